@@ -1,0 +1,3 @@
+//! qmsg: messages between named users from the shell, over QUIC.
+
+pub mod wire;

@@ -1,0 +1,283 @@
+//! What client and server say to each other. The order of variants and fields is the wire format.
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use super::codec::Frame;
+use super::id::{JoinCode, MsgId, RoomName, Target, UserId};
+use super::message::{Body, Headers, Message, Seq};
+
+/// Most deliveries that one [`FromClient::Processed`] can report.
+pub const SEQS_MAX: usize = 4096;
+
+/// A frame from client to server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FromClient {
+    /// Who I am. The first frame, once.
+    Hello {
+        /// The id to act as.
+        id: UserId,
+        /// Claim the id if nobody has it; otherwise it must be this key's already.
+        claim: bool,
+        /// Proof of being invited, where the server wants one.
+        code: Option<JoinCode>,
+    },
+    /// Take this message.
+    Send {
+        /// Its id; sending the same id again is answered, not stored again.
+        id: MsgId,
+        /// Where it goes.
+        to: Target,
+        /// What is said about it.
+        headers: Headers,
+        /// Bytes of the whole body.
+        size: u64,
+        /// The body, or on the wire its first part.
+        body: Body,
+    },
+    /// The next bytes of the body begun by the last `Send`. Only on the wire.
+    Part(Body),
+    /// Deliver what waits for me and what comes, at most this much of it unsettled at a time.
+    Attach {
+        /// Window in messages, at least 1.
+        messages: u32,
+        /// Window in bytes; one message larger than it is still delivered, alone.
+        bytes: u64,
+    },
+    /// These deliveries of this link have been dealt with.
+    Processed(#[serde(deserialize_with = "bounded_seqs")] Vec<Seq>),
+    /// Make me a member of a room.
+    Enter(RoomName),
+    /// End my membership of a room.
+    Leave(RoomName),
+}
+
+/// A frame from server to client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FromServer {
+    /// What holds on this server. The first frame.
+    Hello {
+        /// The server's clock, in milliseconds since 1970.
+        time_ms: u64,
+        /// Most bytes a body can have.
+        body_len_max: u64,
+        /// Most sends that can be unanswered at a time.
+        sends_max: u32,
+        /// Most bytes that unanswered sends can have together; one larger message may go alone.
+        send_bytes_max: u64,
+        /// Name and version of the program.
+        version: String,
+    },
+    /// The key of this connection acts as this id now.
+    Welcome {
+        /// The id of the client's `Hello`.
+        id: UserId,
+        /// Whether this connection claimed it.
+        claimed: bool,
+    },
+    /// A message is on disk.
+    Accepted {
+        /// Its id.
+        id: MsgId,
+        /// It had been stored before.
+        duplicate: bool,
+    },
+    /// A message was not stored and will not be.
+    Refused {
+        /// Its id.
+        id: MsgId,
+        /// What stood against it.
+        why: Refusal,
+    },
+    /// A message for you.
+    Deliver {
+        /// To be named in `Processed`.
+        seq: Seq,
+        /// Made by its sender.
+        id: MsgId,
+        /// Proven by a key.
+        from: UserId,
+        /// You, a room of yours, or everyone.
+        to: Target,
+        /// When the server took it, in milliseconds since 1970.
+        time_ms: u64,
+        /// What its sender said about it.
+        headers: Headers,
+        /// Bytes of the whole body.
+        size: u64,
+        /// The body, or on the wire its first part.
+        body: Body,
+    },
+    /// The next bytes of the body begun by the last `Deliver`. Only on the wire.
+    Part(Body),
+    /// So many deliveries more, in the order they were reported, are recorded as processed.
+    Settled {
+        /// How many.
+        count: u32,
+    },
+    /// All that was waiting has been delivered; what comes next is new.
+    CaughtUp,
+    /// Messages of a log were removed before you read them. To be reported in `Processed` like a
+    /// delivery.
+    Lost {
+        /// To be named in `Processed`.
+        seq: Seq,
+        /// The log they were in.
+        to: Target,
+        /// How many, those sent by yourself included.
+        count: u64,
+    },
+    /// You are a member of the room.
+    Entered {
+        /// Which.
+        room: RoomName,
+        /// Whether you were not before.
+        changed: bool,
+    },
+    /// You are not a member of the room.
+    Left {
+        /// Which.
+        room: RoomName,
+        /// Whether you were before.
+        changed: bool,
+    },
+    /// The server has no room for a further member or a further room.
+    RoomRefused {
+        /// Which.
+        room: RoomName,
+    },
+}
+
+/// Why a message is not stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    /// No such user, or a room that nobody ever joined.
+    UnknownTarget,
+    /// The target holds as much unread as it may.
+    MailboxFull,
+    /// The server's disk is full.
+    DiskFull,
+    /// The id was made too long ago to tell whether it was stored before.
+    IdTooOld,
+    /// The id was made in the server's future.
+    IdInFuture,
+    /// The body is over the server's limit; also said by a client that knows the limit.
+    BodyTooLong {
+        /// The limit in bytes.
+        max: u64,
+    },
+}
+
+/// Why a connection was ended: the application error code of QUIC's CONNECTION_CLOSE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u32)]
+pub enum CloseCode {
+    /// All done.
+    Done = 0,
+    /// The server is stopping; another may come up.
+    Stopping = 1,
+    /// A frame that is not one, or longer than a frame can be.
+    Malformed = 2,
+    /// A good frame that may not come now.
+    OutOfTurn = 3,
+    /// A body over the server's limit.
+    BodyTooLong = 4,
+    /// More unanswered sends or more credit than allowed.
+    OverLimit = 5,
+    /// The handshake or the first frame took too long.
+    TooSlow = 6,
+    /// The server has as many links, or as many users, as it may.
+    Busy = 7,
+    /// The id belongs to another key.
+    IdTaken = 8,
+    /// Nobody has claimed the id.
+    NotJoined = 9,
+    /// Claiming an id needs a ticket here.
+    TicketNeeded = 10,
+    /// The ticket was used, has expired, or was never issued.
+    TicketBad = 11,
+    /// The server's disk is full, so nothing can be claimed.
+    DiskFull = 12,
+}
+
+impl CloseCode {
+    /// All of them, by number.
+    pub const ALL: [Self; 13] = [
+        Self::Done,
+        Self::Stopping,
+        Self::Malformed,
+        Self::OutOfTurn,
+        Self::BodyTooLong,
+        Self::OverLimit,
+        Self::TooSlow,
+        Self::Busy,
+        Self::IdTaken,
+        Self::NotJoined,
+        Self::TicketNeeded,
+        Self::TicketBad,
+        Self::DiskFull,
+    ];
+
+    /// The code with this number.
+    pub fn from_number(number: u64) -> Option<Self> {
+        Self::ALL.get(usize::try_from(number).ok()?).copied()
+    }
+
+    /// Its number.
+    pub fn number(self) -> u32 {
+        self as u32
+    }
+}
+
+impl FromServer {
+    /// The frame that delivers `message` as `seq`. Shares the body.
+    pub fn deliver(seq: Seq, message: &Message) -> Self {
+        let Message { id, from, to, time_ms, headers, body } = message.clone();
+        let size = body.len() as u64;
+        Self::Deliver { seq, id, from, to, time_ms, headers, size, body }
+    }
+}
+
+impl Frame for FromClient {
+    fn body_mut(&mut self) -> Option<(u64, &mut Body)> {
+        match self {
+            Self::Send { size, body, .. } => Some((*size, body)),
+            _ => None,
+        }
+    }
+
+    fn from_part(part: Body) -> Self {
+        Self::Part(part)
+    }
+
+    fn into_part(self) -> Result<Body, Self> {
+        match self {
+            Self::Part(part) => Ok(part),
+            other => Err(other),
+        }
+    }
+}
+
+impl Frame for FromServer {
+    fn body_mut(&mut self) -> Option<(u64, &mut Body)> {
+        match self {
+            Self::Deliver { size, body, .. } => Some((*size, body)),
+            _ => None,
+        }
+    }
+
+    fn from_part(part: Body) -> Self {
+        Self::Part(part)
+    }
+
+    fn into_part(self) -> Result<Body, Self> {
+        match self {
+            Self::Part(part) => Ok(part),
+            other => Err(other),
+        }
+    }
+}
+
+fn bounded_seqs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Seq>, D::Error> {
+    let seqs = Vec::<Seq>::deserialize(deserializer)?;
+    if seqs.len() > SEQS_MAX { Err(de::Error::custom("too many")) } else { Ok(seqs) }
+}

@@ -1,0 +1,123 @@
+//! What users exchange: a body of bytes with its headers, its sender and its target.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::id::{MsgId, Target, UserId};
+
+/// Most headers a message can have.
+pub const HEADERS_MAX: usize = 64;
+/// Most bytes that all names and values of a message's headers can have.
+pub const HEADERS_LEN_MAX: usize = 8 << 10;
+
+/// The place of a message in the order of everything the server accepted: strictly increasing,
+/// never used twice, so also increasing within each log.
+pub type Seq = u64;
+
+/// The bytes of a message. Cloning shares them.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Body(pub Bytes);
+
+impl Body {
+    /// Number of bytes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} B", self.len())
+    }
+}
+
+impl Serialize for Body {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Body {
+    /// Copies, so that a kept body does not pin the datagrams it came in.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Body;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("bytes")
+            }
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Body, E> {
+                Ok(Body(Bytes::copy_from_slice(bytes)))
+            }
+        }
+        deserializer.deserialize_bytes(Visitor)
+    }
+}
+
+/// Named values beside a body, in the order the sender gave them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Headers(Vec<(String, String)>);
+
+/// Why headers are not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("more than {HEADERS_MAX} headers, or more than {HEADERS_LEN_MAX} bytes of them")]
+pub struct TooManyHeaders;
+
+impl Headers {
+    /// Takes headers that stay within the limits.
+    pub fn new(pairs: Vec<(String, String)>) -> Result<Self, TooManyHeaders> {
+        let headers = Self(pairs);
+        if headers.0.len() > HEADERS_MAX || headers.len_bytes() > HEADERS_LEN_MAX {
+            return Err(TooManyHeaders);
+        }
+        Ok(headers)
+    }
+
+    /// Names and values in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Bytes of all names and values.
+    pub fn len_bytes(&self) -> usize {
+        self.0.iter().map(|(name, value)| name.len() + value.len()).sum()
+    }
+}
+
+impl<'de> Deserialize<'de> for Headers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let pairs = Vec::<(String, String)>::deserialize(deserializer)?;
+        Self::new(pairs).map_err(de::Error::custom)
+    }
+}
+
+/// One message as the server keeps it. The server sets `from` and `time_ms`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Made by the sender; the same id is stored once.
+    pub id: MsgId,
+    /// The user whose key sent it.
+    pub from: UserId,
+    /// Where it went.
+    pub to: Target,
+    /// When the server took it, in milliseconds since 1970.
+    pub time_ms: u64,
+    /// What the sender said about it.
+    pub headers: Headers,
+    /// The bytes.
+    pub body: Body,
+}
+
+impl Message {
+    /// What it counts for in quotas and windows: body and headers, in bytes.
+    pub fn len_bytes(&self) -> u64 {
+        (self.body.len() + self.headers.len_bytes()) as u64
+    }
+}

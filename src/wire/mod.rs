@@ -1,0 +1,41 @@
+//! Bytes ↔ messages.
+//!
+//! # The protocol
+//!
+//! One QUIC connection ([`ALPN`], TLS 1.3, both sides with a key) carries one bidirectional stream,
+//! opened by the server. Each direction is a sequence of frames: a little-endian `u32` with the
+//! length of what follows, then one postcard value, [`FromClient`] or [`FromServer`].
+//!
+//! 1. The server speaks first: [`FromServer::Hello`] leaves with its half of the handshake and
+//!    holds public facts only, because the client is not authenticated yet.
+//! 2. The client says who it is, [`FromClient::Hello`], and need not wait before it goes on. The
+//!    server looks up whether the key of the connection owns that id; if not, it closes the
+//!    connection with the reason, a [`CloseCode`].
+//! 3. Then [`FromClient::Send`] is answered, in any order, by `Accepted` once the message is on
+//!    disk or by `Refused`; [`FromClient::Attach`] opens a window for deliveries, and each delivery
+//!    that was dealt with is reported by [`FromClient::Processed`], and confirmed by `Settled` once
+//!    *that* is on disk, which reopens the window by as much.
+//! 4. Either side ends it by closing the connection with a [`CloseCode`].
+//!
+//! A body longer than [`PART_LEN_MAX`] is cut: its first frame says the whole size, `Part` frames
+//! bring the rest, and other frames may come in between. The codec does this; users of
+//! [`encode`] and [`Decoder`] see whole messages.
+//!
+//! Order of variants and fields is the format: only append variants, never change one. A frame that
+//! this version does not know is an error, since the two sides agreed on a version by ALPN.
+
+mod codec;
+mod frame;
+mod id;
+mod message;
+
+pub use codec::{Decoder, FRAME_LEN_MAX, Frame, Malformed, PART_LEN_MAX, encode};
+pub use frame::{CloseCode, FromClient, FromServer, Refusal, SEQS_MAX};
+pub use id::{BadName, BadPin, JoinCode, MsgId, NAME_LEN_MAX, Pin, RoomName, Target, UserId};
+pub use message::{Body, HEADERS_LEN_MAX, HEADERS_MAX, Headers, Message, Seq, TooManyHeaders};
+
+/// The protocol and its version, agreed before a byte is read.
+pub const ALPN: &[u8] = b"qmsg/1";
+
+/// The UDP port when none is named.
+pub const PORT: u16 = 4433;

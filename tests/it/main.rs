@@ -1,0 +1,4 @@
+//! Everything that can be shown from outside the crate, a module per concern.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod wire;

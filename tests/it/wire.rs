@@ -1,0 +1,323 @@
+//! The wire format: golden vectors that pin it, bytes that must be refused, and properties of the
+//! decoder; then the names and numbers that frames are made of.
+
+mod names;
+mod properties;
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+
+use bytes::{Bytes, BytesMut};
+use qmsg::wire::{
+    Body, Decoder, Frame, FromClient, FromServer, Headers, JoinCode, Malformed, Message, MsgId,
+    Refusal, RoomName, Target, UserId, encode,
+};
+use serde::de::{Error as _, Visitor, value::Error as CapturedError};
+use serde::forward_to_deserialize_any;
+
+const CLIENT: &str = include_str!("../vectors/client.txt");
+const SERVER: &str = include_str!("../vectors/server.txt");
+const MALFORMED: &str = include_str!("../vectors/malformed.txt");
+const BODY_LEN_MAX: u64 = 1 << 20;
+
+/// What the vectors ask of a frame type, beyond what the codec does.
+trait Pinned: Frame + PartialEq + Debug {
+    /// The variant's name as the vectors spell it. The match behind it makes the compiler ask for a
+    /// line here when a variant is added, and `vectors` then asks for its vector.
+    fn variant(&self) -> &'static str;
+    /// The value of each vector, in the order of the file.
+    fn samples() -> Vec<Self>;
+    /// A frame that announces a body of six bytes and brings `first`.
+    fn head(first: &'static [u8]) -> Self;
+}
+
+impl Pinned for FromClient {
+    fn variant(&self) -> &'static str {
+        match self {
+            Self::Hello { .. } => "hello",
+            Self::Send { .. } => "send",
+            Self::Part(_) => "part",
+            Self::Attach { .. } => "attach",
+            Self::Processed(_) => "processed",
+            Self::Enter(_) => "enter",
+            Self::Leave(_) => "leave",
+        }
+    }
+
+    fn samples() -> Vec<Self> {
+        let code = JoinCode(std::array::from_fn(|i| i as u8 + 1));
+        let id = "ops@example.org".parse().unwrap();
+        vec![
+            Self::Hello { id: user("alice"), claim: false, code: None },
+            Self::Hello { id, claim: true, code: Some(code) },
+            send("bob", &[("subject", "café")], b"hi\0\xff\n"),
+            send("@db-01.cron", &[], b"."),
+            send("@all", &[("a", ""), ("a", "b")], b""),
+            Self::Part(body(b"def")),
+            Self::Attach { messages: 1024, bytes: 4 << 20 },
+            Self::Processed(vec![1, 300, u64::MAX]),
+            Self::Processed(vec![]),
+            Self::Enter(room("ops")),
+            Self::Leave(room("ops")),
+        ]
+    }
+
+    fn head(first: &'static [u8]) -> Self {
+        let mut head = send("bob", &[], first);
+        if let Self::Send { size, .. } = &mut head {
+            *size = 6;
+        }
+        head
+    }
+}
+
+impl Pinned for FromServer {
+    fn variant(&self) -> &'static str {
+        match self {
+            Self::Hello { .. } => "hello",
+            Self::Welcome { .. } => "welcome",
+            Self::Accepted { .. } => "accepted",
+            Self::Refused { why, .. } => match why {
+                Refusal::UnknownTarget => "refused-unknown-target",
+                Refusal::MailboxFull => "refused-mailbox-full",
+                Refusal::DiskFull => "refused-disk-full",
+                Refusal::IdTooOld => "refused-id-too-old",
+                Refusal::IdInFuture => "refused-id-in-future",
+                Refusal::BodyTooLong { .. } => "refused-body-too-long",
+            },
+            Self::Deliver { to, .. } => match to {
+                Target::User(_) => "deliver-user",
+                Target::Room(_) => "deliver-room",
+                Target::All => "deliver-all",
+            },
+            Self::Part(_) => "part",
+            Self::Settled { .. } => "settled",
+            Self::CaughtUp => "caughtup",
+            Self::Lost { .. } => "lost",
+            Self::Entered { .. } => "entered",
+            Self::Left { .. } => "left",
+            Self::RoomRefused { .. } => "roomrefused",
+        }
+    }
+
+    fn samples() -> Vec<Self> {
+        use Refusal::*;
+        let (time_ms, version, room) = (1_700_000_000_123, "qmsg 0.1.0".into(), room("ops"));
+        let (sends_max, send_bytes_max) = (1024, 4 << 20);
+        let reasons = [
+            UnknownTarget,
+            MailboxFull,
+            DiskFull,
+            IdTooOld,
+            IdInFuture,
+            BodyTooLong { max: 1 << 20 },
+        ];
+        let mut samples = vec![
+            Self::Hello { time_ms, body_len_max: 1 << 20, sends_max, send_bytes_max, version },
+            Self::Welcome { id: user("alice"), claimed: true },
+            Self::Accepted { id: id(), duplicate: false },
+            Self::Accepted { id: id(), duplicate: true },
+        ];
+        samples.extend(reasons.map(|why| Self::Refused { id: id(), why }));
+        samples.extend([
+            deliver("bob", &[("subject", "café")], b"hi\0\xff\n"),
+            deliver("@ops", &[], b"."),
+            deliver("@all", &[], b""),
+            Self::Part(body(b"def")),
+            Self::Settled { count: u32::MAX },
+            Self::CaughtUp,
+            Self::Lost { seq: 301, to: Target::Room(room.clone()), count: 7 },
+            Self::Entered { room: room.clone(), changed: true },
+            Self::Left { room: room.clone(), changed: false },
+            Self::RoomRefused { room },
+        ]);
+        samples
+    }
+
+    fn head(first: &'static [u8]) -> Self {
+        let mut head = deliver("bob", &[], first);
+        if let Self::Deliver { size, .. } = &mut head {
+            *size = 6;
+        }
+        head
+    }
+}
+
+fn user(name: &str) -> UserId {
+    name.parse().unwrap()
+}
+
+fn room(name: &str) -> RoomName {
+    name.parse().unwrap()
+}
+
+fn body(bytes: &'static [u8]) -> Body {
+    Body(Bytes::from_static(bytes))
+}
+
+fn id() -> MsgId {
+    MsgId::new(1_700_000_000_000, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+}
+
+fn headers(pairs: &[(&str, &str)]) -> Headers {
+    Headers::new(pairs.iter().map(|&(name, value)| (name.into(), value.into())).collect()).unwrap()
+}
+
+fn send(to: &str, pairs: &[(&str, &str)], bytes: &'static [u8]) -> FromClient {
+    let (to, headers, size) = (to.parse().unwrap(), headers(pairs), bytes.len() as u64);
+    FromClient::Send { id: id(), to, headers, size, body: body(bytes) }
+}
+
+fn deliver(to: &str, pairs: &[(&str, &str)], bytes: &'static [u8]) -> FromServer {
+    let (from, to, headers) = (user("alice"), to.parse().unwrap(), headers(pairs));
+    let time_ms = 1_700_000_000_123;
+    let message = Message { id: id(), from, to, time_ms, headers, body: body(bytes) };
+    FromServer::deliver(300, &message)
+}
+
+/// The names of an enum's variants in their order, which is their number on the wire.
+fn variants<F: Frame>() -> Vec<String> {
+    struct Names;
+    impl<'de> serde::Deserializer<'de> for Names {
+        type Error = CapturedError;
+        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, CapturedError> {
+            Err(CapturedError::custom("not an enum"))
+        }
+        fn deserialize_enum<V: Visitor<'de>>(
+            self,
+            _: &'static str,
+            variants: &'static [&'static str],
+            _: V,
+        ) -> Result<V::Value, CapturedError> {
+            Err(CapturedError::custom(variants.join(" ").to_lowercase()))
+        }
+        forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit
+            unit_struct newtype_struct seq tuple tuple_struct map struct identifier ignored_any
+        }
+    }
+    let captured = F::deserialize(Names).map(drop).unwrap_err().to_string();
+    captured.split(' ').map(String::from).collect()
+}
+
+/// Lines of a vector file as words.
+fn lines(text: &str) -> impl Iterator<Item = Vec<&str>> {
+    text.lines().filter(|line| !line.starts_with('#')).map(|line| line.split(' ').collect())
+}
+
+/// Reads `0a0b` and, for runs, `0a*300`.
+fn unhex(words: &[&str]) -> Vec<u8> {
+    let decode = |hex: &str| data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap();
+    let word = |word: &&str| match word.split_once('*') {
+        Some((hex, count)) => decode(hex).repeat(count.parse().unwrap()),
+        None => decode(word),
+    };
+    words.iter().flat_map(word).collect()
+}
+
+fn encoded<F: Frame>(frames: &[F]) -> BytesMut {
+    let mut out = BytesMut::new();
+    frames.iter().for_each(|frame| encode(frame, &mut out));
+    out
+}
+
+/// What one decoder makes of a stream: all frames, the error that ended it, whether it may end.
+fn decode<'a, F: Frame>(
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> (Vec<F>, Option<Malformed>, bool) {
+    let (mut decoder, mut frames) = (Decoder::new(BODY_LEN_MAX), vec![]);
+    for piece in pieces {
+        decoder.push(piece);
+        loop {
+            match decoder.next_frame() {
+                Ok(Some(frame)) => frames.push(frame),
+                Ok(None) => break,
+                Err(error) => return (frames, Some(error), false),
+            }
+        }
+    }
+    (frames, None, decoder.is_at_boundary())
+}
+
+/// Decodes whole, byte by byte and in `cuts`, which must agree.
+fn decode_all_ways<F: Pinned>(bytes: &[u8], cuts: &[usize]) -> (Vec<F>, Option<Malformed>, bool) {
+    let whole = decode([bytes]);
+    assert!(whole == decode(bytes.chunks(1)), "byte by byte as whole");
+    let mut cuts: Vec<_> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).collect();
+    cuts.sort_unstable();
+    cuts.push(bytes.len());
+    let starts = std::iter::once(0).chain(cuts.iter().copied());
+    assert!(whole == decode(starts.zip(&cuts).map(|(from, &to)| &bytes[from..to])), "cut as whole");
+    whole
+}
+
+fn check_vectors<F: Pinned>(text: &str) {
+    let variants = variants::<F>();
+    let samples = F::samples();
+    assert_eq!(lines(text).count(), samples.len());
+    let mut missing: BTreeSet<_> = variants.iter().map(String::as_str).collect();
+    for (line, sample) in lines(text).zip(&samples) {
+        let (name, bytes) = (line[0], unhex(&line[1..]));
+        let variant = name.split('-').next().unwrap();
+        assert!(name.starts_with(sample.variant()), "{name}: {sample:?}");
+        assert_eq!(variants[usize::from(bytes[4])], variant, "{name}: its number");
+        missing.remove(variant);
+        assert_eq!(encoded(std::slice::from_ref(sample)), bytes, "{name}");
+        let (expected, bytes) = if variant == "part" {
+            let head = encoded_as_is(&F::head(b"abc"));
+            (with_body(&F::head(b""), b"abcdef"), [head, bytes].concat())
+        } else {
+            (sample.clone(), bytes)
+        };
+        assert_eq!(decode_all_ways(&bytes, &[]), (vec![expected], None, true), "{name}");
+        for end in 1..bytes.len() {
+            assert_eq!(decode::<F>([&bytes[..end]]), (vec![], None, false), "{name} to {end}");
+        }
+    }
+    assert!(missing.is_empty(), "variants without a vector: {missing:?}");
+}
+
+/// Encodes a frame whose body is not as long as it announces, which `encode` never makes.
+fn encoded_as_is<F: Frame>(frame: &F) -> Vec<u8> {
+    let value = postcard::to_stdvec(frame).unwrap();
+    [&(value.len() as u32).to_le_bytes(), &value[..]].concat()
+}
+
+fn with_body<F: Frame>(frame: &F, bytes: &'static [u8]) -> F {
+    let mut frame = frame.clone();
+    *frame.body_mut().unwrap().1 = body(bytes);
+    frame
+}
+
+#[test]
+fn vectors() {
+    check_vectors::<FromClient>(CLIENT);
+    check_vectors::<FromServer>(SERVER);
+}
+
+fn kind(error: Malformed) -> &'static str {
+    match error {
+        Malformed::FrameTooLong(_) => "frame-too-long",
+        Malformed::Undecodable => "undecodable",
+        Malformed::Part => "part",
+        Malformed::BodyTooLong(_) => "body-too-long",
+    }
+}
+
+fn check_malformed<F: Pinned>(direction: &str) {
+    let mine = || lines(MALFORMED).filter(|line| line[0] == direction);
+    for line in mine() {
+        let (frames, error, _) = decode_all_ways::<F>(&unhex(&line[3..]), &[]);
+        assert_eq!((frames, error.map(kind)), (vec![], Some(line[2])), "{}", line[1]);
+    }
+    for variant in variants::<F>() {
+        let count = mine().filter(|line| line[1].split('/').next() == Some(&variant)).count();
+        assert!(count >= 3, "{direction} {variant} has {count} malformed vectors");
+    }
+}
+
+#[test]
+fn malformed() {
+    check_malformed::<FromClient>("client");
+    check_malformed::<FromServer>("server");
+}

@@ -1,0 +1,214 @@
+//! What holds for the decoder whatever arrives and however it is cut.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use qmsg::wire::{
+    Body, Decoder, FRAME_LEN_MAX, FromClient, FromServer, HEADERS_LEN_MAX, HEADERS_MAX, Headers,
+    JoinCode, Malformed, Message, MsgId, NAME_LEN_MAX, PART_LEN_MAX, RoomName, SEQS_MAX, Seq,
+    Target, TooManyHeaders, UserId,
+};
+
+use super::{
+    BODY_LEN_MAX, Pinned, body, decode, decode_all_ways, encoded, encoded_as_is, id, send,
+};
+
+const PREFIX_LEN: usize = 4;
+
+fn config(cases: u32) -> ProptestConfig {
+    // A failure prints its input; a file of them beside the sources would have to be kept.
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+fn any_user() -> impl Strategy<Value = UserId> {
+    "[a-z0-9][a-z0-9._+@-]{0,127}".prop_map(|name| name.parse().unwrap())
+}
+
+fn any_room() -> impl Strategy<Value = RoomName> {
+    "[a-z0-9][a-z0-9._+@-]{0,127}".prop_filter_map("@all", |name| name.parse().ok())
+}
+
+fn any_target() -> impl Strategy<Value = Target> {
+    let user = any_user().prop_map(Target::User);
+    prop_oneof![user, any_room().prop_map(Target::Room), Just(Target::All)]
+}
+
+fn any_id() -> impl Strategy<Value = MsgId> {
+    any::<[u8; 16]>().prop_map(MsgId::from_bytes)
+}
+
+fn any_headers() -> impl Strategy<Value = Headers> {
+    vec((any::<String>(), any::<String>()), 0..4).prop_map(|pairs| Headers::new(pairs).unwrap())
+}
+
+/// Mostly short ones, some that need up to four parts, some that end where a part does.
+fn any_body() -> impl Strategy<Value = Body> {
+    let long = (any::<u8>(), 0..4 * PART_LEN_MAX).prop_map(|(byte, len)| vec![byte; len]);
+    let edge = (1..4usize, 0..3usize).prop_map(|(n, d)| vec![7; n * PART_LEN_MAX + d - 1]);
+    let bytes = prop_oneof![6 => vec(any::<u8>(), 0..99), 1 => long, 1 => edge];
+    bytes.prop_map(|bytes| Body(bytes.into()))
+}
+
+fn any_send() -> impl Strategy<Value = FromClient> {
+    (any_id(), any_target(), any_headers(), any_body()).prop_map(|(id, to, headers, body)| {
+        FromClient::Send { id, to, headers, size: body.len() as u64, body }
+    })
+}
+
+/// Any frame without a body: those may come between the parts of one.
+fn any_other() -> impl Strategy<Value = FromClient> {
+    let code = proptest::option::of(any::<[u8; 16]>().prop_map(JoinCode));
+    prop_oneof![
+        (any_user(), any::<bool>(), code).prop_map(|(id, claim, code)| FromClient::Hello {
+            id,
+            claim,
+            code
+        }),
+        (any::<u32>(), any::<u64>())
+            .prop_map(|(messages, bytes)| FromClient::Attach { messages, bytes }),
+        vec(any::<Seq>(), 0..50).prop_map(FromClient::Processed),
+        any_room().prop_map(FromClient::Enter),
+        any_room().prop_map(FromClient::Leave),
+    ]
+}
+
+fn any_deliver() -> impl Strategy<Value = FromServer> {
+    let numbers = (any::<Seq>(), any::<u64>());
+    (numbers, any_id(), any_user(), any_target(), any_headers(), any_body()).prop_map(
+        |((seq, time_ms), id, from, to, headers, body)| {
+            FromServer::deliver(seq, &Message { id, from, to, time_ms, headers, body })
+        },
+    )
+}
+
+fn cuts() -> impl Strategy<Value = Vec<usize>> {
+    vec(any::<usize>(), 0..20)
+}
+
+/// The single frames of a stream, prefixes included.
+fn split(mut stream: &[u8]) -> Vec<&[u8]> {
+    let mut frames = vec![];
+    while let Some(prefix) = stream.first_chunk::<PREFIX_LEN>() {
+        let (frame, rest) = stream.split_at(PREFIX_LEN + u32::from_le_bytes(*prefix) as usize);
+        frames.push(frame);
+        stream = rest;
+    }
+    frames
+}
+
+proptest! {
+    #![proptest_config(config(60))]
+
+    /// Every long body gets frames between its parts; it comes out after them, at its last part.
+    #[test]
+    fn sequences_survive_any_cut(
+        sends in vec((any_send(), vec(any_other(), 0..5)), 1..5),
+        cuts in cuts(),
+    ) {
+        let (mut stream, mut expected) = (vec![], vec![]);
+        for (send, others) in &sends {
+            let whole = encoded(std::slice::from_ref(send));
+            let parts = split(&whole);
+            let mut others = others.iter();
+            for (i, part) in parts.iter().enumerate() {
+                stream.extend_from_slice(part);
+                if i + 1 == parts.len() {
+                    expected.push(send.clone());
+                }
+                if let Some(other) = others.next() {
+                    stream.extend_from_slice(&encoded(std::slice::from_ref(other)));
+                    expected.push(other.clone());
+                }
+            }
+        }
+        prop_assert!(decode_all_ways(&stream, &cuts) == (expected, None, true));
+    }
+
+    #[test]
+    fn deliveries_come_back_as_sent(frames in vec(any_deliver(), 1..5), cuts in cuts()) {
+        let stream = encoded(&frames);
+        prop_assert!(split(&stream).iter().all(|f| f.len() <= PREFIX_LEN + FRAME_LEN_MAX));
+        prop_assert!(decode_all_ways(&stream, &cuts) == (frames, None, true));
+    }
+}
+
+proptest! {
+    #![proptest_config(config(400))]
+
+    #[test]
+    fn any_bytes_are_frames_or_an_error(
+        frames in vec(vec(any::<u8>(), 0..40), 0..6),
+        tail in vec(any::<u8>(), 0..20),
+        cuts in cuts(),
+    ) {
+        let mut stream = vec![];
+        for value in frames {
+            stream.extend_from_slice(&(value.len() as u32).to_le_bytes());
+            stream.extend_from_slice(&value);
+        }
+        stream.extend_from_slice(&tail);
+        decode_all_ways::<FromClient>(&stream, &cuts);
+        decode_all_ways::<FromServer>(&stream, &cuts);
+    }
+
+    /// Near misses get further into the decoder than noise does.
+    #[test]
+    fn a_changed_byte_is_a_frame_or_an_error(
+        sample in any::<prop::sample::Index>(),
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+        cuts in cuts(),
+    ) {
+        let mut client = encoded(&[sample.get(&FromClient::samples()).clone()]);
+        let mut server = encoded(&[sample.get(&FromServer::samples()).clone()]);
+        let (in_client, in_server) = (at.index(client.len()), at.index(server.len()));
+        client[in_client] = byte;
+        server[in_server] = byte;
+        decode_all_ways::<FromClient>(&client, &cuts);
+        decode_all_ways::<FromServer>(&server, &cuts);
+    }
+}
+
+/// Together with "at a boundary once the last frame is out" this bounds what is buffered: whatever
+/// waits is shorter than its own prefix says, and that is refused before one byte more is kept.
+#[test]
+fn nothing_waits_behind_a_prefix_that_is_too_long() {
+    for length in [FRAME_LEN_MAX as u32 + 1, u32::MAX] {
+        let (frames, error, _) = decode::<FromClient>([&length.to_le_bytes()[..]]);
+        assert_eq!((frames, error), (vec![], Some(Malformed::FrameTooLong(length))));
+    }
+    let most = FRAME_LEN_MAX as u32;
+    assert_eq!(decode::<FromClient>([&most.to_le_bytes()[..]]), (vec![], None, false));
+}
+
+#[test]
+fn an_announced_size_reserves_nothing() {
+    let mut decoder = Decoder::<FromClient>::new(u64::MAX);
+    let mut head = send("bob", &[], b"abc");
+    if let FromClient::Send { size, .. } = &mut head {
+        *size = u64::MAX;
+    }
+    decoder.push(&encoded_as_is(&head));
+    for _ in 0..100 {
+        assert_eq!(decoder.next_frame(), Ok(None));
+        decoder.push(&encoded(&[FromClient::Part(body(b"def"))]));
+    }
+}
+
+#[test]
+fn the_largest_of_everything_fits_a_frame() {
+    let name = "n".repeat(NAME_LEN_MAX);
+    let mut pairs = vec![("h".repeat(64), "v".repeat(64)); HEADERS_MAX];
+    let headers = Headers::new(pairs.clone()).unwrap();
+    assert_eq!(headers.len_bytes(), HEADERS_LEN_MAX);
+    pairs[0].0.push('h');
+    assert_eq!(Headers::new(pairs), Err(TooManyHeaders));
+    let body = Body(vec![0; BODY_LEN_MAX as usize].into());
+    let (to, from) = (Target::Room(name.parse().unwrap()), name.parse().unwrap());
+    let message = Message { id: id(), from, to, time_ms: u64::MAX, headers, body };
+    let frames = [FromServer::deliver(u64::MAX, &message)];
+    let stream = encoded(&frames);
+    assert!(split(&stream).iter().all(|frame| frame.len() <= PREFIX_LEN + FRAME_LEN_MAX));
+    assert_eq!(decode([&stream[..]]), (frames.to_vec(), None, true));
+    let processed = [FromClient::Processed(vec![u64::MAX; SEQS_MAX])];
+    assert_eq!(decode([&encoded(&processed)[..]]), (processed.to_vec(), None, true));
+}
