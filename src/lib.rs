@@ -1,3 +1,5 @@
 //! qmsg: messages between named users from the shell, over QUIC.
 
+pub mod durable;
+pub mod logic;
 pub mod wire;

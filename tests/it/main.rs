@@ -1,4 +1,5 @@
 //! Everything that can be shown from outside the crate, a module per concern.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod logic;
 mod wire;

@@ -1,0 +1,267 @@
+//! What is written down and read back: the words in which `logic` asks and `store` answers.
+//!
+//! Types only. `logic` and `store` do not know each other; both know these, and the server carries
+//! them across. Writes are asked for one by one, gathered into batches by the server, and answered,
+//! each by its ticket, when their batch is on disk.
+
+use std::sync::Arc;
+
+use crate::wire::{JoinCode, Message, Pin, RoomName, Seq, Target, UserId};
+
+/// Names a question, so that its answer can be told apart. Never used twice by one server process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// A message as it stands in its log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its place in the order of all messages.
+    pub seq: Seq,
+    /// Its place in its own log: 1, 2, 3, … without gaps.
+    pub ordinal: u64,
+    /// The message.
+    pub message: Arc<Message>,
+}
+
+/// How far one user has processed one log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    /// Everything of the log up to here is processed, or is not for this user.
+    pub through: Seq,
+    /// Ordinal of the log's last message at or before `through`. 0: before its first.
+    pub ordinal: u64,
+    /// Processed beyond `through`, ascending.
+    pub above: Vec<Seq>,
+}
+
+/// Something to be made durable.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// Give `id` to `key`, if nobody has it and `code` allows it. Answer: [`Outcome::Claimed`],
+    /// `Taken`, `CodeNeeded`, `CodeBad` or `Full`.
+    Claim {
+        /// The name wanted.
+        id: UserId,
+        /// Who wants it.
+        key: Pin,
+        /// Whether a new claim needs a code.
+        code_needed: bool,
+        /// The code shown, spent by a new claim.
+        code: Option<JoinCode>,
+        /// Now, in milliseconds since 1970.
+        now_ms: u64,
+    },
+    /// Append a message to the log of its target. Answer: `Stored`, `Duplicate`, `UnknownTarget` or
+    /// `Full`.
+    Append {
+        /// The message; its `from` is a user that exists.
+        message: Arc<Message>,
+    },
+    /// Move a cursor. Answer: `Settled`. In a room that the user has left nothing is written: only
+    /// `Enter` makes a membership.
+    Settle {
+        /// Whose.
+        user: UserId,
+        /// In which log.
+        log: Target,
+        /// Where to. Later moves replace earlier ones; they never go back.
+        cursor: Cursor,
+        /// Messages that became processed by this move.
+        messages: u64,
+        /// Their bytes, as [`Message::len_bytes`] counts.
+        bytes: u64,
+    },
+    /// Make a user a member of a room, which comes to exist with its first member. The cursor
+    /// starts at the end of the log. Answer: `Member` or `Full`; `UnknownTarget` for no such user.
+    Enter {
+        /// Who.
+        user: UserId,
+        /// Where.
+        room: RoomName,
+    },
+    /// End a membership; the cursor goes. Answer: `Member`.
+    Leave {
+        /// Who.
+        user: UserId,
+        /// Where.
+        room: RoomName,
+    },
+    /// Remove a bounded number of messages that have been kept long enough, of ids that no longer
+    /// need checking, of codes that have expired. Answer: `Swept`.
+    Sweep {
+        /// Now, in milliseconds since 1970.
+        now_ms: u64,
+    },
+}
+
+/// What came of a [`Write`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The id belongs to the key; `new` if it did not before.
+    Claimed {
+        /// By this write.
+        new: bool,
+    },
+    /// The id belongs to another key.
+    Taken,
+    /// A new claim needs a code and none was shown.
+    CodeNeeded,
+    /// The code is unknown, spent or expired.
+    CodeBad,
+    /// The message is in its log.
+    Stored {
+        /// Its place among all messages.
+        seq: Seq,
+        /// Its place in its log.
+        ordinal: u64,
+    },
+    /// The sender has had this id stored before.
+    Duplicate,
+    /// No such user, or a room that never had a member.
+    UnknownTarget,
+    /// A limit is reached: users, rooms, memberships, or the target's quota.
+    Full,
+    /// The disk is full; nothing of this write has happened.
+    DiskFull,
+    /// The cursor stands there.
+    Settled,
+    /// The membership is as wanted.
+    Member {
+        /// By this write.
+        changed: bool,
+        /// Where the member's cursor stands; default after `Leave`.
+        cursor: Cursor,
+    },
+    /// Old things are gone.
+    Swept {
+        /// Whether more could go at once.
+        more: bool,
+    },
+}
+
+/// Something to be looked up. Reads see every batch that was answered before they were asked.
+#[derive(Clone, Debug)]
+pub enum Read {
+    /// Who owns an id. Answer: [`Found::Owner`].
+    Owner {
+        /// The id.
+        id: UserId,
+    },
+    /// All logs that a user reads: the own, `@all`, the rooms joined. Answer: `Mailbox`.
+    Mailbox {
+        /// The user, who exists.
+        user: UserId,
+    },
+    /// What stands in some logs, merged by seq. Answer: `Page`.
+    Page {
+        /// Logs, and the seq behind which to start in each.
+        logs: Vec<(Target, Seq)>,
+        /// Messages from this user are left out of the logs of rooms and of `@all`.
+        reader: UserId,
+        /// Most messages to return.
+        messages: u32,
+        /// Most bytes of messages to return; the first one is returned whatever its size.
+        bytes: u64,
+    },
+}
+
+/// What a [`Read`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The key that owns the id, if one does.
+    Owner(Option<Pin>),
+    /// The logs of a user, each with the user's cursor. The own log and `@all` are always there.
+    Mailbox(Vec<(Target, Cursor)>),
+    /// A stretch of logs.
+    Page(Page),
+}
+
+/// A stretch of several logs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Ascending by seq.
+    pub items: Vec<Item>,
+    /// These logs have been looked at up to here: the seq of the last item where a limit cut the
+    /// page, otherwise the last seq given out when the page was read.
+    pub through: Seq,
+    /// No limit cut it: the logs hold nothing more up to `through`.
+    pub complete: bool,
+}
+
+/// One thing a reader meets in a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// A message.
+    Message(Record),
+    /// Messages were removed unread by quota or age: all of this log up to this place. Comes before
+    /// the log's messages, only if the place is behind where reading started.
+    Removed {
+        /// The log.
+        log: Target,
+        /// The seq of the last one removed.
+        seq: Seq,
+        /// Its ordinal.
+        ordinal: u64,
+    },
+    /// The stored bytes do not match their checksum; they are not handed out.
+    Rotten {
+        /// The log.
+        log: Target,
+        /// The seq of the message.
+        seq: Seq,
+        /// Its ordinal.
+        ordinal: u64,
+    },
+}
+
+impl Item {
+    /// Its place in the order of all messages.
+    pub fn seq(&self) -> Seq {
+        match self {
+            Self::Message(record) => record.seq,
+            Self::Removed { seq, .. } | Self::Rotten { seq, .. } => *seq,
+        }
+    }
+}
+
+/// Limits that the store keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quotas {
+    /// Most unprocessed messages in a user's own log, most messages in a room's.
+    pub log_messages_max: u64,
+    /// Most bytes of the same; a room's log, and that of `@all`, drops its oldest instead of
+    /// refusing.
+    pub log_bytes_max: u64,
+    /// Most users.
+    pub users_max: u64,
+    /// Most rooms.
+    pub rooms_max: u64,
+    /// Most rooms that one user can be a member of.
+    pub memberships_max: u64,
+    /// How long a sender's ids are remembered, in milliseconds.
+    pub duplicate_window_ms: u64,
+    /// How long a message is kept after all its readers processed it, in milliseconds.
+    pub keep_processed_ms: u64,
+    /// How long an unprocessed message is kept, in milliseconds.
+    pub keep_unprocessed_ms: u64,
+    /// Most bytes the store's file may have, its write-ahead log of about 8 MiB not counted; beyond
+    /// it writes are answered as on a full disk. 0: as many as the disk has.
+    pub store_bytes_max: u64,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+        Self {
+            log_messages_max: 100_000,
+            log_bytes_max: 1 << 30,
+            users_max: 1_000_000,
+            rooms_max: 100_000,
+            memberships_max: 1_000,
+            duplicate_window_ms: 7 * DAY_MS,
+            keep_processed_ms: DAY_MS,
+            keep_unprocessed_ms: 30 * DAY_MS,
+            store_bytes_max: 0,
+        }
+    }
+}

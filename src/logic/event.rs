@@ -1,0 +1,145 @@
+//! What a client is told and what it says: the two sides of a [`Peer`](super::Peer).
+
+use crate::wire::{
+    CloseCode, FromClient, FromServer, JoinCode, Message, MsgId, Refusal, RoomName, Seq, Target,
+    UserId,
+};
+
+use super::outbox::Draft;
+
+/// Who the client is and what it wants from the start.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    /// The id to act as.
+    pub id: UserId,
+    /// Claim it; otherwise it must be this key's already.
+    pub claim: bool,
+    /// The code of a ticket.
+    pub code: Option<JoinCode>,
+    /// Take deliveries.
+    pub attach: Option<Window>,
+    /// How long to go without an answer while one is awaited, in milliseconds. `None`: for ever.
+    pub patience_ms: Option<u64>,
+}
+
+/// How much may be delivered and not yet settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// In messages.
+    pub messages: u32,
+    /// In bytes.
+    pub bytes: u64,
+}
+
+/// All that can happen to a peer.
+#[derive(Clone, Debug)]
+pub enum PeerInput {
+    /// A dial succeeded: there is a link.
+    Linked,
+    /// A frame came on it.
+    Frame(FromServer),
+    /// A dial failed, or the link is gone.
+    Ended(Ending),
+    /// The user wants this sent.
+    Send(Draft),
+    /// The user has dealt with these messages.
+    Processed(Vec<Seq>),
+    /// The user wants to be a member of a room.
+    Enter(RoomName),
+    /// The user wants to be a member no more.
+    Leave(RoomName),
+    /// Time has passed.
+    Tick,
+}
+
+/// How a link, or the attempt to get one, ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Nobody answers, or nobody any more.
+    Silence,
+    /// The server ended it. `None`: with a number that this version does not know.
+    Closed(Option<CloseCode>),
+}
+
+/// All that a peer can want done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerOutput {
+    /// Get a link; say `Linked` or `Ended`.
+    Dial,
+    /// Send a frame on it.
+    Frame(FromClient),
+    /// Tell the user.
+    Event(Event),
+}
+
+/// What a user is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The server knows who this is. Said on every link.
+    Welcome {
+        /// Whether the id was claimed just now.
+        claimed: bool,
+    },
+    /// The message is on the server's disk.
+    Accepted {
+        /// Which.
+        id: MsgId,
+        /// It was there already.
+        duplicate: bool,
+    },
+    /// The message will not be sent.
+    Refused {
+        /// Which.
+        id: MsgId,
+        /// What stands against it.
+        why: Refusal,
+    },
+    /// A message has come. To be answered by [`PeerInput::Processed`].
+    Message {
+        /// To name it by.
+        seq: Seq,
+        /// The message.
+        message: Message,
+    },
+    /// Messages were removed from a log before this user read them.
+    Lost {
+        /// The log.
+        to: Target,
+        /// How many.
+        count: u64,
+    },
+    /// The server has recorded messages as processed; so many that were reported are still on their
+    /// way.
+    Settled {
+        /// Reported and not recorded.
+        pending: usize,
+    },
+    /// All that was waiting has come. Said once a link.
+    CaughtUp,
+    /// The user is a member of the room.
+    Entered {
+        /// Which.
+        room: RoomName,
+        /// By this request.
+        changed: bool,
+    },
+    /// The user is not a member of the room.
+    Left {
+        /// Which.
+        room: RoomName,
+        /// By this request.
+        changed: bool,
+    },
+    /// The server takes no further member, or has no further room.
+    RoomRefused {
+        /// Which.
+        room: RoomName,
+    },
+    /// No link at the moment. The peer goes on trying; said once until there is a link again.
+    Offline,
+    /// No answer for as long as the user wanted to wait, or only, again and again, that the server
+    /// closed the connection with this code. The peer does nothing more.
+    GaveUp(Option<CloseCode>),
+    /// The server will not have this client. The peer does nothing more.
+    Rejected(Option<CloseCode>),
+}

@@ -1,0 +1,390 @@
+//! The server's brain: who is linked, what they may do, where messages go.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::durable::{Found, Outcome, Read, Record, Ticket, Write};
+use crate::wire::{
+    Body, CloseCode, FromClient, FromServer, Headers, Message, MsgId, Pin, Refusal, RoomName,
+    Target, UserId,
+};
+
+use super::link::{Link, Stage, can_wait};
+use super::mailbox::Mailbox;
+use super::reading::Log;
+use super::{Limits, Time};
+
+/// Names a link. Given by the server's loop, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+/// All that can happen to a hub.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A handshake is done: a device with this key is there.
+    Opened {
+        /// The new link.
+        link: LinkId,
+        /// The key it proved.
+        key: Pin,
+    },
+    /// A frame came.
+    Frame {
+        /// On this link.
+        link: LinkId,
+        /// Whole, its body too.
+        frame: FromClient,
+    },
+    /// A link is gone.
+    Closed {
+        /// Which.
+        link: LinkId,
+    },
+    /// Writes are on disk, or were turned down; in the order they were asked for.
+    Durable(Vec<(Ticket, Outcome)>),
+    /// A read has its answer.
+    Found(Ticket, Found),
+    /// Time has passed.
+    Tick,
+}
+
+/// All that a hub can want done.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Send a frame.
+    Frame {
+        /// On this link.
+        link: LinkId,
+        /// This one.
+        frame: FromServer,
+    },
+    /// Send one message to all of these links; encoding it once is enough.
+    Deliver {
+        /// At least one.
+        links: Vec<LinkId>,
+        /// What to deliver.
+        record: Record,
+    },
+    /// End a link, after what was sent on it before. No `Closed` need follow.
+    Close {
+        /// Which.
+        link: LinkId,
+        /// Why.
+        code: CloseCode,
+    },
+    /// Write, together with all that is written now, and answer with [`Input::Durable`].
+    Write(Ticket, Write),
+    /// Read at once and answer with [`Input::Found`].
+    Read(Ticket, Read),
+}
+
+/// What an answer from the store is for.
+pub(super) enum Ask {
+    Admit { link: LinkId },
+    Append { link: LinkId, message: Arc<Message> },
+    Mailbox { user: UserId },
+    Page { link: LinkId },
+    Settle { link: LinkId, user: UserId, messages: u32, bytes: u64 },
+    Enter { link: LinkId, user: UserId, room: RoomName },
+    Leave { link: LinkId, user: UserId, room: RoomName },
+    Sweep,
+}
+
+/// The server's state machine.
+pub struct Hub {
+    pub(super) limits: Limits,
+    pub(super) links: BTreeMap<LinkId, Link>,
+    pub(super) mailboxes: BTreeMap<UserId, Mailbox>,
+    pub(super) logs: BTreeMap<Target, Log>,
+    pub(super) asked: BTreeMap<Ticket, Ask>,
+    next_ticket: u64,
+    /// Links that have not said who they are, by the moment they must have.
+    silent: BTreeSet<(u64, LinkId)>,
+    /// When to sweep next; `None` while a sweep is under way.
+    sweep_at_ms: Option<u64>,
+}
+
+impl Hub {
+    /// A hub to which nobody is linked.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            links: BTreeMap::new(),
+            mailboxes: BTreeMap::new(),
+            logs: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            next_ticket: 0,
+            silent: BTreeSet::new(),
+            sweep_at_ms: Some(0),
+        }
+    }
+
+    /// Takes what happened; says what to do.
+    pub fn handle(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Opened { link, key } => self.opened(now, link, key, out),
+            Input::Frame { link, frame } => self.frame(now, link, frame, out),
+            Input::Closed { link } => self.forget(link, out),
+            Input::Durable(answers) => {
+                for (ticket, outcome) in answers {
+                    self.durable(now, ticket, outcome, out);
+                }
+            }
+            Input::Found(ticket, found) => self.found(now, ticket, found, out),
+            Input::Tick => self.tick(now, out),
+        }
+    }
+
+    /// When the next `Tick` is due, in the monotonic clock.
+    pub fn deadline(&self) -> Option<u64> {
+        let silent = self.silent.first().map(|&(at_ms, _)| at_ms);
+        silent.into_iter().chain(self.sweep_at_ms).min()
+    }
+
+    pub(super) fn ask(&mut self, ask: Ask) -> Ticket {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        self.asked.insert(ticket, ask);
+        ticket
+    }
+
+    /// Ends a link because of what came on it.
+    pub(super) fn close(&mut self, link: LinkId, code: CloseCode, out: &mut Vec<Output>) {
+        self.forget(link, out);
+        out.push(Output::Close { link, code });
+    }
+
+    fn forget(&mut self, id: LinkId, out: &mut Vec<Output>) {
+        let Some(link) = self.links.remove(&id) else { return };
+        match (&link.stage, &link.reader) {
+            (Stage::Silent { until_ms }, _) => drop(self.silent.remove(&(*until_ms, id))),
+            (Stage::Known(user), Some(reader)) => self.detach(id, user, reader, out),
+            (Stage::Known(_) | Stage::Checking { .. }, _) => {}
+        }
+    }
+
+    fn tick(&mut self, now: Time, out: &mut Vec<Output>) {
+        while let Some(&(at_ms, link)) = self.silent.first()
+            && at_ms <= now.mono_ms
+        {
+            self.close(link, CloseCode::TooSlow, out);
+        }
+        if self.sweep_at_ms.take_if(|at_ms| *at_ms <= now.mono_ms).is_some() {
+            let ticket = self.ask(Ask::Sweep);
+            out.push(Output::Write(ticket, Write::Sweep { now_ms: now.unix_ms }));
+        }
+    }
+
+    fn opened(&mut self, now: Time, id: LinkId, key: Pin, out: &mut Vec<Output>) {
+        if self.links.len() >= self.limits.links_max {
+            return out.push(Output::Close { link: id, code: CloseCode::Busy });
+        }
+        let until_ms = now.mono_ms + self.limits.hello_ms_max;
+        self.links.insert(id, Link::new(key, until_ms));
+        self.silent.insert((until_ms, id));
+    }
+
+    fn frame(&mut self, now: Time, id: LinkId, frame: FromClient, out: &mut Vec<Output>) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if !link.count(&frame, &self.limits) {
+            return self.close(id, CloseCode::OverLimit, out);
+        }
+        match &mut link.stage {
+            Stage::Silent { .. } => self.hello(now, id, frame, out),
+            Stage::Checking { held, .. } if can_wait(held, &frame) => held.push(frame),
+            Stage::Checking { .. } => self.close(id, CloseCode::OutOfTurn, out),
+            Stage::Known(user) => {
+                let user = user.clone();
+                self.act(now, id, &user, frame, out);
+            }
+        }
+    }
+
+    fn hello(&mut self, now: Time, link: LinkId, frame: FromClient, out: &mut Vec<Output>) {
+        let FromClient::Hello { id, claim, code } = frame else {
+            return self.close(link, CloseCode::OutOfTurn, out);
+        };
+        let ticket = self.ask(Ask::Admit { link });
+        let Some(state) = self.links.get_mut(&link) else { return };
+        let checking = Stage::Checking { id: id.clone(), held: Vec::new() };
+        if let Stage::Silent { until_ms } = std::mem::replace(&mut state.stage, checking) {
+            self.silent.remove(&(until_ms, link));
+        }
+        out.push(if claim {
+            let (key, now_ms) = (state.key, now.unix_ms);
+            let code_needed = self.limits.code_needed;
+            Output::Write(ticket, Write::Claim { id, key, code_needed, code, now_ms })
+        } else {
+            Output::Read(ticket, Read::Owner { id })
+        });
+    }
+
+    /// The store has said whether the link's key may act as the id it wants.
+    fn admit(
+        &mut self,
+        now: Time,
+        id: LinkId,
+        verdict: Result<bool, CloseCode>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let claimed = match verdict {
+            Ok(claimed) => claimed,
+            Err(code) => return self.close(id, code, out),
+        };
+        let Stage::Checking { id: user, held } = &mut link.stage else { return };
+        let (user, held) = (user.clone(), std::mem::take(held));
+        link.stage = Stage::Known(user.clone());
+        out.push(Output::Frame {
+            link: id,
+            frame: FromServer::Welcome { id: user.clone(), claimed },
+        });
+        for frame in held {
+            self.act(now, id, &user, frame, out);
+        }
+    }
+
+    /// A frame from a link that is known to act as `user`.
+    fn act(
+        &mut self,
+        now: Time,
+        link: LinkId,
+        user: &UserId,
+        frame: FromClient,
+        out: &mut Vec<Output>,
+    ) {
+        // One of the frames before may have ended the link.
+        if !self.links.contains_key(&link) {
+            return;
+        }
+        match frame {
+            FromClient::Send { id, to, headers, body, .. } => {
+                self.send(now, link, user, (id, to, headers, body), out);
+            }
+            FromClient::Attach { messages, bytes } => {
+                self.attach(link, user, (messages, bytes), out);
+            }
+            FromClient::Processed(seqs) => self.processed(link, user, &seqs, out),
+            FromClient::Enter(room) => {
+                let (user, asked) = (user.clone(), room.clone());
+                let ticket = self.ask(Ask::Enter { link, user: user.clone(), room: asked });
+                out.push(Output::Write(ticket, Write::Enter { user, room }));
+            }
+            FromClient::Leave(room) => {
+                let (user, asked) = (user.clone(), room.clone());
+                let ticket = self.ask(Ask::Leave { link, user: user.clone(), room: asked });
+                out.push(Output::Write(ticket, Write::Leave { user, room }));
+            }
+            FromClient::Hello { .. } | FromClient::Part(_) => {
+                self.close(link, CloseCode::OutOfTurn, out);
+            }
+        }
+    }
+
+    fn send(
+        &mut self,
+        now: Time,
+        link: LinkId,
+        user: &UserId,
+        (id, to, headers, body): (MsgId, Target, Headers, Body),
+        out: &mut Vec<Output>,
+    ) {
+        let (from, time_ms) = (user.clone(), now.unix_ms);
+        let message = Arc::new(Message { id, from, to, time_ms, headers, body });
+        let why = if id.unix_ms() + self.limits.id_age_ms_max < now.unix_ms {
+            Some(Refusal::IdTooOld)
+        } else if id.unix_ms() > now.unix_ms + self.limits.id_ahead_ms_max {
+            Some(Refusal::IdInFuture)
+        } else {
+            None
+        };
+        if let Some(why) = why {
+            return self.answer(link, &message, Err(why), out);
+        }
+        let ticket = self.ask(Ask::Append { link, message: message.clone() });
+        out.push(Output::Write(ticket, Write::Append { message }));
+    }
+
+    /// Tells a sender what became of a message, if the sender is still there.
+    fn answer(
+        &mut self,
+        id: LinkId,
+        message: &Message,
+        verdict: Result<bool, Refusal>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.answered(message.len_bytes());
+        let frame = match verdict {
+            Ok(duplicate) => FromServer::Accepted { id: message.id, duplicate },
+            Err(why) => FromServer::Refused { id: message.id, why },
+        };
+        out.push(Output::Frame { link: id, frame });
+    }
+
+    fn durable(&mut self, now: Time, ticket: Ticket, outcome: Outcome, out: &mut Vec<Output>) {
+        let Some(ask) = self.asked.remove(&ticket) else { return };
+        match ask {
+            Ask::Admit { link } => self.admit(now, link, claim_verdict(&outcome), out),
+            Ask::Append { link, message } => self.appended(link, message, &outcome, out),
+            Ask::Settle { link, user, messages, bytes } => {
+                self.settled(link, &user, messages, bytes, out);
+            }
+            Ask::Enter { link, user, room } => self.entered(link, &user, room, outcome, out),
+            Ask::Leave { link, user, room } => self.left(link, &user, room, &outcome, out),
+            Ask::Sweep => {
+                let more = outcome == Outcome::Swept { more: true };
+                let wait_ms = if more { self.limits.sweep_ms / 100 } else { self.limits.sweep_ms };
+                self.sweep_at_ms = Some(now.mono_ms + wait_ms);
+            }
+            Ask::Mailbox { .. } | Ask::Page { .. } => {}
+        }
+    }
+
+    fn appended(
+        &mut self,
+        link: LinkId,
+        message: Arc<Message>,
+        outcome: &Outcome,
+        out: &mut Vec<Output>,
+    ) {
+        match *outcome {
+            Outcome::Stored { seq, ordinal } => {
+                self.answer(link, &message, Ok(false), out);
+                self.publish(Record { seq, ordinal, message }, out);
+            }
+            Outcome::Duplicate => self.answer(link, &message, Ok(true), out),
+            Outcome::Full => self.answer(link, &message, Err(Refusal::MailboxFull), out),
+            Outcome::DiskFull => self.answer(link, &message, Err(Refusal::DiskFull), out),
+            _ => self.answer(link, &message, Err(Refusal::UnknownTarget), out),
+        }
+    }
+
+    fn found(&mut self, now: Time, ticket: Ticket, found: Found, out: &mut Vec<Output>) {
+        let Some(ask) = self.asked.remove(&ticket) else { return };
+        match (ask, found) {
+            (Ask::Admit { link }, Found::Owner(owner)) => {
+                let verdict = match (owner, self.links.get(&link)) {
+                    (None, _) => Err(CloseCode::NotJoined),
+                    (Some(owner), Some(state)) if owner == state.key => Ok(false),
+                    (Some(_), _) => Err(CloseCode::IdTaken),
+                };
+                self.admit(now, link, verdict, out);
+            }
+            (Ask::Mailbox { user }, Found::Mailbox(logs)) => self.loaded(&user, logs, out),
+            (Ask::Page { link }, Found::Page(page)) => self.paged(link, page, out),
+            _ => {}
+        }
+    }
+}
+
+fn claim_verdict(outcome: &Outcome) -> Result<bool, CloseCode> {
+    match outcome {
+        Outcome::Claimed { new } => Ok(*new),
+        Outcome::CodeNeeded => Err(CloseCode::TicketNeeded),
+        Outcome::CodeBad => Err(CloseCode::TicketBad),
+        Outcome::Full => Err(CloseCode::Busy),
+        Outcome::DiskFull => Err(CloseCode::DiskFull),
+        _ => Err(CloseCode::IdTaken),
+    }
+}

@@ -1,0 +1,104 @@
+//! What to do: decided here, done elsewhere.
+//!
+//! [`Hub`] is the server's brain, [`Peer`] the client's. Both have one shape:
+//!
+//! - `handle(now, input, &mut outputs)` is the only way in. It does no I/O, knows no clock and no
+//!   chance but what it is given, cannot fail and does not panic, whatever comes in.
+//! - `deadline()` says when it wants an [`Input::Tick`] at the latest.
+//! - The outputs are a function of the inputs: collections are ordered, so a run can be repeated.
+//!
+//! Bad input from the other side becomes a decision, an [`Output::Close`] with its reason.
+
+mod event;
+mod hub;
+mod link;
+mod mailbox;
+mod outbox;
+mod peer;
+mod reading;
+mod settling;
+mod shown;
+
+pub use event::{Ending, Event, Intent, PeerInput, PeerOutput, Window};
+pub use hub::{Hub, Input, LinkId, Output};
+pub use outbox::Draft;
+pub use peer::Peer;
+
+use crate::wire::FromServer;
+
+/// A moment, by both clocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time {
+    /// Milliseconds since some start; never goes back. Deadlines are in it.
+    pub mono_ms: u64,
+    /// Milliseconds since 1970; may jump. Shown to people and compared with message ids.
+    pub unix_ms: u64,
+}
+
+/// What a hub allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most links at a time.
+    pub links_max: usize,
+    /// Most bytes of a body.
+    pub body_len_max: u64,
+    /// Most unanswered sends of a link.
+    pub sends_max: u32,
+    /// Most bytes of unanswered sends of a link; a larger message may go alone.
+    pub send_bytes_max: u64,
+    /// Most deliveries of a link that are not settled, whatever the reader asked for.
+    pub window_messages_max: u32,
+    /// Most bytes of the same; a larger message may go alone.
+    pub window_bytes_max: u64,
+    /// Most unanswered requests of a link that are not sends.
+    pub requests_max: u32,
+    /// How long a link may stay silent before its first frame.
+    pub hello_ms_max: u64,
+    /// How old a message id may be: as long as the store remembers it.
+    pub id_age_ms_max: u64,
+    /// How far ahead of the server's clock a message id may be.
+    pub id_ahead_ms_max: u64,
+    /// How often old messages are removed.
+    pub sweep_ms: u64,
+    /// Whether claiming an id needs a join code.
+    pub code_needed: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            links_max: 20_000,
+            body_len_max: 1 << 20,
+            sends_max: 1024,
+            send_bytes_max: 4 << 20,
+            window_messages_max: 1024,
+            window_bytes_max: 4 << 20,
+            requests_max: 64,
+            hello_ms_max: 3_000,
+            id_age_ms_max: 7 * 24 * 60 * 60 * 1000,
+            id_ahead_ms_max: 24 * 60 * 60 * 1000,
+            sweep_ms: 60_000,
+            code_needed: false,
+        }
+    }
+}
+
+impl Limits {
+    /// What a server says first on every link. Holds public facts only: the client is not
+    /// authenticated yet.
+    pub fn greeting(&self, now: Time) -> FromServer {
+        FromServer::Hello {
+            time_ms: now.unix_ms,
+            body_len_max: self.body_len_max,
+            sends_max: self.sends_max,
+            send_bytes_max: self.send_bytes_max,
+            version: concat!("qmsg ", env!("CARGO_PKG_VERSION")).into(),
+        }
+    }
+
+    /// Most frames that can wait to be written to a link that keeps to the protocol: answers to
+    /// sends and requests, deliveries, and as many confirmations.
+    pub fn link_queue_max(&self) -> usize {
+        (self.sends_max + 2 * self.window_messages_max + self.requests_max) as usize + 16
+    }
+}

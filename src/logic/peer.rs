@@ -1,0 +1,361 @@
+//! The client's brain: one user's side of the conversation, over as many links as it takes.
+
+use std::collections::VecDeque;
+
+use crate::wire::{
+    CloseCode, FromClient, FromServer, Message, MsgId, Refusal, RoomName, SEQS_MAX, Seq,
+};
+
+use super::Time;
+use super::event::{Ending, Event, Intent, PeerInput, PeerOutput, Window};
+use super::outbox::{Allowed, Outbox};
+use super::shown::Shown;
+
+/// A request that is not a send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Request {
+    Enter(RoomName),
+    Leave(RoomName),
+}
+
+enum Stage {
+    /// No link; the next attempt is due then.
+    Resting {
+        until_ms: u64,
+    },
+    Dialing,
+    /// A link, on which the server has not spoken yet.
+    Linked,
+    /// The server has spoken: what it allows.
+    Greeted(Allowed),
+    /// Given up or rejected.
+    Over,
+}
+
+/// The client's state machine.
+pub struct Peer {
+    intent: Intent,
+    stage: Stage,
+    welcomed: bool,
+    outbox: Outbox,
+    requests: VecDeque<Request>,
+    /// So many of them, the first, have been made on this link.
+    requested: usize,
+    shown: Shown,
+    /// Attempts since the last welcome.
+    attempts: u32,
+    /// `Offline` has been said.
+    offline: bool,
+    /// Why the server ended the last link, if it did.
+    turned_away: Option<CloseCode>,
+    /// When something that is awaited was asked for, or the last answer came.
+    waiting_since_ms: u64,
+    random: u64,
+}
+
+/// First pause between attempts, doubled with each up to the last.
+const PAUSE_MS: u64 = 50;
+const PAUSE_MS_MAX: u64 = 500;
+/// After so many attempts the server is taken to be away for longer.
+const ATTEMPTS_QUICK: u32 = 60;
+const PAUSE_MS_LONG: u64 = 5_000;
+/// What a client holds of its user's messages before it takes no more.
+const DRAFTS_MAX: usize = 2_048;
+const DRAFT_BYTES_MAX: u64 = 8 << 20;
+const REQUESTS_MAX: usize = 2_048;
+/// Requests that are unanswered at a time: less than any server allows.
+const REQUESTS_OPEN_MAX: usize = 16;
+
+impl Peer {
+    /// A client that has not dialed yet; it will at its first input. `seed` varies its pauses.
+    pub fn new(now: Time, intent: Intent, seed: u64) -> Self {
+        Self {
+            intent,
+            stage: Stage::Resting { until_ms: now.mono_ms },
+            welcomed: false,
+            outbox: Outbox::default(),
+            requests: VecDeque::new(),
+            requested: 0,
+            shown: Shown::default(),
+            attempts: 0,
+            offline: false,
+            turned_away: None,
+            waiting_since_ms: now.mono_ms,
+            random: seed | 1,
+        }
+    }
+
+    /// Takes what happened; says what to do.
+    pub fn handle(&mut self, now: Time, input: PeerInput, out: &mut Vec<PeerOutput>) {
+        if matches!(self.stage, Stage::Over) {
+            return;
+        }
+        match input {
+            PeerInput::Linked => self.stage = Stage::Linked,
+            PeerInput::Frame(frame) => self.frame(now, frame, out),
+            PeerInput::Ended(ending) => self.ended(now, ending, out),
+            PeerInput::Send(draft) => {
+                self.awaits(now);
+                self.outbox.push(draft);
+                self.send(out);
+            }
+            PeerInput::Processed(seqs) => {
+                self.awaits(now);
+                let report = self.shown.processed(seqs);
+                self.report(&report, out);
+                self.recorded(out);
+            }
+            PeerInput::Enter(room) => self.request(now, Request::Enter(room), out),
+            PeerInput::Leave(room) => self.request(now, Request::Leave(room), out),
+            PeerInput::Tick => {}
+        }
+        self.tick(now, out);
+    }
+
+    /// When the next `Tick` is due, in the monotonic clock.
+    pub fn deadline(&self) -> Option<u64> {
+        let dial = match self.stage {
+            Stage::Resting { until_ms } => Some(until_ms),
+            Stage::Dialing | Stage::Linked | Stage::Greeted(_) => None,
+            Stage::Over => return None,
+        };
+        dial.into_iter().chain(self.gives_up_at_ms()).min()
+    }
+
+    /// Whether it takes more messages to send. Those it has are bounded by this.
+    pub fn has_room(&self) -> bool {
+        let (messages, bytes) = self.outbox.size();
+        messages < DRAFTS_MAX && bytes < DRAFT_BYTES_MAX && self.requests.len() < REQUESTS_MAX
+    }
+
+    /// Whether an answer from the server is awaited.
+    pub fn is_waiting(&self) -> bool {
+        !self.welcomed
+            || !self.outbox.is_empty()
+            || !self.requests.is_empty()
+            || self.shown.pending() > 0
+    }
+
+    fn gives_up_at_ms(&self) -> Option<u64> {
+        let patience_ms = self.intent.patience_ms.filter(|_| self.is_waiting())?;
+        Some(self.waiting_since_ms.saturating_add(patience_ms))
+    }
+
+    /// Patience is counted from now, unless something is awaited since before.
+    fn awaits(&mut self, now: Time) {
+        if !self.is_waiting() {
+            self.waiting_since_ms = now.mono_ms;
+        }
+    }
+
+    fn tick(&mut self, now: Time, out: &mut Vec<PeerOutput>) {
+        if self.gives_up_at_ms().is_some_and(|at_ms| at_ms <= now.mono_ms) {
+            self.stage = Stage::Over;
+            out.push(PeerOutput::Event(Event::GaveUp(self.turned_away)));
+        }
+        if let Stage::Resting { until_ms } = self.stage
+            && until_ms <= now.mono_ms
+        {
+            self.stage = Stage::Dialing;
+            self.attempts += 1;
+            out.push(PeerOutput::Dial);
+        }
+    }
+
+    fn ended(&mut self, now: Time, ending: Ending, out: &mut Vec<PeerOutput>) {
+        self.outbox.rewind();
+        self.shown.rewind();
+        self.requested = 0;
+        if let Ending::Closed(code) = ending
+            && !code.is_some_and(passes)
+        {
+            self.stage = Stage::Over;
+            return out.push(PeerOutput::Event(Event::Rejected(code)));
+        }
+        self.turned_away = match ending {
+            Ending::Closed(code) => code,
+            Ending::Silence => None,
+        };
+        if !std::mem::replace(&mut self.offline, true) {
+            out.push(PeerOutput::Event(Event::Offline));
+        }
+        let until_ms = now.mono_ms + self.pause_ms();
+        self.stage = Stage::Resting { until_ms };
+    }
+
+    /// Half of it fixed, half by chance, so that a thousand clients do not come back at once.
+    fn pause_ms(&mut self) -> u64 {
+        let full = if self.attempts > ATTEMPTS_QUICK {
+            PAUSE_MS_LONG
+        } else {
+            (PAUSE_MS << self.attempts.min(10)).min(PAUSE_MS_MAX)
+        };
+        // xorshift64 (Marsaglia 2003).
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        full / 2 + self.random % (full / 2 + 1)
+    }
+
+    fn frame(&mut self, now: Time, frame: FromServer, out: &mut Vec<PeerOutput>) {
+        if !matches!(frame, FromServer::Hello { .. }) {
+            self.waiting_since_ms = now.mono_ms;
+        }
+        let event = match frame {
+            FromServer::Hello { body_len_max, sends_max, send_bytes_max, .. } => {
+                let allowed = Allowed { body_len_max, sends_max, send_bytes_max };
+                self.stage = Stage::Greeted(allowed);
+                return self.introduce(out);
+            }
+            FromServer::Welcome { claimed, .. } => {
+                self.welcomed = true;
+                self.offline = false;
+                self.attempts = 0;
+                Event::Welcome { claimed }
+            }
+            FromServer::Accepted { id, duplicate } => {
+                return self.sent(id, Event::Accepted { id, duplicate }, out);
+            }
+            FromServer::Refused { id, why } => {
+                return self.sent(id, Event::Refused { id, why }, out);
+            }
+            FromServer::Deliver { seq, id, from, to, time_ms, headers, body, .. } => {
+                let message = Message { id, from, to, time_ms, headers, body };
+                return self.delivered(seq, Event::Message { seq, message }, out);
+            }
+            FromServer::Lost { seq, to, count } => {
+                self.delivered(seq, Event::Lost { to, count }, out);
+                let report = self.shown.processed(vec![seq]);
+                return self.report(&report, out);
+            }
+            FromServer::Settled { count } => {
+                self.shown.settled(count);
+                Event::Settled { pending: self.shown.pending() }
+            }
+            FromServer::CaughtUp => {
+                self.shown.caught_up();
+                self.recorded(out);
+                Event::CaughtUp
+            }
+            FromServer::Entered { room, changed } => {
+                self.answered(|request| *request == Request::Enter(room.clone()), out);
+                Event::Entered { room, changed }
+            }
+            FromServer::Left { room, changed } => {
+                self.answered(|request| *request == Request::Leave(room.clone()), out);
+                Event::Left { room, changed }
+            }
+            FromServer::RoomRefused { room } => {
+                self.answered(|(Request::Enter(of) | Request::Leave(of))| *of == room, out);
+                Event::RoomRefused { room }
+            }
+            // The codec makes whole bodies of them.
+            FromServer::Part(_) => return,
+        };
+        out.push(PeerOutput::Event(event));
+    }
+
+    /// Says who this is, and goes on where the last link left off, without waiting for the welcome.
+    fn introduce(&mut self, out: &mut Vec<PeerOutput>) {
+        let Intent { id, claim, code, attach, .. } = self.intent.clone();
+        out.push(PeerOutput::Frame(FromClient::Hello { id, claim, code }));
+        if let Some(Window { messages, bytes }) = attach {
+            out.push(PeerOutput::Frame(FromClient::Attach { messages, bytes }));
+        }
+        self.requested = 0;
+        self.ask(out);
+        self.send(out);
+    }
+
+    fn send(&mut self, out: &mut Vec<PeerOutput>) {
+        let Stage::Greeted(allowed) = self.stage else { return };
+        while let Some(next) = self.outbox.next_frame(&allowed) {
+            out.push(match next {
+                Ok(frame) => PeerOutput::Frame(frame),
+                Err(id) => {
+                    let why = Refusal::BodyTooLong { max: allowed.body_len_max };
+                    PeerOutput::Event(Event::Refused { id, why })
+                }
+            });
+        }
+    }
+
+    /// A message has its answer, which makes room for others.
+    fn sent(&mut self, id: MsgId, event: Event, out: &mut Vec<PeerOutput>) {
+        if self.outbox.answered(id) {
+            self.send(out);
+            out.push(PeerOutput::Event(event));
+        }
+    }
+
+    fn request(&mut self, now: Time, request: Request, out: &mut Vec<PeerOutput>) {
+        self.awaits(now);
+        self.requests.push_back(request);
+        self.ask(out);
+    }
+
+    fn ask(&mut self, out: &mut Vec<PeerOutput>) {
+        let Stage::Greeted(_) = self.stage else { return };
+        let open = self.requests.iter().take(REQUESTS_OPEN_MAX).skip(self.requested);
+        out.extend(open.map(|request| PeerOutput::Frame(request.frame())));
+        self.requested = self.requests.len().min(REQUESTS_OPEN_MAX);
+    }
+
+    /// A request has its answer. Answers come in the order of requests; of equal ones it is the
+    /// first, or what was wanted last would not be what is repeated on the next link.
+    fn answered(&mut self, is: impl Fn(&Request) -> bool, out: &mut Vec<PeerOutput>) {
+        if let Some(at) = self.requests.iter().take(self.requested).position(is) {
+            self.requests.remove(at);
+            self.requested -= 1;
+            self.ask(out);
+        }
+    }
+
+    /// Tells of a delivery, unless it is one that the user has been told of.
+    fn delivered(&mut self, seq: Seq, event: Event, out: &mut Vec<PeerOutput>) {
+        if self.shown.delivered(seq) {
+            out.push(PeerOutput::Event(event));
+        } else {
+            let report = self.shown.processed(vec![]);
+            self.report(&report, out);
+        }
+    }
+
+    /// Tells of what needs no report any more.
+    fn recorded(&mut self, out: &mut Vec<PeerOutput>) {
+        if self.shown.recorded() {
+            let pending = self.shown.pending();
+            out.push(PeerOutput::Event(Event::Settled { pending }));
+        }
+    }
+
+    fn report(&self, seqs: &[Seq], out: &mut Vec<PeerOutput>) {
+        let parts = seqs.chunks(SEQS_MAX);
+        out.extend(parts.map(|part| PeerOutput::Frame(FromClient::Processed(part.to_vec()))));
+    }
+}
+
+impl Request {
+    fn frame(&self) -> FromClient {
+        match self {
+            Self::Enter(room) => FromClient::Enter(room.clone()),
+            Self::Leave(room) => FromClient::Leave(room.clone()),
+        }
+    }
+}
+
+/// Whether a reason for closing is one that time mends.
+fn passes(code: CloseCode) -> bool {
+    match code {
+        CloseCode::Done | CloseCode::Stopping | CloseCode::TooSlow | CloseCode::Busy => true,
+        CloseCode::Malformed
+        | CloseCode::OutOfTurn
+        | CloseCode::BodyTooLong
+        | CloseCode::OverLimit
+        | CloseCode::IdTaken
+        | CloseCode::NotJoined
+        | CloseCode::TicketNeeded
+        | CloseCode::TicketBad
+        | CloseCode::DiskFull => false,
+    }
+}

@@ -1,0 +1,84 @@
+//! What a reader has been told of, so that it is told once, however often it is delivered.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use crate::wire::Seq;
+
+/// A delivery is `open` from the moment the user is told of it until the user has dealt with it,
+/// then `done` until the server has recorded that. Both are bounded by the server: it offers the
+/// oldest first, and no more than the window unsettled.
+#[derive(Default)]
+pub(super) struct Shown {
+    open: BTreeSet<Seq>,
+    done: BTreeSet<Seq>,
+    /// Delivered on this link and not reported on it.
+    owed: BTreeSet<Seq>,
+    /// Reported on this link, in order, not settled.
+    reported: VecDeque<Seq>,
+    /// All that was unprocessed has been delivered on this link.
+    caught_up: bool,
+}
+
+impl Shown {
+    /// A delivery has come. Whether the user is to be told.
+    pub(super) fn delivered(&mut self, seq: Seq) -> bool {
+        self.owed.insert(seq);
+        if self.open.contains(&seq) || self.done.contains(&seq) {
+            return false;
+        }
+        self.open.insert(seq)
+    }
+
+    /// The user has dealt with these. What to report now: all that is dealt with and was delivered
+    /// on this link.
+    pub(super) fn processed(&mut self, seqs: Vec<Seq>) -> Vec<Seq> {
+        for seq in seqs {
+            if self.open.remove(&seq) {
+                self.done.insert(seq);
+            }
+        }
+        let report: Vec<Seq> = self.owed.intersection(&self.done).copied().collect();
+        for seq in &report {
+            self.owed.remove(seq);
+        }
+        self.reported.extend(&report);
+        report
+    }
+
+    /// The server has recorded the first `count` of what was reported.
+    pub(super) fn settled(&mut self, count: u32) {
+        for _ in 0..count {
+            if let Some(seq) = self.reported.pop_front() {
+                self.done.remove(&seq);
+            }
+        }
+    }
+
+    pub(super) fn caught_up(&mut self) {
+        self.caught_up = true;
+    }
+
+    /// When all that is unprocessed has been delivered on this link, what is done and was not among
+    /// it is recorded: on an earlier link, or by another reader. Whether anything was.
+    pub(super) fn recorded(&mut self) -> bool {
+        if !self.caught_up || self.done.len() == self.reported.len() {
+            return false;
+        }
+        let before = self.done.len();
+        let reported: BTreeSet<Seq> = self.reported.iter().copied().collect();
+        self.done.retain(|seq| reported.contains(seq) || self.owed.contains(seq));
+        self.done.len() < before
+    }
+
+    /// The link is gone.
+    pub(super) fn rewind(&mut self) {
+        self.owed.clear();
+        self.reported.clear();
+        self.caught_up = false;
+    }
+
+    /// Dealt with and not recorded.
+    pub(super) fn pending(&self) -> usize {
+        self.done.len()
+    }
+}

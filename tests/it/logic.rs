@@ -1,0 +1,153 @@
+//! The pure layer: hub and peer against a model of the store, first in scenes that can be read,
+//! then at random.
+
+mod hello;
+mod hostile;
+mod losses;
+mod peers;
+mod random;
+
+mod reading;
+mod recovering;
+mod rooms;
+mod sends;
+mod server;
+mod store;
+mod world;
+
+use bytes::Bytes;
+use qmsg::durable::Quotas;
+use qmsg::logic::{Draft, Limits, LinkId};
+use qmsg::wire::{
+    Body, CloseCode, FromClient, FromServer, Headers, MsgId, Pin, Refusal, RoomName, Seq, Target,
+    UserId,
+};
+
+use server::{START, Said, Server};
+
+/// The key of a user's device, from the name alone.
+fn key(name: &str) -> Pin {
+    let mut key = [0; 32];
+    key[..name.len()].copy_from_slice(name.as_bytes());
+    Pin(key)
+}
+
+fn user(name: &str) -> UserId {
+    name.parse().unwrap()
+}
+
+fn room(name: &str) -> RoomName {
+    name.parse().unwrap()
+}
+
+fn target(text: &str) -> Target {
+    text.parse().unwrap()
+}
+
+/// The `n`th id made at that time.
+fn id_at(unix_ms: u64, n: u64) -> MsgId {
+    let mut random = [0; 10];
+    random[2..].copy_from_slice(&n.to_be_bytes());
+    MsgId::new(unix_ms, random)
+}
+
+fn id(n: u64) -> MsgId {
+    id_at(START.unix_ms, n)
+}
+
+fn draft(n: u64, to: &str, len: usize) -> Draft {
+    let body = Body(Bytes::from(vec![b'.'; len]));
+    Draft { id: id(n), to: target(to), headers: Headers::default(), body }
+}
+
+fn send(n: u64, to: &str, len: usize) -> FromClient {
+    let Draft { id, to, headers, body } = draft(n, to, len);
+    FromClient::Send { id, to, headers, size: body.len() as u64, body }
+}
+
+fn hello(name: &str) -> FromClient {
+    FromClient::Hello { id: user(name), claim: false, code: None }
+}
+
+fn claim(name: &str) -> FromClient {
+    FromClient::Hello { id: user(name), claim: true, code: None }
+}
+
+fn attach(messages: u32, bytes: u64) -> FromClient {
+    FromClient::Attach { messages, bytes }
+}
+
+fn welcome(name: &str, claimed: bool) -> Said {
+    Said::Frame(FromServer::Welcome { id: user(name), claimed })
+}
+
+fn accepted(n: u64) -> Said {
+    Said::Frame(FromServer::Accepted { id: id(n), duplicate: false })
+}
+
+fn duplicate(n: u64) -> Said {
+    Said::Frame(FromServer::Accepted { id: id(n), duplicate: true })
+}
+
+fn refused(n: u64, why: Refusal) -> Said {
+    Said::Frame(FromServer::Refused { id: id(n), why })
+}
+
+fn lost(seq: Seq, to: &str, count: u64) -> Said {
+    Said::Frame(FromServer::Lost { seq, to: target(to), count })
+}
+
+fn settled(count: u32) -> Said {
+    Said::Frame(FromServer::Settled { count })
+}
+
+const CAUGHT_UP: Said = Said::Frame(FromServer::CaughtUp);
+
+fn closed(code: CloseCode) -> Said {
+    Said::Close(code)
+}
+
+/// The seqs among what was said, of messages only.
+fn seqs(said: &[Said]) -> Vec<Seq> {
+    let seq = |said: &Said| match said {
+        Said::Frame(FromServer::Deliver { seq, .. }) => Some(*seq),
+        _ => None,
+    };
+    said.iter().filter_map(seq).collect()
+}
+
+fn server() -> Server {
+    Server::new(Limits::default(), Quotas::default())
+}
+
+impl Server {
+    /// A link on which the user has been welcomed; the id is claimed if it is nobody's.
+    fn link(&mut self, name: &str) -> LinkId {
+        let link = self.open(key(name));
+        self.say(link, claim(name));
+        let said = self.heard(link);
+        assert!(matches!(said[..], [Said::Frame(FromServer::Welcome { .. })]), "{said:?}");
+        link
+    }
+
+    /// A link that takes deliveries, a wide window of them; what was waiting is still to be heard.
+    fn reader(&mut self, name: &str) -> LinkId {
+        let link = self.link(name);
+        self.say(link, attach(1_000, 1 << 20));
+        self.work();
+        link
+    }
+
+    /// Has one message of so many bytes stored. Its seq.
+    fn sent(&mut self, link: LinkId, n: u64, to: &str, len: usize) -> Seq {
+        self.say(link, send(n, to, len));
+        assert!(self.heard(link).contains(&accepted(n)));
+        self.store.owed().map(|(record, _)| record).find(|r| r.message.id == id(n)).unwrap().seq
+    }
+
+    fn enter(&mut self, link: LinkId, name: &str) {
+        self.say(link, FromClient::Enter(room(name)));
+        let entered = FromServer::Entered { room: room(name), changed: true };
+        assert!(self.heard(link).contains(&Said::Frame(entered)));
+    }
+}

@@ -1,0 +1,105 @@
+//! Clients that keep to nothing: the hub takes any frame in any state and does not panic.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use qmsg::durable::Quotas;
+use qmsg::logic::Limits;
+use qmsg::wire::{Body, FromClient, JoinCode};
+
+use super::server::Server;
+use super::{attach, hello, key, room, send, target, user};
+
+const NAMES: [&str; 3] = ["alice", "bob", "carol"];
+const TARGETS: [&str; 6] = ["alice", "bob", "@ops", "@dev", "@all", "nobody"];
+
+#[derive(Clone, Debug)]
+enum Step {
+    Open(usize),
+    Lose(usize),
+    Say(usize, FromClient),
+    Commit,
+    AnswerWrites,
+    Look,
+    AnswerRead,
+    Remove(usize, u64),
+    Pass(u64),
+}
+
+fn frame() -> impl Strategy<Value = FromClient> {
+    let name = || (0..3_usize).prop_map(|n| user(NAMES[n]));
+    let room = || (0..2_usize).prop_map(|n| room(["ops", "dev"][n]));
+    let seq = prop_oneof![9 => 0..40_u64, 1 => any::<u64>()];
+    let code = any::<Option<[u8; 16]>>().prop_map(|code| code.map(JoinCode));
+    prop_oneof![
+        3 => (name(), any::<bool>(), code)
+            .prop_map(|(id, claim, code)| FromClient::Hello { id, claim, code }),
+        6 => (0..20_u64, 0..6_usize, 0..300_usize)
+            .prop_map(|(n, to, len)| send(n, TARGETS[to], len)),
+        3 => (0..9_u32, 0..300_u64).prop_map(|(messages, bytes)| attach(messages, bytes)),
+        1 => (any::<u32>(), any::<u64>()).prop_map(|(messages, bytes)| attach(messages, bytes)),
+        6 => vec(seq, 0..4).prop_map(FromClient::Processed),
+        2 => room().prop_map(FromClient::Enter),
+        1 => room().prop_map(FromClient::Leave),
+        1 => Just(FromClient::Part(Body::default())),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0..3_usize).prop_map(Step::Open),
+        1 => any::<usize>().prop_map(Step::Lose),
+        20 => (any::<usize>(), frame()).prop_map(|(link, frame)| Step::Say(link, frame)),
+        6 => Just(Step::Commit),
+        6 => Just(Step::AnswerWrites),
+        6 => Just(Step::Look),
+        6 => Just(Step::AnswerRead),
+        1 => (2..5_usize, 0..40_u64).prop_map(|(log, seq)| Step::Remove(log, seq)),
+        1 => (0..4_000_u64).prop_map(Step::Pass),
+    ]
+}
+
+fn carry_out(steps: Vec<Step>) {
+    let limits = Limits { sends_max: 6, send_bytes_max: 500, links_max: 6, ..Limits::default() };
+    let mut server = Server::new(limits, Quotas { log_messages_max: 9, ..Quotas::default() });
+    for name in NAMES {
+        server.link(name);
+    }
+    let mut links = vec![];
+    for step in steps {
+        match step {
+            Step::Open(name) => {
+                let link = server.open(key(NAMES[name]));
+                // Most say hello, or few would come far.
+                if links.len() % 4 > 0 {
+                    server.say(link, hello(NAMES[name]));
+                }
+                links.push(link);
+            }
+            Step::Lose(at) if !links.is_empty() => server.lose(links[at % links.len()]),
+            Step::Say(at, frame) if !links.is_empty() => server.say(links[at % links.len()], frame),
+            Step::Lose(_) | Step::Say(..) => {}
+            Step::Commit => server.commit(),
+            Step::AnswerWrites => server.answer_writes(),
+            Step::Look => server.look(),
+            Step::AnswerRead => server.answer_read(),
+            Step::Remove(log, seq) => {
+                let log = target(TARGETS[log]);
+                if server.store.has_log(&log) {
+                    server.store.remove(&log, seq);
+                }
+            }
+            Step::Pass(ms) => server.pass(ms),
+        }
+    }
+    server.work();
+}
+
+proptest! {
+    // A failure prints its steps; a file of them beside the sources would have to be kept.
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None,
+        ..ProptestConfig::default() })]
+    #[test]
+    fn any_frame_in_any_state_is_taken(steps in vec(step(), 0..120)) {
+        carry_out(steps);
+    }
+}

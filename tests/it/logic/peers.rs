@@ -1,0 +1,220 @@
+//! The client's brain alone, fed by hand.
+
+use std::ops::RangeInclusive;
+
+use qmsg::logic::{Ending, Event, Intent, Limits, Peer, PeerInput, PeerOutput, Time};
+use qmsg::wire::{CloseCode, FromClient, FromServer};
+
+use super::server::START;
+use super::{draft, id, send, user};
+
+struct Alone {
+    peer: Peer,
+    now: Time,
+}
+
+impl Alone {
+    fn new(patience_ms: Option<u64>, seed: u64) -> Self {
+        let id = user("alice");
+        let intent = Intent { id, claim: false, code: None, attach: None, patience_ms };
+        Self { peer: Peer::new(START, intent, seed), now: START }
+    }
+
+    fn takes(&mut self, input: PeerInput) -> Vec<PeerOutput> {
+        let mut out = vec![];
+        self.peer.handle(self.now, input, &mut out);
+        out
+    }
+
+    /// Time passes up to the next deadline. How much.
+    fn waits(&mut self) -> u64 {
+        let ms = self.peer.deadline().unwrap() - self.now.mono_ms;
+        self.now.mono_ms += ms;
+        ms
+    }
+
+    fn is_welcomed(&mut self) {
+        self.takes(PeerInput::Tick);
+        self.takes(PeerInput::Linked);
+        self.takes(PeerInput::Frame(Limits::default().greeting(START)));
+        let welcome = FromServer::Welcome { id: user("alice"), claimed: false };
+        self.takes(PeerInput::Frame(welcome));
+    }
+}
+
+/// The pauses before so many attempts that all fail.
+fn pauses(seed: u64, count: usize) -> Vec<u64> {
+    let mut alone = Alone::new(None, seed);
+    assert_eq!(alone.takes(PeerInput::Tick), [PeerOutput::Dial]);
+    let mut pause = || {
+        alone.takes(PeerInput::Ended(Ending::Silence));
+        let ms = alone.waits();
+        assert_eq!(alone.takes(PeerInput::Tick), [PeerOutput::Dial]);
+        ms
+    };
+    (0..count).map(|_| pause()).collect()
+}
+
+#[test]
+fn pauses_grow_within_bounds_and_differ_by_seed() {
+    let all = pauses(3, 100);
+    assert!((50..=100).contains(&all[0]), "{all:?}");
+    assert!((100..=200).contains(&all[1]));
+    assert!(all[3..60].iter().all(|ms| (250..=500).contains(ms)), "{all:?}");
+    assert!(all[60..].iter().all(|ms| (2_500..=5_000).contains(ms)), "{all:?}");
+    assert_eq!(all, pauses(3, 100));
+    assert_ne!(all, pauses(4, 100));
+}
+
+#[test]
+fn a_welcome_makes_pauses_short_again() {
+    let mut alone = Alone::new(None, 1);
+    alone.takes(PeerInput::Tick);
+    for _ in 0..9 {
+        alone.takes(PeerInput::Ended(Ending::Silence));
+        alone.waits();
+        alone.takes(PeerInput::Tick);
+    }
+    alone.is_welcomed();
+    alone.takes(PeerInput::Ended(Ending::Silence));
+    assert!(alone.waits() <= 50);
+}
+
+#[test]
+fn offline_is_said_once_until_there_is_a_link_again() {
+    let mut alone = Alone::new(None, 1);
+    alone.is_welcomed();
+    let offline = [PeerOutput::Event(Event::Offline)];
+    assert_eq!(alone.takes(PeerInput::Ended(Ending::Silence)), offline);
+    for _ in 0..3 {
+        alone.waits();
+        assert_eq!(alone.takes(PeerInput::Tick), [PeerOutput::Dial]);
+        assert_eq!(alone.takes(PeerInput::Ended(Ending::Silence)), []);
+    }
+    alone.waits();
+    alone.is_welcomed();
+    assert_eq!(alone.takes(PeerInput::Ended(Ending::Silence)), offline);
+}
+
+#[test]
+fn what_time_mends_is_tried_again_and_the_rest_is_final() {
+    use CloseCode as Code;
+    let mended = [Code::Done, Code::Stopping, Code::Busy, Code::TooSlow];
+    for code in Code::ALL {
+        let mut alone = Alone::new(None, 1);
+        alone.takes(PeerInput::Tick);
+        alone.takes(PeerInput::Linked);
+        let out = alone.takes(PeerInput::Ended(Ending::Closed(Some(code))));
+        if mended.contains(&code) {
+            assert_eq!(out, [PeerOutput::Event(Event::Offline)], "{code:?}");
+            alone.waits();
+            assert_eq!(alone.takes(PeerInput::Tick), [PeerOutput::Dial]);
+        } else {
+            assert_eq!(out, [PeerOutput::Event(Event::Rejected(Some(code)))]);
+            assert_eq!(alone.takes(PeerInput::Send(draft(1, "bob", 1))), []);
+        }
+    }
+    let mut alone = Alone::new(None, 1);
+    let out = alone.takes(PeerInput::Ended(Ending::Closed(None)));
+    assert_eq!(out, [PeerOutput::Event(Event::Rejected(None))], "a number of a later version");
+}
+
+#[test]
+fn patience_ends_when_no_answer_comes() {
+    let mut alone = Alone::new(Some(1_000), 1);
+    alone.takes(PeerInput::Tick);
+    assert_eq!(alone.peer.deadline(), Some(START.mono_ms + 1_000));
+    alone.now.mono_ms += 900;
+    alone.is_welcomed();
+    assert_eq!(alone.peer.deadline(), None, "nothing is awaited");
+    alone.now.mono_ms += 50_000;
+    alone.takes(PeerInput::Send(draft(1, "bob", 1)));
+    alone.now.mono_ms += 600;
+    alone.takes(PeerInput::Send(draft(2, "bob", 1)));
+    assert_eq!(alone.peer.deadline(), Some(alone.now.mono_ms + 400), "the first has waited");
+    let accepted = FromServer::Accepted { id: id(1), duplicate: false };
+    alone.takes(PeerInput::Frame(accepted));
+    assert_eq!(alone.waits(), 1_000, "an answer starts it anew");
+    assert_eq!(alone.takes(PeerInput::Tick), [PeerOutput::Event(Event::GaveUp(None))]);
+    assert_eq!(alone.takes(PeerInput::Tick), []);
+}
+
+#[test]
+fn patience_ends_without_a_link_too() {
+    let mut alone = Alone::new(Some(300), 1);
+    alone.takes(PeerInput::Tick);
+    let mut out = vec![];
+    while !out.contains(&PeerOutput::Event(Event::GaveUp(None))) {
+        assert!(alone.now.mono_ms <= START.mono_ms + 300);
+        alone.takes(PeerInput::Ended(Ending::Silence));
+        alone.waits();
+        out = alone.takes(PeerInput::Tick);
+    }
+    assert_eq!(alone.now.mono_ms, START.mono_ms + 300);
+}
+
+#[test]
+fn it_takes_no_more_than_it_has_room_for() {
+    let mut alone = Alone::new(None, 1);
+    for n in 0..2_048 {
+        assert!(alone.peer.has_room());
+        alone.takes(PeerInput::Send(draft(n, "bob", 1)));
+    }
+    assert!(!alone.peer.has_room(), "in messages");
+    let mut alone = Alone::new(None, 1);
+    for n in 0..8 {
+        assert!(alone.peer.has_room());
+        alone.takes(PeerInput::Send(draft(n, "bob", 1 << 20)));
+    }
+    assert!(!alone.peer.has_room(), "in bytes");
+}
+
+#[test]
+fn what_was_not_answered_is_sent_again_first_and_in_order() {
+    let mut alone = Alone::new(None, 1);
+    alone.is_welcomed();
+    for n in 1..=3 {
+        alone.takes(PeerInput::Send(draft(n, "bob", 1)));
+    }
+    let accepted = FromServer::Accepted { id: id(2), duplicate: false };
+    alone.takes(PeerInput::Frame(accepted.clone()));
+    assert_eq!(alone.takes(PeerInput::Frame(accepted)), [], "answered twice, told once");
+    alone.takes(PeerInput::Ended(Ending::Silence));
+    alone.takes(PeerInput::Send(draft(4, "bob", 1)));
+    alone.waits();
+    alone.takes(PeerInput::Tick);
+    alone.takes(PeerInput::Linked);
+    let out = alone.takes(PeerInput::Frame(Limits::default().greeting(START)));
+    let sent = |output: &PeerOutput| match output {
+        PeerOutput::Frame(FromClient::Send { id, .. }) => Some(*id),
+        _ => None,
+    };
+    let sent: Vec<_> = out.iter().filter_map(sent).collect();
+    assert_eq!(sent, [id(1), id(3), id(4)]);
+}
+
+#[test]
+fn when_all_is_over_it_waits_for_nothing() {
+    let mut alone = Alone::new(Some(10), 1);
+    alone.takes(PeerInput::Tick);
+    alone.waits();
+    assert_eq!(alone.takes(PeerInput::Tick), [PeerOutput::Event(Event::GaveUp(None))]);
+    assert_eq!(alone.peer.deadline(), None);
+}
+
+#[test]
+fn a_report_is_no_longer_than_a_frame_may_be() {
+    let mut alone = Alone::new(None, 1);
+    alone.is_welcomed();
+    let FromClient::Send { id, to, headers, size, body } = send(1, "alice", 1) else { return };
+    for seq in 1..=5_000 {
+        let (to, headers, body) = (to.clone(), headers.clone(), body.clone());
+        let from = user("bob");
+        let deliver = FromServer::Deliver { seq, id, from, to, time_ms: 1, headers, size, body };
+        alone.takes(PeerInput::Frame(deliver));
+    }
+    let out = alone.takes(PeerInput::Processed((1..=5_000).collect()));
+    let report =
+        |range: RangeInclusive<u64>| PeerOutput::Frame(FromClient::Processed(range.collect()));
+    assert_eq!(out, [report(1..=4_096), report(4_097..=5_000)]);
+}

@@ -1,0 +1,288 @@
+//! Random runs: everything happens in any order, links are cut and the server dies, then the faults
+//! end and what was promised must hold. `QMSG_SEED=n` repeats one run.
+
+use std::collections::BTreeMap;
+
+use qmsg::durable::Quotas;
+use qmsg::logic::{Ending, Event, Limits, LinkId, PeerInput};
+use qmsg::wire::{MsgId, Seq, Target, UserId};
+
+use super::world::{Client, World};
+use super::{draft, room};
+
+const RUNS: u64 = 300;
+const STEPS: usize = 600;
+const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
+const TARGETS: [&str; 7] = ["alice", "bob", "carol", "@ops", "@dev", "@all", "nobody"];
+const ROOMS: [&str; 2] = ["ops", "dev"];
+
+/// xorshift64 (Marsaglia 2003).
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        ((self.0 >> 11) % end as u64) as usize
+    }
+
+    fn one_in(&mut self, count: usize) -> bool {
+        self.below(count) == 0
+    }
+
+    fn pick<T: Clone>(&mut self, all: &[T]) -> Option<T> {
+        (!all.is_empty()).then(|| all[self.below(all.len())].clone())
+    }
+}
+
+fn limits() -> Limits {
+    Limits {
+        links_max: 8,
+        sends_max: 4,
+        send_bytes_max: 200,
+        window_messages_max: 6,
+        window_bytes_max: 400,
+        requests_max: 64,
+        ..Limits::default()
+    }
+}
+
+/// Every other run has logs so short that they overflow.
+fn quotas(chance: &mut Chance) -> Quotas {
+    let short = Quotas { log_messages_max: 8, log_bytes_max: 600, ..Quotas::default() };
+    if chance.one_in(2) { short } else { Quotas::default() }
+}
+
+struct Run {
+    world: World,
+    chance: Chance,
+    sent: u64,
+}
+
+impl Run {
+    fn new(seed: u64) -> Self {
+        // Neighbouring seeds differ in few bits; a few turns spread them.
+        let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        for _ in 0..8 {
+            chance.below(2);
+        }
+        let mut world = World::new(limits(), quotas(&mut chance));
+        for name in NAMES {
+            let readers = if name == "bob" { 2 } else { 1 };
+            for _ in 0..readers {
+                let window = (1 + chance.below(8) as u32, [0, 90, 400][chance.below(3)]);
+                world.client(name, (name != "dave").then_some(window));
+            }
+        }
+        Self { world, chance, sent: 0 }
+    }
+
+    fn step(&mut self) {
+        match self.chance.below(100) {
+            0..44 => self.carry(),
+            44..68 => self.serve(),
+            68..80 => self.send(),
+            80..90 => self.process(),
+            90..94 => self.dialled(),
+            94..96 => self.belong(),
+            96..98 => {
+                let ms = self.chance.below(400) as u64;
+                self.world.pass(ms);
+            }
+            _ => self.fault(),
+        }
+    }
+
+    fn line(&mut self) -> Option<LinkId> {
+        let all: Vec<LinkId> = self.world.lines.keys().copied().collect();
+        self.chance.pick(&all)
+    }
+
+    fn client(&mut self) -> usize {
+        self.chance.below(self.world.clients.len())
+    }
+
+    fn carry(&mut self) {
+        let Some(link) = self.line() else { return };
+        let count = 1 + self.chance.below(300);
+        if self.chance.one_in(2) {
+            self.world.up(link, count);
+        } else {
+            self.world.down(link, count);
+        }
+    }
+
+    fn serve(&mut self) {
+        let server = &mut self.world.server;
+        match self.chance.below(4) {
+            0 => server.commit(),
+            1 => server.answer_writes(),
+            2 => server.look(),
+            _ => server.answer_read(),
+        }
+        self.world.carry();
+    }
+
+    fn send(&mut self) {
+        let (client, to) = (self.client(), self.chance.pick(&TARGETS).unwrap());
+        // Some larger than any window.
+        let len = if self.chance.one_in(8) { 500 } else { self.chance.below(120) };
+        if self.world.clients[client].peer.has_room() {
+            self.sent += 1;
+            self.world.send(client, draft(self.sent, to, len));
+        }
+    }
+
+    fn process(&mut self) {
+        let client = self.client();
+        let todo = self.world.clients[client].todo.clone();
+        let half = self.chance.one_in(2);
+        let some: Vec<Seq> = todo.into_iter().filter(|_| !half || self.chance.one_in(2)).collect();
+        if !some.is_empty() {
+            self.world.process(client, some);
+        }
+    }
+
+    fn dialled(&mut self) {
+        let dialing = |(_, client): &(usize, &Client)| client.dialing;
+        let all = self.world.clients.iter().enumerate().filter(dialing);
+        let all: Vec<usize> = all.map(|(index, _)| index).collect();
+        let Some(client) = self.chance.pick(&all) else { return };
+        if self.chance.one_in(4) {
+            self.world.fail_dial(client);
+        } else {
+            self.world.connect(client);
+        }
+    }
+
+    fn belong(&mut self) {
+        let (client, room) = (self.client(), room(self.chance.pick(&ROOMS).unwrap()));
+        let leaves = self.chance.one_in(3);
+        let request = if leaves { PeerInput::Leave(room) } else { PeerInput::Enter(room) };
+        self.world.feed(client, request);
+    }
+
+    fn fault(&mut self) {
+        if self.chance.one_in(8) {
+            return self.world.crash();
+        }
+        let Some(link) = self.line() else { return };
+        match self.chance.below(3) {
+            0 => self.world.cut(link),
+            1 => self.world.end_at_client(link, Ending::Silence),
+            _ => self.world.end_at_server(link),
+        }
+    }
+
+    /// The faults end.
+    fn finish(&mut self) {
+        for (link, line) in
+            self.world.lines.iter().map(|(link, line)| (*link, line.at_client)).collect::<Vec<_>>()
+        {
+            if !line {
+                self.world.end_at_server(link);
+            }
+        }
+        self.world.drain();
+    }
+}
+
+fn run(seed: u64) -> Run {
+    let mut run = Run::new(seed);
+    for _ in 0..STEPS {
+        run.step();
+    }
+    run.finish();
+    run
+}
+
+/// What must hold when nothing is under way any more.
+fn check(world: &World) {
+    for client in &world.clients {
+        assert!(!client.over && !client.peer.is_waiting(), "{} is not done", client.user);
+        check_answers(world, client);
+    }
+    for (record, readers) in world.server.store.owed() {
+        for reader in readers {
+            let mut clients = readers_of(world, reader).peekable();
+            if clients.peek().is_none() {
+                continue;
+            }
+            let seq = record.seq;
+            let to = &record.message.to;
+            assert!(clients.any(|client| client.shown.contains(&seq)), "{seq} to {to}: {reader}");
+            let processed = world.server.store.is_processed(reader, seq);
+            assert!(processed, "{seq} to {to} is not processed by {reader}");
+        }
+    }
+    check_gaps(world);
+}
+
+fn readers_of<'a>(world: &'a World, user: &UserId) -> impl Iterator<Item = &'a Client> {
+    let user = user.clone();
+    let reads = |client: &&Client| client.user.as_str() != "dave";
+    world.clients.iter().filter(reads).filter(move |client| client.user == user)
+}
+
+/// Every send has one answer, true of the store, and what one client sent to one target is stored
+/// in the order it was sent.
+fn check_answers(world: &World, client: &Client) {
+    let mut answers: BTreeMap<MsgId, bool> = BTreeMap::new();
+    for event in &client.events {
+        let (id, accepted) = match event {
+            Event::Accepted { id, .. } => (id, true),
+            Event::Refused { id, .. } => (id, false),
+            _ => continue,
+        };
+        assert_eq!(answers.insert(*id, accepted), None, "two answers");
+    }
+    let mut last: BTreeMap<&Target, Seq> = BTreeMap::new();
+    for draft in &client.drafts {
+        let seq = world.server.store.seq_of(&client.user, draft.id);
+        assert_eq!(answers.get(&draft.id), Some(&seq.is_some()), "the answer for {}", draft.id);
+        // Turned down at first, accepted when it was sent again after a lost link: behind others.
+        if let Some(seq) = seq.filter(|_| !world.server.store.refused.contains(&draft.id)) {
+            assert!(last.insert(&draft.to, seq).is_none_or(|last| last < seq), "order of {seq}");
+        }
+    }
+    assert_eq!(answers.len(), client.drafts.len());
+}
+
+/// Of what was removed unread, readers were told at least as much as they did not see.
+fn check_gaps(world: &World) {
+    let mut gaps: BTreeMap<(&UserId, &Target), u64> = BTreeMap::new();
+    for (user, log, seq) in &world.server.store.gaps {
+        if readers_of(world, user).all(|client| !client.shown.contains(seq)) {
+            *gaps.entry((user, log)).or_default() += 1;
+        }
+    }
+    for ((user, log), unseen) in gaps {
+        let lost = |event: &Event| match event {
+            Event::Lost { to, count } if to == log => *count,
+            _ => 0,
+        };
+        let told: u64 = readers_of(world, user).flat_map(|client| &client.events).map(lost).sum();
+        let reads = readers_of(world, user).next().is_some();
+        assert!(!reads || told >= unseen, "{user} was told of {told} lost in {log}, not {unseen}");
+    }
+}
+
+#[test]
+fn whatever_happens_the_promises_hold() {
+    let seeds = match std::env::var("QMSG_SEED") {
+        Ok(seed) => vec![seed.parse().unwrap()],
+        Err(_) => (1..=RUNS).collect(),
+    };
+    for seed in seeds {
+        let outcome = std::panic::catch_unwind(|| check(&run(seed).world));
+        assert!(outcome.is_ok(), "again with QMSG_SEED={seed}");
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    for seed in 1..=10 {
+        assert_eq!(run(seed).world.trace(), run(seed).world.trace());
+    }
+}

@@ -1,0 +1,208 @@
+//! Peers and hub together, over links that are lost and a server that dies.
+
+use qmsg::durable::Quotas;
+use qmsg::logic::{Event, Limits, PeerInput};
+use qmsg::wire::Seq;
+
+use super::world::World;
+use super::{draft, id, room, target};
+
+/// A server, alice who sends, bob who reads.
+fn world() -> (World, usize, usize) {
+    let mut world = World::new(Limits::default(), Quotas::default());
+    let (alice, bob) = (world.client("alice", None), world.client("bob", Some((10, 1_000))));
+    world.drain();
+    world.told(alice);
+    world.told(bob);
+    (world, alice, bob)
+}
+
+fn shown(events: &[Event]) -> Vec<Seq> {
+    let seq = |event: &Event| match event {
+        Event::Message { seq, .. } => Some(*seq),
+        _ => None,
+    };
+    events.iter().filter_map(seq).collect()
+}
+
+#[test]
+fn a_message_comes_once_to_a_user_whose_link_is_lost() {
+    let (mut world, alice, bob) = world();
+    world.send(alice, draft(1, "bob", 5));
+    world.flow();
+    assert_eq!(shown(&world.told(bob)), [1]);
+    world.cut_client(bob);
+    world.flow();
+    let told = world.told(bob);
+    assert_eq!(told[0], Event::Offline);
+    assert_eq!(told[1], Event::Welcome { claimed: false });
+    assert_eq!(told[2..], [Event::CaughtUp], "offered again, not shown again");
+    world.process(bob, vec![1]);
+    world.flow();
+    assert_eq!(world.told(bob), [Event::Settled { pending: 0 }]);
+    assert_eq!(world.server.store.cursor("bob", "bob").through, 1);
+}
+
+#[test]
+fn what_was_reported_on_a_lost_link_is_reported_again_if_it_did_not_arrive() {
+    let (mut world, alice, bob) = world();
+    world.send(alice, draft(1, "bob", 5));
+    world.flow();
+    world.process(bob, vec![1]);
+    world.cut_client(bob);
+    assert!(world.clients[bob].peer.is_waiting());
+    world.flow();
+    assert_eq!(world.told(bob).last(), Some(&Event::Settled { pending: 0 }));
+    assert_eq!(world.server.store.cursor("bob", "bob").through, 1);
+}
+
+#[test]
+fn what_was_recorded_before_the_link_was_lost_is_known_by_what_does_not_come_again() {
+    let (mut world, alice, bob) = world();
+    world.send(alice, draft(1, "bob", 5));
+    world.flow();
+    world.told(bob);
+    world.process(bob, vec![1]);
+    let link = world.clients[bob].link.unwrap();
+    world.up(link, usize::MAX);
+    world.server.commit();
+    world.cut(link);
+    world.flow();
+    let told = world.told(bob);
+    assert_eq!(told[2..], [Event::Settled { pending: 0 }, Event::CaughtUp]);
+    assert!(!world.clients[bob].peer.is_waiting());
+}
+
+#[test]
+fn a_server_that_dies_loses_nothing_it_accepted() {
+    let (mut world, alice, bob) = world();
+    world.cut_client(bob);
+    for n in 1..=3 {
+        world.send(alice, draft(n, "bob", 5));
+        let link = world.clients[alice].link.unwrap();
+        world.up(link, usize::MAX);
+        if n == 2 {
+            world.server.commit();
+        }
+    }
+    // Two on disk and not answered, the third in memory only.
+    world.crash();
+    world.drain();
+    let answers: Vec<Event> = world.told(alice).split_off(2);
+    let accepted = |n, duplicate| Event::Accepted { id: id(n), duplicate };
+    assert_eq!(answers, [accepted(1, true), accepted(2, true), accepted(3, false)]);
+    assert_eq!(shown(&world.told(bob)), [1, 2, 3]);
+    assert_eq!(world.server.store.cursor("bob", "bob").through, 3);
+}
+
+#[test]
+fn more_than_may_be_in_flight_goes_in_turns_and_in_order() {
+    let limits = Limits { sends_max: 2, send_bytes_max: 20, ..Limits::default() };
+    let mut world = World::new(limits, Quotas::default());
+    let alice = world.client("alice", Some((3, 1_000)));
+    for n in 1..=20 {
+        world.send(alice, draft(n, "alice", (n as usize * 7) % 30));
+    }
+    world.flow();
+    world.cut_client(alice);
+    world.drain();
+    assert_eq!(shown(&world.told(alice)), (1..=20).collect::<Vec<_>>());
+}
+
+#[test]
+fn requests_are_repeated_after_a_lost_link() {
+    let (mut world, _, bob) = world();
+    world.feed(bob, PeerInput::Enter(room("ops")));
+    world.feed(bob, PeerInput::Enter(room("dev")));
+    world.feed(bob, PeerInput::Leave(room("ops")));
+    assert!(world.clients[bob].peer.is_waiting());
+    world.cut_client(bob);
+    world.drain();
+    let told = world.told(bob);
+    assert!(told.contains(&Event::Entered { room: room("ops"), changed: true }));
+    assert!(told.contains(&Event::Left { room: room("ops"), changed: true }));
+    assert!(!world.clients[bob].peer.is_waiting());
+    world.feed(bob, PeerInput::Enter(room("dev")));
+    world.drain();
+    assert!(world.told(bob).contains(&Event::Entered { room: room("dev"), changed: false }));
+}
+
+#[test]
+fn a_notice_is_told_once_and_acknowledged_by_the_client_itself() {
+    let (mut world, alice, bob) = world();
+    world.feed(bob, PeerInput::Enter(room("ops")));
+    world.flow();
+    world.cut_client(bob);
+    for n in 1..=4 {
+        world.send(alice, draft(n, "@ops", 5));
+    }
+    let link = world.clients[alice].link.unwrap();
+    world.up(link, usize::MAX);
+    world.server.work();
+    world.server.store.remove(&target("@ops"), 3);
+    world.told(bob);
+    world.flow();
+    let told = world.told(bob);
+    assert!(told.contains(&Event::Lost { to: target("@ops"), count: 3 }));
+    assert_eq!(shown(&told), [4]);
+    world.cut_client(bob);
+    world.drain();
+    let again = world.told(bob);
+    assert!(!again.iter().any(|event| matches!(event, Event::Lost { .. })), "{again:?}");
+    assert_eq!(world.server.store.cursor("bob", "@ops").through, 4);
+}
+
+#[test]
+fn what_another_reader_dealt_with_while_the_link_was_lost_is_settled() {
+    let (mut world, alice, bob) = world();
+    world.send(alice, draft(1, "bob", 5));
+    world.flow();
+    let other = world.client("bob", Some((10, 1_000)));
+    world.flow();
+    world.cut_client(bob);
+    world.process(other, vec![1]);
+    world.flow();
+    world.told(bob);
+    assert!(!world.clients[bob].peer.is_waiting());
+    world.process(bob, vec![1]);
+    assert_eq!(world.told(bob), [Event::Settled { pending: 0 }]);
+    assert!(!world.clients[bob].peer.is_waiting(), "it will not be offered again");
+}
+
+#[test]
+fn of_equal_requests_each_has_its_answer() {
+    let (mut world, _, bob) = world();
+    let ops = || room("ops");
+    for request in [PeerInput::Enter(ops()), PeerInput::Leave(ops()), PeerInput::Enter(ops())] {
+        world.feed(bob, request);
+    }
+    let link = world.clients[bob].link.unwrap();
+    world.up(link, usize::MAX);
+    world.server.work();
+    world.carry();
+    // The first answer arrives, then the link is lost.
+    while world.clients[bob].events.is_empty() {
+        world.down(link, 1);
+    }
+    assert_eq!(world.told(bob), [Event::Entered { room: ops(), changed: true }]);
+    world.cut(link);
+    world.drain();
+    let mut told = world.told(bob);
+    told.retain(|event| matches!(event, Event::Entered { .. } | Event::Left { .. }));
+    let (left, entered) =
+        (Event::Left { room: ops(), changed: true }, Event::Entered { room: ops(), changed: true });
+    assert_eq!(told[told.len() - 2..], [left, entered], "the last wish counts");
+}
+
+#[test]
+fn any_number_of_requests_keeps_to_the_limit() {
+    let (mut world, _, bob) = world();
+    for n in 0..200 {
+        world.feed(bob, PeerInput::Enter(room(&format!("room-{n}"))));
+    }
+    world.flow();
+    world.cut_client(bob);
+    world.drain();
+    let entered = |event: &&Event| matches!(event, Event::Entered { .. });
+    assert_eq!(world.told(bob).iter().filter(entered).count(), 200);
+}

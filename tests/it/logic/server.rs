@@ -1,0 +1,260 @@
+//! A hub on the model store: what the server's loop does, in steps that a test chooses. It checks,
+//! with every output, what must hold whatever the steps are.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use qmsg::durable::{Found, Outcome, Quotas, Read, Record, Ticket, Write};
+use qmsg::logic::{Hub, Input, Limits, LinkId, Output, Time};
+use qmsg::wire::{CloseCode, FromClient, FromServer, Pin, Seq, UserId};
+
+use super::store::Store;
+
+pub(super) const START: Time = Time { mono_ms: 1_000, unix_ms: 1_800_000_000_000 };
+
+pub(super) struct Server {
+    pub(super) now: Time,
+    pub(super) store: Store,
+    limits: Limits,
+    hub: Hub,
+    /// Asked for, not on disk.
+    pub(super) batch: Vec<(Ticket, Write)>,
+    /// On disk, not answered.
+    pub(super) written: Option<Vec<(Ticket, Outcome)>>,
+    pub(super) reads: VecDeque<(Ticket, Read)>,
+    /// Read, not answered.
+    pub(super) found: VecDeque<(Ticket, Found)>,
+    links: BTreeMap<LinkId, Audit>,
+    next_link: u64,
+    /// What the hub said and nobody has taken yet.
+    said: Vec<(LinkId, Said)>,
+    trace: DefaultHasher,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    Frame(FromServer),
+    Close(CloseCode),
+}
+
+/// What was said on a link that is there.
+#[derive(Default)]
+struct Audit {
+    user: Option<UserId>,
+    window: Option<(u32, u64)>,
+    unsettled: BTreeMap<Seq, u64>,
+    reported: VecDeque<Seq>,
+    caught_up: bool,
+}
+
+impl Server {
+    pub(super) fn new(limits: Limits, quotas: Quotas) -> Self {
+        Self {
+            now: START,
+            store: Store::new(quotas),
+            limits,
+            hub: Hub::new(limits),
+            batch: vec![],
+            written: None,
+            reads: VecDeque::new(),
+            found: VecDeque::new(),
+            links: BTreeMap::new(),
+            next_link: 0,
+            said: vec![],
+            trace: DefaultHasher::new(),
+        }
+    }
+
+    pub(super) fn greeting(&self) -> FromServer {
+        self.limits.greeting(self.now)
+    }
+
+    pub(super) fn body_len_max(&self) -> u64 {
+        self.limits.body_len_max
+    }
+
+    pub(super) fn open(&mut self, key: Pin) -> LinkId {
+        let link = LinkId(self.next_link);
+        self.next_link += 1;
+        self.links.insert(link, Audit::default());
+        self.feed(Input::Opened { link, key });
+        link
+    }
+
+    pub(super) fn say(&mut self, link: LinkId, frame: FromClient) {
+        // The loop knows no more of a link that the hub has ended.
+        let Some(audit) = self.links.get_mut(&link) else { return };
+        match &frame {
+            FromClient::Hello { id, .. } => _ = audit.user.get_or_insert(id.clone()),
+            FromClient::Attach { messages, bytes } => {
+                let messages = (*messages).clamp(1, self.limits.window_messages_max);
+                let window = (messages, (*bytes).min(self.limits.window_bytes_max));
+                audit.window.get_or_insert(window);
+            }
+            FromClient::Processed(seqs) => audit.reported.extend(seqs),
+            _ => {}
+        }
+        self.feed(Input::Frame { link, frame });
+    }
+
+    pub(super) fn lose(&mut self, link: LinkId) {
+        if self.links.remove(&link).is_some() {
+            self.feed(Input::Closed { link });
+        }
+    }
+
+    /// Puts the batch in hand on disk, unless the last one is still to be answered.
+    pub(super) fn commit(&mut self) {
+        if self.written.is_none() && !self.batch.is_empty() {
+            let batch = std::mem::take(&mut self.batch);
+            let write = |(ticket, write): &(Ticket, Write)| (*ticket, self.store.write(write));
+            self.written = Some(batch.iter().map(write).collect());
+        }
+    }
+
+    pub(super) fn answer_writes(&mut self) {
+        if let Some(answers) = self.written.take() {
+            self.feed(Input::Durable(answers));
+        }
+    }
+
+    /// Carries out the oldest read.
+    pub(super) fn look(&mut self) {
+        if let Some((ticket, read)) = self.reads.pop_front() {
+            self.found.push_back((ticket, self.store.read(&read)));
+        }
+    }
+
+    pub(super) fn answer_read(&mut self) {
+        if let Some((ticket, found)) = self.found.pop_front() {
+            self.feed(Input::Found(ticket, found));
+        }
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        let storing = !self.batch.is_empty() || self.written.is_some();
+        storing || !self.reads.is_empty() || !self.found.is_empty()
+    }
+
+    /// Everything that is under way ends.
+    pub(super) fn work(&mut self) {
+        for _ in 0..10_000 {
+            if !self.is_busy() {
+                return;
+            }
+            self.commit();
+            self.answer_writes();
+            self.look();
+            self.answer_read();
+        }
+        panic!("the hub goes round in circles");
+    }
+
+    pub(super) fn pass(&mut self, ms: u64) {
+        self.now.mono_ms += ms;
+        self.now.unix_ms += ms;
+        if self.hub.deadline().is_some_and(|at_ms| at_ms <= self.now.mono_ms) {
+            self.feed(Input::Tick);
+            let next = self.hub.deadline();
+            assert!(
+                next.is_none_or(|at_ms| at_ms > self.now.mono_ms),
+                "a tick that changes nothing"
+            );
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<u64> {
+        self.hub.deadline()
+    }
+
+    /// The process dies and another one starts on what is on disk.
+    pub(super) fn crash(&mut self) {
+        self.hub = Hub::new(self.limits);
+        self.batch.clear();
+        self.written = None;
+        self.reads.clear();
+        self.found.clear();
+        self.links.clear();
+    }
+
+    /// All that was said since the last time.
+    pub(super) fn take_said(&mut self) -> Vec<(LinkId, Said)> {
+        std::mem::take(&mut self.said)
+    }
+
+    /// What was said on one link since the last time, after all that is under way.
+    pub(super) fn heard(&mut self, link: LinkId) -> Vec<Said> {
+        self.work();
+        self.heard_so_far(link)
+    }
+
+    pub(super) fn heard_so_far(&mut self, link: LinkId) -> Vec<Said> {
+        let (mine, others) = self.take_said().into_iter().partition(|(to, _)| *to == link);
+        self.said = others;
+        mine.into_iter().map(|(_, said)| said).collect()
+    }
+
+    pub(super) fn trace(&self) -> u64 {
+        self.trace.finish()
+    }
+
+    pub(super) fn feed(&mut self, input: Input) {
+        let mut outputs = vec![];
+        self.hub.handle(self.now, input, &mut outputs);
+        for output in outputs {
+            format!("{output:?}").hash(&mut self.trace);
+            match output {
+                Output::Frame { link, frame } => self.frame(link, frame),
+                Output::Deliver { links, record } => {
+                    assert!(!links.is_empty());
+                    links.into_iter().for_each(|link| self.deliver(link, &record));
+                }
+                Output::Close { link, code } => {
+                    assert!(self.links.remove(&link).is_some(), "closed twice");
+                    self.said.push((link, Said::Close(code)));
+                }
+                Output::Write(ticket, write) => self.batch.push((ticket, write)),
+                Output::Read(ticket, read) => self.reads.push_back((ticket, read)),
+            }
+        }
+    }
+
+    fn frame(&mut self, link: LinkId, frame: FromServer) {
+        let audit = self.links.get_mut(&link).expect("a frame for a link that is there");
+        let user = audit.user.as_ref().expect("a frame for a link that said hello");
+        match &frame {
+            FromServer::Accepted { id, .. } => {
+                assert!(self.store.has_stored(user, *id), "accepted before it is on disk");
+            }
+            FromServer::Settled { count } => {
+                for seq in audit.reported.drain(..*count as usize) {
+                    audit.unsettled.remove(&seq);
+                    let there = self.store.is_processed(user, seq);
+                    assert!(there, "{seq} settled for {user} before it is on disk");
+                }
+            }
+            FromServer::CaughtUp => {
+                assert!(!std::mem::replace(&mut audit.caught_up, true), "caught up twice");
+            }
+            _ => {}
+        }
+        self.said.push((link, Said::Frame(frame)));
+    }
+
+    fn deliver(&mut self, link: LinkId, record: &Record) {
+        let audit = self.links.get_mut(&link).expect("a delivery on a link that is there");
+        let (messages, bytes) = audit.window.expect("a delivery on a link that attached");
+        assert_eq!(self.store.record(record.seq), Some(record), "delivered before it is on disk");
+        let twice = audit.unsettled.insert(record.seq, record.message.len_bytes());
+        assert_eq!(twice, None, "{} delivered twice on one link", record.seq);
+        let sum: u64 = audit.unsettled.values().sum();
+        let count = audit.unsettled.len();
+        let fits = count <= messages as usize && sum <= bytes;
+        assert!(
+            count == 1 || fits,
+            "{count} messages of {sum} B in a window of {messages}, {bytes} B"
+        );
+        let frame = FromServer::deliver(record.seq, &record.message);
+        self.said.push((link, Said::Frame(frame)));
+    }
+}

@@ -1,0 +1,330 @@
+//! The store as its words in `durable` describe it, naive and in memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use qmsg::durable::{Cursor, Found, Item, Outcome, Page, Quotas, Read, Record, Write};
+use qmsg::wire::{JoinCode, Message, MsgId, Pin, RoomName, Seq, Target, UserId};
+
+/// All that is on disk. What a crash leaves is this.
+pub(super) struct Store {
+    pub(super) quotas: Quotas,
+    /// Codes that may be spent.
+    pub(super) codes: Vec<JoinCode>,
+    pub(super) disk_full: bool,
+    last_seq: Seq,
+    users: BTreeMap<UserId, Pin>,
+    logs: BTreeMap<Target, Log>,
+    sent: BTreeSet<(UserId, MsgId)>,
+    cursors: BTreeMap<(UserId, Target), Cursor>,
+    /// Who is to see what; nobody forgets it.
+    owed: BTreeMap<Seq, (Record, BTreeSet<UserId>)>,
+    /// Whom of those a removal met before they had processed it.
+    pub(super) gaps: BTreeSet<(UserId, Target, Seq)>,
+    /// Messages that were turned down at least once.
+    pub(super) refused: BTreeSet<MsgId>,
+}
+
+#[derive(Default)]
+struct Log {
+    records: Vec<(Record, bool)>,
+    ordinal: u64,
+    last_seq: Seq,
+    removed: (Seq, u64),
+    /// Unprocessed, as the writes count it.
+    kept: u64,
+}
+
+impl Log {
+    fn size(&self) -> u64 {
+        self.records.iter().map(|(record, _)| record.message.len_bytes()).sum()
+    }
+}
+
+impl Store {
+    pub(super) fn new(quotas: Quotas) -> Self {
+        Self {
+            quotas,
+            codes: vec![],
+            disk_full: false,
+            last_seq: 0,
+            users: BTreeMap::new(),
+            logs: BTreeMap::from([(Target::All, Log::default())]),
+            sent: BTreeSet::new(),
+            cursors: BTreeMap::new(),
+            owed: BTreeMap::new(),
+            gaps: BTreeSet::new(),
+            refused: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn write(&mut self, write: &Write) -> Outcome {
+        match write {
+            Write::Settle { user, log, cursor, messages, .. } => {
+                self.settle(user, log, cursor, *messages);
+                Outcome::Settled
+            }
+            Write::Sweep { .. } => Outcome::Swept { more: false },
+            _ if self.disk_full => Outcome::DiskFull,
+            Write::Claim { id, key, code_needed, code, .. } => {
+                self.claim(id, *key, *code_needed, code.as_ref())
+            }
+            Write::Append { message } => {
+                let outcome = self.append(message);
+                if matches!(outcome, Outcome::Full | Outcome::UnknownTarget) {
+                    self.refused.insert(message.id);
+                }
+                outcome
+            }
+            Write::Enter { user, room } => self.enter(user, room),
+            Write::Leave { user, room } => {
+                let log = Target::Room(room.clone());
+                let changed = self.cursors.remove(&(user.clone(), log.clone())).is_some();
+                self.excuse(user, &log);
+                Outcome::Member { changed, cursor: Cursor::default() }
+            }
+        }
+    }
+
+    fn claim(
+        &mut self,
+        id: &UserId,
+        key: Pin,
+        code_needed: bool,
+        code: Option<&JoinCode>,
+    ) -> Outcome {
+        if let Some(owner) = self.users.get(id) {
+            return if *owner == key { Outcome::Claimed { new: false } } else { Outcome::Taken };
+        }
+        if code_needed && code.is_none() {
+            return Outcome::CodeNeeded;
+        }
+        if self.users.len() as u64 >= self.quotas.users_max {
+            return Outcome::Full;
+        }
+        let spent = self.codes.iter().position(|known| Some(known) == code);
+        match spent {
+            Some(at) => drop(self.codes.remove(at)),
+            None if code_needed => return Outcome::CodeBad,
+            None => {}
+        }
+        let own = Target::User(id.clone());
+        let all = self.end(&Target::All);
+        self.users.insert(id.clone(), key);
+        self.logs.insert(own.clone(), Log::default());
+        self.cursors.insert((id.clone(), own), Cursor::default());
+        self.cursors.insert((id.clone(), Target::All), all);
+        Outcome::Claimed { new: true }
+    }
+
+    fn end(&self, log: &Target) -> Cursor {
+        let Log { last_seq, ordinal, .. } = self.logs[log];
+        Cursor { through: last_seq, ordinal, above: vec![] }
+    }
+
+    fn append(&mut self, message: &std::sync::Arc<Message>) -> Outcome {
+        let (from, to) = (&message.from, &message.to);
+        assert!(self.users.contains_key(from), "only a user that exists sends");
+        let Some(log) = self.logs.get(to) else { return Outcome::UnknownTarget };
+        let sent = (from.clone(), message.id);
+        if self.sent.contains(&sent) {
+            return Outcome::Duplicate;
+        }
+        let own = matches!(to, Target::User(_));
+        let kept = || log.records.iter().filter(|(r, _)| !self.is_processed(&to_user(to), r.seq));
+        let bytes = || kept().map(|(r, _)| r.message.len_bytes()).sum::<u64>();
+        let quotas = self.quotas;
+        let over = |count: u64, bytes: u64| {
+            count > quotas.log_messages_max || bytes > quotas.log_bytes_max
+        };
+        // All of them are as many as can be unprocessed: so few need no closer look.
+        let few = !over(log.records.len() as u64 + 1, log.size() + message.len_bytes());
+        if own
+            && !few
+            && kept().count() > 0
+            && over(kept().count() as u64 + 1, bytes() + message.len_bytes())
+        {
+            return Outcome::Full;
+        }
+        self.sent.insert(sent);
+        self.last_seq += 1;
+        let readers = self.cursors.keys().filter(|(user, log)| log == to && (own || user != from));
+        let readers = readers.map(|(user, _)| user.clone()).collect();
+        let (seq, log) = (self.last_seq, self.logs.get_mut(to).unwrap());
+        log.ordinal += 1;
+        log.kept += 1;
+        log.last_seq = seq;
+        let ordinal = log.ordinal;
+        let record = Record { seq, ordinal, message: message.clone() };
+        log.records.push((record.clone(), false));
+        self.owed.insert(seq, (record, readers));
+        while let Some(log) = self.logs.get(to).filter(|log| !own && log.records.len() > 1)
+            && over(log.records.len() as u64, log.size())
+        {
+            let oldest = log.records[0].0.seq;
+            self.remove(to, oldest);
+        }
+        Outcome::Stored { seq, ordinal }
+    }
+
+    /// Removes all of a log up to a place, as its quota or age does.
+    pub(super) fn remove(&mut self, target: &Target, through: Seq) {
+        while let Some((first, _)) = self.logs[target].records.first()
+            && first.seq <= through
+        {
+            let (seq, ordinal) = (first.seq, first.ordinal);
+            let readers = std::mem::take(&mut self.owed.get_mut(&seq).unwrap().1);
+            let unread = readers.into_iter().filter(|user| !self.is_processed(user, seq));
+            let gaps: Vec<_> = unread.map(|user| (user, target.clone(), seq)).collect();
+            self.gaps.extend(gaps);
+            let log = self.logs.get_mut(target).unwrap();
+            log.removed = (seq, ordinal);
+            log.records.remove(0);
+        }
+    }
+
+    /// From now on the message does not match its checksum.
+    pub(super) fn rot(&mut self, seq: Seq) {
+        let records = self.logs.values_mut().flat_map(|log| &mut log.records);
+        records.filter(|(record, _)| record.seq == seq).for_each(|(_, rotten)| *rotten = true);
+        self.owed.get_mut(&seq).unwrap().1.clear();
+    }
+
+    fn settle(&mut self, user: &UserId, log: &Target, cursor: &Cursor, messages: u64) {
+        let key = (user.clone(), log.clone());
+        let Some(before) = self.cursors.get_mut(&key) else { return };
+        assert!(cursor.above.is_sorted() && cursor.above.iter().all(|seq| *seq > cursor.through));
+        if cursor.through >= before.through {
+            let kept =
+                |seq: &Seq| *seq <= cursor.through || cursor.above.binary_search(seq).is_ok();
+            assert!(before.above.iter().all(kept), "{user} in {log}: {before:?} to {cursor:?}");
+            *before = cursor.clone();
+        } else {
+            assert!(matches!(log, Target::Room(_)), "a cursor goes back: {before:?} to {cursor:?}");
+        }
+        if *log == Target::User(user.clone()) {
+            let unread = |(record, _): &&(Record, bool)| !self.is_processed(user, record.seq);
+            let truth = self.logs[log].records.iter().filter(unread).count() as u64;
+            let log = self.logs.get_mut(log).unwrap();
+            log.kept -= messages;
+            assert!(log.removed.0 > 0 || log.kept == truth, "{} counted, {truth} there", log.kept);
+        }
+    }
+
+    fn enter(&mut self, user: &UserId, room: &RoomName) -> Outcome {
+        let log = Target::Room(room.clone());
+        let key = (user.clone(), log.clone());
+        if let Some(cursor) = self.cursors.get(&key) {
+            return Outcome::Member { changed: false, cursor: cursor.clone() };
+        }
+        let is_room = |log: &Target| matches!(log, Target::Room(_));
+        let joined = self.cursors.keys().filter(|(who, log)| who == user && is_room(log)).count();
+        let rooms = self.logs.keys().filter(|log| is_room(log)).count();
+        let new = !self.logs.contains_key(&log);
+        if joined as u64 >= self.quotas.memberships_max
+            || new && rooms as u64 >= self.quotas.rooms_max
+        {
+            return Outcome::Full;
+        }
+        self.logs.entry(log.clone()).or_default();
+        let cursor = self.end(&log);
+        self.cursors.insert(key, cursor.clone());
+        Outcome::Member { changed: true, cursor }
+    }
+
+    pub(super) fn read(&self, read: &Read) -> Found {
+        match read {
+            Read::Owner { id } => Found::Owner(self.users.get(id).copied()),
+            Read::Mailbox { user } => {
+                let own = self.cursors.iter().filter(|((who, _), _)| who == user);
+                Found::Mailbox(own.map(|((_, log), at)| (log.clone(), at.clone())).collect())
+            }
+            Read::Page { logs, reader, messages, bytes } => {
+                Found::Page(self.page(logs, reader, *messages, *bytes))
+            }
+        }
+    }
+
+    fn page(&self, logs: &[(Target, Seq)], reader: &UserId, messages: u32, bytes: u64) -> Page {
+        let mut all = vec![];
+        for (target, after) in logs {
+            let Some(log) = self.logs.get(target) else { continue };
+            let (seq, ordinal) = log.removed;
+            if seq > *after {
+                all.push((Item::Removed { log: target.clone(), seq, ordinal }, 0));
+            }
+            for (record, rotten) in log.records.iter().filter(|(r, _)| r.seq > *after) {
+                if *target != Target::User(reader.clone()) && record.message.from == *reader {
+                    continue;
+                }
+                let Record { seq, ordinal, .. } = *record;
+                let rot = Item::Rotten { log: target.clone(), seq, ordinal };
+                let item = if *rotten { rot } else { Item::Message(record.clone()) };
+                all.push((item, record.message.len_bytes()));
+            }
+        }
+        all.sort_by_key(|(item, _)| item.seq());
+        let mut page = Page { items: vec![], through: self.last_seq, complete: true };
+        let (mut count, mut sum) = (0, 0);
+        for (item, size) in all {
+            if !matches!(item, Item::Removed { .. }) {
+                if count > 0 && (count >= messages || sum + size > bytes) {
+                    page.through = page.items.last().map(Item::seq).unwrap();
+                    page.complete = false;
+                    break;
+                }
+                (count, sum) = (count + 1, sum + size);
+            }
+            page.items.push(item);
+        }
+        page
+    }
+
+    /// The place of a message, if it was ever stored.
+    pub(super) fn seq_of(&self, from: &UserId, id: MsgId) -> Option<Seq> {
+        let mine = |r: &Record| r.message.from == *from && r.message.id == id;
+        self.owed.values().find(|(record, _)| mine(record)).map(|(record, _)| record.seq)
+    }
+
+    pub(super) fn has_stored(&self, from: &UserId, id: MsgId) -> bool {
+        self.sent.contains(&(from.clone(), id))
+    }
+
+    /// Whether a user needs this no more: processed, or of a room that the user is not in.
+    pub(super) fn is_processed(&self, user: &UserId, seq: Seq) -> bool {
+        let Some((record, _)) = self.owed.get(&seq) else { return false };
+        let cursor = self.cursors.get(&(user.clone(), record.message.to.clone()));
+        cursor.is_none_or(|at| seq <= at.through || at.above.binary_search(&seq).is_ok())
+    }
+
+    /// All messages with those who are to see them: who read the log when they were stored, but
+    /// neither left since nor had the message removed.
+    pub(super) fn owed(&self) -> impl Iterator<Item = &(Record, BTreeSet<UserId>)> {
+        self.owed.values()
+    }
+
+    pub(super) fn record(&self, seq: Seq) -> Option<&Record> {
+        self.owed.get(&seq).map(|(record, _)| record)
+    }
+
+    pub(super) fn cursor(&self, user: &str, log: &str) -> Cursor {
+        self.cursors[&(user.parse().unwrap(), log.parse().unwrap())].clone()
+    }
+
+    pub(super) fn has_log(&self, log: &Target) -> bool {
+        self.logs.contains_key(log)
+    }
+
+    fn excuse(&mut self, user: &UserId, log: &Target) {
+        let of_log = self.owed.values_mut().filter(|(record, _)| record.message.to == *log);
+        of_log.for_each(|(_, readers)| _ = readers.remove(user));
+        self.gaps.retain(|(who, of, _)| who != user || of != log);
+    }
+}
+
+fn to_user(target: &Target) -> UserId {
+    match target {
+        Target::User(user) => user.clone(),
+        // Whom it does not matter for: nothing of these logs is ever refused.
+        Target::Room(_) | Target::All => "nobody".parse().unwrap(),
+    }
+}

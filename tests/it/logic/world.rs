@@ -1,0 +1,334 @@
+//! A server, clients and the links between them: queues of bytes through the real codec, any of
+//! which can be cut anywhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use bytes::BytesMut;
+use qmsg::durable::Quotas;
+use qmsg::logic::{
+    Draft, Ending, Event, Intent, Limits, LinkId, Peer, PeerInput, PeerOutput, Window,
+};
+use qmsg::wire::{Decoder, FromClient, FromServer, Seq, Target, UserId, encode};
+
+use super::server::{Said, Server};
+use super::{key, user};
+
+pub(super) struct World {
+    pub(super) server: Server,
+    pub(super) clients: Vec<Client>,
+    pub(super) lines: BTreeMap<LinkId, Line>,
+    crashed: bool,
+    trace: DefaultHasher,
+}
+
+/// A peer and its user.
+pub(super) struct Client {
+    pub(super) user: UserId,
+    pub(super) peer: Peer,
+    pub(super) link: Option<LinkId>,
+    pub(super) dialing: bool,
+    /// All that the user was told.
+    pub(super) events: Vec<Event>,
+    /// Shown and not dealt with.
+    pub(super) todo: Vec<Seq>,
+    pub(super) shown: BTreeSet<Seq>,
+    last: BTreeMap<Target, Seq>,
+    pub(super) drafts: Vec<Draft>,
+    pub(super) over: bool,
+}
+
+pub(super) struct Line {
+    pub(super) client: usize,
+    pub(super) up: BytesMut,
+    pub(super) down: BytesMut,
+    /// What the client meets behind the last byte.
+    end: Option<Ending>,
+    from_client: Decoder<FromClient>,
+    from_server: Decoder<FromServer>,
+    /// Who still holds it.
+    pub(super) at_client: bool,
+    pub(super) at_server: bool,
+}
+
+impl World {
+    pub(super) fn new(limits: Limits, quotas: Quotas) -> Self {
+        let (clients, lines, trace) = (vec![], BTreeMap::new(), DefaultHasher::new());
+        Self { server: Server::new(limits, quotas), clients, lines, crashed: false, trace }
+    }
+
+    /// A client that claims its id. Its index.
+    pub(super) fn client(&mut self, name: &str, window: Option<(u32, u64)>) -> usize {
+        let attach = window.map(|(messages, bytes)| Window { messages, bytes });
+        let id = user(name);
+        self.client_of(Intent { id, claim: true, code: None, attach, patience_ms: None })
+    }
+
+    pub(super) fn client_of(&mut self, intent: Intent) -> usize {
+        let index = self.clients.len();
+        self.clients.push(Client {
+            user: intent.id.clone(),
+            peer: Peer::new(self.server.now, intent, 7 + index as u64),
+            link: None,
+            dialing: false,
+            events: vec![],
+            todo: vec![],
+            shown: BTreeSet::new(),
+            last: BTreeMap::new(),
+            drafts: vec![],
+            over: false,
+        });
+        self.feed(index, PeerInput::Tick);
+        index
+    }
+
+    pub(super) fn send(&mut self, client: usize, draft: Draft) {
+        self.clients[client].drafts.push(draft.clone());
+        self.feed(client, PeerInput::Send(draft));
+    }
+
+    /// The user deals with some of what is to do.
+    pub(super) fn process(&mut self, client: usize, seqs: Vec<Seq>) {
+        self.clients[client].todo.retain(|seq| !seqs.contains(seq));
+        self.feed(client, PeerInput::Processed(seqs));
+    }
+
+    pub(super) fn feed(&mut self, index: usize, input: PeerInput) {
+        let user = &self.clients[index].user;
+        let readers = self.clients.iter().filter(|client| client.user == *user).count();
+        // What another reader has dealt with is left out; it comes after all, behind later ones, if
+        // the server dies before it has written that down.
+        let ordered = readers == 1 || !self.crashed;
+        let client = &mut self.clients[index];
+        let mut outputs = vec![];
+        client.peer.handle(self.server.now, input, &mut outputs);
+        for output in outputs {
+            format!("{index} {output:?}").hash(&mut self.trace);
+            match output {
+                PeerOutput::Dial => {
+                    assert!(!client.dialing && client.link.is_none(), "one link at a time");
+                    client.dialing = true;
+                }
+                PeerOutput::Frame(frame) => {
+                    let line = client.link.and_then(|link| self.lines.get_mut(&link));
+                    encode(&frame, &mut line.expect("a frame needs a link").up);
+                }
+                PeerOutput::Event(event) => client.told(event, ordered),
+            }
+        }
+    }
+
+    /// The dial of a client succeeds.
+    pub(super) fn connect(&mut self, index: usize) {
+        let key = key(self.clients[index].user.as_str());
+        let link = self.server.open(key);
+        let mut down = BytesMut::new();
+        encode(&self.server.greeting(), &mut down);
+        let line = Line {
+            client: index,
+            up: BytesMut::new(),
+            down,
+            end: None,
+            from_client: Decoder::new(self.server.body_len_max()),
+            from_server: Decoder::new(self.server.body_len_max()),
+            at_client: true,
+            at_server: true,
+        };
+        self.lines.insert(link, line);
+        self.clients[index].link = Some(link);
+        self.clients[index].dialing = false;
+        self.feed(index, PeerInput::Linked);
+        self.carry();
+    }
+
+    pub(super) fn fail_dial(&mut self, index: usize) {
+        self.clients[index].dialing = false;
+        self.feed(index, PeerInput::Ended(Ending::Silence));
+    }
+
+    /// So many bytes of a link reach the server.
+    pub(super) fn up(&mut self, link: LinkId, count: usize) {
+        let Some(line) = self.lines.get_mut(&link).filter(|line| line.at_server) else { return };
+        let piece = line.up.split_to(count.min(line.up.len()));
+        line.from_client.push(&piece);
+        while let Some(line) = self.lines.get_mut(&link).filter(|line| line.at_server)
+            && let Some(frame) = line.from_client.next_frame().unwrap()
+        {
+            self.server.say(link, frame);
+            self.carry();
+        }
+    }
+
+    /// So many bytes of a link reach the client; behind the last one, its end.
+    pub(super) fn down(&mut self, link: LinkId, count: usize) {
+        let Some(line) = self.lines.get_mut(&link).filter(|line| line.at_client) else { return };
+        let piece = line.down.split_to(count.min(line.down.len()));
+        line.from_server.push(&piece);
+        let client = line.client;
+        while let Some(line) = self.lines.get_mut(&link)
+            && let Some(frame) = line.from_server.next_frame().unwrap()
+        {
+            self.feed(client, PeerInput::Frame(frame));
+        }
+        if let Some(line) = self.lines.get(&link).filter(|line| line.down.is_empty())
+            && let Some(end) = line.end
+        {
+            self.end_at_client(link, end);
+        }
+    }
+
+    /// The client's side of a link ends; what was on its way to it is lost.
+    pub(super) fn end_at_client(&mut self, link: LinkId, ending: Ending) {
+        let Some(line) = self.lines.get_mut(&link).filter(|line| line.at_client) else { return };
+        line.at_client = false;
+        line.down.clear();
+        let client = line.client;
+        self.clients[client].link = None;
+        self.bury(link);
+        self.feed(client, PeerInput::Ended(ending));
+    }
+
+    /// The server learns that a link is gone; what was on its way to it is lost.
+    pub(super) fn end_at_server(&mut self, link: LinkId) {
+        let Some(line) = self.lines.get_mut(&link).filter(|line| line.at_server) else { return };
+        line.at_server = false;
+        line.end.get_or_insert(Ending::Silence);
+        self.server.lose(link);
+        self.bury(link);
+        self.carry();
+    }
+
+    pub(super) fn cut(&mut self, link: LinkId) {
+        self.end_at_client(link, Ending::Silence);
+        self.end_at_server(link);
+    }
+
+    /// Cuts the link that a client has, if any.
+    pub(super) fn cut_client(&mut self, index: usize) {
+        if let Some(link) = self.clients[index].link {
+            self.cut(link);
+        }
+    }
+
+    pub(super) fn crash(&mut self) {
+        self.carry();
+        self.crashed = true;
+        self.server.crash();
+        for link in self.lines.keys().copied().collect::<Vec<_>>() {
+            let Some(line) = self.lines.get_mut(&link) else { continue };
+            line.at_server = false;
+            line.end.get_or_insert(Ending::Silence);
+            self.bury(link);
+        }
+    }
+
+    fn bury(&mut self, link: LinkId) {
+        if self.lines.get(&link).is_some_and(|line| !line.at_client && !line.at_server) {
+            self.lines.remove(&link);
+        }
+    }
+
+    /// What the server said goes on its way.
+    pub(super) fn carry(&mut self) {
+        for (link, said) in self.server.take_said() {
+            let Some(line) = self.lines.get_mut(&link) else { continue };
+            match said {
+                Said::Frame(frame) if line.at_client => encode(&frame, &mut line.down),
+                Said::Frame(_) => {}
+                Said::Close(code) => {
+                    line.at_server = false;
+                    line.end = Some(Ending::Closed(Some(code)));
+                    self.bury(link);
+                }
+            }
+        }
+    }
+
+    pub(super) fn pass(&mut self, ms: u64) {
+        self.server.pass(ms);
+        self.carry();
+        let now = self.server.now.mono_ms;
+        for index in 0..self.clients.len() {
+            if self.clients[index].peer.deadline().is_some_and(|at_ms| at_ms <= now) {
+                self.feed(index, PeerInput::Tick);
+                let next = self.clients[index].peer.deadline();
+                assert!(next.is_none_or(|at_ms| at_ms > now), "a tick that changes nothing");
+            }
+        }
+    }
+
+    /// Carries everything to where it goes until nothing is on its way, and users deal with nothing
+    /// meanwhile. Time passes only for those who wait to dial.
+    pub(super) fn flow(&mut self) {
+        for _ in 0..10_000 {
+            self.server.work();
+            self.carry();
+            for link in self.lines.keys().copied().collect::<Vec<_>>() {
+                self.up(link, usize::MAX);
+                self.down(link, usize::MAX);
+            }
+            for index in 0..self.clients.len() {
+                if self.clients[index].dialing {
+                    self.connect(index);
+                }
+            }
+            if self.is_quiet() {
+                let resting = |client: &&Client| !client.over && client.link.is_none();
+                let resting = self.clients.iter().filter(resting);
+                let Some(at_ms) = resting.filter_map(|client| client.peer.deadline()).min() else {
+                    return;
+                };
+                self.pass(at_ms.saturating_sub(self.server.now.mono_ms));
+            }
+        }
+        panic!("the world does not come to rest");
+    }
+
+    fn is_quiet(&self) -> bool {
+        let carries = |line: &Line| {
+            let down = line.at_client && (!line.down.is_empty() || line.end.is_some());
+            down || line.at_server && !line.up.is_empty()
+        };
+        !self.server.is_busy()
+            && !self.lines.values().any(carries)
+            && !self.clients.iter().any(|client| client.dialing)
+    }
+
+    /// Everything flows and every user deals with everything, until there is nothing more to do.
+    pub(super) fn drain(&mut self) {
+        for _ in 0..10_000 {
+            self.flow();
+            let busy = self.clients.iter().position(|client| !client.todo.is_empty());
+            let Some(index) = busy else { return };
+            let todo = self.clients[index].todo.clone();
+            self.process(index, todo);
+        }
+        panic!("there is always more to do");
+    }
+
+    /// The events of a client since the last time.
+    pub(super) fn told(&mut self, index: usize) -> Vec<Event> {
+        std::mem::take(&mut self.clients[index].events)
+    }
+
+    /// The same for the same steps.
+    pub(super) fn trace(&self) -> (u64, u64) {
+        (self.trace.finish(), self.server.trace())
+    }
+}
+
+impl Client {
+    fn told(&mut self, event: Event, ordered: bool) {
+        match &event {
+            Event::Message { seq, message } => {
+                assert!(self.shown.insert(*seq), "{} shown twice to {}", seq, self.user);
+                let last = self.last.insert(message.to.clone(), *seq).unwrap_or_default();
+                assert!(last < *seq || !ordered, "{} shown after {last} to {}", seq, self.user);
+                self.todo.push(*seq);
+            }
+            Event::GaveUp(_) | Event::Rejected(_) => self.over = true,
+            _ => {}
+        }
+        self.events.push(event);
+    }
+}
