@@ -2,4 +2,5 @@
 
 pub mod durable;
 pub mod logic;
+pub mod store;
 pub mod wire;

@@ -1,0 +1,165 @@
+//! The durable log, on SQLite. Nothing outside knows that it is SQLite.
+//!
+//! Two threads. The writer takes batches, makes each one transaction and one fsync, and answers;
+//! the reader answers lookups from snapshots. Both answer through one callback, and an answer means
+//! disk. After an error nothing is answered any more but that error: the WAL (`synchronous = FULL`)
+//! is synced once per commit, and a sync that failed is never tried again, since the system may
+//! have dropped what it could not write. A full disk is not such an error.
+//!
+//! - `file`: directory, lock, format, pragmas, tables.
+//! - `writer`, `batch`, `sweep`: the thread; one transaction; removing what is old.
+//! - `reader`: the thread; pages.
+//! - `record`: messages as bytes, with a checksum. `names`, `sql`: small helpers.
+
+mod batch;
+mod file;
+mod names;
+mod reader;
+mod record;
+mod sql;
+mod sweep;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use crate::durable::{Found, Outcome, Quotas, Read, Ticket, Write};
+
+pub use file::{OpenError, invite};
+
+/// Most reads that the caller may have unanswered; beyond them [`Store::read`] blocks.
+pub const READS_IN_WORK_MAX: usize = 64;
+/// Batches that may wait while one is in work; beyond them [`Store::commit`] blocks.
+const BATCHES_WAITING_MAX: usize = 1;
+
+/// An open store. Dropped, its threads end after the work in hand; [`Store::close`] waits for that.
+pub struct Store {
+    batches: SyncSender<Vec<(Ticket, Write)>>,
+    reads: SyncSender<(Ticket, Read)>,
+    writer: JoinHandle<()>,
+    reader: JoinHandle<()>,
+}
+
+/// What the store has to say.
+#[derive(Debug)]
+pub enum Done {
+    /// A batch is on disk: the answers to its writes in their order, but without those that wait
+    /// for room, and with those that waited before. One for each [`Store::commit`].
+    Durable(Vec<(Ticket, Outcome)>),
+    /// `Settle`s that waited for room while the disk was full are on disk. Belongs to no batch.
+    Late(Vec<(Ticket, Outcome)>),
+    /// A read is answered.
+    Found(Ticket, Found),
+    /// Nothing is written or read any more, and what was not answered may or may not be on disk.
+    /// Said once.
+    Failed(StoreError),
+}
+
+/// Why a store does not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Reading or writing failed.
+    #[error("{doing} the store: {cause}")]
+    Sqlite {
+        /// What was tried.
+        doing: &'static str,
+        /// What SQLite said.
+        #[source]
+        cause: rusqlite::Error,
+    },
+    /// A bug.
+    #[error("a thread of the store panicked")]
+    Panicked,
+}
+
+impl Store {
+    /// Opens the store in `dir`, which is made if it is missing, for this process alone.
+    ///
+    /// `done` is called from the store's own threads, and may block: they then wait.
+    pub fn open(
+        dir: &Path,
+        quotas: Quotas,
+        done: impl Fn(Done) + Send + Sync + 'static,
+    ) -> Result<Self, OpenError> {
+        let file::Opened { writing, reading, lock } = file::open(dir, &quotas)?;
+        let report = Arc::new(Report { done: Box::new(done), failed: AtomicBool::new(false) });
+        let (batches, to_write) = sync_channel(BATCHES_WAITING_MAX);
+        let (reads, to_read) = sync_channel::<(Ticket, Read)>(READS_IN_WORK_MAX);
+        let writer = writer::Writer::new(writing, quotas, Arc::clone(&report), lock);
+        let writer = spawn("store-writer", &report, move |_| {
+            let batches: Receiver<Vec<(Ticket, Write)>> = to_write;
+            writer.run(&batches);
+        })?;
+        let reader =
+            spawn("store-reader", &report, move |report| reader::run(&reading, &to_read, report))?;
+        Ok(Self { batches, reads, writer, reader })
+    }
+
+    /// Asks for writes to be made durable together. Answer: [`Done::Durable`].
+    pub fn commit(&self, batch: Vec<(Ticket, Write)>) {
+        // The writer is gone only after `Failed`, which is the answer to this too.
+        let _ = self.batches.send(batch);
+    }
+
+    /// Asks for something to be looked up. Answer: [`Done::Found`].
+    pub fn read(&self, ticket: Ticket, read: Read) {
+        // As in `commit`.
+        let _ = self.reads.send((ticket, read));
+    }
+
+    /// Waits for the work in hand and puts the WAL away. Its answers still come through `done`,
+    /// which must not wait for the caller of this.
+    pub fn close(self) {
+        let Self { batches, reads, writer, reader } = self;
+        drop((batches, reads));
+        // A panic has been reported as `Failed`.
+        let _ = reader.join();
+        let _ = writer.join();
+    }
+}
+
+/// The way back to the caller, shut by the first failure.
+struct Report {
+    done: Box<dyn Fn(Done) + Send + Sync>,
+    failed: AtomicBool,
+}
+
+impl Report {
+    fn done(&self, done: Done) {
+        if !self.has_failed() {
+            (self.done)(done);
+        }
+    }
+
+    fn fail(&self, error: StoreError) {
+        if !self.failed.swap(true, Ordering::SeqCst) {
+            (self.done)(Done::Failed(error));
+        }
+    }
+
+    fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::SeqCst)
+    }
+}
+
+fn spawn(
+    name: &str,
+    report: &Arc<Report>,
+    run: impl FnOnce(&Report) + Send + 'static,
+) -> Result<JoinHandle<()>, OpenError> {
+    /// Reports a panic while it unwinds, so that nobody waits for answers that will not come.
+    struct Watch(Arc<Report>);
+    impl Drop for Watch {
+        fn drop(&mut self) {
+            if thread::panicking() {
+                self.0.fail(StoreError::Panicked);
+            }
+        }
+    }
+    let watch = Watch(Arc::clone(report));
+    let spawned = thread::Builder::new().name(name.into()).spawn(move || run(&watch.0));
+    spawned.map_err(OpenError::Thread)
+}

@@ -1,0 +1,75 @@
+//! Names → the numbers that stand for them in the tables.
+//!
+//! A user's number is also the number of the user's own log; the log of a room has the room's
+//! number, negative; that of `@all` is 0. Users and rooms are never removed, so a number once found
+//! stays right, and the highest number of each is how many there are.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use rusqlite::Connection;
+
+use super::sql::first;
+use crate::wire::{RoomName, Target, UserId};
+
+/// The log of `@all`.
+pub(super) const ALL: i64 = 0;
+/// Most names remembered of each kind; then all are forgotten and looked up again.
+const CACHED_MAX: usize = 65_536;
+
+/// Looks names up, remembering what it found.
+#[derive(Default)]
+pub(super) struct Names {
+    users: HashMap<UserId, i64>,
+    rooms: HashMap<RoomName, i64>,
+}
+
+impl Names {
+    /// The number of a user.
+    pub(super) fn user(&mut self, db: &Connection, id: &UserId) -> rusqlite::Result<Option<i64>> {
+        const SQL: &str = "SELECT no FROM user WHERE id = ?1";
+        find(&mut self.users, id, || first(db, SQL, [id.as_str()], |row| row.get(0)))
+    }
+
+    /// The log of a room.
+    pub(super) fn room(
+        &mut self,
+        db: &Connection,
+        name: &RoomName,
+    ) -> rusqlite::Result<Option<i64>> {
+        const SQL: &str = "SELECT -no FROM room WHERE name = ?1";
+        find(&mut self.rooms, name, || first(db, SQL, [name.as_str()], |row| row.get(0)))
+    }
+
+    /// The log of a target.
+    pub(super) fn log(&mut self, db: &Connection, to: &Target) -> rusqlite::Result<Option<i64>> {
+        match to {
+            Target::User(id) => self.user(db, id),
+            Target::Room(name) => self.room(db, name),
+            Target::All => Ok(Some(ALL)),
+        }
+    }
+
+    /// Forgets all names: a transaction that may have made some was rolled back.
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
+}
+
+fn find<K: Clone + Eq + Hash>(
+    known: &mut HashMap<K, i64>,
+    name: &K,
+    look_up: impl FnOnce() -> rusqlite::Result<Option<i64>>,
+) -> rusqlite::Result<Option<i64>> {
+    if let Some(&number) = known.get(name) {
+        return Ok(Some(number));
+    }
+    let found = look_up()?;
+    if let Some(number) = found {
+        if known.len() >= CACHED_MAX {
+            known.clear();
+        }
+        known.insert(name.clone(), number);
+    }
+    Ok(found)
+}

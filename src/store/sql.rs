@@ -1,0 +1,68 @@
+//! Small things that every statement needs.
+
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Type, ValueRef};
+use rusqlite::{Connection, Error, ErrorCode, OptionalExtension, Params, Row, ffi};
+
+use super::record;
+use crate::durable::Cursor;
+
+/// An unsigned number in SQLite's signed columns. What does not fit is cut to the largest that
+/// does, which keeps comparisons right; numbers given by the store never come near.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Num(pub(super) u64);
+
+impl ToSql for Num {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(i64::try_from(self.0).unwrap_or(i64::MAX).into())
+    }
+}
+
+impl FromSql for Num {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let number = value.as_i64()?;
+        number.try_into().map(Self).map_err(|_| FromSqlError::OutOfRange(number))
+    }
+}
+
+/// The unsigned number in a column.
+pub(super) fn num(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    row.get::<_, Num>(column).map(|Num(number)| number)
+}
+
+/// Carries out a statement, which stays prepared. Returns the number of rows changed.
+pub(super) fn execute(db: &Connection, sql: &str, values: impl Params) -> rusqlite::Result<usize> {
+    db.prepare_cached(sql)?.execute(values)
+}
+
+/// The first row of a query, which stays prepared.
+pub(super) fn first<T>(
+    db: &Connection,
+    sql: &str,
+    values: impl Params,
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Option<T>> {
+    db.prepare_cached(sql)?.query_row(values, read).optional()
+}
+
+/// The cursor that a user has in a log, if one is written down.
+pub(super) fn cursor(db: &Connection, user: i64, log: i64) -> rusqlite::Result<Option<Cursor>> {
+    const SQL: &str = "SELECT through, ordinal, above FROM cursor WHERE user = ?1 AND log = ?2";
+    first(db, SQL, (user, log), |row| cursor_at(row, 0))
+}
+
+/// The cursor in three columns from `column` on.
+pub(super) fn cursor_at(row: &Row<'_>, column: usize) -> rusqlite::Result<Cursor> {
+    let bytes = row.get_ref(column + 2)?.as_blob()?;
+    let above = record::decode_above(bytes)
+        .map_err(|cause| Error::FromSqlConversionFailure(column + 2, Type::Blob, cause.into()))?;
+    Ok(Cursor { through: num(row, column)?, ordinal: num(row, column + 1)?, above })
+}
+
+/// Whether there was no room for a write, and nothing of it has happened.
+///
+/// SQLite says FULL for ENOSPC as for its own page limit; SHMSIZE is the WAL's index that could not
+/// grow, before anything was written.
+pub(super) fn is_full(error: &Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+        || error.sqlite_error().is_some_and(|e| e.extended_code == ffi::SQLITE_IOERR_SHMSIZE)
+}

@@ -1,0 +1,238 @@
+//! The writing thread: one batch, one transaction, one fsync; and the checkpoints.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode};
+
+use super::batch::Batch;
+use super::names::Names;
+use super::sql::is_full;
+use super::{Done, Report, StoreError};
+use crate::durable::{Cursor, Outcome, Quotas, Ticket, Write};
+use crate::wire::{Seq, Target, UserId};
+
+type Answers = Vec<(Ticket, Outcome)>;
+
+/// The WAL is brought into the database when it has this many pages, about 8 MiB.
+const WAL_PAGES: i64 = 2048;
+/// After so long without a batch: a checkpoint, and another try of what waits for room.
+const IDLE_MS: u64 = 1000;
+
+/// The only one that writes.
+pub(super) struct Writer {
+    db: Connection,
+    quotas: Quotas,
+    names: Names,
+    /// Seq at which the last sweep ended.
+    sweep_after: Seq,
+    /// What found no room. Unlike messages, which are refused, these have happened already.
+    waiting: BTreeMap<(UserId, Target), Waiting>,
+    /// There may be something to checkpoint.
+    behind: bool,
+    report: Arc<Report>,
+    /// Held until nothing is written any more.
+    _lock: File,
+}
+
+/// Moves of one cursor, added up.
+#[derive(Default)]
+struct Waiting {
+    cursor: Cursor,
+    messages: u64,
+    bytes: u64,
+    tickets: Vec<Ticket>,
+}
+
+/// Which writes a transaction holds, besides those given to it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum And {
+    Waiting,
+    Nothing,
+}
+
+impl Writer {
+    pub(super) fn new(db: Connection, quotas: Quotas, report: Arc<Report>, lock: File) -> Self {
+        let (names, waiting) = Default::default();
+        Self { db, quotas, names, sweep_after: 0, waiting, behind: true, report, _lock: lock }
+    }
+
+    /// Works until there can be no more batches, or one fails.
+    pub(super) fn run(mut self, batches: &Receiver<Vec<(Ticket, Write)>>) {
+        if let Err(error) = self.work(batches) {
+            // Whether an earlier write is on disk is unknown from here on; trying again could make
+            // it look as if it were.
+            self.report.fail(error);
+        }
+    }
+
+    fn work(&mut self, batches: &Receiver<Vec<(Ticket, Write)>>) -> Result<(), StoreError> {
+        while !self.report.has_failed() {
+            match self.next(batches) {
+                Ok(batch) => self.commit(batch)?,
+                Err(RecvTimeoutError::Timeout) => self.idle()?,
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.idle()?;
+                    return self.put_away();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Wakes up only if there is something to do then.
+    fn next(
+        &self,
+        batches: &Receiver<Vec<(Ticket, Write)>>,
+    ) -> Result<Vec<(Ticket, Write)>, RecvTimeoutError> {
+        if self.behind || !self.waiting.is_empty() {
+            batches.recv_timeout(Duration::from_millis(IDLE_MS))
+        } else {
+            batches.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        }
+    }
+
+    fn commit(&mut self, batch: Vec<(Ticket, Write)>) -> Result<(), StoreError> {
+        let answers = match self.transaction(&batch, And::Waiting) {
+            Ok(answers) => answers,
+            Err(cause) if is_full(&cause) => self.commit_without_room(batch)?,
+            Err(cause) => return Err(StoreError::Sqlite { doing: "writing", cause }),
+        };
+        self.report.done(Done::Durable(answers));
+        self.behind = true;
+        if self.wal_pages()? >= WAL_PAGES { self.checkpoint("PASSIVE") } else { Ok(()) }
+    }
+
+    fn idle(&mut self) -> Result<(), StoreError> {
+        self.checkpoint("PASSIVE")?;
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let answers = self.try_alone(&[], And::Waiting)?.unwrap_or_default();
+        if !answers.is_empty() {
+            self.report.done(Done::Late(answers));
+        }
+        Ok(())
+    }
+
+    /// Refuses what asks for room, keeps what has happened, and tries what makes room.
+    fn commit_without_room(&mut self, batch: Vec<(Ticket, Write)>) -> Result<Answers, StoreError> {
+        tracing::warn!("the disk is full, or the store as large as it may be");
+        let mut answers = Vec::with_capacity(batch.len());
+        let mut sweeps = Vec::new();
+        for (ticket, write) in batch {
+            match write {
+                Write::Settle { user, log, cursor, messages, bytes } => {
+                    let waiting = self.waiting.entry((user, log)).or_default();
+                    if cursor.through >= waiting.cursor.through {
+                        waiting.cursor = cursor;
+                    }
+                    waiting.messages = waiting.messages.saturating_add(messages);
+                    waiting.bytes = waiting.bytes.saturating_add(bytes);
+                    waiting.tickets.push(ticket);
+                }
+                Write::Sweep { .. } => sweeps.push((ticket, write)),
+                Write::Append { .. }
+                | Write::Claim { .. }
+                | Write::Enter { .. }
+                | Write::Leave { .. } => answers.push((ticket, Outcome::DiskFull)),
+            }
+        }
+        // What the WAL holds goes where it has a place already, so that its own is free again.
+        self.checkpoint("PASSIVE")?;
+        for sweep in sweeps {
+            let ticket = sweep.0;
+            let swept = self.try_alone(&[sweep], And::Nothing)?;
+            answers.extend(swept.unwrap_or(vec![(ticket, Outcome::Swept { more: false })]));
+        }
+        answers.extend(self.try_alone(&[], And::Waiting)?.unwrap_or_default());
+        Ok(answers)
+    }
+
+    /// `None` if there is no room.
+    fn try_alone(
+        &mut self,
+        batch: &[(Ticket, Write)],
+        and: And,
+    ) -> Result<Option<Answers>, StoreError> {
+        match self.transaction(batch, and) {
+            Ok(answers) => Ok(Some(answers)),
+            Err(cause) if is_full(&cause) => Ok(None),
+            Err(cause) => Err(StoreError::Sqlite { doing: "writing", cause }),
+        }
+    }
+
+    /// All of it is on disk, or none of it has happened.
+    fn transaction(&mut self, batch: &[(Ticket, Write)], and: And) -> rusqlite::Result<Answers> {
+        self.db.execute_batch("BEGIN IMMEDIATE")?;
+        let written =
+            self.fill(batch, and).and_then(|done| self.db.execute_batch("COMMIT").map(|()| done));
+        match written {
+            Ok(answers) => {
+                if and == And::Waiting {
+                    self.waiting.clear();
+                }
+                self.behind = true;
+                Ok(answers)
+            }
+            Err(cause) => {
+                self.names.forget();
+                // SQLite has rolled back itself after some errors.
+                if !self.db.is_autocommit() {
+                    self.db.execute_batch("ROLLBACK")?;
+                }
+                Err(cause)
+            }
+        }
+    }
+
+    fn fill(&mut self, batch: &[(Ticket, Write)], and: And) -> rusqlite::Result<Answers> {
+        let mut answers = Vec::with_capacity(batch.len());
+        let Self { db, quotas, names, sweep_after, waiting, .. } = self;
+        let mut transaction = Batch::start(db, quotas, names, sweep_after)?;
+        if and == And::Waiting {
+            for ((user, log), Waiting { cursor, messages, bytes, tickets }) in waiting {
+                transaction.settle(user, log, cursor, *messages, *bytes)?;
+                answers.extend(tickets.iter().map(|&ticket| (ticket, Outcome::Settled)));
+            }
+        }
+        for (ticket, write) in batch {
+            answers.push((*ticket, transaction.write(write)?));
+        }
+        transaction.finish()?;
+        Ok(answers)
+    }
+
+    /// Pages that the WAL holds, those already in the database too while it has not started over.
+    fn wal_pages(&self) -> Result<i64, StoreError> {
+        let sql = "PRAGMA wal_checkpoint(NOOP)";
+        let looked =
+            self.db.prepare_cached(sql).and_then(|mut s| s.query_row((), |row| row.get(1)));
+        looked.map_err(|cause| StoreError::Sqlite { doing: "looking at the WAL", cause })
+    }
+
+    /// Leaves an empty WAL, unless another process reads; ending does not wait for that.
+    fn put_away(&mut self) -> Result<(), StoreError> {
+        let set = self.db.busy_timeout(Duration::ZERO);
+        set.map_err(|cause| StoreError::Sqlite { doing: "closing", cause })?;
+        self.checkpoint("TRUNCATE")
+    }
+
+    /// A reader in the way, or no room, leaves the rest to the next one.
+    fn checkpoint(&mut self, mode: &str) -> Result<(), StoreError> {
+        let sql = format!("PRAGMA wal_checkpoint({mode})");
+        let moved = self.db.query_row(&sql, (), |row| {
+            Ok(row.get::<_, i64>(0)? == 0 && row.get::<_, i64>(1)? == row.get::<_, i64>(2)?)
+        });
+        match moved {
+            Ok(all) => self.behind = !all,
+            Err(cause) if is_full(&cause) => tracing::warn!("no room for a checkpoint"),
+            Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {}
+            Err(cause) => return Err(StoreError::Sqlite { doing: "checkpointing", cause }),
+        }
+        Ok(())
+    }
+}

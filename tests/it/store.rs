@@ -1,0 +1,181 @@
+//! The durable log, driven as the server drives it: batches and reads in, answers by callback.
+
+mod durability;
+mod model;
+mod pages;
+mod room;
+mod sweeping;
+mod writes;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Duration;
+
+use bytes::Bytes;
+use qmsg::durable::{Cursor, Found, Item, Outcome, Page, Quotas, Read, Ticket, Write};
+use qmsg::store::{Done, OpenError, Store};
+use qmsg::wire::{Body, Headers, Message, MsgId, Pin, Seq, Target};
+use tempfile::TempDir;
+
+const DEADLINE: Duration = Duration::from_secs(20);
+/// Answers that wait for the test.
+const DONE_MAX: usize = 256;
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+/// "Now" in most tests.
+const NOW_MS: u64 = 1_800_000_000_000;
+
+/// A store, and what it says.
+struct Rig {
+    store: Store,
+    done: Receiver<Done>,
+    tickets: u64,
+}
+
+impl Rig {
+    fn open(dir: &Path, quotas: Quotas) -> Self {
+        Self::try_open(dir, quotas).unwrap()
+    }
+
+    fn try_open(dir: &Path, quotas: Quotas) -> Result<Self, OpenError> {
+        let (tell, done) = sync_channel(DONE_MAX);
+        let store = Store::open(dir, quotas, move |done| drop(tell.send(done)))?;
+        Ok(Self { store, done, tickets: 0 })
+    }
+
+    /// A new store with these users.
+    fn with(dir: &TempDir, quotas: Quotas, users: &[&str]) -> Self {
+        let mut rig = Self::open(dir.path(), quotas);
+        rig.commit(users.iter().map(|user| claim(user)).collect());
+        rig
+    }
+
+    fn ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        Ticket(self.tickets)
+    }
+
+    fn next(&self) -> Done {
+        self.done.recv_timeout(DEADLINE).unwrap()
+    }
+
+    /// Commits one batch and gives the answers as they come, with the batch's tickets.
+    fn commit_raw(&mut self, writes: Vec<Write>) -> (Vec<Ticket>, Vec<(Ticket, Outcome)>) {
+        let batch: Vec<_> = writes.into_iter().map(|write| (self.ticket(), write)).collect();
+        let tickets = batch.iter().map(|(ticket, _)| *ticket).collect();
+        self.store.commit(batch);
+        match self.next() {
+            Done::Durable(answers) => (tickets, answers),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Commits one batch of which every write is answered.
+    fn commit(&mut self, writes: Vec<Write>) -> Vec<Outcome> {
+        let (tickets, answers) = self.commit_raw(writes);
+        let (answered, outcomes): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
+        assert_eq!(answered, tickets);
+        outcomes
+    }
+
+    fn one(&mut self, write: Write) -> Outcome {
+        self.commit(vec![write]).remove(0)
+    }
+
+    fn read(&mut self, read: Read) -> Found {
+        let ticket = self.ticket();
+        self.store.read(ticket, read);
+        match self.next() {
+            Done::Found(answered, found) => {
+                assert_eq!(answered, ticket);
+                found
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn page(&mut self, reader: &str, logs: &[(&str, Seq)], messages: u32, bytes: u64) -> Page {
+        let logs = logs.iter().map(|&(log, after)| (target(log), after)).collect();
+        let reader = reader.parse().unwrap();
+        match self.read(Read::Page { logs, reader, messages, bytes }) {
+            Found::Page(page) => page,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn whole(&mut self, reader: &str, log: &str) -> Vec<Item> {
+        let page = self.page(reader, &[(log, 0)], u32::MAX, u64::MAX);
+        assert!(page.complete);
+        page.items
+    }
+
+    fn mailbox(&mut self, user: &str) -> Vec<(String, Cursor)> {
+        match self.read(Read::Mailbox { user: user.parse().unwrap() }) {
+            Found::Mailbox(logs) => logs.into_iter().map(|(to, c)| (to.to_string(), c)).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn target(text: &str) -> Target {
+    text.parse().unwrap()
+}
+
+fn claim(user: &str) -> Write {
+    let id = user.parse().unwrap();
+    Write::Claim { id, key: Pin([1; 32]), code_needed: false, code: None, now_ms: NOW_MS }
+}
+
+/// A message whose id is made of `n`, with a body of `length` times `n`.
+fn message(from: &str, to: &str, n: u32, length: usize) -> Message {
+    message_at(NOW_MS, from, to, n, length)
+}
+
+fn message_at(time_ms: u64, from: &str, to: &str, n: u32, length: usize) -> Message {
+    let mut random = [7; 10];
+    random[6..].copy_from_slice(&n.to_be_bytes());
+    Message {
+        id: MsgId::new(time_ms, random),
+        from: from.parse().unwrap(),
+        to: target(to),
+        time_ms,
+        headers: Headers::default(),
+        body: Body(Bytes::from(vec![n as u8; length])),
+    }
+}
+
+fn append(message: Message) -> Write {
+    Write::Append { message: Arc::new(message) }
+}
+
+fn cursor(through: Seq, ordinal: u64, above: &[Seq]) -> Cursor {
+    Cursor { through, ordinal, above: above.to_vec() }
+}
+
+fn settle(user: &str, log: &str, cursor: Cursor, messages: u64, bytes: u64) -> Write {
+    Write::Settle { user: user.parse().unwrap(), log: target(log), cursor, messages, bytes }
+}
+
+fn enter(user: &str, room: &str) -> Write {
+    Write::Enter { user: user.parse().unwrap(), room: room.parse().unwrap() }
+}
+
+fn leave(user: &str, room: &str) -> Write {
+    Write::Leave { user: user.parse().unwrap(), room: room.parse().unwrap() }
+}
+
+fn sweep(now_ms: u64) -> Write {
+    Write::Sweep { now_ms }
+}
+
+fn member(changed: bool, cursor: Cursor) -> Outcome {
+    Outcome::Member { changed, cursor }
+}
+
+fn stored(seq: Seq, ordinal: u64) -> Outcome {
+    Outcome::Stored { seq, ordinal }
+}
+
+fn seqs(items: &[Item]) -> Vec<Seq> {
+    items.iter().map(Item::seq).collect()
+}
