@@ -2,5 +2,6 @@
 
 pub mod durable;
 pub mod logic;
+pub mod quic;
 pub mod store;
 pub mod wire;

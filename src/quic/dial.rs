@@ -1,0 +1,294 @@
+//! The client's end: finding a server and linking to it.
+
+use std::error::Error;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn::{
+    ClientConfig, Connection, ConnectionError, Endpoint, EndpointConfig, TokioRuntime,
+    TransportErrorCode,
+};
+use tokio::net::UdpSocket;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::identity::Identity;
+use super::link::Link;
+use super::tls::{self, PinnedServer};
+use super::transport::{self, Role};
+use crate::wire::{CloseCode, FromServer, Pin};
+
+/// How long an address may keep the next one waiting (RFC 8305, section 5).
+const STAGGER: Duration = Duration::from_millis(250);
+/// Addresses of one name that are tried.
+const ADDRESSES_MAX: usize = 8;
+/// quinn wants a name. It is not sent, and the server proves a key instead.
+const SERVER_NAME: &str = "qmsg";
+/// TLS alerts (RFC 8446, section 6.2) as QUIC carries them.
+const ACCESS_DENIED: u8 = 49;
+const NO_APPLICATION_PROTOCOL: u8 = 120;
+
+/// Which key a server must prove.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// This one.
+    Pin(Pin),
+    /// Any, at first contact; [`Link::pin`] tells which it was.
+    AnyAndReport,
+}
+
+/// What a client dials with.
+#[derive(Clone, Debug)]
+pub struct DialSettings {
+    /// Name or address of the server, an IPv6 address without brackets.
+    pub host: String,
+    /// Its UDP port.
+    pub port: u16,
+    /// The key it must prove.
+    pub trust: Trust,
+    /// The key to prove to it.
+    pub identity: Identity,
+    /// How long it may take until the server's stream is there, resolving its name included.
+    pub deadline: Duration,
+    /// Whether the link is to last: keep-alives, path probing, larger UDP buffers.
+    pub keep_alive: bool,
+    /// Longest body that the server may send, in bytes.
+    pub body_len_max: u64,
+}
+
+/// Why there is no link.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// The name has no address.
+    #[error("cannot resolve {host}")]
+    Resolve {
+        /// The name.
+        host: String,
+        /// What the resolver said.
+        source: io::Error,
+    },
+    /// Nobody there, or nobody who speaks QUIC.
+    #[error("{}", if *.refused { "nothing listens there" } else { "no answer" })]
+    NoAnswer {
+        /// The network said so; otherwise the time was up.
+        refused: bool,
+    },
+    /// The server has proven another key.
+    #[error("the server's key is {found}, not {expected}")]
+    WrongPin {
+        /// The key it should have.
+        expected: Pin,
+        /// The key it has.
+        found: Pin,
+    },
+    /// The server does not speak this version of the protocol.
+    #[error("no common version of the protocol")]
+    Version,
+    /// The server ended it; `None` is a reason without a name here.
+    #[error("the server ended the connection")]
+    Closed(Option<CloseCode>),
+    /// Anything else.
+    #[error("cannot link")]
+    Other(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl DialError {
+    fn other(error: impl Error + Send + Sync + 'static) -> Self {
+        Self::Other(Box::new(error))
+    }
+
+    /// Whether a server was there: its other addresses would say the same.
+    fn is_an_answer(&self) -> bool {
+        matches!(self, Self::WrongPin { .. } | Self::Version | Self::Closed(_))
+    }
+
+    /// What to tell of two addresses that both gave no answer.
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::NoAnswer { refused: a }, Self::NoAnswer { refused: b }) => {
+                Self::NoAnswer { refused: a && b }
+            }
+            (Self::Other(_), other) => other,
+            (it, _) => it,
+        }
+    }
+}
+
+/// Links to a server: tries the addresses of its name one after the other, each a moment after the
+/// last, and takes the first that answers. Must be called inside a tokio runtime.
+///
+/// Addresses and `localhost` are not looked up, so no resolver thread is started for them.
+pub async fn dial(settings: &DialSettings) -> Result<Link<FromServer>, DialError> {
+    match timeout(settings.deadline, race(settings)).await {
+        Ok(result) => result,
+        Err(_) => Err(DialError::NoAnswer { refused: false }),
+    }
+}
+
+async fn race(settings: &DialSettings) -> Result<Link<FromServer>, DialError> {
+    let mut waiting = resolve(&settings.host, settings.port).await?.into_iter();
+    let caller = Caller::new(settings)?;
+    let mut attempts = JoinSet::new();
+    let mut failure = None;
+    loop {
+        if let Some(address) = waiting.next() {
+            attempts.spawn(caller.clone().call(address));
+        }
+        let ended = tokio::select! {
+            ended = attempts.join_next() => ended,
+            () = sleep(STAGGER), if waiting.len() > 0 => continue,
+        };
+        let error = match ended {
+            Some(Ok(Ok(link))) => return Ok(link),
+            Some(Ok(Err(error))) if error.is_an_answer() => return Err(error),
+            Some(Ok(Err(error))) => error,
+            Some(Err(panicked)) => DialError::other(panicked),
+            None => return Err(failure.unwrap_or(DialError::NoAnswer { refused: false })),
+        };
+        failure = Some(match failure {
+            Some(earlier) => DialError::or(earlier, error),
+            None => error,
+        });
+    }
+}
+
+async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, DialError> {
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(ip, port)]);
+    }
+    // RFC 6761, section 6.3: never looked up, always loopback.
+    if host.trim_end_matches('.').eq_ignore_ascii_case("localhost") {
+        let both = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+        return Ok(both.map(|ip| SocketAddr::new(ip, port)).to_vec());
+    }
+    let failed = |source| DialError::Resolve { host: host.to_owned(), source };
+    let found: Vec<_> = tokio::net::lookup_host((host, port)).await.map_err(failed)?.collect();
+    if found.is_empty() {
+        return Err(failed(io::Error::new(ErrorKind::NotFound, "the name has no address")));
+    }
+    Ok(interleave(found))
+}
+
+/// Both families by turns, starting with the one that the resolver prefers (RFC 8305, section 4).
+fn interleave(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let preferred = found.first().is_some_and(SocketAddr::is_ipv6);
+    let (mut first, mut second): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|address| address.is_ipv6() == preferred);
+    first.reverse();
+    second.reverse();
+    let mut mixed = Vec::new();
+    while !(first.is_empty() && second.is_empty()) {
+        mixed.extend(first.pop());
+        mixed.extend(second.pop());
+    }
+    mixed.truncate(ADDRESSES_MAX);
+    mixed
+}
+
+/// What all attempts of one dial share.
+#[derive(Clone)]
+struct Caller {
+    config: ClientConfig,
+    verifier: Arc<PinnedServer>,
+    role: Role,
+    body_len_max: u64,
+}
+
+impl Caller {
+    fn new(settings: &DialSettings) -> Result<Self, DialError> {
+        let role = if settings.keep_alive { Role::Listening } else { Role::OneShot };
+        let verifier = PinnedServer::new(match settings.trust {
+            Trust::Pin(pin) => Some(pin),
+            Trust::AnyAndReport => None,
+        });
+        let tls =
+            tls::client(&settings.identity, Arc::clone(&verifier)).map_err(DialError::other)?;
+        let mut config = ClientConfig::new(Arc::new(tls));
+        config.transport_config(Arc::new(transport::transport(role)));
+        Ok(Self { config, verifier, role, body_len_max: settings.body_len_max })
+    }
+
+    async fn call(self, address: SocketAddr) -> Result<Link<FromServer>, DialError> {
+        tokio::select! {
+            result = self.connect(address) => result,
+            () = refused(address) => Err(DialError::NoAnswer { refused: true }),
+        }
+    }
+
+    async fn connect(&self, address: SocketAddr) -> Result<Link<FromServer>, DialError> {
+        let (socket, _) = transport::udp(self.role, wildcard(address)).map_err(DialError::other)?;
+        let endpoint =
+            Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime))
+                .map_err(DialError::other)?;
+        let connecting = endpoint
+            .connect_with(self.config.clone(), address, SERVER_NAME)
+            .map_err(DialError::other)?;
+        let connection = connecting.await.map_err(|error| self.explain(error))?;
+        self.take_stream(connection).await
+    }
+
+    /// Waits for the server's stream, which comes with its greeting.
+    async fn take_stream(&self, connection: Connection) -> Result<Link<FromServer>, DialError> {
+        let (send, recv) = connection.accept_bi().await.map_err(|error| self.explain(error))?;
+        let pin = tls::peer_pin(&connection)
+            .ok_or_else(|| DialError::other(io::Error::other("a server without a key")))?;
+        Ok(Link::new(connection, send, recv, pin, self.body_len_max))
+    }
+
+    fn explain(&self, error: ConnectionError) -> DialError {
+        let (code, is_ours) = match &error {
+            ConnectionError::TimedOut => return DialError::NoAnswer { refused: false },
+            ConnectionError::VersionMismatch => return DialError::Version,
+            ConnectionError::ApplicationClosed(close) => {
+                let number = close.error_code.into_inner();
+                return DialError::Closed(CloseCode::from_number(number));
+            }
+            ConnectionError::TransportError(error) => (error.code, true),
+            ConnectionError::ConnectionClosed(close) => (close.error_code, false),
+            _ => return DialError::other(error),
+        };
+        if code == TransportErrorCode::crypto(NO_APPLICATION_PROTOCOL) {
+            return DialError::Version;
+        }
+        if code == TransportErrorCode::CONNECTION_REFUSED && !is_ours {
+            return DialError::Closed(Some(CloseCode::Busy));
+        }
+        match self.verifier.wrong() {
+            Some((expected, found))
+                if code == TransportErrorCode::crypto(ACCESS_DENIED) && is_ours =>
+            {
+                DialError::WrongPin { expected, found }
+            }
+            _ => DialError::other(error),
+        }
+    }
+}
+
+fn wildcard(peer: SocketAddr) -> SocketAddr {
+    let ip = match peer {
+        SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
+    };
+    SocketAddr::new(ip, 0)
+}
+
+/// Resolves when the network says that nothing listens at `address`, and else never. quinn does not
+/// see such messages: only a socket connected to the address gets them.
+async fn refused(address: SocketAddr) {
+    use ErrorKind::{AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    match knock(address).await.map_err(|error| error.kind()) {
+        Err(ConnectionRefused | HostUnreachable | NetworkUnreachable | AddrNotAvailable) => {}
+        _ => std::future::pending().await,
+    }
+}
+
+async fn knock(address: SocketAddr) -> io::Result<()> {
+    let socket = UdpSocket::bind(wildcard(address)).await?;
+    socket.connect(address).await?;
+    // No QUIC packet, which has the second bit set: a server drops it.
+    socket.send(&[0]).await?;
+    socket.recv(&mut [0]).await?;
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! Keys: who a device or a server is.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_lc_rs::signature::Ed25519KeyPair;
+use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ED25519};
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::sign::CertifiedKey;
+
+use super::private::{self, FileError};
+use super::tls;
+use crate::wire::Pin;
+
+/// A private key and the certificate it is shown with. Cloning shares them.
+#[derive(Clone)]
+pub struct Identity {
+    certified: Arc<CertifiedKey>,
+    pin: Pin,
+}
+
+/// Why there is no identity.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The key's file could not be read or made.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A file without a usable private key in PKCS#8 PEM.
+    #[error("{} holds no private key that can be used", .path.display())]
+    NotAKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file of an operator's certificate that could not be read as PEM.
+    #[error("{}", .path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: pem::Error,
+    },
+    /// A certificate and a key that cannot be used, or not together.
+    #[error("{} cannot be used with its key", .path.display())]
+    Certificate {
+        /// The certificate's file.
+        path: PathBuf,
+        /// Why.
+        source: rustls::Error,
+    },
+    /// Making a key or signing its certificate failed.
+    #[error("a key could not be made")]
+    Make,
+}
+
+impl Identity {
+    /// A new Ed25519 key that is kept nowhere.
+    pub fn generate() -> Result<Self, IdentityError> {
+        Self::from_key(&new_key()?)
+    }
+
+    /// The key in the PKCS#8 PEM file at `path`, which only its owner may be able to read. The
+    /// certificate is made anew each time.
+    pub fn load(path: &Path) -> Result<Self, IdentityError> {
+        let pem = private::read(path)?;
+        let not_a_key = || IdentityError::NotAKey { path: path.to_owned() };
+        let der = PrivatePkcs8KeyDer::from_pem_slice(&pem).map_err(|_| not_a_key())?;
+        let key = KeyPair::try_from(&der).map_err(|_| not_a_key())?;
+        Self::from_key(&key)
+    }
+
+    /// A new Ed25519 key, kept in a new file at `path`. An existing file is left alone.
+    pub fn create(path: &Path) -> Result<Self, IdentityError> {
+        let key = new_key()?;
+        let identity = Self::from_key(&key)?;
+        private::create(path, key.serialize_pem().as_bytes())?;
+        Ok(identity)
+    }
+
+    /// The key at `path`, made if there is none.
+    pub fn load_or_create(path: &Path) -> Result<Self, IdentityError> {
+        match Self::load(path) {
+            Err(IdentityError::File(error)) if error.is_not_found() => {}
+            loaded => return loaded,
+        }
+        match Self::create(path) {
+            // Another process was first.
+            Err(IdentityError::File(FileError::Exists { .. })) => Self::load(path),
+            created => created,
+        }
+    }
+
+    /// An operator's own certificate, with its chain if it has one, and its key, both PEM. How the
+    /// key's file is guarded is the operator's business: web servers share such keys by group.
+    pub fn from_certificate(certificate: &Path, key: &Path) -> Result<Self, IdentityError> {
+        let unreadable = |path: &Path| {
+            let path = path.to_owned();
+            move |source| IdentityError::Pem { path, source }
+        };
+        let chain = CertificateDer::pem_file_iter(certificate)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(unreadable(certificate))?;
+        if chain.is_empty() {
+            return Err(unreadable(certificate)(pem::Error::NoItemsFound));
+        }
+        let key = PrivateKeyDer::from_pem_file(key).map_err(unreadable(key))?;
+        Self::certify(chain, key)
+            .map_err(|source| IdentityError::Certificate { path: certificate.to_owned(), source })
+    }
+
+    /// The hash of the public key.
+    pub fn pin(&self) -> Pin {
+        self.pin
+    }
+
+    pub(super) fn certified(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.certified)
+    }
+
+    fn from_key(key: &KeyPair) -> Result<Self, IdentityError> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        let certificate = params.self_signed(key).map_err(|_| IdentityError::Make)?;
+        let der = PrivatePkcs8KeyDer::from(key.serialize_der());
+        Self::certify(vec![certificate.into()], der.into()).map_err(|_| IdentityError::Make)
+    }
+
+    fn certify(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, rustls::Error> {
+        let pin = match chain.first() {
+            Some(leaf) => tls::pin_of(leaf)?,
+            None => return Err(rustls::Error::NoCertificatesPresented),
+        };
+        let certified = CertifiedKey::from_der(chain, key, &tls::provider())?;
+        Ok(Self { certified: Arc::new(certified), pin })
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identity({})", self.pin)
+    }
+}
+
+/// In version 1 of PKCS#8: OpenSSL 3.0 refuses the version 2 that rcgen would make.
+fn new_key() -> Result<KeyPair, IdentityError> {
+    let der = Ed25519KeyPair::generate()
+        .and_then(|key| key.to_pkcs8v1())
+        .map_err(|_| IdentityError::Make)?;
+    let der = PrivatePkcs8KeyDer::from(der.as_ref());
+    KeyPair::from_pkcs8_der_and_sign_algo(&der, &PKCS_ED25519).map_err(|_| IdentityError::Make)
+}

@@ -1,0 +1,236 @@
+//! The server's end: one UDP port that links come in by.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use quinn::{
+    Connection, ConnectionError, Endpoint, EndpointConfig, ServerConfig, TokioRuntime,
+    ValidationTokenConfig, VarInt,
+};
+use quinn_proto::HashedConnectionIdGenerator;
+use tokio::time::timeout;
+
+use super::identity::Identity;
+use super::link::{self, Link};
+use super::secrets::Secrets;
+use super::tls;
+use super::transport::{self, Role, UdpBuffers};
+use crate::wire::{CloseCode, FromClient};
+
+/// How long a handshake may take. quinn has no such limit of its own.
+pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(3);
+/// Handshakes under way above which a client must first show that it receives at its address
+/// (RFC 9000, section 8.1.2): one round trip more, but no work for forged addresses.
+pub const RETRY_ABOVE: usize = 256;
+/// Handshakes under way above which further clients are refused.
+pub const HALF_OPEN_MAX: usize = 4096;
+
+/// Clients that wait to be accepted; the rest of a burst is refused by quinn.
+const WAITING_MAX: usize = 1024;
+/// Datagrams kept for a client that waits. Without early data it can send its first flight only.
+const WAITING_BYTES_MAX: u64 = 64 << 10;
+const WAITING_BYTES_TOTAL_MAX: u64 = 16 << 20;
+/// quinn's 20 ms would make thousands of clients of a restarted server wait for their reset.
+const RESET_INTERVAL_MIN: Duration = Duration::from_millis(1);
+/// How long a closing listener lets its connections send that they close.
+const CLOSE_FLUSH: Duration = Duration::from_millis(50);
+
+const _: () = assert!(RETRY_ABOVE < HALF_OPEN_MAX);
+
+/// What a server listens with.
+pub struct ServerSettings {
+    /// Where; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// The key it shows.
+    pub identity: Identity,
+    /// What it recognises the connections of its last process by.
+    pub secrets: Secrets,
+    /// Longest body that a client may send, in bytes.
+    pub body_len_max: u64,
+    /// Usually [`HANDSHAKE_DEADLINE`].
+    pub handshake_deadline: Duration,
+}
+
+/// Why a server cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// The address cannot be used.
+    #[error("cannot listen on {address}")]
+    Socket {
+        /// Where.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The key or the TLS library cannot be used.
+    #[error("cannot set up TLS")]
+    Tls(#[from] rustls::Error),
+}
+
+/// Why a client that knocked did not become a link.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The handshake did not end in time.
+    #[error("no handshake in time")]
+    TooSlow,
+    /// The connection ended before the client had proven a key.
+    #[error("the handshake failed")]
+    Failed(#[from] ConnectionError),
+    /// The handshake ended without a key, which TLS was told not to allow.
+    #[error("no key")]
+    NoKey,
+}
+
+/// A UDP port that clients can link to.
+pub struct Listener {
+    endpoint: Endpoint,
+    local: SocketAddr,
+    buffers: UdpBuffers,
+    body_len_max: u64,
+    deadline: Duration,
+    /// Each handshake under way holds a clone; their number is the count.
+    half_open: Arc<()>,
+}
+
+impl Listener {
+    /// Opens the port. Must be called inside a tokio runtime.
+    pub fn bind(settings: &ServerSettings) -> Result<Self, BindError> {
+        let config = server_config(&settings.identity)?;
+        let in_use = |source| BindError::Socket { address: settings.address, source };
+        let (socket, buffers) = transport::udp(Role::Server, settings.address).map_err(in_use)?;
+        let endpoint = Endpoint::new(
+            endpoint_config(&settings.secrets),
+            Some(config),
+            socket,
+            Arc::new(TokioRuntime),
+        )
+        .map_err(in_use)?;
+        let local = endpoint.local_addr().map_err(in_use)?;
+        Ok(Self {
+            endpoint,
+            local,
+            buffers,
+            body_len_max: settings.body_len_max,
+            deadline: settings.handshake_deadline,
+            half_open: Arc::new(()),
+        })
+    }
+
+    /// Where it listens, with the port that was chosen.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// What the kernel gave of the UDP buffers that were asked for.
+    pub fn buffers(&self) -> UdpBuffers {
+        self.buffers
+    }
+
+    /// The next client that knocks; never waits for a handshake. `None` once closed.
+    pub async fn accept(&self) -> Option<Incoming> {
+        loop {
+            let inner = self.endpoint.accept().await?;
+            let half_open = Arc::strong_count(&self.half_open) - 1;
+            if half_open >= HALF_OPEN_MAX {
+                inner.refuse();
+            } else if half_open >= RETRY_ABOVE && !inner.remote_address_validated() {
+                // Cannot fail for an address that is not validated.
+                let _ = inner.retry();
+            } else {
+                return Some(Incoming {
+                    inner,
+                    body_len_max: self.body_len_max,
+                    deadline: self.deadline,
+                    _half_open: Arc::clone(&self.half_open),
+                });
+            }
+        }
+    }
+
+    /// Ends what is left with [`CloseCode::Stopping`], lets that be sent, and takes no more. Links
+    /// still running end with `End::Ours`. Never takes longer than a moment, so it does not prove
+    /// that frames still queued have left: close the links first.
+    pub async fn close(&self) {
+        self.endpoint.close(VarInt::from_u32(CloseCode::Stopping.number()), b"");
+        // All connections are idle only three probe timeouts later; what matters is that each had
+        // its turn to send.
+        let _ = timeout(CLOSE_FLUSH, self.endpoint.wait_idle()).await;
+    }
+}
+
+/// A client that has knocked. Dropped, it is refused.
+pub struct Incoming {
+    inner: quinn::Incoming,
+    body_len_max: u64,
+    deadline: Duration,
+    _half_open: Arc<()>,
+}
+
+impl Incoming {
+    /// Where it says it is.
+    pub fn remote(&self) -> SocketAddr {
+        link::canonical(self.inner.remote_address())
+    }
+
+    /// Turns it away without a handshake; the client sees [`CloseCode::Busy`].
+    pub fn refuse(self) {
+        self.inner.refuse();
+    }
+
+    /// Carries out the handshake. `greeting`, encoded frames, leaves with the server's half of it,
+    /// to a client that is not authenticated yet.
+    pub async fn establish(self, greeting: Bytes) -> Result<Link<FromClient>, LinkError> {
+        let connecting = self.inner.accept()?;
+        let Ok((connection, done)) = connecting.into_0rtt() else {
+            return Err(LinkError::NoKey);
+        };
+        let handshake = async {
+            // Waits for the client's parameters, which allow the stream.
+            let (mut send, recv) = connection.open_bi().await?;
+            // Fails only with the connection, and then `close_reason` knows better.
+            let _ = send.write_chunk(greeting).await;
+            // Also resolves when the handshake fails.
+            done.await;
+            connection.close_reason().map_or(Ok((send, recv)), Err)
+        };
+        let Ok(streams) = timeout(self.deadline, handshake).await else {
+            close(&connection, CloseCode::TooSlow);
+            return Err(LinkError::TooSlow);
+        };
+        let (send, recv) = streams?;
+        let pin = tls::peer_pin(&connection).ok_or(LinkError::NoKey)?;
+        Ok(Link::new(connection, send, recv, pin, self.body_len_max))
+    }
+}
+
+fn close(connection: &Connection, code: CloseCode) {
+    connection.close(VarInt::from_u32(code.number()), b"");
+}
+
+fn endpoint_config(secrets: &Secrets) -> EndpointConfig {
+    let reset = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secrets.reset_key());
+    let mut config = EndpointConfig::new(Arc::new(reset));
+    let key = secrets.connection_id_key();
+    // Packets with ids of another key are dropped before a reset is thought of: both keys or none.
+    config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(key)));
+    config.min_reset_interval(RESET_INTERVAL_MIN);
+    config
+}
+
+fn server_config(identity: &Identity) -> Result<ServerConfig, rustls::Error> {
+    let mut config = ServerConfig::with_crypto(Arc::new(tls::server(identity)?));
+    let mut tokens = ValidationTokenConfig::default();
+    tokens.sent(0);
+    config
+        .transport_config(Arc::new(transport::transport(Role::Server)))
+        .validation_token_config(tokens)
+        // A client's address may change under it: another network, a router's new mapping.
+        .migration(true)
+        .max_incoming(WAITING_MAX)
+        .incoming_buffer_size(WAITING_BYTES_MAX)
+        .incoming_buffer_size_total(WAITING_BYTES_TOTAL_MAX);
+    Ok(config)
+}

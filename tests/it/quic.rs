@@ -1,0 +1,160 @@
+//! Links over real sockets of the loopback interface.
+
+mod dialing;
+mod files;
+mod hostile;
+mod links;
+mod raw;
+mod restart;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use qmsg::quic::{
+    DialSettings, End, Identity, Link, Listener, Outgoing, Secrets, ServerSettings, Trust, dial,
+};
+use qmsg::wire::{
+    Body, CloseCode, Frame, FromClient, FromServer, Headers, Message, MsgId, RoomName, Target,
+    UserId, encode,
+};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// Far above what anything here takes, far below an idle timeout.
+const PATIENCE: Duration = Duration::from_secs(10);
+const BODY_LEN_MAX: u64 = 1 << 20;
+
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.unwrap()
+}
+
+fn settings(address: &str) -> ServerSettings {
+    ServerSettings {
+        address: address.parse().unwrap(),
+        identity: Identity::generate().unwrap(),
+        secrets: Secrets::generate().unwrap(),
+        body_len_max: BODY_LEN_MAX,
+        handshake_deadline: PATIENCE,
+    }
+}
+
+fn listen() -> Listener {
+    Listener::bind(&settings("127.0.0.1:0")).unwrap()
+}
+
+fn to(server: SocketAddr) -> DialSettings {
+    DialSettings {
+        host: server.ip().to_string(),
+        port: server.port(),
+        trust: Trust::AnyAndReport,
+        identity: Identity::generate().unwrap(),
+        deadline: PATIENCE,
+        keep_alive: false,
+        body_len_max: BODY_LEN_MAX,
+    }
+}
+
+fn hello() -> FromServer {
+    FromServer::Hello {
+        time_ms: 1,
+        body_len_max: BODY_LEN_MAX,
+        sends_max: 8,
+        send_bytes_max: 1 << 22,
+        version: "test".into(),
+    }
+}
+
+fn encoded<F: Frame>(frame: &F) -> Bytes {
+    let mut out = BytesMut::new();
+    encode(frame, &mut out);
+    out.freeze()
+}
+
+fn enter(room: usize) -> FromClient {
+    FromClient::Enter(format!("room-{room}").parse::<RoomName>().unwrap())
+}
+
+fn settled(count: u32) -> FromServer {
+    FromServer::Settled { count }
+}
+
+fn big(length: usize) -> Bytes {
+    (0..length).map(|at| (at / 251 + at) as u8).collect()
+}
+
+fn send(body: Bytes) -> FromClient {
+    FromClient::Send {
+        id: MsgId::new(1, [7; 10]),
+        to: Target::All,
+        headers: Headers::default(),
+        size: body.len() as u64,
+        body: Body(body),
+    }
+}
+
+fn deliver(body: Bytes) -> FromServer {
+    let message = Message {
+        id: MsgId::new(1, [7; 10]),
+        from: "alice".parse::<UserId>().unwrap(),
+        to: Target::All,
+        time_ms: 1,
+        headers: Headers::default(),
+        body: Body(body),
+    };
+    FromServer::deliver(1, &message)
+}
+
+/// Both ends of one link, the greeting still on its way.
+async fn pair(listener: &Listener) -> (Link<FromClient>, Link<FromServer>) {
+    pair_with(listener, &to(listener.local_addr())).await
+}
+
+async fn pair_with(
+    listener: &Listener,
+    settings: &DialSettings,
+) -> (Link<FromClient>, Link<FromServer>) {
+    let accepting = async {
+        let incoming = listener.accept().await.unwrap();
+        incoming.establish(encoded(&hello())).await.unwrap()
+    };
+    let (server, client) = within(async { tokio::join!(accepting, dial(settings)) }).await;
+    (server, client.unwrap())
+}
+
+/// A link that runs, seen from its queues.
+struct Running<F> {
+    outgoing: mpsc::Sender<Outgoing>,
+    incoming: mpsc::Receiver<Vec<F>>,
+    end: JoinHandle<End>,
+}
+
+fn run<F: Frame + Send + 'static>(link: Link<F>) -> Running<F> {
+    let (outgoing, receiver) = mpsc::channel(64);
+    let (sender, incoming) = mpsc::channel(64);
+    let end = tokio::spawn(link.run(receiver, sender, |frames| frames));
+    Running { outgoing, incoming, end }
+}
+
+impl<F> Running<F> {
+    async fn write(&self, bytes: Bytes) {
+        within(self.outgoing.send(Outgoing::Frames(bytes))).await.unwrap();
+    }
+
+    async fn close(&self, code: CloseCode) {
+        within(self.outgoing.send(Outgoing::Close(code))).await.unwrap();
+    }
+
+    /// The next `count` frames.
+    async fn read(&mut self, count: usize) -> Vec<F> {
+        let mut frames = Vec::new();
+        while frames.len() < count {
+            frames.extend(within(self.incoming.recv()).await.unwrap());
+        }
+        frames
+    }
+
+    async fn end(self) -> End {
+        within(self.end).await.unwrap()
+    }
+}

@@ -1,0 +1,160 @@
+//! Finding a server, and what a client is told when it cannot.
+
+use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use super::raw::Raw;
+use super::{listen, pair, pair_with, settings, to, within};
+use qmsg::quic::{DialError, Identity, Listener, Trust, dial};
+use qmsg::wire::{CloseCode, Pin};
+
+#[tokio::test]
+async fn the_pinned_key_is_taken() {
+    let mut server = settings("127.0.0.1:0");
+    server.identity = Identity::generate().unwrap();
+    let listener = Listener::bind(&server).unwrap();
+    let mut client = to(listener.local_addr());
+    client.trust = Trust::Pin(server.identity.pin());
+    let (_, link) = pair_with(&listener, &client).await;
+    assert_eq!(link.pin(), server.identity.pin());
+    client.trust = Trust::AnyAndReport;
+    let (_, link) = pair_with(&listener, &client).await;
+    assert_eq!(link.pin(), server.identity.pin());
+}
+
+#[tokio::test]
+async fn another_key_is_refused_and_told() {
+    let server = settings("127.0.0.1:0");
+    let listener = Listener::bind(&server).unwrap();
+    let mut client = to(listener.local_addr());
+    let expected = Pin([1; 32]);
+    client.trust = Trust::Pin(expected);
+    let accepting = async { listener.accept().await.unwrap().establish(bytes::Bytes::new()).await };
+    let (accepted, dialled) = within(async { tokio::join!(accepting, dial(&client)) }).await;
+    assert!(accepted.is_err());
+    match dialled {
+        Err(DialError::WrongPin { expected: e, found }) => {
+            assert_eq!((e, found), (expected, server.identity.pin()));
+        }
+        other => panic!("{:?}", other.err()),
+    }
+}
+
+#[tokio::test]
+async fn nothing_there_is_told_at_once() {
+    let closed = {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.local_addr().unwrap()
+    };
+    let mut client = to(closed);
+    for host in ["127.0.0.1", "localhost"] {
+        client.host = host.into();
+        let begun = Instant::now();
+        let error = within(dial(&client)).await.err();
+        assert!(matches!(error, Some(DialError::NoAnswer { refused: true })), "{error:?}");
+        assert!(begun.elapsed() < Duration::from_secs(1));
+    }
+}
+
+#[tokio::test]
+async fn a_silent_port_costs_the_deadline_and_no_more() {
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut client = to(silent.local_addr().unwrap());
+    client.deadline = Duration::from_millis(300);
+    let begun = Instant::now();
+    let error = within(dial(&client)).await.err();
+    assert!(matches!(error, Some(DialError::NoAnswer { refused: false })), "{error:?}");
+    assert!(begun.elapsed() >= client.deadline);
+    assert!(begun.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn a_server_that_never_speaks_is_no_answer() {
+    let (server, address) = Raw::default().server();
+    let mut client = to(address);
+    client.deadline = Duration::from_millis(300);
+    let accepting = async { server.accept().await.unwrap().await };
+    let (_accepted, dialled) = within(async { tokio::join!(accepting, dial(&client)) }).await;
+    assert!(matches!(dialled, Err(DialError::NoAnswer { refused: false })));
+}
+
+#[tokio::test]
+async fn a_client_turned_away_knows_the_server_is_busy() {
+    let listener = listen();
+    let client = to(listener.local_addr());
+    let refusing = async { listener.accept().await.unwrap().refuse() };
+    let ((), dialled) = within(async { tokio::join!(refusing, dial(&client)) }).await;
+    assert!(matches!(dialled, Err(DialError::Closed(Some(CloseCode::Busy)))));
+}
+
+#[tokio::test]
+async fn localhost_is_either_loopback_address() {
+    let v4 = listen();
+    for name in ["localhost", "LOCALHOST", "localhost."] {
+        let mut client = to(v4.local_addr());
+        client.host = name.into();
+        let (_, link) = pair_with(&v4, &client).await;
+        assert_eq!(link.remote(), v4.local_addr());
+    }
+    // A machine without IPv6 has no second address to try.
+    let Ok(v6) = Listener::bind(&settings("[::1]:0")) else { return };
+    let mut client = to(v6.local_addr());
+    client.host = "localhost".into();
+    let begun = Instant::now();
+    let (_, link) = pair_with(&v6, &client).await;
+    assert_eq!(link.remote(), v6.local_addr());
+    assert!(begun.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn the_second_address_is_tried_while_the_first_is_silent() {
+    let Ok(v6) = Listener::bind(&settings("[::1]:0")) else { return };
+    let port = v6.local_addr().port();
+    let Ok(_silent) = UdpSocket::bind(("127.0.0.1", port)) else { return };
+    let mut client = to(v6.local_addr());
+    client.host = "localhost".into();
+    let (_, link) = pair_with(&v6, &client).await;
+    assert_eq!(link.remote(), v6.local_addr());
+}
+
+#[tokio::test]
+async fn a_socket_for_all_addresses_takes_both_families() {
+    let Ok(listener) = Listener::bind(&settings("[::]:0")) else { return };
+    let port = listener.local_addr().port();
+    for host in ["127.0.0.1", "::1"] {
+        let ip = host.parse().unwrap();
+        let (server, client) = pair_with(&listener, &to(SocketAddr::new(ip, port))).await;
+        assert_eq!(server.remote().ip(), ip);
+        assert_eq!(client.remote().ip(), ip);
+    }
+    assert_eq!(listener.local_addr().ip(), Ipv6Addr::UNSPECIFIED);
+}
+
+#[tokio::test]
+async fn a_name_without_an_address_is_told() {
+    let mut client = to("127.0.0.1:1".parse().unwrap());
+    // RFC 6761, section 6.4; longer than a label can be, so that no resolver is asked.
+    client.host = format!("{}.invalid", "a".repeat(64));
+    let error = within(dial(&client)).await.err();
+    assert!(matches!(error, Some(DialError::Resolve { .. })), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_told_with_its_address() {
+    let listener = listen();
+    let taken = settings(&listener.local_addr().to_string());
+    let error = Listener::bind(&taken).err().unwrap();
+    assert_eq!(error.to_string(), format!("cannot listen on {}", listener.local_addr()));
+}
+
+#[tokio::test]
+async fn the_kernel_says_what_buffers_it_gave() {
+    let listener = listen();
+    let buffers = listener.buffers();
+    assert_eq!(buffers.asked, Some(4 << 20));
+    assert!(buffers.receive > 0 && buffers.send > 0);
+    let mut client = to(listener.local_addr());
+    client.keep_alive = true;
+    pair_with(&listener, &client).await;
+    pair(&listener).await;
+}

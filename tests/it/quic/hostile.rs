@@ -1,0 +1,215 @@
+//! What peers of another make, or of ill will, can and cannot do.
+
+use std::task::Poll;
+use std::time::Duration;
+
+use super::raw::Raw;
+use super::{PATIENCE, big, encoded, enter, hello, listen, run, settings, to, within};
+use bytes::Bytes;
+use qmsg::quic::{DialError, Link, LinkError, Listener, RETRY_ABOVE, dial};
+use qmsg::wire::FromClient;
+use quinn::{Connection, ConnectionError, TransportErrorCode};
+use tokio::net::UdpSocket;
+
+/// Links a raw client, with what became of it on the server.
+async fn connect(
+    listener: &Listener,
+    raw: &Raw,
+) -> (Result<Link<FromClient>, LinkError>, Result<Connection, ConnectionError>) {
+    let endpoint = raw.client();
+    let connecting = endpoint.connect(listener.local_addr(), "raw.example").unwrap();
+    let accepting = async { listener.accept().await.unwrap().establish(encoded(&hello())).await };
+    within(async { tokio::join!(accepting, connecting) }).await
+}
+
+fn alert(error: &ConnectionError) -> Option<TransportErrorCode> {
+    match error {
+        ConnectionError::ConnectionClosed(close) => Some(close.error_code),
+        ConnectionError::TransportError(error) => Some(error.code),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn without_exactly_one_certificate_nobody_gets_in() {
+    let listener = listen();
+    for certificates in [0, 2] {
+        let (link, client) = connect(&listener, &Raw { certificates, ..Raw::default() }).await;
+        assert!(matches!(link, Err(LinkError::Failed(_))), "{certificates} certificates");
+        // The client's handshake is over before the server has seen its certificate.
+        let closed = within(client.unwrap().closed()).await;
+        assert!(alert(&closed).is_some(), "{closed}");
+    }
+    assert!(connect(&listener, &Raw::default()).await.0.is_ok());
+}
+
+#[tokio::test]
+async fn another_version_is_told_apart() {
+    let other = Raw { alpn: b"qmsg/2", ..Raw::default() };
+    let listener = listen();
+    let (link, client) = connect(&listener, &other).await;
+    assert!(link.is_err());
+    assert_eq!(alert(&client.unwrap_err()), Some(TransportErrorCode::crypto(120)));
+
+    let (server, address) = other.server();
+    let accepting = async { server.accept().await.unwrap().await };
+    let settings = to(address);
+    let (_, dialled) = within(async { tokio::join!(accepting, dial(&settings)) }).await;
+    assert!(matches!(dialled, Err(DialError::Version)), "{:?}", dialled.err());
+}
+
+#[tokio::test]
+async fn both_sides_exchange_keys_that_quantum_computers_cannot_break() {
+    let only = Raw { only_post_quantum: true, ..Raw::default() };
+    let listener = listen();
+    let (link, client) = connect(&listener, &only).await;
+    assert!(link.is_ok() && client.is_ok());
+
+    let (server, address) = only.server();
+    let accepting = async {
+        let connection = server.accept().await.unwrap().await.unwrap();
+        let (mut send, recv) = connection.open_bi().await.unwrap();
+        send.write_all(&encoded(&hello())).await.unwrap();
+        (connection, send, recv)
+    };
+    let settings = to(address);
+    let (_held, dialled) = within(async { tokio::join!(accepting, dial(&settings)) }).await;
+    assert_eq!(run(dialled.unwrap()).read(1).await, [hello()]);
+}
+
+#[tokio::test]
+async fn nothing_is_resumed_and_no_data_is_early() {
+    let listener = listen();
+    let endpoint = Raw::default().client();
+    for _ in 0..2 {
+        let connecting = endpoint.connect(listener.local_addr(), "raw.example").unwrap();
+        let connecting = connecting.into_0rtt().map(|_| ()).expect_err("a ticket was issued");
+        let accepting =
+            async { listener.accept().await.unwrap().establish(encoded(&hello())).await };
+        let (link, client) = within(async { tokio::join!(accepting, connecting) }).await;
+        let client = client.unwrap();
+        // A ticket would have come with the greeting or before it.
+        let (_send, mut recv) = within(client.accept_bi()).await.unwrap();
+        within(recv.read_chunk(1, true)).await.unwrap().unwrap();
+        drop(link);
+        within(client.closed()).await;
+    }
+}
+
+/// Polls once: whatever QUIC's credit allows happens at once.
+async fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_client_can_open_nothing() {
+    let listener = listen();
+    let (link, client) = connect(&listener, &Raw::default()).await;
+    let (mut server, client) = (run(link.unwrap()), client.unwrap());
+    let (mut send, _recv) = within(client.accept_bi()).await.unwrap();
+    send.write_all(&encoded(&enter(1))).await.unwrap();
+    assert_eq!(server.read(1).await, [enter(1)]);
+    // The handshake is long over, all credit there is has been given.
+    assert!(at_once(client.open_bi()).await.is_none());
+    assert!(at_once(client.open_uni()).await.is_none());
+    assert_eq!(client.max_datagram_size(), None);
+    assert!(client.send_datagram(Bytes::from_static(b"x")).is_err());
+}
+
+#[tokio::test]
+async fn an_unknown_client_has_a_small_window() {
+    let listener = listen();
+    let (link, client) = connect(&listener, &Raw::default()).await;
+    let (mut send, _recv) = within(client.as_ref().unwrap().accept_bi()).await.unwrap();
+    let bytes = big(1 << 20);
+    assert_eq!(at_once(send.write(&bytes)).await.unwrap().unwrap(), 64 << 10);
+    assert!(at_once(send.write(&bytes)).await.is_none());
+    drop(link);
+}
+
+#[tokio::test]
+async fn a_server_can_open_one_stream_only() {
+    let (server, address) = Raw::default().server();
+    let settings = to(address);
+    let accepting = async {
+        let connection = server.accept().await.unwrap().await.unwrap();
+        let (mut send, recv) = connection.open_bi().await.unwrap();
+        send.write_all(&encoded(&hello())).await.unwrap();
+        (connection, send, recv)
+    };
+    let (held, dialled) = within(async { tokio::join!(accepting, dial(&settings)) }).await;
+    let mut client = run(dialled.unwrap());
+    assert_eq!(client.read(1).await, [hello()]);
+    assert!(at_once(held.0.open_bi()).await.is_none());
+    assert!(at_once(held.0.open_uni()).await.is_none());
+    assert_eq!(held.0.max_datagram_size(), None);
+}
+
+/// The first flight of a client that will say no more.
+async fn first_flight() -> Vec<Vec<u8>> {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut settings = to(socket.local_addr().unwrap());
+    settings.deadline = PATIENCE;
+    let dialling = tokio::spawn(async move { dial(&settings).await.map(|_| ()) });
+    let mut flight = Vec::new();
+    while flight.len() < 2 {
+        let mut datagram = vec![0; 2048];
+        let length = within(socket.recv(&mut datagram)).await.unwrap();
+        datagram.truncate(length);
+        // Beside its Initials, padded to what every path must carry, a client knocks.
+        if length >= 1200 {
+            flight.push(datagram);
+        }
+    }
+    dialling.abort();
+    flight
+}
+
+#[tokio::test]
+async fn who_falls_silent_in_the_handshake_is_dropped() {
+    let mut settings = settings("127.0.0.1:0");
+    settings.handshake_deadline = Duration::from_millis(100);
+    let listener = Listener::bind(&settings).unwrap();
+    let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    for datagram in first_flight().await {
+        silent.send_to(&datagram, listener.local_addr()).await.unwrap();
+    }
+    let incoming = within(listener.accept()).await.unwrap();
+    assert_eq!(incoming.remote(), silent.local_addr().unwrap());
+    let link = within(incoming.establish(encoded(&hello()))).await;
+    assert!(matches!(link, Err(LinkError::TooSlow)), "{:?}", link.err());
+}
+
+#[tokio::test]
+async fn under_a_flood_addresses_must_be_proven_first() {
+    let listener = listen();
+    let address = listener.local_addr();
+    let flood = Raw::default().client();
+    let mut knocking = Vec::new();
+    let mut half_open = Vec::new();
+    for _ in 0..RETRY_ABOVE {
+        knocking.push(flood.connect(address, "raw.example").unwrap());
+        half_open.push(within(listener.accept()).await.unwrap());
+    }
+    // A forged address gets a small Retry packet (RFC 9000, section 17.2.5), and no more.
+    let forged = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    forged.send_to(&first_flight().await[0], address).await.unwrap();
+    let mut answer = [0; 2048];
+    let receiving = async {
+        tokio::select! {
+            length = forged.recv(&mut answer) => length.unwrap(),
+            _ = listener.accept() => panic!("taken without proof"),
+        }
+    };
+    let length = within(receiving).await;
+    assert_eq!(answer[0] & 0xb0, 0xb0, "a long header of type Retry");
+    assert!(length < 400, "{length}");
+    // A real client gets in, one round trip later.
+    let (_server, client) = super::pair(&listener).await;
+    assert_eq!(run(client).read(1).await, [hello()]);
+}

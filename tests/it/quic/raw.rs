@@ -1,0 +1,118 @@
+//! Peers that are not ours: QUIC as quinn would have it, with one thing different at a time.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use quinn::{ClientConfig, Endpoint, EndpointConfig, ServerConfig, TokioRuntime};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, Error, NamedGroup, SignatureScheme};
+
+pub(super) struct Raw {
+    pub(super) alpn: &'static [u8],
+    /// Certificates to show, all the same one.
+    pub(super) certificates: usize,
+    pub(super) only_post_quantum: bool,
+}
+
+impl Default for Raw {
+    fn default() -> Self {
+        Self { alpn: b"qmsg/1", certificates: 1, only_post_quantum: false }
+    }
+}
+
+impl Raw {
+    fn provider(&self) -> Arc<CryptoProvider> {
+        let mut provider = aws_lc_rs::default_provider();
+        if self.only_post_quantum {
+            provider.kx_groups.retain(|group| group.name() == NamedGroup::X25519MLKEM768);
+        }
+        Arc::new(provider)
+    }
+
+    fn chain(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let made = rcgen::generate_simple_self_signed(vec!["raw.example".into()]).unwrap();
+        let chain = vec![made.cert.der().clone(); self.certificates];
+        (chain, PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()).into())
+    }
+
+    /// With everything on that a client of another make could have on.
+    pub(super) fn client(&self) -> Endpoint {
+        let builder = rustls::ClientConfig::builder_with_provider(self.provider())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anyone));
+        let mut tls = match self.certificates {
+            0 => builder.with_no_client_auth(),
+            _ => {
+                let (chain, key) = self.chain();
+                builder.with_client_auth_cert(chain, key).unwrap()
+            }
+        };
+        tls.alpn_protocols = vec![self.alpn.to_vec()];
+        tls.enable_early_data = true;
+        let config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
+        let mut endpoint = Endpoint::client((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        endpoint.set_default_client_config(config);
+        endpoint
+    }
+
+    pub(super) fn server(&self) -> (Endpoint, SocketAddr) {
+        let (chain, key) = self.chain();
+        let mut tls = rustls::ServerConfig::builder_with_provider(self.provider())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+        tls.alpn_protocols = vec![self.alpn.to_vec()];
+        let config = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).unwrap()));
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let runtime = Arc::new(TokioRuntime);
+        let endpoint =
+            Endpoint::new(EndpointConfig::default(), Some(config), socket, runtime).unwrap();
+        (endpoint, address)
+    }
+}
+
+#[derive(Debug)]
+struct Anyone;
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::HandshakeNotComplete)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
+    }
+}
