@@ -1,7 +1,53 @@
 //! qmsg: messages between named users from the shell, over QUIC.
+//!
+//! # The map
+//!
+//! ```text
+//! main ─▶ cli ─▶ server, client ─▶ logic | quic | store ─▶ durable ─▶ wire
+//! ```
+//!
+//! | part | is |
+//! |---|---|
+//! | [`wire`] | bytes ↔ messages: ids, frames, codec, limits; the protocol in prose |
+//! | [`durable`] | the words in which logic asks and the store answers; types only |
+//! | [`logic`] | decides: the server's `Hub` and the client's `Peer`, pure state machines |
+//! | [`store`] | the durable log, on SQLite |
+//! | [`quic`] | endpoints, keys, TLS, one link as two queues of frames |
+//! | [`server`], [`client`] | the only loops and clocks; they carry out what logic decided |
+//! | [`cli`] | people: arguments, printing, error texts, exit codes |
+//!
+//! A part uses what is to its right and nothing else; parts between bars never know each other. A
+//! test reads the source and keeps it so (`tests/it/tidy.rs`).
+//!
+//! # How a message goes
+//!
+//! A link's bytes become a frame in `quic`, the server's loop hands it to the hub, the hub asks for
+//! an append. All appends and cursor moves that come of one turn are one batch: one transaction and
+//! one fsync on the store's thread, while the next batch gathers. When the batch is durable the hub
+//! acknowledges the sender and hands the message to every link that reads its log and has nothing
+//! older to read first; to the others it comes from the store, in pages, as their windows allow.
+//!
+//! # What always holds
+//!
+//! - Nothing is acknowledged, and nothing delivered, before it is on disk.
+//! - Sequence numbers come from the store. They never repeat and never go back.
+//! - A cursor covers only what its user's links have reported, or what was not for that user.
+//! - Every queue has a bound; a link that would overflow one is closed.
+//! - After an error of the disk that is not a full disk the server stops; no fsync is tried twice.
+//!
+//! # What is deliberately not there
+//!
+//! - No early data: it can be replayed. No session tickets: whether a key may act as an id is
+//!   looked up on every link.
+//! - No streams opened by clients and no datagrams: one stream a link, opened by the server.
+//! - No global state, no `unsafe`, no traits made for mocking: a simulator reads the same enums as
+//!   the real loops.
 
+pub mod cli;
+pub mod client;
 pub mod durable;
 pub mod logic;
 pub mod quic;
+pub mod server;
 pub mod store;
 pub mod wire;

@@ -3,5 +3,6 @@
 
 mod logic;
 mod quic;
+mod real;
 mod store;
 mod wire;

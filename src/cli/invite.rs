@@ -1,0 +1,46 @@
+//! `qmsg invite`: tickets.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+
+use super::address::{Server, Ticket};
+use super::fail::{Exit, Failure};
+use super::{print, serve, units};
+
+/// Print a ticket with which somebody else can join
+///
+/// Run it where the server's data is, as the user that the server runs as; the server may be
+/// running. A ticket is good for one new id and for a limited time. Hand it over as you would
+/// a password. Whoever has it runs: qmsg join ID TICKET
+#[derive(Debug, Args)]
+pub(super) struct InviteArgs {
+    /// How others reach the server; it goes into the ticket
+    #[arg(value_name = "HOST[:PORT]")]
+    server: Server,
+    /// The server's data directory, if it was started with --data
+    #[arg(long, value_name = "DIR", env = "QMSG_DATA")]
+    data: Option<PathBuf>,
+    /// The directory of the server's certificate, if it was started with --certs
+    #[arg(long, value_name = "DIR", env = "QMSG_CERTS")]
+    certs: Option<PathBuf>,
+    /// How long the ticket is good for
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = units::duration)]
+    expires: Duration,
+}
+
+pub(super) fn run(args: &InviteArgs) -> Result<Exit> {
+    let data = serve::data_directory(args.data.as_deref())?;
+    if !data.join("server.key.pem").exists() && args.certs.is_none() {
+        return Err(Failure::new(Exit::Config, format!("no server at {}", data.display()))
+            .hint("start it once with `qmsg serve`, or name its directory with --data")
+            .into());
+    }
+    let identity = serve::identity(&data, args.certs.as_deref())?;
+    let pin = identity.pin();
+    let ticket = serve::ticket(&data, args.server.clone(), pin, args.expires)?;
+    print::line(&Ticket::to_string(&ticket))?;
+    Ok(Exit::Success)
+}

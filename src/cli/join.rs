@@ -1,0 +1,272 @@
+//! `qmsg join` and `qmsg leave`: ids and rooms.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+use tokio::sync::mpsc;
+
+use crate::client::{self, Command};
+use crate::logic::{Event, Intent};
+use crate::quic::{Identity, Trust};
+use crate::wire::{JoinCode, PORT, Pin, RoomName, Target, UserId};
+
+use super::address::{Server, Ticket};
+use super::fail::{self, Exit, Failure};
+use super::profile::{self, Profile};
+use super::{Talk, Who, connect, print, units};
+
+/// Claim an id on a server, or become a member of a room
+///
+/// `qmsg join alice` makes a key on this machine, claims the id for it, and remembers the server
+/// and the server's key. From then on the id belongs to this key: nobody else can join as it or
+/// send in its name.
+///
+/// `qmsg join @ops` makes you a member of a room. A room comes to exist with its first member, and
+/// its messages arrive among all others. Doing either twice is a success that changes nothing.
+///
+/// A server on this machine is trusted when it is first met. For a server elsewhere somebody has to
+/// vouch: its operator with a TICKET, or you with --pin or --trust.
+#[derive(Debug, Args)]
+pub(super) struct JoinArgs {
+    /// The id to claim or the room to enter: alice, ops@example.org, @ops
+    ///
+    /// An id consists of ASCII letters, digits and . _ + @ -, starts with a letter or a digit, and
+    /// has at most 128 bytes. Upper case is the same as lower case.
+    #[arg(value_name = "ID|@ROOM", value_parser = name)]
+    name: Target,
+    /// A ticket from the server's operator
+    ///
+    /// It says where the server is and which key it has, and lets you claim one id there. A ticket
+    /// is a secret until it is used: in the variable it stays out of the list of processes.
+    #[arg(
+        value_name = "TICKET",
+        env = "QMSG_TICKET",
+        hide_env_values = true,
+        conflicts_with_all = ["pin", "trust"]
+    )]
+    ticket: Option<Ticket>,
+    #[command(flatten)]
+    who: Who,
+    /// The pin of the server's key, as `qmsg serve` prints it
+    #[arg(long, value_name = "SHA256:…", env = "QMSG_PIN")]
+    pin: Option<Pin>,
+    /// Trust whatever key the server shows this first time
+    ///
+    /// Somebody between you and the server could show their own. The key is remembered, and from
+    /// then on no other is taken.
+    #[arg(long, conflicts_with = "pin")]
+    trust: bool,
+    /// Print what was done as a JSON object
+    #[arg(long)]
+    json: bool,
+    /// Give up when the server has not answered for this long
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "QMSG_TIMEOUT",
+        default_value = "10s",
+        value_parser = units::duration
+    )]
+    timeout: Duration,
+}
+
+/// End the membership of a room
+///
+/// Messages sent to the room from now on do not arrive any more. Doing it twice changes nothing.
+#[derive(Debug, Args)]
+pub(super) struct LeaveArgs {
+    /// The room: @ops
+    #[arg(value_name = "@ROOM", value_parser = room)]
+    room: RoomName,
+    #[command(flatten)]
+    who: Who,
+    /// Print what was done as a JSON object
+    #[arg(long)]
+    json: bool,
+    /// Give up when the server has not answered for this long
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "QMSG_TIMEOUT",
+        default_value = "10s",
+        value_parser = units::duration
+    )]
+    timeout: Duration,
+}
+
+fn name(text: &str) -> Result<Target, String> {
+    match text.parse() {
+        Ok(Target::All) => Err("everyone is in @all already".into()),
+        Ok(target) => Ok(target),
+        Err(why) => Err(why.to_string()),
+    }
+}
+
+fn room(text: &str) -> Result<RoomName, String> {
+    match text.parse() {
+        Ok(Target::Room(room)) => Ok(room),
+        Ok(Target::All) => Err("nobody can leave @all".into()),
+        Ok(Target::User(_)) => Err("a room is written with @: @ops".into()),
+        Err(why) => Err(why.to_string()),
+    }
+}
+
+pub(super) fn join(args: &JoinArgs, talk: Talk) -> Result<Exit> {
+    match &args.name {
+        Target::User(id) => join_id(id, args, talk),
+        Target::Room(room) => {
+            change(&args.who, Command::Enter(room.clone()), args.timeout, args.json, talk)
+        }
+        Target::All => Err(Failure::new(Exit::Usage, "everyone is in @all already").into()),
+    }
+}
+
+pub(super) fn leave(args: &LeaveArgs, talk: Talk) -> Result<Exit> {
+    change(&args.who, Command::Leave(args.room.clone()), args.timeout, args.json, talk)
+}
+
+fn join_id(id: &UserId, args: &JoinArgs, talk: Talk) -> Result<Exit> {
+    let known = profile::load(id)?;
+    let claim = match &known {
+        Some(profile) => again(profile, args)?,
+        None => first(id, args)?,
+    };
+    let Claim { identity, server, trust, code } = claim;
+    let dial = connect::dial(&server, trust, identity, false);
+    let patience_ms = Some(args.timeout.as_millis() as u64);
+    let intent = Intent { id: id.clone(), claim: true, code, attach: None, patience_ms };
+    let settings = client::Settings { dial, intent, trust_remote: args.trust };
+    let (pin, events) = match talk_to(settings, None)? {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            // Refused for good: the key is of no use. When nobody answered, the claim may have
+            // gone through, and the key is needed.
+            let refused = matches!(error, client::ClientError::Rejected(_));
+            if known.is_none() && refused {
+                profile::discard(id)?;
+            }
+            return Err(fail::client_failure(error, &server.to_string(), id.as_str()));
+        }
+    };
+    profile::save(id, &server, pin)?;
+    let new = events.contains(&Event::Welcome { claimed: true });
+    if args.json {
+        print::object(&[
+            ("id", id.as_str().into()),
+            ("server", server.to_string().into()),
+            ("pin", pin.to_string().into()),
+            ("changed", new.into()),
+        ])?;
+    } else if new {
+        fail::note(talk, &format!("{id} is yours on {server}, pin {pin}"));
+    } else {
+        fail::note(talk, &format!("{id} was yours already on {server}"));
+    }
+    Ok(Exit::Success)
+}
+
+/// With what an id is claimed.
+struct Claim {
+    identity: Identity,
+    server: Server,
+    trust: Trust,
+    code: Option<JoinCode>,
+}
+
+fn first(id: &UserId, args: &JoinArgs) -> Result<Claim> {
+    let local = || Server { host: "localhost".into(), port: PORT };
+    let (server, trust, code) = match &args.ticket {
+        Some(Ticket { server, pin, code }) => {
+            let server = args.who.server.clone().unwrap_or_else(|| server.clone());
+            (server, Trust::Pin(*pin), Some(code.clone()))
+        }
+        None => {
+            let trust = args.pin.map_or(Trust::AnyAndReport, Trust::Pin);
+            (args.who.server.clone().unwrap_or_else(local), trust, None)
+        }
+    };
+    Ok(Claim { identity: profile::prepare(id)?, server, trust, code })
+}
+
+fn again(profile: &Profile, args: &JoinArgs) -> Result<Claim> {
+    let Profile { id, identity, server, pin } = profile;
+    let other = args.ticket.as_ref().map(|ticket| (&ticket.server, ticket.pin));
+    let wanted = args.who.server.as_ref().or(other.map(|(server, _)| server)).unwrap_or(server);
+    let wanted_pin = args.pin.or(other.map(|(_, pin)| pin)).unwrap_or(*pin);
+    if wanted != server || wanted_pin != *pin {
+        let dir = profile::directory(id)?;
+        return Err(Failure::new(
+            Exit::Config,
+            format!("{id} is joined on {server}, pin {pin}, already"),
+        )
+        .hint(format!("choose another id, or give that one up for good: rm -r {}", dir.display()))
+        .into());
+    }
+    let (identity, server) = (identity.clone(), server.clone());
+    Ok(Claim { identity, server, trust: Trust::Pin(*pin), code: None })
+}
+
+/// Enters or leaves a room.
+fn change(who: &Who, command: Command, timeout: Duration, json: bool, talk: Talk) -> Result<Exit> {
+    let Profile { id, identity, server, pin } = profile::choose(who)?;
+    let dial = connect::dial(&server, Trust::Pin(pin), identity, false);
+    let patience_ms = Some(timeout.as_millis() as u64);
+    let intent = Intent { id: id.clone(), claim: false, code: None, attach: None, patience_ms };
+    let settings = client::Settings { dial, intent, trust_remote: false };
+    let (_, events) = talk_to(settings, Some(command))?
+        .map_err(|error| fail::client_failure(error, &server.to_string(), id.as_str()))?;
+    for event in events {
+        let (room, member, changed) = match event {
+            Event::Entered { room, changed } => (room, true, changed),
+            Event::Left { room, changed } => (room, false, changed),
+            Event::RoomRefused { room } => {
+                return Err(Failure::new(
+                    Exit::NoSpace,
+                    format!("{server} has no room for {room}"),
+                )
+                .hint("leave a room, or ask its operator to raise the limits, or free its disk")
+                .into());
+            }
+            _ => continue,
+        };
+        if json {
+            print::object(&[
+                ("id", id.as_str().into()),
+                ("room", room.to_string().into()),
+                ("member", member.into()),
+                ("changed", changed.into()),
+            ])?;
+        } else {
+            let now = if changed { "now" } else { "already" };
+            let place = if member { "in" } else { "not in" };
+            fail::note(talk, &format!("{id} is {now} {place} {room}"));
+        }
+    }
+    Ok(Exit::Success)
+}
+
+/// Runs a client to its end with at most one command; what it was told.
+fn talk_to(
+    settings: client::Settings,
+    command: Option<Command>,
+) -> Result<Result<(Pin, Vec<Event>), client::ClientError>> {
+    Ok(connect::runtime()?.block_on(async {
+        let (commands, receiver) = mpsc::channel(1);
+        let (sender, mut events) = mpsc::channel(16);
+        if let Some(command) = command {
+            // There is room for one.
+            let _ = commands.try_send(command);
+        }
+        drop(commands);
+        let told = async {
+            let mut told = Vec::new();
+            while let Some(batch) = events.recv().await {
+                told.extend(batch);
+            }
+            told
+        };
+        let (result, told) = tokio::join!(client::run(settings, receiver, sender), told);
+        result.map(|pin| (pin, told))
+    }))
+}

@@ -1,0 +1,113 @@
+//! People: arguments, printing, errors, exit codes. The doc comments here are the help texts.
+
+mod address;
+mod clock;
+mod connect;
+mod fail;
+mod input;
+mod invite;
+mod join;
+mod listen;
+mod print;
+mod profile;
+mod send;
+mod serve;
+mod units;
+
+use clap::builder::FalseyValueParser;
+use clap::{Args, Parser, Subcommand};
+
+pub use address::{Server, Ticket};
+pub use fail::Exit;
+
+/// Messages between named users, over QUIC
+///
+/// `qmsg serve` runs the server. `qmsg join alice` claims a unique id on it; from then on the id
+/// belongs to a key on this machine. `qmsg send bob` sends what stdin holds: to a user, to a room
+/// (@ops) or to everyone (@all). It exits 0 once the message is on the server's disk. `qmsg listen`
+/// prints what arrives, and first what arrived while nobody listened.
+#[derive(Debug, Parser)]
+#[command(name = "qmsg", version, max_term_width = 100)]
+#[command(after_long_help = "\
+A first message, on one machine:
+  qmsg serve &
+  qmsg join alice && qmsg join bob
+  echo hello | qmsg send bob --as alice
+  qmsg listen --as bob --count 1
+
+Exit codes, files and variables: qmsg(1). The protocol: qmsg(7).")]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+    #[command(flatten)]
+    talk: Talk,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Serve(serve::ServeArgs),
+    Join(join::JoinArgs),
+    Leave(join::LeaveArgs),
+    Send(send::SendArgs),
+    Listen(listen::ListenArgs),
+    Invite(invite::InviteArgs),
+}
+
+/// How much is said on stderr, and how.
+#[derive(Clone, Copy, Debug, Args)]
+struct Talk {
+    /// Say nothing but errors
+    #[arg(
+        short,
+        long,
+        global = true,
+        display_order = 900,
+        env = "QMSG_QUIET",
+        value_parser = FalseyValueParser::new(),
+        conflicts_with = "verbose"
+    )]
+    quiet: bool,
+    /// Say more on stderr; -vv says even more
+    #[arg(short, long, global = true, display_order = 901, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// When to use colours
+    #[arg(
+        long,
+        global = true,
+        display_order = 902,
+        value_name = "WHEN",
+        env = "QMSG_COLOR",
+        default_value = "auto"
+    )]
+    color: print::Color,
+}
+
+/// Who talks to whom.
+#[derive(Clone, Debug, Args)]
+struct Who {
+    /// Act as this id
+    ///
+    /// It must have been joined on this machine. Without it: the one that was joined first.
+    #[arg(long = "as", value_name = "ID", env = "QMSG_AS", value_parser = units::user)]
+    as_id: Option<crate::wire::UserId>,
+    /// The server to talk to
+    ///
+    /// Without it: the one where the id was joined; for a first join, localhost:4433. The server's
+    /// key must be the one that was seen when joining, wherever it is reached now.
+    #[arg(short, long, value_name = "HOST[:PORT]", env = "QMSG_SERVER")]
+    server: Option<Server>,
+}
+
+/// Runs the command line and says how it went. The error, if there is one, has been told.
+pub fn run(cli: &Cli) -> Exit {
+    fail::listen_to_diagnostics(cli.talk);
+    let said = match &cli.verb {
+        Verb::Serve(args) => serve::run(args, cli.talk),
+        Verb::Join(args) => join::join(args, cli.talk),
+        Verb::Leave(args) => join::leave(args, cli.talk),
+        Verb::Send(args) => send::run(args, cli.talk),
+        Verb::Listen(args) => listen::run(args, cli.talk),
+        Verb::Invite(args) => invite::run(args),
+    };
+    said.unwrap_or_else(|error| fail::tell(&error))
+}

@@ -1,0 +1,295 @@
+//! `qmsg serve`: the server.
+
+use std::env;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use aws_lc_rs::rand;
+use clap::Args;
+use clap::builder::FalseyValueParser;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::durable::Quotas;
+use crate::logic::Limits;
+use crate::quic::{HANDSHAKE_DEADLINE, Identity, Secrets, ServerSettings};
+use crate::server::{Server, Settings, StartError};
+use crate::store;
+use crate::wire::{JoinCode, Pin};
+
+use super::address::{self, Ticket};
+use super::fail::{self, Exit, Failure};
+use super::{Talk, clock, connect, print, profile, units};
+
+/// How long the ticket is good that is printed at the start.
+const FIRST_TICKET: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Run the server
+///
+/// The first start makes a key and a store. Once the server can be reached it prints on stderr
+/// "qmsg: listening on ADDR:PORT pin SHA256:…", and then how to join.
+///
+/// On a loopback address, anybody on the machine may claim an id. On any other address a new id
+/// needs a ticket (qmsg invite), unless --open is given. SIGINT and SIGTERM end the server after
+/// it has finished the batch it is writing.
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// Address and UDP port to listen on; port 0 takes a free one
+    #[arg(
+        short,
+        long,
+        value_name = "ADDR:PORT",
+        env = "QMSG_LISTEN",
+        default_value = "127.0.0.1:4433"
+    )]
+    listen: SocketAddr,
+    /// Directory for messages and keys
+    ///
+    /// Without it: $STATE_DIRECTORY if systemd set it, otherwise $XDG_DATA_HOME/qmsg/server or
+    /// ~/.local/share/qmsg/server. One server at a time can use it.
+    #[arg(long, value_name = "DIR", env = "QMSG_DATA")]
+    data: Option<PathBuf>,
+    /// Directory with a cert.pem and key.pem of your own
+    ///
+    /// Without it the server uses a key that it made at its first start. Clients pin the key: the
+    /// certificate may be renewed with the same key.
+    #[arg(long, value_name = "DIR", env = "QMSG_CERTS")]
+    certs: Option<PathBuf>,
+    /// Let anybody who reaches the server claim an id, without a ticket
+    #[arg(long, env = "QMSG_OPEN", value_parser = FalseyValueParser::new())]
+    open: bool,
+    /// Also print the address and the pin on stdout, as a JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    bounds: Bounds,
+}
+
+/// Limits.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+struct Bounds {
+    /// Longest body of a message
+    #[arg(
+        long,
+        value_name = "SIZE",
+        env = "QMSG_MAX_BODY",
+        default_value = "1MiB",
+        value_parser = units::size
+    )]
+    max_body: u64,
+    /// Most unread messages of a user, and most messages of a room
+    ///
+    /// A user's full mailbox refuses new messages. A full room drops its oldest instead, and
+    /// members who had not read them are told how many.
+    #[arg(long, value_name = "N", env = "QMSG_MAX_MAILBOX", default_value = "100000")]
+    max_mailbox: u64,
+    /// Most bytes of unread messages of a user, and of messages of a room
+    #[arg(
+        long,
+        value_name = "SIZE",
+        env = "QMSG_MAX_MAILBOX_BYTES",
+        default_value = "1GiB",
+        value_parser = units::size
+    )]
+    max_mailbox_bytes: u64,
+    /// Most bytes of the store's file; beyond it the disk counts as full
+    ///
+    /// Without it: as much as the disk has. A write-ahead log of about 8 MiB is not counted.
+    #[arg(long, value_name = "SIZE", env = "QMSG_MAX_STORE", value_parser = units::size)]
+    max_store: Option<u64>,
+    /// Most connections at one time
+    #[arg(long, value_name = "N", env = "QMSG_MAX_LINKS", default_value = "20000")]
+    max_links: usize,
+    /// Most users
+    #[arg(long, value_name = "N", env = "QMSG_MAX_USERS", default_value = "1000000")]
+    max_users: u64,
+    /// Most rooms
+    #[arg(long, value_name = "N", env = "QMSG_MAX_ROOMS", default_value = "100000")]
+    max_rooms: u64,
+    /// How long a message is kept when all its readers have processed it
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "QMSG_KEEP",
+        default_value = "24h",
+        value_parser = units::duration
+    )]
+    keep: Duration,
+    /// How long a message is kept when nobody processes it
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "QMSG_KEEP_UNREAD",
+        default_value = "720h",
+        value_parser = units::duration
+    )]
+    keep_unread: Duration,
+    /// How long message ids are remembered, so that a repeated message is noticed
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "QMSG_DUPLICATE_WINDOW",
+        default_value = "168h",
+        value_parser = units::duration
+    )]
+    duplicate_window: Duration,
+}
+
+impl Bounds {
+    fn limits(&self, code_needed: bool) -> Limits {
+        Limits {
+            links_max: self.max_links,
+            body_len_max: self.max_body,
+            id_age_ms_max: self.duplicate_window.as_millis() as u64,
+            code_needed,
+            ..Limits::default()
+        }
+    }
+
+    fn quotas(&self) -> Quotas {
+        Quotas {
+            log_messages_max: self.max_mailbox,
+            log_bytes_max: self.max_mailbox_bytes,
+            users_max: self.max_users,
+            rooms_max: self.max_rooms,
+            duplicate_window_ms: self.duplicate_window.as_millis() as u64,
+            keep_processed_ms: self.keep.as_millis() as u64,
+            keep_unprocessed_ms: self.keep_unread.as_millis() as u64,
+            store_bytes_max: self.max_store.unwrap_or_default(),
+            ..Quotas::default()
+        }
+    }
+}
+
+pub(super) fn run(args: &ServeArgs, talk: Talk) -> Result<Exit> {
+    let data = data_directory(args.data.as_deref())?;
+    profile::private_directory(&data)?;
+    let identity = identity(&data, args.certs.as_deref())?;
+    let pin = identity.pin();
+    let secrets = profile::key(Secrets::load_or_create(&data.join("endpoint.secrets")))?;
+    let code_needed = !args.open && !args.listen.ip().is_loopback();
+    let settings = Settings {
+        data: data.clone(),
+        endpoint: ServerSettings {
+            address: args.listen,
+            identity,
+            secrets,
+            body_len_max: args.bounds.max_body,
+            handshake_deadline: HANDSHAKE_DEADLINE,
+        },
+        limits: args.bounds.limits(code_needed),
+        quotas: args.bounds.quotas(),
+    };
+    let runtime = connect::server_runtime()?;
+    let exit = runtime.block_on(async {
+        let server = Server::start(settings).map_err(|error| start_failure(error, args.listen))?;
+        let stop = stop_signal()?;
+        announce(args, &data, server.local_addr(), pin, talk)?;
+        let mut exit = Exit::Unexpected;
+        server.run(async { exit = stop.await }).await.map_err(|error| {
+            Failure::new(Exit::Io, "the store failed, so the server has stopped")
+                .hint("nothing was acknowledged after it; look at the disk, then start it again")
+                .because(error)
+        })?;
+        anyhow::Ok(exit)
+    })?;
+    // What is left of links has no say in how long the end takes.
+    runtime.shutdown_background();
+    Ok(exit)
+}
+
+/// Says that the server can be reached, and how to join it.
+fn announce(
+    args: &ServeArgs,
+    data: &Path,
+    address: SocketAddr,
+    pin: Pin,
+    talk: Talk,
+) -> Result<()> {
+    fail::announce(&format!("listening on {address} pin {pin}"));
+    if args.json {
+        print::object(&[
+            ("listening", address.to_string().into()),
+            ("pin", pin.to_string().into()),
+        ])?;
+    }
+    let host = if address.ip().is_unspecified() {
+        // The name others use for this machine is not known here.
+        "HOST".to_owned()
+    } else {
+        address.ip().to_string()
+    };
+    let server = address::Server { host, port: address.port() };
+    if address.ip().is_loopback() {
+        fail::note(talk, &format!("join with: qmsg join ID --server {server}"));
+    } else if args.open {
+        fail::note(talk, &format!("join with: qmsg join ID --server {server} --pin {pin}"));
+    } else {
+        let ticket = ticket(data, server, pin, FIRST_TICKET)?;
+        fail::note(talk, &format!("one can join with: qmsg join ID {ticket}"));
+        fail::note(talk, "for more tickets: qmsg invite HOST:PORT");
+    }
+    Ok(())
+}
+
+/// The first SIGINT or SIGTERM, as the exit that it means.
+fn stop_signal() -> Result<impl Future<Output = Exit>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => Exit::Interrupted,
+            _ = terminate.recv() => Exit::Terminated,
+        }
+    })
+}
+
+fn start_failure(error: StartError, listen: SocketAddr) -> anyhow::Error {
+    let failure = match &error {
+        StartError::Store(_) => Failure::new(Exit::Config, "the store cannot be opened")
+            .hint("is another server running on it? --data names another directory"),
+        StartError::Bind(_) => Failure::new(Exit::Config, format!("cannot listen on {listen}"))
+            .hint("is another server running there? --listen names another address or port"),
+    };
+    failure.because(error)
+}
+
+/// `--data`, or systemd's state directory, or the user's data directory.
+pub(super) fn data_directory(given: Option<&Path>) -> Result<PathBuf> {
+    if let Some(given) = given {
+        return Ok(given.to_owned());
+    }
+    match env::var_os("STATE_DIRECTORY") {
+        Some(directory) => Ok(PathBuf::from(directory)),
+        None => Ok(profile::data_home()?.join("server")),
+    }
+}
+
+/// The server's key: the operator's own, or the one made at the first start.
+pub(super) fn identity(data: &Path, certs: Option<&Path>) -> Result<Identity> {
+    profile::key(match certs {
+        Some(dir) => Identity::from_certificate(&dir.join("cert.pem"), &dir.join("key.pem")),
+        None => Identity::load_or_create(&data.join("server.key.pem")),
+    })
+}
+
+/// A fresh ticket for one new id.
+pub(super) fn ticket(
+    data: &Path,
+    server: address::Server,
+    pin: Pin,
+    good_for: Duration,
+) -> Result<Ticket> {
+    let mut code = [0; 16];
+    rand::fill(&mut code).map_err(|_| Failure::new(Exit::Unexpected, "no random bytes"))?;
+    let code = JoinCode(code);
+    let expires = clock::now_ms() + good_for.as_millis() as u64;
+    store::invite(data, &code, expires).map_err(|error| {
+        Failure::new(Exit::Config, "the store cannot be opened")
+            .hint("a ticket is made where the server runs, as the same user")
+            .because(error)
+    })?;
+    Ok(Ticket { server, pin, code })
+}

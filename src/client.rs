@@ -1,0 +1,281 @@
+//! The client's loop: one [`Peer`], the link it has at the moment, and its user behind two queues.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::BytesMut;
+use tokio::sync::mpsc;
+
+use crate::logic::{Draft, Ending, Event, Intent, Peer, PeerInput, PeerOutput, Time};
+use crate::quic::{self, DialError, DialSettings, End, Link, Outgoing, Trust};
+use crate::wire::{CloseCode, FromServer, Pin, RoomName, Seq, encode};
+
+/// What waits between link, loop and user, each a batch.
+const QUEUE_MAX: usize = 64;
+/// Commands taken in one turn.
+const COMMANDS_MAX: usize = 256;
+/// Frames of one turn leave together; a link takes as many as its stream does.
+const OUTGOING_MAX: usize = 4_096;
+
+/// What a user asks of a running client.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Send a message. Answered by `Accepted` or `Refused`.
+    Send(Draft),
+    /// These messages have been dealt with. Answered by `Settled`.
+    Processed(Vec<Seq>),
+    /// Become a member of a room. Answered by `Entered` or `RoomRefused`.
+    Enter(RoomName),
+    /// End a membership. Answered by `Left`.
+    Leave(RoomName),
+}
+
+/// What a client is to be.
+pub struct Settings {
+    /// Whom to reach, as whom.
+    pub dial: DialSettings,
+    /// What to want there.
+    pub intent: Intent,
+    /// Take any server key even from another machine, and report it.
+    pub trust_remote: bool,
+}
+
+/// Why a client ended before its user did.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Trying again would not help, or nothing answered for too long.
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    /// There was a link, and then no answer for too long.
+    #[error("the server does not answer any more")]
+    NoAnswer,
+    /// The server closed the connection for good, with this reason if this version knows it.
+    #[error("the server closed the connection")]
+    Rejected(Option<CloseCode>),
+    /// The server on another machine showed a key that nothing vouches for.
+    #[error("the server's key {0} is not known here")]
+    Untrusted(Pin),
+}
+
+/// Something that happened to the link.
+enum Happening {
+    Dialed(Box<Result<Link<FromServer>, DialError>>),
+    Frames(Vec<FromServer>),
+    Ended(End),
+}
+
+/// Runs a client until its commands end and everything asked for is answered. The pin of the server
+/// it spoke with.
+///
+/// Needs a tokio runtime; one thread is enough. Events come in batches, in order. A user that is
+/// slow to take them slows the server down, nothing else.
+pub async fn run(
+    settings: Settings,
+    mut commands: mpsc::Receiver<Command>,
+    events: mpsc::Sender<Vec<Event>>,
+) -> Result<Pin, ClientError> {
+    let (sender, mut happenings) = mpsc::channel(QUEUE_MAX);
+    let mut shell = Shell::new(settings, sender);
+    let mut batch = Vec::new();
+    let mut open = true;
+    shell.feed([PeerInput::Tick])?;
+    while open || shell.peer.is_waiting() || !shell.untold.is_empty() {
+        let takes = open && shell.peer.has_room();
+        let deadline = shell.peer.deadline().map(|at_ms| shell.at(at_ms));
+        tokio::select! {
+            biased;
+            permit = events.reserve(), if !shell.untold.is_empty() => match permit {
+                Ok(permit) => permit.send(std::mem::take(&mut shell.untold)),
+                // A user who hears nothing wants nothing.
+                Err(_) => break,
+            },
+            Some(happening) = happenings.recv() => shell.happened(happening)?,
+            count = commands.recv_many(&mut batch, COMMANDS_MAX), if takes => {
+                open = count > 0;
+                shell.feed(batch.drain(..).map(PeerInput::from))?;
+            }
+            () = until(deadline) => shell.feed([PeerInput::Tick])?,
+        }
+        shell.flush();
+    }
+    let pin = shell.pin;
+    shell.hang_up(&mut happenings).await;
+    pin.ok_or(ClientError::NoAnswer)
+}
+
+struct Shell {
+    peer: Peer,
+    dial: DialSettings,
+    trust_remote: bool,
+    start: Instant,
+    happenings: mpsc::Sender<Happening>,
+    /// The way to the link there is.
+    outgoing: Option<mpsc::Sender<Outgoing>>,
+    buffer: BytesMut,
+    /// For the user. Bounded by what the user asked for and by the window.
+    untold: Vec<Event>,
+    pin: Option<Pin>,
+    /// Why the last dial failed.
+    failure: Option<DialError>,
+}
+
+impl Shell {
+    fn new(settings: Settings, happenings: mpsc::Sender<Happening>) -> Self {
+        let start = Instant::now();
+        let Settings { dial, intent, trust_remote } = settings;
+        let now = time(start);
+        // The pauses of clients that start together are to differ; nothing depends on this secret.
+        let seed = now.unix_ms ^ u64::from(std::process::id()) << 32;
+        Self {
+            peer: Peer::new(now, intent, seed),
+            dial,
+            trust_remote,
+            start,
+            happenings,
+            outgoing: None,
+            buffer: BytesMut::new(),
+            untold: Vec::new(),
+            pin: None,
+            failure: None,
+        }
+    }
+
+    fn at(&self, mono_ms: u64) -> tokio::time::Instant {
+        (self.start + Duration::from_millis(mono_ms)).into()
+    }
+
+    /// Takes what happened at one moment.
+    fn feed(&mut self, inputs: impl IntoIterator<Item = PeerInput>) -> Result<(), ClientError> {
+        let (now, mut outputs) = (time(self.start), Vec::new());
+        for input in inputs {
+            self.peer.handle(now, input, &mut outputs);
+        }
+        for output in outputs {
+            match output {
+                PeerOutput::Dial => self.dial(),
+                PeerOutput::Frame(frame) => encode(&frame, &mut self.buffer),
+                PeerOutput::Event(Event::GaveUp(None)) => return Err(self.gave_up()),
+                PeerOutput::Event(Event::GaveUp(code) | Event::Rejected(code)) => {
+                    return Err(ClientError::Rejected(code));
+                }
+                PeerOutput::Event(event) => self.untold.push(event),
+            }
+        }
+        Ok(())
+    }
+
+    fn gave_up(&mut self) -> ClientError {
+        self.failure.take().map_or(ClientError::NoAnswer, ClientError::Dial)
+    }
+
+    fn dial(&self) {
+        let (settings, happenings) = (self.dial.clone(), self.happenings.clone());
+        tokio::spawn(async move {
+            let result = Box::new(quic::dial(&settings).await);
+            // The loop may have ended meanwhile.
+            let _ = happenings.send(Happening::Dialed(result)).await;
+        });
+    }
+
+    fn happened(&mut self, happening: Happening) -> Result<(), ClientError> {
+        match happening {
+            Happening::Dialed(result) => match *result {
+                Ok(link) => self.linked(link),
+                Err(error) if passes(&error) => {
+                    tracing::debug!(%error, "no link");
+                    self.failure = Some(error);
+                    self.feed([PeerInput::Ended(Ending::Silence)])
+                }
+                Err(DialError::Closed(code)) => self.feed([PeerInput::Ended(Ending::Closed(code))]),
+                Err(error) => Err(error.into()),
+            },
+            Happening::Frames(frames) => self.feed(frames.into_iter().map(PeerInput::Frame)),
+            Happening::Ended(end) => {
+                tracing::debug!(?end, "link ended");
+                self.outgoing = None;
+                self.buffer.clear();
+                self.feed([PeerInput::Ended(match end {
+                    End::Closed(code) => Ending::Closed(code),
+                    End::Malformed(_) => Ending::Closed(Some(CloseCode::Malformed)),
+                    End::Lost | End::Ours(_) => Ending::Silence,
+                })])
+            }
+        }
+    }
+
+    fn linked(&mut self, link: Link<FromServer>) -> Result<(), ClientError> {
+        let pin = link.pin();
+        if self.dial.trust == Trust::AnyAndReport
+            && !self.trust_remote
+            && !link.remote().ip().is_loopback()
+        {
+            return Err(ClientError::Untrusted(pin));
+        }
+        // From now on it is this server or none.
+        self.dial.trust = Trust::Pin(pin);
+        self.pin = Some(pin);
+        self.failure = None;
+        let (outgoing, queue) = mpsc::channel(OUTGOING_MAX);
+        self.outgoing = Some(outgoing);
+        let happenings = self.happenings.clone();
+        tokio::spawn(async move {
+            let end = link.run(queue, happenings.clone(), Happening::Frames).await;
+            // The loop may have ended meanwhile.
+            let _ = happenings.send(Happening::Ended(end)).await;
+        });
+        self.feed([PeerInput::Linked])
+    }
+
+    /// What a turn has to say leaves in one piece. The peer keeps to the server's limits, which
+    /// bound the queue; a link that is gone says so by itself.
+    fn flush(&mut self) {
+        if !self.buffer.is_empty()
+            && let Some(outgoing) = &self.outgoing
+        {
+            let _ = outgoing.try_send(Outgoing::Frames(self.buffer.split().freeze()));
+        }
+    }
+
+    /// Ends the link, so that the server knows at once.
+    async fn hang_up(self, happenings: &mut mpsc::Receiver<Happening>) {
+        let Some(outgoing) = self.outgoing else { return };
+        if outgoing.try_send(Outgoing::Close(CloseCode::Done)).is_err() {
+            return;
+        }
+        while let Some(happening) = happenings.recv().await {
+            if matches!(happening, Happening::Ended(_)) {
+                return;
+            }
+        }
+    }
+}
+
+impl From<Command> for PeerInput {
+    fn from(command: Command) -> Self {
+        match command {
+            Command::Send(draft) => Self::Send(draft),
+            Command::Processed(seqs) => Self::Processed(seqs),
+            Command::Enter(room) => Self::Enter(room),
+            Command::Leave(room) => Self::Leave(room),
+        }
+    }
+}
+
+/// Whether trying again may help. A name that cannot be resolved now may be later.
+fn passes(error: &DialError) -> bool {
+    match error {
+        DialError::NoAnswer { .. } | DialError::Resolve { .. } | DialError::Other(_) => true,
+        DialError::WrongPin { .. } | DialError::Version | DialError::Closed(_) => false,
+    }
+}
+
+fn time(start: Instant) -> Time {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time { mono_ms: start.elapsed().as_millis() as u64, unix_ms: unix.as_millis() as u64 }
+}
+
+async fn until(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,8 @@
+//! End to end: real processes over real QUIC on loopback.
+
+mod codes;
+mod delivery;
+mod hostile;
+mod kill;
+pub(crate) mod kit;
+mod stdin;

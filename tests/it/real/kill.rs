@@ -1,0 +1,99 @@
+//! `kill -9` of the server in a loop, while senders run and a listener keeps running.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+use super::kit::{DEADLINE, Home, Stream, start, start_with};
+
+const KILLS: usize = 25;
+const SENDERS: usize = 3;
+
+#[test]
+fn nothing_accepted_is_lost_and_nothing_is_shown_twice() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let address = server.address.clone();
+    home.join(&server, &["alice", "bob"]);
+    let mut listener = home.listen(&["--as", "bob"]);
+    let accepted = Mutex::new(Vec::new());
+    let unknown = Mutex::new(BTreeSet::new());
+    let (ended, ends) = sync_channel(64);
+    let _server = thread::scope(|scope| {
+        // Dropped at the end of the kills, which ends the senders.
+        let ends = ends;
+        let mut server = server;
+        for sender in 0..SENDERS {
+            let (home, accepted, unknown) = (&home, &accepted, &unknown);
+            let ended = ended.clone();
+            scope.spawn(move || {
+                for counter in 0.. {
+                    let value = format!("{sender}-{counter}");
+                    let args = ["send", "bob", &value, "--as", "alice", "-q"];
+                    match start(home.command(&args)).end().code {
+                        Some(0) => accepted.lock().unwrap().push(value),
+                        _ => drop(unknown.lock().unwrap().insert(value)),
+                    }
+                    if ended.send(()).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        for kill in 0..KILLS {
+            // After some sends, a different number each time, whatever they are doing then.
+            for _ in 0..=kill % 7 {
+                ends.recv_timeout(DEADLINE).unwrap();
+            }
+            server.kill();
+            server = home.serve_on(&address, &[]);
+        }
+        server
+    });
+    let accepted = accepted.into_inner().unwrap();
+    assert!(accepted.len() > KILLS, "{} were accepted", accepted.len());
+    home.run(&["send", "bob", "last", "--as", "alice"]).ok();
+    listener.until(Stream::Out, "last\n");
+    listener.signal("TERM");
+    let said = String::from_utf8(listener.end().stdout).unwrap();
+    let shown: Vec<&str> = said.lines().filter(|line| *line != "last").collect();
+    let distinct: BTreeSet<&str> = shown.iter().copied().collect();
+    assert_eq!(shown.len(), distinct.len(), "something is shown twice");
+    let unknown = unknown.into_inner().unwrap();
+    let lost: Vec<&String> =
+        accepted.iter().filter(|value| !distinct.contains(value.as_str())).collect();
+    assert!(lost.is_empty(), "lost: {lost:?}");
+    let unexpected = distinct
+        .iter()
+        .filter(|value| !unknown.contains(**value) && !accepted.iter().any(|a| a == *value));
+    assert_eq!(unexpected.count(), 0, "shown but never sent");
+}
+
+/// Ends the server in the middle of a stream of lines, `SIGTERM` and `kill -9` in turn.
+#[test]
+fn a_stream_of_lines_goes_on_where_it_was_cut() {
+    let lines = 30_000;
+    let home = Home::new();
+    let mut server = home.serve(&[]);
+    let address = server.address.clone();
+    home.join(&server, &["alice", "bob"]);
+    let input: String = (1..=lines).map(|n| format!("{n}\n")).collect();
+    let count = lines.to_string();
+    let mut listener = home.listen(&["--as", "bob", "-n", &count]);
+    let args = ["send", "-l", "bob", "--as", "alice", "--timeout", "60s"];
+    let sender = start_with(home.command(&args), input.clone().into());
+    for (cut, at) in ["2000\n", "6000\n", "12000\n", "18000\n"].into_iter().enumerate() {
+        listener.until(Stream::Out, at);
+        if cut % 2 == 0 {
+            assert_eq!(server.stop("TERM").0, Some(143), "after finishing its batch");
+        } else {
+            server.kill();
+        }
+        server = home.serve_on(&address, &[]);
+    }
+    sender.end().code(0);
+    let said = listener.end();
+    said.code(0);
+    assert!(said.stdout == input.as_bytes(), "each line once and in order");
+}

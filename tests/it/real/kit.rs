@@ -1,0 +1,305 @@
+//! Real processes: a server on a free port, clients with a home of their own, deadlines on all.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+/// How long anything may take before the test is called failed.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Pieces of output that wait to be looked at; a process with more has to wait.
+const PIECES_MAX: usize = 4096;
+
+/// A user's machine: an empty home.
+pub(crate) struct Home {
+    dir: TempDir,
+}
+
+/// What came of a command.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
+}
+
+/// A command on its way.
+pub(crate) struct Running {
+    child: Child,
+    /// What it says, as it comes; ends when both streams have.
+    pieces: Receiver<(Stream, Vec<u8>)>,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Out,
+    Err,
+}
+
+/// A server that can be reached.
+pub(crate) struct Server {
+    pub(crate) child: Child,
+    pub(crate) address: String,
+    pub(crate) pin: String,
+    /// What it says after its first line.
+    lines: Receiver<String>,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self { dir: TempDir::new().unwrap() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A `qmsg` with these arguments and nothing of the caller's environment.
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, args: &[S]) -> Command {
+        self.program(env!("CARGO_BIN_EXE_qmsg"), args)
+    }
+
+    pub(crate) fn program<S: AsRef<OsStr>>(&self, program: &str, args: &[S]) -> Command {
+        let mut command = Command::new(program);
+        let bin = Path::new(env!("CARGO_BIN_EXE_qmsg")).parent().unwrap();
+        let path = format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display());
+        command.args(args).env_clear().env("HOME", self.path()).env("PATH", path);
+        command.env("TZ", "UTC").current_dir(self.path());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs `qmsg` to its end, with nothing on stdin.
+    pub(crate) fn run(&self, args: &[&str]) -> Said {
+        start(self.command(args)).end()
+    }
+
+    /// Runs `qmsg` to its end, with this on stdin.
+    pub(crate) fn pipe(&self, input: &[u8], args: &[&str]) -> Said {
+        start_with(self.command(args), input.to_vec()).end()
+    }
+
+    /// Runs a line of shell, in which `qmsg` is the one under test.
+    pub(crate) fn shell(&self, line: &str) -> Said {
+        start(self.program("/bin/sh", &["-c", line])).end()
+    }
+
+    /// Claims ids on a server.
+    pub(crate) fn join(&self, server: &Server, ids: &[&str]) {
+        for id in ids {
+            self.run(&["join", id, "-s", &server.address]).ok();
+        }
+    }
+
+    /// A listener that has caught up: from now on messages come to it at once.
+    pub(crate) fn listen(&self, args: &[&str]) -> Running {
+        let mut listener = start(self.command(&[&["listen", "-v"], args].concat()));
+        listener.until(Stream::Err, "caught up");
+        listener
+    }
+
+    /// Starts a server whose data is in this home.
+    pub(crate) fn serve(&self, more: &[&str]) -> Server {
+        self.serve_on("127.0.0.1:0", more)
+    }
+
+    pub(crate) fn serve_on(&self, listen: &str, more: &[&str]) -> Server {
+        let data = self.data();
+        let args = ["serve", "--listen", listen, "--data", data.to_str().unwrap()];
+        Server::start(self.command(&[&args[..], more].concat()))
+    }
+
+    /// Where the servers of this home keep their data.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.path().join("data")
+    }
+}
+
+impl Said {
+    /// It went well; what it printed.
+    #[track_caller]
+    pub(crate) fn ok(self) -> String {
+        self.code(0);
+        String::from_utf8(self.stdout).unwrap()
+    }
+
+    /// It ended with this code.
+    #[track_caller]
+    pub(crate) fn code(&self, code: i32) -> &Self {
+        assert_eq!(self.code, Some(code), "stderr: {}", self.stderr);
+        self
+    }
+
+    /// It said so on stderr.
+    #[track_caller]
+    pub(crate) fn says(&self, text: &str) -> &Self {
+        assert!(self.stderr.contains(text), "{text:?} is not in stderr: {}", self.stderr);
+        self
+    }
+}
+
+pub(crate) fn start(mut command: Command) -> Running {
+    let mut child = command.spawn().unwrap();
+    let (sender, pieces) = sync_channel(PIECES_MAX);
+    read(Stream::Out, child.stdout.take().unwrap(), sender.clone());
+    read(Stream::Err, child.stderr.take().unwrap(), sender);
+    Running { child, pieces, stdout: Vec::new(), stderr: Vec::new() }
+}
+
+pub(crate) fn start_with(mut command: Command, input: Vec<u8>) -> Running {
+    command.stdin(Stdio::piped());
+    let mut running = start(command);
+    let mut stdin = running.child.stdin.take().unwrap();
+    // A command that does not read all of it is within its rights.
+    thread::spawn(move || drop(stdin.write_all(&input)));
+    running
+}
+
+fn read(stream: Stream, mut from: impl Read + Send + 'static, to: SyncSender<(Stream, Vec<u8>)>) {
+    thread::spawn(move || {
+        let mut buffer = vec![0; 64 << 10];
+        while let Ok(length @ 1..) = from.read(&mut buffer) {
+            // The test may have ended without it.
+            if to.send((stream, buffer[..length].to_vec())).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+impl Running {
+    /// Waits until a stream has said this.
+    #[track_caller]
+    pub(crate) fn until(&mut self, stream: Stream, text: &str) {
+        loop {
+            let said = if stream == Stream::Out { &self.stdout } else { &self.stderr };
+            if String::from_utf8_lossy(said).contains(text) {
+                return;
+            }
+            assert!(self.take_piece(), "ended without saying {text:?}");
+        }
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub(crate) fn end(mut self) -> Said {
+        while self.take_piece() {}
+        let status = self.child.wait().unwrap();
+        let stderr = String::from_utf8_lossy(&self.stderr).into_owned();
+        Said { code: code(status), stdout: std::mem::take(&mut self.stdout), stderr }
+    }
+
+    #[track_caller]
+    fn take_piece(&mut self) -> bool {
+        match self.pieces.recv_timeout(DEADLINE) {
+            Ok((Stream::Out, piece)) => self.stdout.extend(piece),
+            Ok((Stream::Err, piece)) => self.stderr.extend(piece),
+            Err(RecvTimeoutError::Disconnected) => return false,
+            Err(RecvTimeoutError::Timeout) => {
+                panic!("silent for {DEADLINE:?}: {}", String::from_utf8_lossy(&self.stderr))
+            }
+        }
+        true
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        signal(&self.child, name);
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+}
+
+/// A test that fails leaves nothing behind.
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// As a shell says it: 128 and the signal's number, if a signal ended it.
+fn code(status: ExitStatus) -> Option<i32> {
+    use std::os::unix::process::ExitStatusExt;
+    status.code().or_else(|| status.signal().map(|number| 128 + number))
+}
+
+fn signal(child: &Child, name: &str) {
+    let id = child.id().to_string();
+    let sent = Command::new("kill").args(["-s", name, &id]).status().unwrap();
+    assert!(sent.success(), "kill -s {name} {id}");
+}
+
+impl Server {
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let lines = lines(child.stderr.take().unwrap());
+        let mut server = Self { child, address: String::new(), pin: String::new(), lines };
+        while server.address.is_empty() {
+            let line = server.line();
+            if let Some(rest) = line.strip_prefix("qmsg: listening on ") {
+                let (address, pin) = rest.split_once(" pin ").unwrap();
+                (server.address, server.pin) = (address.to_owned(), pin.to_owned());
+            }
+        }
+        server
+    }
+
+    /// The next line that it says.
+    pub(crate) fn line(&self) -> String {
+        self.lines.recv_timeout(DEADLINE).unwrap()
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Ends it with a signal; its exit code and the rest of what it said.
+    pub(crate) fn stop(mut self, signal_name: &str) -> (Option<i32>, String) {
+        signal(&self.child, signal_name);
+        self.ended()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ended(&mut self) -> (Option<i32>, String) {
+        let mut said = String::new();
+        loop {
+            match self.lines.recv_timeout(DEADLINE) {
+                Ok(line) => said += &(line + "\n"),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(error) => panic!("no end: {error}"),
+            }
+        }
+        (code(self.child.wait().unwrap()), said)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn lines(stderr: ChildStderr) -> Receiver<String> {
+    let (sender, receiver) = sync_channel(PIECES_MAX);
+    thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}

@@ -1,0 +1,98 @@
+//! What `send` takes for the message, for each kind of stdin.
+
+use std::process::Stdio;
+
+use super::kit::{Home, Server, start};
+
+fn setup() -> (Home, Server) {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    home.join(&server, &["bob"]);
+    (home, server)
+}
+
+/// Everything that waits, as `[body, body, …]`.
+fn arrived(home: &Home) -> Vec<String> {
+    let lines = home.run(&["listen", "--poll", "--json"]).ok();
+    let bodies = lines.lines().map(|line| {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        value["body"].as_str().unwrap().to_owned()
+    });
+    bodies.collect()
+}
+
+#[test]
+fn a_pipe_a_file_and_dev_null_are_read_to_their_end() {
+    let (home, _server) = setup();
+    home.pipe(b"from a pipe\n", &["send", "bob"]).ok();
+    home.pipe(b"dash", &["send", "bob", "-"]).ok();
+    home.shell("printf 'from a file' > f; qmsg send bob < f; qmsg send bob -f f").ok();
+    home.shell("qmsg send bob < /dev/null").ok();
+    home.shell("qmsg send bob <&-").ok();
+    assert_eq!(
+        arrived(&home),
+        ["from a pipe\n", "dash", "from a file", "from a file", "", ""],
+        "byte for byte, an empty stdin is an empty message"
+    );
+}
+
+#[test]
+fn text_leaves_stdin_alone() {
+    let (home, _server) = setup();
+    home.shell("printf 'a\\nb\\n' | while read l; do qmsg send bob got \"$l\"; done").ok();
+    assert_eq!(arrived(&home), ["got a", "got b"], "the loop's input is not eaten");
+    // A stdin that never ends does not matter either.
+    let mut command = home.command(&["send", "bob", "--", "-n", "dashes"]);
+    command.stdin(Stdio::piped());
+    start(command).end().code(0);
+    assert_eq!(arrived(&home), ["-n dashes"]);
+}
+
+#[test]
+fn a_terminal_is_read_to_its_end_with_a_word_about_it() {
+    let (home, _server) = setup();
+    let said = home.shell("printf 'typed\\n\\004' | script -qec 'qmsg send bob' /dev/null");
+    said.code(0);
+    let screen = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(screen.contains("end it with Ctrl-D"), "{screen}");
+    assert_eq!(arrived(&home), ["typed\n"]);
+    // With text, a terminal as stdin is not waited for.
+    home.shell("script -qec 'qmsg send bob now' /dev/null").code(0);
+    assert_eq!(arrived(&home), ["now"]);
+}
+
+#[test]
+fn lines_and_nuls_cut_the_input() {
+    let (home, _server) = setup();
+    home.pipe(b"a\n\n b \nlast", &["send", "-l", "bob"]).ok();
+    home.pipe(b"x\ny\0\0z", &["send", "-0", "bob"]).ok();
+    home.shell("printf '1\\n2\\n' > f; qmsg send -l -f f bob; : | qmsg send -l bob").ok();
+    assert_eq!(arrived(&home), ["a", "", " b ", "last", "x\ny", "", "z", "1", "2"]);
+}
+
+#[test]
+fn the_state_of_stdout_does_not_matter() {
+    let (home, _server) = setup();
+    home.shell("qmsg send bob 1 >&-; qmsg send bob 2 > /dev/full; qmsg send bob 3 | true").ok();
+    assert_eq!(arrived(&home), ["1", "2", "3"]);
+}
+
+#[test]
+fn variables_stand_for_flags() {
+    let (home, server) = setup();
+    home.join(&server, &["carol"]);
+    home.shell("QMSG_AS=carol qmsg send bob by variable").ok();
+    let said = home.shell("QMSG_AS=bob qmsg listen --poll --json");
+    assert!(String::from_utf8_lossy(&said.stdout).contains("\"from\":\"carol\""), "{said:?}");
+    let address = &server.address;
+    home.shell(&format!("QMSG_SERVER={address} qmsg send bob x; QMSG_TIMEOUT=1s qmsg send bob y"))
+        .ok();
+    home.shell("QMSG_SERVER=127.0.0.1:1 QMSG_TIMEOUT=300ms qmsg send bob z").code(69);
+    home.shell("QMSG_SERVER=a:b qmsg send bob z").code(2);
+    for yes_or_no in ["1", "0", "true", "no", ""] {
+        home.shell(&format!("QMSG_QUIET='{yes_or_no}' qmsg leave @ops")).ok();
+    }
+    // The flag goes before the variable.
+    home.shell(&format!("QMSG_SERVER=127.0.0.1:1 qmsg send bob w -s {address}")).ok();
+    assert_eq!(arrived(&home), ["x", "y", "w"]);
+}
