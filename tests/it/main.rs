@@ -5,4 +5,6 @@ mod logic;
 mod quic;
 mod real;
 mod store;
+mod supply;
+mod tidy;
 mod wire;

@@ -1,0 +1,135 @@
+//! Small texts that break each rule, and some that only look as if they did.
+
+use std::collections::BTreeSet;
+
+use super::{
+    BANS, CRATES, DEAD, FILE, FILE_LINES_MAX, FUNCTION, FUNCTION_LINES_MAX, LAYERS, LINE,
+    LINE_CHARS_MAX, PATHS, REASON, UNFINISHED, check, check_paths, check_script,
+};
+
+/// A path, and a line of code that breaks exactly the rule whose text begins so.
+const BAD: &[(&str, &str, &str)] = &[
+    ("src/store/mod.rs", "fn f() { unsafe { g() } }", "no unsafe"),
+    ("tests/it/wire.rs", "unsafe fn f() {}", "no unsafe"),
+    ("src/logic/hub.rs", "static SEEN: AtomicBool = AtomicBool::new(false);", "no globals"),
+    ("src/cli/mod.rs", "    static mut COUNT: u32 = 0;", "no globals"),
+    ("src/quic/tls.rs", "thread_local! { }", "no globals"),
+    ("src/cli/mod.rs", "const A: LazyLock<u8> = LazyLock::new(f);", "no globals"),
+    ("src/wire/id.rs", "use super::*;", "names are imported"),
+    ("src/wire/a/b.rs", "use super::super::id;", "names are imported"),
+    ("src/server.rs", "let (tx, rx) = mpsc::unbounded_channel();", "a queue"),
+    ("src/server.rs", "let (tx, rx) = mpsc::channel();", "a queue"),
+    ("src/store/mod.rs", "let (tx, rx) = mpsc::channel::<Vec<u8>>();", "a queue"),
+    ("tests/it/store.rs", "use std::sync::mpsc::{Receiver, channel};", "a queue"),
+    ("src/logic/mod.rs", "use std::collections::{BTreeMap, HashMap};", "logic"),
+    ("src/logic/log.rs", "let seen: HashSet<u8>;", "logic"),
+    ("src/logic/hub.rs", "let now = Instant::now();", "only server.rs, client.rs"),
+    ("src/cli/listen.rs", "let now = SystemTime::now();", "only server.rs, client.rs"),
+    ("src/quic/link.rs", "let age = then.elapsed();", "only server.rs, client.rs"),
+    ("src/cli/send.rs", "println!(\"{x}\");", "only cli/print.rs"),
+    ("src/cli/fail.rs", "std::io::stdout().flush()", "only cli/print.rs"),
+    ("src/server.rs", "eprintln!(\"{x}\");", "only cli/fail.rs"),
+    ("src/cli/print.rs", "builder.with_writer(io::stderr)", "only cli/fail.rs"),
+    ("src/cli/mod.rs", "std::process::exit(1);", "only main.rs"),
+    ("src/cli/mod.rs", "fn run() -> ExitCode;", "only main.rs"),
+    ("src/logic/hub.rs", "#[derive(Clone, Serialize)]", "only wire/"),
+    ("src/store/mod.rs", "    Deserialize,", "only wire/"),
+    ("tests/it/quic.rs", "thread::sleep(TICK);", "a test waits"),
+    ("tests/it/quic.rs", "tokio::time::sleep_until(then).await;", "a test waits"),
+    ("tests/it/quic.rs", "#[ignore = \"slow\"]", "no test is ignored"),
+    ("src/cli/mod.rs", "todo!()", "nothing is left"),
+    ("src/cli/mod.rs", "let x = dbg!(x);", "nothing is left"),
+    ("src/logic/hub.rs", "use crate::store::Store;", LAYERS),
+    ("src/store/mod.rs", "use crate::{durable::Write, quic};", LAYERS),
+    ("src/quic/mod.rs", "use super::logic::Hub;", LAYERS),
+    ("src/quic/link.rs", "fn f(t: crate::durable::Ticket) {}", LAYERS),
+    ("src/wire/id.rs", "pub use crate::{\n    wire::Seq,\n    cli,\n};", LAYERS),
+    ("src/server.rs", "use crate::client;", LAYERS),
+    ("src/main.rs", "use qmsg::server;", LAYERS),
+    ("src/helpers.rs", "", LAYERS),
+    ("src/wire/codec.rs", "use tokio::io::AsyncRead;", CRATES),
+    ("src/logic/peer.rs", "fn f(b: bytes::Bytes) {}", CRATES),
+    ("src/durable.rs", "#[derive(thiserror::Error)]", CRATES),
+    ("src/store/mod.rs", "use quinn::Endpoint;", CRATES),
+    ("src/store/mod.rs", "postcard::to_stdvec(x)", CRATES),
+    ("src/server.rs", "use anyhow::Context;", CRATES),
+    ("src/wire/codec.rs", "let x = y.unwrap();", REASON),
+    (
+        "src/cli/mod.rs",
+        "// Of another line.\nf();\nlet x = y\n    .z()\n    .expect(\"\");",
+        REASON,
+    ),
+    ("src/cli/mod.rs", "// TODO later", UNFINISHED),
+    ("tests/it/wire.rs", "f(); /* FIXME */", UNFINISHED),
+    ("src/cli/mod.rs", "// let x = f();", DEAD),
+    ("src/cli/mod.rs", "    // if x == y {", DEAD),
+    ("src/cli/mod.rs", "// use std::fmt;", DEAD),
+    ("tests/it/wire.rs", "// #[test]", DEAD),
+    ("tests/it/wire.rs", "// }", DEAD),
+];
+
+const GOOD: &[(&str, &str)] = &[
+    ("src/wire/id.rs", "/// No unsafe, no `static`, todo!() or x.unwrap() but in words."),
+    ("src/wire/id.rs", "use serde::{Deserialize, Serialize}; use super::codec::Frame;"),
+    ("src/cli/mod.rs", "const HELP: &'static str = \"println! // TODO unsafe static\";"),
+    ("src/cli/exec.rs", "command.stdout(Stdio::piped()).stderr(Stdio::null());"),
+    ("src/cli/print.rs", "println!(\"{x}\"); std::io::stdout().flush()"),
+    ("src/cli/fail.rs", "eprintln!(\"{x}\");"),
+    ("src/cli/clock.rs", "SystemTime::now()"),
+    ("src/main.rs", "fn main() -> ExitCode { qmsg::cli::run() }"),
+    ("src/server.rs", "use crate::{durable::Write, logic::{Hub, store}, quic, store, wire::Seq};"),
+    ("src/server.rs", "let (tx, rx) = mpsc::channel(8); let (a, b) = oneshot::channel();"),
+    ("src/store/record.rs", "#[derive(Serialize)] struct R; use serde::Serialize;"),
+    ("src/quic/link.rs", "let x = a::tokio_x::b; let rusqlite = 1;"),
+    ("src/wire/id.rs", "// Cannot fail.\nlet x = y\n    .z()\n    .unwrap();"),
+    ("src/wire/id.rs", "let x = y.unwrap(); // Cannot fail."),
+    ("src/wire/id.rs", "#[expect(clippy::unwrap_used, reason = \"\")]\nlet x = y.unwrap();"),
+    ("src/wire/id.rs", "x.unwrap_or(1);\n#[cfg(test)]\nmod tests { fn f() { x.unwrap(); } }"),
+    ("src/wire/id.rs", "// Prose may end in a semicolon;\n// as here (see RFC 9562)."),
+    ("tests/it/wire.rs", "x.unwrap(); println!(\"{}\", Instant::now());"),
+];
+
+#[test]
+fn each_rule_bites() {
+    let mut unbroken: BTreeSet<_> = BANS.iter().map(|ban| ban.rule).collect();
+    unbroken.extend([LAYERS, CRATES, REASON, UNFINISHED, DEAD]);
+    for (path, text, begin) in BAD {
+        let rules: BTreeSet<_> = check(path, text).into_iter().map(|(_, rule)| rule).collect();
+        let only = rules.first().filter(|rule| rules.len() == 1 && rule.starts_with(begin));
+        assert!(only.is_some(), "{path}: {text}: {rules:?} instead of {begin:?}");
+        rules.iter().for_each(|rule| _ = unbroken.remove(rule));
+    }
+    assert!(unbroken.is_empty(), "rules without a snippet: {unbroken:?}");
+}
+
+#[test]
+fn no_rule_bites_what_is_fine() {
+    for (path, text) in GOOD {
+        assert_eq!(check(path, text), [], "{path}: {text}");
+    }
+}
+
+#[test]
+fn sizes_are_counted() {
+    let rules = |text: &str| check("tests/it/wire.rs", text);
+    assert_eq!(rules(&"x".repeat(LINE_CHARS_MAX)), []);
+    assert_eq!(rules(&format!("\n{}", "ä".repeat(LINE_CHARS_MAX + 1))), [(2, LINE)]);
+    assert_eq!(rules(&"\n".repeat(FILE_LINES_MAX)), []);
+    assert_eq!(rules(&"\n".repeat(FILE_LINES_MAX + 1)), [(FILE_LINES_MAX + 1, FILE)]);
+    let function = |lines: usize| {
+        let body = "    f('{', \"{\"); // { x\n".repeat(lines - 3);
+        format!("trait T {{ fn g(a: [u8; 2]); }}\nfn f(a: [u8; 2])\n{{\n{body}}}\nfn h() {{}}\n")
+    };
+    assert_eq!(rules(&function(FUNCTION_LINES_MAX)), []);
+    assert_eq!(rules(&function(FUNCTION_LINES_MAX + 1)), [(2, FUNCTION)]);
+}
+
+#[test]
+fn other_texts_are_read_too() {
+    let path = concat!("see /wo", "rk/notes");
+    assert_eq!(check_paths(&format!("\n{path}")), [(2, PATHS)]);
+    assert_eq!(check_paths(concat!("cd /ro", "ot/")), [(1, PATHS)]);
+    assert_eq!(check_paths(concat!("net/wo", "rk/link.rs")), []);
+    assert_eq!(check_script("a\n  sleep 1\n").len(), 1);
+    assert_eq!(check_script("a # no sleep here\nasleep\n"), []);
+}
