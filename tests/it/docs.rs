@@ -1,0 +1,221 @@
+//! Man pages and completions are what the flags say: rendered here, compared with what is in
+//! `man/` and `completions/`. `UPDATE_DOCS=1 cargo test docs` rewrites them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use clap::{Command, CommandFactory};
+use clap_complete::{Generator, Shell};
+use clap_mangen::Man;
+use qmsg::cli::Cli;
+use qmsg::wire::{self, CloseCode};
+
+/// Files of a directory, by name.
+type Files = BTreeMap<String, String>;
+
+fn directory(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(directory(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The program and its commands, as the pages show them.
+fn commands() -> Vec<Command> {
+    let mut whole = Cli::command().disable_help_subcommand(true);
+    whole.build();
+    let mut commands: Vec<Command> = whole.get_subcommands().cloned().collect();
+    commands.insert(0, whole);
+    commands
+}
+
+/// With this each section of a rendered page begins; once is enough.
+const PREAMBLE: &str = ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n";
+
+/// Options by the flags, the rest by hand.
+fn page(command: &Command, prose: &str) -> String {
+    let name = command.get_display_name().unwrap_or_else(|| command.get_name());
+    // Without this the synopsis would name every option and leave out what they take.
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage:").trim().to_owned();
+    let command = command.clone().override_usage(usage).subcommand_help_heading("COMMANDS");
+    let man = Man::new(command.clone());
+    let mut page = Vec::new();
+    man.render_name_section(&mut page).unwrap();
+    man.render_synopsis_section(&mut page).unwrap();
+    man.render_description_section(&mut page).unwrap();
+    if command.has_subcommands() {
+        man.render_subcommands_section(&mut page).unwrap();
+    }
+    man.render_options_section(&mut page).unwrap();
+    let sections = String::from_utf8(page).unwrap();
+    assert!(sections.contains(PREAMBLE));
+    let sections = sections.replace(PREAMBLE, "");
+    // A title of clap_mangen's without a date has its fields in the wrong places.
+    let title = format!(".TH {name} 1 \"\" \"qmsg {}\" qmsg\n", env!("CARGO_PKG_VERSION"));
+    format!("{PREAMBLE}{title}{sections}{prose}")
+}
+
+fn pages() -> Files {
+    let pages = commands().into_iter().map(|command| {
+        let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
+        let prose = read(&format!("man/prose/{name}.roff"));
+        (format!("{name}.1"), page(&command, &prose))
+    });
+    pages.collect()
+}
+
+fn completions() -> Files {
+    let scripts = [Shell::Bash, Shell::Zsh, Shell::Fish].into_iter().map(|shell| {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "qmsg", &mut script);
+        (shell.file_name("qmsg"), String::from_utf8(script).unwrap())
+    });
+    scripts.collect()
+}
+
+/// Compares a directory with what it should hold, or makes it so.
+#[track_caller]
+fn keep(name: &str, wanted: &Files, by_hand: &[&str]) {
+    let dir = directory(name);
+    let entries = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap());
+    let files = entries.filter(|entry| entry.path().is_file());
+    let mut found: BTreeSet<String> =
+        files.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    for file in by_hand {
+        assert!(found.remove(*file), "{name}/{file} is missing");
+    }
+    if env::var_os("UPDATE_DOCS").is_some_and(|value| value == "1") {
+        found.iter().filter(|file| !wanted.contains_key(*file)).for_each(|file| {
+            fs::remove_file(dir.join(file)).unwrap();
+        });
+        wanted.iter().for_each(|(file, text)| fs::write(dir.join(file), text).unwrap());
+        return;
+    }
+    let hint = "UPDATE_DOCS=1 cargo test docs";
+    assert!(found.iter().eq(wanted.keys()), "{name}/ has {found:?}; {hint}");
+    for (file, text) in wanted {
+        assert!(read(&format!("{name}/{file}")) == *text, "{name}/{file} is not current; {hint}");
+    }
+}
+
+#[test]
+fn the_command_line_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn man_pages_are_current() {
+    let pages = pages();
+    keep("man", &pages, &["qmsg.7"]);
+    let prose = fs::read_dir(directory("man/prose")).unwrap();
+    let prose: BTreeSet<String> =
+        prose.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let wanted: BTreeSet<String> = pages.keys().map(|page| page.replace(".1", ".roff")).collect();
+    assert_eq!(prose, wanted);
+}
+
+#[test]
+fn completions_are_current() {
+    keep("completions", &completions(), &[]);
+}
+
+#[test]
+fn every_variable_of_a_flag_is_listed() {
+    let main = read("man/prose/qmsg.roff");
+    let listed = main.split(".SH ENVIRONMENT").nth(1).unwrap().split("\n.SH ").next().unwrap();
+    for command in commands() {
+        for variable in command.get_arguments().filter_map(clap::Arg::get_env) {
+            let variable = variable.to_str().unwrap();
+            assert!(listed.contains(&format!(".B {variable}\n")), "{variable} is not in qmsg.1");
+        }
+    }
+}
+
+/// A public enum as the source has it: its variants in order, each with its named fields.
+fn variants(path: &str, name: &str) -> Vec<(String, Vec<String>)> {
+    let source = read(path);
+    let start = source.find(&format!("pub enum {name} {{")).unwrap();
+    let body = source[start..].split("\n}\n").next().unwrap();
+    let mut variants: Vec<(String, Vec<String>)> = Vec::new();
+    let word = |line: &str| -> String {
+        line.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+    };
+    for line in body.lines().skip(1) {
+        let indent = line.len() - line.trim_start().len();
+        let word = word(line);
+        match indent {
+            4 if !word.is_empty() => variants.push((word, Vec::new())),
+            8 if !word.is_empty() => variants.last_mut().unwrap().1.push(word),
+            _ => {}
+        }
+    }
+    variants
+}
+
+/// The entry of a list in a man page: from its heading to the next.
+#[track_caller]
+fn entry<'a>(page: &'a str, section: &str, heading: &str) -> &'a str {
+    let section = format!(".SH {section}\n");
+    let start = page.find(&section).unwrap_or_else(|| panic!("no section {section}"));
+    let section = page[start + section.len()..].split("\n.SH ").next().unwrap();
+    let mut entries = section.split(".TP\n");
+    let line = format!(".B {heading}\n");
+    entries.find(|entry| entry.starts_with(&line)).unwrap_or_else(|| panic!("no {heading}"))
+}
+
+#[test]
+fn the_protocol_page_has_every_variant_with_its_number_and_fields() {
+    let page = read("man/qmsg.7");
+    let lists = [
+        ("FRAMES FROM CLIENT TO SERVER", "FromClient", 7),
+        ("FRAMES FROM SERVER TO CLIENT", "FromServer", 12),
+        ("REFUSALS", "Refusal", 6),
+    ];
+    for (section, name, at_least) in lists {
+        let variants = variants("src/wire/frame.rs", name);
+        assert!(variants.len() >= at_least, "{variants:?}");
+        for (number, (variant, fields)) in variants.iter().enumerate() {
+            let text = entry(&page, section, &format!("{number} {variant}"));
+            for field in fields {
+                assert!(text.contains(&format!("\\fI{field}\\fR")), "{variant}: no {field}");
+            }
+        }
+    }
+    for code in CloseCode::ALL {
+        entry(&page, "CLOSE CODES", &format!("{} {code:?}", code.number()));
+    }
+    let alpn = std::str::from_utf8(wire::ALPN).unwrap();
+    assert!(page.contains(alpn));
+    assert!(page.contains(concat!("\"qmsg ", env!("CARGO_PKG_VERSION"), "\"")), "its version");
+    let numbers = [
+        wire::PART_LEN_MAX,
+        wire::FRAME_LEN_MAX,
+        wire::HEADERS_MAX,
+        wire::HEADERS_LEN_MAX,
+        wire::NAME_LEN_MAX,
+        wire::SEQS_MAX,
+        wire::PORT.into(),
+    ];
+    for number in numbers {
+        assert!(page.contains(&format!("{number}")), "{number} is not in qmsg.7");
+    }
+}
+
+#[test]
+fn the_table_of_exit_codes_is_whole() {
+    let page = read("man/prose/qmsg.roff");
+    let source = read("src/cli/fail.rs");
+    let body = source.split("pub enum Exit {").nth(1).unwrap().split("\n}\n").next().unwrap();
+    let codes: Vec<&str> = body
+        .lines()
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(_, code)| code.trim_end_matches(','))
+        .collect();
+    assert!(codes.len() >= 15, "{codes:?}");
+    for code in codes {
+        entry(&page, "EXIT STATUS", code);
+    }
+}
