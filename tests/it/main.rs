@@ -4,6 +4,7 @@
 mod docs;
 mod logic;
 mod quic;
+mod readme;
 mod real;
 mod store;
 mod supply;
