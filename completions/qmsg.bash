@@ -339,7 +339,7 @@ _qmsg() {
             return 0
             ;;
         qmsg__subcmd__send)
-            opts="-f -l -0 -s -q -v -h --file --lines --null --as --server --json --timeout --quiet --verbose --color --help"
+            opts="-f -l -0 -s -q -v -h --file --lines --null --volatile --as --server --json --timeout --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

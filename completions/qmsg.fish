@@ -90,6 +90,7 @@ always\t'On a terminal, even if `NO_COLOR` is set'
 never\t'Nowhere'"
 complete -c qmsg -n "__fish_qmsg_using_subcommand send" -s l -l lines -d 'Send each line of the input as one message, without its newline'
 complete -c qmsg -n "__fish_qmsg_using_subcommand send" -s 0 -l null -d 'Send each NUL-terminated piece of the input as one message'
+complete -c qmsg -n "__fish_qmsg_using_subcommand send" -l volatile -d 'Only for those who listen now: neither stored nor repeated'
 complete -c qmsg -n "__fish_qmsg_using_subcommand send" -l json -d 'Print a JSON object for each message and target'
 complete -c qmsg -n "__fish_qmsg_using_subcommand send" -s q -l quiet -d 'Say nothing but errors'
 complete -c qmsg -n "__fish_qmsg_using_subcommand send" -s v -l verbose -d 'Say more on stderr; -vv says even more'

@@ -147,6 +147,12 @@ pub enum Read {
         /// The id.
         id: UserId,
     },
+    /// Whether a message can be sent there: the user exists, the room had a member once. Answer:
+    /// [`Found::Target`].
+    Target {
+        /// Where.
+        to: Target,
+    },
     /// All logs that a user reads: the own, `@all`, the rooms joined. Answer: `Mailbox`.
     Mailbox {
         /// The user, who exists.
@@ -170,6 +176,8 @@ pub enum Read {
 pub enum Found {
     /// The key that owns the id, if one does.
     Owner(Option<Pin>),
+    /// Whether a target exists.
+    Target(bool),
     /// The logs of a user, each with the user's cursor. The own log and `@all` are always there.
     Mailbox(Vec<(Target, Cursor)>),
     /// A stretch of logs.

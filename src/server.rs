@@ -298,6 +298,12 @@ impl<'a> Shell<'a> {
                     self.transmit(link, &frame);
                 }
             }
+            Output::Pass { links, message } => {
+                let frame = encoded(&FromServer::pass(&message));
+                for link in links {
+                    self.transmit(link, &frame);
+                }
+            }
             Output::Close { link, code } => {
                 self.flush_link(link);
                 self.pass(link, Outgoing::Close(code));

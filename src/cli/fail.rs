@@ -254,6 +254,12 @@ fn disk_full(server: &str) -> Failure {
         .hint("nothing was stored; tell its operator, and send again when there is space")
 }
 
+/// A volatile message on a link that was lost.
+pub(super) fn uncertain(server: &str) -> Failure {
+    Failure::new(Exit::Unavailable, format!("no link to {server} any more"))
+        .hint("whether the message was passed on is not known, and a volatile one is not repeated")
+}
+
 /// Why the server would not store a message for `to`.
 pub(super) fn refusal(why: Refusal, to: &str, server: &str) -> Failure {
     match why {

@@ -108,7 +108,8 @@ fn as_object(seq: Seq, message: &Message) -> Map<String, Value> {
     let mut object = Map::new();
     let mut put = |name: &str, value: Value| object.insert(name.to_owned(), value);
     put("id", message.id.to_string().into());
-    put("seq", seq.into());
+    // Not in the store, so without a place there.
+    put("seq", if seq == 0 { Value::Null } else { seq.into() });
     put("time", clock::rfc3339(message.time_ms).into());
     put("from", message.from.to_string().into());
     put("to", message.to.to_string().into());

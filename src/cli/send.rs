@@ -55,6 +55,13 @@ pub(super) struct SendArgs {
     /// Send each NUL-terminated piece of the input as one message
     #[arg(short = '0', long)]
     null: bool,
+    /// Only for those who listen now: neither stored nor repeated
+    ///
+    /// Exits 0 when the server has passed the message on, without waiting for its disk, be it to
+    /// nobody; with --json it says to how many. A listener that cannot keep up slows its sender
+    /// down; a member of a room that cannot misses messages.
+    #[arg(long)]
+    volatile: bool,
     #[command(flatten)]
     who: Who,
     /// Print a JSON object for each message and target
@@ -189,6 +196,7 @@ async fn converse(
 /// Who has been sent what, and what came of it.
 struct Ledger<'a> {
     json: bool,
+    volatile: bool,
     /// One message to one target: its failure is told at the end, as the whole command's.
     single: bool,
     server: &'a str,
@@ -208,6 +216,7 @@ impl<'a> Ledger<'a> {
     fn new(args: &SendArgs, one: bool, server: &'a str, talk: Talk) -> Self {
         Self {
             json: args.json,
+            volatile: args.volatile,
             single: one && args.targets.0.len() == 1,
             server,
             talk,
@@ -236,7 +245,7 @@ impl<'a> Ledger<'a> {
             }
         };
         let drafts = targets.0.iter().map(|to| {
-            let draft = draft(to.clone(), body.clone());
+            let draft = draft(to.clone(), body.clone(), self.volatile);
             self.unanswered.insert(draft.id, (self.number, to.clone()));
             draft
         });
@@ -246,35 +255,44 @@ impl<'a> Ledger<'a> {
     fn told(&mut self, event: &Event) {
         match *event {
             Event::Accepted { id, duplicate } => {
-                let Some((number, to)) = self.unanswered.remove(&id) else { return };
-                self.accepted += 1;
-                self.progress();
-                self.print(
-                    id,
-                    number,
-                    &to,
-                    &[("state", "accepted".into()), ("duplicate", duplicate.into())],
-                );
+                self.went(id, &[("state", "accepted".into()), ("duplicate", duplicate.into())]);
+            }
+            Event::Passed { id, readers } => {
+                self.went(id, &[("state", "passed".into()), ("readers", readers.into())]);
             }
             Event::Refused { id, why } => {
-                let Some((number, to)) = self.unanswered.remove(&id) else { return };
-                let failure = fail::refusal(why, &to.to_string(), self.server);
-                self.print(
-                    id,
-                    number,
-                    &to,
-                    &[("state", "refused".into()), ("error", failure.to_string().into())],
-                );
-                if !self.single && self.refused < TOLD_MAX {
-                    fail::note(self.talk, &format!("message {number} to {to}: {failure}"));
-                }
-                self.failed(failure.into());
+                self.failed_at(id, "refused", |to, server| fail::refusal(why, to, server));
+            }
+            Event::Uncertain { id } => {
+                self.failed_at(id, "unknown", |_, server| fail::uncertain(server));
             }
             Event::Offline => {
                 fail::note(self.talk, &format!("no link to {}, trying again", self.server));
             }
             _ => {}
         }
+    }
+
+    fn went(&mut self, id: MsgId, state: &[(&str, Value)]) {
+        let Some((number, to)) = self.unanswered.remove(&id) else { return };
+        self.accepted += 1;
+        self.progress();
+        self.print(id, number, &to, state);
+    }
+
+    fn failed_at(&mut self, id: MsgId, state: &str, why: impl Fn(&str, &str) -> Failure) {
+        let Some((number, to)) = self.unanswered.remove(&id) else { return };
+        let failure = why(&to.to_string(), self.server);
+        self.print(
+            id,
+            number,
+            &to,
+            &[("state", state.into()), ("error", failure.to_string().into())],
+        );
+        if !self.single && self.refused < TOLD_MAX {
+            fail::note(self.talk, &format!("message {number} to {to}: {failure}"));
+        }
+        self.failed(failure.into());
     }
 
     /// Once a second.
@@ -322,9 +340,15 @@ impl<'a> Ledger<'a> {
     }
 }
 
-fn draft(to: Target, body: Body) -> Draft {
+fn draft(to: Target, body: Body, volatile: bool) -> Draft {
     let mut random = [0; 10];
     // It fails on no system that has a generator; a clash of ids would be told by the server.
     let _ = rand::fill(&mut random);
-    Draft { id: MsgId::new(clock::now_ms(), random), to, headers: Headers::default(), body }
+    Draft {
+        id: MsgId::new(clock::now_ms(), random),
+        to,
+        headers: Headers::default(),
+        body,
+        volatile,
+    }
 }

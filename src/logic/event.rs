@@ -42,7 +42,7 @@ pub enum PeerInput {
     Ended(Ending),
     /// The user wants this sent.
     Send(Draft),
-    /// The user has dealt with these messages.
+    /// The user has dealt with these messages; with volatile ones in their order.
     Processed(Vec<Seq>),
     /// The user wants to be a member of a room.
     Enter(RoomName),
@@ -94,9 +94,21 @@ pub enum Event {
         /// What stands against it.
         why: Refusal,
     },
+    /// A volatile message has been passed on to so many readers.
+    Passed {
+        /// Which.
+        id: MsgId,
+        /// Their number.
+        readers: u32,
+    },
+    /// The link was lost before the server said what became of a volatile message.
+    Uncertain {
+        /// Which.
+        id: MsgId,
+    },
     /// A message has come. To be answered by [`PeerInput::Processed`].
     Message {
-        /// To name it by.
+        /// To name it by; 0 for a volatile one.
         seq: Seq,
         /// The message.
         message: Message,

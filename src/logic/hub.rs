@@ -9,74 +9,11 @@ use crate::wire::{
     Target, UserId,
 };
 
+use super::exchange::{Input, LinkId, Output};
 use super::link::{Link, Stage, can_wait};
 use super::mailbox::Mailbox;
 use super::reading::Log;
 use super::{Limits, Time};
-
-/// Names a link. Given by the server's loop, never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LinkId(pub u64);
-
-/// All that can happen to a hub.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// A handshake is done: a device with this key is there.
-    Opened {
-        /// The new link.
-        link: LinkId,
-        /// The key it proved.
-        key: Pin,
-    },
-    /// A frame came.
-    Frame {
-        /// On this link.
-        link: LinkId,
-        /// Whole, its body too.
-        frame: FromClient,
-    },
-    /// A link is gone.
-    Closed {
-        /// Which.
-        link: LinkId,
-    },
-    /// Writes are on disk, or were turned down; in the order they were asked for.
-    Durable(Vec<(Ticket, Outcome)>),
-    /// A read has its answer.
-    Found(Ticket, Found),
-    /// Time has passed.
-    Tick,
-}
-
-/// All that a hub can want done.
-#[derive(Clone, Debug)]
-pub enum Output {
-    /// Send a frame.
-    Frame {
-        /// On this link.
-        link: LinkId,
-        /// This one.
-        frame: FromServer,
-    },
-    /// Send one message to all of these links; encoding it once is enough.
-    Deliver {
-        /// At least one.
-        links: Vec<LinkId>,
-        /// What to deliver.
-        record: Record,
-    },
-    /// End a link, after what was sent on it before. No `Closed` need follow.
-    Close {
-        /// Which.
-        link: LinkId,
-        /// Why.
-        code: CloseCode,
-    },
-    /// Write, together with all that is written now, and answer with [`Input::Durable`].
-    Write(Ticket, Write),
-    /// Read at once and answer with [`Input::Found`].
-    Read(Ticket, Read),
-}
 
 /// What an answer from the store is for.
 pub(super) enum Ask {
@@ -84,6 +21,7 @@ pub(super) enum Ask {
     Append { link: LinkId, message: Arc<Message> },
     Mailbox { user: UserId },
     Page { link: LinkId },
+    Pass { link: LinkId, message: Arc<Message> },
     Settle { link: LinkId, user: UserId, messages: u32, bytes: u64 },
     Enter { link: LinkId, user: UserId, room: RoomName },
     Leave { link: LinkId, user: UserId, room: RoomName },
@@ -261,6 +199,12 @@ impl Hub {
             FromClient::Send { id, to, headers, body, .. } => {
                 self.send(now, link, user, (id, to, headers, body), out);
             }
+            FromClient::Pass { id, to, headers, body, .. } => {
+                let (from, time_ms) = (user.clone(), now.unix_ms);
+                let message = Message { id, from, to, time_ms, headers, body };
+                self.pass(link, Arc::new(message), out);
+            }
+            FromClient::Took { count } => self.took(link, user, count, out),
             FromClient::Attach { messages, bytes } => {
                 self.attach(link, user, (messages, bytes), out);
             }
@@ -299,26 +243,22 @@ impl Hub {
             None
         };
         if let Some(why) = why {
-            return self.answer(link, &message, Err(why), out);
+            return self.answer(link, &message, FromServer::Refused { id, why }, out);
         }
         let ticket = self.ask(Ask::Append { link, message: message.clone() });
         out.push(Output::Write(ticket, Write::Append { message }));
     }
 
     /// Tells a sender what became of a message, if the sender is still there.
-    fn answer(
+    pub(super) fn answer(
         &mut self,
         id: LinkId,
         message: &Message,
-        verdict: Result<bool, Refusal>,
+        frame: FromServer,
         out: &mut Vec<Output>,
     ) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.answered(message.len_bytes());
-        let frame = match verdict {
-            Ok(duplicate) => FromServer::Accepted { id: message.id, duplicate },
-            Err(why) => FromServer::Refused { id: message.id, why },
-        };
         out.push(Output::Frame { link: id, frame });
     }
 
@@ -337,7 +277,7 @@ impl Hub {
                 let wait_ms = if more { self.limits.sweep_ms / 100 } else { self.limits.sweep_ms };
                 self.sweep_at_ms = Some(now.mono_ms + wait_ms);
             }
-            Ask::Mailbox { .. } | Ask::Page { .. } => {}
+            Ask::Mailbox { .. } | Ask::Page { .. } | Ask::Pass { .. } => {}
         }
     }
 
@@ -348,15 +288,17 @@ impl Hub {
         outcome: &Outcome,
         out: &mut Vec<Output>,
     ) {
-        match *outcome {
-            Outcome::Stored { seq, ordinal } => {
-                self.answer(link, &message, Ok(false), out);
-                self.publish(Record { seq, ordinal, message }, out);
-            }
-            Outcome::Duplicate => self.answer(link, &message, Ok(true), out),
-            Outcome::Full => self.answer(link, &message, Err(Refusal::MailboxFull), out),
-            Outcome::DiskFull => self.answer(link, &message, Err(Refusal::DiskFull), out),
-            _ => self.answer(link, &message, Err(Refusal::UnknownTarget), out),
+        let id = message.id;
+        let frame = match outcome {
+            Outcome::Stored { .. } => FromServer::Accepted { id, duplicate: false },
+            Outcome::Duplicate => FromServer::Accepted { id, duplicate: true },
+            Outcome::Full => FromServer::Refused { id, why: Refusal::MailboxFull },
+            Outcome::DiskFull => FromServer::Refused { id, why: Refusal::DiskFull },
+            _ => FromServer::Refused { id, why: Refusal::UnknownTarget },
+        };
+        self.answer(link, &message, frame, out);
+        if let &Outcome::Stored { seq, ordinal } = outcome {
+            self.publish(Record { seq, ordinal, message }, out);
         }
     }
 
@@ -373,6 +315,15 @@ impl Hub {
             }
             (Ask::Mailbox { user }, Found::Mailbox(logs)) => self.loaded(&user, logs, out),
             (Ask::Page { link }, Found::Page(page)) => self.paged(link, page, out),
+            (Ask::Pass { link, message }, Found::Target(exists)) => {
+                let id = message.id;
+                let frame = if exists {
+                    FromServer::Passed { id, readers: 0 }
+                } else {
+                    FromServer::Refused { id, why: Refusal::UnknownTarget }
+                };
+                self.answer(link, &message, frame, out);
+            }
             _ => {}
         }
     }

@@ -1,6 +1,6 @@
 //! What the hub knows of one link.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::wire::{FromClient, Pin, Seq, Target, UserId};
 
@@ -42,6 +42,9 @@ pub(super) struct Reader {
     pub(super) mode: Mode,
     /// The position went back while a page was on its way, which does not bring it forward then.
     pub(super) rewound: bool,
+    /// Bytes of the messages passed to it that it has not taken, in order.
+    pub(super) passed: VecDeque<u64>,
+    pub(super) passed_bytes: u64,
     /// It has been told that it caught up.
     pub(super) told: bool,
 }
@@ -87,7 +90,7 @@ impl Link {
     /// Counts a frame against the limits of what may be unanswered. `false`: it is over them.
     pub(super) fn count(&mut self, frame: &FromClient, limits: &Limits) -> bool {
         match frame {
-            FromClient::Send { body, headers, .. } => {
+            FromClient::Send { body, headers, .. } | FromClient::Pass { body, headers, .. } => {
                 let bytes = (body.len() + headers.len_bytes()) as u64;
                 let fits = self.sends == 0 || self.send_bytes + bytes <= limits.send_bytes_max;
                 self.sends += 1;
@@ -99,6 +102,7 @@ impl Link {
                 self.requests <= limits.requests_max
             }
             FromClient::Hello { .. }
+            | FromClient::Took { .. }
             | FromClient::Part(_)
             | FromClient::Attach { .. }
             | FromClient::Processed(_) => true,
@@ -123,6 +127,8 @@ impl Reader {
             position: 0,
             mode: Mode::Waiting,
             rewound: false,
+            passed: VecDeque::new(),
+            passed_bytes: 0,
             told: false,
         }
     }
@@ -159,6 +165,28 @@ impl Reader {
         }
     }
 
+    /// Whether a message of so many bytes may be passed to it now.
+    pub(super) fn can_take(&self, bytes: u64) -> bool {
+        self.passed.is_empty()
+            || (self.passed.len() < self.window_messages as usize
+                && self.passed_bytes + bytes <= self.window_bytes)
+    }
+
+    pub(super) fn pass(&mut self, bytes: u64) {
+        self.passed.push_back(bytes);
+        self.passed_bytes += bytes;
+    }
+
+    /// It has dealt with so many messages that were passed to it. `false`: it never had them.
+    pub(super) fn took(&mut self, count: u32) -> bool {
+        let count = count as usize;
+        let known = 0 < count && count <= self.passed.len();
+        if known {
+            self.passed_bytes -= self.passed.drain(..count).sum::<u64>();
+        }
+        known
+    }
+
     pub(super) fn settled(&mut self, messages: u32, bytes: u64) {
         self.unsettled_messages = self.unsettled_messages.saturating_sub(messages);
         self.unsettled_bytes = self.unsettled_bytes.saturating_sub(bytes);
@@ -169,10 +197,16 @@ impl Reader {
 /// counted, one attaches once, and nothing has been delivered yet: so there are few, and small.
 pub(super) fn can_wait(held: &[FromClient], frame: &FromClient) -> bool {
     match frame {
-        FromClient::Send { .. } | FromClient::Enter(_) | FromClient::Leave(_) => true,
+        FromClient::Send { .. }
+        | FromClient::Pass { .. }
+        | FromClient::Enter(_)
+        | FromClient::Leave(_) => true,
         FromClient::Attach { .. } => {
             !held.iter().any(|held| matches!(held, FromClient::Attach { .. }))
         }
-        FromClient::Processed(_) | FromClient::Hello { .. } | FromClient::Part(_) => false,
+        FromClient::Processed(_)
+        | FromClient::Took { .. }
+        | FromClient::Hello { .. }
+        | FromClient::Part(_) => false,
     }
 }

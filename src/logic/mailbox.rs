@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::durable::Cursor;
 use crate::wire::{Seq, Target};
 
-use super::hub::LinkId;
+use super::exchange::LinkId;
 
 /// Most that is kept as processed beyond a message that is not. It is written down with every move
 /// of the cursor.

@@ -10,17 +10,20 @@
 //! Bad input from the other side becomes a decision, an [`Output::Close`] with its reason.
 
 mod event;
+mod exchange;
 mod hub;
 mod link;
 mod mailbox;
 mod outbox;
+mod passing;
 mod peer;
 mod reading;
 mod settling;
 mod shown;
 
 pub use event::{Ending, Event, Intent, PeerInput, PeerOutput, Window};
-pub use hub::{Hub, Input, LinkId, Output};
+pub use exchange::{Input, LinkId, Output};
+pub use hub::Hub;
 pub use outbox::Draft;
 pub use peer::Peer;
 

@@ -15,6 +15,8 @@ pub struct Draft {
     pub headers: Headers,
     /// The bytes.
     pub body: Body,
+    /// Only for those who read now: neither stored nor, when the link is lost, sent again.
+    pub volatile: bool,
 }
 
 /// What the server said it allows.
@@ -67,8 +69,13 @@ impl Outbox {
         self.by_id.insert(draft.id, self.next);
         self.sent.insert(self.next, draft.clone());
         self.next += 1;
-        let Draft { id, to, headers, body } = draft;
-        Some(Ok(FromClient::Send { id, to, headers, size: body.len() as u64, body }))
+        let Draft { id, to, headers, body, volatile } = draft;
+        let size = body.len() as u64;
+        Some(Ok(if volatile {
+            FromClient::Pass { id, to, headers, size, body }
+        } else {
+            FromClient::Send { id, to, headers, size, body }
+        }))
     }
 
     /// A send has its answer. `false` if there is no such send.
@@ -79,13 +86,17 @@ impl Outbox {
     }
 
     /// The link is gone: what was not answered is to be sent again, first and in the same order.
-    pub(super) fn rewind(&mut self) {
-        let sent = std::mem::take(&mut self.sent);
+    /// Not so volatile messages, which may have been passed on: their ids.
+    pub(super) fn rewind(&mut self) -> Vec<MsgId> {
+        let sent = std::mem::take(&mut self.sent).into_values();
         self.by_id.clear();
-        self.waiting_bytes += std::mem::take(&mut self.sent_bytes);
-        for draft in sent.into_values().rev() {
+        self.sent_bytes = 0;
+        let (lost, again): (Vec<_>, Vec<_>) = sent.partition(|draft| draft.volatile);
+        for draft in again.into_iter().rev() {
+            self.waiting_bytes += draft.len_bytes();
             self.waiting.push_front(draft);
         }
+        lost.into_iter().map(|draft| draft.id).collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -42,6 +42,8 @@ pub struct Peer {
     /// So many of them, the first, have been made on this link.
     requested: usize,
     shown: Shown,
+    /// Volatile messages of this link that the user has not dealt with.
+    passed: u32,
     /// Attempts since the last welcome.
     attempts: u32,
     /// `Offline` has been said.
@@ -53,6 +55,8 @@ pub struct Peer {
     random: u64,
 }
 
+/// Stands for the seq that a volatile message has not: the store begins at 1.
+const VOLATILE: Seq = 0;
 /// First pause between attempts, doubled with each up to the last.
 const PAUSE_MS: u64 = 50;
 const PAUSE_MS_MAX: u64 = 500;
@@ -77,6 +81,7 @@ impl Peer {
             requests: VecDeque::new(),
             requested: 0,
             shown: Shown::default(),
+            passed: 0,
             attempts: 0,
             offline: false,
             turned_away: None,
@@ -101,6 +106,7 @@ impl Peer {
             }
             PeerInput::Processed(seqs) => {
                 self.awaits(now);
+                self.take(&seqs, out);
                 let report = self.shown.processed(seqs);
                 self.report(&report, out);
                 self.recorded(out);
@@ -163,8 +169,11 @@ impl Peer {
     }
 
     fn ended(&mut self, now: Time, ending: Ending, out: &mut Vec<PeerOutput>) {
-        self.outbox.rewind();
+        for id in self.outbox.rewind() {
+            out.push(PeerOutput::Event(Event::Uncertain { id }));
+        }
         self.shown.rewind();
+        self.passed = 0;
         self.requested = 0;
         if let Ending::Closed(code) = ending
             && !code.is_some_and(passes)
@@ -219,9 +228,17 @@ impl Peer {
             FromServer::Refused { id, why } => {
                 return self.sent(id, Event::Refused { id, why }, out);
             }
+            FromServer::Passed { id, readers } => {
+                return self.sent(id, Event::Passed { id, readers }, out);
+            }
             FromServer::Deliver { seq, id, from, to, time_ms, headers, body, .. } => {
                 let message = Message { id, from, to, time_ms, headers, body };
                 return self.delivered(seq, Event::Message { seq, message }, out);
+            }
+            FromServer::Pass { id, from, to, time_ms, headers, body, .. } => {
+                self.passed += 1;
+                let message = Message { id, from, to, time_ms, headers, body };
+                Event::Message { seq: VOLATILE, message }
             }
             FromServer::Lost { seq, to, count } => {
                 self.delivered(seq, Event::Lost { to, count }, out);
@@ -326,6 +343,16 @@ impl Peer {
         if self.shown.recorded() {
             let pending = self.shown.pending();
             out.push(PeerOutput::Event(Event::Settled { pending }));
+        }
+    }
+
+    /// Confirms volatile messages. Those of an earlier link need it no more.
+    fn take(&mut self, seqs: &[Seq], out: &mut Vec<PeerOutput>) {
+        let dealt_with = seqs.iter().filter(|seq| **seq == VOLATILE).count();
+        let count = self.passed.min(dealt_with as u32);
+        if count > 0 && matches!(self.stage, Stage::Greeted(_)) {
+            self.passed -= count;
+            out.push(PeerOutput::Frame(FromClient::Took { count }));
         }
     }
 

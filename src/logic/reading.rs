@@ -1,11 +1,13 @@
 //! The reading half of the hub: who is given which message when.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use crate::durable::{Cursor, Item, Page, Read, Record};
-use crate::wire::{CloseCode, FromServer, Seq, Target, UserId};
+use crate::wire::{CloseCode, FromServer, Message, Seq, Target, UserId};
 
-use super::hub::{Ask, Hub, LinkId, Output};
+use super::exchange::{LinkId, Output};
+use super::hub::{Ask, Hub};
 use super::link::{Mode, Offer, Reader};
 use super::mailbox::{Mark, Place};
 
@@ -15,6 +17,9 @@ pub(super) struct Log {
     /// The last message that became durable while somebody read it.
     head: Seq,
     pub(super) links: BTreeSet<LinkId>,
+    /// Of one user's own log: volatile messages for readers who have no room. Bounded by what their
+    /// senders may leave unanswered.
+    pub(super) held: VecDeque<(LinkId, Arc<Message>)>,
 }
 
 /// What came of handing a message to a reader.
@@ -65,6 +70,7 @@ impl Hub {
         gone: &Reader,
         out: &mut Vec<Output>,
     ) {
+        self.release_held(id, user, out);
         let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
         mailbox.links.remove(&id);
         for target in mailbox.places.keys() {

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::durable::{Outcome, Write};
 use crate::wire::{CloseCode, FromServer, RoomName, Seq, Target, UserId};
 
-use super::hub::{Ask, Hub, LinkId, Output};
+use super::exchange::{LinkId, Output};
+use super::hub::{Ask, Hub};
 use super::mailbox::Place;
 use super::reading::unsubscribe;
 

@@ -36,6 +36,7 @@ fn answer(db: &Connection, names: &mut Names, read: &Read) -> rusqlite::Result<F
     let snapshot = db.unchecked_transaction()?;
     let found = match read {
         Read::Owner { id } => Found::Owner(owner(db, id)?),
+        Read::Target { to } => Found::Target(names.log(db, to)?.is_some()),
         Read::Mailbox { user } => Found::Mailbox(mailbox(db, names, user)?),
         Read::Page { logs, reader, messages, bytes } => {
             let reader = names.user(db, reader)?.unwrap_or(NOBODY);

@@ -49,6 +49,24 @@ pub enum FromClient {
     Enter(RoomName),
     /// End my membership of a room.
     Leave(RoomName),
+    /// Pass this message on to those who read now; it is neither stored nor repeated.
+    Pass {
+        /// Its id.
+        id: MsgId,
+        /// Where it goes.
+        to: Target,
+        /// What is said about it.
+        headers: Headers,
+        /// Bytes of the whole body.
+        size: u64,
+        /// The body, or on the wire its first part.
+        body: Body,
+    },
+    /// So many messages more that were passed to me, in their order, have been dealt with.
+    Took {
+        /// How many.
+        count: u32,
+    },
 }
 
 /// A frame from server to client.
@@ -145,6 +163,30 @@ pub enum FromServer {
         /// Which.
         room: RoomName,
     },
+    /// A message that is not stored, for you as one who reads now.
+    Pass {
+        /// Made by its sender.
+        id: MsgId,
+        /// Proven by a key.
+        from: UserId,
+        /// You, a room of yours, or everyone.
+        to: Target,
+        /// When the server took it, in milliseconds since 1970.
+        time_ms: u64,
+        /// What its sender said about it.
+        headers: Headers,
+        /// Bytes of the whole body.
+        size: u64,
+        /// The body, or on the wire its first part.
+        body: Body,
+    },
+    /// A message has been passed on.
+    Passed {
+        /// Its id.
+        id: MsgId,
+        /// To so many readers.
+        readers: u32,
+    },
 }
 
 /// Why a message is not stored.
@@ -235,12 +277,19 @@ impl FromServer {
         let size = body.len() as u64;
         Self::Deliver { seq, id, from, to, time_ms, headers, size, body }
     }
+
+    /// The frame that passes `message` on. Shares the body.
+    pub fn pass(message: &Message) -> Self {
+        let Message { id, from, to, time_ms, headers, body } = message.clone();
+        let size = body.len() as u64;
+        Self::Pass { id, from, to, time_ms, headers, size, body }
+    }
 }
 
 impl Frame for FromClient {
     fn body_mut(&mut self) -> Option<(u64, &mut Body)> {
         match self {
-            Self::Send { size, body, .. } => Some((*size, body)),
+            Self::Send { size, body, .. } | Self::Pass { size, body, .. } => Some((*size, body)),
             _ => None,
         }
     }
@@ -260,7 +309,7 @@ impl Frame for FromClient {
 impl Frame for FromServer {
     fn body_mut(&mut self) -> Option<(u64, &mut Body)> {
         match self {
-            Self::Deliver { size, body, .. } => Some((*size, body)),
+            Self::Deliver { size, body, .. } | Self::Pass { size, body, .. } => Some((*size, body)),
             _ => None,
         }
     }

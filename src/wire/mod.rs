@@ -15,7 +15,10 @@
 //!    disk or by `Refused`; [`FromClient::Attach`] opens a window for deliveries, and each delivery
 //!    that was dealt with is reported by [`FromClient::Processed`], and confirmed by `Settled` once
 //!    *that* is on disk, which reopens the window by as much.
-//! 4. Either side ends it by closing the connection with a [`CloseCode`].
+//! 4. [`FromClient::Pass`] is the volatile kind of `Send`: it goes to those who read at the moment,
+//!    waits for no disk, and is answered by `Passed` with their number. What was passed to a reader
+//!    is confirmed by [`FromClient::Took`], which keeps the unconfirmed within the same window.
+//! 5. Either side ends it by closing the connection with a [`CloseCode`].
 //!
 //! A body longer than [`PART_LEN_MAX`] is cut: its first frame says the whole size, `Part` frames
 //! bring the rest, and other frames may come in between. The codec does this; users of

@@ -63,7 +63,7 @@ pub(crate) async fn rounds(server: &Server, count: usize) -> Vec<Duration> {
         let (message, to) = (MsgId::new(unix_ms, random), Target::User(id(1)));
         let (headers, body) = (Headers::default(), Body("hello".into()));
         let start = Instant::now();
-        sender.tell(Command::Send(Draft { id: message, to, headers, body })).await;
+        sender.tell(Command::Send(Draft { id: message, to, headers, body, volatile: false })).await;
         let event = listener.until(|event| matches!(event, Event::Message { .. })).await;
         times.push(start.elapsed());
         let Event::Message { seq, .. } = event else { unreachable!("asked for a message") };

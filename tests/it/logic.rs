@@ -4,6 +4,7 @@
 mod hello;
 mod hostile;
 mod losses;
+mod passing;
 mod peers;
 mod random;
 
@@ -57,12 +58,21 @@ fn id(n: u64) -> MsgId {
 
 fn draft(n: u64, to: &str, len: usize) -> Draft {
     let body = Body(Bytes::from(vec![b'.'; len]));
-    Draft { id: id(n), to: target(to), headers: Headers::default(), body }
+    Draft { id: id(n), to: target(to), headers: Headers::default(), body, volatile: false }
 }
 
 fn send(n: u64, to: &str, len: usize) -> FromClient {
-    let Draft { id, to, headers, body } = draft(n, to, len);
+    let Draft { id, to, headers, body, .. } = draft(n, to, len);
     FromClient::Send { id, to, headers, size: body.len() as u64, body }
+}
+
+fn pass(n: u64, to: &str, len: usize) -> FromClient {
+    let Draft { id, to, headers, body, .. } = draft(n, to, len);
+    FromClient::Pass { id, to, headers, size: body.len() as u64, body }
+}
+
+fn passed(n: u64, readers: u32) -> Said {
+    Said::Frame(FromServer::Passed { id: id(n), readers })
 }
 
 fn hello(name: &str) -> FromClient {

@@ -41,6 +41,8 @@ impl Pinned for FromClient {
             Self::Processed(_) => "processed",
             Self::Enter(_) => "enter",
             Self::Leave(_) => "leave",
+            Self::Pass { .. } => "pass",
+            Self::Took { .. } => "took",
         }
     }
 
@@ -59,6 +61,14 @@ impl Pinned for FromClient {
             Self::Processed(vec![]),
             Self::Enter(room("ops")),
             Self::Leave(room("ops")),
+            Self::Pass {
+                id: MsgId::new(1_700_000_000_000, [1; 10]),
+                to: Target::All,
+                headers: Headers::default(),
+                size: 2,
+                body: body(b"hi"),
+            },
+            Self::Took { count: 300 },
         ]
     }
 
@@ -97,6 +107,8 @@ impl Pinned for FromServer {
             Self::Entered { .. } => "entered",
             Self::Left { .. } => "left",
             Self::RoomRefused { .. } => "roomrefused",
+            Self::Pass { .. } => "pass",
+            Self::Passed { .. } => "passed",
         }
     }
 
@@ -130,6 +142,16 @@ impl Pinned for FromServer {
             Self::Entered { room: room.clone(), changed: true },
             Self::Left { room: room.clone(), changed: false },
             Self::RoomRefused { room },
+            Self::Pass {
+                id: MsgId::new(1_700_000_000_000, [1; 10]),
+                from: user("alice"),
+                to: Target::User(user("bob")),
+                time_ms,
+                headers: Headers::default(),
+                size: 2,
+                body: body(b"hi"),
+            },
+            Self::Passed { id: MsgId::new(1_700_000_000_000, [1; 10]), readers: 300 },
         ]);
         samples
     }

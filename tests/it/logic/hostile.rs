@@ -7,7 +7,7 @@ use qmsg::logic::Limits;
 use qmsg::wire::{Body, FromClient, JoinCode};
 
 use super::server::Server;
-use super::{attach, hello, key, room, send, target, user};
+use super::{attach, hello, key, pass, room, send, target, user};
 
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];
 const TARGETS: [&str; 6] = ["alice", "bob", "@ops", "@dev", "@all", "nobody"];
@@ -35,6 +35,9 @@ fn frame() -> impl Strategy<Value = FromClient> {
             .prop_map(|(id, claim, code)| FromClient::Hello { id, claim, code }),
         6 => (0..20_u64, 0..6_usize, 0..300_usize)
             .prop_map(|(n, to, len)| send(n, TARGETS[to], len)),
+        3 => (0..20_u64, 0..6_usize, 0..300_usize)
+            .prop_map(|(n, to, len)| pass(n, TARGETS[to], len)),
+        1 => (0..4_u32).prop_map(|count| FromClient::Took { count }),
         3 => (0..9_u32, 0..300_u64).prop_map(|(messages, bytes)| attach(messages, bytes)),
         1 => (any::<u32>(), any::<u64>()).prop_map(|(messages, bytes)| attach(messages, bytes)),
         6 => vec(seq, 0..4).prop_map(FromClient::Processed),

@@ -209,6 +209,11 @@ impl Server {
                     assert!(!links.is_empty());
                     links.into_iter().for_each(|link| self.deliver(link, &record));
                 }
+                Output::Pass { links, message } => {
+                    assert!(!links.is_empty());
+                    let frame = FromServer::pass(&message);
+                    self.said.extend(links.into_iter().map(|to| (to, Said::Frame(frame.clone()))));
+                }
                 Output::Close { link, code } => {
                     assert!(self.links.remove(&link).is_some(), "closed twice");
                     self.said.push((link, Said::Close(code)));

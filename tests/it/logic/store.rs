@@ -234,6 +234,11 @@ impl Store {
     pub(super) fn read(&self, read: &Read) -> Found {
         match read {
             Read::Owner { id } => Found::Owner(self.users.get(id).copied()),
+            Read::Target { to } => Found::Target(match to {
+                Target::User(user) => self.users.contains_key(user),
+                Target::Room(_) => self.logs.contains_key(to),
+                Target::All => true,
+            }),
             Read::Mailbox { user } => {
                 let own = self.cursors.iter().filter(|((who, _), _)| who == user);
                 Found::Mailbox(own.map(|((_, log), at)| (log.clone(), at.clone())).collect())

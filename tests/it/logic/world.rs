@@ -320,6 +320,8 @@ impl World {
 impl Client {
     fn told(&mut self, event: Event, ordered: bool) {
         match &event {
+            // A volatile one has no place to go by.
+            Event::Message { seq: 0, .. } => self.todo.push(0),
             Event::Message { seq, message } => {
                 assert!(self.shown.insert(*seq), "{} shown twice to {}", seq, self.user);
                 let last = self.last.insert(message.to.clone(), *seq).unwrap_or_default();

@@ -191,3 +191,31 @@ fn the_operators_own_certificate() {
     home.run(&["send", "bob", "hi"]).ok();
     assert_eq!(home.run(&["listen", "-n", "1"]).ok(), "hi\n");
 }
+
+#[test]
+fn a_volatile_message_is_for_those_who_listen_now() {
+    let (home, _server) = setup(&["alice", "bob"]);
+    let send = |args: &[&str]| {
+        let args = [&["send", "--volatile", "--json", "--as", "alice"], args].concat();
+        let said = home.run(&args).ok();
+        let value: serde_json::Value = serde_json::from_str(&said).unwrap();
+        assert_eq!(value["state"], "passed");
+        value["readers"].as_u64().unwrap()
+    };
+    assert_eq!(send(&["bob", "nobody is there"]), 0);
+    let mut listener = home.listen(&["--as", "bob", "-n", "3"]);
+    assert_eq!(send(&["bob", "now"]), 1);
+    assert_eq!(send(&["@all", "you too"]), 1);
+    home.run(&["send", "bob", "and a stored one", "--as", "alice"]).ok();
+    let said = listener.end();
+    said.code(0);
+    assert_eq!(said.stdout, b"now\nyou too\nand a stored one\n");
+    assert_eq!(home.run(&["listen", "--as", "bob", "--poll"]).ok(), "", "not stored");
+    home.run(&["send", "--volatile", "nobody", "hi", "--as", "alice"]).code(67);
+    // Many at once arrive all the same, at the listener's pace.
+    listener = home.listen(&["--as", "bob", "-n", "20000"]);
+    let lines: String = (1..=20_000).map(|n| format!("{n}\n")).collect();
+    home.pipe(lines.as_bytes(), &["send", "-l", "--volatile", "bob", "--as", "alice"]).ok();
+    let said = listener.end();
+    assert!(said.ok() == lines, "all of them in order");
+}

@@ -68,6 +68,7 @@ fn any_other() -> impl Strategy<Value = FromClient> {
         vec(any::<Seq>(), 0..50).prop_map(FromClient::Processed),
         any_room().prop_map(FromClient::Enter),
         any_room().prop_map(FromClient::Leave),
+        any::<u32>().prop_map(|count| FromClient::Took { count }),
     ]
 }
 

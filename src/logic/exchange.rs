@@ -1,0 +1,77 @@
+//! What a [`Hub`](super::Hub) is told, and what it wants done.
+
+use std::sync::Arc;
+
+use crate::durable::{Found, Outcome, Read, Record, Ticket, Write};
+use crate::wire::{CloseCode, FromClient, FromServer, Message, Pin};
+
+/// Names a link. Given by the server's loop, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+/// All that can happen to a hub.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A handshake is done: a device with this key is there.
+    Opened {
+        /// The new link.
+        link: LinkId,
+        /// The key it proved.
+        key: Pin,
+    },
+    /// A frame came.
+    Frame {
+        /// On this link.
+        link: LinkId,
+        /// Whole, its body too.
+        frame: FromClient,
+    },
+    /// A link is gone.
+    Closed {
+        /// Which.
+        link: LinkId,
+    },
+    /// Writes are on disk, or were turned down; in the order they were asked for.
+    Durable(Vec<(Ticket, Outcome)>),
+    /// A read has its answer.
+    Found(Ticket, Found),
+    /// Time has passed.
+    Tick,
+}
+
+/// All that a hub can want done.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Send a frame.
+    Frame {
+        /// On this link.
+        link: LinkId,
+        /// This one.
+        frame: FromServer,
+    },
+    /// Send one message to all of these links; encoding it once is enough.
+    Deliver {
+        /// At least one.
+        links: Vec<LinkId>,
+        /// What to deliver.
+        record: Record,
+    },
+    /// Pass one message on to all of these links; encoding it once is enough.
+    Pass {
+        /// At least one.
+        links: Vec<LinkId>,
+        /// What to pass on.
+        message: Arc<Message>,
+    },
+    /// End a link, after what was sent on it before. No `Closed` need follow.
+    Close {
+        /// Which.
+        link: LinkId,
+        /// Why.
+        code: CloseCode,
+    },
+    /// Write, together with all that is written now, and answer with [`Input::Durable`].
+    Write(Ticket, Write),
+    /// Read at once and answer with [`Input::Found`].
+    Read(Ticket, Read),
+}
