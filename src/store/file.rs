@@ -99,7 +99,7 @@ pub enum OpenError {
 pub(super) struct Opened {
     pub(super) writing: Connection,
     pub(super) reading: Connection,
-    pub(super) lock: File,
+    pub(super) lock: Lock,
 }
 
 /// Opens the store in a directory, making both if they are missing.
@@ -165,11 +165,21 @@ fn check_sqlite_version() -> Result<(), OpenError> {
     Ok(())
 }
 
-fn lock(dir: &Path) -> Result<File, OpenError> {
+/// Held while it lives.
+pub(super) struct Lock(File);
+
+/// Closing the file would not do: a process that is just being started has it open for a moment.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
+fn lock(dir: &Path) -> Result<Lock, OpenError> {
     let path = dir.join("lock");
     let file = create_private(&path).map_err(files(&path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(dir.to_path_buf())),
         Err(TryLockError::Error(cause)) => Err(files(&path)(cause)),
     }

@@ -1,7 +1,6 @@
 //! The writing thread: one batch, one transaction, one fsync; and the checkpoints.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -9,6 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode};
 
 use super::batch::Batch;
+use super::file::Lock;
 use super::names::Names;
 use super::sql::is_full;
 use super::{Done, Report, StoreError};
@@ -35,7 +35,7 @@ pub(super) struct Writer {
     behind: bool,
     report: Arc<Report>,
     /// Held until nothing is written any more.
-    _lock: File,
+    _lock: Lock,
 }
 
 /// Moves of one cursor, added up.
@@ -55,7 +55,7 @@ enum And {
 }
 
 impl Writer {
-    pub(super) fn new(db: Connection, quotas: Quotas, report: Arc<Report>, lock: File) -> Self {
+    pub(super) fn new(db: Connection, quotas: Quotas, report: Arc<Report>, lock: Lock) -> Self {
         let (names, waiting) = Default::default();
         Self { db, quotas, names, sweep_after: 0, waiting, behind: true, report, _lock: lock }
     }
