@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use tokio::sync::mpsc;
 
 use crate::logic::{Draft, Ending, Event, Intent, Peer, PeerInput, PeerOutput, Time};
-use crate::quic::{self, DialError, DialSettings, End, Link, Outgoing, Trust};
+use crate::quic::{self, DialError, DialSettings, Dialer, End, Link, Outgoing, Trust};
 use crate::wire::{CloseCode, FromServer, Pin, RoomName, Seq, encode};
 
 /// What waits between link, loop and user, each a batch.
@@ -33,6 +33,8 @@ pub enum Command {
 pub struct Settings {
     /// Whom to reach, as whom.
     pub dial: DialSettings,
+    /// Sockets shared with other clients; `None`: its own.
+    pub dialer: Option<Dialer>,
     /// What to want there.
     pub intent: Intent,
     /// Take any server key even from another machine, and report it.
@@ -105,6 +107,7 @@ pub async fn run(
 struct Shell {
     peer: Peer,
     dial: DialSettings,
+    dialer: Option<Dialer>,
     trust_remote: bool,
     start: Instant,
     happenings: mpsc::Sender<Happening>,
@@ -121,13 +124,14 @@ struct Shell {
 impl Shell {
     fn new(settings: Settings, happenings: mpsc::Sender<Happening>) -> Self {
         let start = Instant::now();
-        let Settings { dial, intent, trust_remote } = settings;
+        let Settings { dial, dialer, intent, trust_remote } = settings;
         let now = time(start);
         // The pauses of clients that start together are to differ; nothing depends on this secret.
         let seed = now.unix_ms ^ u64::from(std::process::id()) << 32;
         Self {
             peer: Peer::new(now, intent, seed),
             dial,
+            dialer,
             trust_remote,
             start,
             happenings,
@@ -169,8 +173,12 @@ impl Shell {
 
     fn dial(&self) {
         let (settings, happenings) = (self.dial.clone(), self.happenings.clone());
+        let dialer = self.dialer.clone();
         tokio::spawn(async move {
-            let result = Box::new(quic::dial(&settings).await);
+            let result = Box::new(match dialer {
+                Some(dialer) => dialer.dial(&settings).await,
+                None => quic::dial(&settings).await,
+            });
             // The loop may have ended meanwhile.
             let _ = happenings.send(Happening::Dialed(result)).await;
         });

@@ -136,7 +136,7 @@ fn join_id(id: &UserId, args: &JoinArgs, talk: Talk) -> Result<Exit> {
     let dial = connect::dial(&server, trust, identity, false);
     let patience_ms = Some(args.timeout.as_millis() as u64);
     let intent = Intent { id: id.clone(), claim: true, code, attach: None, patience_ms };
-    let settings = client::Settings { dial, intent, trust_remote: args.trust };
+    let settings = client::Settings { dial, dialer: None, intent, trust_remote: args.trust };
     let (pin, events) = match talk_to(settings, None)? {
         Ok(outcome) => outcome,
         Err(error) => {
@@ -213,7 +213,7 @@ fn change(who: &Who, command: Command, timeout: Duration, json: bool, talk: Talk
     let dial = connect::dial(&server, Trust::Pin(pin), identity, false);
     let patience_ms = Some(timeout.as_millis() as u64);
     let intent = Intent { id: id.clone(), claim: false, code: None, attach: None, patience_ms };
-    let settings = client::Settings { dial, intent, trust_remote: false };
+    let settings = client::Settings { dial, dialer: None, intent, trust_remote: false };
     let (_, events) = talk_to(settings, Some(command))?
         .map_err(|error| fail::client_failure(error, &server.to_string(), id.as_str()))?;
     for event in events {

@@ -91,6 +91,7 @@ pub(super) fn run(args: &ListenArgs, talk: Talk) -> Result<Exit> {
     let messages = args.count.map_or(WINDOW.messages, |n| n.min(WINDOW.messages.into()) as u32);
     let settings = client::Settings {
         dial: connect::dial(&server, Trust::Pin(pin), identity, true),
+        dialer: None,
         intent: Intent {
             id: id.clone(),
             claim: false,

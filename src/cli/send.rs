@@ -112,6 +112,7 @@ pub(super) fn run(args: &SendArgs, talk: Talk) -> Result<Exit> {
     let patience_ms = Some(args.timeout.as_millis() as u64);
     let settings = client::Settings {
         dial: connect::dial(&server, Trust::Pin(pin), identity, !one),
+        dialer: None,
         intent: Intent { id: id.clone(), claim: false, code: None, attach: None, patience_ms },
         trust_remote: false,
     };
@@ -340,7 +341,7 @@ impl<'a> Ledger<'a> {
     }
 }
 
-fn draft(to: Target, body: Body, volatile: bool) -> Draft {
+pub(super) fn draft(to: Target, body: Body, volatile: bool) -> Draft {
     let mut random = [0; 10];
     // It fails on no system that has a generator; a clash of ids would be told by the server.
     let _ = rand::fill(&mut random);

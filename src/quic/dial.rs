@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use super::identity::Identity;
 use super::link::Link;
 use super::tls::{self, PinnedServer};
-use super::transport::{self, Role};
+use super::transport::{self, Role, SHARED_UDP_BUFFER};
 use crate::wire::{CloseCode, FromServer, Pin};
 
 /// How long an address may keep the next one waiting (RFC 8305, section 5).
@@ -121,15 +121,60 @@ impl DialError {
 ///
 /// Addresses and `localhost` are not looked up, so no resolver thread is started for them.
 pub async fn dial(settings: &DialSettings) -> Result<Link<FromServer>, DialError> {
-    match timeout(settings.deadline, race(settings)).await {
+    within(settings.deadline, race(settings, None)).await
+}
+
+/// Links that share a UDP socket of each family. A socket of its own costs a link two descriptors
+/// and, once it has received a burst, 3 MB.
+///
+/// Such links do not notice when the network says that nothing listens: they wait out their
+/// deadlines. Cloning shares the sockets, which stay until the last link is gone.
+#[derive(Clone, Debug)]
+pub struct Dialer {
+    v4: Option<Endpoint>,
+    v6: Option<Endpoint>,
+}
+
+impl Dialer {
+    /// Opens the sockets; a machine may have one family only. Must be called inside a tokio
+    /// runtime, as `dial` must.
+    pub fn new() -> Result<Self, DialError> {
+        let open = |ip| endpoint(Some(SHARED_UDP_BUFFER), SocketAddr::new(ip, 0));
+        let v6 = open(Ipv6Addr::UNSPECIFIED.into()).ok();
+        match open(Ipv4Addr::UNSPECIFIED.into()) {
+            Ok(v4) => Ok(Self { v4: Some(v4), v6 }),
+            Err(_) if v6.is_some() => Ok(Self { v4: None, v6 }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// As [`dial()`] does it.
+    pub async fn dial(&self, settings: &DialSettings) -> Result<Link<FromServer>, DialError> {
+        within(settings.deadline, race(settings, Some(self.clone()))).await
+    }
+
+    fn endpoint(&self, peer: SocketAddr) -> Result<Endpoint, DialError> {
+        let endpoint = if peer.is_ipv4() { &self.v4 } else { &self.v6 };
+        endpoint.clone().ok_or_else(|| DialError::other(io::Error::from(ErrorKind::Unsupported)))
+    }
+}
+
+async fn within(
+    deadline: Duration,
+    linking: impl Future<Output = Result<Link<FromServer>, DialError>>,
+) -> Result<Link<FromServer>, DialError> {
+    match timeout(deadline, linking).await {
         Ok(result) => result,
         Err(_) => Err(DialError::NoAnswer { refused: false }),
     }
 }
 
-async fn race(settings: &DialSettings) -> Result<Link<FromServer>, DialError> {
+async fn race(
+    settings: &DialSettings,
+    dialer: Option<Dialer>,
+) -> Result<Link<FromServer>, DialError> {
     let mut waiting = resolve(&settings.host, settings.port).await?.into_iter();
-    let caller = Caller::new(settings)?;
+    let caller = Caller::new(settings, dialer)?;
     let mut attempts = JoinSet::new();
     let mut failure = None;
     loop {
@@ -194,10 +239,12 @@ struct Caller {
     verifier: Arc<PinnedServer>,
     role: Role,
     body_len_max: u64,
+    /// Whose sockets to use; otherwise each attempt has its own.
+    dialer: Option<Dialer>,
 }
 
 impl Caller {
-    fn new(settings: &DialSettings) -> Result<Self, DialError> {
+    fn new(settings: &DialSettings, dialer: Option<Dialer>) -> Result<Self, DialError> {
         let role = if settings.keep_alive { Role::Listening } else { Role::OneShot };
         let verifier = PinnedServer::new(match settings.trust {
             Trust::Pin(pin) => Some(pin),
@@ -207,21 +254,23 @@ impl Caller {
             tls::client(&settings.identity, Arc::clone(&verifier)).map_err(DialError::other)?;
         let mut config = ClientConfig::new(Arc::new(tls));
         config.transport_config(Arc::new(transport::transport(role)));
-        Ok(Self { config, verifier, role, body_len_max: settings.body_len_max })
+        Ok(Self { config, verifier, role, body_len_max: settings.body_len_max, dialer })
     }
 
     async fn call(self, address: SocketAddr) -> Result<Link<FromServer>, DialError> {
         tokio::select! {
             result = self.connect(address) => result,
-            () = refused(address) => Err(DialError::NoAnswer { refused: true }),
+            () = refused(address), if self.dialer.is_none() => {
+                Err(DialError::NoAnswer { refused: true })
+            }
         }
     }
 
     async fn connect(&self, address: SocketAddr) -> Result<Link<FromServer>, DialError> {
-        let (socket, _) = transport::udp(self.role, wildcard(address)).map_err(DialError::other)?;
-        let endpoint =
-            Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime))
-                .map_err(DialError::other)?;
+        let endpoint = match &self.dialer {
+            Some(dialer) => dialer.endpoint(address)?,
+            None => endpoint(self.role.udp_buffer(), wildcard(address))?,
+        };
         let connecting = endpoint
             .connect_with(self.config.clone(), address, SERVER_NAME)
             .map_err(DialError::other)?;
@@ -264,6 +313,12 @@ impl Caller {
             _ => DialError::other(error),
         }
     }
+}
+
+fn endpoint(buffer: Option<usize>, address: SocketAddr) -> Result<Endpoint, DialError> {
+    let (socket, _) = transport::udp(buffer, address).map_err(DialError::other)?;
+    Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime))
+        .map_err(DialError::other)
 }
 
 fn wildcard(peer: SocketAddr) -> SocketAddr {

@@ -100,7 +100,8 @@ impl Listener {
     pub fn bind(settings: &ServerSettings) -> Result<Self, BindError> {
         let config = server_config(&settings.identity)?;
         let in_use = |source| BindError::Socket { address: settings.address, source };
-        let (socket, buffers) = transport::udp(Role::Server, settings.address).map_err(in_use)?;
+        let (socket, buffers) =
+            transport::udp(Role::Server.udp_buffer(), settings.address).map_err(in_use)?;
         let endpoint = Endpoint::new(
             endpoint_config(&settings.secrets),
             Some(config),

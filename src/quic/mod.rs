@@ -1,9 +1,10 @@
 //! Links: authenticated QUIC connections that carry frames.
 //!
-//! A [`Listener`] yields an [`Incoming`] for each client that knocks, [`dial()`] knocks, and both
-//! end in a [`Link`]: one connection, its one bidirectional stream, and the
-//! [`Pin`](crate::wire::Pin) of the other side's key. [`Link::run`] moves frames between the stream
-//! and two bounded queues until the link [`End`]s. What the frames mean is not known here.
+//! A [`Listener`] yields an [`Incoming`] for each client that knocks, [`dial()`] knocks, a
+//! [`Dialer`] does so for many links at a time, and all end in a [`Link`]: one connection, its one
+//! bidirectional stream, and the [`Pin`](crate::wire::Pin) of the other side's key. [`Link::run`]
+//! moves frames between the stream and two bounded queues until the link [`End`]s. What the frames
+//! mean is not known here.
 //!
 //! - Both sides prove a key, an [`Identity`], in the TLS 1.3 handshake. Certificates only carry the
 //!   keys: nothing in them but the public key is looked at, neither names nor dates.
@@ -23,7 +24,7 @@ mod secrets;
 mod tls;
 mod transport;
 
-pub use dial::{DialError, DialSettings, Trust, dial};
+pub use dial::{DialError, DialSettings, Dialer, Trust, dial};
 pub use identity::{Identity, IdentityError};
 pub use link::{End, Link, Outgoing};
 pub use listen::{

@@ -28,8 +28,8 @@ const CLIENT_SEND_WINDOW: u64 = 4 << 20;
 /// Handshake bytes out of order: a first flight with a post-quantum share and a chain fit.
 const CRYPTO_BUFFER: usize = 16 << 10;
 
-/// All users' datagrams arrive in one socket; at the usual 208 KiB bursts are dropped by thousands.
-const SERVER_UDP_BUFFER: usize = 4 << 20;
+/// For a socket of many links: at the usual 208 KiB bursts are dropped by thousands.
+pub(super) const SHARED_UDP_BUFFER: usize = 4 << 20;
 /// A reader's backlog comes in bursts, for one user.
 const LISTENER_UDP_BUFFER: usize = 1 << 20;
 
@@ -45,6 +45,17 @@ pub(super) enum Role {
     OneShot,
     /// A client that stays, often silent.
     Listening,
+}
+
+impl Role {
+    /// What to ask for, for the socket of its links.
+    pub(super) fn udp_buffer(self) -> Option<usize> {
+        match self {
+            Self::Server => Some(SHARED_UDP_BUFFER),
+            Self::Listening => Some(LISTENER_UDP_BUFFER),
+            Self::OneShot => None,
+        }
+    }
 }
 
 /// All of quinn's transport settings; its defaults may change, these do not.
@@ -99,17 +110,16 @@ pub struct UdpBuffers {
     pub send: usize,
 }
 
-/// A UDP socket at `address`. At `[::]` it takes IPv4 too.
-pub(super) fn udp(role: Role, address: SocketAddr) -> io::Result<(UdpSocket, UdpBuffers)> {
+/// A UDP socket at `address` with such buffers, if the kernel gives them. At `[::]` it takes IPv4
+/// too.
+pub(super) fn udp(
+    asked: Option<usize>,
+    address: SocketAddr,
+) -> io::Result<(UdpSocket, UdpBuffers)> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     if address.is_ipv6() {
         socket.set_only_v6(!address.ip().is_unspecified())?;
     }
-    let asked = match role {
-        Role::Server => Some(SERVER_UDP_BUFFER),
-        Role::Listening => Some(LISTENER_UDP_BUFFER),
-        Role::OneShot => None,
-    };
     if let Some(bytes) = asked {
         // Slower with small buffers, but it works; the operator sees what was given.
         let _ = socket.set_recv_buffer_size(bytes);

@@ -124,7 +124,7 @@ impl Client {
         };
         let (commands, receiver) = mpsc::channel(1);
         let (sender, events) = mpsc::channel(1);
-        let settings = Settings { dial, intent, trust_remote: false };
+        let settings = Settings { dial, dialer: None, intent, trust_remote: false };
         let end = tokio::spawn(client::run(settings, receiver, sender));
         Self { commands, events, taken: Vec::new().into_iter(), end }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::raw::Raw;
 use super::{listen, pair, pair_with, settings, to, within};
-use qmsg::quic::{DialError, Identity, Listener, Trust, dial};
+use qmsg::quic::{DialError, Dialer, Identity, Listener, Trust, dial};
 use qmsg::wire::{CloseCode, Pin};
 
 #[tokio::test]
@@ -20,6 +20,27 @@ async fn the_pinned_key_is_taken() {
     client.trust = Trust::AnyAndReport;
     let (_, link) = pair_with(&listener, &client).await;
     assert_eq!(link.pin(), server.identity.pin());
+}
+
+#[tokio::test]
+async fn links_of_one_dialer_share_its_socket() {
+    let dialer = Dialer::new().unwrap();
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let Ok(listener) = Listener::bind(&settings(address)) else { continue };
+        let client = to(listener.local_addr());
+        let mut linked = Vec::new();
+        for _ in 0..3 {
+            let accepting = async {
+                listener.accept().await.unwrap().establish(bytes::Bytes::from_static(b"\0")).await
+            };
+            let both = async { tokio::join!(accepting, dialer.dial(&client)) };
+            let (accepted, dialled) = within(both).await;
+            linked.push((accepted.unwrap(), dialled.unwrap()));
+        }
+        let (first, second) = (linked[0].0.remote(), linked[1].0.remote());
+        assert_eq!(first, second);
+        assert_eq!(linked[2].0.remote(), first);
+    }
 }
 
 #[tokio::test]
