@@ -37,6 +37,7 @@ complete -c qmsg -n "__fish_qmsg_needs_command" -f -a "leave" -d 'End the member
 complete -c qmsg -n "__fish_qmsg_needs_command" -f -a "send" -d 'Send a message to a user, a room, or everyone'
 complete -c qmsg -n "__fish_qmsg_needs_command" -f -a "listen" -d 'Print messages as they arrive, and first those that are waiting'
 complete -c qmsg -n "__fish_qmsg_needs_command" -f -a "invite" -d 'Print a ticket with which somebody else can join'
+complete -c qmsg -n "__fish_qmsg_needs_command" -f -a "bench" -d 'Measure a server'
 complete -c qmsg -n "__fish_qmsg_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c qmsg -n "__fish_qmsg_using_subcommand serve" -s l -l listen -d 'Address and UDP port to listen on; port 0 takes a free one' -r
 complete -c qmsg -n "__fish_qmsg_using_subcommand serve" -l data -d 'Directory for messages and keys' -r -F
@@ -118,10 +119,124 @@ never\t'Nowhere'"
 complete -c qmsg -n "__fish_qmsg_using_subcommand invite" -s q -l quiet -d 'Say nothing but errors'
 complete -c qmsg -n "__fish_qmsg_using_subcommand invite" -s v -l verbose -d 'Say more on stderr; -vv says even more'
 complete -c qmsg -n "__fish_qmsg_using_subcommand invite" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c qmsg -n "__fish_qmsg_using_subcommand help; and not __fish_seen_subcommand_from serve join leave send listen invite help" -f -a "serve" -d 'Run the server'
-complete -c qmsg -n "__fish_qmsg_using_subcommand help; and not __fish_seen_subcommand_from serve join leave send listen invite help" -f -a "join" -d 'Claim an id on a server, or become a member of a room'
-complete -c qmsg -n "__fish_qmsg_using_subcommand help; and not __fish_seen_subcommand_from serve join leave send listen invite help" -f -a "leave" -d 'End the membership of a room'
-complete -c qmsg -n "__fish_qmsg_using_subcommand help; and not __fish_seen_subcommand_from serve join leave send listen invite help" -f -a "send" -d 'Send a message to a user, a room, or everyone'
-complete -c qmsg -n "__fish_qmsg_using_subcommand help; and not __fish_seen_subcommand_from serve join leave send listen invite help" -f -a "listen" -d 'Print messages as they arrive, and first those that are waiting'
-complete -c qmsg -n "__fish_qmsg_using_subcommand help; and not __fish_seen_subcommand_from serve join leave send listen invite help" -f -a "invite" -d 'Print a ticket with which somebody else can join'
-complete -c qmsg -n "__fish_qmsg_using_subcommand help; and not __fish_seen_subcommand_from serve join leave send listen invite help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and not __fish_seen_subcommand_from latency throughput fanout idle connect durable help" -s s -l server -d 'Measure this server instead of one started for it' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and not __fish_seen_subcommand_from latency throughput fanout idle connect durable help" -l pin -d 'The pin of that server\'s key, as `qmsg serve` prints it' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and not __fish_seen_subcommand_from latency throughput fanout idle connect durable help" -l timeout -d 'Give up when nothing has arrived for this long' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and not __fish_seen_subcommand_from latency throughput fanout idle connect durable help" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'On a terminal, even if `NO_COLOR` is set'
+never\t'Nowhere'"
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and not __fish_seen_subcommand_from latency throughput fanout idle connect durable help" -l trust -d 'Trust whatever key that server shows'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and not __fish_seen_subcommand_from latency throughput fanout idle connect durable help" -l json -d 'Print the figures as a JSON object'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and not __fish_seen_subcommand_from latency throughput fanout idle connect durable help" -s q -l quiet -d 'Say nothing but errors'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and not __fish_seen_subcommand_from latency throughput fanout idle connect durable help" -s v -l verbose -d 'Say more on stderr; -vv says even more'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and not __fish_seen_subcommand_from latency throughput fanout idle connect durable help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and not __fish_seen_subcommand_from latency throughput fanout idle connect durable help" -f -a "latency" -d 'Time of one message between two connected clients'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and not __fish_seen_subcommand_from latency throughput fanout idle connect durable help" -f -a "throughput" -d 'Messages a second from many senders to many receivers'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and not __fish_seen_subcommand_from latency throughput fanout idle connect durable help" -f -a "fanout" -d 'Deliveries a second from one sender to a room'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and not __fish_seen_subcommand_from latency throughput fanout idle connect durable help" -f -a "idle" -d 'What listeners cost that hear nothing'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and not __fish_seen_subcommand_from latency throughput fanout idle connect durable help" -f -a "connect" -d 'New links a second'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and not __fish_seen_subcommand_from latency throughput fanout idle connect durable help" -f -a "durable" -d 'Messages a second that are on disk, each sent after the last was'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and not __fish_seen_subcommand_from latency throughput fanout idle connect durable help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from latency" -s n -l count -d 'Round trips' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from latency" -l size -d 'Bytes of a message' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from latency" -s s -l server -d 'Measure this server instead of one started for it' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from latency" -l pin -d 'The pin of that server\'s key, as `qmsg serve` prints it' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from latency" -l timeout -d 'Give up when nothing has arrived for this long' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from latency" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'On a terminal, even if `NO_COLOR` is set'
+never\t'Nowhere'"
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from latency" -l trust -d 'Trust whatever key that server shows'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from latency" -l json -d 'Print the figures as a JSON object'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from latency" -s q -l quiet -d 'Say nothing but errors'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from latency" -s v -l verbose -d 'Say more on stderr; -vv says even more'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from latency" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from throughput" -l senders -d 'Clients that send' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from throughput" -l receivers -d 'Clients that receive; of more than there are senders, the rest listens in vain' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from throughput" -s n -l count -d 'Messages of each sender' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from throughput" -l size -d 'Bytes of a message' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from throughput" -s s -l server -d 'Measure this server instead of one started for it' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from throughput" -l pin -d 'The pin of that server\'s key, as `qmsg serve` prints it' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from throughput" -l timeout -d 'Give up when nothing has arrived for this long' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from throughput" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'On a terminal, even if `NO_COLOR` is set'
+never\t'Nowhere'"
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from throughput" -l trust -d 'Trust whatever key that server shows'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from throughput" -l json -d 'Print the figures as a JSON object'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from throughput" -s q -l quiet -d 'Say nothing but errors'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from throughput" -s v -l verbose -d 'Say more on stderr; -vv says even more'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from throughput" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l receivers -d 'Members of the room' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from fanout" -s n -l count -d 'Messages to the room' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l size -d 'Bytes of a message' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from fanout" -s s -l server -d 'Measure this server instead of one started for it' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l pin -d 'The pin of that server\'s key, as `qmsg serve` prints it' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l timeout -d 'Give up when nothing has arrived for this long' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'On a terminal, even if `NO_COLOR` is set'
+never\t'Nowhere'"
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l trust -d 'Trust whatever key that server shows'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l json -d 'Print the figures as a JSON object'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from fanout" -s q -l quiet -d 'Say nothing but errors'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from fanout" -s v -l verbose -d 'Say more on stderr; -vv says even more'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from fanout" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from idle" -l receivers -d 'Listeners' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from idle" -l time -d 'How long nothing happens' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from idle" -s s -l server -d 'Measure this server instead of one started for it' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from idle" -l pin -d 'The pin of that server\'s key, as `qmsg serve` prints it' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from idle" -l timeout -d 'Give up when nothing has arrived for this long' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from idle" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'On a terminal, even if `NO_COLOR` is set'
+never\t'Nowhere'"
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from idle" -l trust -d 'Trust whatever key that server shows'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from idle" -l json -d 'Print the figures as a JSON object'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from idle" -s q -l quiet -d 'Say nothing but errors'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from idle" -s v -l verbose -d 'Say more on stderr; -vv says even more'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from idle" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from connect" -s n -l count -d 'Links' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from connect" -l concurrency -d 'Links at one time' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from connect" -s s -l server -d 'Measure this server instead of one started for it' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from connect" -l pin -d 'The pin of that server\'s key, as `qmsg serve` prints it' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from connect" -l timeout -d 'Give up when nothing has arrived for this long' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from connect" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'On a terminal, even if `NO_COLOR` is set'
+never\t'Nowhere'"
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from connect" -l trust -d 'Trust whatever key that server shows'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from connect" -l json -d 'Print the figures as a JSON object'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from connect" -s q -l quiet -d 'Say nothing but errors'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from connect" -s v -l verbose -d 'Say more on stderr; -vv says even more'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from connect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from durable" -l senders -d 'Clients that send, side by side' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from durable" -s n -l count -d 'Messages of each sender' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from durable" -l size -d 'Bytes of a message' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from durable" -s s -l server -d 'Measure this server instead of one started for it' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from durable" -l pin -d 'The pin of that server\'s key, as `qmsg serve` prints it' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from durable" -l timeout -d 'Give up when nothing has arrived for this long' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from durable" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'On a terminal, even if `NO_COLOR` is set'
+never\t'Nowhere'"
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from durable" -l trust -d 'Trust whatever key that server shows'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from durable" -l json -d 'Print the figures as a JSON object'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from durable" -s q -l quiet -d 'Say nothing but errors'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from durable" -s v -l verbose -d 'Say more on stderr; -vv says even more'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from durable" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from help" -f -a "latency" -d 'Time of one message between two connected clients'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from help" -f -a "throughput" -d 'Messages a second from many senders to many receivers'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from help" -f -a "fanout" -d 'Deliveries a second from one sender to a room'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from help" -f -a "idle" -d 'What listeners cost that hear nothing'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from help" -f -a "connect" -d 'New links a second'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from help" -f -a "durable" -d 'Messages a second that are on disk, each sent after the last was'
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c qmsg -n "__fish_qmsg_using_subcommand help; and not __fish_seen_subcommand_from serve join leave send listen invite bench help" -f -a "serve" -d 'Run the server'
+complete -c qmsg -n "__fish_qmsg_using_subcommand help; and not __fish_seen_subcommand_from serve join leave send listen invite bench help" -f -a "join" -d 'Claim an id on a server, or become a member of a room'
+complete -c qmsg -n "__fish_qmsg_using_subcommand help; and not __fish_seen_subcommand_from serve join leave send listen invite bench help" -f -a "leave" -d 'End the membership of a room'
+complete -c qmsg -n "__fish_qmsg_using_subcommand help; and not __fish_seen_subcommand_from serve join leave send listen invite bench help" -f -a "send" -d 'Send a message to a user, a room, or everyone'
+complete -c qmsg -n "__fish_qmsg_using_subcommand help; and not __fish_seen_subcommand_from serve join leave send listen invite bench help" -f -a "listen" -d 'Print messages as they arrive, and first those that are waiting'
+complete -c qmsg -n "__fish_qmsg_using_subcommand help; and not __fish_seen_subcommand_from serve join leave send listen invite bench help" -f -a "invite" -d 'Print a ticket with which somebody else can join'
+complete -c qmsg -n "__fish_qmsg_using_subcommand help; and not __fish_seen_subcommand_from serve join leave send listen invite bench help" -f -a "bench" -d 'Measure a server'
+complete -c qmsg -n "__fish_qmsg_using_subcommand help; and not __fish_seen_subcommand_from serve join leave send listen invite bench help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c qmsg -n "__fish_qmsg_using_subcommand help; and __fish_seen_subcommand_from bench" -f -a "latency" -d 'Time of one message between two connected clients'
+complete -c qmsg -n "__fish_qmsg_using_subcommand help; and __fish_seen_subcommand_from bench" -f -a "throughput" -d 'Messages a second from many senders to many receivers'
+complete -c qmsg -n "__fish_qmsg_using_subcommand help; and __fish_seen_subcommand_from bench" -f -a "fanout" -d 'Deliveries a second from one sender to a room'
+complete -c qmsg -n "__fish_qmsg_using_subcommand help; and __fish_seen_subcommand_from bench" -f -a "idle" -d 'What listeners cost that hear nothing'
+complete -c qmsg -n "__fish_qmsg_using_subcommand help; and __fish_seen_subcommand_from bench" -f -a "connect" -d 'New links a second'
+complete -c qmsg -n "__fish_qmsg_using_subcommand help; and __fish_seen_subcommand_from bench" -f -a "durable" -d 'Messages a second that are on disk, each sent after the last was'

@@ -1,10 +1,22 @@
 //! What time it is, for people and for message ids.
 
+use std::time::{Duration, Instant};
+
 use jiff::{Timestamp, tz::TimeZone};
 
 /// Now, in milliseconds since 1970.
 pub(super) fn now_ms() -> u64 {
     u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default()
+}
+
+/// A moment to measure from, by the clock that never goes back.
+pub(super) fn moment() -> Instant {
+    Instant::now()
+}
+
+/// How long ago that was.
+pub(super) fn since(start: Instant) -> Duration {
+    start.elapsed()
 }
 
 /// RFC 3339 in UTC, with milliseconds.

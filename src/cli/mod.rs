@@ -1,6 +1,7 @@
 //! People: arguments, printing, errors, exit codes. The doc comments here are the help texts.
 
 mod address;
+mod bench;
 mod clock;
 mod connect;
 mod fail;
@@ -51,6 +52,7 @@ enum Verb {
     Send(send::SendArgs),
     Listen(listen::ListenArgs),
     Invite(invite::InviteArgs),
+    Bench(bench::BenchArgs),
 }
 
 /// How much is said on stderr, and how.
@@ -108,6 +110,7 @@ pub fn run(cli: &Cli) -> Exit {
         Verb::Send(args) => send::run(args, cli.talk),
         Verb::Listen(args) => listen::run(args, cli.talk),
         Verb::Invite(args) => invite::run(args),
+        Verb::Bench(args) => bench::run(args, cli.talk),
     };
     said.unwrap_or_else(|error| fail::tell(&error))
 }

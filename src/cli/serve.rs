@@ -235,7 +235,7 @@ fn announce(
 }
 
 /// The first SIGINT or SIGTERM, as the exit that it means.
-fn stop_signal() -> Result<impl Future<Output = Exit>> {
+pub(super) fn stop_signal() -> Result<impl Future<Output = Exit>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     Ok(async move {

@@ -24,7 +24,8 @@ fn read(path: &str) -> String {
 
 /// The program and its commands, as the pages show them.
 fn commands() -> Vec<Command> {
-    let mut whole = Cli::command().disable_help_subcommand(true);
+    let quiet = |command: Command| command.disable_help_subcommand(true);
+    let mut whole = quiet(Cli::command()).mut_subcommand("bench", quiet);
     whole.build();
     let mut commands: Vec<Command> = whole.get_subcommands().cloned().collect();
     commands.insert(0, whole);
@@ -46,16 +47,37 @@ fn page(command: &Command, prose: &str) -> String {
     man.render_name_section(&mut page).unwrap();
     man.render_synopsis_section(&mut page).unwrap();
     man.render_description_section(&mut page).unwrap();
-    if command.has_subcommands() {
+    // Commands of the program have pages of their own.
+    let is_program = command.get_name() == "qmsg";
+    if is_program {
         man.render_subcommands_section(&mut page).unwrap();
     }
     man.render_options_section(&mut page).unwrap();
-    let sections = String::from_utf8(page).unwrap();
+    let mut sections = String::from_utf8(page).unwrap();
     assert!(sections.contains(PREAMBLE));
+    if !is_program && command.has_subcommands() {
+        sections += ".SH COMMANDS\n";
+        sections.extend(command.get_subcommands().map(part));
+    }
     let sections = sections.replace(PREAMBLE, "");
     // A title of clap_mangen's without a date has its fields in the wrong places.
     let title = format!(".TH {name} 1 \"\" \"qmsg {}\" qmsg\n", env!("CARGO_PKG_VERSION"));
     format!("{PREAMBLE}{title}{sections}{prose}")
+}
+
+/// A command of a command, on the page of that: what it does, and the options that only it has.
+fn part(command: &Command) -> String {
+    let own = command.clone().mut_args(|arg| {
+        let is_elsewhere = arg.is_global_set() || arg.get_id() == "help";
+        arg.hide(is_elsewhere)
+    });
+    let man = Man::new(own);
+    let mut part = Vec::new();
+    man.render_description_section(&mut part).unwrap();
+    man.render_options_section(&mut part).unwrap();
+    let part = String::from_utf8(part).unwrap();
+    let part = part.replace(".SH DESCRIPTION\n", "").replace(".SH OPTIONS\n", "");
+    format!(".SS {}\n{part}", command.get_name())
 }
 
 fn pages() -> Files {

@@ -1,5 +1,6 @@
 //! End to end: real processes over real QUIC on loopback.
 
+mod bench;
 mod codes;
 mod delivery;
 mod hostile;

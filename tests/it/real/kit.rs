@@ -214,6 +214,18 @@ impl Running {
         signal(&self.child, name);
     }
 
+    /// Sends a signal to the one process that it has started itself.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn signal_child(&self, name: &str) {
+        let id = self.child.id();
+        let threads = std::fs::read_dir(format!("/proc/{id}/task")).unwrap();
+        let children: String = threads
+            .map(|thread| std::fs::read_to_string(thread.unwrap().path().join("children")).unwrap())
+            .collect();
+        let sent = Command::new("kill").args(["-s", name, children.trim()]).status().unwrap();
+        assert!(sent.success(), "kill -s {name} {children}");
+    }
+
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }

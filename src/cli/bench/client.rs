@@ -1,0 +1,358 @@
+//! Clients by the library, all in this process: a thousand processes would measure themselves.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use std::vec::IntoIter;
+
+use anyhow::Result;
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::cli::address::Server;
+use crate::cli::fail::{self, Exit, Failure};
+use crate::cli::{clock, connect as reach, send};
+use crate::client::{self, ClientError, Command, Settings};
+use crate::logic::{Event, Intent, Window};
+use crate::quic::{Dialer, Identity, Trust};
+use crate::wire::{Body, Pin, RoomName, Seq, Target, UserId};
+
+/// Commands and batches of events on their way.
+const QUEUE_MAX: usize = 256;
+/// As much as the server allows by default, as `listen` does.
+const WINDOW: Window = Window { messages: 1_024, bytes: 4 << 20 };
+/// Clients that are started at one time.
+const STARTING_MAX: usize = 64;
+
+/// How the messages of a run are kept. Everything that depends on it is in this file.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kept {
+    /// On the server's disk: accepted when they are there, and settled when the reader is done.
+    Stored,
+}
+
+/// What counts up while a run goes on. Cloning shares it.
+#[derive(Clone, Default)]
+pub(super) struct Counter(Arc<AtomicU64>);
+
+/// Where clients go, and as whom.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) server: Server,
+    pub(super) pin: Pin,
+    /// One key owns all ids: what it costs to make keys is not measured.
+    pub(super) identity: Identity,
+    pub(super) dialer: Dialer,
+    /// Of all names.
+    pub(super) prefix: String,
+    pub(super) patience: Duration,
+    pub(super) kept: Kept,
+}
+
+/// What a client is there for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wants {
+    /// To claim its id, and to stay and send.
+    Send,
+    /// To claim its id, and to take deliveries.
+    Receive,
+    /// To act as the id it has, and to leave.
+    Visit,
+}
+
+/// A running client.
+pub(super) struct Client {
+    pub(super) id: UserId,
+    server: String,
+    kept: Kept,
+    commands: mpsc::Sender<Command>,
+    events: mpsc::Receiver<Vec<Event>>,
+    /// Of the batch last taken.
+    taken: IntoIter<Event>,
+    end: JoinHandle<Result<Pin, ClientError>>,
+    welcomed: bool,
+    /// Sends without an answer.
+    unanswered: u64,
+    /// A report is not known to be recorded.
+    unsettled: bool,
+    /// Attempts to link that failed.
+    pub(super) retries: u64,
+}
+
+impl Counter {
+    pub(super) fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+
+    pub(super) fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Place {
+    fn id(&self, number: u64) -> UserId {
+        #[expect(clippy::expect_used, reason = "letters, digits and hyphens, far below the limit")]
+        format!("{}-{number}", self.prefix).parse().expect("a name")
+    }
+
+    pub(super) fn room(&self) -> RoomName {
+        #[expect(clippy::expect_used, reason = "as for an id")]
+        self.prefix.parse().expect("a name")
+    }
+
+    /// A client that is on its way to the server. Must be called inside a runtime.
+    pub(super) fn client(&self, number: u64, wants: Wants) -> Client {
+        let id = self.id(number);
+        let (server, trust) = (&self.server, Trust::Pin(self.pin));
+        let settings = Settings {
+            dial: reach::dial(server, trust, self.identity.clone(), wants != Wants::Visit),
+            dialer: Some(self.dialer.clone()),
+            intent: Intent {
+                id: id.clone(),
+                claim: wants != Wants::Visit,
+                code: None,
+                attach: (wants == Wants::Receive).then_some(WINDOW),
+                patience_ms: Some(self.patience.as_millis() as u64),
+            },
+            trust_remote: true,
+        };
+        let (commands, receiver) = mpsc::channel(QUEUE_MAX);
+        let (sender, events) = mpsc::channel(QUEUE_MAX);
+        Client {
+            id,
+            server: server.to_string(),
+            kept: self.kept,
+            commands,
+            events,
+            taken: Vec::new().into_iter(),
+            end: tokio::spawn(client::run(settings, receiver, sender)),
+            welcomed: false,
+            unanswered: 0,
+            unsettled: false,
+            retries: 0,
+        }
+    }
+
+    /// Clients with these numbers that are there, in no order.
+    pub(super) async fn clients(
+        &self,
+        numbers: impl IntoIterator<Item = u64>,
+        wants: Wants,
+        done: &Counter,
+    ) -> Result<Vec<Client>> {
+        let (mut starting, mut ready) = (JoinSet::new(), Vec::new());
+        for number in numbers {
+            if starting.len() == STARTING_MAX
+                && let Some(client) = starting.join_next().await
+            {
+                ready.push(client??);
+            }
+            let (mut client, done) = (self.client(number, wants), done.clone());
+            starting.spawn(async move {
+                client.arrives(wants).await?;
+                done.add(1);
+                anyhow::Ok(client)
+            });
+        }
+        while let Some(client) = starting.join_next().await {
+            ready.push(client??);
+        }
+        Ok(ready)
+    }
+}
+
+impl Client {
+    /// Waits until it is where it wants to be.
+    pub(super) async fn arrives(&mut self, wants: Wants) -> Result<()> {
+        match wants {
+            Wants::Receive => self.until(|event| *event == Event::CaughtUp).await?,
+            _ => self.until(|event| matches!(event, Event::Welcome { .. })).await?,
+        };
+        Ok(())
+    }
+
+    pub(super) async fn tell(&mut self, command: Command) -> Result<()> {
+        match &command {
+            Command::Send(_) => self.unanswered += 1,
+            Command::Processed(_) => self.unsettled = true,
+            Command::Enter(_) | Command::Leave(_) => {}
+        }
+        if self.commands.send(command).await.is_err() {
+            return Err(self.why_ended().await);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn send(&mut self, to: &Target, body: &Bytes) -> Result<()> {
+        self.tell(message(self.kept, to, body)).await
+    }
+
+    /// Sends so many messages as fast as the server takes them. When the last was accepted.
+    pub(super) async fn send_all(
+        &mut self,
+        to: &Target,
+        body: &Bytes,
+        count: u64,
+        done: &Counter,
+    ) -> Result<Instant> {
+        let (commands, kept) = (self.commands.clone(), self.kept);
+        let feed = async {
+            for _ in 0..count {
+                // Why it has ended is told to who waits for its events.
+                if commands.send(message(kept, to, body)).await.is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        let answers = async {
+            let mut accepted = 0;
+            while accepted < count {
+                let batch = self.batch().await?;
+                let is_answer = |event: &&Event| matches!(event, Event::Accepted { .. });
+                let answers = batch.iter().filter(is_answer).count() as u64;
+                accepted += answers;
+                done.add(answers);
+            }
+            anyhow::Ok(clock::moment())
+        };
+        tokio::try_join!(feed, answers).map(|((), last)| last)
+    }
+
+    /// Takes so many messages and reports each. When the last has come.
+    pub(super) async fn receive_all(&mut self, count: u64, done: &Counter) -> Result<Instant> {
+        let mut received = 0;
+        while received < count {
+            let seqs = seqs(&self.batch().await?);
+            received += seqs.len() as u64;
+            done.add(seqs.len() as u64);
+            self.processed(seqs).await?;
+        }
+        Ok(clock::moment())
+    }
+
+    /// Says that it has dealt with messages.
+    pub(super) async fn processed(&mut self, seqs: Vec<Seq>) -> Result<()> {
+        match self.kept {
+            Kept::Stored if !seqs.is_empty() => self.tell(Command::Processed(seqs)).await,
+            Kept::Stored => Ok(()),
+        }
+    }
+
+    /// Waits for a message, by what names it.
+    pub(super) async fn message(&mut self) -> Result<Seq> {
+        loop {
+            if let Event::Message { seq, .. } = self.event().await? {
+                return Ok(seq);
+            }
+        }
+    }
+
+    /// Waits until all that it sent is answered, and all that it reported is recorded.
+    pub(super) async fn quiet(&mut self) -> Result<()> {
+        while self.unanswered > 0 || self.unsettled {
+            self.event().await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn until(&mut self, wanted: impl Fn(&Event) -> bool) -> Result<Event> {
+        loop {
+            let event = self.event().await?;
+            if wanted(&event) {
+                return Ok(event);
+            }
+        }
+    }
+
+    async fn event(&mut self) -> Result<Event> {
+        loop {
+            if let Some(event) = self.taken.next() {
+                match event {
+                    Event::Accepted { .. } => self.unanswered = self.unanswered.saturating_sub(1),
+                    Event::Settled { pending: 0 } => self.unsettled = false,
+                    _ => {}
+                }
+                return Ok(event);
+            }
+            self.taken = self.batch().await?.into_iter();
+        }
+    }
+
+    /// The next events; what must not happen in a run is an error.
+    async fn batch(&mut self) -> Result<Vec<Event>> {
+        let Some(batch) = self.events.recv().await else { return Err(self.why_ended().await) };
+        batch.iter().try_for_each(|event| self.sound(event))?;
+        Ok(batch)
+    }
+
+    fn sound(&mut self, event: &Event) -> Result<()> {
+        match event {
+            Event::Welcome { .. } => self.welcomed = true,
+            Event::Offline if self.welcomed => {
+                let what = format!("the link to {} was lost in the middle of the run", self.server);
+                return Err(Failure::new(Exit::Unavailable, what)
+                    .hint("figures of the rest would mean nothing; is the server still there?")
+                    .into());
+            }
+            Event::Offline => self.retries += 1,
+            Event::Refused { why, .. } => {
+                return Err(fail::refusal(*why, "the receiver", &self.server).into());
+            }
+            Event::Lost { to, count } => {
+                let what = format!("{count} messages to {to} were removed before they were read");
+                return Err(Failure::new(Exit::Partial, what)
+                    .hint("raise the server's --max-mailbox, or send less")
+                    .into());
+            }
+            Event::RoomRefused { room } => {
+                let what = format!("{} has no room for {room}", self.server);
+                return Err(Failure::new(Exit::NoSpace, what).into());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Nothing came and nothing broke while nobody looked.
+    pub(super) fn is_undisturbed(&mut self) -> bool {
+        self.events.try_recv() == Err(mpsc::error::TryRecvError::Empty)
+    }
+
+    async fn why_ended(&mut self) -> anyhow::Error {
+        let error = match (&mut self.end).await {
+            Ok(Err(error)) => error,
+            Ok(Ok(_)) => ClientError::NoAnswer,
+            Err(panicked) => return panicked.into(),
+        };
+        fail::client_failure(error, &self.server, self.id.as_str())
+    }
+
+    /// Lets it do what it has to do, and leave: then all that it reported is recorded.
+    pub(super) async fn end(mut self) -> Result<()> {
+        // Its sender gone, the client ends when all is answered.
+        self.commands = mpsc::channel(1).0;
+        while let Some(batch) = self.events.recv().await {
+            batch.iter().try_for_each(|event| self.sound(event))?;
+        }
+        match (&mut self.end).await? {
+            Ok(_) => Ok(()),
+            Err(error) => Err(fail::client_failure(error, &self.server, self.id.as_str())),
+        }
+    }
+}
+
+fn message(kept: Kept, to: &Target, body: &Bytes) -> Command {
+    match kept {
+        Kept::Stored => Command::Send(send::draft(to.clone(), Body(body.clone()), false)),
+    }
+}
+
+fn seqs(batch: &[Event]) -> Vec<Seq> {
+    let seq = |event: &Event| match event {
+        Event::Message { seq, .. } => Some(*seq),
+        _ => None,
+    };
+    batch.iter().filter_map(seq).collect()
+}
