@@ -2,7 +2,6 @@
 //! disk that temporary directories are on.
 #![expect(clippy::unwrap_used, reason = "a reading that cannot be taken ends the bench")]
 
-mod clients;
 #[path = "../it/real/kit.rs"]
 #[expect(dead_code, reason = "the tests use the rest")]
 mod kit;
@@ -12,16 +11,13 @@ use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use jiff::Timestamp;
-use kit::{Home, Server};
-use tokio::runtime::{Builder, Runtime};
+use kit::Home;
+use serde_json::Value;
 
 const SENDS: usize = 100;
 const WARM_UPS: usize = 10;
 const LINES: usize = 100_000;
 const REPEATS: usize = 5;
-const LISTENERS: usize = 1_000;
-const IDLE: Duration = Duration::from_secs(5);
-const ROUNDS: usize = 2_000;
 
 fn main() {
     // `cargo test` starts benches too, to see that they do.
@@ -105,40 +101,23 @@ fn bulk() {
 
 /// From one client to another, both already there.
 fn one_round() {
-    let home = Home::new();
-    let server = home.serve(&[]);
-    let mut times = runtime().block_on(clients::rounds(&server, WARM_UPS + ROUNDS));
-    times.drain(..WARM_UPS);
-    let (median, p99) = (quantile(&mut times, 0.5), quantile(&mut times, 0.99));
-    row("send to listen between lasting clients", &format!("p50 {} p99 {}", ms(median), ms(p99)));
-    server.stop("TERM");
+    let figures = bench(&["latency", "-n", "2000"]);
+    let [p50, p99] = ["p50_us", "p99_us"].map(|key| figures[key].as_f64().unwrap() / 1e3);
+    row("send to listen between lasting clients", &format!("p50 {p50:.2} ms p99 {p99:.2} ms"));
 }
 
-/// The server is started anew between joining and listening, so that it has nothing from before.
 fn idle_listeners() {
-    let home = Home::new();
-    let server = home.serve(&[]);
-    let runtime = runtime();
-    let identities = runtime.block_on(clients::join(&server, LISTENERS));
-    server.stop("TERM");
-    let server = home.serve(&[]);
-    let before = resident_kib(&server);
-    row("serve, nobody there", &format!("{before} KiB"));
-    let (listening, busy) = runtime.block_on(async {
-        let listeners = clients::listen(&server, identities).await;
-        let (resident, cpu) = (resident_kib(&server), cpu(&server));
-        listeners.stay_silent(IDLE).await;
-        (resident, self::cpu(&server) - cpu)
-    });
-    row("serve, 1,000 idle listeners", &format!("{listening} KiB"));
-    let each = (listening - before) as f64 / LISTENERS as f64;
-    row("  each", &format!("{each:.1} KiB"));
-    row("  all, CPU time over 5 s", &ms(busy));
-    server.stop("TERM");
+    let figures = bench(&["idle", "--receivers", "1000", "--time", "5s"]);
+    row("serve, nobody there", &format!("{} KiB", figures["server_rss_empty_kib"]));
+    row("serve, 1,000 idle listeners", &format!("{} KiB", figures["server_rss_kib"]));
+    row("  each", &format!("{} KiB", figures["server_kib_each"]));
+    row("  all, part of a core", &format!("{} %", figures["server_cpu_percent"]));
 }
 
-fn runtime() -> Runtime {
-    Builder::new_current_thread().enable_all().build().unwrap()
+/// What the verb finds, with a server of its own.
+fn bench(args: &[&str]) -> Value {
+    let figures = Home::new().run(&[&["bench", "--json"], args].concat()).ok();
+    serde_json::from_str(&figures).unwrap()
 }
 
 fn ms(time: Duration) -> String {
@@ -148,20 +127,4 @@ fn ms(time: Duration) -> String {
 fn quantile(times: &mut [Duration], part: f64) -> Duration {
     times.sort_unstable();
     times[((times.len() - 1) as f64 * part).round() as usize]
-}
-
-fn resident_kib(server: &Server) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
-}
-
-/// Time on a processor, of all its threads.
-fn cpu(server: &Server) -> Duration {
-    let threads = fs::read_dir(format!("/proc/{}/task", server.child.id())).unwrap();
-    let nanoseconds = threads.map(|thread| {
-        let text = fs::read_to_string(thread.unwrap().path().join("schedstat")).unwrap();
-        text.split(' ').next().unwrap().parse::<u64>().unwrap()
-    });
-    Duration::from_nanos(nanoseconds.sum())
 }
