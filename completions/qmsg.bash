@@ -483,7 +483,7 @@ _qmsg() {
             return 0
             ;;
         qmsg__subcmd__bench__subcmd__latency)
-            opts="-n -s -q -v -h --count --size --server --pin --trust --json --timeout --quiet --verbose --color --help"
+            opts="-n -s -q -v -h --count --size --volatile --server --pin --trust --json --timeout --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -529,7 +529,7 @@ _qmsg() {
             return 0
             ;;
         qmsg__subcmd__bench__subcmd__throughput)
-            opts="-n -s -q -v -h --senders --receivers --count --size --server --pin --trust --json --timeout --quiet --verbose --color --help"
+            opts="-n -s -q -v -h --senders --receivers --count --size --volatile --server --pin --trust --json --timeout --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

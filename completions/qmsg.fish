@@ -145,6 +145,7 @@ complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcomm
 complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from latency" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'On a terminal, even if `NO_COLOR` is set'
 never\t'Nowhere'"
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from latency" -l volatile -d 'Messages that are passed on and not stored'
 complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from latency" -l trust -d 'Trust whatever key that server shows'
 complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from latency" -l json -d 'Print the figures as a JSON object'
 complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from latency" -s q -l quiet -d 'Say nothing but errors'
@@ -160,6 +161,7 @@ complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcomm
 complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from throughput" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'On a terminal, even if `NO_COLOR` is set'
 never\t'Nowhere'"
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from throughput" -l volatile -d 'Messages that are passed on and not stored'
 complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from throughput" -l trust -d 'Trust whatever key that server shows'
 complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from throughput" -l json -d 'Print the figures as a JSON object'
 complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from throughput" -s q -l quiet -d 'Say nothing but errors'

@@ -30,6 +30,8 @@ const STARTING_MAX: usize = 64;
 pub(super) enum Kept {
     /// On the server's disk: accepted when they are there, and settled when the reader is done.
     Stored,
+    /// Not at all: passed on to who listens.
+    Volatile,
 }
 
 /// What counts up while a run goes on. Cloning shares it.
@@ -175,7 +177,7 @@ impl Client {
     pub(super) async fn tell(&mut self, command: Command) -> Result<()> {
         match &command {
             Command::Send(_) => self.unanswered += 1,
-            Command::Processed(_) => self.unsettled = true,
+            Command::Processed(_) => self.unsettled = matches!(self.kept, Kept::Stored),
             Command::Enter(_) | Command::Leave(_) => {}
         }
         if self.commands.send(command).await.is_err() {
@@ -210,7 +212,8 @@ impl Client {
             let mut accepted = 0;
             while accepted < count {
                 let batch = self.batch().await?;
-                let is_answer = |event: &&Event| matches!(event, Event::Accepted { .. });
+                let is_answer =
+                    |event: &&Event| matches!(event, Event::Accepted { .. } | Event::Passed { .. });
                 let answers = batch.iter().filter(is_answer).count() as u64;
                 accepted += answers;
                 done.add(answers);
@@ -234,10 +237,7 @@ impl Client {
 
     /// Says that it has dealt with messages.
     pub(super) async fn processed(&mut self, seqs: Vec<Seq>) -> Result<()> {
-        match self.kept {
-            Kept::Stored if !seqs.is_empty() => self.tell(Command::Processed(seqs)).await,
-            Kept::Stored => Ok(()),
-        }
+        if seqs.is_empty() { Ok(()) } else { self.tell(Command::Processed(seqs)).await }
     }
 
     /// Waits for a message, by what names it.
@@ -270,7 +270,9 @@ impl Client {
         loop {
             if let Some(event) = self.taken.next() {
                 match event {
-                    Event::Accepted { .. } => self.unanswered = self.unanswered.saturating_sub(1),
+                    Event::Accepted { .. } | Event::Passed { .. } => {
+                        self.unanswered = self.unanswered.saturating_sub(1);
+                    }
                     Event::Settled { pending: 0 } => self.unsettled = false,
                     _ => {}
                 }
@@ -344,9 +346,8 @@ impl Client {
 }
 
 fn message(kept: Kept, to: &Target, body: &Bytes) -> Command {
-    match kept {
-        Kept::Stored => Command::Send(send::draft(to.clone(), Body(body.clone()), false)),
-    }
+    let volatile = matches!(kept, Kept::Volatile);
+    Command::Send(send::draft(to.clone(), Body(body.clone()), volatile))
 }
 
 fn seqs(batch: &[Event]) -> Vec<Seq> {

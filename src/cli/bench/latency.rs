@@ -21,8 +21,8 @@ const WARM_UPS: u64 = 10;
 /// Time of one message between two connected clients
 ///
 /// A message goes there, and as soon as it has arrived another comes back: half of that time is
-/// reported. Both are on the server's disk before they are delivered. The next round starts when
-/// everything is settled.
+/// reported. Without --volatile both are on the server's disk before they are delivered. The next
+/// round starts when everything is settled.
 #[derive(Debug, Args)]
 pub(super) struct Latency {
     /// Round trips
@@ -31,6 +31,9 @@ pub(super) struct Latency {
     /// Bytes of a message
     #[arg(long, value_name = "SIZE", default_value = "100", value_parser = units::size)]
     pub(super) size: u64,
+    /// Messages that are passed on and not stored
+    #[arg(long)]
+    pub(super) volatile: bool,
 }
 
 impl Latency {
@@ -54,6 +57,7 @@ impl Latency {
         bench.end(clients).await?;
         let mut report = Report::new("latency");
         report.put("count", "round trips", self.count, "");
+        report.put("volatile", "volatile", self.volatile, "");
         report.put("size", "size of a message", self.size, "bytes");
         report.times(&Times::new(times));
         report.spent(&spent, 2 * self.count);

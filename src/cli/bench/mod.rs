@@ -23,6 +23,7 @@ use crate::cli::fail::{self, Exit, Failure};
 use crate::cli::{Talk, connect as reach, serve, units};
 use crate::wire::Pin;
 
+use client::Kept;
 use report::Report;
 use run::Bench;
 
@@ -102,6 +103,14 @@ impl What {
         }
     }
 
+    fn kept(&self) -> Kept {
+        match self {
+            Self::Latency(latency::Latency { volatile: true, .. })
+            | Self::Throughput(throughput::Throughput { volatile: true, .. }) => Kept::Volatile,
+            _ => Kept::Stored,
+        }
+    }
+
     async fn run(&self, bench: &Bench) -> Result<Report> {
         match self {
             Self::Latency(it) => it.run(bench).await,
@@ -146,7 +155,7 @@ pub(super) fn run(args: &BenchArgs, talk: Talk) -> Result<Exit> {
 }
 
 async fn measure(args: &BenchArgs, talk: Talk) -> Result<Report> {
-    let bench = Bench::start(&args.how, args.what.size(), talk).await?;
+    let bench = Bench::start(&args.how, args.what.size(), args.what.kept(), talk).await?;
     let mut report = args.what.run(&bench).await?;
     report.conditions(&bench);
     Ok(report)

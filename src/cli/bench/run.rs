@@ -33,7 +33,7 @@ pub(super) struct Bench {
 
 impl Bench {
     /// Finds or starts a server and sees that it answers.
-    pub(super) async fn start(how: &How, size: u64, talk: Talk) -> Result<Self> {
+    pub(super) async fn start(how: &How, size: u64, kept: Kept, talk: Talk) -> Result<Self> {
         let mut random = [0; 4];
         rand::fill(&mut random).ok().context("no random bytes")?;
         let prefix = format!("bench-{}", HEXLOWER.encode(&random));
@@ -53,7 +53,7 @@ impl Bench {
         }
         let dialer = Dialer::new().map_err(|error| failure(error.into()))?;
         let patience = how.timeout;
-        let place = Place { server, pin, identity, dialer, prefix, patience, kept: Kept::Stored };
+        let place = Place { server, pin, identity, dialer, prefix, patience, kept };
         Ok(Self { host, place, timeout: how.timeout, talk })
     }
 

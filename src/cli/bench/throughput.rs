@@ -35,6 +35,9 @@ pub(super) struct Throughput {
     /// Bytes of a message
     #[arg(long, value_name = "SIZE", default_value = "100", value_parser = units::size)]
     pub(super) size: u64,
+    /// Messages that are passed on and not stored
+    #[arg(long)]
+    pub(super) volatile: bool,
 }
 
 impl Throughput {
@@ -72,6 +75,7 @@ impl Throughput {
         report.put("senders", "senders", self.senders, "");
         report.put("receivers", "receivers", self.receivers, "");
         report.put("count", "messages of each sender", self.count, "");
+        report.put("volatile", "volatile", self.volatile, "");
         report.put("size", "size of a message", self.size, "bytes");
         report.put("messages", "messages", messages, "");
         report.rate("accepted_per_s", "accepted", messages, accepted);

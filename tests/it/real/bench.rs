@@ -65,6 +65,17 @@ fn throughput() {
 }
 
 #[test]
+fn volatile_messages() {
+    let home = Home::new();
+    let figures = bench(&home, &["latency", "--volatile", "-n", "20"]);
+    assert_eq!(figures["volatile"], true);
+    times_are_in_order(&figures);
+    let args = ["throughput", "--volatile", "--senders", "2", "--receivers", "2", "-n", "3000"];
+    let figures = bench(&home, &args);
+    assert_eq!((&figures["messages"], &figures["volatile"]), (&6000.into(), &true.into()));
+}
+
+#[test]
 fn fanout() {
     let home = Home::new();
     let figures = bench(&home, &["fanout", "--receivers", "5", "--count", "50"]);
