@@ -1,7 +1,5 @@
 //! `qmsg join` and `qmsg leave`: ids and rooms.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use clap::Args;
 use tokio::sync::mpsc;
@@ -14,7 +12,7 @@ use crate::wire::{JoinCode, PORT, Pin, RoomName, Target, UserId};
 use super::address::{Server, Ticket};
 use super::fail::{self, Exit, Failure};
 use super::profile::{self, Profile};
-use super::{Talk, Who, connect, print, units};
+use super::{Patience, Talk, Who, connect, print};
 
 /// Claim an id on a server, or become a member of a room
 ///
@@ -60,15 +58,8 @@ pub(super) struct JoinArgs {
     /// Print what was done as a JSON object
     #[arg(long)]
     json: bool,
-    /// Give up when the server has not answered for this long
-    #[arg(
-        long,
-        value_name = "TIME",
-        env = "QMSG_TIMEOUT",
-        default_value = "10s",
-        value_parser = units::duration
-    )]
-    timeout: Duration,
+    #[command(flatten)]
+    patience: Patience,
 }
 
 /// End the membership of a room
@@ -84,15 +75,8 @@ pub(super) struct LeaveArgs {
     /// Print what was done as a JSON object
     #[arg(long)]
     json: bool,
-    /// Give up when the server has not answered for this long
-    #[arg(
-        long,
-        value_name = "TIME",
-        env = "QMSG_TIMEOUT",
-        default_value = "10s",
-        value_parser = units::duration
-    )]
-    timeout: Duration,
+    #[command(flatten)]
+    patience: Patience,
 }
 
 fn name(text: &str) -> Result<Target, String> {
@@ -116,14 +100,14 @@ pub(super) fn join(args: &JoinArgs, talk: Talk) -> Result<Exit> {
     match &args.name {
         Target::User(id) => join_id(id, args, talk),
         Target::Room(room) => {
-            change(&args.who, Command::Enter(room.clone()), args.timeout, args.json, talk)
+            change(&args.who, Command::Enter(room.clone()), args.patience, args.json, talk)
         }
         Target::All => Err(Failure::new(Exit::Usage, "everyone is in @all already").into()),
     }
 }
 
 pub(super) fn leave(args: &LeaveArgs, talk: Talk) -> Result<Exit> {
-    change(&args.who, Command::Leave(args.room.clone()), args.timeout, args.json, talk)
+    change(&args.who, Command::Leave(args.room.clone()), args.patience, args.json, talk)
 }
 
 fn join_id(id: &UserId, args: &JoinArgs, talk: Talk) -> Result<Exit> {
@@ -134,7 +118,7 @@ fn join_id(id: &UserId, args: &JoinArgs, talk: Talk) -> Result<Exit> {
     };
     let Claim { identity, server, trust, code } = claim;
     let dial = connect::dial(&server, trust, identity, false);
-    let patience_ms = Some(args.timeout.as_millis() as u64);
+    let patience_ms = args.patience.ms();
     let intent = Intent { id: id.clone(), claim: true, code, attach: None, patience_ms };
     let settings = client::Settings { dial, dialer: None, intent, trust_remote: args.trust };
     let (pin, events) = match talk_to(settings, None)? {
@@ -208,10 +192,10 @@ fn again(profile: &Profile, args: &JoinArgs) -> Result<Claim> {
 }
 
 /// Enters or leaves a room.
-fn change(who: &Who, command: Command, timeout: Duration, json: bool, talk: Talk) -> Result<Exit> {
+fn change(who: &Who, command: Command, patience: Patience, json: bool, talk: Talk) -> Result<Exit> {
     let Profile { id, identity, server, pin } = profile::choose(who)?;
     let dial = connect::dial(&server, Trust::Pin(pin), identity, false);
-    let patience_ms = Some(timeout.as_millis() as u64);
+    let patience_ms = patience.ms();
     let intent = Intent { id: id.clone(), claim: false, code: None, attach: None, patience_ms };
     let settings = client::Settings { dial, dialer: None, intent, trust_remote: false };
     let (_, events) = talk_to(settings, Some(command))?

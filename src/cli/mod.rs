@@ -15,6 +15,8 @@ mod send;
 mod serve;
 mod units;
 
+use std::time::Duration;
+
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 
@@ -98,6 +100,29 @@ struct Who {
     /// key must be the one that was seen when joining, wherever it is reached now.
     #[arg(short, long, value_name = "HOST[:PORT]", env = "QMSG_SERVER")]
     server: Option<Server>,
+}
+
+/// How long to wait.
+#[derive(Clone, Copy, Debug, Args)]
+struct Patience {
+    /// Give up when the server has not answered for this long
+    ///
+    /// Written like 500ms, 10s, 5m or 1h30m. Until then it tries again and again. What gave up may
+    /// still have reached the server: the exit code is then not 0, because nobody knows.
+    #[arg(
+        long,
+        value_name = "TIME",
+        env = "QMSG_TIMEOUT",
+        default_value = "10s",
+        value_parser = units::duration
+    )]
+    timeout: Duration,
+}
+
+impl Patience {
+    fn ms(self) -> Option<u64> {
+        Some(self.timeout.as_millis() as u64)
+    }
 }
 
 /// Runs the command line and says how it went. The error, if there is one, has been told.

@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use aws_lc_rs::rand;
@@ -20,7 +19,7 @@ use super::fail::{self, Exit, Failure};
 use super::input::{self, Cut, Framing, Input};
 use super::profile::{self, Profile};
 use super::units::Targets;
-use super::{Talk, Who, clock, connect, print, units};
+use super::{Patience, Talk, Who, clock, connect, print, units};
 
 /// Commands and events on their way between the parts of a send.
 const QUEUE_MAX: usize = 1024;
@@ -67,18 +66,8 @@ pub(super) struct SendArgs {
     /// Print a JSON object for each message and target
     #[arg(long)]
     json: bool,
-    /// Give up when the server has not answered for this long
-    ///
-    /// Written like 500ms, 10s, 5m or 1h30m. Until then it tries again and again. A send that gave
-    /// up may still have reached the server: the exit code is then not 0, because nobody knows.
-    #[arg(
-        long,
-        value_name = "TIME",
-        env = "QMSG_TIMEOUT",
-        default_value = "10s",
-        value_parser = units::duration
-    )]
-    timeout: Duration,
+    #[command(flatten)]
+    patience: Patience,
 }
 
 impl SendArgs {
@@ -109,7 +98,7 @@ pub(super) fn run(args: &SendArgs, talk: Talk) -> Result<Exit> {
     let Profile { id, identity, server, pin } = profile::choose(&args.who)?;
     let one = input.is_one();
     let bodies = bodies(input, talk)?;
-    let patience_ms = Some(args.timeout.as_millis() as u64);
+    let patience_ms = args.patience.ms();
     let settings = client::Settings {
         dial: connect::dial(&server, Trust::Pin(pin), identity, !one),
         dialer: None,
