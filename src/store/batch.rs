@@ -1,25 +1,23 @@
 //! One transaction: writes carried out in order, each seeing those before it.
 //!
-//! Rows that many writes of a batch touch (logs, cursors, the last seq) are changed in memory and
-//! written once, by [`Batch::finish`]. The caller begins and ends the transaction; a batch that is
-//! not finished is to be rolled back.
+//! Messages, and rows that many writes of a batch touch (logs, cursors, ids, the last seq), are
+//! gathered in memory and written once, by [`Batch::finish`]. The caller begins and ends the
+//! transaction; a batch that is not finished is to be rolled back.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use rusqlite::{CachedStatement, Connection, Error};
+use rusqlite::{Connection, Error};
 
 use super::file::code_hash;
 use super::names::{ALL, Names};
-use super::record::{self, Place};
-use super::sql::{Num, cursor, execute, first, num};
+use super::record;
+use super::run::{self, Run, drop_oldest};
+use super::sent::Sent;
+use super::sql::{Num, cursor, execute, first, num, unencodable};
 use super::sweep;
 use crate::durable::{Cursor, Outcome, Quotas, Write};
 use crate::wire::{JoinCode, Message, Pin, RoomName, Seq, Target, UserId};
-
-const NOTE_SENT: &str = "INSERT OR IGNORE INTO sent (id, user) VALUES (?1, ?2)";
-const ADD_MESSAGE: &str = "INSERT INTO message \
-    (seq, log, ordinal, sender, time_ms, bytes, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
 /// A transaction being put together.
 pub(super) struct Batch<'a> {
@@ -28,13 +26,21 @@ pub(super) struct Batch<'a> {
     names: &'a mut Names,
     sweep_after: &'a mut Seq,
     last_seq: Seq,
-    /// Each as it stands in its table, and as it is now.
-    logs: BTreeMap<i64, (Log, Log)>,
+    logs: BTreeMap<i64, Touched>,
+    /// Full runs with their logs.
+    runs: Vec<(i64, Run)>,
+    sent: Sent,
     /// By user and log; furthest positions not yet written.
     cursors: BTreeMap<(i64, i64), Cursor>,
-    /// What every message needs; looking them up for each would cost a seventh of its time.
-    note_sent: CachedStatement<'a>,
-    add_message: CachedStatement<'a>,
+}
+
+/// A log that the batch has to do with.
+struct Touched {
+    /// As it stands in its table.
+    before: Log,
+    now: Log,
+    /// Its newest messages.
+    run: Run,
 }
 
 /// What is known of a log as a whole.
@@ -50,7 +56,7 @@ pub(super) struct Log {
 }
 
 impl Log {
-    fn exceeds(&self, quotas: &Quotas) -> bool {
+    pub(super) fn exceeds(&self, quotas: &Quotas) -> bool {
         self.kept_messages > quotas.log_messages_max || self.kept_bytes > quotas.log_bytes_max
     }
 
@@ -82,10 +88,8 @@ impl<'a> Batch<'a> {
     ) -> rusqlite::Result<Self> {
         let last_seq = first(db, "SELECT last_seq FROM state", (), |row| num(row, 0))?;
         let last_seq = last_seq.ok_or(Error::QueryReturnedNoRows)?;
-        let (logs, cursors) = Default::default();
-        let note_sent = db.prepare_cached(NOTE_SENT)?;
-        let add_message = db.prepare_cached(ADD_MESSAGE)?;
-        Ok(Self { db, quotas, names, sweep_after, last_seq, logs, cursors, note_sent, add_message })
+        let (logs, runs, sent, cursors) = Default::default();
+        Ok(Self { db, quotas, names, sweep_after, last_seq, logs, runs, sent, cursors })
     }
 
     /// Carries out one write.
@@ -103,6 +107,7 @@ impl<'a> Batch<'a> {
             Write::Leave { user, room } => self.leave(user, room),
             Write::Sweep { now_ms } => {
                 self.write_cursors()?;
+                self.write_messages()?;
                 let (after, more) = sweep::sweep(self, *self.sweep_after, *now_ms)?;
                 *self.sweep_after = after;
                 Ok(Outcome::Swept { more })
@@ -113,8 +118,9 @@ impl<'a> Batch<'a> {
     /// Writes what is only in memory yet.
     pub(super) fn finish(mut self) -> rusqlite::Result<()> {
         self.write_cursors()?;
-        let changed = self.logs.iter().filter(|(_, (before, now))| before != now);
-        for (no, (_, now)) in changed {
+        self.write_messages()?;
+        let changed = self.logs.iter().filter(|(_, log)| log.before != log.now);
+        for (no, Touched { now, .. }) in changed {
             const SQL: &str = "INSERT OR REPLACE INTO log (no, last_seq, last_ordinal, \
                 kept_messages, kept_bytes, removed_seq, removed_ordinal) \
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -130,11 +136,15 @@ impl<'a> Batch<'a> {
 
     /// The log with this number, to be changed.
     pub(super) fn log(&mut self, no: i64) -> rusqlite::Result<&mut Log> {
+        self.touch(no).map(|touched| &mut touched.now)
+    }
+
+    fn touch(&mut self, no: i64) -> rusqlite::Result<&mut Touched> {
         match self.logs.entry(no) {
-            Entry::Occupied(known) => Ok(&mut known.into_mut().1),
+            Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(place) => {
                 let log = read_log(self.db, no)?.unwrap_or_default();
-                Ok(&mut place.insert((log, log)).1)
+                Ok(place.insert(Touched { before: log, now: log, run: Run::default() }))
             }
         }
     }
@@ -179,49 +189,42 @@ impl<'a> Batch<'a> {
             return Ok(Outcome::UnknownTarget);
         };
         let (bytes, quotas) = (message.len_bytes(), self.quotas);
-        let sent = (message.id.as_bytes(), sender);
         if no > 0 && !self.log(no)?.admits(bytes, quotas) {
-            const SQL: &str = "SELECT 1 FROM sent WHERE id = ?1 AND user = ?2";
-            let before = first(db, SQL, sent, |_| Ok(()))?;
-            return Ok(if before.is_some() { Outcome::Duplicate } else { Outcome::Full });
+            let before = self.sent.has(db, message.id, sender)?;
+            return Ok(if before { Outcome::Duplicate } else { Outcome::Full });
         }
-        if self.note_sent.execute(sent)? == 0 {
+        if !self.sent.note(db, message.id, sender)? {
             return Ok(Outcome::Duplicate);
         }
         self.last_seq += 1;
         let seq = self.last_seq;
-        let log = self.log(no)?;
+        let Touched { now: log, run, .. } = self.touch(no)?;
         log.last_seq = seq;
         log.last_ordinal += 1;
         log.kept_messages += 1;
         log.kept_bytes = log.kept_bytes.saturating_add(bytes);
         let ordinal = log.last_ordinal;
-        let record =
-            record::encode(Place { log: no, seq, ordinal }, message).map_err(unencodable)?;
-        let time = Num(message.time_ms);
-        let row = (Num(seq), no, Num(ordinal), sender, time, Num(bytes), record);
-        self.add_message.execute(row)?;
-        if no <= 0 {
-            self.drop_oldest(no)?;
-        }
+        let full = run.is_full(message).then(|| std::mem::take(run));
+        run.push((seq, ordinal), (sender, bytes), message).map_err(unencodable)?;
+        self.runs.extend(full.map(|run| (no, run)));
         Ok(Outcome::Stored { seq, ordinal })
     }
 
-    /// Brings the log of a room or of `@all` within its quota, but leaves it its newest message.
-    fn drop_oldest(&mut self, no: i64) -> rusqlite::Result<()> {
-        let (db, quotas) = (self.db, self.quotas);
-        let log = self.log(no)?;
-        while log.exceeds(quotas) {
-            const SQL: &str =
-                "SELECT seq, ordinal, bytes FROM message WHERE log = ?1 ORDER BY seq LIMIT 1";
-            let oldest =
-                first(db, SQL, [no], |row| Ok((num(row, 0)?, num(row, 1)?, num(row, 2)?)))?;
-            let Some((seq, ordinal, bytes)) = oldest.filter(|&(seq, ..)| seq < log.last_seq) else {
-                break;
-            };
-            execute(db, "DELETE FROM message WHERE seq = ?1", [Num(seq)])?;
-            log.keep_less(1, bytes);
-            log.note_removed(seq, ordinal);
+    /// Writes the messages that are only in memory yet, with their ids, and then drops what is over
+    /// quota: to drop after each message would leave the same.
+    fn write_messages(&mut self) -> rusqlite::Result<()> {
+        self.sent.write(self.db)?;
+        let mut runs = std::mem::take(&mut self.runs);
+        let open = self.logs.iter_mut().filter(|(_, log)| !log.run.is_empty());
+        runs.extend(open.map(|(no, log)| (*no, std::mem::take(&mut log.run))));
+        // Ascending, every row goes to the end of the table.
+        runs.sort_unstable_by_key(|(_, run)| run.last());
+        let mut insert = self.db.prepare_cached(run::INSERT)?;
+        for (no, run) in &runs {
+            run.insert(&mut insert, *no)?;
+        }
+        for (no, log) in self.logs.range_mut(..=ALL) {
+            drop_oldest(self.db, *no, &mut log.now, self.quotas)?;
         }
         Ok(())
     }
@@ -351,8 +354,4 @@ fn put_cursor(db: &Connection, user: i64, no: i64, cursor: &Cursor) -> rusqlite:
         VALUES (?1, ?2, ?3, ?4, ?5)";
     let above = record::encode_above(&cursor.above).map_err(unencodable)?;
     execute(db, SQL, (user, no, Num(cursor.through), Num(cursor.ordinal), above)).map(drop)
-}
-
-fn unencodable(cause: record::EncodeError) -> Error {
-    Error::ToSqlConversionFailure(cause.into())
 }

@@ -15,7 +15,7 @@ use crate::wire::JoinCode;
 /// "qmsg": says whose file it is, to us and to file(1).
 const APPLICATION_ID: i32 = 0x716d_7367;
 /// The number of the tables below.
-const FORMAT: i32 = 1;
+const FORMAT: i32 = 2;
 /// 3.51.3 mends a race of checkpoint and commit that could lose what the WAL held.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// How long to wait for a transaction of another process, such as `qmsg invite`.
@@ -24,6 +24,7 @@ const STATEMENTS_CACHED_MAX: usize = 64;
 
 /// `cursor.log` below 0 is a room: such a row is the membership. A user's own log and `@all` need
 /// no row: their cursors start at 0 and at `user.since_*`. `log` has a row once it has a message.
+/// `run.last` is the seq of the run's last message; the index has it too, behind the log.
 const TABLES: &str = "
 CREATE TABLE state (last_seq INTEGER NOT NULL) STRICT;
 INSERT INTO state VALUES (0);
@@ -35,12 +36,13 @@ CREATE TABLE log (
     no INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL, last_ordinal INTEGER NOT NULL,
     kept_messages INTEGER NOT NULL, kept_bytes INTEGER NOT NULL,
     removed_seq INTEGER NOT NULL, removed_ordinal INTEGER NOT NULL) STRICT;
-CREATE TABLE message (
-    seq INTEGER PRIMARY KEY, log INTEGER NOT NULL, ordinal INTEGER NOT NULL,
-    sender INTEGER NOT NULL, time_ms INTEGER NOT NULL, bytes INTEGER NOT NULL,
-    record BLOB NOT NULL) STRICT;
-CREATE INDEX message_log ON message (log, seq);
-CREATE TABLE sent (id BLOB, user INTEGER, PRIMARY KEY (id, user)) STRICT, WITHOUT ROWID;
+CREATE TABLE run (
+    last INTEGER PRIMARY KEY, log INTEGER NOT NULL, last_ordinal INTEGER NOT NULL,
+    messages INTEGER NOT NULL, bytes INTEGER NOT NULL, time_ms INTEGER NOT NULL,
+    head BLOB NOT NULL, records BLOB NOT NULL) STRICT;
+CREATE INDEX run_log ON run (log);
+CREATE TABLE sent (
+    no INTEGER PRIMARY KEY, begin BLOB NOT NULL UNIQUE, ids BLOB NOT NULL) STRICT;
 CREATE TABLE cursor (
     user INTEGER, log INTEGER, through INTEGER NOT NULL, ordinal INTEGER NOT NULL,
     above BLOB NOT NULL, PRIMARY KEY (user, log)) STRICT, WITHOUT ROWID;

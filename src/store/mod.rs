@@ -9,13 +9,17 @@
 //! - `file`: directory, lock, format, pragmas, tables.
 //! - `writer`, `batch`, `sweep`: the thread; one transaction; removing what is old.
 //! - `reader`: the thread; pages.
-//! - `record`: messages as bytes, with a checksum. `names`, `sql`: small helpers.
+//! - `run`: the messages of one log that one batch brings, as one row. `record`: as bytes, with
+//!   checksums. `sent`: the ids that a duplicate is known by.
+//! - `names`, `sql`: small helpers.
 
 mod batch;
 mod file;
 mod names;
 mod reader;
 mod record;
+mod run;
+mod sent;
 mod sql;
 mod sweep;
 mod writer;

@@ -1,22 +1,24 @@
 //! The reading thread: every read is one transaction, so that all it finds is of one moment.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
 use rusqlite::types::Type;
-use rusqlite::{Connection, Error, Statement};
+use rusqlite::{Connection, Error};
 
 use super::batch::{Log, owner, read_log, since};
 use super::names::{ALL, Names};
-use super::record::{self, Place};
+use super::record::{self, Entry, Rot};
+use super::run::{self, Piece, Stored};
 use super::sql::{Num, cursor, cursor_at, first, num};
 use super::{Done, Report, StoreError};
 use crate::durable::{Cursor, Found, Item, Page, Read, Record, Ticket};
 use crate::wire::{RoomName, Seq, Target, UserId};
 
-/// Messages of one log whose numbers are fetched at a time; bodies are fetched one by one.
-const AHEAD: u64 = 32;
+/// When so many messages of one log are known no more of its runs are looked at.
+const AHEAD: usize = 32;
 
 /// Answers reads until there can be no more, or one fails.
 pub(super) fn run(db: &Connection, asked: &Receiver<(Ticket, Read)>, report: &Report) {
@@ -90,14 +92,14 @@ fn page(
 ) -> rusqlite::Result<Page> {
     let mut page = Page { items: Vec::new(), through: last_seq, complete: true };
     let (mut messages, mut bytes) = (0, 0_u64);
-    let mut record = db.prepare_cached("SELECT record FROM message WHERE seq = ?1")?;
-    while let Some((seq, found)) = merge.next(db)? {
-        let (to, head) = match found {
-            Head::Removed { to, ordinal } => {
-                page.items.push(Item::Removed { log: to, seq, ordinal });
+    while let Some((index, front)) = merge.next(db)? {
+        let log = &mut merge.logs[index];
+        let head = match front {
+            Front::Removed { seq, ordinal } => {
+                page.items.push(Item::Removed { log: log.to.clone(), seq, ordinal });
                 continue;
             }
-            Head::Message { to, head } => (to, head),
+            Front::Message(head) => head,
         };
         let total = bytes.saturating_add(head.bytes);
         if messages > 0 && (messages >= messages_max || total > bytes_max) {
@@ -106,22 +108,10 @@ fn page(
             break;
         }
         (messages, bytes) = (messages + 1, total);
-        page.items.push(message(&mut record, to, head)?);
+        page.items.push(log.message(db, head)?);
+        merge.line_up(db, index)?;
     }
     Ok(page)
-}
-
-fn message(record: &mut Statement<'_>, to: Target, head: MessageHead) -> rusqlite::Result<Item> {
-    let MessageHead { place: place @ Place { seq, ordinal, .. }, .. } = head;
-    let read = record
-        .query_row([Num(seq)], |row| Ok(record::decode(place, row.get_ref(0)?.as_blob()?)))?;
-    Ok(match read {
-        Ok(message) => Item::Message(Record { seq, ordinal, message: Arc::new(message) }),
-        Err(rot) => {
-            tracing::error!(log = %to, seq, ordinal, "a stored message is damaged: {rot}");
-            Item::Rotten { log: to, seq, ordinal }
-        }
-    })
 }
 
 /// Several logs as one sequence, without the reader's own messages.
@@ -136,21 +126,27 @@ struct Merge<'a> {
 struct Ahead<'a> {
     to: &'a Target,
     no: i64,
-    /// Where to fetch from when there is nothing more here; `None` at the end.
+    /// Behind which run to go on when there is nothing more here; `None` at the end.
     after: Option<Seq>,
     removed: Option<(Seq, u64)>,
     heads: VecDeque<MessageHead>,
+    /// The records of the run that a message was last taken from, by its last seq.
+    records: Option<(Seq, Vec<u8>)>,
 }
 
-#[derive(Clone, Copy)]
 struct MessageHead {
-    place: Place,
+    seq: Seq,
+    ordinal: u64,
     bytes: u64,
+    /// Last seq of its run.
+    run: Seq,
+    /// What is needed to decode it.
+    body: Result<(Entry, UserId, Range<usize>), Rot>,
 }
 
-enum Head {
-    Removed { to: Target, ordinal: u64 },
-    Message { to: Target, head: MessageHead },
+enum Front {
+    Removed { seq: Seq, ordinal: u64 },
+    Message(MessageHead),
 }
 
 impl<'a> Merge<'a> {
@@ -175,25 +171,23 @@ impl<'a> Merge<'a> {
                 continue;
             }
             let removed = (removed_seq > after).then_some((removed_seq, removed_ordinal));
-            merge.logs.push(Ahead { to, no, after: Some(after), removed, heads: VecDeque::new() });
+            // What is removed may still be there, in a run that is not removed whole.
+            let (after, heads) = (Some(after.max(removed_seq)), VecDeque::new());
+            merge.logs.push(Ahead { to, no, after, removed, heads, records: None });
             merge.line_up(db, merge.logs.len() - 1)?;
         }
         Ok(merge)
     }
 
-    fn next(&mut self, db: &Connection) -> rusqlite::Result<Option<(Seq, Head)>> {
-        let Some((seq, index)) = self.fronts.pop_first() else { return Ok(None) };
+    /// What comes next, and in which log, which is then to be lined up again if it was a message.
+    fn next(&mut self, db: &Connection) -> rusqlite::Result<Option<(usize, Front)>> {
+        let Some((_, index)) = self.fronts.pop_first() else { return Ok(None) };
         let log = &mut self.logs[index];
-        let to = log.to.clone();
-        let head = if let Some((_, ordinal)) = log.removed.take() {
-            Head::Removed { to, ordinal }
-        } else if let Some(head) = log.heads.pop_front() {
-            Head::Message { to, head }
-        } else {
-            return Ok(None);
-        };
-        self.line_up(db, index)?;
-        Ok(Some((seq, head)))
+        if let Some((seq, ordinal)) = log.removed.take() {
+            self.line_up(db, index)?;
+            return Ok(Some((index, Front::Removed { seq, ordinal })));
+        }
+        Ok(log.heads.pop_front().map(|head| (index, Front::Message(head))))
     }
 
     /// Puts a log among the fronts, unless it has ended.
@@ -203,7 +197,7 @@ impl<'a> Merge<'a> {
             log.fetch(db, self.reader)?;
         }
         let removed = log.removed.map(|(seq, _)| seq);
-        if let Some(seq) = removed.or(log.heads.front().map(|head| head.place.seq)) {
+        if let Some(seq) = removed.or(log.heads.front().map(|head| head.seq)) {
             self.fronts.insert(seq, index);
         }
         Ok(())
@@ -211,20 +205,69 @@ impl<'a> Merge<'a> {
 }
 
 impl Ahead<'_> {
+    /// Makes out what comes next, a number of runs at a time.
     fn fetch(&mut self, db: &Connection, reader: i64) -> rusqlite::Result<()> {
-        const SQL: &str = "SELECT seq, ordinal, bytes FROM message \
-            WHERE log = ?1 AND seq > ?2 AND sender <> ?3 ORDER BY seq LIMIT ?4";
-        let Some(after) = self.after else { return Ok(()) };
+        const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, head FROM run \
+            WHERE log = ?1 AND last > ?2 ORDER BY last";
+        let Some(after) = self.after.take() else { return Ok(()) };
         // In the own log even what one sent oneself is to be read.
         let left_out = if self.no > ALL { NOBODY } else { reader };
         let mut statement = db.prepare_cached(SQL)?;
-        let rows = statement.query_map((self.no, Num(after), left_out, Num(AHEAD)), |row| {
-            let place = Place { log: self.no, seq: num(row, 0)?, ordinal: num(row, 1)? };
-            Ok(MessageHead { place, bytes: num(row, 2)? })
-        })?;
-        self.heads = rows.collect::<rusqlite::Result<_>>()?;
-        let whole = self.heads.len() as u64 == AHEAD;
-        self.after = self.heads.back().filter(|_| whole).map(|head| head.place.seq);
+        let mut rows = statement.query((self.no, Num(after)))?;
+        while let Some(row) = rows.next()? {
+            let run = Stored::at(row)?;
+            let last = run.place.last;
+            self.add(run, after, left_out);
+            if self.heads.len() >= AHEAD {
+                self.after = Some(last);
+                break;
+            }
+        }
         Ok(())
+    }
+
+    fn add(&mut self, run: Stored, after: Seq, left_out: i64) {
+        let last = run.place.last;
+        let head = match run.head {
+            Ok(head) => head,
+            Err(rot) => {
+                let (Piece { seq, ordinal, bytes, .. }, body) = (run.whole, Err(rot));
+                self.heads.push_back(MessageHead { seq, ordinal, bytes, run: last, body });
+                return;
+            }
+        };
+        for (entry, record) in head.spans().filter(|(entry, _)| entry.seq > after) {
+            let (sender, from) = head.sender(entry);
+            if sender != left_out {
+                let &Entry { seq, ordinal, bytes, .. } = entry;
+                let body = Ok((*entry, from.clone(), record));
+                self.heads.push_back(MessageHead { seq, ordinal, bytes, run: last, body });
+            }
+        }
+    }
+
+    /// The message itself. The records of a run are fetched once while they are taken in turn.
+    fn message(&mut self, db: &Connection, head: MessageHead) -> rusqlite::Result<Item> {
+        let MessageHead { seq, ordinal, run, body, .. } = head;
+        let read = match body {
+            Ok((entry, from, span)) => {
+                let records = match self.records.take() {
+                    Some((known, records)) if known == run => records,
+                    _ => run::records(db, run)?,
+                };
+                let record = records.get(span).unwrap_or_default();
+                let read = record::decode(&entry, from, self.to.clone(), record);
+                self.records = Some((run, records));
+                read
+            }
+            Err(rot) => Err(rot),
+        };
+        Ok(match read {
+            Ok(message) => Item::Message(Record { seq, ordinal, message: Arc::new(message) }),
+            Err(rot) => {
+                tracing::error!(log = %self.to, seq, ordinal, "what is stored is damaged: {rot}");
+                Item::Rotten { log: self.to.clone(), seq, ordinal }
+            }
+        })
     }
 }

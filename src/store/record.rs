@@ -1,9 +1,14 @@
-//! Messages and cursors as bytes in the tables.
+//! Runs of messages, and cursors, as bytes in the tables.
 //!
-//! A message is stored as 16 bytes of checksum, a version byte and a postcard value. The order of
-//! the fields is the format: another one needs another version byte.
+//! A run has a head and its records. A record is the message's id (16 bytes), its headers as a
+//! postcard value, and its body to the end. What else there is to know of the messages stands in
+//! the head: 16 bytes of checksum, a version byte and a postcard value, in which the order of the
+//! fields is the format: another one needs another version byte. The head has the checksum of every
+//! record, so the bytes of one cannot pass for another's.
 
-use aws_lc_rs::digest::{Context, SHA256};
+use std::ops::Range;
+
+use aws_lc_rs::digest::{Context, SHA256, digest};
 pub(super) use postcard::Error as EncodeError;
 use serde::{Deserialize, Serialize};
 
@@ -12,61 +17,152 @@ use crate::wire::{Body, Headers, Message, MsgId, Seq, Target, UserId};
 const SUM_LEN: usize = 16;
 const VERSION: u8 = 1;
 
-/// Where a record stands. Part of its checksum: one row's bytes must not pass for another's.
+/// Which run it is. Part of its head's checksum: one row's bytes must not pass for another's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) log: i64,
+    /// Seq of its last message.
+    pub(super) last: Seq,
+}
+
+/// What is known of a run's messages without their records.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Head {
+    /// Number and name of each.
+    senders: Vec<(i64, UserId)>,
+    /// Ascending by seq.
+    pub(super) entries: Vec<Entry>,
+}
+
+/// What is known of one message.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Entry {
     pub(super) seq: Seq,
     pub(super) ordinal: u64,
+    pub(super) time_ms: u64,
+    /// As quotas count.
+    pub(super) bytes: u64,
+    /// Index of its sender.
+    sender: u32,
+    /// Length of its record, which begins where the one before ends.
+    len: u64,
+    sum: Sum,
 }
+
+impl Entry {
+    /// The same with a record of another length.
+    pub(super) fn with_len(self, len: usize) -> Self {
+        Self { len: len as u64, ..self }
+    }
+}
+
+type Sum = [u8; SUM_LEN];
 
 /// Why stored bytes are not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Rot {
     #[error("the bytes do not match their checksum")]
     Sum,
-    #[error("record version {0} is not known")]
+    #[error("version {0} is not known")]
     Version(u8),
-    #[error("the bytes are whole but no message")]
+    #[error("the bytes are whole but mean nothing")]
     Undecodable,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    id: MsgId,
+impl Head {
+    /// Adds a message, whose record goes to the end of `records`.
+    pub(super) fn push(
+        &mut self,
+        (seq, ordinal): (Seq, u64),
+        (sender, bytes): (i64, u64),
+        message: &Message,
+        records: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        let start = records.len();
+        records.extend_from_slice(message.id.as_bytes());
+        *records = postcard::to_extend(&message.headers, std::mem::take(records))?;
+        records.extend_from_slice(&message.body.0);
+        let record = &records[start..];
+        let (len, sum) = (record.len() as u64, sum_of(record));
+        let sender = self.sender_index(sender, &message.from);
+        let time_ms = message.time_ms;
+        self.entries.push(Entry { seq, ordinal, time_ms, bytes, sender, len, sum });
+        Ok(())
+    }
+
+    /// The number and the name of who sent a message of this head.
+    pub(super) fn sender(&self, entry: &Entry) -> (i64, &UserId) {
+        // `decode` has seen to it that every entry has one.
+        let (no, id) = &self.senders[entry.sender as usize];
+        (*no, id)
+    }
+
+    /// Every message with where its record is among the run's.
+    pub(super) fn spans(&self) -> impl Iterator<Item = (&Entry, Range<usize>)> {
+        let mut start = 0_usize;
+        self.entries.iter().map(move |entry| {
+            let end = start.saturating_add(usize::try_from(entry.len).unwrap_or(usize::MAX));
+            (entry, std::mem::replace(&mut start, end)..end)
+        })
+    }
+
+    /// One that can take some of the entries of this one.
+    pub(super) fn without_entries(&self) -> Self {
+        Self { senders: self.senders.clone(), entries: Vec::new() }
+    }
+
+    /// As bytes.
+    pub(super) fn encode(&self, place: Place) -> Result<Vec<u8>, EncodeError> {
+        let mut head = Vec::with_capacity(32 + self.entries.len() * 48);
+        head.resize(SUM_LEN, 0);
+        head.push(VERSION);
+        let mut bytes = postcard::to_extend(self, head)?;
+        let sum = sum_at(place, &bytes[SUM_LEN..]);
+        bytes[..SUM_LEN].copy_from_slice(&sum);
+        Ok(bytes)
+    }
+
+    /// The reverse of `encode`.
+    pub(super) fn decode(place: Place, bytes: &[u8]) -> Result<Self, Rot> {
+        let (stored_sum, rest) = bytes.split_first_chunk::<SUM_LEN>().ok_or(Rot::Sum)?;
+        if *stored_sum != sum_at(place, rest) {
+            return Err(Rot::Sum);
+        }
+        let (&version, value) = rest.split_first().ok_or(Rot::Undecodable)?;
+        if version != VERSION {
+            return Err(Rot::Version(version));
+        }
+        let head: Self = postcard::from_bytes(value).map_err(|_| Rot::Undecodable)?;
+        let whole = head.entries.iter().all(|e| (e.sender as usize) < head.senders.len());
+        if whole { Ok(head) } else { Err(Rot::Undecodable) }
+    }
+
+    fn sender_index(&mut self, no: i64, id: &UserId) -> u32 {
+        // The last one first: often there is one sender only.
+        let known = self.senders.iter().rposition(|&(known, _)| known == no);
+        let index = known.unwrap_or_else(|| {
+            self.senders.push((no, id.clone()));
+            self.senders.len() - 1
+        });
+        index as u32
+    }
+}
+
+/// The message of an entry.
+pub(super) fn decode(
+    entry: &Entry,
     from: UserId,
     to: Target,
-    time_ms: u64,
-    headers: Headers,
-    body: Body,
-}
-
-/// The bytes to store for a message at its place.
-pub(super) fn encode(place: Place, message: &Message) -> Result<Vec<u8>, EncodeError> {
-    let Message { id, from, to, time_ms, headers, body } = message.clone();
-    let stored = Stored { id, from, to, time_ms, headers, body };
-    let mut head = Vec::with_capacity(message.body.len() + 128);
-    head.resize(SUM_LEN, 0);
-    head.push(VERSION);
-    let mut bytes = postcard::to_extend(&stored, head)?;
-    let sum = sum(place, &bytes[SUM_LEN..]);
-    bytes[..SUM_LEN].copy_from_slice(&sum);
-    Ok(bytes)
-}
-
-/// The message that was stored at its place.
-pub(super) fn decode(place: Place, bytes: &[u8]) -> Result<Message, Rot> {
-    let (stored_sum, rest) = bytes.split_first_chunk::<SUM_LEN>().ok_or(Rot::Sum)?;
-    if *stored_sum != sum(place, rest) {
+    record: &[u8],
+) -> Result<Message, Rot> {
+    if entry.sum != sum_of(record) {
         return Err(Rot::Sum);
     }
-    let (&version, value) = rest.split_first().ok_or(Rot::Undecodable)?;
-    if version != VERSION {
-        return Err(Rot::Version(version));
-    }
-    let stored: Stored = postcard::from_bytes(value).map_err(|_| Rot::Undecodable)?;
-    let Stored { id, from, to, time_ms, headers, body } = stored;
-    Ok(Message { id, from, to, time_ms, headers, body })
+    let (id, rest) = record.split_first_chunk().ok_or(Rot::Undecodable)?;
+    let (headers, body): (Headers, _) =
+        postcard::take_from_bytes(rest).map_err(|_| Rot::Undecodable)?;
+    let (id, body) = (MsgId::from_bytes(*id), Body(body.to_vec().into()));
+    Ok(Message { id, from, to, time_ms: entry.time_ms, headers, body })
 }
 
 /// [`Cursor::above`](crate::durable::Cursor) as bytes.
@@ -79,13 +175,20 @@ pub(super) fn decode_above(bytes: &[u8]) -> Result<Vec<Seq>, EncodeError> {
     if bytes.is_empty() { Ok(Vec::new()) } else { postcard::from_bytes(bytes) }
 }
 
-fn sum(place: Place, bytes: &[u8]) -> [u8; SUM_LEN] {
+fn sum_of(record: &[u8]) -> Sum {
+    cut(digest(&SHA256, record).as_ref())
+}
+
+fn sum_at(place: Place, bytes: &[u8]) -> Sum {
     let mut context = Context::new(&SHA256);
     context.update(&place.log.to_le_bytes());
-    context.update(&place.seq.to_le_bytes());
-    context.update(&place.ordinal.to_le_bytes());
+    context.update(&place.last.to_le_bytes());
     context.update(bytes);
+    cut(context.finish().as_ref())
+}
+
+fn cut(digest: &[u8]) -> Sum {
     let mut sum = [0; SUM_LEN];
-    sum.copy_from_slice(&context.finish().as_ref()[..SUM_LEN]);
+    sum.copy_from_slice(&digest[..SUM_LEN]);
     sum
 }

@@ -58,6 +58,11 @@ pub(super) fn cursor_at(row: &Row<'_>, column: usize) -> rusqlite::Result<Cursor
     Ok(Cursor { through: num(row, column)?, ordinal: num(row, column + 1)?, above })
 }
 
+/// What does not become bytes, as an error of the statement that wanted them.
+pub(super) fn unencodable(cause: record::EncodeError) -> Error {
+    Error::ToSqlConversionFailure(cause.into())
+}
+
 /// Whether there was no room for a write, and nothing of it has happened.
 ///
 /// SQLite says FULL for ENOSPC as for its own page limit; SHMSIZE is the WAL's index that could not

@@ -5,12 +5,14 @@ use std::collections::btree_map::Entry;
 
 use super::batch::Batch;
 use super::names::ALL;
+use super::run::Stored;
+use super::sent;
 use super::sql::{Num, cursor, execute, first, num};
-use crate::durable::Cursor;
-use crate::wire::{MsgId, Seq};
+use crate::durable::{Cursor, Quotas};
+use crate::wire::Seq;
 
-/// Most messages looked at by one sweep, and most ids forgotten.
-const EXAMINED_MAX: usize = 4096;
+/// When so many messages have been looked at a sweep ends with their run.
+const EXAMINED_MAX: u64 = 4096;
 /// Most members whose cursors are looked at by one sweep.
 const MEMBERS_MAX: u64 = 65_536;
 
@@ -36,69 +38,110 @@ impl Readers {
     }
 }
 
-struct Examined {
-    seq: Seq,
-    log: i64,
-    ordinal: u64,
-    time_ms: u64,
-    bytes: u64,
-}
-
-/// Goes on behind seq `after`. Returns where it ended, 0 when it has been through, and whether more
-/// could go at once.
+/// Goes on behind the run that ends at seq `after`. Returns where it ended, 0 when it has been
+/// through, and whether more could go at once.
 pub(super) fn sweep(
     batch: &mut Batch<'_>,
     after: Seq,
     now_ms: u64,
 ) -> rusqlite::Result<(Seq, bool)> {
-    let forgotten = forget_sent(batch, now_ms)?;
+    let oldest_ms = now_ms.saturating_sub(batch.quotas.duplicate_window_ms);
+    let forgotten = sent::forget(batch.db, oldest_ms)?;
     execute(batch.db, "DELETE FROM code WHERE expires_ms <= ?1", [Num(now_ms)])?;
 
-    let (processed_ms, unprocessed_ms) =
-        (batch.quotas.keep_processed_ms, batch.quotas.keep_unprocessed_ms);
-    let examined = examine(batch, after)?;
-    let whole = examined.len() == EXAMINED_MAX;
+    let (examined, whole) = examine(batch, after)?;
     let mut readers = BTreeMap::new();
     let (mut members, mut removed, mut end) = (0, false, after);
-    for message in examined {
-        let age_ms = now_ms.saturating_sub(message.time_ms);
-        if age_ms < processed_ms.min(unprocessed_ms) {
-            // Times ascend with seqs, but for a clock that was set: nothing to do further on.
-            return Ok((0, forgotten));
-        }
+    for run in examined {
         if members > MEMBERS_MAX {
             return Ok((end, true));
         }
-        let readers = match readers.entry(message.log) {
+        let readers = match readers.entry(run.place.log) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => place.insert(readers_of(batch, message.log, &mut members)?),
+            Entry::Vacant(place) => place.insert(readers_of(batch, run.place.log, &mut members)?),
         };
-        let processed = readers.are_past(message.seq);
-        end = message.seq;
-        if processed {
-            remove_processed(batch, &message)?;
-            removed = true;
-        } else if age_ms >= unprocessed_ms {
-            removed |= remove_unread(batch, &message)?;
+        let done = sweep_run(batch, &run, readers, now_ms)?;
+        if done.young {
+            // Times ascend with seqs, but for a clock that was set: nothing to do further on.
+            return Ok((0, forgotten));
         }
+        end = run.place.last;
+        removed |= done.removed;
     }
     Ok(if whole { (end, removed || forgotten) } else { (0, forgotten) })
 }
 
-fn examine(batch: &Batch<'_>, after: Seq) -> rusqlite::Result<Vec<Examined>> {
-    const SQL: &str = "SELECT seq, log, ordinal, time_ms, bytes FROM message WHERE seq > ?1 \
-        ORDER BY seq LIMIT ?2";
+/// Runs to look at, and whether there may be more.
+fn examine(batch: &Batch<'_>, after: Seq) -> rusqlite::Result<(Vec<Stored>, bool)> {
+    const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, head FROM run \
+        WHERE last > ?1 ORDER BY last";
     let mut statement = batch.db.prepare_cached(SQL)?;
-    let rows = statement.query_map((Num(after), Num(EXAMINED_MAX as u64)), |row| {
-        Ok(Examined {
-            seq: num(row, 0)?,
-            log: row.get(1)?,
-            ordinal: num(row, 2)?,
-            time_ms: num(row, 3)?,
-            bytes: num(row, 4)?,
-        })
-    })?;
-    rows.collect()
+    let mut rows = statement.query([Num(after)])?;
+    let (mut runs, mut count) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let run = Stored::at(row)?;
+        count += run.whole.messages;
+        runs.push(run);
+        if count >= EXAMINED_MAX {
+            return Ok((runs, true));
+        }
+    }
+    Ok((runs, false))
+}
+
+/// What came of looking at a run.
+struct SweptRun {
+    /// Some of it is gone.
+    removed: bool,
+    /// Some of it is too young to be looked at.
+    young: bool,
+}
+
+fn sweep_run(
+    batch: &mut Batch<'_>,
+    run: &Stored,
+    readers: &Readers,
+    now_ms: u64,
+) -> rusqlite::Result<SweptRun> {
+    let &Quotas { keep_processed_ms, keep_unprocessed_ms, .. } = batch.quotas;
+    let log = run.place.log;
+    let removed_seq = batch.log(log)?.removed_seq;
+    let mut done = SweptRun { removed: false, young: false };
+    let (mut kept, mut rewrite) = (Vec::new(), false);
+    for piece in run.pieces(removed_seq) {
+        let age_ms = now_ms.saturating_sub(piece.time_ms);
+        let young = age_ms < keep_processed_ms.min(keep_unprocessed_ms);
+        done.young |= young;
+        if young {
+            kept.push(piece.seq);
+        } else if readers.are_past(piece.seq) {
+            if log <= ALL {
+                batch.log(log)?.keep_less(piece.messages, piece.bytes);
+            }
+            (done.removed, rewrite) = (true, true);
+        } else if age_ms >= keep_unprocessed_ms && kept.is_empty() && is_oldest(batch, run)? {
+            // Readers are told "all up to here is gone", so it goes only as the oldest of its log.
+            let log = batch.log(log)?;
+            log.keep_less(piece.messages, piece.bytes);
+            log.note_removed(piece.seq, piece.ordinal);
+            done.removed = true;
+        } else {
+            kept.push(piece.seq);
+        }
+    }
+    if kept.is_empty() {
+        run.delete(batch.db)?;
+    } else if rewrite {
+        run.keep(batch.db, &kept)?;
+    }
+    Ok(done)
+}
+
+/// Whether a run is the oldest of its log.
+fn is_oldest(batch: &Batch<'_>, run: &Stored) -> rusqlite::Result<bool> {
+    const SQL: &str = "SELECT min(last) FROM run WHERE log = ?1";
+    let oldest = first(batch.db, SQL, [run.place.log], |row| row.get::<_, Option<Num>>(0))?;
+    Ok(oldest.flatten().is_some_and(|Num(oldest)| oldest == run.place.last))
 }
 
 fn readers_of(batch: &Batch<'_>, log: i64, members: &mut u64) -> rusqlite::Result<Readers> {
@@ -114,42 +157,4 @@ fn readers_of(batch: &Batch<'_>, log: i64, members: &mut u64) -> rusqlite::Resul
     let (slowest, count) = found?.unwrap_or((None, 0));
     *members += count;
     Ok(Readers::Slowest(slowest.map_or(u64::MAX, |Num(through)| through)))
-}
-
-fn remove_processed(batch: &mut Batch<'_>, message: &Examined) -> rusqlite::Result<()> {
-    delete(batch, message.seq)?;
-    if message.log <= ALL {
-        batch.log(message.log)?.keep_less(1, message.bytes);
-    }
-    Ok(())
-}
-
-/// Readers are told "all up to here is gone", so it goes only as the oldest of its log.
-fn remove_unread(batch: &mut Batch<'_>, message: &Examined) -> rusqlite::Result<bool> {
-    const SQL: &str = "SELECT min(seq) FROM message WHERE log = ?1";
-    let oldest = first(batch.db, SQL, [message.log], |row| row.get::<_, Option<Num>>(0))?;
-    if oldest.flatten().is_none_or(|Num(seq)| seq < message.seq) {
-        return Ok(false);
-    }
-    delete(batch, message.seq)?;
-    let log = batch.log(message.log)?;
-    log.keep_less(1, message.bytes);
-    log.note_removed(message.seq, message.ordinal);
-    Ok(true)
-}
-
-fn delete(batch: &Batch<'_>, seq: Seq) -> rusqlite::Result<()> {
-    execute(batch.db, "DELETE FROM message WHERE seq = ?1", [Num(seq)]).map(drop)
-}
-
-/// Forgets ids made before the duplicate window; returns whether there are more of them.
-fn forget_sent(batch: &Batch<'_>, now_ms: u64) -> rusqlite::Result<bool> {
-    const SQL: &str = "DELETE FROM sent WHERE (id, user) IN \
-        (SELECT id, user FROM sent WHERE id < ?1 ORDER BY id, user LIMIT ?2)";
-    // Ids begin with 48 bits of time, most significant first (RFC 9562, section 5.7).
-    let oldest_ms = now_ms.saturating_sub(batch.quotas.duplicate_window_ms);
-    let mut cut = [0; size_of::<MsgId>()];
-    cut[..6].copy_from_slice(&oldest_ms.to_be_bytes()[2..]);
-    let forgotten = execute(batch.db, SQL, (cut, Num(EXAMINED_MAX as u64)))?;
-    Ok(forgotten == EXAMINED_MAX)
 }

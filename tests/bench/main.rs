@@ -5,6 +5,7 @@
 #[path = "../it/real/kit.rs"]
 #[expect(dead_code, reason = "the tests use the rest")]
 mod kit;
+mod store;
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -23,6 +24,10 @@ fn main() {
     // `cargo test` starts benches too, to see that they do.
     if env::args().any(|argument| argument == "--bench") {
         conditions();
+        store::all();
+        if env::args().any(|argument| argument == "store") {
+            return;
+        }
         one_send();
         bulk();
         one_round();

@@ -1,9 +1,11 @@
 //! The durable log, driven as the server drives it: batches and reads in, answers by callback.
 
+mod duplicates;
 mod durability;
 mod model;
 mod pages;
 mod room;
+mod runs;
 mod sweeping;
 mod writes;
 
@@ -16,6 +18,7 @@ use bytes::Bytes;
 use qmsg::durable::{Cursor, Found, Item, Outcome, Page, Quotas, Read, Ticket, Write};
 use qmsg::store::{Done, OpenError, Store};
 use qmsg::wire::{Body, Headers, Message, MsgId, Pin, Seq, Target};
+use rusqlite::Connection;
 use tempfile::TempDir;
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -115,6 +118,18 @@ impl Rig {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// Another look at the file of a store.
+fn database(dir: &Path) -> Connection {
+    Connection::open(dir.join("store.db")).unwrap()
+}
+
+/// Messages in the table, and ids remembered.
+fn counts(dir: &Path) -> (i64, i64) {
+    let sql = "SELECT (SELECT ifnull(sum(messages), 0) FROM run),
+        (SELECT ifnull(sum(length(ids)) / 24, 0) FROM sent)";
+    database(dir).query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
 }
 
 fn target(text: &str) -> Target {

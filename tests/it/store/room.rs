@@ -111,7 +111,7 @@ fn what_waits_is_tried_again_without_a_batch() {
     assert_eq!(answers, []);
     // Another process makes room.
     let db = rusqlite::Connection::open(dir.path().join("store.db")).unwrap();
-    db.execute_batch("DELETE FROM message WHERE seq % 2 = 0").unwrap();
+    db.execute_batch("DELETE FROM run WHERE last % 2 = 0").unwrap();
     match rig.next() {
         Done::Late(late) => {
             let tickets: Vec<_> = late.into_iter().map(|(ticket, _)| ticket).collect();

@@ -1,0 +1,170 @@
+//! Runs: the messages of one log that one batch brings, a row for up to [`MESSAGES_MAX`] of them.
+//!
+//! Row and index entry are paid once a run instead of once a message. The columns beside head and
+//! records say of the run as a whole what is needed to remove it should its head be damaged.
+
+use rusqlite::{Connection, Row, Statement};
+
+use super::batch::Log;
+use super::record::{EncodeError, Entry, Head, Place, Rot};
+use super::sql::{Num, execute, first, num, unencodable};
+use crate::durable::Quotas;
+use crate::wire::{Message, Seq};
+
+/// Most messages of a run.
+pub(super) const MESSAGES_MAX: usize = 256;
+/// A run with this many bytes of records takes no more messages; what one message has above them
+/// is its own.
+const BYTES_MAX: usize = 64 << 10;
+
+/// What [`Run::insert`] is done by.
+pub(super) const INSERT: &str = "INSERT INTO run \
+    (last, log, last_ordinal, messages, bytes, time_ms, head, records) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
+/// A run that is not written yet.
+#[derive(Default)]
+pub(super) struct Run {
+    pub(super) head: Head,
+    pub(super) records: Vec<u8>,
+}
+
+impl Run {
+    /// Whether this message would make it too large.
+    pub(super) fn is_full(&self, message: &Message) -> bool {
+        let bytes = self.records.len() + message.body.len();
+        let count = self.head.entries.len();
+        count >= MESSAGES_MAX || count > 0 && bytes > BYTES_MAX
+    }
+
+    /// Adds a message at its seq and ordinal, with its sender and what it counts for.
+    pub(super) fn push(
+        &mut self,
+        at: (Seq, u64),
+        of: (i64, u64),
+        message: &Message,
+    ) -> Result<(), EncodeError> {
+        self.head.push(at, of, message, &mut self.records)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.head.entries.is_empty()
+    }
+
+    /// Seq of its last message.
+    pub(super) fn last(&self) -> Seq {
+        self.head.entries.last().map_or(0, |entry| entry.seq)
+    }
+
+    /// Writes it as a row, if it has any messages, by a statement of [`INSERT`].
+    pub(super) fn insert(&self, into: &mut Statement<'_>, log: i64) -> rusqlite::Result<()> {
+        let entries = &self.head.entries;
+        let Some(end) = entries.last() else { return Ok(()) };
+        let head = self.head.encode(Place { log, last: end.seq }).map_err(unencodable)?;
+        let messages = Num(entries.len() as u64);
+        let bytes = Num(entries.iter().fold(0, |sum, entry| sum.saturating_add(entry.bytes)));
+        let (last, ordinal, time) = (Num(end.seq), Num(end.ordinal), Num(end.time_ms));
+        into.execute((last, log, ordinal, messages, bytes, time, head, &*self.records)).map(drop)
+    }
+}
+
+/// A run as its row has it, without its records.
+pub(super) struct Stored {
+    pub(super) place: Place,
+    /// All of it as one.
+    pub(super) whole: Piece,
+    pub(super) head: Result<Head, Rot>,
+}
+
+/// What is removed, or passed by, as one: a message, or a run that cannot be read.
+#[derive(Clone, Copy)]
+pub(super) struct Piece {
+    pub(super) seq: Seq,
+    pub(super) ordinal: u64,
+    pub(super) time_ms: u64,
+    pub(super) messages: u64,
+    pub(super) bytes: u64,
+}
+
+impl Stored {
+    /// From a row of `last, log, last_ordinal, messages, bytes, time_ms, head`.
+    pub(super) fn at(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let whole = Piece {
+            seq: num(row, 0)?,
+            ordinal: num(row, 2)?,
+            messages: num(row, 3)?,
+            bytes: num(row, 4)?,
+            time_ms: num(row, 5)?,
+        };
+        let place = Place { log: row.get(1)?, last: whole.seq };
+        Ok(Self { place, whole, head: Head::decode(place, row.get_ref(6)?.as_blob()?) })
+    }
+
+    /// The messages behind a seq; of a damaged head one that stands for all of them.
+    pub(super) fn pieces(&self, after: Seq) -> impl Iterator<Item = Piece> {
+        let entries = self.head.as_ref().map_or(&[][..], |head| &head.entries);
+        let whole = self.head.is_err().then_some(self.whole);
+        let pieces = entries.iter().map(Piece::from).chain(whole);
+        pieces.filter(move |piece| piece.seq > after)
+    }
+
+    pub(super) fn delete(&self, db: &Connection) -> rusqlite::Result<()> {
+        execute(db, "DELETE FROM run WHERE last = ?1", [Num(self.place.last)]).map(drop)
+    }
+
+    /// Writes it anew with those of its messages only, of which there are some.
+    pub(super) fn keep(&self, db: &Connection, kept: &[Seq]) -> rusqlite::Result<()> {
+        let Ok(head) = &self.head else { return Ok(()) };
+        let records = records(db, self.place.last)?;
+        let mut run = Run { head: head.without_entries(), records: Vec::new() };
+        for (entry, record) in head.spans() {
+            if kept.binary_search(&entry.seq).is_ok() {
+                let record = records.get(record).unwrap_or_default();
+                run.records.extend_from_slice(record);
+                // Records cut short stay so, and rotten, each by itself.
+                run.head.entries.push(entry.with_len(record.len()));
+            }
+        }
+        self.delete(db)?;
+        run.insert(&mut *db.prepare_cached(INSERT)?, self.place.log)
+    }
+}
+
+impl From<&Entry> for Piece {
+    fn from(&Entry { seq, ordinal, time_ms, bytes, .. }: &Entry) -> Self {
+        Self { seq, ordinal, time_ms, messages: 1, bytes }
+    }
+}
+
+/// The records of a run that is there.
+pub(super) fn records(db: &Connection, last: Seq) -> rusqlite::Result<Vec<u8>> {
+    const SQL: &str = "SELECT records FROM run WHERE last = ?1";
+    let found = first(db, SQL, [Num(last)], |row| row.get(0))?;
+    found.ok_or(rusqlite::Error::QueryReturnedNoRows)
+}
+
+/// Brings the log of a room or of `@all` within its quota, but leaves it its newest message.
+///
+/// What is dropped is gone for readers by the log's `removed_seq`; the row goes with the last of
+/// its run.
+pub(super) fn drop_oldest(
+    db: &Connection,
+    no: i64,
+    log: &mut Log,
+    quotas: &Quotas,
+) -> rusqlite::Result<()> {
+    const OLDEST: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, head FROM run \
+        WHERE log = ?1 ORDER BY last LIMIT 1";
+    while log.exceeds(quotas) {
+        let Some(run) = first(db, OLDEST, [no], Stored::at)? else { break };
+        for piece in run.pieces(log.removed_seq) {
+            if !log.exceeds(quotas) || piece.seq >= log.last_seq {
+                return Ok(());
+            }
+            log.keep_less(piece.messages, piece.bytes);
+            log.note_removed(piece.seq, piece.ordinal);
+        }
+        run.delete(db)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! Which ids have been had: the duplicate check.
+//!
+//! The ids of all senders, in the order of their times, are cut into leaves of at most
+//! [`IDS_MAX`]: one row each, with the lowest id that may stand in it. An id can be in one leaf
+//! only, so a look costs one row whatever the senders do, and the ids of one moment are neighbours:
+//! a batch of new messages touches the last leaf and adds others behind it. Ids outlive their
+//! messages.
+
+use std::collections::BTreeMap;
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, Error};
+
+use super::sql::{execute, first};
+use crate::wire::MsgId;
+
+/// Most ids of one row.
+const IDS_MAX: usize = 128;
+/// Most ids that stand together in memory before they are written.
+const IDS_TOGETHER_MAX: usize = 4 * IDS_MAX;
+/// Most leaves in memory; then all are written.
+const LEAVES_MAX: usize = 1024;
+/// Most leaves that are forgotten at a time.
+const FORGOTTEN_MAX: usize = 32;
+const ID_LEN: usize = size_of::<MsgId>();
+const KEY_LEN: usize = ID_LEN + size_of::<i64>();
+
+/// An id, and the number of the user who sent it: both big-endian.
+type Key = [u8; KEY_LEN];
+
+/// The leaves that a batch has touched, by the lowest key that each may hold.
+#[derive(Default)]
+pub(super) struct Sent {
+    leaves: BTreeMap<Key, Leaf>,
+}
+
+struct Leaf {
+    /// `None`: not in the table yet.
+    row: Option<i64>,
+    /// Where the next leaf begins, if there is one.
+    end: Option<Key>,
+    /// Ascending.
+    keys: Vec<Key>,
+    changed: bool,
+}
+
+impl Sent {
+    /// Whether the sender has had this id stored.
+    pub(super) fn has(&mut self, db: &Connection, id: MsgId, user: i64) -> rusqlite::Result<bool> {
+        let key = key(id, user);
+        Ok(self.leaf(db, key)?.keys.binary_search(&key).is_ok())
+    }
+
+    /// Remembers an id. `false`: it was there.
+    pub(super) fn note(&mut self, db: &Connection, id: MsgId, user: i64) -> rusqlite::Result<bool> {
+        let key = key(id, user);
+        let leaf = self.leaf(db, key)?;
+        let Err(place) = leaf.keys.binary_search(&key) else { return Ok(false) };
+        leaf.keys.insert(place, key);
+        leaf.changed = true;
+        if leaf.keys.len() > IDS_TOGETHER_MAX {
+            let keys = leaf.keys.split_off(IDS_TOGETHER_MAX / 2);
+            let (begin, end) = (keys[0], leaf.end.replace(keys[0]));
+            self.leaves.insert(begin, Leaf { row: None, end, keys, changed: true });
+        }
+        Ok(true)
+    }
+
+    /// Writes what is only in memory yet, and forgets it there.
+    pub(super) fn write(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        for (begin, leaf) in std::mem::take(&mut self.leaves) {
+            if !leaf.changed {
+                continue;
+            }
+            // Behind the last leaf more will follow; another one stays as evenly filled as it can.
+            let count = leaf.keys.len();
+            let even = count.div_ceil(count.div_ceil(IDS_MAX).max(1)).max(1);
+            let cut = if leaf.end.is_none() { IDS_MAX } else { even };
+            for (part, keys) in leaf.keys.chunks(cut).enumerate() {
+                let ids = keys.as_flattened();
+                match leaf.row {
+                    Some(row) if part == 0 => {
+                        execute(db, "UPDATE sent SET ids = ?2 WHERE no = ?1", (row, ids))?
+                    }
+                    _ => {
+                        let begin = if part == 0 { &begin } else { &keys[0] };
+                        execute(db, "INSERT INTO sent (begin, ids) VALUES (?1, ?2)", (begin, ids))?
+                    }
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// The leaf in which a key stands, if it stands anywhere.
+    fn leaf(&mut self, db: &Connection, key: Key) -> rusqlite::Result<&mut Leaf> {
+        let known = self.leaves.range(..=key).next_back();
+        let known = known.filter(|(_, leaf)| leaf.end.is_none_or(|end| key < end));
+        let begin = match known.map(|(begin, _)| *begin) {
+            Some(begin) => begin,
+            None => self.load(db, key)?,
+        };
+        Ok(self.leaves.entry(begin).or_insert_with(Leaf::last))
+    }
+
+    /// Returns where the leaf begins that it has brought into memory.
+    fn load(&mut self, db: &Connection, key: Key) -> rusqlite::Result<Key> {
+        if self.leaves.len() >= LEAVES_MAX {
+            self.write(db)?;
+        }
+        const FIND: &str =
+            "SELECT no, begin, ids FROM sent WHERE begin <= ?1 ORDER BY begin DESC LIMIT 1";
+        let found = first(db, FIND, [&key], |row| {
+            let ids = row.get_ref(2)?.as_blob()?;
+            Ok((row.get(0)?, row.get(1)?, keys(ids)?))
+        })?;
+        const NEXT: &str = "SELECT begin FROM sent WHERE begin > ?1 ORDER BY begin LIMIT 1";
+        let end = first(db, NEXT, [&key], |row| row.get(0))?;
+        let (row, begin, keys) = match found {
+            Some((no, begin, keys)) => (Some(no), begin, keys),
+            None => (None, [0; KEY_LEN], Vec::new()),
+        };
+        self.leaves.insert(begin, Leaf { row, end, keys, changed: false });
+        Ok(begin)
+    }
+}
+
+impl Leaf {
+    fn last() -> Self {
+        Self { row: None, end: None, keys: Vec::new(), changed: false }
+    }
+}
+
+/// Forgets ids made before `oldest_ms`, a bounded number of them; returns whether there are more.
+/// Nothing may wait to be written.
+pub(super) fn forget(db: &Connection, oldest_ms: u64) -> rusqlite::Result<bool> {
+    const SQL: &str = "SELECT no, ids FROM sent WHERE begin < ?1 ORDER BY begin LIMIT ?2";
+    // Ids begin with 48 bits of time, most significant first (RFC 9562, section 5.7).
+    let mut cut: Key = [0; KEY_LEN];
+    cut[..6].copy_from_slice(&oldest_ms.to_be_bytes()[2..]);
+    let leaves = {
+        let mut statement = db.prepare_cached(SQL)?;
+        let rows = statement.query_map((cut, FORGOTTEN_MAX as i64), |row| {
+            Ok((row.get(0)?, keys(row.get_ref(1)?.as_blob()?)?))
+        })?;
+        rows.collect::<rusqlite::Result<Vec<(i64, Vec<Key>)>>>()?
+    };
+    let whole = leaves.len() == FORGOTTEN_MAX;
+    for (no, keys) in leaves {
+        let left = &keys[keys.partition_point(|key| *key < cut)..];
+        if left.is_empty() {
+            execute(db, "DELETE FROM sent WHERE no = ?1", [no])?;
+            continue;
+        }
+        if left.len() < keys.len() {
+            let ids = left.as_flattened();
+            execute(db, "UPDATE sent SET ids = ?2 WHERE no = ?1", (no, ids))?;
+        }
+        return Ok(false);
+    }
+    Ok(whole)
+}
+
+fn key(id: MsgId, user: i64) -> Key {
+    let mut key = [0; KEY_LEN];
+    key[..ID_LEN].copy_from_slice(id.as_bytes());
+    key[ID_LEN..].copy_from_slice(&user.to_be_bytes());
+    key
+}
+
+fn keys(ids: &[u8]) -> rusqlite::Result<Vec<Key>> {
+    match ids.as_chunks() {
+        (keys, []) => Ok(keys.to_vec()),
+        _ => {
+            let cause = "ids of another length".into();
+            Err(Error::FromSqlConversionFailure(0, Type::Blob, cause))
+        }
+    }
+}

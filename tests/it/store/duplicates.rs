@@ -1,0 +1,157 @@
+//! A message is stored once, whatever order its sender's ids come in.
+
+use std::fs;
+
+use qmsg::durable::{Outcome, Quotas, Write};
+use qmsg::wire::MsgId;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::{
+    DAY_MS, NOW_MS, Rig, append, counts, cursor, database, message, message_at, settle, sweep,
+};
+
+/// A message whose id was made at `ms`, the `n`th of that time.
+fn made(ms: u64, n: u32) -> Write {
+    let mut sent = message("alice", "bob", n, 1);
+    sent.id = message_at(ms, "alice", "bob", n, 1).id;
+    append(sent)
+}
+
+fn expect(outcomes: &[Outcome], new: bool) {
+    for outcome in outcomes {
+        assert_eq!(matches!(outcome, Outcome::Stored { .. }), new, "{outcome:?}");
+        assert!(new || *outcome == Outcome::Duplicate, "{outcome:?}");
+    }
+}
+
+#[test]
+fn are_found_in_the_same_batch_a_later_one_and_after_a_restart() {
+    let dir = TempDir::new().unwrap();
+    let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
+    let all = || (0..1000).map(|n| made(NOW_MS, n));
+    let outcomes = rig.commit(all().chain(all()).collect());
+    expect(&outcomes[..1000], true);
+    expect(&outcomes[1000..], false);
+    expect(&rig.commit(all().rev().collect()), false);
+    rig.store.close();
+    let mut rig = Rig::open(dir.path(), Quotas::default());
+    expect(&rig.commit(all().collect()), false);
+    expect(&rig.commit(vec![made(NOW_MS, 1000), made(NOW_MS - 1, 0), made(NOW_MS + 1, 0)]), true);
+    assert_eq!(counts(dir.path()), (1003, 1003));
+}
+
+#[test]
+fn are_found_after_the_message_was_swept() {
+    let dir = TempDir::new().unwrap();
+    let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
+    let all = || (0..300).map(|n| made(NOW_MS + u64::from(n % 2), n)).collect::<Vec<_>>();
+    expect(&rig.commit(all()), true);
+    rig.commit(vec![settle("bob", "bob", cursor(300, 300, &[]), 300, 300), sweep(NOW_MS + DAY_MS)]);
+    assert_eq!(counts(dir.path()), (0, 300));
+    expect(&rig.commit(all()), false);
+    rig.one(sweep(NOW_MS + 7 * DAY_MS));
+    expect(&rig.commit(all()), false);
+    // Exactly those of before the window are forgotten.
+    rig.one(sweep(NOW_MS + 7 * DAY_MS + 1));
+    assert_eq!(counts(dir.path()), (0, 150));
+    expect(&rig.commit((0..300).step_by(2).map(|n| made(NOW_MS, n)).collect()), true);
+    expect(&rig.commit(all()), false);
+}
+
+#[test]
+fn are_found_when_two_processes_of_a_sender_interleave() {
+    let dir = TempDir::new().unwrap();
+    let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
+    // One sends what it made an hour ago, the other what it makes now.
+    let hour = NOW_MS - 60 * 60 * 1000;
+    let batch = |from: u32| {
+        let pair = |n| [made(hour + u64::from(n), n), made(NOW_MS + u64::from(n / 9), n ^ 5)];
+        (from..from + 100).flat_map(pair).collect::<Vec<_>>()
+    };
+    for from in (0..3000).step_by(100) {
+        expect(&rig.commit(batch(from)), true);
+    }
+    for from in (0..2900).step_by(50) {
+        expect(&rig.commit(batch(from)), false);
+    }
+    assert_eq!(counts(dir.path()), (6000, 6000));
+}
+
+/// Longest row of ids, number of rows, and whether they stand apart in ascending order.
+fn leaves(db: &Connection) -> (i64, i64) {
+    let mut rows = db.prepare("SELECT begin, ids FROM sent ORDER BY begin").unwrap();
+    let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let rows: Vec<(Vec<u8>, Vec<u8>)> = rows.map(Result::unwrap).collect();
+    let mut last = Vec::new();
+    for (begin, ids) in &rows {
+        assert!(*begin > last);
+        for key in ids.chunks(24) {
+            assert!(*key >= begin[..] && *key > last[..], "{key:?} {last:?}");
+            last = key.to_vec();
+        }
+    }
+    (rows.iter().map(|(_, ids)| ids.len() as i64).max().unwrap() / 24, rows.len() as i64)
+}
+
+#[test]
+fn cost_no_more_whatever_order_the_ids_come_in() {
+    const COUNT: u64 = 20_000;
+    let spread = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) % (6 * DAY_MS);
+    type Order = (&'static str, fn(u64, u64) -> u64);
+    let orders: [Order; 4] = [
+        ("descending", |n, _| NOW_MS - n),
+        ("oldest and newest in turn", |n, _| if n % 2 == 0 { NOW_MS + n } else { NOW_MS - n }),
+        ("anyhow", |_, spread| NOW_MS - spread),
+        ("of one moment", |_, _| NOW_MS),
+    ];
+    for (what, order) in orders {
+        let dir = TempDir::new().unwrap();
+        let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
+        let batch = |from: u64| {
+            let made = |n| made(order(n, spread(n)), (n as u32).reverse_bits());
+            (from..from + 1000).map(made).collect::<Vec<_>>()
+        };
+        for from in (0..COUNT).step_by(1000) {
+            expect(&rig.commit(batch(from)), true);
+            expect(&rig.commit(batch(from / 2)), false);
+        }
+        let (longest, rows) = leaves(&database(dir.path()));
+        assert!(longest <= 128 && rows < COUNT as i64 / 48, "{what}: {longest} in {rows} rows");
+    }
+}
+
+#[test]
+fn are_found_in_a_copy_made_in_full_run() {
+    let (dir, copy) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
+    let batch = |n: u32| (0..40).map(move |m| made(NOW_MS - u64::from(m % 7), n * 40 + m));
+    for n in 0..60 {
+        expect(&rig.commit(batch(n).collect()), true);
+        if n % 20 == 7 {
+            // No batch is in work, so nothing moves.
+            for name in ["store.db", "store.db-wal"] {
+                fs::copy(dir.path().join(name), copy.path().join(name)).unwrap();
+            }
+            let mut again = Rig::open(copy.path(), Quotas::default());
+            expect(&again.commit((0..=n).flat_map(batch).collect()), false);
+            expect(&again.commit(batch(n + 1).collect()), true);
+            again.store.close();
+            fs::remove_file(copy.path().join("store.db")).unwrap();
+        }
+    }
+}
+
+#[test]
+fn are_ids_of_one_sender() {
+    let dir = TempDir::new().unwrap();
+    let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
+    let id = MsgId::from_bytes([0xff; 16]);
+    let by = |from: &str| {
+        let mut sent = message(from, "bob", 1, 1);
+        sent.id = id;
+        append(sent)
+    };
+    expect(&rig.commit(vec![by("bob"), by("alice")]), true);
+    expect(&rig.commit(vec![by("bob"), by("alice")]), false);
+}
