@@ -1,0 +1,221 @@
+//! One client of the library, and the making of many.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use aws_lc_rs::rand;
+use jiff::Timestamp;
+use qmsg::client::{self, ClientError, Command, Settings};
+use qmsg::logic::{Draft, Event, Intent, Window};
+use qmsg::quic::{DialSettings, Dialer, Identity, Trust};
+use qmsg::wire::{Body, Headers, MsgId, Pin, Seq, Target};
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
+
+use crate::now_ns;
+use crate::options::Options;
+
+/// Handshakes at a time.
+const AT_ONCE: usize = 32;
+const ATTEMPT: Duration = Duration::from_secs(10);
+/// After so long nothing more is expected.
+const SILENCE: Duration = Duration::from_secs(5);
+/// As the limits of the server's defaults.
+const WINDOW: Window = Window { messages: 1024, bytes: 4 << 20 };
+const BODY_LEN_MAX: u64 = 64 << 20;
+/// Commands that wait for the client's loop, which takes as many in a turn.
+const COMMANDS_MAX: usize = 256;
+
+/// Where clients go, and with which key. All ids of a run belong to one.
+#[derive(Clone)]
+pub(crate) struct Server {
+    host: String,
+    port: u16,
+    identity: Identity,
+    /// All links share its socket.
+    dialer: Dialer,
+}
+
+/// What a client is there for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wants {
+    /// To be welcomed as an id that is claimed already, and to leave.
+    Visit,
+    /// To send.
+    Send,
+    /// To take what comes, too.
+    Listen,
+}
+
+/// A running client.
+pub(crate) struct Client {
+    commands: mpsc::Sender<Command>,
+    events: mpsc::Receiver<Vec<Event>>,
+    end: JoinHandle<Result<Pin, ClientError>>,
+}
+
+impl Server {
+    /// Must be called inside a tokio runtime.
+    pub(crate) fn new(options: &Options) -> Result<Self> {
+        let (host, port) =
+            options.text("server", "127.0.0.1:24433").rsplit_once(':').context("HOST:PORT")?;
+        let identity = Identity::load_or_create(Path::new(options.text("key", "peer.key.pem")))?;
+        Ok(Self { host: host.into(), port: port.parse()?, identity, dialer: Dialer::new()? })
+    }
+
+    /// A client that is welcome and, if it listens, has what was waiting for it.
+    pub(crate) async fn client(&self, id: &str, wants: Wants) -> Result<Client> {
+        let mut client = self.start(id, wants)?;
+        loop {
+            for event in client.next().await? {
+                match event {
+                    Event::Welcome { .. } if wants != Wants::Listen => return Ok(client),
+                    Event::CaughtUp => return Ok(client),
+                    Event::Message { seq, .. } => client.processed(vec![seq]).await?,
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Clients u0, u1, …, made so many at a time.
+    pub(crate) async fn clients(&self, count: usize, wants: Wants) -> Result<Vec<Client>> {
+        let (mut tasks, mut clients) = (JoinSet::new(), Vec::new());
+        for number in 0..count {
+            if tasks.len() == AT_ONCE
+                && let Some(client) = tasks.join_next().await
+            {
+                clients.push(client??);
+            }
+            let server = self.clone();
+            tasks.spawn(async move { server.client(&format!("u{number}"), wants).await });
+        }
+        while let Some(client) = tasks.join_next().await {
+            clients.push(client??);
+        }
+        Ok(clients)
+    }
+
+    /// Connects, is welcomed, and leaves.
+    pub(crate) async fn visit(&self, id: &str) -> Result<()> {
+        self.start(id, Wants::Visit)?.end().await
+    }
+
+    fn start(&self, id: &str, wants: Wants) -> Result<Client> {
+        let dial = DialSettings {
+            host: self.host.clone(),
+            port: self.port,
+            trust: Trust::AnyAndReport,
+            identity: self.identity.clone(),
+            deadline: ATTEMPT,
+            keep_alive: wants != Wants::Visit,
+            body_len_max: BODY_LEN_MAX,
+        };
+        let intent = Intent {
+            id: id.parse()?,
+            claim: wants != Wants::Visit,
+            code: None,
+            attach: (wants == Wants::Listen).then_some(WINDOW),
+            patience_ms: Some(2 * ATTEMPT.as_millis() as u64),
+        };
+        let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
+        let (sender, events) = mpsc::channel(1);
+        let dialer = Some(self.dialer.clone());
+        let settings = Settings { dial, dialer, intent, trust_remote: false };
+        let end = tokio::spawn(client::run(settings, receiver, sender));
+        Ok(Client { commands, events, end })
+    }
+}
+
+impl Client {
+    pub(crate) async fn tell(&self, command: Command) -> Result<()> {
+        self.commands.send(command).await.context("the client has ended")
+    }
+
+    pub(crate) async fn processed(&self, seqs: Vec<Seq>) -> Result<()> {
+        self.tell(Command::Processed(seqs)).await
+    }
+
+    /// What has happened since.
+    pub(crate) async fn next(&mut self) -> Result<Vec<Event>> {
+        match self.events.recv().await {
+            Some(batch) => Ok(batch),
+            None => bail!("the client ended: {:?}", (&mut self.end).await?),
+        }
+    }
+
+    pub(crate) async fn until(&mut self, wanted: impl Fn(&Event) -> bool) -> Result<()> {
+        while !self.next().await?.iter().any(&wanted) {}
+        Ok(())
+    }
+
+    /// Takes the messages of the next batch: how many there are.
+    pub(crate) async fn take(&mut self) -> Result<u64> {
+        let seqs: Vec<_> = self.next().await?.iter().filter_map(seq).collect();
+        let count = seqs.len() as u64;
+        if count > 0 {
+            self.processed(seqs).await?;
+        }
+        Ok(count)
+    }
+
+    /// Takes so many messages, or what there is when nothing comes any more: how many, and when it
+    /// had the last.
+    pub(crate) async fn take_all(&mut self, count: u64) -> Result<(u64, u64)> {
+        let (mut got, mut last) = (0, 0);
+        while got < count {
+            let more = if got == 0 {
+                self.take().await?
+            } else if let Ok(more) = timeout(SILENCE, self.take()).await {
+                more?
+            } else {
+                break;
+            };
+            if more > 0 {
+                (got, last) = (got + more, now_ns());
+            }
+        }
+        Ok((got, last))
+    }
+
+    /// Whether it is there and has nothing to tell.
+    pub(crate) fn is_quiet(&mut self) -> bool {
+        self.events.try_recv() == Err(mpsc::error::TryRecvError::Empty)
+    }
+
+    /// The two sides of it, for use at one time.
+    pub(crate) fn split(&mut self) -> (&mpsc::Sender<Command>, &mut mpsc::Receiver<Vec<Event>>) {
+        (&self.commands, &mut self.events)
+    }
+
+    /// Lets it do what it has to do, and leave.
+    pub(crate) async fn end(self) -> Result<()> {
+        let Self { commands, mut events, end } = self;
+        drop(commands);
+        while events.recv().await.is_some() {}
+        end.await??;
+        Ok(())
+    }
+}
+
+fn seq(event: &Event) -> Option<Seq> {
+    match event {
+        Event::Message { seq, .. } => Some(*seq),
+        _ => None,
+    }
+}
+
+/// A message of so many bytes.
+pub(crate) fn draft(to: &Target, body: &Body, volatile: bool) -> Result<Command> {
+    let mut random = [0; 10];
+    rand::fill(&mut random).ok().context("no random bytes")?;
+    let id = MsgId::new(Timestamp::now().as_millisecond().unsigned_abs(), random);
+    let (to, body) = (to.clone(), body.clone());
+    Ok(Command::Send(Draft { id, to, headers: Headers::default(), body, volatile }))
+}
+
+pub(crate) fn body(len: usize) -> Body {
+    Body(vec![b'x'; len].into())
+}

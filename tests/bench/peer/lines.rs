@@ -1,0 +1,49 @@
+//! The program itself: lines piped into `qmsg send -l`, out of `qmsg listen -n`.
+
+use std::io::{BufWriter, Write};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+use crate::now_ns;
+use crate::options::Options;
+
+/// Reads so many messages of bob's. Whether it is attached by the first does not matter: they wait.
+pub(crate) fn listen(options: &Options) -> Result<Value> {
+    let (count, time) = (options.text("n", "1"), options.text("timeout", "150"));
+    let mut listen = program(options)
+        .args(["listen", "--as", "bob", "-n", count, "--timeout", &format!("{time}s")])
+        .stdout(Stdio::null())
+        .spawn()?;
+    println!("READY");
+    let status = listen.wait()?;
+    let last = now_ns();
+    ensure!(status.success(), "listen: {status}");
+    Ok(json!({ "got": count.parse::<u64>()?, "last": last }))
+}
+
+/// Sends so many lines to bob.
+pub(crate) fn send(options: &Options) -> Result<Value> {
+    let count: u64 = options.number("n", 1)?;
+    let mut line = vec![b'x'; options.number("size", 100)?];
+    line.push(b'\n');
+    let t0 = now_ns();
+    let mut send = program(options)
+        .args(["send", "-l", "bob", "--as", "alice"])
+        .stdin(Stdio::piped())
+        .spawn()?;
+    let mut stdin = BufWriter::with_capacity(1 << 16, send.stdin.take().context("no pipe")?);
+    for _ in 0..count {
+        stdin.write_all(&line)?;
+    }
+    drop(stdin.into_inner()?);
+    let status = send.wait()?;
+    let t1 = now_ns();
+    ensure!(status.success(), "send: {status}");
+    Ok(json!({ "t0": t0, "t1": t1 }))
+}
+
+fn program(options: &Options) -> Command {
+    Command::new(options.text("program", "qmsg"))
+}

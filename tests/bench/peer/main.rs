@@ -1,0 +1,72 @@
+//! qmsg beside other ways to send messages: the clients of a comparison's workloads, over the
+//! library.
+//!
+//! `qmsg-peer WORK [NAME=VALUE]…`; the works are the arms of [`run`]. A work that waits for
+//! messages prints READY when it is attached. The last line is a JSON object. Times are in
+//! nanoseconds of the system's monotonic clock, so that those of two processes can be compared.
+
+mod client;
+mod lines;
+mod many;
+mod options;
+mod pair;
+
+use std::env;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use options::Options;
+use rustix::time::{ClockId, clock_gettime};
+use tokio::runtime::Builder;
+use tokio::time::timeout;
+
+fn main() -> Result<()> {
+    let mut arguments = env::args().skip(1);
+    let work = arguments.next().context("which work?")?;
+    let options = Options::new(arguments)?;
+    let time = Duration::from_secs(options.number("timeout", 150)?);
+    // One thread, as the other programs of the comparison and as qmsg's own verbs.
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(async { timeout(time, run(&work, &options)).await });
+    // A thread that still reads stdin holds up nobody.
+    runtime.shutdown_background();
+    println!("{}", result.context("not done in time")??);
+    Ok(())
+}
+
+async fn run(work: &str, options: &Options) -> Result<serde_json::Value> {
+    match work {
+        "echo" => pair::echo(options).await,
+        "ping" => pair::ping(options).await,
+        "sub" => pair::sub(options).await,
+        "pub" => pair::publish(options).await,
+        "fan" => many::fan(options).await,
+        "idle" => many::idle(options).await,
+        "closed" => many::closed(options).await,
+        "hs" => many::handshakes(options).await,
+        "listen" => lines::listen(options),
+        "send" => lines::send(options),
+        _ => bail!("no such work: {work}"),
+    }
+}
+
+/// Now, in nanoseconds that all processes count alike.
+fn now_ns() -> u64 {
+    nanoseconds(ClockId::Monotonic)
+}
+
+/// What this process has used of processors.
+fn cpu() -> Duration {
+    Duration::from_nanos(nanoseconds(ClockId::ProcessCPUTime))
+}
+
+fn nanoseconds(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
+    time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
+}
+
+/// In microseconds. `times` are sorted, and there are some.
+fn quantile_us(times: &[Duration], part: f64) -> f64 {
+    let at = ((times.len() - 1) as f64 * part).round() as usize;
+    (times[at].as_secs_f64() * 1e7).round() / 10.0
+}
