@@ -176,6 +176,14 @@ fn a_terminal_gets_no_control_characters() {
 }
 
 #[test]
+fn a_server_says_what_buffers_the_kernel_gave_when_asked() {
+    let home = Home::new();
+    let mut server = start(home.command(&["serve", "-v", "-l", "127.0.0.1:0", "--data", "d"]));
+    server.until(Stream::Err, "UDP buffers");
+    server.until(Stream::Err, "listening on");
+}
+
+#[test]
 fn the_operators_own_certificate() {
     let home = Home::new();
     let material = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("certs");
