@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::logic::{Draft, Ending, Event, Intent, Peer, PeerInput, PeerOutput, Time};
 use crate::quic::{self, DialError, DialSettings, Dialer, End, Link, Outgoing, Trust};
-use crate::wire::{CloseCode, FromServer, Pin, RoomName, Seq, encode};
+use crate::wire::{Body, CloseCode, FromServer, MsgId, Pin, RoomName, Seq, encode};
 
 /// What waits between link, loop and user, each a batch.
 const QUEUE_MAX: usize = 64;
@@ -23,6 +23,17 @@ pub enum Command {
     Send(Draft),
     /// These messages have been dealt with. Answered by `Settled`.
     Processed(Vec<Seq>),
+    /// Part `index` of a draft's long body, as asked for by `PartWanted`.
+    Part {
+        /// Of this draft.
+        id: MsgId,
+        /// Which part, from 0.
+        index: u64,
+        /// The bytes.
+        body: Body,
+    },
+    /// So many more parts of long messages have been dealt with.
+    PartsTaken(u32),
     /// Become a member of a room. Answered by `Entered` or `RoomRefused`.
     Enter(RoomName),
     /// End a membership. Answered by `Left`.
@@ -262,6 +273,8 @@ impl From<Command> for PeerInput {
         match command {
             Command::Send(draft) => Self::Send(draft),
             Command::Processed(seqs) => Self::Processed(seqs),
+            Command::Part { id, index, body } => Self::Part { id, index, body },
+            Command::PartsTaken(parts) => Self::PartsTaken(parts),
             Command::Enter(room) => Self::Enter(room),
             Command::Leave(room) => Self::Leave(room),
         }

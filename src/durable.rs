@@ -6,11 +6,15 @@
 
 use std::sync::Arc;
 
-use crate::wire::{JoinCode, Message, Pin, RoomName, Seq, Target, UserId};
+use crate::wire::{Body, JoinCode, Message, Pin, RoomName, Seq, Target, UserId};
 
 /// Names a question, so that its answer can be told apart. Never used twice by one server process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
+
+/// Names a long body that is being stored part by part. Never used twice by one server process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Upload(pub u64);
 
 /// A message as it stands in its log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +23,9 @@ pub struct Record {
     pub seq: Seq,
     /// Its place in its own log: 1, 2, 3, … without gaps.
     pub ordinal: u64,
+    /// Of a long body: where its parts are, the first one included, one number after the other. To
+    /// be named in [`Read::Part`]. 0 for a body that is whole.
+    pub parts: u64,
     /// The message.
     pub message: Arc<Message>,
 }
@@ -56,6 +63,31 @@ pub enum Write {
     Append {
         /// The message; its `from` is a user that exists.
         message: Arc<Message>,
+        /// Of a long one: its body, all parts of which were written. Whatever the answer, the
+        /// upload is over.
+        upload: Option<Upload>,
+    },
+    /// Begin to store a long body: the first part of it. Answer: `Kept` if the message could be
+    /// appended now; otherwise `Duplicate`, `UnknownTarget`, `Full` or `DiskFull`, and there is no
+    /// upload.
+    Begin {
+        /// What it is called from now on. A restart forgets it and removes its parts.
+        upload: Upload,
+        /// The message with the first part.
+        message: Arc<Message>,
+    },
+    /// The next part. Answer: `Kept`, also for an upload that there is not, of which nothing is
+    /// kept; or `DiskFull`, and the upload is over.
+    Part {
+        /// Of which body.
+        upload: Upload,
+        /// The bytes.
+        body: Body,
+    },
+    /// Forget a body whose rest will not come. Answer: `Kept`, also if there is none.
+    Discard {
+        /// Which.
+        upload: Upload,
     },
     /// Move a cursor. Answer: `Settled`. In a room that the user has left nothing is written: only
     /// `Enter` makes a membership.
@@ -123,6 +155,8 @@ pub enum Outcome {
     Full,
     /// The disk is full; nothing of this write has happened.
     DiskFull,
+    /// The part is there, or gone with its upload.
+    Kept,
     /// The cursor stands there.
     Settled,
     /// The membership is as wanted.
@@ -158,6 +192,11 @@ pub enum Read {
         /// The user, who exists.
         user: UserId,
     },
+    /// A part of a long body. Answer: `Part`.
+    Part {
+        /// [`Record::parts`] plus the part's number, from 0.
+        at: u64,
+    },
     /// What stands in some logs, merged by seq. Answer: `Page`.
     Page {
         /// Logs, and the seq behind which to start in each.
@@ -180,8 +219,19 @@ pub enum Found {
     Target(bool),
     /// The logs of a user, each with the user's cursor. The own log and `@all` are always there.
     Mailbox(Vec<(Target, Cursor)>),
+    /// A part of a long body.
+    Part(Result<Body, Missing>),
     /// A stretch of logs.
     Page(Page),
+}
+
+/// Why there is no part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// Its message was removed.
+    Removed,
+    /// The stored bytes do not match their checksum.
+    Rotten,
 }
 
 /// A stretch of several logs.

@@ -312,7 +312,7 @@ impl<'a> Shell<'a> {
                 self.links.remove(&link);
             }
             Output::Write(ticket, write) => {
-                if let Write::Append { message } = &write {
+                if let Write::Append { message, .. } = &write {
                     self.batch_bytes += message.len_bytes();
                 }
                 self.batch.push((ticket, write));

@@ -181,6 +181,7 @@ mod tests {
             to: Target::User(user("bob")),
             time_ms: 1_700_000_000_123,
             headers: Headers::default(),
+            size: body.len() as u64,
             body: Body(body.into()),
         }
     }

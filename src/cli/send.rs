@@ -338,6 +338,7 @@ pub(super) fn draft(to: Target, body: Body, volatile: bool) -> Draft {
         id: MsgId::new(clock::now_ms(), random),
         to,
         headers: Headers::default(),
+        size: body.len() as u64,
         body,
         volatile,
     }

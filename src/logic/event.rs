@@ -1,8 +1,8 @@
 //! What a client is told and what it says: the two sides of a [`Peer`](super::Peer).
 
 use crate::wire::{
-    CloseCode, FromClient, FromServer, JoinCode, Message, MsgId, Refusal, RoomName, Seq, Target,
-    UserId,
+    Body, CloseCode, FromClient, FromServer, JoinCode, Message, MsgId, Refusal, RoomName, Seq,
+    Target, UserId,
 };
 
 use super::outbox::Draft;
@@ -44,6 +44,17 @@ pub enum PeerInput {
     Send(Draft),
     /// The user has dealt with these messages; with volatile ones in their order.
     Processed(Vec<Seq>),
+    /// The part of a draft's long body that was asked for.
+    Part {
+        /// Of this draft.
+        id: MsgId,
+        /// Which part, from 0.
+        index: u64,
+        /// The bytes.
+        body: Body,
+    },
+    /// The user has dealt with so many more parts of long messages.
+    PartsTaken(u32),
     /// The user wants to be a member of a room.
     Enter(RoomName),
     /// The user wants to be a member no more.
@@ -110,8 +121,21 @@ pub enum Event {
     Message {
         /// To name it by; 0 for a volatile one.
         seq: Seq,
-        /// The message.
+        /// The message; of a long one with the first part, and the others follow.
         message: Message,
+    },
+    /// The next part of the last message, which is a long one. To be answered by
+    /// [`PeerInput::PartsTaken`].
+    Part(Body),
+    /// The rest of the last message does not come; forget it. A stored one comes again.
+    Cut,
+    /// The next part of a draft with a long body is to be sent. To be answered by
+    /// [`PeerInput::Part`]. Asked again, from the second part on, when a link was lost.
+    PartWanted {
+        /// Of this draft.
+        id: MsgId,
+        /// Which part, from 0: the bytes from `index * PART_LEN_MAX` on.
+        index: u64,
     },
     /// Messages were removed from a log before this user read them.
     Lost {

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use crate::durable::{Found, Outcome, Read, Record, Ticket, Write};
 use crate::wire::{
-    Body, CloseCode, FromClient, FromServer, Headers, Message, MsgId, Pin, Refusal, RoomName,
-    Target, UserId,
+    CloseCode, FromClient, FromServer, Message, Pin, Refusal, RoomName, Target, UserId,
 };
 
 use super::exchange::{Input, LinkId, Output};
@@ -196,12 +195,14 @@ impl Hub {
             return;
         }
         match frame {
-            FromClient::Send { id, to, headers, body, .. } => {
-                self.send(now, link, user, (id, to, headers, body), out);
-            }
-            FromClient::Pass { id, to, headers, body, .. } => {
+            FromClient::Send { id, to, headers, size, body } => {
                 let (from, time_ms) = (user.clone(), now.unix_ms);
-                let message = Message { id, from, to, time_ms, headers, body };
+                let message = Message { id, from, to, time_ms, headers, size, body };
+                self.send(now, link, Arc::new(message), out);
+            }
+            FromClient::Pass { id, to, headers, size, body } => {
+                let (from, time_ms) = (user.clone(), now.unix_ms);
+                let message = Message { id, from, to, time_ms, headers, size, body };
                 self.pass(link, Arc::new(message), out);
             }
             FromClient::Took { count } => self.took(link, user, count, out),
@@ -219,22 +220,17 @@ impl Hub {
                 let ticket = self.ask(Ask::Leave { link, user: user.clone(), room: asked });
                 out.push(Output::Write(ticket, Write::Leave { user, room }));
             }
-            FromClient::Hello { .. } | FromClient::Part(_) => {
+            FromClient::Hello { .. }
+            | FromClient::Part(_)
+            | FromClient::Cut
+            | FromClient::More { .. } => {
                 self.close(link, CloseCode::OutOfTurn, out);
             }
         }
     }
 
-    fn send(
-        &mut self,
-        now: Time,
-        link: LinkId,
-        user: &UserId,
-        (id, to, headers, body): (MsgId, Target, Headers, Body),
-        out: &mut Vec<Output>,
-    ) {
-        let (from, time_ms) = (user.clone(), now.unix_ms);
-        let message = Arc::new(Message { id, from, to, time_ms, headers, body });
+    fn send(&mut self, now: Time, link: LinkId, message: Arc<Message>, out: &mut Vec<Output>) {
+        let id = message.id;
         let why = if id.unix_ms() + self.limits.id_age_ms_max < now.unix_ms {
             Some(Refusal::IdTooOld)
         } else if id.unix_ms() > now.unix_ms + self.limits.id_ahead_ms_max {
@@ -246,7 +242,7 @@ impl Hub {
             return self.answer(link, &message, FromServer::Refused { id, why }, out);
         }
         let ticket = self.ask(Ask::Append { link, message: message.clone() });
-        out.push(Output::Write(ticket, Write::Append { message }));
+        out.push(Output::Write(ticket, Write::Append { message, upload: None }));
     }
 
     /// Tells a sender what became of a message, if the sender is still there.
@@ -298,7 +294,7 @@ impl Hub {
         };
         self.answer(link, &message, frame, out);
         if let &Outcome::Stored { seq, ordinal } = outcome {
-            self.publish(Record { seq, ordinal, message }, out);
+            self.publish(Record { seq, ordinal, parts: 0, message }, out);
         }
     }
 

@@ -104,6 +104,8 @@ impl Link {
             FromClient::Hello { .. }
             | FromClient::Took { .. }
             | FromClient::Part(_)
+            | FromClient::Cut
+            | FromClient::More { .. }
             | FromClient::Attach { .. }
             | FromClient::Processed(_) => true,
         }
@@ -207,6 +209,8 @@ pub(super) fn can_wait(held: &[FromClient], frame: &FromClient) -> bool {
         FromClient::Processed(_)
         | FromClient::Took { .. }
         | FromClient::Hello { .. }
-        | FromClient::Part(_) => false,
+        | FromClient::Part(_)
+        | FromClient::Cut
+        | FromClient::More { .. } => false,
     }
 }

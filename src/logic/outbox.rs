@@ -13,7 +13,9 @@ pub struct Draft {
     pub to: Target,
     /// What is said about it.
     pub headers: Headers,
-    /// The bytes.
+    /// Bytes of the whole body.
+    pub size: u64,
+    /// The body, or the first [`PART_LEN_MAX`](crate::wire::PART_LEN_MAX) bytes of a long one.
     pub body: Body,
     /// Only for those who read now: neither stored nor, when the link is lost, sent again.
     pub volatile: bool,
@@ -69,8 +71,7 @@ impl Outbox {
         self.by_id.insert(draft.id, self.next);
         self.sent.insert(self.next, draft.clone());
         self.next += 1;
-        let Draft { id, to, headers, body, volatile } = draft;
-        let size = body.len() as u64;
+        let Draft { id, to, headers, size, body, volatile } = draft;
         Some(Ok(if volatile {
             FromClient::Pass { id, to, headers, size, body }
         } else {

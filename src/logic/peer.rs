@@ -113,7 +113,7 @@ impl Peer {
             }
             PeerInput::Enter(room) => self.request(now, Request::Enter(room), out),
             PeerInput::Leave(room) => self.request(now, Request::Leave(room), out),
-            PeerInput::Tick => {}
+            PeerInput::Part { .. } | PeerInput::PartsTaken(_) | PeerInput::Tick => {}
         }
         self.tick(now, out);
     }
@@ -231,13 +231,13 @@ impl Peer {
             FromServer::Passed { id, readers } => {
                 return self.sent(id, Event::Passed { id, readers }, out);
             }
-            FromServer::Deliver { seq, id, from, to, time_ms, headers, body, .. } => {
-                let message = Message { id, from, to, time_ms, headers, body };
+            FromServer::Deliver { seq, id, from, to, time_ms, headers, size, body } => {
+                let message = Message { id, from, to, time_ms, headers, size, body };
                 return self.delivered(seq, Event::Message { seq, message }, out);
             }
-            FromServer::Pass { id, from, to, time_ms, headers, body, .. } => {
+            FromServer::Pass { id, from, to, time_ms, headers, size, body } => {
                 self.passed += 1;
-                let message = Message { id, from, to, time_ms, headers, body };
+                let message = Message { id, from, to, time_ms, headers, size, body };
                 Event::Message { seq: VOLATILE, message }
             }
             FromServer::Lost { seq, to, count } => {
@@ -266,8 +266,7 @@ impl Peer {
                 self.answered(|(Request::Enter(of) | Request::Leave(of))| *of == room, out);
                 Event::RoomRefused { room }
             }
-            // The codec makes whole bodies of them.
-            FromServer::Part(_) => return,
+            FromServer::Part(_) | FromServer::Cut | FromServer::More { .. } => return,
         };
         out.push(PeerOutput::Event(event));
     }

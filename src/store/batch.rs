@@ -98,7 +98,8 @@ impl<'a> Batch<'a> {
             Write::Claim { id, key, code_needed, code, now_ms } => {
                 self.claim(id, *key, *code_needed, code.as_ref(), *now_ms)
             }
-            Write::Append { message } => self.append(message),
+            Write::Append { message, .. } => self.append(message),
+            Write::Begin { .. } | Write::Part { .. } | Write::Discard { .. } => Ok(Outcome::Kept),
             Write::Settle { user, log, cursor, messages, bytes } => {
                 self.settle(user, log, cursor, *messages, *bytes)?;
                 Ok(Outcome::Settled)

@@ -14,7 +14,7 @@ use super::record::{self, Entry, Rot};
 use super::run::{self, Piece, Stored};
 use super::sql::{Num, cursor, cursor_at, first, num};
 use super::{Done, Report, StoreError};
-use crate::durable::{Cursor, Found, Item, Page, Read, Record, Ticket};
+use crate::durable::{Cursor, Found, Item, Missing, Page, Read, Record, Ticket};
 use crate::wire::{RoomName, Seq, Target, UserId};
 
 /// When so many messages of one log are known no more of its runs are looked at.
@@ -40,6 +40,7 @@ fn answer(db: &Connection, names: &mut Names, read: &Read) -> rusqlite::Result<F
         Read::Owner { id } => Found::Owner(owner(db, id)?),
         Read::Target { to } => Found::Target(names.log(db, to)?.is_some()),
         Read::Mailbox { user } => Found::Mailbox(mailbox(db, names, user)?),
+        Read::Part { .. } => Found::Part(Err(Missing::Removed)),
         Read::Page { logs, reader, messages, bytes } => {
             let reader = names.user(db, reader)?.unwrap_or(NOBODY);
             let last_seq = first(db, "SELECT last_seq FROM state", (), |row| num(row, 0))?;
@@ -263,7 +264,9 @@ impl Ahead<'_> {
             Err(rot) => Err(rot),
         };
         Ok(match read {
-            Ok(message) => Item::Message(Record { seq, ordinal, message: Arc::new(message) }),
+            Ok(message) => {
+                Item::Message(Record { seq, ordinal, parts: 0, message: Arc::new(message) })
+            }
             Err(rot) => {
                 tracing::error!(log = %self.to, seq, ordinal, "what is stored is damaged: {rot}");
                 Item::Rotten { log: self.to.clone(), seq, ordinal }

@@ -162,7 +162,8 @@ pub(super) fn decode(
     let (headers, body): (Headers, _) =
         postcard::take_from_bytes(rest).map_err(|_| Rot::Undecodable)?;
     let (id, body) = (MsgId::from_bytes(*id), Body(body.to_vec().into()));
-    Ok(Message { id, from, to, time_ms: entry.time_ms, headers, body })
+    let size = body.len() as u64;
+    Ok(Message { id, from, to, time_ms: entry.time_ms, headers, size, body })
 }
 
 /// [`Cursor::above`](crate::durable::Cursor) as bytes.

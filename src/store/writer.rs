@@ -136,6 +136,9 @@ impl Writer {
                 }
                 Write::Sweep { .. } => sweeps.push((ticket, write)),
                 Write::Append { .. }
+                | Write::Begin { .. }
+                | Write::Part { .. }
+                | Write::Discard { .. }
                 | Write::Claim { .. }
                 | Write::Enter { .. }
                 | Write::Leave { .. } => answers.push((ticket, Outcome::DiskFull)),

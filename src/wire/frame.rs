@@ -9,6 +9,10 @@ use super::message::{Body, Headers, Message, Seq};
 /// Most deliveries that one [`FromClient::Processed`] can report.
 pub const SEQS_MAX: usize = 4096;
 
+/// Most parts of bodies, first ones not counted, that either side may have sent on a link beyond
+/// what the other has asked for by `More`.
+pub const PARTS_AHEAD_MAX: u32 = 64;
+
 /// A frame from client to server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromClient {
@@ -34,7 +38,7 @@ pub enum FromClient {
         /// The body, or on the wire its first part.
         body: Body,
     },
-    /// The next bytes of the body begun by the last `Send`. Only on the wire.
+    /// The next bytes of the body begun by the last `Send` or `Pass`.
     Part(Body),
     /// Deliver what waits for me and what comes, at most this much of it unsettled at a time.
     Attach {
@@ -66,6 +70,13 @@ pub enum FromClient {
     Took {
         /// How many.
         count: u32,
+    },
+    /// The body under way ends here, and its message is not sent.
+    Cut,
+    /// So many parts of bodies more may come.
+    More {
+        /// How many.
+        parts: u32,
     },
 }
 
@@ -125,7 +136,7 @@ pub enum FromServer {
         /// The body, or on the wire its first part.
         body: Body,
     },
-    /// The next bytes of the body begun by the last `Deliver`. Only on the wire.
+    /// The next bytes of the body begun by the last `Deliver` or `Pass`.
     Part(Body),
     /// So many deliveries more, in the order they were reported, are recorded as processed.
     Settled {
@@ -186,6 +197,13 @@ pub enum FromServer {
         id: MsgId,
         /// To so many readers.
         readers: u32,
+    },
+    /// The body under way ends here, and its message is not delivered. A stored one may come again.
+    Cut,
+    /// So many parts of bodies more may come.
+    More {
+        /// How many.
+        parts: u32,
     },
 }
 
@@ -273,15 +291,13 @@ impl CloseCode {
 impl FromServer {
     /// The frame that delivers `message` as `seq`. Shares the body.
     pub fn deliver(seq: Seq, message: &Message) -> Self {
-        let Message { id, from, to, time_ms, headers, body } = message.clone();
-        let size = body.len() as u64;
+        let Message { id, from, to, time_ms, headers, size, body } = message.clone();
         Self::Deliver { seq, id, from, to, time_ms, headers, size, body }
     }
 
     /// The frame that passes `message` on. Shares the body.
     pub fn pass(message: &Message) -> Self {
-        let Message { id, from, to, time_ms, headers, body } = message.clone();
-        let size = body.len() as u64;
+        let Message { id, from, to, time_ms, headers, size, body } = message.clone();
         Self::Pass { id, from, to, time_ms, headers, size, body }
     }
 }

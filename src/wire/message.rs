@@ -111,13 +111,21 @@ pub struct Message {
     pub time_ms: u64,
     /// What the sender said about it.
     pub headers: Headers,
-    /// The bytes.
+    /// Bytes of the whole body.
+    pub size: u64,
+    /// The body; of a long one the first [`PART_LEN_MAX`](super::PART_LEN_MAX) bytes, and the rest
+    /// is elsewhere or on its way.
     pub body: Body,
 }
 
 impl Message {
-    /// What it counts for in quotas and windows: body and headers, in bytes.
+    /// What it counts for in quotas and windows: the whole body and the headers, in bytes.
     pub fn len_bytes(&self) -> u64 {
-        (self.body.len() + self.headers.len_bytes()) as u64
+        self.size.saturating_add(self.headers.len_bytes() as u64)
+    }
+
+    /// Whether more of its body belongs to it than is here.
+    pub fn is_long(&self) -> bool {
+        self.size > self.body.len() as u64
     }
 }

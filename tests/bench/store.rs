@@ -84,7 +84,9 @@ impl Bench {
         random[..8].copy_from_slice(&self.ids.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
         let (id, time_ms) = (MsgId::new(id_ms, random), id_ms);
         let (headers, body) = (Headers::default(), Body(vec![b'x'; 100].into()));
-        Write::Append { message: Arc::new(Message { id, from, to, time_ms, headers, body }) }
+        let size = body.len() as u64;
+        let message = Message { id, from, to, time_ms, headers, size, body };
+        Write::Append { message: Arc::new(message), upload: None }
     }
 
     /// Sender, target and time of the id of each message by its number.

@@ -58,7 +58,8 @@ fn id(n: u64) -> MsgId {
 
 fn draft(n: u64, to: &str, len: usize) -> Draft {
     let body = Body(Bytes::from(vec![b'.'; len]));
-    Draft { id: id(n), to: target(to), headers: Headers::default(), body, volatile: false }
+    let size = body.len() as u64;
+    Draft { id: id(n), to: target(to), headers: Headers::default(), size, body, volatile: false }
 }
 
 fn send(n: u64, to: &str, len: usize) -> FromClient {

@@ -100,6 +100,7 @@ fn deliver(body: Bytes) -> FromServer {
         to: Target::All,
         time_ms: 1,
         headers: Headers::default(),
+        size: body.len() as u64,
         body: Body(body),
     };
     FromServer::deliver(1, &message)

@@ -155,12 +155,13 @@ fn message_at(time_ms: u64, from: &str, to: &str, n: u32, length: usize) -> Mess
         to: target(to),
         time_ms,
         headers: Headers::default(),
+        size: length as u64,
         body: Body(Bytes::from(vec![n as u8; length])),
     }
 }
 
 fn append(message: Message) -> Write {
-    Write::Append { message: Arc::new(message) }
+    Write::Append { message: Arc::new(message), upload: None }
 }
 
 fn cursor(through: Seq, ordinal: u64, above: &[Seq]) -> Cursor {

@@ -43,6 +43,8 @@ impl Pinned for FromClient {
             Self::Leave(_) => "leave",
             Self::Pass { .. } => "pass",
             Self::Took { .. } => "took",
+            Self::Cut => "cut",
+            Self::More { .. } => "more",
         }
     }
 
@@ -103,6 +105,8 @@ impl Pinned for FromServer {
             Self::Part(_) => "part",
             Self::Settled { .. } => "settled",
             Self::CaughtUp => "caughtup",
+            Self::Cut => "cut",
+            Self::More { .. } => "more",
             Self::Lost { .. } => "lost",
             Self::Entered { .. } => "entered",
             Self::Left { .. } => "left",
@@ -193,7 +197,8 @@ fn send(to: &str, pairs: &[(&str, &str)], bytes: &'static [u8]) -> FromClient {
 fn deliver(to: &str, pairs: &[(&str, &str)], bytes: &'static [u8]) -> FromServer {
     let (from, to, headers) = (user("alice"), to.parse().unwrap(), headers(pairs));
     let time_ms = 1_700_000_000_123;
-    let message = Message { id: id(), from, to, time_ms, headers, body: body(bytes) };
+    let size = bytes.len() as u64;
+    let message = Message { id: id(), from, to, time_ms, headers, size, body: body(bytes) };
     FromServer::deliver(300, &message)
 }
 

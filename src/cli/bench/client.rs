@@ -178,7 +178,10 @@ impl Client {
         match &command {
             Command::Send(_) => self.unanswered += 1,
             Command::Processed(_) => self.unsettled = matches!(self.kept, Kept::Stored),
-            Command::Enter(_) | Command::Leave(_) => {}
+            Command::Part { .. }
+            | Command::PartsTaken(_)
+            | Command::Enter(_)
+            | Command::Leave(_) => {}
         }
         if self.commands.send(command).await.is_err() {
             return Err(self.why_ended().await);

@@ -212,8 +212,8 @@ pub(crate) fn draft(to: &Target, body: &Body, volatile: bool) -> Result<Command>
     let mut random = [0; 10];
     rand::fill(&mut random).ok().context("no random bytes")?;
     let id = MsgId::new(Timestamp::now().as_millisecond().unsigned_abs(), random);
-    let (to, body) = (to.clone(), body.clone());
-    Ok(Command::Send(Draft { id, to, headers: Headers::default(), body, volatile }))
+    let (to, size, body) = (to.clone(), body.len() as u64, body.clone());
+    Ok(Command::Send(Draft { id, to, headers: Headers::default(), size, body, volatile }))
 }
 
 pub(crate) fn body(len: usize) -> Body {

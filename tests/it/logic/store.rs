@@ -64,11 +64,12 @@ impl Store {
                 Outcome::Settled
             }
             Write::Sweep { .. } => Outcome::Swept { more: false },
+            Write::Begin { .. } | Write::Part { .. } | Write::Discard { .. } => Outcome::Kept,
             _ if self.disk_full => Outcome::DiskFull,
             Write::Claim { id, key, code_needed, code, .. } => {
                 self.claim(id, *key, *code_needed, code.as_ref())
             }
-            Write::Append { message } => {
+            Write::Append { message, .. } => {
                 let outcome = self.append(message);
                 if matches!(outcome, Outcome::Full | Outcome::UnknownTarget) {
                     self.refused.insert(message.id);
@@ -154,7 +155,7 @@ impl Store {
         log.kept += 1;
         log.last_seq = seq;
         let ordinal = log.ordinal;
-        let record = Record { seq, ordinal, message: message.clone() };
+        let record = Record { seq, ordinal, parts: 0, message: message.clone() };
         log.records.push((record.clone(), false));
         self.owed.insert(seq, (record, readers));
         while let Some(log) = self.logs.get(to).filter(|log| !own && log.records.len() > 1)
@@ -233,6 +234,7 @@ impl Store {
 
     pub(super) fn read(&self, read: &Read) -> Found {
         match read {
+            Read::Part { .. } => Found::Part(Err(qmsg::durable::Missing::Removed)),
             Read::Owner { id } => Found::Owner(self.users.get(id).copied()),
             Read::Target { to } => Found::Target(match to {
                 Target::User(user) => self.users.contains_key(user),

@@ -17,7 +17,7 @@ fn messages_come_back_as_they_were() {
     let mut sent = message("alice", "bob", 0, 100_000);
     sent.headers = Headers::new(vec![("type".into(), "a\0b\n".into())]).unwrap();
     rig.one(append(sent.clone()));
-    let record = Record { seq: 1, ordinal: 1, message: Arc::new(sent) };
+    let record = Record { seq: 1, ordinal: 1, parts: 0, message: Arc::new(sent) };
     assert_eq!(rig.whole("bob", "bob"), [Item::Message(record)]);
 }
 

@@ -76,7 +76,8 @@ fn any_deliver() -> impl Strategy<Value = FromServer> {
     let numbers = (any::<Seq>(), any::<u64>());
     (numbers, any_id(), any_user(), any_target(), any_headers(), any_body()).prop_map(
         |((seq, time_ms), id, from, to, headers, body)| {
-            FromServer::deliver(seq, &Message { id, from, to, time_ms, headers, body })
+            let size = body.len() as u64;
+            FromServer::deliver(seq, &Message { id, from, to, time_ms, headers, size, body })
         },
     )
 }
@@ -205,7 +206,8 @@ fn the_largest_of_everything_fits_a_frame() {
     assert_eq!(Headers::new(pairs), Err(TooManyHeaders));
     let body = Body(vec![0; BODY_LEN_MAX as usize].into());
     let (to, from) = (Target::Room(name.parse().unwrap()), name.parse().unwrap());
-    let message = Message { id: id(), from, to, time_ms: u64::MAX, headers, body };
+    let size = body.len() as u64;
+    let message = Message { id: id(), from, to, time_ms: u64::MAX, headers, size, body };
     let frames = [FromServer::deliver(u64::MAX, &message)];
     let stream = encoded(&frames);
     assert!(split(&stream).iter().all(|frame| frame.len() <= PREFIX_LEN + FRAME_LEN_MAX));
