@@ -11,13 +11,17 @@ use rusqlite::{Connection, Error};
 
 use super::file::code_hash;
 use super::names::{ALL, Names};
-use super::record;
+use super::parts;
+use super::record::{self, Long};
 use super::run::{self, Run, drop_oldest};
 use super::sent::Sent;
 use super::sql::{Num, cursor, execute, first, num, unencodable};
 use super::sweep;
-use crate::durable::{Cursor, Outcome, Quotas, Write};
+use crate::durable::{Cursor, Outcome, Quotas, Upload, Write};
 use crate::wire::{JoinCode, Message, Pin, RoomName, Seq, Target, UserId};
+
+/// Most loose parts that go with a transaction, besides two for each that it brings.
+const REMOVED_EACH: u64 = 16;
 
 /// A transaction being put together.
 pub(super) struct Batch<'a> {
@@ -30,6 +34,7 @@ pub(super) struct Batch<'a> {
     /// Full runs with their logs.
     runs: Vec<(i64, Run)>,
     sent: Sent,
+    parts_written: u64,
     /// By user and log; furthest positions not yet written.
     cursors: BTreeMap<(i64, i64), Cursor>,
 }
@@ -88,8 +93,19 @@ impl<'a> Batch<'a> {
     ) -> rusqlite::Result<Self> {
         let last_seq = first(db, "SELECT last_seq FROM state", (), |row| num(row, 0))?;
         let last_seq = last_seq.ok_or(Error::QueryReturnedNoRows)?;
-        let (logs, runs, sent, cursors) = Default::default();
-        Ok(Self { db, quotas, names, sweep_after, last_seq, logs, runs, sent, cursors })
+        let (logs, runs, sent, parts_written, cursors) = Default::default();
+        Ok(Self {
+            db,
+            quotas,
+            names,
+            sweep_after,
+            last_seq,
+            logs,
+            runs,
+            sent,
+            parts_written,
+            cursors,
+        })
     }
 
     /// Carries out one write.
@@ -98,26 +114,25 @@ impl<'a> Batch<'a> {
             Write::Claim { id, key, code_needed, code, now_ms } => {
                 self.claim(id, *key, *code_needed, code.as_ref(), *now_ms)
             }
-            Write::Append { message, .. } => self.append(message),
-            Write::Begin { .. } | Write::Part { .. } | Write::Discard { .. } => Ok(Outcome::Kept),
+            Write::Append { message, upload } => self.append(message, *upload),
+            Write::Begin { upload, message } => self.begin(*upload, message),
+            Write::Part { upload, body } => {
+                self.parts_written += 1;
+                parts::put(self.db, *upload, body).map(|()| Outcome::Kept)
+            }
+            Write::Discard { upload } => parts::discard(self.db, *upload).map(|()| Outcome::Kept),
             Write::Settle { user, log, cursor, messages, bytes } => {
                 self.settle(user, log, cursor, *messages, *bytes)?;
                 Ok(Outcome::Settled)
             }
             Write::Enter { user, room } => self.enter(user, room),
             Write::Leave { user, room } => self.leave(user, room),
-            Write::Sweep { now_ms } => {
-                self.write_cursors()?;
-                self.write_messages()?;
-                let (after, more) = sweep::sweep(self, *self.sweep_after, *now_ms)?;
-                *self.sweep_after = after;
-                Ok(Outcome::Swept { more })
-            }
+            Write::Sweep { now_ms } => self.sweep(*now_ms),
         }
     }
 
-    /// Writes what is only in memory yet.
-    pub(super) fn finish(mut self) -> rusqlite::Result<()> {
+    /// Writes what is only in memory yet. Returns whether there are loose parts left.
+    pub(super) fn finish(mut self) -> rusqlite::Result<bool> {
         self.write_cursors()?;
         self.write_messages()?;
         let changed = self.logs.iter().filter(|(_, log)| log.before != log.now);
@@ -132,7 +147,9 @@ impl<'a> Batch<'a> {
             execute(self.db, SQL, row)?;
         }
         const SQL: &str = "UPDATE state SET last_seq = ?1 WHERE last_seq <> ?1";
-        execute(self.db, SQL, [Num(self.last_seq)]).map(drop)
+        execute(self.db, SQL, [Num(self.last_seq)])?;
+        // More than came, so that what goes keeps up with it.
+        parts::remove(self.db, REMOVED_EACH + 2 * self.parts_written)
     }
 
     /// The log with this number, to be changed.
@@ -183,7 +200,37 @@ impl<'a> Batch<'a> {
         Ok(Outcome::Claimed { new: true })
     }
 
-    fn append(&mut self, message: &Message) -> rusqlite::Result<Outcome> {
+    fn begin(&mut self, upload: Upload, message: &Message) -> rusqlite::Result<Outcome> {
+        let db = self.db;
+        let sender = self.names.user(db, &message.from)?;
+        let (Some(sender), Some(no)) = (sender, self.names.log(db, &message.to)?) else {
+            return Ok(Outcome::UnknownTarget);
+        };
+        if self.sent.has(db, message.id, sender)? {
+            return Ok(Outcome::Duplicate);
+        }
+        let quotas = self.quotas;
+        if no > 0 && !self.log(no)?.admits(message.len_bytes(), quotas) {
+            return Ok(Outcome::Full);
+        }
+        self.parts_written += 1;
+        let begun = parts::begin(db, upload, message)?;
+        Ok(if begun { Outcome::Kept } else { Outcome::DiskFull })
+    }
+
+    fn append(&mut self, message: &Message, upload: Option<Upload>) -> rusqlite::Result<Outcome> {
+        let Some(long) = parts::finish(self.db, upload, message)? else {
+            // Parts are missing, as they are when one of them found no room.
+            return Ok(Outcome::DiskFull);
+        };
+        let outcome = self.append_with(message, long)?;
+        if let (Some(long), false) = (long, matches!(outcome, Outcome::Stored { .. })) {
+            parts::loosen(self.db, long.first, long.count())?;
+        }
+        Ok(outcome)
+    }
+
+    fn append_with(&mut self, message: &Message, long: Option<Long>) -> rusqlite::Result<Outcome> {
         let db = self.db;
         let sender = self.names.user(db, &message.from)?;
         let (Some(sender), Some(no)) = (sender, self.names.log(db, &message.to)?) else {
@@ -206,9 +253,22 @@ impl<'a> Batch<'a> {
         log.kept_bytes = log.kept_bytes.saturating_add(bytes);
         let ordinal = log.last_ordinal;
         let full = run.is_full(message).then(|| std::mem::take(run));
-        run.push((seq, ordinal), (sender, bytes), message).map_err(unencodable)?;
+        run.push((seq, ordinal), (sender, bytes), (message, long)).map_err(unencodable)?;
         self.runs.extend(full.map(|run| (no, run)));
         Ok(Outcome::Stored { seq, ordinal })
+    }
+
+    fn sweep(&mut self, now_ms: u64) -> rusqlite::Result<Outcome> {
+        // What earlier ones let go comes first, so that it does not pile up.
+        if parts::remove(self.db, parts::REMOVED_MAX)? {
+            return Ok(Outcome::Swept { more: true });
+        }
+        self.write_cursors()?;
+        self.write_messages()?;
+        let (after, more) = sweep::sweep(self, *self.sweep_after, now_ms)?;
+        *self.sweep_after = after;
+        let more = parts::remove(self.db, parts::REMOVED_MAX)? || more;
+        Ok(Outcome::Swept { more })
     }
 
     /// Writes the messages that are only in memory yet, with their ids, and then drops what is over

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::parts;
 use super::sql::{Num, execute};
 use crate::durable::Quotas;
 use crate::wire::JoinCode;
@@ -15,7 +16,7 @@ use crate::wire::JoinCode;
 /// "qmsg": says whose file it is, to us and to file(1).
 const APPLICATION_ID: i32 = 0x716d_7367;
 /// The number of the tables below.
-const FORMAT: i32 = 2;
+const FORMAT: i32 = 3;
 /// 3.51.3 mends a race of checkpoint and commit that could lose what the WAL held.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// How long to wait for a transaction of another process, such as `qmsg invite`.
@@ -25,9 +26,10 @@ const STATEMENTS_CACHED_MAX: usize = 64;
 /// `cursor.log` below 0 is a room: such a row is the membership. A user's own log and `@all` need
 /// no row: their cursors start at 0 and at `user.since_*`. `log` has a row once it has a message.
 /// `run.last` is the seq of the run's last message; the index has it too, behind the log.
+/// `part` and `parts` of a run are the first and the number of its last message's parts.
 const TABLES: &str = "
-CREATE TABLE state (last_seq INTEGER NOT NULL) STRICT;
-INSERT INTO state VALUES (0);
+CREATE TABLE state (last_seq INTEGER NOT NULL, next_part INTEGER NOT NULL) STRICT;
+INSERT INTO state VALUES (0, 1);
 CREATE TABLE user (
     no INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, key BLOB NOT NULL,
     since_seq INTEGER NOT NULL, since_ordinal INTEGER NOT NULL) STRICT;
@@ -39,8 +41,14 @@ CREATE TABLE log (
 CREATE TABLE run (
     last INTEGER PRIMARY KEY, log INTEGER NOT NULL, last_ordinal INTEGER NOT NULL,
     messages INTEGER NOT NULL, bytes INTEGER NOT NULL, time_ms INTEGER NOT NULL,
+    part INTEGER NOT NULL, parts INTEGER NOT NULL,
     head BLOB NOT NULL, records BLOB NOT NULL) STRICT;
 CREATE INDEX run_log ON run (log);
+CREATE TABLE part (no INTEGER PRIMARY KEY, sum BLOB NOT NULL, bytes BLOB NOT NULL) STRICT;
+CREATE TABLE upload (
+    no INTEGER PRIMARY KEY, first INTEGER NOT NULL, size INTEGER NOT NULL,
+    written INTEGER NOT NULL) STRICT;
+CREATE TABLE loose (first INTEGER PRIMARY KEY, parts INTEGER NOT NULL) STRICT;
 CREATE TABLE sent (
     no INTEGER PRIMARY KEY, begin BLOB NOT NULL UNIQUE, ids BLOB NOT NULL) STRICT;
 CREATE TABLE cursor (
@@ -122,6 +130,7 @@ pub(super) fn open(dir: &Path, quotas: &Quotas) -> Result<Opened, OpenError> {
         create_tables(&writing).map_err(sqlite("making the tables"))?;
         sync_dir(dir).map_err(files(dir))?;
     }
+    parts::discard_all(&writing).map_err(sqlite("ending uploads"))?;
     limit_size(&writing, quotas.store_bytes_max).map_err(sqlite("limiting the file's size"))?;
     let reading = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     Ok(Opened { writing, reading, lock })

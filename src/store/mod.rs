@@ -10,12 +10,13 @@
 //! - `writer`, `batch`, `sweep`: the thread; one transaction; removing what is old.
 //! - `reader`: the thread; pages.
 //! - `run`: the messages of one log that one batch brings, as one row. `record`: as bytes, with
-//!   checksums. `sent`: the ids that a duplicate is known by.
+//!   checksums. `parts`: long bodies. `sent`: the ids that a duplicate is known by.
 //! - `names`, `sql`: small helpers.
 
 mod batch;
 mod file;
 mod names;
+mod parts;
 mod reader;
 mod record;
 mod run;

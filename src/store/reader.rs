@@ -10,12 +10,13 @@ use rusqlite::{Connection, Error};
 
 use super::batch::{Log, owner, read_log, since};
 use super::names::{ALL, Names};
+use super::parts;
 use super::record::{self, Entry, Rot};
 use super::run::{self, Piece, Stored};
 use super::sql::{Num, cursor, cursor_at, first, num};
 use super::{Done, Report, StoreError};
-use crate::durable::{Cursor, Found, Item, Missing, Page, Read, Record, Ticket};
-use crate::wire::{RoomName, Seq, Target, UserId};
+use crate::durable::{Cursor, Found, Item, Page, Read, Record, Ticket};
+use crate::wire::{Message, RoomName, Seq, Target, UserId};
 
 /// When so many messages of one log are known no more of its runs are looked at.
 const AHEAD: usize = 32;
@@ -40,7 +41,7 @@ fn answer(db: &Connection, names: &mut Names, read: &Read) -> rusqlite::Result<F
         Read::Owner { id } => Found::Owner(owner(db, id)?),
         Read::Target { to } => Found::Target(names.log(db, to)?.is_some()),
         Read::Mailbox { user } => Found::Mailbox(mailbox(db, names, user)?),
-        Read::Part { .. } => Found::Part(Err(Missing::Removed)),
+        Read::Part { at } => Found::Part(parts::read(db, *at)?),
         Read::Page { logs, reader, messages, bytes } => {
             let reader = names.user(db, reader)?.unwrap_or(NOBODY);
             let last_seq = first(db, "SELECT last_seq FROM state", (), |row| num(row, 0))?;
@@ -208,8 +209,8 @@ impl<'a> Merge<'a> {
 impl Ahead<'_> {
     /// Makes out what comes next, a number of runs at a time.
     fn fetch(&mut self, db: &Connection, reader: i64) -> rusqlite::Result<()> {
-        const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, head FROM run \
-            WHERE log = ?1 AND last > ?2 ORDER BY last";
+        const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \
+            head FROM run WHERE log = ?1 AND last > ?2 ORDER BY last";
         let Some(after) = self.after.take() else { return Ok(()) };
         // In the own log even what one sent oneself is to be read.
         let left_out = if self.no > ALL { NOBODY } else { reader };
@@ -259,13 +260,21 @@ impl Ahead<'_> {
                 let record = records.get(span).unwrap_or_default();
                 let read = record::decode(&entry, from, self.to.clone(), record);
                 self.records = Some((run, records));
-                read
+                read.map(|message| (message, entry.long))
             }
             Err(rot) => Err(rot),
         };
+        let read = match read {
+            Ok((message, Some(long))) => match parts::read(db, long.first)? {
+                Ok(body) => Ok((Message { body, ..message }, long.first)),
+                Err(_) => Err(Rot::Part),
+            },
+            Ok((message, None)) => Ok((message, 0)),
+            Err(rot) => Err(rot),
+        };
         Ok(match read {
-            Ok(message) => {
-                Item::Message(Record { seq, ordinal, parts: 0, message: Arc::new(message) })
+            Ok((message, parts)) => {
+                Item::Message(Record { seq, ordinal, parts, message: Arc::new(message) })
             }
             Err(rot) => {
                 tracing::error!(log = %self.to, seq, ordinal, "what is stored is damaged: {rot}");

@@ -1,8 +1,8 @@
 //! Runs of messages, and cursors, as bytes in the tables.
 //!
 //! A run has a head and its records. A record is the message's id (16 bytes), its headers as a
-//! postcard value, and its body to the end. What else there is to know of the messages stands in
-//! the head: 16 bytes of checksum, a version byte and a postcard value, in which the order of the
+//! postcard value, and its body to the end, if that is not long: then its parts stand elsewhere.
+//! What else there is to know of the messages stands in the head: 16 bytes of checksum, a version byte and a postcard value, in which the order of the
 //! fields is the format: another one needs another version byte. The head has the checksum of every
 //! record, so the bytes of one cannot pass for another's.
 
@@ -12,10 +12,10 @@ use aws_lc_rs::digest::{Context, SHA256, digest};
 pub(super) use postcard::Error as EncodeError;
 use serde::{Deserialize, Serialize};
 
-use crate::wire::{Body, Headers, Message, MsgId, Seq, Target, UserId};
+use crate::wire::{Body, Headers, Message, MsgId, PART_LEN_MAX, Seq, Target, UserId};
 
 const SUM_LEN: usize = 16;
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Which run it is. Part of its head's checksum: one row's bytes must not pass for another's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,12 @@ pub(super) struct Place {
     pub(super) log: i64,
     /// Seq of its last message.
     pub(super) last: Seq,
+}
+
+impl Place {
+    fn sum(self, bytes: &[u8]) -> Sum {
+        sum_at(&[self.log.cast_unsigned(), self.last], bytes)
+    }
 }
 
 /// What is known of a run's messages without their records.
@@ -47,6 +53,24 @@ pub(super) struct Entry {
     /// Length of its record, which begins where the one before ends.
     len: u64,
     sum: Sum,
+    /// Where its body is, if not in its record.
+    pub(super) long: Option<Long>,
+}
+
+/// A body in parts.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Long {
+    /// Number of the first one.
+    pub(super) first: u64,
+    /// Bytes of all.
+    pub(super) size: u64,
+}
+
+impl Long {
+    /// Number of its parts.
+    pub(super) fn count(&self) -> u64 {
+        self.size.div_ceil(PART_LEN_MAX as u64)
+    }
 }
 
 impl Entry {
@@ -56,13 +80,16 @@ impl Entry {
     }
 }
 
-type Sum = [u8; SUM_LEN];
+/// What bytes are known by.
+pub(super) type Sum = [u8; SUM_LEN];
 
 /// Why stored bytes are not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Rot {
     #[error("the bytes do not match their checksum")]
     Sum,
+    #[error("its first part is not there as it was")]
+    Part,
     #[error("version {0} is not known")]
     Version(u8),
     #[error("the bytes are whole but mean nothing")]
@@ -75,18 +102,20 @@ impl Head {
         &mut self,
         (seq, ordinal): (Seq, u64),
         (sender, bytes): (i64, u64),
-        message: &Message,
+        (message, long): (&Message, Option<Long>),
         records: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
         let start = records.len();
         records.extend_from_slice(message.id.as_bytes());
         *records = postcard::to_extend(&message.headers, std::mem::take(records))?;
-        records.extend_from_slice(&message.body.0);
+        if long.is_none() {
+            records.extend_from_slice(&message.body.0);
+        }
         let record = &records[start..];
         let (len, sum) = (record.len() as u64, sum_of(record));
         let sender = self.sender_index(sender, &message.from);
         let time_ms = message.time_ms;
-        self.entries.push(Entry { seq, ordinal, time_ms, bytes, sender, len, sum });
+        self.entries.push(Entry { seq, ordinal, time_ms, bytes, sender, len, sum, long });
         Ok(())
     }
 
@@ -117,7 +146,7 @@ impl Head {
         head.resize(SUM_LEN, 0);
         head.push(VERSION);
         let mut bytes = postcard::to_extend(self, head)?;
-        let sum = sum_at(place, &bytes[SUM_LEN..]);
+        let sum = place.sum(&bytes[SUM_LEN..]);
         bytes[..SUM_LEN].copy_from_slice(&sum);
         Ok(bytes)
     }
@@ -125,7 +154,7 @@ impl Head {
     /// The reverse of `encode`.
     pub(super) fn decode(place: Place, bytes: &[u8]) -> Result<Self, Rot> {
         let (stored_sum, rest) = bytes.split_first_chunk::<SUM_LEN>().ok_or(Rot::Sum)?;
-        if *stored_sum != sum_at(place, rest) {
+        if *stored_sum != place.sum(rest) {
             return Err(Rot::Sum);
         }
         let (&version, value) = rest.split_first().ok_or(Rot::Undecodable)?;
@@ -148,7 +177,7 @@ impl Head {
     }
 }
 
-/// The message of an entry.
+/// The message of an entry; of a long one without its body.
 pub(super) fn decode(
     entry: &Entry,
     from: UserId,
@@ -162,7 +191,7 @@ pub(super) fn decode(
     let (headers, body): (Headers, _) =
         postcard::take_from_bytes(rest).map_err(|_| Rot::Undecodable)?;
     let (id, body) = (MsgId::from_bytes(*id), Body(body.to_vec().into()));
-    let size = body.len() as u64;
+    let size = entry.long.map_or(body.len() as u64, |long| long.size);
     Ok(Message { id, from, to, time_ms: entry.time_ms, headers, size, body })
 }
 
@@ -180,10 +209,12 @@ fn sum_of(record: &[u8]) -> Sum {
     cut(digest(&SHA256, record).as_ref())
 }
 
-fn sum_at(place: Place, bytes: &[u8]) -> Sum {
+/// Of bytes that are good in one place only.
+pub(super) fn sum_at(place: &[u64], bytes: &[u8]) -> Sum {
     let mut context = Context::new(&SHA256);
-    context.update(&place.log.to_le_bytes());
-    context.update(&place.last.to_le_bytes());
+    for number in place {
+        context.update(&number.to_le_bytes());
+    }
     context.update(bytes);
     cut(context.finish().as_ref())
 }

@@ -1,12 +1,14 @@
 //! Runs: the messages of one log that one batch brings, a row for up to [`MESSAGES_MAX`] of them.
 //!
 //! Row and index entry are paid once a run instead of once a message. The columns beside head and
-//! records say of the run as a whole what is needed to remove it should its head be damaged.
+//! records say of the run as a whole what is needed to remove it should its head be damaged. So that
+//! this can be said of parts too, a message with a long body is the last of its run.
 
 use rusqlite::{Connection, Row, Statement};
 
 use super::batch::Log;
-use super::record::{EncodeError, Entry, Head, Place, Rot};
+use super::parts;
+use super::record::{EncodeError, Entry, Head, Long, Place, Rot};
 use super::sql::{Num, execute, first, num, unencodable};
 use crate::durable::Quotas;
 use crate::wire::{Message, Seq};
@@ -19,8 +21,8 @@ const BYTES_MAX: usize = 64 << 10;
 
 /// What [`Run::insert`] is done by.
 pub(super) const INSERT: &str = "INSERT INTO run \
-    (last, log, last_ordinal, messages, bytes, time_ms, head, records) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    (last, log, last_ordinal, messages, bytes, time_ms, part, parts, head, records) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 
 /// A run that is not written yet.
 #[derive(Default)]
@@ -32,9 +34,10 @@ pub(super) struct Run {
 impl Run {
     /// Whether this message would make it too large.
     pub(super) fn is_full(&self, message: &Message) -> bool {
-        let bytes = self.records.len() + message.body.len();
-        let count = self.head.entries.len();
-        count >= MESSAGES_MAX || count > 0 && bytes > BYTES_MAX
+        let Some(last) = self.head.entries.last() else { return false };
+        let body = if message.is_long() { 0 } else { message.body.len() };
+        let bytes = self.records.len() + message.headers.len_bytes() + body;
+        self.head.entries.len() >= MESSAGES_MAX || bytes > BYTES_MAX || last.long.is_some()
     }
 
     /// Adds a message at its seq and ordinal, with its sender and what it counts for.
@@ -42,7 +45,7 @@ impl Run {
         &mut self,
         at: (Seq, u64),
         of: (i64, u64),
-        message: &Message,
+        message: (&Message, Option<Long>),
     ) -> Result<(), EncodeError> {
         self.head.push(at, of, message, &mut self.records)
     }
@@ -64,7 +67,10 @@ impl Run {
         let messages = Num(entries.len() as u64);
         let bytes = Num(entries.iter().fold(0, |sum, entry| sum.saturating_add(entry.bytes)));
         let (last, ordinal, time) = (Num(end.seq), Num(end.ordinal), Num(end.time_ms));
-        into.execute((last, log, ordinal, messages, bytes, time, head, &*self.records)).map(drop)
+        let (part, parts) = end.long.map_or((0, 0), |long| (long.first, long.count()));
+        let (part, parts, records) = (Num(part), Num(parts), &*self.records);
+        let row = (last, log, ordinal, messages, bytes, time, part, parts, head, records);
+        into.execute(row).map(drop)
     }
 }
 
@@ -73,6 +79,8 @@ pub(super) struct Stored {
     pub(super) place: Place,
     /// All of it as one.
     pub(super) whole: Piece,
+    /// First and number of the parts of its last message.
+    parts: (u64, u64),
     pub(super) head: Result<Head, Rot>,
 }
 
@@ -87,7 +95,8 @@ pub(super) struct Piece {
 }
 
 impl Stored {
-    /// From a row of `last, log, last_ordinal, messages, bytes, time_ms, head`.
+    /// From a row of `last, log, last_ordinal, messages, bytes, time_ms, part, parts,
+    /// head`.
     pub(super) fn at(row: &Row<'_>) -> rusqlite::Result<Self> {
         let whole = Piece {
             seq: num(row, 0)?,
@@ -97,7 +106,9 @@ impl Stored {
             time_ms: num(row, 5)?,
         };
         let place = Place { log: row.get(1)?, last: whole.seq };
-        Ok(Self { place, whole, head: Head::decode(place, row.get_ref(6)?.as_blob()?) })
+        let parts = (num(row, 6)?, num(row, 7)?);
+        let head = Head::decode(place, row.get_ref(8)?.as_blob()?);
+        Ok(Self { place, whole, parts, head })
     }
 
     /// The messages behind a seq; of a damaged head one that stands for all of them.
@@ -109,6 +120,12 @@ impl Stored {
     }
 
     pub(super) fn delete(&self, db: &Connection) -> rusqlite::Result<()> {
+        let (first, count) = self.parts;
+        parts::loosen(db, first, count)?;
+        self.delete_row(db)
+    }
+
+    fn delete_row(&self, db: &Connection) -> rusqlite::Result<()> {
         execute(db, "DELETE FROM run WHERE last = ?1", [Num(self.place.last)]).map(drop)
     }
 
@@ -125,7 +142,11 @@ impl Stored {
                 run.head.entries.push(entry.with_len(record.len()));
             }
         }
-        self.delete(db)?;
+        if run.last() == self.place.last {
+            self.delete_row(db)?
+        } else {
+            self.delete(db)?
+        }
         run.insert(&mut *db.prepare_cached(INSERT)?, self.place.log)
     }
 }
@@ -153,8 +174,8 @@ pub(super) fn drop_oldest(
     log: &mut Log,
     quotas: &Quotas,
 ) -> rusqlite::Result<()> {
-    const OLDEST: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, head FROM run \
-        WHERE log = ?1 ORDER BY last LIMIT 1";
+    const OLDEST: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \
+        head FROM run WHERE log = ?1 ORDER BY last LIMIT 1";
     while log.exceeds(quotas) {
         let Some(run) = first(db, OLDEST, [no], Stored::at)? else { break };
         for piece in run.pieces(log.removed_seq) {

@@ -73,8 +73,8 @@ pub(super) fn sweep(
 
 /// Runs to look at, and whether there may be more.
 fn examine(batch: &Batch<'_>, after: Seq) -> rusqlite::Result<(Vec<Stored>, bool)> {
-    const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, head FROM run \
-        WHERE last > ?1 ORDER BY last";
+    const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \
+        head FROM run WHERE last > ?1 ORDER BY last";
     let mut statement = batch.db.prepare_cached(SQL)?;
     let mut rows = statement.query([Num(after)])?;
     let (mut runs, mut count) = (Vec::new(), 0);

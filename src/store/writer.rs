@@ -1,6 +1,6 @@
 //! The writing thread: one batch, one transaction, one fsync; and the checkpoints.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::file::Lock;
 use super::names::Names;
 use super::sql::is_full;
 use super::{Done, Report, StoreError};
-use crate::durable::{Cursor, Outcome, Quotas, Ticket, Write};
+use crate::durable::{Cursor, Outcome, Quotas, Ticket, Upload, Write};
 use crate::wire::{Seq, Target, UserId};
 
 type Answers = Vec<(Ticket, Outcome)>;
@@ -31,6 +31,10 @@ pub(super) struct Writer {
     sweep_after: Seq,
     /// What found no room. Unlike messages, which are refused, these have happened already.
     waiting: BTreeMap<(UserId, Target), Waiting>,
+    /// Uploads that ended while there was no room to note it.
+    over: BTreeSet<Upload>,
+    /// There are loose parts.
+    loose: bool,
     /// There may be something to checkpoint.
     behind: bool,
     report: Arc<Report>,
@@ -56,8 +60,9 @@ enum And {
 
 impl Writer {
     pub(super) fn new(db: Connection, quotas: Quotas, report: Arc<Report>, lock: Lock) -> Self {
-        let (names, waiting) = Default::default();
-        Self { db, quotas, names, sweep_after: 0, waiting, behind: true, report, _lock: lock }
+        let (names, waiting, over, sweep_after) = Default::default();
+        let (loose, behind, _lock) = (true, true, lock);
+        Self { db, quotas, names, sweep_after, waiting, over, loose, behind, report, _lock }
     }
 
     /// Works until there can be no more batches, or one fails.
@@ -73,6 +78,7 @@ impl Writer {
         while !self.report.has_failed() {
             match self.next(batches) {
                 Ok(batch) => self.commit(batch)?,
+                Err(RecvTimeoutError::Timeout) if self.loose => self.remove_loose()?,
                 Err(RecvTimeoutError::Timeout) => self.idle()?,
                 Err(RecvTimeoutError::Disconnected) => {
                     self.idle()?;
@@ -88,7 +94,9 @@ impl Writer {
         &self,
         batches: &Receiver<Vec<(Ticket, Write)>>,
     ) -> Result<Vec<(Ticket, Write)>, RecvTimeoutError> {
-        if self.behind || !self.waiting.is_empty() {
+        if self.loose {
+            batches.recv_timeout(Duration::ZERO)
+        } else if self.behind || !self.waiting.is_empty() || !self.over.is_empty() {
             batches.recv_timeout(Duration::from_millis(IDLE_MS))
         } else {
             batches.recv().map_err(|_| RecvTimeoutError::Disconnected)
@@ -102,13 +110,21 @@ impl Writer {
             Err(cause) => return Err(StoreError::Sqlite { doing: "writing", cause }),
         };
         self.report.done(Done::Durable(answers));
-        self.behind = true;
-        if self.wal_pages()? >= WAL_PAGES { self.checkpoint("PASSIVE") } else { Ok(()) }
+        self.keep_wal_short()
+    }
+
+    /// Without a batch there is time for it, some parts after the other.
+    fn remove_loose(&mut self) -> Result<(), StoreError> {
+        if self.try_alone(&[], And::Nothing)?.is_none() {
+            // Not before there is something else to do, or it would be tried without end.
+            self.loose = false;
+        }
+        self.keep_wal_short()
     }
 
     fn idle(&mut self) -> Result<(), StoreError> {
         self.checkpoint("PASSIVE")?;
-        if self.waiting.is_empty() {
+        if self.waiting.is_empty() && self.over.is_empty() {
             return Ok(());
         }
         let answers = self.try_alone(&[], And::Waiting)?.unwrap_or_default();
@@ -135,10 +151,17 @@ impl Writer {
                     waiting.tickets.push(ticket);
                 }
                 Write::Sweep { .. } => sweeps.push((ticket, write)),
-                Write::Append { .. }
-                | Write::Begin { .. }
-                | Write::Part { .. }
-                | Write::Discard { .. }
+                Write::Discard { upload } => {
+                    self.over.insert(upload);
+                    answers.push((ticket, Outcome::Kept));
+                }
+                Write::Append { upload: Some(upload), .. }
+                | Write::Begin { upload, .. }
+                | Write::Part { upload, .. } => {
+                    self.over.insert(upload);
+                    answers.push((ticket, Outcome::DiskFull));
+                }
+                Write::Append { upload: None, .. }
                 | Write::Claim { .. }
                 | Write::Enter { .. }
                 | Write::Leave { .. } => answers.push((ticket, Outcome::DiskFull)),
@@ -146,6 +169,7 @@ impl Writer {
         }
         // What the WAL holds goes where it has a place already, so that its own is free again.
         self.checkpoint("PASSIVE")?;
+        self.try_alone(&[], And::Nothing)?;
         for sweep in sweeps {
             let ticket = sweep.0;
             let swept = self.try_alone(&[sweep], And::Nothing)?;
@@ -178,6 +202,7 @@ impl Writer {
                 if and == And::Waiting {
                     self.waiting.clear();
                 }
+                self.over.clear();
                 self.behind = true;
                 Ok(answers)
             }
@@ -194,8 +219,11 @@ impl Writer {
 
     fn fill(&mut self, batch: &[(Ticket, Write)], and: And) -> rusqlite::Result<Answers> {
         let mut answers = Vec::with_capacity(batch.len());
-        let Self { db, quotas, names, sweep_after, waiting, .. } = self;
+        let Self { db, quotas, names, sweep_after, waiting, over, .. } = self;
         let mut transaction = Batch::start(db, quotas, names, sweep_after)?;
+        for &upload in over.iter() {
+            transaction.write(&Write::Discard { upload })?;
+        }
         if and == And::Waiting {
             for ((user, log), Waiting { cursor, messages, bytes, tickets }) in waiting {
                 transaction.settle(user, log, cursor, *messages, *bytes)?;
@@ -205,8 +233,12 @@ impl Writer {
         for (ticket, write) in batch {
             answers.push((*ticket, transaction.write(write)?));
         }
-        transaction.finish()?;
+        self.loose = transaction.finish()?;
         Ok(answers)
+    }
+
+    fn keep_wal_short(&mut self) -> Result<(), StoreError> {
+        if self.wal_pages()? >= WAL_PAGES { self.checkpoint("PASSIVE") } else { Ok(()) }
     }
 
     /// Pages that the WAL holds, those already in the database too while it has not started over.

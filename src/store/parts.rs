@@ -1,0 +1,164 @@
+//! Long bodies: a row for each part, under numbers that are given once.
+//!
+//! A message names the first of its parts; the others follow it. Before there is the message they
+//! belong to an upload. Those that belong to nothing any more are `loose`, by ranges, and a few go
+//! with every transaction: what one has to do does not depend on how long a body is.
+
+use rusqlite::Connection;
+
+use super::record::{Long, Sum, sum_at};
+use super::sql::{Num, execute, first, num};
+use crate::durable::{Missing, Upload};
+use crate::wire::{Body, Message, PART_LEN_MAX};
+
+/// Most loose parts that are removed at a time.
+pub(super) const REMOVED_MAX: u64 = 64;
+/// Pages of a part: 16 behind its row, and its share of the row's page and of those above.
+const PAGES: u64 = 17;
+
+const PART_LEN: u64 = PART_LEN_MAX as u64;
+
+/// A body of which not all parts are there.
+struct Partial {
+    long: Long,
+    written: u64,
+}
+
+/// Begins an upload with its first part. `false`, and nothing begins: the file may not grow so far.
+pub(super) fn begin(db: &Connection, upload: Upload, message: &Message) -> rusqlite::Result<bool> {
+    discard(db, upload)?;
+    let size = message.size;
+    if !has_room(db, size)? {
+        return Ok(false);
+    }
+    // What was given once is not given again: who reads a removed body meets no other.
+    const RESERVE: &str = "UPDATE state SET next_part = next_part + ?1 RETURNING next_part - ?1";
+    let count = Num(Long { first: 0, size }.count());
+    let first = first(db, RESERVE, [count], |row| num(row, 0))?;
+    let first = first.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    const SQL: &str = "INSERT INTO upload (no, first, size, written) VALUES (?1, ?2, ?3, 0)";
+    execute(db, SQL, (Num(upload.0), Num(first), Num(size)))?;
+    put(db, upload, &message.body)?;
+    Ok(true)
+}
+
+/// Adds the next part. One that cannot be it is left out, and so its body never becomes whole.
+pub(super) fn put(db: &Connection, upload: Upload, body: &Body) -> rusqlite::Result<()> {
+    let Some(Partial { long, written }) = partial(db, upload)? else { return Ok(()) };
+    let left = long.size.saturating_sub(written.saturating_mul(PART_LEN));
+    if body.is_empty() || body.len() as u64 != left.min(PART_LEN) {
+        return Ok(());
+    }
+    let no = long.first.saturating_add(written);
+    const SQL: &str = "INSERT INTO part (no, sum, bytes) VALUES (?1, ?2, ?3)";
+    execute(db, SQL, (Num(no), sum(no, &body.0), &*body.0))?;
+    execute(db, "UPDATE upload SET written = written + 1 WHERE no = ?1", [Num(upload.0)]).map(drop)
+}
+
+/// Ends the upload of a message's body, if there is one: from here on the parts are the caller's.
+/// `None`: they are not all there.
+pub(super) fn finish(
+    db: &Connection,
+    upload: Option<Upload>,
+    message: &Message,
+) -> rusqlite::Result<Option<Option<Long>>> {
+    let whole = !message.is_long();
+    let Some(upload) = upload else { return Ok(whole.then_some(None)) };
+    match partial(db, upload)? {
+        Some(Partial { long, written })
+            if !whole && written == long.count() && long.size == message.size =>
+        {
+            execute(db, "DELETE FROM upload WHERE no = ?1", [Num(upload.0)])?;
+            Ok(Some(Some(long)))
+        }
+        _ => {
+            discard(db, upload)?;
+            Ok(whole.then_some(None))
+        }
+    }
+}
+
+/// Ends an upload of which there will be no message.
+pub(super) fn discard(db: &Connection, upload: Upload) -> rusqlite::Result<()> {
+    if let Some(Partial { long, written }) = partial(db, upload)? {
+        execute(db, "DELETE FROM upload WHERE no = ?1", [Num(upload.0)])?;
+        loosen(db, long.first, written)?;
+    }
+    Ok(())
+}
+
+/// Ends all uploads: of another process, which is gone.
+pub(super) fn discard_all(db: &Connection) -> rusqlite::Result<()> {
+    db.execute_batch(
+        "BEGIN IMMEDIATE;
+         INSERT INTO loose (first, parts) SELECT first, written FROM upload WHERE written > 0;
+         DELETE FROM upload;
+         COMMIT;",
+    )
+}
+
+/// Lets go of parts of which there is no message any more.
+pub(super) fn loosen(db: &Connection, first: u64, parts: u64) -> rusqlite::Result<()> {
+    if parts > 0 {
+        const SQL: &str = "INSERT OR REPLACE INTO loose (first, parts) VALUES (?1, ?2)";
+        execute(db, SQL, (Num(first), Num(parts)))?;
+    }
+    Ok(())
+}
+
+/// Removes so many loose parts; returns whether there are more.
+pub(super) fn remove(db: &Connection, parts_max: u64) -> rusqlite::Result<bool> {
+    const OLDEST: &str = "SELECT first, parts FROM loose ORDER BY first LIMIT 1";
+    let mut room = parts_max;
+    while let Some((first, parts)) = first(db, OLDEST, (), |row| Ok((num(row, 0)?, num(row, 1)?)))?
+    {
+        if room == 0 {
+            return Ok(true);
+        }
+        let now = parts.min(room);
+        let cut = first.saturating_add(now);
+        const REMOVE: &str = "DELETE FROM part WHERE no >= ?1 AND no < ?2";
+        execute(db, REMOVE, (Num(first), Num(cut)))?;
+        execute(db, "DELETE FROM loose WHERE first = ?1", [Num(first)])?;
+        loosen(db, cut, parts - now)?;
+        room -= now;
+    }
+    Ok(false)
+}
+
+/// A part by its number.
+pub(super) fn read(db: &Connection, no: u64) -> rusqlite::Result<Result<Body, Missing>> {
+    const SQL: &str = "SELECT sum, bytes FROM part WHERE no = ?1";
+    let found = first(db, SQL, [Num(no)], |row| {
+        let bytes = row.get_ref(1)?.as_blob()?;
+        Ok(if row.get_ref(0)?.as_blob()? == sum(no, bytes) {
+            Ok(Body(bytes.to_vec().into()))
+        } else {
+            tracing::error!(part = no, "what is stored is damaged");
+            Err(Missing::Rotten)
+        })
+    })?;
+    Ok(found.unwrap_or(Err(Missing::Removed)))
+}
+
+fn partial(db: &Connection, upload: Upload) -> rusqlite::Result<Option<Partial>> {
+    const SQL: &str = "SELECT first, size, written FROM upload WHERE no = ?1";
+    first(db, SQL, [Num(upload.0)], |row| {
+        Ok(Partial {
+            long: Long { first: num(row, 0)?, size: num(row, 1)? },
+            written: num(row, 2)?,
+        })
+    })
+}
+
+/// Whether the file may grow by so much. Whether the disk has it is found out by writing.
+fn has_room(db: &Connection, size: u64) -> rusqlite::Result<bool> {
+    const SQL: &str = "SELECT max_page_count - page_count + freelist_count \
+        FROM pragma_max_page_count, pragma_page_count, pragma_freelist_count";
+    let pages = first(db, SQL, (), |row| num(row, 0))?.unwrap_or(0);
+    Ok(size.div_ceil(PART_LEN).saturating_mul(PAGES) <= pages)
+}
+
+fn sum(no: u64, bytes: &[u8]) -> Sum {
+    sum_at(&[no], bytes)
+}
