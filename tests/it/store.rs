@@ -4,9 +4,11 @@ mod duplicates;
 mod durability;
 mod model;
 mod pages;
+mod parts;
 mod room;
 mod runs;
 mod sweeping;
+mod uploads;
 mod writes;
 
 use std::path::Path;
