@@ -49,12 +49,13 @@ enum Step {
         user: usize,
         room: usize,
     },
-    /// Begins an upload of so many parts.
+    /// Begins an upload of so many parts, and perhaps ends it too.
     Begin {
         from: usize,
         to: usize,
         n: u32,
         parts: usize,
+        whole: bool,
     },
     /// The next part of one of the uploads, its end, or its early one.
     Part(usize),
@@ -72,9 +73,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(user, log, count)| Step::Settle { user, log, count }),
         2 => (0..3_usize, 3..5_usize).prop_map(|(user, room)| Step::Enter { user, room }),
         1 => (0..3_usize, 3..5_usize).prop_map(|(user, room)| Step::Leave { user, room }),
-        3 => (0..3_usize, 0..6_usize, 0..60_u32, 2..6_usize)
-            .prop_map(|(from, to, n, parts)| Step::Begin { from, to, n, parts }),
-        9 => (0..9_usize).prop_map(Step::Part),
+        6 => (0..3_usize, 0..6_usize, 0..60_u32, 2..6_usize, any::<bool>()).prop_map(
+            |(from, to, n, parts, whole)| Step::Begin { from, to, n, parts, whole }),
+        5 => (0..9_usize).prop_map(Step::Part),
         3 => (0..9_usize).prop_map(Step::End),
         1 => (0..9_usize).prop_map(Step::Discard),
         3 => any::<()>().prop_map(|()| Step::EndBatch),
@@ -262,7 +263,13 @@ fn check(steps: Vec<Step>) {
                 let changed = model.cursors.remove(&(user, no)).is_some();
                 expected.push(member(changed, Cursor::default()));
             }
-            Step::Begin { from, to, n, parts } => add(Some(model.begin(from, to, n, parts))),
+            Step::Begin { from, to, n, parts, whole } => {
+                add(Some(model.begin(from, to, n, parts)));
+                if whole {
+                    (1..parts).for_each(|_| add(model.part(0)));
+                    add(model.end(0));
+                }
+            }
             Step::Part(which) => add(model.part(which)),
             Step::End(which) => add(model.end(which)),
             Step::Discard(which) => add(model.discard(which)),

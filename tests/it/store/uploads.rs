@@ -15,7 +15,12 @@ pub(super) const KEPT: Outcome = Outcome::Kept;
 
 /// A body of which no two parts are the same.
 pub(super) fn bytes(n: u32, size: usize) -> Bytes {
-    (0..size).map(|at| (at / PART * 31 + at % 251) as u8 ^ n as u8).collect::<Vec<_>>().into()
+    let mut bytes = vec![n as u8; size];
+    for (no, part) in bytes.chunks_mut(PART).enumerate() {
+        let half = part.len() / 2;
+        part[half..].fill((no * 31) as u8 ^ n as u8);
+    }
+    bytes.into()
 }
 
 /// The message with its first part.
