@@ -1,22 +1,21 @@
 //! One transaction: writes carried out in order, each seeing those before it.
 //!
-//! Messages, and rows that many writes of a batch touch (logs, cursors, ids, the last seq), are
-//! gathered in memory and written once, by [`Batch::finish`]. The caller begins and ends the
-//! transaction; a batch that is not finished is to be rolled back.
+//! Messages, and rows that many writes of a batch touch (logs, cursors, ids), are gathered in
+//! memory and written once, by [`Batch::finish`] or later, by the [`Tail`]. The caller begins and
+//! ends the transaction; a batch that is not finished is to be rolled back.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
-use rusqlite::{Connection, Error};
+use rusqlite::Connection;
 
 use super::file::code_hash;
 use super::names::{ALL, Names};
 use super::parts;
 use super::record::{self, Long};
 use super::run::{self, Run, drop_oldest};
-use super::sent::Sent;
 use super::sql::{Num, cursor, execute, first, num, unencodable};
 use super::sweep;
+use super::tail::Tail;
 use crate::durable::{Cursor, Outcome, Quotas, Upload, Write};
 use crate::wire::{JoinCode, Message, Pin, RoomName, Seq, Target, UserId};
 
@@ -29,58 +28,14 @@ pub(super) struct Batch<'a> {
     pub(super) quotas: &'a Quotas,
     names: &'a mut Names,
     sweep_after: &'a mut Seq,
-    last_seq: Seq,
-    logs: BTreeMap<i64, Touched>,
+    pub(super) tail: &'a mut Tail,
+    /// The newest run of each log that has new messages.
+    open: BTreeMap<i64, Run>,
     /// Full runs with their logs.
-    runs: Vec<(i64, Run)>,
-    sent: Sent,
+    full: Vec<(i64, Run)>,
     parts_written: u64,
     /// By user and log; furthest positions not yet written.
     cursors: BTreeMap<(i64, i64), Cursor>,
-}
-
-/// A log that the batch has to do with.
-struct Touched {
-    /// As it stands in its table.
-    before: Log,
-    now: Log,
-    /// Its newest messages.
-    run: Run,
-}
-
-/// What is known of a log as a whole.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Log {
-    pub(super) last_seq: Seq,
-    pub(super) last_ordinal: u64,
-    /// Of a user's log: what is unprocessed. Of others: what is there.
-    pub(super) kept_messages: u64,
-    pub(super) kept_bytes: u64,
-    pub(super) removed_seq: Seq,
-    pub(super) removed_ordinal: u64,
-}
-
-impl Log {
-    pub(super) fn exceeds(&self, quotas: &Quotas) -> bool {
-        self.kept_messages > quotas.log_messages_max || self.kept_bytes > quotas.log_bytes_max
-    }
-
-    /// Whether a message may be added; to an empty log always, or it could never be.
-    fn admits(&self, bytes: u64, quotas: &Quotas) -> bool {
-        let kept_messages = self.kept_messages + 1;
-        let kept_bytes = self.kept_bytes.saturating_add(bytes);
-        self.kept_messages == 0 || !Self { kept_messages, kept_bytes, ..*self }.exceeds(quotas)
-    }
-
-    pub(super) fn keep_less(&mut self, messages: u64, bytes: u64) {
-        self.kept_messages = self.kept_messages.saturating_sub(messages);
-        self.kept_bytes = self.kept_bytes.saturating_sub(bytes);
-    }
-
-    pub(super) fn note_removed(&mut self, seq: Seq, ordinal: u64) {
-        self.removed_seq = self.removed_seq.max(seq);
-        self.removed_ordinal = self.removed_ordinal.max(ordinal);
-    }
 }
 
 impl<'a> Batch<'a> {
@@ -90,22 +45,10 @@ impl<'a> Batch<'a> {
         quotas: &'a Quotas,
         names: &'a mut Names,
         sweep_after: &'a mut Seq,
-    ) -> rusqlite::Result<Self> {
-        let last_seq = first(db, "SELECT last_seq FROM state", (), |row| num(row, 0))?;
-        let last_seq = last_seq.ok_or(Error::QueryReturnedNoRows)?;
-        let (logs, runs, sent, parts_written, cursors) = Default::default();
-        Ok(Self {
-            db,
-            quotas,
-            names,
-            sweep_after,
-            last_seq,
-            logs,
-            runs,
-            sent,
-            parts_written,
-            cursors,
-        })
+        tail: &'a mut Tail,
+    ) -> Self {
+        let (open, full, parts_written, cursors) = Default::default();
+        Self { db, quotas, names, sweep_after, tail, open, full, parts_written, cursors }
     }
 
     /// Carries out one write.
@@ -135,36 +78,9 @@ impl<'a> Batch<'a> {
     pub(super) fn finish(mut self) -> rusqlite::Result<bool> {
         self.write_cursors()?;
         self.write_messages()?;
-        let changed = self.logs.iter().filter(|(_, log)| log.before != log.now);
-        for (no, Touched { now, .. }) in changed {
-            const SQL: &str = "INSERT OR REPLACE INTO log (no, last_seq, last_ordinal, \
-                kept_messages, kept_bytes, removed_seq, removed_ordinal) \
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-            let last = (Num(now.last_seq), Num(now.last_ordinal));
-            let kept = (Num(now.kept_messages), Num(now.kept_bytes));
-            let removed = (Num(now.removed_seq), Num(now.removed_ordinal));
-            let row = (no, last.0, last.1, kept.0, kept.1, removed.0, removed.1);
-            execute(self.db, SQL, row)?;
-        }
-        const SQL: &str = "UPDATE state SET last_seq = ?1 WHERE last_seq <> ?1";
-        execute(self.db, SQL, [Num(self.last_seq)])?;
+        self.tail.finish(self.db)?;
         // More than came, so that what goes keeps up with it.
         parts::remove(self.db, REMOVED_EACH + 2 * self.parts_written)
-    }
-
-    /// The log with this number, to be changed.
-    pub(super) fn log(&mut self, no: i64) -> rusqlite::Result<&mut Log> {
-        self.touch(no).map(|touched| &mut touched.now)
-    }
-
-    fn touch(&mut self, no: i64) -> rusqlite::Result<&mut Touched> {
-        match self.logs.entry(no) {
-            Entry::Occupied(known) => Ok(known.into_mut()),
-            Entry::Vacant(place) => {
-                let log = read_log(self.db, no)?.unwrap_or_default();
-                Ok(place.insert(Touched { before: log, now: log, run: Run::default() }))
-            }
-        }
     }
 
     fn claim(
@@ -192,7 +108,7 @@ impl<'a> Batch<'a> {
                 return Ok(Outcome::CodeBad);
             }
         }
-        let all = *self.log(ALL)?;
+        let all = self.tail.log(self.db, ALL)?;
         const SQL: &str =
             "INSERT INTO user (id, key, since_seq, since_ordinal) VALUES (?1, ?2, ?3, ?4)";
         let since = (Num(all.last_seq), Num(all.last_ordinal));
@@ -206,11 +122,11 @@ impl<'a> Batch<'a> {
         let (Some(sender), Some(no)) = (sender, self.names.log(db, &message.to)?) else {
             return Ok(Outcome::UnknownTarget);
         };
-        if self.sent.has(db, message.id, sender)? {
+        if self.tail.sent.has(db, message.id, sender)? {
             return Ok(Outcome::Duplicate);
         }
         let quotas = self.quotas;
-        if no > 0 && !self.log(no)?.admits(message.len_bytes(), quotas) {
+        if no > 0 && !self.tail.log(db, no)?.admits(message.len_bytes(), quotas) {
             return Ok(Outcome::Full);
         }
         self.parts_written += 1;
@@ -237,24 +153,18 @@ impl<'a> Batch<'a> {
             return Ok(Outcome::UnknownTarget);
         };
         let (bytes, quotas) = (message.len_bytes(), self.quotas);
-        if no > 0 && !self.log(no)?.admits(bytes, quotas) {
-            let before = self.sent.has(db, message.id, sender)?;
+        if no > 0 && !self.tail.log(db, no)?.admits(bytes, quotas) {
+            let before = self.tail.sent.has(db, message.id, sender)?;
             return Ok(if before { Outcome::Duplicate } else { Outcome::Full });
         }
-        if !self.sent.note(db, message.id, sender)? {
+        if !self.tail.sent.note(db, message.id, sender)? {
             return Ok(Outcome::Duplicate);
         }
-        self.last_seq += 1;
-        let seq = self.last_seq;
-        let Touched { now: log, run, .. } = self.touch(no)?;
-        log.last_seq = seq;
-        log.last_ordinal += 1;
-        log.kept_messages += 1;
-        log.kept_bytes = log.kept_bytes.saturating_add(bytes);
-        let ordinal = log.last_ordinal;
+        let (seq, ordinal) = self.tail.append(db, no, bytes)?;
+        let run = self.open.entry(no).or_default();
         let full = run.is_full(message).then(|| std::mem::take(run));
         run.push((seq, ordinal), (sender, bytes), (message, long)).map_err(unencodable)?;
-        self.runs.extend(full.map(|run| (no, run)));
+        self.full.extend(full.map(|run| (no, run)));
         Ok(Outcome::Stored { seq, ordinal })
     }
 
@@ -271,21 +181,21 @@ impl<'a> Batch<'a> {
         Ok(Outcome::Swept { more })
     }
 
-    /// Writes the messages that are only in memory yet, with their ids, and then drops what is over
-    /// quota: to drop after each message would leave the same.
+    /// Writes the messages that are only in memory yet, and then drops what is over quota: to drop
+    /// after each message would leave the same.
     fn write_messages(&mut self) -> rusqlite::Result<()> {
-        self.sent.write(self.db)?;
-        let mut runs = std::mem::take(&mut self.runs);
-        let open = self.logs.iter_mut().filter(|(_, log)| !log.run.is_empty());
-        runs.extend(open.map(|(no, log)| (*no, std::mem::take(&mut log.run))));
+        let mut runs = std::mem::take(&mut self.full);
+        let open = std::mem::take(&mut self.open);
+        let rooms: Vec<i64> = open.range(..=ALL).map(|(no, _)| *no).collect();
+        runs.extend(open);
         // Ascending, every row goes to the end of the table.
         runs.sort_unstable_by_key(|(_, run)| run.last());
         let mut insert = self.db.prepare_cached(run::INSERT)?;
         for (no, run) in &runs {
             run.insert(&mut insert, *no)?;
         }
-        for (no, log) in self.logs.range_mut(..=ALL) {
-            drop_oldest(self.db, *no, &mut log.now, self.quotas)?;
+        for no in rooms {
+            drop_oldest(self.db, no, self.tail, self.quotas)?;
         }
         Ok(())
     }
@@ -302,7 +212,7 @@ impl<'a> Batch<'a> {
         let (user, no) = (self.names.user(self.db, user)?, self.names.log(self.db, target)?);
         let (Some(user), Some(no)) = (user, no) else { return Ok(()) };
         if no > 0 {
-            let log = self.log(no)?;
+            let log = self.tail.change(self.db, no)?;
             log.keep_less(messages, bytes);
             if cursor.through >= log.last_seq {
                 // Behind the end nothing is unprocessed, however it was counted.
@@ -342,7 +252,7 @@ impl<'a> Batch<'a> {
                 -self.db.last_insert_rowid()
             }
         };
-        let log = *self.log(no)?;
+        let log = self.tail.log(self.db, no)?;
         let cursor = Cursor { through: log.last_seq, ordinal: log.last_ordinal, above: Vec::new() };
         put_cursor(self.db, user, no, &cursor)?;
         Ok(Outcome::Member { changed: true, cursor })
@@ -384,22 +294,6 @@ impl<'a> Batch<'a> {
 pub(super) fn owner(db: &Connection, id: &UserId) -> rusqlite::Result<Option<Pin>> {
     let key = first(db, "SELECT key FROM user WHERE id = ?1", [id.as_str()], |row| row.get(0))?;
     Ok(key.map(Pin))
-}
-
-/// What stands about a log in its table.
-pub(super) fn read_log(db: &Connection, no: i64) -> rusqlite::Result<Option<Log>> {
-    const SQL: &str = "SELECT last_seq, last_ordinal, kept_messages, kept_bytes, removed_seq, \
-        removed_ordinal FROM log WHERE no = ?1";
-    first(db, SQL, [no], |row| {
-        Ok(Log {
-            last_seq: num(row, 0)?,
-            last_ordinal: num(row, 1)?,
-            kept_messages: num(row, 2)?,
-            kept_bytes: num(row, 3)?,
-            removed_seq: num(row, 4)?,
-            removed_ordinal: num(row, 5)?,
-        })
-    })
 }
 
 /// Where a user who has processed nothing of `@all` stands in it: where it ended at the claim.

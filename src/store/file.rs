@@ -24,9 +24,10 @@ const BUSY_MS: u64 = 30_000;
 const STATEMENTS_CACHED_MAX: usize = 64;
 
 /// `cursor.log` below 0 is a room: such a row is the membership. A user's own log and `@all` need
-/// no row: their cursors start at 0 and at `user.since_*`. `log` has a row once it has a message.
-/// `run.last` is the seq of the run's last message; the index has it too, behind the log.
-/// `part` and `parts` of a run are the first and the number of its last message's parts.
+/// no row: their cursors start at 0 and at `user.since_*`. `log` has a row once it is noted that it
+/// has a message. `state.last_seq` is up to where `sent` and `log` know of the messages; later runs
+/// tell themselves. `run.last` is the seq of the run's last message; the index has it too, behind
+/// the log. `part` and `parts` of a run are the first and the number of its last message's parts.
 const TABLES: &str = "
 CREATE TABLE state (last_seq INTEGER NOT NULL, next_part INTEGER NOT NULL) STRICT;
 INSERT INTO state VALUES (0, 1);

@@ -11,6 +11,7 @@
 //! - `reader`: the thread; pages.
 //! - `run`: the messages of one log that one batch brings, as one row. `record`: as bytes, with
 //!   checksums. `parts`: long bodies. `sent`: the ids that a duplicate is known by.
+//! - `tail`: what the newest runs say and no other table does yet.
 //! - `names`, `sql`: small helpers.
 
 mod batch;
@@ -23,6 +24,7 @@ mod run;
 mod sent;
 mod sql;
 mod sweep;
+mod tail;
 mod writer;
 
 use std::path::Path;

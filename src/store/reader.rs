@@ -8,7 +8,7 @@ use std::sync::mpsc::Receiver;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error};
 
-use super::batch::{Log, owner, read_log, since};
+use super::batch::{owner, since};
 use super::names::{ALL, Names};
 use super::parts;
 use super::record::{self, Entry, Rot};
@@ -44,8 +44,7 @@ fn answer(db: &Connection, names: &mut Names, read: &Read) -> rusqlite::Result<F
         Read::Part { at } => Found::Part(parts::read(db, *at)?),
         Read::Page { logs, reader, messages, bytes } => {
             let reader = names.user(db, reader)?.unwrap_or(NOBODY);
-            let last_seq = first(db, "SELECT last_seq FROM state", (), |row| num(row, 0))?;
-            let last_seq = last_seq.ok_or(Error::QueryReturnedNoRows)?;
+            let last_seq = last_seq(db)?;
             let mut merge = Merge::of(db, names, logs, reader)?;
             Found::Page(page(db, &mut merge, last_seq, *messages, *bytes)?)
         }
@@ -56,6 +55,11 @@ fn answer(db: &Connection, names: &mut Names, read: &Read) -> rusqlite::Result<F
 
 /// No user has this number.
 const NOBODY: i64 = 0;
+
+fn last_seq(db: &Connection) -> rusqlite::Result<Seq> {
+    const SQL: &str = "SELECT max(last_seq, ifnull((SELECT max(last) FROM run), 0)) FROM state";
+    first(db, SQL, (), |row| num(row, 0))?.ok_or(Error::QueryReturnedNoRows)
+}
 
 fn mailbox(
     db: &Connection,
@@ -83,6 +87,13 @@ fn mailbox(
         logs.push(room?);
     }
     Ok(logs)
+}
+
+/// Seq and ordinal up to which a log was removed unread.
+fn removed(db: &Connection, no: i64) -> rusqlite::Result<(Seq, u64)> {
+    const SQL: &str = "SELECT removed_seq, removed_ordinal FROM log WHERE no = ?1";
+    let found = first(db, SQL, [no], |row| Ok((num(row, 0)?, num(row, 1)?)))?;
+    Ok(found.unwrap_or_default())
 }
 
 fn page(
@@ -152,7 +163,7 @@ enum Front {
 }
 
 impl<'a> Merge<'a> {
-    /// Of logs, each from behind a seq. A log with nothing new costs one look.
+    /// Of logs, each from behind a seq. A log with nothing new costs two looks.
     fn of(
         db: &Connection,
         names: &mut Names,
@@ -167,11 +178,7 @@ impl<'a> Merge<'a> {
             }
         }
         for (no, (to, after)) in asked {
-            let Log { last_seq, removed_seq, removed_ordinal, .. } =
-                read_log(db, no)?.unwrap_or_default();
-            if last_seq <= after {
-                continue;
-            }
+            let (removed_seq, removed_ordinal) = removed(db, no)?;
             let removed = (removed_seq > after).then_some((removed_seq, removed_ordinal));
             // What is removed may still be there, in a run that is not removed whole.
             let (after, heads) = (Some(after.max(removed_seq)), VecDeque::new());

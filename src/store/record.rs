@@ -1,10 +1,10 @@
 //! Runs of messages, and cursors, as bytes in the tables.
 //!
-//! A run has a head and its records. A record is the message's id (16 bytes), its headers as a
-//! postcard value, and its body to the end, if that is not long: then its parts stand elsewhere.
-//! What else there is to know of the messages stands in the head: 16 bytes of checksum, a version byte and a postcard value, in which the order of the
-//! fields is the format: another one needs another version byte. The head has the checksum of every
-//! record, so the bytes of one cannot pass for another's.
+//! A run has a head and its records. A record is the message's headers as a postcard value, and its
+//! body to the end, if that is not long: then its parts stand elsewhere. What else there is to know
+//! of the messages stands in the head: 16 bytes of checksum, a version byte and a postcard value,
+//! in which the order of the fields is the format: another one needs another version byte. The head
+//! has the checksum of every record, so the bytes of one cannot pass for another's.
 
 use std::ops::Range;
 
@@ -43,6 +43,7 @@ pub(super) struct Head {
 /// What is known of one message.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Entry {
+    id: [u8; 16],
     pub(super) seq: Seq,
     pub(super) ordinal: u64,
     pub(super) time_ms: u64,
@@ -74,6 +75,10 @@ impl Long {
 }
 
 impl Entry {
+    pub(super) fn id(&self) -> MsgId {
+        MsgId::from_bytes(self.id)
+    }
+
     /// The same with a record of another length.
     pub(super) fn with_len(self, len: usize) -> Self {
         Self { len: len as u64, ..self }
@@ -106,7 +111,6 @@ impl Head {
         records: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
         let start = records.len();
-        records.extend_from_slice(message.id.as_bytes());
         *records = postcard::to_extend(&message.headers, std::mem::take(records))?;
         if long.is_none() {
             records.extend_from_slice(&message.body.0);
@@ -114,8 +118,8 @@ impl Head {
         let record = &records[start..];
         let (len, sum) = (record.len() as u64, sum_of(record));
         let sender = self.sender_index(sender, &message.from);
-        let time_ms = message.time_ms;
-        self.entries.push(Entry { seq, ordinal, time_ms, bytes, sender, len, sum, long });
+        let (id, time_ms) = (*message.id.as_bytes(), message.time_ms);
+        self.entries.push(Entry { id, seq, ordinal, time_ms, bytes, sender, len, sum, long });
         Ok(())
     }
 
@@ -142,7 +146,7 @@ impl Head {
 
     /// As bytes.
     pub(super) fn encode(&self, place: Place) -> Result<Vec<u8>, EncodeError> {
-        let mut head = Vec::with_capacity(32 + self.entries.len() * 48);
+        let mut head = Vec::with_capacity(32 + self.entries.len() * 64);
         head.resize(SUM_LEN, 0);
         head.push(VERSION);
         let mut bytes = postcard::to_extend(self, head)?;
@@ -187,10 +191,9 @@ pub(super) fn decode(
     if entry.sum != sum_of(record) {
         return Err(Rot::Sum);
     }
-    let (id, rest) = record.split_first_chunk().ok_or(Rot::Undecodable)?;
     let (headers, body): (Headers, _) =
-        postcard::take_from_bytes(rest).map_err(|_| Rot::Undecodable)?;
-    let (id, body) = (MsgId::from_bytes(*id), Body(body.to_vec().into()));
+        postcard::take_from_bytes(record).map_err(|_| Rot::Undecodable)?;
+    let (id, body) = (entry.id(), Body(body.to_vec().into()));
     let size = entry.long.map_or(body.len() as u64, |long| long.size);
     Ok(Message { id, from, to, time_ms: entry.time_ms, headers, size, body })
 }

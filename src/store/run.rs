@@ -1,15 +1,15 @@
 //! Runs: the messages of one log that one batch brings, a row for up to [`MESSAGES_MAX`] of them.
 //!
 //! Row and index entry are paid once a run instead of once a message. The columns beside head and
-//! records say of the run as a whole what is needed to remove it should its head be damaged. So that
-//! this can be said of parts too, a message with a long body is the last of its run.
+//! records say of the run as a whole what is needed to remove it should its head be damaged. So
+//! that this can be said of parts too, a message with a long body is the last of its run.
 
 use rusqlite::{Connection, Row, Statement};
 
-use super::batch::Log;
 use super::parts;
 use super::record::{EncodeError, Entry, Head, Long, Place, Rot};
 use super::sql::{Num, execute, first, num, unencodable};
+use super::tail::Tail;
 use crate::durable::Quotas;
 use crate::wire::{Message, Seq};
 
@@ -48,10 +48,6 @@ impl Run {
         message: (&Message, Option<Long>),
     ) -> Result<(), EncodeError> {
         self.head.push(at, of, message, &mut self.records)
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.head.entries.is_empty()
     }
 
     /// Seq of its last message.
@@ -143,9 +139,10 @@ impl Stored {
             }
         }
         if run.last() == self.place.last {
-            self.delete_row(db)?
+            // The message that has parts stays.
+            self.delete_row(db)?;
         } else {
-            self.delete(db)?
+            self.delete(db)?;
         }
         run.insert(&mut *db.prepare_cached(INSERT)?, self.place.log)
     }
@@ -171,11 +168,12 @@ pub(super) fn records(db: &Connection, last: Seq) -> rusqlite::Result<Vec<u8>> {
 pub(super) fn drop_oldest(
     db: &Connection,
     no: i64,
-    log: &mut Log,
+    tail: &mut Tail,
     quotas: &Quotas,
 ) -> rusqlite::Result<()> {
     const OLDEST: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \
         head FROM run WHERE log = ?1 ORDER BY last LIMIT 1";
+    let mut log = tail.log(db, no)?;
     while log.exceeds(quotas) {
         let Some(run) = first(db, OLDEST, [no], Stored::at)? else { break };
         for piece in run.pieces(log.removed_seq) {
@@ -184,7 +182,9 @@ pub(super) fn drop_oldest(
             }
             log.keep_less(piece.messages, piece.bytes);
             log.note_removed(piece.seq, piece.ordinal);
+            *tail.change(db, no)? = log;
         }
+        tail.note_removed(run.place.last);
         run.delete(db)?;
     }
     Ok(())

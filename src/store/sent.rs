@@ -92,6 +92,45 @@ impl Sent {
         Ok(())
     }
 
+    /// Forgets ids made before `oldest_ms`, a bounded number of them; returns whether there were
+    /// any, and whether there are more.
+    pub(super) fn forget(
+        &mut self,
+        db: &Connection,
+        oldest_ms: u64,
+    ) -> rusqlite::Result<(bool, bool)> {
+        const SQL: &str = "SELECT no, ids FROM sent WHERE begin < ?1 ORDER BY begin LIMIT ?2";
+        // Ids begin with 48 bits of time, most significant first (RFC 9562, section 5.7).
+        let mut cut: Key = [0; KEY_LEN];
+        cut[..6].copy_from_slice(&oldest_ms.to_be_bytes()[2..]);
+        // What is in memory of these leaves must not come back.
+        let later = self.leaves.split_off(&cut);
+        self.write(db)?;
+        self.leaves = later;
+        let leaves = {
+            let mut statement = db.prepare_cached(SQL)?;
+            let rows = statement.query_map((cut, FORGOTTEN_MAX as i64), |row| {
+                Ok((row.get(0)?, keys(row.get_ref(1)?.as_blob()?)?))
+            })?;
+            rows.collect::<rusqlite::Result<Vec<(i64, Vec<Key>)>>>()?
+        };
+        let (mut any, more) = (false, leaves.len() == FORGOTTEN_MAX);
+        for (no, keys) in leaves {
+            any |= keys.first().is_some_and(|key| *key < cut);
+            let left = &keys[keys.partition_point(|key| *key < cut)..];
+            if left.is_empty() {
+                execute(db, "DELETE FROM sent WHERE no = ?1", [no])?;
+                continue;
+            }
+            if left.len() < keys.len() {
+                let ids = left.as_flattened();
+                execute(db, "UPDATE sent SET ids = ?2 WHERE no = ?1", (no, ids))?;
+            }
+            return Ok((any, false));
+        }
+        Ok((any, more))
+    }
+
     /// The leaf in which a key stands, if it stands anywhere.
     fn leaf(&mut self, db: &Connection, key: Key) -> rusqlite::Result<&mut Leaf> {
         let known = self.leaves.range(..=key).next_back();
@@ -129,36 +168,6 @@ impl Leaf {
     fn last() -> Self {
         Self { row: None, end: None, keys: Vec::new(), changed: false }
     }
-}
-
-/// Forgets ids made before `oldest_ms`, a bounded number of them; returns whether there are more.
-/// Nothing may wait to be written.
-pub(super) fn forget(db: &Connection, oldest_ms: u64) -> rusqlite::Result<bool> {
-    const SQL: &str = "SELECT no, ids FROM sent WHERE begin < ?1 ORDER BY begin LIMIT ?2";
-    // Ids begin with 48 bits of time, most significant first (RFC 9562, section 5.7).
-    let mut cut: Key = [0; KEY_LEN];
-    cut[..6].copy_from_slice(&oldest_ms.to_be_bytes()[2..]);
-    let leaves = {
-        let mut statement = db.prepare_cached(SQL)?;
-        let rows = statement.query_map((cut, FORGOTTEN_MAX as i64), |row| {
-            Ok((row.get(0)?, keys(row.get_ref(1)?.as_blob()?)?))
-        })?;
-        rows.collect::<rusqlite::Result<Vec<(i64, Vec<Key>)>>>()?
-    };
-    let whole = leaves.len() == FORGOTTEN_MAX;
-    for (no, keys) in leaves {
-        let left = &keys[keys.partition_point(|key| *key < cut)..];
-        if left.is_empty() {
-            execute(db, "DELETE FROM sent WHERE no = ?1", [no])?;
-            continue;
-        }
-        if left.len() < keys.len() {
-            let ids = left.as_flattened();
-            execute(db, "UPDATE sent SET ids = ?2 WHERE no = ?1", (no, ids))?;
-        }
-        return Ok(false);
-    }
-    Ok(whole)
 }
 
 fn key(id: MsgId, user: i64) -> Key {

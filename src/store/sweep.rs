@@ -6,7 +6,6 @@ use std::collections::btree_map::Entry;
 use super::batch::Batch;
 use super::names::ALL;
 use super::run::Stored;
-use super::sent;
 use super::sql::{Num, cursor, execute, first, num};
 use crate::durable::{Cursor, Quotas};
 use crate::wire::Seq;
@@ -46,7 +45,7 @@ pub(super) fn sweep(
     now_ms: u64,
 ) -> rusqlite::Result<(Seq, bool)> {
     let oldest_ms = now_ms.saturating_sub(batch.quotas.duplicate_window_ms);
-    let forgotten = sent::forget(batch.db, oldest_ms)?;
+    let forgotten = batch.tail.forget(batch.db, oldest_ms)?;
     execute(batch.db, "DELETE FROM code WHERE expires_ms <= ?1", [Num(now_ms)])?;
 
     let (examined, whole) = examine(batch, after)?;
@@ -105,7 +104,8 @@ fn sweep_run(
 ) -> rusqlite::Result<SweptRun> {
     let &Quotas { keep_processed_ms, keep_unprocessed_ms, .. } = batch.quotas;
     let log = run.place.log;
-    let removed_seq = batch.log(log)?.removed_seq;
+    let db = batch.db;
+    let removed_seq = batch.tail.log(db, log)?.removed_seq;
     let mut done = SweptRun { removed: false, young: false };
     let (mut kept, mut rewrite) = (Vec::new(), false);
     for piece in run.pieces(removed_seq) {
@@ -116,12 +116,12 @@ fn sweep_run(
             kept.push(piece.seq);
         } else if readers.are_past(piece.seq) {
             if log <= ALL {
-                batch.log(log)?.keep_less(piece.messages, piece.bytes);
+                batch.tail.change(db, log)?.keep_less(piece.messages, piece.bytes);
             }
             (done.removed, rewrite) = (true, true);
         } else if age_ms >= keep_unprocessed_ms && kept.is_empty() && is_oldest(batch, run)? {
             // Readers are told "all up to here is gone", so it goes only as the oldest of its log.
-            let log = batch.log(log)?;
+            let log = batch.tail.change(db, log)?;
             log.keep_less(piece.messages, piece.bytes);
             log.note_removed(piece.seq, piece.ordinal);
             done.removed = true;
@@ -129,10 +129,13 @@ fn sweep_run(
             kept.push(piece.seq);
         }
     }
+    if kept.is_empty() || rewrite {
+        batch.tail.note_removed(run.place.last);
+    }
     if kept.is_empty() {
-        run.delete(batch.db)?;
+        run.delete(db)?;
     } else if rewrite {
-        run.keep(batch.db, &kept)?;
+        run.keep(db, &kept)?;
     }
     Ok(done)
 }

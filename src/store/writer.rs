@@ -11,6 +11,7 @@ use super::batch::Batch;
 use super::file::Lock;
 use super::names::Names;
 use super::sql::is_full;
+use super::tail::Tail;
 use super::{Done, Report, StoreError};
 use crate::durable::{Cursor, Outcome, Quotas, Ticket, Upload, Write};
 use crate::wire::{Seq, Target, UserId};
@@ -27,6 +28,8 @@ pub(super) struct Writer {
     db: Connection,
     quotas: Quotas,
     names: Names,
+    /// `None`: to be read from the tables.
+    tail: Option<Tail>,
     /// Seq at which the last sweep ended.
     sweep_after: Seq,
     /// What found no room. Unlike messages, which are refused, these have happened already.
@@ -60,9 +63,9 @@ enum And {
 
 impl Writer {
     pub(super) fn new(db: Connection, quotas: Quotas, report: Arc<Report>, lock: Lock) -> Self {
-        let (names, waiting, over, sweep_after) = Default::default();
+        let (names, tail, waiting, over, sweep_after) = Default::default();
         let (loose, behind, _lock) = (true, true, lock);
-        Self { db, quotas, names, sweep_after, waiting, over, loose, behind, report, _lock }
+        Self { db, quotas, names, tail, sweep_after, waiting, over, loose, behind, report, _lock }
     }
 
     /// Works until there can be no more batches, or one fails.
@@ -208,6 +211,7 @@ impl Writer {
             }
             Err(cause) => {
                 self.names.forget();
+                self.tail = None;
                 // SQLite has rolled back itself after some errors.
                 if !self.db.is_autocommit() {
                     self.db.execute_batch("ROLLBACK")?;
@@ -219,8 +223,12 @@ impl Writer {
 
     fn fill(&mut self, batch: &[(Ticket, Write)], and: And) -> rusqlite::Result<Answers> {
         let mut answers = Vec::with_capacity(batch.len());
-        let Self { db, quotas, names, sweep_after, waiting, over, .. } = self;
-        let mut transaction = Batch::start(db, quotas, names, sweep_after)?;
+        let Self { db, quotas, names, sweep_after, tail, waiting, over, .. } = self;
+        let tail = match tail {
+            Some(tail) => tail,
+            None => tail.insert(Tail::load(db)?),
+        };
+        let mut transaction = Batch::start(db, quotas, names, sweep_after, tail);
         for &upload in over.iter() {
             transaction.write(&Write::Discard { upload })?;
         }

@@ -8,6 +8,7 @@ mod parts;
 mod room;
 mod runs;
 mod sweeping;
+mod tail;
 mod uploads;
 mod writes;
 
@@ -127,10 +128,11 @@ fn database(dir: &Path) -> Connection {
     Connection::open(dir.join("store.db")).unwrap()
 }
 
-/// Messages in the table, and ids remembered.
+/// Messages in the table, and ids remembered: those noted and those of later runs.
 fn counts(dir: &Path) -> (i64, i64) {
     let sql = "SELECT (SELECT ifnull(sum(messages), 0) FROM run),
-        (SELECT ifnull(sum(length(ids)) / 24, 0) FROM sent)";
+        (SELECT ifnull(sum(length(ids)) / 24, 0) FROM sent) + (SELECT ifnull(sum(messages), 0)
+            FROM run WHERE last > (SELECT last_seq FROM state))";
     database(dir).query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
 }
 

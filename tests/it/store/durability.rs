@@ -124,9 +124,9 @@ fn offline_users_cost_little() {
     rig.one(enter("alice", "ops"));
     rig.store.close();
     let db = database(dir.path());
-    let rows = "SELECT (SELECT count(*) FROM cursor), (SELECT count(*) FROM log)";
-    let counted = db.query_row(rows, [], |row| Ok((row.get(0)?, row.get(1)?)));
-    assert_eq!(counted, Ok((1_i64, 1_i64)));
+    let rows = "SELECT (SELECT count(*) FROM cursor) + (SELECT count(*) FROM log)";
+    let count: i64 = db.query_row(rows, [], |row| row.get(0)).unwrap();
+    assert!(count <= 2, "{count} rows beside those of the users");
     let size = fs::metadata(dir.path().join("store.db")).unwrap().len();
     assert!(size / 20_000 < 150, "{} bytes a user", size / 20_000);
 }
