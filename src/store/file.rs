@@ -10,6 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::parts;
 use super::sql::{Num, execute};
+use super::wal::Wal;
 use crate::durable::Quotas;
 use crate::wire::JoinCode;
 
@@ -110,6 +111,7 @@ pub enum OpenError {
 pub(super) struct Opened {
     pub(super) writing: Connection,
     pub(super) reading: Connection,
+    pub(super) wal: Wal,
     pub(super) lock: Lock,
 }
 
@@ -134,7 +136,7 @@ pub(super) fn open(dir: &Path, quotas: &Quotas) -> Result<Opened, OpenError> {
     parts::discard_all(&writing).map_err(sqlite("ending uploads"))?;
     limit_size(&writing, quotas.store_bytes_max).map_err(sqlite("limiting the file's size"))?;
     let reading = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    Ok(Opened { writing, reading, lock })
+    Ok(Opened { writing, reading, wal: Wal::of(&path), lock })
 }
 
 /// Adds a join code that is good until `expires_ms` (milliseconds since 1970), also while a server

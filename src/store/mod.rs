@@ -7,7 +7,8 @@
 //! have dropped what it could not write. A full disk is not such an error.
 //!
 //! - `file`: directory, lock, format, pragmas, tables.
-//! - `writer`, `batch`, `sweep`: the thread; one transaction; removing what is old.
+//! - `writer`, `batch`, `sweep`: the thread; one transaction; removing what is old. `wal`: room in
+//!   its file.
 //! - `reader`: the thread; pages.
 //! - `run`: the messages of one log that one batch brings, as one row. `record`: as bytes, with
 //!   checksums. `parts`: long bodies. `sent`: the ids that a duplicate is known by.
@@ -25,6 +26,7 @@ mod sent;
 mod sql;
 mod sweep;
 mod tail;
+mod wal;
 mod writer;
 
 use std::path::Path;
@@ -91,11 +93,11 @@ impl Store {
         quotas: Quotas,
         done: impl Fn(Done) + Send + Sync + 'static,
     ) -> Result<Self, OpenError> {
-        let file::Opened { writing, reading, lock } = file::open(dir, &quotas)?;
+        let file::Opened { writing, reading, wal, lock } = file::open(dir, &quotas)?;
         let report = Arc::new(Report { done: Box::new(done), failed: AtomicBool::new(false) });
         let (batches, to_write) = sync_channel(BATCHES_WAITING_MAX);
         let (reads, to_read) = sync_channel::<(Ticket, Read)>(READS_IN_WORK_MAX);
-        let writer = writer::Writer::new(writing, quotas, Arc::clone(&report), lock);
+        let writer = writer::Writer::new(writing, wal, quotas, Arc::clone(&report), lock);
         let writer = spawn("store-writer", &report, move |_| {
             let batches: Receiver<Vec<(Ticket, Write)>> = to_write;
             writer.run(&batches);

@@ -10,8 +10,9 @@ use rusqlite::{Connection, ErrorCode};
 use super::batch::Batch;
 use super::file::Lock;
 use super::names::Names;
-use super::sql::is_full;
+use super::sql::{is_full, num};
 use super::tail::Tail;
+use super::wal::Wal;
 use super::{Done, Report, StoreError};
 use crate::durable::{Cursor, Outcome, Quotas, Ticket, Upload, Write};
 use crate::wire::{Seq, Target, UserId};
@@ -19,13 +20,16 @@ use crate::wire::{Seq, Target, UserId};
 type Answers = Vec<(Ticket, Outcome)>;
 
 /// The WAL is brought into the database when it has this many pages, about 8 MiB.
-const WAL_PAGES: i64 = 2048;
+const WAL_PAGES: u64 = 2048;
 /// After so long without a batch: a checkpoint, and another try of what waits for room.
 const IDLE_MS: u64 = 1000;
 
 /// The only one that writes.
 pub(super) struct Writer {
     db: Connection,
+    wal: Wal,
+    /// Pages that it had after the last commit.
+    wal_pages: u64,
     quotas: Quotas,
     names: Names,
     /// `None`: to be read from the tables.
@@ -62,10 +66,28 @@ enum And {
 }
 
 impl Writer {
-    pub(super) fn new(db: Connection, quotas: Quotas, report: Arc<Report>, lock: Lock) -> Self {
-        let (names, tail, waiting, over, sweep_after) = Default::default();
-        let (loose, behind, _lock) = (true, true, lock);
-        Self { db, quotas, names, tail, sweep_after, waiting, over, loose, behind, report, _lock }
+    pub(super) fn new(
+        db: Connection,
+        wal: Wal,
+        quotas: Quotas,
+        report: Arc<Report>,
+        lock: Lock,
+    ) -> Self {
+        Self {
+            db,
+            wal,
+            wal_pages: 0,
+            quotas,
+            names: Names::default(),
+            tail: None,
+            sweep_after: 0,
+            waiting: BTreeMap::new(),
+            over: BTreeSet::new(),
+            loose: true,
+            behind: true,
+            report,
+            _lock: lock,
+        }
     }
 
     /// Works until there can be no more batches, or one fails.
@@ -198,6 +220,7 @@ impl Writer {
     /// All of it is on disk, or none of it has happened.
     fn transaction(&mut self, batch: &[(Ticket, Write)], and: And) -> rusqlite::Result<Answers> {
         self.db.execute_batch("BEGIN IMMEDIATE")?;
+        self.wal.grow(self.wal_pages);
         let written =
             self.fill(batch, and).and_then(|done| self.db.execute_batch("COMMIT").map(|()| done));
         match written {
@@ -246,14 +269,15 @@ impl Writer {
     }
 
     fn keep_wal_short(&mut self) -> Result<(), StoreError> {
-        if self.wal_pages()? >= WAL_PAGES { self.checkpoint("PASSIVE") } else { Ok(()) }
+        self.wal_pages = self.look_at_wal()?;
+        if self.wal_pages >= WAL_PAGES { self.checkpoint("PASSIVE") } else { Ok(()) }
     }
 
     /// Pages that the WAL holds, those already in the database too while it has not started over.
-    fn wal_pages(&self) -> Result<i64, StoreError> {
+    fn look_at_wal(&self) -> Result<u64, StoreError> {
         let sql = "PRAGMA wal_checkpoint(NOOP)";
         let looked =
-            self.db.prepare_cached(sql).and_then(|mut s| s.query_row((), |row| row.get(1)));
+            self.db.prepare_cached(sql).and_then(|mut s| s.query_row((), |row| num(row, 1)));
         looked.map_err(|cause| StoreError::Sqlite { doing: "looking at the WAL", cause })
     }
 

@@ -10,6 +10,7 @@ mod runs;
 mod sweeping;
 mod tail;
 mod uploads;
+mod wal;
 mod writes;
 
 use std::path::Path;

@@ -35,20 +35,6 @@ fn a_copy_made_in_full_run_holds_all_that_was_answered() {
 }
 
 #[test]
-fn the_log_of_writes_stays_short() {
-    let dir = TempDir::new().unwrap();
-    let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
-    for n in 0..60 {
-        rig.one(append(message("alice", "bob", n, 1 << 20)));
-    }
-    let wal = fs::metadata(dir.path().join("store.db-wal")).unwrap().len();
-    assert!(wal < 20 << 20, "{wal} bytes of WAL");
-    rig.store.close();
-    let wal = fs::metadata(dir.path().join("store.db-wal")).map_or(0, |file| file.len());
-    assert_eq!(wal, 0);
-}
-
-#[test]
 fn one_server_at_a_time() {
     let dir = TempDir::new().unwrap();
     let rig = Rig::open(dir.path(), Quotas::default());
