@@ -1,10 +1,12 @@
-//! Frames in a stream of bytes: length prefix, postcard value, bodies cut into parts.
+//! Frames in a stream of bytes: length prefix, postcard value; and the order of a body's parts.
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use std::marker::PhantomData;
+
+use bytes::{Buf, BufMut, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::message::{Body, HEADERS_LEN_MAX};
+use super::message::HEADERS_LEN_MAX;
 
 /// Most bytes of a body in one frame.
 pub const PART_LEN_MAX: usize = 64 << 10;
@@ -13,14 +15,33 @@ pub const FRAME_LEN_MAX: usize = PART_LEN_MAX + HEADERS_LEN_MAX + 2048;
 
 const PREFIX_LEN: usize = 4;
 
-/// A frame type whose bodies are cut into parts.
+/// A frame type whose long bodies travel in parts.
 pub trait Frame: Clone + Serialize + DeserializeOwned {
-    /// The announced size of the whole body and the body, for the frames that have one.
-    fn body_mut(&mut self) -> Option<(u64, &mut Body)>;
-    /// The frame that carries a later part of a body.
-    fn from_part(part: Body) -> Self;
-    /// The part in a frame that carries one; any other frame unchanged.
-    fn into_part(self) -> Result<Body, Self>;
+    /// What the frame has of a body.
+    fn piece(&self) -> Piece;
+}
+
+/// What a frame has of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Nothing.
+    None,
+    /// The first bytes, `len` of `size`.
+    Head {
+        /// Bytes of the whole body.
+        size: u64,
+        /// Bytes of it here.
+        len: usize,
+    },
+    /// The next bytes, so many.
+    Part(usize),
+    /// The end of it, too early.
+    Cut,
+}
+
+/// How many bytes come next of a body of which so many are left.
+pub fn part_len(left: u64) -> usize {
+    left.min(PART_LEN_MAX as u64) as usize
 }
 
 /// Bytes that are not this protocol. The link they came from is of no more use.
@@ -32,8 +53,8 @@ pub enum Malformed {
     /// Not a frame, or bytes left over behind it.
     #[error("a frame that cannot be decoded")]
     Undecodable,
-    /// A part that belongs to no body, exceeds it or is longer than a part can be, or a body begun
-    /// before the last was whole.
+    /// A part or an end that belongs to no body, a first or later part of a wrong length, or a body
+    /// begun before the last was whole.
     #[error("a body out of order")]
     Part,
     /// A body announced with more bytes than are allowed here.
@@ -41,24 +62,8 @@ pub enum Malformed {
     BodyTooLong(u64),
 }
 
-/// Appends `frame` to `out`, a long body as several frames.
+/// Appends `frame` to `out`. The parts of a long body are frames of their own.
 pub fn encode<F: Frame>(frame: &F, out: &mut BytesMut) {
-    let mut head = frame.clone();
-    let rest = match head.body_mut() {
-        Some((size, body)) => {
-            debug_assert_eq!(size, body.len() as u64, "only the codec cuts bodies");
-            body.0.split_off(body.len().min(PART_LEN_MAX))
-        }
-        None => Bytes::new(),
-    };
-    put(&head, out);
-    for start in (0..rest.len()).step_by(PART_LEN_MAX) {
-        let part = rest.slice(start..rest.len().min(start + PART_LEN_MAX));
-        put(&F::from_part(Body(part)), out);
-    }
-}
-
-fn put<F: Serialize>(frame: &F, out: &mut BytesMut) {
     struct Sink<'a>(&'a mut BytesMut);
     impl postcard::ser_flavors::Flavor for Sink<'_> {
         type Output = ();
@@ -74,6 +79,9 @@ fn put<F: Serialize>(frame: &F, out: &mut BytesMut) {
             Ok(())
         }
     }
+    if let Piece::Head { size, len } = frame.piece() {
+        debug_assert_eq!(len, part_len(size), "a head with the first part");
+    }
     let start = out.len();
     out.put_u32_le(0);
     // Our types have no maps or sequences of unknown length, the only thing postcard refuses, and
@@ -85,25 +93,22 @@ fn put<F: Serialize>(frame: &F, out: &mut BytesMut) {
     out[start..start + PREFIX_LEN].copy_from_slice(&(length as u32).to_le_bytes());
 }
 
-/// Turns pieces of a stream, cut anywhere, into frames with whole bodies.
+/// Turns pieces of a stream, cut anywhere, into frames, whose bodies are in order.
 ///
-/// It holds at most one frame and one body; both grow only with bytes that have arrived.
+/// It holds at most one frame and what the last push brought, and grows only with bytes that have
+/// arrived. Long bodies come out as they came: a head, then parts, with other frames in between.
 pub struct Decoder<F> {
     buffer: BytesMut,
     body_len_max: u64,
-    partial: Option<Partial<F>>,
-}
-
-struct Partial<F> {
-    head: F,
-    size: u64,
-    body: BytesMut,
+    /// Bytes that the body under way still lacks.
+    left: u64,
+    frames: PhantomData<F>,
 }
 
 impl<F: Frame> Decoder<F> {
     /// A decoder that takes bodies of up to `body_len_max` bytes.
     pub fn new(body_len_max: u64) -> Self {
-        Self { buffer: BytesMut::new(), body_len_max, partial: None }
+        Self { buffer: BytesMut::new(), body_len_max, left: 0, frames: PhantomData }
     }
 
     /// Adds bytes that arrived.
@@ -111,20 +116,19 @@ impl<F: Frame> Decoder<F> {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next frame that is complete, `None` when more bytes are needed. After an error the
-    /// stream makes no sense any more.
+    /// The next frame, `None` when more bytes are needed. After an error the stream makes no sense
+    /// any more.
     pub fn next_frame(&mut self) -> Result<Option<F>, Malformed> {
-        while let Some(frame) = self.take()? {
-            if let Some(whole) = self.assemble(frame)? {
-                return Ok(Some(whole));
-            }
+        let frame = self.take()?;
+        if let Some(frame) = &frame {
+            self.left = self.after(frame.piece())?;
         }
-        Ok(None)
+        Ok(frame)
     }
 
     /// Whether the stream may end here: nothing is half-received.
     pub fn is_at_boundary(&self) -> bool {
-        self.buffer.is_empty() && self.partial.is_none()
+        self.buffer.is_empty() && self.left == 0
     }
 
     fn take(&mut self) -> Result<Option<F>, Malformed> {
@@ -144,45 +148,21 @@ impl<F: Frame> Decoder<F> {
         Ok(Some(frame))
     }
 
-    fn assemble(&mut self, frame: F) -> Result<Option<F>, Malformed> {
-        match frame.into_part() {
-            Ok(part) => self.continue_body(&part),
-            Err(head) => self.begin(head),
+    /// What is lacking of the body under way after this piece.
+    fn after(&self, piece: Piece) -> Result<u64, Malformed> {
+        match piece {
+            Piece::None => Ok(self.left),
+            Piece::Head { size, .. } if size > self.body_len_max => {
+                Err(Malformed::BodyTooLong(size))
+            }
+            Piece::Head { size, len } if self.left == 0 && len == part_len(size) => {
+                Ok(size - len as u64)
+            }
+            Piece::Part(len) if self.left > 0 && len == part_len(self.left) => {
+                Ok(self.left - len as u64)
+            }
+            Piece::Cut if self.left > 0 => Ok(0),
+            Piece::Head { .. } | Piece::Part(_) | Piece::Cut => Err(Malformed::Part),
         }
-    }
-
-    fn begin(&mut self, mut head: F) -> Result<Option<F>, Malformed> {
-        let Some((size, body)) = head.body_mut() else { return Ok(Some(head)) };
-        if size > self.body_len_max {
-            return Err(Malformed::BodyTooLong(size));
-        }
-        let length = body.len() as u64;
-        if self.partial.is_some() || length > size || body.len() > PART_LEN_MAX {
-            return Err(Malformed::Part);
-        }
-        if length == size {
-            return Ok(Some(head));
-        }
-        let body = BytesMut::from(std::mem::take(&mut body.0));
-        self.partial = Some(Partial { head, size, body });
-        Ok(None)
-    }
-
-    fn continue_body(&mut self, part: &Body) -> Result<Option<F>, Malformed> {
-        let Some(mut partial) = self.partial.take() else { return Err(Malformed::Part) };
-        let length = (partial.body.len() + part.len()) as u64;
-        if part.is_empty() || part.len() > PART_LEN_MAX || length > partial.size {
-            return Err(Malformed::Part);
-        }
-        partial.body.extend_from_slice(&part.0);
-        if length < partial.size {
-            self.partial = Some(partial);
-            return Ok(None);
-        }
-        let body = partial.body.freeze();
-        if let Some((_, slot)) = partial.head.body_mut() {
-            slot.0 = body;
-        }
-        Ok(Some(partial.head))
     }
 }

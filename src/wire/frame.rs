@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::codec::Frame;
+use super::codec::{Frame, Piece};
 use super::id::{JoinCode, MsgId, RoomName, Target, UserId};
 use super::message::{Body, Headers, Message, Seq};
 
@@ -35,7 +35,7 @@ pub enum FromClient {
         headers: Headers,
         /// Bytes of the whole body.
         size: u64,
-        /// The body, or on the wire its first part.
+        /// The body, or of a long one the first part.
         body: Body,
     },
     /// The next bytes of the body begun by the last `Send` or `Pass`.
@@ -63,7 +63,7 @@ pub enum FromClient {
         headers: Headers,
         /// Bytes of the whole body.
         size: u64,
-        /// The body, or on the wire its first part.
+        /// The body, or of a long one the first part.
         body: Body,
     },
     /// So many messages more that were passed to me, in their order, have been dealt with.
@@ -133,7 +133,7 @@ pub enum FromServer {
         headers: Headers,
         /// Bytes of the whole body.
         size: u64,
-        /// The body, or on the wire its first part.
+        /// The body, or of a long one the first part.
         body: Body,
     },
     /// The next bytes of the body begun by the last `Deliver` or `Pass`.
@@ -188,7 +188,7 @@ pub enum FromServer {
         headers: Headers,
         /// Bytes of the whole body.
         size: u64,
-        /// The body, or on the wire its first part.
+        /// The body, or of a long one the first part.
         body: Body,
     },
     /// A message has been passed on.
@@ -303,41 +303,27 @@ impl FromServer {
 }
 
 impl Frame for FromClient {
-    fn body_mut(&mut self) -> Option<(u64, &mut Body)> {
+    fn piece(&self) -> Piece {
         match self {
-            Self::Send { size, body, .. } | Self::Pass { size, body, .. } => Some((*size, body)),
-            _ => None,
-        }
-    }
-
-    fn from_part(part: Body) -> Self {
-        Self::Part(part)
-    }
-
-    fn into_part(self) -> Result<Body, Self> {
-        match self {
-            Self::Part(part) => Ok(part),
-            other => Err(other),
+            Self::Send { size, body, .. } | Self::Pass { size, body, .. } => {
+                Piece::Head { size: *size, len: body.len() }
+            }
+            Self::Part(body) => Piece::Part(body.len()),
+            Self::Cut => Piece::Cut,
+            _ => Piece::None,
         }
     }
 }
 
 impl Frame for FromServer {
-    fn body_mut(&mut self) -> Option<(u64, &mut Body)> {
+    fn piece(&self) -> Piece {
         match self {
-            Self::Deliver { size, body, .. } | Self::Pass { size, body, .. } => Some((*size, body)),
-            _ => None,
-        }
-    }
-
-    fn from_part(part: Body) -> Self {
-        Self::Part(part)
-    }
-
-    fn into_part(self) -> Result<Body, Self> {
-        match self {
-            Self::Part(part) => Ok(part),
-            other => Err(other),
+            Self::Deliver { size, body, .. } | Self::Pass { size, body, .. } => {
+                Piece::Head { size: *size, len: body.len() }
+            }
+            Self::Part(body) => Piece::Part(body.len()),
+            Self::Cut => Piece::Cut,
+            _ => Piece::None,
         }
     }
 }

@@ -124,6 +124,12 @@ impl Message {
         self.size.saturating_add(self.headers.len_bytes() as u64)
     }
 
+    /// What it counts for among unanswered sends: what is here of the body and the headers, in
+    /// bytes.
+    pub fn len_here(&self) -> u64 {
+        (self.body.len() + self.headers.len_bytes()) as u64
+    }
+
     /// Whether more of its body belongs to it than is here.
     pub fn is_long(&self) -> bool {
         self.size > self.body.len() as u64

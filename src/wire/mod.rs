@@ -20,9 +20,14 @@
 //!    is confirmed by [`FromClient::Took`], which keeps the unconfirmed within the same window.
 //! 5. Either side ends it by closing the connection with a [`CloseCode`].
 //!
-//! A body longer than [`PART_LEN_MAX`] is cut: its first frame says the whole size, `Part` frames
-//! bring the rest, and other frames may come in between. The codec does this; users of
-//! [`encode`] and [`Decoder`] see whole messages.
+//! A body longer than [`PART_LEN_MAX`] is cut: its frame says the whole size and has exactly the
+//! first `PART_LEN_MAX` bytes, `Part` frames bring the rest, each as long but the last, and frames
+//! without a body may come in between. One body is under way at a time in each direction. `Cut`
+//! ends it early: a sender that was answered before it had sent all, a reader whose message was
+//! removed meanwhile, a volatile message whose sender is gone.
+//!
+//! Each side may send [`PARTS_AHEAD_MAX`] parts, first ones not counted, beyond those that the other
+//! has asked for by `More`. So neither holds more of a body than that, however long it is.
 //!
 //! Order of variants and fields is the format: only append variants, never change one. A frame that
 //! this version does not know is an error, since the two sides agreed on a version by ALPN.
@@ -32,7 +37,7 @@ mod frame;
 mod id;
 mod message;
 
-pub use codec::{Decoder, FRAME_LEN_MAX, Frame, Malformed, PART_LEN_MAX, encode};
+pub use codec::{Decoder, FRAME_LEN_MAX, Frame, Malformed, PART_LEN_MAX, Piece, encode, part_len};
 pub use frame::{CloseCode, FromClient, FromServer, PARTS_AHEAD_MAX, Refusal, SEQS_MAX};
 pub use id::{BadName, BadPin, JoinCode, MsgId, NAME_LEN_MAX, Pin, RoomName, Target, UserId};
 pub use message::{Body, HEADERS_LEN_MAX, HEADERS_MAX, Headers, Message, Seq, TooManyHeaders};

@@ -3,14 +3,12 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use qmsg::wire::{
-    Body, Decoder, FRAME_LEN_MAX, FromClient, FromServer, HEADERS_LEN_MAX, HEADERS_MAX, Headers,
-    JoinCode, Malformed, Message, MsgId, NAME_LEN_MAX, PART_LEN_MAX, RoomName, SEQS_MAX, Seq,
-    Target, TooManyHeaders, UserId,
+    Body, FRAME_LEN_MAX, FromClient, FromServer, HEADERS_LEN_MAX, HEADERS_MAX, Headers, JoinCode,
+    Malformed, Message, MsgId, NAME_LEN_MAX, PART_LEN_MAX, RoomName, SEQS_MAX, Seq, Target,
+    TooManyHeaders, UserId, part_len,
 };
 
-use super::{
-    BODY_LEN_MAX, Pinned, body, decode, decode_all_ways, encoded, encoded_as_is, id, send,
-};
+use super::{BODY_LEN_MAX, Pinned, decode, decode_all_ways, encoded, first_of, id};
 
 const PREFIX_LEN: usize = 4;
 
@@ -48,9 +46,31 @@ fn any_body() -> impl Strategy<Value = Body> {
     bytes.prop_map(|bytes| Body(bytes.into()))
 }
 
-fn any_send() -> impl Strategy<Value = FromClient> {
-    (any_id(), any_target(), any_headers(), any_body()).prop_map(|(id, to, headers, body)| {
-        FromClient::Send { id, to, headers, size: body.len() as u64, body }
+/// A body as it travels: its size, its first part, the others.
+fn any_parts() -> impl Strategy<Value = (u64, Body, Vec<Body>)> {
+    any_body().prop_map(|body| {
+        let size = body.len() as u64;
+        let mut parts = body.0.chunks(PART_LEN_MAX).map(|part| body.0.slice_ref(part)).map(Body);
+        (size, parts.next().unwrap_or_default(), parts.collect())
+    })
+}
+
+/// The frames of a message; the last part may be one that ends it early.
+fn any_send() -> impl Strategy<Value = Vec<FromClient>> {
+    let of = (any_id(), any_target(), any_headers(), any_parts(), any::<bool>(), any::<bool>());
+    of.prop_map(|(id, to, headers, (size, body, parts), volatile, cut)| {
+        let head = if volatile {
+            FromClient::Pass { id, to, headers, size, body }
+        } else {
+            FromClient::Send { id, to, headers, size, body }
+        };
+        let mut frames = vec![head];
+        frames.extend(parts.into_iter().map(FromClient::Part));
+        if cut && frames.len() > 1 {
+            frames.pop();
+            frames.push(FromClient::Cut);
+        }
+        frames
     })
 }
 
@@ -69,15 +89,17 @@ fn any_other() -> impl Strategy<Value = FromClient> {
         any_room().prop_map(FromClient::Enter),
         any_room().prop_map(FromClient::Leave),
         any::<u32>().prop_map(|count| FromClient::Took { count }),
+        any::<u32>().prop_map(|parts| FromClient::More { parts }),
     ]
 }
 
-fn any_deliver() -> impl Strategy<Value = FromServer> {
+fn any_deliver() -> impl Strategy<Value = Vec<FromServer>> {
     let numbers = (any::<Seq>(), any::<u64>());
-    (numbers, any_id(), any_user(), any_target(), any_headers(), any_body()).prop_map(
-        |((seq, time_ms), id, from, to, headers, body)| {
-            let size = body.len() as u64;
-            FromServer::deliver(seq, &Message { id, from, to, time_ms, headers, size, body })
+    (numbers, any_id(), any_user(), any_target(), any_headers(), any_parts()).prop_map(
+        |((seq, time_ms), id, from, to, headers, (size, body, parts))| {
+            let head = Message { id, from, to, time_ms, headers, size, body };
+            let parts = parts.into_iter().map(FromServer::Part);
+            std::iter::once(FromServer::deliver(seq, &head)).chain(parts).collect()
         },
     )
 }
@@ -100,36 +122,57 @@ fn split(mut stream: &[u8]) -> Vec<&[u8]> {
 proptest! {
     #![proptest_config(config(60))]
 
-    /// Every long body gets frames between its parts; it comes out after them, at its last part.
+    /// Frames come out as they went in, those between the parts of a body too.
     #[test]
     fn sequences_survive_any_cut(
         sends in vec((any_send(), vec(any_other(), 0..5)), 1..5),
         cuts in cuts(),
     ) {
-        let (mut stream, mut expected) = (vec![], vec![]);
-        for (send, others) in &sends {
-            let whole = encoded(std::slice::from_ref(send));
-            let parts = split(&whole);
-            let mut others = others.iter();
-            for (i, part) in parts.iter().enumerate() {
-                stream.extend_from_slice(part);
-                if i + 1 == parts.len() {
-                    expected.push(send.clone());
-                }
-                if let Some(other) = others.next() {
-                    stream.extend_from_slice(&encoded(std::slice::from_ref(other)));
-                    expected.push(other.clone());
-                }
+        let mut frames = vec![];
+        for (send, others) in sends {
+            let mut others = others.into_iter();
+            for frame in send {
+                frames.push(frame);
+                frames.extend(others.next());
             }
         }
-        prop_assert!(decode_all_ways(&stream, &cuts) == (expected, None, true));
+        prop_assert!(decode_all_ways(&encoded(&frames), &cuts) == (frames, None, true));
     }
 
     #[test]
-    fn deliveries_come_back_as_sent(frames in vec(any_deliver(), 1..5), cuts in cuts()) {
+    fn deliveries_come_back_as_sent(messages in vec(any_deliver(), 1..5), cuts in cuts()) {
+        let frames = messages.concat();
         let stream = encoded(&frames);
         prop_assert!(split(&stream).iter().all(|f| f.len() <= PREFIX_LEN + FRAME_LEN_MAX));
         prop_assert!(decode_all_ways(&stream, &cuts) == (frames, None, true));
+    }
+
+    /// A body that lacks a part, or has one of another length, is noticed where that shows.
+    #[test]
+    fn a_body_is_whole_or_an_error(
+        size in PART_LEN_MAX as u64 + 1..5 * PART_LEN_MAX as u64,
+        at in any::<prop::sample::Index>(),
+        len in prop_oneof![Just(None), (0..PART_LEN_MAX + 9).prop_map(Some)],
+    ) {
+        let first = first_of(size);
+        let mut left = size - first.len() as u64;
+        let mut parts = vec![];
+        while left > 0 {
+            parts.push(part_len(left));
+            left -= part_len(left) as u64;
+        }
+        let at = at.index(parts.len());
+        let right = parts[at];
+        match len {
+            Some(len) => parts[at] = len,
+            None => drop(parts.remove(at)),
+        }
+        let mut frames = vec![FromClient::head(size)];
+        frames.extend(parts.into_iter().map(|len| FromClient::Part(Body(vec![0; len].into()))));
+        frames.push(FromClient::head(3));
+        let (_, error, _) = decode::<FromClient>([&encoded(&frames)[..]]);
+        let wrong = len != Some(right);
+        prop_assert_eq!(error, wrong.then_some(Malformed::Part));
     }
 }
 
@@ -183,20 +226,6 @@ fn nothing_waits_behind_a_prefix_that_is_too_long() {
 }
 
 #[test]
-fn an_announced_size_reserves_nothing() {
-    let mut decoder = Decoder::<FromClient>::new(u64::MAX);
-    let mut head = send("bob", &[], b"abc");
-    if let FromClient::Send { size, .. } = &mut head {
-        *size = u64::MAX;
-    }
-    decoder.push(&encoded_as_is(&head));
-    for _ in 0..100 {
-        assert_eq!(decoder.next_frame(), Ok(None));
-        decoder.push(&encoded(&[FromClient::Part(body(b"def"))]));
-    }
-}
-
-#[test]
 fn the_largest_of_everything_fits_a_frame() {
     let name = "n".repeat(NAME_LEN_MAX);
     let mut pairs = vec![("h".repeat(64), "v".repeat(64)); HEADERS_MAX];
@@ -204,14 +233,13 @@ fn the_largest_of_everything_fits_a_frame() {
     assert_eq!(headers.len_bytes(), HEADERS_LEN_MAX);
     pairs[0].0.push('h');
     assert_eq!(Headers::new(pairs), Err(TooManyHeaders));
-    let body = Body(vec![0; BODY_LEN_MAX as usize].into());
+    let (size, body) = (BODY_LEN_MAX, first_of(BODY_LEN_MAX));
     let (to, from) = (Target::Room(name.parse().unwrap()), name.parse().unwrap());
-    let size = body.len() as u64;
     let message = Message { id: id(), from, to, time_ms: u64::MAX, headers, size, body };
     let frames = [FromServer::deliver(u64::MAX, &message)];
     let stream = encoded(&frames);
     assert!(split(&stream).iter().all(|frame| frame.len() <= PREFIX_LEN + FRAME_LEN_MAX));
-    assert_eq!(decode([&stream[..]]), (frames.to_vec(), None, true));
+    assert_eq!(decode([&stream[..]]), (frames.to_vec(), None, false), "its parts are to come");
     let processed = [FromClient::Processed(vec![u64::MAX; SEQS_MAX])];
     assert_eq!(decode([&encoded(&processed)[..]]), (processed.to_vec(), None, true));
 }
