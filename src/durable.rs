@@ -64,7 +64,7 @@ pub enum Write {
         /// The message; its `from` is a user that exists.
         message: Arc<Message>,
         /// Of a long one: its body, all parts of which were written. Whatever the answer, the
-        /// upload is over.
+        /// upload is over. If there is none of that name any more nothing is stored.
         upload: Option<Upload>,
     },
     /// Begin to store a long body: the first part of it. Answer: `Kept` if the message could be
@@ -124,6 +124,17 @@ pub enum Write {
         /// Now, in milliseconds since 1970.
         now_ms: u64,
     },
+}
+
+impl Write {
+    /// Bytes of messages in it.
+    pub fn len_bytes(&self) -> u64 {
+        match self {
+            Self::Append { message, .. } | Self::Begin { message, .. } => message.len_here(),
+            Self::Part { body, .. } => body.len() as u64,
+            _ => 0,
+        }
+    }
 }
 
 /// What came of a [`Write`].

@@ -22,7 +22,7 @@ use crate::quic::{self, Listener, Outgoing};
 use crate::store::{self, Done, Store};
 use crate::wire::{CloseCode, FromClient, FromServer, Pin, encode};
 
-/// Events of links that wait for the loop; each is at most what one read brought and one body.
+/// Events of links that wait for the loop; each is at most what one read brought.
 const EVENTS_MAX: usize = 64;
 /// Answers of the store that wait for the loop: a batch, and the reads in work.
 const ANSWERS_MAX: usize = 8;
@@ -295,29 +295,27 @@ impl<'a> Shell<'a> {
                 }
             }
             Output::Deliver { links, record } => {
-                let frame = encoded(&FromServer::deliver(record.seq, &record.message));
-                for link in links {
-                    self.transmit(link, &frame);
-                }
+                self.share(links, &FromServer::deliver(record.seq, &record.message));
             }
-            Output::Pass { links, message } => {
-                let frame = encoded(&FromServer::pass(&message));
-                for link in links {
-                    self.transmit(link, &frame);
-                }
-            }
+            Output::Pass { links, message } => self.share(links, &FromServer::pass(&message)),
+            Output::Part { links, body } => self.share(links, &FromServer::Part(body)),
             Output::Close { link, code } => {
                 self.flush_link(link);
                 self.pass(link, Outgoing::Close(code));
                 self.links.remove(&link);
             }
             Output::Write(ticket, write) => {
-                if let Write::Append { message, .. } = &write {
-                    self.batch_bytes += message.len_bytes();
-                }
+                self.batch_bytes += write.len_bytes();
                 self.batch.push((ticket, write));
             }
             Output::Read(ticket, read) => self.reads.push_back((ticket, read)),
+        }
+    }
+
+    fn share(&mut self, links: Vec<LinkId>, frame: &FromServer) {
+        let frame = encoded(frame);
+        for link in links {
+            self.transmit(link, &frame);
         }
     }
 

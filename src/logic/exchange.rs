@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::durable::{Found, Outcome, Read, Record, Ticket, Write};
-use crate::wire::{CloseCode, FromClient, FromServer, Message, Pin};
+use crate::wire::{Body, CloseCode, FromClient, FromServer, Message, Pin};
 
 /// Names a link. Given by the server's loop, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,7 +23,7 @@ pub enum Input {
     Frame {
         /// On this link.
         link: LinkId,
-        /// Whole, its body too.
+        /// This one.
         frame: FromClient,
     },
     /// A link is gone.
@@ -62,6 +62,14 @@ pub enum Output {
         links: Vec<LinkId>,
         /// What to pass on.
         message: Arc<Message>,
+    },
+    /// Send the next part of the last long message to all of these links; encoding it once is
+    /// enough.
+    Part {
+        /// At least one.
+        links: Vec<LinkId>,
+        /// The bytes.
+        body: Body,
     },
     /// End a link, after what was sent on it before. No `Closed` need follow.
     Close {

@@ -3,21 +3,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::durable::{Found, Outcome, Read, Record, Ticket, Write};
+use crate::durable::{Found, Outcome, Read, Record, Ticket, Upload, Write};
 use crate::wire::{
-    CloseCode, FromClient, FromServer, Message, Pin, Refusal, RoomName, Target, UserId,
+    CloseCode, Frame, FromClient, FromServer, Message, MsgId, Pin, Refusal, RoomName, Target,
+    UserId,
 };
 
 use super::exchange::{Input, LinkId, Output};
 use super::link::{Link, Stage, can_wait};
 use super::mailbox::Mailbox;
 use super::reading::Log;
+use super::relaying::{Passage, Relay};
 use super::{Limits, Time};
 
 /// What an answer from the store is for.
 pub(super) enum Ask {
     Admit { link: LinkId },
-    Append { link: LinkId, message: Arc<Message> },
+    Append { link: LinkId, message: Arc<Message>, upload: Option<Upload> },
+    Begin { upload: Upload },
+    Part { link: LinkId, upload: Upload },
+    Discard,
+    Stream { link: LinkId },
     Mailbox { user: UserId },
     Page { link: LinkId },
     Pass { link: LinkId, message: Arc<Message> },
@@ -34,7 +40,13 @@ pub struct Hub {
     pub(super) mailboxes: BTreeMap<UserId, Mailbox>,
     pub(super) logs: BTreeMap<Target, Log>,
     pub(super) asked: BTreeMap<Ticket, Ask>,
-    next_ticket: u64,
+    /// Long bodies being stored, nothing having been said of them to their senders.
+    pub(super) uploads: BTreeMap<Upload, (LinkId, Arc<Message>)>,
+    /// Long volatile bodies on their way from sender to readers.
+    pub(super) relays: BTreeMap<Passage, Relay>,
+    /// Links that are to be told that they may send so many parts more.
+    pub(super) allowed: BTreeMap<LinkId, u32>,
+    next_name: u64,
     /// Links that have not said who they are, by the moment they must have.
     silent: BTreeSet<(u64, LinkId)>,
     /// When to sweep next; `None` while a sweep is under way.
@@ -50,7 +62,10 @@ impl Hub {
             mailboxes: BTreeMap::new(),
             logs: BTreeMap::new(),
             asked: BTreeMap::new(),
-            next_ticket: 0,
+            uploads: BTreeMap::new(),
+            relays: BTreeMap::new(),
+            allowed: BTreeMap::new(),
+            next_name: 0,
             silent: BTreeSet::new(),
             sweep_at_ms: Some(0),
         }
@@ -70,6 +85,7 @@ impl Hub {
             Input::Found(ticket, found) => self.found(now, ticket, found, out),
             Input::Tick => self.tick(now, out),
         }
+        self.allow_more(out);
     }
 
     /// When the next `Tick` is due, in the monotonic clock.
@@ -79,10 +95,15 @@ impl Hub {
     }
 
     pub(super) fn ask(&mut self, ask: Ask) -> Ticket {
-        let ticket = Ticket(self.next_ticket);
-        self.next_ticket += 1;
+        let ticket = Ticket(self.name());
         self.asked.insert(ticket, ask);
         ticket
+    }
+
+    /// A number that was not given before.
+    pub(super) fn name(&mut self) -> u64 {
+        self.next_name += 1;
+        self.next_name
     }
 
     /// Ends a link because of what came on it.
@@ -93,6 +114,7 @@ impl Hub {
 
     fn forget(&mut self, id: LinkId, out: &mut Vec<Output>) {
         let Some(link) = self.links.remove(&id) else { return };
+        self.abandon(link.incoming, out);
         match (&link.stage, &link.reader) {
             (Stage::Silent { until_ms }, _) => drop(self.silent.remove(&(*until_ms, id))),
             (Stage::Known(user), Some(reader)) => self.detach(id, user, reader, out),
@@ -191,8 +213,9 @@ impl Hub {
         out: &mut Vec<Output>,
     ) {
         // One of the frames before may have ended the link.
-        if !self.links.contains_key(&link) {
-            return;
+        let Some(state) = self.links.get_mut(&link) else { return };
+        if !state.bodies.take(frame.piece()) {
+            return self.close(link, CloseCode::OutOfTurn, out);
         }
         match frame {
             FromClient::Send { id, to, headers, size, body } => {
@@ -220,12 +243,10 @@ impl Hub {
                 let ticket = self.ask(Ask::Leave { link, user: user.clone(), room: asked });
                 out.push(Output::Write(ticket, Write::Leave { user, room }));
             }
-            FromClient::Hello { .. }
-            | FromClient::Part(_)
-            | FromClient::Cut
-            | FromClient::More { .. } => {
-                self.close(link, CloseCode::OutOfTurn, out);
-            }
+            FromClient::Part(body) => self.part(link, body, out),
+            FromClient::Cut => self.cut(link, out),
+            FromClient::More { parts } => self.more(link, parts, out),
+            FromClient::Hello { .. } => self.close(link, CloseCode::OutOfTurn, out),
         }
     }
 
@@ -239,9 +260,13 @@ impl Hub {
             None
         };
         if let Some(why) = why {
+            self.swallow(link, &message);
             return self.answer(link, &message, FromServer::Refused { id, why }, out);
         }
-        let ticket = self.ask(Ask::Append { link, message: message.clone() });
+        if message.is_long() {
+            return self.begin_upload(link, message, out);
+        }
+        let ticket = self.ask(Ask::Append { link, message: message.clone(), upload: None });
         out.push(Output::Write(ticket, Write::Append { message, upload: None }));
     }
 
@@ -254,7 +279,7 @@ impl Hub {
         out: &mut Vec<Output>,
     ) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        link.answered(message.len_bytes());
+        link.answered(message.len_here());
         out.push(Output::Frame { link: id, frame });
     }
 
@@ -262,7 +287,14 @@ impl Hub {
         let Some(ask) = self.asked.remove(&ticket) else { return };
         match ask {
             Ask::Admit { link } => self.admit(now, link, claim_verdict(&outcome), out),
-            Ask::Append { link, message } => self.appended(link, message, &outcome, out),
+            Ask::Append { link, message, upload } => {
+                // Of one that was turned down the sender has heard.
+                if upload.is_none_or(|upload| self.uploads.remove(&upload).is_some()) {
+                    self.appended(link, message, &outcome, out);
+                }
+            }
+            Ask::Begin { upload } => self.begun(upload, &outcome, out),
+            Ask::Part { link, upload } => self.part_stored(link, upload, &outcome, out),
             Ask::Settle { link, user, messages, bytes } => {
                 self.settled(link, &user, messages, bytes, out);
             }
@@ -273,7 +305,11 @@ impl Hub {
                 let wait_ms = if more { self.limits.sweep_ms / 100 } else { self.limits.sweep_ms };
                 self.sweep_at_ms = Some(now.mono_ms + wait_ms);
             }
-            Ask::Mailbox { .. } | Ask::Page { .. } | Ask::Pass { .. } => {}
+            Ask::Discard
+            | Ask::Stream { .. }
+            | Ask::Mailbox { .. }
+            | Ask::Page { .. }
+            | Ask::Pass { .. } => {}
         }
     }
 
@@ -284,15 +320,7 @@ impl Hub {
         outcome: &Outcome,
         out: &mut Vec<Output>,
     ) {
-        let id = message.id;
-        let frame = match outcome {
-            Outcome::Stored { .. } => FromServer::Accepted { id, duplicate: false },
-            Outcome::Duplicate => FromServer::Accepted { id, duplicate: true },
-            Outcome::Full => FromServer::Refused { id, why: Refusal::MailboxFull },
-            Outcome::DiskFull => FromServer::Refused { id, why: Refusal::DiskFull },
-            _ => FromServer::Refused { id, why: Refusal::UnknownTarget },
-        };
-        self.answer(link, &message, frame, out);
+        self.answer(link, &message, verdict(message.id, outcome), out);
         if let &Outcome::Stored { seq, ordinal } = outcome {
             self.publish(Record { seq, ordinal, parts: 0, message }, out);
         }
@@ -311,6 +339,7 @@ impl Hub {
             }
             (Ask::Mailbox { user }, Found::Mailbox(logs)) => self.loaded(&user, logs, out),
             (Ask::Page { link }, Found::Page(page)) => self.paged(link, page, out),
+            (Ask::Stream { link }, Found::Part(part)) => self.part_read(link, ticket, part, out),
             (Ask::Pass { link, message }, Found::Target(exists)) => {
                 let id = message.id;
                 let frame = if exists {
@@ -322,6 +351,17 @@ impl Hub {
             }
             _ => {}
         }
+    }
+}
+
+/// What a sender hears of its message.
+pub(super) fn verdict(id: MsgId, outcome: &Outcome) -> FromServer {
+    match outcome {
+        Outcome::Stored { .. } => FromServer::Accepted { id, duplicate: false },
+        Outcome::Duplicate => FromServer::Accepted { id, duplicate: true },
+        Outcome::Full => FromServer::Refused { id, why: Refusal::MailboxFull },
+        Outcome::DiskFull => FromServer::Refused { id, why: Refusal::DiskFull },
+        _ => FromServer::Refused { id, why: Refusal::UnknownTarget },
     }
 }
 

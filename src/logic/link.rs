@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::wire::{FromClient, Pin, Seq, Target, UserId};
+use crate::durable::Page;
+use crate::wire::{Bodies, FromClient, PARTS_AHEAD_MAX, Pin, Seq, Target, UserId};
 
 use super::Limits;
+use super::streaming::Streaming;
+use super::uploading::Incoming;
 
 /// One connection of one device.
 pub(super) struct Link {
@@ -16,6 +19,14 @@ pub(super) struct Link {
     /// Unanswered requests that are not sends.
     pub(super) requests: u32,
     pub(super) reader: Option<Reader>,
+    /// What may come of bodies.
+    pub(super) bodies: Bodies,
+    /// Where the long body under way goes.
+    pub(super) incoming: Option<Incoming>,
+    /// Parts that came and were not made up for by `More`.
+    pub(super) parts_in: u32,
+    /// Parts that went out and were not made up for.
+    pub(super) parts_out: u32,
 }
 
 /// How far a link has come.
@@ -47,6 +58,10 @@ pub(super) struct Reader {
     pub(super) passed_bytes: u64,
     /// It has been told that it caught up.
     pub(super) told: bool,
+    /// The long body on its way to it; nothing else with a body goes there until it ends.
+    pub(super) streaming: Option<Streaming>,
+    /// What is left of a page, for after that body. The page counts as on its way.
+    pub(super) parked: Option<Page>,
 }
 
 /// Where a reader gets its messages from.
@@ -77,6 +92,10 @@ impl Link {
             send_bytes: 0,
             requests: 0,
             reader: None,
+            bodies: Bodies::default(),
+            incoming: None,
+            parts_in: 0,
+            parts_out: 0,
         }
     }
 
@@ -101,9 +120,12 @@ impl Link {
                 self.requests += 1;
                 self.requests <= limits.requests_max
             }
+            FromClient::Part(_) => {
+                self.parts_in += 1;
+                self.parts_in <= PARTS_AHEAD_MAX
+            }
             FromClient::Hello { .. }
             | FromClient::Took { .. }
-            | FromClient::Part(_)
             | FromClient::Cut
             | FromClient::More { .. }
             | FromClient::Attach { .. }
@@ -132,6 +154,8 @@ impl Reader {
             passed: VecDeque::new(),
             passed_bytes: 0,
             told: false,
+            streaming: None,
+            parked: None,
         }
     }
 
@@ -169,14 +193,20 @@ impl Reader {
 
     /// Whether a message of so many bytes may be passed to it now.
     pub(super) fn can_take(&self, bytes: u64) -> bool {
-        self.passed.is_empty()
+        let fits = self.passed.is_empty()
             || (self.passed.len() < self.window_messages as usize
-                && self.passed_bytes + bytes <= self.window_bytes)
+                && self.passed_bytes + bytes <= self.window_bytes);
+        fits && self.streaming.is_none()
     }
 
     pub(super) fn pass(&mut self, bytes: u64) {
         self.passed.push_back(bytes);
         self.passed_bytes += bytes;
+    }
+
+    /// The last message passed to it does not become whole.
+    pub(super) fn unpass(&mut self) {
+        self.passed_bytes -= self.passed.pop_back().unwrap_or_default();
     }
 
     /// It has dealt with so many messages that were passed to it. `false`: it never had them.
@@ -195,12 +225,14 @@ impl Reader {
     }
 }
 
-/// Whether a frame makes sense behind those that wait for the link's id. Sends and requests are
-/// counted, one attaches once, and nothing has been delivered yet: so there are few, and small.
+/// Whether a frame makes sense behind those that wait for the link's id. Sends, parts and requests
+/// are counted, one attaches once, and nothing has been delivered yet: so there are few.
 pub(super) fn can_wait(held: &[FromClient], frame: &FromClient) -> bool {
     match frame {
         FromClient::Send { .. }
         | FromClient::Pass { .. }
+        | FromClient::Part(_)
+        | FromClient::Cut
         | FromClient::Enter(_)
         | FromClient::Leave(_) => true,
         FromClient::Attach { .. } => {
@@ -209,8 +241,6 @@ pub(super) fn can_wait(held: &[FromClient], frame: &FromClient) -> bool {
         FromClient::Processed(_)
         | FromClient::Took { .. }
         | FromClient::Hello { .. }
-        | FromClient::Part(_)
-        | FromClient::Cut
         | FromClient::More { .. } => false,
     }
 }

@@ -18,8 +18,11 @@ mod outbox;
 mod passing;
 mod peer;
 mod reading;
+mod relaying;
 mod settling;
 mod shown;
+mod streaming;
+mod uploading;
 
 pub use event::{Ending, Event, Intent, PeerInput, PeerOutput, Window};
 pub use exchange::{Input, LinkId, Output};
@@ -27,7 +30,7 @@ pub use hub::Hub;
 pub use outbox::Draft;
 pub use peer::Peer;
 
-use crate::wire::FromServer;
+use crate::wire::{FromServer, PARTS_AHEAD_MAX};
 
 /// A moment, by both clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +50,8 @@ pub struct Limits {
     pub body_len_max: u64,
     /// Most unanswered sends of a link.
     pub sends_max: u32,
-    /// Most bytes of unanswered sends of a link; a larger message may go alone.
+    /// Most bytes of unanswered sends of a link, of long bodies the first parts; a larger message
+    /// may go alone.
     pub send_bytes_max: u64,
     /// Most deliveries of a link that are not settled, whatever the reader asked for.
     pub window_messages_max: u32,
@@ -100,8 +104,10 @@ impl Limits {
     }
 
     /// Most frames that can wait to be written to a link that keeps to the protocol: answers to
-    /// sends and requests, deliveries, and as many confirmations.
+    /// sends and requests, deliveries, and as many confirmations; parts of bodies, and what makes
+    /// up for the client's.
     pub fn link_queue_max(&self) -> usize {
-        (self.sends_max + 2 * self.window_messages_max + self.requests_max) as usize + 16
+        let parts = 2 * PARTS_AHEAD_MAX;
+        (self.sends_max + 2 * self.window_messages_max + self.requests_max + parts) as usize + 16
     }
 }

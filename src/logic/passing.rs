@@ -7,6 +7,7 @@ use crate::wire::{CloseCode, FromServer, Message, Target, UserId};
 
 use super::exchange::{LinkId, Output};
 use super::hub::{Ask, Hub};
+use super::relaying::Passage;
 
 /// What becomes of a volatile message at the moment.
 enum Passing {
@@ -19,14 +20,19 @@ enum Passing {
 
 impl Hub {
     pub(super) fn pass(&mut self, link: LinkId, message: Arc<Message>, out: &mut Vec<Output>) {
+        self.swallow(link, &message);
         // What is held back came first.
         let waits = self.logs.get(&message.to).is_some_and(|log| !log.held.is_empty());
         match if waits { Passing::Full } else { self.readers(&message) } {
-            Passing::To(links) => self.pass_to(link, message, links, out),
+            Passing::To(links) => {
+                let passage = self.take_in(link, &message);
+                self.pass_to(link, message, passage, links, out);
+            }
             // One user's readers are waited for, so that a fast sender takes their pace.
             Passing::Full if matches!(message.to, Target::User(_)) => {
+                let passage = self.take_in(link, &message);
                 if let Some(log) = self.logs.get_mut(&message.to) {
-                    log.held.push_back((link, message));
+                    log.held.push_back((link, message, passage));
                 }
             }
             // A slow member of a room holds up nobody.
@@ -51,8 +57,8 @@ impl Hub {
     /// Passes on what was held back for a user, as far as it goes.
     pub(super) fn pass_held(&mut self, user: &UserId, out: &mut Vec<Output>) {
         let own = Target::User(user.clone());
-        while let Some((link, message)) = self.logs.get(&own).and_then(|log| log.held.front()) {
-            let (link, message) = (*link, message.clone());
+        while let Some(held) = self.logs.get(&own).and_then(|log| log.held.front()) {
+            let (link, message, passage) = held.clone();
             let links = match self.readers(&message) {
                 Passing::To(links) => links,
                 Passing::Full | Passing::Nobody => return,
@@ -60,7 +66,7 @@ impl Hub {
             if let Some(log) = self.logs.get_mut(&own) {
                 log.held.pop_front();
             }
-            self.pass_to(link, message, links, out);
+            self.pass_to(link, message, passage, links, out);
         }
     }
 
@@ -71,8 +77,11 @@ impl Hub {
         if log.links.iter().any(|link| *link != id) {
             return;
         }
-        for (sender, message) in std::mem::take(&mut log.held) {
-            self.passed(sender, &message, 0, out);
+        for (sender, message, passage) in std::mem::take(&mut log.held) {
+            match passage {
+                Some(passage) => self.end_relay(passage, out),
+                None => self.passed(sender, &message, 0, out),
+            }
         }
     }
 
@@ -103,6 +112,7 @@ impl Hub {
         &mut self,
         link: LinkId,
         message: Arc<Message>,
+        passage: Option<Passage>,
         links: Vec<LinkId>,
         out: &mut Vec<Output>,
     ) {
@@ -112,11 +122,20 @@ impl Hub {
                 reader.pass(bytes);
             }
         }
+        if let Some(passage) = passage {
+            return self.begin_relay(passage, links, out);
+        }
         self.passed(link, &message, links.len(), out);
         out.push(Output::Pass { links, message });
     }
 
-    fn passed(&mut self, link: LinkId, message: &Message, readers: usize, out: &mut Vec<Output>) {
+    pub(super) fn passed(
+        &mut self,
+        link: LinkId,
+        message: &Message,
+        readers: usize,
+        out: &mut Vec<Output>,
+    ) {
         let frame = FromServer::Passed { id: message.id, readers: readers as u32 };
         self.answer(link, message, frame, out);
     }

@@ -10,6 +10,8 @@ use super::exchange::{LinkId, Output};
 use super::hub::{Ask, Hub};
 use super::link::{Mode, Offer, Reader};
 use super::mailbox::{Mark, Place};
+use super::relaying::Passage;
+use super::streaming::Streaming;
 
 /// A log that somebody reads.
 #[derive(Default)]
@@ -19,7 +21,7 @@ pub(super) struct Log {
     pub(super) links: BTreeSet<LinkId>,
     /// Of one user's own log: volatile messages for readers who have no room. Bounded by what their
     /// senders may leave unanswered.
-    pub(super) held: VecDeque<(LinkId, Arc<Message>)>,
+    pub(super) held: VecDeque<(LinkId, Arc<Message>, Option<Passage>)>,
 }
 
 /// What came of handing a message to a reader.
@@ -32,7 +34,7 @@ enum Offered {
 }
 
 /// Messages of rooms and of `@all` are not for the one who sent them.
-fn is_for(reader: &UserId, record: &Record) -> bool {
+pub(super) fn is_for(reader: &UserId, record: &Record) -> bool {
     matches!(record.message.to, Target::User(_)) || record.message.from != *reader
 }
 
@@ -71,6 +73,9 @@ impl Hub {
         out: &mut Vec<Output>,
     ) {
         self.release_held(id, user, out);
+        if let Some(Streaming::Passed(passage)) = gone.streaming {
+            self.relay(passage, out);
+        }
         let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
         mailbox.links.remove(&id);
         for target in mailbox.places.keys() {
@@ -156,18 +161,27 @@ impl Hub {
     }
 
     pub(super) fn paged(&mut self, id: LinkId, page: Page, out: &mut Vec<Output>) {
-        let Some(link) = self.links.get(&id) else { return };
+        let Some(link) = self.links.get_mut(&id) else { return };
         let Some(user) = link.user().cloned() else { return };
+        let Some(reader) = link.reader.as_mut() else { return };
+        if reader.streaming.is_some() {
+            reader.parked = Some(page);
+            return;
+        }
         let Page { items, through, complete } = page;
+        let mut items = items.into_iter();
         let mut reached = None;
         let mut whole = true;
-        for item in items {
+        while let Some(item) = items.next() {
             let seq = item.seq();
             whole = self.hand_out(id, &user, item, out);
             if !whole {
                 break;
             }
             reached = Some(seq);
+            if self.is_streaming(id) {
+                return self.park(id, seq, Page { items: items.collect(), through, complete });
+            }
         }
         let Some(reader) = self.links.get_mut(&id).and_then(|link| link.reader.as_mut()) else {
             return;
@@ -217,7 +231,7 @@ impl Hub {
                     return true;
                 }
                 match self.offer(id, user, &record) {
-                    Offered::Yes => out.push(Output::Deliver { links: vec![id], record }),
+                    Offered::Yes => self.deliver(id, record, out),
                     Offered::Before => {}
                     Offered::NoRoom => return false,
                 }
@@ -263,7 +277,14 @@ impl Hub {
     }
 
     /// Tells a reader of lost messages. Notices are few and small: the window does not stop them.
-    fn notice(&mut self, id: LinkId, seq: Seq, offer: Offer, count: u64, out: &mut Vec<Output>) {
+    pub(super) fn notice(
+        &mut self,
+        id: LinkId,
+        seq: Seq,
+        offer: Offer,
+        count: u64,
+        out: &mut Vec<Output>,
+    ) {
         let reader = self.links.get_mut(&id).and_then(|link| link.reader.as_mut());
         let Some(reader) = reader else { return };
         let to = offer.log.clone();
@@ -301,6 +322,9 @@ impl Hub {
         let Some(log) = self.logs.get_mut(&record.message.to) else { return };
         log.head = record.seq;
         let readers: Vec<LinkId> = log.links.iter().copied().collect();
+        if record.message.is_long() {
+            return self.announce(readers, &record, out);
+        }
         let mut links = Vec::with_capacity(readers.len());
         for id in readers {
             if self.publish_to(id, &record) {
@@ -322,6 +346,10 @@ impl Hub {
         }
         if !is_for(&user, record) {
             reader.position = record.seq;
+            return false;
+        }
+        if reader.streaming.is_some() {
+            reader.mode = Mode::Waiting;
             return false;
         }
         let offered = self.offer(id, &user, record);

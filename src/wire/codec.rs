@@ -62,6 +62,37 @@ pub enum Malformed {
     BodyTooLong(u64),
 }
 
+/// What may come of bodies on a link, in one direction: one at a time, each part as long as it can
+/// be, nothing but parts or an early end until it is whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bodies {
+    /// Bytes that the body under way still lacks.
+    left: u64,
+}
+
+impl Bodies {
+    /// Takes what a frame has of a body. `false`: it may not come now.
+    pub fn take(&mut self, piece: Piece) -> bool {
+        let len = match piece {
+            Piece::None => return true,
+            Piece::Head { size, len } if self.left == 0 && len == part_len(size) => {
+                self.left = size;
+                len
+            }
+            Piece::Part(len) if self.left > 0 && len == part_len(self.left) => len,
+            Piece::Cut if self.left > 0 => return std::mem::take(&mut self.left) > 0,
+            Piece::Head { .. } | Piece::Part(_) | Piece::Cut => return false,
+        };
+        self.left -= len as u64;
+        true
+    }
+
+    /// Whether a body is under way.
+    pub fn is_partial(&self) -> bool {
+        self.left > 0
+    }
+}
+
 /// Appends `frame` to `out`. The parts of a long body are frames of their own.
 pub fn encode<F: Frame>(frame: &F, out: &mut BytesMut) {
     struct Sink<'a>(&'a mut BytesMut);
@@ -100,15 +131,19 @@ pub fn encode<F: Frame>(frame: &F, out: &mut BytesMut) {
 pub struct Decoder<F> {
     buffer: BytesMut,
     body_len_max: u64,
-    /// Bytes that the body under way still lacks.
-    left: u64,
+    bodies: Bodies,
     frames: PhantomData<F>,
 }
 
 impl<F: Frame> Decoder<F> {
     /// A decoder that takes bodies of up to `body_len_max` bytes.
     pub fn new(body_len_max: u64) -> Self {
-        Self { buffer: BytesMut::new(), body_len_max, left: 0, frames: PhantomData }
+        Self {
+            buffer: BytesMut::new(),
+            body_len_max,
+            bodies: Bodies::default(),
+            frames: PhantomData,
+        }
     }
 
     /// Adds bytes that arrived.
@@ -119,16 +154,20 @@ impl<F: Frame> Decoder<F> {
     /// The next frame, `None` when more bytes are needed. After an error the stream makes no sense
     /// any more.
     pub fn next_frame(&mut self) -> Result<Option<F>, Malformed> {
-        let frame = self.take()?;
-        if let Some(frame) = &frame {
-            self.left = self.after(frame.piece())?;
+        let Some(frame) = self.take()? else { return Ok(None) };
+        let piece = frame.piece();
+        match piece {
+            Piece::Head { size, .. } if size > self.body_len_max => {
+                Err(Malformed::BodyTooLong(size))
+            }
+            _ if self.bodies.take(piece) => Ok(Some(frame)),
+            _ => Err(Malformed::Part),
         }
-        Ok(frame)
     }
 
     /// Whether the stream may end here: nothing is half-received.
     pub fn is_at_boundary(&self) -> bool {
-        self.buffer.is_empty() && self.left == 0
+        self.buffer.is_empty() && !self.bodies.is_partial()
     }
 
     fn take(&mut self) -> Result<Option<F>, Malformed> {
@@ -146,23 +185,5 @@ impl<F: Frame> Decoder<F> {
         }
         self.buffer.advance(end);
         Ok(Some(frame))
-    }
-
-    /// What is lacking of the body under way after this piece.
-    fn after(&self, piece: Piece) -> Result<u64, Malformed> {
-        match piece {
-            Piece::None => Ok(self.left),
-            Piece::Head { size, .. } if size > self.body_len_max => {
-                Err(Malformed::BodyTooLong(size))
-            }
-            Piece::Head { size, len } if self.left == 0 && len == part_len(size) => {
-                Ok(size - len as u64)
-            }
-            Piece::Part(len) if self.left > 0 && len == part_len(self.left) => {
-                Ok(self.left - len as u64)
-            }
-            Piece::Cut if self.left > 0 => Ok(0),
-            Piece::Head { .. } | Piece::Part(_) | Piece::Cut => Err(Malformed::Part),
-        }
     }
 }

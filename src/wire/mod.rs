@@ -37,7 +37,9 @@ mod frame;
 mod id;
 mod message;
 
-pub use codec::{Decoder, FRAME_LEN_MAX, Frame, Malformed, PART_LEN_MAX, Piece, encode, part_len};
+pub use codec::{
+    Bodies, Decoder, FRAME_LEN_MAX, Frame, Malformed, PART_LEN_MAX, Piece, encode, part_len,
+};
 pub use frame::{CloseCode, FromClient, FromServer, PARTS_AHEAD_MAX, Refusal, SEQS_MAX};
 pub use id::{BadName, BadPin, JoinCode, MsgId, NAME_LEN_MAX, Pin, RoomName, Target, UserId};
 pub use message::{Body, HEADERS_LEN_MAX, HEADERS_MAX, Headers, Message, Seq, TooManyHeaders};

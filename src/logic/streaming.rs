@@ -1,0 +1,221 @@
+//! Long bodies on their way out of the store: one at a time on a link, as fast as its client takes
+//! the parts.
+
+use std::collections::VecDeque;
+
+use crate::durable::{Missing, Page, Read, Record, Ticket};
+use crate::wire::{Body, CloseCode, FromServer, PART_LEN_MAX, PARTS_AHEAD_MAX, Seq};
+
+use super::exchange::{LinkId, Output};
+use super::hub::{Ask, Hub};
+use super::link::{Link, Mode, Offer, Reader};
+use super::reading::is_for;
+use super::relaying::Passage;
+
+/// Most parts that are being read for one link.
+const READS_MAX: usize = 8;
+
+/// A long body on its way to a reader.
+pub(super) enum Streaming {
+    /// From the store.
+    Stored(Stream),
+    /// From a sender.
+    Passed(Passage),
+}
+
+/// What is still to be read of a stored body.
+pub(super) struct Stream {
+    seq: Seq,
+    /// The parts that are to be asked for.
+    next: u64,
+    end: u64,
+    /// Those asked for, in order, each with its bytes once they have come.
+    asked: VecDeque<(Ticket, Option<Body>)>,
+}
+
+impl Stream {
+    fn new(record: &Record) -> Self {
+        let count = record.message.size.div_ceil(PART_LEN_MAX as u64);
+        let (next, end) = (record.parts + 1, record.parts + count);
+        Self { seq: record.seq, next, end, asked: VecDeque::new() }
+    }
+}
+
+impl Link {
+    /// Whether one more part may be sent on it.
+    pub(super) fn takes_part(&self) -> bool {
+        self.parts_out < PARTS_AHEAD_MAX
+    }
+
+    fn stream(&mut self) -> Option<&mut Stream> {
+        match self.reader.as_mut()?.streaming.as_mut()? {
+            Streaming::Stored(stream) => Some(stream),
+            Streaming::Passed(_) => None,
+        }
+    }
+
+    /// The part to be asked for now, if there is one for which there is room.
+    fn next_part(&mut self) -> Option<u64> {
+        let free = PARTS_AHEAD_MAX.saturating_sub(self.parts_out) as usize;
+        let stream = self.stream()?;
+        let wanted = stream.next < stream.end && stream.asked.len() < free.min(READS_MAX);
+        wanted.then_some(stream.next)
+    }
+}
+
+impl Hub {
+    /// Delivers a message of a page: all of it, or its first part, and the rest as it is read.
+    pub(super) fn deliver(&mut self, id: LinkId, record: Record, out: &mut Vec<Output>) {
+        let stream = record.message.is_long().then(|| Stream::new(&record));
+        out.push(Output::Deliver { links: vec![id], record });
+        if let (Some(stream), Some(reader)) = (stream, self.reader(id)) {
+            reader.streaming = Some(Streaming::Stored(stream));
+            self.read_on(id, out);
+        }
+    }
+
+    /// A long message has become durable: who has nothing older to read first reads it now.
+    pub(super) fn announce(
+        &mut self,
+        readers: Vec<LinkId>,
+        record: &Record,
+        out: &mut Vec<Output>,
+    ) {
+        for id in readers {
+            let Some(link) = self.links.get_mut(&id) else { continue };
+            let Some(user) = link.user().cloned() else { continue };
+            let Some(reader) = link.reader.as_mut() else { continue };
+            if reader.mode != Mode::Live || record.seq <= reader.position {
+                continue;
+            }
+            if is_for(&user, record) {
+                reader.mode = Mode::Waiting;
+                self.pump(id, &user, out);
+            } else {
+                reader.position = record.seq;
+            }
+        }
+    }
+
+    pub(super) fn is_streaming(&self, id: LinkId) -> bool {
+        let reader = self.links.get(&id).and_then(|link| link.reader.as_ref());
+        reader.is_some_and(|reader| reader.streaming.is_some())
+    }
+
+    /// Puts off what is left of a page, which was handed out up to `reached`, until the body ends
+    /// that is under way.
+    pub(super) fn park(&mut self, id: LinkId, reached: Seq, rest: Page) {
+        let Some(reader) = self.reader(id) else { return };
+        if !reader.rewound {
+            reader.position = reader.position.max(reached);
+        }
+        reader.parked = Some(rest);
+    }
+
+    /// Reads as many parts as the link has room for.
+    fn read_on(&mut self, id: LinkId, out: &mut Vec<Output>) {
+        while let Some(at) = self.links.get_mut(&id).and_then(Link::next_part) {
+            let ticket = self.ask(Ask::Stream { link: id });
+            if let Some(stream) = self.links.get_mut(&id).and_then(Link::stream) {
+                stream.next += 1;
+                stream.asked.push_back((ticket, None));
+            }
+            out.push(Output::Read(ticket, Read::Part { at }));
+        }
+    }
+
+    /// The store has a part, or has it no more. Answers may come in any order.
+    pub(super) fn part_read(
+        &mut self,
+        id: LinkId,
+        ticket: Ticket,
+        part: Result<Body, Missing>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        // Of a body that was broken off some answers are still to come.
+        let Some(stream) = link.stream() else { return };
+        let Some(at) = stream.asked.iter().position(|(asked, _)| *asked == ticket) else { return };
+        match part {
+            Ok(body) => stream.asked[at].1 = Some(body),
+            Err(missing) => return self.break_off(id, missing, out),
+        }
+        while let Some((_, body @ Some(_))) = link.stream().and_then(|s| s.asked.front_mut()) {
+            let body = body.take().unwrap_or_default();
+            link.stream().and_then(|stream| stream.asked.pop_front());
+            link.parts_out += 1;
+            out.push(Output::Part { links: vec![id], body });
+        }
+        if link.stream().is_some_and(|s| s.next == s.end && s.asked.is_empty()) {
+            self.end_stream(id, out);
+        } else {
+            self.read_on(id, out);
+        }
+    }
+
+    /// The rest of a stored body is not there. The message is as if it had not been delivered; what
+    /// became of it the reader hears instead.
+    fn break_off(&mut self, id: LinkId, missing: Missing, out: &mut Vec<Output>) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(seq) = link.stream().map(|stream| stream.seq) else { return };
+        let Some(user) = link.user().cloned() else { return };
+        let Some(reader) = link.reader.as_mut() else { return };
+        out.push(Output::Frame { link: id, frame: FromServer::Cut });
+        if let Some(offer) = reader.offers.remove(&seq) {
+            reader.settled(1, offer.bytes);
+            match missing {
+                Missing::Removed => reader.rewind(seq - 1),
+                Missing::Rotten => {
+                    let places = self.mailboxes.get(&user).map(|mailbox| &mailbox.places);
+                    let place = places.and_then(|places| places.get(&offer.log));
+                    if place.is_some_and(|place| !place.is_processed(seq)) {
+                        self.notice(id, seq, Offer { bytes: 0, ..offer }, 1, out);
+                    }
+                }
+            }
+        }
+        self.end_stream(id, out);
+    }
+
+    /// A stored body has come to its end on a link. Those from senders have their turn next.
+    fn end_stream(&mut self, id: LinkId, out: &mut Vec<Output>) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(user) = link.user().cloned() else { return };
+        let Some(reader) = link.reader.as_mut() else { return };
+        reader.streaming = None;
+        self.pass_held(&user, out);
+        self.resume(id, out);
+    }
+
+    /// Goes on with what was put off while a body was under way, if none is now.
+    pub(super) fn resume(&mut self, id: LinkId, out: &mut Vec<Output>) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(user) = link.user().cloned() else { return };
+        let Some(reader) = link.reader.as_mut() else { return };
+        if reader.streaming.is_some() {
+            return;
+        }
+        match reader.parked.take() {
+            Some(page) => self.paged(id, page, out),
+            None => self.pump(id, &user, out),
+        }
+    }
+
+    /// A client has dealt with parts, which makes room for others.
+    pub(super) fn more(&mut self, id: LinkId, parts: u32, out: &mut Vec<Output>) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        if parts == 0 || parts > link.parts_out {
+            return self.close(id, CloseCode::OutOfTurn, out);
+        }
+        link.parts_out -= parts;
+        match link.reader.as_ref().and_then(|reader| reader.streaming.as_ref()) {
+            Some(&Streaming::Passed(passage)) => self.relay(passage, out),
+            Some(Streaming::Stored(_)) => self.read_on(id, out),
+            None => {}
+        }
+    }
+
+    pub(super) fn reader(&mut self, id: LinkId) -> Option<&mut Reader> {
+        self.links.get_mut(&id)?.reader.as_mut()
+    }
+}
