@@ -23,7 +23,9 @@ pub enum Command {
     Send(Draft),
     /// These messages have been dealt with. Answered by `Settled`.
     Processed(Vec<Seq>),
-    /// Part `index` of a draft's long body, as asked for by `PartWanted`.
+    /// Part `index` of a draft's long body, as asked for by `PartWanted`, in the order asked. A body
+    /// of another length than that of the part says that it cannot be given: the message is not
+    /// sent, and nothing more is said of it.
     Part {
         /// Of this draft.
         id: MsgId,
@@ -92,7 +94,7 @@ pub async fn run(
     let mut open = true;
     shell.feed([PeerInput::Tick])?;
     while open || shell.peer.is_waiting() || !shell.untold.is_empty() {
-        let takes = open && shell.peer.has_room();
+        let takes = open && (shell.peer.has_room() || shell.peer.wants_part());
         let deadline = shell.peer.deadline().map(|at_ms| shell.at(at_ms));
         tokio::select! {
             biased;

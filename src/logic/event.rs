@@ -44,7 +44,9 @@ pub enum PeerInput {
     Send(Draft),
     /// The user has dealt with these messages; with volatile ones in their order.
     Processed(Vec<Seq>),
-    /// The part of a draft's long body that was asked for.
+    /// The part of a draft's long body that was asked for. They are to come in the order in which
+    /// they were asked for, all of them. One of a wrong length says that it cannot be given: the
+    /// message is not sent, and nothing more is said of it.
     Part {
         /// Of this draft.
         id: MsgId,
@@ -125,7 +127,7 @@ pub enum Event {
         message: Message,
     },
     /// The next part of the last message, which is a long one. To be answered by
-    /// [`PeerInput::PartsTaken`].
+    /// [`PeerInput::PartsTaken`], also when the body is cut after it.
     Part(Body),
     /// The rest of the last message does not come; forget it. A stored one comes again.
     Cut,

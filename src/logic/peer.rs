@@ -2,21 +2,14 @@
 
 use std::collections::VecDeque;
 
-use crate::wire::{
-    CloseCode, FromClient, FromServer, Message, MsgId, Refusal, RoomName, SEQS_MAX, Seq,
-};
+use crate::wire::{CloseCode, FromClient, FromServer, Message, MsgId, Refusal, SEQS_MAX, Seq};
 
 use super::Time;
 use super::event::{Ending, Event, Intent, PeerInput, PeerOutput, Window};
 use super::outbox::{Allowed, Outbox};
+use super::parts::Parts;
+use super::requests::Request;
 use super::shown::Shown;
-
-/// A request that is not a send.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Request {
-    Enter(RoomName),
-    Leave(RoomName),
-}
 
 enum Stage {
     /// No link; the next attempt is due then.
@@ -37,13 +30,14 @@ pub struct Peer {
     intent: Intent,
     stage: Stage,
     welcomed: bool,
-    outbox: Outbox,
-    requests: VecDeque<Request>,
+    pub(super) outbox: Outbox,
+    pub(super) requests: VecDeque<Request>,
     /// So many of them, the first, have been made on this link.
-    requested: usize,
-    shown: Shown,
+    pub(super) requested: usize,
+    pub(super) parts: Parts,
+    pub(super) shown: Shown,
     /// Volatile messages of this link that the user has not dealt with.
-    passed: u32,
+    pub(super) passed: u32,
     /// Attempts since the last welcome.
     attempts: u32,
     /// `Offline` has been said.
@@ -56,7 +50,7 @@ pub struct Peer {
 }
 
 /// Stands for the seq that a volatile message has not: the store begins at 1.
-const VOLATILE: Seq = 0;
+pub(super) const VOLATILE: Seq = 0;
 /// First pause between attempts, doubled with each up to the last.
 const PAUSE_MS: u64 = 50;
 const PAUSE_MS_MAX: u64 = 500;
@@ -67,8 +61,6 @@ const PAUSE_MS_LONG: u64 = 5_000;
 const DRAFTS_MAX: usize = 2_048;
 const DRAFT_BYTES_MAX: u64 = 8 << 20;
 const REQUESTS_MAX: usize = 2_048;
-/// Requests that are unanswered at a time: less than any server allows.
-const REQUESTS_OPEN_MAX: usize = 16;
 
 impl Peer {
     /// A client that has not dialed yet; it will at its first input. `seed` varies its pauses.
@@ -80,6 +72,7 @@ impl Peer {
             outbox: Outbox::default(),
             requests: VecDeque::new(),
             requested: 0,
+            parts: Parts::default(),
             shown: Shown::default(),
             passed: 0,
             attempts: 0,
@@ -113,7 +106,13 @@ impl Peer {
             }
             PeerInput::Enter(room) => self.request(now, Request::Enter(room), out),
             PeerInput::Leave(room) => self.request(now, Request::Leave(room), out),
-            PeerInput::Part { .. } | PeerInput::PartsTaken(_) | PeerInput::Tick => {}
+            PeerInput::Part { id, index, body } => {
+                // What the server has to answer has grown.
+                self.waiting_since_ms = now.mono_ms;
+                self.part_given((id, index), body, out);
+            }
+            PeerInput::PartsTaken(parts) => self.parts_taken(parts, out),
+            PeerInput::Tick => {}
         }
         self.tick(now, out);
     }
@@ -134,6 +133,12 @@ impl Peer {
         messages < DRAFTS_MAX && bytes < DRAFT_BYTES_MAX && self.requests.len() < REQUESTS_MAX
     }
 
+    /// Whether it waits for a part that it asked its user for, and takes it in spite of having no
+    /// room for more messages.
+    pub fn wants_part(&self) -> bool {
+        self.parts.is_asking()
+    }
+
     /// Whether an answer from the server is awaited.
     pub fn is_waiting(&self) -> bool {
         !self.welcomed
@@ -142,13 +147,17 @@ impl Peer {
             || self.shown.pending() > 0
     }
 
+    pub(super) fn is_greeted(&self) -> bool {
+        matches!(self.stage, Stage::Greeted(_))
+    }
+
     fn gives_up_at_ms(&self) -> Option<u64> {
         let patience_ms = self.intent.patience_ms.filter(|_| self.is_waiting())?;
         Some(self.waiting_since_ms.saturating_add(patience_ms))
     }
 
     /// Patience is counted from now, unless something is awaited since before.
-    fn awaits(&mut self, now: Time) {
+    pub(super) fn awaits(&mut self, now: Time) {
         if !self.is_waiting() {
             self.waiting_since_ms = now.mono_ms;
         }
@@ -172,6 +181,7 @@ impl Peer {
         for id in self.outbox.rewind() {
             out.push(PeerOutput::Event(Event::Uncertain { id }));
         }
+        self.rewind_parts(out);
         self.shown.rewind();
         self.passed = 0;
         self.requested = 0;
@@ -233,11 +243,14 @@ impl Peer {
             }
             FromServer::Deliver { seq, id, from, to, time_ms, headers, size, body } => {
                 let message = Message { id, from, to, time_ms, headers, size, body };
-                return self.delivered(seq, Event::Message { seq, message }, out);
+                return self.deliver(seq, message, out);
             }
             FromServer::Pass { id, from, to, time_ms, headers, size, body } => {
                 self.passed += 1;
                 let message = Message { id, from, to, time_ms, headers, size, body };
+                if message.is_long() {
+                    self.parts.receive(VOLATILE, &message, true);
+                }
                 Event::Message { seq: VOLATILE, message }
             }
             FromServer::Lost { seq, to, count } => {
@@ -266,7 +279,12 @@ impl Peer {
                 self.answered(|(Request::Enter(of) | Request::Leave(of))| *of == room, out);
                 Event::RoomRefused { room }
             }
-            FromServer::Part(_) | FromServer::Cut | FromServer::More { .. } => return,
+            FromServer::Part(body) => return self.part_came(body, out),
+            FromServer::Cut => return self.cut(out),
+            FromServer::More { parts } => {
+                self.parts.allow(parts);
+                return self.send(out);
+            }
         };
         out.push(PeerOutput::Event(event));
     }
@@ -283,11 +301,16 @@ impl Peer {
         self.send(out);
     }
 
-    fn send(&mut self, out: &mut Vec<PeerOutput>) {
+    pub(super) fn send(&mut self, out: &mut Vec<PeerOutput>) {
         let Stage::Greeted(allowed) = self.stage else { return };
-        while let Some(next) = self.outbox.next_frame(&allowed) {
+        while self.parts.send(out)
+            && let Some(next) = self.outbox.next_draft(&allowed)
+        {
             out.push(match next {
-                Ok(frame) => PeerOutput::Frame(frame),
+                Ok(draft) => {
+                    self.parts.begin(&draft);
+                    PeerOutput::Frame(draft.frame())
+                }
                 Err(id) => {
                     let why = Refusal::BodyTooLong { max: allowed.body_len_max };
                     PeerOutput::Event(Event::Refused { id, why })
@@ -299,36 +322,14 @@ impl Peer {
     /// A message has its answer, which makes room for others.
     fn sent(&mut self, id: MsgId, event: Event, out: &mut Vec<PeerOutput>) {
         if self.outbox.answered(id) {
+            self.parts.stop(id, out);
             self.send(out);
             out.push(PeerOutput::Event(event));
         }
     }
 
-    fn request(&mut self, now: Time, request: Request, out: &mut Vec<PeerOutput>) {
-        self.awaits(now);
-        self.requests.push_back(request);
-        self.ask(out);
-    }
-
-    fn ask(&mut self, out: &mut Vec<PeerOutput>) {
-        let Stage::Greeted(_) = self.stage else { return };
-        let open = self.requests.iter().take(REQUESTS_OPEN_MAX).skip(self.requested);
-        out.extend(open.map(|request| PeerOutput::Frame(request.frame())));
-        self.requested = self.requests.len().min(REQUESTS_OPEN_MAX);
-    }
-
-    /// A request has its answer. Answers come in the order of requests; of equal ones it is the
-    /// first, or what was wanted last would not be what is repeated on the next link.
-    fn answered(&mut self, is: impl Fn(&Request) -> bool, out: &mut Vec<PeerOutput>) {
-        if let Some(at) = self.requests.iter().take(self.requested).position(is) {
-            self.requests.remove(at);
-            self.requested -= 1;
-            self.ask(out);
-        }
-    }
-
     /// Tells of a delivery, unless it is one that the user has been told of.
-    fn delivered(&mut self, seq: Seq, event: Event, out: &mut Vec<PeerOutput>) {
+    pub(super) fn delivered(&mut self, seq: Seq, event: Event, out: &mut Vec<PeerOutput>) {
         if self.shown.delivered(seq) {
             out.push(PeerOutput::Event(event));
         } else {
@@ -349,24 +350,15 @@ impl Peer {
     fn take(&mut self, seqs: &[Seq], out: &mut Vec<PeerOutput>) {
         let dealt_with = seqs.iter().filter(|seq| **seq == VOLATILE).count();
         let count = self.passed.min(dealt_with as u32);
-        if count > 0 && matches!(self.stage, Stage::Greeted(_)) {
+        if count > 0 && self.is_greeted() {
             self.passed -= count;
             out.push(PeerOutput::Frame(FromClient::Took { count }));
         }
     }
 
-    fn report(&self, seqs: &[Seq], out: &mut Vec<PeerOutput>) {
+    pub(super) fn report(&self, seqs: &[Seq], out: &mut Vec<PeerOutput>) {
         let parts = seqs.chunks(SEQS_MAX);
         out.extend(parts.map(|part| PeerOutput::Frame(FromClient::Processed(part.to_vec()))));
-    }
-}
-
-impl Request {
-    fn frame(&self) -> FromClient {
-        match self {
-            Self::Enter(room) => FromClient::Enter(room.clone()),
-            Self::Leave(room) => FromClient::Leave(room.clone()),
-        }
     }
 }
 

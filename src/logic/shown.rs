@@ -22,11 +22,24 @@ pub(super) struct Shown {
 impl Shown {
     /// A delivery has come. Whether the user is to be told.
     pub(super) fn delivered(&mut self, seq: Seq) -> bool {
+        self.arrived(seq);
+        self.begun(seq)
+    }
+
+    /// The first part of a long one has come. Whether the user is to be told.
+    pub(super) fn begun(&mut self, seq: Seq) -> bool {
+        !self.done.contains(&seq) && self.open.insert(seq)
+    }
+
+    /// The last part has come.
+    pub(super) fn arrived(&mut self, seq: Seq) {
         self.owed.insert(seq);
-        if self.open.contains(&seq) || self.done.contains(&seq) {
-            return false;
-        }
-        self.open.insert(seq)
+    }
+
+    /// The last part will not come: the user, who was told, is to be told again.
+    pub(super) fn forget(&mut self, seq: Seq) {
+        self.open.remove(&seq);
+        self.done.remove(&seq);
     }
 
     /// The user has dealt with these. What to report now: all that is dealt with and was delivered
