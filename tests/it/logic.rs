@@ -1,6 +1,8 @@
 //! The pure layer: hub and peer against a model of the store, first in scenes that can be read,
 //! then at random.
 
+mod bodies;
+mod client;
 mod hello;
 mod hostile;
 mod losses;
@@ -14,14 +16,14 @@ mod rooms;
 mod sends;
 mod server;
 mod store;
+mod streaming;
 mod world;
 
-use bytes::Bytes;
 use qmsg::durable::Quotas;
 use qmsg::logic::{Draft, Limits, LinkId};
 use qmsg::wire::{
-    Body, CloseCode, FromClient, FromServer, Headers, MsgId, Pin, Refusal, RoomName, Seq, Target,
-    UserId,
+    Body, CloseCode, FromClient, FromServer, Headers, MsgId, PART_LEN_MAX, Pin, Refusal, RoomName,
+    Seq, Target, UserId, part_len,
 };
 
 use server::{START, Said, Server};
@@ -56,20 +58,44 @@ fn id(n: u64) -> MsgId {
     id_at(START.unix_ms, n)
 }
 
+/// The body of the message with this id, so long: no two messages, no two parts are alike.
+fn body_of(id: MsgId, size: u64) -> Body {
+    let n = u64::from_be_bytes(*id.as_bytes().last_chunk().unwrap());
+    let mut bytes = Vec::with_capacity(size as usize);
+    for start in (0..size).step_by(512) {
+        let chunk = (n << 32 | start).to_be_bytes().repeat(64);
+        bytes.extend_from_slice(&chunk[..(size - start).min(512) as usize]);
+    }
+    Body(bytes.into())
+}
+
 fn draft(n: u64, to: &str, len: usize) -> Draft {
-    let body = Body(Bytes::from(vec![b'.'; len]));
-    let size = body.len() as u64;
-    Draft { id: id(n), to: target(to), headers: Headers::default(), size, body, volatile: false }
+    let (id, size) = (id(n), len as u64);
+    let (headers, body) = (Headers::default(), body_of(id, size));
+    Draft { id, to: target(to), headers, size, body, volatile: false }
+}
+
+/// A draft whose parts are to be asked for.
+fn head(n: u64, to: &str, len: usize) -> Draft {
+    let mut draft = draft(n, to, len);
+    draft.body = Body(draft.body.0.slice(..part_len(draft.size)));
+    draft
+}
+
+/// A part of the body of the message with this id.
+fn part_of(id: MsgId, size: u64, index: u64) -> Body {
+    let start = index as usize * PART_LEN_MAX;
+    Body(body_of(id, size).0.slice(start..(start + PART_LEN_MAX).min(size as usize)))
 }
 
 fn send(n: u64, to: &str, len: usize) -> FromClient {
-    let Draft { id, to, headers, body, .. } = draft(n, to, len);
-    FromClient::Send { id, to, headers, size: body.len() as u64, body }
+    let Draft { id, to, headers, size, body, .. } = head(n, to, len);
+    FromClient::Send { id, to, headers, size, body }
 }
 
 fn pass(n: u64, to: &str, len: usize) -> FromClient {
-    let Draft { id, to, headers, body, .. } = draft(n, to, len);
-    FromClient::Pass { id, to, headers, size: body.len() as u64, body }
+    let Draft { id, to, headers, size, body, .. } = head(n, to, len);
+    FromClient::Pass { id, to, headers, size, body }
 }
 
 fn passed(n: u64, readers: u32) -> Said {

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use qmsg::durable::Quotas;
+use qmsg::durable::{Quotas, Record};
 use qmsg::logic::{Ending, Event, Limits, LinkId, PeerInput};
-use qmsg::wire::{MsgId, Seq, Target, UserId};
+use qmsg::wire::{MsgId, PART_LEN_MAX, Seq, Target, UserId};
 
-use super::world::{Client, World};
-use super::{draft, room};
+use super::client::Client;
+use super::world::World;
+use super::{draft, head, room};
 
 const RUNS: u64 = 300;
 const STEPS: usize = 600;
@@ -80,8 +81,16 @@ impl Run {
 
     fn step(&mut self) {
         match self.chance.below(100) {
-            0..44 => self.carry(),
-            44..68 => self.serve(),
+            0..40 => self.carry(),
+            40..44 => {
+                let client = self.client();
+                self.world.give(client);
+            }
+            44..46 => {
+                let client = self.client();
+                self.world.take(client);
+            }
+            46..68 => self.serve(),
             68..80 => self.send(),
             80..90 => self.process(),
             90..94 => self.dialled(),
@@ -105,7 +114,8 @@ impl Run {
 
     fn carry(&mut self) {
         let Some(link) = self.line() else { return };
-        let count = 1 + self.chance.below(300);
+        let most = if self.chance.one_in(3) { 200_000 } else { 300 };
+        let count = 1 + self.chance.below(most);
         if self.chance.one_in(2) {
             self.world.up(link, count);
         } else {
@@ -126,11 +136,19 @@ impl Run {
 
     fn send(&mut self) {
         let (client, to) = (self.client(), self.chance.pick(&TARGETS).unwrap());
-        // Some larger than any window.
-        let len = if self.chance.one_in(8) { 500 } else { self.chance.below(120) };
+        // Some larger than any window, some of several parts.
+        let len = match self.chance.below(10) {
+            0 => 500,
+            1 => PART_LEN_MAX + 1 + self.chance.below(4 * PART_LEN_MAX),
+            2 if self.chance.one_in(4) => 2 * PART_LEN_MAX,
+            _ => self.chance.below(120),
+        };
         if self.world.clients[client].peer.has_room() {
             self.sent += 1;
-            self.world.send(client, draft(self.sent, to, len));
+            let is_whole = self.chance.one_in(2);
+            let mut draft = if is_whole { draft } else { head }(self.sent, to, len);
+            draft.volatile = self.chance.one_in(6);
+            self.world.send(client, draft);
         }
     }
 
@@ -167,6 +185,19 @@ impl Run {
         if self.chance.one_in(8) {
             return self.world.crash();
         }
+        if self.chance.one_in(8) {
+            let is_full = &mut self.world.server.store.bodies.is_full;
+            return *is_full = !*is_full;
+        }
+        if self.chance.one_in(8) {
+            let long = |record: &&Record| record.message.is_long();
+            let owed = self.world.server.store.owed().map(|(record, _)| record);
+            let all: Vec<Record> = owed.filter(long).cloned().collect();
+            if let Some(record) = self.chance.pick(&all) {
+                self.world.server.store.rot(record.seq);
+            }
+            return;
+        }
         let Some(link) = self.line() else { return };
         match self.chance.below(3) {
             0 => self.world.cut(link),
@@ -177,6 +208,7 @@ impl Run {
 
     /// The faults end.
     fn finish(&mut self) {
+        self.world.server.store.bodies.is_full = false;
         for (link, line) in
             self.world.lines.iter().map(|(link, line)| (*link, line.at_client)).collect::<Vec<_>>()
         {
@@ -217,6 +249,7 @@ fn check(world: &World) {
         }
     }
     check_gaps(world);
+    assert!(world.server.store.bodies.is_idle(), "uploads that nobody ends");
 }
 
 fn readers_of<'a>(world: &'a World, user: &UserId) -> impl Iterator<Item = &'a Client> {
@@ -232,7 +265,9 @@ fn check_answers(world: &World, client: &Client) {
     for event in &client.events {
         let (id, accepted) = match event {
             Event::Accepted { id, .. } => (id, true),
-            Event::Refused { id, .. } => (id, false),
+            Event::Refused { id, .. } | Event::Passed { id, .. } | Event::Uncertain { id } => {
+                (id, false)
+            }
             _ => continue,
         };
         assert_eq!(answers.insert(*id, accepted), None, "two answers");

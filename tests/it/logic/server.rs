@@ -6,7 +6,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use qmsg::durable::{Found, Outcome, Quotas, Read, Record, Ticket, Write};
 use qmsg::logic::{Hub, Input, Limits, LinkId, Output, Time};
-use qmsg::wire::{CloseCode, FromClient, FromServer, Pin, Seq, UserId};
+use qmsg::wire::{
+    Bodies, CloseCode, Frame, FromClient, FromServer, PARTS_AHEAD_MAX, Pin, Seq, UserId,
+};
 
 use super::store::Store;
 
@@ -45,6 +47,10 @@ struct Audit {
     unsettled: BTreeMap<Seq, u64>,
     reported: VecDeque<Seq>,
     caught_up: bool,
+    bodies: Bodies,
+    /// Parts sent and not asked for by `More`, in each direction.
+    parts_out: u32,
+    parts_in: u32,
 }
 
 impl Server {
@@ -92,6 +98,10 @@ impl Server {
                 audit.window.get_or_insert(window);
             }
             FromClient::Processed(seqs) => audit.reported.extend(seqs),
+            FromClient::Part(_) => audit.parts_in += 1,
+            FromClient::More { parts } => {
+                audit.parts_out = audit.parts_out.saturating_sub(*parts);
+            }
             _ => {}
         }
         self.feed(Input::Frame { link, frame });
@@ -170,6 +180,7 @@ impl Server {
     /// The process dies and another one starts on what is on disk.
     pub(super) fn crash(&mut self) {
         self.hub = Hub::new(self.limits);
+        self.store.bodies.restart();
         self.batch.clear();
         self.written = None;
         self.reads.clear();
@@ -212,7 +223,12 @@ impl Server {
                 Output::Pass { links, message } => {
                     assert!(!links.is_empty());
                     let frame = FromServer::pass(&message);
-                    self.said.extend(links.into_iter().map(|to| (to, Said::Frame(frame.clone()))));
+                    links.into_iter().for_each(|link| self.frame(link, frame.clone()));
+                }
+                Output::Part { links, body } => {
+                    assert!(!links.is_empty());
+                    let frame = FromServer::Part(body);
+                    links.into_iter().for_each(|link| self.frame(link, frame.clone()));
                 }
                 Output::Close { link, code } => {
                     assert!(self.links.remove(&link).is_some(), "closed twice");
@@ -227,6 +243,7 @@ impl Server {
     fn frame(&mut self, link: LinkId, frame: FromServer) {
         let audit = self.links.get_mut(&link).expect("a frame for a link that is there");
         let user = audit.user.as_ref().expect("a frame for a link that said hello");
+        assert!(audit.bodies.take(frame.piece()), "{frame:?} out of order");
         match &frame {
             FromServer::Accepted { id, .. } => {
                 assert!(self.store.has_stored(user, *id), "accepted before it is on disk");
@@ -240,6 +257,13 @@ impl Server {
             }
             FromServer::CaughtUp => {
                 assert!(!std::mem::replace(&mut audit.caught_up, true), "caught up twice");
+            }
+            FromServer::Part(_) => {
+                audit.parts_out += 1;
+                assert!(audit.parts_out <= PARTS_AHEAD_MAX, "too far ahead");
+            }
+            FromServer::More { parts } => {
+                audit.parts_in = audit.parts_in.checked_sub(*parts).expect("parts that came");
             }
             _ => {}
         }
@@ -259,7 +283,6 @@ impl Server {
             count == 1 || fits,
             "{count} messages of {sum} B in a window of {messages}, {bytes} B"
         );
-        let frame = FromServer::deliver(record.seq, &record.message);
-        self.said.push((link, Said::Frame(frame)));
+        self.frame(link, FromServer::deliver(record.seq, &record.message));
     }
 }

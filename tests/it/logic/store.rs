@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use qmsg::durable::{Cursor, Found, Item, Outcome, Page, Quotas, Read, Record, Write};
-use qmsg::wire::{JoinCode, Message, MsgId, Pin, RoomName, Seq, Target, UserId};
+use qmsg::wire::{Body, JoinCode, Message, MsgId, Pin, RoomName, Seq, Target, UserId};
+
+use super::bodies::Bodies;
 
 /// All that is on disk. What a crash leaves is this.
 pub(super) struct Store {
@@ -11,6 +13,7 @@ pub(super) struct Store {
     /// Codes that may be spent.
     pub(super) codes: Vec<JoinCode>,
     pub(super) disk_full: bool,
+    pub(super) bodies: Bodies,
     last_seq: Seq,
     users: BTreeMap<UserId, Pin>,
     logs: BTreeMap<Target, Log>,
@@ -46,6 +49,7 @@ impl Store {
             quotas,
             codes: vec![],
             disk_full: false,
+            bodies: Bodies::default(),
             last_seq: 0,
             users: BTreeMap::new(),
             logs: BTreeMap::from([(Target::All, Log::default())]),
@@ -64,17 +68,33 @@ impl Store {
                 Outcome::Settled
             }
             Write::Sweep { .. } => Outcome::Swept { more: false },
-            Write::Begin { .. } | Write::Part { .. } | Write::Discard { .. } => Outcome::Kept,
-            _ if self.disk_full => Outcome::DiskFull,
+            Write::Begin { upload, message } => {
+                let outcome = self.fits(message);
+                if outcome == Outcome::Kept {
+                    self.bodies.begin(*upload, message);
+                }
+                self.note(message, outcome)
+            }
+            Write::Part { upload, body } => self.bodies.part(*upload, body, self.disk_full),
+            Write::Discard { upload } => self.bodies.discard(*upload),
+            _ if self.disk_full => {
+                if let Write::Append { message, upload } = write {
+                    upload.map(|upload| self.bodies.end(upload));
+                    self.note(message, Outcome::DiskFull);
+                }
+                Outcome::DiskFull
+            }
             Write::Claim { id, key, code_needed, code, .. } => {
                 self.claim(id, *key, *code_needed, code.as_ref())
             }
-            Write::Append { message, .. } => {
-                let outcome = self.append(message);
-                if matches!(outcome, Outcome::Full | Outcome::UnknownTarget) {
-                    self.refused.insert(message.id);
-                }
-                outcome
+            Write::Append { message, upload } => {
+                let body = upload.map(|upload| self.bodies.end(upload));
+                let outcome = match (self.fits(message), body) {
+                    (Outcome::Kept, Some(None)) => Outcome::Full,
+                    (Outcome::Kept, body) => self.append(message, body.flatten()),
+                    (refused, _) => refused,
+                };
+                self.note(message, outcome)
             }
             Write::Enter { user, room } => self.enter(user, room),
             Write::Leave { user, room } => {
@@ -122,7 +142,18 @@ impl Store {
         Cursor { through: last_seq, ordinal, above: vec![] }
     }
 
-    fn append(&mut self, message: &std::sync::Arc<Message>) -> Outcome {
+    fn note(&mut self, message: &Message, outcome: Outcome) -> Outcome {
+        if matches!(outcome, Outcome::Full | Outcome::UnknownTarget | Outcome::DiskFull) {
+            self.refused.insert(message.id);
+        }
+        outcome
+    }
+
+    /// Whether a message can be appended now.
+    fn fits(&self, message: &Message) -> Outcome {
+        if self.disk_full {
+            return Outcome::DiskFull;
+        }
         let (from, to) = (&message.from, &message.to);
         assert!(self.users.contains_key(from), "only a user that exists sends");
         let Some(log) = self.logs.get(to) else { return Outcome::UnknownTarget };
@@ -146,7 +177,13 @@ impl Store {
         {
             return Outcome::Full;
         }
-        self.sent.insert(sent);
+        Outcome::Kept
+    }
+
+    fn append(&mut self, message: &std::sync::Arc<Message>, body: Option<Vec<Body>>) -> Outcome {
+        let (from, to) = (&message.from, &message.to);
+        let (own, quotas) = (matches!(to, Target::User(_)), self.quotas);
+        self.sent.insert((from.clone(), message.id));
         self.last_seq += 1;
         let readers = self.cursors.keys().filter(|(user, log)| log == to && (own || user != from));
         let readers = readers.map(|(user, _)| user.clone()).collect();
@@ -155,9 +192,12 @@ impl Store {
         log.kept += 1;
         log.last_seq = seq;
         let ordinal = log.ordinal;
-        let record = Record { seq, ordinal, parts: 0, message: message.clone() };
+        assert_eq!(body.is_some(), message.is_long(), "a long body is uploaded");
+        let parts = body.map_or(0, |body| self.bodies.keep(message.size, body));
+        let record = Record { seq, ordinal, parts, message: message.clone() };
         log.records.push((record.clone(), false));
         self.owed.insert(seq, (record, readers));
+        let over = |count, bytes| count > quotas.log_messages_max || bytes > quotas.log_bytes_max;
         while let Some(log) = self.logs.get(to).filter(|log| !own && log.records.len() > 1)
             && over(log.records.len() as u64, log.size())
         {
@@ -173,6 +213,7 @@ impl Store {
             && first.seq <= through
         {
             let (seq, ordinal) = (first.seq, first.ordinal);
+            self.bodies.remove(first);
             let readers = std::mem::take(&mut self.owed.get_mut(&seq).unwrap().1);
             let unread = readers.into_iter().filter(|user| !self.is_processed(user, seq));
             let gaps: Vec<_> = unread.map(|user| (user, target.clone(), seq)).collect();
@@ -186,7 +227,12 @@ impl Store {
     /// From now on the message does not match its checksum.
     pub(super) fn rot(&mut self, seq: Seq) {
         let records = self.logs.values_mut().flat_map(|log| &mut log.records);
-        records.filter(|(record, _)| record.seq == seq).for_each(|(_, rotten)| *rotten = true);
+        for (record, rotten) in records.filter(|(record, _)| record.seq == seq) {
+            *rotten = true;
+            if record.message.is_long() {
+                self.bodies.rot(record);
+            }
+        }
         self.owed.get_mut(&seq).unwrap().1.clear();
     }
 
@@ -234,7 +280,7 @@ impl Store {
 
     pub(super) fn read(&self, read: &Read) -> Found {
         match read {
-            Read::Part { .. } => Found::Part(Err(qmsg::durable::Missing::Removed)),
+            Read::Part { at } => Found::Part(self.bodies.read(*at)),
             Read::Owner { id } => Found::Owner(self.users.get(id).copied()),
             Read::Target { to } => Found::Target(match to {
                 Target::User(user) => self.users.contains_key(user),

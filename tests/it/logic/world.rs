@@ -1,16 +1,15 @@
 //! A server, clients and the links between them: queues of bytes through the real codec, any of
 //! which can be cut anywhere.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::BytesMut;
 use qmsg::durable::Quotas;
-use qmsg::logic::{
-    Draft, Ending, Event, Intent, Limits, LinkId, Peer, PeerInput, PeerOutput, Window,
-};
-use qmsg::wire::{Decoder, FromClient, FromServer, Seq, Target, UserId, encode};
+use qmsg::logic::{Draft, Ending, Event, Intent, Limits, LinkId, PeerInput, PeerOutput, Window};
+use qmsg::wire::{Decoder, FromClient, FromServer, Seq, encode};
 
+use super::client::Client;
 use super::server::{Said, Server};
 use super::{key, user};
 
@@ -20,22 +19,6 @@ pub(super) struct World {
     pub(super) lines: BTreeMap<LinkId, Line>,
     crashed: bool,
     trace: DefaultHasher,
-}
-
-/// A peer and its user.
-pub(super) struct Client {
-    pub(super) user: UserId,
-    pub(super) peer: Peer,
-    pub(super) link: Option<LinkId>,
-    pub(super) dialing: bool,
-    /// All that the user was told.
-    pub(super) events: Vec<Event>,
-    /// Shown and not dealt with.
-    pub(super) todo: Vec<Seq>,
-    pub(super) shown: BTreeSet<Seq>,
-    last: BTreeMap<Target, Seq>,
-    pub(super) drafts: Vec<Draft>,
-    pub(super) over: bool,
 }
 
 pub(super) struct Line {
@@ -66,18 +49,7 @@ impl World {
 
     pub(super) fn client_of(&mut self, intent: Intent) -> usize {
         let index = self.clients.len();
-        self.clients.push(Client {
-            user: intent.id.clone(),
-            peer: Peer::new(self.server.now, intent, 7 + index as u64),
-            link: None,
-            dialing: false,
-            events: vec![],
-            todo: vec![],
-            shown: BTreeSet::new(),
-            last: BTreeMap::new(),
-            drafts: vec![],
-            over: false,
-        });
+        self.clients.push(Client::new(self.server.now, intent, 7 + index as u64));
         self.feed(index, PeerInput::Tick);
         index
     }
@@ -89,8 +61,26 @@ impl World {
 
     /// The user deals with some of what is to do.
     pub(super) fn process(&mut self, client: usize, seqs: Vec<Seq>) {
-        self.clients[client].todo.retain(|seq| !seqs.contains(seq));
+        for seq in &seqs {
+            let todo = &mut self.clients[client].todo;
+            todo.iter().position(|at| at == seq).map(|at| todo.remove(at));
+        }
         self.feed(client, PeerInput::Processed(seqs));
+    }
+
+    /// The user gives the oldest part wanted.
+    pub(super) fn give(&mut self, client: usize) {
+        if let Some(part) = self.clients[client].give() {
+            self.feed(client, part);
+        }
+    }
+
+    /// The user deals with all parts that came.
+    pub(super) fn take(&mut self, client: usize) {
+        let parts = std::mem::take(&mut self.clients[client].untaken);
+        if parts > 0 {
+            self.feed(client, PeerInput::PartsTaken(parts));
+        }
     }
 
     pub(super) fn feed(&mut self, index: usize, input: PeerInput) {
@@ -257,8 +247,8 @@ impl World {
         }
     }
 
-    /// Carries everything to where it goes until nothing is on its way, and users deal with nothing
-    /// meanwhile. Time passes only for those who wait to dial.
+    /// Carries everything to where it goes until nothing is on its way. Users give and take parts
+    /// and deal with nothing else meanwhile. Time passes only for those who wait to dial.
     pub(super) fn flow(&mut self) {
         for _ in 0..10_000 {
             self.server.work();
@@ -271,6 +261,10 @@ impl World {
                 if self.clients[index].dialing {
                     self.connect(index);
                 }
+                while !self.clients[index].wanted.is_empty() {
+                    self.give(index);
+                }
+                self.take(index);
             }
             if self.is_quiet() {
                 let resting = |client: &&Client| !client.over && client.link.is_none();
@@ -314,23 +308,5 @@ impl World {
     /// The same for the same steps.
     pub(super) fn trace(&self) -> (u64, u64) {
         (self.trace.finish(), self.server.trace())
-    }
-}
-
-impl Client {
-    fn told(&mut self, event: Event, ordered: bool) {
-        match &event {
-            // A volatile one has no place to go by.
-            Event::Message { seq: 0, .. } => self.todo.push(0),
-            Event::Message { seq, message } => {
-                assert!(self.shown.insert(*seq), "{} shown twice to {}", seq, self.user);
-                let last = self.last.insert(message.to.clone(), *seq).unwrap_or_default();
-                assert!(last < *seq || !ordered, "{} shown after {last} to {}", seq, self.user);
-                self.todo.push(*seq);
-            }
-            Event::GaveUp(_) | Event::Rejected(_) => self.over = true,
-            _ => {}
-        }
-        self.events.push(event);
     }
 }

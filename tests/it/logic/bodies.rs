@@ -1,0 +1,85 @@
+//! The model store's long bodies: those being uploaded, and the parts of those that are kept.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use qmsg::durable::{Missing, Outcome, Record, Upload};
+use qmsg::wire::{Body, Message, PART_LEN_MAX};
+
+#[derive(Default)]
+pub(super) struct Bodies {
+    uploads: BTreeMap<Upload, Vec<Body>>,
+    parts: BTreeMap<u64, Result<Body, Missing>>,
+    /// Names of uploads that were used. They are to be used once.
+    begun: Vec<Upload>,
+    last: u64,
+    /// For the parts of long bodies the disk is full.
+    pub(super) is_full: bool,
+}
+
+impl Bodies {
+    pub(super) fn begin(&mut self, upload: Upload, message: &Arc<Message>) {
+        assert!(!self.begun.contains(&upload), "{upload:?} twice");
+        self.begun.push(upload);
+        self.uploads.insert(upload, vec![message.body.clone()]);
+    }
+
+    pub(super) fn part(&mut self, upload: Upload, body: &Body, disk_full: bool) -> Outcome {
+        let Some(parts) = self.uploads.get_mut(&upload) else { return Outcome::Kept };
+        if disk_full || self.is_full {
+            self.uploads.remove(&upload);
+            return Outcome::DiskFull;
+        }
+        parts.push(body.clone());
+        Outcome::Kept
+    }
+
+    pub(super) fn discard(&mut self, upload: Upload) -> Outcome {
+        self.uploads.remove(&upload);
+        Outcome::Kept
+    }
+
+    pub(super) fn end(&mut self, upload: Upload) -> Option<Vec<Body>> {
+        self.uploads.remove(&upload)
+    }
+
+    /// Where the parts are from now on.
+    pub(super) fn keep(&mut self, size: u64, body: Vec<Body>) -> u64 {
+        assert_eq!(body.iter().map(|part| part.len() as u64).sum::<u64>(), size);
+        let (_, firsts) = body.split_last().unwrap();
+        assert!(firsts.iter().all(|part| part.len() == PART_LEN_MAX));
+        let first = self.last + 1;
+        self.last += body.len() as u64;
+        self.parts.extend((first..).zip(body.into_iter().map(Ok)));
+        first
+    }
+
+    pub(super) fn remove(&mut self, record: &Record) {
+        let count = record.message.size.div_ceil(PART_LEN_MAX as u64);
+        for at in record.parts..record.parts + count {
+            self.parts.remove(&at);
+        }
+    }
+
+    /// From now on the last part does not match its checksum.
+    pub(super) fn rot(&mut self, record: &Record) {
+        let count = record.message.size.div_ceil(PART_LEN_MAX as u64);
+        if let Some(part) = self.parts.get_mut(&(record.parts + count - 1)) {
+            *part = Err(Missing::Rotten);
+        }
+    }
+
+    pub(super) fn read(&self, at: u64) -> Result<Body, Missing> {
+        self.parts.get(&at).cloned().unwrap_or(Err(Missing::Removed))
+    }
+
+    /// What a restart forgets.
+    pub(super) fn restart(&mut self) {
+        self.uploads.clear();
+        self.begun.clear();
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.uploads.is_empty()
+    }
+}
