@@ -59,6 +59,10 @@ struct Run {
     world: World,
     chance: Chance,
     sent: u64,
+    /// One message in so many is of several parts.
+    long_in: usize,
+    /// Most reads that are answered at a time.
+    reads: usize,
 }
 
 impl Run {
@@ -76,7 +80,9 @@ impl Run {
                 world.client(name, (name != "dave").then_some(window));
             }
         }
-        Self { world, chance, sent: 0 }
+        let long_in = [2, 10, 10, 10, 1_000, 1_000][chance.below(6)];
+        let reads = if long_in == 2 { 16 } else { 1 };
+        Self { world, chance, sent: 0, long_in, reads }
     }
 
     fn step(&mut self) {
@@ -124,12 +130,13 @@ impl Run {
     }
 
     fn serve(&mut self) {
+        let count = 1 + self.chance.below(self.reads);
         let server = &mut self.world.server;
         match self.chance.below(4) {
             0 => server.commit(),
             1 => server.answer_writes(),
-            2 => server.look(),
-            _ => server.answer_read(),
+            2 => (0..count).for_each(|_| server.look()),
+            _ => (0..count).for_each(|_| server.answer_read()),
         }
         self.world.carry();
     }
@@ -137,10 +144,11 @@ impl Run {
     fn send(&mut self) {
         let (client, to) = (self.client(), self.chance.pick(&TARGETS).unwrap());
         // Some larger than any window, some of several parts.
-        let len = match self.chance.below(10) {
+        let long = self.chance.one_in(self.long_in);
+        let len = match self.chance.below(8) {
+            0 if long => 2 * PART_LEN_MAX,
+            _ if long => PART_LEN_MAX + 1 + self.chance.below(9 * PART_LEN_MAX),
             0 => 500,
-            1 => PART_LEN_MAX + 1 + self.chance.below(4 * PART_LEN_MAX),
-            2 if self.chance.one_in(4) => 2 * PART_LEN_MAX,
             _ => self.chance.below(120),
         };
         if self.world.clients[client].peer.has_room() {
@@ -185,24 +193,29 @@ impl Run {
         if self.chance.one_in(8) {
             return self.world.crash();
         }
-        if self.chance.one_in(8) {
-            let is_full = &mut self.world.server.store.bodies.is_full;
-            return *is_full = !*is_full;
-        }
-        if self.chance.one_in(8) {
-            let long = |record: &&Record| record.message.is_long();
-            let owed = self.world.server.store.owed().map(|(record, _)| record);
-            let all: Vec<Record> = owed.filter(long).cloned().collect();
-            if let Some(record) = self.chance.pick(&all) {
-                self.world.server.store.rot(record.seq);
-            }
-            return;
+        if self.chance.one_in(3) {
+            return self.spoil();
         }
         let Some(link) = self.line() else { return };
         match self.chance.below(3) {
             0 => self.world.cut(link),
             1 => self.world.end_at_client(link, Ending::Silence),
             _ => self.world.end_at_server(link),
+        }
+    }
+
+    /// Something happens to the disk that concerns long bodies.
+    fn spoil(&mut self) {
+        let store = &mut self.world.server.store;
+        let long = |record: &&Record| record.message.is_long();
+        let owed = store.owed().map(|(record, _)| record).filter(long).cloned();
+        let last: Vec<Record> = owed.collect::<Vec<_>>().into_iter().rev().take(3).collect();
+        let record = self.chance.pick(&last);
+        match (self.chance.below(3), record) {
+            (0, _) => store.bodies.is_full = !store.bodies.is_full,
+            (1, Some(record)) => store.rot(record.seq),
+            (_, Some(record)) => store.remove(&record.message.to, record.seq),
+            (_, None) => {}
         }
     }
 
@@ -222,7 +235,9 @@ impl Run {
 
 fn run(seed: u64) -> Run {
     let mut run = Run::new(seed);
-    for _ in 0..STEPS {
+    // Bodies of many parts take their time.
+    let steps = if run.long_in == 2 { 4 * STEPS } else { STEPS };
+    for _ in 0..steps {
         run.step();
     }
     run.finish();

@@ -48,6 +48,8 @@ struct Audit {
     reported: VecDeque<Seq>,
     caught_up: bool,
     bodies: Bodies,
+    /// The last message whose head was sent; `None`: a volatile one.
+    last: Option<Seq>,
     /// Parts sent and not asked for by `More`, in each direction.
     parts_out: u32,
     parts_in: u32,
@@ -257,6 +259,13 @@ impl Server {
             }
             FromServer::CaughtUp => {
                 assert!(!std::mem::replace(&mut audit.caught_up, true), "caught up twice");
+            }
+            FromServer::Deliver { seq, .. } => audit.last = Some(*seq),
+            FromServer::Pass { .. } => audit.last = None,
+            FromServer::Cut => {
+                // It is not delivered, so there is nothing to settle.
+                let seq = audit.last.filter(|seq| !audit.reported.contains(seq));
+                seq.map(|seq| audit.unsettled.remove(&seq));
             }
             FromServer::Part(_) => {
                 audit.parts_out += 1;
