@@ -254,7 +254,10 @@ impl Peer {
                 Event::Message { seq: VOLATILE, message }
             }
             FromServer::Lost { seq, to, count } => {
-                self.delivered(seq, Event::Lost { to, count }, out);
+                let count = self.shown.lost(seq, count);
+                if count > 0 {
+                    out.push(PeerOutput::Event(Event::Lost { to, count }));
+                }
                 let report = self.shown.processed(vec![seq]);
                 return self.report(&report, out);
             }

@@ -11,6 +11,8 @@ use crate::wire::Seq;
 pub(super) struct Shown {
     open: BTreeSet<Seq>,
     done: BTreeSet<Seq>,
+    /// Of both, those told as lost.
+    lost: BTreeSet<Seq>,
     /// Delivered on this link and not reported on it.
     owed: BTreeSet<Seq>,
     /// Reported on this link, in order, not settled.
@@ -34,6 +36,14 @@ impl Shown {
     /// The last part has come.
     pub(super) fn arrived(&mut self, seq: Seq) {
         self.owed.insert(seq);
+    }
+
+    /// A notice of so many lost messages has come, the last of which is at `seq`. How many the user
+    /// is to be told of: that one may have been shown on an earlier link.
+    pub(super) fn lost(&mut self, seq: Seq, count: u64) -> u64 {
+        let told = !self.lost.insert(seq);
+        let shown = !self.delivered(seq);
+        if told { 0 } else { count.saturating_sub(shown.into()) }
     }
 
     /// The last part will not come: the user, who was told, is to be told again.
@@ -63,6 +73,7 @@ impl Shown {
         for _ in 0..count {
             if let Some(seq) = self.reported.pop_front() {
                 self.done.remove(&seq);
+                self.lost.remove(&seq);
             }
         }
     }
@@ -80,6 +91,7 @@ impl Shown {
         let before = self.done.len();
         let reported: BTreeSet<Seq> = self.reported.iter().copied().collect();
         self.done.retain(|seq| reported.contains(seq) || self.owed.contains(seq));
+        self.lost.retain(|seq| self.done.contains(seq));
         self.done.len() < before
     }
 

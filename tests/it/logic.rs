@@ -5,6 +5,7 @@ mod bodies;
 mod client;
 mod hello;
 mod hostile;
+mod long;
 mod losses;
 mod passing;
 mod peers;
@@ -12,12 +13,16 @@ mod random;
 
 mod reading;
 mod recovering;
+mod relaying;
 mod rooms;
 mod sends;
 mod server;
 mod store;
 mod streaming;
+mod uploading;
 mod world;
+
+use std::ops::Range;
 
 use qmsg::durable::Quotas;
 use qmsg::logic::{Draft, Limits, LinkId};
@@ -60,11 +65,15 @@ fn id(n: u64) -> MsgId {
 
 /// The body of the message with this id, so long: no two messages, no two parts are alike.
 fn body_of(id: MsgId, size: u64) -> Body {
+    stretch_of(id, 0..size)
+}
+
+fn stretch_of(id: MsgId, stretch: Range<u64>) -> Body {
     let n = u64::from_be_bytes(*id.as_bytes().last_chunk().unwrap());
-    let mut bytes = Vec::with_capacity(size as usize);
-    for start in (0..size).step_by(512) {
+    let mut bytes = Vec::new();
+    for start in stretch.clone().step_by(512) {
         let chunk = (n << 32 | start).to_be_bytes().repeat(64);
-        bytes.extend_from_slice(&chunk[..(size - start).min(512) as usize]);
+        bytes.extend_from_slice(&chunk[..(stretch.end - start).min(512) as usize]);
     }
     Body(bytes.into())
 }
@@ -84,8 +93,8 @@ fn head(n: u64, to: &str, len: usize) -> Draft {
 
 /// A part of the body of the message with this id.
 fn part_of(id: MsgId, size: u64, index: u64) -> Body {
-    let start = index as usize * PART_LEN_MAX;
-    Body(body_of(id, size).0.slice(start..(start + PART_LEN_MAX).min(size as usize)))
+    let start = index * PART_LEN_MAX as u64;
+    stretch_of(id, start..size.min(start + PART_LEN_MAX as u64))
 }
 
 fn send(n: u64, to: &str, len: usize) -> FromClient {

@@ -1,32 +1,35 @@
 //! The model store's long bodies: those being uploaded, and the parts of those that are kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use qmsg::durable::{Missing, Outcome, Record, Upload};
-use qmsg::wire::{Body, Message, PART_LEN_MAX};
+use qmsg::wire::{Body, Message, MsgId, PART_LEN_MAX};
 
 #[derive(Default)]
 pub(super) struct Bodies {
-    uploads: BTreeMap<Upload, Vec<Body>>,
+    uploads: BTreeMap<Upload, (MsgId, Vec<Body>)>,
     parts: BTreeMap<u64, Result<Body, Missing>>,
     /// Names of uploads that were used. They are to be used once.
     begun: Vec<Upload>,
     last: u64,
     /// For the parts of long bodies the disk is full.
     pub(super) is_full: bool,
+    /// Messages that it did not take all of. What an earlier link still brings may be taken later.
+    pub(super) broken: BTreeSet<MsgId>,
 }
 
 impl Bodies {
     pub(super) fn begin(&mut self, upload: Upload, message: &Arc<Message>) {
         assert!(!self.begun.contains(&upload), "{upload:?} twice");
         self.begun.push(upload);
-        self.uploads.insert(upload, vec![message.body.clone()]);
+        self.uploads.insert(upload, (message.id, vec![message.body.clone()]));
     }
 
     pub(super) fn part(&mut self, upload: Upload, body: &Body, disk_full: bool) -> Outcome {
-        let Some(parts) = self.uploads.get_mut(&upload) else { return Outcome::Kept };
+        let Some((id, parts)) = self.uploads.get_mut(&upload) else { return Outcome::Kept };
         if disk_full || self.is_full {
+            self.broken.insert(*id);
             self.uploads.remove(&upload);
             return Outcome::DiskFull;
         }
@@ -40,7 +43,7 @@ impl Bodies {
     }
 
     pub(super) fn end(&mut self, upload: Upload) -> Option<Vec<Body>> {
-        self.uploads.remove(&upload)
+        self.uploads.remove(&upload).map(|(_, parts)| parts)
     }
 
     /// Where the parts are from now on.

@@ -1,0 +1,93 @@
+//! What tests of long bodies say and hear.
+
+use qmsg::logic::LinkId;
+use qmsg::wire::{Body, FromClient, FromServer, PART_LEN_MAX};
+
+use super::server::{Said, Server};
+use super::{id, part_of, pass, send};
+
+/// Bytes of a body of so many parts, the last one short.
+pub(super) fn len_of(parts: u64) -> usize {
+    (parts as usize - 1) * PART_LEN_MAX + 5
+}
+
+/// The parts of a body, without the first.
+pub(super) fn parts_of(n: u64, parts: u64) -> impl Iterator<Item = Body> {
+    (1..parts).map(move |index| part_of(id(n), len_of(parts) as u64, index))
+}
+
+/// The later frames of a body of so many parts.
+pub(super) fn rest(n: u64, parts: u64) -> impl Iterator<Item = FromClient> {
+    parts_of(n, parts).map(FromClient::Part)
+}
+
+impl Server {
+    pub(super) fn say_all(&mut self, link: LinkId, frames: impl IntoIterator<Item = FromClient>) {
+        frames.into_iter().for_each(|frame| self.say(link, frame));
+    }
+
+    /// Says a whole message of so many parts.
+    pub(super) fn send_long(&mut self, link: LinkId, n: u64, to: &str, parts: u64) {
+        self.say(link, send(n, to, len_of(parts)));
+        self.say_all(link, rest(n, parts));
+    }
+
+    /// Has one stored, no faster than the server takes it.
+    pub(super) fn store_long(&mut self, link: LinkId, n: u64, to: &str, parts: u64) {
+        self.say(link, send(n, to, len_of(parts)));
+        for part in rest(n, parts) {
+            self.say(link, part);
+            self.work();
+        }
+        assert!(self.heard(link).contains(&super::accepted(n)));
+    }
+
+    pub(super) fn pass_long(&mut self, link: LinkId, n: u64, to: &str, parts: u64) {
+        self.say(link, pass(n, to, len_of(parts)));
+        self.say_all(link, rest(n, parts));
+    }
+
+    /// What was said on a link, in short.
+    pub(super) fn brief(&mut self, link: LinkId) -> String {
+        let said = self.heard(link);
+        brief(&said)
+    }
+}
+
+/// `part*3` for three parts in a row, `more:3` for leave to send so many, summed up.
+pub(super) fn brief(said: &[Said]) -> String {
+    let mut words: Vec<(String, u32)> = vec![];
+    for said in said {
+        let number = |id: &qmsg::wire::MsgId| id.as_bytes()[15];
+        let (word, count) = match said {
+            Said::Frame(FromServer::Deliver { seq, .. }) => (format!("deliver:{seq}"), 0),
+            Said::Frame(FromServer::Pass { id, .. }) => (format!("pass:{}", number(id)), 0),
+            Said::Frame(FromServer::Part(_)) => ("part*".into(), 1),
+            Said::Frame(FromServer::More { parts }) => ("more:".into(), *parts),
+            Said::Frame(FromServer::Accepted { id, duplicate: false }) => {
+                (format!("accepted:{}", number(id)), 0)
+            }
+            Said::Frame(FromServer::Accepted { id, .. }) => {
+                (format!("duplicate:{}", number(id)), 0)
+            }
+            Said::Frame(FromServer::Refused { id, why }) => {
+                (format!("refused:{}:{why:?}", number(id)), 0)
+            }
+            Said::Frame(FromServer::Passed { id, readers }) => {
+                (format!("passed:{}:{readers}", number(id)), 0)
+            }
+            Said::Frame(FromServer::Lost { seq, count, .. }) => (format!("lost:{seq}:{count}"), 0),
+            Said::Frame(FromServer::Settled { count }) => (format!("settled:{count}"), 0),
+            Said::Frame(FromServer::Cut) => ("cut".into(), 0),
+            Said::Frame(FromServer::CaughtUp) => ("caught-up".into(), 0),
+            Said::Frame(other) => (format!("{other:?}"), 0),
+            Said::Close(code) => (format!("close:{code:?}"), 0),
+        };
+        match words.last_mut() {
+            Some((last, sum)) if *last == word && count > 0 => *sum += count,
+            _ => words.push((word, count)),
+        }
+    }
+    let text = |(word, sum): (String, u32)| if sum > 0 { format!("{word}{sum}") } else { word };
+    words.into_iter().map(text).collect::<Vec<_>>().join(" ")
+}
