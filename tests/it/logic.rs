@@ -7,10 +7,10 @@ mod hello;
 mod hostile;
 mod long;
 mod losses;
+mod parts;
 mod passing;
 mod peers;
 mod random;
-
 mod reading;
 mod recovering;
 mod relaying;

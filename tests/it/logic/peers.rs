@@ -8,8 +8,8 @@ use qmsg::wire::{CloseCode, FromClient, FromServer};
 use super::server::START;
 use super::{draft, id, send, user};
 
-struct Alone {
-    peer: Peer,
+pub(super) struct Alone {
+    pub(super) peer: Peer,
     now: Time,
 }
 
@@ -20,23 +20,30 @@ impl Alone {
         Self { peer: Peer::new(START, intent, seed), now: START }
     }
 
-    fn takes(&mut self, input: PeerInput) -> Vec<PeerOutput> {
+    pub(super) fn takes(&mut self, input: PeerInput) -> Vec<PeerOutput> {
         let mut out = vec![];
         self.peer.handle(self.now, input, &mut out);
         out
     }
 
     /// Time passes up to the next deadline. How much.
-    fn waits(&mut self) -> u64 {
+    pub(super) fn waits(&mut self) -> u64 {
         let ms = self.peer.deadline().unwrap() - self.now.mono_ms;
         self.now.mono_ms += ms;
         ms
     }
 
+    pub(super) fn welcomed() -> Self {
+        let mut alone = Self::new(None, 1);
+        alone.is_welcomed();
+        alone
+    }
+
     fn is_welcomed(&mut self) {
         self.takes(PeerInput::Tick);
         self.takes(PeerInput::Linked);
-        self.takes(PeerInput::Frame(Limits::default().greeting(START)));
+        let limits = Limits { body_len_max: 16 << 20, ..Limits::default() };
+        self.takes(PeerInput::Frame(limits.greeting(START)));
         let welcome = FromServer::Welcome { id: user("alice"), claimed: false };
         self.takes(PeerInput::Frame(welcome));
     }
