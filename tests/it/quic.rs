@@ -15,8 +15,8 @@ use qmsg::quic::{
     DialSettings, End, Identity, Link, Listener, Outgoing, Secrets, ServerSettings, Trust, dial,
 };
 use qmsg::wire::{
-    Body, CloseCode, Frame, FromClient, FromServer, Headers, Message, MsgId, RoomName, Target,
-    UserId, encode,
+    Body, CloseCode, Frame, FromClient, FromServer, Headers, Message, MsgId, PART_LEN_MAX,
+    RoomName, Target, UserId, encode,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -71,6 +71,10 @@ fn encoded<F: Frame>(frame: &F) -> Bytes {
     out.freeze()
 }
 
+fn encoded_all<F: Frame>(frames: &[F]) -> Bytes {
+    frames.iter().flat_map(encoded).collect()
+}
+
 fn enter(room: usize) -> FromClient {
     FromClient::Enter(format!("room-{room}").parse::<RoomName>().unwrap())
 }
@@ -83,27 +87,32 @@ fn big(length: usize) -> Bytes {
     (0..length).map(|at| (at / 251 + at) as u8).collect()
 }
 
-fn send(body: Bytes) -> FromClient {
-    FromClient::Send {
-        id: MsgId::new(1, [7; 10]),
-        to: Target::All,
-        headers: Headers::default(),
-        size: body.len() as u64,
-        body: Body(body),
-    }
+/// The frames of a body: its size, the first part, the others.
+fn cut(body: &Bytes) -> (u64, Body, impl Iterator<Item = Body>) {
+    let mut parts = body.chunks(PART_LEN_MAX).map(|part| Body(body.slice_ref(part)));
+    (body.len() as u64, parts.next().unwrap_or_default(), parts)
 }
 
-fn deliver(body: Bytes) -> FromServer {
+fn send(body: &Bytes) -> Vec<FromClient> {
+    let (size, first, parts) = cut(body);
+    let (id, headers) = (MsgId::new(1, [7; 10]), Headers::default());
+    let head = FromClient::Send { id, to: Target::All, headers, size, body: first };
+    std::iter::once(head).chain(parts.map(FromClient::Part)).collect()
+}
+
+fn deliver(body: &Bytes) -> Vec<FromServer> {
+    let (size, first, parts) = cut(body);
     let message = Message {
         id: MsgId::new(1, [7; 10]),
         from: "alice".parse::<UserId>().unwrap(),
         to: Target::All,
         time_ms: 1,
         headers: Headers::default(),
-        size: body.len() as u64,
-        body: Body(body),
+        size,
+        body: first,
     };
-    FromServer::deliver(1, &message)
+    let head = FromServer::deliver(1, &message);
+    std::iter::once(head).chain(parts.map(FromServer::Part)).collect()
 }
 
 /// Both ends of one link, the greeting still on its way.

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{big, deliver, encoded, enter, hello, listen, pair, run, send, settled, to, within};
+use super::{
+    big, deliver, encoded, encoded_all, enter, hello, listen, pair, run, send, settled, to, within,
+};
 use qmsg::quic::{End, Identity, Outgoing};
 use qmsg::wire::ALPN;
 use qmsg::wire::{CloseCode, Malformed};
@@ -43,7 +45,9 @@ async fn a_body_between_small_frames_keeps_its_place() {
     let listener = listen();
     let (server, client) = pair(&listener).await;
     let (mut server, client) = (run(server), run(client));
-    let frames = [enter(1), send(big(5_000)), enter(2), enter(3), send(big(100_000)), enter(4)];
+    let (short, long) = (send(&big(5_000)), send(&big(100_000)));
+    let between = [enter(2), enter(3)];
+    let frames = [&[enter(1)], &short[..], &between, &long[..1], &[enter(4)], &long[1..]].concat();
     for frame in &frames {
         client.write(encoded(frame)).await;
     }
@@ -57,12 +61,12 @@ async fn large_bodies_cross_at_once() {
     let (mut server, mut client) = (run(server), run(client));
     let body = big(1 << 20);
     for _ in 0..4 {
-        client.write(encoded(&send(body.clone()))).await;
-        server.write(encoded(&deliver(body.clone()))).await;
+        client.write(encoded_all(&send(&body))).await;
+        server.write(encoded_all(&deliver(&body))).await;
     }
-    assert!(server.read(4).await.iter().all(|frame| *frame == send(body.clone())));
-    let delivered = client.read(5).await;
-    assert!(delivered[1..].iter().all(|frame| *frame == deliver(body.clone())));
+    let (sent, delivered) = (vec![send(&body); 4].concat(), vec![deliver(&body); 4].concat());
+    assert!(server.read(sent.len()).await == sent);
+    assert!(client.read(1 + delivered.len()).await[1..] == delivered);
 }
 
 #[tokio::test]
@@ -75,7 +79,7 @@ async fn a_side_that_does_not_read_still_sends() {
     let mut server = run(server);
     for _ in 0..8 {
         // More than queue, window and send buffer of this direction hold together.
-        server.write(encoded(&deliver(big(1 << 20)))).await;
+        server.write(encoded_all(&deliver(&big(1 << 20)))).await;
     }
     outgoing.send(Outgoing::Frames(encoded(&enter(1)))).await.unwrap();
     assert_eq!(server.read(1).await, [enter(1)]);
@@ -122,15 +126,16 @@ async fn frames_queued_before_a_close_arrive_before_it() {
     let (sender, _incoming) = mpsc::channel(64);
     let body = big(1 << 20);
     for _ in 0..3 {
-        outgoing.send(Outgoing::Frames(encoded(&send(body.clone())))).await.unwrap();
+        outgoing.send(Outgoing::Frames(encoded_all(&send(&body)))).await.unwrap();
     }
     outgoing.send(Outgoing::Frames(encoded(&enter(1)))).await.unwrap();
     outgoing.send(Outgoing::Close(CloseCode::OverLimit)).await.unwrap();
     let mut server = run(server);
     server.write(encoded(&settled(1))).await;
     let client = tokio::spawn(client.run(receiver, sender, |frames| frames));
-    let frames = server.read(4).await;
-    assert_eq!(frames[3], enter(1));
+    let count = 3 * send(&body).len();
+    let frames = server.read(count + 1).await;
+    assert_eq!(frames[count], enter(1));
     assert_eq!(within(client).await.unwrap(), End::Ours(CloseCode::OverLimit));
     assert_eq!(server.end().await, End::Closed(Some(CloseCode::OverLimit)));
 }
@@ -203,7 +208,7 @@ async fn a_body_over_the_limit_ends_the_link_with_its_own_reason() {
     let (server, client) = pair(&listener).await;
     let (server, client) = (run(server), run(client));
     let length = super::BODY_LEN_MAX + 1;
-    client.write(encoded(&send(big(length as usize)))).await;
+    client.write(encoded_all(&send(&big(length as usize)))).await;
     assert_eq!(server.end().await, End::Malformed(Malformed::BodyTooLong(length)));
     assert_eq!(client.end().await, End::Closed(Some(CloseCode::BodyTooLong)));
 }
