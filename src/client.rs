@@ -23,9 +23,9 @@ pub enum Command {
     Send(Draft),
     /// These messages have been dealt with. Answered by `Settled`.
     Processed(Vec<Seq>),
-    /// Part `index` of a draft's long body, as asked for by `PartWanted`, in the order asked. A body
-    /// of another length than that of the part says that it cannot be given: the message is not
-    /// sent, and nothing more is said of it.
+    /// Part `index` of a draft's long body, as asked for by `PartWanted`, in the order asked. One
+    /// of a wrong length says that it cannot be given: the message is not sent, and nothing more is
+    /// said of it.
     Part {
         /// Of this draft.
         id: MsgId,

@@ -127,11 +127,6 @@ impl Parts {
         None
     }
 
-    /// The server allows so many parts more.
-    pub(super) fn allow(&mut self, parts: u32) {
-        self.ahead = self.ahead.saturating_sub(parts);
-    }
-
     /// The rest of a draft's body is not to be sent: it has its answer.
     pub(super) fn stop(&mut self, id: MsgId, out: &mut Vec<PeerOutput>) {
         if let Some(sending) = self.sending.take_if(|sending| sending.id == id) {
@@ -145,10 +140,10 @@ impl Parts {
         self.sending.as_ref().is_some_and(|sending| sending.open() > 0)
     }
 
-    /// The head of a long message has come.
+    /// The head of a message has come, which may be a long one.
     pub(super) fn receive(&mut self, seq: Seq, message: &Message, told: bool) {
         let head = Piece::Head { size: message.size, len: message.body.len() };
-        if self.bodies.take(head) {
+        if self.bodies.take(head) && self.bodies.is_partial() {
             self.receiving = Some(Receiving { seq, told });
         }
     }
@@ -202,6 +197,12 @@ impl Peer {
         if let Some(id) = self.parts.given(part, body, out) {
             self.outbox.answered(id);
         }
+        self.send(out);
+    }
+
+    /// The server takes so many parts more.
+    pub(super) fn parts_allowed(&mut self, parts: u32, out: &mut Vec<PeerOutput>) {
+        self.parts.ahead = self.parts.ahead.saturating_sub(parts);
         self.send(out);
     }
 

@@ -248,18 +248,12 @@ impl Peer {
             FromServer::Pass { id, from, to, time_ms, headers, size, body } => {
                 self.passed += 1;
                 let message = Message { id, from, to, time_ms, headers, size, body };
-                if message.is_long() {
-                    self.parts.receive(VOLATILE, &message, true);
-                }
+                self.parts.receive(VOLATILE, &message, true);
                 Event::Message { seq: VOLATILE, message }
             }
             FromServer::Lost { seq, to, count } => {
                 let count = self.shown.lost(seq, count);
-                if count > 0 {
-                    out.push(PeerOutput::Event(Event::Lost { to, count }));
-                }
-                let report = self.shown.processed(vec![seq]);
-                return self.report(&report, out);
+                return self.noticed(seq, Event::Lost { to, count }, count > 0, out);
             }
             FromServer::Settled { count } => {
                 self.shown.settled(count);
@@ -284,10 +278,7 @@ impl Peer {
             }
             FromServer::Part(body) => return self.part_came(body, out),
             FromServer::Cut => return self.cut(out),
-            FromServer::More { parts } => {
-                self.parts.allow(parts);
-                return self.send(out);
-            }
+            FromServer::More { parts } => return self.parts_allowed(parts, out),
         };
         out.push(PeerOutput::Event(event));
     }
@@ -339,6 +330,13 @@ impl Peer {
             let report = self.shown.processed(vec![]);
             self.report(&report, out);
         }
+    }
+
+    /// A notice needs nothing but to be told of, if it is, and is reported at once.
+    fn noticed(&mut self, seq: Seq, event: Event, is_told: bool, out: &mut Vec<PeerOutput>) {
+        out.extend(is_told.then_some(PeerOutput::Event(event)));
+        let report = self.shown.processed(vec![seq]);
+        self.report(&report, out);
     }
 
     /// Tells of what needs no report any more.

@@ -137,6 +137,8 @@ impl Hub {
         for target in mailbox.places.keys() {
             self.logs.entry(target.clone()).or_default().links.insert(id);
         }
+        // It has room, which the user's other readers may not have had.
+        self.pass_held(user, out);
         self.pump(id, user, out);
     }
 

@@ -26,8 +26,8 @@
 //! ends it early: a sender that was answered before it had sent all, a reader whose message was
 //! removed meanwhile, a volatile message whose sender is gone.
 //!
-//! Each side may send [`PARTS_AHEAD_MAX`] parts, first ones not counted, beyond those that the other
-//! has asked for by `More`. So neither holds more of a body than that, however long it is.
+//! Each side may send [`PARTS_AHEAD_MAX`] parts, first ones not counted, beyond those that the
+//! other has asked for by `More`. So neither holds more of a body than that, however long it is.
 //!
 //! Order of variants and fields is the format: only append variants, never change one. A frame that
 //! this version does not know is an error, since the two sides agreed on a version by ALPN.

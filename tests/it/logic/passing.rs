@@ -90,6 +90,20 @@ fn a_sender_takes_the_pace_of_a_users_reader() {
 }
 
 #[test]
+fn what_waits_goes_to_a_reader_that_comes() {
+    let mut server = server();
+    let (alice, _stuck) = (server.link("alice"), reader(&mut server, "bob", 1));
+    (1..=3).for_each(|n| server.say(alice, pass(n, "bob", 5)));
+    assert_eq!(server.heard(alice), [passed(1, 1)]);
+    let bob = server.link("bob");
+    server.say(bob, attach(1, 1 << 20));
+    assert_eq!(server.heard(alice), [passed(2, 1)]);
+    server.heard(bob);
+    server.say(bob, FromClient::Took { count: 1 });
+    assert_eq!(server.heard(alice), [passed(3, 1)]);
+}
+
+#[test]
 fn a_slow_member_of_a_room_misses_what_it_has_no_room_for() {
     let mut server = server();
     let alice = server.link("alice");
