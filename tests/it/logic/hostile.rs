@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use qmsg::durable::Quotas;
 use qmsg::logic::Limits;
-use qmsg::wire::{Body, FromClient, JoinCode};
+use qmsg::wire::{Body, FromClient, JoinCode, PART_LEN_MAX};
 
 use super::server::Server;
 use super::{attach, hello, key, pass, room, send, target, user};
@@ -12,11 +12,14 @@ use super::{attach, hello, key, pass, room, send, target, user};
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];
 const TARGETS: [&str; 6] = ["alice", "bob", "@ops", "@dev", "@all", "nobody"];
 
+/// Bytes of a body's last part.
+const LAST_LEN: usize = 7;
+
 #[derive(Clone, Debug)]
 enum Step {
     Open(usize),
     Lose(usize),
-    Say(usize, FromClient),
+    Say(usize, Vec<FromClient>),
     Commit,
     AnswerWrites,
     Look,
@@ -44,14 +47,36 @@ fn frame() -> impl Strategy<Value = FromClient> {
         2 => room().prop_map(FromClient::Enter),
         1 => room().prop_map(FromClient::Leave),
         1 => Just(FromClient::Part(Body::default())),
+        2 => any::<bool>().prop_map(|is_whole| FromClient::Part(Body(vec![0; match is_whole {
+            true => PART_LEN_MAX,
+            false => LAST_LEN,
+        }].into()))),
+        1 => Just(FromClient::Cut),
+        1 => (0..4_u32).prop_map(|parts| FromClient::More { parts }),
     ]
+}
+
+/// Frames that make sense one after the other, up to some point: a long message.
+fn long() -> impl Strategy<Value = Vec<FromClient>> {
+    (0..20_u64, 0..6_usize, any::<bool>(), 1..3_usize, 0..5_usize).prop_map(
+        |(n, to, is_volatile, parts, said)| {
+            let make = if is_volatile { pass } else { send };
+            let mut frames = vec![make(n, TARGETS[to], parts * PART_LEN_MAX + LAST_LEN)];
+            let whole = Body(vec![0; PART_LEN_MAX].into());
+            frames.extend((1..parts).map(|_| FromClient::Part(whole.clone())));
+            frames.push(FromClient::Part(Body(vec![0; LAST_LEN].into())));
+            frames.truncate(said + 1);
+            frames
+        },
+    )
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0..3_usize).prop_map(Step::Open),
         1 => any::<usize>().prop_map(Step::Lose),
-        20 => (any::<usize>(), frame()).prop_map(|(link, frame)| Step::Say(link, frame)),
+        20 => (any::<usize>(), frame()).prop_map(|(link, frame)| Step::Say(link, vec![frame])),
+        3 => (any::<usize>(), long()).prop_map(|(link, frames)| Step::Say(link, frames)),
         6 => Just(Step::Commit),
         6 => Just(Step::AnswerWrites),
         6 => Just(Step::Look),
@@ -79,7 +104,9 @@ fn carry_out(steps: Vec<Step>) {
                 links.push(link);
             }
             Step::Lose(at) if !links.is_empty() => server.lose(links[at % links.len()]),
-            Step::Say(at, frame) if !links.is_empty() => server.say(links[at % links.len()], frame),
+            Step::Say(at, frames) if !links.is_empty() => {
+                server.say_all(links[at % links.len()], frames);
+            }
             Step::Lose(_) | Step::Say(..) => {}
             Step::Commit => server.commit(),
             Step::AnswerWrites => server.answer_writes(),
