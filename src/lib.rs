@@ -27,12 +27,17 @@
 //! acknowledges the sender and hands the message to every link that reads its log and has nothing
 //! older to read first; to the others it comes from the store, in pages, as their windows allow.
 //!
+//! A body longer than 64 KiB is nowhere as a whole. Its parts go from the sender's link into the
+//! store one by one, and out of it one by one on each reader's link, as the two sides ask for more;
+//! only the last one makes a message of them. A volatile one goes from link to link the same way.
+//!
 //! # What always holds
 //!
 //! - Nothing is acknowledged, and nothing delivered, before it is on disk.
 //! - Sequence numbers come from the store. They never repeat and never go back.
 //! - A cursor covers only what its user's links have reported, or what was not for that user.
 //! - Every queue has a bound; a link that would overflow one is closed.
+//! - What a message takes in memory does not depend on its size.
 //! - After an error of the disk that is not a full disk the server stops; no fsync is tried twice.
 //!
 //! # What is deliberately not there
