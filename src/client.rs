@@ -83,6 +83,9 @@ enum Happening {
 ///
 /// Needs a tokio runtime; one thread is enough. Events come in batches, in order. A user that is
 /// slow to take them slows the server down, nothing else.
+///
+/// A user who sends a body in parts keeps `commands` until all parts that were asked for are given.
+/// While one is missing commands are taken even if there is no room for more messages.
 pub async fn run(
     settings: Settings,
     mut commands: mpsc::Receiver<Command>,
