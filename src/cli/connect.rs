@@ -11,8 +11,9 @@ use super::address::Server;
 
 /// How long one attempt to reach the server takes; the client makes several.
 const ATTEMPT: Duration = Duration::from_secs(3);
-/// Longest body taken, in bytes: what the largest server may be set to.
-pub(super) const BODY_LEN_MAX: u64 = 1 << 30;
+/// Longest body taken from a stream, in bytes, since what is read of it has to be kept until it is
+/// sent. A file stays where it is, so it has only the server's limit, which is not known before.
+pub(super) const STREAM_LEN_MAX: u64 = 1 << 30;
 
 /// One thread: a client has one link, and starts in the fewest milliseconds so.
 pub(super) fn runtime() -> Result<Runtime> {
@@ -38,6 +39,7 @@ pub(super) fn dial(
         identity,
         deadline: ATTEMPT,
         keep_alive: lasting,
-        body_len_max: BODY_LEN_MAX,
+        // What the server takes, it may deliver: a long body is not kept in memory.
+        body_len_max: u64::MAX,
     }
 }

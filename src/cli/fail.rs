@@ -2,7 +2,7 @@
 //! writes to stderr.
 
 use std::fmt;
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 
 use anyhow::Error;
 
@@ -30,7 +30,7 @@ pub enum Exit {
     NoUser = 67,
     /// The server cannot be reached; nothing is kept.
     Unavailable = 69,
-    /// No space: the recipient's mailbox is at its quota, or the server's disk is full.
+    /// No space: the recipient's mailbox is at its quota, or a disk is full.
     NoSpace = 73,
     /// `serve`: the store failed and the server stopped.
     Io = 74,
@@ -118,7 +118,7 @@ pub(super) fn note(talk: Talk, text: &str) {
 
 /// Shows how far a long piece of work has come, on one line of a terminal; `None` clears it.
 pub(super) fn progress(talk: Talk, text: Option<&str>) {
-    let mut stderr = std::io::stderr();
+    let mut stderr = io::stderr();
     if !talk.quiet && stderr.is_terminal() {
         // As for `say`.
         let _ = write!(stderr, "\r\x1b[K{}", text.unwrap_or_default());
@@ -133,7 +133,7 @@ pub(super) fn announce(text: &str) {
 /// A closed stderr has nobody to be told.
 fn say(text: &str) {
     let text: String = text.chars().map(|c| if shows(c) { c } else { '\u{fffd}' }).collect();
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 fn shows(c: char) -> bool {
@@ -151,7 +151,7 @@ pub(super) fn listen_to_diagnostics(talk: Talk) {
     };
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(std::io::stderr)
+        .with_writer(io::stderr)
         .with_ansi(false)
         .with_target(talk.verbose > 1)
         .finish();
@@ -252,6 +252,21 @@ fn rejected(code: Option<CloseCode>, server: &str, id: &str) -> Failure {
 fn disk_full(server: &str) -> Failure {
     Failure::new(Exit::NoSpace, format!("the disk of {server} is full"))
         .hint("nothing was stored; tell its operator, and send again when there is space")
+}
+
+/// What was to be sent.
+pub(super) fn unreadable(name: &str, error: io::Error) -> Error {
+    Failure::new(Exit::Data, format!("{name} cannot be read"))
+        .hint("nothing of it was sent, unless it was read by lines")
+        .because(error)
+}
+
+/// A long message that has to be kept for a while.
+pub(super) fn no_place(error: io::Error) -> Error {
+    let place = std::env::temp_dir();
+    Failure::new(Exit::NoSpace, format!("a long message cannot be kept in {}", place.display()))
+        .hint("it has to be there until it is whole; TMPDIR names another directory")
+        .because(error)
 }
 
 /// A volatile message on a link that was lost.

@@ -2,14 +2,22 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use bytes::Bytes;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Talk;
-use super::connect::BODY_LEN_MAX;
+use super::connect::STREAM_LEN_MAX;
+use super::content::Content;
 use super::fail::{self, Exit, Failure};
+
+/// Bytes of pieces that are read and not yet sent.
+const AHEAD_LEN_MAX: u32 = 8 << 20;
 
 /// How input is cut into messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,42 +39,58 @@ pub(super) enum Input {
     File(PathBuf, Framing),
 }
 
-/// One message cut from a stream.
-#[derive(Debug, PartialEq, Eq)]
+/// One message of an input.
+#[derive(Debug)]
 pub(super) enum Cut {
-    Body(Bytes),
-    /// Longer than any server takes; skipped.
+    Body(Content),
+    /// Longer than is taken from a stream; skipped.
     TooLong,
 }
 
 impl Input {
-    /// Whether it is known to be one message.
-    pub(super) fn is_one(&self) -> bool {
+    /// How many messages it is: one, or as many as this byte ends.
+    pub(super) fn framing(&self) -> Framing {
         match self {
-            Self::Text(_) => true,
-            Self::Stdin(framing) | Self::File(_, framing) => *framing == Framing::Whole,
+            Self::Text(_) => Framing::Whole,
+            Self::Stdin(framing) | Self::File(_, framing) => *framing,
         }
     }
 
-    /// Reads all messages and gives each to `take`, until that says no more.
-    pub(super) fn read(&self, talk: Talk, mut take: impl FnMut(Cut) -> bool) -> Result<()> {
+    /// All of it as one message.
+    pub(super) fn whole(self, talk: Talk) -> Result<Content> {
+        let name = self.name();
+        let source = match self {
+            Self::Text(text) => return Ok(Content::Memory(text)),
+            Self::Stdin(_) => stdin(talk),
+            Self::File(path, _) => open(&path),
+        };
+        let source = source.map_err(|error| fail::unreadable(&name, error))?;
+        Ok(Content::rest(source, &name)?.ok_or_else(too_long)?)
+    }
+
+    /// Reads the messages that this byte ends and gives each to `take`, until that says no more.
+    /// Blocks its thread, which must not be one of the runtime's.
+    pub(super) fn pieces(
+        self,
+        end: u8,
+        talk: Talk,
+        runtime: &Handle,
+        take: impl FnMut(Cut) -> bool,
+    ) -> Result<()> {
+        let name = self.name();
+        let source = match self {
+            Self::Text(_) => return Ok(()),
+            Self::Stdin(_) => stdin(talk),
+            Self::File(path, _) => open(&path),
+        };
+        let read = source.and_then(|source| cut(BufReader::new(source), end, runtime, take));
+        read.map_err(|error| fail::unreadable(&name, error))
+    }
+
+    fn name(&self) -> String {
         match self {
-            Self::Text(text) => {
-                take(Cut::Body(text.clone()));
-                Ok(())
-            }
-            Self::Stdin(framing) => {
-                let stdin = io::stdin();
-                if stdin.is_terminal() {
-                    fail::note(talk, "reading the message from the terminal; end it with Ctrl-D");
-                }
-                cut(stdin.lock(), *framing, take).map_err(|error| unreadable("stdin", error))
-            }
-            Self::File(path, framing) => {
-                let name = path.display().to_string();
-                let file = open(path).map_err(|error| unreadable(&name, error))?;
-                cut(BufReader::new(file), *framing, take).map_err(|error| unreadable(&name, error))
-            }
+            Self::Text(_) | Self::Stdin(_) => "stdin".into(),
+            Self::File(path, _) => path.display().to_string(),
         }
     }
 }
@@ -80,40 +104,55 @@ fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-fn unreadable(name: &str, error: io::Error) -> anyhow::Error {
-    Failure::new(Exit::Data, format!("{name} cannot be read"))
-        .hint("nothing of it was sent, unless it was read by lines")
-        .because(error)
+/// The same open file: where it has been read to is seen by all who share it.
+fn stdin(talk: Talk) -> io::Result<File> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        fail::note(talk, "reading the message from the terminal; end it with Ctrl-D");
+    }
+    stdin.as_fd().try_clone_to_owned().map(File::from)
 }
 
-/// Cuts a stream into messages. Memory stays within the longest body.
+/// A piece, and its share of what may be read ahead: free once nobody holds its bytes.
+struct Held {
+    piece: Vec<u8>,
+    _share: Option<OwnedSemaphorePermit>,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.piece
+    }
+}
+
+/// Cuts a stream into messages. Memory stays within the longest body and what may be read ahead.
 fn cut(
     mut stream: impl BufRead,
-    framing: Framing,
+    end: u8,
+    runtime: &Handle,
     mut take: impl FnMut(Cut) -> bool,
 ) -> io::Result<()> {
-    let Framing::Until(end) = framing else {
-        let mut body = Vec::new();
-        stream.take(BODY_LEN_MAX + 1).read_to_end(&mut body)?;
-        let fits = body.len() as u64 <= BODY_LEN_MAX;
-        take(if fits { Cut::Body(body.into()) } else { Cut::TooLong });
-        return Ok(());
-    };
+    let room = Arc::new(Semaphore::new(AHEAD_LEN_MAX as usize));
     loop {
-        let mut line = Vec::new();
-        let limit = BODY_LEN_MAX + 1;
-        if stream.by_ref().take(limit).read_until(end, &mut line)? == 0 {
+        let mut piece = Vec::new();
+        let limit = STREAM_LEN_MAX + 1;
+        if stream.by_ref().take(limit).read_until(end, &mut piece)? == 0 {
             return Ok(());
         }
-        let ended = line.last() == Some(&end);
+        let ended = piece.last() == Some(&end);
         if ended {
-            line.pop();
+            piece.pop();
         }
-        let cut = if line.len() as u64 > BODY_LEN_MAX {
+        let cut = if piece.len() as u64 > STREAM_LEN_MAX {
             stream.skip_until(end)?;
             Cut::TooLong
         } else {
-            Cut::Body(line.into())
+            // A longer one goes alone.
+            let share = piece.len().min(AHEAD_LEN_MAX as usize) as u32;
+            let share = runtime.block_on(room.clone().acquire_many_owned(share));
+            // Nobody closes it, so there is a share.
+            let held = Held { piece, _share: share.ok() };
+            Cut::Body(Content::Memory(Bytes::from_owner(held)))
         };
         if !take(cut) {
             return Ok(());
@@ -121,52 +160,39 @@ fn cut(
     }
 }
 
-/// Reads a whole input that is one message.
-pub(super) fn one(input: &Input, talk: Talk) -> Result<Bytes> {
-    let mut only = None;
-    input.read(talk, |cut| {
-        only = Some(cut);
-        false
-    })?;
-    match only.context("an input without a message")? {
-        Cut::Body(body) => Ok(body),
-        Cut::TooLong => Err(too_long().into()),
-    }
-}
-
-/// A body that no server takes.
+/// A body of which not all is read.
 pub(super) fn too_long() -> Failure {
-    Failure::new(Exit::Data, format!("the body is longer than {BODY_LEN_MAX} bytes"))
-        .hint("no server takes that; cut it, for example with `split`")
+    let what = format!("the message is longer than the {STREAM_LEN_MAX} bytes taken from a stream");
+    Failure::new(Exit::Data, what)
+        .hint("put it into a file, which may be longer: qmsg send -f FILE; or cut it with `split`")
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
-    use super::{Cut, Framing, cut};
+    use super::{AHEAD_LEN_MAX, Content, Cut, cut};
     use bytes::Bytes;
+    use tokio::runtime::{Builder, Runtime};
 
-    fn bodies(input: &[u8], framing: Framing) -> Vec<Bytes> {
-        let mut bodies = Vec::new();
-        let result = cut(input, framing, |cut| {
-            if let Cut::Body(body) = cut {
-                bodies.push(body);
-            }
-            true
-        });
-        result.unwrap_or_else(|error| panic!("{error}"));
-        bodies
+    fn runtime() -> Runtime {
+        Builder::new_current_thread().build().unwrap()
     }
 
-    #[test]
-    fn whole_is_untouched() {
-        for input in [&b""[..], b"\n", b"a\nb", b"\0\xff\r\n"] {
-            assert_eq!(bodies(input, Framing::Whole), [input]);
-        }
+    fn pieces(input: &[u8], end: u8) -> Vec<Bytes> {
+        let mut pieces = Vec::new();
+        let take = |cut| {
+            if let Cut::Body(Content::Memory(piece)) = cut {
+                pieces.push(piece);
+            }
+            true
+        };
+        cut(input, end, runtime().handle(), take).unwrap();
+        pieces
     }
 
     #[test]
     fn lines_lose_their_newline_and_nothing_else() {
-        let lines = |input: &'static [u8]| bodies(input, Framing::Until(b'\n'));
+        let lines = |input: &'static [u8]| pieces(input, b'\n');
         assert!(lines(b"").is_empty());
         assert_eq!(lines(b"a"), ["a"]);
         assert_eq!(lines(b"a\n"), ["a"]);
@@ -175,6 +201,32 @@ mod tests {
 
     #[test]
     fn nul_ends_a_message() {
-        assert_eq!(bodies(b"a\nb\0\0c", Framing::Until(0)), ["a\nb", "", "c"]);
+        assert_eq!(pieces(b"a\nb\0\0c", 0), ["a\nb", "", "c"]);
+    }
+
+    #[test]
+    fn no_more_is_read_ahead_than_may_be() {
+        let line = [vec![b'x'; 1 << 20], b"\n".to_vec()].concat();
+        let input = line.repeat(20);
+        let (sender, lines) = std::sync::mpsc::sync_channel(20);
+        let runtime = runtime();
+        let (handle, queue) = (runtime.handle().clone(), sender.clone());
+        let reader = std::thread::spawn(move || {
+            cut(&input[..], b'\n', &handle, |cut| queue.send(cut).is_ok()).unwrap();
+        });
+        drop(sender);
+        // As many as may be are held; each that is let go brings another.
+        let mut held = vec![];
+        while held.len() < (AHEAD_LEN_MAX >> 20) as usize {
+            held.push(lines.recv().unwrap());
+        }
+        assert!(lines.try_recv().is_err());
+        for _ in 0..12 {
+            held.pop();
+            held.push(lines.recv().unwrap());
+        }
+        held.clear();
+        assert!(lines.recv().is_err());
+        reader.join().unwrap();
     }
 }

@@ -12,11 +12,13 @@ use tokio::sync::mpsc;
 use crate::client::{self, ClientError, Command};
 use crate::logic::{Event, Intent, Window};
 use crate::quic::Trust;
-use crate::wire::{Message, Seq};
+use crate::wire::Seq;
 
 use super::fail::{self, Exit, Failure};
-use super::print::{self, Style};
+use super::mail::Mail;
+use super::print;
 use super::profile::{self, Profile};
+use super::render::{Letter, Style};
 use super::{Talk, Who, connect, units};
 
 /// What may be on its way to this listener and not yet recorded as processed.
@@ -36,6 +38,9 @@ const PATIENCE_MS: u64 = 10_000;
 /// again, to this listener or the next. On a terminal each message is shown with its time, sender
 /// and target; otherwise as its body, with a newline added where it ends in none. It goes on until
 /// it is ended, also through restarts of the server.
+///
+/// A message is printed when all of it has come; one that is longer than 1 MiB is in $TMPDIR until
+/// then.
 #[derive(Debug, Args)]
 pub(super) struct ListenArgs {
     #[command(flatten)]
@@ -180,8 +185,10 @@ struct Listener<'a> {
     commands: mpsc::Sender<Command>,
     to_print: mpsc::Sender<Batch>,
     printed: mpsc::Receiver<std::io::Result<Vec<Seq>>>,
+    /// Messages as they come.
+    mail: Mail,
     /// For the printer, when it has room. Bounded by the window.
-    waiting: VecDeque<(Seq, Message)>,
+    waiting: VecDeque<Letter>,
     /// Batches with the printer.
     printing: usize,
     /// Messages that may still be taken.
@@ -193,7 +200,7 @@ struct Listener<'a> {
     talk: Talk,
 }
 
-type Batch = Vec<(Seq, Message)>;
+type Batch = Vec<Letter>;
 
 impl<'a> Listener<'a> {
     fn new(
@@ -210,6 +217,7 @@ impl<'a> Listener<'a> {
             commands,
             to_print,
             printed,
+            mail: Mail::new(talk),
             waiting: VecDeque::new(),
             printing: 0,
             wanted: args.count.unwrap_or(u64::MAX),
@@ -226,6 +234,7 @@ impl<'a> Listener<'a> {
         while !self.is_done() {
             let room = self.to_print.capacity() > 0 && !self.waiting.is_empty();
             if room {
+                self.mail.hide_progress();
                 let batch: Batch = self.waiting.drain(..).collect();
                 self.to_print.send(batch).await.context("the printer broke off")?;
                 self.printing += 1;
@@ -238,7 +247,7 @@ impl<'a> Listener<'a> {
                     }
                 }
                 batch = self.events.recv() => match batch {
-                    Some(batch) => batch.into_iter().for_each(|event| self.told(event)),
+                    Some(batch) => self.told(batch).await?,
                     None => return Ok(false),
                 },
             }
@@ -248,7 +257,7 @@ impl<'a> Listener<'a> {
 
     fn is_done(&self) -> bool {
         let enough = self.wanted == 0 || (self.poll && self.caught_up);
-        enough && self.waiting.is_empty() && self.printing == 0
+        enough && self.mail.is_whole() && self.waiting.is_empty() && self.printing == 0
     }
 
     /// A batch has left for stdout: that is what processed means here. `false`: nobody reads it.
@@ -265,31 +274,55 @@ impl<'a> Listener<'a> {
         }
     }
 
-    fn told(&mut self, event: Event) {
-        match event {
-            Event::Message { seq, message } if self.wanted > 0 => {
-                self.wanted -= 1;
-                self.waiting.push_back((seq, message));
+    async fn told(&mut self, batch: Vec<Event>) -> Result<()> {
+        let mut parts = 0;
+        for event in batch {
+            match event {
+                Event::Message { seq, message } if self.wanted > 0 => {
+                    self.wanted -= 1;
+                    self.waiting.extend(self.mail.message(seq, message)?);
+                }
+                Event::Part(body) if !self.mail.is_whole() => {
+                    parts += 1;
+                    let is_quiet = self.printing == 0 && self.waiting.is_empty();
+                    self.waiting.extend(self.mail.part(&body, is_quiet)?);
+                }
+                Event::Cut if self.mail.drop_partial() => self.wanted += 1,
+                event => self.noted(event),
             }
+        }
+        if parts > 0 {
+            // As for `Processed`.
+            let _ = self.commands.send(Command::PartsTaken(parts)).await;
+        }
+        Ok(())
+    }
+
+    fn noted(&mut self, event: Event) {
+        match event {
             Event::CaughtUp => {
                 tracing::info!("caught up");
                 self.caught_up = true;
             }
             Event::Welcome { .. } => self.welcomed = true,
-            Event::Offline => {
-                fail::note(self.talk, &format!("no link to {}, trying again", self.server));
+            Event::Offline => self.note(&format!("no link to {}, trying again", self.server)),
+            Event::Lost { to, count } => {
+                self.note(&format!("{count} messages to {to} were removed before they were read"));
             }
-            Event::Lost { to, count } => fail::note(
-                self.talk,
-                &format!("{count} messages to {to} were removed before they were read"),
-            ),
             _ => {}
         }
+    }
+
+    /// Says something, on a line of its own.
+    fn note(&mut self, text: &str) {
+        self.mail.hide_progress();
+        fail::note(self.talk, text);
     }
 
     /// Reports what is still being printed and lets the client end when that is recorded.
     async fn finish(&mut self) {
         self.waiting.clear();
+        self.mail.drop_partial();
         while self.printing > 0 {
             let Some(result) = self.printed.recv().await else { break };
             if !self.printed(result).await.unwrap_or(false) {
@@ -308,14 +341,12 @@ fn printer(style: Style) -> (mpsc::Sender<Batch>, mpsc::Receiver<std::io::Result
     let (to_print, mut batches) = mpsc::channel::<Batch>(2);
     let (sender, printed) = mpsc::channel(QUEUE_MAX);
     std::thread::spawn(move || {
-        let mut out = Vec::new();
         while let Some(batch) = batches.blocking_recv() {
-            out.clear();
-            for (seq, message) in &batch {
-                print::render(style, *seq, message, &mut out);
-            }
-            let seqs = batch.iter().map(|(seq, _)| *seq).collect();
-            if sender.blocking_send(print::write(&out).map(|()| seqs)).is_err() {
+            let seqs = batch.iter().map(|letter| letter.seq).collect();
+            let printed = print::letters(style, &batch);
+            // Its bytes make room before others come.
+            drop(batch);
+            if sender.blocking_send(printed.map(|()| seqs)).is_err() {
                 return;
             }
         }

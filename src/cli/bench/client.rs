@@ -18,6 +18,8 @@ use crate::logic::{Event, Intent, Window};
 use crate::quic::{Dialer, Identity, Trust};
 use crate::wire::{Body, Pin, RoomName, Seq, Target, UserId};
 
+use super::partial::Partial;
+
 /// Commands and batches of events on their way.
 const QUEUE_MAX: usize = 256;
 /// As much as the server allows by default, as `listen` does.
@@ -72,6 +74,7 @@ pub(super) struct Client {
     events: mpsc::Receiver<Vec<Event>>,
     /// Of the batch last taken.
     taken: IntoIter<Event>,
+    partial: Partial,
     end: JoinHandle<Result<Pin, ClientError>>,
     welcomed: bool,
     /// Sends without an answer.
@@ -128,6 +131,7 @@ impl Place {
             commands,
             events,
             taken: Vec::new().into_iter(),
+            partial: Partial::default(),
             end: tokio::spawn(client::run(settings, receiver, sender)),
             welcomed: false,
             unanswered: 0,
@@ -289,6 +293,11 @@ impl Client {
     async fn batch(&mut self) -> Result<Vec<Event>> {
         let Some(batch) = self.events.recv().await else { return Err(self.why_ended().await) };
         batch.iter().try_for_each(|event| self.sound(event))?;
+        let (batch, parts) = self.partial.taken(batch);
+        if parts > 0 {
+            // If it has ended, its events will have too.
+            let _ = self.commands.send(Command::PartsTaken(parts)).await;
+        }
         Ok(batch)
     }
 
@@ -350,7 +359,8 @@ impl Client {
 
 fn message(kept: Kept, to: &Target, body: &Bytes) -> Command {
     let volatile = matches!(kept, Kept::Volatile);
-    Command::Send(send::draft(to.clone(), Body(body.clone()), volatile))
+    // It is in memory, so no part of it is asked for.
+    Command::Send(send::draft(to.clone(), body.len() as u64, Body(body.clone()), volatile))
 }
 
 fn seqs(batch: &[Event]) -> Vec<Seq> {

@@ -7,6 +7,7 @@ mod fanout;
 mod host;
 mod idle;
 mod latency;
+mod partial;
 mod report;
 mod run;
 mod throughput;
@@ -130,8 +131,8 @@ pub(super) fn run(args: &BenchArgs, talk: Talk) -> Result<Exit> {
             .hint("name it with --server; without, one is started and trusted as it is")
             .into());
     }
-    if args.what.size() > reach::BODY_LEN_MAX {
-        return Err(Failure::new(Exit::Usage, "--size is more than a body can have").into());
+    if args.what.size() > reach::STREAM_LEN_MAX {
+        return Err(Failure::new(Exit::Usage, "--size is more than is kept in memory").into());
     }
     // A client of `latency` is alone with its thread, as it is in `send` and `listen`.
     let runtime = match args.what {

@@ -1,0 +1,396 @@
+//! How a message looks when it is printed. Its body is rendered in pieces, so a long one needs no
+//! more memory than a short one.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::ops::Range;
+
+use bytes::Bytes;
+use data_encoding::BASE64;
+use serde_json::{Map, Value};
+
+use crate::wire::{Message, Seq, Target};
+
+use super::clock;
+use super::content::Content;
+
+/// What is rendered at a time.
+const PIECE_LEN: usize = 48 << 10;
+/// Base64 makes four characters of three bytes, so it can be cut between these.
+const _: () = assert!(PIECE_LEN.is_multiple_of(3));
+
+/// How messages are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// For people: time, sender, target, text.
+    Terminal { color: bool },
+    /// The body, and a newline where it ends in none.
+    Lines,
+    /// The body, and a NUL.
+    Null,
+    /// The body.
+    Raw,
+    /// An object a line.
+    Json,
+}
+
+/// A message to be printed, its body apart.
+#[derive(Debug)]
+pub(super) struct Letter {
+    pub(super) seq: Seq,
+    pub(super) message: Message,
+    pub(super) content: Content,
+}
+
+/// Writes a message as it is to be printed.
+pub(super) fn render(style: Style, letter: &Letter, out: &mut impl Write) -> io::Result<()> {
+    match style {
+        Style::Terminal { color } => return for_people(letter, color, out),
+        Style::Json => return object(letter, out),
+        Style::Raw | Style::Lines | Style::Null => copy(letter, out)?,
+    }
+    match style {
+        Style::Null => out.write_all(b"\0"),
+        Style::Lines if !letter.ends_a_line()? => out.write_all(b"\n"),
+        _ => Ok(()),
+    }
+}
+
+impl Letter {
+    fn pieces(&self, range: Range<u64>) -> impl Iterator<Item = io::Result<Bytes>> {
+        self.content.pieces(range, PIECE_LEN)
+    }
+
+    fn whole(&self) -> impl Iterator<Item = io::Result<Bytes>> {
+        self.pieces(0..self.content.size())
+    }
+
+    fn ends_a_line(&self) -> io::Result<bool> {
+        let last = self.content.read(self.content.size().saturating_sub(1), 1)?;
+        Ok(&last[..] == b"\n")
+    }
+}
+
+fn copy(letter: &Letter, out: &mut impl Write) -> io::Result<()> {
+    letter.whole().try_for_each(|piece| out.write_all(&piece?))
+}
+
+/// A line of time, sender and target, with the text behind it or, if it has lines, below.
+fn for_people(letter: &Letter, color: bool, out: &mut impl Write) -> io::Result<()> {
+    let message = &letter.message;
+    let (dim, bold, plain) = if color { ("\x1b[2m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
+    let to = match &message.to {
+        Target::User(_) => String::new(),
+        group => format!(" {group}"),
+    };
+    let time = clock::local(message.time_ms);
+    // One newline at the end goes.
+    let text = 0..letter.content.size() - u64::from(letter.ends_a_line()?);
+    let gap = if has_lines(letter.pieces(text.clone()))? { "\n" } else { " " };
+    write!(out, "{dim}{time}{plain} {bold}{}{plain}{to}:{gap}", message.from)?;
+    for text in characters(letter.pieces(text)) {
+        out.write_all(visible(&String::from_utf8_lossy(&text?)).as_bytes())?;
+    }
+    out.write_all(b"\n")
+}
+
+fn has_lines(mut pieces: impl Iterator<Item = io::Result<Bytes>>) -> io::Result<bool> {
+    pieces.try_fold(false, |found, piece| Ok(found || piece?.contains(&b'\n')))
+}
+
+/// Text that no terminal takes for a command: control characters become their pictures, and
+/// characters that turn the direction of writing are marked.
+fn visible(text: &str) -> String {
+    let picture = |c: char| match c {
+        '\n' | '\t' => c,
+        '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
+        '\x7f' => '\u{2421}',
+        '\u{80}'..='\u{9f}' => '\u{fffd}',
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        _ => c,
+    };
+    text.chars().map(picture).collect()
+}
+
+/// An object on a line, its fields in alphabetical order, so the body comes first.
+fn object(letter: &Letter, out: &mut impl Write) -> io::Result<()> {
+    if is_text(letter.whole())? {
+        out.write_all(b"{\"body\":\"")?;
+        for text in characters(letter.whole()) {
+            let quoted = json(&Value::from(String::from_utf8_lossy(&text?)));
+            out.write_all(&quoted.as_bytes()[1..quoted.len() - 1])?;
+        }
+    } else {
+        out.write_all(b"{\"body_b64\":\"")?;
+        for bytes in letter.whole() {
+            out.write_all(BASE64.encode(&bytes?).as_bytes())?;
+        }
+    }
+    let others = json(&Value::Object(fields(letter)));
+    writeln!(out, "\",{}", &others[1..])
+}
+
+/// The documented fields of `--json`, without the body.
+fn fields(letter: &Letter) -> Map<String, Value> {
+    let Letter { seq, message, .. } = letter;
+    let mut object = Map::new();
+    let mut put = |name: &str, value: Value| object.insert(name.to_owned(), value);
+    put("id", message.id.to_string().into());
+    // Not in the store, so without a place there.
+    put("seq", if *seq == 0 { Value::Null } else { (*seq).into() });
+    put("time", clock::rfc3339(message.time_ms).into());
+    put("from", message.from.to_string().into());
+    put("to", message.to.to_string().into());
+    if let Target::Room(room) = &message.to {
+        put("room", room.to_string().into());
+    }
+    let headers = message.headers.iter().map(|(name, value)| (name.to_owned(), value.into()));
+    put("headers", Value::Object(headers.collect()));
+    put("size", letter.content.size().into());
+    object
+}
+
+/// JSON on one line, without a byte that a terminal would act on: JSON itself leaves DEL and the
+/// C1 controls as they are.
+pub(super) fn json(value: &Value) -> String {
+    let mut text = String::new();
+    for c in value.to_string().chars() {
+        if c.is_control() {
+            // Writing to a string does not fail.
+            let _ = write!(text, "\\u{:04x}", u32::from(c));
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
+/// Whether it is valid UTF-8.
+fn is_text(pieces: impl Iterator<Item = io::Result<Bytes>>) -> io::Result<bool> {
+    for bytes in characters(pieces) {
+        if str::from_utf8(&bytes?).is_err() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The same bytes, cut so that no piece ends within a character.
+fn characters(
+    pieces: impl Iterator<Item = io::Result<Bytes>>,
+) -> impl Iterator<Item = io::Result<Vec<u8>>> {
+    let mut begun = Vec::new();
+    pieces.map(Some).chain([None]).map(move |piece| {
+        let mut bytes = std::mem::take(&mut begun);
+        if let Some(piece) = piece {
+            bytes.extend_from_slice(&piece?);
+            begun = bytes.split_off(bytes.len() - begun_len(&bytes));
+        }
+        Ok(bytes)
+    })
+}
+
+/// Length of the character at the end that more bytes could complete.
+fn begun_len(bytes: &[u8]) -> usize {
+    let is_begun = |length: &usize| {
+        let error = str::from_utf8(&bytes[bytes.len() - length..]).err();
+        error.is_some_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
+    };
+    // A character has at most four bytes.
+    (1..=bytes.len().min(3)).find(is_begun).unwrap_or(0)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use std::fmt::Write as _;
+    use std::io;
+
+    use bytes::Bytes;
+    use data_encoding::BASE64;
+    use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_assert_eq, proptest};
+    use serde_json::Value;
+
+    use super::{Letter, PIECE_LEN, Style, characters, has_lines, is_text, json, render, visible};
+    use crate::cli::clock;
+    use crate::cli::content::{Content, Spool};
+    use crate::wire::{Body, Headers, Message, MsgId, Target, UserId};
+
+    fn letter(content: Content) -> Letter {
+        let user = |id: &str| -> UserId { id.parse().unwrap_or_else(|why| panic!("{why}")) };
+        let message = Message {
+            id: MsgId::new(1_700_000_000_000, [7; 10]),
+            from: user("alice"),
+            to: Target::User(user("bob")),
+            time_ms: 1_700_000_000_123,
+            headers: Headers::default(),
+            size: content.size(),
+            body: Body::default(),
+        };
+        Letter { seq: 5, message, content }
+    }
+
+    fn rendered(style: Style, content: Content) -> Vec<u8> {
+        let mut out = Vec::new();
+        render(style, &letter(content), &mut out).unwrap();
+        out
+    }
+
+    fn short(style: Style, body: &'static [u8]) -> Vec<u8> {
+        rendered(style, Content::Memory(body.into()))
+    }
+
+    /// The same by the shortest way, with all of it at once.
+    fn simple(style: Style, body: &[u8]) -> Vec<u8> {
+        let ends = body.ends_with(b"\n");
+        match style {
+            Style::Raw => body.to_vec(),
+            Style::Null => [body, b"\0"].concat(),
+            Style::Lines => [body, if ends { b"" } else { b"\n" }].concat(),
+            Style::Json => {
+                let line = String::from_utf8(short(Style::Json, b"")).unwrap();
+                let mut value: Value = serde_json::from_str(&line).unwrap();
+                value["size"] = body.len().into();
+                match str::from_utf8(body) {
+                    Ok(text) => value["body"] = text.into(),
+                    Err(_) => {
+                        value.as_object_mut().unwrap().remove("body");
+                        value["body_b64"] = BASE64.encode(body).into();
+                    }
+                }
+                format!("{}\n", json(&value)).into_bytes()
+            }
+            Style::Terminal { .. } => {
+                let text = String::from_utf8_lossy(body);
+                let text = text.strip_suffix('\n').unwrap_or(&text);
+                let gap = if text.contains('\n') { "\n" } else { " " };
+                let mut line = clock::local(1_700_000_000_123);
+                let _ = writeln!(line, " alice:{gap}{}", visible(text));
+                line.into_bytes()
+            }
+        }
+    }
+
+    const STYLES: [Style; 5] =
+        [Style::Terminal { color: false }, Style::Lines, Style::Null, Style::Raw, Style::Json];
+
+    #[test]
+    fn a_newline_is_added_where_there_is_none() {
+        assert_eq!(short(Style::Lines, b""), b"\n");
+        assert_eq!(short(Style::Lines, b"a"), b"a\n");
+        assert_eq!(short(Style::Lines, b"a\n"), b"a\n");
+        assert_eq!(short(Style::Raw, b"a"), b"a");
+        assert_eq!(short(Style::Null, b"a"), b"a\0");
+    }
+
+    #[test]
+    fn json_is_lossless() {
+        let text = String::from_utf8(short(Style::Json, b"a\"\x1b\x7f\xc2\x9b")).unwrap();
+        assert!(!text.trim_end().chars().any(char::is_control), "{text}");
+        assert_eq!(
+            text,
+            "{\"body\":\"a\\\"\\u001b\\u007f\\u009b\",\"from\":\"alice\",\"headers\":{},\
+             \"id\":\"018bcfe5-6800-7707-8707-070707070707\",\"seq\":5,\"size\":6,\
+             \"time\":\"2023-11-14T22:13:20.123Z\",\"to\":\"bob\"}\n"
+        );
+        let value: Value = serde_json::from_slice(&short(Style::Json, b"\xff\0")).unwrap();
+        assert_eq!(value["body_b64"], "/wA=");
+        assert!(value.get("body").is_none());
+        assert_eq!(json(&"\u{85}".into()), "\"\\u0085\"");
+    }
+
+    #[test]
+    fn a_terminal_gets_no_controls() {
+        assert_eq!(visible("a\tb\x1b[2Jc\x07\r\n\x7f\u{9b}\u{202e}x"), "a\tb␛[2Jc␇␍\n␡��x");
+        let text = short(Style::Terminal { color: false }, b"\x1b]0;x\x07\xff");
+        let text = String::from_utf8(text).unwrap();
+        assert!(!text.trim_end().chars().any(char::is_control), "{text:?}");
+    }
+
+    /// Bytes with much that matters where they are cut.
+    fn bodies() -> impl Strategy<Value = Vec<u8>> {
+        let bit = prop::sample::select(vec![
+            &b"a"[..],
+            b"\n",
+            b"\x1b",
+            b"\"",
+            b"\xff",
+            b"\xc3",
+            b"\xe2\x82",
+            b"\xf0\x9f\x98",
+            "ä\u{9b}€😀".as_bytes(),
+        ]);
+        let text =
+            prop::collection::vec(prop::sample::select(vec!["a", "ä", "€", "😀", "\n"]), 0..20);
+        let text = text.prop_map(|text| text.concat().into_bytes());
+        prop::strategy::Union::new([
+            prop::collection::vec(bit, 0..20).prop_map(|bits| bits.concat()).boxed(),
+            text.boxed(),
+        ])
+    }
+
+    fn cut(body: &[u8], lengths: &[usize]) -> Vec<io::Result<Bytes>> {
+        let (mut pieces, mut rest) = (vec![], body);
+        for length in lengths.iter().cycle() {
+            let (piece, more) = rest.split_at(rest.len().min(*length));
+            pieces.push(Ok(Bytes::copy_from_slice(piece)));
+            rest = more;
+            if rest.is_empty() {
+                return pieces;
+            }
+        }
+        pieces
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn where_it_is_cut_does_not_matter(
+            body in bodies(),
+            lengths in prop::collection::vec(1..6_usize, 1..6),
+        ) {
+            let pieces = || cut(&body, &lengths).into_iter();
+            prop_assert_eq!(is_text(pieces()).unwrap(), str::from_utf8(&body).is_ok());
+            prop_assert_eq!(has_lines(pieces()).unwrap(), body.contains(&b'\n'));
+            let lossy: String = characters(pieces())
+                .map(|text| String::from_utf8_lossy(&text.unwrap()).into_owned())
+                .collect();
+            prop_assert_eq!(lossy, String::from_utf8_lossy(&body));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn a_long_body_is_rendered_like_a_short_one(
+            filler in prop::sample::select(vec!["a", "ä", "€", "\u{1b}"]),
+            times in repeats(),
+            seam in bodies(),
+            end in bodies(),
+            on_disk in any::<bool>(),
+        ) {
+            let body =
+                [filler.repeat(times).as_bytes(), &seam, filler.repeat(times).as_bytes(), &end]
+                    .concat();
+            let content = if on_disk {
+                let mut spool = Spool::new();
+                spool.push(&body).unwrap();
+                spool.finish().unwrap()
+            } else {
+                Content::Memory(body.clone().into())
+            };
+            for style in STYLES {
+                let (long, whole) = (rendered(style, content.clone()), simple(style, &body));
+                prop_assert_eq!(long == whole, true, "{:?}, {} bytes", style, body.len());
+            }
+        }
+    }
+
+    /// So that what follows lies where a piece ends.
+    fn repeats() -> impl Strategy<Value = usize> {
+        let near = (0..20_usize).prop_map(|less| PIECE_LEN - less);
+        prop::strategy::Union::new([Just(0).boxed(), near.boxed(), (0..600_000_usize).boxed()])
+    }
+}

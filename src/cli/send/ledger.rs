@@ -1,0 +1,246 @@
+//! Who has been sent what, and what came of it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+
+use anyhow::Result;
+use serde_json::Value;
+
+use crate::cli::content::Content;
+use crate::cli::fail::{self, Exit, Failure};
+use crate::cli::input::{self, Cut};
+use crate::cli::progress::Progress;
+use crate::cli::{Talk, clock, print};
+use crate::logic::{Draft, Event};
+use crate::wire::{MsgId, PART_LEN_MAX, Target};
+
+use super::{SendArgs, draft};
+
+/// How often progress is shown.
+const PROGRESS_MS: u64 = 1_000;
+/// Refusals that are told one by one.
+const TOLD_MAX: u64 = 10;
+
+/// Who has been sent what, and what came of it.
+pub(super) struct Ledger<'a> {
+    json: bool,
+    volatile: bool,
+    /// One message to one target: its failure is told at the end, as the whole command's.
+    single: bool,
+    server: &'a str,
+    talk: Talk,
+    /// Number of the message in the input, from 1.
+    number: u64,
+    unanswered: BTreeMap<MsgId, Sent>,
+    accepted: u64,
+    refused: u64,
+    first: Option<anyhow::Error>,
+    /// Of the long message that is on its way.
+    bar: Option<(MsgId, Progress)>,
+    /// When the number of messages was shown last, and whether it was at all.
+    shown_ms: u64,
+    shows: bool,
+}
+
+/// A message to one target.
+struct Sent {
+    number: u64,
+    to: Target,
+    content: Content,
+}
+
+impl<'a> Ledger<'a> {
+    pub(super) fn new(args: &SendArgs, one: bool, server: &'a str, talk: Talk) -> Self {
+        Self {
+            json: args.json,
+            volatile: args.volatile,
+            single: one && args.targets.0.len() == 1,
+            server,
+            talk,
+            number: 0,
+            unanswered: BTreeMap::new(),
+            accepted: 0,
+            refused: 0,
+            first: None,
+            bar: None,
+            shown_ms: 0,
+            shows: false,
+        }
+    }
+
+    /// The next message of the input, once for each target.
+    pub(super) fn drafts(&mut self, cut: Result<Cut>, targets: &[Target]) -> VecDeque<Draft> {
+        self.number += 1;
+        let begun = match cut {
+            Ok(Cut::Body(content)) => content.part(0).map(|body| (content, body)),
+            Ok(Cut::TooLong) => {
+                self.failed(input::too_long().into());
+                return VecDeque::new();
+            }
+            Err(error) => {
+                self.failed(error);
+                return VecDeque::new();
+            }
+        };
+        let (content, body) = match begun {
+            Ok(begun) => begun,
+            Err(error) => {
+                self.failed(unreadable(error));
+                return VecDeque::new();
+            }
+        };
+        let drafts = targets.iter().map(|to| {
+            let draft = draft(to.clone(), content.size(), body.clone(), self.volatile);
+            let (to, content) = (to.clone(), content.clone());
+            self.unanswered.insert(draft.id, Sent { number: self.number, to, content });
+            draft
+        });
+        drafts.collect()
+    }
+
+    /// The client wants a part of this message: where it is. `None` if it is answered already.
+    pub(super) fn part(&mut self, id: MsgId, index: u64) -> Option<Content> {
+        let Sent { to, content, .. } = self.unanswered.get(&id)?;
+        let (talk, size) = (self.talk, content.size());
+        let fresh = || (id, Progress::new(talk, size, "to", to));
+        self.bar.take_if(|(of, _)| *of != id);
+        let (_, bar) = self.bar.get_or_insert_with(fresh);
+        bar.at(index.saturating_mul(PART_LEN_MAX as u64));
+        Some(content.clone())
+    }
+
+    pub(super) fn told(&mut self, event: &Event) {
+        match *event {
+            Event::Accepted { id, duplicate } => {
+                self.went(id, &[("state", "accepted".into()), ("duplicate", duplicate.into())]);
+            }
+            Event::Passed { id, readers } => {
+                self.went(id, &[("state", "passed".into()), ("readers", readers.into())]);
+            }
+            Event::Refused { id, why } => {
+                self.failed_at(id, "refused", |to, server| fail::refusal(why, to, server).into());
+            }
+            Event::Uncertain { id } => {
+                self.failed_at(id, "unknown", |_, server| fail::uncertain(server).into());
+            }
+            Event::Offline => {
+                let text = format!("no link to {}, trying again", self.server);
+                self.note(&text);
+            }
+            _ => {}
+        }
+    }
+
+    fn went(&mut self, id: MsgId, state: &[(&str, Value)]) {
+        let Some(Sent { number, to, .. }) = self.answered(id) else { return };
+        self.accepted += 1;
+        self.progress();
+        self.print(id, number, &to, state);
+    }
+
+    fn answered(&mut self, id: MsgId) -> Option<Sent> {
+        let sent = self.unanswered.remove(&id)?;
+        self.bar.take_if(|(of, _)| *of == id);
+        Some(sent)
+    }
+
+    /// `why` is given the target and the server.
+    fn failed_at(&mut self, id: MsgId, state: &str, why: impl FnOnce(&str, &str) -> anyhow::Error) {
+        let Some(Sent { number, to, .. }) = self.answered(id) else { return };
+        let failure = why(&to.to_string(), self.server);
+        self.print(
+            id,
+            number,
+            &to,
+            &[("state", state.into()), ("error", failure.to_string().into())],
+        );
+        if !self.single && self.refused < TOLD_MAX {
+            self.note(&format!("message {number} to {to}: {failure}"));
+        }
+        self.failed(failure);
+    }
+
+    /// Once a second.
+    fn progress(&mut self) {
+        let now_ms = clock::now_ms();
+        if now_ms >= self.shown_ms + PROGRESS_MS {
+            // Not at once: most sends are over by then.
+            if std::mem::replace(&mut self.shown_ms, now_ms) > 0 {
+                let text = format!("qmsg: {} messages accepted", self.accepted);
+                fail::progress(self.talk, Some(&text));
+                self.shows = true;
+            }
+        }
+    }
+
+    fn failed(&mut self, error: anyhow::Error) {
+        self.refused += 1;
+        self.first.get_or_insert(error);
+    }
+
+    fn print(&mut self, id: MsgId, number: u64, to: &Target, more: &[(&str, Value)]) {
+        if !self.json {
+            return;
+        }
+        // stdout may be the same terminal.
+        self.clear();
+        let mut fields = vec![("id", id.to_string().into()), ("to", to.to_string().into())];
+        fields.push(("number", number.into()));
+        fields.extend_from_slice(more);
+        // What has been sent stays sent, whether or not somebody reads about it.
+        let _ = print::object(&fields);
+    }
+
+    /// What cannot be read any more is not sent.
+    pub(super) fn unreadable(&mut self, id: MsgId, error: io::Error) {
+        self.failed_at(id, "refused", |_, _| unreadable(error));
+    }
+
+    pub(super) fn is_answered(&self) -> bool {
+        self.unanswered.is_empty()
+    }
+
+    /// Says something, on a line of its own.
+    fn note(&mut self, text: &str) {
+        self.clear();
+        fail::note(self.talk, text);
+    }
+
+    /// Takes what is shown of progress off the terminal.
+    pub(super) fn clear(&mut self) {
+        if let Some((_, bar)) = &mut self.bar {
+            bar.hide();
+        }
+        if std::mem::take(&mut self.shows) {
+            fail::progress(self.talk, None);
+        }
+    }
+
+    /// For an end in the middle.
+    pub(super) fn note_accepted(&mut self) {
+        if self.accepted > 0 {
+            self.note(&format!("{} messages were accepted before", self.accepted));
+        }
+    }
+
+    /// All is answered: how did it go?
+    pub(super) fn close(self) -> Result<Exit> {
+        match self.first {
+            None => Ok(Exit::Success),
+            Some(error) if self.accepted == 0 => Err(error),
+            Some(error) => {
+                let (refused, all) = (self.refused, self.refused + self.accepted);
+                let what = format!("{refused} of {all} messages were not stored");
+                Err(error.context(
+                    Failure::new(Exit::Partial, what).hint("the others were; --json tells which"),
+                ))
+            }
+        }
+    }
+}
+
+fn unreadable(error: io::Error) -> anyhow::Error {
+    Failure::new(Exit::Data, "the message could not be read to its end")
+        .hint("it was not sent; send a copy of the file, one that nobody writes to")
+        .because(error)
+}
