@@ -6,4 +6,5 @@ mod delivery;
 mod hostile;
 mod kill;
 pub(crate) mod kit;
+mod large;
 mod stdin;

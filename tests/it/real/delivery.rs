@@ -1,24 +1,12 @@
 //! Messages from end to end.
 
-use super::kit::{Home, Server, Stream, start};
+use super::kit::{Home, Server, Stream, noise, start};
 
 fn setup(ids: &[&str]) -> (Home, Server) {
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, ids);
     (home, server)
-}
-
-/// Bytes without a pattern (xorshift64).
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state as u8
-    };
-    std::iter::repeat_with(next).take(length).collect()
 }
 
 #[test]

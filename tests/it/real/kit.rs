@@ -13,6 +13,9 @@ use tempfile::TempDir;
 /// How long anything may take before the test is called failed.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
+/// How long a look at a process may be ago.
+const GLANCE: Duration = Duration::from_millis(5);
+
 /// Pieces of output that wait to be looked at; a process with more has to wait.
 const PIECES_MAX: usize = 4096;
 
@@ -163,6 +166,19 @@ pub(crate) fn start_with(mut command: Command, input: Vec<u8>) -> Running {
     running
 }
 
+/// Bytes without a pattern (xorshift64).
+pub(crate) fn noise(length: usize) -> Vec<u8> {
+    let (mut state, mut bytes) = (0x9e37_79b9_7f4a_7c15_u64, Vec::with_capacity(length + 8));
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
+
 fn read(stream: Stream, mut from: impl Read + Send + 'static, to: SyncSender<(Stream, Vec<u8>)>) {
     thread::spawn(move || {
         let mut buffer = vec![0; 64 << 10];
@@ -195,6 +211,22 @@ impl Running {
         let status = self.child.wait().unwrap();
         let stderr = String::from_utf8_lossy(&self.stderr).into_owned();
         Said { code: code(status), stdout: std::mem::take(&mut self.stdout), stderr }
+    }
+
+    /// Waits for its end; the most memory it had until shortly before, in KiB.
+    #[cfg(target_os = "linux")]
+    #[track_caller]
+    pub(crate) fn end_with_peak(mut self) -> (Said, u64) {
+        let mut peak = 0;
+        loop {
+            peak = peak.max(peak_kib(&self.child));
+            match self.pieces.recv_timeout(GLANCE) {
+                Ok((Stream::Out, piece)) => self.stdout.extend(piece),
+                Ok((Stream::Err, piece)) => self.stderr.extend(piece),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return (self.end(), peak),
+            }
+        }
     }
 
     #[track_caller]
@@ -243,6 +275,14 @@ impl Drop for Running {
 fn code(status: ExitStatus) -> Option<i32> {
     use std::os::unix::process::ExitStatusExt;
     status.code().or_else(|| status.signal().map(|number| 128 + number))
+}
+
+/// The most memory that a process has had, in KiB; 0 of one that has ended.
+#[cfg(target_os = "linux")]
+pub(crate) fn peak_kib(child: &Child) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.map_or(0, |kib| kib.trim().trim_end_matches(" kB").parse().unwrap())
 }
 
 fn signal(child: &Child, name: &str) {
