@@ -2,6 +2,8 @@
 //! disk that temporary directories are on.
 #![expect(clippy::unwrap_used, reason = "a reading that cannot be taken ends the bench")]
 
+#[expect(dead_code, reason = "growth uses the rest")]
+mod filling;
 #[path = "../it/real/kit.rs"]
 #[expect(dead_code, reason = "the tests use the rest")]
 mod kit;

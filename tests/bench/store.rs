@@ -1,32 +1,23 @@
 //! The store alone, by `cargo bench -- store`: messages a second, checkpoints and syncs included.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Instant;
 
-use jiff::Timestamp;
-use qmsg::durable::{Cursor, Found, Outcome, Quotas, Read, Ticket, Write};
-use qmsg::store::{Done, Store};
-use qmsg::wire::{Body, Headers, Message, MsgId, Pin, Target, UserId};
+use qmsg::durable::{Cursor, Found, Quotas, Read, Ticket, Write};
+use qmsg::wire::{Pin, RoomName, Target};
 use tempfile::TempDir;
 
+use super::filling::{BATCH, Filling, now_ms, user};
 use super::row;
 
-const BATCH: usize = 1024;
 const LOGS: usize = 1_000;
 const ONE_LOG_BATCHES: usize = 1_000;
 const MANY_LOGS_BATCHES: usize = 100;
 const PAGE_MESSAGES: u32 = 1024;
 const PAGE_BYTES: u64 = 4 << 20;
-/// Batches that are under way while the next is made.
-const AHEAD: usize = 2;
+const BODY_LEN: usize = 100;
 
-struct Bench {
-    store: Store,
-    done: Receiver<Done>,
-    ids: u64,
-}
+struct Bench(Filling);
 
 /// Appends, pages and settles of one log, of many, by one sender, by many, with old ids.
 pub(crate) fn all() {
@@ -45,7 +36,7 @@ pub(crate) fn all() {
         (n % LOGS, n % LOGS, now - back_ms)
     });
     bench.pages("pages of one of 1,000 logs", 5, PAGE_MESSAGES, MANY_LOGS_BATCHES);
-    bench.store.close();
+    bench.0.close();
     let size = std::fs::metadata(dir.path().join("store.db")).unwrap().len();
     let messages = (ONE_LOG_BATCHES + 3 * MANY_LOGS_BATCHES) * BATCH;
     row("bytes of file a message", &format!("{}", size / messages as u64));
@@ -57,36 +48,9 @@ pub(crate) fn all() {
 
 impl Bench {
     fn open(dir: &Path, quotas: Quotas) -> Self {
-        let (tell, done) = sync_channel(AHEAD);
-        let store = Store::open(dir, quotas, move |done| drop(tell.send(done))).unwrap();
-        let mut bench = Self { store, done, ids: 0 };
-        let key = Pin([1; 32]);
-        let claim = |n| {
-            let id = user(n);
-            (Ticket(0), Write::Claim { id, key, code_needed: false, code: None, now_ms: 0 })
-        };
-        bench.store.commit((0..LOGS).map(claim).collect());
-        bench.answer();
-        bench
-    }
-
-    fn answer(&mut self) -> Vec<(Ticket, Outcome)> {
-        match self.done.recv().unwrap() {
-            Done::Durable(answers) => answers,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn message(&mut self, from: UserId, to: Target, id_ms: u64) -> Write {
-        self.ids += 1;
-        let mut random = [7; 10];
-        // In no order within a millisecond, as those that clients make.
-        random[..8].copy_from_slice(&self.ids.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
-        let (id, time_ms) = (MsgId::new(id_ms, random), id_ms);
-        let (headers, body) = (Headers::default(), Body(vec![b'x'; 100].into()));
-        let size = body.len() as u64;
-        let message = Message { id, from, to, time_ms, headers, size, body };
-        Write::Append { message: Arc::new(message), upload: None }
+        let mut filling = Filling::open(dir, quotas);
+        filling.claim((0..LOGS).map(user), Pin([1; 32]));
+        Self(filling)
     }
 
     /// Sender, target and time of the id of each message by its number.
@@ -95,23 +59,14 @@ impl Bench {
         for batch in 0..batches {
             let writes = (batch * BATCH..(batch + 1) * BATCH).map(|n| {
                 let (from, to, id_ms) = of(n);
-                (Ticket(n as u64), self.message(user(from), Target::User(user(to)), id_ms))
+                let to = Target::User(user(to));
+                (Ticket(n as u64), self.0.message(&user(from), &to, id_ms, BODY_LEN))
             });
             let writes = writes.collect();
-            self.store.commit(writes);
-            if batch >= AHEAD {
-                self.expect_stored();
-            }
+            self.0.commit(writes);
         }
-        for _ in 0..AHEAD.min(batches) {
-            self.expect_stored();
-        }
+        self.0.finish();
         rate(what, batches * BATCH, start);
-    }
-
-    fn expect_stored(&mut self) {
-        let answers = self.answer();
-        assert!(answers.iter().all(|(_, outcome)| matches!(outcome, Outcome::Stored { .. })));
     }
 
     fn pages(&mut self, what: &str, log: usize, messages: u32, expected: usize) {
@@ -120,8 +75,8 @@ impl Bench {
         while seen < expected {
             let logs = vec![(Target::User(user(log)), after)];
             let (reader, bytes) = (user(log), PAGE_BYTES);
-            self.store.read(Ticket(0), Read::Page { logs, reader, messages, bytes });
-            let Done::Found(_, Found::Page(page)) = self.done.recv().unwrap() else { panic!() };
+            let page = self.0.read(Read::Page { logs, reader, messages, bytes });
+            let Found::Page(page) = page else { panic!("no page") };
             seen += page.items.len();
             after = page.through;
         }
@@ -137,36 +92,27 @@ impl Bench {
                 let cursor = Cursor { through: round, ordinal: round, above: vec![] };
                 (Ticket(0), Write::Settle { user, log, cursor, messages: 1, bytes: 100 })
             };
-            self.store.commit((0..LOGS).map(settle).collect());
-            self.answer();
+            self.0.commit((0..LOGS).map(settle).collect());
+            self.0.finish();
         }
         rate("settles of 1,000 logs", MANY_LOGS_BATCHES * LOGS, start);
     }
 
     fn room(&mut self, what: &str) {
-        let room = "ops".parse().unwrap();
-        self.store.commit(vec![(Ticket(0), Write::Enter { user: user(0), room })]);
-        self.answer();
+        let (user, room): (_, RoomName) = (user(0), "ops".parse().unwrap());
+        self.0.write_all([Write::Enter { user: user.clone(), room: room.clone() }].into_iter());
+        let room = Target::Room(room);
         for (what, batch, batches) in [(what, BATCH, 300), ("  one a batch", 1, 1000)] {
             let start = Instant::now();
             for _ in 0..batches {
-                let to = || "@ops".parse().unwrap();
-                let writes = (0..batch).map(|_| (Ticket(0), self.message(user(0), to(), now_ms())));
-                let writes = writes.collect();
-                self.store.commit(writes);
-                self.expect_stored();
+                let message = |_| (Ticket(0), self.0.message(&user, &room, now_ms(), BODY_LEN));
+                let writes = (0..batch).map(message).collect();
+                self.0.commit(writes);
+                self.0.finish();
             }
             rate(what, batch * batches, start);
         }
     }
-}
-
-fn user(n: usize) -> UserId {
-    format!("user-{n}").parse().unwrap()
-}
-
-fn now_ms() -> u64 {
-    Timestamp::now().as_millisecond() as u64
 }
 
 fn rate(what: &str, messages: usize, start: Instant) {

@@ -14,8 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
-use crate::now_ns;
-use crate::options::Options;
+use crate::clock::now_ns;
 
 /// Handshakes at a time.
 const AT_ONCE: usize = 32;
@@ -57,11 +56,10 @@ pub(crate) struct Client {
 }
 
 impl Server {
-    /// Must be called inside a tokio runtime.
-    pub(crate) fn new(options: &Options) -> Result<Self> {
-        let (host, port) =
-            options.text("server", "127.0.0.1:24433").rsplit_once(':').context("HOST:PORT")?;
-        let identity = Identity::load_or_create(Path::new(options.text("key", "peer.key.pem")))?;
+    /// Must be called inside a tokio runtime. The key is made if there is none.
+    pub(crate) fn new(address: &str, key: &Path) -> Result<Self> {
+        let (host, port) = address.rsplit_once(':').context("HOST:PORT")?;
+        let identity = Identity::load_or_create(key)?;
         Ok(Self { host: host.into(), port: port.parse()?, identity, dialer: Dialer::new()? })
     }
 
@@ -103,7 +101,8 @@ impl Server {
         self.start(id, Wants::Visit)?.end().await
     }
 
-    fn start(&self, id: &str, wants: Wants) -> Result<Client> {
+    /// A client on its way.
+    pub(crate) fn start(&self, id: &str, wants: Wants) -> Result<Client> {
         let dial = DialSettings {
             host: self.host.clone(),
             port: self.port,
@@ -151,6 +150,37 @@ impl Client {
         Ok(())
     }
 
+    /// Sends so many messages, as fast as they are taken, until the last is answered: how many
+    /// volatile ones nobody read.
+    pub(crate) async fn publish(&mut self, draft: &Draft, count: u64) -> Result<u64> {
+        let (commands, events) = (&self.commands, &mut self.events);
+        let send = async {
+            for _ in 0..count {
+                commands.send(again(draft)?).await?;
+            }
+            anyhow::Ok(())
+        };
+        let answers = async {
+            let (mut answered, mut lost) = (0, 0);
+            while answered < count {
+                for event in events.recv().await.context("the client has ended")? {
+                    match event {
+                        Event::Accepted { .. } => answered += 1,
+                        Event::Passed { readers, .. } => {
+                            answered += 1;
+                            lost += u64::from(readers == 0);
+                        }
+                        Event::Refused { why, .. } => bail!("refused: {why:?}"),
+                        Event::Uncertain { .. } | Event::Offline => bail!("the link was lost"),
+                        _ => {}
+                    }
+                }
+            }
+            Ok(lost)
+        };
+        tokio::try_join!(send, answers).map(|((), lost)| lost)
+    }
+
     /// Takes the messages of the next batch: how many there are.
     pub(crate) async fn take(&mut self) -> Result<u64> {
         let seqs: Vec<_> = self.next().await?.iter().filter_map(seq).collect();
@@ -185,11 +215,6 @@ impl Client {
         self.events.try_recv() == Err(mpsc::error::TryRecvError::Empty)
     }
 
-    /// The two sides of it, for use at one time.
-    pub(crate) fn split(&mut self) -> (&mpsc::Sender<Command>, &mut mpsc::Receiver<Vec<Event>>) {
-        (&self.commands, &mut self.events)
-    }
-
     /// Lets it do what it has to do, and leave.
     pub(crate) async fn end(self) -> Result<()> {
         let Self { commands, mut events, end } = self;
@@ -207,15 +232,20 @@ fn seq(event: &Event) -> Option<Seq> {
     }
 }
 
-/// A message of so many bytes.
-pub(crate) fn draft(to: &Target, body: &Body, volatile: bool) -> Result<Command> {
+/// A message of so many bytes, to be sent by [`again`] any number of times.
+pub(crate) fn draft(to: &Target, len: usize, volatile: bool) -> Draft {
+    let (id, to, size) = (MsgId::new(0, [0; 10]), to.clone(), len as u64);
+    Draft { id, to, headers: Headers::default(), size, body: body(len), volatile }
+}
+
+/// The same message with a new id.
+pub(crate) fn again(draft: &Draft) -> Result<Command> {
     let mut random = [0; 10];
     rand::fill(&mut random).ok().context("no random bytes")?;
     let id = MsgId::new(Timestamp::now().as_millisecond().unsigned_abs(), random);
-    let (to, size, body) = (to.clone(), body.len() as u64, body.clone());
-    Ok(Command::Send(Draft { id, to, headers: Headers::default(), size, body, volatile }))
+    Ok(Command::Send(Draft { id, ..draft.clone() }))
 }
 
-pub(crate) fn body(len: usize) -> Body {
+fn body(len: usize) -> Body {
     Body(vec![b'x'; len].into())
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::now_ns;
+use crate::clock::now_ns;
 use crate::options::Options;
 
 /// Reads so many messages of bob's. Whether it is attached by the first does not matter: they wait.

@@ -6,6 +6,7 @@
 //! nanoseconds of the system's monotonic clock, so that those of two processes can be compared.
 
 mod client;
+mod clock;
 mod lines;
 mod many;
 mod options;
@@ -16,7 +17,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use options::Options;
-use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
@@ -48,21 +48,6 @@ async fn run(work: &str, options: &Options) -> Result<serde_json::Value> {
         "send" => lines::send(options),
         _ => bail!("no such work: {work}"),
     }
-}
-
-/// Now, in nanoseconds that all processes count alike.
-fn now_ns() -> u64 {
-    nanoseconds(ClockId::Monotonic)
-}
-
-/// What this process has used of processors.
-fn cpu() -> Duration {
-    Duration::from_nanos(nanoseconds(ClockId::ProcessCPUTime))
-}
-
-fn nanoseconds(clock: ClockId) -> u64 {
-    let time = clock_gettime(clock);
-    time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
 }
 
 /// In microseconds. `times` are sorted, and there are some.

@@ -10,15 +10,16 @@ use qmsg::wire::{RoomName, Target};
 use serde_json::{Value, json};
 use tokio::task::{JoinSet, spawn_blocking};
 
-use crate::client::{Client, Server, Wants, body, draft};
+use crate::client::{Client, Wants, again, draft};
+use crate::clock::cpu;
 use crate::options::Options;
-use crate::{cpu, quantile_us};
+use crate::quantile_us;
 
 /// Members of a room take so many messages each.
 pub(crate) async fn fan(options: &Options) -> Result<Value> {
     let (count, per) = (options.number("count", 1_000)?, options.number("per", 2_000)?);
     let room: RoomName = options.text("room", "fan").parse()?;
-    let mut members = Server::new(options)?.clients(count, Wants::Listen).await?;
+    let mut members = options.server()?.clients(count, Wants::Listen).await?;
     for member in &mut members {
         member.tell(Command::Enter(room.clone())).await?;
         member.until(|event| matches!(event, Event::Entered { .. })).await?;
@@ -44,7 +45,7 @@ pub(crate) async fn fan(options: &Options) -> Result<Value> {
 /// Listeners with nothing to do, until there is a line on stdin.
 pub(crate) async fn idle(options: &Options) -> Result<Value> {
     let count = options.number("count", 1_000)?;
-    let mut clients = Server::new(options)?.clients(count, Wants::Listen).await?;
+    let mut clients = options.server()?.clients(count, Wants::Listen).await?;
     println!("READY");
     spawn_blocking(|| io::stdin().read_line(&mut String::new())).await??;
     let mut held = 0;
@@ -63,17 +64,17 @@ async fn end(clients: Vec<Client>) -> Result<()> {
 /// Senders who wait for each answer before they send again.
 pub(crate) async fn closed(options: &Options) -> Result<Value> {
     let to: Target = options.text("to", "bob").parse()?;
-    let (volatile, body) = (options.volatile(), body(options.number("size", 100)?));
+    let draft = draft(&to, options.number("size", 100)?, options.volatile());
     let time = Duration::from_secs_f64(options.number("secs", 5.0)?);
-    let clients = Server::new(options)?.clients(options.number("conc", 1)?, Wants::Send).await?;
+    let clients = options.server()?.clients(options.number("conc", 1)?, Wants::Send).await?;
     let start = Instant::now();
     let sender = |mut client: Client| {
-        let (to, body) = (to.clone(), body.clone());
+        let draft = draft.clone();
         async move {
             let mut times = Vec::new();
             while start.elapsed() < time {
                 let sent = Instant::now();
-                client.tell(draft(&to, &body, volatile)?).await?;
+                client.tell(again(&draft)?).await?;
                 client.until(is_answer).await?;
                 times.push(sent.elapsed());
             }
@@ -105,7 +106,7 @@ fn is_answer(event: &Event) -> bool {
 
 /// Connections, each until the server knows who it is.
 pub(crate) async fn handshakes(options: &Options) -> Result<Value> {
-    let server = Server::new(options)?;
+    let server = options.server()?;
     let time = Duration::from_secs_f64(options.number("secs", 3.0)?);
     let claimed = server.clients(options.number("conc", 16)?, Wants::Send).await?;
     let numbers = 0..claimed.len();

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::{Context, Result};
+
+use crate::client::Server;
 
 pub(crate) struct Options(BTreeMap<String, String>);
 
@@ -27,6 +30,12 @@ impl Options {
     {
         let given = self.0.get(name).map(|value| value.parse());
         given.transpose().with_context(|| name.to_owned()).map(|value| value.unwrap_or(default))
+    }
+
+    /// Where to go. Must be called inside a tokio runtime.
+    pub(crate) fn server(&self) -> Result<Server> {
+        let address = self.text("server", "127.0.0.1:24433");
+        Server::new(address, Path::new(self.text("key", "peer.key.pem")))
     }
 
     /// Whether messages go only to those who read now.

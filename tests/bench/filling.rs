@@ -1,0 +1,140 @@
+//! A store that is filled without a server: what is to be large is large sooner.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use qmsg::durable::{Found, Outcome, Quotas, Read, Ticket, Write};
+use qmsg::store::{Done, Store};
+use qmsg::wire::{Body, Headers, Message, MsgId, Pin, Target, UserId};
+
+/// Writes that are made durable together.
+pub(crate) const BATCH: usize = 1024;
+/// Bytes of bodies that are.
+const BATCH_BYTES: usize = 16 << 20;
+/// Batches that are under way while the next is made.
+const AHEAD: usize = 2;
+
+/// An open store.
+pub(crate) struct Filling {
+    store: Store,
+    done: Receiver<Done>,
+    /// Batches without an answer.
+    unanswered: usize,
+    ids: u64,
+    /// Of the last message, which the next one shares if it is as long.
+    body: Bytes,
+}
+
+impl Filling {
+    pub(crate) fn open(dir: &Path, quotas: Quotas) -> Self {
+        let (tell, done) = sync_channel(AHEAD);
+        let store = Store::open(dir, quotas, move |done| drop(tell.send(done))).unwrap();
+        Self { store, done, unanswered: 0, ids: 0, body: Bytes::new() }
+    }
+
+    /// Puts away what was written.
+    pub(crate) fn close(mut self) {
+        self.finish();
+        self.store.close();
+    }
+
+    /// Gives ids to a key.
+    pub(crate) fn claim(&mut self, ids: impl Iterator<Item = UserId>, key: Pin) {
+        let code_needed = false;
+        let claim = |id| Write::Claim { id, key, code_needed, code: None, now_ms: 0 };
+        self.write_all(ids.map(claim));
+    }
+
+    /// Has as many batches made as there are writes for, until all are durable.
+    pub(crate) fn write_all(&mut self, writes: impl Iterator<Item = Write>) {
+        let mut writes = writes.peekable();
+        while writes.peek().is_some() {
+            self.commit(writes.by_ref().take(BATCH).map(|write| (Ticket(0), write)).collect());
+        }
+        self.finish();
+    }
+
+    /// Messages of so many bytes from one user, to one target after the other.
+    pub(crate) fn append_all(&mut self, from: &UserId, to: &[Target], count: usize, len: usize) {
+        let (batch, mut targets) = (BATCH.min(BATCH_BYTES / len), to.iter().cycle());
+        for start in (0..count).step_by(batch) {
+            let messages = targets.by_ref().take(batch.min(count - start));
+            let writes = messages.map(|to| (Ticket(0), self.message(from, to, now_ms(), len)));
+            let writes = writes.collect();
+            self.commit(writes);
+        }
+        self.finish();
+    }
+
+    /// One with a new id of that time.
+    pub(crate) fn message(&mut self, from: &UserId, to: &Target, id_ms: u64, len: usize) -> Write {
+        self.ids += 1;
+        if self.body.len() != len {
+            self.body = vec![b'x'; len].into();
+        }
+        let mut random = [7; 10];
+        // In no order within a millisecond, as those that clients make.
+        random[..8].copy_from_slice(&self.ids.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
+        let message = Message {
+            id: MsgId::new(id_ms, random),
+            from: from.clone(),
+            to: to.clone(),
+            time_ms: id_ms,
+            headers: Headers::default(),
+            size: len as u64,
+            body: Body(self.body.clone()),
+        };
+        Write::Append { message: Arc::new(message), upload: None }
+    }
+
+    /// Asks for a batch, and waits until only the last few have no answer.
+    pub(crate) fn commit(&mut self, batch: Vec<(Ticket, Write)>) {
+        self.store.commit(batch);
+        self.unanswered += 1;
+        if self.unanswered > AHEAD {
+            self.answered();
+        }
+    }
+
+    /// Waits for all answers.
+    pub(crate) fn finish(&mut self) {
+        while self.unanswered > 0 {
+            self.answered();
+        }
+    }
+
+    fn answered(&mut self) {
+        let Done::Durable(answers) = self.done.recv().unwrap() else { panic!("no batch") };
+        self.unanswered -= 1;
+        for (_, outcome) in answers {
+            let done = matches!(
+                outcome,
+                Outcome::Stored { .. }
+                    | Outcome::Claimed { .. }
+                    | Outcome::Settled
+                    | Outcome::Member { .. }
+            );
+            assert!(done, "{outcome:?}");
+        }
+    }
+
+    /// Looks something up; nothing else is under way.
+    pub(crate) fn read(&mut self, read: Read) -> Found {
+        self.store.read(Ticket(0), read);
+        match self.done.recv().unwrap() {
+            Done::Found(_, found) => found,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+pub(crate) fn user(number: usize) -> UserId {
+    format!("user-{number}").parse().unwrap()
+}
+
+pub(crate) fn now_ms() -> u64 {
+    Timestamp::now().as_millisecond() as u64
+}
