@@ -1,0 +1,115 @@
+//! What one message costs the server: stored for one reader, who is there.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use qmsg::logic::{Draft, Event};
+use qmsg::wire::{RoomName, Target};
+use serde_json::{Value, json};
+use tokio::time::interval;
+
+use crate::client::{Client, Server, Wants, again, draft};
+use crate::host::Host;
+use crate::spread::Spread;
+use crate::{Sizes, row};
+
+pub(crate) const SENDER: &str = "sender";
+pub(crate) const READER: &str = "reader";
+pub(crate) const BODY_LEN: usize = 100;
+
+/// How often it is seen that time goes by.
+const STEP_MS: u64 = 50;
+
+/// One who sends and one who listens.
+struct Pair {
+    sender: Client,
+    reader: Client,
+    draft: Draft,
+}
+
+/// Readings with all there is beside the pair, in microseconds of the server's processors.
+pub(crate) async fn cost(
+    what: &str,
+    host: &Host,
+    clients: &Server,
+    room: Option<&RoomName>,
+    sizes: &Sizes,
+) -> Result<Value> {
+    let mut pair = Pair::new(clients, room).await?;
+    // What is done once is not what a message costs.
+    pair.pipelined(sizes.pipelined / 10).await?;
+    let idle = idle(host, sizes.idle_ms).await;
+    let [mut pipelined, mut single, mut rate] = [const { Spread(Vec::new()) }; 3];
+    for _ in 0..sizes.repeats {
+        let (cpu, start) = (host.cpu(), Instant::now());
+        pair.pipelined(sizes.pipelined).await?;
+        let time = start.elapsed();
+        pipelined.add(each_us(host.cpu() - cpu, time, idle, sizes.pipelined));
+        rate.add(sizes.pipelined as f64 / time.as_secs_f64());
+    }
+    for _ in 0..sizes.repeats {
+        let (cpu, start) = (host.cpu(), Instant::now());
+        pair.one_by_one(sizes.single).await?;
+        single.add(each_us(host.cpu() - cpu, start.elapsed(), idle, sizes.single));
+    }
+    let (resident_kib, percent) = (host.resident_kib(), (idle * 1e4).round() / 1e2);
+    pair.sender.end().await?;
+    pair.reader.end().await?;
+    row(what, &format!("{} in a stream", pipelined.text("us")));
+    row("", &format!("{} alone, {resident_kib} KiB, idle {percent} %", single.text("us")));
+    Ok(json!({
+        "pipelined_us": pipelined.json(),
+        "single_us": single.json(),
+        "messages_s": rate.json(),
+        "idle_percent": percent,
+        "server_kib": resident_kib,
+    }))
+}
+
+/// Without what the server would have used anyhow.
+fn each_us(used: Duration, time: Duration, idle: f64, messages: u64) -> f64 {
+    (used.as_secs_f64() - idle * time.as_secs_f64()) * 1e6 / messages as f64
+}
+
+/// The part of a processor that the server uses while nobody sends.
+async fn idle(host: &Host, time_ms: u64) -> f64 {
+    let mut ticks = interval(Duration::from_millis(STEP_MS));
+    ticks.tick().await;
+    let (cpu, start) = (host.cpu(), Instant::now());
+    for _ in 0..time_ms.div_ceil(STEP_MS) {
+        ticks.tick().await;
+    }
+    (host.cpu() - cpu).as_secs_f64() / start.elapsed().as_secs_f64()
+}
+
+impl Pair {
+    async fn new(clients: &Server, room: Option<&RoomName>) -> Result<Self> {
+        let mut reader = clients.client(READER, Wants::Listen).await?;
+        let to = match room {
+            Some(room) => {
+                reader.tell(qmsg::client::Command::Enter(room.clone())).await?;
+                reader.until(|event| matches!(event, Event::Entered { .. })).await?;
+                Target::Room(room.clone())
+            }
+            None => Target::User(READER.parse()?),
+        };
+        let sender = clients.client(SENDER, Wants::Send).await?;
+        Ok(Self { sender, reader, draft: draft(&to, BODY_LEN, false) })
+    }
+
+    async fn pipelined(&mut self, count: u64) -> Result<()> {
+        let taken = self.reader.take_all(count);
+        let (_, (got, _)) = tokio::try_join!(self.sender.publish(&self.draft, count), taken)?;
+        anyhow::ensure!(got == count, "{got} of {count} arrived");
+        Ok(())
+    }
+
+    async fn one_by_one(&mut self, count: u64) -> Result<()> {
+        for _ in 0..count {
+            self.sender.tell(again(&self.draft)?).await?;
+            self.sender.until(|event| matches!(event, Event::Accepted { .. })).await?;
+            while self.reader.take().await? == 0 {}
+        }
+        Ok(())
+    }
+}
