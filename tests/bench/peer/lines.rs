@@ -11,21 +11,22 @@ use crate::options::Options;
 
 /// Reads so many messages of bob's. Whether it is attached by the first does not matter: they wait.
 pub(crate) fn listen(options: &Options) -> Result<Value> {
-    let (count, time) = (options.text("n", "1"), options.text("timeout", "150"));
+    let (count, time) = (count(options)?, options.text("timeout", "150"));
     let mut listen = program(options)
-        .args(["listen", "--as", "bob", "-n", count, "--timeout", &format!("{time}s")])
+        .args(["listen", "--as", "bob", "-n", &count.to_string()])
+        .args(["--timeout", &format!("{time}s")])
         .stdout(Stdio::null())
         .spawn()?;
     println!("READY");
     let status = listen.wait()?;
     let last = now_ns();
     ensure!(status.success(), "listen: {status}");
-    Ok(json!({ "got": count.parse::<u64>()?, "last": last }))
+    Ok(json!({ "got": count, "last": last }))
 }
 
 /// Sends so many lines to bob.
 pub(crate) fn send(options: &Options) -> Result<Value> {
-    let count: u64 = options.number("n", 1)?;
+    let count = count(options)?;
     let mut line = vec![b'x'; options.number("size", 100)?];
     line.push(b'\n');
     let t0 = now_ns();
@@ -42,6 +43,11 @@ pub(crate) fn send(options: &Options) -> Result<Value> {
     let t1 = now_ns();
     ensure!(status.success(), "send: {status}");
     Ok(json!({ "t0": t0, "t1": t1 }))
+}
+
+/// `lines`, or `n`, which the driver gives and has other values for other programs.
+fn count(options: &Options) -> Result<u64> {
+    options.number("lines", options.number("n", 1)?)
 }
 
 fn program(options: &Options) -> Command {

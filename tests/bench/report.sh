@@ -1,0 +1,13 @@
+#!/bin/sh
+# The tables and curves of docs/PERFORMANCE.md from what was measured.
+#     sh tests/bench/report.sh RESULTS.json GROWTH.json
+# RESULTS.json is what tests/bench/peers.sh leaves ($BENCH_RUN/results.json), GROWTH.json what
+# cargo bench --bench growth leaves (target/growth.json). - for one keeps its part as it is.
+set -eu
+[ $# -eq 2 ] || { sed -n '2,5s/^# //p' "$0"; exit 2; }
+absolute() {
+    case $1 in -|/*) printf '%s' "$1" ;; *) printf '%s' "$PWD/$1" ;; esac
+}
+results=$(absolute "$1") growth=$(absolute "$2")
+cd "$(dirname "$0")/../.."
+exec cargo run --quiet --locked --example qmsg-report -- "$results" "$growth" docs
