@@ -242,3 +242,19 @@ fn the_table_of_exit_codes_is_whole() {
         entry(&page, "EXIT STATUS", code);
     }
 }
+
+#[test]
+fn the_files_that_the_page_of_performance_names_are_there() {
+    let page = read("docs/PERFORMANCE.md");
+    let links: Vec<&str> =
+        page.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
+    assert!(links.len() >= 5, "{links:?}");
+    for link in links {
+        assert!(directory("docs").join(link).exists(), "{link}");
+    }
+    let marks = |side: &str| -> Vec<&str> {
+        let marks = page.lines().filter_map(|line| line.strip_prefix(side));
+        marks.filter_map(|rest| rest.strip_suffix(" -->")).collect()
+    };
+    assert_eq!(marks("<!-- begin "), marks("<!-- end "));
+}

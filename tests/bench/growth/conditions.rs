@@ -15,7 +15,7 @@ pub(crate) fn read(quick: bool) -> Value {
         "kernel": first_line("/proc/sys/kernel/osrelease"),
         "processor": field("/proc/cpuinfo", "model name"),
         "cores": thread::available_parallelism().unwrap().get(),
-        "memory_kib": field("/proc/meminfo", "MemTotal").trim_end_matches(" kB").parse::<u64>().ok(),
+        "memory_kib": memory_kib(),
         "file_system": said("stat", &["--file-system", "--format=%T", directory]),
         "load": first_line("/proc/loadavg"),
         "rustc": said("rustc", &["--version"]),
@@ -24,6 +24,10 @@ pub(crate) fn read(quick: bool) -> Value {
         "target": env::current_exe().unwrap().parent().and_then(|path| path.to_str()),
         "quick": quick,
     })
+}
+
+fn memory_kib() -> Option<u64> {
+    field("/proc/meminfo", "MemTotal").strip_suffix(" kB")?.parse().ok()
 }
 
 fn first_line(path: &str) -> String {

@@ -1,9 +1,9 @@
 //! Turns readings into the tables and curves of `docs/PERFORMANCE.md`.
 //!
 //! `qmsg-report RESULTS.json GROWTH.json [DIRECTORY]`: what the driver of the comparison found
-//! (`tests/bench/peers.sh`), what `cargo bench --bench growth` found, and where the page is. `-` for
-//! one of the two leaves its tables as they are. Only what stands between two marks of the page is
-//! written anew: `<!-- begin NAME -->` and `<!-- end NAME -->`.
+//! (`tests/bench/peers.sh`), what `cargo bench --bench growth` found, and where the page is. `-`
+//! for one of the two leaves its tables as they are. Only what stands between two marks is written
+//! anew: `<!-- begin NAME -->` and `<!-- end NAME -->`.
 
 mod curves;
 mod plot;

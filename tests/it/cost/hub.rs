@@ -1,0 +1,240 @@
+//! The hub between bytes and bytes, on a store that says yes to everything.
+
+use bytes::{Bytes, BytesMut};
+use qmsg::durable::{Cursor, Found, Outcome, Page, Read, Ticket, Write};
+use qmsg::logic::{Hub, Input, Limits, LinkId, Output, Time};
+use qmsg::wire::{
+    Body, Decoder, FromClient, FromServer, Headers, MsgId, Pin, Seq, Target, UserId, encode,
+};
+
+use super::{HUB_PASSED, HUB_ROOM, HUB_STORED, Heap};
+
+const NOW: Time = Time { mono_ms: 1_000, unix_ms: 1_800_000_000_000 };
+/// Messages that come together.
+const TURN: usize = 64;
+const TURNS: usize = 32;
+const BODY_LEN: usize = 100;
+
+struct Server {
+    hub: Hub,
+    links: Vec<Link>,
+    batch: Vec<(Ticket, Write)>,
+    reads: Vec<(Ticket, Read)>,
+    seq: Seq,
+    /// Rooms that somebody has entered.
+    rooms: Vec<Target>,
+}
+
+/// What came, and what goes.
+struct Link {
+    decoder: Decoder<FromClient>,
+    down: BytesMut,
+    delivered: Vec<Seq>,
+    passed: u32,
+}
+
+impl Server {
+    fn new(users: &[&str]) -> Self {
+        let hub = Hub::new(Limits::default());
+        let (links, batch, reads, rooms) = (vec![], vec![], vec![], vec![]);
+        let mut server = Self { hub, links, batch, reads, seq: 0, rooms };
+        for (number, user) in (0..).zip(users) {
+            let decoder = Decoder::new(1 << 20);
+            server.links.push(Link {
+                decoder,
+                down: BytesMut::new(),
+                delivered: vec![],
+                passed: 0,
+            });
+            server.feed([Input::Opened { link: LinkId(number), key: Pin([1; 32]) }]);
+            let id: UserId = user.parse().unwrap();
+            server.say(number, &[FromClient::Hello { id, claim: true, code: None }]);
+        }
+        server
+    }
+
+    /// Frames of one link as bytes, and everything that comes of them.
+    fn say(&mut self, link: u64, frames: &[FromClient]) {
+        let bytes = encoded(frames);
+        self.take(link, &bytes);
+    }
+
+    fn take(&mut self, link: u64, bytes: &[u8]) {
+        let number = link as usize;
+        self.links[number].decoder.push(bytes);
+        let mut inputs = Vec::new();
+        while let Some(frame) = self.links[number].decoder.next_frame().unwrap() {
+            inputs.push(Input::Frame { link: LinkId(link), frame });
+        }
+        self.feed(inputs);
+        while !(self.batch.is_empty() && self.reads.is_empty()) {
+            let batch = std::mem::take(&mut self.batch);
+            let answers = batch.into_iter().map(|(ticket, write)| (ticket, self.write(&write)));
+            let answers = Input::Durable(answers.collect());
+            self.feed([answers]);
+            for (ticket, read) in std::mem::take(&mut self.reads) {
+                let found = self.read(read);
+                self.feed([Input::Found(ticket, found)]);
+            }
+        }
+    }
+
+    fn feed(&mut self, inputs: impl IntoIterator<Item = Input>) {
+        let mut outputs = Vec::new();
+        for input in inputs {
+            self.hub.handle(NOW, input, &mut outputs);
+        }
+        for output in outputs {
+            match output {
+                Output::Frame { link, frame } => encode(&frame, self.down(link)),
+                Output::Deliver { links, record } => {
+                    let frame = FromServer::deliver(record.seq, &record.message);
+                    for link in links {
+                        encode(&frame, self.down(link));
+                        self.links[link.0 as usize].delivered.push(record.seq);
+                    }
+                }
+                Output::Part { .. } => {}
+                Output::Pass { links, message } => {
+                    let frame = FromServer::pass(&message);
+                    for link in links {
+                        encode(&frame, self.down(link));
+                        self.links[link.0 as usize].passed += 1;
+                    }
+                }
+                Output::Write(ticket, write) => self.batch.push((ticket, write)),
+                Output::Read(ticket, read) => self.reads.push((ticket, read)),
+                Output::Close { link, code } => panic!("{link:?} is closed: {code:?}"),
+            }
+        }
+    }
+
+    fn down(&mut self, link: LinkId) -> &mut BytesMut {
+        &mut self.links[link.0 as usize].down
+    }
+
+    fn write(&mut self, write: &Write) -> Outcome {
+        match write {
+            Write::Claim { .. } => Outcome::Claimed { new: true },
+            Write::Append { .. } => {
+                self.seq += 1;
+                Outcome::Stored { seq: self.seq, ordinal: self.seq }
+            }
+            Write::Settle { .. } => Outcome::Settled,
+            Write::Enter { room, .. } => {
+                self.rooms.push(Target::Room(room.clone()));
+                Outcome::Member { changed: true, cursor: Cursor::default() }
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn read(&self, read: Read) -> Found {
+        match read {
+            Read::Owner { .. } => Found::Owner(Some(Pin([1; 32]))),
+            Read::Target { .. } => Found::Target(true),
+            Read::Mailbox { user } => {
+                let logs = [Target::User(user), Target::All].map(|log| (log, Cursor::default()));
+                Found::Mailbox(logs.into())
+            }
+            Read::Page { .. } => {
+                Found::Page(Page { items: vec![], through: self.seq, complete: true })
+            }
+            Read::Part { .. } => panic!("no long body"),
+        }
+    }
+
+    /// A listener that has nothing waiting.
+    fn attach(&mut self, link: u64) {
+        self.say(link, &[FromClient::Attach { messages: 1024, bytes: 4 << 20 }]);
+        self.links[link as usize].down.clear();
+    }
+
+    /// Listeners report what they were given.
+    fn report(&mut self) {
+        for number in 0..self.links.len() {
+            let seqs = std::mem::take(&mut self.links[number].delivered);
+            if !seqs.is_empty() {
+                self.say(number as u64, &[FromClient::Processed(seqs)]);
+            }
+            let count = std::mem::take(&mut self.links[number].passed);
+            if count > 0 {
+                self.say(number as u64, &[FromClient::Took { count }]);
+            }
+        }
+        self.links.iter_mut().for_each(|link| link.down.clear());
+    }
+
+    /// Turns of messages that are reported at once, after one that grows what can grow.
+    fn heap(&mut self, turns: impl Fn(usize) -> Vec<FromClient>) -> Heap {
+        let frames: Vec<_> = (0..=TURNS).map(|turn| encoded(&turns(turn))).collect();
+        self.take(0, &frames[0]);
+        self.report();
+        let messages = TURNS * turns(0).len();
+        Heap::of(messages, || {
+            for bytes in &frames[1..] {
+                self.take(0, bytes);
+                self.report();
+            }
+        })
+    }
+}
+
+fn encoded(frames: &[FromClient]) -> BytesMut {
+    let mut bytes = BytesMut::new();
+    frames.iter().for_each(|frame| encode(frame, &mut bytes));
+    bytes
+}
+
+fn id(turn: usize, n: usize) -> MsgId {
+    let mut random = [0; 10];
+    random[2..].copy_from_slice(&((turn * TURN + n) as u64).to_be_bytes());
+    MsgId::new(NOW.unix_ms, random)
+}
+
+fn body() -> Body {
+    Body(Bytes::from(vec![b'x'; BODY_LEN]))
+}
+
+fn send(turn: usize, n: usize, to: &str) -> FromClient {
+    let (to, headers, size) = (to.parse().unwrap(), Headers::default(), BODY_LEN as u64);
+    FromClient::Send { id: id(turn, n), to, headers, size, body: body() }
+}
+
+fn pass(turn: usize, n: usize) -> FromClient {
+    let (to, headers, size) = ("bob".parse().unwrap(), Headers::default(), BODY_LEN as u64);
+    FromClient::Pass { id: id(turn, n), to, headers, size, body: body() }
+}
+
+#[test]
+fn a_stored_message_takes_little_of_the_heap() {
+    let mut server = Server::new(&["alice", "bob"]);
+    server.attach(1);
+    let heap = server.heap(|turn| (0..TURN).map(|n| send(turn, n, "bob")).collect());
+    assert_eq!(server.seq as usize, (TURNS + 1) * TURN);
+    heap.check("hub, stored", HUB_STORED);
+}
+
+#[test]
+fn a_message_to_a_room_takes_little_for_each_listener() {
+    let names: Vec<String> = (0..=TURN).map(|n| format!("user-{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut server = Server::new(&names);
+    for link in 1..=TURN as u64 {
+        server.attach(link);
+        server.say(link, &[FromClient::Enter("ops".parse().unwrap())]);
+        server.links[link as usize].down.clear();
+    }
+    let heap = server.heap(|turn| vec![send(turn, 0, "@ops")]);
+    let each = |sum: f64| sum / TURN as f64;
+    let heap = Heap { allocations: each(heap.allocations), bytes: each(heap.bytes) };
+    heap.check("hub, room, for each listener", HUB_ROOM);
+}
+
+#[test]
+fn a_volatile_message_takes_little_of_the_heap() {
+    let mut server = Server::new(&["alice", "bob"]);
+    server.attach(1);
+    let heap = server.heap(|turn| (0..TURN).map(|n| pass(turn, n)).collect());
+    heap.check("hub, passed on", HUB_PASSED);
+}

@@ -1,0 +1,132 @@
+//! The client's brain between its user and bytes.
+
+use bytes::{Bytes, BytesMut};
+use qmsg::logic::{Draft, Event, Intent, Limits, Peer, PeerInput, PeerOutput, Time, Window};
+use qmsg::wire::{Body, Decoder, FromServer, Headers, MsgId, Seq, encode};
+
+use super::{Heap, PEER_RECEIVES, PEER_SENDS};
+
+const NOW: Time = Time { mono_ms: 1_000, unix_ms: 1_800_000_000_000 };
+const TURN: usize = 64;
+const TURNS: usize = 32;
+const BODY_LEN: usize = 100;
+
+struct Client {
+    peer: Peer,
+    decoder: Decoder<FromServer>,
+    up: BytesMut,
+    received: Vec<Seq>,
+    answered: usize,
+}
+
+impl Client {
+    /// Welcome, with nothing waiting.
+    fn new() -> Self {
+        let attach = Some(Window { messages: 1024, bytes: 4 << 20 });
+        let id = "bob".parse().unwrap();
+        let intent = Intent { id, claim: false, code: None, attach, patience_ms: None };
+        let peer = Peer::new(NOW, intent, 7);
+        let (decoder, up, received) = (Decoder::new(1 << 20), BytesMut::new(), vec![]);
+        let mut client = Self { peer, decoder, up, received, answered: 0 };
+        client.feed(PeerInput::Tick);
+        client.feed(PeerInput::Linked);
+        let welcome = FromServer::Welcome { id: "bob".parse().unwrap(), claimed: false };
+        let frames = [Limits::default().greeting(NOW), welcome, FromServer::CaughtUp];
+        client.take(&encoded(&frames));
+        client
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        self.decoder.push(bytes);
+        while let Some(frame) = self.decoder.next_frame().unwrap() {
+            self.feed(PeerInput::Frame(frame));
+        }
+    }
+
+    fn feed(&mut self, input: PeerInput) {
+        let mut outputs = Vec::new();
+        self.peer.handle(NOW, input, &mut outputs);
+        for output in outputs {
+            match output {
+                PeerOutput::Dial => {}
+                PeerOutput::Frame(frame) => encode(&frame, &mut self.up),
+                PeerOutput::Event(Event::Message { seq, .. }) => self.received.push(seq),
+                PeerOutput::Event(Event::Accepted { .. }) => self.answered += 1,
+                PeerOutput::Event(_) => {}
+            }
+        }
+    }
+}
+
+fn encoded(frames: &[FromServer]) -> BytesMut {
+    let mut bytes = BytesMut::new();
+    frames.iter().for_each(|frame| encode(frame, &mut bytes));
+    bytes
+}
+
+fn id(n: usize) -> MsgId {
+    let mut random = [0; 10];
+    random[2..].copy_from_slice(&(n as u64).to_be_bytes());
+    MsgId::new(NOW.unix_ms, random)
+}
+
+fn body() -> Body {
+    Body(Bytes::from(vec![b'x'; BODY_LEN]))
+}
+
+fn draft(n: usize) -> Draft {
+    let (to, headers, size) = ("bob".parse().unwrap(), Headers::default(), BODY_LEN as u64);
+    Draft { id: id(n), to, headers, size, body: body(), volatile: false }
+}
+
+fn delivery(n: usize) -> FromServer {
+    let (from, to) = ("alice".parse().unwrap(), "bob".parse().unwrap());
+    let (seq, headers, size) = (n as Seq + 1, Headers::default(), BODY_LEN as u64);
+    let time_ms = NOW.unix_ms;
+    FromServer::Deliver { seq, id: id(n), from, to, time_ms, headers, size, body: body() }
+}
+
+#[test]
+fn sending_takes_little_of_the_heap() {
+    let mut client = Client::new();
+    let turn = |turn: usize| {
+        let numbers = || turn * TURN..(turn + 1) * TURN;
+        let accepted = |n| FromServer::Accepted { id: id(n), duplicate: false };
+        let answers: Vec<_> = numbers().map(accepted).collect();
+        (numbers().map(draft).collect::<Vec<_>>(), encoded(&answers))
+    };
+    let mut carry = |(drafts, answers): (Vec<_>, BytesMut)| {
+        drafts.into_iter().for_each(|draft| client.feed(PeerInput::Send(draft)));
+        client.up.clear();
+        client.take(&answers);
+    };
+    carry(turn(0));
+    let turns: Vec<_> = (1..=TURNS).map(turn).collect();
+    let heap = Heap::of(TURNS * TURN, || turns.into_iter().for_each(carry));
+    assert_eq!(client.answered, (TURNS + 1) * TURN);
+    heap.check("peer, sends", PEER_SENDS);
+}
+
+#[test]
+fn receiving_takes_little_of_the_heap() {
+    let mut client = Client::new();
+    let turn = |turn: usize| {
+        let deliveries = (turn * TURN..(turn + 1) * TURN).map(delivery);
+        let settled = FromServer::Settled { count: TURN as u32 };
+        (encoded(&deliveries.collect::<Vec<_>>()), encoded(&[settled]))
+    };
+    let mut total = 0;
+    let mut carry = |(deliveries, settled): (BytesMut, BytesMut)| {
+        client.take(&deliveries);
+        let seqs = std::mem::take(&mut client.received);
+        total += seqs.len();
+        client.feed(PeerInput::Processed(seqs));
+        client.up.clear();
+        client.take(&settled);
+    };
+    carry(turn(0));
+    let turns: Vec<_> = (1..=TURNS).map(turn).collect();
+    let heap = Heap::of(TURNS * TURN, || turns.into_iter().for_each(carry));
+    assert_eq!(total, (TURNS + 1) * TURN);
+    heap.check("peer, receives", PEER_RECEIVES);
+}

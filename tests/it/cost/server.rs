@@ -1,0 +1,116 @@
+//! A whole server, seen from outside: its write-ahead log, what the system counts of its process,
+//! and a relay between it and its clients.
+
+use std::fs;
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::relay::Relay;
+use super::{PIPELINED, PIPELINED_DATAGRAMS, SINGLE, Work, check};
+use crate::real::kit::{Home, Server};
+
+const LINES: usize = 1_000;
+const SINGLES: usize = 40;
+/// Of SQLite's write-ahead log: before the first frame, and before the page of each.
+const HEADER_LEN: usize = 32;
+const FRAME_HEADER_LEN: usize = 24;
+
+/// What was done so far.
+#[derive(Clone, Copy)]
+struct Reading {
+    commits: usize,
+    writes: u64,
+    bytes: u64,
+}
+
+impl Reading {
+    fn take(World { home, server, .. }: &World) -> Self {
+        let io = fs::read_to_string(format!("/proc/{}/io", server.child.id())).unwrap();
+        let count = |name: &str| {
+            let line = io.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+            line.trim().parse::<u64>().unwrap()
+        };
+        Self {
+            commits: commits(&home.data().join("store.db-wal")),
+            writes: count("syscw:"),
+            bytes: count("wchar:"),
+        }
+    }
+
+    fn since(self, before: Self, messages: usize) -> Work {
+        let thousand = |more: u64| more as f64 * 1e3 / messages as f64;
+        Work {
+            commits: thousand((self.commits - before.commits) as u64),
+            writes: thousand(self.writes - before.writes),
+            kib: thousand(self.bytes - before.bytes) / 1024.0,
+        }
+    }
+}
+
+/// The frames that end a transaction: those that say how large the file is after it. Frames of
+/// before the log was last begun anew have another salt.
+fn commits(wal: &Path) -> usize {
+    let wal = fs::read(wal).unwrap();
+    let number = |at: usize| u32::from_be_bytes(wal[at..at + 4].try_into().unwrap());
+    let (page_len, salt) = (number(8) as usize, number(16));
+    let frames = (HEADER_LEN..).step_by(FRAME_HEADER_LEN + page_len);
+    let frames = frames.take_while(|at| at + FRAME_HEADER_LEN + page_len <= wal.len());
+    frames.filter(|&at| number(at + 8) == salt && number(at + 4) > 0).count()
+}
+
+/// A server, alice and bob.
+struct World {
+    home: Home,
+    server: Server,
+    /// Reads for as long as it is there: until then the log is not begun anew.
+    _reader: Connection,
+}
+
+impl World {
+    fn new() -> Self {
+        let home = Home::new();
+        let server = home.serve(&[]);
+        home.join(&server, &["alice", "bob"]);
+        let path = home.data().join("store.db");
+        let reader = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        reader.execute_batch("BEGIN; SELECT count(*) FROM user;").unwrap();
+        Self { home, server, _reader: reader }
+    }
+
+    /// What the server does while bob gets so many messages from alice.
+    fn work(&self, address: &str, messages: usize, send: impl FnOnce()) -> Work {
+        let count = messages.to_string();
+        let listener = self.home.listen(&["--as", "bob", "-n", &count, "-s", address]);
+        let before = Reading::take(self);
+        send();
+        listener.end().ok();
+        Reading::take(self).since(before, messages)
+    }
+}
+
+#[test]
+fn lines_share_commits_and_datagrams() {
+    let world = World::new();
+    let relay = Relay::new(&world.server.address);
+    let lines = format!("{}\n", "x".repeat(100)).repeat(LINES);
+    let work = world.work(&relay.address, LINES, || {
+        let send = ["send", "-l", "bob", "--as", "alice", "-s", &relay.address];
+        world.home.pipe(lines.as_bytes(), &send).ok();
+    });
+    let datagrams = relay.datagrams() as f64 * 1e3 / LINES as f64;
+    work.check("server, 1,000 lines", PIPELINED);
+    check("the same", &[("datagrams", datagrams, PIPELINED_DATAGRAMS)]);
+}
+
+#[test]
+fn a_message_alone_has_one_commit_for_each_of_its_two_ends() {
+    let world = World::new();
+    let text = "x".repeat(100);
+    let work = world.work(&world.server.address, SINGLES, || {
+        for _ in 0..SINGLES {
+            world.home.run(&["send", "bob", &text, "--as", "alice"]).ok();
+        }
+    });
+    work.check("server, 1,000 messages alone", SINGLE);
+}
