@@ -8,8 +8,6 @@
 mod hub;
 mod peer;
 #[cfg(target_os = "linux")]
-mod relay;
-#[cfg(target_os = "linux")]
 mod server;
 
 /// Of one thread, for one message.

@@ -7,4 +7,5 @@ mod hostile;
 mod kill;
 pub(crate) mod kit;
 mod large;
+pub(crate) mod relay;
 mod stdin;

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::relay::Relay;
 use super::{PIPELINED, PIPELINED_DATAGRAMS, SINGLE, Work, check};
 use crate::real::kit::{Home, Server};
+use crate::real::relay::Relay;
 
 const LINES: usize = 1_000;
 const SINGLES: usize = 40;

@@ -11,15 +11,15 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Passes datagrams on until it is dropped.
-pub(super) struct Relay {
-    pub(super) address: String,
+pub(crate) struct Relay {
+    pub(crate) address: String,
     datagrams: Arc<AtomicU64>,
     over: Arc<AtomicBool>,
 }
 
 impl Relay {
     /// To this server.
-    pub(super) fn new(server: &str) -> Self {
+    pub(crate) fn new(server: &str) -> Self {
         let front = Arc::new(socket());
         let address = front.local_addr().unwrap().to_string();
         let relay = Self { address, datagrams: Arc::default(), over: Arc::default() };
@@ -29,7 +29,7 @@ impl Relay {
     }
 
     /// Both ways, so far.
-    pub(super) fn datagrams(&self) -> u64 {
+    pub(crate) fn datagrams(&self) -> u64 {
         self.datagrams.load(Ordering::SeqCst)
     }
 
