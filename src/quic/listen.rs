@@ -184,20 +184,28 @@ impl Incoming {
     /// Carries out the handshake. `greeting`, encoded frames, leaves with the server's half of it,
     /// to a client that is not authenticated yet.
     pub async fn establish(self, greeting: Bytes) -> Result<Link<FromClient>, LinkError> {
-        let connecting = self.inner.accept()?;
-        let Ok((connection, done)) = connecting.into_0rtt() else {
-            return Err(LinkError::NoKey);
-        };
+        let mut connecting = self.inner.accept()?;
+        let mut begun = None;
         let handshake = async {
-            // Waits for the client's parameters, which allow the stream.
+            // A post-quantum hello is two packets. Only behind the second are the client's
+            // parameters known, and quinn does not wake who waited for a stream before that.
+            connecting.handshake_data().await?;
+            let Ok((connection, done)) = connecting.into_0rtt() else {
+                return Err(LinkError::NoKey);
+            };
+            let connection = begun.insert(connection);
             let (mut send, recv) = connection.open_bi().await?;
             // Fails only with the connection, and then `close_reason` knows better.
             let _ = send.write_chunk(greeting).await;
             // Also resolves when the handshake fails.
             done.await;
-            connection.close_reason().map_or(Ok((send, recv)), Err)
+            connection.close_reason().map_or(Ok((send, recv)), |reason| Err(reason.into()))
         };
-        let Ok(streams) = timeout(self.deadline, handshake).await else {
+        let streams = timeout(self.deadline, handshake).await;
+        let Some(connection) = begun else {
+            return Err(streams.ok().and_then(Result::err).unwrap_or(LinkError::TooSlow));
+        };
+        let Ok(streams) = streams else {
             close(&connection, CloseCode::TooSlow);
             return Err(LinkError::TooSlow);
         };

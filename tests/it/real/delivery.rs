@@ -1,6 +1,7 @@
 //! Messages from end to end.
 
 use super::kit::{Home, Server, Stream, noise, start};
+use super::relay::Relay;
 
 fn setup(ids: &[&str]) -> (Home, Server) {
     let home = Home::new();
@@ -214,4 +215,15 @@ fn a_volatile_message_is_for_those_who_listen_now() {
     home.pipe(lines.as_bytes(), &["send", "-l", "--volatile", "bob", "--as", "alice"]).ok();
     let said = listener.end();
     assert!(said.ok() == lines, "all of them in order");
+}
+
+/// A client's first words are two packets, which come apart where the way is more than loopback.
+#[test]
+fn a_hello_in_two_packets_is_answered_at_once() {
+    let (home, server) = setup(&["alice", "bob"]);
+    let relay = Relay::new(&server.address);
+    for _ in 0..8 {
+        let said = home.run(&["send", "bob", "hello", "--as", "alice", "-s", &relay.address]);
+        assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""));
+    }
 }
