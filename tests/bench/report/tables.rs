@@ -144,7 +144,8 @@ impl Table {
                 let readings: Vec<_> =
                     self.columns.iter().map(|(_, figure)| reading(*figure)).collect();
                 readings.iter().any(Option::is_some).then(|| {
-                    let connections = count.map(|count| format!(", {count} connections"));
+                    let connections =
+                        count.map(|count| format!(", {} connections", text::grouped(count as f64)));
                     let name = format!("{peer}{}", connections.unwrap_or_default());
                     let cell = |reading: Option<_>| reading.map_or("–".into(), text::spread);
                     let cells = readings.into_iter().map(cell);
