@@ -216,6 +216,16 @@ fn a_stored_message_takes_little_of_the_heap() {
 }
 
 #[test]
+fn a_thousand_idle_listeners_change_nothing() {
+    let names: Vec<String> = (0..1_000).map(|n| format!("user-{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut server = Server::new(&names);
+    (1..1_000).for_each(|link| server.attach(link));
+    let heap = server.heap(|turn| (0..TURN).map(|n| send(turn, n, "user-7")).collect());
+    heap.check("hub, stored, a thousand links", HUB_STORED);
+}
+
+#[test]
 fn a_message_to_a_room_takes_little_for_each_listener() {
     let names: Vec<String> = (0..=TURN).map(|n| format!("user-{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
