@@ -279,7 +279,7 @@ _qmsg() {
             return 0
             ;;
         qmsg__subcmd__bench__subcmd__fanout)
-            opts="-n -s -q -v -h --receivers --count --size --server --pin --trust --json --timeout --quiet --verbose --color --help"
+            opts="-n -s -q -v -h --receivers --count --size --volatile --server --pin --trust --json --timeout --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -979,7 +979,7 @@ _qmsg() {
             return 0
             ;;
         qmsg__subcmd__serve)
-            opts="-l -q -v -h --listen --data --certs --open --json --max-body --max-mailbox --max-mailbox-bytes --max-store --max-links --max-users --max-rooms --keep --keep-unread --duplicate-window --quiet --verbose --color --help"
+            opts="-l -q -v -h --listen --data --certs --open --threads --json --max-body --max-mailbox --max-mailbox-bytes --max-store --max-links --max-users --max-rooms --keep --keep-unread --duplicate-window --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -998,6 +998,10 @@ _qmsg() {
                     return 0
                     ;;
                 --certs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --threads)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

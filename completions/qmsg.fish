@@ -42,6 +42,7 @@ complete -c qmsg -n "__fish_qmsg_needs_command" -f -a "help" -d 'Print this mess
 complete -c qmsg -n "__fish_qmsg_using_subcommand serve" -s l -l listen -d 'Address and UDP port to listen on; port 0 takes a free one' -r
 complete -c qmsg -n "__fish_qmsg_using_subcommand serve" -l data -d 'Directory for messages and keys' -r -F
 complete -c qmsg -n "__fish_qmsg_using_subcommand serve" -l certs -d 'Directory with a cert.pem and key.pem of your own' -r -F
+complete -c qmsg -n "__fish_qmsg_using_subcommand serve" -l threads -d 'Threads that handle connections' -r
 complete -c qmsg -n "__fish_qmsg_using_subcommand serve" -l max-body -d 'Longest body of a message' -r
 complete -c qmsg -n "__fish_qmsg_using_subcommand serve" -l max-mailbox -d 'Most unread messages of a user, and most messages of a room' -r
 complete -c qmsg -n "__fish_qmsg_using_subcommand serve" -l max-mailbox-bytes -d 'Most bytes of unread messages of a user, and of messages of a room' -r
@@ -176,6 +177,7 @@ complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcomm
 complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l color -d 'When to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'On a terminal, even if `NO_COLOR` is set'
 never\t'Nowhere'"
+complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l volatile -d 'Messages that are passed on and not stored'
 complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l trust -d 'Trust whatever key that server shows'
 complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from fanout" -l json -d 'Print the figures as a JSON object'
 complete -c qmsg -n "__fish_qmsg_using_subcommand bench; and __fish_seen_subcommand_from fanout" -s q -l quiet -d 'Say nothing but errors'

@@ -19,8 +19,8 @@ const OUTGOING_MAX: usize = 4_096;
 /// What a user asks of a running client.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// Send a message. Answered by `Accepted` or `Refused`.
-    Send(Draft),
+    /// Send messages. Each is answered by `Accepted` or `Refused`, or `Passed` if it is volatile.
+    Send(Vec<Draft>),
     /// These messages have been dealt with. Answered by `Settled`.
     Processed(Vec<Seq>),
     /// Part `index` of a draft's long body, as asked for by `PartWanted`, in the order asked. One
@@ -101,19 +101,25 @@ pub async fn run(
         let deadline = shell.peer.deadline().map(|at_ms| shell.at(at_ms));
         tokio::select! {
             biased;
+            // A user who hears nothing wants nothing.
             permit = events.reserve(), if !shell.untold.is_empty() => match permit {
                 Ok(permit) => permit.send(std::mem::take(&mut shell.untold)),
-                // A user who hears nothing wants nothing.
                 Err(_) => break,
             },
             Some(happening) = happenings.recv() => shell.happened(happening)?,
             count = commands.recv_many(&mut batch, COMMANDS_MAX), if takes => {
                 open = count > 0;
-                shell.feed(batch.drain(..).map(PeerInput::from))?;
+                shell.feed(inputs(batch.drain(..)))?;
             }
             () = until(deadline) => shell.feed([PeerInput::Tick])?,
         }
         shell.flush();
+        // Mostly there is a place at once; otherwise it is waited for above.
+        if !shell.untold.is_empty()
+            && let Ok(permit) = events.try_reserve()
+        {
+            permit.send(std::mem::take(&mut shell.untold));
+        }
     }
     let pin = shell.pin;
     shell.hang_up(&mut happenings).await;
@@ -273,17 +279,23 @@ impl Shell {
     }
 }
 
-impl From<Command> for PeerInput {
-    fn from(command: Command) -> Self {
-        match command {
-            Command::Send(draft) => Self::Send(draft),
-            Command::Processed(seqs) => Self::Processed(seqs),
-            Command::Part { id, index, body } => Self::Part { id, index, body },
-            Command::PartsTaken(parts) => Self::PartsTaken(parts),
-            Command::Enter(room) => Self::Enter(room),
-            Command::Leave(room) => Self::Leave(room),
+/// What was asked for in one turn, sends that follow one another as one.
+fn inputs(commands: impl Iterator<Item = Command>) -> Vec<PeerInput> {
+    let mut inputs = Vec::new();
+    for command in commands {
+        match (command, inputs.last_mut()) {
+            (Command::Send(drafts), Some(PeerInput::Send(before))) => before.extend(drafts),
+            (Command::Send(drafts), _) => inputs.push(PeerInput::Send(drafts)),
+            (Command::Processed(seqs), _) => inputs.push(PeerInput::Processed(seqs)),
+            (Command::Part { id, index, body }, _) => {
+                inputs.push(PeerInput::Part { id, index, body });
+            }
+            (Command::PartsTaken(parts), _) => inputs.push(PeerInput::PartsTaken(parts)),
+            (Command::Enter(room), _) => inputs.push(PeerInput::Enter(room)),
+            (Command::Leave(room), _) => inputs.push(PeerInput::Leave(room)),
         }
     }
+    inputs
 }
 
 /// Whether trying again may help. A name that cannot be resolved now may be later.

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::wire::{Body, JoinCode, Message, Pin, RoomName, Seq, Target, UserId};
+use crate::wire::{Body, Bundle, JoinCode, Pin, RoomName, Seq, Span, Target, UserId};
 
 /// Names a question, so that its answer can be told apart. Never used twice by one server process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,18 +16,34 @@ pub struct Ticket(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Upload(pub u64);
 
-/// A message as it stands in its log.
+/// Messages as they stand in their log, one behind the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Its place in the order of all messages.
+    /// The place of the first in the order of all messages.
     pub seq: Seq,
     /// Its place in its own log: 1, 2, 3, … without gaps.
     pub ordinal: u64,
     /// Of a long body: where its parts are, the first one included, one number after the other. To
     /// be named in [`Read::Part`]. 0 for a body that is whole.
     pub parts: u64,
-    /// The message.
-    pub message: Arc<Message>,
+    /// The messages.
+    pub bundle: Arc<Bundle>,
+}
+
+impl Record {
+    /// Their seqs.
+    pub fn span(&self) -> Span {
+        Span::of(self.seq, self.bundle.count())
+    }
+
+    /// So many of them, at least one, from the one at `at` on.
+    pub fn slice(&self, at: u64, count: u64) -> Self {
+        if at == 0 && count == self.bundle.count() {
+            return self.clone();
+        }
+        let bundle = Arc::new(self.bundle.slice(at, count));
+        Self { seq: self.seq + at, ordinal: self.ordinal + at, parts: self.parts, bundle }
+    }
 }
 
 /// How far one user has processed one log.
@@ -58,11 +74,11 @@ pub enum Write {
         /// Now, in milliseconds since 1970.
         now_ms: u64,
     },
-    /// Append a message to the log of its target. Answer: `Stored`, `Duplicate`, `UnknownTarget` or
-    /// `Full`.
+    /// Append messages to the log of their target. Answer: `Stored`, `Duplicate`, `UnknownTarget`
+    /// or `Full` for all of them, or `Mixed`.
     Append {
-        /// The message; its `from` is a user that exists.
-        message: Arc<Message>,
+        /// The messages; their `from` is a user that exists.
+        bundle: Arc<Bundle>,
         /// Of a long one: its body, all parts of which were written. Whatever the answer, the
         /// upload is over. If there is none of that name any more nothing is stored.
         upload: Option<Upload>,
@@ -73,8 +89,8 @@ pub enum Write {
     Begin {
         /// What it is called from now on. A restart forgets it and removes its parts.
         upload: Upload,
-        /// The message with the first part.
-        message: Arc<Message>,
+        /// The message with the first part, alone.
+        bundle: Arc<Bundle>,
     },
     /// The next part. Answer: `Kept`, also for an upload that there is not, of which nothing is
     /// kept; or `DiskFull`, and the upload is over.
@@ -130,7 +146,7 @@ impl Write {
     /// Bytes of messages in it.
     pub fn len_bytes(&self) -> u64 {
         match self {
-            Self::Append { message, .. } | Self::Begin { message, .. } => message.len_here(),
+            Self::Append { bundle, .. } | Self::Begin { bundle, .. } => bundle.len_here(),
             Self::Part { body, .. } => body.len() as u64,
             _ => 0,
         }
@@ -151,13 +167,15 @@ pub enum Outcome {
     CodeNeeded,
     /// The code is unknown, spent or expired.
     CodeBad,
-    /// The message is in its log.
+    /// The messages are in their log, one behind the other.
     Stored {
-        /// Its place among all messages.
+        /// The place of the first among all messages.
         seq: Seq,
         /// Its place in its log.
         ordinal: u64,
     },
+    /// Of the messages in their order, so many met with this, and so on.
+    Mixed(Vec<(u64, Outcome)>),
     /// The sender has had this id stored before.
     Duplicate,
     /// No such user, or a room that never had a member.
@@ -260,8 +278,8 @@ pub struct Page {
 /// One thing a reader meets in a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
-    /// A message.
-    Message(Record),
+    /// Messages.
+    Messages(Record),
     /// Messages were removed unread by quota or age: all of this log up to this place. Comes before
     /// the log's messages, only if the place is behind where reading started.
     Removed {
@@ -284,10 +302,10 @@ pub enum Item {
 }
 
 impl Item {
-    /// Its place in the order of all messages.
-    pub fn seq(&self) -> Seq {
+    /// The last place of it in the order of all messages.
+    pub fn last(&self) -> Seq {
         match self {
-            Self::Message(record) => record.seq,
+            Self::Messages(record) => record.span().last,
             Self::Removed { seq, .. } | Self::Rotten { seq, .. } => *seq,
         }
     }

@@ -27,6 +27,10 @@
 //! acknowledges the sender and hands the message to every link that reads its log and has nothing
 //! older to read first; to the others it comes from the store, in pages, as their windows allow.
 //!
+//! What one sender sends to one target in quick succession travels, waits and is written together,
+//! as a bundle: names, ids, places and answers are handled once for all its messages. Nobody waits
+//! for a bundle to fill: it is what was there when the sender's turn came.
+//!
 //! A body longer than 64 KiB is nowhere as a whole. Its parts go from the sender's link into the
 //! store one by one, and out of it one by one on each reader's link, as the two sides ask for more;
 //! only the last one makes a message of them. A volatile one goes from link to link the same way.

@@ -295,9 +295,9 @@ impl<'a> Shell<'a> {
                 }
             }
             Output::Deliver { links, record } => {
-                self.share(links, &FromServer::deliver(record.seq, &record.message));
+                self.share(links, &FromServer::deliver(record.seq, &record.bundle));
             }
-            Output::Pass { links, message } => self.share(links, &FromServer::pass(&message)),
+            Output::Pass { links, bundle } => self.share(links, &FromServer::pass(&bundle)),
             Output::Part { links, body } => self.share(links, &FromServer::Part(body)),
             Output::Close { link, code } => {
                 self.flush_link(link);

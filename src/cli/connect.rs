@@ -20,9 +20,19 @@ pub(super) fn runtime() -> Result<Runtime> {
     Builder::new_current_thread().enable_all().build().context("no runtime")
 }
 
-/// A thread a core.
-pub(super) fn server_runtime() -> Result<Runtime> {
-    Builder::new_multi_thread().enable_all().build().context("no runtime")
+/// One thread does everything, without a word between threads; more share the links, for machines
+/// with cores to spare.
+pub(super) fn server_runtime(threads: usize) -> Result<Runtime> {
+    let mut builder = match threads {
+        1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    builder.worker_threads(threads).enable_all().build().context("no runtime")
+}
+
+/// Threads for a server, unless it is told how many.
+pub(super) fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1))
 }
 
 /// How to reach a server; `lasting` for a link that is to stay.

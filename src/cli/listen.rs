@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::client::{self, ClientError, Command};
-use crate::logic::{Event, Intent, Window};
+use crate::logic::{Event, Intent, Window, numbered};
 use crate::quic::Trust;
 use crate::wire::Seq;
 
@@ -22,7 +22,7 @@ use super::render::{Letter, Style};
 use super::{Talk, Who, connect, units};
 
 /// What may be on its way to this listener and not yet recorded as processed.
-const WINDOW: Window = Window { messages: 1024, bytes: 4 << 20 };
+const WINDOW: Window = Window { messages: 8_192, bytes: 4 << 20 };
 /// Batches between link, printer and loop.
 const QUEUE_MAX: usize = 16;
 /// How long an end may take, so that what was printed is recorded: when it came by itself, and when
@@ -278,9 +278,12 @@ impl<'a> Listener<'a> {
         let mut parts = 0;
         for event in batch {
             match event {
-                Event::Message { seq, message } if self.wanted > 0 => {
-                    self.wanted -= 1;
-                    self.waiting.extend(self.mail.message(seq, message)?);
+                Event::Messages { seq, bundle } => {
+                    let wanted = numbered(seq, &bundle).take(self.wanted as usize);
+                    for (seq, message) in wanted {
+                        self.wanted -= 1;
+                        self.waiting.extend(self.mail.message(seq, message)?);
+                    }
                 }
                 Event::Part(body) if !self.mail.is_whole() => {
                     parts += 1;

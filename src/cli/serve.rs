@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use aws_lc_rs::rand;
 use clap::Args;
 use clap::builder::FalseyValueParser;
+use clap::value_parser;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::durable::Quotas;
@@ -59,6 +60,17 @@ pub(super) struct ServeArgs {
     /// Let anybody who reaches the server claim an id, without a ticket
     #[arg(long, env = "QMSG_OPEN", value_parser = FalseyValueParser::new())]
     open: bool,
+    /// Threads that handle connections
+    ///
+    /// Without it: one less than the machine has cores, since the store writes on a thread of its
+    /// own. One is the fastest for few connections.
+    #[arg(
+        long,
+        value_name = "N",
+        env = "QMSG_THREADS",
+        value_parser = value_parser!(u16).range(1..=256)
+    )]
+    threads: Option<u16>,
     /// Also print the address and the pin on stdout, as a JSON object
     #[arg(long)]
     json: bool,
@@ -182,13 +194,17 @@ pub(super) fn run(args: &ServeArgs, talk: Talk) -> Result<Exit> {
         limits: args.bounds.limits(code_needed),
         quotas: args.bounds.quotas(),
     };
-    let runtime = connect::server_runtime()?;
+    let runtime = connect::server_runtime(args.threads.map_or_else(connect::threads, usize::from))?;
     let exit = runtime.block_on(async {
         let server = Server::start(settings).map_err(|error| start_failure(error, args.listen))?;
         let stop = stop_signal()?;
         announce(args, &data, server.local_addr(), pin, talk)?;
-        let mut exit = Exit::Unexpected;
-        server.run(async { exit = stop.await }).await.map_err(|error| {
+        // As a task it runs on a thread that runs links too, not beside them.
+        let serving = tokio::spawn(async move {
+            let mut exit = Exit::Unexpected;
+            server.run(async { exit = stop.await }).await.map(|()| exit)
+        });
+        let exit = serving.await.context("the server broke off")?.map_err(|error| {
             Failure::new(Exit::Io, "the store failed, so the server has stopped")
                 .hint("nothing was acknowledged after it; look at the disk, then start it again")
                 .because(error)

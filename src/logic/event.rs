@@ -1,11 +1,14 @@
 //! What a client is told and what it says: the two sides of a [`Peer`](super::Peer).
 
 use crate::wire::{
-    Body, CloseCode, FromClient, FromServer, JoinCode, Message, MsgId, Refusal, RoomName, Seq,
-    Target, UserId,
+    Body, Bundle, CloseCode, FromClient, FromServer, JoinCode, Message, MsgId, Refusal, RoomName,
+    Seq, Target, UserId,
 };
 
 use super::outbox::Draft;
+
+/// Stands for the seq that a volatile message has not: the store begins at 1.
+pub(super) const VOLATILE: Seq = 0;
 
 /// Who the client is and what it wants from the start.
 #[derive(Clone, Debug)]
@@ -40,8 +43,8 @@ pub enum PeerInput {
     Frame(FromServer),
     /// A dial failed, or the link is gone.
     Ended(Ending),
-    /// The user wants this sent.
-    Send(Draft),
+    /// The user wants these sent. What is alike and comes at one time travels together.
+    Send(Vec<Draft>),
     /// The user has dealt with these messages; with volatile ones in their order.
     Processed(Vec<Seq>),
     /// The part of a draft's long body that was asked for. They are to come in the order in which
@@ -93,24 +96,30 @@ pub enum Event {
         /// Whether the id was claimed just now.
         claimed: bool,
     },
-    /// The message is on the server's disk.
+    /// Messages are on the server's disk.
     Accepted {
-        /// Which.
+        /// The first of them.
         id: MsgId,
+        /// How many: those behind have the ids behind.
+        count: u32,
         /// It was there already.
         duplicate: bool,
     },
-    /// The message will not be sent.
+    /// Messages will not be sent.
     Refused {
-        /// Which.
+        /// The first of them.
         id: MsgId,
+        /// How many: those behind have the ids behind.
+        count: u32,
         /// What stands against it.
         why: Refusal,
     },
-    /// A volatile message has been passed on to so many readers.
+    /// Volatile messages have been passed on to so many readers.
     Passed {
-        /// Which.
+        /// The first of them.
         id: MsgId,
+        /// How many: those behind have the ids behind.
+        count: u32,
         /// Their number.
         readers: u32,
     },
@@ -119,12 +128,13 @@ pub enum Event {
         /// Which.
         id: MsgId,
     },
-    /// A message has come. To be answered by [`PeerInput::Processed`].
-    Message {
-        /// To name it by; 0 for a volatile one.
+    /// Messages have come, of which [`numbered`] makes single ones. Each is to be answered by
+    /// [`PeerInput::Processed`].
+    Messages {
+        /// To name the first by, and those behind it by the seqs behind; 0 for volatile ones.
         seq: Seq,
-        /// The message; of a long one with the first part, and the others follow.
-        message: Message,
+        /// The messages; of a long one the first part, and the others follow.
+        bundle: Bundle,
     },
     /// The next part of the last message, which is a long one. To be answered by
     /// [`PeerInput::PartsTaken`], also when the body is cut after it.
@@ -180,4 +190,25 @@ pub enum Event {
     GaveUp(Option<CloseCode>),
     /// The server will not have this client. The peer does nothing more.
     Rejected(Option<CloseCode>),
+}
+
+/// The messages of [`Event::Messages`] one by one, each with what to name it by.
+pub fn numbered(seq: Seq, bundle: &Bundle) -> impl Iterator<Item = (Seq, Message)> {
+    bundle.messages().enumerate().map(move |(at, message)| (name(seq, at as u64), message))
+}
+
+/// What to name the message by that is so far behind the first.
+fn name(first: Seq, at: u64) -> Seq {
+    if first == VOLATILE { VOLATILE } else { first + at }
+}
+
+impl Event {
+    /// What to name the messages by that it tells of.
+    pub fn seqs(&self) -> impl Iterator<Item = Seq> + use<> {
+        let (first, count) = match self {
+            Self::Messages { seq, bundle } => (*seq, bundle.count()),
+            _ => (VOLATILE, 0),
+        };
+        (0..count).map(move |at| name(first, at))
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::durable::{Found, Outcome, Read, Record, Ticket, Write};
-use crate::wire::{Body, CloseCode, FromClient, FromServer, Message, Pin};
+use crate::wire::{Body, Bundle, CloseCode, FromClient, FromServer, Pin};
 
 /// Names a link. Given by the server's loop, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,19 +49,19 @@ pub enum Output {
         /// This one.
         frame: FromServer,
     },
-    /// Send one message to all of these links; encoding it once is enough.
+    /// Deliver messages to all of these links; encoding them once is enough.
     Deliver {
         /// At least one.
         links: Vec<LinkId>,
         /// What to deliver.
         record: Record,
     },
-    /// Pass one message on to all of these links; encoding it once is enough.
+    /// Pass messages on to all of these links; encoding them once is enough.
     Pass {
         /// At least one.
         links: Vec<LinkId>,
         /// What to pass on.
-        message: Arc<Message>,
+        bundle: Arc<Bundle>,
     },
     /// Send the next part of the last long message to all of these links; encoding it once is
     /// enough.

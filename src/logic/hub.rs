@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::durable::{Found, Outcome, Read, Record, Ticket, Upload, Write};
 use crate::wire::{
-    CloseCode, Frame, FromClient, FromServer, Message, MsgId, Pin, Refusal, RoomName, Target,
+    Bundle, CloseCode, Frame, FromClient, FromServer, Message, Pin, Refusal, RoomName, Target,
     UserId,
 };
 
@@ -19,14 +19,14 @@ use super::{Limits, Time};
 /// What an answer from the store is for.
 pub(super) enum Ask {
     Admit { link: LinkId },
-    Append { link: LinkId, message: Arc<Message>, upload: Option<Upload> },
+    Append { link: LinkId, bundle: Arc<Bundle>, upload: Option<Upload> },
     Begin { upload: Upload },
     Part { link: LinkId, upload: Upload },
     Discard,
     Stream { link: LinkId },
     Mailbox { user: UserId },
     Page { link: LinkId },
-    Pass { link: LinkId, message: Arc<Message> },
+    Pass { link: LinkId, bundle: Arc<Bundle> },
     Settle { link: LinkId, user: UserId, messages: u32, bytes: u64 },
     Enter { link: LinkId, user: UserId, room: RoomName },
     Leave { link: LinkId, user: UserId, room: RoomName },
@@ -41,7 +41,7 @@ pub struct Hub {
     pub(super) logs: BTreeMap<Target, Log>,
     pub(super) asked: BTreeMap<Ticket, Ask>,
     /// Long bodies being stored, nothing having been said of them to their senders.
-    pub(super) uploads: BTreeMap<Upload, (LinkId, Arc<Message>)>,
+    pub(super) uploads: BTreeMap<Upload, (LinkId, Arc<Bundle>)>,
     /// Long volatile bodies on their way from sender to readers.
     pub(super) relays: BTreeMap<Passage, Relay>,
     /// Links that are to be told that they may send so many parts more.
@@ -218,21 +218,21 @@ impl Hub {
             return self.close(link, CloseCode::OutOfTurn, out);
         }
         match frame {
-            FromClient::Send { id, to, headers, size, body } => {
+            FromClient::Send { id, to, headers, size, body, others } => {
                 let (from, time_ms) = (user.clone(), now.unix_ms);
-                let message = Message { id, from, to, time_ms, headers, size, body };
-                self.send(now, link, Arc::new(message), out);
+                let first = Message { id, from, to, time_ms, headers, size, body };
+                self.send(now, link, Arc::new(Bundle { first, others }), out);
             }
-            FromClient::Pass { id, to, headers, size, body } => {
+            FromClient::Pass { id, to, headers, size, body, others } => {
                 let (from, time_ms) = (user.clone(), now.unix_ms);
-                let message = Message { id, from, to, time_ms, headers, size, body };
-                self.pass(link, Arc::new(message), out);
+                let first = Message { id, from, to, time_ms, headers, size, body };
+                self.pass(link, Arc::new(Bundle { first, others }), out);
             }
             FromClient::Took { count } => self.took(link, user, count, out),
             FromClient::Attach { messages, bytes } => {
                 self.attach(link, user, (messages, bytes), out);
             }
-            FromClient::Processed(seqs) => self.processed(link, user, &seqs, out),
+            FromClient::Processed(spans) => self.processed(link, user, &spans, out),
             FromClient::Enter(room) => {
                 let (user, asked) = (user.clone(), room.clone());
                 let ticket = self.ask(Ask::Enter { link, user: user.clone(), room: asked });
@@ -250,8 +250,8 @@ impl Hub {
         }
     }
 
-    fn send(&mut self, now: Time, link: LinkId, message: Arc<Message>, out: &mut Vec<Output>) {
-        let id = message.id;
+    fn send(&mut self, now: Time, link: LinkId, bundle: Arc<Bundle>, out: &mut Vec<Output>) {
+        let id = bundle.first.id;
         let why = if id.unix_ms() + self.limits.id_age_ms_max < now.unix_ms {
             Some(Refusal::IdTooOld)
         } else if id.unix_ms() > now.unix_ms + self.limits.id_ahead_ms_max {
@@ -260,26 +260,27 @@ impl Hub {
             None
         };
         if let Some(why) = why {
-            self.swallow(link, &message);
-            return self.answer(link, &message, FromServer::Refused { id, why }, out);
+            self.swallow(link, &bundle.first);
+            let count = bundle.count() as u32;
+            return self.answer(link, &bundle, FromServer::Refused { id, count, why }, out);
         }
-        if message.is_long() {
-            return self.begin_upload(link, message, out);
+        if bundle.first.is_long() {
+            return self.begin_upload(link, bundle, out);
         }
-        let ticket = self.ask(Ask::Append { link, message: message.clone(), upload: None });
-        out.push(Output::Write(ticket, Write::Append { message, upload: None }));
+        let ticket = self.ask(Ask::Append { link, bundle: bundle.clone(), upload: None });
+        out.push(Output::Write(ticket, Write::Append { bundle, upload: None }));
     }
 
-    /// Tells a sender what became of a message, if the sender is still there.
+    /// Tells a sender what became of messages, if the sender is still there.
     pub(super) fn answer(
         &mut self,
         id: LinkId,
-        message: &Message,
+        bundle: &Bundle,
         frame: FromServer,
         out: &mut Vec<Output>,
     ) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        link.answered(message.len_here());
+        link.answered(bundle);
         out.push(Output::Frame { link: id, frame });
     }
 
@@ -287,10 +288,10 @@ impl Hub {
         let Some(ask) = self.asked.remove(&ticket) else { return };
         match ask {
             Ask::Admit { link } => self.admit(now, link, claim_verdict(&outcome), out),
-            Ask::Append { link, message, upload } => {
+            Ask::Append { link, bundle, upload } => {
                 // Of one that was turned down the sender has heard.
                 if upload.is_none_or(|upload| self.uploads.remove(&upload).is_some()) {
-                    self.appended(link, message, &outcome, out);
+                    self.appended(link, &bundle, outcome, out);
                 }
             }
             Ask::Begin { upload } => self.begun(upload, &outcome, out),
@@ -316,13 +317,27 @@ impl Hub {
     fn appended(
         &mut self,
         link: LinkId,
-        message: Arc<Message>,
-        outcome: &Outcome,
+        bundle: &Arc<Bundle>,
+        outcome: Outcome,
         out: &mut Vec<Output>,
     ) {
-        self.answer(link, &message, verdict(message.id, outcome), out);
-        if let &Outcome::Stored { seq, ordinal } = outcome {
-            self.publish(Record { seq, ordinal, parts: 0, message }, out);
+        let parts = match outcome {
+            Outcome::Mixed(parts) => parts,
+            outcome => vec![(bundle.count(), outcome)],
+        };
+        let mut at = 0;
+        for (count, outcome) in parts {
+            let part = match count == bundle.count() {
+                true => bundle.clone(),
+                false => Arc::new(bundle.slice(at, count)),
+            };
+            at += count;
+            // Who reads is served before who wrote.
+            if let Outcome::Stored { seq, ordinal } = outcome {
+                let record = Record { seq, ordinal, parts: 0, bundle: part.clone() };
+                self.publish(record, out);
+            }
+            self.answer(link, &part, verdict(&part, &outcome), out);
         }
     }
 
@@ -340,29 +355,31 @@ impl Hub {
             (Ask::Mailbox { user }, Found::Mailbox(logs)) => self.loaded(&user, logs, out),
             (Ask::Page { link }, Found::Page(page)) => self.paged(link, page, out),
             (Ask::Stream { link }, Found::Part(part)) => self.part_read(link, ticket, part, out),
-            (Ask::Pass { link, message }, Found::Target(exists)) => {
-                let id = message.id;
+            (Ask::Pass { link, bundle }, Found::Target(exists)) => {
+                let (id, count) = (bundle.first.id, bundle.count() as u32);
                 let frame = if exists {
-                    FromServer::Passed { id, readers: 0 }
+                    FromServer::Passed { id, count, readers: 0 }
                 } else {
-                    FromServer::Refused { id, why: Refusal::UnknownTarget }
+                    FromServer::Refused { id, count, why: Refusal::UnknownTarget }
                 };
-                self.answer(link, &message, frame, out);
+                self.answer(link, &bundle, frame, out);
             }
             _ => {}
         }
     }
 }
 
-/// What a sender hears of its message.
-pub(super) fn verdict(id: MsgId, outcome: &Outcome) -> FromServer {
-    match outcome {
-        Outcome::Stored { .. } => FromServer::Accepted { id, duplicate: false },
-        Outcome::Duplicate => FromServer::Accepted { id, duplicate: true },
-        Outcome::Full => FromServer::Refused { id, why: Refusal::MailboxFull },
-        Outcome::DiskFull => FromServer::Refused { id, why: Refusal::DiskFull },
-        _ => FromServer::Refused { id, why: Refusal::UnknownTarget },
-    }
+/// What a sender hears of its messages.
+pub(super) fn verdict(bundle: &Bundle, outcome: &Outcome) -> FromServer {
+    let (id, count) = (bundle.first.id, bundle.count() as u32);
+    let why = match outcome {
+        Outcome::Stored { .. } => return FromServer::Accepted { id, count, duplicate: false },
+        Outcome::Duplicate => return FromServer::Accepted { id, count, duplicate: true },
+        Outcome::Full => Refusal::MailboxFull,
+        Outcome::DiskFull => Refusal::DiskFull,
+        _ => Refusal::UnknownTarget,
+    };
+    FromServer::Refused { id, count, why }
 }
 
 fn claim_verdict(outcome: &Outcome) -> Result<bool, CloseCode> {

@@ -1,11 +1,12 @@
 //! What the hub knows of one link.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::durable::Page;
-use crate::wire::{Bodies, FromClient, PARTS_AHEAD_MAX, Pin, Seq, Target, UserId};
+use crate::wire::{Bodies, Bundle, FromClient, PARTS_AHEAD_MAX, Pin, Seq, Span, UserId, Weights};
 
 use super::Limits;
+use super::offers::{Offer, Offers};
 use super::streaming::Streaming;
 use super::uploading::Incoming;
 
@@ -47,15 +48,16 @@ pub(super) struct Reader {
     pub(super) unsettled_messages: u32,
     pub(super) unsettled_bytes: u64,
     /// Delivered, not processed.
-    pub(super) offers: BTreeMap<Seq, Offer>,
+    pub(super) offers: Offers,
     /// Everything for this reader up to here has been delivered, or was processed already.
     pub(super) position: Seq,
     pub(super) mode: Mode,
     /// The position went back while a page was on its way, which does not bring it forward then.
     pub(super) rewound: bool,
-    /// Bytes of the messages passed to it that it has not taken, in order.
-    pub(super) passed: VecDeque<u64>,
-    pub(super) passed_bytes: u64,
+    /// Messages passed to it that it has not taken, in order.
+    passed: VecDeque<Passed>,
+    passed_messages: u64,
+    passed_bytes: u64,
     /// It has been told that it caught up.
     pub(super) told: bool,
     /// The long body on its way to it; nothing else with a body goes there until it ends.
@@ -75,12 +77,11 @@ pub(super) enum Mode {
     Live,
 }
 
-/// A delivery that is not yet processed.
-pub(super) struct Offer {
-    pub(super) log: Target,
-    pub(super) bytes: u64,
-    /// Whether it is a message, which counts in quotas, or a notice of lost ones.
-    pub(super) counts: bool,
+/// Volatile messages of one bundle, from the one at `at` on.
+struct Passed {
+    weights: Weights,
+    at: u64,
+    count: u64,
 }
 
 impl Link {
@@ -109,11 +110,14 @@ impl Link {
     /// Counts a frame against the limits of what may be unanswered. `false`: it is over them.
     pub(super) fn count(&mut self, frame: &FromClient, limits: &Limits) -> bool {
         match frame {
-            FromClient::Send { body, headers, .. } | FromClient::Pass { body, headers, .. } => {
-                let bytes = (body.len() + headers.len_bytes()) as u64;
-                let fits = self.sends == 0 || self.send_bytes + bytes <= limits.send_bytes_max;
-                self.sends += 1;
-                self.send_bytes += bytes;
+            FromClient::Send { body, headers, others, .. }
+            | FromClient::Pass { body, headers, others, .. } => {
+                let count = 1 + others.count();
+                let bytes = body.len() + others.len_bytes() + headers.len_bytes() * count;
+                let alone = self.sends == 0 && count == 1;
+                let fits = alone || self.send_bytes + bytes as u64 <= limits.send_bytes_max;
+                self.sends += count as u32;
+                self.send_bytes += bytes as u64;
                 fits && self.sends <= limits.sends_max
             }
             FromClient::Enter(_) | FromClient::Leave(_) => {
@@ -133,10 +137,10 @@ impl Link {
         }
     }
 
-    /// A send has been answered.
-    pub(super) fn answered(&mut self, bytes: u64) {
-        self.sends = self.sends.saturating_sub(1);
-        self.send_bytes = self.send_bytes.saturating_sub(bytes);
+    /// Sends have been answered.
+    pub(super) fn answered(&mut self, bundle: &Bundle) {
+        self.sends = self.sends.saturating_sub(bundle.count() as u32);
+        self.send_bytes = self.send_bytes.saturating_sub(bundle.len_here());
     }
 }
 
@@ -147,11 +151,12 @@ impl Reader {
             window_bytes: bytes.min(limits.window_bytes_max),
             unsettled_messages: 0,
             unsettled_bytes: 0,
-            offers: BTreeMap::new(),
+            offers: Offers::default(),
             position: 0,
             mode: Mode::Waiting,
             rewound: false,
             passed: VecDeque::new(),
+            passed_messages: 0,
             passed_bytes: 0,
             told: false,
             streaming: None,
@@ -159,11 +164,21 @@ impl Reader {
         }
     }
 
-    /// Whether a message of so many bytes may be delivered now.
-    pub(super) fn admits(&self, bytes: u64) -> bool {
-        self.unsettled_messages == 0
-            || (self.unsettled_messages < self.window_messages
-                && self.unsettled_bytes + bytes <= self.window_bytes)
+    /// How many of these messages, from the one at `at` on, may be delivered now: if nothing is
+    /// unsettled at least one.
+    pub(super) fn admits(&self, bundle: &Bundle, at: u64) -> u64 {
+        let before = (u64::from(self.unsettled_messages), self.unsettled_bytes);
+        self.room(bundle, at, before)
+    }
+
+    fn room(&self, bundle: &Bundle, at: u64, (messages, bytes): (u64, u64)) -> u64 {
+        let free = u64::from(self.window_messages).saturating_sub(messages);
+        // Behind one that is larger than the window not even an empty one fits.
+        let free_bytes = self.window_bytes.checked_sub(bytes);
+        let Some(free_bytes) = free_bytes.filter(|_| free > 0) else { return 0 };
+        let count = bundle.fitting(at, free, free_bytes);
+        let fits = bundle.len_bytes(at, count) <= free_bytes;
+        if fits || messages == 0 { count } else { 0 }
     }
 
     /// What a page may hold: messages and bytes. `None` while so little is free that the page would
@@ -175,10 +190,11 @@ impl Reader {
         (self.unsettled_messages == 0 || worth).then_some((messages, bytes))
     }
 
-    pub(super) fn offer(&mut self, seq: Seq, offer: Offer) {
-        self.unsettled_messages += 1;
-        self.unsettled_bytes += offer.bytes;
-        self.offers.insert(seq, offer);
+    pub(super) fn offer(&mut self, first: Seq, offer: Offer) {
+        let span = Span { first, last: offer.last };
+        self.unsettled_messages += span.count() as u32;
+        self.unsettled_bytes += offer.len_bytes(first, span);
+        self.offers.insert(first, offer);
     }
 
     /// There is something to be read again behind `seq`. What else has been read beyond it may be
@@ -191,32 +207,47 @@ impl Reader {
         }
     }
 
-    /// Whether a message of so many bytes may be passed to it now.
-    pub(super) fn can_take(&self, bytes: u64) -> bool {
-        let fits = self.passed.is_empty()
-            || (self.passed.len() < self.window_messages as usize
-                && self.passed_bytes + bytes <= self.window_bytes);
-        fits && self.streaming.is_none()
+    /// How many of these messages may be passed to it now: if it has dealt with all, at least one.
+    pub(super) fn can_take(&self, bundle: &Bundle) -> u64 {
+        if self.streaming.is_some() {
+            return 0;
+        }
+        self.room(bundle, 0, (self.passed_messages, self.passed_bytes))
     }
 
-    pub(super) fn pass(&mut self, bytes: u64) {
-        self.passed.push_back(bytes);
-        self.passed_bytes += bytes;
+    pub(super) fn pass(&mut self, bundle: &Bundle) {
+        let (weights, count) = (bundle.weights(), bundle.count());
+        self.passed_messages += count;
+        self.passed_bytes += weights.len_bytes(0, count);
+        self.passed.push_back(Passed { weights, at: 0, count });
     }
 
     /// The last message passed to it does not become whole.
     pub(super) fn unpass(&mut self) {
-        self.passed_bytes -= self.passed.pop_back().unwrap_or_default();
+        if let Some(Passed { weights, at, count }) = self.passed.pop_back() {
+            self.passed_messages -= count;
+            self.passed_bytes -= weights.len_bytes(at, count);
+        }
     }
 
     /// It has dealt with so many messages that were passed to it. `false`: it never had them.
     pub(super) fn took(&mut self, count: u32) -> bool {
-        let count = count as usize;
-        let known = 0 < count && count <= self.passed.len();
-        if known {
-            self.passed_bytes -= self.passed.drain(..count).sum::<u64>();
+        let mut left = u64::from(count);
+        if left == 0 || left > self.passed_messages {
+            return false;
         }
-        known
+        self.passed_messages -= left;
+        while let Some(passed) = self.passed.front_mut().filter(|_| left > 0) {
+            let taken = left.min(passed.count);
+            self.passed_bytes -= passed.weights.len_bytes(passed.at, taken);
+            passed.at += taken;
+            passed.count -= taken;
+            left -= taken;
+            if passed.count == 0 {
+                self.passed.pop_front();
+            }
+        }
+        true
     }
 
     pub(super) fn settled(&mut self, messages: u32, bytes: u64) {

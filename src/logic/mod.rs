@@ -14,19 +14,23 @@ mod exchange;
 mod hub;
 mod link;
 mod mailbox;
+mod offers;
 mod outbox;
 mod parts;
 mod passing;
 mod peer;
+mod publishing;
 mod reading;
 mod relaying;
 mod requests;
 mod settling;
 mod shown;
+mod spans;
 mod streaming;
+mod telling;
 mod uploading;
 
-pub use event::{Ending, Event, Intent, PeerInput, PeerOutput, Window};
+pub use event::{Ending, Event, Intent, PeerInput, PeerOutput, Window, numbered};
 pub use exchange::{Input, LinkId, Output};
 pub use hub::Hub;
 pub use outbox::Draft;
@@ -78,9 +82,9 @@ impl Default for Limits {
         Self {
             links_max: 20_000,
             body_len_max: 1 << 20,
-            sends_max: 1024,
+            sends_max: 8192,
             send_bytes_max: 4 << 20,
-            window_messages_max: 1024,
+            window_messages_max: 8192,
             window_bytes_max: 4 << 20,
             requests_max: 64,
             hello_ms_max: 3_000,

@@ -1,8 +1,10 @@
 //! A client's messages on their way to the server.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use crate::wire::{Body, FromClient, Headers, MsgId, PART_LEN_MAX, Target, part_len};
+use crate::wire::{
+    BUNDLE_MAX, Body, FromClient, Headers, MsgId, Others, PART_LEN_MAX, Target, part_len,
+};
 
 /// A message that a client wants to have sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,10 +36,11 @@ pub(super) struct Allowed {
 /// that were not.
 #[derive(Default)]
 pub(super) struct Outbox {
-    sent: BTreeMap<u64, Draft>,
-    by_id: BTreeMap<MsgId, u64>,
+    /// `None`: answered, and an earlier one is not.
+    sent: VecDeque<Option<Draft>>,
+    /// Those not answered.
+    open: usize,
     waiting: VecDeque<Draft>,
-    next: u64,
     /// Of those sent: what counts on the server, and what is held in memory.
     sent_bytes: u64,
     sent_held: u64,
@@ -67,14 +70,19 @@ impl Draft {
         self
     }
 
-    /// The frame that sends it, or its first part.
-    pub(super) fn frame(&self) -> FromClient {
+    /// Whether both can travel together, if their ids follow one another.
+    fn is_like(&self, first: &Self) -> bool {
+        self.volatile == first.volatile && self.to == first.to && self.headers == first.headers
+    }
+
+    /// The frame that sends it, or its first part, and others behind it.
+    fn frame(&self, others: Others) -> FromClient {
         let Self { id, to, headers, size, body, volatile } = self.clone();
         let body = Body(body.0.slice(..part_len(size)));
         if volatile {
-            FromClient::Pass { id, to, headers, size, body }
+            FromClient::Pass { id, to, headers, size, body, others }
         } else {
-            FromClient::Send { id, to, headers, size, body }
+            FromClient::Send { id, to, headers, size, body, others }
         }
     }
 }
@@ -86,42 +94,82 @@ impl Outbox {
         self.waiting.push_back(draft);
     }
 
-    /// The next to send while no more than so many messages and bytes are unanswered. A draft with
-    /// a longer body than the server takes would end the link: its id instead.
-    pub(super) fn next_draft(&mut self, allowed: &Allowed) -> Option<Result<Draft, MsgId>> {
-        let bytes = self.waiting.front()?.len_first();
-        let fits = self.sent.len() < allowed.sends_max as usize
-            && self.sent_bytes + bytes <= allowed.send_bytes_max;
-        if !fits && !self.sent.is_empty() {
+    /// The frame that sends what is next, while no more than so many messages and bytes are
+    /// unanswered, and the first draft in it. A draft with a longer body than the server takes
+    /// would end the link: its id instead.
+    pub(super) fn next_frame(
+        &mut self,
+        allowed: &Allowed,
+    ) -> Option<Result<(Draft, FromClient), MsgId>> {
+        let first = self.waiting.front()?;
+        if self.open > 0 && !self.fits(first, allowed) {
             return None;
         }
-        let draft = self.waiting.pop_front()?;
-        self.waiting_bytes -= draft.len_bytes();
-        if draft.size > allowed.body_len_max {
-            return Some(Err(draft.id));
+        let first = first.clone();
+        if first.size > allowed.body_len_max {
+            self.waiting.pop_front();
+            self.waiting_bytes -= first.len_bytes();
+            return Some(Err(first.id));
         }
-        self.sent_bytes += bytes;
-        self.sent_held += draft.len_bytes();
-        self.by_id.insert(draft.id, self.next);
-        self.sent.insert(self.next, draft.clone());
-        self.next += 1;
-        Some(Ok(draft))
+        let start = self.sent.len();
+        self.go();
+        let (mut last, mut len) = (first.id, first.size);
+        while let Some(next) = self.waiting.front()
+            && next.is_like(&first)
+            && next.id == last.plus(1)
+            && self.sent.len() - start < BUNDLE_MAX
+            && next.size <= allowed.body_len_max
+            && next.size.saturating_add(len) <= PART_LEN_MAX as u64
+            && self.fits(next, allowed)
+        {
+            (last, len) = (next.id, len + next.size);
+            self.go();
+        }
+        let others = self.sent.range(start + 1..).flatten().map(|draft| &draft.body);
+        let frame = first.frame(others.collect());
+        Some(Ok((first, frame)))
     }
 
-    /// A send has its answer. `false` if there is no such send.
-    pub(super) fn answered(&mut self, id: MsgId) -> bool {
-        let draft = self.by_id.remove(&id).and_then(|key| self.sent.remove(&key));
-        self.sent_bytes -= draft.as_ref().map_or(0, Draft::len_first);
-        self.sent_held -= draft.as_ref().map_or(0, Draft::len_bytes);
-        draft.is_some()
+    fn fits(&self, draft: &Draft, allowed: &Allowed) -> bool {
+        self.open < allowed.sends_max as usize
+            && self.sent_bytes + draft.len_first() <= allowed.send_bytes_max
+    }
+
+    /// The first that waits counts as sent.
+    fn go(&mut self) {
+        let Some(draft) = self.waiting.pop_front() else { return };
+        self.waiting_bytes -= draft.len_bytes();
+        self.sent_bytes += draft.len_first();
+        self.sent_held += draft.len_bytes();
+        self.open += 1;
+        self.sent.push_back(Some(draft));
+    }
+
+    /// Sends have their answer: this one, and so many in all of those behind it. How many there
+    /// are.
+    pub(super) fn answered(&mut self, id: MsgId, count: u32) -> u32 {
+        let is = |sent: &Option<Draft>, id| sent.as_ref().is_some_and(|draft| draft.id == id);
+        // Mostly it is the first: answers come in order, but for those of another kind.
+        let Some(at) = self.sent.iter().position(|sent| is(sent, id)) else { return 0 };
+        let mut found = 0;
+        for sent in self.sent.range_mut(at..).take(count as usize) {
+            let Some(draft) = sent.take_if(|draft| draft.id == id.plus(found)) else { break };
+            self.sent_bytes -= draft.len_first();
+            self.sent_held -= draft.len_bytes();
+            self.open -= 1;
+            found += 1;
+        }
+        while self.sent.front().is_some_and(Option::is_none) {
+            self.sent.pop_front();
+        }
+        found as u32
     }
 
     /// The link is gone: what was not answered is to be sent again, first and in the same order.
     /// Not so volatile messages, which may have been passed on: their ids.
     pub(super) fn rewind(&mut self) -> Vec<MsgId> {
-        let sent = std::mem::take(&mut self.sent).into_values();
-        self.by_id.clear();
-        (self.sent_bytes, self.sent_held) = (0, 0);
+        let sent = std::mem::take(&mut self.sent).into_iter().flatten();
+        (self.open, self.sent_bytes, self.sent_held) = (0, 0, 0);
         let (lost, again): (Vec<_>, Vec<_>) = sent.partition(|draft| draft.volatile);
         for draft in again.into_iter().rev() {
             self.waiting_bytes += draft.len_bytes();
@@ -131,11 +179,11 @@ impl Outbox {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.sent.is_empty() && self.waiting.is_empty()
+        self.open == 0 && self.waiting.is_empty()
     }
 
     /// Messages and bytes held.
     pub(super) fn size(&self) -> (usize, u64) {
-        (self.sent.len() + self.waiting.len(), self.sent_held + self.waiting_bytes)
+        (self.open + self.waiting.len(), self.sent_held + self.waiting_bytes)
     }
 }

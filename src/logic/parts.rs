@@ -2,12 +2,13 @@
 //! in.
 
 use crate::wire::{
-    Bodies, Body, FromClient, Message, MsgId, PART_LEN_MAX, PARTS_AHEAD_MAX, Piece, Seq, part_len,
+    Bodies, Body, FromClient, Message, MsgId, PART_LEN_MAX, PARTS_AHEAD_MAX, Piece, Seq, Span,
+    part_len,
 };
 
-use super::event::{Event, PeerOutput};
+use super::event::{Event, PeerOutput, VOLATILE};
 use super::outbox::Draft;
-use super::peer::{Peer, VOLATILE};
+use super::peer::Peer;
 
 /// What is under way of long bodies, in both directions.
 #[derive(Default)]
@@ -142,7 +143,8 @@ impl Parts {
 
     /// The head of a message has come, which may be a long one.
     pub(super) fn receive(&mut self, seq: Seq, message: &Message, told: bool) {
-        let head = Piece::Head { size: message.size, len: message.body.len() };
+        let (size, len) = (message.size, message.body.len());
+        let head = Piece::Head { size, len, behind: None, longest: size };
         if self.bodies.take(head) && self.bodies.is_partial() {
             self.receiving = Some(Receiving { seq, told });
         }
@@ -195,7 +197,7 @@ impl Peer {
     /// The user gives a part of a draft.
     pub(super) fn part_given(&mut self, part: (MsgId, u64), body: Body, out: &mut Vec<PeerOutput>) {
         if let Some(id) = self.parts.given(part, body, out) {
-            self.outbox.answered(id);
+            self.outbox.answered(id, 1);
         }
         self.send(out);
     }
@@ -206,15 +208,12 @@ impl Peer {
         self.send(out);
     }
 
-    /// A stored message has come, or the first part of it.
-    pub(super) fn deliver(&mut self, seq: Seq, message: Message, out: &mut Vec<PeerOutput>) {
-        if !message.is_long() {
-            return self.delivered(seq, Event::Message { seq, message }, out);
-        }
+    /// The first part of a stored message has come.
+    pub(super) fn begun(&mut self, seq: Seq, message: Message, out: &mut Vec<PeerOutput>) {
         let told = self.shown.begun(seq);
         self.parts.receive(seq, &message, told);
         if told {
-            out.push(PeerOutput::Event(Event::Message { seq, message }));
+            out.push(PeerOutput::Event(Event::Messages { seq, bundle: message.into() }));
         }
     }
 
@@ -222,8 +221,8 @@ impl Peer {
     /// before, because the server may end the body early.
     pub(super) fn part_came(&mut self, body: Body, out: &mut Vec<PeerOutput>) {
         if let Some(seq) = self.parts.came(body, out).filter(|seq| *seq != VOLATILE) {
-            self.shown.arrived(seq);
-            let report = self.shown.processed(vec![]);
+            self.shown.arrived(Span::one(seq));
+            let report = self.shown.processed([]);
             self.report(&report, out);
         }
     }

@@ -3,43 +3,48 @@
 use std::sync::Arc;
 
 use crate::durable::Read;
-use crate::wire::{CloseCode, FromServer, Message, Target, UserId};
+use crate::wire::{Bundle, CloseCode, FromServer, Message, Target, UserId};
 
 use super::exchange::{LinkId, Output};
 use super::hub::{Ask, Hub};
 use super::relaying::Passage;
 
-/// What becomes of a volatile message at the moment.
+/// What becomes of volatile messages at the moment.
 enum Passing {
-    /// It goes to these.
-    To(Vec<LinkId>),
+    /// So many of them, the first, go to these.
+    To(Vec<LinkId>, u64),
     /// There are readers, and they have no room.
     Full,
     Nobody,
 }
 
 impl Hub {
-    pub(super) fn pass(&mut self, link: LinkId, message: Arc<Message>, out: &mut Vec<Output>) {
-        self.swallow(link, &message);
+    pub(super) fn pass(&mut self, link: LinkId, bundle: Arc<Bundle>, out: &mut Vec<Output>) {
+        self.swallow(link, &bundle.first);
         // What is held back came first.
-        let waits = self.logs.get(&message.to).is_some_and(|log| !log.held.is_empty());
-        match if waits { Passing::Full } else { self.readers(&message) } {
-            Passing::To(links) => {
-                let passage = self.take_in(link, &message);
-                self.pass_to(link, message, passage, links, out);
+        let to = &bundle.first.to;
+        let waits = self.logs.get(to).is_some_and(|log| !log.held.is_empty());
+        match if waits { Passing::Full } else { self.readers(&bundle) } {
+            Passing::To(links, count) => {
+                let passage = self.take_in(link, &bundle);
+                if let Some(rest) = self.pass_to(link, bundle, passage, (links, count), out)
+                    && let Some(log) = self.logs.get_mut(&rest.first.to)
+                {
+                    log.held.push_back((link, rest, None));
+                }
             }
             // One user's readers are waited for, so that a fast sender takes their pace.
-            Passing::Full if matches!(message.to, Target::User(_)) => {
-                let passage = self.take_in(link, &message);
-                if let Some(log) = self.logs.get_mut(&message.to) {
-                    log.held.push_back((link, message, passage));
+            Passing::Full if matches!(to, Target::User(_)) => {
+                let passage = self.take_in(link, &bundle);
+                if let Some(log) = self.logs.get_mut(&bundle.first.to) {
+                    log.held.push_back((link, bundle, passage));
                 }
             }
             // A slow member of a room holds up nobody.
-            Passing::Full => self.passed(link, &message, 0, out),
+            Passing::Full => self.passed(link, &bundle, 0, out),
             Passing::Nobody => {
-                let to = message.to.clone();
-                let ticket = self.ask(Ask::Pass { link, message });
+                let to = to.clone();
+                let ticket = self.ask(Ask::Pass { link, bundle });
                 out.push(Output::Read(ticket, Read::Target { to }));
             }
         }
@@ -58,15 +63,19 @@ impl Hub {
     pub(super) fn pass_held(&mut self, user: &UserId, out: &mut Vec<Output>) {
         let own = Target::User(user.clone());
         while let Some(held) = self.logs.get(&own).and_then(|log| log.held.front()) {
-            let (link, message, passage) = held.clone();
-            let links = match self.readers(&message) {
-                Passing::To(links) => links,
+            let (link, bundle, passage) = held.clone();
+            let to = match self.readers(&bundle) {
+                Passing::To(links, count) => (links, count),
                 Passing::Full | Passing::Nobody => return,
             };
             if let Some(log) = self.logs.get_mut(&own) {
                 log.held.pop_front();
             }
-            self.pass_to(link, message, passage, links, out);
+            if let Some(rest) = self.pass_to(link, bundle, passage, to, out)
+                && let Some(log) = self.logs.get_mut(&own)
+            {
+                log.held.push_front((link, rest, None));
+            }
         }
     }
 
@@ -77,66 +86,79 @@ impl Hub {
         if log.links.iter().any(|link| *link != id) {
             return;
         }
-        for (sender, message, passage) in std::mem::take(&mut log.held) {
+        for (sender, bundle, passage) in std::mem::take(&mut log.held) {
             match passage {
                 Some(passage) => self.end_relay(passage, out),
-                None => self.passed(sender, &message, 0, out),
+                None => self.passed(sender, &bundle, 0, out),
             }
         }
     }
 
-    /// Those who read the message's log and have room for it.
-    fn readers(&self, message: &Message) -> Passing {
-        let Some(log) = self.logs.get(&message.to) else { return Passing::Nobody };
-        let bytes = message.len_bytes();
-        let mut full = false;
-        let mut takes = |id: &LinkId| {
+    /// Those who read the log of these messages and have room for them.
+    fn readers(&self, bundle: &Bundle) -> Passing {
+        let Message { from, to, .. } = &bundle.first;
+        let Some(log) = self.logs.get(to) else { return Passing::Nobody };
+        let one_user = matches!(to, Target::User(_));
+        let (mut ready, mut count, mut full) = (Vec::new(), bundle.count(), false);
+        for id in &log.links {
             let link = self.links.get(id);
-            let own = link.and_then(|link| link.user()) == Some(&message.from);
+            let own = link.and_then(|link| link.user()) == Some(from);
             let reader = link.and_then(|link| link.reader.as_ref());
             // As with stored messages: what goes to a room is not for its sender.
-            let reader = reader.filter(|_| !own || matches!(message.to, Target::User(_)));
-            let room = reader.is_some_and(|reader| reader.can_take(bytes));
-            full |= reader.is_some() && !room;
-            room
-        };
-        let links: Vec<LinkId> = log.links.iter().copied().filter(|id| takes(id)).collect();
-        match (links.is_empty(), full) {
-            (false, _) => Passing::To(links),
+            let Some(reader) = reader.filter(|_| !own || one_user) else { continue };
+            match reader.can_take(bundle) {
+                0 => full = true,
+                room => {
+                    ready.push(*id);
+                    // Members of a room take what is sent together as a whole.
+                    count = if one_user { count.min(room) } else { count };
+                }
+            }
+        }
+        match (ready.is_empty(), full) {
+            (false, _) => Passing::To(ready, count),
             (true, true) => Passing::Full,
             (true, false) => Passing::Nobody,
         }
     }
 
+    /// Passes on the first `count` of these messages. The rest of them.
     fn pass_to(
         &mut self,
         link: LinkId,
-        message: Arc<Message>,
+        bundle: Arc<Bundle>,
         passage: Option<Passage>,
-        links: Vec<LinkId>,
+        (links, count): (Vec<LinkId>, u64),
         out: &mut Vec<Output>,
-    ) {
-        let bytes = message.len_bytes();
+    ) -> Option<Arc<Bundle>> {
+        let rest = bundle.count() - count;
+        let rest = (rest > 0).then(|| Arc::new(bundle.slice(count, rest)));
+        let bundle = if rest.is_none() { bundle } else { Arc::new(bundle.slice(0, count)) };
         for id in &links {
-            if let Some(reader) = self.links.get_mut(id).and_then(|link| link.reader.as_mut()) {
-                reader.pass(bytes);
+            if let Some(reader) = self.reader(*id) {
+                reader.pass(&bundle);
             }
         }
-        if let Some(passage) = passage {
-            return self.begin_relay(passage, links, out);
+        match passage {
+            Some(passage) => self.begin_relay(passage, links, out),
+            None => {
+                // Who reads is served before who wrote.
+                let (readers, passed) = (links.len(), bundle.clone());
+                out.push(Output::Pass { links, bundle });
+                self.passed(link, &passed, readers, out);
+            }
         }
-        self.passed(link, &message, links.len(), out);
-        out.push(Output::Pass { links, message });
+        rest
     }
 
     pub(super) fn passed(
         &mut self,
         link: LinkId,
-        message: &Message,
+        bundle: &Bundle,
         readers: usize,
         out: &mut Vec<Output>,
     ) {
-        let frame = FromServer::Passed { id: message.id, readers: readers as u32 };
-        self.answer(link, message, frame, out);
+        let (id, count) = (bundle.first.id, bundle.count() as u32);
+        self.answer(link, bundle, FromServer::Passed { id, count, readers: readers as u32 }, out);
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use crate::wire::{CloseCode, FromClient, FromServer, Message, MsgId, Refusal, SEQS_MAX, Seq};
+use crate::wire::{Bundle, CloseCode, FromClient, FromServer, Message, Refusal};
 
 use super::Time;
-use super::event::{Ending, Event, Intent, PeerInput, PeerOutput, Window};
+use super::event::{Ending, Event, Intent, PeerInput, PeerOutput, VOLATILE, Window};
 use super::outbox::{Allowed, Outbox};
 use super::parts::Parts;
 use super::requests::Request;
@@ -49,8 +49,6 @@ pub struct Peer {
     random: u64,
 }
 
-/// Stands for the seq that a volatile message has not: the store begins at 1.
-pub(super) const VOLATILE: Seq = 0;
 /// First pause between attempts, doubled with each up to the last.
 const PAUSE_MS: u64 = 50;
 const PAUSE_MS_MAX: u64 = 500;
@@ -58,7 +56,7 @@ const PAUSE_MS_MAX: u64 = 500;
 const ATTEMPTS_QUICK: u32 = 60;
 const PAUSE_MS_LONG: u64 = 5_000;
 /// What a client holds of its user's messages before it takes no more.
-const DRAFTS_MAX: usize = 2_048;
+const DRAFTS_MAX: usize = 16_384;
 const DRAFT_BYTES_MAX: u64 = 8 << 20;
 const REQUESTS_MAX: usize = 2_048;
 
@@ -92,15 +90,16 @@ impl Peer {
             PeerInput::Linked => self.stage = Stage::Linked,
             PeerInput::Frame(frame) => self.frame(now, frame, out),
             PeerInput::Ended(ending) => self.ended(now, ending, out),
-            PeerInput::Send(draft) => {
+            PeerInput::Send(drafts) => {
                 self.awaits(now);
-                self.outbox.push(draft);
+                drafts.into_iter().for_each(|draft| self.outbox.push(draft));
                 self.send(out);
             }
             PeerInput::Processed(seqs) => {
                 self.awaits(now);
                 self.take(&seqs, out);
-                let report = self.shown.processed(seqs);
+                let stored = seqs.into_iter().filter(|seq| *seq != VOLATILE);
+                let report = self.shown.processed(stored);
                 self.report(&report, out);
                 self.recorded(out);
             }
@@ -232,28 +231,26 @@ impl Peer {
                 self.attempts = 0;
                 Event::Welcome { claimed }
             }
-            FromServer::Accepted { id, duplicate } => {
-                return self.sent(id, Event::Accepted { id, duplicate }, out);
+            FromServer::Accepted { id, count, duplicate } => {
+                let accepted = |count| Event::Accepted { id, count, duplicate };
+                return self.sent((id, count), accepted, out);
             }
-            FromServer::Refused { id, why } => {
-                return self.sent(id, Event::Refused { id, why }, out);
+            FromServer::Refused { id, count, why } => {
+                return self.sent((id, count), |count| Event::Refused { id, count, why }, out);
             }
-            FromServer::Passed { id, readers } => {
-                return self.sent(id, Event::Passed { id, readers }, out);
+            FromServer::Passed { id, count, readers } => {
+                return self.sent((id, count), |count| Event::Passed { id, count, readers }, out);
             }
-            FromServer::Deliver { seq, id, from, to, time_ms, headers, size, body } => {
-                let message = Message { id, from, to, time_ms, headers, size, body };
-                return self.deliver(seq, message, out);
+            FromServer::Deliver { seq, id, from, to, time_ms, headers, size, body, others } => {
+                let first = Message { id, from, to, time_ms, headers, size, body };
+                return self.deliver(seq, Bundle { first, others }, out);
             }
-            FromServer::Pass { id, from, to, time_ms, headers, size, body } => {
-                self.passed += 1;
-                let message = Message { id, from, to, time_ms, headers, size, body };
-                self.parts.receive(VOLATILE, &message, true);
-                Event::Message { seq: VOLATILE, message }
+            FromServer::Pass { id, from, to, time_ms, headers, size, body, others } => {
+                let first = Message { id, from, to, time_ms, headers, size, body };
+                return self.pass(Bundle { first, others }, out);
             }
             FromServer::Lost { seq, to, count } => {
-                let count = self.shown.lost(seq, count);
-                return self.noticed(seq, Event::Lost { to, count }, count > 0, out);
+                return self.lost(seq, to, count, out);
             }
             FromServer::Settled { count } => {
                 self.shown.settled(count);
@@ -298,68 +295,19 @@ impl Peer {
     pub(super) fn send(&mut self, out: &mut Vec<PeerOutput>) {
         let Stage::Greeted(allowed) = self.stage else { return };
         while self.parts.send(out)
-            && let Some(next) = self.outbox.next_draft(&allowed)
+            && let Some(next) = self.outbox.next_frame(&allowed)
         {
             out.push(match next {
-                Ok(draft) => {
+                Ok((draft, frame)) => {
                     self.parts.begin(&draft);
-                    PeerOutput::Frame(draft.frame())
+                    PeerOutput::Frame(frame)
                 }
                 Err(id) => {
                     let why = Refusal::BodyTooLong { max: allowed.body_len_max };
-                    PeerOutput::Event(Event::Refused { id, why })
+                    PeerOutput::Event(Event::Refused { id, count: 1, why })
                 }
             });
         }
-    }
-
-    /// A message has its answer, which makes room for others.
-    fn sent(&mut self, id: MsgId, event: Event, out: &mut Vec<PeerOutput>) {
-        if self.outbox.answered(id) {
-            self.parts.stop(id, out);
-            self.send(out);
-            out.push(PeerOutput::Event(event));
-        }
-    }
-
-    /// Tells of a delivery, unless it is one that the user has been told of.
-    pub(super) fn delivered(&mut self, seq: Seq, event: Event, out: &mut Vec<PeerOutput>) {
-        if self.shown.delivered(seq) {
-            out.push(PeerOutput::Event(event));
-        } else {
-            let report = self.shown.processed(vec![]);
-            self.report(&report, out);
-        }
-    }
-
-    /// A notice needs nothing but to be told of, if it is, and is reported at once.
-    fn noticed(&mut self, seq: Seq, event: Event, is_told: bool, out: &mut Vec<PeerOutput>) {
-        out.extend(is_told.then_some(PeerOutput::Event(event)));
-        let report = self.shown.processed(vec![seq]);
-        self.report(&report, out);
-    }
-
-    /// Tells of what needs no report any more.
-    fn recorded(&mut self, out: &mut Vec<PeerOutput>) {
-        if self.shown.recorded() {
-            let pending = self.shown.pending();
-            out.push(PeerOutput::Event(Event::Settled { pending }));
-        }
-    }
-
-    /// Confirms volatile messages. Those of an earlier link need it no more.
-    fn take(&mut self, seqs: &[Seq], out: &mut Vec<PeerOutput>) {
-        let dealt_with = seqs.iter().filter(|seq| **seq == VOLATILE).count();
-        let count = self.passed.min(dealt_with as u32);
-        if count > 0 && self.is_greeted() {
-            self.passed -= count;
-            out.push(PeerOutput::Frame(FromClient::Took { count }));
-        }
-    }
-
-    pub(super) fn report(&self, seqs: &[Seq], out: &mut Vec<PeerOutput>) {
-        let parts = seqs.chunks(SEQS_MAX);
-        out.extend(parts.map(|part| PeerOutput::Frame(FromClient::Processed(part.to_vec()))));
     }
 }
 

@@ -4,38 +4,41 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::durable::{Cursor, Item, Page, Read, Record};
-use crate::wire::{CloseCode, FromServer, Message, Seq, Target, UserId};
+use crate::wire::{Bundle, CloseCode, FromServer, Message, Seq, Span, Target, UserId};
 
 use super::exchange::{LinkId, Output};
 use super::hub::{Ask, Hub};
-use super::link::{Mode, Offer, Reader};
+use super::link::{Mode, Reader};
 use super::mailbox::{Mark, Place};
+use super::offers::Offer;
 use super::relaying::Passage;
+use super::spans::Spans;
 use super::streaming::Streaming;
 
 /// A log that somebody reads.
 #[derive(Default)]
 pub(super) struct Log {
     /// The last message that became durable while somebody read it.
-    head: Seq,
+    pub(super) head: Seq,
     pub(super) links: BTreeSet<LinkId>,
     /// Of one user's own log: volatile messages for readers who have no room. Bounded by what their
     /// senders may leave unanswered.
-    pub(super) held: VecDeque<(LinkId, Arc<Message>, Option<Passage>)>,
+    pub(super) held: VecDeque<(LinkId, Arc<Bundle>, Option<Passage>)>,
 }
 
-/// What came of handing a message to a reader.
+/// What came of handing something to a reader.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Offered {
-    Yes,
-    /// It has it, or has dealt with it.
-    Before,
-    NoRoom,
+enum Handed {
+    /// It has all of it now, or has dealt with it.
+    All,
+    /// It has no room for what is behind this seq.
+    Until(Seq),
 }
 
 /// Messages of rooms and of `@all` are not for the one who sent them.
 pub(super) fn is_for(reader: &UserId, record: &Record) -> bool {
-    matches!(record.message.to, Target::User(_)) || record.message.from != *reader
+    let Message { from, to, .. } = &record.bundle.first;
+    matches!(to, Target::User(_)) || from != reader
 }
 
 impl Hub {
@@ -81,18 +84,22 @@ impl Hub {
         for target in mailbox.places.keys() {
             unsubscribe(&mut self.logs, target, id);
         }
-        let waits = |(seq, offer): &(&Seq, &Offer)| {
-            mailbox.places.get(&offer.log).is_some_and(|place| !place.is_processed(**seq))
-        };
-        let waiting = gone.offers.iter().filter(waits).map(|(seq, _)| *seq);
-        let waiting: BTreeSet<Seq> = waiting.collect();
+        let mut waiting = Spans::default();
+        for (span, offer) in gone.offers.iter() {
+            let place = mailbox.places.get(&offer.log);
+            for span in place.map(|place| place.unprocessed(span)).unwrap_or_default() {
+                waiting.insert(span);
+            }
+        }
         let others: Vec<LinkId> = mailbox.links.iter().copied().collect();
         for other in others {
             let reader = self.links.get_mut(&other).and_then(|link| link.reader.as_mut());
             let Some(reader) = reader else { continue };
-            let mut passed = waiting.range(..=reader.position);
-            if let Some(seq) = passed.find(|seq| !reader.offers.contains_key(seq)) {
-                reader.rewind(seq - 1);
+            let mut passed = waiting.within(Span { first: 0, last: reader.position });
+            if let Some(span) =
+                passed.find_map(|span| reader.offers.uncovered(span).into_iter().next())
+            {
+                reader.rewind(span.first - 1);
                 self.pump(other, user, out);
             }
         }
@@ -172,17 +179,16 @@ impl Hub {
         }
         let Page { items, through, complete } = page;
         let mut items = items.into_iter();
-        let mut reached = None;
+        let mut reached = through;
         let mut whole = true;
         while let Some(item) = items.next() {
-            let seq = item.seq();
-            whole = self.hand_out(id, &user, item, out);
-            if !whole {
+            let last = item.last();
+            if let Handed::Until(seq) = self.hand_out(id, &user, item, out) {
+                (reached, whole) = (seq, false);
                 break;
             }
-            reached = Some(seq);
             if self.is_streaming(id) {
-                return self.park(id, seq, Page { items: items.collect(), through, complete });
+                return self.park(id, last, Page { items: items.collect(), through, complete });
             }
         }
         let Some(reader) = self.links.get_mut(&id).and_then(|link| link.reader.as_mut()) else {
@@ -191,8 +197,7 @@ impl Hub {
         reader.mode = Mode::Waiting;
         let rewound = std::mem::take(&mut reader.rewound);
         if !rewound {
-            let reached = if whole { Some(through) } else { reached };
-            reader.position = reader.position.max(reached.unwrap_or_default());
+            reader.position = reader.position.max(reached);
         }
         if whole && complete && !rewound {
             self.go_live(id, &user, out);
@@ -219,42 +224,91 @@ impl Hub {
         }
     }
 
-    /// Gives one thing of a page to its reader. `false`: the window is shut.
-    fn hand_out(&mut self, id: LinkId, user: &UserId, item: Item, out: &mut Vec<Output>) -> bool {
+    /// Gives one thing of a page to its reader.
+    fn hand_out(&mut self, id: LinkId, user: &UserId, item: Item, out: &mut Vec<Output>) -> Handed {
         match item {
-            Item::Message(record) => {
-                let log = &record.message.to;
+            Item::Messages(record) => {
+                let log = &record.bundle.first.to;
                 let place = self.mailboxes.get_mut(user).and_then(|m| m.places.get_mut(log));
                 // Not a member any more.
-                let Some(place) = place else { return true };
+                let Some(place) = place else { return Handed::All };
+                if is_for(user, &record) {
+                    return self.hand_out_messages(id, user, &record, out);
+                }
                 let at = Mark { seq: record.seq, ordinal: record.ordinal };
-                if place.is_processed(at.seq) || !is_for(user, &record) {
-                    place.pass(at);
-                    return true;
-                }
-                match self.offer(id, user, &record) {
-                    Offered::Yes => self.deliver(id, record, out),
-                    Offered::Before => {}
-                    Offered::NoRoom => return false,
-                }
-                true
+                place.pass(at, record.bundle.count());
+                Handed::All
             }
             Item::Removed { log, seq, ordinal } => {
                 self.hand_out_loss(id, user, &log, Mark { seq, ordinal }, out);
-                true
+                Handed::All
             }
             Item::Rotten { log, seq, ordinal } => {
                 let place = self.mailboxes.get_mut(user).and_then(|m| m.places.get_mut(&log));
-                let Some(place) = place else { return true };
+                let Some(place) = place else { return Handed::All };
                 let reader = self.links.get(&id).and_then(|link| link.reader.as_ref());
-                let held = reader.is_some_and(|reader| reader.offers.contains_key(&seq));
+                let held = reader.is_some_and(|reader| reader.offers.contains(seq));
                 if !held && !place.is_processed(seq) {
-                    place.offer(Mark { seq, ordinal });
-                    self.notice(id, seq, Offer { log, bytes: 0, counts: true }, 1, out);
+                    place.offer(Mark { seq, ordinal }, 1);
+                    self.notice(id, seq, Offer::notice(seq, log, true), 1, out);
                 }
-                true
+                Handed::All
             }
         }
+    }
+
+    /// Gives those of these messages to a reader that it has not dealt with and has not got.
+    fn hand_out_messages(
+        &mut self,
+        id: LinkId,
+        user: &UserId,
+        record: &Record,
+        out: &mut Vec<Output>,
+    ) -> Handed {
+        let (span, log) = (record.span(), &record.bundle.first.to);
+        let place = self.mailboxes.get(user).and_then(|m| m.places.get(log));
+        let reader = self.links.get(&id).and_then(|link| link.reader.as_ref());
+        let (Some(place), Some(reader)) = (place, reader) else { return Handed::All };
+        let waiting = place.unprocessed(span);
+        let new = waiting.iter().flat_map(|span| reader.offers.uncovered(*span));
+        let new: Vec<Span> = new.collect();
+        let mut next = span.first;
+        for new in new {
+            self.go_by(user, record, (next, new.first), &waiting);
+            let piece = record.slice(new.first - record.seq, new.count());
+            let count = self.offer(id, user, &piece);
+            if count > 0 {
+                self.deliver(id, piece.slice(0, count), out);
+            }
+            next = new.first + count;
+            if next <= new.last {
+                return Handed::Until(next - 1);
+            }
+        }
+        self.go_by(user, record, (next, span.last + 1), &waiting);
+        Handed::All
+    }
+
+    /// These of the messages need no delivery on a link: they are processed, or were delivered on
+    /// it, which the place of a room that was left and entered again does not know of yet.
+    fn go_by(
+        &mut self,
+        user: &UserId,
+        record: &Record,
+        (first, end): (Seq, Seq),
+        waiting: &[Span],
+    ) {
+        let log = &record.bundle.first.to;
+        let place = self.mailboxes.get_mut(user).and_then(|m| m.places.get_mut(log));
+        let Some(place) = place.filter(|_| first < end) else { return };
+        let mark = |seq| Mark { seq, ordinal: record.ordinal + (seq - record.seq) };
+        for span in waiting {
+            let (from, to) = (span.first.max(first), span.last.min(end - 1));
+            if from <= to {
+                place.offer(mark(from), to - from + 1);
+            }
+        }
+        place.pass(mark(first), end - first);
     }
 
     fn hand_out_loss(
@@ -266,15 +320,17 @@ impl Hub {
         out: &mut Vec<Output>,
     ) {
         let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
-        let mut held = BTreeSet::new();
+        let mut held = Spans::default();
         for link in &mailbox.links {
             let reader = self.links.get(link).and_then(|link| link.reader.as_ref());
-            let offers = reader.into_iter().flat_map(|reader| reader.offers.range(..=at.seq));
-            held.extend(offers.filter(|(_, offer)| offer.log == *log).map(|(seq, _)| *seq));
+            let offers = reader.into_iter().flat_map(|reader| reader.offers.iter());
+            for (span, _) in offers.filter(|(_, offer)| offer.log == *log) {
+                held.insert(span);
+            }
         }
         let Some(place) = mailbox.places.get_mut(log) else { return };
         for (seq, count) in place.removed(at, &held) {
-            self.notice(id, seq, Offer { log: log.clone(), bytes: 0, counts: false }, count, out);
+            self.notice(id, seq, Offer::notice(seq, log.clone(), false), count, out);
         }
     }
 
@@ -294,75 +350,24 @@ impl Hub {
         out.push(Output::Frame { link: id, frame: FromServer::Lost { seq, to, count } });
     }
 
-    /// Notes that a message goes out on a link, if it has not yet and fits.
-    fn offer(&mut self, id: LinkId, user: &UserId, record: &Record) -> Offered {
-        let log = &record.message.to;
-        let bytes = record.message.len_bytes();
+    /// Notes that messages go out on a link, as far as they fit: how many of them, from the first
+    /// on. They are new to it and to be processed.
+    pub(super) fn offer(&mut self, id: LinkId, user: &UserId, record: &Record) -> u64 {
+        let log = &record.bundle.first.to;
         let place = self.mailboxes.get_mut(user).and_then(|m| m.places.get_mut(log));
         let reader = self.links.get_mut(&id).and_then(|link| link.reader.as_mut());
-        let (Some(place), Some(reader)) = (place, reader) else { return Offered::Before };
-        if place.is_processed(record.seq) {
-            return Offered::Before;
+        let (Some(place), Some(reader)) = (place, reader) else { return 0 };
+        if place.is_crowded() && place.is_new(record.seq) {
+            return 0;
         }
-        let at = Mark { seq: record.seq, ordinal: record.ordinal };
-        if reader.offers.contains_key(&record.seq) {
-            // The place of a room that was left and entered again does not know of it yet.
-            place.offer(at);
-            return Offered::Before;
+        let count = reader.admits(&record.bundle, 0);
+        if count > 0 {
+            place.offer(Mark { seq: record.seq, ordinal: record.ordinal }, count);
+            let span = Span::of(record.seq, count);
+            let offer = Offer::messages(span, log.clone(), record.bundle.weights());
+            reader.offer(record.seq, offer);
         }
-        if !reader.admits(bytes) || place.is_crowded() && place.is_new(record.seq) {
-            return Offered::NoRoom;
-        }
-        place.offer(at);
-        reader.offer(record.seq, Offer { log: log.clone(), bytes, counts: true });
-        Offered::Yes
-    }
-
-    /// A message has become durable: whoever reads its log and has nothing older to read first is
-    /// given it at once.
-    pub(super) fn publish(&mut self, record: Record, out: &mut Vec<Output>) {
-        let Some(log) = self.logs.get_mut(&record.message.to) else { return };
-        log.head = record.seq;
-        let readers: Vec<LinkId> = log.links.iter().copied().collect();
-        if record.message.is_long() {
-            return self.announce(readers, &record, out);
-        }
-        let mut links = Vec::with_capacity(readers.len());
-        for id in readers {
-            if self.publish_to(id, &record) {
-                links.push(id);
-            }
-        }
-        if !links.is_empty() {
-            out.push(Output::Deliver { links, record });
-        }
-    }
-
-    fn publish_to(&mut self, id: LinkId, record: &Record) -> bool {
-        let Some(link) = self.links.get_mut(&id) else { return false };
-        let Some(user) = link.user().cloned() else { return false };
-        let Some(reader) = link.reader.as_mut() else { return false };
-        // A page that was read after the commit may have brought it already.
-        if reader.mode != Mode::Live || record.seq <= reader.position {
-            return false;
-        }
-        if !is_for(&user, record) {
-            reader.position = record.seq;
-            return false;
-        }
-        if reader.streaming.is_some() {
-            reader.mode = Mode::Waiting;
-            return false;
-        }
-        let offered = self.offer(id, &user, record);
-        let Some(reader) = self.links.get_mut(&id).and_then(|link| link.reader.as_mut()) else {
-            return false;
-        };
-        match offered {
-            Offered::NoRoom => reader.mode = Mode::Waiting,
-            Offered::Yes | Offered::Before => reader.position = record.seq,
-        }
-        offered == Offered::Yes
+        count
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::wire::{Body, FromServer, Message, Target};
+use crate::wire::{Body, Bundle, FromServer, Target};
 
 use super::exchange::{LinkId, Output};
 use super::hub::Hub;
@@ -18,7 +18,7 @@ pub(super) struct Passage(u64);
 /// A long volatile message between its sender and its readers.
 pub(super) struct Relay {
     sender: LinkId,
-    message: Arc<Message>,
+    bundle: Arc<Bundle>,
     /// Those who get it. `None`: it is held back until somebody has room.
     readers: Option<Vec<LinkId>>,
     /// What has come and was not handed on. At most as many as a sender may be ahead.
@@ -29,14 +29,14 @@ pub(super) struct Relay {
 
 impl Hub {
     /// Takes in the parts of a long message that goes somewhere.
-    pub(super) fn take_in(&mut self, sender: LinkId, message: &Arc<Message>) -> Option<Passage> {
-        if !message.is_long() {
+    pub(super) fn take_in(&mut self, sender: LinkId, bundle: &Arc<Bundle>) -> Option<Passage> {
+        if !bundle.first.is_long() {
             return None;
         }
         let passage = Passage(self.name());
         self.aim(sender, Incoming::Passage(passage));
-        let (message, parts) = (message.clone(), VecDeque::new());
-        let relay = Relay { sender, message, readers: None, parts, whole: false };
+        let (bundle, parts) = (bundle.clone(), VecDeque::new());
+        let relay = Relay { sender, bundle, readers: None, parts, whole: false };
         self.relays.insert(passage, relay);
         Some(passage)
     }
@@ -55,7 +55,7 @@ impl Hub {
         }
         let Some(relay) = self.relays.get_mut(&passage) else { return };
         relay.readers = Some(links.clone());
-        out.push(Output::Pass { links, message: relay.message.clone() });
+        out.push(Output::Pass { links, bundle: relay.bundle.clone() });
         self.relay(passage, out);
     }
 
@@ -91,7 +91,7 @@ impl Hub {
             let (ready, full): (Vec<LinkId>, Vec<LinkId>) =
                 readers.iter().partition(|id| takes(id));
             if !full.is_empty() {
-                if matches!(relay.message.to, Target::User(_)) {
+                if matches!(relay.bundle.first.to, Target::User(_)) {
                     return;
                 }
                 *readers = ready;
@@ -118,7 +118,7 @@ impl Hub {
         let readers = relay.readers.unwrap_or_default();
         self.divert(relay.sender, Incoming::Passage(passage));
         self.allow(relay.sender, relay.parts.len() as u32);
-        self.passed(relay.sender, &relay.message, readers.len(), out);
+        self.passed(relay.sender, &relay.bundle, readers.len(), out);
         for id in readers {
             self.end_passed(id, out);
         }
@@ -129,7 +129,7 @@ impl Hub {
         &mut self,
         passage: Passage,
         out: &mut Vec<Output>,
-    ) -> Option<Arc<Message>> {
+    ) -> Option<Arc<Bundle>> {
         let relay = self.relays.remove(&passage)?;
         self.allow(relay.sender, relay.parts.len() as u32);
         match relay.readers {
@@ -139,12 +139,12 @@ impl Hub {
                 }
             }
             None => {
-                if let Some(log) = self.logs.get_mut(&relay.message.to) {
+                if let Some(log) = self.logs.get_mut(&relay.bundle.first.to) {
                     log.held.retain(|(_, _, held)| *held != Some(passage));
                 }
             }
         }
-        Some(relay.message)
+        Some(relay.bundle)
     }
 
     /// A reader does not get the rest.

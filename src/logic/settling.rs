@@ -1,50 +1,54 @@
 //! What readers have dealt with, and which rooms they are in: cursors on their way to the disk.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 
 use crate::durable::{Outcome, Write};
-use crate::wire::{CloseCode, FromServer, RoomName, Seq, Target, UserId};
+use crate::wire::{CloseCode, FromServer, RoomName, Span, Target, UserId};
 
 use super::exchange::{LinkId, Output};
 use super::hub::{Ask, Hub};
 use super::mailbox::Place;
 use super::reading::unsubscribe;
+use super::spans::Spans;
 
 impl Hub {
     pub(super) fn processed(
         &mut self,
         id: LinkId,
         user: &UserId,
-        seqs: &[Seq],
+        spans: &[Span],
         out: &mut Vec<Output>,
     ) {
         let reader = self.links.get_mut(&id).and_then(|link| link.reader.as_mut());
         let (Some(reader), Some(mailbox)) = (reader, self.mailboxes.get_mut(user)) else {
             return self.close(id, CloseCode::OutOfTurn, out);
         };
-        let distinct: BTreeSet<&Seq> = seqs.iter().collect();
-        if seqs.is_empty()
-            || distinct.len() < seqs.len()
-            || !seqs.iter().all(|seq| reader.offers.contains_key(seq))
-        {
+        let mut distinct = Spans::default();
+        let offered = spans.iter().all(|span| {
+            let new = distinct.within(*span).next().is_none();
+            distinct.insert(*span);
+            new && reader.offers.uncovered(*span).is_empty()
+        });
+        if spans.is_empty() || !offered {
             return self.close(id, CloseCode::OutOfTurn, out);
         }
         let mut moved: BTreeMap<Target, (u64, u64)> = BTreeMap::new();
         let (mut messages, mut bytes) = (0, 0);
         let mut cleared = false;
-        for seq in seqs {
-            let Some(offer) = reader.offers.remove(seq) else { continue };
-            messages += 1;
-            bytes += offer.bytes;
+        for (first, offer) in spans.iter().flat_map(|span| reader.offers.take(*span)) {
+            let span = Span { first, last: offer.last };
+            messages += span.count() as u32;
+            bytes += offer.len_bytes(first, span);
             let Some(place) = mailbox.places.get_mut(&offer.log) else { continue };
             let crowded = place.is_crowded();
-            let first = place.processed(*seq) && offer.counts;
+            let new = place.processed(span);
             cleared |= crowded && !place.is_crowded();
+            let counted = new.iter().filter(|_| offer.counts);
+            let counted = counted.map(|new| (new.count(), offer.len_bytes(first, *new)));
+            let (count, len) = counted.fold((0, 0), |sum, new| (sum.0 + new.0, sum.1 + new.1));
             let sums = moved.entry(offer.log).or_default();
-            if first {
-                *sums = (sums.0 + 1, sums.1 + offer.bytes);
-            }
+            *sums = (sums.0 + count, sums.1 + len);
         }
         if moved.is_empty() {
             // All from rooms that were left since. Writing the own cursor once more keeps one way

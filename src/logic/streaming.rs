@@ -4,12 +4,12 @@
 use std::collections::VecDeque;
 
 use crate::durable::{Missing, Page, Read, Record, Ticket};
-use crate::wire::{Body, CloseCode, FromServer, PART_LEN_MAX, PARTS_AHEAD_MAX, Seq};
+use crate::wire::{Body, CloseCode, FromServer, PART_LEN_MAX, PARTS_AHEAD_MAX, Seq, Span};
 
 use super::exchange::{LinkId, Output};
 use super::hub::{Ask, Hub};
-use super::link::{Link, Mode, Offer, Reader};
-use super::reading::is_for;
+use super::link::{Link, Reader};
+use super::offers::Offer;
 use super::relaying::Passage;
 
 /// Most parts that are being read for one link.
@@ -35,7 +35,7 @@ pub(super) struct Stream {
 
 impl Stream {
     fn new(record: &Record) -> Self {
-        let count = record.message.size.div_ceil(PART_LEN_MAX as u64);
+        let count = record.bundle.first.size.div_ceil(PART_LEN_MAX as u64);
         let (next, end) = (record.parts + 1, record.parts + count);
         Self { seq: record.seq, next, end, asked: VecDeque::new() }
     }
@@ -66,34 +66,11 @@ impl Link {
 impl Hub {
     /// Delivers a message of a page: all of it, or its first part, and the rest as it is read.
     pub(super) fn deliver(&mut self, id: LinkId, record: Record, out: &mut Vec<Output>) {
-        let stream = record.message.is_long().then(|| Stream::new(&record));
+        let stream = record.bundle.first.is_long().then(|| Stream::new(&record));
         out.push(Output::Deliver { links: vec![id], record });
         if let (Some(stream), Some(reader)) = (stream, self.reader(id)) {
             reader.streaming = Some(Streaming::Stored(stream));
             self.read_on(id, out);
-        }
-    }
-
-    /// A long message has become durable: who has nothing older to read first reads it now.
-    pub(super) fn announce(
-        &mut self,
-        readers: Vec<LinkId>,
-        record: &Record,
-        out: &mut Vec<Output>,
-    ) {
-        for id in readers {
-            let Some(link) = self.links.get_mut(&id) else { continue };
-            let Some(user) = link.user().cloned() else { continue };
-            let Some(reader) = link.reader.as_mut() else { continue };
-            if reader.mode != Mode::Live || record.seq <= reader.position {
-                continue;
-            }
-            if is_for(&user, record) {
-                reader.mode = Mode::Waiting;
-                self.pump(id, &user, out);
-            } else {
-                reader.position = record.seq;
-            }
         }
     }
 
@@ -161,15 +138,15 @@ impl Hub {
         let Some(user) = link.user().cloned() else { return };
         let Some(reader) = link.reader.as_mut() else { return };
         out.push(Output::Frame { link: id, frame: FromServer::Cut });
-        if let Some(offer) = reader.offers.remove(&seq) {
-            reader.settled(1, offer.bytes);
+        if let Some((_, offer)) = reader.offers.take(Span::one(seq)).pop() {
+            reader.settled(1, offer.len_bytes(seq, Span::one(seq)));
             match missing {
                 Missing::Removed => reader.rewind(seq - 1),
                 Missing::Rotten => {
                     let places = self.mailboxes.get(&user).map(|mailbox| &mailbox.places);
                     let place = places.and_then(|places| places.get(&offer.log));
                     if place.is_some_and(|place| !place.is_processed(seq)) {
-                        self.notice(id, seq, Offer { bytes: 0, ..offer }, 1, out);
+                        self.notice(id, seq, Offer::notice(seq, offer.log, offer.counts), 1, out);
                     }
                 }
             }

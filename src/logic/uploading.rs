@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::durable::{Outcome, Upload, Write};
-use crate::wire::{Body, FromServer, Message};
+use crate::wire::{Body, Bundle, FromServer, Message};
 
 use super::exchange::{LinkId, Output};
 use super::hub::{Ask, Hub, verdict};
@@ -25,14 +25,14 @@ impl Hub {
     pub(super) fn begin_upload(
         &mut self,
         link: LinkId,
-        message: Arc<Message>,
+        bundle: Arc<Bundle>,
         out: &mut Vec<Output>,
     ) {
         let upload = Upload(self.name());
         self.aim(link, Incoming::Upload(upload));
-        self.uploads.insert(upload, (link, message.clone()));
+        self.uploads.insert(upload, (link, bundle.clone()));
         let ticket = self.ask(Ask::Begin { upload });
-        out.push(Output::Write(ticket, Write::Begin { upload, message }));
+        out.push(Output::Write(ticket, Write::Begin { upload, bundle }));
     }
 
     /// What comes of a message's body, if more of it comes, is of no use.
@@ -77,20 +77,20 @@ impl Hub {
     }
 
     fn end_upload(&mut self, upload: Upload, out: &mut Vec<Output>) {
-        let Some((link, message)) = self.uploads.get(&upload).cloned() else { return };
-        let asked = Ask::Append { link, message: message.clone(), upload: Some(upload) };
+        let Some((link, bundle)) = self.uploads.get(&upload).cloned() else { return };
+        let asked = Ask::Append { link, bundle: bundle.clone(), upload: Some(upload) };
         let ticket = self.ask(asked);
-        out.push(Output::Write(ticket, Write::Append { message, upload: Some(upload) }));
+        out.push(Output::Write(ticket, Write::Append { bundle, upload: Some(upload) }));
     }
 
     /// A sender ends its body early, most often because it has its answer.
     pub(super) fn cut(&mut self, id: LinkId, out: &mut Vec<Output>) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let incoming = link.incoming.take();
-        if let Some(message) = self.abandon(incoming, out)
+        if let Some(bundle) = self.abandon(incoming, out)
             && let Some(link) = self.links.get_mut(&id)
         {
-            link.answered(message.len_here());
+            link.answered(&bundle);
         }
     }
 
@@ -99,13 +99,13 @@ impl Hub {
         &mut self,
         incoming: Option<Incoming>,
         out: &mut Vec<Output>,
-    ) -> Option<Arc<Message>> {
+    ) -> Option<Arc<Bundle>> {
         match incoming? {
             Incoming::Upload(upload) => {
-                let (_, message) = self.uploads.remove(&upload)?;
+                let (_, bundle) = self.uploads.remove(&upload)?;
                 let ticket = self.ask(Ask::Discard);
                 out.push(Output::Write(ticket, Write::Discard { upload }));
-                Some(message)
+                Some(bundle)
             }
             Incoming::Passage(passage) => self.cut_relay(passage, out),
             Incoming::Nowhere => None,
@@ -133,9 +133,9 @@ impl Hub {
 
     /// The sender is told at once; what still comes of the body goes nowhere.
     fn turn_down(&mut self, upload: Upload, outcome: &Outcome, out: &mut Vec<Output>) {
-        let Some((link, message)) = self.uploads.remove(&upload) else { return };
+        let Some((link, bundle)) = self.uploads.remove(&upload) else { return };
         self.divert(link, Incoming::Upload(upload));
-        self.answer(link, &message, verdict(message.id, outcome), out);
+        self.answer(link, &bundle, verdict(&bundle, outcome), out);
     }
 
     /// A link may send so many parts more. It is told at the end of the turn.

@@ -11,10 +11,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 /// Silence after which a side believes the other gone, in milliseconds; the smaller of both sides
 /// holds.
-const IDLE_MS: u32 = 30_000;
+const IDLE_MS: u32 = 45_000;
 /// How often a client that stays shows it is there: two losses in a row end nothing, and routers
 /// keep its UDP mapping.
-pub const KEEP_ALIVE: Duration = Duration::from_secs(10);
+pub const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// Before the first sample. quinn's third of a second makes the first loss cost a second.
 const INITIAL_RTT: Duration = Duration::from_millis(100);
 /// What a client can make the server hold before the server knows who it is.

@@ -17,7 +17,7 @@ use super::sql::{Num, cursor, execute, first, num, unencodable};
 use super::sweep;
 use super::tail::Tail;
 use crate::durable::{Cursor, Outcome, Quotas, Upload, Write};
-use crate::wire::{JoinCode, Message, Pin, RoomName, Seq, Target, UserId};
+use crate::wire::{Bundle, JoinCode, Message, Pin, RoomName, Seq, Target, UserId};
 
 /// Most loose parts that go with a transaction, besides two for each that it brings.
 const REMOVED_EACH: u64 = 16;
@@ -57,8 +57,8 @@ impl<'a> Batch<'a> {
             Write::Claim { id, key, code_needed, code, now_ms } => {
                 self.claim(id, *key, *code_needed, code.as_ref(), *now_ms)
             }
-            Write::Append { message, upload } => self.append(message, *upload),
-            Write::Begin { upload, message } => self.begin(*upload, message),
+            Write::Append { bundle, upload } => self.append(bundle, *upload),
+            Write::Begin { upload, bundle } => self.begin(*upload, &bundle.first),
             Write::Part { upload, body } => {
                 self.parts_written += 1;
                 parts::put(self.db, *upload, body).map(|()| Outcome::Kept)
@@ -134,24 +134,48 @@ impl<'a> Batch<'a> {
         Ok(if begun { Outcome::Kept } else { Outcome::DiskFull })
     }
 
-    fn append(&mut self, message: &Message, upload: Option<Upload>) -> rusqlite::Result<Outcome> {
-        let Some(long) = parts::finish(self.db, upload, message)? else {
+    fn append(&mut self, bundle: &Bundle, upload: Option<Upload>) -> rusqlite::Result<Outcome> {
+        let Some(long) = parts::finish(self.db, upload, &bundle.first)? else {
             // Parts are missing, as they are when one of them found no room.
             return Ok(Outcome::DiskFull);
         };
-        let outcome = self.append_with(message, long)?;
+        let outcome = self.append_all(bundle, long)?;
         if let (Some(long), false) = (long, matches!(outcome, Outcome::Stored { .. })) {
             parts::loosen(self.db, long.first, long.count())?;
         }
         Ok(outcome)
     }
 
-    fn append_with(&mut self, message: &Message, long: Option<Long>) -> rusqlite::Result<Outcome> {
-        let db = self.db;
-        let sender = self.names.user(db, &message.from)?;
-        let (Some(sender), Some(no)) = (sender, self.names.log(db, &message.to)?) else {
+    fn append_all(&mut self, bundle: &Bundle, long: Option<Long>) -> rusqlite::Result<Outcome> {
+        let (db, first) = (self.db, &bundle.first);
+        let sender = self.names.user(db, &first.from)?;
+        let (Some(sender), Some(no)) = (sender, self.names.log(db, &first.to)?) else {
             return Ok(Outcome::UnknownTarget);
         };
+        let mut parts: Vec<(u64, Outcome)> = Vec::with_capacity(1);
+        for message in bundle.messages() {
+            let outcome = self.append_one((sender, no), &message, long)?;
+            match parts.last_mut() {
+                Some((count, known)) if goes_on(known, *count, &outcome) => *count += 1,
+                _ => parts.push((1, outcome)),
+            }
+        }
+        Ok(match parts.pop() {
+            Some((_, outcome)) if parts.is_empty() => outcome,
+            last => {
+                parts.extend(last);
+                Outcome::Mixed(parts)
+            }
+        })
+    }
+
+    fn append_one(
+        &mut self,
+        (sender, no): (i64, i64),
+        message: &Message,
+        long: Option<Long>,
+    ) -> rusqlite::Result<Outcome> {
+        let db = self.db;
         let (bytes, quotas) = (message.len_bytes(), self.quotas);
         if no > 0 && !self.tail.log(db, no)?.admits(bytes, quotas) {
             let before = self.tail.sent.has(db, message.id, sender)?;
@@ -287,6 +311,14 @@ impl<'a> Batch<'a> {
     fn highest(&self, sql: &str) -> rusqlite::Result<u64> {
         let highest = first(self.db, sql, (), |row| row.get::<_, Option<Num>>(0))?;
         Ok(highest.flatten().map_or(0, |Num(number)| number))
+    }
+}
+
+/// Whether the next of a bundle met with the same as the `count` before it.
+fn goes_on(known: &Outcome, count: u64, next: &Outcome) -> bool {
+    match (known, next) {
+        (Outcome::Stored { seq, .. }, Outcome::Stored { seq: next, .. }) => seq + count == *next,
+        (known, next) => known == next,
     }
 }
 

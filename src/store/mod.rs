@@ -17,6 +17,7 @@
 
 mod batch;
 mod file;
+mod joined;
 mod names;
 mod parts;
 mod reader;

@@ -9,6 +9,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, Error};
 
 use super::batch::{owner, since};
+use super::joined::Joined;
 use super::names::{ALL, Names};
 use super::parts;
 use super::record::{self, Entry, Rot};
@@ -105,10 +106,12 @@ fn page(
 ) -> rusqlite::Result<Page> {
     let mut page = Page { items: Vec::new(), through: last_seq, complete: true };
     let (mut messages, mut bytes) = (0, 0_u64);
+    let mut joined = Joined::default();
     while let Some((index, front)) = merge.next(db)? {
         let log = &mut merge.logs[index];
         let head = match front {
             Front::Removed { seq, ordinal } => {
+                joined.end(&mut page.items);
                 page.items.push(Item::Removed { log: log.to.clone(), seq, ordinal });
                 continue;
             }
@@ -116,14 +119,22 @@ fn page(
         };
         let total = bytes.saturating_add(head.bytes);
         if messages > 0 && (messages >= messages_max || total > bytes_max) {
-            page.through = page.items.last().map_or(last_seq, Item::seq);
+            joined.end(&mut page.items);
+            page.through = page.items.last().map_or(last_seq, Item::last);
             page.complete = false;
             break;
         }
         (messages, bytes) = (messages + 1, total);
-        page.items.push(log.message(db, head)?);
+        match log.message(db, head)? {
+            Ok(record) => joined.add(record, &mut page.items),
+            Err(rotten) => {
+                joined.end(&mut page.items);
+                page.items.push(rotten);
+            }
+        }
         merge.line_up(db, index)?;
     }
+    joined.end(&mut page.items);
     Ok(page)
 }
 
@@ -256,7 +267,11 @@ impl Ahead<'_> {
     }
 
     /// The message itself. The records of a run are fetched once while they are taken in turn.
-    fn message(&mut self, db: &Connection, head: MessageHead) -> rusqlite::Result<Item> {
+    fn message(
+        &mut self,
+        db: &Connection,
+        head: MessageHead,
+    ) -> rusqlite::Result<Result<Record, Item>> {
         let MessageHead { seq, ordinal, run, body, .. } = head;
         let read = match body {
             Ok((entry, from, span)) => {
@@ -281,11 +296,11 @@ impl Ahead<'_> {
         };
         Ok(match read {
             Ok((message, parts)) => {
-                Item::Message(Record { seq, ordinal, parts, message: Arc::new(message) })
+                Ok(Record { seq, ordinal, parts, bundle: Arc::new(message.into()) })
             }
             Err(rot) => {
                 tracing::error!(log = %self.to, seq, ordinal, "what is stored is damaged: {rot}");
-                Item::Rotten { log: self.to.clone(), seq, ordinal }
+                Err(Item::Rotten { log: self.to.clone(), seq, ordinal })
             }
         })
     }

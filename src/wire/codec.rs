@@ -6,12 +6,14 @@ use bytes::{Buf, BufMut, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::bundle::BUNDLE_MAX;
 use super::message::HEADERS_LEN_MAX;
 
 /// Most bytes of a body in one frame.
 pub const PART_LEN_MAX: usize = 64 << 10;
-/// Most bytes of a frame, its length prefix not counted: a part, headers, names and numbers.
-pub const FRAME_LEN_MAX: usize = PART_LEN_MAX + HEADERS_LEN_MAX + 2048;
+/// Most bytes of a frame, its length prefix not counted: a part, headers, names, numbers, and the
+/// lengths of a bundle's bodies, up to three bytes each.
+pub const FRAME_LEN_MAX: usize = PART_LEN_MAX + HEADERS_LEN_MAX + 2048 + 3 * BUNDLE_MAX;
 
 const PREFIX_LEN: usize = 4;
 
@@ -32,6 +34,10 @@ pub enum Piece {
         size: u64,
         /// Bytes of it here.
         len: usize,
+        /// Bytes of the bodies behind it, if there are any; then the body is whole here.
+        behind: Option<usize>,
+        /// Bytes of the longest of all these bodies.
+        longest: u64,
     },
     /// The next bytes, so many.
     Part(usize),
@@ -73,9 +79,14 @@ pub struct Bodies {
 impl Bodies {
     /// Takes what a frame has of a body. `false`: it may not come now.
     pub fn take(&mut self, piece: Piece) -> bool {
+        let part_len_max = PART_LEN_MAX as u64;
         let len = match piece {
             Piece::None => return true,
-            Piece::Head { size, len } if self.left == 0 && len == part_len(size) => {
+            Piece::Head { size, len, behind, .. }
+                if self.left == 0
+                    && len == part_len(size)
+                    && behind.is_none_or(|len| size.saturating_add(len as u64) <= part_len_max) =>
+            {
                 self.left = size;
                 len
             }
@@ -110,10 +121,11 @@ pub fn encode<F: Frame>(frame: &F, out: &mut BytesMut) {
             Ok(())
         }
     }
-    if let Piece::Head { size, len } = frame.piece() {
+    if let Piece::Head { size, len, .. } = frame.piece() {
         debug_assert_eq!(len, part_len(size), "a head with the first part");
     }
     let start = out.len();
+    out.reserve(len_hint(frame.piece()));
     out.put_u32_le(0);
     // Our types have no maps or sequences of unknown length, the only thing postcard refuses, and
     // the sink takes everything.
@@ -122,6 +134,18 @@ pub fn encode<F: Frame>(frame: &F, out: &mut BytesMut) {
     let length = out.len() - start - PREFIX_LEN;
     debug_assert!(length <= FRAME_LEN_MAX, "limits of names, headers and parts add up");
     out[start..start + PREFIX_LEN].copy_from_slice(&(length as u32).to_le_bytes());
+}
+
+/// About as many bytes as a frame with this of a body takes, so that its buffer grows once.
+fn len_hint(piece: Piece) -> usize {
+    const NAMES_AND_NUMBERS: usize = 256;
+    NAMES_AND_NUMBERS
+        + match piece {
+            // Of the bodies behind it each has its length before them.
+            Piece::Head { len, behind, .. } => len + behind.map_or(0, |len| len + len / 8),
+            Piece::Part(len) => len,
+            Piece::None | Piece::Cut => return 0,
+        }
 }
 
 /// Turns pieces of a stream, cut anywhere, into frames, whose bodies are in order.
@@ -157,8 +181,8 @@ impl<F: Frame> Decoder<F> {
         let Some(frame) = self.take()? else { return Ok(None) };
         let piece = frame.piece();
         match piece {
-            Piece::Head { size, .. } if size > self.body_len_max => {
-                Err(Malformed::BodyTooLong(size))
+            Piece::Head { longest, .. } if longest > self.body_len_max => {
+                Err(Malformed::BodyTooLong(longest))
             }
             _ if self.bodies.take(piece) => Ok(Some(frame)),
             _ => Err(Malformed::Part),

@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use super::bundle::{Bundle, Others, Span};
 use super::codec::{Frame, Piece};
 use super::id::{JoinCode, MsgId, RoomName, Target, UserId};
 use super::message::{Body, Headers, Message, Seq};
 
-/// Most deliveries that one [`FromClient::Processed`] can report.
-pub const SEQS_MAX: usize = 4096;
+/// Most spans of deliveries that one [`FromClient::Processed`] can report.
+pub const SPANS_MAX: usize = 2048;
 
 /// Most parts of bodies, first ones not counted, that either side may have sent on a link beyond
 /// what the other has asked for by `More`.
@@ -27,7 +28,8 @@ pub enum FromClient {
     },
     /// Take this message.
     Send {
-        /// Its id; sending the same id again is answered, not stored again.
+        /// Its id; sending the same id again is answered, not stored again. Those behind have the
+        /// ids behind.
         id: MsgId,
         /// Where it goes.
         to: Target,
@@ -37,6 +39,8 @@ pub enum FromClient {
         size: u64,
         /// The body, or of a long one the first part.
         body: Body,
+        /// Messages behind it that are like it.
+        others: Others,
     },
     /// The next bytes of the body begun by the last `Send` or `Pass`.
     Part(Body),
@@ -48,7 +52,7 @@ pub enum FromClient {
         bytes: u64,
     },
     /// These deliveries of this link have been dealt with.
-    Processed(#[serde(deserialize_with = "bounded_seqs")] Vec<Seq>),
+    Processed(#[serde(deserialize_with = "bounded_spans")] Vec<Span>),
     /// Make me a member of a room.
     Enter(RoomName),
     /// End my membership of a room.
@@ -65,6 +69,8 @@ pub enum FromClient {
         size: u64,
         /// The body, or of a long one the first part.
         body: Body,
+        /// Messages behind it that are like it.
+        others: Others,
     },
     /// So many messages more that were passed to me, in their order, have been dealt with.
     Took {
@@ -103,25 +109,29 @@ pub enum FromServer {
         /// Whether this connection claimed it.
         claimed: bool,
     },
-    /// A message is on disk.
+    /// Messages are on disk.
     Accepted {
-        /// Its id.
+        /// The id of the first.
         id: MsgId,
-        /// It had been stored before.
+        /// How many: those behind have the ids behind.
+        count: u32,
+        /// They had been stored before.
         duplicate: bool,
     },
-    /// A message was not stored and will not be.
+    /// Messages were not stored and will not be.
     Refused {
-        /// Its id.
+        /// The id of the first.
         id: MsgId,
+        /// How many: those behind have the ids behind.
+        count: u32,
         /// What stood against it.
         why: Refusal,
     },
     /// A message for you.
     Deliver {
-        /// To be named in `Processed`.
+        /// To be named in `Processed`. Those behind have the seqs behind.
         seq: Seq,
-        /// Made by its sender.
+        /// Made by its sender. Those behind have the ids behind.
         id: MsgId,
         /// Proven by a key.
         from: UserId,
@@ -135,6 +145,8 @@ pub enum FromServer {
         size: u64,
         /// The body, or of a long one the first part.
         body: Body,
+        /// Messages behind it that are like it.
+        others: Others,
     },
     /// The next bytes of the body begun by the last `Deliver` or `Pass`.
     Part(Body),
@@ -190,11 +202,15 @@ pub enum FromServer {
         size: u64,
         /// The body, or of a long one the first part.
         body: Body,
+        /// Messages behind it that are like it.
+        others: Others,
     },
-    /// A message has been passed on.
+    /// Messages have been passed on.
     Passed {
-        /// Its id.
+        /// The id of the first.
         id: MsgId,
+        /// How many: those behind have the ids behind.
+        count: u32,
         /// To so many readers.
         readers: u32,
     },
@@ -289,24 +305,26 @@ impl CloseCode {
 }
 
 impl FromServer {
-    /// The frame that delivers `message` as `seq`. Shares the body.
-    pub fn deliver(seq: Seq, message: &Message) -> Self {
-        let Message { id, from, to, time_ms, headers, size, body } = message.clone();
-        Self::Deliver { seq, id, from, to, time_ms, headers, size, body }
+    /// The frame that delivers `bundle`, its first message as `seq`. Shares the bodies.
+    pub fn deliver(seq: Seq, bundle: &Bundle) -> Self {
+        let Bundle { first, others } = bundle.clone();
+        let Message { id, from, to, time_ms, headers, size, body } = first;
+        Self::Deliver { seq, id, from, to, time_ms, headers, size, body, others }
     }
 
-    /// The frame that passes `message` on. Shares the body.
-    pub fn pass(message: &Message) -> Self {
-        let Message { id, from, to, time_ms, headers, size, body } = message.clone();
-        Self::Pass { id, from, to, time_ms, headers, size, body }
+    /// The frame that passes `bundle` on. Shares the bodies.
+    pub fn pass(bundle: &Bundle) -> Self {
+        let Bundle { first, others } = bundle.clone();
+        let Message { id, from, to, time_ms, headers, size, body } = first;
+        Self::Pass { id, from, to, time_ms, headers, size, body, others }
     }
 }
 
 impl Frame for FromClient {
     fn piece(&self) -> Piece {
         match self {
-            Self::Send { size, body, .. } | Self::Pass { size, body, .. } => {
-                Piece::Head { size: *size, len: body.len() }
+            Self::Send { size, body, others, .. } | Self::Pass { size, body, others, .. } => {
+                head(*size, body, others)
             }
             Self::Part(body) => Piece::Part(body.len()),
             Self::Cut => Piece::Cut,
@@ -318,8 +336,8 @@ impl Frame for FromClient {
 impl Frame for FromServer {
     fn piece(&self) -> Piece {
         match self {
-            Self::Deliver { size, body, .. } | Self::Pass { size, body, .. } => {
-                Piece::Head { size: *size, len: body.len() }
+            Self::Deliver { size, body, others, .. } | Self::Pass { size, body, others, .. } => {
+                head(*size, body, others)
             }
             Self::Part(body) => Piece::Part(body.len()),
             Self::Cut => Piece::Cut,
@@ -328,7 +346,16 @@ impl Frame for FromServer {
     }
 }
 
-fn bounded_seqs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Seq>, D::Error> {
-    let seqs = Vec::<Seq>::deserialize(deserializer)?;
-    if seqs.len() > SEQS_MAX { Err(de::Error::custom("too many")) } else { Ok(seqs) }
+fn head(size: u64, body: &Body, others: &Others) -> Piece {
+    let longest = others.longest().max(size);
+    Piece::Head { size, len: body.len(), behind: others.behind(), longest }
+}
+
+fn bounded_spans<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Span>, D::Error> {
+    let spans = Vec::<Span>::deserialize(deserializer)?;
+    let sound = |span: &Span| span.first <= span.last && span.last < Seq::MAX;
+    if spans.len() > SPANS_MAX || !spans.iter().all(sound) {
+        return Err(de::Error::custom("too many, or the wrong way round"));
+    }
+    Ok(spans)
 }

@@ -212,6 +212,15 @@ impl MsgId {
         Self(bytes)
     }
 
+    /// The id that is `count` behind this one: its last 62 bits, which are random or count up
+    /// (RFC 9562, section 6.2), begin anew behind their highest.
+    pub fn plus(self, count: u64) -> Self {
+        const COUNTER: u128 = (1 << 62) - 1;
+        let bits = u128::from_be_bytes(self.0);
+        let next = (bits & COUNTER).wrapping_add(u128::from(count)) & COUNTER;
+        Self((bits & !COUNTER | next).to_be_bytes())
+    }
+
     /// The 16 bytes, big-endian: ids sort by their time.
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0
@@ -220,6 +229,25 @@ impl MsgId {
     /// When it was made, in milliseconds since 1970 by its sender's clock.
     pub fn unix_ms(&self) -> u64 {
         self.0[..6].iter().fold(0, |ms, &byte| ms << 8 | u64::from(byte))
+    }
+}
+
+/// Makes ids that follow one another while the clock shows the same millisecond, so that messages
+/// sent in quick succession can travel together.
+#[derive(Clone, Debug, Default)]
+pub struct MsgIds {
+    last: Option<(u64, MsgId)>,
+}
+
+impl MsgIds {
+    /// An id made at `unix_ms`. `random` is asked once a millisecond.
+    pub fn next(&mut self, unix_ms: u64, random: impl FnOnce() -> [u8; 10]) -> MsgId {
+        let id = match self.last {
+            Some((at_ms, id)) if at_ms == unix_ms => id.plus(1),
+            _ => MsgId::new(unix_ms, random()),
+        };
+        self.last = Some((unix_ms, id));
+        id
     }
 }
 

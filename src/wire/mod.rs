@@ -26,22 +26,32 @@
 //! ends it early: a sender that was answered before it had sent all, a reader whose message was
 //! removed meanwhile, a volatile message whose sender is gone.
 //!
+//! A frame with a message may have [`Others`] behind it: a [`Bundle`], messages of one sender to
+//! one target with the same headers, whose ids, and when they are delivered whose seqs, follow one
+//! another. That is a short way to write them and no more: each is stored, answered and reported
+//! for itself, though what has consecutive numbers is answered and reported together, as a count or
+//! as a [`Span`]. So a bundle can be cut anywhere on its way, and messages can be put into one.
+//!
 //! Each side may send [`PARTS_AHEAD_MAX`] parts, first ones not counted, beyond those that the
 //! other has asked for by `More`. So neither holds more of a body than that, however long it is.
 //!
 //! Order of variants and fields is the format: only append variants, never change one. A frame that
 //! this version does not know is an error, since the two sides agreed on a version by ALPN.
 
+mod bundle;
 mod codec;
 mod frame;
 mod id;
 mod message;
 
+pub use bundle::{BUNDLE_MAX, Bundle, Others, Span, Weights};
 pub use codec::{
     Bodies, Decoder, FRAME_LEN_MAX, Frame, Malformed, PART_LEN_MAX, Piece, encode, part_len,
 };
-pub use frame::{CloseCode, FromClient, FromServer, PARTS_AHEAD_MAX, Refusal, SEQS_MAX};
-pub use id::{BadName, BadPin, JoinCode, MsgId, NAME_LEN_MAX, Pin, RoomName, Target, UserId};
+pub use frame::{CloseCode, FromClient, FromServer, PARTS_AHEAD_MAX, Refusal, SPANS_MAX};
+pub use id::{
+    BadName, BadPin, JoinCode, MsgId, MsgIds, NAME_LEN_MAX, Pin, RoomName, Target, UserId,
+};
 pub use message::{Body, HEADERS_LEN_MAX, HEADERS_MAX, Headers, Message, Seq, TooManyHeaders};
 
 /// The protocol and its version, agreed before a byte is read.

@@ -87,7 +87,7 @@ impl Filling {
             size: len as u64,
             body: Body(self.body.clone()),
         };
-        Write::Append { message: Arc::new(message), upload: None }
+        Write::Append { bundle: Arc::new(message.into()), upload: None }
     }
 
     /// Asks for a batch, and waits until only the last few have no answer.
@@ -104,6 +104,13 @@ impl Filling {
         while self.unanswered > 0 {
             self.answered();
         }
+    }
+
+    /// Has one batch made durable; nothing else is under way.
+    pub(crate) fn outcomes(&mut self, batch: impl Iterator<Item = Write>) -> Vec<Outcome> {
+        self.store.commit(batch.map(|write| (Ticket(0), write)).collect());
+        let Done::Durable(answers) = self.done.recv().unwrap() else { panic!("no batch") };
+        answers.into_iter().map(|(_, outcome)| outcome).collect()
     }
 
     fn answered(&mut self) {

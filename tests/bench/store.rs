@@ -1,10 +1,13 @@
-//! The store alone, by `cargo bench -- store`: messages a second, checkpoints and syncs included.
+//! The store alone, by `cargo bench -- store`: messages a second, one by one, long bodies;
+//! checkpoints and syncs included.
 
+use std::io::Write as _;
 use std::path::Path;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use qmsg::durable::{Cursor, Found, Quotas, Read, Ticket, Write};
-use qmsg::wire::{Pin, RoomName, Target};
+use qmsg::durable::{Cursor, Found, Outcome, Quotas, Read, Ticket, Upload, Write};
+use qmsg::wire::{Bundle, Message, PART_LEN_MAX, Pin, RoomName, Target};
 use tempfile::TempDir;
 
 use super::filling::{BATCH, Filling, now_ms, user};
@@ -16,6 +19,9 @@ const MANY_LOGS_BATCHES: usize = 100;
 const PAGE_MESSAGES: u32 = 1024;
 const PAGE_BYTES: u64 = 4 << 20;
 const BODY_LEN: usize = 100;
+const ONE_BY_ONE: usize = 2_000;
+const LONG: usize = 4;
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 struct Bench(Filling);
 
@@ -44,6 +50,16 @@ pub(crate) fn all() {
     let dir = TempDir::new().unwrap();
     let mut bench = Bench::open(dir.path(), Quotas::default());
     bench.room("append to a room at its quota");
+    bench.0.close();
+
+    let dir = TempDir::new().unwrap();
+    let mut bench = Bench::open(dir.path(), quotas);
+    bench.one_by_one();
+    bench.long_bodies();
+    bench.0.close();
+    let start = Instant::now();
+    Filling::open(dir.path(), quotas).close();
+    row("opening and closing that", &format!("{:.1} ms", start.elapsed().as_secs_f64() * 1e3));
 }
 
 impl Bench {
@@ -98,6 +114,63 @@ impl Bench {
         rate("settles of 1,000 logs", MANY_LOGS_BATCHES * LOGS, start);
     }
 
+    /// A sender that waits for each answer, beside the least that a disk can do for it.
+    fn one_by_one(&mut self) {
+        let (from, to) = (user(0), Target::User(user(1)));
+        let mut times = Vec::new();
+        for _ in 0..ONE_BY_ONE {
+            let write = self.0.message(&from, &to, now_ms(), BODY_LEN);
+            let start = Instant::now();
+            self.0.commit(vec![(Ticket(0), write)]);
+            self.0.finish();
+            times.push(start.elapsed());
+        }
+        let bare = append_and_sync();
+        for (what, mut times) in [("append, one a batch", times), ("  4 KiB and fdatasync", bare)] {
+            times.sort_unstable();
+            let us = |at: usize| times[at].as_secs_f64() * 1e6;
+            let (median, p95) = (us(ONE_BY_ONE / 2), us(ONE_BY_ONE * 95 / 100));
+            row(what, &format!("median {median:.0} us p95 {p95:.0} us"));
+        }
+    }
+
+    /// Bodies of 64 MiB in, out, and gone.
+    fn long_bodies(&mut self) {
+        const PARTS: usize = 1024;
+        let (from, to) = (user(0), Target::User(user(2)));
+        let mib = |start: Instant| (LONG * PARTS / 16) as f64 / start.elapsed().as_secs_f64();
+        let start = Instant::now();
+        for upload in (0..LONG as u64).map(Upload) {
+            let Write::Append { bundle, .. } = self.0.message(&from, &to, now_ms(), PART_LEN_MAX)
+            else {
+                panic!("no message")
+            };
+            let (size, body) = ((PARTS * PART_LEN_MAX) as u64, bundle.first.body.clone());
+            let bundle: Arc<Bundle> = Arc::new(Message { size, ..bundle.first.clone() }.into());
+            let mut writes = vec![Write::Begin { upload, bundle: Arc::clone(&bundle) }];
+            writes.extend((1..PARTS).map(|_| Write::Part { upload, body: body.clone() }));
+            writes.push(Write::Append { bundle, upload: Some(upload) });
+            for batch in writes.chunks(16) {
+                self.0.outcomes(batch.iter().cloned());
+            }
+        }
+        row("64 MiB bodies in", &format!("{:.0} MiB/s", mib(start)));
+        let start = Instant::now();
+        for at in 1..=(LONG * PARTS) as u64 {
+            assert!(matches!(self.0.read(Read::Part { at }), Found::Part(Ok(_))));
+        }
+        row("  and out", &format!("{:.0} MiB/s", mib(start)));
+        let start = Instant::now();
+        let through = (ONE_BY_ONE + LONG) as u64;
+        let cursor = Cursor { through, ordinal: LONG as u64, above: vec![] };
+        let (user, messages, bytes) = (user(2), LONG as u64, u64::MAX);
+        let settle = Write::Settle { user, log: to, cursor, messages, bytes };
+        self.0.outcomes([settle].into_iter());
+        let sweep = Write::Sweep { now_ms: now_ms() + 2 * DAY_MS };
+        while self.0.outcomes([sweep.clone()].into_iter()) == [Outcome::Swept { more: true }] {}
+        row("  and removed", &format!("{:.0} MiB/s", mib(start)));
+    }
+
     fn room(&mut self, what: &str) {
         let (user, room): (_, RoomName) = (user(0), "ops".parse().unwrap());
         self.0.write_all([Write::Enter { user: user.clone(), room: room.clone() }].into_iter());
@@ -113,6 +186,17 @@ impl Bench {
             rate(what, batch * batches, start);
         }
     }
+}
+
+fn append_and_sync() -> Vec<Duration> {
+    let mut file = tempfile::tempfile().unwrap();
+    let append = |_| {
+        let start = Instant::now();
+        file.write_all(&[b'x'; 4096]).unwrap();
+        file.sync_data().unwrap();
+        start.elapsed()
+    };
+    (0..ONE_BY_ONE).map(append).collect()
 }
 
 fn rate(what: &str, messages: usize, start: Instant) {

@@ -218,7 +218,8 @@ fn the_protocol_page_has_every_variant_with_its_number_and_fields() {
         wire::HEADERS_MAX,
         wire::HEADERS_LEN_MAX,
         wire::NAME_LEN_MAX,
-        wire::SEQS_MAX,
+        wire::SPANS_MAX,
+        wire::BUNDLE_MAX,
         wire::PARTS_AHEAD_MAX as usize,
         wire::PORT.into(),
     ];

@@ -2,11 +2,14 @@
 //! then at random.
 
 mod bodies;
+mod bundles;
 mod client;
 mod hello;
 mod hostile;
+pub(crate) mod joining;
 mod long;
 mod losses;
+mod outbox;
 mod parts;
 mod passing;
 mod peers;
@@ -27,8 +30,8 @@ use std::ops::Range;
 use qmsg::durable::Quotas;
 use qmsg::logic::{Draft, Limits, LinkId};
 use qmsg::wire::{
-    Body, CloseCode, FromClient, FromServer, Headers, MsgId, PART_LEN_MAX, Pin, Refusal, RoomName,
-    Seq, Target, UserId, part_len,
+    Body, CloseCode, FromClient, FromServer, Headers, MsgId, Others, PART_LEN_MAX, Pin, Refusal,
+    RoomName, Seq, Span, Target, UserId, part_len,
 };
 
 use server::{START, Said, Server};
@@ -98,17 +101,44 @@ fn part_of(id: MsgId, size: u64, index: u64) -> Body {
 }
 
 fn send(n: u64, to: &str, len: usize) -> FromClient {
-    let Draft { id, to, headers, size, body, .. } = head(n, to, len);
-    FromClient::Send { id, to, headers, size, body }
+    sends(n..n + 1, to, len)
 }
 
 fn pass(n: u64, to: &str, len: usize) -> FromClient {
-    let Draft { id, to, headers, size, body, .. } = head(n, to, len);
-    FromClient::Pass { id, to, headers, size, body }
+    passes(n..n + 1, to, len)
+}
+
+/// Messages in one bundle.
+fn sends(numbers: Range<u64>, to: &str, len: usize) -> FromClient {
+    let Draft { id, to, headers, size, body, .. } = head(numbers.start, to, len);
+    FromClient::Send { id, to, headers, size, body, others: others(numbers, len) }
+}
+
+fn passes(numbers: Range<u64>, to: &str, len: usize) -> FromClient {
+    let Draft { id, to, headers, size, body, .. } = head(numbers.start, to, len);
+    FromClient::Pass { id, to, headers, size, body, others: others(numbers, len) }
+}
+
+/// All of these but the first.
+fn others(numbers: Range<u64>, len: usize) -> Others {
+    let bodies: Vec<Body> = numbers.skip(1).map(|n| body_of(id(n), len as u64)).collect();
+    bodies.iter().collect()
+}
+
+/// A report of these, in this order, neighbours put together.
+fn processed(seqs: impl IntoIterator<Item = Seq>) -> FromClient {
+    let mut spans: Vec<Span> = vec![];
+    for seq in seqs {
+        match spans.last_mut() {
+            Some(span) if span.last + 1 == seq => span.last = seq,
+            _ => spans.push(Span::one(seq)),
+        }
+    }
+    FromClient::Processed(spans)
 }
 
 fn passed(n: u64, readers: u32) -> Said {
-    Said::Frame(FromServer::Passed { id: id(n), readers })
+    Said::Frame(FromServer::Passed { id: id(n), count: 1, readers })
 }
 
 fn hello(name: &str) -> FromClient {
@@ -128,15 +158,20 @@ fn welcome(name: &str, claimed: bool) -> Said {
 }
 
 fn accepted(n: u64) -> Said {
-    Said::Frame(FromServer::Accepted { id: id(n), duplicate: false })
+    accepted_all(n..n + 1)
+}
+
+fn accepted_all(numbers: Range<u64>) -> Said {
+    let (id, count) = (id(numbers.start), (numbers.end - numbers.start) as u32);
+    Said::Frame(FromServer::Accepted { id, count, duplicate: false })
 }
 
 fn duplicate(n: u64) -> Said {
-    Said::Frame(FromServer::Accepted { id: id(n), duplicate: true })
+    Said::Frame(FromServer::Accepted { id: id(n), count: 1, duplicate: true })
 }
 
 fn refused(n: u64, why: Refusal) -> Said {
-    Said::Frame(FromServer::Refused { id: id(n), why })
+    Said::Frame(FromServer::Refused { id: id(n), count: 1, why })
 }
 
 fn lost(seq: Seq, to: &str, count: u64) -> Said {
@@ -155,11 +190,18 @@ fn closed(code: CloseCode) -> Said {
 
 /// The seqs among what was said, of messages only.
 fn seqs(said: &[Said]) -> Vec<Seq> {
-    let seq = |said: &Said| match said {
-        Said::Frame(FromServer::Deliver { seq, .. }) => Some(*seq),
+    bundles(said).into_iter().flatten().collect()
+}
+
+/// The seqs of each delivery among what was said.
+fn bundles(said: &[Said]) -> Vec<Vec<Seq>> {
+    let seqs = |said: &Said| match said {
+        Said::Frame(FromServer::Deliver { seq, others, .. }) => {
+            Some((*seq..=*seq + others.count() as u64).collect())
+        }
         _ => None,
     };
-    said.iter().filter_map(seq).collect()
+    said.iter().filter_map(seqs).collect()
 }
 
 fn server() -> Server {
@@ -188,7 +230,12 @@ impl Server {
     fn sent(&mut self, link: LinkId, n: u64, to: &str, len: usize) -> Seq {
         self.say(link, send(n, to, len));
         assert!(self.heard(link).contains(&accepted(n)));
-        self.store.owed().map(|(record, _)| record).find(|r| r.message.id == id(n)).unwrap().seq
+        self.store
+            .owed()
+            .map(|(record, _)| record)
+            .find(|r| r.bundle.first.id == id(n))
+            .unwrap()
+            .seq
     }
 
     fn enter(&mut self, link: LinkId, name: &str) {

@@ -15,7 +15,7 @@ use qmsg::quic::{
     DialSettings, End, Identity, Link, Listener, Outgoing, Secrets, ServerSettings, Trust, dial,
 };
 use qmsg::wire::{
-    Body, CloseCode, Frame, FromClient, FromServer, Headers, Message, MsgId, PART_LEN_MAX,
+    Body, CloseCode, Frame, FromClient, FromServer, Headers, Message, MsgId, Others, PART_LEN_MAX,
     RoomName, Target, UserId, encode,
 };
 use tokio::sync::mpsc;
@@ -96,7 +96,14 @@ fn cut(body: &Bytes) -> (u64, Body, impl Iterator<Item = Body>) {
 fn send(body: &Bytes) -> Vec<FromClient> {
     let (size, first, parts) = cut(body);
     let (id, headers) = (MsgId::new(1, [7; 10]), Headers::default());
-    let head = FromClient::Send { id, to: Target::All, headers, size, body: first };
+    let head = FromClient::Send {
+        id,
+        to: Target::All,
+        headers,
+        size,
+        body: first,
+        others: Others::default(),
+    };
     std::iter::once(head).chain(parts.map(FromClient::Part)).collect()
 }
 
@@ -111,7 +118,7 @@ fn deliver(body: &Bytes) -> Vec<FromServer> {
         size,
         body: first,
     };
-    let head = FromServer::deliver(1, &message);
+    let head = FromServer::deliver(1, &message.into());
     std::iter::once(head).chain(parts.map(FromServer::Part)).collect()
 }
 

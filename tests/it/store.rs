@@ -1,5 +1,6 @@
 //! The durable log, driven as the server drives it: batches and reads in, answers by callback.
 
+mod bundles;
 mod duplicates;
 mod durability;
 mod model;
@@ -21,7 +22,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use qmsg::durable::{Cursor, Found, Item, Outcome, Page, Quotas, Read, Ticket, Write};
 use qmsg::store::{Done, OpenError, Store};
-use qmsg::wire::{Body, Headers, Message, MsgId, Pin, Seq, Target};
+use qmsg::wire::{Body, Bundle, Headers, Message, MsgId, Pin, Seq, Span, Target};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -166,7 +167,20 @@ fn message_at(time_ms: u64, from: &str, to: &str, n: u32, length: usize) -> Mess
 }
 
 fn append(message: Message) -> Write {
-    Write::Append { message: Arc::new(message), upload: None }
+    append_all(message.into())
+}
+
+/// Messages that are alike and follow one another.
+fn bundle(messages: impl IntoIterator<Item = Message>) -> Bundle {
+    let messages: Vec<Message> = messages.into_iter().collect();
+    let others = messages[1..].iter().map(|message| &message.body).collect();
+    let bundle = Bundle { first: messages[0].clone(), others };
+    assert!(bundle.messages().eq(messages), "not alike");
+    bundle
+}
+
+fn append_all(bundle: Bundle) -> Write {
+    Write::Append { bundle: Arc::new(bundle), upload: None }
 }
 
 fn cursor(through: Seq, ordinal: u64, above: &[Seq]) -> Cursor {
@@ -198,5 +212,21 @@ fn stored(seq: Seq, ordinal: u64) -> Outcome {
 }
 
 fn seqs(items: &[Item]) -> Vec<Seq> {
-    items.iter().map(Item::seq).collect()
+    let span = |item: &Item| match item {
+        Item::Messages(record) => record.span(),
+        Item::Removed { seq, .. } | Item::Rotten { seq, .. } => Span::one(*seq),
+    };
+    items.iter().map(span).flat_map(|span| span.first..=span.last).collect()
+}
+
+/// Each message of these items on its own.
+fn each(items: Vec<Item>) -> Vec<Item> {
+    let each = |item| match item {
+        Item::Messages(record) => {
+            let slice = |at| Item::Messages(record.slice(at, 1));
+            (0..record.bundle.count()).map(slice).collect()
+        }
+        other => vec![other],
+    };
+    items.into_iter().flat_map(each).collect()
 }

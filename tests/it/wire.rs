@@ -1,6 +1,7 @@
 //! The wire format: golden vectors that pin it, bytes that must be refused, and properties of the
 //! decoder; then the names and numbers that frames are made of.
 
+mod bundles;
 mod names;
 mod properties;
 
@@ -9,8 +10,8 @@ use std::fmt::Debug;
 
 use bytes::{Bytes, BytesMut};
 use qmsg::wire::{
-    Body, Decoder, Frame, FromClient, FromServer, Headers, JoinCode, Malformed, Message, MsgId,
-    PART_LEN_MAX, Refusal, RoomName, Target, UserId, encode, part_len,
+    Body, Bundle, Decoder, Frame, FromClient, FromServer, Headers, JoinCode, Malformed, Message,
+    MsgId, Others, PART_LEN_MAX, Refusal, RoomName, Span, Target, UserId, encode, part_len,
 };
 use serde::de::{Error as _, Visitor, value::Error as CapturedError};
 use serde::forward_to_deserialize_any;
@@ -59,26 +60,24 @@ impl Pinned for FromClient {
             send("@all", &[("a", ""), ("a", "b")], b""),
             Self::Part(body(b"def")),
             Self::Attach { messages: 1024, bytes: 4 << 20 },
-            Self::Processed(vec![1, 300, u64::MAX]),
+            Self::Processed(vec![Span::one(1), Span { first: 300, last: u64::MAX - 1 }]),
             Self::Processed(vec![]),
             Self::Enter(room("ops")),
             Self::Leave(room("ops")),
-            Self::Pass {
-                id: MsgId::new(1_700_000_000_000, [1; 10]),
-                to: Target::All,
-                headers: Headers::default(),
-                size: 2,
-                body: body(b"hi"),
-            },
+            pass(&[]),
             Self::Took { count: 300 },
             Self::Cut,
             Self::More { parts: 300 },
+            bundle(send("bob", &[("a", "b")], b"hi")),
+            bundle(send("bob", &[], b"")),
+            pass(&[b"", b"to"]),
         ]
     }
 
     fn head(size: u64) -> Self {
         let (to, headers) = ("bob".parse().unwrap(), Headers::default());
-        Self::Send { id: id(), to, headers, size, body: first_of(size) }
+        let others = Others::default();
+        Self::Send { id: id(), to, headers, size, body: first_of(size), others }
     }
 }
 
@@ -130,10 +129,10 @@ impl Pinned for FromServer {
         let mut samples = vec![
             Self::Hello { time_ms, body_len_max: 1 << 20, sends_max, send_bytes_max, version },
             Self::Welcome { id: user("alice"), claimed: true },
-            Self::Accepted { id: id(), duplicate: false },
-            Self::Accepted { id: id(), duplicate: true },
+            Self::Accepted { id: id(), count: 1, duplicate: false },
+            Self::Accepted { id: id(), count: 300, duplicate: true },
         ];
-        samples.extend(reasons.map(|why| Self::Refused { id: id(), why }));
+        samples.extend(reasons.map(|why| Self::Refused { id: id(), count: 1, why }));
         samples.extend([
             deliver("bob", &[("subject", "café")], b"hi\0\xff\n"),
             deliver("@ops", &[], b"."),
@@ -145,18 +144,14 @@ impl Pinned for FromServer {
             Self::Entered { room: room.clone(), changed: true },
             Self::Left { room: room.clone(), changed: false },
             Self::RoomRefused { room },
-            Self::Pass {
-                id: MsgId::new(1_700_000_000_000, [1; 10]),
-                from: user("alice"),
-                to: Target::User(user("bob")),
-                time_ms,
-                headers: Headers::default(),
-                size: 2,
-                body: body(b"hi"),
-            },
-            Self::Passed { id: MsgId::new(1_700_000_000_000, [1; 10]), readers: 300 },
+            passed_on(&[]),
+            Self::Passed { id: MsgId::new(1_700_000_000_000, [1; 10]), count: 1, readers: 300 },
             Self::Cut,
             Self::More { parts: 300 },
+            Self::Refused { id: id(), count: u32::MAX, why: MailboxFull },
+            Self::deliver(300, &deliver_all("@ops", &[b"hi", b"", b"to"])),
+            passed_on(&[b"", b"to"]),
+            Self::Passed { id: id(), count: 1024, readers: 1 },
         ]);
         samples
     }
@@ -164,7 +159,8 @@ impl Pinned for FromServer {
     fn head(size: u64) -> Self {
         let (from, to, headers) = (user("alice"), "bob".parse().unwrap(), Headers::default());
         let body = first_of(size);
-        Self::deliver(300, &Message { id: id(), from, to, time_ms: 1, headers, size, body })
+        let message = Message { id: id(), from, to, time_ms: 1, headers, size, body };
+        Self::deliver(300, &message.into())
     }
 }
 
@@ -195,7 +191,53 @@ fn headers(pairs: &[(&str, &str)]) -> Headers {
 
 fn send(to: &str, pairs: &[(&str, &str)], bytes: &'static [u8]) -> FromClient {
     let (to, headers, size) = (to.parse().unwrap(), headers(pairs), bytes.len() as u64);
-    FromClient::Send { id: id(), to, headers, size, body: body(bytes) }
+    FromClient::Send { id: id(), to, headers, size, body: body(bytes), others: others(&[]) }
+}
+
+fn others(bodies: &[&'static [u8]]) -> Others {
+    bodies.iter().map(|bytes| body(bytes)).collect::<Vec<_>>().iter().collect()
+}
+
+/// A sample with others behind it, one of them empty.
+fn bundle(mut send: FromClient) -> FromClient {
+    if let FromClient::Send { others: behind, .. } = &mut send {
+        *behind = others(&[b"", b"to"]);
+    }
+    send
+}
+
+fn pass(behind: &[&'static [u8]]) -> FromClient {
+    FromClient::Pass {
+        id: MsgId::new(1_700_000_000_000, [1; 10]),
+        to: Target::All,
+        headers: Headers::default(),
+        size: 2,
+        body: body(b"hi"),
+        others: others(behind),
+    }
+}
+
+fn passed_on(behind: &[&'static [u8]]) -> FromServer {
+    let first = Message {
+        id: MsgId::new(1_700_000_000_000, [1; 10]),
+        from: user("alice"),
+        to: Target::User(user("bob")),
+        time_ms: 1_700_000_000_123,
+        headers: Headers::default(),
+        size: 2,
+        body: body(b"hi"),
+    };
+    FromServer::pass(&Bundle { first, others: others(behind) })
+}
+
+fn deliver_all(to: &str, bodies: &[&'static [u8]]) -> Bundle {
+    let FromServer::Deliver { id, from, to, time_ms, headers, size, body, .. } =
+        deliver(to, &[], bodies[0])
+    else {
+        panic!("a delivery");
+    };
+    let first = Message { id, from, to, time_ms, headers, size, body };
+    Bundle { first, others: others(&bodies[1..]) }
 }
 
 fn deliver(to: &str, pairs: &[(&str, &str)], bytes: &'static [u8]) -> FromServer {
@@ -203,7 +245,7 @@ fn deliver(to: &str, pairs: &[(&str, &str)], bytes: &'static [u8]) -> FromServer
     let time_ms = 1_700_000_000_123;
     let size = bytes.len() as u64;
     let message = Message { id: id(), from, to, time_ms, headers, size, body: body(bytes) };
-    FromServer::deliver(300, &message)
+    FromServer::deliver(300, &message.into())
 }
 
 /// The names of an enum's variants in their order, which is their number on the wire.

@@ -16,14 +16,14 @@ use crate::cli::{clock, connect as reach, send};
 use crate::client::{self, ClientError, Command, Settings};
 use crate::logic::{Event, Intent, Window};
 use crate::quic::{Dialer, Identity, Trust};
-use crate::wire::{Body, Pin, RoomName, Seq, Target, UserId};
+use crate::wire::{Body, MsgIds, Pin, RoomName, Seq, Target, UserId};
 
 use super::partial::Partial;
 
 /// Commands and batches of events on their way.
 const QUEUE_MAX: usize = 256;
 /// As much as the server allows by default, as `listen` does.
-const WINDOW: Window = Window { messages: 1_024, bytes: 4 << 20 };
+const WINDOW: Window = Window { messages: 8_192, bytes: 4 << 20 };
 /// Clients that are started at one time.
 const STARTING_MAX: usize = 64;
 
@@ -70,6 +70,7 @@ pub(super) struct Client {
     pub(super) id: UserId,
     server: String,
     kept: Kept,
+    ids: MsgIds,
     commands: mpsc::Sender<Command>,
     events: mpsc::Receiver<Vec<Event>>,
     /// Of the batch last taken.
@@ -128,6 +129,7 @@ impl Place {
             id,
             server: server.to_string(),
             kept: self.kept,
+            ids: MsgIds::default(),
             commands,
             events,
             taken: Vec::new().into_iter(),
@@ -180,7 +182,7 @@ impl Client {
 
     pub(super) async fn tell(&mut self, command: Command) -> Result<()> {
         match &command {
-            Command::Send(_) => self.unanswered += 1,
+            Command::Send(drafts) => self.unanswered += drafts.len() as u64,
             Command::Processed(_) => self.unsettled = matches!(self.kept, Kept::Stored),
             Command::Part { .. }
             | Command::PartsTaken(_)
@@ -194,7 +196,8 @@ impl Client {
     }
 
     pub(super) async fn send(&mut self, to: &Target, body: &Bytes) -> Result<()> {
-        self.tell(message(self.kept, to, body)).await
+        let message = message(&mut self.ids, self.kept, to, body);
+        self.tell(message).await
     }
 
     /// Sends so many messages as fast as the server takes them. When the last was accepted.
@@ -205,11 +208,11 @@ impl Client {
         count: u64,
         done: &Counter,
     ) -> Result<Instant> {
-        let (commands, kept) = (self.commands.clone(), self.kept);
+        let (commands, kept, mut ids) = (self.commands.clone(), self.kept, MsgIds::default());
         let feed = async {
             for _ in 0..count {
                 // Why it has ended is told to who waits for its events.
-                if commands.send(message(kept, to, body)).await.is_err() {
+                if commands.send(message(&mut ids, kept, to, body)).await.is_err() {
                     break;
                 }
             }
@@ -219,9 +222,7 @@ impl Client {
             let mut accepted = 0;
             while accepted < count {
                 let batch = self.batch().await?;
-                let is_answer =
-                    |event: &&Event| matches!(event, Event::Accepted { .. } | Event::Passed { .. });
-                let answers = batch.iter().filter(is_answer).count() as u64;
+                let answers = batch.iter().map(answers).sum::<u64>();
                 accepted += answers;
                 done.add(answers);
             }
@@ -250,7 +251,7 @@ impl Client {
     /// Waits for a message, by what names it.
     pub(super) async fn message(&mut self) -> Result<Seq> {
         loop {
-            if let Event::Message { seq, .. } = self.event().await? {
+            if let Some(seq) = self.event().await?.seqs().next() {
                 return Ok(seq);
             }
         }
@@ -276,12 +277,9 @@ impl Client {
     async fn event(&mut self) -> Result<Event> {
         loop {
             if let Some(event) = self.taken.next() {
-                match event {
-                    Event::Accepted { .. } | Event::Passed { .. } => {
-                        self.unanswered = self.unanswered.saturating_sub(1);
-                    }
-                    Event::Settled { pending: 0 } => self.unsettled = false,
-                    _ => {}
+                self.unanswered = self.unanswered.saturating_sub(answers(&event));
+                if matches!(event, Event::Settled { pending: 0 }) {
+                    self.unsettled = false;
                 }
                 return Ok(event);
             }
@@ -357,16 +355,26 @@ impl Client {
     }
 }
 
-fn message(kept: Kept, to: &Target, body: &Bytes) -> Command {
+fn message(ids: &mut MsgIds, kept: Kept, to: &Target, body: &Bytes) -> Command {
     let volatile = matches!(kept, Kept::Volatile);
     // It is in memory, so no part of it is asked for.
-    Command::Send(send::draft(to.clone(), body.len() as u64, Body(body.clone()), volatile))
+    Command::Send(vec![send::draft(
+        ids,
+        to.clone(),
+        body.len() as u64,
+        Body(body.clone()),
+        volatile,
+    )])
+}
+
+/// How many messages went well by this.
+fn answers(event: &Event) -> u64 {
+    match event {
+        Event::Accepted { count, .. } | Event::Passed { count, .. } => u64::from(*count),
+        _ => 0,
+    }
 }
 
 fn seqs(batch: &[Event]) -> Vec<Seq> {
-    let seq = |event: &Event| match event {
-        Event::Message { seq, .. } => Some(*seq),
-        _ => None,
-    };
-    batch.iter().filter_map(seq).collect()
+    batch.iter().flat_map(Event::seqs).collect()
 }

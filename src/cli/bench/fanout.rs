@@ -1,5 +1,7 @@
 //! One message for many.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use bytes::Bytes;
 use clap::Args;
@@ -19,7 +21,8 @@ use super::usage::Usage;
 /// Deliveries a second from one sender to a room
 ///
 /// The sender is no member of the room and sends as fast as the server takes it; all members
-/// listen. The run is over when every member has received and reported every message.
+/// listen. The run is over when every member has received and reported every message. Volatile
+/// ones are sent so many at a time that no member need miss one.
 #[derive(Debug, Args)]
 pub(super) struct Fanout {
     /// Members of the room
@@ -31,7 +34,16 @@ pub(super) struct Fanout {
     /// Bytes of a message
     #[arg(long, value_name = "SIZE", default_value = "100", value_parser = units::size)]
     pub(super) size: u64,
+    /// Messages that are passed on and not stored
+    #[arg(long)]
+    pub(super) volatile: bool,
 }
+
+/// Volatile messages that a member has room for twice: those before may be on their way.
+const TOGETHER_MAX: u64 = 1_024;
+const TOGETHER_BYTES_MAX: u64 = 1 << 20;
+/// How often it is looked whether all members have them.
+const LOOK: Duration = Duration::from_millis(1);
 
 impl Fanout {
     pub(super) async fn run(&self, bench: &Bench) -> Result<Report> {
@@ -65,6 +77,7 @@ impl Fanout {
         let mut report = Report::new("fanout");
         report.put("receivers", "members of the room", self.receivers, "");
         report.put("count", "messages", self.count, "");
+        report.put("volatile", "volatile", self.volatile, "");
         report.put("size", "size of a message", self.size, "bytes");
         report.put("deliveries", "deliveries", deliveries, "");
         let time = last - usage.at();
@@ -77,8 +90,18 @@ impl Fanout {
 
     async fn send(&self, senders: Vec<Client>, room: RoomName, done: &Counter) -> Result<()> {
         let (to, body) = (Target::Room(room), Bytes::from(vec![b'x'; self.size as usize]));
+        let together = (TOGETHER_BYTES_MAX / self.size.max(1)).clamp(1, TOGETHER_MAX);
+        let together = if self.volatile { together } else { self.count };
         for mut client in senders {
-            client.send_all(&to, &body, self.count, done).await?;
+            let mut sent = 0;
+            while sent < self.count {
+                let count = together.min(self.count - sent);
+                client.send_all(&to, &body, count, done).await?;
+                sent += count;
+                while self.volatile && done.value() < sent * (1 + self.receivers) {
+                    tokio::time::sleep(LOOK).await;
+                }
+            }
             client.end().await?;
         }
         Ok(())

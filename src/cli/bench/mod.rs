@@ -107,7 +107,8 @@ impl What {
     fn kept(&self) -> Kept {
         match self {
             Self::Latency(latency::Latency { volatile: true, .. })
-            | Self::Throughput(throughput::Throughput { volatile: true, .. }) => Kept::Volatile,
+            | Self::Throughput(throughput::Throughput { volatile: true, .. })
+            | Self::Fanout(fanout::Fanout { volatile: true, .. }) => Kept::Volatile,
             _ => Kept::Stored,
         }
     }
@@ -137,7 +138,7 @@ pub(super) fn run(args: &BenchArgs, talk: Talk) -> Result<Exit> {
     // A client of `latency` is alone with its thread, as it is in `send` and `listen`.
     let runtime = match args.what {
         What::Latency(_) => reach::runtime()?,
-        _ => reach::server_runtime()?,
+        _ => reach::server_runtime(reach::threads())?,
     };
     let result = runtime.block_on(async {
         let stop = serve::stop_signal()?;

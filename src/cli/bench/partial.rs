@@ -12,8 +12,8 @@ impl Partial {
         let (mut events, mut parts) = (Vec::with_capacity(batch.len()), 0);
         for event in batch {
             match event {
-                Event::Message { ref message, .. } if message.is_long() => {
-                    let missing = message.size - message.body.len() as u64;
+                Event::Messages { ref bundle, .. } if bundle.first.is_long() => {
+                    let missing = bundle.first.size - bundle.first.body.len() as u64;
                     self.0 = Some((event, missing));
                 }
                 Event::Part(body) => {

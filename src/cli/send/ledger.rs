@@ -12,7 +12,7 @@ use crate::cli::input::{self, Cut};
 use crate::cli::progress::Progress;
 use crate::cli::{Talk, clock, print};
 use crate::logic::{Draft, Event};
-use crate::wire::{MsgId, PART_LEN_MAX, Target};
+use crate::wire::{MsgId, MsgIds, PART_LEN_MAX, Target};
 
 use super::{SendArgs, draft};
 
@@ -31,6 +31,8 @@ pub(super) struct Ledger<'a> {
     talk: Talk,
     /// Number of the message in the input, from 1.
     number: u64,
+    /// For each target.
+    ids: Vec<MsgIds>,
     unanswered: BTreeMap<MsgId, Sent>,
     accepted: u64,
     refused: u64,
@@ -58,6 +60,7 @@ impl<'a> Ledger<'a> {
             server,
             talk,
             number: 0,
+            ids: vec![MsgIds::default(); args.targets.0.len()],
             unanswered: BTreeMap::new(),
             accepted: 0,
             refused: 0,
@@ -89,8 +92,8 @@ impl<'a> Ledger<'a> {
                 return VecDeque::new();
             }
         };
-        let drafts = targets.iter().map(|to| {
-            let draft = draft(to.clone(), content.size(), body.clone(), self.volatile);
+        let drafts = targets.iter().zip(&mut self.ids).map(|(to, ids)| {
+            let draft = draft(ids, to.clone(), content.size(), body.clone(), self.volatile);
             let (to, content) = (to.clone(), content.clone());
             self.unanswered.insert(draft.id, Sent { number: self.number, to, content });
             draft
@@ -111,15 +114,17 @@ impl<'a> Ledger<'a> {
 
     pub(super) fn told(&mut self, event: &Event) {
         match *event {
-            Event::Accepted { id, duplicate } => {
-                self.went(id, &[("state", "accepted".into()), ("duplicate", duplicate.into())]);
+            Event::Accepted { id, count, duplicate } => {
+                let state = [("state", "accepted".into()), ("duplicate", duplicate.into())];
+                ids(id, count).for_each(|id| self.went(id, &state));
             }
-            Event::Passed { id, readers } => {
-                self.went(id, &[("state", "passed".into()), ("readers", readers.into())]);
+            Event::Passed { id, count, readers } => {
+                let state = [("state", "passed".into()), ("readers", readers.into())];
+                ids(id, count).for_each(|id| self.went(id, &state));
             }
-            Event::Refused { id, why } => {
+            Event::Refused { id, count, why } => ids(id, count).for_each(|id| {
                 self.failed_at(id, "refused", |to, server| fail::refusal(why, to, server).into());
-            }
+            }),
             Event::Uncertain { id } => {
                 self.failed_at(id, "unknown", |_, server| fail::uncertain(server).into());
             }
@@ -237,6 +242,11 @@ impl<'a> Ledger<'a> {
             }
         }
     }
+}
+
+/// This id and those behind it.
+fn ids(first: MsgId, count: u32) -> impl Iterator<Item = MsgId> {
+    (0..u64::from(count)).map(move |at| first.plus(at))
 }
 
 fn unreadable(error: io::Error) -> anyhow::Error {

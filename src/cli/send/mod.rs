@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::client::{self, ClientError, Command};
 use crate::logic::{Draft, Event, Intent};
 use crate::quic::Trust;
-use crate::wire::{Body, Headers, MsgId, Target};
+use crate::wire::{Body, Headers, MsgId, MsgIds, Target};
 
 use super::fail::{self, Exit, Failure};
 use super::input::{Cut, Framing, Input};
@@ -205,7 +205,7 @@ impl User<'_, '_> {
     fn give(&mut self) {
         if let (Some(draft), Some(commands)) = (self.next.pop_front(), &self.commands) {
             // There is a place. A client that has ended says so itself.
-            let _ = commands.try_send(Command::Send(draft));
+            let _ = commands.try_send(Command::Send(vec![draft]));
         }
     }
 
@@ -253,10 +253,12 @@ async fn next(contents: Option<&mut Contents>) -> Option<Result<Cut>> {
 }
 
 /// A message for the client; of a long one it holds the beginning.
-pub(super) fn draft(to: Target, size: u64, body: Body, volatile: bool) -> Draft {
-    let mut random = [0; 10];
-    // It fails on no system that has a generator; a clash of ids would be told by the server.
-    let _ = rand::fill(&mut random);
-    let id = MsgId::new(clock::now_ms(), random);
+pub(super) fn draft(ids: &mut MsgIds, to: Target, size: u64, body: Body, volatile: bool) -> Draft {
+    let id = ids.next(clock::now_ms(), || {
+        let mut random = [0; 10];
+        // It fails on no system that has a generator; a clash of ids would be told by the server.
+        let _ = rand::fill(&mut random);
+        random
+    });
     Draft { id, to, headers: Headers::default(), size, body, volatile }
 }

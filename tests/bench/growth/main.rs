@@ -74,7 +74,7 @@ pub(crate) struct Sizes {
     /// Messages that are sent each after the last has arrived.
     pub(crate) single: u64,
     pub(crate) repeats: usize,
-    /// How long nothing happens, to see what that costs. A keep-alive comes every 10 s.
+    /// How long nothing happens, to see what that costs. A keep-alive comes every 20 s.
     pub(crate) idle_ms: u64,
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use qmsg::logic::{Draft, Event};
-use qmsg::wire::{RoomName, Target};
+use qmsg::wire::{MsgIds, RoomName, Target};
 use serde_json::{Value, json};
 use tokio::time::interval;
 
@@ -25,6 +25,7 @@ struct Pair {
     sender: Client,
     reader: Client,
     draft: Draft,
+    ids: MsgIds,
 }
 
 /// Readings with all there is beside the pair, in microseconds of the server's processors.
@@ -94,7 +95,8 @@ impl Pair {
             None => Target::User(READER.parse()?),
         };
         let sender = clients.client(SENDER, Wants::Send).await?;
-        Ok(Self { sender, reader, draft: draft(&to, BODY_LEN, false) })
+        let (draft, ids) = (draft(&to, BODY_LEN, false), MsgIds::default());
+        Ok(Self { sender, reader, draft, ids })
     }
 
     async fn pipelined(&mut self, count: u64) -> Result<()> {
@@ -106,7 +108,7 @@ impl Pair {
 
     async fn one_by_one(&mut self, count: u64) -> Result<()> {
         for _ in 0..count {
-            self.sender.tell(again(&self.draft)?).await?;
+            self.sender.send(again(&mut self.ids, &self.draft)?).await?;
             self.sender.until(|event| matches!(event, Event::Accepted { .. })).await?;
             while self.reader.take().await? == 0 {}
         }

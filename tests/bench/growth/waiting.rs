@@ -38,11 +38,7 @@ pub(crate) async fn reader(sizes: &Sizes) -> Result<Value> {
         let mut reader = clients.start(READER, Wants::Listen)?;
         let (mut taken, mut first) = (0, None);
         while taken < sizes.waiting {
-            let seq = |event: &Event| match event {
-                Event::Message { seq, .. } => Some(*seq),
-                _ => None,
-            };
-            let seqs: Vec<_> = reader.next().await?.iter().filter_map(seq).collect();
+            let seqs: Vec<_> = reader.next().await?.iter().flat_map(Event::seqs).collect();
             if !seqs.is_empty() {
                 first.get_or_insert_with(|| start.elapsed());
                 taken += seqs.len();

@@ -1,15 +1,14 @@
 //! One client of the library, and the making of many.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use aws_lc_rs::rand;
-use jiff::Timestamp;
 use qmsg::client::{self, ClientError, Command, Settings};
 use qmsg::logic::{Draft, Event, Intent, Window};
 use qmsg::quic::{DialSettings, Dialer, Identity, Trust};
-use qmsg::wire::{Body, Headers, MsgId, Pin, Seq, Target};
+use qmsg::wire::{Body, Headers, MsgId, MsgIds, Pin, Seq, Target};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
@@ -22,8 +21,10 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 /// After so long nothing more is expected.
 const SILENCE: Duration = Duration::from_secs(5);
 /// As the limits of the server's defaults.
-const WINDOW: Window = Window { messages: 1024, bytes: 4 << 20 };
+const WINDOW: Window = Window { messages: 8_192, bytes: 4 << 20 };
 const BODY_LEN_MAX: u64 = 64 << 20;
+/// Messages of a stream that are made before the client hears of them.
+const DRAFTS_TOGETHER: u64 = 64;
 /// Commands that wait for the client's loop, which takes as many in a turn.
 const COMMANDS_MAX: usize = 256;
 
@@ -53,6 +54,8 @@ pub(crate) struct Client {
     commands: mpsc::Sender<Command>,
     events: mpsc::Receiver<Vec<Event>>,
     end: JoinHandle<Result<Pin, ClientError>>,
+    /// A long message under way, and the bytes that it lacks.
+    long: Option<(Seq, u64)>,
 }
 
 impl Server {
@@ -71,7 +74,9 @@ impl Server {
                 match event {
                     Event::Welcome { .. } if wants != Wants::Listen => return Ok(client),
                     Event::CaughtUp => return Ok(client),
-                    Event::Message { seq, .. } => client.processed(vec![seq]).await?,
+                    event @ Event::Messages { .. } => {
+                        client.processed(event.seqs().collect()).await?;
+                    }
                     _ => {}
                 }
             }
@@ -124,13 +129,17 @@ impl Server {
         let dialer = Some(self.dialer.clone());
         let settings = Settings { dial, dialer, intent, trust_remote: false };
         let end = tokio::spawn(client::run(settings, receiver, sender));
-        Ok(Client { commands, events, end })
+        Ok(Client { commands, events, end, long: None })
     }
 }
 
 impl Client {
     pub(crate) async fn tell(&self, command: Command) -> Result<()> {
         self.commands.send(command).await.context("the client has ended")
+    }
+
+    pub(crate) async fn send(&self, draft: Draft) -> Result<()> {
+        self.tell(Command::Send(vec![draft])).await
     }
 
     pub(crate) async fn processed(&self, seqs: Vec<Seq>) -> Result<()> {
@@ -155,8 +164,15 @@ impl Client {
     pub(crate) async fn publish(&mut self, draft: &Draft, count: u64) -> Result<u64> {
         let (commands, events) = (&self.commands, &mut self.events);
         let send = async {
-            for _ in 0..count {
-                commands.send(again(draft)?).await?;
+            let mut ids = MsgIds::default();
+            let mut left = count;
+            while left > 0 {
+                let some = left.min(DRAFTS_TOGETHER);
+                let time_ms = now_ms();
+                let again = (0..some).map(|_| with_id(&mut ids, time_ms, draft));
+                let drafts = again.collect::<Result<_>>()?;
+                commands.send(Command::Send(drafts)).await?;
+                left -= some;
             }
             anyhow::Ok(())
         };
@@ -165,10 +181,10 @@ impl Client {
             while answered < count {
                 for event in events.recv().await.context("the client has ended")? {
                     match event {
-                        Event::Accepted { .. } => answered += 1,
-                        Event::Passed { readers, .. } => {
-                            answered += 1;
-                            lost += u64::from(readers == 0);
+                        Event::Accepted { count, .. } => answered += u64::from(count),
+                        Event::Passed { count, readers, .. } => {
+                            answered += u64::from(count);
+                            lost += if readers == 0 { u64::from(count) } else { 0 };
                         }
                         Event::Refused { why, .. } => bail!("refused: {why:?}"),
                         Event::Uncertain { .. } | Event::Offline => bail!("the link was lost"),
@@ -181,9 +197,29 @@ impl Client {
         tokio::try_join!(send, answers).map(|((), lost)| lost)
     }
 
-    /// Takes the messages of the next batch: how many there are.
+    /// Takes the messages of the next batch: how many there are that are whole.
     pub(crate) async fn take(&mut self) -> Result<u64> {
-        let seqs: Vec<_> = self.next().await?.iter().filter_map(seq).collect();
+        let (mut seqs, mut parts) = (Vec::new(), 0);
+        for event in self.next().await? {
+            match event {
+                Event::Messages { seq, bundle } if bundle.first.is_long() => {
+                    let message = bundle.first;
+                    self.long = Some((seq, message.size - message.body.len() as u64));
+                }
+                event @ Event::Messages { .. } => seqs.extend(event.seqs()),
+                Event::Part(body) => {
+                    parts += 1;
+                    if let Some((_, left)) = &mut self.long {
+                        *left -= body.len() as u64;
+                    }
+                    seqs.extend(self.long.take_if(|(_, left)| *left == 0).map(|(seq, _)| seq));
+                }
+                _ => {}
+            }
+        }
+        if parts > 0 {
+            self.tell(Command::PartsTaken(parts)).await?;
+        }
         let count = seqs.len() as u64;
         if count > 0 {
             self.processed(seqs).await?;
@@ -217,18 +253,11 @@ impl Client {
 
     /// Lets it do what it has to do, and leave.
     pub(crate) async fn end(self) -> Result<()> {
-        let Self { commands, mut events, end } = self;
+        let Self { commands, mut events, end, .. } = self;
         drop(commands);
         while events.recv().await.is_some() {}
         end.await??;
         Ok(())
-    }
-}
-
-fn seq(event: &Event) -> Option<Seq> {
-    match event {
-        Event::Message { seq, .. } => Some(*seq),
-        _ => None,
     }
 }
 
@@ -239,13 +268,27 @@ pub(crate) fn draft(to: &Target, len: usize, volatile: bool) -> Draft {
 }
 
 /// The same message with a new id.
-pub(crate) fn again(draft: &Draft) -> Result<Command> {
+pub(crate) fn again(ids: &mut MsgIds, draft: &Draft) -> Result<Draft> {
+    with_id(ids, now_ms(), draft)
+}
+
+fn with_id(ids: &mut MsgIds, time_ms: u64, draft: &Draft) -> Result<Draft> {
     let mut random = [0; 10];
-    rand::fill(&mut random).ok().context("no random bytes")?;
-    let id = MsgId::new(Timestamp::now().as_millisecond().unsigned_abs(), random);
-    Ok(Command::Send(Draft { id, ..draft.clone() }))
+    let mut filled = Ok(());
+    let id = ids.next(time_ms, || {
+        filled = rand::fill(&mut random);
+        random
+    });
+    filled.ok().context("no random bytes")?;
+    Ok(Draft { id, ..draft.clone() })
 }
 
 fn body(len: usize) -> Body {
     Body(vec![b'x'; len].into())
+}
+
+/// Milliseconds since 1970.
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_millis() as u64
 }

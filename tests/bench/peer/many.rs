@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use qmsg::client::Command;
 use qmsg::logic::Event;
-use qmsg::wire::{RoomName, Target};
+use qmsg::wire::{MsgIds, RoomName, Target};
 use serde_json::{Value, json};
 use tokio::task::{JoinSet, spawn_blocking};
 
@@ -71,10 +71,10 @@ pub(crate) async fn closed(options: &Options) -> Result<Value> {
     let sender = |mut client: Client| {
         let draft = draft.clone();
         async move {
-            let mut times = Vec::new();
+            let (mut times, mut ids) = (Vec::new(), MsgIds::default());
             while start.elapsed() < time {
                 let sent = Instant::now();
-                client.tell(again(&draft)?).await?;
+                client.send(again(&mut ids, &draft)?).await?;
                 client.until(is_answer).await?;
                 times.push(sent.elapsed());
             }

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use qmsg::logic::{Draft, Event};
-use qmsg::wire::{Headers, Target};
+use qmsg::logic::{Draft, Event, numbered};
+use qmsg::wire::{Headers, MsgIds, Target};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -19,20 +19,22 @@ pub(crate) async fn echo(options: &Options) -> Result<Value> {
     let mut terminated = signal(SignalKind::terminate())?;
     let mut client = options.server()?.client("echo", Wants::Listen).await?;
     println!("READY");
-    let mut count = 0;
+    let (mut count, mut ids) = (0, MsgIds::default());
     loop {
         let batch = tokio::select! {
             batch = client.next() => batch?,
             _ = terminated.recv() => break,
         };
         for event in batch {
-            let Event::Message { seq, message } = event else { continue };
-            let (to, size, body) = (Target::User(message.from), message.size, message.body);
-            let (id, headers) = (message.id, Headers::default());
-            let reply = Draft { id, to, headers, size, body, volatile };
-            client.tell(again(&reply)?).await?;
-            client.processed(vec![seq]).await?;
-            count += 1;
+            let Event::Messages { seq, bundle } = event else { continue };
+            for (seq, message) in numbered(seq, &bundle) {
+                let (to, size, body) = (Target::User(message.from), message.size, message.body);
+                let (id, headers) = (message.id, Headers::default());
+                let reply = Draft { id, to, headers, size, body, volatile };
+                client.send(again(&mut ids, &reply)?).await?;
+                client.processed(vec![seq]).await?;
+                count += 1;
+            }
         }
     }
     client.end().await?;
@@ -45,10 +47,10 @@ pub(crate) async fn ping(options: &Options) -> Result<Value> {
     let (count, to) = (options.number("n", 20_000)?, "echo".parse()?);
     let draft = draft(&to, options.number("size", 100)?, volatile);
     let mut client = options.server()?.client("ping", Wants::Listen).await?;
-    let mut times = Vec::new();
+    let (mut times, mut ids) = (Vec::new(), MsgIds::default());
     for _ in 0..warm_ups + count {
         let start = Instant::now();
-        client.tell(again(&draft)?).await?;
+        client.send(again(&mut ids, &draft)?).await?;
         while client.take().await? == 0 {}
         times.push(start.elapsed() / 2);
     }

@@ -4,10 +4,11 @@ use bytes::{Bytes, BytesMut};
 use qmsg::durable::{Cursor, Found, Outcome, Page, Read, Ticket, Write};
 use qmsg::logic::{Hub, Input, Limits, LinkId, Output, Time};
 use qmsg::wire::{
-    Body, Decoder, FromClient, FromServer, Headers, MsgId, Pin, Seq, Target, UserId, encode,
+    Body, Decoder, FromClient, FromServer, Headers, MsgId, Others, Pin, Seq, Span, Target, UserId,
+    encode,
 };
 
-use super::{HUB_PASSED, HUB_ROOM, HUB_STORED, Heap};
+use super::{HUB_ALONE, HUB_PASSED, HUB_PASSED_ALONE, HUB_ROOM, HUB_STORED, Heap};
 
 const NOW: Time = Time { mono_ms: 1_000, unix_ms: 1_800_000_000_000 };
 /// Messages that come together.
@@ -29,8 +30,18 @@ struct Server {
 struct Link {
     decoder: Decoder<FromClient>,
     down: BytesMut,
-    delivered: Vec<Seq>,
+    delivered: Vec<Span>,
     passed: u32,
+}
+
+impl Link {
+    /// As a client reports it: neighbours together.
+    fn delivered(&mut self, next: Span) {
+        match self.delivered.last_mut() {
+            Some(span) if span.last + 1 == next.first => span.last = next.last,
+            _ => self.delivered.push(next),
+        }
+    }
 }
 
 impl Server {
@@ -88,22 +99,22 @@ impl Server {
             match output {
                 Output::Frame { link, frame } => encode(&frame, self.down(link)),
                 Output::Deliver { links, record } => {
-                    let frame = FromServer::deliver(record.seq, &record.message);
+                    let frame = FromServer::deliver(record.seq, &record.bundle);
                     for link in links {
                         encode(&frame, self.down(link));
-                        self.links[link.0 as usize].delivered.push(record.seq);
+                        self.links[link.0 as usize].delivered(record.span());
                     }
                 }
-                Output::Part { .. } => {}
-                Output::Pass { links, message } => {
-                    let frame = FromServer::pass(&message);
+                Output::Pass { links, bundle } => {
+                    let frame = FromServer::pass(&bundle);
                     for link in links {
                         encode(&frame, self.down(link));
-                        self.links[link.0 as usize].passed += 1;
+                        self.links[link.0 as usize].passed += bundle.count() as u32;
                     }
                 }
                 Output::Write(ticket, write) => self.batch.push((ticket, write)),
                 Output::Read(ticket, read) => self.reads.push((ticket, read)),
+                Output::Part { .. } => panic!("no long body"),
                 Output::Close { link, code } => panic!("{link:?} is closed: {code:?}"),
             }
         }
@@ -116,9 +127,10 @@ impl Server {
     fn write(&mut self, write: &Write) -> Outcome {
         match write {
             Write::Claim { .. } => Outcome::Claimed { new: true },
-            Write::Append { .. } => {
-                self.seq += 1;
-                Outcome::Stored { seq: self.seq, ordinal: self.seq }
+            Write::Append { bundle, .. } => {
+                let seq = self.seq + 1;
+                self.seq += bundle.count();
+                Outcome::Stored { seq, ordinal: seq }
             }
             Write::Settle { .. } => Outcome::Settled,
             Write::Enter { room, .. } => {
@@ -153,9 +165,9 @@ impl Server {
     /// Listeners report what they were given.
     fn report(&mut self) {
         for number in 0..self.links.len() {
-            let seqs = std::mem::take(&mut self.links[number].delivered);
-            if !seqs.is_empty() {
-                self.say(number as u64, &[FromClient::Processed(seqs)]);
+            let spans = std::mem::take(&mut self.links[number].delivered);
+            if !spans.is_empty() {
+                self.say(number as u64, &[FromClient::Processed(spans)]);
             }
             let count = std::mem::take(&mut self.links[number].passed);
             if count > 0 {
@@ -165,13 +177,12 @@ impl Server {
         self.links.iter_mut().for_each(|link| link.down.clear());
     }
 
-    /// Turns of messages that are reported at once, after one that grows what can grow.
-    fn heap(&mut self, turns: impl Fn(usize) -> Vec<FromClient>) -> Heap {
+    /// Turns of so many messages that are reported at once, after one that grows what can grow.
+    fn heap(&mut self, messages: usize, turns: impl Fn(usize) -> Vec<FromClient>) -> Heap {
         let frames: Vec<_> = (0..=TURNS).map(|turn| encoded(&turns(turn))).collect();
         self.take(0, &frames[0]);
         self.report();
-        let messages = TURNS * turns(0).len();
-        Heap::of(messages, || {
+        Heap::of(TURNS * messages, || {
             for bytes in &frames[1..] {
                 self.take(0, bytes);
                 self.report();
@@ -196,23 +207,36 @@ fn body() -> Body {
     Body(Bytes::from(vec![b'x'; BODY_LEN]))
 }
 
-fn send(turn: usize, n: usize, to: &str) -> FromClient {
-    let (to, headers, size) = (to.parse().unwrap(), Headers::default(), BODY_LEN as u64);
-    FromClient::Send { id: id(turn, n), to, headers, size, body: body() }
+/// All of so many but the first.
+fn others(count: usize) -> Others {
+    vec![body(); count - 1].iter().collect()
 }
 
-fn pass(turn: usize, n: usize) -> FromClient {
+/// So many messages, in one bundle.
+fn send(turn: usize, n: usize, count: usize, to: &str) -> FromClient {
+    let others = others(count);
+    let (to, headers, size) = (to.parse().unwrap(), Headers::default(), BODY_LEN as u64);
+    FromClient::Send { id: id(turn, n), to, headers, size, body: body(), others }
+}
+
+fn pass(turn: usize, n: usize, count: usize) -> FromClient {
+    let others = others(count);
     let (to, headers, size) = ("bob".parse().unwrap(), Headers::default(), BODY_LEN as u64);
-    FromClient::Pass { id: id(turn, n), to, headers, size, body: body() }
+    FromClient::Pass { id: id(turn, n), to, headers, size, body: body(), others }
 }
 
 #[test]
 fn a_stored_message_takes_little_of_the_heap() {
     let mut server = Server::new(&["alice", "bob"]);
     server.attach(1);
-    let heap = server.heap(|turn| (0..TURN).map(|n| send(turn, n, "bob")).collect());
+    let heap = server.heap(TURN, |turn| vec![send(turn, 0, TURN, "bob")]);
     assert_eq!(server.seq as usize, (TURNS + 1) * TURN);
-    heap.check("hub, stored", HUB_STORED);
+    heap.check("hub, stored, bundles", HUB_STORED);
+    let mut server = Server::new(&["alice", "bob"]);
+    server.attach(1);
+    let heap = server.heap(TURN, |turn| (0..TURN).map(|n| send(turn, n, 1, "bob")).collect());
+    assert_eq!(server.seq as usize, (TURNS + 1) * TURN);
+    heap.check("hub, stored, one by one", HUB_ALONE);
 }
 
 #[test]
@@ -221,8 +245,11 @@ fn a_thousand_idle_listeners_change_nothing() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut server = Server::new(&names);
     (1..1_000).for_each(|link| server.attach(link));
-    let heap = server.heap(|turn| (0..TURN).map(|n| send(turn, n, "user-7")).collect());
-    heap.check("hub, stored, a thousand links", HUB_STORED);
+    let heap = server.heap(TURN, |turn| vec![send(turn, 0, TURN, "user-7")]);
+    heap.check("hub, stored, bundles, a thousand links", HUB_STORED);
+    let heap = server
+        .heap(TURN, |turn| (0..TURN).map(|n| send(TURNS + 1 + turn, n, 1, "user-7")).collect());
+    heap.check("hub, stored, one by one, a thousand links", HUB_ALONE);
 }
 
 #[test]
@@ -235,7 +262,7 @@ fn a_message_to_a_room_takes_little_for_each_listener() {
         server.say(link, &[FromClient::Enter("ops".parse().unwrap())]);
         server.links[link as usize].down.clear();
     }
-    let heap = server.heap(|turn| vec![send(turn, 0, "@ops")]);
+    let heap = server.heap(1, |turn| vec![send(turn, 0, 1, "@ops")]);
     let each = |sum: f64| sum / TURN as f64;
     let heap = Heap { allocations: each(heap.allocations), bytes: each(heap.bytes) };
     heap.check("hub, room, for each listener", HUB_ROOM);
@@ -245,6 +272,8 @@ fn a_message_to_a_room_takes_little_for_each_listener() {
 fn a_volatile_message_takes_little_of_the_heap() {
     let mut server = Server::new(&["alice", "bob"]);
     server.attach(1);
-    let heap = server.heap(|turn| (0..TURN).map(|n| pass(turn, n)).collect());
-    heap.check("hub, passed on", HUB_PASSED);
+    let heap = server.heap(TURN, |turn| vec![pass(turn, 0, TURN)]);
+    heap.check("hub, passed on, bundles", HUB_PASSED);
+    let heap = server.heap(TURN, |turn| (0..TURN).map(|n| pass(TURNS + 1 + turn, n, 1)).collect());
+    heap.check("hub, passed on, one by one", HUB_PASSED_ALONE);
 }

@@ -2,9 +2,9 @@
 
 use bytes::{Bytes, BytesMut};
 use qmsg::logic::{Draft, Event, Intent, Limits, Peer, PeerInput, PeerOutput, Time, Window};
-use qmsg::wire::{Body, Decoder, FromServer, Headers, MsgId, Seq, encode};
+use qmsg::wire::{Body, Bundle, Decoder, FromServer, Headers, Message, MsgId, Seq, encode};
 
-use super::{Heap, PEER_RECEIVES, PEER_SENDS};
+use super::{Heap, PEER_RECEIVES, PEER_RECEIVES_ALONE, PEER_SENDS, PEER_SENDS_ALONE};
 
 const NOW: Time = Time { mono_ms: 1_000, unix_ms: 1_800_000_000_000 };
 const TURN: usize = 64;
@@ -50,8 +50,10 @@ impl Client {
             match output {
                 PeerOutput::Dial => {}
                 PeerOutput::Frame(frame) => encode(&frame, &mut self.up),
-                PeerOutput::Event(Event::Message { seq, .. }) => self.received.push(seq),
-                PeerOutput::Event(Event::Accepted { .. }) => self.answered += 1,
+                PeerOutput::Event(event @ Event::Messages { .. }) => {
+                    self.received.extend(event.seqs());
+                }
+                PeerOutput::Event(Event::Accepted { count, .. }) => self.answered += count as usize,
                 PeerOutput::Event(_) => {}
             }
         }
@@ -79,24 +81,28 @@ fn draft(n: usize) -> Draft {
     Draft { id: id(n), to, headers, size, body: body(), volatile: false }
 }
 
-fn delivery(n: usize) -> FromServer {
+/// So many messages, in one bundle.
+fn delivery(n: usize, count: usize) -> FromServer {
     let (from, to) = ("alice".parse().unwrap(), "bob".parse().unwrap());
-    let (seq, headers, size) = (n as Seq + 1, Headers::default(), BODY_LEN as u64);
-    let time_ms = NOW.unix_ms;
-    FromServer::Deliver { seq, id: id(n), from, to, time_ms, headers, size, body: body() }
+    let (time_ms, headers, size) = (NOW.unix_ms, Headers::default(), BODY_LEN as u64);
+    let first = Message { id: id(n), from, to, time_ms, headers, size, body: body() };
+    let others = vec![body(); count - 1].iter().collect();
+    FromServer::deliver(n as Seq + 1, &Bundle { first, others })
 }
 
-#[test]
-fn sending_takes_little_of_the_heap() {
+/// Turns of drafts and their answers, so many at a time.
+fn sends(count: usize) -> Heap {
     let mut client = Client::new();
     let turn = |turn: usize| {
-        let numbers = || turn * TURN..(turn + 1) * TURN;
-        let accepted = |n| FromServer::Accepted { id: id(n), duplicate: false };
-        let answers: Vec<_> = numbers().map(accepted).collect();
-        (numbers().map(draft).collect::<Vec<_>>(), encoded(&answers))
+        let firsts = (turn * TURN..(turn + 1) * TURN).step_by(count);
+        let accepted =
+            |n| FromServer::Accepted { id: id(n), count: count as u32, duplicate: false };
+        let answers: Vec<_> = firsts.clone().map(accepted).collect();
+        let drafts = firsts.map(|first| (first..first + count).map(draft).collect::<Vec<_>>());
+        (drafts.collect::<Vec<_>>(), encoded(&answers))
     };
     let mut carry = |(drafts, answers): (Vec<_>, BytesMut)| {
-        drafts.into_iter().for_each(|draft| client.feed(PeerInput::Send(draft)));
+        drafts.into_iter().for_each(|drafts| client.feed(PeerInput::Send(drafts)));
         client.up.clear();
         client.take(&answers);
     };
@@ -104,16 +110,22 @@ fn sending_takes_little_of_the_heap() {
     let turns: Vec<_> = (1..=TURNS).map(turn).collect();
     let heap = Heap::of(TURNS * TURN, || turns.into_iter().for_each(carry));
     assert_eq!(client.answered, (TURNS + 1) * TURN);
-    heap.check("peer, sends", PEER_SENDS);
+    heap
 }
 
 #[test]
-fn receiving_takes_little_of_the_heap() {
+fn sending_takes_little_of_the_heap() {
+    sends(TURN).check("peer, sends, bundles", PEER_SENDS);
+    sends(1).check("peer, sends, one by one", PEER_SENDS_ALONE);
+}
+
+fn receives(count: usize) -> Heap {
     let mut client = Client::new();
     let turn = |turn: usize| {
-        let deliveries = (turn * TURN..(turn + 1) * TURN).map(delivery);
+        let firsts = (turn * TURN..(turn + 1) * TURN).step_by(count);
+        let deliveries: Vec<_> = firsts.map(|first| delivery(first, count)).collect();
         let settled = FromServer::Settled { count: TURN as u32 };
-        (encoded(&deliveries.collect::<Vec<_>>()), encoded(&[settled]))
+        (encoded(&deliveries), encoded(&[settled]))
     };
     let mut total = 0;
     let mut carry = |(deliveries, settled): (BytesMut, BytesMut)| {
@@ -128,5 +140,11 @@ fn receiving_takes_little_of_the_heap() {
     let turns: Vec<_> = (1..=TURNS).map(turn).collect();
     let heap = Heap::of(TURNS * TURN, || turns.into_iter().for_each(carry));
     assert_eq!(total, (TURNS + 1) * TURN);
-    heap.check("peer, receives", PEER_RECEIVES);
+    heap
+}
+
+#[test]
+fn receiving_takes_little_of_the_heap() {
+    receives(TURN).check("peer, receives, bundles", PEER_RECEIVES);
+    receives(1).check("peer, receives, one by one", PEER_RECEIVES_ALONE);
 }

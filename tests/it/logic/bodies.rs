@@ -1,7 +1,6 @@
 //! The model store's long bodies: those being uploaded, and the parts of those that are kept.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use qmsg::durable::{Missing, Outcome, Record, Upload};
 use qmsg::wire::{Body, Message, MsgId, PART_LEN_MAX};
@@ -20,7 +19,7 @@ pub(super) struct Bodies {
 }
 
 impl Bodies {
-    pub(super) fn begin(&mut self, upload: Upload, message: &Arc<Message>) {
+    pub(super) fn begin(&mut self, upload: Upload, message: &Message) {
         assert!(!self.begun.contains(&upload), "{upload:?} twice");
         self.begun.push(upload);
         self.uploads.insert(upload, (message.id, vec![message.body.clone()]));
@@ -58,7 +57,7 @@ impl Bodies {
     }
 
     pub(super) fn remove(&mut self, record: &Record) {
-        let count = record.message.size.div_ceil(PART_LEN_MAX as u64);
+        let count = record.bundle.first.size.div_ceil(PART_LEN_MAX as u64);
         for at in record.parts..record.parts + count {
             self.parts.remove(&at);
         }
@@ -66,7 +65,7 @@ impl Bodies {
 
     /// From now on the last part does not match its checksum.
     pub(super) fn rot(&mut self, record: &Record) {
-        let count = record.message.size.div_ceil(PART_LEN_MAX as u64);
+        let count = record.bundle.first.size.div_ceil(PART_LEN_MAX as u64);
         if let Some(part) = self.parts.get_mut(&(record.parts + count - 1)) {
             *part = Err(Missing::Rotten);
         }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use qmsg::logic::{Draft, Event, Intent, LinkId, Peer, PeerInput, Time};
-use qmsg::wire::{Message, MsgId, PART_LEN_MAX, Seq, Target, UserId};
+use qmsg::logic::{Draft, Event, Intent, LinkId, Peer, PeerInput, Time, numbered};
+use qmsg::wire::{Bundle, Message, MsgId, PART_LEN_MAX, Seq, Target, UserId};
 
 use super::body_of;
 
@@ -48,15 +48,17 @@ impl Client {
 
     pub(super) fn told(&mut self, event: Event, ordered: bool) {
         match &event {
-            Event::Message { seq, message } if message.is_long() => {
+            Event::Messages { seq, bundle: Bundle { first: message, .. } } if message.is_long() => {
                 assert!(!self.shown.contains(seq), "{seq} shown twice to {}", self.user);
                 let first = message.body.0.to_vec();
                 assert_eq!(first.len(), PART_LEN_MAX);
                 let before = self.partial.replace((*seq, message.clone(), first));
                 assert_eq!(before, None, "one body at a time");
             }
-            Event::Message { seq, message } => {
-                self.shows(*seq, &message.clone(), &message.body.0, ordered);
+            Event::Messages { seq, bundle } => {
+                for (seq, message) in numbered(*seq, bundle) {
+                    self.shows(seq, &message, &message.body.0, ordered);
+                }
             }
             Event::Part(part) => {
                 self.untaken += 1;

@@ -6,7 +6,8 @@ use qmsg::wire::{CloseCode, FromClient, FromServer, JoinCode, RoomName};
 
 use super::server::{Said, Server};
 use super::{
-    CAUGHT_UP, accepted, attach, claim, closed, hello, key, send, seqs, server, user, welcome,
+    CAUGHT_UP, accepted, attach, claim, closed, hello, key, processed, send, seqs, server, user,
+    welcome,
 };
 
 const CODE: JoinCode = JoinCode([7; 16]);
@@ -110,12 +111,7 @@ fn what_is_said_before_a_refusal_is_not_done() {
 #[test]
 fn hello_is_first_and_once() {
     let room: RoomName = "ops".parse().unwrap();
-    let others = [
-        send(1, "alice", 1),
-        attach(1, 1),
-        FromClient::Processed(vec![1]),
-        FromClient::Enter(room),
-    ];
+    let others = [send(1, "alice", 1), attach(1, 1), processed([1]), FromClient::Enter(room)];
     for first in others {
         assert_eq!(answer(server(), "alice", first), [closed(CloseCode::OutOfTurn)]);
     }
@@ -160,7 +156,7 @@ fn a_link_that_goes_while_its_id_is_looked_up_is_forgotten() {
 
 #[test]
 fn nothing_that_makes_no_sense_before_the_welcome_is_held_until_then() {
-    for frame in [FromClient::Processed(vec![1; 4_096]), hello("alice")] {
+    for frame in [processed([1; 4_096]), hello("alice")] {
         let mut server = with_alice();
         let link = server.open(key("alice"));
         server.say(link, hello("alice"));

@@ -4,10 +4,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use qmsg::durable::Quotas;
 use qmsg::logic::Limits;
-use qmsg::wire::{Body, FromClient, JoinCode, PART_LEN_MAX};
+use qmsg::wire::{Body, FromClient, JoinCode, PART_LEN_MAX, Span};
 
 use super::server::Server;
-use super::{attach, hello, key, pass, room, send, target, user};
+use super::{attach, hello, key, pass, passes, room, send, sends, target, user};
 
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];
 const TARGETS: [&str; 6] = ["alice", "bob", "@ops", "@dev", "@all", "nobody"];
@@ -31,7 +31,17 @@ enum Step {
 fn frame() -> impl Strategy<Value = FromClient> {
     let name = || (0..3_usize).prop_map(|n| user(NAMES[n]));
     let room = || (0..2_usize).prop_map(|n| room(["ops", "dev"][n]));
-    let seq = prop_oneof![9 => 0..40_u64, 1 => any::<u64>()];
+
+    // All that a decoder lets through, up to the ends of the numbers.
+    let span = prop_oneof![
+        12 => (0..40_u64, 0..4_u64).prop_map(|(first, more)| (first, first + more)),
+        1 => (any::<u64>(), any::<u64>()),
+        1 => (0..40_u64, Just(u64::MAX - 1)),
+    ];
+    let span = span.prop_map(|(one, other)| Span {
+        first: one.min(other).min(u64::MAX - 1),
+        last: one.max(other).min(u64::MAX - 1),
+    });
     let code = any::<Option<[u8; 16]>>().prop_map(|code| code.map(JoinCode));
     prop_oneof![
         3 => (name(), any::<bool>(), code)
@@ -40,10 +50,14 @@ fn frame() -> impl Strategy<Value = FromClient> {
             .prop_map(|(n, to, len)| send(n, TARGETS[to], len)),
         3 => (0..20_u64, 0..6_usize, 0..300_usize)
             .prop_map(|(n, to, len)| pass(n, TARGETS[to], len)),
+        6 => (0..20_u64, 1..6_u64, 0..6_usize, 0..90_usize)
+            .prop_map(|(n, count, to, len)| sends(n..n + count, TARGETS[to], len)),
+        3 => (0..20_u64, 1..6_u64, 0..6_usize, 0..90_usize)
+            .prop_map(|(n, count, to, len)| passes(n..n + count, TARGETS[to], len)),
         1 => (0..4_u32).prop_map(|count| FromClient::Took { count }),
         3 => (0..9_u32, 0..300_u64).prop_map(|(messages, bytes)| attach(messages, bytes)),
         1 => (any::<u32>(), any::<u64>()).prop_map(|(messages, bytes)| attach(messages, bytes)),
-        6 => vec(seq, 0..4).prop_map(FromClient::Processed),
+        6 => vec(span, 0..4).prop_map(FromClient::Processed),
         2 => room().prop_map(FromClient::Enter),
         1 => room().prop_map(FromClient::Leave),
         1 => Just(FromClient::Part(Body::default())),

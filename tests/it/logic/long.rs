@@ -59,22 +59,31 @@ pub(super) fn brief(said: &[Said]) -> String {
     let mut words: Vec<(String, u32)> = vec![];
     for said in said {
         let number = |id: &qmsg::wire::MsgId| id.as_bytes()[15];
+        // What is said of several at once as if it were said of each.
+        let each = |word: &str, first: u64, count: u64, rest: &str| {
+            let words = (first..first + count).map(|at| format!("{word}:{at}{rest}"));
+            (words.collect::<Vec<_>>().join(" "), 0)
+        };
+        let ids = |word: &str, id: &qmsg::wire::MsgId, count: u32, rest: &str| {
+            each(word, number(id).into(), count.into(), rest)
+        };
         let (word, count) = match said {
-            Said::Frame(FromServer::Deliver { seq, .. }) => (format!("deliver:{seq}"), 0),
-            Said::Frame(FromServer::Pass { id, .. }) => (format!("pass:{}", number(id)), 0),
+            Said::Frame(FromServer::Deliver { seq, others, .. }) => {
+                each("deliver", *seq, 1 + others.count() as u64, "")
+            }
+            Said::Frame(FromServer::Pass { id, others, .. }) => {
+                ids("pass", id, 1 + others.count() as u32, "")
+            }
             Said::Frame(FromServer::Part(_)) => ("part*".into(), 1),
             Said::Frame(FromServer::More { parts }) => ("more:".into(), *parts),
-            Said::Frame(FromServer::Accepted { id, duplicate: false }) => {
-                (format!("accepted:{}", number(id)), 0)
+            Said::Frame(FromServer::Accepted { id, count, duplicate }) => {
+                ids(if *duplicate { "duplicate" } else { "accepted" }, id, *count, "")
             }
-            Said::Frame(FromServer::Accepted { id, .. }) => {
-                (format!("duplicate:{}", number(id)), 0)
+            Said::Frame(FromServer::Refused { id, count, why }) => {
+                ids("refused", id, *count, &format!(":{why:?}"))
             }
-            Said::Frame(FromServer::Refused { id, why }) => {
-                (format!("refused:{}:{why:?}", number(id)), 0)
-            }
-            Said::Frame(FromServer::Passed { id, readers }) => {
-                (format!("passed:{}:{readers}", number(id)), 0)
+            Said::Frame(FromServer::Passed { id, count, readers }) => {
+                ids("passed", id, *count, &format!(":{readers}"))
             }
             Said::Frame(FromServer::Lost { seq, count, .. }) => (format!("lost:{seq}:{count}"), 0),
             Said::Frame(FromServer::Settled { count }) => (format!("settled:{count}"), 0),

@@ -1,13 +1,15 @@
 //! Messages that are removed unread, or damaged.
 
-use qmsg::logic::LinkId;
-use qmsg::wire::{FromClient, Seq};
+use qmsg::logic::{Event, LinkId, PeerInput, PeerOutput};
+use qmsg::wire::{FromClient, FromServer, Seq};
 
-use super::server::Server;
+use super::parts::{link_lost, linked};
+use super::peers::Alone;
+use super::server::{Said, Server};
 use super::{CAUGHT_UP, attach, lost, room, seqs, server, settled, target};
 
 fn processed(server: &mut Server, link: LinkId, seqs: &[Seq]) {
-    server.say(link, FromClient::Processed(seqs.to_vec()));
+    server.say(link, super::processed(seqs.iter().copied()));
 }
 
 /// A room with alice, who sent so many messages of one byte, and bob, who is not there. Alice's
@@ -40,7 +42,7 @@ fn a_reader_is_told_how_many_were_removed_unread() {
     let bob = server.reader("bob");
     let said = server.heard(bob);
     assert_eq!(seqs(&said), [8, 9, 10]);
-    assert_eq!(said.len(), 4, "told once");
+    assert!(!said.iter().any(|said| matches!(said, Said::Frame(FromServer::Lost { .. }))), "once");
 }
 
 #[test]
@@ -134,4 +136,29 @@ fn damage_met_twice_on_the_way_is_reported_once() {
     assert_eq!(server.heard(bob).len(), 1, "the answer only");
     processed(&mut server, bob, &[1, 2, 3]);
     assert_eq!(server.heard(bob), [settled(3)]);
+}
+
+#[test]
+fn a_notice_that_comes_again_with_more_tells_of_those() {
+    let mut alone = Alone::welcomed();
+    let mut told = |count, lose: bool| {
+        if lose {
+            link_lost(&mut alone);
+            linked(&mut alone);
+        }
+        let notice = FromServer::Lost { seq: 7, to: target("@ops"), count };
+        let out = alone.takes(PeerInput::Frame(notice));
+        let report = PeerOutput::Frame(super::processed([7]));
+        assert_eq!(out.last(), Some(&report));
+        let lost = |output: &PeerOutput| match output {
+            PeerOutput::Event(Event::Lost { count, .. }) => *count,
+            _ => 0,
+        };
+        out.iter().map(lost).sum::<u64>()
+    };
+    assert_eq!(told(2, false), 2);
+    assert_eq!(told(2, true), 0, "told once");
+    // A reader that had three of them is gone.
+    assert_eq!(told(5, true), 3);
+    assert_eq!(told(4, true), 0);
 }

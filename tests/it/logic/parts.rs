@@ -9,7 +9,7 @@ use qmsg::wire::{FromClient, FromServer, Message, MsgId, PARTS_AHEAD_MAX, Refusa
 use super::long::{len_of, parts_of};
 use super::peers::Alone;
 use super::world::World;
-use super::{draft, head, id, part_of, pass, send, user};
+use super::{draft, head, id, part_of, pass, processed, send, user};
 
 fn frame(frame: FromClient) -> PeerOutput {
     PeerOutput::Frame(frame)
@@ -33,10 +33,10 @@ fn more(parts: u32) -> PeerInput {
 }
 
 fn accepted(n: u64) -> FromServer {
-    FromServer::Accepted { id: id(n), duplicate: false }
+    FromServer::Accepted { id: id(n), count: 1, duplicate: false }
 }
 
-fn link_lost(alone: &mut Alone) -> Vec<PeerOutput> {
+pub(super) fn link_lost(alone: &mut Alone) -> Vec<PeerOutput> {
     let out = alone.takes(PeerInput::Ended(Ending::Silence));
     alone.waits();
     alone.takes(PeerInput::Tick);
@@ -44,7 +44,7 @@ fn link_lost(alone: &mut Alone) -> Vec<PeerOutput> {
 }
 
 /// Links again. What the peer says then, behind its hello.
-fn linked(alone: &mut Alone) -> Vec<PeerOutput> {
+pub(super) fn linked(alone: &mut Alone) -> Vec<PeerOutput> {
     alone.takes(PeerInput::Linked);
     let hello = Limits::default().greeting(super::server::START);
     let mut out = alone.takes(PeerInput::Frame(hello));
@@ -55,12 +55,12 @@ fn linked(alone: &mut Alone) -> Vec<PeerOutput> {
 #[test]
 fn a_draft_that_is_whole_is_never_asked_for() {
     let mut alone = Alone::welcomed();
-    let out = alone.takes(PeerInput::Send(draft(1, "bob", len_of(100))));
+    let out = alone.takes(PeerInput::Send(vec![draft(1, "bob", len_of(100))]));
     assert_eq!(out[0], frame(send(1, "bob", len_of(100))));
     assert!(
         out[1..].iter().eq((1..65).map(|at| frame(part(1, 100, at))).collect::<Vec<_>>().iter())
     );
-    assert_eq!(alone.takes(PeerInput::Send(draft(2, "bob", 5))), [], "its head waits");
+    assert_eq!(alone.takes(PeerInput::Send(vec![draft(2, "bob", 5)])), [], "its head waits");
     let out = alone.takes(more(2));
     assert_eq!(out, [frame(part(1, 100, 65)), frame(part(1, 100, 66))]);
     let out = alone.takes(more(64));
@@ -71,7 +71,7 @@ fn a_draft_that_is_whole_is_never_asked_for() {
 #[test]
 fn parts_are_asked_for_as_far_ahead_as_they_may_be_sent() {
     let mut alone = Alone::welcomed();
-    let out = alone.takes(PeerInput::Send(head(1, "bob", len_of(100))));
+    let out = alone.takes(PeerInput::Send(vec![head(1, "bob", len_of(100))]));
     assert_eq!(out[0], frame(send(1, "bob", len_of(100))));
     assert!(out[1..].iter().eq((1..65).map(|at| wanted(1, at)).collect::<Vec<_>>().iter()));
     assert!(alone.peer.wants_part());
@@ -85,7 +85,7 @@ fn parts_are_asked_for_as_far_ahead_as_they_may_be_sent() {
     for index in 66..100 {
         alone.takes(given(1, 100, index));
     }
-    let out = alone.takes(PeerInput::Send(draft(2, "bob", 5)));
+    let out = alone.takes(PeerInput::Send(vec![draft(2, "bob", 5)]));
     assert_eq!(out, [frame(send(2, "bob", 5))]);
     assert_eq!(alone.takes(more(u32::MAX)), [], "more than was sent is nonsense");
 }
@@ -93,10 +93,10 @@ fn parts_are_asked_for_as_far_ahead_as_they_may_be_sent() {
 #[test]
 fn what_has_its_answer_is_cut_and_what_was_asked_for_is_ignored() {
     let mut alone = Alone::welcomed();
-    alone.takes(PeerInput::Send(head(1, "bob", len_of(9))));
-    alone.takes(PeerInput::Send(head(2, "bob", len_of(3))));
+    alone.takes(PeerInput::Send(vec![head(1, "bob", len_of(9))]));
+    alone.takes(PeerInput::Send(vec![head(2, "bob", len_of(3))]));
     alone.takes(given(1, 9, 1));
-    let refused = FromServer::Refused { id: id(1), why: Refusal::MailboxFull };
+    let refused = FromServer::Refused { id: id(1), count: 1, why: Refusal::MailboxFull };
     let out = alone.takes(PeerInput::Frame(refused));
     let expected = [frame(FromClient::Cut), frame(send(2, "bob", len_of(3)))];
     assert_eq!(out[..2], expected);
@@ -111,7 +111,7 @@ fn what_has_its_answer_is_cut_and_what_was_asked_for_is_ignored() {
 #[test]
 fn a_lost_link_asks_for_all_of_it_again() {
     let mut alone = Alone::welcomed();
-    alone.takes(PeerInput::Send(head(1, "bob", len_of(4))));
+    alone.takes(PeerInput::Send(vec![head(1, "bob", len_of(4))]));
     alone.takes(given(1, 4, 1));
     link_lost(&mut alone);
     let all = [frame(send(1, "bob", len_of(4))), wanted(1, 1), wanted(1, 2), wanted(1, 3)];
@@ -124,15 +124,19 @@ fn a_lost_link_asks_for_all_of_it_again() {
     }
     link_lost(&mut alone);
     assert_eq!(linked(&mut alone), all);
-    let out = alone.takes(PeerInput::Frame(FromServer::Accepted { id: id(1), duplicate: true }));
+    let out = alone.takes(PeerInput::Frame(FromServer::Accepted {
+        id: id(1),
+        count: 1,
+        duplicate: true,
+    }));
     assert_eq!(out[0], frame(FromClient::Cut));
 }
 
 #[test]
 fn a_part_of_a_wrong_length_gives_the_message_up() {
     let mut alone = Alone::welcomed();
-    alone.takes(PeerInput::Send(head(1, "bob", len_of(4))));
-    alone.takes(PeerInput::Send(draft(2, "bob", 5)));
+    alone.takes(PeerInput::Send(vec![head(1, "bob", len_of(4))]));
+    alone.takes(PeerInput::Send(vec![draft(2, "bob", 5)]));
     let out = alone.takes(PeerInput::Part { id: id(1), index: 1, body: Default::default() });
     assert_eq!(out, [frame(FromClient::Cut), frame(send(2, "bob", 5))]);
     assert_eq!(alone.takes(given(1, 4, 2)), []);
@@ -144,7 +148,7 @@ fn a_part_of_a_wrong_length_gives_the_message_up() {
 fn parts_that_were_not_asked_for_are_ignored() {
     let mut alone = Alone::welcomed();
     assert_eq!(alone.takes(given(1, 4, 1)), []);
-    alone.takes(PeerInput::Send(head(1, "bob", len_of(4))));
+    alone.takes(PeerInput::Send(vec![head(1, "bob", len_of(4))]));
     for (n, index) in [(2, 1), (1, 2), (1, 0), (1, u64::MAX)] {
         let body = part_of(id(1), len_of(4) as u64, 1);
         assert_eq!(alone.takes(PeerInput::Part { id: id(n), index, body }), []);
@@ -156,7 +160,7 @@ fn parts_that_were_not_asked_for_are_ignored() {
 fn a_volatile_one_is_not_sent_again() {
     let mut alone = Alone::welcomed();
     let volatile = Draft { volatile: true, ..head(1, "bob", len_of(4)) };
-    let out = alone.takes(PeerInput::Send(volatile));
+    let out = alone.takes(PeerInput::Send(vec![volatile]));
     assert_eq!(out[0], frame(pass(1, "bob", len_of(4))));
     let out = link_lost(&mut alone);
     assert_eq!(out[0], PeerOutput::Event(Event::Uncertain { id: id(1) }));
@@ -167,9 +171,9 @@ fn a_volatile_one_is_not_sent_again() {
 fn only_what_is_in_memory_takes_room() {
     let mut alone = Alone::welcomed();
     // A mebibyte each, of which the first part is here.
-    (1..100).for_each(|n| drop(alone.takes(PeerInput::Send(head(n, "bob", 1 << 20)))));
+    (1..100).for_each(|n| drop(alone.takes(PeerInput::Send(vec![head(n, "bob", 1 << 20)]))));
     assert!(alone.peer.has_room());
-    (100..110).for_each(|n| drop(alone.takes(PeerInput::Send(draft(n, "bob", 1 << 20)))));
+    (100..110).for_each(|n| drop(alone.takes(PeerInput::Send(vec![draft(n, "bob", 1 << 20)]))));
     assert!(!alone.peer.has_room());
 }
 
@@ -181,7 +185,7 @@ fn message(id: MsgId, parts: u64) -> Message {
 
 /// The frames of a delivery of so many parts.
 fn delivery(seq: u64, parts: u64) -> Vec<PeerInput> {
-    let head = FromServer::deliver(seq, &message(id(1), parts));
+    let head = FromServer::deliver(seq, &message(id(1), parts).into());
     let parts = parts_of(1, parts).map(FromServer::Part);
     std::iter::once(head).chain(parts).map(PeerInput::Frame).collect()
 }
@@ -194,14 +198,14 @@ fn take_all(alone: &mut Alone, inputs: impl IntoIterator<Item = PeerInput>) -> V
 fn parts_are_told_as_they_come_and_their_taking_is_reported() {
     let mut alone = Alone::welcomed();
     let out = take_all(&mut alone, delivery(7, 3));
-    let told = Event::Message { seq: 7, message: message(id(1), 3) };
+    let told = Event::Messages { seq: 7, bundle: message(id(1), 3).into() };
     let parts = parts_of(1, 3).map(Event::Part);
     let expected = std::iter::once(told).chain(parts).map(PeerOutput::Event);
     assert!(out.into_iter().eq(expected));
     assert_eq!(alone.takes(PeerInput::PartsTaken(2)), [frame(FromClient::More { parts: 2 })]);
     assert_eq!(alone.takes(PeerInput::PartsTaken(1)), [], "there were no more");
     let out = alone.takes(PeerInput::Processed(vec![7]));
-    assert_eq!(out, [frame(FromClient::Processed(vec![7]))]);
+    assert_eq!(out, [frame(processed([7]))]);
 }
 
 #[test]
@@ -217,7 +221,7 @@ fn a_body_that_does_not_become_whole_is_told_again() {
     linked(&mut alone);
     let out = take_all(&mut alone, delivery(7, 4));
     assert_eq!(out.len(), 4);
-    assert!(matches!(out[0], PeerOutput::Event(Event::Message { seq: 7, .. })));
+    assert!(matches!(out[0], PeerOutput::Event(Event::Messages { seq: 7, .. })));
     // Four parts of before are still with the user; they concern no server any more.
     assert_eq!(alone.takes(PeerInput::PartsTaken(5)), [frame(FromClient::More { parts: 1 })]);
 }
@@ -241,7 +245,7 @@ fn what_was_shown_is_swallowed_when_it_comes_again() {
         if !is_processed {
             out.extend(alone.takes(PeerInput::Processed(vec![7])));
         }
-        let reported = frame(FromClient::Processed(vec![7]));
+        let reported = frame(processed([7]));
         assert_eq!(out, [one.clone(), one, reported], "once it is whole, not before");
     }
 }
@@ -249,7 +253,7 @@ fn what_was_shown_is_swallowed_when_it_comes_again() {
 #[test]
 fn a_volatile_body_that_is_cut_is_not_counted() {
     let mut alone = Alone::welcomed();
-    let head = FromServer::pass(&message(id(1), 3));
+    let head = FromServer::pass(&message(id(1), 3).into());
     alone.takes(PeerInput::Frame(head.clone()));
     let out = alone.takes(PeerInput::Frame(FromServer::Cut));
     assert_eq!(out, [PeerOutput::Event(Event::Cut)]);
@@ -273,7 +277,7 @@ fn a_large_body_goes_from_user_to_user() {
     // Whether bodies are what was sent the world checks itself.
     world.drain();
     let told = world.told(bob);
-    let shown = told.iter().filter(|event| matches!(event, Event::Message { .. })).count();
+    let shown = told.iter().filter(|event| matches!(event, Event::Messages { .. })).count();
     assert_eq!((shown, world.clients[bob].todo.len()), (3, 0));
-    assert!(world.told(alice).contains(&Event::Passed { id: id(3), readers: 1 }));
+    assert!(world.told(alice).contains(&Event::Passed { id: id(3), count: 1, readers: 1 }));
 }

@@ -138,10 +138,13 @@ fn a_lost_link_leaves_it_uncertain_and_repeats_nothing() {
     world.flow();
     assert_eq!(
         world.told(alice),
-        [Event::Passed { id: id(1), readers: 1 }, Event::Passed { id: id(2), readers: 1 }]
+        [
+            Event::Passed { id: id(1), count: 1, readers: 1 },
+            Event::Passed { id: id(2), count: 1, readers: 1 }
+        ]
     );
     let told = world.told(bob);
-    assert!(matches!(told[..], [Event::Message { seq: 0, .. }, Event::Message { seq: 0, .. }]));
+    assert!(matches!(told[..], [Event::Messages { seq: 0, .. }, Event::Messages { seq: 0, .. }]));
     world.cut_client(alice);
     world.drain();
     assert!(world.told(alice).contains(&Event::Uncertain { id: id(3) }));
@@ -149,6 +152,6 @@ fn a_lost_link_leaves_it_uncertain_and_repeats_nothing() {
     world.process(bob, vec![0, 0]);
     world.drain();
     let again = world.told(bob);
-    assert!(again.iter().filter(|event| matches!(event, Event::Message { .. })).count() <= 1);
+    assert!(again.iter().filter(|event| matches!(event, Event::Messages { .. })).count() <= 1);
     world.feed(alice, PeerInput::Ended(Ending::Silence));
 }

@@ -1,12 +1,10 @@
 //! The client's brain alone, fed by hand.
 
-use std::ops::RangeInclusive;
-
-use qmsg::logic::{Ending, Event, Intent, Limits, Peer, PeerInput, PeerOutput, Time};
-use qmsg::wire::{CloseCode, FromClient, FromServer};
+use qmsg::logic::{Draft, Ending, Event, Intent, Limits, Peer, PeerInput, PeerOutput, Time};
+use qmsg::wire::{Bundle, CloseCode, FromClient, FromServer, Message, SPANS_MAX, Span};
 
 use super::server::START;
-use super::{draft, id, send, user};
+use super::{draft, id, user};
 
 pub(super) struct Alone {
     pub(super) peer: Peer,
@@ -39,10 +37,20 @@ impl Alone {
         alone
     }
 
+    /// By a server with these limits.
+    pub(super) fn welcomed_with(limits: Limits) -> Self {
+        let mut alone = Self::new(None, 1);
+        alone.is_welcomed_with(limits);
+        alone
+    }
+
     fn is_welcomed(&mut self) {
+        self.is_welcomed_with(Limits { body_len_max: 16 << 20, ..Limits::default() });
+    }
+
+    fn is_welcomed_with(&mut self, limits: Limits) {
         self.takes(PeerInput::Tick);
         self.takes(PeerInput::Linked);
-        let limits = Limits { body_len_max: 16 << 20, ..Limits::default() };
         self.takes(PeerInput::Frame(limits.greeting(START)));
         let welcome = FromServer::Welcome { id: user("alice"), claimed: false };
         self.takes(PeerInput::Frame(welcome));
@@ -118,7 +126,7 @@ fn what_time_mends_is_tried_again_and_the_rest_is_final() {
             assert_eq!(alone.takes(PeerInput::Tick), [PeerOutput::Dial]);
         } else {
             assert_eq!(out, [PeerOutput::Event(Event::Rejected(Some(code)))]);
-            assert_eq!(alone.takes(PeerInput::Send(draft(1, "bob", 1))), []);
+            assert_eq!(alone.takes(PeerInput::Send(vec![draft(1, "bob", 1)])), []);
         }
     }
     let mut alone = Alone::new(None, 1);
@@ -135,11 +143,11 @@ fn patience_ends_when_no_answer_comes() {
     alone.is_welcomed();
     assert_eq!(alone.peer.deadline(), None, "nothing is awaited");
     alone.now.mono_ms += 50_000;
-    alone.takes(PeerInput::Send(draft(1, "bob", 1)));
+    alone.takes(PeerInput::Send(vec![draft(1, "bob", 1)]));
     alone.now.mono_ms += 600;
-    alone.takes(PeerInput::Send(draft(2, "bob", 1)));
+    alone.takes(PeerInput::Send(vec![draft(2, "bob", 1)]));
     assert_eq!(alone.peer.deadline(), Some(alone.now.mono_ms + 400), "the first has waited");
-    let accepted = FromServer::Accepted { id: id(1), duplicate: false };
+    let accepted = FromServer::Accepted { id: id(1), count: 1, duplicate: false };
     alone.takes(PeerInput::Frame(accepted));
     assert_eq!(alone.waits(), 1_000, "an answer starts it anew");
     assert_eq!(alone.takes(PeerInput::Tick), [PeerOutput::Event(Event::GaveUp(None))]);
@@ -163,15 +171,15 @@ fn patience_ends_without_a_link_too() {
 #[test]
 fn it_takes_no_more_than_it_has_room_for() {
     let mut alone = Alone::new(None, 1);
-    for n in 0..2_048 {
+    for n in 0..16_384 {
         assert!(alone.peer.has_room());
-        alone.takes(PeerInput::Send(draft(n, "bob", 1)));
+        alone.takes(PeerInput::Send(vec![draft(n, "bob", 1)]));
     }
     assert!(!alone.peer.has_room(), "in messages");
     let mut alone = Alone::new(None, 1);
     for n in 0..8 {
         assert!(alone.peer.has_room());
-        alone.takes(PeerInput::Send(draft(n, "bob", 1 << 20)));
+        alone.takes(PeerInput::Send(vec![draft(n, "bob", 1 << 20)]));
     }
     assert!(!alone.peer.has_room(), "in bytes");
 }
@@ -181,23 +189,23 @@ fn what_was_not_answered_is_sent_again_first_and_in_order() {
     let mut alone = Alone::new(None, 1);
     alone.is_welcomed();
     for n in 1..=3 {
-        alone.takes(PeerInput::Send(draft(n, "bob", 1)));
+        alone.takes(PeerInput::Send(vec![draft(n, "bob", 1)]));
     }
-    let accepted = FromServer::Accepted { id: id(2), duplicate: false };
+    let accepted = FromServer::Accepted { id: id(2), count: 1, duplicate: false };
     alone.takes(PeerInput::Frame(accepted.clone()));
     assert_eq!(alone.takes(PeerInput::Frame(accepted)), [], "answered twice, told once");
     alone.takes(PeerInput::Ended(Ending::Silence));
-    alone.takes(PeerInput::Send(draft(4, "bob", 1)));
+    alone.takes(PeerInput::Send(vec![draft(4, "bob", 1)]));
     alone.waits();
     alone.takes(PeerInput::Tick);
     alone.takes(PeerInput::Linked);
     let out = alone.takes(PeerInput::Frame(Limits::default().greeting(START)));
     let sent = |output: &PeerOutput| match output {
-        PeerOutput::Frame(FromClient::Send { id, .. }) => Some(*id),
+        PeerOutput::Frame(FromClient::Send { id, others, .. }) => Some((*id, others.count())),
         _ => None,
     };
     let sent: Vec<_> = out.iter().filter_map(sent).collect();
-    assert_eq!(sent, [id(1), id(3), id(4)]);
+    assert_eq!(sent, [(id(1), 0), (id(3), 1)], "the last two together");
 }
 
 #[test]
@@ -213,15 +221,38 @@ fn when_all_is_over_it_waits_for_nothing() {
 fn a_report_is_no_longer_than_a_frame_may_be() {
     let mut alone = Alone::new(None, 1);
     alone.is_welcomed();
-    let FromClient::Send { id, to, headers, size, body } = send(1, "alice", 1) else { return };
-    for seq in 1..=5_000 {
-        let (to, headers, body) = (to.clone(), headers.clone(), body.clone());
-        let from = user("bob");
-        let deliver = FromServer::Deliver { seq, id, from, to, time_ms: 1, headers, size, body };
+    let Draft { id, to, headers, size, body, .. } = draft(1, "alice", 1);
+    let message = Message { id, from: user("bob"), to, time_ms: 1, headers, size, body };
+    // Every other one, so that each is a span of its own.
+    let seqs = || (1..=5_000).step_by(2);
+    for seq in seqs() {
+        let deliver = FromServer::deliver(seq, &message.clone().into());
         alone.takes(PeerInput::Frame(deliver));
     }
-    let out = alone.takes(PeerInput::Processed((1..=5_000).collect()));
-    let report =
-        |range: RangeInclusive<u64>| PeerOutput::Frame(FromClient::Processed(range.collect()));
-    assert_eq!(out, [report(1..=4_096), report(4_097..=5_000)]);
+    let out = alone.takes(PeerInput::Processed(seqs().collect()));
+    let report = |seqs| PeerOutput::Frame(super::processed(seqs));
+    let (first, rest) = (seqs().take(SPANS_MAX), seqs().skip(SPANS_MAX));
+    assert_eq!(out, [report(first.collect::<Vec<_>>()), report(rest.collect())]);
+}
+
+#[test]
+fn seqs_that_no_server_reaches_are_ignored() {
+    let mut alone = Alone::welcomed();
+    let deliver = |seq, count: usize| {
+        let Draft { id, to, headers, size, body, .. } = draft(1, "alice", 1);
+        let others = vec![body.clone(); count - 1].iter().collect();
+        let first = Message { id, from: user("bob"), to, time_ms: 1, headers, size, body };
+        PeerInput::Frame(FromServer::deliver(seq, &Bundle { first, others }))
+    };
+    let lost = |seq| {
+        PeerInput::Frame(FromServer::Lost { seq, to: "@all".parse().unwrap(), count: u64::MAX })
+    };
+    for beyond in [deliver(u64::MAX, 1), deliver(u64::MAX - 2, 3), lost(u64::MAX)] {
+        assert_eq!(alone.takes(beyond), []);
+    }
+    assert_eq!(alone.takes(deliver(u64::MAX - 3, 3)).len(), 1);
+    let out = alone.takes(PeerInput::Processed((u64::MAX - 3..u64::MAX).collect()));
+    let last = Span { first: u64::MAX - 3, last: u64::MAX - 1 };
+    assert_eq!(out, [PeerOutput::Frame(FromClient::Processed(vec![last]))]);
+    assert_eq!(alone.takes(PeerInput::Frame(FromServer::Settled { count: u32::MAX })).len(), 1);
 }

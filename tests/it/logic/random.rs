@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use qmsg::durable::{Quotas, Record};
-use qmsg::logic::{Ending, Event, Limits, LinkId, PeerInput};
+use qmsg::logic::{Draft, Ending, Event, Limits, LinkId, PeerInput};
 use qmsg::wire::{MsgId, PART_LEN_MAX, Seq, Target, UserId};
 
 use super::client::Client;
@@ -37,11 +37,13 @@ impl Chance {
     }
 }
 
-fn limits() -> Limits {
+/// In every other run bundles are as long as windows and longer.
+fn limits(chance: &mut Chance) -> Limits {
+    let (sends_max, send_bytes_max) = [(4, 200), (16, 1_200)][chance.below(2)];
     Limits {
         links_max: 8,
-        sends_max: 4,
-        send_bytes_max: 200,
+        sends_max,
+        send_bytes_max,
         window_messages_max: 6,
         window_bytes_max: 400,
         requests_max: 64,
@@ -72,7 +74,7 @@ impl Run {
         for _ in 0..8 {
             chance.below(2);
         }
-        let mut world = World::new(limits(), quotas(&mut chance));
+        let mut world = World::new(limits(&mut chance), quotas(&mut chance));
         for name in NAMES {
             let readers = if name == "bob" { 2 } else { 1 };
             for _ in 0..readers {
@@ -152,12 +154,23 @@ impl Run {
             _ => self.chance.below(120),
         };
         if self.world.clients[client].peer.has_room() {
-            self.sent += 1;
-            let is_whole = self.chance.one_in(2);
-            let mut draft = if is_whole { draft } else { head }(self.sent, to, len);
-            draft.volatile = self.chance.one_in(6);
-            self.world.send(client, draft);
+            let first = self.draft(to, len);
+            let mut drafts = vec![first];
+            // Mostly alike, so that they travel together; some with a longer body in between.
+            for _ in 0..[0, 0, 2, 11][self.chance.below(4)] {
+                let len = if self.chance.one_in(12) { len } else { self.chance.below(60) };
+                let volatile = drafts[0].volatile ^ self.chance.one_in(12);
+                drafts.push(Draft { volatile, ..self.draft(to, len) });
+            }
+            self.world.send_all(client, drafts);
         }
+    }
+
+    fn draft(&mut self, to: &str, len: usize) -> Draft {
+        self.sent += 1;
+        let is_whole = self.chance.one_in(2);
+        let draft = if is_whole { draft } else { head }(self.sent, to, len);
+        Draft { volatile: self.chance.one_in(6), ..draft }
     }
 
     fn process(&mut self) {
@@ -207,14 +220,14 @@ impl Run {
     /// Something happens to the disk that concerns long bodies.
     fn spoil(&mut self) {
         let store = &mut self.world.server.store;
-        let long = |record: &&Record| record.message.is_long();
+        let long = |record: &&Record| record.bundle.first.is_long();
         let owed = store.owed().map(|(record, _)| record).filter(long).cloned();
         let last: Vec<Record> = owed.collect::<Vec<_>>().into_iter().rev().take(3).collect();
         let record = self.chance.pick(&last);
         match (self.chance.below(3), record) {
             (0, _) => store.bodies.is_full = !store.bodies.is_full,
             (1, Some(record)) => store.rot(record.seq),
-            (_, Some(record)) => store.remove(&record.message.to, record.seq),
+            (_, Some(record)) => store.remove(&record.bundle.first.to, record.seq),
             (_, None) => {}
         }
     }
@@ -257,7 +270,7 @@ fn check(world: &World) {
                 continue;
             }
             let seq = record.seq;
-            let to = &record.message.to;
+            let to = &record.bundle.first.to;
             assert!(clients.any(|client| client.shown.contains(&seq)), "{seq} to {to}: {reader}");
             let processed = world.server.store.is_processed(reader, seq);
             assert!(processed, "{seq} to {to} is not processed by {reader}");
@@ -278,14 +291,17 @@ fn readers_of<'a>(world: &'a World, user: &UserId) -> impl Iterator<Item = &'a C
 fn check_answers(world: &World, client: &Client) {
     let mut answers: BTreeMap<MsgId, bool> = BTreeMap::new();
     for event in &client.events {
-        let (id, accepted) = match event {
-            Event::Accepted { id, .. } => (id, true),
-            Event::Refused { id, .. } | Event::Passed { id, .. } | Event::Uncertain { id } => {
-                (id, false)
+        let (id, count, accepted) = match event {
+            Event::Accepted { id, count, .. } => (id, *count, true),
+            Event::Refused { id, count, .. } | Event::Passed { id, count, .. } => {
+                (id, *count, false)
             }
+            Event::Uncertain { id } => (id, 1, false),
             _ => continue,
         };
-        assert_eq!(answers.insert(*id, accepted), None, "two answers");
+        for behind in 0..u64::from(count) {
+            assert_eq!(answers.insert(id.plus(behind), accepted), None, "two answers");
+        }
     }
     let mut last: BTreeMap<&Target, Seq> = BTreeMap::new();
     for draft in &client.drafts {

@@ -6,7 +6,7 @@ use super::server::Server;
 use super::{CAUGHT_UP, accepted, attach, closed, send, seqs, server, settled};
 
 fn processed(seqs: &[Seq]) -> FromClient {
-    FromClient::Processed(seqs.to_vec())
+    super::processed(seqs.iter().copied())
 }
 
 /// A server with alice, who only sends, and bob, who has so many messages of that length waiting.

@@ -18,11 +18,7 @@ fn world() -> (World, usize, usize) {
 }
 
 fn shown(events: &[Event]) -> Vec<Seq> {
-    let seq = |event: &Event| match event {
-        Event::Message { seq, .. } => Some(*seq),
-        _ => None,
-    };
-    events.iter().filter_map(seq).collect()
+    events.iter().flat_map(Event::seqs).collect()
 }
 
 #[test]
@@ -89,8 +85,9 @@ fn a_server_that_dies_loses_nothing_it_accepted() {
     world.crash();
     world.drain();
     let answers: Vec<Event> = world.told(alice).split_off(2);
-    let accepted = |n, duplicate| Event::Accepted { id: id(n), duplicate };
-    assert_eq!(answers, [accepted(1, true), accepted(2, true), accepted(3, false)]);
+    let accepted = |n, count, duplicate| Event::Accepted { id: id(n), count, duplicate };
+    // Sent again in one bundle.
+    assert_eq!(answers, [accepted(1, 2, true), accepted(3, 1, false)]);
     assert_eq!(shown(&world.told(bob)), [1, 2, 3]);
     assert_eq!(world.server.store.cursor("bob", "bob").through, 3);
 }

@@ -5,7 +5,7 @@ use qmsg::logic::Limits;
 use qmsg::wire::{FromClient, FromServer};
 
 use super::server::{Said, Server};
-use super::{CAUGHT_UP, attach, room, send, seqs, server, settled};
+use super::{CAUGHT_UP, attach, processed, room, send, seqs, server, settled};
 
 fn entered(name: &str, changed: bool) -> Said {
     Said::Frame(FromServer::Entered { room: room(name), changed })
@@ -155,7 +155,7 @@ fn a_room_that_was_left_is_delivered_no_more_but_can_still_be_reported() {
     assert_eq!(server.heard(bob), [left("ops", true)]);
     server.sent(alice, 2, "@ops", 5);
     assert_eq!(server.heard(bob), []);
-    server.say(bob, FromClient::Processed(vec![1]));
+    server.say(bob, processed([1]));
     assert_eq!(server.heard(bob), [settled(1)]);
     server.enter(bob, "ops");
     server.sent(alice, 3, "@ops", 5);
@@ -205,7 +205,7 @@ fn a_membership_that_was_read_before_it_was_answered_is_entered_once() {
         assert_eq!(seqs(&server.heard_so_far(bob)), [1, 2]);
         server.answer_writes();
         assert!(seqs(&server.heard(bob)).is_empty());
-        server.say(bob, FromClient::Processed(vec![2]));
+        server.say(bob, processed([2]));
         assert_eq!(server.heard(bob), [settled(1)]);
         server.lose(bob);
         let bob = server.reader("bob");
@@ -227,7 +227,7 @@ fn the_answer_to_enter_brings_back_nothing_that_was_processed_before_it() {
         server.answer_read();
     }
     assert_eq!(seqs(&server.heard_so_far(bob)), [1]);
-    server.say(bob, FromClient::Processed(vec![1]));
+    server.say(bob, processed([1]));
     server.answer_writes();
     assert_eq!(server.heard(bob), [entered("ops", true), settled(1)]);
 }

@@ -50,9 +50,11 @@ fn refused_with_the_reason() {
     assert_eq!(says(&mut server, send(5, "@all", 5)), [refused(5, Refusal::IdTooOld)]);
     for (ahead_ms, why) in [(5_000, None), (5_001, Some(Refusal::IdInFuture))] {
         let id = id_at(server.now.unix_ms + ahead_ms, 6);
-        let FromClient::Send { to, headers, size, body, .. } = send(6, "@all", 5) else { return };
-        let said =
-            format!("{:?}", says(&mut server, FromClient::Send { id, to, headers, size, body }));
+        let mut sent = send(6, "@all", 5);
+        if let FromClient::Send { id: of, .. } = &mut sent {
+            *of = id;
+        }
+        let said = format!("{:?}", says(&mut server, sent));
         assert_eq!(said.contains("IdInFuture"), why.is_some(), "{said}");
     }
     assert!(START.unix_ms < server.now.unix_ms);
@@ -68,8 +70,8 @@ fn a_body_that_is_too_long_is_refused_by_the_client() {
     world.drain();
     let events = world.told(alice);
     let why = Refusal::BodyTooLong { max: 100 };
-    assert!(events.contains(&Event::Refused { id: id(1), why }));
-    assert!(events.contains(&Event::Accepted { id: id(2), duplicate: false }));
+    assert!(events.contains(&Event::Refused { id: id(1), count: 1, why }));
+    assert!(events.contains(&Event::Accepted { id: id(2), count: 1, duplicate: false }));
     assert!(!world.clients[alice].peer.is_waiting());
 }
 
@@ -85,7 +87,7 @@ fn sent_again_after_a_lost_link_it_is_stored_once() {
     world.server.commit();
     world.cut_client(alice);
     world.drain();
-    let again = Event::Accepted { id: id(1), duplicate: true };
+    let again = Event::Accepted { id: id(1), count: 1, duplicate: true };
     assert!(world.told(alice).contains(&again));
     assert_eq!(world.server.store.owed().count(), 1);
 }
@@ -151,5 +153,5 @@ fn a_sender_that_is_gone_is_not_answered_and_its_message_is_kept() {
     server.lose(alice);
     assert_eq!(seqs(&server.heard(bob)), [1]);
     assert_eq!(server.heard(alice), []);
-    assert_eq!(server.store.record(1).unwrap().message.to, target("bob"));
+    assert_eq!(server.store.record(1).unwrap().bundle.first.to, target("bob"));
 }

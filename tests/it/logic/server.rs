@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use qmsg::durable::{Found, Outcome, Quotas, Read, Record, Ticket, Write};
 use qmsg::logic::{Hub, Input, Limits, LinkId, Output, Time};
 use qmsg::wire::{
-    Bodies, CloseCode, Frame, FromClient, FromServer, PARTS_AHEAD_MAX, Pin, Seq, UserId,
+    Bodies, CloseCode, Frame, FromClient, FromServer, PARTS_AHEAD_MAX, Pin, Seq, Span, UserId,
 };
 
 use super::store::Store;
@@ -28,6 +28,8 @@ pub(super) struct Server {
     pub(super) found: VecDeque<(Ticket, Found)>,
     links: BTreeMap<LinkId, Audit>,
     next_link: u64,
+    /// How often it was said that something is to be delivered, to however many.
+    pub(super) deliveries: usize,
     /// What the hub said and nobody has taken yet.
     said: Vec<(LinkId, Said)>,
     trace: DefaultHasher,
@@ -45,7 +47,7 @@ struct Audit {
     user: Option<UserId>,
     window: Option<(u32, u64)>,
     unsettled: BTreeMap<Seq, u64>,
-    reported: VecDeque<Seq>,
+    reported: VecDeque<Span>,
     caught_up: bool,
     bodies: Bodies,
     /// The last message whose head was sent; `None`: a volatile one.
@@ -68,6 +70,7 @@ impl Server {
             found: VecDeque::new(),
             links: BTreeMap::new(),
             next_link: 0,
+            deliveries: 0,
             said: vec![],
             trace: DefaultHasher::new(),
         }
@@ -99,7 +102,7 @@ impl Server {
                 let window = (messages, (*bytes).min(self.limits.window_bytes_max));
                 audit.window.get_or_insert(window);
             }
-            FromClient::Processed(seqs) => audit.reported.extend(seqs),
+            FromClient::Processed(spans) => audit.reported.extend(spans),
             FromClient::Part(_) => audit.parts_in += 1,
             FromClient::More { parts } => {
                 audit.parts_out = audit.parts_out.saturating_sub(*parts);
@@ -220,11 +223,12 @@ impl Server {
                 Output::Frame { link, frame } => self.frame(link, frame),
                 Output::Deliver { links, record } => {
                     assert!(!links.is_empty());
+                    self.deliveries += 1;
                     links.into_iter().for_each(|link| self.deliver(link, &record));
                 }
-                Output::Pass { links, message } => {
+                Output::Pass { links, bundle } => {
                     assert!(!links.is_empty());
-                    let frame = FromServer::pass(&message);
+                    let frame = FromServer::pass(&bundle);
                     links.into_iter().for_each(|link| self.frame(link, frame.clone()));
                 }
                 Output::Part { links, body } => {
@@ -247,11 +251,19 @@ impl Server {
         let user = audit.user.as_ref().expect("a frame for a link that said hello");
         assert!(audit.bodies.take(frame.piece()), "{frame:?} out of order");
         match &frame {
-            FromServer::Accepted { id, .. } => {
-                assert!(self.store.has_stored(user, *id), "accepted before it is on disk");
+            FromServer::Accepted { id, count, .. } => {
+                let all = (0..u64::from(*count)).map(|behind| id.plus(behind));
+                for id in all {
+                    assert!(self.store.has_stored(user, id), "accepted before it is on disk");
+                }
             }
             FromServer::Settled { count } => {
-                for seq in audit.reported.drain(..*count as usize) {
+                for _ in 0..*count {
+                    let span = audit.reported.pop_front().expect("what was reported");
+                    let seq = span.first;
+                    if seq < span.last {
+                        audit.reported.push_front(Span { first: seq + 1, ..span });
+                    }
                     audit.unsettled.remove(&seq);
                     let there = self.store.is_processed(user, seq);
                     assert!(there, "{seq} settled for {user} before it is on disk");
@@ -264,7 +276,8 @@ impl Server {
             FromServer::Pass { .. } => audit.last = None,
             FromServer::Cut => {
                 // It is not delivered, so there is nothing to settle.
-                let seq = audit.last.filter(|seq| !audit.reported.contains(seq));
+                let reported = |seq| move |span: &Span| (span.first..=span.last).contains(&seq);
+                let seq = audit.last.filter(|seq| !audit.reported.iter().any(reported(*seq)));
                 seq.map(|seq| audit.unsettled.remove(&seq));
             }
             FromServer::Part(_) => {
@@ -282,9 +295,13 @@ impl Server {
     fn deliver(&mut self, link: LinkId, record: &Record) {
         let audit = self.links.get_mut(&link).expect("a delivery on a link that is there");
         let (messages, bytes) = audit.window.expect("a delivery on a link that attached");
-        assert_eq!(self.store.record(record.seq), Some(record), "delivered before it is on disk");
-        let twice = audit.unsettled.insert(record.seq, record.message.len_bytes());
-        assert_eq!(twice, None, "{} delivered twice on one link", record.seq);
+        for at in 0..record.bundle.count() {
+            let one = record.slice(at, 1);
+            let stored = self.store.record(one.seq);
+            assert_eq!(stored, Some(&one), "delivered before it is on disk");
+            let twice = audit.unsettled.insert(one.seq, one.bundle.first.len_bytes());
+            assert_eq!(twice, None, "{} delivered twice on one link", one.seq);
+        }
         let sum: u64 = audit.unsettled.values().sum();
         let count = audit.unsettled.len();
         let fits = count <= messages as usize && sum <= bytes;
@@ -292,6 +309,6 @@ impl Server {
             count == 1 || fits,
             "{count} messages of {sum} B in a window of {messages}, {bytes} B"
         );
-        self.frame(link, FromServer::deliver(record.seq, &record.message));
+        self.frame(link, FromServer::deliver(record.seq, &record.bundle));
     }
 }

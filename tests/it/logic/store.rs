@@ -1,11 +1,13 @@
 //! The store as its words in `durable` describe it, naive and in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use qmsg::durable::{Cursor, Found, Item, Outcome, Page, Quotas, Read, Record, Write};
 use qmsg::wire::{Body, JoinCode, Message, MsgId, Pin, RoomName, Seq, Target, UserId};
 
 use super::bodies::Bodies;
+use super::joining::{join, mixed};
 
 /// All that is on disk. What a crash leaves is this.
 pub(super) struct Store {
@@ -39,7 +41,7 @@ struct Log {
 
 impl Log {
     fn size(&self) -> u64 {
-        self.records.iter().map(|(record, _)| record.message.len_bytes()).sum()
+        self.records.iter().map(|(record, _)| record.bundle.first.len_bytes()).sum()
     }
 }
 
@@ -68,7 +70,8 @@ impl Store {
                 Outcome::Settled
             }
             Write::Sweep { .. } => Outcome::Swept { more: false },
-            Write::Begin { upload, message } => {
+            Write::Begin { upload, bundle } => {
+                let message = &bundle.first;
                 let outcome = self.fits(message);
                 if outcome == Outcome::Kept {
                     self.bodies.begin(*upload, message);
@@ -78,23 +81,23 @@ impl Store {
             Write::Part { upload, body } => self.bodies.part(*upload, body, self.disk_full),
             Write::Discard { upload } => self.bodies.discard(*upload),
             _ if self.disk_full => {
-                if let Write::Append { message, upload } = write {
+                if let Write::Append { bundle, upload } = write {
                     upload.map(|upload| self.bodies.end(upload));
-                    self.note(message, Outcome::DiskFull);
+                    for message in bundle.messages() {
+                        self.note(&message, Outcome::DiskFull);
+                    }
                 }
                 Outcome::DiskFull
             }
             Write::Claim { id, key, code_needed, code, .. } => {
                 self.claim(id, *key, *code_needed, code.as_ref())
             }
-            Write::Append { message, upload } => {
+            Write::Append { bundle, upload } => {
                 let body = upload.map(|upload| self.bodies.end(upload));
-                let outcome = match (self.fits(message), body) {
-                    (Outcome::Kept, Some(None)) => Outcome::Full,
-                    (Outcome::Kept, body) => self.append(message, body.flatten()),
-                    (refused, _) => refused,
-                };
-                self.note(message, outcome)
+                assert!(body.is_none() || bundle.count() == 1, "a long body goes alone");
+                let each = bundle.messages().map(|message| self.take(&message, body.clone()));
+                let each = each.collect();
+                mixed(each)
             }
             Write::Enter { user, room } => self.enter(user, room),
             Write::Leave { user, room } => {
@@ -104,6 +107,16 @@ impl Store {
                 Outcome::Member { changed, cursor: Cursor::default() }
             }
         }
+    }
+
+    /// Appends one message, if it can be; its body, if it was uploaded.
+    fn take(&mut self, message: &Message, body: Option<Option<Vec<Body>>>) -> Outcome {
+        let outcome = match (self.fits(message), body) {
+            (Outcome::Kept, Some(None)) => Outcome::Full,
+            (Outcome::Kept, body) => self.append(message, body.flatten()),
+            (refused, _) => refused,
+        };
+        self.note(message, outcome)
     }
 
     fn claim(
@@ -163,7 +176,7 @@ impl Store {
         }
         let own = matches!(to, Target::User(_));
         let kept = || log.records.iter().filter(|(r, _)| !self.is_processed(&to_user(to), r.seq));
-        let bytes = || kept().map(|(r, _)| r.message.len_bytes()).sum::<u64>();
+        let bytes = || kept().map(|(r, _)| r.bundle.first.len_bytes()).sum::<u64>();
         let quotas = self.quotas;
         let over = |count: u64, bytes: u64| {
             count > quotas.log_messages_max || bytes > quotas.log_bytes_max
@@ -180,7 +193,7 @@ impl Store {
         Outcome::Kept
     }
 
-    fn append(&mut self, message: &std::sync::Arc<Message>, body: Option<Vec<Body>>) -> Outcome {
+    fn append(&mut self, message: &Message, body: Option<Vec<Body>>) -> Outcome {
         let (from, to) = (&message.from, &message.to);
         let (own, quotas) = (matches!(to, Target::User(_)), self.quotas);
         self.sent.insert((from.clone(), message.id));
@@ -194,7 +207,8 @@ impl Store {
         let ordinal = log.ordinal;
         assert_eq!(body.is_some(), message.is_long(), "a long body is uploaded");
         let parts = body.map_or(0, |body| self.bodies.keep(message.size, body));
-        let record = Record { seq, ordinal, parts, message: message.clone() };
+        let bundle = Arc::new(message.clone().into());
+        let record = Record { seq, ordinal, parts, bundle };
         log.records.push((record.clone(), false));
         self.owed.insert(seq, (record, readers));
         let over = |count, bytes| count > quotas.log_messages_max || bytes > quotas.log_bytes_max;
@@ -229,7 +243,7 @@ impl Store {
         let records = self.logs.values_mut().flat_map(|log| &mut log.records);
         for (record, rotten) in records.filter(|(record, _)| record.seq == seq) {
             *rotten = true;
-            if record.message.is_long() {
+            if record.bundle.first.is_long() {
                 self.bodies.rot(record);
             }
         }
@@ -306,22 +320,22 @@ impl Store {
                 all.push((Item::Removed { log: target.clone(), seq, ordinal }, 0));
             }
             for (record, rotten) in log.records.iter().filter(|(r, _)| r.seq > *after) {
-                if *target != Target::User(reader.clone()) && record.message.from == *reader {
+                if *target != Target::User(reader.clone()) && record.bundle.first.from == *reader {
                     continue;
                 }
                 let Record { seq, ordinal, .. } = *record;
                 let rot = Item::Rotten { log: target.clone(), seq, ordinal };
-                let item = if *rotten { rot } else { Item::Message(record.clone()) };
-                all.push((item, record.message.len_bytes()));
+                let item = if *rotten { rot } else { Item::Messages(record.clone()) };
+                all.push((item, record.bundle.first.len_bytes()));
             }
         }
-        all.sort_by_key(|(item, _)| item.seq());
+        all.sort_by_key(|(item, _)| item.last());
         let mut page = Page { items: vec![], through: self.last_seq, complete: true };
         let (mut count, mut sum) = (0, 0);
         for (item, size) in all {
             if !matches!(item, Item::Removed { .. }) {
                 if count > 0 && (count >= messages || sum + size > bytes) {
-                    page.through = page.items.last().map(Item::seq).unwrap();
+                    page.through = page.items.last().map(Item::last).unwrap();
                     page.complete = false;
                     break;
                 }
@@ -329,12 +343,15 @@ impl Store {
             }
             page.items.push(item);
         }
+        // Put together as far as can be, a little, or not at all: that is up to a store.
+        let most = [u64::MAX, 3, 1][(self.last_seq + page.items.len() as u64) as usize % 3];
+        page.items = page.items.into_iter().fold(vec![], |items, item| join(items, item, most));
         page
     }
 
     /// The place of a message, if it was ever stored.
     pub(super) fn seq_of(&self, from: &UserId, id: MsgId) -> Option<Seq> {
-        let mine = |r: &Record| r.message.from == *from && r.message.id == id;
+        let mine = |r: &Record| r.bundle.first.from == *from && r.bundle.first.id == id;
         self.owed.values().find(|(record, _)| mine(record)).map(|(record, _)| record.seq)
     }
 
@@ -345,7 +362,7 @@ impl Store {
     /// Whether a user needs this no more: processed, or of a room that the user is not in.
     pub(super) fn is_processed(&self, user: &UserId, seq: Seq) -> bool {
         let Some((record, _)) = self.owed.get(&seq) else { return false };
-        let cursor = self.cursors.get(&(user.clone(), record.message.to.clone()));
+        let cursor = self.cursors.get(&(user.clone(), record.bundle.first.to.clone()));
         cursor.is_none_or(|at| seq <= at.through || at.above.binary_search(&seq).is_ok())
     }
 
@@ -368,7 +385,7 @@ impl Store {
     }
 
     fn excuse(&mut self, user: &UserId, log: &Target) {
-        let of_log = self.owed.values_mut().filter(|(record, _)| record.message.to == *log);
+        let of_log = self.owed.values_mut().filter(|(record, _)| record.bundle.first.to == *log);
         of_log.for_each(|(_, readers)| _ = readers.remove(user));
         self.gaps.retain(|(who, of, _)| who != user || of != log);
     }

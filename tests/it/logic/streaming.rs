@@ -5,7 +5,7 @@ use qmsg::wire::{Body, CloseCode, FromClient, FromServer};
 
 use super::long::{brief, parts_of};
 use super::server::{Said, Server};
-use super::{attach, closed, send, server, target};
+use super::{attach, closed, processed, send, server, target};
 
 fn more(parts: u32) -> FromClient {
     FromClient::More { parts }
@@ -34,7 +34,7 @@ fn from_the_store_part_by_part() {
     };
     let parts: Vec<Body> = said.into_iter().filter_map(part).collect();
     assert!(parts.into_iter().eq(parts_of(1, 20)));
-    server.say(bob, FromClient::Processed(vec![1, 2]));
+    server.say(bob, processed([1, 2]));
     assert_eq!(server.brief(bob), "settled:2");
 }
 
@@ -50,7 +50,7 @@ fn no_faster_than_its_reader_takes_it() {
     assert_eq!(server.brief(bob), "part*3");
     server.say(bob, more(60));
     assert_eq!(server.brief(bob), "part*32", "which is more than the window");
-    server.say(bob, FromClient::Processed(vec![1]));
+    server.say(bob, processed([1]));
     assert_eq!(server.brief(bob), "settled:1 deliver:2 deliver:4 caught-up");
     server.say(alice, send(4, "bob", 5));
     assert_eq!(server.brief(bob), "deliver:5", "live");
@@ -109,7 +109,7 @@ fn a_window_smaller_than_it_takes_it_alone() {
     let bob = server.link("bob");
     server.say(bob, attach(8, 100));
     assert_eq!(server.brief(bob), "deliver:1 part*2");
-    server.say(bob, FromClient::Processed(vec![1]));
+    server.say(bob, processed([1]));
     assert_eq!(server.brief(bob), "settled:1 deliver:2 caught-up");
 }
 
@@ -129,7 +129,7 @@ fn what_is_removed_on_the_way_is_cut_and_told_as_lost() {
     server.store.remove(&target("bob"), 1);
     server.say(bob, more(10));
     assert_eq!(server.brief(bob), "cut lost:1:1 deliver:2 caught-up");
-    server.say(bob, FromClient::Processed(vec![1, 2]));
+    server.say(bob, processed([1, 2]));
     assert_eq!(server.brief(bob), "settled:2");
     assert_eq!(server.store.cursor("bob", "bob").through, 2);
 }
@@ -142,7 +142,7 @@ fn what_rots_on_the_way_is_cut_and_told_as_lost() {
     server.say(bob, more(60));
     let said = server.brief(bob);
     assert!(said.ends_with("cut lost:1:1 deliver:2 caught-up"), "{said}");
-    server.say(bob, FromClient::Processed(vec![1, 2]));
+    server.say(bob, processed([1, 2]));
     assert_eq!(server.brief(bob), "settled:2");
 }
 
@@ -168,7 +168,7 @@ fn what_another_reader_has_processed_and_is_removed_is_cut_and_that_is_all() {
     assert_eq!(server.brief(other), "deliver:1 part*64");
     server.say(other, more(40));
     assert_eq!(server.brief(other), "part*35");
-    server.say(other, FromClient::Processed(vec![1]));
+    server.say(other, processed([1]));
     assert_eq!(server.brief(other), "settled:1 deliver:2 caught-up");
     server.store.remove(&target("bob"), 1);
     server.say(bob, more(1));

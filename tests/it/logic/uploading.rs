@@ -22,7 +22,7 @@ fn a_body_is_written_as_it_comes_and_accepted_when_it_is_whole() {
     server.say_all(alice, parts);
     assert_eq!(server.brief(alice), "accepted:1 more:1");
     let record = server.store.record(1).unwrap().clone();
-    assert_eq!(record.message.size, len_of(4) as u64);
+    assert_eq!(record.bundle.first.size, len_of(4) as u64);
     for (at, part) in (record.parts + 1..).zip(parts_of(1, 4)) {
         assert_eq!(server.store.bodies.read(at), Ok(part));
     }
@@ -128,7 +128,7 @@ fn a_message_behind_a_long_one_stays_behind_it() {
     server.send_long(alice, 1, "alice", 3);
     server.say(alice, send(2, "alice", 5));
     assert_eq!(server.brief(alice), "accepted:1 accepted:2 more:2");
-    assert!(server.store.record(1).unwrap().message.is_long());
+    assert!(server.store.record(1).unwrap().bundle.first.is_long());
 }
 
 #[test]

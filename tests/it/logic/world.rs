@@ -55,8 +55,12 @@ impl World {
     }
 
     pub(super) fn send(&mut self, client: usize, draft: Draft) {
-        self.clients[client].drafts.push(draft.clone());
-        self.feed(client, PeerInput::Send(draft));
+        self.send_all(client, vec![draft]);
+    }
+
+    pub(super) fn send_all(&mut self, client: usize, drafts: Vec<Draft>) {
+        self.clients[client].drafts.extend_from_slice(&drafts);
+        self.feed(client, PeerInput::Send(drafts));
     }
 
     /// The user deals with some of what is to do.

@@ -82,6 +82,10 @@ fn fanout() {
     assert_eq!(figures["deliveries"], 250);
     assert!(real(&figures, "delivered_per_s") > 0.0);
     is_of_an_own_server(&figures);
+    // More than goes at a time, so that some would be missed.
+    let args = ["fanout", "--volatile", "--receivers", "3", "-n", "9000", "--size", "1000"];
+    let figures = bench(&home, &args);
+    assert_eq!((&figures["deliveries"], &figures["volatile"]), (&27_000.into(), &true.into()));
 }
 
 #[test]

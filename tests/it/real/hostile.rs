@@ -42,8 +42,8 @@ fn garbage_ends_its_own_link_only() {
         (b"GET / HTTP/1.1\r\n\r\n", CloseCode::Malformed),
         (b"\xff\xff\xff\xff", CloseCode::Malformed),
         (b"\x01\x00\x00\x00\x7f", CloseCode::Malformed),
-        // A good frame, but not the first one: Processed([1]).
-        (b"\x03\x00\x00\x00\x04\x01\x01", CloseCode::OutOfTurn),
+        // A good frame, but not the first one: Processed([1..=1]).
+        (b"\x04\x00\x00\x00\x04\x01\x01\x01", CloseCode::OutOfTurn),
         // Nothing at all.
         (b"", CloseCode::TooSlow),
     ];

@@ -11,7 +11,8 @@ use tempfile::TempDir;
 use super::uploads::{
     KEPT, PART, begin, body, bytes, discard, finish, long, part, rows, sweep_all,
 };
-use super::{Rig, append, cursor, enter, leave, member, message, settle, stored};
+use super::{Rig, append_all, bundle, cursor, each, enter, leave, member, message, settle, stored};
+use crate::logic::joining::mixed;
 
 const USERS: [&str; 3] = ["alice", "bob", "carol"];
 const TARGETS: [&str; 6] = ["alice", "bob", "carol", "@ops", "@dev", "@all"];
@@ -33,6 +34,8 @@ enum Step {
         from: usize,
         to: usize,
         n: u32,
+        /// So many, with this id and those behind it.
+        count: u32,
         length: usize,
     },
     /// Processes this many messages of a log.
@@ -67,8 +70,8 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        8 => (0..3_usize, 0..6_usize, 0..60_u32, 0..40_usize)
-            .prop_map(|(from, to, n, length)| Step::Append { from, to, n, length }),
+        8 => (0..3_usize, 0..6_usize, 0..60_u32, 1..7_u32, 0..40_usize).prop_map(
+            |(from, to, n, count, length)| Step::Append { from, to, n, count, length }),
         4 => (0..3_usize, 0..6_usize, 1..4_usize)
             .prop_map(|(user, log, count)| Step::Settle { user, log, count }),
         2 => (0..3_usize, 3..5_usize).prop_map(|(user, room)| Step::Enter { user, room }),
@@ -240,9 +243,11 @@ fn check(steps: Vec<Step>) {
             expected.extend(outcome);
         };
         match step {
-            Step::Append { from, to, n, length } => {
-                writes.push(append(message(USERS[from], TARGETS[to], n, length)));
-                expected.push(model.append(from, to, n, length));
+            Step::Append { from, to, n, count, length } => {
+                let one = |n| message(USERS[from], TARGETS[to], n, length);
+                writes.push(append_all(bundle((n..n + count).map(one))));
+                let each = (n..n + count).map(|n| model.append(from, to, n, length));
+                expected.push(mixed(each.collect()));
             }
             Step::Settle { user, log, .. } if log < 3 && user != log => {}
             Step::Settle { user, log, count } => {
@@ -296,18 +301,20 @@ fn check(steps: Vec<Step>) {
 fn compare(rig: &mut Rig, model: &Model) {
     for (user, name) in USERS.iter().enumerate() {
         for (log, target) in TARGETS.iter().enumerate() {
-            let found = rig.whole(name, target);
+            let found = each(rig.whole(name, target));
             for item in &found {
-                if let Item::Message(record) = item
+                if let Item::Messages(record) = item
                     && record.parts > 0
                 {
-                    let whole =
-                        bytes(record.message.body.0[0].into(), record.message.size as usize);
+                    let whole = bytes(
+                        record.bundle.first.body.0[0].into(),
+                        record.bundle.first.size as usize,
+                    );
                     assert_eq!(body(rig, record), whole);
                 }
             }
             let items = found.into_iter().map(|item| match item {
-                Item::Message(record) => (record.seq, record.ordinal, false),
+                Item::Messages(record) => (record.seq, record.ordinal, false),
                 Item::Removed { seq, ordinal, .. } => (seq, ordinal, true),
                 Item::Rotten { .. } => panic!("rot"),
             });

@@ -17,8 +17,8 @@ fn messages_come_back_as_they_were() {
     let mut sent = message("alice", "bob", 0, 100_000);
     sent.headers = Headers::new(vec![("type".into(), "a\0b\n".into())]).unwrap();
     rig.one(append(sent.clone()));
-    let record = Record { seq: 1, ordinal: 1, parts: 0, message: Arc::new(sent) };
-    assert_eq!(rig.whole("bob", "bob"), [Item::Message(record)]);
+    let record = Record { seq: 1, ordinal: 1, parts: 0, bundle: Arc::new(sent.into()) };
+    assert_eq!(rig.whole("bob", "bob"), [Item::Messages(record)]);
 }
 
 /// What came, how far it was looked, and whether that was all.
@@ -66,7 +66,7 @@ fn logs_are_merged_and_cut() {
     let page = rig.page("alice", &[("alice", 0), ("@ops", 0), ("@all", 0)], 99, ALL);
     assert_eq!(seqs(&page.items), [6, 8]);
     // Ordinals are those of the log, own messages counted.
-    let Item::Message(last) = &rig.whole("alice", "@ops")[0] else { panic!() };
+    let Item::Messages(last) = &rig.whole("alice", "@ops")[0] else { panic!() };
     assert_eq!((last.seq, last.ordinal), (6, 3));
 }
 

@@ -79,7 +79,7 @@ fn a_room_waits_for_its_slowest_member() {
     rig.commit(vec![leave("carol", "ops"), sweep(day(1))]);
     assert_eq!(seqs(&rig.whole("bob", "@ops")), [4]);
     // Nobody was waiting for them, so nobody is told.
-    assert!(matches!(rig.whole("bob", "@ops")[0], Item::Message(_)));
+    assert!(matches!(rig.whole("bob", "@ops")[0], Item::Messages(_)));
     rig.commit(vec![leave("bob", "ops"), sweep(day(1))]);
     assert_eq!(rig.whole("bob", "@ops"), []);
 }

@@ -30,7 +30,7 @@ pub(super) fn long(to: &str, n: u32, size: usize) -> Message {
 }
 
 pub(super) fn begin(upload: u64, message: Message) -> Write {
-    Write::Begin { upload: Upload(upload), message: Arc::new(message) }
+    Write::Begin { upload: Upload(upload), bundle: Arc::new(message.into()) }
 }
 
 pub(super) fn part(upload: u64, bytes: Bytes) -> Write {
@@ -42,7 +42,7 @@ pub(super) fn discard(upload: u64) -> Write {
 }
 
 pub(super) fn finish(upload: u64, message: Message) -> Write {
-    Write::Append { message: Arc::new(message), upload: Some(Upload(upload)) }
+    Write::Append { bundle: Arc::new(message.into()), upload: Some(Upload(upload)) }
 }
 
 /// All that stores a message, in order: upload `n` of message `n`.
@@ -72,7 +72,7 @@ pub(super) fn read(rig: &mut Rig, at: u64) -> Result<Body, Missing> {
 
 pub(super) fn records(rig: &mut Rig, log: &str) -> Vec<Record> {
     let record = |item| match item {
-        Item::Message(record) => Some(record),
+        Item::Messages(record) => Some(record),
         _ => None,
     };
     rig.whole("bob", log).into_iter().filter_map(record).collect()
@@ -80,7 +80,7 @@ pub(super) fn records(rig: &mut Rig, log: &str) -> Vec<Record> {
 
 /// The whole body of a record.
 pub(super) fn body(rig: &mut Rig, record: &Record) -> Vec<u8> {
-    let count = record.message.size.div_ceil(PART as u64);
+    let count = record.bundle.first.size.div_ceil(PART as u64);
     let parts = (0..count).map(|part| read(rig, record.parts + part).unwrap().0);
     parts.flatten().collect()
 }
@@ -119,9 +119,9 @@ fn come_back_as_they_were() {
     }
     for _ in 0..2 {
         let found = records(&mut rig, "bob");
-        assert_eq!((found[0].parts, found[0].message.size), (0, PART as u64));
+        assert_eq!((found[0].parts, found[0].bundle.first.size), (0, PART as u64));
         for (record, (n, size)) in found[1..].iter().zip((2..).zip(SIZES)) {
-            assert_eq!(*record.message, long("bob", n, size));
+            assert_eq!(record.bundle.first, long("bob", n, size));
             assert_eq!(body(&mut rig, record), bytes(n, size));
         }
         rig.store.close();
@@ -144,7 +144,7 @@ fn may_be_on_their_way_at_once() {
     let found = records(&mut rig, "bob");
     assert_eq!(found.len(), 6);
     for record in found {
-        let size = record.message.size as usize;
+        let size = record.bundle.first.size as usize;
         let n = 1 + SIZES.iter().position(|s| *s == size).unwrap() as u32;
         assert_eq!(body(&mut rig, &record), bytes(n, size));
     }
@@ -302,5 +302,5 @@ fn do_no_harm_when_they_do_not_fit() {
     assert_eq!(rows(&dir), (3, 0, 0));
     let found = records(&mut rig, "bob");
     assert_eq!(body(&mut rig, &found[0]), bytes(1, size));
-    assert_eq!((found[1].parts, &*found[1].message), (0, &small));
+    assert_eq!((found[1].parts, &found[1].bundle.first), (0, &small));
 }

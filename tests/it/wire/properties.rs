@@ -3,16 +3,16 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use qmsg::wire::{
-    Body, FRAME_LEN_MAX, FromClient, FromServer, HEADERS_LEN_MAX, HEADERS_MAX, Headers, JoinCode,
-    Malformed, Message, MsgId, NAME_LEN_MAX, PART_LEN_MAX, RoomName, SEQS_MAX, Seq, Target,
-    TooManyHeaders, UserId, part_len,
+    BUNDLE_MAX, Body, Bundle, FRAME_LEN_MAX, FromClient, FromServer, HEADERS_LEN_MAX, HEADERS_MAX,
+    Headers, JoinCode, Malformed, Message, MsgId, NAME_LEN_MAX, Others, PART_LEN_MAX, RoomName,
+    SPANS_MAX, Seq, Span, Target, TooManyHeaders, UserId, part_len,
 };
 
 use super::{BODY_LEN_MAX, Pinned, decode, decode_all_ways, encoded, first_of, id};
 
 const PREFIX_LEN: usize = 4;
 
-fn config(cases: u32) -> ProptestConfig {
+pub(super) fn config(cases: u32) -> ProptestConfig {
     // A failure prints its input; a file of them beside the sources would have to be kept.
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
@@ -55,14 +55,37 @@ fn any_parts() -> impl Strategy<Value = (u64, Body, Vec<Body>)> {
     })
 }
 
+/// What a message can have behind it.
+fn any_others(size: u64) -> impl Strategy<Value = Others> {
+    let room = (PART_LEN_MAX as u64).saturating_sub(size) as usize;
+    let count = if size > PART_LEN_MAX as u64 { 0 } else { 9 };
+    vec(vec(any::<u8>(), 0..=99.min(room / 9)), 0..=count).prop_map(|bodies| {
+        let bodies: Vec<Body> = bodies.into_iter().map(|bytes| Body(bytes.into())).collect();
+        bodies.iter().collect()
+    })
+}
+
+/// A body as it travels, and what is behind it.
+fn any_bundle() -> impl Strategy<Value = ((u64, Body, Vec<Body>), Others)> {
+    any_parts().prop_flat_map(|parts| {
+        let others = any_others(parts.0);
+        (Just(parts), others)
+    })
+}
+
+pub(super) fn any_span() -> impl Strategy<Value = Span> {
+    (0..u64::MAX, 0..u64::MAX)
+        .prop_map(|(one, other)| Span { first: one.min(other), last: one.max(other) })
+}
+
 /// The frames of a message; the last part may be one that ends it early.
 fn any_send() -> impl Strategy<Value = Vec<FromClient>> {
-    let of = (any_id(), any_target(), any_headers(), any_parts(), any::<bool>(), any::<bool>());
-    of.prop_map(|(id, to, headers, (size, body, parts), volatile, cut)| {
+    let of = (any_id(), any_target(), any_headers(), any_bundle(), any::<bool>(), any::<bool>());
+    of.prop_map(|(id, to, headers, ((size, body, parts), others), volatile, cut)| {
         let head = if volatile {
-            FromClient::Pass { id, to, headers, size, body }
+            FromClient::Pass { id, to, headers, size, body, others }
         } else {
-            FromClient::Send { id, to, headers, size, body }
+            FromClient::Send { id, to, headers, size, body, others }
         };
         let mut frames = vec![head];
         frames.extend(parts.into_iter().map(FromClient::Part));
@@ -85,7 +108,7 @@ fn any_other() -> impl Strategy<Value = FromClient> {
         }),
         (any::<u32>(), any::<u64>())
             .prop_map(|(messages, bytes)| FromClient::Attach { messages, bytes }),
-        vec(any::<Seq>(), 0..50).prop_map(FromClient::Processed),
+        vec(any_span(), 0..50).prop_map(FromClient::Processed),
         any_room().prop_map(FromClient::Enter),
         any_room().prop_map(FromClient::Leave),
         any::<u32>().prop_map(|count| FromClient::Took { count }),
@@ -95,9 +118,10 @@ fn any_other() -> impl Strategy<Value = FromClient> {
 
 fn any_deliver() -> impl Strategy<Value = Vec<FromServer>> {
     let numbers = (any::<Seq>(), any::<u64>());
-    (numbers, any_id(), any_user(), any_target(), any_headers(), any_parts()).prop_map(
-        |((seq, time_ms), id, from, to, headers, (size, body, parts))| {
-            let head = Message { id, from, to, time_ms, headers, size, body };
+    (numbers, any_id(), any_user(), any_target(), any_headers(), any_bundle()).prop_map(
+        |((seq, time_ms), id, from, to, headers, ((size, body, parts), others))| {
+            let first = Message { id, from, to, time_ms, headers, size, body };
+            let head = Bundle { first, others };
             let parts = parts.into_iter().map(FromServer::Part);
             std::iter::once(FromServer::deliver(seq, &head)).chain(parts).collect()
         },
@@ -236,10 +260,17 @@ fn the_largest_of_everything_fits_a_frame() {
     let (size, body) = (BODY_LEN_MAX, first_of(BODY_LEN_MAX));
     let (to, from) = (Target::Room(name.parse().unwrap()), name.parse().unwrap());
     let message = Message { id: id(), from, to, time_ms: u64::MAX, headers, size, body };
-    let frames = [FromServer::deliver(u64::MAX, &message)];
+    let frames = [FromServer::deliver(u64::MAX, &message.clone().into())];
     let stream = encoded(&frames);
     assert!(split(&stream).iter().all(|frame| frame.len() <= PREFIX_LEN + FRAME_LEN_MAX));
     assert_eq!(decode([&stream[..]]), (frames.to_vec(), None, false), "its parts are to come");
-    let processed = [FromClient::Processed(vec![u64::MAX; SEQS_MAX])];
+    let ones = vec![Body(vec![b'a'; PART_LEN_MAX / BUNDLE_MAX].into()); BUNDLE_MAX];
+    let first = Message { size: ones[0].len() as u64, body: ones[0].clone(), ..message };
+    let most = Bundle { first, others: ones[1..].iter().collect() };
+    let frames = [FromServer::deliver(u64::MAX, &most)];
+    let stream = encoded(&frames);
+    assert!(split(&stream).iter().all(|frame| frame.len() <= PREFIX_LEN + FRAME_LEN_MAX));
+    assert_eq!(decode([&stream[..]]), (frames.to_vec(), None, true));
+    let processed = [FromClient::Processed(vec![Span::one(u64::MAX - 1); SPANS_MAX])];
     assert_eq!(decode([&encoded(&processed)[..]]), (processed.to_vec(), None, true));
 }

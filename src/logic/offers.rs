@@ -1,0 +1,173 @@
+//! What has been delivered to a reader and is not processed yet.
+
+use std::collections::BTreeMap;
+
+use crate::wire::{Seq, Span, Target, Weights};
+
+/// Deliveries by the seq of the first of each, none over another.
+#[derive(Default)]
+pub(super) struct Offers(BTreeMap<Seq, Offer>);
+
+/// Messages of one bundle, or a notice of lost ones.
+pub(super) struct Offer {
+    pub(super) last: Seq,
+    pub(super) log: Target,
+    pub(super) weights: Weights,
+    /// Place of the first among the bundle's messages.
+    at: u64,
+    /// Whether it is messages, which count in quotas, or a notice.
+    pub(super) counts: bool,
+}
+
+impl Offer {
+    /// Messages that are delivered as a bundle of these weights.
+    pub(super) fn messages(span: Span, log: Target, weights: Weights) -> Self {
+        Self { last: span.last, log, weights, at: 0, counts: true }
+    }
+
+    /// Something that goes by this seq and weighs nothing.
+    pub(super) fn notice(seq: Seq, log: Target, counts: bool) -> Self {
+        Self { last: seq, log, weights: Weights::one(0), at: 0, counts }
+    }
+
+    /// Bytes of a span of it, which begins at `first`.
+    pub(super) fn len_bytes(&self, first: Seq, span: Span) -> u64 {
+        self.weights.len_bytes(self.at + (span.first - first), span.count())
+    }
+
+    /// Cuts off what is from `seq` on.
+    fn split_off(&mut self, first: Seq, seq: Seq) -> Self {
+        let Self { last, at, counts, .. } = *self;
+        self.last = seq - 1;
+        let (log, weights) = (self.log.clone(), self.weights.clone());
+        Self { last, log, weights, at: at + (seq - first), counts }
+    }
+}
+
+impl Offers {
+    pub(super) fn insert(&mut self, first: Seq, offer: Offer) {
+        self.0.insert(first, offer);
+    }
+
+    pub(super) fn contains(&self, seq: Seq) -> bool {
+        self.uncovered(Span::one(seq)).is_empty()
+    }
+
+    /// What of a span is not offered, in ascending order.
+    pub(super) fn uncovered(&self, span: Span) -> Vec<Span> {
+        let mut gaps = Vec::new();
+        let mut next = span.first;
+        for known in self.within(span) {
+            if next < known.first {
+                gaps.push(Span { first: next, last: known.first - 1 });
+            }
+            next = known.last + 1;
+        }
+        if next <= span.last {
+            gaps.push(Span { first: next, last: span.last });
+        }
+        gaps
+    }
+
+    /// What of a span is offered, in ascending order.
+    pub(super) fn within(&self, span: Span) -> impl Iterator<Item = Span> {
+        let before = self.0.range(..span.first).next_back();
+        let before = before.filter(|(_, offer)| offer.last >= span.first);
+        let inside = self.0.range(span.first..=span.last);
+        before.into_iter().chain(inside).map(move |(&first, offer)| Span {
+            first: first.max(span.first),
+            last: offer.last.min(span.last),
+        })
+    }
+
+    /// Takes out all of a span that is offered, in pieces.
+    pub(super) fn take(&mut self, span: Span) -> Vec<(Seq, Offer)> {
+        self.cut(span.first);
+        self.cut(span.last + 1);
+        let mut taken = Vec::new();
+        while let Some((&first, _)) = self.0.range(span.first..=span.last).next() {
+            taken.extend(self.0.remove_entry(&first));
+        }
+        taken
+    }
+
+    /// Makes a delivery begin anew at this seq, if it is in the midst of it.
+    fn cut(&mut self, seq: Seq) {
+        let Some((&first, offer)) = self.0.range_mut(..seq).next_back() else { return };
+        if offer.last >= seq {
+            let rest = offer.split_off(first, seq);
+            self.0.insert(seq, rest);
+        }
+    }
+
+    /// All of them in ascending order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Span, &Offer)> {
+        self.0.iter().map(|(&first, offer)| (Span { first, last: offer.last }, offer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::{Strategy, any, proptest};
+
+    use super::{Offer, Offers};
+    use crate::logic::spans::joined;
+    use crate::wire::{Body, Bundle, Headers, Message, MsgId, Seq, Span, Target, Weights};
+
+    fn weights(lengths: &[u8]) -> Weights {
+        let bodies = lengths.iter().map(|len| Body(vec![0; (*len).into()].into()));
+        let bodies: Vec<Body> = bodies.collect();
+        let id = MsgId::new(1, [0; 10]);
+        let headers = Headers::new(vec![("a".into(), "b".into())]).unwrap_or_default();
+        let (size, body) = (bodies[0].len() as u64, bodies[0].clone());
+        let from = "alice".parse().expect("a name");
+        let first = Message { id, from, to: Target::All, time_ms: 1, headers, size, body };
+        Bundle { first, others: bodies[1..].iter().collect() }.weights()
+    }
+
+    fn any_span() -> impl Strategy<Value = Span> {
+        (1_u64..60, 0_u64..12).prop_map(|(first, more)| Span { first, last: first + more })
+    }
+
+    proptest! {
+        #[test]
+        fn they_are_as_if_each_were_alone(
+            steps in proptest::collection::vec((any::<bool>(), any_span(), any::<u8>()), 0..40),
+            asked in any_span(),
+        ) {
+            let (mut offers, mut each) = (Offers::default(), BTreeMap::<Seq, u64>::new());
+            for (adds, span, len) in steps {
+                if adds && each.range(span.first..=span.last).next().is_none() {
+                    let lengths: Vec<u8> =
+                        (0..span.count()).map(|at| len.wrapping_mul(at as u8 | 1)).collect();
+                    let offer = Offer::messages(span, Target::All, weights(&lengths));
+                    offers.insert(span.first, offer);
+                    let bytes = lengths.iter().map(|len| u64::from(*len) + 2);
+                    each.extend((span.first..).zip(bytes));
+                } else {
+                    let mut taken = Vec::new();
+                    for (first, offer) in offers.take(span) {
+                        let one = |seq| (seq, offer.len_bytes(first, Span::one(seq)));
+                        taken.extend((first..=offer.last).map(one));
+                        let all = Span { first, last: offer.last };
+                        let sum: u64 = each.range(first..=offer.last).map(|(_, len)| len).sum();
+                        assert_eq!(offer.len_bytes(first, all), sum);
+                    }
+                    let known = each.range(span.first..=span.last).map(|(seq, len)| (*seq, *len));
+                    assert!(known.eq(taken));
+                    each.retain(|seq, _| !(span.first..=span.last).contains(seq));
+                }
+            }
+            let members = |spans: Vec<Span>| spans.into_iter().flat_map(|s| s.first..=s.last);
+            let inside = each.range(asked.first..=asked.last).map(|(seq, _)| *seq);
+            assert!(members(offers.within(asked).collect()).eq(inside));
+            let outside = (asked.first..=asked.last).filter(|seq| !each.contains_key(seq));
+            assert_eq!(offers.uncovered(asked), joined(outside));
+            assert_eq!(offers.contains(asked.first), each.contains_key(&asked.first));
+            let all = offers.iter().map(|(span, _)| span).collect();
+            assert!(members(all).eq(each.keys().copied()));
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What has just become durable goes to those who wait for it.
+
+use crate::durable::Record;
+
+use super::exchange::{LinkId, Output};
+use super::hub::Hub;
+use super::link::Mode;
+use super::reading::is_for;
+
+impl Hub {
+    /// Messages have become durable: whoever reads their log and has nothing older to read first
+    /// is given them at once.
+    pub(super) fn publish(&mut self, record: Record, out: &mut Vec<Output>) {
+        let Some(log) = self.logs.get_mut(&record.bundle.first.to) else { return };
+        log.head = record.span().last;
+        let readers: Vec<LinkId> = log.links.iter().copied().collect();
+        let mut links = Vec::with_capacity(readers.len());
+        for id in readers {
+            if self.publish_to(id, &record, out) {
+                links.push(id);
+            }
+        }
+        if !links.is_empty() {
+            out.push(Output::Deliver { links, record });
+        }
+    }
+
+    /// Whether a reader is given all of it now. If not, it may read it from the store.
+    fn publish_to(&mut self, id: LinkId, record: &Record, out: &mut Vec<Output>) -> bool {
+        let Some(link) = self.links.get_mut(&id) else { return false };
+        let Some(user) = link.user().cloned() else { return false };
+        let Some(reader) = link.reader.as_mut() else { return false };
+        // A page that was read after the commit may have brought it already.
+        if reader.mode != Mode::Live || record.seq <= reader.position {
+            return false;
+        }
+        if !is_for(&user, record) {
+            reader.position = record.span().last;
+            return false;
+        }
+        let (span, count) = (record.span(), record.bundle.count());
+        // Another reader of this user may have dealt with it: it was in a page before this.
+        let place = self.mailboxes.get(&user).and_then(|m| m.places.get(&record.bundle.first.to));
+        let new = place.is_some_and(|place| place.is_untouched(span))
+            && reader.offers.within(span).next().is_none();
+        let whole = new
+            && !record.bundle.first.is_long()
+            && reader.streaming.is_none()
+            && reader.admits(&record.bundle, 0) == count
+            && self.offer(id, &user, record) == count;
+        if let Some(reader) = self.reader(id) {
+            match whole {
+                true => reader.position = record.span().last,
+                false => reader.mode = Mode::Waiting,
+            }
+        }
+        if !whole {
+            self.pump(id, &user, out);
+        }
+        whole
+    }
+}

@@ -1,0 +1,171 @@
+//! Sets of seqs, kept as spans: what is delivered together is mostly dealt with together.
+
+use std::collections::BTreeMap;
+
+use crate::wire::{Seq, Span};
+
+/// A set of seqs. Costs what it has of gaps, not of members.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Spans {
+    /// Last member by first: disjoint, and never adjacent.
+    spans: BTreeMap<Seq, Seq>,
+    count: u64,
+}
+
+impl Spans {
+    /// Number of members.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    pub(super) fn contains(&self, seq: Seq) -> bool {
+        self.spans.range(..=seq).next_back().is_some_and(|(_, last)| seq <= *last)
+    }
+
+    /// The highest member.
+    pub(super) fn last(&self) -> Option<Seq> {
+        self.spans.last_key_value().map(|(_, last)| *last)
+    }
+
+    /// Spans in ascending order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Span> {
+        self.spans.iter().map(|(&first, &last)| Span { first, last })
+    }
+
+    /// All members in ascending order.
+    pub(super) fn members(&self) -> impl Iterator<Item = Seq> {
+        self.spans.iter().flat_map(|(&first, &last)| first..=last)
+    }
+
+    /// What both `span` and this set have, in ascending order.
+    pub(super) fn within(&self, span: Span) -> impl Iterator<Item = Span> {
+        let before = self.spans.range(..span.first).next_back();
+        let before = before.filter(|(_, last)| **last >= span.first);
+        let inside = self.spans.range(span.first..=span.last);
+        let cut = move |(&first, &last): (&Seq, &Seq)| Span {
+            first: first.max(span.first),
+            last: last.min(span.last),
+        };
+        before.into_iter().chain(inside).map(cut)
+    }
+
+    /// What `span` has and this set has not, in ascending order.
+    pub(super) fn missing(&self, span: Span) -> Vec<Span> {
+        let mut gaps = Vec::new();
+        let mut next = span.first;
+        for known in self.within(span) {
+            if next < known.first {
+                gaps.push(Span { first: next, last: known.first - 1 });
+            }
+            next = known.last + 1;
+        }
+        if next <= span.last {
+            gaps.push(Span { first: next, last: span.last });
+        }
+        gaps
+    }
+
+    /// Adds all of a span.
+    pub(super) fn insert(&mut self, span: Span) {
+        let Span { mut first, mut last } = span;
+        self.remove(span);
+        self.count += span.count();
+        if let Some((&before, &end)) = self.spans.range(..first).next_back()
+            && end + 1 == first
+        {
+            self.spans.remove(&before);
+            first = before;
+        }
+        if let Some(end) = last.checked_add(1).and_then(|next| self.spans.remove(&next)) {
+            last = end;
+        }
+        self.spans.insert(first, last);
+    }
+
+    /// Takes out what there is of a span.
+    pub(super) fn remove(&mut self, span: Span) {
+        let known: Vec<Span> = self.within(span).collect();
+        for Span { first, last } in known {
+            let Some((&begin, &end)) = self.spans.range(..=first).next_back() else { continue };
+            self.spans.remove(&begin);
+            if begin < first {
+                self.spans.insert(begin, first - 1);
+            }
+            if last < end {
+                self.spans.insert(last + 1, end);
+            }
+            self.count -= last - first + 1;
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl FromIterator<Seq> for Spans {
+    fn from_iter<I: IntoIterator<Item = Seq>>(seqs: I) -> Self {
+        let mut spans = Self::default();
+        for span in joined(seqs) {
+            spans.insert(span);
+        }
+        spans
+    }
+}
+
+/// Seqs as spans, neighbours put together.
+pub(super) fn joined(seqs: impl IntoIterator<Item = Seq>) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::new();
+    for seq in seqs {
+        match spans.last_mut() {
+            Some(span) if span.last.checked_add(1) == Some(seq) => span.last = seq,
+            _ => spans.push(Span::one(seq)),
+        }
+    }
+    spans
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::{Strategy, any, proptest};
+
+    use super::{Spans, joined};
+    use crate::wire::Span;
+
+    fn any_span() -> impl Strategy<Value = Span> {
+        (1_u64..60, 0_u64..12).prop_map(|(first, more)| Span { first, last: first + more })
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_a_set(steps in proptest::collection::vec((any::<bool>(), any_span()), 0..40),
+            asked in any_span())
+        {
+            let (mut spans, mut set) = (Spans::default(), BTreeSet::new());
+            for (adds, span) in steps {
+                if adds {
+                    spans.insert(span);
+                    set.extend(span.first..=span.last);
+                } else {
+                    spans.remove(span);
+                    set.retain(|seq| !(span.first..=span.last).contains(seq));
+                }
+            }
+            assert!(spans.members().eq(set.iter().copied()));
+            assert_eq!(spans.count(), set.len() as u64);
+            assert_eq!(spans.last(), set.last().copied());
+            assert_eq!(spans.iter().collect::<Vec<_>>(), joined(set.iter().copied()));
+            assert_eq!(spans, set.iter().copied().collect());
+            let inside = set.range(asked.first..=asked.last).copied();
+            assert_eq!(spans.within(asked).collect::<Vec<_>>(), joined(inside));
+            let outside = (asked.first..=asked.last).filter(|seq| !set.contains(seq));
+            assert_eq!(spans.missing(asked), joined(outside));
+        }
+    }
+}

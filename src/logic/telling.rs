@@ -1,0 +1,89 @@
+//! What a client tells its user of sends and deliveries, and reports of the latter.
+
+use crate::wire::{Bundle, FromClient, MsgId, SPANS_MAX, Seq, Span, Target};
+
+use super::event::{Event, PeerOutput, VOLATILE};
+use super::peer::Peer;
+
+impl Peer {
+    /// Messages have their answer, which makes room for others.
+    pub(super) fn sent(
+        &mut self,
+        (id, count): (MsgId, u32),
+        event: impl FnOnce(u32) -> Event,
+        out: &mut Vec<PeerOutput>,
+    ) {
+        let count = self.outbox.answered(id, count);
+        if count > 0 {
+            self.parts.stop(id, out);
+            self.send(out);
+            out.push(PeerOutput::Event(event(count)));
+        }
+    }
+
+    /// Tells of deliveries, but not of those that the user has been told of.
+    pub(super) fn deliver(&mut self, seq: Seq, bundle: Bundle, out: &mut Vec<PeerOutput>) {
+        // No server counts as far as seqs go.
+        if seq.checked_add(bundle.count()).is_none() {
+            return;
+        }
+        if bundle.first.is_long() {
+            return self.begun(seq, bundle.first, out);
+        }
+        let span = Span::of(seq, bundle.count());
+        let news = self.shown.delivered(span);
+        let mut told = 0;
+        for Span { first, last } in news {
+            told += last - first + 1;
+            let bundle = bundle.slice(first - seq, last - first + 1);
+            out.push(PeerOutput::Event(Event::Messages { seq: first, bundle }));
+        }
+        if told < bundle.count() {
+            let report = self.shown.processed([]);
+            self.report(&report, out);
+        }
+    }
+
+    /// Tells of volatile messages.
+    pub(super) fn pass(&mut self, bundle: Bundle, out: &mut Vec<PeerOutput>) {
+        self.passed += bundle.count() as u32;
+        self.parts.receive(VOLATILE, &bundle.first, true);
+        out.push(PeerOutput::Event(Event::Messages { seq: VOLATILE, bundle }));
+    }
+
+    /// A notice of lost messages is told of, if need be, and reported at once.
+    pub(super) fn lost(&mut self, seq: Seq, to: Target, count: u64, out: &mut Vec<PeerOutput>) {
+        if seq == Seq::MAX {
+            return;
+        }
+        let count = self.shown.lost(seq, count);
+        if count > 0 {
+            out.push(PeerOutput::Event(Event::Lost { to, count }));
+        }
+        let report = self.shown.processed([seq]);
+        self.report(&report, out);
+    }
+
+    /// Tells of what needs no report any more.
+    pub(super) fn recorded(&mut self, out: &mut Vec<PeerOutput>) {
+        if self.shown.recorded() {
+            let pending = self.shown.pending();
+            out.push(PeerOutput::Event(Event::Settled { pending }));
+        }
+    }
+
+    /// Confirms volatile messages. Those of an earlier link need it no more.
+    pub(super) fn take(&mut self, seqs: &[Seq], out: &mut Vec<PeerOutput>) {
+        let dealt_with = seqs.iter().filter(|seq| **seq == VOLATILE).count();
+        let count = self.passed.min(dealt_with as u32);
+        if count > 0 && self.is_greeted() {
+            self.passed -= count;
+            out.push(PeerOutput::Frame(FromClient::Took { count }));
+        }
+    }
+
+    pub(super) fn report(&self, spans: &[Span], out: &mut Vec<PeerOutput>) {
+        let parts = spans.chunks(SPANS_MAX);
+        out.extend(parts.map(|part| PeerOutput::Frame(FromClient::Processed(part.to_vec()))));
+    }
+}

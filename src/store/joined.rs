@@ -1,0 +1,55 @@
+//! Messages that were stored one by one, put together again where they are alike.
+
+use std::sync::Arc;
+
+use crate::durable::{Item, Record};
+use crate::wire::{BUNDLE_MAX, Body, Bundle, Message, PART_LEN_MAX};
+
+/// A record that may go on.
+#[derive(Default)]
+pub(super) struct Joined {
+    first: Option<Record>,
+    others: Vec<Body>,
+    len: u64,
+}
+
+impl Joined {
+    /// Takes the next message of a page: together with those before it, or with those behind.
+    pub(super) fn add(&mut self, next: Record, items: &mut Vec<Item>) {
+        let message = &next.bundle.first;
+        if self.first.as_ref().is_some_and(|first| self.goes_on(first, &next)) {
+            self.len += message.size;
+            self.others.push(message.body.clone());
+        } else {
+            self.end(items);
+            self.len = message.size;
+            self.first = Some(next);
+        }
+    }
+
+    /// Nothing is to be added to what there is.
+    pub(super) fn end(&mut self, items: &mut Vec<Item>) {
+        let Some(mut record) = self.first.take() else { return };
+        if !self.others.is_empty() {
+            let first = record.bundle.first.clone();
+            record.bundle = Arc::new(Bundle { first, others: self.others.iter().collect() });
+            self.others.clear();
+        }
+        items.push(Item::Messages(record));
+    }
+
+    fn goes_on(&self, first: &Record, next: &Record) -> bool {
+        let count = 1 + self.others.len() as u64;
+        let Message { id, from, to, time_ms, headers, .. } = &first.bundle.first;
+        let message = &next.bundle.first;
+        next.seq == first.seq + count
+            && next.ordinal == first.ordinal + count
+            && message.id == id.plus(count)
+            && (&message.from, &message.to, message.time_ms) == (from, to, *time_ms)
+            && message.headers == *headers
+            && next.parts == 0
+            && first.parts == 0
+            && count < BUNDLE_MAX as u64
+            && self.len.saturating_add(message.size) <= PART_LEN_MAX as u64
+    }
+}

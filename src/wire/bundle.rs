@@ -1,0 +1,246 @@
+//! Messages that travel together because they are alike.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use serde::ser::SerializeTuple;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::message::{Body, Message, Seq};
+
+/// Most messages of a bundle.
+pub const BUNDLE_MAX: usize = 1_024;
+
+/// A message, and others that follow it and differ from it in their bodies only; their ids follow
+/// its id, one by one. One sender's messages to one target, sent in quick succession, are handled
+/// together from end to end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bundle {
+    /// The first one. If it is long it is the only one.
+    pub first: Message,
+    /// Those behind it.
+    pub others: Others,
+}
+
+/// Bodies behind the first one of a bundle: together with it at most
+/// [`PART_LEN_MAX`](super::PART_LEN_MAX) bytes, and at
+/// most [`BUNDLE_MAX`] in number. Cloning shares them.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Others {
+    /// Where each ends in `bytes`.
+    ends: Arc<[u32]>,
+    bytes: Bytes,
+}
+
+/// Seqs that follow one another without gaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Span {
+    /// The first.
+    pub first: Seq,
+    /// The last, not before the first.
+    pub last: Seq,
+}
+
+impl Span {
+    /// One alone.
+    pub fn one(seq: Seq) -> Self {
+        Self { first: seq, last: seq }
+    }
+
+    /// So many from `first` on, at least one.
+    pub fn of(first: Seq, count: u64) -> Self {
+        Self { first, last: first + (count - 1) }
+    }
+
+    /// How many.
+    pub fn count(self) -> u64 {
+        self.last - self.first + 1
+    }
+}
+
+impl Others {
+    /// How many.
+    pub fn count(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Bytes of all of them.
+    pub fn len_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Bytes of all of them, if there are any.
+    pub(super) fn behind(&self) -> Option<usize> {
+        (!self.is_empty()).then_some(self.bytes.len())
+    }
+
+    /// Bytes of the longest of them.
+    pub(super) fn longest(&self) -> u64 {
+        let starts = std::iter::once(&0).chain(&*self.ends);
+        let lengths = self.ends.iter().zip(starts).map(|(end, start)| end - start);
+        lengths.max().unwrap_or(0).into()
+    }
+
+    /// Bytes of the first `count` of them.
+    fn end(&self, count: usize) -> usize {
+        count.checked_sub(1).map_or(0, |at| self.ends[at] as usize)
+    }
+
+    fn get(&self, at: usize) -> Body {
+        Body(self.bytes.slice(self.end(at)..self.end(at + 1)))
+    }
+
+    fn slice(&self, range: Range<usize>) -> Self {
+        let (start, end) = (self.end(range.start), self.end(range.end));
+        let ends = self.ends[range].iter().map(|end| end - start as u32).collect();
+        Self { ends, bytes: self.bytes.slice(start..end) }
+    }
+}
+
+/// Copies the bodies behind each other.
+impl<'a> FromIterator<&'a Body> for Others {
+    fn from_iter<I: IntoIterator<Item = &'a Body>>(bodies: I) -> Self {
+        let (mut ends, mut bytes) = (Vec::new(), BytesMut::new());
+        for body in bodies {
+            bytes.extend_from_slice(&body.0);
+            ends.push(bytes.len() as u32);
+        }
+        Self { ends: ends.into(), bytes: bytes.freeze() }
+    }
+}
+
+impl fmt::Debug for Others {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} others, {} B", self.count(), self.len_bytes())
+    }
+}
+
+impl From<Message> for Bundle {
+    fn from(first: Message) -> Self {
+        Self { first, others: Others::default() }
+    }
+}
+
+impl Bundle {
+    /// How many messages, at least one.
+    pub fn count(&self) -> u64 {
+        1 + self.others.count() as u64
+    }
+
+    /// The messages in their order.
+    pub fn messages(&self) -> impl Iterator<Item = Message> {
+        (0..self.count()).map(|at| self.message(at))
+    }
+
+    /// One of them, by its place from 0.
+    pub fn message(&self, at: u64) -> Message {
+        let Some(before) = at.checked_sub(1) else { return self.first.clone() };
+        let body = self.others.get(before as usize);
+        let id = self.first.id.plus(at);
+        Message { id, size: body.len() as u64, body, ..self.first.clone() }
+    }
+
+    /// A part of it: so many, at least one, from the one at `at` on.
+    pub fn slice(&self, at: u64, count: u64) -> Self {
+        if at == 0 && count == self.count() {
+            return self.clone();
+        }
+        let (at, end) = (at as usize, (at + count) as usize);
+        Self { first: self.message(at as u64), others: self.others.slice(at..end - 1) }
+    }
+
+    /// What so many of them, from the one at `at` on, count for in quotas and windows, in bytes.
+    pub fn len_bytes(&self, at: u64, count: u64) -> u64 {
+        self.weights().len_bytes(at, count)
+    }
+
+    /// What they count for among unanswered sends: what is here of bodies and headers, in bytes.
+    pub fn len_here(&self) -> u64 {
+        let headers = self.first.headers.len_bytes() as u64 * self.others.count() as u64;
+        self.first.len_here() + self.others.len_bytes() as u64 + headers
+    }
+
+    /// What is to be known of their sizes when they are gone.
+    pub fn weights(&self) -> Weights {
+        let headers = self.first.headers.len_bytes() as u32;
+        Weights { first: self.first.len_bytes(), ends: self.others.ends.clone(), headers }
+    }
+
+    /// How many of them, from the one at `at` on and at least one, count for no more than so many
+    /// messages and bytes.
+    pub fn fitting(&self, at: u64, messages: u64, bytes: u64) -> u64 {
+        let most = (self.count() - at).min(messages).max(1);
+        let fits = |count: &u64| self.len_bytes(at, *count) <= bytes;
+        if fits(&most) {
+            return most;
+        }
+        (1..most).rev().find(fits).unwrap_or(1)
+    }
+}
+
+/// What the messages of a bundle count for, without their bodies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Weights {
+    first: u64,
+    ends: Arc<[u32]>,
+    headers: u32,
+}
+
+impl Weights {
+    /// Of one that counts for so many bytes.
+    pub fn one(bytes: u64) -> Self {
+        Self { first: bytes, ends: Arc::default(), headers: 0 }
+    }
+
+    /// What so many of them, from the one at `at` on, count for, in bytes.
+    pub fn len_bytes(&self, at: u64, count: u64) -> u64 {
+        self.until(at + count).saturating_sub(self.until(at))
+    }
+
+    fn until(&self, count: u64) -> u64 {
+        let Some(others) = count.checked_sub(1) else { return 0 };
+        let bodies = others.checked_sub(1).and_then(|at| self.ends.get(at as usize));
+        let bytes = u64::from(bodies.copied().unwrap_or(0)) + others * u64::from(self.headers);
+        self.first.saturating_add(bytes)
+    }
+}
+
+/// As the lengths, then all bytes.
+impl Serialize for Others {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Lengths<'a>(&'a [u32]);
+        impl Serialize for Lengths<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut start = 0;
+                let lengths = self.0.iter().map(|&end| end - std::mem::replace(&mut start, end));
+                serializer.collect_seq(lengths)
+            }
+        }
+        let mut tuple = serializer.serialize_tuple(2)?;
+        tuple.serialize_element(&Lengths(&self.ends))?;
+        tuple.serialize_element(&Body(self.bytes.clone()))?;
+        tuple.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Others {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (mut ends, Body(bytes)) = <(Vec<u32>, Body)>::deserialize(deserializer)?;
+        let mut end = 0_u32;
+        for len in &mut ends {
+            end = end.checked_add(*len).ok_or_else(|| de::Error::custom("too long"))?;
+            *len = end;
+        }
+        if ends.len() >= BUNDLE_MAX || end as usize != bytes.len() {
+            return Err(de::Error::custom("lengths that do not add up"));
+        }
+        Ok(Self { ends: ends.into(), bytes })
+    }
+}
