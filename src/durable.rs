@@ -116,7 +116,7 @@ pub enum Write {
         cursor: Cursor,
         /// Messages that became processed by this move.
         messages: u64,
-        /// Their bytes, as [`Message::len_bytes`] counts.
+        /// Their bytes, as [`Bundle::len_bytes`] counts.
         bytes: u64,
     },
     /// Make a user a member of a room, which comes to exist with its first member. The cursor
