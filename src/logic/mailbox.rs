@@ -6,7 +6,7 @@ use crate::durable::Cursor;
 use crate::wire::{Seq, Span, Target};
 
 use super::exchange::LinkId;
-use super::spans::Spans;
+use super::spans::{Spans, missing, within};
 
 /// Most that is kept as processed beyond a message that is not. It is written down with every move
 /// of the cursor.
@@ -116,24 +116,7 @@ impl Place {
 
     /// What of a span is not waiting yet.
     fn unknown(&self, span: Span) -> Vec<Span> {
-        let mut gaps = Vec::new();
-        let mut next = span.first;
-        let before = self.waiting.range(..span.first).next_back();
-        for (&first, waiting) in
-            before.into_iter().chain(self.waiting.range(span.first..=span.last))
-        {
-            if waiting.last < span.first {
-                continue;
-            }
-            if next < first {
-                gaps.push(Span { first: next, last: first - 1 });
-            }
-            next = next.max(waiting.last + 1);
-        }
-        if next <= span.last {
-            gaps.push(Span { first: next, last: span.last });
-        }
-        gaps
+        missing(span, within(&self.waiting, span, |waiting| waiting.last))
     }
 
     /// All up to `at` is gone from the log; `held` of it is still with readers. The notices to be

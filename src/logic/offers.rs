@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::wire::{Seq, Span, Target, Weights};
 
+use super::spans::{missing, within};
+
 /// Deliveries by the seq of the first of each, none over another.
 #[derive(Default)]
 pub(super) struct Offers(BTreeMap<Seq, Offer>);
@@ -55,29 +57,12 @@ impl Offers {
 
     /// What of a span is not offered, in ascending order.
     pub(super) fn uncovered(&self, span: Span) -> Vec<Span> {
-        let mut gaps = Vec::new();
-        let mut next = span.first;
-        for known in self.within(span) {
-            if next < known.first {
-                gaps.push(Span { first: next, last: known.first - 1 });
-            }
-            next = known.last + 1;
-        }
-        if next <= span.last {
-            gaps.push(Span { first: next, last: span.last });
-        }
-        gaps
+        missing(span, self.within(span))
     }
 
     /// What of a span is offered, in ascending order.
     pub(super) fn within(&self, span: Span) -> impl Iterator<Item = Span> {
-        let before = self.0.range(..span.first).next_back();
-        let before = before.filter(|(_, offer)| offer.last >= span.first);
-        let inside = self.0.range(span.first..=span.last);
-        before.into_iter().chain(inside).map(move |(&first, offer)| Span {
-            first: first.max(span.first),
-            last: offer.last.min(span.last),
-        })
+        within(&self.0, span, |offer| offer.last)
     }
 
     /// Takes out all of a span that is offered, in pieces.

@@ -43,30 +43,12 @@ impl Spans {
 
     /// What both `span` and this set have, in ascending order.
     pub(super) fn within(&self, span: Span) -> impl Iterator<Item = Span> {
-        let before = self.spans.range(..span.first).next_back();
-        let before = before.filter(|(_, last)| **last >= span.first);
-        let inside = self.spans.range(span.first..=span.last);
-        let cut = move |(&first, &last): (&Seq, &Seq)| Span {
-            first: first.max(span.first),
-            last: last.min(span.last),
-        };
-        before.into_iter().chain(inside).map(cut)
+        within(&self.spans, span, |last| *last)
     }
 
     /// What `span` has and this set has not, in ascending order.
     pub(super) fn missing(&self, span: Span) -> Vec<Span> {
-        let mut gaps = Vec::new();
-        let mut next = span.first;
-        for known in self.within(span) {
-            if next < known.first {
-                gaps.push(Span { first: next, last: known.first - 1 });
-            }
-            next = known.last + 1;
-        }
-        if next <= span.last {
-            gaps.push(Span { first: next, last: span.last });
-        }
-        gaps
+        missing(span, self.within(span))
     }
 
     /// Adds all of a span.
@@ -115,6 +97,39 @@ impl FromIterator<Seq> for Spans {
         }
         spans
     }
+}
+
+/// What of a span a map has that is keyed by the first seqs of disjoint spans, in ascending order.
+/// `last` tells where each ends.
+pub(super) fn within<V>(
+    map: &BTreeMap<Seq, V>,
+    span: Span,
+    last: impl Fn(&V) -> Seq,
+) -> impl Iterator<Item = Span> {
+    let before = map.range(..span.first).next_back();
+    let inside = map.range(span.first..=span.last);
+    let known = before.into_iter().chain(inside);
+    let known = known.map(move |(&first, value)| Span { first, last: last(value) });
+    known.filter(move |known| known.last >= span.first).map(move |known| Span {
+        first: known.first.max(span.first),
+        last: known.last.min(span.last),
+    })
+}
+
+/// What of a span is not in `known`, which is of it, disjoint and in ascending order.
+pub(super) fn missing(span: Span, known: impl Iterator<Item = Span>) -> Vec<Span> {
+    let mut gaps = Vec::new();
+    let mut next = span.first;
+    for known in known {
+        if next < known.first {
+            gaps.push(Span { first: next, last: known.first - 1 });
+        }
+        next = known.last + 1;
+    }
+    if next <= span.last {
+        gaps.push(Span { first: next, last: span.last });
+    }
+    gaps
 }
 
 /// Seqs as spans, neighbours put together.
