@@ -5,9 +5,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytes::BytesMut;
 use tokio::sync::mpsc;
 
-use crate::logic::{Draft, Ending, Event, Intent, Peer, PeerInput, PeerOutput, Time};
+use crate::logic::{Command, Ending, Event, Intent, Peer, PeerInput, PeerOutput, Time};
 use crate::quic::{self, DialError, DialSettings, Dialer, End, Link, Outgoing, Trust};
-use crate::wire::{Body, CloseCode, FromServer, MsgId, Pin, RoomName, Seq, encode};
+use crate::wire::{CloseCode, FromServer, Pin, encode};
 
 /// What waits between link, loop and user, each a batch.
 const QUEUE_MAX: usize = 64;
@@ -15,32 +15,6 @@ const QUEUE_MAX: usize = 64;
 const COMMANDS_MAX: usize = 256;
 /// Frames of one turn leave together; a link takes as many as its stream does.
 const OUTGOING_MAX: usize = 4_096;
-
-/// What a user asks of a running client.
-#[derive(Clone, Debug)]
-pub enum Command {
-    /// Send messages. Each is answered by `Accepted` or `Refused`, or `Passed` if it is volatile.
-    Send(Vec<Draft>),
-    /// These messages have been dealt with. Answered by `Settled`.
-    Processed(Vec<Seq>),
-    /// Part `index` of a draft's long body, as asked for by `PartWanted`, in the order asked. One
-    /// of a wrong length says that it cannot be given: the message is not sent, and nothing more is
-    /// said of it.
-    Part {
-        /// Of this draft.
-        id: MsgId,
-        /// Which part, from 0.
-        index: u64,
-        /// The bytes.
-        body: Body,
-    },
-    /// So many more parts of long messages have been dealt with.
-    PartsTaken(u32),
-    /// Become a member of a room. Answered by `Entered` or `RoomRefused`.
-    Enter(RoomName),
-    /// End a membership. Answered by `Left`.
-    Leave(RoomName),
-}
 
 /// What a client is to be.
 pub struct Settings {
@@ -284,15 +258,10 @@ fn inputs(commands: impl Iterator<Item = Command>) -> Vec<PeerInput> {
     let mut inputs = Vec::new();
     for command in commands {
         match (command, inputs.last_mut()) {
-            (Command::Send(drafts), Some(PeerInput::Send(before))) => before.extend(drafts),
-            (Command::Send(drafts), _) => inputs.push(PeerInput::Send(drafts)),
-            (Command::Processed(seqs), _) => inputs.push(PeerInput::Processed(seqs)),
-            (Command::Part { id, index, body }, _) => {
-                inputs.push(PeerInput::Part { id, index, body });
+            (Command::Send(drafts), Some(PeerInput::User(Command::Send(before)))) => {
+                before.extend(drafts);
             }
-            (Command::PartsTaken(parts), _) => inputs.push(PeerInput::PartsTaken(parts)),
-            (Command::Enter(room), _) => inputs.push(PeerInput::Enter(room)),
-            (Command::Leave(room), _) => inputs.push(PeerInput::Leave(room)),
+            (command, _) => inputs.push(command.into()),
         }
     }
     inputs

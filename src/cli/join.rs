@@ -4,8 +4,8 @@ use anyhow::Result;
 use clap::Args;
 use tokio::sync::mpsc;
 
-use crate::client::{self, Command};
-use crate::logic::{Event, Intent};
+use crate::client;
+use crate::logic::{Command, Event, Intent};
 use crate::quic::{Identity, Trust};
 use crate::wire::{JoinCode, PORT, Pin, RoomName, Target, UserId};
 

@@ -9,8 +9,8 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::client::{self, ClientError, Command};
-use crate::logic::{Event, Intent, Window, numbered};
+use crate::client::{self, ClientError};
+use crate::logic::{Command, Event, Intent, Window, numbered};
 use crate::quic::Trust;
 use crate::wire::Seq;
 
@@ -22,7 +22,7 @@ use super::render::{Letter, Style};
 use super::{Talk, Who, connect, units};
 
 /// What may be on its way to this listener and not yet recorded as processed.
-const WINDOW: Window = Window { messages: 8_192, bytes: 4 << 20 };
+const WINDOW: Window = Window::of(8_192, 4 << 20);
 /// Batches between link, printer and loop.
 const QUEUE_MAX: usize = 16;
 /// How long an end may take, so that what was printed is recorded: when it came by itself, and when

@@ -1,8 +1,8 @@
 //! What a client is told and what it says: the two sides of a [`Peer`](super::Peer).
 
 use crate::wire::{
-    Body, Bundle, CloseCode, FromClient, FromServer, JoinCode, Message, MsgId, Refusal, RoomName,
-    Seq, Target, UserId,
+    Body, Bundle, CloseCode, Drawer, FromClient, FromServer, JoinCode, Kept, Message, MsgId, Note,
+    Refusal, RoomName, Seq, Standing, Start, Target, UserId,
 };
 
 use super::outbox::Draft;
@@ -25,13 +25,24 @@ pub struct Intent {
     pub patience_ms: Option<u64>,
 }
 
-/// How much may be delivered and not yet settled.
+/// How deliveries are to come: how much may be delivered and not yet settled, and what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// In messages.
     pub messages: u32,
     /// In bytes.
     pub bytes: u64,
+    /// Where to begin on the first link. On a later one it is where the one before left off.
+    pub start: Start,
+    /// Split what comes with the other readers of this id that share.
+    pub share: bool,
+}
+
+impl Window {
+    /// So many messages and bytes of all that is unprocessed, shared with nobody.
+    pub const fn of(messages: u32, bytes: u64) -> Self {
+        Self { messages, bytes, start: Start::Unprocessed, share: false }
+    }
 }
 
 /// All that can happen to a peer.
@@ -43,13 +54,21 @@ pub enum PeerInput {
     Frame(FromServer),
     /// A dial failed, or the link is gone.
     Ended(Ending),
-    /// The user wants these sent. What is alike and comes at one time travels together.
+    /// The user wants something.
+    User(Command),
+    /// Time has passed.
+    Tick,
+}
+
+/// All that a user can want of a running client.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Send messages. Each is answered by `Accepted` or `Refused`, or `Passed` if it is volatile.
+    /// What is alike and comes at one time travels together.
     Send(Vec<Draft>),
-    /// The user has dealt with these messages; with volatile ones in their order.
-    Processed(Vec<Seq>),
-    /// The part of a draft's long body that was asked for. They are to come in the order in which
-    /// they were asked for, all of them. One of a wrong length says that it cannot be given: the
-    /// message is not sent, and nothing more is said of it.
+    /// The part of a draft's long body that was asked for by `PartWanted`. They are to come in the
+    /// order in which they were asked for, all of them. One of a wrong length says that it cannot
+    /// be given: the message is not sent, and nothing more is said of it.
     Part {
         /// Of this draft.
         id: MsgId,
@@ -58,14 +77,61 @@ pub enum PeerInput {
         /// The bytes.
         body: Body,
     },
-    /// The user has dealt with so many more parts of long messages.
+    /// These messages have been dealt with; volatile ones in their order. Answered by `Settled`, as
+    /// are the other things that can be said of a delivery.
+    Processed(Vec<Seq>),
+    /// This message, which is not volatile, has been dealt with, and its sender hears this of it.
+    Answered {
+        /// Which.
+        seq: Seq,
+        /// The answer.
+        reply: Note,
+    },
+    /// This message, which is not volatile, is refused for good and goes to the dead letters.
+    Rejected {
+        /// Which.
+        seq: Seq,
+        /// How often it was tried.
+        attempts: u32,
+        /// Why.
+        reason: Note,
+    },
+    /// These messages, none volatile, are not for this reader: they stay as they are for others,
+    /// and are told of again on the next link. Not answered.
+    Skipped(Vec<Seq>),
+    /// So many more parts of long messages have been dealt with.
     PartsTaken(u32),
-    /// The user wants to be a member of a room.
+    /// Become a member of a room. Answered by `Entered` or `RoomRefused`.
     Enter(RoomName),
-    /// The user wants to be a member no more.
+    /// End a membership. Answered by `Left`.
     Leave(RoomName),
-    /// Time has passed.
-    Tick,
+    /// Tell how far a message that was accepted comes, until `Unwatch`. Answered by `Stands`, again
+    /// and again, or `NotThere`.
+    Watch {
+        /// Which.
+        id: MsgId,
+        /// Where it went.
+        to: Target,
+    },
+    /// Enough is known of it. Not answered.
+    Unwatch(MsgId),
+    /// Show all that is in a drawer. Answered by `Kept` for each, then `Looked`.
+    Look(Drawer),
+    /// Take messages out of a drawer. Answered by `Taken`.
+    Take {
+        /// Which drawer.
+        drawer: Drawer,
+        /// The message; `None`: all.
+        id: Option<MsgId>,
+        /// Put it back among what waits, or, before its time, send it; otherwise it is gone.
+        back: bool,
+    },
+}
+
+impl From<Command> for PeerInput {
+    fn from(command: Command) -> Self {
+        Self::User(command)
+    }
 }
 
 /// How a link, or the attempt to get one, ended.
@@ -129,7 +195,7 @@ pub enum Event {
         id: MsgId,
     },
     /// Messages have come, of which [`numbered`] makes single ones. Each is to be answered by
-    /// [`PeerInput::Processed`].
+    /// [`Command::Processed`].
     Messages {
         /// To name the first by, and those behind it by the seqs behind; 0 for volatile ones.
         seq: Seq,
@@ -137,12 +203,12 @@ pub enum Event {
         bundle: Bundle,
     },
     /// The next part of the last message, which is a long one. To be answered by
-    /// [`PeerInput::PartsTaken`], also when the body is cut after it.
+    /// [`Command::PartsTaken`], also when the body is cut after it.
     Part(Body),
     /// The rest of the last message does not come; forget it. A stored one comes again.
     Cut,
     /// The next part of a draft with a long body is to be sent. To be answered by
-    /// [`PeerInput::Part`]. Asked again, from the second part on, when a link was lost.
+    /// [`Command::Part`]. Asked again, from the second part on, when a link was lost.
     PartWanted {
         /// Of this draft.
         id: MsgId,
@@ -161,6 +227,34 @@ pub enum Event {
     Settled {
         /// Reported and not recorded.
         pending: usize,
+    },
+    /// How far a watched message has come with some of its recipients. Nobody is told twice of the
+    /// same, and never of less than before.
+    Stands {
+        /// The message.
+        id: MsgId,
+        /// With whom, and how far.
+        standings: Vec<Standing>,
+        /// All recipients have been told of by now.
+        complete: bool,
+    },
+    /// A watched message is not there, or not any more.
+    NotThere {
+        /// Its id.
+        id: MsgId,
+    },
+    /// Something in a drawer.
+    Kept(Kept),
+    /// All that is in it has been told of.
+    Looked(Drawer),
+    /// So many messages were in the drawer and are not any more.
+    Taken {
+        /// Which drawer.
+        drawer: Drawer,
+        /// What was asked for.
+        id: Option<MsgId>,
+        /// How many.
+        count: u64,
     },
     /// All that was waiting has come. Said once a link.
     CaughtUp,

@@ -229,7 +229,7 @@ impl Hub {
                 self.pass(link, Arc::new(Bundle { first, others }), out);
             }
             FromClient::Took { count } => self.took(link, user, count, out),
-            FromClient::Attach { messages, bytes } => {
+            FromClient::Attach { messages, bytes, .. } => {
                 self.attach(link, user, (messages, bytes), out);
             }
             FromClient::Processed(spans) => self.processed(link, user, &spans, out),
@@ -246,7 +246,16 @@ impl Hub {
             FromClient::Part(body) => self.part(link, body, out),
             FromClient::Cut => self.cut(link, out),
             FromClient::More { parts } => self.more(link, parts, out),
-            FromClient::Hello { .. } => self.close(link, CloseCode::OutOfTurn, out),
+            FromClient::Hello { .. }
+            | FromClient::Skipped(_)
+            | FromClient::Answered { .. }
+            | FromClient::Rejected { .. }
+            | FromClient::Watch { .. }
+            | FromClient::Unwatch { .. }
+            | FromClient::Later { .. }
+            | FromClient::Look { .. }
+            | FromClient::Take { .. }
+            | FromClient::Pong { .. } => self.close(link, CloseCode::OutOfTurn, out),
         }
     }
 

@@ -128,11 +128,26 @@ impl Link {
                 self.parts_in += 1;
                 self.parts_in <= PARTS_AHEAD_MAX
             }
+            FromClient::Look { .. } | FromClient::Take { .. } | FromClient::Watch { .. } => {
+                self.requests += 1;
+                self.requests <= limits.requests_max
+            }
+            FromClient::Later { body, headers, .. } => {
+                self.sends += 1;
+                self.send_bytes += (body.len() + headers.len_bytes()) as u64;
+                let fits = self.sends == 1 || self.send_bytes <= limits.send_bytes_max;
+                fits && self.sends <= limits.sends_max
+            }
             FromClient::Hello { .. }
             | FromClient::Took { .. }
             | FromClient::Cut
             | FromClient::More { .. }
             | FromClient::Attach { .. }
+            | FromClient::Skipped(_)
+            | FromClient::Answered { .. }
+            | FromClient::Rejected { .. }
+            | FromClient::Unwatch { .. }
+            | FromClient::Pong { .. }
             | FromClient::Processed(_) => true,
         }
     }
@@ -266,10 +281,19 @@ pub(super) fn can_wait(held: &[FromClient], frame: &FromClient) -> bool {
         | FromClient::Cut
         | FromClient::Enter(_)
         | FromClient::Leave(_) => true,
+        FromClient::Later { .. }
+        | FromClient::Look { .. }
+        | FromClient::Take { .. }
+        | FromClient::Watch { .. }
+        | FromClient::Unwatch { .. } => true,
         FromClient::Attach { .. } => {
             !held.iter().any(|held| matches!(held, FromClient::Attach { .. }))
         }
         FromClient::Processed(_)
+        | FromClient::Skipped(_)
+        | FromClient::Answered { .. }
+        | FromClient::Rejected { .. }
+        | FromClient::Pong { .. }
         | FromClient::Took { .. }
         | FromClient::Hello { .. }
         | FromClient::More { .. } => false,

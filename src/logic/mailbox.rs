@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::durable::Cursor;
+use crate::durable::{Cursor, Stretch};
 use crate::wire::{Seq, Span, Target};
 
 use super::exchange::LinkId;
@@ -58,7 +58,8 @@ pub(super) struct Mark {
 impl From<Cursor> for Place {
     fn from(cursor: Cursor) -> Self {
         let through = Mark { seq: cursor.through, ordinal: cursor.ordinal };
-        let done = cursor.above.into_iter().collect();
+        let mut done = Spans::default();
+        cursor.above.iter().for_each(|stretch| done.insert(stretch.span));
         Self { through, passed: through, done, ..Self::default() }
     }
 }
@@ -186,7 +187,8 @@ impl Place {
     /// What to write down.
     pub(super) fn cursor(&self) -> Cursor {
         let Mark { seq, ordinal } = self.through;
-        Cursor { through: seq, ordinal, above: self.done.members().collect() }
+        let stretch = |span: Span| Stretch { span, ordinal: 0, count: span.count() };
+        Cursor { through: seq, ordinal, above: self.done.iter().map(stretch).collect() }
     }
 }
 
@@ -198,7 +200,7 @@ mod tests {
     use proptest::sample::Index;
 
     use super::{Mark, Place};
-    use crate::durable::Cursor;
+    use crate::durable::{Cursor, Stretch};
     use crate::logic::spans::{Spans, joined};
     use crate::wire::{Seq, Span};
 
@@ -252,6 +254,11 @@ mod tests {
             self.done = self.done.split_off(&(self.through.seq + 1));
             known
         }
+    }
+
+    fn stretches(seqs: impl IntoIterator<Item = Seq>) -> Vec<Stretch> {
+        let stretch = |span: Span| Stretch { span, ordinal: 0, count: span.count() };
+        joined(seqs).into_iter().map(stretch).collect()
     }
 
     #[derive(Clone, Debug)]
@@ -316,6 +323,7 @@ mod tests {
             let known = log.iter().map(|mark| mark.seq).filter(|seq| above.contains(seq));
             let above: Vec<Seq> = known.collect();
             let mut naive = Naive { done: above.iter().copied().collect(), ..Naive::default() };
+            let above = stretches(above);
             let mut place = Place::from(Cursor { above, ..Cursor::default() });
             let mut gone = 0;
             for step in steps {
@@ -346,7 +354,7 @@ mod tests {
                         assert_eq!(place.removed(mark, &spans), naive.removed(mark, &held));
                     }
                 }
-                let above = naive.done.iter().copied().collect();
+                let above = stretches(naive.done.iter().copied());
                 let Mark { seq, ordinal } = naive.through;
                 assert_eq!(place.cursor(), Cursor { through: seq, ordinal, above });
                 let asked = Span { first: 1, last: 90 };

@@ -30,7 +30,7 @@ mod streaming;
 mod telling;
 mod uploading;
 
-pub use event::{Ending, Event, Intent, PeerInput, PeerOutput, Window, numbered};
+pub use event::{Command, Ending, Event, Intent, PeerInput, PeerOutput, Window, numbered};
 pub use exchange::{Input, LinkId, Output};
 pub use hub::Hub;
 pub use outbox::Draft;

@@ -22,6 +22,9 @@ pub struct Draft {
     pub body: Body,
     /// Only for those who read now: neither stored nor, when the link is lost, sent again.
     pub volatile: bool,
+    /// To be kept until then, in milliseconds since 1970. Such a draft is neither volatile nor
+    /// long.
+    pub due_ms: Option<u64>,
 }
 
 /// What the server said it allows.
@@ -72,14 +75,17 @@ impl Draft {
 
     /// Whether both can travel together, if their ids follow one another.
     fn is_like(&self, first: &Self) -> bool {
-        self.volatile == first.volatile && self.to == first.to && self.headers == first.headers
+        let alike = self.volatile == first.volatile && self.due_ms.or(first.due_ms).is_none();
+        alike && self.to == first.to && self.headers == first.headers
     }
 
     /// The frame that sends it, or its first part, and others behind it.
     fn frame(&self, others: Others) -> FromClient {
-        let Self { id, to, headers, size, body, volatile } = self.clone();
+        let Self { id, to, headers, size, body, volatile, due_ms } = self.clone();
         let body = Body(body.0.slice(..part_len(size)));
-        if volatile {
+        if let Some(due_ms) = due_ms {
+            FromClient::Later { due_ms, id, to, headers, body }
+        } else if volatile {
             FromClient::Pass { id, to, headers, size, body, others }
         } else {
             FromClient::Send { id, to, headers, size, body, others }

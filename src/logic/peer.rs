@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::wire::{Bundle, CloseCode, FromClient, FromServer, Message, Refusal};
 
 use super::Time;
-use super::event::{Ending, Event, Intent, PeerInput, PeerOutput, VOLATILE, Window};
+use super::event::{Command, Ending, Event, Intent, PeerInput, PeerOutput, VOLATILE, Window};
 use super::outbox::{Allowed, Outbox};
 use super::parts::Parts;
 use super::requests::Request;
@@ -90,12 +90,20 @@ impl Peer {
             PeerInput::Linked => self.stage = Stage::Linked,
             PeerInput::Frame(frame) => self.frame(now, frame, out),
             PeerInput::Ended(ending) => self.ended(now, ending, out),
-            PeerInput::Send(drafts) => {
+            PeerInput::User(command) => self.command(now, command, out),
+            PeerInput::Tick => {}
+        }
+        self.tick(now, out);
+    }
+
+    fn command(&mut self, now: Time, command: Command, out: &mut Vec<PeerOutput>) {
+        match command {
+            Command::Send(drafts) => {
                 self.awaits(now);
                 drafts.into_iter().for_each(|draft| self.outbox.push(draft));
                 self.send(out);
             }
-            PeerInput::Processed(seqs) => {
+            Command::Processed(seqs) => {
                 self.awaits(now);
                 self.take(&seqs, out);
                 let stored = seqs.into_iter().filter(|seq| *seq != VOLATILE);
@@ -103,17 +111,22 @@ impl Peer {
                 self.report(&report, out);
                 self.recorded(out);
             }
-            PeerInput::Enter(room) => self.request(now, Request::Enter(room), out),
-            PeerInput::Leave(room) => self.request(now, Request::Leave(room), out),
-            PeerInput::Part { id, index, body } => {
+            Command::Enter(room) => self.request(now, Request::Enter(room), out),
+            Command::Leave(room) => self.request(now, Request::Leave(room), out),
+            Command::Part { id, index, body } => {
                 // What the server has to answer has grown.
                 self.waiting_since_ms = now.mono_ms;
                 self.part_given((id, index), body, out);
             }
-            PeerInput::PartsTaken(parts) => self.parts_taken(parts, out),
-            PeerInput::Tick => {}
+            Command::PartsTaken(parts) => self.parts_taken(parts, out),
+            Command::Answered { .. }
+            | Command::Rejected { .. }
+            | Command::Skipped(_)
+            | Command::Watch { .. }
+            | Command::Unwatch(_)
+            | Command::Look(_)
+            | Command::Take { .. } => {}
         }
-        self.tick(now, out);
     }
 
     /// When the next `Tick` is due, in the monotonic clock.
@@ -276,6 +289,13 @@ impl Peer {
             FromServer::Part(body) => return self.part_came(body, out),
             FromServer::Cut => return self.cut(out),
             FromServer::More { parts } => return self.parts_allowed(parts, out),
+            FromServer::Ping { .. }
+            | FromServer::Watched { .. }
+            | FromServer::NotThere { .. }
+            | FromServer::Stands { .. }
+            | FromServer::Kept(_)
+            | FromServer::Looked { .. }
+            | FromServer::Taken { .. } => return,
         };
         out.push(PeerOutput::Event(event));
     }
@@ -284,8 +304,8 @@ impl Peer {
     fn introduce(&mut self, out: &mut Vec<PeerOutput>) {
         let Intent { id, claim, code, attach, .. } = self.intent.clone();
         out.push(PeerOutput::Frame(FromClient::Hello { id, claim, code }));
-        if let Some(Window { messages, bytes }) = attach {
-            out.push(PeerOutput::Frame(FromClient::Attach { messages, bytes }));
+        if let Some(Window { messages, bytes, start, share }) = attach {
+            out.push(PeerOutput::Frame(FromClient::Attach { messages, bytes, start, share }));
         }
         self.requested = 0;
         self.ask(out);

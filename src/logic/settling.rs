@@ -82,7 +82,10 @@ impl Hub {
                 Ask::Settle { link: id, user: user.clone(), messages: confirmed, bytes: freed };
             let ticket = self.ask(ask);
             let user = user.clone();
-            out.push(Output::Write(ticket, Write::Settle { user, log, cursor, messages, bytes }));
+            out.push(Output::Write(
+                ticket,
+                Write::Settle { user, log, cursor, messages, bytes, verdicts: Vec::new() },
+            ));
         }
     }
 

@@ -36,11 +36,6 @@ impl Spans {
         self.spans.iter().map(|(&first, &last)| Span { first, last })
     }
 
-    /// All members in ascending order.
-    pub(super) fn members(&self) -> impl Iterator<Item = Seq> {
-        self.spans.iter().flat_map(|(&first, &last)| first..=last)
-    }
-
     /// What both `span` and this set have, in ascending order.
     pub(super) fn within(&self, span: Span) -> impl Iterator<Item = Span> {
         within(&self.spans, span, |last| *last)
@@ -172,7 +167,7 @@ mod tests {
                     set.retain(|seq| !(span.first..=span.last).contains(seq));
                 }
             }
-            assert!(spans.members().eq(set.iter().copied()));
+            assert!(spans.iter().flat_map(|s| s.first..=s.last).eq(set.iter().copied()));
             assert_eq!(spans.count(), set.len() as u64);
             assert_eq!(spans.last(), set.last().copied());
             assert_eq!(spans.iter().collect::<Vec<_>>(), joined(set.iter().copied()));

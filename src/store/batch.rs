@@ -64,13 +64,16 @@ impl<'a> Batch<'a> {
                 parts::put(self.db, *upload, body).map(|()| Outcome::Kept)
             }
             Write::Discard { upload } => parts::discard(self.db, *upload).map(|()| Outcome::Kept),
-            Write::Settle { user, log, cursor, messages, bytes } => {
+            Write::Settle { user, log, cursor, messages, bytes, .. } => {
                 self.settle(user, log, cursor, *messages, *bytes)?;
                 Ok(Outcome::Settled)
             }
             Write::Enter { user, room } => self.enter(user, room),
             Write::Leave { user, room } => self.leave(user, room),
             Write::Sweep { now_ms } => self.sweep(*now_ms),
+            Write::Schedule { .. } => Ok(Outcome::UnknownTarget),
+            Write::Release { .. } => Ok(Outcome::Released { records: Vec::new(), next_ms: None }),
+            Write::Withdraw { .. } => Ok(Outcome::Withdrawn { count: 0, records: Vec::new() }),
         }
     }
 

@@ -42,6 +42,10 @@ fn answer(db: &Connection, names: &mut Names, read: &Read) -> rusqlite::Result<F
         Read::Owner { id } => Found::Owner(owner(db, id)?),
         Read::Target { to } => Found::Target(names.log(db, to)?.is_some()),
         Read::Mailbox { user } => Found::Mailbox(mailbox(db, names, user)?),
+        Read::Begin { .. } => Found::Begin(None),
+        Read::Sent { .. } => Found::Sent(None),
+        Read::Standings { .. } => Found::Standings(Vec::new(), false),
+        Read::Drawer { .. } => Found::Drawer(Vec::new(), false),
         Read::Part { at } => Found::Part(parts::read(db, *at)?),
         Read::Page { logs, reader, messages, bytes } => {
             let reader = names.user(db, reader)?.unwrap_or(NOBODY);

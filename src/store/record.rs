@@ -12,7 +12,8 @@ use aws_lc_rs::digest::{Context, SHA256, digest};
 pub(super) use postcard::Error as EncodeError;
 use serde::{Deserialize, Serialize};
 
-use crate::wire::{Body, Headers, Message, MsgId, PART_LEN_MAX, Seq, Target, UserId};
+use crate::durable::Stretch;
+use crate::wire::{Body, Headers, Message, MsgId, PART_LEN_MAX, Seq, Span, Target, UserId};
 
 const SUM_LEN: usize = 16;
 const VERSION: u8 = 2;
@@ -199,13 +200,25 @@ pub(super) fn decode(
 }
 
 /// [`Cursor::above`](crate::durable::Cursor) as bytes.
-pub(super) fn encode_above(above: &[Seq]) -> Result<Vec<u8>, EncodeError> {
-    if above.is_empty() { Ok(Vec::new()) } else { postcard::to_stdvec(above) }
+pub(super) fn encode_above(above: &[Stretch]) -> Result<Vec<u8>, EncodeError> {
+    if above.is_empty() {
+        return Ok(Vec::new());
+    }
+    let numbers = |of: &Stretch| (of.span.first, of.span.last, of.ordinal, of.count);
+    postcard::to_stdvec(&above.iter().map(numbers).collect::<Vec<_>>())
 }
 
 /// The reverse of [`encode_above`].
-pub(super) fn decode_above(bytes: &[u8]) -> Result<Vec<Seq>, EncodeError> {
-    if bytes.is_empty() { Ok(Vec::new()) } else { postcard::from_bytes(bytes) }
+pub(super) fn decode_above(bytes: &[u8]) -> Result<Vec<Stretch>, EncodeError> {
+    if bytes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let numbers: Vec<(Seq, Seq, u64, u64)> = postcard::from_bytes(bytes)?;
+    let stretch = |(first, last, ordinal, count)| {
+        let span = Span { first, last };
+        Stretch { span, ordinal, count }
+    };
+    Ok(numbers.into_iter().map(stretch).collect())
 }
 
 fn sum_of(record: &[u8]) -> Sum {

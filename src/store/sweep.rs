@@ -7,7 +7,7 @@ use super::batch::Batch;
 use super::names::ALL;
 use super::run::Stored;
 use super::sql::{Num, cursor, execute, first, num};
-use crate::durable::{Cursor, Quotas};
+use crate::durable::{Cursor, Quotas, Stretch};
 use crate::wire::Seq;
 
 /// When so many messages have been looked at a sweep ends with their run.
@@ -29,7 +29,9 @@ impl Readers {
     fn are_past(&self, seq: Seq) -> bool {
         match self {
             Self::Owner(Cursor { through, above, .. }) => {
-                seq <= *through || above.binary_search(&seq).is_ok()
+                let within =
+                    |stretch: &Stretch| (stretch.span.first..=stretch.span.last).contains(&seq);
+                seq <= *through || above.iter().any(within)
             }
             Self::Slowest(through) => seq <= *through,
             Self::Everyone => false,

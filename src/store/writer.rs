@@ -166,7 +166,7 @@ impl Writer {
         let mut sweeps = Vec::new();
         for (ticket, write) in batch {
             match write {
-                Write::Settle { user, log, cursor, messages, bytes } => {
+                Write::Settle { user, log, cursor, messages, bytes, .. } => {
                     let waiting = self.waiting.entry((user, log)).or_default();
                     if cursor.through >= waiting.cursor.through {
                         waiting.cursor = cursor;
@@ -187,9 +187,13 @@ impl Writer {
                     answers.push((ticket, Outcome::DiskFull));
                 }
                 Write::Append { upload: None, .. }
+                | Write::Schedule { .. }
                 | Write::Claim { .. }
                 | Write::Enter { .. }
                 | Write::Leave { .. } => answers.push((ticket, Outcome::DiskFull)),
+                Write::Release { .. } | Write::Withdraw { .. } => {
+                    answers.push((ticket, Outcome::DiskFull));
+                }
             }
         }
         // What the WAL holds goes where it has a place already, so that its own is free again.

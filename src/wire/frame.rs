@@ -3,9 +3,11 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::bundle::{Bundle, Others, Span};
-use super::codec::{Frame, Piece};
+use super::codec::{Frame, PART_LEN_MAX, Piece};
 use super::id::{JoinCode, MsgId, RoomName, Target, UserId};
 use super::message::{Body, Headers, Message, Seq};
+use super::refusal::Refusal;
+use super::standing::{Drawer, Kept, Note, STANDINGS_MAX, Standing, Start};
 
 /// Most spans of deliveries that one [`FromClient::Processed`] can report.
 pub const SPANS_MAX: usize = 2048;
@@ -50,6 +52,11 @@ pub enum FromClient {
         messages: u32,
         /// Window in bytes; one message larger than it is still delivered, alone.
         bytes: u64,
+        /// Where to begin.
+        start: Start,
+        /// Split what comes with the other readers of my id that say so: each message to one of us,
+        /// to another when that one goes.
+        share: bool,
     },
     /// These deliveries of this link have been dealt with.
     Processed(#[serde(deserialize_with = "bounded_spans")] Vec<Span>),
@@ -83,6 +90,75 @@ pub enum FromClient {
     More {
         /// How many.
         parts: u32,
+    },
+    /// These deliveries of this link are not for this reader: they stay as they are, for others,
+    /// and take no place in the window any more.
+    Skipped(#[serde(deserialize_with = "bounded_spans")] Vec<Span>),
+    /// This delivery of this link has been dealt with, and here is what its sender hears of it.
+    Answered {
+        /// Which.
+        seq: Seq,
+        /// The answer.
+        reply: Note,
+    },
+    /// This delivery of this link is refused for good: it goes to the dead letters.
+    Rejected {
+        /// Which.
+        seq: Seq,
+        /// How often it was tried.
+        attempts: u32,
+        /// Why. The sender hears it.
+        reason: Note,
+    },
+    /// Say how far a message of mine has come with each of its recipients, in pages, and then all
+    /// that changes. Asked for again with `after` until the last page has come.
+    Watch {
+        /// The message.
+        id: MsgId,
+        /// Where it went.
+        to: Target,
+        /// Begin behind this recipient.
+        after: Option<UserId>,
+    },
+    /// Say no more of it.
+    Unwatch {
+        /// The message.
+        id: MsgId,
+    },
+    /// Keep this message, and send it at that time as if it came then.
+    Later {
+        /// When, in milliseconds since 1970.
+        due_ms: u64,
+        /// Its id.
+        id: MsgId,
+        /// Where it goes.
+        to: Target,
+        /// What is said about it.
+        headers: Headers,
+        /// All of the body, at most [`PART_LEN_MAX`](super::PART_LEN_MAX) bytes.
+        #[serde(deserialize_with = "bounded_body")]
+        body: Body,
+    },
+    /// Show what is in a drawer of mine, a page of it.
+    Look {
+        /// Which.
+        drawer: Drawer,
+        /// Begin behind this one; 0 for the first.
+        after: u64,
+    },
+    /// Take messages out of a drawer of mine.
+    Take {
+        /// Which.
+        drawer: Drawer,
+        /// The message; `None`: all of them.
+        id: Option<MsgId>,
+        /// Put it back among what waits for me, or, before its time, send it; otherwise it is gone.
+        back: bool,
+    },
+    /// All that came before the `Ping` of this number has come.
+    Pong {
+        /// Of the `Ping`.
+        number: u64,
     },
 }
 
@@ -221,87 +297,52 @@ pub enum FromServer {
         /// How many.
         parts: u32,
     },
-}
-
-/// Why a message is not stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Refusal {
-    /// No such user, or a room that nobody ever joined.
-    UnknownTarget,
-    /// The target holds as much unread as it may.
-    MailboxFull,
-    /// The server's disk is full.
-    DiskFull,
-    /// The id was made too long ago to tell whether it was stored before.
-    IdTooOld,
-    /// The id was made in the server's future.
-    IdInFuture,
-    /// The body is over the server's limit; also said by a client that knows the limit.
-    BodyTooLong {
-        /// The limit in bytes.
-        max: u64,
+    /// Answer with `Pong`, so that I know that all before has come.
+    Ping {
+        /// For the answer.
+        number: u64,
     },
-}
-
-/// Why a connection was ended: the application error code of QUIC's CONNECTION_CLOSE.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u32)]
-pub enum CloseCode {
-    /// All done.
-    Done = 0,
-    /// The server is stopping; another may come up.
-    Stopping = 1,
-    /// A frame that is not one, or longer than a frame can be.
-    Malformed = 2,
-    /// A good frame that may not come now.
-    OutOfTurn = 3,
-    /// A body over the server's limit.
-    BodyTooLong = 4,
-    /// More unanswered sends or more credit than allowed.
-    OverLimit = 5,
-    /// The handshake or the first frame took too long.
-    TooSlow = 6,
-    /// The server has as many links, or as many users, as it may.
-    Busy = 7,
-    /// The id belongs to another key.
-    IdTaken = 8,
-    /// Nobody has claimed the id.
-    NotJoined = 9,
-    /// Claiming an id needs a ticket here.
-    TicketNeeded = 10,
-    /// The ticket was used, has expired, or was never issued.
-    TicketBad = 11,
-    /// The server's disk is full, so nothing can be claimed.
-    DiskFull = 12,
-}
-
-impl CloseCode {
-    /// All of them, by number.
-    pub const ALL: [Self; 13] = [
-        Self::Done,
-        Self::Stopping,
-        Self::Malformed,
-        Self::OutOfTurn,
-        Self::BodyTooLong,
-        Self::OverLimit,
-        Self::TooSlow,
-        Self::Busy,
-        Self::IdTaken,
-        Self::NotJoined,
-        Self::TicketNeeded,
-        Self::TicketBad,
-        Self::DiskFull,
-    ];
-
-    /// The code with this number.
-    pub fn from_number(number: u64) -> Option<Self> {
-        Self::ALL.get(usize::try_from(number).ok()?).copied()
-    }
-
-    /// Its number.
-    pub fn number(self) -> u32 {
-        self as u32
-    }
+    /// Answer to `Watch`: a page of the recipients, in the order of their ids.
+    Watched {
+        /// The message.
+        id: MsgId,
+        /// Recipients and how far it has come with each: at most [`STANDINGS_MAX`] of them, with no
+        /// more than one part's bytes of notes, or one.
+        #[serde(deserialize_with = "bounded_standings")]
+        standings: Vec<Standing>,
+        /// There are others, behind the last of these.
+        more: bool,
+    },
+    /// Answer to `Watch`: no message of that id and sender is there, or not any more.
+    NotThere {
+        /// The id.
+        id: MsgId,
+    },
+    /// A message that is watched has come further with one recipient.
+    Stands {
+        /// The message.
+        id: MsgId,
+        /// With whom, and how far.
+        standing: Standing,
+    },
+    /// Something in a drawer that is looked into.
+    Kept(Kept),
+    /// Answer to `Look`, behind what was found.
+    Looked {
+        /// Which.
+        drawer: Drawer,
+        /// To look behind, for the next page; `None`: this was the last one.
+        next: Option<u64>,
+    },
+    /// Answer to `Take`.
+    Taken {
+        /// Which.
+        drawer: Drawer,
+        /// What was asked for.
+        id: Option<MsgId>,
+        /// So many were there and are not any more.
+        count: u64,
+    },
 }
 
 impl FromServer {
@@ -358,4 +399,22 @@ fn bounded_spans<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Span>
         return Err(de::Error::custom("too many, or the wrong way round"));
     }
     Ok(spans)
+}
+
+fn bounded_body<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Body, D::Error> {
+    let body = Body::deserialize(deserializer)?;
+    if body.len() > PART_LEN_MAX {
+        return Err(de::Error::custom("longer than a part"));
+    }
+    Ok(body)
+}
+
+fn bounded_standings<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Standing>, D::Error> {
+    let standings = Vec::<Standing>::deserialize(deserializer)?;
+    if standings.len() > STANDINGS_MAX {
+        return Err(de::Error::custom("too many"));
+    }
+    Ok(standings)
 }

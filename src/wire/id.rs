@@ -197,7 +197,8 @@ impl<'de> Deserialize<'de> for RoomName {
     }
 }
 
-/// A message's id: a `UUIDv7` (RFC 9562, section 5.7), made by its sender.
+/// A message's id: a `UUIDv7` (RFC 9562, section 5.7), made by its sender, or a `UUIDv8` (section
+/// 5.8) that its sender made of a key, so that the same key makes the same id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MsgId([u8; 16]);
 
@@ -205,6 +206,16 @@ impl MsgId {
     /// An id made at `unix_ms` from ten random bytes.
     pub fn new(unix_ms: u64, random: [u8; 10]) -> Self {
         Self(uuid::Builder::from_unix_timestamp_millis(unix_ms, &random).into_uuid().into_bytes())
+    }
+
+    /// The id that stands for a key, of which these are 16 bytes of a hash.
+    pub fn keyed(hash: [u8; 16]) -> Self {
+        Self(uuid::Builder::from_custom_bytes(hash).into_uuid().into_bytes())
+    }
+
+    /// Whether it was made of a key. Then it tells no time.
+    pub fn is_keyed(&self) -> bool {
+        self.0[6] >> 4 == 8
     }
 
     /// An id read back from where it was stored.
@@ -226,7 +237,8 @@ impl MsgId {
         &self.0
     }
 
-    /// When it was made, in milliseconds since 1970 by its sender's clock.
+    /// When it was made, in milliseconds since 1970 by its sender's clock; of one that was made of a
+    /// key nothing.
     pub fn unix_ms(&self) -> u64 {
         self.0[..6].iter().fold(0, |ms, &byte| ms << 8 | u64::from(byte))
     }

@@ -18,7 +18,13 @@
 //! 4. [`FromClient::Pass`] is the volatile kind of `Send`: it goes to those who read at the moment,
 //!    waits for no disk, and is answered by `Passed` with their number. What was passed to a reader
 //!    is confirmed by [`FromClient::Took`], which keeps the unconfirmed within the same window.
-//! 5. Either side ends it by closing the connection with a [`CloseCode`].
+//! 5. [`FromClient::Watch`] asks how far a message has come with its recipients: pages of
+//!    [`Standing`]s, then every change, until `Unwatch`. What was delivered is proven by `Ping` and
+//!    `Pong`: the stream is in order, so what was sent before the one has come with the other.
+//! 6. A delivery may also be `Answered`, `Skipped` or `Rejected`. What is rejected goes to the
+//!    reader's dead letters, one of two [`Drawer`]s; messages sent by [`FromClient::Later`] wait in
+//!    the other one. `Look` shows what is in them, `Take` takes it out.
+//! 7. Either side ends it by closing the connection with a [`CloseCode`].
 //!
 //! A body longer than [`PART_LEN_MAX`] is cut: its frame says the whole size and has exactly the
 //! first `PART_LEN_MAX` bytes, `Part` frames bring the rest, each as long but the last, and frames
@@ -43,16 +49,23 @@ mod codec;
 mod frame;
 mod id;
 mod message;
+mod refusal;
+mod standing;
 
 pub use bundle::{BUNDLE_MAX, Bundle, Others, Span, Weights};
 pub use codec::{
     Bodies, Decoder, FRAME_LEN_MAX, Frame, Malformed, PART_LEN_MAX, Piece, encode, part_len,
 };
-pub use frame::{CloseCode, FromClient, FromServer, PARTS_AHEAD_MAX, Refusal, SPANS_MAX};
+pub use frame::{FromClient, FromServer, PARTS_AHEAD_MAX, SPANS_MAX};
 pub use id::{
     BadName, BadPin, JoinCode, MsgId, MsgIds, NAME_LEN_MAX, Pin, RoomName, Target, UserId,
 };
 pub use message::{Body, HEADERS_LEN_MAX, HEADERS_MAX, Headers, Message, Seq, TooManyHeaders};
+pub use refusal::{CloseCode, Refusal};
+pub use standing::{
+    Drawer, KEPT_LEN_MAX, Kept, NOTE_LEN_MAX, Note, NoteTooLong, STANDINGS_MAX, Standing, Start,
+    State,
+};
 
 /// The protocol and its version, agreed before a byte is read.
 pub const ALPN: &[u8] = b"qmsg/1";

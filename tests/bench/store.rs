@@ -106,7 +106,17 @@ impl Bench {
             let settle = |n| {
                 let (user, log) = (user(n), Target::User(user(n)));
                 let cursor = Cursor { through: round, ordinal: round, above: vec![] };
-                (Ticket(0), Write::Settle { user, log, cursor, messages: 1, bytes: 100 })
+                (
+                    Ticket(0),
+                    Write::Settle {
+                        user,
+                        log,
+                        cursor,
+                        messages: 1,
+                        bytes: 100,
+                        verdicts: Vec::new(),
+                    },
+                )
             };
             self.0.commit((0..LOGS).map(settle).collect());
             self.0.finish();
@@ -164,7 +174,7 @@ impl Bench {
         let through = (ONE_BY_ONE + LONG) as u64;
         let cursor = Cursor { through, ordinal: LONG as u64, above: vec![] };
         let (user, messages, bytes) = (user(2), LONG as u64, u64::MAX);
-        let settle = Write::Settle { user, log: to, cursor, messages, bytes };
+        let settle = Write::Settle { user, log: to, cursor, messages, bytes, verdicts: Vec::new() };
         self.0.outcomes([settle].into_iter());
         let sweep = Write::Sweep { now_ms: now_ms() + 2 * DAY_MS };
         while self.0.outcomes([sweep.clone()].into_iter()) == [Outcome::Swept { more: true }] {}

@@ -84,7 +84,7 @@ fn stretch_of(id: MsgId, stretch: Range<u64>) -> Body {
 fn draft(n: u64, to: &str, len: usize) -> Draft {
     let (id, size) = (id(n), len as u64);
     let (headers, body) = (Headers::default(), body_of(id, size));
-    Draft { id, to: target(to), headers, size, body, volatile: false }
+    Draft { id, to: target(to), headers, size, body, volatile: false, due_ms: None }
 }
 
 /// A draft whose parts are to be asked for.
@@ -150,7 +150,7 @@ fn claim(name: &str) -> FromClient {
 }
 
 fn attach(messages: u32, bytes: u64) -> FromClient {
-    FromClient::Attach { messages, bytes }
+    FromClient::Attach { messages, bytes, start: qmsg::wire::Start::Unprocessed, share: false }
 }
 
 fn welcome(name: &str, claimed: bool) -> Said {

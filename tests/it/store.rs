@@ -20,7 +20,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use bytes::Bytes;
-use qmsg::durable::{Cursor, Found, Item, Outcome, Page, Quotas, Read, Ticket, Write};
+use qmsg::durable::{Cursor, Found, Item, Outcome, Page, Quotas, Read, Stretch, Ticket, Write};
 use qmsg::store::{Done, OpenError, Store};
 use qmsg::wire::{Body, Bundle, Headers, Message, MsgId, Pin, Seq, Span, Target};
 use rusqlite::Connection;
@@ -184,11 +184,22 @@ fn append_all(bundle: Bundle) -> Write {
 }
 
 fn cursor(through: Seq, ordinal: u64, above: &[Seq]) -> Cursor {
-    Cursor { through, ordinal, above: above.to_vec() }
+    Cursor { through, ordinal, above: above.iter().map(stretch).collect() }
+}
+
+fn stretch(seq: &Seq) -> Stretch {
+    Stretch { span: Span::one(*seq), ordinal: 0, count: 1 }
 }
 
 fn settle(user: &str, log: &str, cursor: Cursor, messages: u64, bytes: u64) -> Write {
-    Write::Settle { user: user.parse().unwrap(), log: target(log), cursor, messages, bytes }
+    Write::Settle {
+        user: user.parse().unwrap(),
+        log: target(log),
+        cursor,
+        messages,
+        bytes,
+        verdicts: Vec::new(),
+    }
 }
 
 fn enter(user: &str, room: &str) -> Write {

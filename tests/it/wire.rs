@@ -10,8 +10,9 @@ use std::fmt::Debug;
 
 use bytes::{Bytes, BytesMut};
 use qmsg::wire::{
-    Body, Bundle, Decoder, Frame, FromClient, FromServer, Headers, JoinCode, Malformed, Message,
-    MsgId, Others, PART_LEN_MAX, Refusal, RoomName, Span, Target, UserId, encode, part_len,
+    Body, Bundle, Decoder, Drawer, Frame, FromClient, FromServer, Headers, JoinCode, Kept,
+    Malformed, Message, MsgId, Note, Others, PART_LEN_MAX, Refusal, RoomName, Span, Standing,
+    Start, Target, UserId, encode, part_len,
 };
 use serde::de::{Error as _, Visitor, value::Error as CapturedError};
 use serde::forward_to_deserialize_any;
@@ -46,20 +47,34 @@ impl Pinned for FromClient {
             Self::Took { .. } => "took",
             Self::Cut => "cut",
             Self::More { .. } => "more",
+            Self::Skipped(_) => "skipped",
+            Self::Answered { .. } => "answered",
+            Self::Rejected { .. } => "rejected",
+            Self::Watch { .. } => "watch",
+            Self::Unwatch { .. } => "unwatch",
+            Self::Later { .. } => "later",
+            Self::Look { .. } => "look",
+            Self::Take { .. } => "take",
+            Self::Pong { .. } => "pong",
         }
     }
 
     fn samples() -> Vec<Self> {
         let code = JoinCode(std::array::from_fn(|i| i as u8 + 1));
-        let id = "ops@example.org".parse().unwrap();
+        let ops = "ops@example.org".parse().unwrap();
         vec![
             Self::Hello { id: user("alice"), claim: false, code: None },
-            Self::Hello { id, claim: true, code: Some(code) },
+            Self::Hello { id: ops, claim: true, code: Some(code) },
             send("bob", &[("subject", "café")], b"hi\0\xff\n"),
             send("@db-01.cron", &[], b"."),
             send("@all", &[("a", ""), ("a", "b")], b""),
             Self::Part(body(b"def")),
-            Self::Attach { messages: 1024, bytes: 4 << 20 },
+            Self::Attach {
+                messages: 1024,
+                bytes: 4 << 20,
+                start: Start::Unprocessed,
+                share: false,
+            },
             Self::Processed(vec![Span::one(1), Span { first: 300, last: u64::MAX - 1 }]),
             Self::Processed(vec![]),
             Self::Enter(room("ops")),
@@ -71,6 +86,25 @@ impl Pinned for FromClient {
             bundle(send("bob", &[("a", "b")], b"hi")),
             bundle(send("bob", &[], b"")),
             pass(&[b"", b"to"]),
+            Self::Attach { messages: 1, bytes: 0, start: Start::Since(300), share: true },
+            Self::Attach { messages: 1, bytes: 0, start: Start::After(id()), share: false },
+            Self::Skipped(vec![Span::one(1), Span { first: 300, last: 302 }]),
+            Self::Answered { seq: 300, reply: note(b"yes\0") },
+            Self::Rejected { seq: 300, attempts: 5, reason: note(b"exit code 65") },
+            Self::Watch { id: id(), to: Target::All, after: None },
+            Self::Watch { id: id(), to: Target::All, after: Some(user("bob")) },
+            Self::Unwatch { id: id() },
+            Self::Later {
+                due_ms: 1_700_000_000_123,
+                id: id(),
+                to: Target::All,
+                headers: Headers::new(vec![("a".into(), "b".into())]).unwrap(),
+                body: body(b"hi"),
+            },
+            Self::Look { drawer: Drawer::Dead, after: 300 },
+            Self::Take { drawer: Drawer::Later, id: Some(id()), back: false },
+            Self::Take { drawer: Drawer::Dead, id: None, back: true },
+            Self::Pong { number: 300 },
         ]
     }
 
@@ -111,6 +145,13 @@ impl Pinned for FromServer {
             Self::RoomRefused { .. } => "roomrefused",
             Self::Pass { .. } => "pass",
             Self::Passed { .. } => "passed",
+            Self::Ping { .. } => "ping",
+            Self::Watched { .. } => "watched",
+            Self::NotThere { .. } => "notthere",
+            Self::Stands { .. } => "stands",
+            Self::Kept(_) => "kept",
+            Self::Looked { .. } => "looked",
+            Self::Taken { .. } => "taken",
         }
     }
 
@@ -152,6 +193,14 @@ impl Pinned for FromServer {
             Self::deliver(300, &deliver_all("@ops", &[b"hi", b"", b"to"])),
             passed_on(&[b"", b"to"]),
             Self::Passed { id: id(), count: 1024, readers: 1 },
+            Self::Ping { number: 300 },
+            Self::Watched { id: id(), standings: standings(), more: true },
+            Self::NotThere { id: id() },
+            Self::Stands { id: id(), standing: standings().remove(0) },
+            Self::Kept(kept()),
+            Self::Looked { drawer: Drawer::Dead, next: None },
+            Self::Looked { drawer: Drawer::Later, next: Some(300) },
+            Self::Taken { drawer: Drawer::Dead, id: Some(id()), count: 1 },
         ]);
         samples
     }
@@ -161,6 +210,35 @@ impl Pinned for FromServer {
         let body = first_of(size);
         let message = Message { id: id(), from, to, time_ms: 1, headers, size, body };
         Self::deliver(300, &message.into())
+    }
+}
+
+fn note(bytes: &'static [u8]) -> Note {
+    Note::new(body(bytes)).unwrap()
+}
+
+fn standings() -> Vec<Standing> {
+    use qmsg::wire::State::*;
+    let standing = |state| Standing { user: user("bob"), state, time_ms: 300, note: None };
+    let mut standings = [Accepted, Delivered, Gone, Refused, Processed].map(standing).to_vec();
+    standings[3].note = Some(note(b"no"));
+    standings
+}
+
+fn kept() -> Kept {
+    Kept {
+        drawer: Drawer::Dead,
+        number: 300,
+        id: id(),
+        from: user("alice"),
+        to: Target::All,
+        time_ms: 1_700_000_000_123,
+        at_ms: 1_700_000_000_124,
+        attempts: 5,
+        reason: note(b"exit code 65"),
+        headers: Headers::new(vec![("a".into(), "b".into())]).unwrap(),
+        size: 1 << 20,
+        body: body(b"hi"),
     }
 }
 

@@ -13,8 +13,8 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::cli::address::Server;
 use crate::cli::fail::{self, Exit, Failure};
 use crate::cli::{clock, connect as reach, send};
-use crate::client::{self, ClientError, Command, Settings};
-use crate::logic::{Event, Intent, Window};
+use crate::client::{self, ClientError, Settings};
+use crate::logic::{Command, Event, Intent, Window};
 use crate::quic::{Dialer, Identity, Trust};
 use crate::wire::{Body, MsgIds, Pin, RoomName, Seq, Target, UserId};
 
@@ -23,7 +23,7 @@ use super::partial::Partial;
 /// Commands and batches of events on their way.
 const QUEUE_MAX: usize = 256;
 /// As much as the server allows by default, as `listen` does.
-const WINDOW: Window = Window { messages: 8_192, bytes: 4 << 20 };
+const WINDOW: Window = Window::of(8_192, 4 << 20);
 /// Clients that are started at one time.
 const STARTING_MAX: usize = 64;
 
@@ -184,10 +184,7 @@ impl Client {
         match &command {
             Command::Send(drafts) => self.unanswered += drafts.len() as u64,
             Command::Processed(_) => self.unsettled = matches!(self.kept, Kept::Stored),
-            Command::Part { .. }
-            | Command::PartsTaken(_)
-            | Command::Enter(_)
-            | Command::Leave(_) => {}
+            _ => {}
         }
         if self.commands.send(command).await.is_err() {
             return Err(self.why_ended().await);

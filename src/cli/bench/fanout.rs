@@ -8,7 +8,7 @@ use clap::Args;
 use tokio::task::JoinSet;
 
 use crate::cli::units;
-use crate::client::Command;
+use crate::logic::Command;
 use crate::logic::Event;
 use crate::wire::{RoomName, Target};
 

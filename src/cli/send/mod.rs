@@ -12,8 +12,8 @@ use clap::Args;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use crate::client::{self, ClientError, Command};
-use crate::logic::{Draft, Event, Intent};
+use crate::client::{self, ClientError};
+use crate::logic::{Command, Draft, Event, Intent};
 use crate::quic::Trust;
 use crate::wire::{Body, Headers, MsgId, MsgIds, Target};
 
@@ -260,5 +260,5 @@ pub(super) fn draft(ids: &mut MsgIds, to: Target, size: u64, body: Body, volatil
         let _ = rand::fill(&mut random);
         random
     });
-    Draft { id, to, headers: Headers::default(), size, body, volatile }
+    Draft { id, to, headers: Headers::default(), size, body, volatile, due_ms: None }
 }

@@ -88,7 +88,7 @@ impl Pair {
         let mut reader = clients.client(READER, Wants::Listen).await?;
         let to = match room {
             Some(room) => {
-                reader.tell(qmsg::client::Command::Enter(room.clone())).await?;
+                reader.tell(qmsg::logic::Command::Enter(room.clone())).await?;
                 reader.until(|event| matches!(event, Event::Entered { .. })).await?;
                 Target::Room(room.clone())
             }

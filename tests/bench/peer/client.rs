@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use aws_lc_rs::rand;
-use qmsg::client::{self, ClientError, Command, Settings};
-use qmsg::logic::{Draft, Event, Intent, Window};
+use qmsg::client::{self, ClientError, Settings};
+use qmsg::logic::{Command, Draft, Event, Intent, Window};
 use qmsg::quic::{DialSettings, Dialer, Identity, Trust};
 use qmsg::wire::{Body, Headers, MsgId, MsgIds, Pin, Seq, Target};
 use tokio::sync::mpsc;
@@ -21,7 +21,7 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 /// After so long nothing more is expected.
 const SILENCE: Duration = Duration::from_secs(5);
 /// As the limits of the server's defaults.
-const WINDOW: Window = Window { messages: 8_192, bytes: 4 << 20 };
+const WINDOW: Window = Window::of(8_192, 4 << 20);
 const BODY_LEN_MAX: u64 = 64 << 20;
 /// Messages of a stream that are made before the client hears of them.
 const DRAFTS_TOGETHER: u64 = 64;
@@ -264,7 +264,7 @@ impl Client {
 /// A message of so many bytes, to be sent by [`again`] any number of times.
 pub(crate) fn draft(to: &Target, len: usize, volatile: bool) -> Draft {
     let (id, to, size) = (MsgId::new(0, [0; 10]), to.clone(), len as u64);
-    Draft { id, to, headers: Headers::default(), size, body: body(len), volatile }
+    Draft { id, to, headers: Headers::default(), size, body: body(len), volatile, due_ms: None }
 }
 
 /// The same message with a new id.

@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use qmsg::client::Command;
+use qmsg::logic::Command;
 use qmsg::logic::Event;
 use qmsg::wire::{MsgIds, RoomName, Target};
 use serde_json::{Value, json};

@@ -30,7 +30,7 @@ pub(crate) async fn echo(options: &Options) -> Result<Value> {
             for (seq, message) in numbered(seq, &bundle) {
                 let (to, size, body) = (Target::User(message.from), message.size, message.body);
                 let (id, headers) = (message.id, Headers::default());
-                let reply = Draft { id, to, headers, size, body, volatile };
+                let reply = Draft { id, to, headers, size, body, volatile, due_ms: None };
                 client.send(again(&mut ids, &reply)?).await?;
                 client.processed(vec![seq]).await?;
                 count += 1;

@@ -152,13 +152,21 @@ impl Server {
             Read::Page { .. } => {
                 Found::Page(Page { items: vec![], through: self.seq, complete: true })
             }
-            Read::Part { .. } => panic!("no long body"),
+            _ => panic!("nothing else is asked"),
         }
     }
 
     /// A listener that has nothing waiting.
     fn attach(&mut self, link: u64) {
-        self.say(link, &[FromClient::Attach { messages: 1024, bytes: 4 << 20 }]);
+        self.say(
+            link,
+            &[FromClient::Attach {
+                messages: 1024,
+                bytes: 4 << 20,
+                start: qmsg::wire::Start::Unprocessed,
+                share: false,
+            }],
+        );
         self.links[link as usize].down.clear();
     }
 

@@ -1,7 +1,9 @@
 //! The client's brain between its user and bytes.
 
 use bytes::{Bytes, BytesMut};
-use qmsg::logic::{Draft, Event, Intent, Limits, Peer, PeerInput, PeerOutput, Time, Window};
+use qmsg::logic::{
+    Command, Draft, Event, Intent, Limits, Peer, PeerInput, PeerOutput, Time, Window,
+};
 use qmsg::wire::{Body, Bundle, Decoder, FromServer, Headers, Message, MsgId, Seq, encode};
 
 use super::{Heap, PEER_RECEIVES, PEER_RECEIVES_ALONE, PEER_SENDS, PEER_SENDS_ALONE};
@@ -22,7 +24,7 @@ struct Client {
 impl Client {
     /// Welcome, with nothing waiting.
     fn new() -> Self {
-        let attach = Some(Window { messages: 1024, bytes: 4 << 20 });
+        let attach = Some(Window::of(1024, 4 << 20));
         let id = "bob".parse().unwrap();
         let intent = Intent { id, claim: false, code: None, attach, patience_ms: None };
         let peer = Peer::new(NOW, intent, 7);
@@ -43,9 +45,9 @@ impl Client {
         }
     }
 
-    fn feed(&mut self, input: PeerInput) {
+    fn feed(&mut self, input: impl Into<PeerInput>) {
         let mut outputs = Vec::new();
-        self.peer.handle(NOW, input, &mut outputs);
+        self.peer.handle(NOW, input.into(), &mut outputs);
         for output in outputs {
             match output {
                 PeerOutput::Dial => {}
@@ -78,7 +80,7 @@ fn body() -> Body {
 
 fn draft(n: usize) -> Draft {
     let (to, headers, size) = ("bob".parse().unwrap(), Headers::default(), BODY_LEN as u64);
-    Draft { id: id(n), to, headers, size, body: body(), volatile: false }
+    Draft { id: id(n), to, headers, size, body: body(), volatile: false, due_ms: None }
 }
 
 /// So many messages, in one bundle.
@@ -102,7 +104,7 @@ fn sends(count: usize) -> Heap {
         (drafts.collect::<Vec<_>>(), encoded(&answers))
     };
     let mut carry = |(drafts, answers): (Vec<_>, BytesMut)| {
-        drafts.into_iter().for_each(|drafts| client.feed(PeerInput::Send(drafts)));
+        drafts.into_iter().for_each(|drafts| client.feed(Command::Send(drafts)));
         client.up.clear();
         client.take(&answers);
     };
@@ -132,7 +134,7 @@ fn receives(count: usize) -> Heap {
         client.take(&deliveries);
         let seqs = std::mem::take(&mut client.received);
         total += seqs.len();
-        client.feed(PeerInput::Processed(seqs));
+        client.feed(Command::Processed(seqs));
         client.up.clear();
         client.take(&settled);
     };

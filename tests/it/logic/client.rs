@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use qmsg::logic::{Draft, Event, Intent, LinkId, Peer, PeerInput, Time, numbered};
+use qmsg::logic::{Command, Draft, Event, Intent, LinkId, Peer, PeerInput, Time, numbered};
 use qmsg::wire::{Bundle, Message, MsgId, PART_LEN_MAX, Seq, Target, UserId};
 
 use super::body_of;
@@ -93,6 +93,6 @@ impl Client {
         let (id, index) = self.wanted.pop_front()?;
         let draft = self.drafts.iter().find(|draft| draft.id == id).expect("a part of a draft");
         let body = super::part_of(id, draft.size, index);
-        Some(PeerInput::Part { id, index, body })
+        Some(Command::Part { id, index, body }.into())
     }
 }

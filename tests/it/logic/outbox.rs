@@ -1,6 +1,6 @@
 //! What a client sends together, and what it makes of the answers.
 
-use qmsg::logic::{Draft, Event, Limits, PeerInput, PeerOutput};
+use qmsg::logic::{Command, Draft, Event, Limits, PeerInput, PeerOutput};
 use qmsg::wire::{BUNDLE_MAX, FromClient, FromServer, Headers, MsgId, PART_LEN_MAX, Refusal};
 
 use super::parts::{link_lost, linked};
@@ -22,8 +22,8 @@ fn ids(bundles: &[&[u64]]) -> Vec<Vec<MsgId>> {
     bundles.iter().map(|bundle| bundle.iter().copied().map(id).collect()).collect()
 }
 
-fn drafts(numbers: impl IntoIterator<Item = u64>, len: usize) -> PeerInput {
-    PeerInput::Send(numbers.into_iter().map(|n| draft(n, "bob", len)).collect())
+fn drafts(numbers: impl IntoIterator<Item = u64>, len: usize) -> Command {
+    Command::Send(numbers.into_iter().map(|n| draft(n, "bob", len)).collect())
 }
 
 fn accepted(n: u64, count: u32) -> PeerInput {
@@ -40,7 +40,7 @@ fn what_is_alike_and_comes_at_one_time_goes_in_one_frame() {
     let out = alone.takes(drafts(1..6, 9));
     assert_eq!(out, [PeerOutput::Frame(sends(1..6, "bob", 9))]);
     let volatile = |n| Draft { volatile: true, ..draft(n, "@ops", 0) };
-    let out = alone.takes(PeerInput::Send((6..9).map(volatile).collect()));
+    let out = alone.takes(Command::Send((6..9).map(volatile).collect()));
     assert_eq!(out, [PeerOutput::Frame(passes(6..9, "@ops", 0))], "empty ones too");
     let out = alone.takes(drafts(9..10, 9));
     assert_eq!(out, [PeerOutput::Frame(sends(9..10, "bob", 9))]);
@@ -60,14 +60,14 @@ fn what_differs_goes_apart() {
         change(&mut three[1]);
         let mut alone = Alone::welcomed();
         let middle = three[1].id;
-        let mut out = alone.takes(PeerInput::Send(three));
+        let mut out = alone.takes(Command::Send(three));
         // The last one waits for the parts of a long one.
-        out.extend(alone.takes(PeerInput::Part { id: id(2), index: 1, body: Default::default() }));
+        out.extend(alone.takes(Command::Part { id: id(2), index: 1, body: Default::default() }));
         assert_eq!(bundles(&out), [vec![id(1)], vec![middle], vec![id(3)]]);
     }
     let mut four: Vec<Draft> = (1..5).map(|n| draft(n, "bob", 5)).collect();
     four[2..].iter_mut().for_each(|draft| draft.headers = headers());
-    let out = Alone::welcomed().takes(PeerInput::Send(four));
+    let out = Alone::welcomed().takes(Command::Send(four));
     assert_eq!(bundles(&out), ids(&[&[1, 2], &[3, 4]]));
     let out = Alone::welcomed().takes(drafts([1, 2, 4, 5, 3], 5));
     assert_eq!(bundles(&out), ids(&[&[1, 2], &[4, 5], &[3]]), "in their order");
@@ -107,7 +107,7 @@ fn of_a_bundle_only_the_body_that_is_too_long_is_refused() {
     let mut alone = Alone::welcomed_with(Limits { body_len_max: 10, ..Limits::default() });
     let lengths = [(1, 10), (2, 10), (3, 11), (4, 10)];
     let drafts = lengths.map(|(n, len)| draft(n, "bob", len));
-    let out = alone.takes(PeerInput::Send(drafts.into()));
+    let out = alone.takes(Command::Send(drafts.into()));
     assert_eq!(bundles(&out), ids(&[&[1, 2], &[4]]));
     let why = Refusal::BodyTooLong { max: 10 };
     assert_eq!(out[1], PeerOutput::Event(Event::Refused { id: id(3), count: 1, why }));
@@ -148,7 +148,7 @@ fn what_of_a_bundle_has_no_answer_is_sent_again() {
 fn volatile_ones_are_each_uncertain() {
     let mut alone = Alone::welcomed();
     let volatile = |n| Draft { volatile: true, ..draft(n, "bob", 5) };
-    alone.takes(PeerInput::Send((1..5).map(volatile).collect()));
+    alone.takes(Command::Send((1..5).map(volatile).collect()));
     let passed = FromServer::Passed { id: id(1), count: 2, readers: 1 };
     let out = alone.takes(PeerInput::Frame(passed));
     let told = Event::Passed { id: id(1), count: 2, readers: 1 };

@@ -3,7 +3,7 @@
 use std::slice::from_ref;
 
 use qmsg::durable::Quotas;
-use qmsg::logic::{Draft, Ending, Event, Limits, PeerInput, PeerOutput};
+use qmsg::logic::{Command, Draft, Ending, Event, Limits, PeerInput, PeerOutput};
 use qmsg::wire::{FromClient, FromServer, Message, MsgId, PARTS_AHEAD_MAX, Refusal};
 
 use super::long::{len_of, parts_of};
@@ -20,8 +20,8 @@ fn part(n: u64, parts: u64, index: u64) -> FromClient {
 }
 
 /// The user's answer.
-fn given(n: u64, parts: u64, index: u64) -> PeerInput {
-    PeerInput::Part { id: id(n), index, body: part_of(id(n), len_of(parts) as u64, index) }
+fn given(n: u64, parts: u64, index: u64) -> Command {
+    Command::Part { id: id(n), index, body: part_of(id(n), len_of(parts) as u64, index) }
 }
 
 fn wanted(n: u64, index: u64) -> PeerOutput {
@@ -55,12 +55,12 @@ pub(super) fn linked(alone: &mut Alone) -> Vec<PeerOutput> {
 #[test]
 fn a_draft_that_is_whole_is_never_asked_for() {
     let mut alone = Alone::welcomed();
-    let out = alone.takes(PeerInput::Send(vec![draft(1, "bob", len_of(100))]));
+    let out = alone.takes(Command::Send(vec![draft(1, "bob", len_of(100))]));
     assert_eq!(out[0], frame(send(1, "bob", len_of(100))));
     assert!(
         out[1..].iter().eq((1..65).map(|at| frame(part(1, 100, at))).collect::<Vec<_>>().iter())
     );
-    assert_eq!(alone.takes(PeerInput::Send(vec![draft(2, "bob", 5)])), [], "its head waits");
+    assert_eq!(alone.takes(Command::Send(vec![draft(2, "bob", 5)])), [], "its head waits");
     let out = alone.takes(more(2));
     assert_eq!(out, [frame(part(1, 100, 65)), frame(part(1, 100, 66))]);
     let out = alone.takes(more(64));
@@ -71,7 +71,7 @@ fn a_draft_that_is_whole_is_never_asked_for() {
 #[test]
 fn parts_are_asked_for_as_far_ahead_as_they_may_be_sent() {
     let mut alone = Alone::welcomed();
-    let out = alone.takes(PeerInput::Send(vec![head(1, "bob", len_of(100))]));
+    let out = alone.takes(Command::Send(vec![head(1, "bob", len_of(100))]));
     assert_eq!(out[0], frame(send(1, "bob", len_of(100))));
     assert!(out[1..].iter().eq((1..65).map(|at| wanted(1, at)).collect::<Vec<_>>().iter()));
     assert!(alone.peer.wants_part());
@@ -85,7 +85,7 @@ fn parts_are_asked_for_as_far_ahead_as_they_may_be_sent() {
     for index in 66..100 {
         alone.takes(given(1, 100, index));
     }
-    let out = alone.takes(PeerInput::Send(vec![draft(2, "bob", 5)]));
+    let out = alone.takes(Command::Send(vec![draft(2, "bob", 5)]));
     assert_eq!(out, [frame(send(2, "bob", 5))]);
     assert_eq!(alone.takes(more(u32::MAX)), [], "more than was sent is nonsense");
 }
@@ -93,8 +93,8 @@ fn parts_are_asked_for_as_far_ahead_as_they_may_be_sent() {
 #[test]
 fn what_has_its_answer_is_cut_and_what_was_asked_for_is_ignored() {
     let mut alone = Alone::welcomed();
-    alone.takes(PeerInput::Send(vec![head(1, "bob", len_of(9))]));
-    alone.takes(PeerInput::Send(vec![head(2, "bob", len_of(3))]));
+    alone.takes(Command::Send(vec![head(1, "bob", len_of(9))]));
+    alone.takes(Command::Send(vec![head(2, "bob", len_of(3))]));
     alone.takes(given(1, 9, 1));
     let refused = FromServer::Refused { id: id(1), count: 1, why: Refusal::MailboxFull };
     let out = alone.takes(PeerInput::Frame(refused));
@@ -111,7 +111,7 @@ fn what_has_its_answer_is_cut_and_what_was_asked_for_is_ignored() {
 #[test]
 fn a_lost_link_asks_for_all_of_it_again() {
     let mut alone = Alone::welcomed();
-    alone.takes(PeerInput::Send(vec![head(1, "bob", len_of(4))]));
+    alone.takes(Command::Send(vec![head(1, "bob", len_of(4))]));
     alone.takes(given(1, 4, 1));
     link_lost(&mut alone);
     let all = [frame(send(1, "bob", len_of(4))), wanted(1, 1), wanted(1, 2), wanted(1, 3)];
@@ -135,9 +135,9 @@ fn a_lost_link_asks_for_all_of_it_again() {
 #[test]
 fn a_part_of_a_wrong_length_gives_the_message_up() {
     let mut alone = Alone::welcomed();
-    alone.takes(PeerInput::Send(vec![head(1, "bob", len_of(4))]));
-    alone.takes(PeerInput::Send(vec![draft(2, "bob", 5)]));
-    let out = alone.takes(PeerInput::Part { id: id(1), index: 1, body: Default::default() });
+    alone.takes(Command::Send(vec![head(1, "bob", len_of(4))]));
+    alone.takes(Command::Send(vec![draft(2, "bob", 5)]));
+    let out = alone.takes(Command::Part { id: id(1), index: 1, body: Default::default() });
     assert_eq!(out, [frame(FromClient::Cut), frame(send(2, "bob", 5))]);
     assert_eq!(alone.takes(given(1, 4, 2)), []);
     alone.takes(PeerInput::Frame(accepted(2)));
@@ -148,10 +148,10 @@ fn a_part_of_a_wrong_length_gives_the_message_up() {
 fn parts_that_were_not_asked_for_are_ignored() {
     let mut alone = Alone::welcomed();
     assert_eq!(alone.takes(given(1, 4, 1)), []);
-    alone.takes(PeerInput::Send(vec![head(1, "bob", len_of(4))]));
+    alone.takes(Command::Send(vec![head(1, "bob", len_of(4))]));
     for (n, index) in [(2, 1), (1, 2), (1, 0), (1, u64::MAX)] {
         let body = part_of(id(1), len_of(4) as u64, 1);
-        assert_eq!(alone.takes(PeerInput::Part { id: id(n), index, body }), []);
+        assert_eq!(alone.takes(Command::Part { id: id(n), index, body }), []);
     }
     assert_eq!(alone.takes(given(1, 4, 1)), [frame(part(1, 4, 1))]);
 }
@@ -160,7 +160,7 @@ fn parts_that_were_not_asked_for_are_ignored() {
 fn a_volatile_one_is_not_sent_again() {
     let mut alone = Alone::welcomed();
     let volatile = Draft { volatile: true, ..head(1, "bob", len_of(4)) };
-    let out = alone.takes(PeerInput::Send(vec![volatile]));
+    let out = alone.takes(Command::Send(vec![volatile]));
     assert_eq!(out[0], frame(pass(1, "bob", len_of(4))));
     let out = link_lost(&mut alone);
     assert_eq!(out[0], PeerOutput::Event(Event::Uncertain { id: id(1) }));
@@ -171,9 +171,9 @@ fn a_volatile_one_is_not_sent_again() {
 fn only_what_is_in_memory_takes_room() {
     let mut alone = Alone::welcomed();
     // A mebibyte each, of which the first part is here.
-    (1..100).for_each(|n| drop(alone.takes(PeerInput::Send(vec![head(n, "bob", 1 << 20)]))));
+    (1..100).for_each(|n| drop(alone.takes(Command::Send(vec![head(n, "bob", 1 << 20)]))));
     assert!(alone.peer.has_room());
-    (100..110).for_each(|n| drop(alone.takes(PeerInput::Send(vec![draft(n, "bob", 1 << 20)]))));
+    (100..110).for_each(|n| drop(alone.takes(Command::Send(vec![draft(n, "bob", 1 << 20)]))));
     assert!(!alone.peer.has_room());
 }
 
@@ -202,9 +202,9 @@ fn parts_are_told_as_they_come_and_their_taking_is_reported() {
     let parts = parts_of(1, 3).map(Event::Part);
     let expected = std::iter::once(told).chain(parts).map(PeerOutput::Event);
     assert!(out.into_iter().eq(expected));
-    assert_eq!(alone.takes(PeerInput::PartsTaken(2)), [frame(FromClient::More { parts: 2 })]);
-    assert_eq!(alone.takes(PeerInput::PartsTaken(1)), [], "there were no more");
-    let out = alone.takes(PeerInput::Processed(vec![7]));
+    assert_eq!(alone.takes(Command::PartsTaken(2)), [frame(FromClient::More { parts: 2 })]);
+    assert_eq!(alone.takes(Command::PartsTaken(1)), [], "there were no more");
+    let out = alone.takes(Command::Processed(vec![7]));
     assert_eq!(out, [frame(processed([7]))]);
 }
 
@@ -214,7 +214,7 @@ fn a_body_that_does_not_become_whole_is_told_again() {
     take_all(&mut alone, delivery(7, 4).into_iter().take(3));
     let cut = PeerOutput::Event(Event::Cut);
     assert_eq!(alone.takes(PeerInput::Frame(FromServer::Cut))[..], from_ref(&cut)[..]);
-    assert_eq!(alone.takes(PeerInput::Processed(vec![7])), [], "there is nothing to report");
+    assert_eq!(alone.takes(Command::Processed(vec![7])), [], "there is nothing to report");
     take_all(&mut alone, delivery(7, 4).into_iter().take(3));
     let out = link_lost(&mut alone);
     assert_eq!(out, [cut, PeerOutput::Event(Event::Offline)]);
@@ -223,7 +223,7 @@ fn a_body_that_does_not_become_whole_is_told_again() {
     assert_eq!(out.len(), 4);
     assert!(matches!(out[0], PeerOutput::Event(Event::Messages { seq: 7, .. })));
     // Four parts of before are still with the user; they concern no server any more.
-    assert_eq!(alone.takes(PeerInput::PartsTaken(5)), [frame(FromClient::More { parts: 1 })]);
+    assert_eq!(alone.takes(Command::PartsTaken(5)), [frame(FromClient::More { parts: 1 })]);
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn what_was_shown_is_swallowed_when_it_comes_again() {
         take_all(&mut alone, delivery(7, 3));
         link_lost(&mut alone);
         if is_processed {
-            alone.takes(PeerInput::Processed(vec![7]));
+            alone.takes(Command::Processed(vec![7]));
         }
         linked(&mut alone);
         let mut again = delivery(7, 3).into_iter();
@@ -243,7 +243,7 @@ fn what_was_shown_is_swallowed_when_it_comes_again() {
         assert_eq!(alone.takes(PeerInput::Frame(FromServer::Cut)), []);
         let mut out = take_all(&mut alone, delivery(7, 3));
         if !is_processed {
-            out.extend(alone.takes(PeerInput::Processed(vec![7])));
+            out.extend(alone.takes(Command::Processed(vec![7])));
         }
         let reported = frame(processed([7]));
         assert_eq!(out, [one.clone(), one, reported], "once it is whole, not before");
@@ -257,10 +257,10 @@ fn a_volatile_body_that_is_cut_is_not_counted() {
     alone.takes(PeerInput::Frame(head.clone()));
     let out = alone.takes(PeerInput::Frame(FromServer::Cut));
     assert_eq!(out, [PeerOutput::Event(Event::Cut)]);
-    assert_eq!(alone.takes(PeerInput::Processed(vec![0])), []);
+    assert_eq!(alone.takes(Command::Processed(vec![0])), []);
     alone.takes(PeerInput::Frame(head));
     take_all(&mut alone, delivery(7, 3).into_iter().skip(1));
-    let out = alone.takes(PeerInput::Processed(vec![0]));
+    let out = alone.takes(Command::Processed(vec![0]));
     assert_eq!(out, [frame(FromClient::Took { count: 1 })]);
 }
 

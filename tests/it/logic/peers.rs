@@ -1,6 +1,8 @@
 //! The client's brain alone, fed by hand.
 
-use qmsg::logic::{Draft, Ending, Event, Intent, Limits, Peer, PeerInput, PeerOutput, Time};
+use qmsg::logic::{
+    Command, Draft, Ending, Event, Intent, Limits, Peer, PeerInput, PeerOutput, Time,
+};
 use qmsg::wire::{Bundle, CloseCode, FromClient, FromServer, Message, SPANS_MAX, Span};
 
 use super::server::START;
@@ -18,9 +20,9 @@ impl Alone {
         Self { peer: Peer::new(START, intent, seed), now: START }
     }
 
-    pub(super) fn takes(&mut self, input: PeerInput) -> Vec<PeerOutput> {
+    pub(super) fn takes(&mut self, input: impl Into<PeerInput>) -> Vec<PeerOutput> {
         let mut out = vec![];
-        self.peer.handle(self.now, input, &mut out);
+        self.peer.handle(self.now, input.into(), &mut out);
         out
     }
 
@@ -126,7 +128,7 @@ fn what_time_mends_is_tried_again_and_the_rest_is_final() {
             assert_eq!(alone.takes(PeerInput::Tick), [PeerOutput::Dial]);
         } else {
             assert_eq!(out, [PeerOutput::Event(Event::Rejected(Some(code)))]);
-            assert_eq!(alone.takes(PeerInput::Send(vec![draft(1, "bob", 1)])), []);
+            assert_eq!(alone.takes(Command::Send(vec![draft(1, "bob", 1)])), []);
         }
     }
     let mut alone = Alone::new(None, 1);
@@ -143,9 +145,9 @@ fn patience_ends_when_no_answer_comes() {
     alone.is_welcomed();
     assert_eq!(alone.peer.deadline(), None, "nothing is awaited");
     alone.now.mono_ms += 50_000;
-    alone.takes(PeerInput::Send(vec![draft(1, "bob", 1)]));
+    alone.takes(Command::Send(vec![draft(1, "bob", 1)]));
     alone.now.mono_ms += 600;
-    alone.takes(PeerInput::Send(vec![draft(2, "bob", 1)]));
+    alone.takes(Command::Send(vec![draft(2, "bob", 1)]));
     assert_eq!(alone.peer.deadline(), Some(alone.now.mono_ms + 400), "the first has waited");
     let accepted = FromServer::Accepted { id: id(1), count: 1, duplicate: false };
     alone.takes(PeerInput::Frame(accepted));
@@ -173,13 +175,13 @@ fn it_takes_no_more_than_it_has_room_for() {
     let mut alone = Alone::new(None, 1);
     for n in 0..16_384 {
         assert!(alone.peer.has_room());
-        alone.takes(PeerInput::Send(vec![draft(n, "bob", 1)]));
+        alone.takes(Command::Send(vec![draft(n, "bob", 1)]));
     }
     assert!(!alone.peer.has_room(), "in messages");
     let mut alone = Alone::new(None, 1);
     for n in 0..8 {
         assert!(alone.peer.has_room());
-        alone.takes(PeerInput::Send(vec![draft(n, "bob", 1 << 20)]));
+        alone.takes(Command::Send(vec![draft(n, "bob", 1 << 20)]));
     }
     assert!(!alone.peer.has_room(), "in bytes");
 }
@@ -189,13 +191,13 @@ fn what_was_not_answered_is_sent_again_first_and_in_order() {
     let mut alone = Alone::new(None, 1);
     alone.is_welcomed();
     for n in 1..=3 {
-        alone.takes(PeerInput::Send(vec![draft(n, "bob", 1)]));
+        alone.takes(Command::Send(vec![draft(n, "bob", 1)]));
     }
     let accepted = FromServer::Accepted { id: id(2), count: 1, duplicate: false };
     alone.takes(PeerInput::Frame(accepted.clone()));
     assert_eq!(alone.takes(PeerInput::Frame(accepted)), [], "answered twice, told once");
     alone.takes(PeerInput::Ended(Ending::Silence));
-    alone.takes(PeerInput::Send(vec![draft(4, "bob", 1)]));
+    alone.takes(Command::Send(vec![draft(4, "bob", 1)]));
     alone.waits();
     alone.takes(PeerInput::Tick);
     alone.takes(PeerInput::Linked);
@@ -229,7 +231,7 @@ fn a_report_is_no_longer_than_a_frame_may_be() {
         let deliver = FromServer::deliver(seq, &message.clone().into());
         alone.takes(PeerInput::Frame(deliver));
     }
-    let out = alone.takes(PeerInput::Processed(seqs().collect()));
+    let out = alone.takes(Command::Processed(seqs().collect()));
     let report = |seqs| PeerOutput::Frame(super::processed(seqs));
     let (first, rest) = (seqs().take(SPANS_MAX), seqs().skip(SPANS_MAX));
     assert_eq!(out, [report(first.collect::<Vec<_>>()), report(rest.collect())]);
@@ -251,7 +253,7 @@ fn seqs_that_no_server_reaches_are_ignored() {
         assert_eq!(alone.takes(beyond), []);
     }
     assert_eq!(alone.takes(deliver(u64::MAX - 3, 3)).len(), 1);
-    let out = alone.takes(PeerInput::Processed((u64::MAX - 3..u64::MAX).collect()));
+    let out = alone.takes(Command::Processed((u64::MAX - 3..u64::MAX).collect()));
     let last = Span { first: u64::MAX - 3, last: u64::MAX - 1 };
     assert_eq!(out, [PeerOutput::Frame(FromClient::Processed(vec![last]))]);
     assert_eq!(alone.takes(PeerInput::Frame(FromServer::Settled { count: u32::MAX })).len(), 1);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use qmsg::durable::{Quotas, Record};
-use qmsg::logic::{Draft, Ending, Event, Limits, LinkId, PeerInput};
+use qmsg::logic::{Command, Draft, Ending, Event, Limits, LinkId};
 use qmsg::wire::{MsgId, PART_LEN_MAX, Seq, Target, UserId};
 
 use super::client::Client;
@@ -198,7 +198,7 @@ impl Run {
     fn belong(&mut self) {
         let (client, room) = (self.client(), room(self.chance.pick(&ROOMS).unwrap()));
         let leaves = self.chance.one_in(3);
-        let request = if leaves { PeerInput::Leave(room) } else { PeerInput::Enter(room) };
+        let request = if leaves { Command::Leave(room) } else { Command::Enter(room) };
         self.world.feed(client, request);
     }
 

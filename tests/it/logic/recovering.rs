@@ -1,7 +1,7 @@
 //! Peers and hub together, over links that are lost and a server that dies.
 
 use qmsg::durable::Quotas;
-use qmsg::logic::{Event, Limits, PeerInput};
+use qmsg::logic::{Command, Event, Limits};
 use qmsg::wire::Seq;
 
 use super::world::World;
@@ -109,9 +109,9 @@ fn more_than_may_be_in_flight_goes_in_turns_and_in_order() {
 #[test]
 fn requests_are_repeated_after_a_lost_link() {
     let (mut world, _, bob) = world();
-    world.feed(bob, PeerInput::Enter(room("ops")));
-    world.feed(bob, PeerInput::Enter(room("dev")));
-    world.feed(bob, PeerInput::Leave(room("ops")));
+    world.feed(bob, Command::Enter(room("ops")));
+    world.feed(bob, Command::Enter(room("dev")));
+    world.feed(bob, Command::Leave(room("ops")));
     assert!(world.clients[bob].peer.is_waiting());
     world.cut_client(bob);
     world.drain();
@@ -119,7 +119,7 @@ fn requests_are_repeated_after_a_lost_link() {
     assert!(told.contains(&Event::Entered { room: room("ops"), changed: true }));
     assert!(told.contains(&Event::Left { room: room("ops"), changed: true }));
     assert!(!world.clients[bob].peer.is_waiting());
-    world.feed(bob, PeerInput::Enter(room("dev")));
+    world.feed(bob, Command::Enter(room("dev")));
     world.drain();
     assert!(world.told(bob).contains(&Event::Entered { room: room("dev"), changed: false }));
 }
@@ -127,7 +127,7 @@ fn requests_are_repeated_after_a_lost_link() {
 #[test]
 fn a_notice_is_told_once_and_acknowledged_by_the_client_itself() {
     let (mut world, alice, bob) = world();
-    world.feed(bob, PeerInput::Enter(room("ops")));
+    world.feed(bob, Command::Enter(room("ops")));
     world.flow();
     world.cut_client(bob);
     for n in 1..=4 {
@@ -170,7 +170,7 @@ fn what_another_reader_dealt_with_while_the_link_was_lost_is_settled() {
 fn of_equal_requests_each_has_its_answer() {
     let (mut world, _, bob) = world();
     let ops = || room("ops");
-    for request in [PeerInput::Enter(ops()), PeerInput::Leave(ops()), PeerInput::Enter(ops())] {
+    for request in [Command::Enter(ops()), Command::Leave(ops()), Command::Enter(ops())] {
         world.feed(bob, request);
     }
     let link = world.clients[bob].link.unwrap();
@@ -195,7 +195,7 @@ fn of_equal_requests_each_has_its_answer() {
 fn any_number_of_requests_keeps_to_the_limit() {
     let (mut world, _, bob) = world();
     for n in 0..200 {
-        world.feed(bob, PeerInput::Enter(room(&format!("room-{n}"))));
+        world.feed(bob, Command::Enter(room(&format!("room-{n}"))));
     }
     world.flow();
     world.cut_client(bob);

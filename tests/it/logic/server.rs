@@ -97,7 +97,7 @@ impl Server {
         let Some(audit) = self.links.get_mut(&link) else { return };
         match &frame {
             FromClient::Hello { id, .. } => _ = audit.user.get_or_insert(id.clone()),
-            FromClient::Attach { messages, bytes } => {
+            FromClient::Attach { messages, bytes, .. } => {
                 let messages = (*messages).clamp(1, self.limits.window_messages_max);
                 let window = (messages, (*bytes).min(self.limits.window_bytes_max));
                 audit.window.get_or_insert(window);

@@ -3,11 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use qmsg::durable::{Cursor, Found, Item, Outcome, Page, Quotas, Read, Record, Write};
+use qmsg::durable::{Cursor, Found, Item, Outcome, Page, Quotas, Read, Record, Stretch, Write};
 use qmsg::wire::{Body, JoinCode, Message, MsgId, Pin, RoomName, Seq, Target, UserId};
 
 use super::bodies::Bodies;
 use super::joining::{join, mixed};
+
+/// The seqs of what is contiguous in all logs.
+pub(super) fn done(above: &[Stretch]) -> Vec<Seq> {
+    above.iter().flat_map(|stretch| stretch.span.first..=stretch.span.last).collect()
+}
 
 /// All that is on disk. What a crash leaves is this.
 pub(super) struct Store {
@@ -105,6 +110,9 @@ impl Store {
                 let changed = self.cursors.remove(&(user.clone(), log.clone())).is_some();
                 self.excuse(user, &log);
                 Outcome::Member { changed, cursor: Cursor::default() }
+            }
+            Write::Schedule { .. } | Write::Release { .. } | Write::Withdraw { .. } => {
+                Outcome::UnknownTarget
             }
         }
     }
@@ -253,11 +261,18 @@ impl Store {
     fn settle(&mut self, user: &UserId, log: &Target, cursor: &Cursor, messages: u64) {
         let key = (user.clone(), log.clone());
         let Some(before) = self.cursors.get_mut(&key) else { return };
-        assert!(cursor.above.is_sorted() && cursor.above.iter().all(|seq| *seq > cursor.through));
+        assert!(
+            done(&cursor.above).is_sorted()
+                && done(&cursor.above).iter().all(|seq| *seq > cursor.through)
+        );
         if cursor.through >= before.through {
-            let kept =
-                |seq: &Seq| *seq <= cursor.through || cursor.above.binary_search(seq).is_ok();
-            assert!(before.above.iter().all(kept), "{user} in {log}: {before:?} to {cursor:?}");
+            let kept = |seq: &Seq| {
+                *seq <= cursor.through || done(&cursor.above).binary_search(seq).is_ok()
+            };
+            assert!(
+                done(&before.above).iter().all(kept),
+                "{user} in {log}: {before:?} to {cursor:?}"
+            );
             *before = cursor.clone();
         } else {
             assert!(matches!(log, Target::Room(_)), "a cursor goes back: {before:?} to {cursor:?}");
@@ -294,6 +309,10 @@ impl Store {
 
     pub(super) fn read(&self, read: &Read) -> Found {
         match read {
+            Read::Begin { .. } => Found::Begin(None),
+            Read::Sent { .. } => Found::Sent(None),
+            Read::Standings { .. } => Found::Standings(vec![], false),
+            Read::Drawer { .. } => Found::Drawer(vec![], false),
             Read::Part { at } => Found::Part(self.bodies.read(*at)),
             Read::Owner { id } => Found::Owner(self.users.get(id).copied()),
             Read::Target { to } => Found::Target(match to {
@@ -363,7 +382,7 @@ impl Store {
     pub(super) fn is_processed(&self, user: &UserId, seq: Seq) -> bool {
         let Some((record, _)) = self.owed.get(&seq) else { return false };
         let cursor = self.cursors.get(&(user.clone(), record.bundle.first.to.clone()));
-        cursor.is_none_or(|at| seq <= at.through || at.above.binary_search(&seq).is_ok())
+        cursor.is_none_or(|at| seq <= at.through || done(&at.above).binary_search(&seq).is_ok())
     }
 
     /// All messages with those who are to see them: who read the log when they were stored, but

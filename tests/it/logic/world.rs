@@ -6,7 +6,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::BytesMut;
 use qmsg::durable::Quotas;
-use qmsg::logic::{Draft, Ending, Event, Intent, Limits, LinkId, PeerInput, PeerOutput, Window};
+use qmsg::logic::{
+    Command, Draft, Ending, Event, Intent, Limits, LinkId, PeerInput, PeerOutput, Window,
+};
 use qmsg::wire::{Decoder, FromClient, FromServer, Seq, encode};
 
 use super::client::Client;
@@ -42,7 +44,7 @@ impl World {
 
     /// A client that claims its id. Its index.
     pub(super) fn client(&mut self, name: &str, window: Option<(u32, u64)>) -> usize {
-        let attach = window.map(|(messages, bytes)| Window { messages, bytes });
+        let attach = window.map(|(messages, bytes)| Window::of(messages, bytes));
         let id = user(name);
         self.client_of(Intent { id, claim: true, code: None, attach, patience_ms: None })
     }
@@ -60,7 +62,7 @@ impl World {
 
     pub(super) fn send_all(&mut self, client: usize, drafts: Vec<Draft>) {
         self.clients[client].drafts.extend_from_slice(&drafts);
-        self.feed(client, PeerInput::Send(drafts));
+        self.feed(client, Command::Send(drafts));
     }
 
     /// The user deals with some of what is to do.
@@ -69,7 +71,7 @@ impl World {
             let todo = &mut self.clients[client].todo;
             todo.iter().position(|at| at == seq).map(|at| todo.remove(at));
         }
-        self.feed(client, PeerInput::Processed(seqs));
+        self.feed(client, Command::Processed(seqs));
     }
 
     /// The user gives the oldest part wanted.
@@ -83,11 +85,11 @@ impl World {
     pub(super) fn take(&mut self, client: usize) {
         let parts = std::mem::take(&mut self.clients[client].untaken);
         if parts > 0 {
-            self.feed(client, PeerInput::PartsTaken(parts));
+            self.feed(client, Command::PartsTaken(parts));
         }
     }
 
-    pub(super) fn feed(&mut self, index: usize, input: PeerInput) {
+    pub(super) fn feed(&mut self, index: usize, input: impl Into<PeerInput>) {
         let user = &self.clients[index].user;
         let readers = self.clients.iter().filter(|client| client.user == *user).count();
         // What another reader has dealt with is left out; it comes after all, behind later ones, if
@@ -95,7 +97,7 @@ impl World {
         let ordered = readers == 1 || !self.crashed;
         let client = &mut self.clients[index];
         let mut outputs = vec![];
-        client.peer.handle(self.server.now, input, &mut outputs);
+        client.peer.handle(self.server.now, input.into(), &mut outputs);
         for output in outputs {
             format!("{index} {output:?}").hash(&mut self.trace);
             match output {

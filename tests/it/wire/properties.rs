@@ -106,8 +106,12 @@ fn any_other() -> impl Strategy<Value = FromClient> {
             claim,
             code
         }),
-        (any::<u32>(), any::<u64>())
-            .prop_map(|(messages, bytes)| FromClient::Attach { messages, bytes }),
+        (any::<u32>(), any::<u64>()).prop_map(|(messages, bytes)| FromClient::Attach {
+            messages,
+            bytes,
+            start: qmsg::wire::Start::Unprocessed,
+            share: false
+        }),
         vec(any_span(), 0..50).prop_map(FromClient::Processed),
         any_room().prop_map(FromClient::Enter),
         any_room().prop_map(FromClient::Leave),

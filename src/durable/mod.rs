@@ -4,9 +4,16 @@
 //! them across. Writes are asked for one by one, gathered into batches by the server, and answered,
 //! each by its ticket, when their batch is on disk.
 
+mod quotas;
+
 use std::sync::Arc;
 
-use crate::wire::{Body, Bundle, JoinCode, Pin, RoomName, Seq, Span, Target, UserId};
+use crate::wire::{
+    Body, Bundle, Drawer, JoinCode, Kept, Message, MsgId, Note, Pin, RoomName, Seq, Span, Standing,
+    Start, Target, UserId,
+};
+
+pub use quotas::Quotas;
 
 /// Names a question, so that its answer can be told apart. Never used twice by one server process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,8 +60,19 @@ pub struct Cursor {
     pub through: Seq,
     /// Ordinal of the log's last message at or before `through`. 0: before its first.
     pub ordinal: u64,
-    /// Processed beyond `through`, ascending.
-    pub above: Vec<Seq>,
+    /// Processed, or not for this user, beyond `through`, ascending.
+    pub above: Vec<Stretch>,
+}
+
+/// Messages of a log that follow one another in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// From the first to the last. Seqs in between may belong to other logs.
+    pub span: Span,
+    /// Ordinal of the first.
+    pub ordinal: u64,
+    /// How many there are.
+    pub count: u64,
 }
 
 /// Something to be made durable.
@@ -118,6 +136,36 @@ pub enum Write {
         messages: u64,
         /// Their bytes, as [`Bundle::len_bytes`] counts.
         bytes: u64,
+        /// What is to be kept of some of them. A letter that is dead is copied to the user's
+        /// dead letters. The time is when it was decided, in milliseconds since 1970.
+        verdicts: Vec<(Seq, Verdict, u64)>,
+    },
+    /// Keep a message until it is due. Counts as sent by its id. Answer: `Scheduled`, `Duplicate`,
+    /// `UnknownTarget`, `Full` or `DiskFull`.
+    Schedule {
+        /// The message, whose body is whole.
+        message: Arc<Message>,
+        /// When, in milliseconds since 1970.
+        due_ms: u64,
+    },
+    /// Append a bounded number of the messages that are due. Answer: `Released`.
+    Release {
+        /// Now, in milliseconds since 1970. They get this time.
+        now_ms: u64,
+    },
+    /// Take messages out of a drawer, a bounded number. Answer: `Withdrawn`.
+    Withdraw {
+        /// Whose.
+        user: UserId,
+        /// Which.
+        drawer: Drawer,
+        /// The message; `None`: all.
+        id: Option<MsgId>,
+        /// Append dead letters to the user's own log, scheduled messages to the log of their
+        /// target; otherwise they are gone.
+        back: bool,
+        /// Now, in milliseconds since 1970. What is put back gets this time.
+        now_ms: u64,
     },
     /// Make a user a member of a room, which comes to exist with its first member. The cursor
     /// starts at the end of the log. Answer: `Member` or `Full`; `UnknownTarget` for no such user.
@@ -151,6 +199,22 @@ impl Write {
             _ => 0,
         }
     }
+}
+
+/// What a reader said of a message, besides that it is dealt with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Dealt with, and here is the answer.
+    Answered(Note),
+    /// Refused for good.
+    Rejected {
+        /// How often it was tried.
+        attempts: u32,
+        /// Why.
+        reason: Note,
+    },
+    /// Its time to live was over before it was handed out.
+    Expired,
 }
 
 /// What came of a [`Write`].
@@ -200,6 +264,23 @@ pub enum Outcome {
         /// Whether more could go at once.
         more: bool,
     },
+    /// The message is kept until it is due.
+    Scheduled,
+    /// What was due and could be appended is in its logs, as for `Append`.
+    Released {
+        /// As they stand in their logs, ascending by seq.
+        records: Vec<Record>,
+        /// When to ask again, in milliseconds since 1970; in the past if there are more. `None`:
+        /// nothing is kept.
+        next_ms: Option<u64>,
+    },
+    /// So many messages are out of the drawer.
+    Withdrawn {
+        /// How many.
+        count: u64,
+        /// Those that were put back, as they stand in their logs, ascending by seq.
+        records: Vec<Record>,
+    },
 }
 
 /// Something to be looked up. Reads see every batch that was answered before they were asked.
@@ -220,6 +301,44 @@ pub enum Read {
     Mailbox {
         /// The user, who exists.
         user: UserId,
+    },
+    /// Where a reader of these logs begins: behind which seq. Answer: `Begin`.
+    Begin {
+        /// The logs.
+        logs: Vec<Target>,
+        /// What was asked for; not `Unprocessed`.
+        start: Start,
+    },
+    /// The seq of a message in a log, the newest if there are several. Answer: `Sent`.
+    Sent {
+        /// The log.
+        to: Target,
+        /// Its id.
+        id: MsgId,
+        /// Its sender.
+        from: UserId,
+    },
+    /// How far a message of a log has come with each of its recipients: the user whose log it is;
+    /// of a room those who were members when it was appended and still are; of `@all` those who
+    /// were users then; its sender never, but in the own log. Answer: `Standings`.
+    Standings {
+        /// The log.
+        to: Target,
+        /// Its seq.
+        seq: Seq,
+        /// Its sender.
+        from: UserId,
+        /// Begin behind this recipient, in the order of their ids.
+        after: Option<UserId>,
+    },
+    /// What is in a drawer, a page of it. Answer: `Drawer`.
+    Drawer {
+        /// Whose.
+        user: UserId,
+        /// Which.
+        drawer: Drawer,
+        /// Begin behind this number.
+        after: u64,
     },
     /// A part of a long body. Answer: `Part`.
     Part {
@@ -248,6 +367,16 @@ pub enum Found {
     Target(bool),
     /// The logs of a user, each with the user's cursor. The own log and `@all` are always there.
     Mailbox(Vec<(Target, Cursor)>),
+    /// Behind which seq to begin. `None`: there is no such message.
+    Begin(Option<Seq>),
+    /// The seq of a message, if it is there.
+    Sent(Option<Seq>),
+    /// A page of standings, as many as one frame can have: `Accepted`, `Refused`, `Processed` or
+    /// `Gone`. Whether there are more.
+    Standings(Vec<Standing>, bool),
+    /// A page of what is in a drawer, as many as one frame can have and at least one if there are
+    /// any. Whether there are more.
+    Drawer(Vec<Kept>, bool),
     /// A part of a long body.
     Part(Result<Body, Missing>),
     /// A stretch of logs.
@@ -307,48 +436,6 @@ impl Item {
         match self {
             Self::Messages(record) => record.span().last,
             Self::Removed { seq, .. } | Self::Rotten { seq, .. } => *seq,
-        }
-    }
-}
-
-/// Limits that the store keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quotas {
-    /// Most unprocessed messages in a user's own log, most messages in a room's.
-    pub log_messages_max: u64,
-    /// Most bytes of the same; a room's log, and that of `@all`, drops its oldest instead of
-    /// refusing.
-    pub log_bytes_max: u64,
-    /// Most users.
-    pub users_max: u64,
-    /// Most rooms.
-    pub rooms_max: u64,
-    /// Most rooms that one user can be a member of.
-    pub memberships_max: u64,
-    /// How long a sender's ids are remembered, in milliseconds.
-    pub duplicate_window_ms: u64,
-    /// How long a message is kept after all its readers processed it, in milliseconds.
-    pub keep_processed_ms: u64,
-    /// How long an unprocessed message is kept, in milliseconds.
-    pub keep_unprocessed_ms: u64,
-    /// Most bytes the store's file may have, its write-ahead log of about 8 MiB not counted; beyond
-    /// it writes are answered as on a full disk. 0: as many as the disk has.
-    pub store_bytes_max: u64,
-}
-
-impl Default for Quotas {
-    fn default() -> Self {
-        const DAY_MS: u64 = 24 * 60 * 60 * 1000;
-        Self {
-            log_messages_max: 100_000,
-            log_bytes_max: 1 << 30,
-            users_max: 1_000_000,
-            rooms_max: 100_000,
-            memberships_max: 1_000,
-            duplicate_window_ms: 7 * DAY_MS,
-            keep_processed_ms: DAY_MS,
-            keep_unprocessed_ms: 30 * DAY_MS,
-            store_bytes_max: 0,
         }
     }
 }

@@ -1,0 +1,84 @@
+//! Why not: a message that is not stored, a connection that is ended.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a message is not stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    /// No such user, or a room that nobody ever joined.
+    UnknownTarget,
+    /// The target holds as much unread as it may.
+    MailboxFull,
+    /// The server's disk is full.
+    DiskFull,
+    /// The id was made too long ago to tell whether it was stored before.
+    IdTooOld,
+    /// The id was made in the server's future.
+    IdInFuture,
+    /// The body is over the server's limit; also said by a client that knows the limit.
+    BodyTooLong {
+        /// The limit in bytes.
+        max: u64,
+    },
+}
+
+/// Why a connection was ended: the application error code of QUIC's CONNECTION_CLOSE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u32)]
+pub enum CloseCode {
+    /// All done.
+    Done = 0,
+    /// The server is stopping; another may come up.
+    Stopping = 1,
+    /// A frame that is not one, or longer than a frame can be.
+    Malformed = 2,
+    /// A good frame that may not come now.
+    OutOfTurn = 3,
+    /// A body over the server's limit.
+    BodyTooLong = 4,
+    /// More unanswered sends or more credit than allowed.
+    OverLimit = 5,
+    /// The handshake or the first frame took too long.
+    TooSlow = 6,
+    /// The server has as many links, or as many users, as it may.
+    Busy = 7,
+    /// The id belongs to another key.
+    IdTaken = 8,
+    /// Nobody has claimed the id.
+    NotJoined = 9,
+    /// Claiming an id needs a ticket here.
+    TicketNeeded = 10,
+    /// The ticket was used, has expired, or was never issued.
+    TicketBad = 11,
+    /// The server's disk is full, so nothing can be claimed.
+    DiskFull = 12,
+}
+
+impl CloseCode {
+    /// All of them, by number.
+    pub const ALL: [Self; 13] = [
+        Self::Done,
+        Self::Stopping,
+        Self::Malformed,
+        Self::OutOfTurn,
+        Self::BodyTooLong,
+        Self::OverLimit,
+        Self::TooSlow,
+        Self::Busy,
+        Self::IdTaken,
+        Self::NotJoined,
+        Self::TicketNeeded,
+        Self::TicketBad,
+        Self::DiskFull,
+    ];
+
+    /// The code with this number.
+    pub fn from_number(number: u64) -> Option<Self> {
+        Self::ALL.get(usize::try_from(number).ok()?).copied()
+    }
+
+    /// Its number.
+    pub fn number(self) -> u32 {
+        self as u32
+    }
+}

@@ -1,0 +1,130 @@
+//! How far a message has come, what is kept aside, and where a reader begins.
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use super::codec::PART_LEN_MAX;
+use super::id::{MsgId, Target, UserId};
+use super::message::{Body, Headers};
+
+/// Most standings of one [`FromServer::Watched`](super::FromServer::Watched).
+pub const STANDINGS_MAX: usize = 64;
+/// Most bytes of a [`Note`].
+pub const NOTE_LEN_MAX: usize = PART_LEN_MAX - 4096;
+
+/// What a reader lets the sender of a message know: an answer, or why it was refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Note(Body);
+
+/// Why bytes are not taken as a note.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} bytes are more than the {NOTE_LEN_MAX} that an answer can have")]
+pub struct NoteTooLong(pub usize);
+
+impl Note {
+    /// Takes bytes that stay within [`NOTE_LEN_MAX`].
+    pub fn new(body: Body) -> Result<Self, NoteTooLong> {
+        if body.len() > NOTE_LEN_MAX { Err(NoteTooLong(body.len())) } else { Ok(Self(body)) }
+    }
+
+    /// The bytes.
+    pub fn body(&self) -> &Body {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Note {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(Body::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+/// How far a message has come with one recipient. What comes later is further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum State {
+    /// It is on the server's disk.
+    Accepted,
+    /// A reader has it.
+    Delivered,
+    /// It will not be delivered any more: its time to live was over, or the recipient has left the
+    /// room, or it was removed unread to make room.
+    Gone,
+    /// A reader has refused it for good. It is among the recipient's dead letters.
+    Refused,
+    /// A reader has dealt with it.
+    Processed,
+}
+
+impl State {
+    /// Whether nothing more comes.
+    pub fn is_final(self) -> bool {
+        !matches!(self, Self::Accepted | Self::Delivered)
+    }
+}
+
+/// A recipient of a message, and how far it has come there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Who.
+    pub user: UserId,
+    /// How far.
+    pub state: State,
+    /// Since when, in milliseconds since 1970; 0: not known, or not kept.
+    pub time_ms: u64,
+    /// The answer, or why it was refused.
+    pub note: Option<Note>,
+}
+
+/// Where a user's messages are kept that do not wait for a reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Drawer {
+    /// Dead letters: what a reader of the user has refused for good.
+    Dead,
+    /// What the user sent and is due later.
+    Later,
+}
+
+/// A message in a drawer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Which drawer.
+    pub drawer: Drawer,
+    /// Its place in the drawer: ascending, 1 or more.
+    pub number: u64,
+    /// Made by its sender.
+    pub id: MsgId,
+    /// Who sent it.
+    pub from: UserId,
+    /// Where it went, or is to go.
+    pub to: Target,
+    /// When the server took it, in milliseconds since 1970.
+    pub time_ms: u64,
+    /// When it was refused, or is due, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Why it was refused.
+    pub reason: Note,
+    /// What its sender said about it.
+    pub headers: Headers,
+    /// Bytes of the whole body.
+    pub size: u64,
+    /// The beginning of the body, at most [`KEPT_LEN_MAX`] bytes.
+    pub body: Body,
+}
+
+/// Most bytes of a body that are shown of a message in a drawer.
+pub const KEPT_LEN_MAX: usize = 48 << 10;
+
+/// Where a reader begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Start {
+    /// With the first message that is not processed.
+    #[default]
+    Unprocessed,
+    /// With all that the server took since then and still has, processed or not, in milliseconds
+    /// since 1970. What is processed already is delivered once more and stays processed.
+    Since(u64),
+    /// The same with what came behind this message. If there is none of this id, as
+    /// `Unprocessed`.
+    After(MsgId),
+}
