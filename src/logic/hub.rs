@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::durable::{Found, Outcome, Read, Record, Ticket, Upload, Write};
+use crate::durable::{Read, Ticket, Upload, Write};
 use crate::wire::{
     Bundle, CloseCode, Frame, FromClient, FromServer, Message, Pin, Refusal, RoomName, Target,
     UserId,
@@ -50,7 +50,7 @@ pub struct Hub {
     /// Links that have not said who they are, by the moment they must have.
     silent: BTreeSet<(u64, LinkId)>,
     /// When to sweep next; `None` while a sweep is under way.
-    sweep_at_ms: Option<u64>,
+    pub(super) sweep_at_ms: Option<u64>,
 }
 
 impl Hub {
@@ -179,7 +179,7 @@ impl Hub {
     }
 
     /// The store has said whether the link's key may act as the id it wants.
-    fn admit(
+    pub(super) fn admit(
         &mut self,
         now: Time,
         id: LinkId,
@@ -278,126 +278,5 @@ impl Hub {
         }
         let ticket = self.ask(Ask::Append { link, bundle: bundle.clone(), upload: None });
         out.push(Output::Write(ticket, Write::Append { bundle, upload: None }));
-    }
-
-    /// Tells a sender what became of messages, if the sender is still there.
-    pub(super) fn answer(
-        &mut self,
-        id: LinkId,
-        bundle: &Bundle,
-        frame: FromServer,
-        out: &mut Vec<Output>,
-    ) {
-        let Some(link) = self.links.get_mut(&id) else { return };
-        link.answered(bundle);
-        out.push(Output::Frame { link: id, frame });
-    }
-
-    fn durable(&mut self, now: Time, ticket: Ticket, outcome: Outcome, out: &mut Vec<Output>) {
-        let Some(ask) = self.asked.remove(&ticket) else { return };
-        match ask {
-            Ask::Admit { link } => self.admit(now, link, claim_verdict(&outcome), out),
-            Ask::Append { link, bundle, upload } => {
-                // Of one that was turned down the sender has heard.
-                if upload.is_none_or(|upload| self.uploads.remove(&upload).is_some()) {
-                    self.appended(link, &bundle, outcome, out);
-                }
-            }
-            Ask::Begin { upload } => self.begun(upload, &outcome, out),
-            Ask::Part { link, upload } => self.part_stored(link, upload, &outcome, out),
-            Ask::Settle { link, user, messages, bytes } => {
-                self.settled(link, &user, messages, bytes, out);
-            }
-            Ask::Enter { link, user, room } => self.entered(link, &user, room, outcome, out),
-            Ask::Leave { link, user, room } => self.left(link, &user, room, &outcome, out),
-            Ask::Sweep => {
-                let more = outcome == Outcome::Swept { more: true };
-                let wait_ms = if more { self.limits.sweep_ms / 100 } else { self.limits.sweep_ms };
-                self.sweep_at_ms = Some(now.mono_ms + wait_ms);
-            }
-            Ask::Discard
-            | Ask::Stream { .. }
-            | Ask::Mailbox { .. }
-            | Ask::Page { .. }
-            | Ask::Pass { .. } => {}
-        }
-    }
-
-    fn appended(
-        &mut self,
-        link: LinkId,
-        bundle: &Arc<Bundle>,
-        outcome: Outcome,
-        out: &mut Vec<Output>,
-    ) {
-        let parts = match outcome {
-            Outcome::Mixed(parts) => parts,
-            outcome => vec![(bundle.count(), outcome)],
-        };
-        let mut at = 0;
-        for (count, outcome) in parts {
-            let part = match count == bundle.count() {
-                true => bundle.clone(),
-                false => Arc::new(bundle.slice(at, count)),
-            };
-            at += count;
-            // Who reads is served before who wrote.
-            if let Outcome::Stored { seq, ordinal } = outcome {
-                let record = Record { seq, ordinal, parts: 0, bundle: part.clone() };
-                self.publish(record, out);
-            }
-            self.answer(link, &part, verdict(&part, &outcome), out);
-        }
-    }
-
-    fn found(&mut self, now: Time, ticket: Ticket, found: Found, out: &mut Vec<Output>) {
-        let Some(ask) = self.asked.remove(&ticket) else { return };
-        match (ask, found) {
-            (Ask::Admit { link }, Found::Owner(owner)) => {
-                let verdict = match (owner, self.links.get(&link)) {
-                    (None, _) => Err(CloseCode::NotJoined),
-                    (Some(owner), Some(state)) if owner == state.key => Ok(false),
-                    (Some(_), _) => Err(CloseCode::IdTaken),
-                };
-                self.admit(now, link, verdict, out);
-            }
-            (Ask::Mailbox { user }, Found::Mailbox(logs)) => self.loaded(&user, logs, out),
-            (Ask::Page { link }, Found::Page(page)) => self.paged(link, page, out),
-            (Ask::Stream { link }, Found::Part(part)) => self.part_read(link, ticket, part, out),
-            (Ask::Pass { link, bundle }, Found::Target(exists)) => {
-                let (id, count) = (bundle.first.id, bundle.count() as u32);
-                let frame = if exists {
-                    FromServer::Passed { id, count, readers: 0 }
-                } else {
-                    FromServer::Refused { id, count, why: Refusal::UnknownTarget }
-                };
-                self.answer(link, &bundle, frame, out);
-            }
-            _ => {}
-        }
-    }
-}
-
-/// What a sender hears of its messages.
-pub(super) fn verdict(bundle: &Bundle, outcome: &Outcome) -> FromServer {
-    let (id, count) = (bundle.first.id, bundle.count() as u32);
-    let why = match outcome {
-        Outcome::Stored { .. } => return FromServer::Accepted { id, count, duplicate: false },
-        Outcome::Duplicate => return FromServer::Accepted { id, count, duplicate: true },
-        Outcome::Full => Refusal::MailboxFull,
-        Outcome::DiskFull => Refusal::DiskFull,
-        _ => Refusal::UnknownTarget,
-    };
-    FromServer::Refused { id, count, why }
-}
-
-fn claim_verdict(outcome: &Outcome) -> Result<bool, CloseCode> {
-    match outcome {
-        Outcome::Claimed { new } => Ok(*new),
-        Outcome::CodeNeeded => Err(CloseCode::TicketNeeded),
-        Outcome::CodeBad => Err(CloseCode::TicketBad),
-        Outcome::Full => Err(CloseCode::Busy),
-        Outcome::DiskFull => Err(CloseCode::DiskFull),
-        _ => Err(CloseCode::IdTaken),
     }
 }

@@ -9,6 +9,7 @@
 //!
 //! Bad input from the other side becomes a decision, an [`Output::Close`] with its reason.
 
+mod answers;
 mod event;
 mod exchange;
 mod hub;

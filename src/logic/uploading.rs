@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::durable::{Outcome, Upload, Write};
 use crate::wire::{Body, Bundle, FromServer, Message};
 
+use super::answers::verdict;
 use super::exchange::{LinkId, Output};
-use super::hub::{Ask, Hub, verdict};
+use super::hub::{Ask, Hub};
 use super::relaying::Passage;
 
 /// Where the parts of a body go.
