@@ -6,14 +6,17 @@ use bytes::{Buf, BufMut, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::bundle::BUNDLE_MAX;
-use super::message::HEADERS_LEN_MAX;
+use super::bundle::{BUNDLE_MAX, Others};
+use super::message::{Body, HEADERS_LEN_MAX};
 
 /// Most bytes of a body in one frame.
 pub const PART_LEN_MAX: usize = 64 << 10;
 /// Most bytes of a frame, its length prefix not counted: a part, headers, names, numbers, and the
 /// lengths of a bundle's bodies, up to three bytes each.
 pub const FRAME_LEN_MAX: usize = PART_LEN_MAX + HEADERS_LEN_MAX + 2048 + 3 * BUNDLE_MAX;
+/// Most parts of bodies, first ones not counted, that either side may have sent on a link beyond
+/// what the other has asked for by `More`.
+pub const PARTS_AHEAD_MAX: u32 = 64;
 
 const PREFIX_LEN: usize = 4;
 
@@ -43,6 +46,14 @@ pub enum Piece {
     Part(usize),
     /// The end of it, too early.
     Cut,
+}
+
+impl Piece {
+    /// Of a frame that begins a message, with the others behind it.
+    pub(super) fn head(size: u64, body: &Body, others: &Others) -> Self {
+        let longest = others.longest().max(size);
+        Self::Head { size, len: body.len(), behind: others.behind(), longest }
+    }
 }
 
 /// How many bytes come next of a body of which so many are left.

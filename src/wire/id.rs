@@ -237,8 +237,8 @@ impl MsgId {
         &self.0
     }
 
-    /// When it was made, in milliseconds since 1970 by its sender's clock; of one that was made of a
-    /// key nothing.
+    /// When it was made, in milliseconds since 1970 by its sender's clock; nothing of one that was
+    /// made of a key.
     pub fn unix_ms(&self) -> u64 {
         self.0[..6].iter().fold(0, |ms, &byte| ms << 8 | u64::from(byte))
     }

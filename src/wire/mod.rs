@@ -46,7 +46,8 @@
 
 mod bundle;
 mod codec;
-mod frame;
+mod from_client;
+mod from_server;
 mod id;
 mod message;
 mod refusal;
@@ -54,17 +55,19 @@ mod standing;
 
 pub use bundle::{BUNDLE_MAX, Bundle, Others, Span, Weights};
 pub use codec::{
-    Bodies, Decoder, FRAME_LEN_MAX, Frame, Malformed, PART_LEN_MAX, Piece, encode, part_len,
+    Bodies, Decoder, FRAME_LEN_MAX, Frame, Malformed, PART_LEN_MAX, PARTS_AHEAD_MAX, Piece, encode,
+    part_len,
 };
-pub use frame::{FromClient, FromServer, PARTS_AHEAD_MAX, SPANS_MAX};
+pub use from_client::{FromClient, SPANS_MAX};
+pub use from_server::FromServer;
 pub use id::{
     BadName, BadPin, JoinCode, MsgId, MsgIds, NAME_LEN_MAX, Pin, RoomName, Target, UserId,
 };
 pub use message::{Body, HEADERS_LEN_MAX, HEADERS_MAX, Headers, Message, Seq, TooManyHeaders};
 pub use refusal::{CloseCode, Refusal};
 pub use standing::{
-    Drawer, KEPT_LEN_MAX, Kept, NOTE_LEN_MAX, Note, NoteTooLong, STANDINGS_MAX, Standing, Start,
-    State,
+    Drawer, KEPT_LEN_MAX, Kept, NOTE_LEN_MAX, Note, NoteTooLong, REASON_LEN_MAX, STANDINGS_MAX,
+    Standing, Start, State,
 };
 
 /// The protocol and its version, agreed before a byte is read.

@@ -11,6 +11,9 @@ pub const STANDINGS_MAX: usize = 64;
 /// Most bytes of a [`Note`].
 pub const NOTE_LEN_MAX: usize = PART_LEN_MAX - 4096;
 
+/// Most bytes of the reason for which a message is refused.
+pub const REASON_LEN_MAX: usize = 4 << 10;
+
 /// What a reader lets the sender of a message know: an answer, or why it was refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Note(Body);

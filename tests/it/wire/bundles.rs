@@ -8,7 +8,8 @@ use qmsg::wire::{
 };
 
 use super::properties::{any_span, config};
-use super::{decode, encoded, headers, id, user};
+use super::samples::{headers, id, user};
+use super::{decode, encoded};
 
 fn bundle_of(headers: Headers, bodies: &[Vec<u8>]) -> Bundle {
     let bodies: Vec<Body> = bodies.iter().map(|bytes| Body(bytes.clone().into())).collect();

@@ -7,7 +7,8 @@ use qmsg::wire::{
     Malformed, MsgId, NAME_LEN_MAX, Pin, RoomName, Target, TooManyHeaders, UserId,
 };
 
-use super::{body, headers, id, lines, room, user};
+use super::lines;
+use super::samples::{body, headers, id, room, user};
 
 #[test]
 fn names_parse_to_their_canonical_spelling() {

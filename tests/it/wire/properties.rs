@@ -1,14 +1,17 @@
 //! What holds for the decoder whatever arrives and however it is cut.
 
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
 use qmsg::wire::{
-    BUNDLE_MAX, Body, Bundle, FRAME_LEN_MAX, FromClient, FromServer, HEADERS_LEN_MAX, HEADERS_MAX,
-    Headers, JoinCode, Malformed, Message, MsgId, NAME_LEN_MAX, Others, PART_LEN_MAX, RoomName,
-    SPANS_MAX, Seq, Span, Target, TooManyHeaders, UserId, part_len,
+    BUNDLE_MAX, Body, Bundle, Drawer, FRAME_LEN_MAX, FromClient, FromServer, HEADERS_LEN_MAX,
+    HEADERS_MAX, Headers, JoinCode, KEPT_LEN_MAX, Kept, Malformed, Message, MsgId, NAME_LEN_MAX,
+    NOTE_LEN_MAX, Note, Others, PART_LEN_MAX, REASON_LEN_MAX, RoomName, SPANS_MAX, STANDINGS_MAX,
+    Seq, Span, Standing, Start, State, Target, TooManyHeaders, UserId, part_len,
 };
 
-use super::{BODY_LEN_MAX, Pinned, decode, decode_all_ways, encoded, first_of, id};
+use super::samples::{first_of, id};
+use super::{BODY_LEN_MAX, Pinned, decode, decode_all_ways, encoded};
 
 const PREFIX_LEN: usize = 4;
 
@@ -99,24 +102,64 @@ fn any_send() -> impl Strategy<Value = Vec<FromClient>> {
 
 /// Any frame without a body: those may come between the parts of one.
 fn any_other() -> impl Strategy<Value = FromClient> {
-    let code = proptest::option::of(any::<[u8; 16]>().prop_map(JoinCode));
+    let code = option::of(any::<[u8; 16]>().prop_map(JoinCode));
     prop_oneof![
         (any_user(), any::<bool>(), code).prop_map(|(id, claim, code)| FromClient::Hello {
             id,
             claim,
             code
         }),
-        (any::<u32>(), any::<u64>()).prop_map(|(messages, bytes)| FromClient::Attach {
-            messages,
-            bytes,
-            start: qmsg::wire::Start::Unprocessed,
-            share: false
-        }),
+        (any::<u32>(), any::<u64>(), any_start(), any::<bool>()).prop_map(
+            |(messages, bytes, start, share)| FromClient::Attach { messages, bytes, start, share }
+        ),
         vec(any_span(), 0..50).prop_map(FromClient::Processed),
         any_room().prop_map(FromClient::Enter),
         any_room().prop_map(FromClient::Leave),
         any::<u32>().prop_map(|count| FromClient::Took { count }),
         any::<u32>().prop_map(|parts| FromClient::More { parts }),
+        any_verdict(),
+        any_request(),
+    ]
+}
+
+fn any_start() -> impl Strategy<Value = Start> {
+    let (since, after) = (any::<u64>().prop_map(Start::Since), any_id().prop_map(Start::After));
+    prop_oneof![Just(Start::Unprocessed), since, after]
+}
+
+/// Mostly short ones, some as long as can be.
+fn any_note() -> impl Strategy<Value = Note> {
+    let long = any::<u8>().prop_map(|byte| vec![byte; NOTE_LEN_MAX]);
+    let bytes = prop_oneof![9 => vec(any::<u8>(), 0..99), 1 => long];
+    bytes.prop_map(|bytes| Note::new(Body(bytes.into())).unwrap())
+}
+
+fn any_verdict() -> impl Strategy<Value = FromClient> {
+    prop_oneof![
+        vec(any_span(), 0..50).prop_map(FromClient::Skipped),
+        (any::<Seq>(), any_note()).prop_map(|(seq, reply)| FromClient::Answered { seq, reply }),
+        (any::<Seq>(), any::<u32>(), any_note())
+            .prop_map(|(seq, attempts, reason)| { FromClient::Rejected { seq, attempts, reason } }),
+        any::<u64>().prop_map(|number| FromClient::Pong { number }),
+    ]
+}
+
+fn any_drawer() -> impl Strategy<Value = Drawer> {
+    any::<bool>().prop_map(|dead| if dead { Drawer::Dead } else { Drawer::Later })
+}
+
+fn any_request() -> impl Strategy<Value = FromClient> {
+    let later = (any::<u64>(), any_id(), any_target(), any_headers(), vec(any::<u8>(), 0..99));
+    prop_oneof![
+        (any_id(), any_target(), option::of(any_user()))
+            .prop_map(|(id, to, after)| FromClient::Watch { id, to, after }),
+        any_id().prop_map(|id| FromClient::Unwatch { id }),
+        later.prop_map(|(due_ms, id, to, headers, body)| {
+            FromClient::Later { due_ms, id, to, headers, body: Body(body.into()) }
+        }),
+        (any_drawer(), any::<u64>()).prop_map(|(drawer, after)| FromClient::Look { drawer, after }),
+        (any_drawer(), option::of(any_id()), any::<bool>())
+            .prop_map(|(drawer, id, back)| FromClient::Take { drawer, id, back }),
     ]
 }
 
@@ -130,6 +173,44 @@ fn any_deliver() -> impl Strategy<Value = Vec<FromServer>> {
             std::iter::once(FromServer::deliver(seq, &head)).chain(parts).collect()
         },
     )
+}
+
+fn any_standing() -> impl Strategy<Value = Standing> {
+    const STATES: [State; 5] =
+        [State::Accepted, State::Delivered, State::Gone, State::Refused, State::Processed];
+    let note = option::of(vec(any::<u8>(), 0..30));
+    (any_user(), 0..STATES.len(), any::<u64>(), note).prop_map(|(user, state, time_ms, note)| {
+        let note = note.map(|bytes| Note::new(Body(bytes.into())).unwrap());
+        Standing { user, state: STATES[state], time_ms, note }
+    })
+}
+
+fn any_kept() -> impl Strategy<Value = Kept> {
+    let names = (any_drawer(), any_id(), any_user(), any_target());
+    let numbers = (any::<u64>(), any::<u64>(), any::<u64>(), any::<u32>(), any::<u64>());
+    let rest = (any_note(), any_headers(), vec(any::<u8>(), 0..99));
+    (names, numbers, rest).prop_map(|(names, numbers, (reason, headers, body))| {
+        let (drawer, id, from, to) = names;
+        let (number, time_ms, at_ms, attempts, size) = numbers;
+        let body = Body(body.into());
+        Kept { drawer, number, id, from, to, time_ms, at_ms, attempts, reason, headers, size, body }
+    })
+}
+
+/// What a server says of levels and drawers.
+fn any_news() -> impl Strategy<Value = FromServer> {
+    prop_oneof![
+        any::<u64>().prop_map(|number| FromServer::Ping { number }),
+        (any_id(), vec(any_standing(), 0..=STANDINGS_MAX), any::<bool>())
+            .prop_map(|(id, standings, more)| FromServer::Watched { id, standings, more }),
+        any_id().prop_map(|id| FromServer::NotThere { id }),
+        (any_id(), any_standing()).prop_map(|(id, standing)| FromServer::Stands { id, standing }),
+        any_kept().prop_map(FromServer::Kept),
+        (any_drawer(), option::of(any::<u64>()))
+            .prop_map(|(drawer, next)| FromServer::Looked { drawer, next }),
+        (any_drawer(), option::of(any_id()), any::<u64>())
+            .prop_map(|(drawer, id, count)| FromServer::Taken { drawer, id, count }),
+    ]
 }
 
 fn cuts() -> impl Strategy<Value = Vec<usize>> {
@@ -168,8 +249,18 @@ proptest! {
     }
 
     #[test]
-    fn deliveries_come_back_as_sent(messages in vec(any_deliver(), 1..5), cuts in cuts()) {
-        let frames = messages.concat();
+    fn deliveries_come_back_as_sent(
+        messages in vec((any_deliver(), vec(any_news(), 0..3)), 1..5),
+        cuts in cuts(),
+    ) {
+        let mut frames = vec![];
+        for (message, news) in messages {
+            let mut news = news.into_iter();
+            for frame in message {
+                frames.push(frame);
+                frames.extend(news.next());
+            }
+        }
         let stream = encoded(&frames);
         prop_assert!(split(&stream).iter().all(|f| f.len() <= PREFIX_LEN + FRAME_LEN_MAX));
         prop_assert!(decode_all_ways(&stream, &cuts) == (frames, None, true));
@@ -269,7 +360,7 @@ fn the_largest_of_everything_fits_a_frame() {
     assert!(split(&stream).iter().all(|frame| frame.len() <= PREFIX_LEN + FRAME_LEN_MAX));
     assert_eq!(decode([&stream[..]]), (frames.to_vec(), None, false), "its parts are to come");
     let ones = vec![Body(vec![b'a'; PART_LEN_MAX / BUNDLE_MAX].into()); BUNDLE_MAX];
-    let first = Message { size: ones[0].len() as u64, body: ones[0].clone(), ..message };
+    let first = Message { size: ones[0].len() as u64, body: ones[0].clone(), ..message.clone() };
     let most = Bundle { first, others: ones[1..].iter().collect() };
     let frames = [FromServer::deliver(u64::MAX, &most)];
     let stream = encoded(&frames);
@@ -277,4 +368,28 @@ fn the_largest_of_everything_fits_a_frame() {
     assert_eq!(decode([&stream[..]]), (frames.to_vec(), None, true));
     let processed = [FromClient::Processed(vec![Span::one(u64::MAX - 1); SPANS_MAX])];
     assert_eq!(decode([&encoded(&processed)[..]]), (processed.to_vec(), None, true));
+    let note = Note::new(Body(vec![b'a'; NOTE_LEN_MAX].into())).unwrap();
+    let (user, id) = (name.parse().unwrap(), id());
+    let standing = Standing { user, state: State::Refused, time_ms: u64::MAX, note: Some(note) };
+    let bare = Standing { note: None, ..standing.clone() };
+    let mut standings = vec![bare; STANDINGS_MAX - 1];
+    standings.push(standing);
+    let kept = Kept {
+        drawer: Drawer::Later,
+        number: u64::MAX,
+        id,
+        from: name.parse().unwrap(),
+        to: Target::Room(name.parse().unwrap()),
+        time_ms: u64::MAX,
+        at_ms: u64::MAX,
+        attempts: u32::MAX,
+        reason: Note::new(Body(vec![b'a'; REASON_LEN_MAX].into())).unwrap(),
+        headers: message.headers,
+        size: u64::MAX,
+        body: Body(vec![b'a'; KEPT_LEN_MAX].into()),
+    };
+    let frames = [FromServer::Watched { id, standings, more: true }, FromServer::Kept(kept)];
+    let stream = encoded(&frames);
+    assert!(split(&stream).iter().all(|frame| frame.len() <= PREFIX_LEN + FRAME_LEN_MAX));
+    assert_eq!(decode([&stream[..]]), (frames.to_vec(), None, true));
 }

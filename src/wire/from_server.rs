@@ -1,166 +1,13 @@
-//! What client and server say to each other. The order of variants and fields is the wire format.
+//! What the server says to a client. The order of variants and fields is the wire format.
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::bundle::{Bundle, Others, Span};
-use super::codec::{Frame, PART_LEN_MAX, Piece};
-use super::id::{JoinCode, MsgId, RoomName, Target, UserId};
+use super::bundle::{Bundle, Others};
+use super::codec::{Frame, Piece};
+use super::id::{MsgId, RoomName, Target, UserId};
 use super::message::{Body, Headers, Message, Seq};
 use super::refusal::Refusal;
-use super::standing::{Drawer, Kept, Note, STANDINGS_MAX, Standing, Start};
-
-/// Most spans of deliveries that one [`FromClient::Processed`] can report.
-pub const SPANS_MAX: usize = 2048;
-
-/// Most parts of bodies, first ones not counted, that either side may have sent on a link beyond
-/// what the other has asked for by `More`.
-pub const PARTS_AHEAD_MAX: u32 = 64;
-
-/// A frame from client to server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum FromClient {
-    /// Who I am. The first frame, once.
-    Hello {
-        /// The id to act as.
-        id: UserId,
-        /// Claim the id if nobody has it; otherwise it must be this key's already.
-        claim: bool,
-        /// Proof of being invited, where the server wants one.
-        code: Option<JoinCode>,
-    },
-    /// Take this message.
-    Send {
-        /// Its id; sending the same id again is answered, not stored again. Those behind have the
-        /// ids behind.
-        id: MsgId,
-        /// Where it goes.
-        to: Target,
-        /// What is said about it.
-        headers: Headers,
-        /// Bytes of the whole body.
-        size: u64,
-        /// The body, or of a long one the first part.
-        body: Body,
-        /// Messages behind it that are like it.
-        others: Others,
-    },
-    /// The next bytes of the body begun by the last `Send` or `Pass`.
-    Part(Body),
-    /// Deliver what waits for me and what comes, at most this much of it unsettled at a time.
-    Attach {
-        /// Window in messages, at least 1.
-        messages: u32,
-        /// Window in bytes; one message larger than it is still delivered, alone.
-        bytes: u64,
-        /// Where to begin.
-        start: Start,
-        /// Split what comes with the other readers of my id that say so: each message to one of us,
-        /// to another when that one goes.
-        share: bool,
-    },
-    /// These deliveries of this link have been dealt with.
-    Processed(#[serde(deserialize_with = "bounded_spans")] Vec<Span>),
-    /// Make me a member of a room.
-    Enter(RoomName),
-    /// End my membership of a room.
-    Leave(RoomName),
-    /// Pass this message on to those who read now; it is neither stored nor repeated.
-    Pass {
-        /// Its id.
-        id: MsgId,
-        /// Where it goes.
-        to: Target,
-        /// What is said about it.
-        headers: Headers,
-        /// Bytes of the whole body.
-        size: u64,
-        /// The body, or of a long one the first part.
-        body: Body,
-        /// Messages behind it that are like it.
-        others: Others,
-    },
-    /// So many messages more that were passed to me, in their order, have been dealt with.
-    Took {
-        /// How many.
-        count: u32,
-    },
-    /// The body under way ends here, and its message is not sent.
-    Cut,
-    /// So many parts of bodies more may come.
-    More {
-        /// How many.
-        parts: u32,
-    },
-    /// These deliveries of this link are not for this reader: they stay as they are, for others,
-    /// and take no place in the window any more.
-    Skipped(#[serde(deserialize_with = "bounded_spans")] Vec<Span>),
-    /// This delivery of this link has been dealt with, and here is what its sender hears of it.
-    Answered {
-        /// Which.
-        seq: Seq,
-        /// The answer.
-        reply: Note,
-    },
-    /// This delivery of this link is refused for good: it goes to the dead letters.
-    Rejected {
-        /// Which.
-        seq: Seq,
-        /// How often it was tried.
-        attempts: u32,
-        /// Why. The sender hears it.
-        reason: Note,
-    },
-    /// Say how far a message of mine has come with each of its recipients, in pages, and then all
-    /// that changes. Asked for again with `after` until the last page has come.
-    Watch {
-        /// The message.
-        id: MsgId,
-        /// Where it went.
-        to: Target,
-        /// Begin behind this recipient.
-        after: Option<UserId>,
-    },
-    /// Say no more of it.
-    Unwatch {
-        /// The message.
-        id: MsgId,
-    },
-    /// Keep this message, and send it at that time as if it came then.
-    Later {
-        /// When, in milliseconds since 1970.
-        due_ms: u64,
-        /// Its id.
-        id: MsgId,
-        /// Where it goes.
-        to: Target,
-        /// What is said about it.
-        headers: Headers,
-        /// All of the body, at most [`PART_LEN_MAX`](super::PART_LEN_MAX) bytes.
-        #[serde(deserialize_with = "bounded_body")]
-        body: Body,
-    },
-    /// Show what is in a drawer of mine, a page of it.
-    Look {
-        /// Which.
-        drawer: Drawer,
-        /// Begin behind this one; 0 for the first.
-        after: u64,
-    },
-    /// Take messages out of a drawer of mine.
-    Take {
-        /// Which.
-        drawer: Drawer,
-        /// The message; `None`: all of them.
-        id: Option<MsgId>,
-        /// Put it back among what waits for me, or, before its time, send it; otherwise it is gone.
-        back: bool,
-    },
-    /// All that came before the `Ping` of this number has come.
-    Pong {
-        /// Of the `Ping`.
-        number: u64,
-    },
-}
+use super::standing::{Drawer, Kept, STANDINGS_MAX, Standing};
 
 /// A frame from server to client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -361,52 +208,17 @@ impl FromServer {
     }
 }
 
-impl Frame for FromClient {
-    fn piece(&self) -> Piece {
-        match self {
-            Self::Send { size, body, others, .. } | Self::Pass { size, body, others, .. } => {
-                head(*size, body, others)
-            }
-            Self::Part(body) => Piece::Part(body.len()),
-            Self::Cut => Piece::Cut,
-            _ => Piece::None,
-        }
-    }
-}
-
 impl Frame for FromServer {
     fn piece(&self) -> Piece {
         match self {
             Self::Deliver { size, body, others, .. } | Self::Pass { size, body, others, .. } => {
-                head(*size, body, others)
+                Piece::head(*size, body, others)
             }
             Self::Part(body) => Piece::Part(body.len()),
             Self::Cut => Piece::Cut,
             _ => Piece::None,
         }
     }
-}
-
-fn head(size: u64, body: &Body, others: &Others) -> Piece {
-    let longest = others.longest().max(size);
-    Piece::Head { size, len: body.len(), behind: others.behind(), longest }
-}
-
-fn bounded_spans<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Span>, D::Error> {
-    let spans = Vec::<Span>::deserialize(deserializer)?;
-    let sound = |span: &Span| span.first <= span.last && span.last < Seq::MAX;
-    if spans.len() > SPANS_MAX || !spans.iter().all(sound) {
-        return Err(de::Error::custom("too many, or the wrong way round"));
-    }
-    Ok(spans)
-}
-
-fn bounded_body<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Body, D::Error> {
-    let body = Body::deserialize(deserializer)?;
-    if body.len() > PART_LEN_MAX {
-        return Err(de::Error::custom("longer than a part"));
-    }
-    Ok(body)
 }
 
 fn bounded_standings<'de, D: Deserializer<'de>>(

@@ -1,0 +1,62 @@
+//! What a reader is given of its logs.
+
+use crate::wire::{Seq, Target};
+
+use super::Record;
+
+/// Why there is no part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// Its message was removed.
+    Removed,
+    /// The stored bytes do not match their checksum.
+    Rotten,
+}
+
+/// A stretch of several logs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Ascending by seq.
+    pub items: Vec<Item>,
+    /// These logs have been looked at up to here: the seq of the last item where a limit cut the
+    /// page, otherwise the last seq given out when the page was read.
+    pub through: Seq,
+    /// No limit cut it: the logs hold nothing more up to `through`.
+    pub complete: bool,
+}
+
+/// One thing a reader meets in a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// Messages.
+    Messages(Record),
+    /// Messages were removed unread by quota or age: all of this log up to this place. Comes before
+    /// the log's messages, only if the place is behind where reading started.
+    Removed {
+        /// The log.
+        log: Target,
+        /// The seq of the last one removed.
+        seq: Seq,
+        /// Its ordinal.
+        ordinal: u64,
+    },
+    /// The stored bytes do not match their checksum; they are not handed out.
+    Rotten {
+        /// The log.
+        log: Target,
+        /// The seq of the message.
+        seq: Seq,
+        /// Its ordinal.
+        ordinal: u64,
+    },
+}
+
+impl Item {
+    /// The last place of it in the order of all messages.
+    pub fn last(&self) -> Seq {
+        match self {
+            Self::Messages(record) => record.span().last,
+            Self::Removed { seq, .. } | Self::Rotten { seq, .. } => *seq,
+        }
+    }
+}
