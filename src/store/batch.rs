@@ -16,8 +16,8 @@ use super::run::{self, Run, drop_oldest};
 use super::sql::{Num, cursor, execute, first, num, unencodable};
 use super::sweep;
 use super::tail::Tail;
-use crate::durable::{Cursor, Outcome, Quotas, Upload, Write};
-use crate::wire::{Bundle, JoinCode, Message, Pin, RoomName, Seq, Target, UserId};
+use crate::durable::{Cursor, Outcome, Quotas, Upload, Verdict, Write};
+use crate::wire::{Bundle, JoinCode, Message, Pin, Seq, Target, UserId};
 
 /// Most loose parts that go with a transaction, besides two for each that it brings.
 const REMOVED_EACH: u64 = 16;
@@ -26,7 +26,7 @@ const REMOVED_EACH: u64 = 16;
 pub(super) struct Batch<'a> {
     pub(super) db: &'a Connection,
     pub(super) quotas: &'a Quotas,
-    names: &'a mut Names,
+    pub(super) names: &'a mut Names,
     sweep_after: &'a mut Seq,
     pub(super) tail: &'a mut Tail,
     /// The newest run of each log that has new messages.
@@ -64,8 +64,8 @@ impl<'a> Batch<'a> {
                 parts::put(self.db, *upload, body).map(|()| Outcome::Kept)
             }
             Write::Discard { upload } => parts::discard(self.db, *upload).map(|()| Outcome::Kept),
-            Write::Settle { user, log, cursor, messages, bytes, .. } => {
-                self.settle(user, log, cursor, *messages, *bytes)?;
+            Write::Settle { user, log, cursor, messages, bytes, verdicts } => {
+                self.settle(user, log, cursor, (*messages, *bytes), verdicts)?;
                 Ok(Outcome::Settled)
             }
             Write::Enter { user, room } => self.enter(user, room),
@@ -227,17 +227,21 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Notes how far a cursor is to move; of a user or log that is not there, nothing.
+    /// Notes how far a cursor is to move, by so many messages and bytes, and what was said of them;
+    /// of a user or log that is not there, nothing.
     pub(super) fn settle(
         &mut self,
         user: &UserId,
         target: &Target,
         cursor: &Cursor,
-        messages: u64,
-        bytes: u64,
+        (messages, bytes): (u64, u64),
+        verdicts: &[(Seq, Verdict, u64)],
     ) -> rusqlite::Result<()> {
         let (user, no) = (self.names.user(self.db, user)?, self.names.log(self.db, target)?);
         let (Some(user), Some(no)) = (user, no) else { return Ok(()) };
+        if !verdicts.is_empty() {
+            self.judge(user, (no, target), verdicts)?;
+        }
         if no > 0 {
             let log = self.tail.change(self.db, no)?;
             log.keep_less(messages, bytes);
@@ -253,51 +257,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    fn enter(&mut self, user: &UserId, room: &RoomName) -> rusqlite::Result<Outcome> {
-        self.write_cursors()?;
-        let Some(user) = self.names.user(self.db, user)? else {
-            return Ok(Outcome::UnknownTarget);
-        };
-        let known = self.names.room(self.db, room)?;
-        if let Some(no) = known
-            && let Some(cursor) = cursor(self.db, user, no)?
-        {
-            return Ok(Outcome::Member { changed: false, cursor });
-        }
-        const COUNT: &str = "SELECT count(*) FROM cursor WHERE user = ?1 AND log < 0";
-        let rooms = first(self.db, COUNT, [user], |row| num(row, 0))?.unwrap_or(0);
-        if rooms >= self.quotas.memberships_max {
-            return Ok(Outcome::Full);
-        }
-        let no = match known {
-            Some(no) => no,
-            None if self.highest("SELECT max(no) FROM room")? >= self.quotas.rooms_max => {
-                return Ok(Outcome::Full);
-            }
-            None => {
-                execute(self.db, "INSERT INTO room (name) VALUES (?1)", [room.as_str()])?;
-                -self.db.last_insert_rowid()
-            }
-        };
-        let log = self.tail.log(self.db, no)?;
-        let cursor = Cursor { through: log.last_seq, ordinal: log.last_ordinal, above: Vec::new() };
-        put_cursor(self.db, user, no, &cursor)?;
-        Ok(Outcome::Member { changed: true, cursor })
-    }
-
-    fn leave(&mut self, user: &UserId, room: &RoomName) -> rusqlite::Result<Outcome> {
-        self.write_cursors()?;
-        let (user, no) = (self.names.user(self.db, user)?, self.names.room(self.db, room)?);
-        let gone = match (user, no) {
-            (Some(user), Some(no)) => {
-                execute(self.db, "DELETE FROM cursor WHERE user = ?1 AND log = ?2", (user, no))?
-            }
-            _ => 0,
-        };
-        Ok(Outcome::Member { changed: gone > 0, cursor: Cursor::default() })
-    }
-
-    fn write_cursors(&mut self) -> rusqlite::Result<()> {
+    pub(super) fn write_cursors(&mut self) -> rusqlite::Result<()> {
         for ((user, no), wanted) in std::mem::take(&mut self.cursors) {
             let before = match cursor(self.db, user, no)? {
                 None if no < 0 => continue, // no member any more
@@ -311,7 +271,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    fn highest(&self, sql: &str) -> rusqlite::Result<u64> {
+    pub(super) fn highest(&self, sql: &str) -> rusqlite::Result<u64> {
         let highest = first(self.db, sql, (), |row| row.get::<_, Option<Num>>(0))?;
         Ok(highest.flatten().map_or(0, |Num(number)| number))
     }
@@ -339,7 +299,12 @@ pub(super) fn since(db: &Connection, user: i64) -> rusqlite::Result<Cursor> {
     Ok(Cursor { through, ordinal, above: Vec::new() })
 }
 
-fn put_cursor(db: &Connection, user: i64, no: i64, cursor: &Cursor) -> rusqlite::Result<()> {
+pub(super) fn put_cursor(
+    db: &Connection,
+    user: i64,
+    no: i64,
+    cursor: &Cursor,
+) -> rusqlite::Result<()> {
     const SQL: &str = "INSERT OR REPLACE INTO cursor (user, log, through, ordinal, above) \
         VALUES (?1, ?2, ?3, ?4, ?5)";
     let above = record::encode_above(&cursor.above).map_err(unencodable)?;

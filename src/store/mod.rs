@@ -11,13 +11,18 @@
 //!   its file.
 //! - `reader`: the thread; pages.
 //! - `run`: the messages of one log that one batch brings, as one row. `record`: as bytes, with
-//!   checksums. `parts`: long bodies. `sent`: the ids that a duplicate is known by.
+//!   checksums. `parts`: long bodies. `sent`, `keyed`: the ids that a duplicate is known by.
+//! - `verdicts`: what readers said of messages. `members`: of rooms. `standings`: how far a message
+//!   has come. `find`: where it stands.
 //! - `tail`: what the newest runs say and no other table does yet.
 //! - `names`, `sql`: small helpers.
 
 mod batch;
 mod file;
+mod find;
 mod joined;
+mod keyed;
+mod members;
 mod names;
 mod parts;
 mod reader;
@@ -25,8 +30,10 @@ mod record;
 mod run;
 mod sent;
 mod sql;
+mod standings;
 mod sweep;
 mod tail;
+mod verdicts;
 mod wal;
 mod writer;
 

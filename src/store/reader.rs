@@ -5,7 +5,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use rusqlite::types::Type;
 use rusqlite::{Connection, Error};
 
 use super::batch::{owner, since};
@@ -14,10 +13,11 @@ use super::names::{ALL, Names};
 use super::parts;
 use super::record::{self, Entry, Rot};
 use super::run::{self, Piece, Stored};
-use super::sql::{Num, cursor, cursor_at, first, num};
+use super::sql::{Num, cursor, cursor_at, first, name, num};
+use super::standings;
 use super::{Done, Report, StoreError};
 use crate::durable::{Cursor, Found, Item, Page, Read, Record, Ticket};
-use crate::wire::{Message, RoomName, Seq, Target, UserId};
+use crate::wire::{Message, Seq, Target, UserId};
 
 /// When so many messages of one log are known no more of its runs are looked at.
 const AHEAD: usize = 32;
@@ -43,8 +43,11 @@ fn answer(db: &Connection, names: &mut Names, read: &Read) -> rusqlite::Result<F
         Read::Target { to } => Found::Target(names.log(db, to)?.is_some()),
         Read::Mailbox { user } => Found::Mailbox(mailbox(db, names, user)?),
         Read::Begin { .. } => Found::Begin(None),
-        Read::Sent { .. } => Found::Sent(None),
-        Read::Standings { .. } => Found::Standings(Vec::new(), false),
+        Read::Sent { to, id, from } => Found::Sent(standings::sent(db, names, to, (*id, from))?),
+        Read::Standings { to, seq, from, after } => {
+            let (page, more) = standings::page(db, names, (to, *seq), from, after.as_ref())?;
+            Found::Standings(page, more)
+        }
         Read::Drawer { .. } => Found::Drawer(Vec::new(), false),
         Read::Part { at } => Found::Part(parts::read(db, *at)?),
         Read::Page { logs, reader, messages, bytes } => {
@@ -83,11 +86,8 @@ fn mailbox(
     const SQL: &str = "SELECT name, through, ordinal, above FROM cursor \
         JOIN room ON room.no = -cursor.log WHERE user = ?1 AND log < 0 ORDER BY name";
     let mut statement = db.prepare_cached(SQL)?;
-    let rooms = statement.query_map([no], |row| {
-        let name = row.get_ref(0)?.as_str()?.parse::<RoomName>();
-        let wrong = |cause| Error::FromSqlConversionFailure(0, Type::Text, Box::new(cause));
-        Ok((Target::Room(name.map_err(wrong)?), cursor_at(row, 1)?))
-    })?;
+    let rooms =
+        statement.query_map([no], |row| Ok((Target::Room(name(row, 0)?), cursor_at(row, 1)?)))?;
     for room in rooms {
         logs.push(room?);
     }
@@ -95,7 +95,7 @@ fn mailbox(
 }
 
 /// Seq and ordinal up to which a log was removed unread.
-fn removed(db: &Connection, no: i64) -> rusqlite::Result<(Seq, u64)> {
+pub(super) fn removed(db: &Connection, no: i64) -> rusqlite::Result<(Seq, u64)> {
     const SQL: &str = "SELECT removed_seq, removed_ordinal FROM log WHERE no = ?1";
     let found = first(db, SQL, [no], |row| Ok((num(row, 0)?, num(row, 1)?)))?;
     Ok(found.unwrap_or_default())

@@ -1,10 +1,13 @@
 //! Small things that every statement needs.
 
+use std::str::FromStr;
+
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Type, ValueRef};
 use rusqlite::{Connection, Error, ErrorCode, OptionalExtension, Params, Row, ffi};
 
 use super::record;
-use crate::durable::Cursor;
+use crate::durable::{Cursor, Stretch};
+use crate::wire::{BadName, Seq};
 
 /// An unsigned number in SQLite's signed columns. What does not fit is cut to the largest that
 /// does, which keeps comparisons right; numbers given by the store never come near.
@@ -27,6 +30,12 @@ impl FromSql for Num {
 /// The unsigned number in a column.
 pub(super) fn num(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     row.get::<_, Num>(column).map(|Num(number)| number)
+}
+
+/// The name in a column.
+pub(super) fn name<T: FromStr<Err = BadName>>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let wrong = |cause| Error::FromSqlConversionFailure(column, Type::Text, Box::new(cause));
+    row.get_ref(column)?.as_str()?.parse().map_err(wrong)
 }
 
 /// Carries out a statement, which stays prepared. Returns the number of rows changed.
@@ -56,6 +65,12 @@ pub(super) fn cursor_at(row: &Row<'_>, column: usize) -> rusqlite::Result<Cursor
     let above = record::decode_above(bytes)
         .map_err(|cause| Error::FromSqlConversionFailure(column + 2, Type::Blob, cause.into()))?;
     Ok(Cursor { through: num(row, column)?, ordinal: num(row, column + 1)?, above })
+}
+
+/// Whether a cursor has the message at a seq of its log behind it.
+pub(super) fn is_past(cursor: &Cursor, seq: Seq) -> bool {
+    let within = |stretch: &Stretch| (stretch.span.first..=stretch.span.last).contains(&seq);
+    seq <= cursor.through || cursor.above.iter().any(within)
 }
 
 /// What does not become bytes, as an error of the statement that wanted them.

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use super::batch::Batch;
+use super::keyed;
 use super::names::ALL;
 use super::run::Stored;
-use super::sql::{Num, cursor, execute, first, num};
-use crate::durable::{Cursor, Quotas, Stretch};
+use super::sql::{Num, cursor, execute, first, is_past, num};
+use super::verdicts;
+use crate::durable::{Cursor, Quotas};
 use crate::wire::Seq;
 
 /// When so many messages have been looked at a sweep ends with their run.
@@ -28,11 +30,7 @@ enum Readers {
 impl Readers {
     fn are_past(&self, seq: Seq) -> bool {
         match self {
-            Self::Owner(Cursor { through, above, .. }) => {
-                let within =
-                    |stretch: &Stretch| (stretch.span.first..=stretch.span.last).contains(&seq);
-                seq <= *through || above.iter().any(within)
-            }
+            Self::Owner(cursor) => is_past(cursor, seq),
             Self::Slowest(through) => seq <= *through,
             Self::Everyone => false,
         }
@@ -47,7 +45,9 @@ pub(super) fn sweep(
     now_ms: u64,
 ) -> rusqlite::Result<(Seq, bool)> {
     let oldest_ms = now_ms.saturating_sub(batch.quotas.duplicate_window_ms);
-    let forgotten = batch.tail.forget(batch.db, oldest_ms)?;
+    let forgotten = batch.tail.forget(batch.db, oldest_ms)?
+        | keyed::forget(batch.db, oldest_ms)?
+        | verdicts::forget(batch.db, now_ms)?;
     execute(batch.db, "DELETE FROM code WHERE expires_ms <= ?1", [Num(now_ms)])?;
 
     let (examined, whole) = examine(batch, after)?;

@@ -14,7 +14,7 @@ use super::sql::{is_full, num};
 use super::tail::Tail;
 use super::wal::Wal;
 use super::{Done, Report, StoreError};
-use crate::durable::{Cursor, Outcome, Quotas, Ticket, Upload, Write};
+use crate::durable::{Cursor, Outcome, Quotas, Ticket, Upload, Verdict, Write};
 use crate::wire::{Seq, Target, UserId};
 
 type Answers = Vec<(Ticket, Outcome)>;
@@ -49,12 +49,13 @@ pub(super) struct Writer {
     _lock: Lock,
 }
 
-/// Moves of one cursor, added up.
+/// Moves of one cursor, added up, and what was said meanwhile.
 #[derive(Default)]
 struct Waiting {
     cursor: Cursor,
     messages: u64,
     bytes: u64,
+    verdicts: Vec<(Seq, Verdict, u64)>,
     tickets: Vec<Ticket>,
 }
 
@@ -166,13 +167,14 @@ impl Writer {
         let mut sweeps = Vec::new();
         for (ticket, write) in batch {
             match write {
-                Write::Settle { user, log, cursor, messages, bytes, .. } => {
+                Write::Settle { user, log, cursor, messages, bytes, verdicts } => {
                     let waiting = self.waiting.entry((user, log)).or_default();
                     if cursor.through >= waiting.cursor.through {
                         waiting.cursor = cursor;
                     }
                     waiting.messages = waiting.messages.saturating_add(messages);
                     waiting.bytes = waiting.bytes.saturating_add(bytes);
+                    waiting.verdicts.extend(verdicts);
                     waiting.tickets.push(ticket);
                 }
                 Write::Sweep { .. } => sweeps.push((ticket, write)),
@@ -260,8 +262,9 @@ impl Writer {
             transaction.write(&Write::Discard { upload })?;
         }
         if and == And::Waiting {
-            for ((user, log), Waiting { cursor, messages, bytes, tickets }) in waiting {
-                transaction.settle(user, log, cursor, *messages, *bytes)?;
+            for ((user, log), waiting) in waiting {
+                let Waiting { cursor, messages, bytes, verdicts, tickets } = waiting;
+                transaction.settle(user, log, cursor, (*messages, *bytes), verdicts)?;
                 answers.extend(tickets.iter().map(|&ticket| (ticket, Outcome::Settled)));
             }
         }

@@ -8,6 +8,7 @@ mod pages;
 mod parts;
 mod room;
 mod runs;
+mod standings;
 mod sweeping;
 mod tail;
 mod uploads;

@@ -1,0 +1,104 @@
+//! Where a message of a log stands: found by its seq, its id, or its time.
+
+use rusqlite::Connection;
+
+use super::record::{self, Long};
+use super::run::{self, Stored};
+use super::sql::{Num, first, num};
+use crate::wire::{Message, MsgId, Seq, Target};
+
+/// With so many messages behind it, or a little more, a message is not found by its id any more.
+const BEHIND_MAX: u64 = 1 << 17;
+/// A message is stored at most so long before the time that its id tells: ids that are further
+/// ahead are refused, and clocks are set back by less.
+const AHEAD_MS_MAX: u64 = 2 * 24 * 60 * 60 * 1000;
+
+/// A message with a name for where its body is, if that is long; it has no body itself then.
+pub(super) type Whole = (Message, Option<Long>);
+
+/// The run in which a message of a log stands, if it stands anywhere.
+fn run_of(db: &Connection, no: i64, seq: Seq) -> rusqlite::Result<Option<Stored>> {
+    const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \
+        head FROM run WHERE log = ?1 AND last >= ?2 ORDER BY last LIMIT 1";
+    first(db, SQL, (no, Num(seq)), Stored::at)
+}
+
+/// When the message at a seq was taken.
+pub(super) fn time(db: &Connection, no: i64, seq: Seq) -> rusqlite::Result<Option<u64>> {
+    let Some(Stored { head: Ok(head), .. }) = run_of(db, no, seq)? else { return Ok(None) };
+    let entry = head.entries.iter().find(|entry| entry.seq == seq);
+    Ok(entry.map(|entry| entry.time_ms))
+}
+
+/// The message at a seq, unless it is not there, or damaged.
+pub(super) fn message(
+    db: &Connection,
+    (no, log): (i64, &Target),
+    seq: Seq,
+) -> rusqlite::Result<Option<Whole>> {
+    let Some(run) = run_of(db, no, seq)? else { return Ok(None) };
+    let read = match &run.head {
+        Err(rot) => Err(*rot),
+        Ok(head) => {
+            let found = head.spans().find(|(entry, _)| entry.seq == seq);
+            let Some((entry, span)) = found else { return Ok(None) };
+            let records = run::records(db, run.place.last)?;
+            let (record, from) = (records.get(span).unwrap_or_default(), head.sender(entry).1);
+            record::decode(entry, from.clone(), log.clone(), record)
+                .map(|message| (message, entry.long))
+        }
+    };
+    if let Err(rot) = &read {
+        tracing::error!(%log, seq, "what is stored is damaged: {rot}");
+    }
+    Ok(read.ok())
+}
+
+/// Seq of the newest message of this id in a log, from this sender if one is named, and taken about
+/// `made_ms` or later.
+///
+/// Looks at the heads of the log's runs from the newest on, about a microsecond for each: until it
+/// is found, to those of two days before `made_ms`, and to [`BEHIND_MAX`] messages.
+pub(super) fn by_id(
+    db: &Connection,
+    no: i64,
+    id: MsgId,
+    sender: Option<i64>,
+    made_ms: u64,
+) -> rusqlite::Result<Option<Seq>> {
+    const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \
+        head, instr(head, ?2) FROM run WHERE log = ?1 ORDER BY last DESC";
+    let mut statement = db.prepare_cached(SQL)?;
+    let mut rows = statement.query((no, id.as_bytes()))?;
+    let mut behind = 0;
+    while let Some(row) = rows.next()? {
+        if behind > BEHIND_MAX || num(row, 5)?.saturating_add(AHEAD_MS_MAX) < made_ms {
+            break;
+        }
+        behind += num(row, 3)?;
+        // Most heads do not have these bytes, and are not looked at further.
+        if num(row, 9)? == 0 {
+            continue;
+        }
+        let Ok(head) = Stored::at(row)?.head else { continue };
+        let mut newest_first = head.entries.iter().rev();
+        let found = newest_first.find(|entry| {
+            entry.id() == id && sender.is_none_or(|sender| head.sender(entry).0 == sender)
+        });
+        if let Some(entry) = found {
+            return Ok(Some(entry.seq));
+        }
+    }
+    Ok(None)
+}
+
+/// Seq of the first message of a log that was taken at this time or later.
+///
+/// Clocks may be set, so all runs are looked at until there is one: about a microsecond for each.
+pub(super) fn since(db: &Connection, no: i64, time_ms: u64) -> rusqlite::Result<Option<Seq>> {
+    const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \
+        head FROM run WHERE log = ?1 AND time_ms >= ?2 ORDER BY last LIMIT 1";
+    let Some(run) = first(db, SQL, (no, Num(time_ms)), Stored::at)? else { return Ok(None) };
+    let first = run.pieces(0).find(|piece| piece.time_ms >= time_ms);
+    Ok(first.map(|piece| piece.seq))
+}

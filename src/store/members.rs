@@ -1,0 +1,82 @@
+//! Who is in which room, and since when.
+//!
+//! The row of a member's cursor is the membership; `member` beside it has the members of a room in
+//! the order of their ids, so that a page of them costs no more than it shows.
+
+use rusqlite::Connection;
+
+use super::batch::{Batch, put_cursor};
+use super::names::ALL;
+use super::sql::{Num, cursor, execute, first, name, num};
+use crate::durable::{Cursor, Outcome};
+use crate::wire::{RoomName, Seq, UserId};
+
+impl Batch<'_> {
+    pub(super) fn enter(&mut self, id: &UserId, room: &RoomName) -> rusqlite::Result<Outcome> {
+        self.write_cursors()?;
+        let Some(user) = self.names.user(self.db, id)? else {
+            return Ok(Outcome::UnknownTarget);
+        };
+        let known = self.names.room(self.db, room)?;
+        if let Some(no) = known
+            && let Some(cursor) = cursor(self.db, user, no)?
+        {
+            return Ok(Outcome::Member { changed: false, cursor });
+        }
+        const COUNT: &str = "SELECT count(*) FROM cursor WHERE user = ?1 AND log < 0";
+        let rooms = first(self.db, COUNT, [user], |row| num(row, 0))?.unwrap_or(0);
+        if rooms >= self.quotas.memberships_max {
+            return Ok(Outcome::Full);
+        }
+        let no = match known {
+            Some(no) => no,
+            None if self.highest("SELECT max(no) FROM room")? >= self.quotas.rooms_max => {
+                return Ok(Outcome::Full);
+            }
+            None => {
+                execute(self.db, "INSERT INTO room (name) VALUES (?1)", [room.as_str()])?;
+                -self.db.last_insert_rowid()
+            }
+        };
+        let log = self.tail.log(self.db, no)?;
+        let cursor = Cursor { through: log.last_seq, ordinal: log.last_ordinal, above: Vec::new() };
+        put_cursor(self.db, user, no, &cursor)?;
+        const ADD: &str = "INSERT INTO member (log, id, user, since) VALUES (?1, ?2, ?3, ?4)";
+        execute(self.db, ADD, (no, id.as_str(), user, Num(log.last_seq)))?;
+        Ok(Outcome::Member { changed: true, cursor })
+    }
+
+    pub(super) fn leave(&mut self, id: &UserId, room: &RoomName) -> rusqlite::Result<Outcome> {
+        self.write_cursors()?;
+        let (user, no) = (self.names.user(self.db, id)?, self.names.room(self.db, room)?);
+        let gone = match (user, no) {
+            (Some(user), Some(no)) => {
+                const REMOVE: &str = "DELETE FROM member WHERE log = ?1 AND id = ?2";
+                execute(self.db, REMOVE, (no, id.as_str()))?;
+                execute(self.db, "DELETE FROM cursor WHERE user = ?1 AND log = ?2", (user, no))?
+            }
+            _ => 0,
+        };
+        Ok(Outcome::Member { changed: gone > 0, cursor: Cursor::default() })
+    }
+}
+
+/// Number and id of those who read the log of a room, or of `@all`, and did so already when the
+/// message at `seq` came: so many at most, in the order of their ids from behind `after` on, without
+/// its sender.
+pub(super) fn readers(
+    db: &Connection,
+    no: i64,
+    (seq, sender): (Seq, i64),
+    after: &str,
+    max: usize,
+) -> rusqlite::Result<Vec<(i64, UserId)>> {
+    const ROOM: &str = "SELECT user, id FROM member \
+        WHERE log = ?1 AND id > ?2 AND since < ?3 AND user <> ?4 ORDER BY id LIMIT ?5";
+    const EVERYONE: &str = "SELECT no, id FROM user \
+        WHERE ?1 = 0 AND id > ?2 AND since_seq < ?3 AND no <> ?4 ORDER BY id LIMIT ?5";
+    let mut statement = db.prepare_cached(if no == ALL { EVERYONE } else { ROOM })?;
+    let values = (no, after, Num(seq), sender, max as i64);
+    let rows = statement.query_map(values, |row| Ok((row.get(0)?, name(row, 1)?)))?;
+    rows.collect()
+}

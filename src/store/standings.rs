@@ -1,0 +1,103 @@
+//! How far a message has come with each of its recipients.
+
+use rusqlite::Connection;
+
+use super::batch::since;
+use super::find;
+use super::keyed;
+use super::members::readers;
+use super::names::{ALL, Names};
+use super::reader::removed;
+use super::sql::{cursor, is_past};
+use super::verdicts::{Said, said};
+use crate::wire::{MsgId, PART_LEN_MAX, STANDINGS_MAX, Seq, Standing, State, Target, UserId};
+
+/// The seq of a message in a log by its id and its sender.
+pub(super) fn sent(
+    db: &Connection,
+    names: &mut Names,
+    to: &Target,
+    (id, from): (MsgId, &UserId),
+) -> rusqlite::Result<Option<Seq>> {
+    let (Some(no), Some(sender)) = (names.log(db, to)?, names.user(db, from)?) else {
+        return Ok(None);
+    };
+    let made_ms = if id.is_keyed() {
+        // Noted when it was stored or scheduled, whichever it was not later than it is found.
+        keyed::time(db, id, sender)?.unwrap_or(0)
+    } else {
+        id.unix_ms()
+    };
+    let found = find::by_id(db, no, id, Some(sender), made_ms)?;
+    let (removed_seq, _) = removed(db, no)?;
+    Ok(found.filter(|seq| *seq > removed_seq))
+}
+
+/// A page of those for whom a message is, in the order of their ids, and whether there are more.
+pub(super) fn page(
+    db: &Connection,
+    names: &mut Names,
+    (to, seq): (&Target, Seq),
+    from: &UserId,
+    after: Option<&UserId>,
+) -> rusqlite::Result<(Vec<Standing>, bool)> {
+    let Some(no) = names.log(db, to)? else { return Ok(Default::default()) };
+    let sender = names.user(db, from)?.unwrap_or(0);
+    let mut readers = match to {
+        Target::User(owner) if after.is_some_and(|after| after >= owner) => Vec::new(),
+        Target::User(owner) => vec![(no, owner.clone())],
+        _ => {
+            let after = after.map_or("", UserId::as_str);
+            readers(db, no, (seq, sender), after, STANDINGS_MAX + 1)?
+        }
+    };
+    let mut more = readers.len() > STANDINGS_MAX;
+    readers.truncate(STANDINGS_MAX);
+    let message = Taken {
+        no,
+        seq,
+        time_ms: find::time(db, no, seq)?.unwrap_or(0),
+        removed: seq <= removed(db, no)?.0,
+    };
+    let (mut page, mut bytes) = (Vec::new(), 0);
+    for (reader, user) in readers {
+        let Said { state, time_ms, note } = message.with(db, reader)?;
+        bytes += note.as_ref().map_or(0, |note| note.body().len());
+        if bytes > PART_LEN_MAX && !page.is_empty() {
+            more = true;
+            break;
+        }
+        page.push(Standing { user, state, time_ms, note });
+    }
+    Ok((page, more))
+}
+
+/// A message as its log has it.
+struct Taken {
+    no: i64,
+    seq: Seq,
+    /// 0: not known any more.
+    time_ms: u64,
+    /// It was removed unread by those who had not processed it.
+    removed: bool,
+}
+
+impl Taken {
+    /// How far it has come with one of its readers.
+    fn with(&self, db: &Connection, reader: i64) -> rusqlite::Result<Said> {
+        let &Self { no, seq, time_ms, removed } = self;
+        if let Some(said) = said(db, (seq, reader))? {
+            return Ok(said);
+        }
+        let cursor = match cursor(db, reader, no)? {
+            None if no == ALL => since(db, reader)?,
+            cursor => cursor.unwrap_or_default(),
+        };
+        let (state, time_ms) = match is_past(&cursor, seq) {
+            true => (State::Processed, 0),
+            false if removed => (State::Gone, 0),
+            false => (State::Accepted, time_ms),
+        };
+        Ok(Said { state, time_ms, note: None })
+    }
+}

@@ -1,0 +1,102 @@
+//! What readers said of messages besides that they are dealt with: a row for each.
+//!
+//! The first word stands. Without a row the reader's cursor tells how far a message has come.
+
+use rusqlite::Connection;
+
+use super::batch::Batch;
+use super::names::ALL;
+use super::record::{Sum, sum_at};
+use super::sql::{Num, cursor, execute, first, num};
+use crate::durable::{Quotas, Verdict};
+use crate::wire::{Body, Note, Seq, State, Target};
+
+/// Most rows that are forgotten at a time.
+const FORGOTTEN_MAX: usize = 1024;
+
+/// What is said of a message to its sender.
+pub(super) struct Said {
+    pub(super) state: State,
+    pub(super) time_ms: u64,
+    pub(super) note: Option<Note>,
+}
+
+impl Batch<'_> {
+    /// Keeps what a user said of messages of a log; of those of a room that the user has left,
+    /// nothing.
+    pub(super) fn judge(
+        &mut self,
+        user: i64,
+        (no, log): (i64, &Target),
+        verdicts: &[(Seq, Verdict, u64)],
+    ) -> rusqlite::Result<()> {
+        if no < ALL && cursor(self.db, user, no)?.is_none() {
+            return Ok(());
+        }
+        for (seq, verdict, time_ms) in verdicts {
+            let until_ms = time_ms.saturating_add(keep_ms(no, self.quotas));
+            put(self.db, (*seq, user), verdict, *time_ms, until_ms)?;
+        }
+        Ok(())
+    }
+}
+
+/// How long a verdict is kept: as long as its message can be there. What is processed in a user's
+/// log is processed by all; rooms wait for others.
+fn keep_ms(no: i64, quotas: &Quotas) -> u64 {
+    let &Quotas { keep_processed_ms, keep_unprocessed_ms, .. } = quotas;
+    if no > ALL { keep_processed_ms } else { keep_processed_ms.max(keep_unprocessed_ms) }
+}
+
+/// Numbers in the table. In their order they are a format.
+const STATES: [State; 3] = [State::Processed, State::Refused, State::Gone];
+
+/// `false`: something was said before.
+fn put(
+    db: &Connection,
+    (seq, user): (Seq, i64),
+    verdict: &Verdict,
+    time_ms: u64,
+    until_ms: u64,
+) -> rusqlite::Result<bool> {
+    let (kind, note) = match verdict {
+        Verdict::Answered(note) => (0, &*note.body().0),
+        Verdict::Rejected { reason, .. } => (1, &*reason.body().0),
+        Verdict::Expired => (2, &[][..]),
+    };
+    const SQL: &str = "INSERT OR IGNORE INTO verdict \
+        (seq, user, kind, time_ms, until_ms, sum, note) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let sum = sum((seq, user), (kind, time_ms), note);
+    let row = (Num(seq), user, Num(kind), Num(time_ms), Num(until_ms), sum, note);
+    Ok(execute(db, SQL, row)? > 0)
+}
+
+/// What a user said of a message, if something is kept of it.
+pub(super) fn said(db: &Connection, (seq, user): (Seq, i64)) -> rusqlite::Result<Option<Said>> {
+    const SQL: &str = "SELECT kind, time_ms, sum, note FROM verdict WHERE seq = ?1 AND user = ?2";
+    let found = first(db, SQL, (Num(seq), user), |row| {
+        let (kind, time_ms) = (num(row, 0)?, num(row, 1)?);
+        let note = row.get_ref(3)?.as_blob()?;
+        let whole = row.get_ref(2)?.as_blob()? == sum((seq, user), (kind, time_ms), note);
+        let state = usize::try_from(kind).ok().and_then(|kind| STATES.get(kind)).copied();
+        let noted = Note::new(Body(note.to_vec().into())).ok();
+        let (Some(state), Some(note), true) = (state, noted, whole) else {
+            tracing::error!(seq, user, "what is stored of a verdict is damaged");
+            return Ok(None);
+        };
+        Ok(Some(Said { state, time_ms, note: (state != State::Gone).then_some(note) }))
+    })?;
+    Ok(found.flatten())
+}
+
+/// Forgets those that have been kept long enough, a bounded number of them; returns whether there
+/// may be more.
+pub(super) fn forget(db: &Connection, now_ms: u64) -> rusqlite::Result<bool> {
+    const SQL: &str = "DELETE FROM verdict WHERE no IN \
+        (SELECT no FROM verdict WHERE until_ms <= ?1 ORDER BY until_ms LIMIT ?2)";
+    Ok(execute(db, SQL, (Num(now_ms), FORGOTTEN_MAX as i64))? == FORGOTTEN_MAX)
+}
+
+fn sum((seq, user): (Seq, i64), (kind, time_ms): (u64, u64), note: &[u8]) -> Sum {
+    sum_at(&[seq, user.cast_unsigned(), kind, time_ms], note)
+}

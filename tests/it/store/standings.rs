@@ -1,0 +1,277 @@
+//! How far a message has come, and where it stands by its id.
+
+use bytes::Bytes;
+use qmsg::durable::{Cursor, Found, Outcome, Quotas, Read, Verdict, Write};
+use qmsg::wire::{Body, Message, MsgId, Note, PART_LEN_MAX, STANDINGS_MAX, Seq, Standing, State};
+use tempfile::TempDir;
+
+use super::{
+    DAY_MS, NOW_MS, Rig, append, claim, cursor, enter, leave, message, message_at, settle, sweep,
+    target,
+};
+
+/// When readers say something.
+const SAID_MS: u64 = NOW_MS + 1000;
+
+pub(super) fn note(text: &str) -> Note {
+    Note::new(Body(Bytes::copy_from_slice(text.as_bytes()))).unwrap()
+}
+
+pub(super) fn answered(text: &str) -> Verdict {
+    Verdict::Answered(note(text))
+}
+
+pub(super) fn rejected(attempts: u32, text: &str) -> Verdict {
+    Verdict::Rejected { attempts, reason: note(text) }
+}
+
+/// Processes everything up to a seq, and says something of some of it.
+pub(super) fn judge(user: &str, log: &str, through: Cursor, said: &[(Seq, Verdict)]) -> Write {
+    let mut write = settle(user, log, through, said.len() as u64, 0);
+    if let Write::Settle { verdicts, .. } = &mut write {
+        verdicts.extend(said.iter().map(|(seq, verdict)| (*seq, verdict.clone(), SAID_MS)));
+    }
+    write
+}
+
+pub(super) fn sent(rig: &mut Rig, to: &str, id: MsgId, from: &str) -> Option<Seq> {
+    match rig.read(Read::Sent { to: target(to), id, from: from.parse().unwrap() }) {
+        Found::Sent(seq) => seq,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn page(
+    rig: &mut Rig,
+    to: &str,
+    seq: Seq,
+    from: &str,
+    after: Option<&str>,
+) -> (Vec<Standing>, bool) {
+    let after = after.map(|after| after.parse().unwrap());
+    match rig.read(Read::Standings { to: target(to), seq, from: from.parse().unwrap(), after }) {
+        Found::Standings(page, more) => (page, more),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// All of it, whatever the pages.
+pub(super) fn standings(rig: &mut Rig, to: &str, seq: Seq, from: &str) -> Vec<Standing> {
+    let mut all: Vec<Standing> = Vec::new();
+    loop {
+        let after = all.last().map(|last| last.user.to_string());
+        let (more, goes_on) = page(rig, to, seq, from, after.as_deref());
+        assert!(!more.is_empty() || !goes_on);
+        all.extend(more);
+        if !goes_on {
+            return all;
+        }
+    }
+}
+
+fn stands(user: &str, state: State, time_ms: u64, said: Option<&str>) -> Standing {
+    Standing { user: user.parse().unwrap(), state, time_ms, note: said.map(note) }
+}
+
+fn waits(user: &str) -> Standing {
+    stands(user, State::Accepted, NOW_MS, None)
+}
+
+#[test]
+fn go_from_accepted_to_what_the_reader_said() {
+    let dir = TempDir::new().unwrap();
+    let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
+    rig.commit((1..=6).map(|n| append(message("alice", "bob", n, 9))).collect());
+    for seq in 1..=6 {
+        assert_eq!(standings(&mut rig, "bob", seq, "alice"), [waits("bob")]);
+    }
+    let said = [(2, answered("yes")), (3, rejected(5, "no")), (5, Verdict::Expired)];
+    let said = judge("bob", "bob", cursor(3, 3, &[5]), &said);
+    rig.one(said.clone());
+    let expected = || {
+        [
+            stands("bob", State::Processed, 0, None),
+            stands("bob", State::Processed, SAID_MS, Some("yes")),
+            stands("bob", State::Refused, SAID_MS, Some("no")),
+            waits("bob"),
+            stands("bob", State::Gone, SAID_MS, None),
+            waits("bob"),
+        ]
+    };
+    for _ in 0..2 {
+        for (seq, standing) in (1..).zip(expected()) {
+            assert_eq!(standings(&mut rig, "bob", seq, "alice"), [standing]);
+        }
+        // The first word stands.
+        rig.one(said.clone());
+        rig.one(judge("bob", "bob", cursor(3, 3, &[5]), &[(2, rejected(1, "after all"))]));
+        rig.store.close();
+        rig = Rig::open(dir.path(), Quotas::default());
+    }
+    assert_eq!(page(&mut rig, "bob", 2, "alice", Some("bob")), (vec![], false));
+    assert_eq!(page(&mut rig, "bob", 2, "alice", Some("al")).0.len(), 1);
+    assert_eq!(standings(&mut rig, "nobody", 1, "alice"), []);
+    assert_eq!(standings(&mut rig, "@void", 1, "alice"), []);
+    // In the own log even what one sent oneself is for oneself.
+    rig.one(append(message("bob", "bob", 7, 1)));
+    assert_eq!(standings(&mut rig, "bob", 7, "bob"), [waits("bob")]);
+}
+
+#[test]
+fn in_a_room_are_of_those_who_were_there() {
+    let dir = TempDir::new().unwrap();
+    let users = ["alice", "bob", "carol", "dave", "erin"];
+    let mut rig = Rig::with(&dir, Quotas::default(), &users);
+    rig.commit(["alice", "dave", "carol", "bob"].map(|user| enter(user, "ops")).into());
+    rig.commit(vec![
+        append(message("alice", "@ops", 1, 1)),
+        enter("erin", "ops"),
+        append(message("alice", "@ops", 2, 1)),
+        leave("dave", "ops"),
+        enter("dave", "ops"),
+        append(message("alice", "bob", 3, 1)),
+        append(message("alice", "@ops", 4, 1)),
+    ]);
+    rig.one(judge("bob", "@ops", cursor(1, 1, &[]), &[(1, answered("I"))]));
+    rig.one(judge("carol", "@ops", cursor(0, 0, &[2]), &[(2, rejected(1, "II"))]));
+    let of = |rig: &mut Rig, seq| standings(rig, "@ops", seq, "alice");
+    let carol = stands("carol", State::Refused, SAID_MS, Some("II"));
+    let expected = [
+        vec![stands("bob", State::Processed, SAID_MS, Some("I")), waits("carol")],
+        vec![waits("bob"), carol, waits("erin")],
+    ];
+    assert_eq!([of(&mut rig, 1), of(&mut rig, 2)], expected);
+    assert_eq!(of(&mut rig, 4), ["bob", "carol", "dave", "erin"].map(waits));
+    // Of one who has left nothing is kept any more.
+    rig.one(leave("carol", "ops"));
+    rig.one(judge("carol", "@ops", cursor(4, 3, &[]), &[(4, rejected(1, "too late"))]));
+    assert_eq!(of(&mut rig, 4), ["bob", "dave", "erin"].map(waits));
+    rig.one(enter("carol", "ops"));
+    assert_eq!(of(&mut rig, 4).len(), 3);
+    rig.one(append(message("bob", "@ops", 5, 1)));
+    let expected = ["alice", "carol", "dave", "erin"].map(waits);
+    assert_eq!(standings(&mut rig, "@ops", 5, "bob"), expected);
+}
+
+#[test]
+fn of_everyone_are_of_the_users_of_then() {
+    let dir = TempDir::new().unwrap();
+    let mut rig = Rig::with(&dir, Quotas::default(), &["carol", "alice", "bob"]);
+    rig.commit(vec![
+        append(message("alice", "@all", 1, 1)),
+        claim("abel"),
+        append(message("alice", "@all", 2, 1)),
+        settle("carol", "@all", cursor(1, 1, &[]), 1, 1),
+    ]);
+    let processed = stands("carol", State::Processed, 0, None);
+    assert_eq!(standings(&mut rig, "@all", 1, "alice"), [waits("bob"), processed]);
+    let expected = ["abel", "bob", "carol"].map(waits);
+    assert_eq!(standings(&mut rig, "@all", 2, "alice"), expected);
+}
+
+#[test]
+fn come_in_pages() {
+    let dir = TempDir::new().unwrap();
+    let users: Vec<_> = (0..200).map(|n| format!("user-{n:03}")).collect();
+    let mut rig = Rig::with(&dir, Quotas::default(), &["alice"]);
+    rig.commit(users.iter().map(|user| claim(user)).collect());
+    rig.commit(users.iter().rev().map(|user| enter(user, "ops")).collect());
+    rig.commit(vec![
+        append(message("alice", "@ops", 1, 1)),
+        append(message("alice", "@all", 2, 1)),
+    ]);
+    for (log, seq) in [("@ops", 1), ("@all", 2)] {
+        let (first, more) = page(&mut rig, log, seq, "alice", None);
+        assert_eq!((first.len(), more), (STANDINGS_MAX, true));
+        let all = standings(&mut rig, log, seq, "alice");
+        let expected: Vec<_> = users.iter().map(|user| waits(user)).collect();
+        assert_eq!(all, expected);
+    }
+    // Of long answers there are fewer on a page.
+    let long = "x".repeat(PART_LEN_MAX / 4);
+    let says = |user: &String| judge(user, "@ops", cursor(1, 1, &[]), &[(1, answered(&long))]);
+    rig.commit(users.iter().take(9).map(says).collect());
+    let (first, more) = page(&mut rig, "@ops", 1, "alice", None);
+    assert_eq!((first.len(), more), (4, true));
+    let (second, more) = page(&mut rig, "@ops", 1, "alice", Some("user-005"));
+    assert_eq!((second.len(), more), (STANDINGS_MAX, true));
+    assert_eq!(standings(&mut rig, "@ops", 1, "alice").len(), 200);
+}
+
+#[test]
+fn are_kept_while_their_message_may_be() {
+    let dir = TempDir::new().unwrap();
+    let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob", "carol"]);
+    rig.commit(vec![enter("bob", "ops"), enter("carol", "ops")]);
+    let logs = ["bob", "@ops"];
+    rig.commit((1..).zip(logs).map(|(n, to)| append(message("alice", to, n, 1))).collect());
+    for (seq, log) in (1..).zip(logs) {
+        rig.one(judge("bob", log, cursor(seq, 1, &[]), &[(seq, rejected(1, "no"))]));
+    }
+    let refused = stands("bob", State::Refused, SAID_MS, Some("no"));
+    let first = |rig: &mut Rig, seq: usize| {
+        let to = logs[seq - 1];
+        standings(rig, to, seq as u64, "alice").remove(0)
+    };
+    let swept = Outcome::Swept { more: false };
+    assert_eq!(rig.one(sweep(SAID_MS + DAY_MS - 1)), swept);
+    assert_eq!([first(&mut rig, 1), first(&mut rig, 2)], [refused.clone(), refused.clone()]);
+    assert_eq!(rig.one(sweep(SAID_MS + DAY_MS)), swept);
+    let processed = stands("bob", State::Processed, 0, None);
+    assert_eq!([first(&mut rig, 1), first(&mut rig, 2)], [processed, refused]);
+    rig.one(sweep(SAID_MS + 30 * DAY_MS));
+    let rows = "SELECT count(*) FROM verdict";
+    let rows: i64 = super::database(dir.path()).query_row(rows, [], |row| row.get(0)).unwrap();
+    assert_eq!(rows, 0);
+}
+
+#[test]
+fn tell_what_was_removed_unread() {
+    let dir = TempDir::new().unwrap();
+    let quotas = Quotas { log_messages_max: 3, ..Quotas::default() };
+    let mut rig = Rig::with(&dir, quotas, &["alice", "bob", "carol"]);
+    rig.commit(vec![enter("bob", "ops"), enter("carol", "ops")]);
+    rig.one(append(message("alice", "@ops", 1, 1)));
+    rig.one(settle("carol", "@ops", cursor(1, 1, &[]), 1, 1));
+    rig.commit((2..=5).map(|n| append(message("alice", "@ops", n, 1))).collect());
+    let expected =
+        [stands("bob", State::Gone, 0, None), stands("carol", State::Processed, 0, None)];
+    assert_eq!(standings(&mut rig, "@ops", 1, "alice"), expected);
+    assert_eq!(sent(&mut rig, "@ops", message("alice", "@ops", 1, 1).id, "alice"), None);
+    assert_eq!(sent(&mut rig, "@ops", message("alice", "@ops", 3, 1).id, "alice"), Some(3));
+}
+
+#[test]
+fn messages_are_found_by_id_and_sender() {
+    let dir = TempDir::new().unwrap();
+    let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob", "carol"]);
+    let by =
+        |from: &str, n| Message { from: from.parse().unwrap(), ..message("alice", "bob", n, 1) };
+    rig.commit((1..=400).map(|n| append(message("alice", "bob", n, 1))).collect());
+    for n in 401..=405 {
+        rig.one(append(by("carol", n)));
+    }
+    rig.one(append(by("carol", 7)));
+    // Spooled for six days, and one of a clock that is ahead.
+    let (spooled, ahead) = (NOW_MS - 6 * DAY_MS, NOW_MS + DAY_MS);
+    let made = |ms| Message { id: message_at(ms, "alice", "bob", 1, 1).id, ..by("alice", 1) };
+    rig.commit(vec![append(made(spooled)), append(made(ahead))]);
+    for _ in 0..2 {
+        let mut seq = |n, from| sent(&mut rig, "bob", by("alice", n).id, from);
+        assert_eq!(
+            (seq(1, "alice"), seq(7, "alice"), seq(400, "alice")),
+            (Some(1), Some(7), Some(400))
+        );
+        assert_eq!(
+            (seq(7, "carol"), seq(404, "carol"), seq(9, "carol")),
+            (Some(406), Some(404), None)
+        );
+        assert_eq!((seq(404, "alice"), seq(1, "nobody"), seq(500, "alice")), (None, None, None));
+        assert_eq!(sent(&mut rig, "bob", made(spooled).id, "alice"), Some(407));
+        assert_eq!(sent(&mut rig, "bob", made(ahead).id, "alice"), Some(408));
+        assert_eq!(sent(&mut rig, "carol", by("alice", 1).id, "alice"), None);
+        assert_eq!(sent(&mut rig, "@void", by("alice", 1).id, "alice"), None);
+        rig.store.close();
+        rig = Rig::open(dir.path(), Quotas::default());
+    }
+}
