@@ -138,24 +138,28 @@ pub enum Write {
         messages: u64,
         /// Their bytes, as [`Bundle::len_bytes`] counts.
         bytes: u64,
-        /// What is to be kept of some of them. A letter that is dead is copied to the user's
-        /// dead letters. The time is when it was decided, in milliseconds since 1970.
+        /// What is to be kept of some of them; of what was said of one message before, nothing.
+        /// A rejected one is copied to the user's dead letters, of which, over the quota of a
+        /// log, the oldest are dropped. The time is when it was decided, in milliseconds since
+        /// 1970.
         verdicts: Vec<(Seq, Verdict, u64)>,
     },
     /// Keep a message until it is due. Counts as sent by its id. Answer: `Scheduled`, `Duplicate`,
-    /// `UnknownTarget`, `Full` or `DiskFull`.
+    /// `UnknownTarget`, `DiskFull`, or `Full` if its sender has as many as a log may have.
     Schedule {
         /// The message, whose body is whole.
         message: Arc<Message>,
         /// When, in milliseconds since 1970.
         due_ms: u64,
     },
-    /// Append a bounded number of the messages that are due. Answer: `Released`.
+    /// Append a bounded number of the messages that are due. One whose target is full is due again
+    /// a minute later. Answer: `Released`, or `DiskFull`.
     Release {
         /// Now, in milliseconds since 1970. They get this time.
         now_ms: u64,
     },
-    /// Take messages out of a drawer, a bounded number. Answer: `Withdrawn`.
+    /// Take messages out of a drawer, a bounded number of the oldest. What cannot be put back, as its
+    /// log is full, stays. Answer: `Withdrawn`, or `DiskFull`.
     Withdraw {
         /// Whose.
         user: UserId,
@@ -198,6 +202,8 @@ impl Write {
         match self {
             Self::Append { bundle, .. } | Self::Begin { bundle, .. } => bundle.len_here(),
             Self::Part { body, .. } => body.len() as u64,
+            Self::Schedule { message, .. } => message.len_here(),
+            Self::Settle { verdicts, .. } => verdicts.iter().map(|said| said.1.len_bytes()).sum(),
             _ => 0,
         }
     }
@@ -217,6 +223,16 @@ pub enum Verdict {
     },
     /// Its time to live was over before it was handed out.
     Expired,
+}
+
+impl Verdict {
+    /// Bytes of what was said.
+    fn len_bytes(&self) -> u64 {
+        match self {
+            Self::Answered(note) | Self::Rejected { reason: note, .. } => note.body().len() as u64,
+            Self::Expired => 0,
+        }
+    }
 }
 
 /// What came of a [`Write`].
@@ -278,7 +294,7 @@ pub enum Outcome {
     },
     /// So many messages are out of the drawer.
     Withdrawn {
-        /// How many.
+        /// How many. 0: there is nothing more that could be.
         count: u64,
         /// Those that were put back, as they stand in their logs, ascending by seq.
         records: Vec<Record>,
@@ -304,14 +320,16 @@ pub enum Read {
         /// The user, who exists.
         user: UserId,
     },
-    /// Where a reader of these logs begins: behind which seq. Answer: `Begin`.
+    /// Where a reader of these logs begins: behind which seq. Costs a look at each run of them, of
+    /// up to 256 messages, that is older, or newer than the message. Answer: `Begin`.
     Begin {
         /// The logs.
         logs: Vec<Target>,
         /// What was asked for; not `Unprocessed`.
         start: Start,
     },
-    /// The seq of a message in a log, the newest if there are several. Answer: `Sent`.
+    /// The seq of a message in a log, the newest if there are several. Costs a look at each newer
+    /// run of the log; with more than 131,072 messages behind it it is not found. Answer: `Sent`.
     Sent {
         /// The log.
         to: Target,

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use super::file::code_hash;
+use super::keyed;
 use super::names::{ALL, Names};
 use super::parts;
 use super::record::{self, Long};
@@ -71,9 +72,11 @@ impl<'a> Batch<'a> {
             Write::Enter { user, room } => self.enter(user, room),
             Write::Leave { user, room } => self.leave(user, room),
             Write::Sweep { now_ms } => self.sweep(*now_ms),
-            Write::Schedule { .. } => Ok(Outcome::UnknownTarget),
-            Write::Release { .. } => Ok(Outcome::Released { records: Vec::new(), next_ms: None }),
-            Write::Withdraw { .. } => Ok(Outcome::Withdrawn { count: 0, records: Vec::new() }),
+            Write::Schedule { message, due_ms } => self.schedule(message, *due_ms),
+            Write::Release { now_ms } => self.release(*now_ms),
+            Write::Withdraw { user, drawer, id, back, now_ms } => {
+                self.withdraw(user, *drawer, *id, back.then_some(*now_ms))
+            }
         }
     }
 
@@ -125,11 +128,10 @@ impl<'a> Batch<'a> {
         let (Some(sender), Some(no)) = (sender, self.names.log(db, &message.to)?) else {
             return Ok(Outcome::UnknownTarget);
         };
-        if self.tail.sent.has(db, message.id, sender)? {
+        if self.has_sent(sender, message)? {
             return Ok(Outcome::Duplicate);
         }
-        let quotas = self.quotas;
-        if no > 0 && !self.tail.log(db, no)?.admits(message.len_bytes(), quotas) {
+        if !self.admits(no, message)? {
             return Ok(Outcome::Full);
         }
         self.parts_written += 1;
@@ -178,21 +180,59 @@ impl<'a> Batch<'a> {
         message: &Message,
         long: Option<Long>,
     ) -> rusqlite::Result<Outcome> {
-        let db = self.db;
-        let (bytes, quotas) = (message.len_bytes(), self.quotas);
-        if no > 0 && !self.tail.log(db, no)?.admits(bytes, quotas) {
-            let before = self.tail.sent.has(db, message.id, sender)?;
+        if !self.admits(no, message)? {
+            let before = self.has_sent(sender, message)?;
             return Ok(if before { Outcome::Duplicate } else { Outcome::Full });
         }
-        if !self.tail.sent.note(db, message.id, sender)? {
+        if !self.note_sent(sender, message)? {
             return Ok(Outcome::Duplicate);
         }
-        let (seq, ordinal) = self.tail.append(db, no, bytes)?;
+        let (seq, ordinal) = self.put((sender, no), message, long)?;
+        Ok(Outcome::Stored { seq, ordinal })
+    }
+
+    /// Whether a log has room for a message. That of a room makes room.
+    pub(super) fn admits(&mut self, no: i64, message: &Message) -> rusqlite::Result<bool> {
+        Ok(no <= ALL || self.tail.log(self.db, no)?.admits(message.len_bytes(), self.quotas))
+    }
+
+    /// Whether the sender has had this id stored.
+    pub(super) fn has_sent(&mut self, sender: i64, message: &Message) -> rusqlite::Result<bool> {
+        let (db, id) = (self.db, message.id);
+        if id.is_keyed() {
+            return keyed::has(db, id, sender, self.oldest_ms(message));
+        }
+        self.tail.sent.has(db, id, sender)
+    }
+
+    /// Remembers that the sender has had this id stored. `false`: it was so before.
+    pub(super) fn note_sent(&mut self, sender: i64, message: &Message) -> rusqlite::Result<bool> {
+        let (db, id) = (self.db, message.id);
+        if id.is_keyed() {
+            return keyed::note(db, id, sender, (message.time_ms, self.oldest_ms(message)));
+        }
+        self.tail.sent.note(db, id, sender)
+    }
+
+    /// When the duplicate window of a message begins.
+    fn oldest_ms(&self, message: &Message) -> u64 {
+        message.time_ms.saturating_sub(self.quotas.duplicate_window_ms)
+    }
+
+    /// Puts a message at the end of a log; returns its seq and its ordinal.
+    pub(super) fn put(
+        &mut self,
+        (sender, no): (i64, i64),
+        message: &Message,
+        long: Option<Long>,
+    ) -> rusqlite::Result<(Seq, u64)> {
+        let bytes = message.len_bytes();
+        let (seq, ordinal) = self.tail.append(self.db, no, bytes)?;
         let run = self.open.entry(no).or_default();
         let full = run.is_full(message).then(|| std::mem::take(run));
         run.push((seq, ordinal), (sender, bytes), (message, long)).map_err(unencodable)?;
         self.full.extend(full.map(|run| (no, run)));
-        Ok(Outcome::Stored { seq, ordinal })
+        Ok((seq, ordinal))
     }
 
     fn sweep(&mut self, now_ms: u64) -> rusqlite::Result<Outcome> {
@@ -210,7 +250,10 @@ impl<'a> Batch<'a> {
 
     /// Writes the messages that are only in memory yet, and then drops what is over quota: to drop
     /// after each message would leave the same.
-    fn write_messages(&mut self) -> rusqlite::Result<()> {
+    pub(super) fn write_messages(&mut self) -> rusqlite::Result<()> {
+        if self.open.is_empty() {
+            return Ok(());
+        }
         let mut runs = std::mem::take(&mut self.full);
         let open = std::mem::take(&mut self.open);
         let rooms: Vec<i64> = open.range(..=ALL).map(|(no, _)| *no).collect();

@@ -22,7 +22,7 @@ const FORMAT: i32 = 4;
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// How long to wait for a transaction of another process, such as `qmsg invite`.
 const BUSY_MS: u64 = 30_000;
-const STATEMENTS_CACHED_MAX: usize = 64;
+const STATEMENTS_CACHED_MAX: usize = 128;
 
 /// `cursor.log` below 0 is a room: such a row is the membership. A user's own log and `@all` need
 /// no row: their cursors start at 0 and at `user.since_*`. `log` has a row once it is noted that it

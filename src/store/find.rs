@@ -54,6 +54,11 @@ pub(super) fn message(
     Ok(read.ok())
 }
 
+/// When an id was made, or a time before that.
+pub(super) fn made_ms(id: MsgId) -> u64 {
+    if id.is_keyed() { 0 } else { id.unix_ms() }
+}
+
 /// Seq of the newest message of this id in a log, from this sender if one is named, and taken about
 /// `made_ms` or later.
 ///

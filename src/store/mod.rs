@@ -14,14 +14,17 @@
 //!   checksums. `parts`: long bodies. `sent`, `keyed`: the ids that a duplicate is known by.
 //! - `verdicts`: what readers said of messages. `members`: of rooms. `standings`: how far a message
 //!   has come. `find`: where it stands.
+//! - `drawers`: what is kept aside. `letters`: as rows.
 //! - `tail`: what the newest runs say and no other table does yet.
 //! - `names`, `sql`: small helpers.
 
 mod batch;
+mod drawers;
 mod file;
 mod find;
 mod joined;
 mod keyed;
+mod letters;
 mod members;
 mod names;
 mod parts;

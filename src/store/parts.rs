@@ -1,8 +1,10 @@
 //! Long bodies: a row for each part, under numbers that are given once.
 //!
 //! A message names the first of its parts; the others follow it. Before there is the message they
-//! belong to an upload. Those that belong to nothing any more are `loose`, by ranges, and a few go
-//! with every transaction: what one has to do does not depend on how long a body is.
+//! belong to an upload. They may also be `shared` by a message and the dead letters made of it, and
+//! stay until the last of these lets go. Those that belong to nothing any more are `loose`, by
+//! ranges, and a few go with every transaction: what one has to do does not depend on how long a
+//! body is.
 
 use rusqlite::Connection;
 
@@ -97,8 +99,24 @@ pub(super) fn discard_all(db: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-/// Lets go of parts of which there is no message any more.
+/// Makes the parts of a message belong to one more.
+pub(super) fn share(db: &Connection, first: u64) -> rusqlite::Result<()> {
+    const SQL: &str = "INSERT INTO shared (first, more) VALUES (?1, 1) \
+        ON CONFLICT (first) DO UPDATE SET more = more + 1";
+    execute(db, SQL, [Num(first)]).map(drop)
+}
+
+/// Lets go of parts that are to belong to one less.
 pub(super) fn loosen(db: &Connection, first: u64, parts: u64) -> rusqlite::Result<()> {
+    if parts == 0
+        || execute(db, "UPDATE shared SET more = more - 1 WHERE first = ?1", [Num(first)])? == 0
+    {
+        return put_loose(db, first, parts);
+    }
+    execute(db, "DELETE FROM shared WHERE first = ?1 AND more = 0", [Num(first)]).map(drop)
+}
+
+fn put_loose(db: &Connection, first: u64, parts: u64) -> rusqlite::Result<()> {
     if parts > 0 {
         const SQL: &str = "INSERT OR REPLACE INTO loose (first, parts) VALUES (?1, ?2)";
         execute(db, SQL, (Num(first), Num(parts)))?;
@@ -120,7 +138,7 @@ pub(super) fn remove(db: &Connection, parts_max: u64) -> rusqlite::Result<bool> 
         const REMOVE: &str = "DELETE FROM part WHERE no >= ?1 AND no < ?2";
         execute(db, REMOVE, (Num(first), Num(cut)))?;
         execute(db, "DELETE FROM loose WHERE first = ?1", [Num(first)])?;
-        loosen(db, cut, parts - now)?;
+        put_loose(db, cut, parts - now)?;
         room -= now;
     }
     Ok(false)

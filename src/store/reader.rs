@@ -8,7 +8,9 @@ use std::sync::mpsc::Receiver;
 use rusqlite::{Connection, Error};
 
 use super::batch::{owner, since};
+use super::find;
 use super::joined::Joined;
+use super::letters::Place;
 use super::names::{ALL, Names};
 use super::parts;
 use super::record::{self, Entry, Rot};
@@ -17,7 +19,7 @@ use super::sql::{Num, cursor, cursor_at, first, name, num};
 use super::standings;
 use super::{Done, Report, StoreError};
 use crate::durable::{Cursor, Found, Item, Page, Read, Record, Ticket};
-use crate::wire::{Message, Seq, Target, UserId};
+use crate::wire::{Message, Seq, Start, Target, UserId};
 
 /// When so many messages of one log are known no more of its runs are looked at.
 const AHEAD: usize = 32;
@@ -42,13 +44,17 @@ fn answer(db: &Connection, names: &mut Names, read: &Read) -> rusqlite::Result<F
         Read::Owner { id } => Found::Owner(owner(db, id)?),
         Read::Target { to } => Found::Target(names.log(db, to)?.is_some()),
         Read::Mailbox { user } => Found::Mailbox(mailbox(db, names, user)?),
-        Read::Begin { .. } => Found::Begin(None),
+        Read::Begin { logs, start } => Found::Begin(begin(db, names, logs, start)?),
         Read::Sent { to, id, from } => Found::Sent(standings::sent(db, names, to, (*id, from))?),
         Read::Standings { to, seq, from, after } => {
             let (page, more) = standings::page(db, names, (to, *seq), from, after.as_ref())?;
             Found::Standings(page, more)
         }
-        Read::Drawer { .. } => Found::Drawer(Vec::new(), false),
+        Read::Drawer { user, drawer, after } => {
+            let place = names.user(db, user)?.map(|user| Place { user, drawer: *drawer });
+            let page = place.map_or(Ok(Default::default()), |place| place.page(db, *after))?;
+            Found::Drawer(page.0, page.1)
+        }
         Read::Part { at } => Found::Part(parts::read(db, *at)?),
         Read::Page { logs, reader, messages, bytes } => {
             let reader = names.user(db, reader)?.unwrap_or(NOBODY);
@@ -67,6 +73,31 @@ const NOBODY: i64 = 0;
 fn last_seq(db: &Connection) -> rusqlite::Result<Seq> {
     const SQL: &str = "SELECT max(last_seq, ifnull((SELECT max(last) FROM run), 0)) FROM state";
     first(db, SQL, (), |row| num(row, 0))?.ok_or(Error::QueryReturnedNoRows)
+}
+
+/// Behind which seq a reader begins who wants to have all from a time on, or behind a message.
+fn begin(
+    db: &Connection,
+    names: &mut Names,
+    logs: &[Target],
+    start: &Start,
+) -> rusqlite::Result<Option<Seq>> {
+    let mut found = Vec::new();
+    for to in logs {
+        let Some(no) = names.log(db, to)? else { continue };
+        found.extend(match start {
+            Start::Unprocessed => None,
+            Start::Since(time_ms) => find::since(db, no, *time_ms)?,
+            Start::After(id) => find::by_id(db, no, *id, None, find::made_ms(*id))?,
+        });
+    }
+    let found = found.into_iter();
+    Ok(match start {
+        Start::Unprocessed => None,
+        // If there is nothing, with what comes next.
+        Start::Since(_) => Some(found.min().map_or(last_seq(db)?, |seq| seq - 1)),
+        Start::After(_) => found.max(),
+    })
 }
 
 fn mailbox(

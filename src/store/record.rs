@@ -5,6 +5,8 @@
 //! of the messages stands in the head: 16 bytes of checksum, a version byte and a postcard value,
 //! in which the order of the fields is the format: another one needs another version byte. The head
 //! has the checksum of every record, so the bytes of one cannot pass for another's.
+//!
+//! A letter is a checksum, a version byte, a postcard value and the body, if that is not long.
 
 use std::ops::Range;
 
@@ -13,10 +15,11 @@ pub(super) use postcard::Error as EncodeError;
 use serde::{Deserialize, Serialize};
 
 use crate::durable::Stretch;
-use crate::wire::{Body, Headers, Message, MsgId, PART_LEN_MAX, Seq, Span, Target, UserId};
+use crate::wire::{Body, Headers, Message, MsgId, Note, PART_LEN_MAX, Seq, Span, Target, UserId};
 
 const SUM_LEN: usize = 16;
 const VERSION: u8 = 2;
+const LETTER_VERSION: u8 = 1;
 
 /// Which run it is. Part of its head's checksum: one row's bytes must not pass for another's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,6 +200,51 @@ pub(super) fn decode(
     let (id, body) = (entry.id(), Body(body.to_vec().into()));
     let size = entry.long.map_or(body.len() as u64, |long| long.size);
     Ok(Message { id, from, to, time_ms: entry.time_ms, headers, size, body })
+}
+
+/// What is known of a message in a drawer.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Letter {
+    pub(super) id: MsgId,
+    pub(super) from: UserId,
+    pub(super) to: Target,
+    pub(super) time_ms: u64,
+    /// When it was put there, or is due.
+    pub(super) at_ms: u64,
+    pub(super) attempts: u32,
+    pub(super) reason: Note,
+    pub(super) headers: Headers,
+    /// Where its body is, if not behind this.
+    pub(super) long: Option<Long>,
+}
+
+impl Letter {
+    /// With its body as bytes that are good in one drawer only.
+    pub(super) fn encode(&self, drawer: [u64; 2], body: &Body) -> Result<Vec<u8>, EncodeError> {
+        let mut letter = vec![0; SUM_LEN];
+        letter.push(LETTER_VERSION);
+        let mut bytes = postcard::to_extend(self, letter)?;
+        if self.long.is_none() {
+            bytes.extend_from_slice(&body.0);
+        }
+        let sum = sum_at(&drawer, &bytes[SUM_LEN..]);
+        bytes[..SUM_LEN].copy_from_slice(&sum);
+        Ok(bytes)
+    }
+
+    /// The reverse of `encode`.
+    pub(super) fn decode(drawer: [u64; 2], bytes: &[u8]) -> Result<(Self, Body), Rot> {
+        let (stored_sum, rest) = bytes.split_first_chunk::<SUM_LEN>().ok_or(Rot::Sum)?;
+        if *stored_sum != sum_at(&drawer, rest) {
+            return Err(Rot::Sum);
+        }
+        let (&version, value) = rest.split_first().ok_or(Rot::Undecodable)?;
+        if version != LETTER_VERSION {
+            return Err(Rot::Version(version));
+        }
+        let (letter, body) = postcard::take_from_bytes(value).map_err(|_| Rot::Undecodable)?;
+        Ok((letter, Body(body.to_vec().into())))
+    }
 }
 
 /// [`Cursor::above`](crate::durable::Cursor) as bytes.

@@ -22,12 +22,8 @@ pub(super) fn sent(
     let (Some(no), Some(sender)) = (names.log(db, to)?, names.user(db, from)?) else {
         return Ok(None);
     };
-    let made_ms = if id.is_keyed() {
-        // Noted when it was stored or scheduled, whichever it was not later than it is found.
-        keyed::time(db, id, sender)?.unwrap_or(0)
-    } else {
-        id.unix_ms()
-    };
+    let noted_ms = if id.is_keyed() { keyed::time(db, id, sender)? } else { None };
+    let made_ms = noted_ms.unwrap_or(find::made_ms(id));
     let found = find::by_id(db, no, id, Some(sender), made_ms)?;
     let (removed_seq, _) = removed(db, no)?;
     Ok(found.filter(|seq| *seq > removed_seq))

@@ -33,8 +33,8 @@ pub(super) struct Tail {
     noted: Seq,
     /// Behind `noted`.
     messages: u64,
-    /// Something behind `noted` is removed, and cannot, or must not, be read anew.
-    removed: bool,
+    /// Something behind `noted` cannot, or must not, be read anew.
+    due: bool,
 }
 
 struct Known {
@@ -62,8 +62,8 @@ impl Tail {
             head FROM run WHERE last > ?1 ORDER BY last";
         let noted = first(db, "SELECT last_seq FROM state", (), |row| num(row, 0))?;
         let noted = noted.ok_or(Error::QueryReturnedNoRows)?;
-        let (sent, logs, urgent, messages, removed) = Default::default();
-        let mut tail = Self { last_seq: noted, sent, logs, urgent, noted, messages, removed };
+        let (sent, logs, urgent, messages, due) = Default::default();
+        let mut tail = Self { last_seq: noted, sent, logs, urgent, noted, messages, due };
         let mut statement = db.prepare_cached(SQL)?;
         let mut rows = statement.query([Num(noted)])?;
         while let Some(row) = rows.next()? {
@@ -84,7 +84,8 @@ impl Tail {
         }
         match &run.head {
             Ok(head) => {
-                for entry in &head.entries {
+                // Those made of keys have been noted at once.
+                for entry in head.entries.iter().filter(|entry| !entry.id().is_keyed()) {
                     self.sent.note(db, entry.id(), head.sender(entry).0)?;
                 }
             }
@@ -125,19 +126,24 @@ impl Tail {
     pub(super) fn forget(&mut self, db: &Connection, oldest_ms: u64) -> rusqlite::Result<bool> {
         let (any, more) = self.sent.forget(db, oldest_ms)?;
         // Or they would be read anew.
-        self.removed |= any;
+        self.due |= any;
         Ok(more)
     }
 
     /// A run that ends there is removed by the transaction.
     pub(super) fn note_removed(&mut self, last: Seq) {
-        self.removed |= last > self.noted;
+        self.due |= last > self.noted;
+    }
+
+    /// An id was remembered that no run tells of.
+    pub(super) fn note_soon(&mut self) {
+        self.due = true;
     }
 
     /// Notes what has to be, at the end of a transaction, when what it removes has made room.
     pub(super) fn finish(&mut self, db: &Connection) -> rusqlite::Result<()> {
         let urgent = std::mem::take(&mut self.urgent);
-        if self.removed || self.messages >= MESSAGES_MAX || self.logs.len() >= LOGS_MAX {
+        if self.due || self.messages >= MESSAGES_MAX || self.logs.len() >= LOGS_MAX {
             return self.note(db);
         }
         for no in urgent {
@@ -153,7 +159,7 @@ impl Tail {
         }
         const SQL: &str = "UPDATE state SET last_seq = ?1 WHERE last_seq <> ?1";
         execute(db, SQL, [Num(self.last_seq)])?;
-        (self.noted, self.messages, self.removed) = (self.last_seq, 0, false);
+        (self.noted, self.messages, self.due) = (self.last_seq, 0, false);
         Ok(())
     }
 

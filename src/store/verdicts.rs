@@ -35,7 +35,10 @@ impl Batch<'_> {
         }
         for (seq, verdict, time_ms) in verdicts {
             let until_ms = time_ms.saturating_add(keep_ms(no, self.quotas));
-            put(self.db, (*seq, user), verdict, *time_ms, until_ms)?;
+            let new = put(self.db, (*seq, user), verdict, *time_ms, until_ms)?;
+            if let (true, Verdict::Rejected { attempts, reason }) = (new, verdict) {
+                self.bury(user, (no, log, *seq), (*attempts, reason, *time_ms))?;
+            }
         }
         Ok(())
     }

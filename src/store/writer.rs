@@ -164,7 +164,7 @@ impl Writer {
     fn commit_without_room(&mut self, batch: Vec<(Ticket, Write)>) -> Result<Answers, StoreError> {
         tracing::warn!("the disk is full, or the store as large as it may be");
         let mut answers = Vec::with_capacity(batch.len());
-        let mut sweeps = Vec::new();
+        let mut making_room = Vec::new();
         for (ticket, write) in batch {
             match write {
                 Write::Settle { user, log, cursor, messages, bytes, verdicts } => {
@@ -177,7 +177,12 @@ impl Writer {
                     waiting.verdicts.extend(verdicts);
                     waiting.tickets.push(ticket);
                 }
-                Write::Sweep { .. } => sweeps.push((ticket, write)),
+                Write::Sweep { .. } => {
+                    making_room.push((ticket, write, Outcome::Swept { more: false }));
+                }
+                Write::Withdraw { back: false, .. } => {
+                    making_room.push((ticket, write, Outcome::DiskFull));
+                }
                 Write::Discard { upload } => {
                     self.over.insert(upload);
                     answers.push((ticket, Outcome::Kept));
@@ -192,19 +197,17 @@ impl Writer {
                 | Write::Schedule { .. }
                 | Write::Claim { .. }
                 | Write::Enter { .. }
-                | Write::Leave { .. } => answers.push((ticket, Outcome::DiskFull)),
-                Write::Release { .. } | Write::Withdraw { .. } => {
-                    answers.push((ticket, Outcome::DiskFull));
-                }
+                | Write::Leave { .. }
+                | Write::Release { .. }
+                | Write::Withdraw { .. } => answers.push((ticket, Outcome::DiskFull)),
             }
         }
         // What the WAL holds goes where it has a place already, so that its own is free again.
         self.checkpoint("PASSIVE")?;
         self.try_alone(&[], And::Nothing)?;
-        for sweep in sweeps {
-            let ticket = sweep.0;
-            let swept = self.try_alone(&[sweep], And::Nothing)?;
-            answers.extend(swept.unwrap_or(vec![(ticket, Outcome::Swept { more: false })]));
+        for (ticket, write, refused) in making_room {
+            let done = self.try_alone(&[(ticket, write)], And::Nothing)?;
+            answers.extend(done.unwrap_or(vec![(ticket, refused)]));
         }
         answers.extend(self.try_alone(&[], And::Waiting)?.unwrap_or_default());
         Ok(answers)

@@ -1,0 +1,228 @@
+//! What lies in drawers: a row for each letter, and for each drawer how many there are.
+
+use rusqlite::{Connection, Row};
+
+use super::parts;
+use super::record::{Letter, Long, Rot};
+use super::sql::{Num, execute, first, num, unencodable};
+use super::tail::Log;
+use crate::wire::{Body, Drawer, KEPT_LEN_MAX, Kept, Message, MsgId, Note, PART_LEN_MAX};
+
+/// Most letters of a page.
+const PAGE_MAX: usize = 64;
+
+/// One drawer of one user.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub(super) user: i64,
+    pub(super) drawer: Drawer,
+}
+
+impl Place {
+    /// The drawer's number in the tables.
+    fn kind(self) -> i64 {
+        match self.drawer {
+            Drawer::Dead => 0,
+            Drawer::Later => 1,
+        }
+    }
+
+    /// In which a letter's bytes are good.
+    fn numbers(self) -> [u64; 2] {
+        [self.user.cast_unsigned(), self.kind().cast_unsigned()]
+    }
+
+    /// How much is in it, as quotas see a log.
+    pub(super) fn filled(self, db: &Connection) -> rusqlite::Result<Log> {
+        const SQL: &str = "SELECT messages, bytes FROM drawer WHERE user = ?1 AND kind = ?2";
+        let found = first(db, SQL, (self.user, self.kind()), |row| {
+            let (kept_messages, kept_bytes) = (num(row, 0)?, num(row, 1)?);
+            Ok(Log { kept_messages, kept_bytes, ..Log::default() })
+        })?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// Puts a letter in, which counts for so many bytes and may be due.
+    pub(super) fn add(
+        self,
+        db: &Connection,
+        (letter, body): (&Letter, &Body),
+        bytes: u64,
+        due_ms: Option<u64>,
+    ) -> rusqlite::Result<()> {
+        const COUNT: &str = "INSERT INTO drawer (user, kind, messages, bytes) \
+            VALUES (?1, ?2, 1, ?3) ON CONFLICT (user, kind) \
+            DO UPDATE SET messages = messages + 1, bytes = bytes + ?3";
+        execute(db, COUNT, (self.user, self.kind(), Num(bytes)))?;
+        const SQL: &str = "INSERT INTO letter \
+            (user, kind, id, due_ms, bytes, part, parts, letter) \
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        let (part, parts) = letter.long.map_or((0, 0), |long| (long.first, long.count()));
+        let encoded = letter.encode(self.numbers(), body).map_err(unencodable)?;
+        let (id, due) = (letter.id.as_bytes(), due_ms.map(Num));
+        let (bytes, part, parts) = (Num(bytes), Num(part), Num(parts));
+        execute(db, SQL, (self.user, self.kind(), id, due, bytes, part, parts, encoded)).map(drop)
+    }
+
+    /// The oldest letters, so many; of this id, if one is named.
+    pub(super) fn oldest(
+        self,
+        db: &Connection,
+        id: Option<MsgId>,
+        max: usize,
+    ) -> rusqlite::Result<Vec<Stored>> {
+        const ALL: &str = "SELECT no, user, kind, id, bytes, part, parts, letter FROM letter \
+            WHERE user = ?1 AND kind = ?2 ORDER BY no LIMIT ?3";
+        const ONE: &str = "SELECT no, user, kind, id, bytes, part, parts, letter FROM letter \
+            WHERE user = ?1 AND kind = ?2 AND id = ?4 ORDER BY no LIMIT ?3";
+        let (user, kind, max) = (self.user, self.kind(), max as i64);
+        let Some(id) = id else { return collect(db, ALL, (user, kind, max)) };
+        collect(db, ONE, (user, kind, max, id.as_bytes()))
+    }
+
+    /// A page of what is behind a number, and whether there is more.
+    pub(super) fn page(self, db: &Connection, after: u64) -> rusqlite::Result<(Vec<Kept>, bool)> {
+        const SQL: &str = "SELECT no, user, kind, id, bytes, part, parts, letter FROM letter \
+            WHERE user = ?1 AND kind = ?2 AND no > ?3 ORDER BY no";
+        let mut statement = db.prepare_cached(SQL)?;
+        let mut rows = statement.query((self.user, self.kind(), Num(after)))?;
+        let (mut page, mut bytes) = (Vec::new(), 0);
+        while let Some(row) = rows.next()? {
+            let Some(kept) = Stored::at(row)?.kept(db)? else { continue };
+            bytes += kept.headers.len_bytes() + kept.reason.body().len() + kept.body.len();
+            if !page.is_empty() && (page.len() == PAGE_MAX || bytes > PART_LEN_MAX) {
+                return Ok((page, true));
+            }
+            page.push(kept);
+        }
+        Ok((page, false))
+    }
+}
+
+/// Letters that are due, so many, those first that are due first.
+pub(super) fn due(db: &Connection, now_ms: u64, max: usize) -> rusqlite::Result<Vec<Stored>> {
+    const SQL: &str = "SELECT no, user, kind, id, bytes, part, parts, letter FROM letter \
+        WHERE due_ms <= ?1 ORDER BY due_ms, no LIMIT ?2";
+    collect(db, SQL, (Num(now_ms), max as i64))
+}
+
+/// When the next one is due.
+pub(super) fn next_due(db: &Connection) -> rusqlite::Result<Option<u64>> {
+    const SQL: &str = "SELECT due_ms FROM letter WHERE due_ms IS NOT NULL ORDER BY due_ms LIMIT 1";
+    first(db, SQL, (), |row| num(row, 0))
+}
+
+fn collect(
+    db: &Connection,
+    sql: &str,
+    values: impl rusqlite::Params,
+) -> rusqlite::Result<Vec<Stored>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map(values, Stored::at)?;
+    rows.collect()
+}
+
+/// A letter as its row has it.
+pub(super) struct Stored {
+    no: u64,
+    pub(super) place: Place,
+    bytes: u64,
+    /// First and number of the parts of its body.
+    parts: (u64, u64),
+    /// `None`: damaged.
+    letter: Option<(Letter, Body)>,
+}
+
+impl Stored {
+    /// From a row of `no, user, kind, id, bytes, part, parts, letter`.
+    fn at(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let drawer = if num(row, 2)? == 0 { Drawer::Dead } else { Drawer::Later };
+        let (no, place) = (num(row, 0)?, Place { user: row.get(1)?, drawer });
+        let id = row.get_ref(3)?.as_blob()?;
+        let letter = Letter::decode(place.numbers(), row.get_ref(7)?.as_blob()?);
+        let letter = letter.and_then(|found| match found.0.id.as_bytes() == id {
+            true => Ok(found),
+            false => Err(Rot::Sum),
+        });
+        if let Err(rot) = &letter {
+            tracing::error!(letter = no, "what is stored is damaged: {rot}");
+        }
+        let letter = letter.ok();
+        Ok(Self { no, place, bytes: num(row, 4)?, parts: (num(row, 5)?, num(row, 6)?), letter })
+    }
+
+    /// Its message with where its body is if that is long, of which the first part is here; `None`
+    /// if it is damaged.
+    pub(super) fn message(
+        &self,
+        db: &Connection,
+    ) -> rusqlite::Result<Option<(Message, Option<Long>)>> {
+        let Some((letter, body)) = &self.letter else { return Ok(None) };
+        let Some(body) = whole(db, letter, body)? else { return Ok(None) };
+        let Letter { id, from, to, time_ms, headers, long, .. } = letter.clone();
+        let size = long.map_or(body.len() as u64, |long| long.size);
+        Ok(Some((Message { id, from, to, time_ms, headers, size, body }, long)))
+    }
+
+    /// What is shown of it; `None` if it is damaged.
+    fn kept(self, db: &Connection) -> rusqlite::Result<Option<Kept>> {
+        let (number, drawer) = (self.no, self.place.drawer);
+        let Some((letter, body)) = self.letter else { return Ok(None) };
+        let Some(mut body) = whole(db, &letter, &body)? else { return Ok(None) };
+        let size = letter.long.map_or(body.len() as u64, |long| long.size);
+        body.0.truncate(KEPT_LEN_MAX);
+        let Letter { id, from, to, time_ms, at_ms, attempts, reason, headers, .. } = letter;
+        Ok(Some(Kept {
+            drawer,
+            number,
+            id,
+            from,
+            to,
+            time_ms,
+            at_ms,
+            attempts,
+            reason,
+            headers,
+            size,
+            body,
+        }))
+    }
+
+    /// Takes it out of its drawer; the parts of its body are another's now.
+    pub(super) fn take(&self, db: &Connection) -> rusqlite::Result<()> {
+        execute(db, "DELETE FROM letter WHERE no = ?1", [Num(self.no)])?;
+        const COUNT: &str = "UPDATE drawer SET messages = messages - 1, bytes = bytes - ?3 \
+            WHERE user = ?1 AND kind = ?2";
+        execute(db, COUNT, (self.place.user, self.place.kind(), Num(self.bytes))).map(drop)
+    }
+
+    /// Takes it out of its drawer, and lets go of its body.
+    pub(super) fn remove(&self, db: &Connection) -> rusqlite::Result<()> {
+        parts::loosen(db, self.parts.0, self.parts.1)?;
+        self.take(db)
+    }
+
+    /// Makes it due at another time, or never. What is told of it stays.
+    pub(super) fn put_off(&self, db: &Connection, due_ms: Option<u64>) -> rusqlite::Result<()> {
+        const SQL: &str = "UPDATE letter SET due_ms = ?2 WHERE no = ?1";
+        execute(db, SQL, (Num(self.no), due_ms.map(Num))).map(drop)
+    }
+}
+
+/// The body that is here; of a long one its first part, unless that is damaged.
+fn whole(db: &Connection, letter: &Letter, body: &Body) -> rusqlite::Result<Option<Body>> {
+    match letter.long {
+        Some(long) => Ok(parts::read(db, long.first)?.ok()),
+        None => Ok(Some(body.clone())),
+    }
+}
+
+/// A message that is to be kept, with what is said of it.
+pub(super) fn letter(
+    message: Message,
+    long: Option<Long>,
+    (at_ms, attempts, reason): (u64, u32, Note),
+) -> (Letter, Body) {
+    let Message { id, from, to, time_ms, headers, body, .. } = message;
+    (Letter { id, from, to, time_ms, at_ms, attempts, reason, headers, long }, body)
+}

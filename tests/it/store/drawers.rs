@@ -1,0 +1,286 @@
+//! Messages that do not wait for a reader: dead letters.
+
+use std::sync::Arc;
+
+use qmsg::durable::{Found, Item, Outcome, Quotas, Read, Record, Write};
+use qmsg::wire::{Drawer, Headers, KEPT_LEN_MAX, Kept, Message, MsgId, PART_LEN_MAX};
+use tempfile::TempDir;
+
+use super::standings::{judge, rejected, standings};
+use super::uploads::{PART, body, bytes, records, rows, send, sweep_all};
+use super::{
+    DAY_MS, NOW_MS, Rig, append, cursor, database, each, enter, message, seqs, settle, stored,
+    target,
+};
+
+/// When readers refuse.
+pub(super) const SAID_MS: u64 = NOW_MS + 1000;
+/// When something is taken out.
+pub(super) const TAKEN_MS: u64 = NOW_MS + 5000;
+
+pub(super) fn page(rig: &mut Rig, user: &str, drawer: Drawer, after: u64) -> (Vec<Kept>, bool) {
+    match rig.read(Read::Drawer { user: user.parse().unwrap(), drawer, after }) {
+        Found::Drawer(page, more) => (page, more),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// All of it, whatever the pages.
+pub(super) fn look(rig: &mut Rig, user: &str, drawer: Drawer) -> Vec<Kept> {
+    let mut all: Vec<Kept> = Vec::new();
+    loop {
+        let (more, goes_on) = page(rig, user, drawer, all.last().map_or(0, |last| last.number));
+        assert!(!more.is_empty() || !goes_on);
+        all.extend(more);
+        if !goes_on {
+            assert!(all.is_sorted_by(|one, next| one.number < next.number));
+            return all;
+        }
+    }
+}
+
+pub(super) fn withdraw(user: &str, drawer: Drawer, id: Option<MsgId>, back: bool) -> Write {
+    Write::Withdraw { user: user.parse().unwrap(), drawer, id, back, now_ms: TAKEN_MS }
+}
+
+pub(super) fn withdrawn(outcome: Outcome) -> (u64, Vec<Record>) {
+    match outcome {
+        Outcome::Withdrawn { count, records } => (count, records),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The message as it is shown.
+pub(super) fn kept(number: u64, of: &Message, attempts: u32, reason: &str) -> Kept {
+    let Message { id, from, to, time_ms, headers, size, body } = of.clone();
+    let drawer = Drawer::Dead;
+    let reason = super::standings::note(reason);
+    let at_ms = SAID_MS;
+    Kept { drawer, number, id, from, to, time_ms, at_ms, attempts, reason, headers, size, body }
+}
+
+fn ids(kept: &[Kept]) -> Vec<MsgId> {
+    kept.iter().map(|kept| kept.id).collect()
+}
+
+/// Messages of these records, each with its seq.
+fn put_back(records: &[Record]) -> Vec<(u64, Message)> {
+    records.iter().map(|record| (record.seq, record.bundle.first.clone())).collect()
+}
+
+#[test]
+fn what_is_refused_is_kept_and_can_be_put_back() {
+    let dir = TempDir::new().unwrap();
+    let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
+    rig.one(enter("bob", "ops"));
+    let headers = Headers::new(vec![("title".into(), "t".into())]).unwrap();
+    let titled = Message { headers, ..message("alice", "bob", 1, 40) };
+    let (room, all) = (message("alice", "@ops", 2, 3), message("alice", "@all", 3, 0));
+    let sent = [&titled, &room, &all];
+    // One of them in the batch that brought it.
+    let said = |seq| [(seq, rejected(seq as u32, "no"))];
+    rig.commit(vec![
+        append(titled.clone()),
+        judge("bob", "bob", cursor(1, 1, &[]), &said(1)),
+        append(room.clone()),
+        append(all.clone()),
+    ]);
+    rig.one(judge("bob", "@ops", cursor(2, 1, &[]), &said(2)));
+    rig.one(judge("bob", "@all", cursor(3, 1, &[]), &said(3)));
+    let expected: Vec<_> = (1..).zip(sent).map(|(n, of)| kept(n, of, n as u32, "no")).collect();
+    // Also when it is said again, and when the messages are gone.
+    rig.one(judge("bob", "bob", cursor(1, 1, &[]), &said(1)));
+    sweep_all(&mut rig, NOW_MS + 31 * DAY_MS);
+    rig.store.close();
+    let mut rig = Rig::open(dir.path(), Quotas::default());
+    assert_eq!(look(&mut rig, "bob", Drawer::Dead), expected);
+    for (user, drawer) in [("bob", Drawer::Later), ("alice", Drawer::Dead), ("no", Drawer::Dead)] {
+        assert_eq!(look(&mut rig, user, drawer), []);
+    }
+    let none = withdraw("alice", Drawer::Dead, Some(room.id), true);
+    assert_eq!(withdrawn(rig.one(none)), (0, vec![]));
+    let one = withdraw("bob", Drawer::Dead, Some(room.id), true);
+    let (count, first) = withdrawn(rig.one(one));
+    let (more, others) = withdrawn(rig.one(withdraw("bob", Drawer::Dead, None, true)));
+    assert_eq!((count, more, look(&mut rig, "bob", Drawer::Dead).len()), (1, 2, 0));
+    // The same messages, to bob now, and from now on.
+    let anew = |of: &Message, room: Option<&str>| {
+        let pairs = of.headers.iter().chain(room.map(|room| ("room", room)));
+        let pairs = pairs.map(|(name, value)| (name.into(), value.into())).collect();
+        let headers = Headers::new(pairs).unwrap();
+        Message { to: target("bob"), time_ms: TAKEN_MS, headers, ..of.clone() }
+    };
+    let anew =
+        [(4, anew(&room, Some("@ops"))), (5, anew(&titled, None)), (6, anew(&all, Some("@all")))];
+    assert_eq!(put_back(&[first, others].concat()), anew);
+    let found: Vec<_> = each(rig.whole("bob", "bob"))
+        .into_iter()
+        .filter_map(|item| match item {
+            Item::Messages(record) => Some((record.seq, record.bundle.first.clone())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(found, anew);
+    // They can be refused again, and thrown away.
+    rig.one(judge("bob", "bob", cursor(6, 4, &[]), &[(5, rejected(1, "again"))]));
+    let again = look(&mut rig, "bob", Drawer::Dead);
+    assert_eq!((again.len(), again[0].id), (1, titled.id));
+    assert_eq!(rig.one(append(titled.clone())), stored(7, 5), "the ids are forgotten by now");
+    let gone = withdraw("bob", Drawer::Dead, Some(titled.id), false);
+    assert_eq!(withdrawn(rig.one(gone)), (1, vec![]));
+    assert_eq!(look(&mut rig, "bob", Drawer::Dead), []);
+}
+
+#[test]
+fn long_bodies_are_there_while_anyone_has_them() {
+    let dir = TempDir::new().unwrap();
+    let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob", "carol"]);
+    rig.commit(vec![enter("bob", "ops"), enter("carol", "ops")]);
+    let size = 3 * PART + 9;
+    send(&mut rig, "@ops", 1, size);
+    send(&mut rig, "@ops", 2, size);
+    for user in ["bob", "carol"] {
+        rig.one(judge(user, "@ops", cursor(2, 2, &[]), &[(1, rejected(2, "too long"))]));
+    }
+    sweep_all(&mut rig, NOW_MS + 2 * DAY_MS);
+    assert_eq!(rig.whole("bob", "@ops"), []);
+    assert_eq!(rows(&dir), (4, 0, 0));
+    let shown = look(&mut rig, "bob", Drawer::Dead);
+    assert_eq!((shown[0].size, shown[0].body.len()), (size as u64, KEPT_LEN_MAX));
+    assert_eq!(shown[0].body.0, bytes(1, size).slice(..KEPT_LEN_MAX));
+    assert_eq!(withdrawn(rig.one(withdraw("carol", Drawer::Dead, None, false))).0, 1);
+    rig.store.close();
+    let mut rig = Rig::open(dir.path(), Quotas::default());
+    sweep_all(&mut rig, NOW_MS + 2 * DAY_MS);
+    assert_eq!(rows(&dir), (4, 0, 0));
+    let (_, back) = withdrawn(rig.one(withdraw("bob", Drawer::Dead, None, true)));
+    assert_eq!(body(&mut rig, &back[0]), bytes(1, size));
+    assert_eq!(back[0].bundle.first.body.0, bytes(1, size).slice(..PART_LEN_MAX));
+    assert_eq!(records(&mut rig, "bob"), back);
+    // In its log it is as any other: refused once more, then both are gone.
+    let seq = back[0].seq;
+    rig.one(judge("bob", "bob", cursor(seq, 1, &[]), &[(seq, rejected(1, "still"))]));
+    assert_eq!(withdrawn(rig.one(withdraw("bob", Drawer::Dead, None, false))).0, 1);
+    sweep_all(&mut rig, NOW_MS);
+    assert_eq!(rows(&dir), (4, 0, 0));
+    sweep_all(&mut rig, NOW_MS + 2 * DAY_MS);
+    assert_eq!(rows(&dir), (0, 0, 0));
+    let shared = "SELECT count(*) FROM shared";
+    let shared: i64 = database(dir.path()).query_row(shared, [], |row| row.get(0)).unwrap();
+    assert_eq!(shared, 0);
+}
+
+#[test]
+fn drop_the_oldest_over_quota() {
+    let dir = TempDir::new().unwrap();
+    let quotas = Quotas { log_messages_max: 3, log_bytes_max: 1000, ..Quotas::default() };
+    let mut rig = Rig::with(&dir, quotas, &["alice", "bob"]);
+    let refuse = |rig: &mut Rig, n: u32, length| {
+        let seq = u64::from(n);
+        assert_eq!(rig.one(append(message("alice", "bob", n, length))), stored(seq, seq));
+        rig.one(judge("bob", "bob", cursor(seq, seq, &[]), &[(seq, rejected(1, ""))]));
+        look(rig, "bob", Drawer::Dead).iter().map(|kept| kept.size).collect::<Vec<_>>()
+    };
+    for n in 1..=5 {
+        refuse(&mut rig, n, n as usize);
+    }
+    assert_eq!(refuse(&mut rig, 6, 6), [4, 5, 6]);
+    assert_eq!(refuse(&mut rig, 7, 990), [6, 990]);
+    // One that is larger than the quota is alone.
+    assert_eq!(refuse(&mut rig, 8, 2000), [2000]);
+    assert_eq!(refuse(&mut rig, 9, 9), [9]);
+    let counted = "SELECT messages, bytes FROM drawer";
+    let counted: (i64, i64) =
+        database(dir.path()).query_row(counted, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    assert_eq!(counted, (1, 9));
+}
+
+#[test]
+fn come_in_pages_and_go_a_few_at_a_time() {
+    let dir = TempDir::new().unwrap();
+    let quotas = Quotas { log_messages_max: 150, ..Quotas::default() };
+    let mut rig = Rig::with(&dir, quotas, &["alice", "bob"]);
+    rig.commit((1..=150).map(|n| append(message("alice", "bob", n, 20))).collect());
+    let said: Vec<_> = (1..=150).map(|seq| (seq, rejected(1, "no"))).collect();
+    rig.one(judge("bob", "bob", cursor(150, 150, &[]), &said));
+    let (first, more) = page(&mut rig, "bob", Drawer::Dead, 0);
+    assert_eq!((first.len(), more), (64, true));
+    let all = look(&mut rig, "bob", Drawer::Dead);
+    assert_eq!(ids(&all), (1..=150).map(|n| message("alice", "bob", n, 0).id).collect::<Vec<_>>());
+    // Beside a hundred new ones there is room for fifty in the mailbox.
+    rig.commit((151..=250).map(|n| append(message("alice", "bob", n, 20))).collect());
+    let mut taken = Vec::new();
+    loop {
+        let (count, records) = withdrawn(rig.one(withdraw("bob", Drawer::Dead, None, true)));
+        assert!(count <= 64 && records.len() as u64 == count);
+        taken.extend(records.into_iter().map(|record| record.bundle.first.id));
+        if count == 0 {
+            break;
+        }
+    }
+    assert_eq!(taken, ids(&all)[..50]);
+    assert_eq!(look(&mut rig, "bob", Drawer::Dead), all[50..]);
+    assert_eq!(seqs(&rig.whole("bob", "bob")).len(), 300);
+    let gone = || withdraw("bob", Drawer::Dead, None, false);
+    let counts = rig.commit(vec![gone(), gone(), gone()]).into_iter().map(|out| withdrawn(out).0);
+    assert_eq!(counts.collect::<Vec<_>>(), [64, 36, 0]);
+    // Of large ones there is one on a page.
+    for n in 1..=3_u64 {
+        let (seq, large) = (300 + n, message("alice", "bob", 1000 + n as u32, PART));
+        rig.one(settle("bob", "bob", cursor(seq - 1, seq - 1, &[]), 1000, 1 << 20));
+        assert_eq!(rig.one(append(large)), stored(seq, seq));
+        rig.one(judge("bob", "bob", cursor(seq, seq, &[]), &[(seq, rejected(1, "large"))]));
+    }
+    let (first, more) = page(&mut rig, "bob", Drawer::Dead, 0);
+    assert_eq!((first.len(), more, first[0].body.len()), (1, true, KEPT_LEN_MAX));
+    assert_eq!(look(&mut rig, "bob", Drawer::Dead).len(), 3);
+}
+
+#[test]
+fn rot_is_not_handed_out() {
+    let swap = "UPDATE letter SET letter = (SELECT letter FROM letter WHERE no = 3) WHERE no = 2";
+    let flip = "UPDATE letter SET letter = CAST(substr(letter, 1, 99) || x'00'
+        || substr(letter, 101) AS BLOB) WHERE no = 2";
+    let part = "UPDATE part SET sum = x''";
+    for damage in [swap, flip, "UPDATE letter SET letter = x'' WHERE no = 2", part] {
+        let dir = TempDir::new().unwrap();
+        let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
+        rig.one(append(message("alice", "bob", 1, 200)));
+        if damage == part {
+            send(&mut rig, "bob", 2, 2 * PART);
+        } else {
+            rig.one(append(message("alice", "bob", 2, 200)));
+        }
+        rig.one(append(message("alice", "bob", 3, 200)));
+        let said = [1, 2, 3].map(|seq| (seq, rejected(1, "no")));
+        rig.one(judge("bob", "bob", cursor(3, 3, &[]), &said));
+        database(dir.path()).execute_batch(damage).unwrap();
+        let shown = look(&mut rig, "bob", Drawer::Dead);
+        let good = [1, 3].map(|n| message("alice", "bob", n, 0).id);
+        assert_eq!(ids(&shown), good, "{damage}");
+        let (count, records) = withdrawn(rig.one(withdraw("bob", Drawer::Dead, None, true)));
+        assert_eq!((count, records.len()), (2, 2), "{damage}");
+        assert_eq!(withdrawn(rig.one(withdraw("bob", Drawer::Dead, None, true))).0, 0);
+        assert_eq!(withdrawn(rig.one(withdraw("bob", Drawer::Dead, None, false))).0, 1);
+    }
+}
+
+#[test]
+fn a_message_that_is_damaged_or_gone_is_only_refused() {
+    let dir = TempDir::new().unwrap();
+    let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
+    for n in 1..=3 {
+        rig.one(append(message("alice", "bob", n, 50)));
+    }
+    let damage = "UPDATE run SET records = x'' WHERE last = 1; DELETE FROM run WHERE last = 2";
+    database(dir.path()).execute_batch(damage).unwrap();
+    let said = [1, 2, 3].map(|seq| (seq, rejected(1, "no")));
+    assert_eq!(rig.one(judge("bob", "bob", cursor(3, 3, &[]), &said)), Outcome::Settled);
+    assert_eq!(ids(&look(&mut rig, "bob", Drawer::Dead)), [message("alice", "bob", 3, 0).id]);
+    assert!(standings(&mut rig, "bob", 2, "alice")[0].note.is_some());
+}
+
+/// A message to be kept until later.
+pub(super) fn schedule(message: Message, due_ms: u64) -> Write {
+    Write::Schedule { message: Arc::new(message), due_ms }
+}
