@@ -1,7 +1,5 @@
 //! Messages that do not wait for a reader: dead letters.
 
-use std::sync::Arc;
-
 use qmsg::durable::{Found, Item, Outcome, Quotas, Read, Record, Write};
 use qmsg::wire::{Drawer, Headers, KEPT_LEN_MAX, Kept, Message, MsgId, PART_LEN_MAX};
 use tempfile::TempDir;
@@ -278,9 +276,4 @@ fn a_message_that_is_damaged_or_gone_is_only_refused() {
     assert_eq!(rig.one(judge("bob", "bob", cursor(3, 3, &[]), &said)), Outcome::Settled);
     assert_eq!(ids(&look(&mut rig, "bob", Drawer::Dead)), [message("alice", "bob", 3, 0).id]);
     assert!(standings(&mut rig, "bob", 2, "alice")[0].note.is_some());
-}
-
-/// A message to be kept until later.
-pub(super) fn schedule(message: Message, due_ms: u64) -> Write {
-    Write::Schedule { message: Arc::new(message), due_ms }
 }

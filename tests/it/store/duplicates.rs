@@ -1,14 +1,18 @@
 //! A message is stored once, whatever order its sender's ids come in.
 
 use std::fs;
+use std::sync::Arc;
 
 use qmsg::durable::{Outcome, Quotas, Write};
-use qmsg::wire::MsgId;
+use qmsg::wire::{Message, MsgId};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use super::tail::killed;
+use super::uploads::{PART, begin, bytes, finish, long, part, rows, sweep_all};
 use super::{
-    DAY_MS, NOW_MS, Rig, append, counts, cursor, database, message, message_at, settle, sweep,
+    DAY_MS, NOW_MS, Rig, append, counts, cursor, database, message, message_at, settle, stored,
+    sweep,
 };
 
 /// A message whose id was made at `ms`, the `n`th of that time.
@@ -154,4 +158,84 @@ fn are_ids_of_one_sender() {
     };
     expect(&rig.commit(vec![by("bob"), by("alice")]), true);
     expect(&rig.commit(vec![by("bob"), by("alice")]), false);
+}
+
+/// A message whose id is made of a key, sent so many milliseconds after [`NOW_MS`].
+fn keyed(from: &str, key: u8, later_ms: u64) -> Write {
+    let id = MsgId::keyed([key; 16]);
+    append(Message { id, ..message_at(NOW_MS + later_ms, from, "bob", key.into(), 1) })
+}
+
+#[test]
+fn are_had_for_a_while_when_made_of_a_key() {
+    let dir = TempDir::new().unwrap();
+    let quotas = Quotas { duplicate_window_ms: DAY_MS, ..Quotas::default() };
+    let mut rig = Rig::with(&dir, quotas, &["alice", "bob"]);
+    let outcomes = rig.commit(vec![keyed("alice", 1, 0), keyed("alice", 1, 5), keyed("bob", 1, 5)]);
+    expect(&[outcomes[0].clone(), outcomes[2].clone()], true);
+    expect(&outcomes[1..2], false);
+    // In no other table.
+    assert_eq!(
+        database(dir.path()).query_row("SELECT count(*) FROM sent", [], |r| r.get(0)),
+        Ok(0)
+    );
+    let copy = killed(dir.path());
+    let mut rig = Rig::open(copy.path(), quotas);
+    expect(&[rig.one(keyed("alice", 1, 10))], false);
+    expect(&[rig.one(keyed("alice", 2, 10))], true);
+    let due = Write::Schedule { message: keyed_message(3), due_ms: NOW_MS };
+    assert_eq!(rig.commit(vec![due.clone(), due]), [Outcome::Scheduled, Outcome::Duplicate]);
+    rig.one(Write::Release { now_ms: NOW_MS });
+    expect(&[rig.one(keyed("alice", 3, DAY_MS))], false);
+    // Not swept yet, but of before the window.
+    expect(&[rig.one(keyed("alice", 1, DAY_MS))], false);
+    expect(&[rig.one(keyed("alice", 1, DAY_MS + 1))], true);
+    expect(&[rig.one(keyed("alice", 1, DAY_MS + 2))], false);
+    let rows = |dir: &TempDir| {
+        let rows = "SELECT count(*) FROM keyed";
+        database(dir.path()).query_row(rows, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    assert_eq!(rows(&copy), 4);
+    rig.one(sweep(NOW_MS + DAY_MS + 10));
+    assert_eq!(rows(&copy), 2);
+    expect(&[rig.one(keyed("alice", 1, DAY_MS + 10))], false);
+    // A bounded number at a time, and those of a bundle each for itself.
+    let many = |key: u32| {
+        let mut hash = [9; 16];
+        hash[12..].copy_from_slice(&key.to_be_bytes());
+        append(Message { id: MsgId::keyed(hash), ..message("alice", "bob", key, 0) })
+    };
+    expect(&rig.commit((0..1500).map(many).collect()), true);
+    expect(&rig.commit((0..1500).map(many).collect()), false);
+    assert_eq!(rig.one(sweep(NOW_MS + 3 * DAY_MS)), Outcome::Swept { more: true });
+    assert_eq!(rows(&copy), 2 + 1500 - 1024);
+    rig.one(sweep(NOW_MS + 3 * DAY_MS));
+    assert_eq!(rows(&copy), 0);
+}
+
+fn keyed_message(key: u8) -> Arc<Message> {
+    let Write::Append { bundle, .. } = keyed("alice", key, 0) else { unreachable!() };
+    Arc::new(bundle.first.clone())
+}
+
+#[test]
+fn are_had_by_long_bodies_too_when_made_of_a_key() {
+    let dir = TempDir::new().unwrap();
+    let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
+    let id = MsgId::keyed([1; 16]);
+    let named = |n| Message { id, ..long("bob", n, 2 * PART) };
+    let rest = |n: u64| part(n, bytes(n as u32, 2 * PART).slice(PART..));
+    let outcomes = rig.commit(vec![
+        begin(1, named(1)),
+        begin(2, named(2)),
+        rest(1),
+        rest(2),
+        finish(1, named(1)),
+        finish(2, named(2)),
+        begin(3, named(3)),
+    ]);
+    let ended = [stored(1, 1), Outcome::Duplicate, Outcome::Duplicate];
+    assert_eq!(outcomes[4..], ended);
+    sweep_all(&mut rig, NOW_MS);
+    assert_eq!(rows(&dir), (2, 0, 0));
 }

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// The store as after a kill. No batch is in work, so nothing moves.
-fn killed(dir: &Path) -> TempDir {
+pub(super) fn killed(dir: &Path) -> TempDir {
     let copy = TempDir::new().unwrap();
     for name in ["store.db", "store.db-wal"] {
         fs::copy(dir.join(name), copy.path().join(name)).unwrap();
