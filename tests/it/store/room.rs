@@ -2,8 +2,12 @@
 
 use qmsg::durable::{Outcome, Quotas};
 use qmsg::store::Done;
+use qmsg::wire::{Drawer, State};
 use tempfile::TempDir;
 
+use super::drawers::{look, withdraw, withdrawn};
+use super::scheduling::{release, released, schedule};
+use super::standings::{answered, judge, note, rejected, standings};
 use super::{
     DAY_MS, NOW_MS, Rig, append, claim, cursor, enter, leave, message, seqs, settle, sweep,
 };
@@ -121,4 +125,62 @@ fn what_waits_is_tried_again_without_a_batch() {
     }
     // They have been answered, once.
     assert_eq!(rig.commit(vec![]), []);
+}
+
+#[test]
+fn verdicts_wait_with_their_cursor() {
+    let dir = TempDir::new().unwrap();
+    let mut rig = Rig::with(&dir, limited(1 << 20), &["alice", "bob"]);
+    rig.commit((1..=4).map(|n| append(message("bob", "alice", n, 1))).collect());
+    fill(&mut rig);
+    let long = "x".repeat(50_000);
+    let judge = |seq, verdict| judge("alice", "alice", cursor(seq, seq, &[]), &[(seq, verdict)]);
+    let (waiting, answers) = rig.commit_raw(vec![
+        judge(1, answered(&long)),
+        judge(2, rejected(3, "no")),
+        judge(2, rejected(4, "no, no")),
+        judge(3, answered("yes")),
+    ]);
+    assert_eq!(answers, []);
+    let state = |rig: &mut Rig, seq| standings(rig, "alice", seq, "bob").remove(0).state;
+    assert_eq!([1, 2, 3, 4].map(|seq| state(&mut rig, seq)), [State::Accepted; 4]);
+    assert_eq!(look(&mut rig, "alice", Drawer::Dead), []);
+    let (sweeping, mut answers) = rig.commit_raw(vec![sweep(NOW_MS + 40 * DAY_MS)]);
+    if answers.len() == 1 {
+        match rig.next() {
+            Done::Late(late) => answers.extend(late),
+            other => panic!("{other:?}"),
+        }
+    }
+    let mut answered: Vec<_> = answers.iter().map(|(ticket, _)| *ticket).collect();
+    answered.sort();
+    assert_eq!(answered, [waiting, sweeping].concat());
+    let states = [State::Processed, State::Refused, State::Processed];
+    assert_eq!([1, 2, 3].map(|seq| state(&mut rig, seq)), states);
+    assert_eq!(standings(&mut rig, "alice", 2, "bob")[0].note, Some(note("no")));
+}
+
+#[test]
+fn drawers_lose_nothing_for_lack_of_room() {
+    let dir = TempDir::new().unwrap();
+    let mut rig = Rig::with(&dir, limited(2 << 20), &["alice", "bob"]);
+    let large = |n| message("bob", "bob", n, 60_000);
+    let said: Vec<_> = (1..=9).map(|seq| (seq, rejected(1, "no"))).collect();
+    rig.commit((1..=9).map(|n| append(large(n))).collect());
+    rig.one(judge("bob", "bob", cursor(9, 9, &[]), &said));
+    rig.commit((11..=13).map(|n| schedule(large(n), NOW_MS)).collect());
+    fill(&mut rig);
+    let before = [Drawer::Dead, Drawer::Later].map(|drawer| look(&mut rig, "bob", drawer));
+    assert_eq!((before[0].len(), before[1].len()), (9, 3));
+    let dead = |back| withdraw("bob", Drawer::Dead, None, back);
+    let outcomes = rig.commit(vec![release(NOW_MS), dead(true), schedule(large(14), NOW_MS + 1)]);
+    assert_eq!(outcomes, [FULL, FULL, FULL]);
+    let after = [Drawer::Dead, Drawer::Later].map(|drawer| look(&mut rig, "bob", drawer));
+    assert_eq!(after, before);
+    assert_eq!(rig.whole("bob", "bob").len(), 9);
+    // To throw letters away makes room, even beside what there is none for.
+    let outcomes = rig.commit(vec![append(message("alice", "bob", 1, 3 << 20)), dead(false)]);
+    assert_eq!((&outcomes[0], withdrawn(outcomes[1].clone())), (&FULL, (9, vec![])));
+    assert_eq!(released(rig.one(release(NOW_MS))).0.len(), 3);
+    assert_eq!(rig.one(schedule(large(14), NOW_MS + 1)), Outcome::Scheduled);
 }
