@@ -2,31 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use proptest::prelude::{Strategy, any, prop_oneof};
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, TestRunner};
-use qmsg::durable::{Cursor, Item, Outcome, Quotas, Write};
-use qmsg::wire::{Message, Seq};
+use qmsg::durable::{Cursor, Item, Outcome, Verdict, Write};
+use qmsg::wire::Drawer;
 use tempfile::TempDir;
 
-use super::uploads::{
-    KEPT, PART, begin, body, bytes, discard, finish, long, part, rows, sweep_all,
-};
-use super::{Rig, append_all, bundle, cursor, each, enter, leave, member, message, settle, stored};
+use super::drawers::{look, withdraw};
+use super::naive::{Letter, MINUTE_MS, Model, Placed, QUOTAS, SAID_MS, TARGETS, USERS, brief};
+use super::scheduling::{release, schedule};
+use super::standings::{answered, rejected, sent, standings};
+use super::uploads::{body, bytes, rows, sweep_all};
+use super::{NOW_MS, Rig, append_all, bundle, each, enter, leave, member, message, settle, target};
 use crate::logic::joining::mixed;
-
-const USERS: [&str; 3] = ["alice", "bob", "carol"];
-const TARGETS: [&str; 6] = ["alice", "bob", "carol", "@ops", "@dev", "@all"];
-const QUOTAS: Quotas = Quotas {
-    log_messages_max: 5,
-    log_bytes_max: 10 * PART as u64,
-    users_max: 3,
-    rooms_max: 2,
-    memberships_max: 1,
-    duplicate_window_ms: u64::MAX,
-    keep_processed_ms: u64::MAX,
-    keep_unprocessed_ms: u64::MAX,
-    store_bytes_max: 0,
-};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -38,11 +26,28 @@ enum Step {
         count: u32,
         length: usize,
     },
-    /// Processes this many messages of a log.
+    /// Processes this many messages of a log, and says something of the last.
     Settle {
         user: usize,
         log: usize,
         count: usize,
+        said: Option<Verdict>,
+    },
+    Schedule {
+        user: usize,
+        to: usize,
+        n: u32,
+        length: usize,
+        minute: u64,
+    },
+    Release {
+        minute: u64,
+    },
+    Withdraw {
+        user: usize,
+        drawer: Drawer,
+        n: Option<u32>,
+        back: bool,
     },
     Enter {
         user: usize,
@@ -72,8 +77,16 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         8 => (0..3_usize, 0..6_usize, 0..60_u32, 1..7_u32, 0..40_usize).prop_map(
             |(from, to, n, count, length)| Step::Append { from, to, n, count, length }),
-        4 => (0..3_usize, 0..6_usize, 1..4_usize)
-            .prop_map(|(user, log, count)| Step::Settle { user, log, count }),
+        6 => (0..3_usize, 0..6_usize, 1..4_usize, verdicts()).prop_map(
+            |(user, log, count, said)| Step::Settle { user, log, count, said }),
+        4 => (0..3_usize, 0..6_usize, 0..60_u32, 0..40_usize, 0..5_u64).prop_map(
+            |(user, to, n, length, minute)| Step::Schedule { user, to, n, length, minute }),
+        2 => (0..5_u64).prop_map(|minute| Step::Release { minute }),
+        3 => (0..3_usize, any::<bool>(), 0..120_u32, any::<bool>()).prop_map(
+            |(user, dead, n, back)| {
+                let drawer = if dead { Drawer::Dead } else { Drawer::Later };
+                Step::Withdraw { user, drawer, n: (n < 60).then_some(n), back }
+            }),
         2 => (0..3_usize, 3..5_usize).prop_map(|(user, room)| Step::Enter { user, room }),
         1 => (0..3_usize, 3..5_usize).prop_map(|(user, room)| Step::Leave { user, room }),
         6 => (0..3_usize, 0..6_usize, 0..60_u32, 2..6_usize, any::<bool>()).prop_map(
@@ -87,147 +100,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..90)
 }
 
-#[derive(Default)]
-struct Log {
-    exists: bool,
-    /// Seq, ordinal, bytes, sender.
-    messages: Vec<(Seq, u64, u64, usize)>,
-    last: (Seq, u64),
-    removed: Option<(Seq, u64)>,
-}
-
-#[derive(Default)]
-struct Model {
-    last_seq: Seq,
-    logs: [Log; 6],
-    sent: Vec<(usize, u32)>,
-    cursors: BTreeMap<(usize, usize), Cursor>,
-    uploads: Vec<Partial>,
-}
-
-/// A body on its way.
-struct Partial {
-    name: u64,
-    message: Message,
-    from: usize,
-    to: usize,
-    n: u32,
-    /// Parts that are there; `None` if there is no upload any more.
-    written: Option<usize>,
-}
-
-impl Model {
-    fn append(&mut self, from: usize, to: usize, n: u32, length: usize) -> Outcome {
-        if let Some(refused) = self.refusal(from, to, n, length) {
-            return refused;
-        }
-        let log = &mut self.logs[to];
-        self.sent.push((from, n));
-        self.last_seq += 1;
-        log.last = (self.last_seq, log.last.1 + 1);
-        log.messages.push((log.last.0, log.last.1, length as u64, from));
-        let over = |m: &[(Seq, u64, u64, usize)]| {
-            let bytes = m.iter().map(|(_, _, bytes, _)| bytes).sum::<u64>();
-            m.len() > 5 || bytes > QUOTAS.log_bytes_max
-        };
-        while to > 2 && log.messages.len() > 1 && over(&log.messages) {
-            let (seq, ordinal, ..) = log.messages.remove(0);
-            log.removed = Some((seq, ordinal));
-        }
-        stored(log.last.0, log.last.1)
-    }
-
-    fn refusal(&self, from: usize, to: usize, n: u32, length: usize) -> Option<Outcome> {
-        if to > 2 && to < 5 && !self.logs[to].exists {
-            return Some(Outcome::UnknownTarget);
-        }
-        if self.sent.contains(&(from, n)) {
-            return Some(Outcome::Duplicate);
-        }
-        let through = if to < 3 { self.through(to, to) } else { 0 };
-        let kept = self.logs[to].messages.iter().filter(|(seq, ..)| *seq > through);
-        let (count, sum) = kept.fold((1, length as u64), |(count, sum), m| (count + 1, sum + m.2));
-        let full = to < 3 && count > 1 && (count > 5 || sum > QUOTAS.log_bytes_max);
-        full.then_some(Outcome::Full)
-    }
-
-    fn begin(&mut self, from: usize, to: usize, n: u32, parts: usize) -> (Write, Outcome) {
-        let name = self.uploads.len() as u64;
-        let from_user = USERS[from].parse().unwrap();
-        let message = Message { from: from_user, ..long(TARGETS[to], n, parts * PART - 7) };
-        let refused = self.refusal(from, to, n, message.size as usize);
-        let written = refused.is_none().then_some(1);
-        self.uploads.push(Partial { name, message: message.clone(), from, to, n, written });
-        (begin(name, message), refused.unwrap_or(KEPT))
-    }
-
-    /// The next part of an upload, and what comes of it.
-    fn part(&mut self, which: usize) -> Option<(Write, Outcome)> {
-        let upload = self.upload(which)?;
-        let size = upload.message.size as usize;
-        let at = upload.written.unwrap_or(1) * PART;
-        let body = bytes(upload.n, size).slice(at.min(size)..size.min(at + PART));
-        // One too many is empty.
-        let parts = size.div_ceil(PART);
-        upload.written = upload.written.map(|written| parts.min(written + 1));
-        Some((part(upload.name, body), KEPT))
-    }
-
-    fn end(&mut self, which: usize) -> Option<(Write, Outcome)> {
-        let &mut Partial { name, ref message, from, to, n, ref mut written } =
-            self.upload(which)?;
-        let (message, size) = (message.clone(), message.size as usize);
-        let whole = written.take() == Some(size.div_ceil(PART));
-        let outcome = if whole { self.append(from, to, n, size) } else { Outcome::DiskFull };
-        Some((finish(name, message), outcome))
-    }
-
-    fn discard(&mut self, which: usize) -> Option<(Write, Outcome)> {
-        let upload = self.upload(which)?;
-        upload.written = None;
-        Some((discard(upload.name), KEPT))
-    }
-
-    /// One of the latest.
-    fn upload(&mut self, which: usize) -> Option<&mut Partial> {
-        self.uploads.iter_mut().rev().nth(which % 3)
-    }
-
-    fn through(&self, user: usize, log: usize) -> Seq {
-        self.cursors.get(&(user, log)).map_or(0, |cursor| cursor.through)
-    }
-
-    /// Where the next messages of a log end, how many of them there are, and their bytes.
-    fn advance(&self, user: usize, log: usize, count: usize) -> (Cursor, u64, u64) {
-        let through = self.through(user, log);
-        let next = self.logs[log].messages.iter().filter(|(seq, ..)| *seq > through);
-        let taken: Vec<_> = next.take(count).collect();
-        let Some(&&(seq, ordinal, ..)) = taken.last() else {
-            return (self.cursors.get(&(user, log)).cloned().unwrap_or_default(), 0, 0);
-        };
-        let bytes = taken.iter().map(|m| m.2).sum();
-        (cursor(seq, ordinal, &[]), taken.len() as u64, bytes)
-    }
-
-    fn enter(&mut self, user: usize, room: usize) -> Outcome {
-        if let Some(cursor) = self.cursors.get(&(user, room)) {
-            return member(false, cursor.clone());
-        }
-        if self.cursors.keys().any(|&(u, log)| u == user && (3..5).contains(&log)) {
-            return Outcome::Full;
-        }
-        let log = &mut self.logs[room];
-        log.exists = true;
-        let at = cursor(log.last.0, log.last.1, &[]);
-        self.cursors.insert((user, room), at.clone());
-        member(true, at)
-    }
-
-    fn items(&self, user: usize, log: usize) -> Vec<(Seq, u64, bool)> {
-        let removed = self.logs[log].removed.map(|(seq, ordinal)| (seq, ordinal, true));
-        let others = self.logs[log].messages.iter().filter(|m| log < 3 || m.3 != user);
-        removed.into_iter().chain(others.map(|m| (m.0, m.1, false))).collect()
-    }
+fn verdicts() -> impl Strategy<Value = Option<Verdict>> {
+    prop_oneof![
+        2 => Just(None),
+        1 => Just(Some(answered("yes"))),
+        4 => (0..9_u32).prop_map(|attempts| Some(rejected(attempts, "no"))),
+        1 => Just(Some(Verdict::Expired)),
+    ]
 }
 
 fn check(steps: Vec<Step>) {
@@ -250,14 +129,23 @@ fn check(steps: Vec<Step>) {
                 expected.push(mixed(each.collect()));
             }
             Step::Settle { user, log, .. } if log < 3 && user != log => {}
-            Step::Settle { user, log, count } => {
-                let (to, messages, bytes) = model.advance(user, log, count);
-                writes.push(settle(USERS[user], TARGETS[log], to.clone(), messages, bytes));
-                expected.push(Outcome::Settled);
-                let membership = (3..5).contains(&log);
-                if !membership || model.cursors.contains_key(&(user, log)) {
-                    model.cursors.insert((user, log), to);
-                }
+            Step::Settle { user, log, count, said } => {
+                add(Some(settle_some(&mut model, (user, log), count, said)));
+            }
+            Step::Schedule { user, to, n, length, minute } => {
+                let due_ms = NOW_MS + minute * MINUTE_MS;
+                let outcome = model.schedule(user, to, n, (length, due_ms));
+                let message = message(USERS[user], TARGETS[to], n, length);
+                add(Some((schedule(message, due_ms), outcome)));
+            }
+            Step::Release { minute } => {
+                let now_ms = NOW_MS + minute * MINUTE_MS;
+                add(Some((release(now_ms), model.release(now_ms))));
+            }
+            Step::Withdraw { user, drawer, n, back } => {
+                let id = n.map(|n| message("alice", "bob", n, 0).id);
+                let outcome = model.withdraw(user, drawer, (n, back));
+                add(Some((withdraw(USERS[user], drawer, id, back), outcome)));
             }
             Step::Enter { user, room: no } => {
                 writes.push(enter(USERS[user], room(no)));
@@ -279,7 +167,8 @@ fn check(steps: Vec<Step>) {
             Step::End(which) => add(model.end(which)),
             Step::Discard(which) => add(model.discard(which)),
             Step::EndBatch => {
-                assert_eq!(rig.commit(std::mem::take(&mut writes)), expected);
+                let outcomes = rig.commit(std::mem::take(&mut writes));
+                assert_eq!(outcomes.into_iter().map(brief).collect::<Vec<_>>(), expected);
                 expected.clear();
                 compare(&mut rig, &model);
             }
@@ -293,9 +182,24 @@ fn check(steps: Vec<Step>) {
         }
     }
     sweep_all(&mut rig, 0);
-    let messages = model.logs.iter().flat_map(|log| &log.messages).map(|(_, _, bytes, _)| *bytes);
-    let parts = messages.filter(|bytes| *bytes > PART as u64).map(|b| b.div_ceil(PART as u64));
-    assert_eq!(rows(&dir), (parts.sum::<u64>() as i64, 0, 0));
+    assert_eq!(rows(&dir), (model.parts() as i64, 0, 0));
+}
+
+/// A move of a cursor by so many messages, and a word about the last of them.
+fn settle_some(
+    model: &mut Model,
+    (user, log): (usize, usize),
+    count: usize,
+    said: Option<Verdict>,
+) -> (Write, Outcome) {
+    let (to, messages, bytes) = model.advance(user, log, count);
+    let mut write = settle(USERS[user], TARGETS[log], to.clone(), messages, bytes);
+    let said = said.filter(|_| messages > 0);
+    if let (Some(said), Write::Settle { verdicts, .. }) = (&said, &mut write) {
+        verdicts.push((to.through, said.clone(), SAID_MS));
+    }
+    model.settle(user, log, to, said.as_ref());
+    (write, Outcome::Settled)
 }
 
 fn compare(rig: &mut Rig, model: &Model) {
@@ -326,6 +230,26 @@ fn compare(rig: &mut Rig, model: &Model) {
         let kept = model.cursors.iter().filter(|((of, _), _)| *of == user);
         cursors.extend(kept.map(|(&(_, log), cursor)| (TARGETS[log].to_string(), cursor.clone())));
         assert_eq!(mailbox, cursors);
+        for drawer in [Drawer::Dead, Drawer::Later] {
+            let shown = look(rig, name, drawer).into_iter();
+            let shown: Vec<_> = shown.map(|k| (k.id, k.to, k.at_ms, k.attempts, k.size)).collect();
+            let of = |letter: &Letter| {
+                let &Letter { to, at_ms, attempts, content, .. } = letter;
+                (content.id(), target(TARGETS[to]), at_ms, attempts, content.size)
+            };
+            assert_eq!(shown, model.drawer(user, drawer).map(of).collect::<Vec<_>>());
+        }
+    }
+    for (log, placed, expected) in model.standings() {
+        let Placed { seq, content, .. } = placed;
+        let (to, from) = (TARGETS[log], USERS[content.from]);
+        let found = standings(rig, to, seq, from).into_iter();
+        let found: Vec<_> = found.map(|of| (of.user.to_string(), of.state)).collect();
+        let expected = expected.into_iter().map(|(user, state)| (user.to_string(), state));
+        assert_eq!(found, expected.collect::<Vec<_>>(), "{seq} in {to}");
+        let same = |m: &&Placed| (m.content.n, m.content.from) == (content.n, content.from);
+        let newest = model.logs[log].messages.iter().rev().find(same);
+        assert_eq!(sent(rig, to, content.id(), from), newest.map(|m| m.seq));
     }
 }
 
