@@ -158,8 +158,8 @@ pub enum Write {
         /// Now, in milliseconds since 1970. They get this time.
         now_ms: u64,
     },
-    /// Take messages out of a drawer, a bounded number of the oldest. What cannot be put back, as its
-    /// log is full, stays. Answer: `Withdrawn`, or `DiskFull`.
+    /// Take messages out of a drawer, a bounded number of the oldest. What cannot be put back, as
+    /// its log is full, stays. Answer: `Withdrawn`, or `DiskFull`.
     Withdraw {
         /// Whose.
         user: UserId,
@@ -294,7 +294,7 @@ pub enum Outcome {
     },
     /// So many messages are out of the drawer.
     Withdrawn {
-        /// How many. 0: there is nothing more that could be.
+        /// How many. 0: there are none, or the oldest cannot be put back.
         count: u64,
         /// Those that were put back, as they stand in their logs, ascending by seq.
         records: Vec<Record>,

@@ -83,8 +83,10 @@ impl Batch<'_> {
         if !self.note_sent(user, message)? {
             return Ok(Outcome::Duplicate);
         }
-        // No run tells of this id.
-        self.tail.note_soon();
+        if !message.id.is_keyed() {
+            // No run tells of this id.
+            self.tail.note_soon();
+        }
         let (letter, body) = letter(message.clone(), None, (due_ms, 0, Note::default()));
         place.add(db, (&letter, &body), bytes, Some(due_ms))?;
         Ok(Outcome::Scheduled)

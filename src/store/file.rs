@@ -29,10 +29,10 @@ const STATEMENTS_CACHED_MAX: usize = 128;
 /// has a message. `state.last_seq` is up to where `sent` and `log` know of the messages; later runs
 /// tell themselves. `run.last` is the seq of the run's last message; the index has it too, behind
 /// the log. `part` and `parts` of a run are the first and the number of its last message's parts.
-/// `shared.more` is how many there are besides one that parts belong to. `member` has the members of
-/// rooms in the order of their ids; `since` is the last seq that is not for them. `drawer` is what
-/// stands in `letter`, counted by user and kind; `letter.due_ms` is when it is to be sent, or tried
-/// again. `verdict.until_ms` is when it may go.
+/// `shared.more` is how many there are besides one that parts belong to. `member` has the members
+/// of rooms in the order of their ids; `since` is the last seq that is not for them. `drawer` is
+/// what stands in `letter`, counted by user and kind; `letter.due_ms` is when it is to be sent, or
+/// tried again. `verdict.until_ms` is when it may go.
 const TABLES: &str = "
 CREATE TABLE state (last_seq INTEGER NOT NULL, next_part INTEGER NOT NULL) STRICT;
 INSERT INTO state VALUES (0, 1);

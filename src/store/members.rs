@@ -62,8 +62,8 @@ impl Batch<'_> {
 }
 
 /// Number and id of those who read the log of a room, or of `@all`, and did so already when the
-/// message at `seq` came: so many at most, in the order of their ids from behind `after` on, without
-/// its sender.
+/// message at `seq` came: so many at most, in the order of their ids from behind `after` on,
+/// without its sender.
 pub(super) fn readers(
     db: &Connection,
     no: i64,

@@ -62,8 +62,21 @@ struct Waiting {
 /// Which writes a transaction holds, besides those given to it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum And {
+    /// All that wait for room.
     Waiting,
+    /// Those of them of whose messages nothing was said.
+    Silent,
     Nothing,
+}
+
+impl And {
+    fn takes(self, waiting: &Waiting) -> bool {
+        match self {
+            Self::Waiting => true,
+            Self::Silent => waiting.verdicts.is_empty(),
+            Self::Nothing => false,
+        }
+    }
 }
 
 impl Writer {
@@ -153,7 +166,7 @@ impl Writer {
         if self.waiting.is_empty() && self.over.is_empty() {
             return Ok(());
         }
-        let answers = self.try_alone(&[], And::Waiting)?.unwrap_or_default();
+        let answers = self.try_waiting()?;
         if !answers.is_empty() {
             self.report.done(Done::Late(answers));
         }
@@ -209,8 +222,18 @@ impl Writer {
             let done = self.try_alone(&[(ticket, write)], And::Nothing)?;
             answers.extend(done.unwrap_or(vec![(ticket, refused)]));
         }
-        answers.extend(self.try_alone(&[], And::Waiting)?.unwrap_or_default());
+        answers.extend(self.try_waiting()?);
         Ok(answers)
+    }
+
+    /// What was said takes room, and must not hold up the others, which lead to some.
+    fn try_waiting(&mut self) -> Result<Answers, StoreError> {
+        for and in [And::Waiting, And::Silent] {
+            if let Some(answers) = self.try_alone(&[], and)? {
+                return Ok(answers);
+            }
+        }
+        Ok(Vec::new())
     }
 
     /// `None` if there is no room.
@@ -234,9 +257,7 @@ impl Writer {
             self.fill(batch, and).and_then(|done| self.db.execute_batch("COMMIT").map(|()| done));
         match written {
             Ok(answers) => {
-                if and == And::Waiting {
-                    self.waiting.clear();
-                }
+                self.waiting.retain(|_, waiting| !and.takes(waiting));
                 self.over.clear();
                 self.behind = true;
                 Ok(answers)
@@ -264,12 +285,10 @@ impl Writer {
         for &upload in over.iter() {
             transaction.write(&Write::Discard { upload })?;
         }
-        if and == And::Waiting {
-            for ((user, log), waiting) in waiting {
-                let Waiting { cursor, messages, bytes, verdicts, tickets } = waiting;
-                transaction.settle(user, log, cursor, (*messages, *bytes), verdicts)?;
-                answers.extend(tickets.iter().map(|&ticket| (ticket, Outcome::Settled)));
-            }
+        for ((user, log), waiting) in waiting.iter().filter(|(_, waiting)| and.takes(waiting)) {
+            let Waiting { cursor, messages, bytes, verdicts, tickets } = waiting;
+            transaction.settle(user, log, cursor, (*messages, *bytes), verdicts)?;
+            answers.extend(tickets.iter().map(|&ticket| (ticket, Outcome::Settled)));
         }
         for (ticket, write) in batch {
             answers.push((*ticket, transaction.write(write)?));

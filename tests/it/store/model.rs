@@ -132,20 +132,8 @@ fn check(steps: Vec<Step>) {
             Step::Settle { user, log, count, said } => {
                 add(Some(settle_some(&mut model, (user, log), count, said)));
             }
-            Step::Schedule { user, to, n, length, minute } => {
-                let due_ms = NOW_MS + minute * MINUTE_MS;
-                let outcome = model.schedule(user, to, n, (length, due_ms));
-                let message = message(USERS[user], TARGETS[to], n, length);
-                add(Some((schedule(message, due_ms), outcome)));
-            }
-            Step::Release { minute } => {
-                let now_ms = NOW_MS + minute * MINUTE_MS;
-                add(Some((release(now_ms), model.release(now_ms))));
-            }
-            Step::Withdraw { user, drawer, n, back } => {
-                let id = n.map(|n| message("alice", "bob", n, 0).id);
-                let outcome = model.withdraw(user, drawer, (n, back));
-                add(Some((withdraw(USERS[user], drawer, id, back), outcome)));
+            Step::Schedule { .. } | Step::Release { .. } | Step::Withdraw { .. } => {
+                add(with_drawers(&mut model, &step));
             }
             Step::Enter { user, room: no } => {
                 writes.push(enter(USERS[user], room(no)));
@@ -183,6 +171,26 @@ fn check(steps: Vec<Step>) {
     }
     sweep_all(&mut rig, 0);
     assert_eq!(rows(&dir), (model.parts() as i64, 0, 0));
+}
+
+fn with_drawers(model: &mut Model, step: &Step) -> Option<(Write, Outcome)> {
+    Some(match *step {
+        Step::Schedule { user, to, n, length, minute } => {
+            let due_ms = NOW_MS + minute * MINUTE_MS;
+            let message = message(USERS[user], TARGETS[to], n, length);
+            (schedule(message, due_ms), model.schedule(user, to, n, (length, due_ms)))
+        }
+        Step::Release { minute } => {
+            let now_ms = NOW_MS + minute * MINUTE_MS;
+            (release(now_ms), model.release(now_ms))
+        }
+        Step::Withdraw { user, drawer, n, back } => {
+            let id = n.map(|n| message("alice", "bob", n, 0).id);
+            let outcome = model.withdraw(user, drawer, (n, back));
+            (withdraw(USERS[user], drawer, id, back), outcome)
+        }
+        _ => return None,
+    })
 }
 
 /// A move of a cursor by so many messages, and a word about the last of them.
