@@ -221,7 +221,8 @@ pub enum Verdict {
         /// Why.
         reason: Note,
     },
-    /// Its time to live was over before it was handed out.
+    /// It was not handed out: its time to live was over, or its bytes were not those that were
+    /// stored.
     Expired,
 }
 

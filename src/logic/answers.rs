@@ -28,21 +28,32 @@ impl Hub {
             }
             Ask::Begin { upload } => self.begun(upload, &outcome, out),
             Ask::Part { link, upload } => self.part_stored(link, upload, &outcome, out),
-            Ask::Settle { link, user, messages, bytes } => {
+            Ask::Settle { link, user, messages, bytes, covered } => {
+                self.covered(&user, &covered, out);
                 self.settled(link, &user, messages, bytes, out);
             }
             Ask::Enter { link, user, room } => self.entered(link, &user, room, outcome, out),
-            Ask::Leave { link, user, room } => self.left(link, &user, room, &outcome, out),
+            Ask::Leave { link, user, room } => self.left(now, link, &user, room, &outcome, out),
             Ask::Sweep => {
                 let more = outcome == Outcome::Swept { more: true };
                 let wait_ms = if more { self.limits.sweep_ms / 100 } else { self.limits.sweep_ms };
                 self.sweep_at_ms = Some(now.mono_ms + wait_ms);
             }
+            Ask::Take { link, user, taking } => {
+                self.taken_out(now, link, &user, taking, outcome, out);
+            }
+            Ask::Schedule { link, message, due_ms } => {
+                self.scheduled(now, link, (&message, due_ms), &outcome, out);
+            }
+            Ask::Release => self.released(now, outcome, out),
             Ask::Discard
             | Ask::Stream { .. }
             | Ask::Mailbox { .. }
             | Ask::Page { .. }
-            | Ask::Pass { .. } => {}
+            | Ask::Pass { .. }
+            | Ask::Sent { .. }
+            | Ask::Standings { .. }
+            | Ask::Look { .. } => {}
         }
     }
 
@@ -87,6 +98,13 @@ impl Hub {
             (Ask::Mailbox { user }, Found::Mailbox(logs)) => self.loaded(&user, logs, out),
             (Ask::Page { link }, Found::Page(page)) => self.paged(link, page, out),
             (Ask::Stream { link }, Found::Part(part)) => self.part_read(link, ticket, part, out),
+            (Ask::Sent { link, asked }, Found::Sent(seq)) => self.located(link, asked, seq, out),
+            (Ask::Standings { link, asked }, Found::Standings(standings, more)) => {
+                self.found_standings(link, &asked, standings, more, out);
+            }
+            (Ask::Look { link, drawer }, Found::Drawer(page, more)) => {
+                self.looked(link, drawer, (page, more), out);
+            }
             (Ask::Pass { link, bundle }, Found::Target(exists)) => {
                 let (id, count) = (bundle.first.id, bundle.count() as u32);
                 let frame = if exists {
@@ -118,7 +136,9 @@ impl Hub {
 pub(super) fn verdict(bundle: &Bundle, outcome: &Outcome) -> FromServer {
     let (id, count) = (bundle.first.id, bundle.count() as u32);
     let why = match outcome {
-        Outcome::Stored { .. } => return FromServer::Accepted { id, count, duplicate: false },
+        Outcome::Stored { .. } | Outcome::Scheduled => {
+            return FromServer::Accepted { id, count, duplicate: false };
+        }
         Outcome::Duplicate => return FromServer::Accepted { id, count, duplicate: true },
         Outcome::Full => Refusal::MailboxFull,
         Outcome::DiskFull => Refusal::DiskFull,

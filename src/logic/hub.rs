@@ -3,17 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::durable::{Read, Ticket, Upload, Write};
+use crate::durable::{Read, Ticket, Upload, Verdict, Write};
 use crate::wire::{
-    Bundle, CloseCode, Frame, FromClient, FromServer, Message, Pin, Refusal, RoomName, Target,
-    UserId,
+    Bundle, CloseCode, Drawer, Frame, FromClient, FromServer, Message, MsgId, Pin, Refusal,
+    RoomName, Target, UserId,
 };
 
+use super::drawers::Taking;
 use super::exchange::{Input, LinkId, Output};
 use super::link::{Link, Stage, can_wait};
 use super::mailbox::Mailbox;
 use super::reading::Log;
 use super::relaying::{Passage, Relay};
+use super::scheduling::Schedule;
+use super::watching::{Asked, Covered, Watching};
 use super::{Limits, Time};
 
 /// What an answer from the store is for.
@@ -27,9 +30,15 @@ pub(super) enum Ask {
     Mailbox { user: UserId },
     Page { link: LinkId },
     Pass { link: LinkId, bundle: Arc<Bundle> },
-    Settle { link: LinkId, user: UserId, messages: u32, bytes: u64 },
+    Settle { link: LinkId, user: UserId, messages: u32, bytes: u64, covered: Covered },
     Enter { link: LinkId, user: UserId, room: RoomName },
     Leave { link: LinkId, user: UserId, room: RoomName },
+    Sent { link: LinkId, asked: Asked },
+    Standings { link: LinkId, asked: Asked },
+    Look { link: LinkId, drawer: Drawer },
+    Take { link: LinkId, user: UserId, taking: Taking },
+    Schedule { link: LinkId, message: Arc<Message>, due_ms: u64 },
+    Release,
     Sweep,
 }
 
@@ -46,6 +55,10 @@ pub struct Hub {
     pub(super) relays: BTreeMap<Passage, Relay>,
     /// Links that are to be told that they may send so many parts more.
     pub(super) allowed: BTreeMap<LinkId, u32>,
+    pub(super) watching: Watching,
+    /// Links that may be to be asked what has come.
+    pub(super) pinging: BTreeSet<LinkId>,
+    pub(super) schedule: Schedule,
     next_name: u64,
     /// Links that have not said who they are, by the moment they must have.
     silent: BTreeSet<(u64, LinkId)>,
@@ -65,6 +78,9 @@ impl Hub {
             uploads: BTreeMap::new(),
             relays: BTreeMap::new(),
             allowed: BTreeMap::new(),
+            watching: Watching::default(),
+            pinging: BTreeSet::new(),
+            schedule: Schedule::new(),
             next_name: 0,
             silent: BTreeSet::new(),
             sweep_at_ms: Some(0),
@@ -86,12 +102,13 @@ impl Hub {
             Input::Tick => self.tick(now, out),
         }
         self.allow_more(out);
+        self.ping(out);
     }
 
     /// When the next `Tick` is due, in the monotonic clock.
     pub fn deadline(&self) -> Option<u64> {
         let silent = self.silent.first().map(|&(at_ms, _)| at_ms);
-        silent.into_iter().chain(self.sweep_at_ms).min()
+        silent.into_iter().chain(self.sweep_at_ms).chain(self.schedule.deadline()).min()
     }
 
     pub(super) fn ask(&mut self, ask: Ask) -> Ticket {
@@ -115,6 +132,7 @@ impl Hub {
     fn forget(&mut self, id: LinkId, out: &mut Vec<Output>) {
         let Some(link) = self.links.remove(&id) else { return };
         self.abandon(link.incoming, out);
+        self.unwatch_all(id, link.watches);
         match (&link.stage, &link.reader) {
             (Stage::Silent { until_ms }, _) => drop(self.silent.remove(&(*until_ms, id))),
             (Stage::Known(user), Some(reader)) => self.detach(id, user, reader, out),
@@ -132,6 +150,7 @@ impl Hub {
             let ticket = self.ask(Ask::Sweep);
             out.push(Output::Write(ticket, Write::Sweep { now_ms: now.unix_ms }));
         }
+        self.release(now, out);
     }
 
     fn opened(&mut self, now: Time, id: LinkId, key: Pin, out: &mut Vec<Output>) {
@@ -232,7 +251,7 @@ impl Hub {
             FromClient::Attach { messages, bytes, .. } => {
                 self.attach(link, user, (messages, bytes), out);
             }
-            FromClient::Processed(spans) => self.processed(link, user, &spans, out),
+            FromClient::Processed(spans) => self.processed(now, link, user, &spans, out),
             FromClient::Enter(room) => {
                 let (user, asked) = (user.clone(), room.clone());
                 let ticket = self.ask(Ask::Enter { link, user: user.clone(), room: asked });
@@ -246,29 +265,50 @@ impl Hub {
             FromClient::Part(body) => self.part(link, body, out),
             FromClient::Cut => self.cut(link, out),
             FromClient::More { parts } => self.more(link, parts, out),
-            FromClient::Hello { .. }
-            | FromClient::Skipped(_)
-            | FromClient::Answered { .. }
-            | FromClient::Rejected { .. }
-            | FromClient::Watch { .. }
-            | FromClient::Unwatch { .. }
-            | FromClient::Later { .. }
-            | FromClient::Look { .. }
-            | FromClient::Take { .. }
-            | FromClient::Pong { .. } => self.close(link, CloseCode::OutOfTurn, out),
+            FromClient::Watch { id, to, after } => {
+                self.watch(link, user, Asked { id, to, after }, out);
+            }
+            FromClient::Unwatch { id } => self.unwatch(link, id),
+            FromClient::Pong { number } => self.pong(now, link, user, number, out),
+            FromClient::Answered { seq, reply } => {
+                self.judged(now, link, user, (seq, Verdict::Answered(reply)), out);
+            }
+            FromClient::Rejected { seq, attempts, reason } => {
+                let verdict = Verdict::Rejected { attempts, reason };
+                self.judged(now, link, user, (seq, verdict), out);
+            }
+            FromClient::Later { due_ms, id, to, headers, body } => {
+                let (from, time_ms, size) = (user.clone(), now.unix_ms, body.len() as u64);
+                let message = Message { id, from, to, time_ms, headers, size, body };
+                self.later(now, link, (message, due_ms), out);
+            }
+            FromClient::Look { drawer, after } => self.look(link, user, (drawer, after), out),
+            FromClient::Take { drawer, id, back } => {
+                self.take_out(now, link, user, Taking { drawer, id, back, count: 0 }, out);
+            }
+            FromClient::Hello { .. } | FromClient::Skipped(_) => {
+                self.close(link, CloseCode::OutOfTurn, out)
+            }
         }
     }
 
-    fn send(&mut self, now: Time, link: LinkId, bundle: Arc<Bundle>, out: &mut Vec<Output>) {
-        let id = bundle.first.id;
-        let why = if id.unix_ms() + self.limits.id_age_ms_max < now.unix_ms {
+    /// What stands against an id. One made of a key tells no time: the store remembers it for as
+    /// long.
+    pub(super) fn objection(&self, now: Time, id: MsgId) -> Option<Refusal> {
+        if id.is_keyed() {
+            None
+        } else if id.unix_ms() + self.limits.id_age_ms_max < now.unix_ms {
             Some(Refusal::IdTooOld)
         } else if id.unix_ms() > now.unix_ms + self.limits.id_ahead_ms_max {
             Some(Refusal::IdInFuture)
         } else {
             None
-        };
-        if let Some(why) = why {
+        }
+    }
+
+    fn send(&mut self, now: Time, link: LinkId, bundle: Arc<Bundle>, out: &mut Vec<Output>) {
+        let id = bundle.first.id;
+        if let Some(why) = self.objection(now, id) {
             self.swallow(link, &bundle.first);
             let count = bundle.count() as u32;
             return self.answer(link, &bundle, FromServer::Refused { id, count, why }, out);

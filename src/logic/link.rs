@@ -1,12 +1,15 @@
 //! What the hub knows of one link.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::durable::Page;
-use crate::wire::{Bodies, Bundle, FromClient, PARTS_AHEAD_MAX, Pin, Seq, Span, UserId, Weights};
+use crate::wire::{
+    Bodies, Bundle, FromClient, MsgId, PARTS_AHEAD_MAX, Pin, Seq, Span, Target, UserId, Weights,
+};
 
 use super::Limits;
 use super::offers::{Offer, Offers};
+use super::proving::Proofs;
 use super::streaming::Streaming;
 use super::uploading::Incoming;
 
@@ -28,6 +31,10 @@ pub(super) struct Link {
     pub(super) parts_in: u32,
     /// Parts that went out and were not made up for.
     pub(super) parts_out: u32,
+    /// Messages of its user of which it is told how far they come, by their ids: where they are,
+    /// once that is known.
+    pub(super) watches: BTreeMap<MsgId, Option<(Target, Seq)>>,
+    pub(super) proofs: Proofs,
 }
 
 /// How far a link has come.
@@ -97,6 +104,8 @@ impl Link {
             incoming: None,
             parts_in: 0,
             parts_out: 0,
+            watches: BTreeMap::new(),
+            proofs: Proofs::default(),
         }
     }
 

@@ -10,8 +10,10 @@
 //! Bad input from the other side becomes a decision, an [`Output::Close`] with its reason.
 
 mod answers;
+mod drawers;
 mod event;
 mod exchange;
+mod following;
 mod hub;
 mod link;
 mod mailbox;
@@ -20,16 +22,19 @@ mod outbox;
 mod parts;
 mod passing;
 mod peer;
+mod proving;
 mod publishing;
 mod reading;
 mod relaying;
 mod requests;
+mod scheduling;
 mod settling;
 mod shown;
 mod spans;
 mod streaming;
 mod telling;
 mod uploading;
+mod watching;
 
 pub use event::{Command, Ending, Event, Intent, PeerInput, PeerOutput, Window, numbered};
 pub use exchange::{Input, LinkId, Output};
@@ -38,6 +43,9 @@ pub use outbox::Draft;
 pub use peer::Peer;
 
 use crate::wire::{FromServer, PARTS_AHEAD_MAX};
+
+use drawers::LOOK_MAX;
+use proving::TOLD_MAX;
 
 /// A moment, by both clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,10 +119,11 @@ impl Limits {
     }
 
     /// Most frames that can wait to be written to a link that keeps to the protocol: answers to
-    /// sends and requests, deliveries, and as many confirmations; parts of bodies, and what makes
-    /// up for the client's.
+    /// sends and requests, what is shown of drawers, deliveries, and as many confirmations; parts
+    /// of bodies, and what makes up for the client's; what a watching sender is told.
     pub fn link_queue_max(&self) -> usize {
         let parts = 2 * PARTS_AHEAD_MAX;
-        (self.sends_max + 2 * self.window_messages_max + self.requests_max + parts) as usize + 16
+        let answers = self.sends_max + self.requests_max * (1 + LOOK_MAX as u32);
+        (answers + 2 * self.window_messages_max + parts + TOLD_MAX) as usize + 16
     }
 }

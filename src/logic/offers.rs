@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::wire::{Seq, Span, Target, Weights};
 
-use super::spans::{missing, within};
+use super::spans::{Spans, missing, within};
 
 /// Deliveries by the seq of the first of each, none over another.
 #[derive(Default)]
@@ -19,17 +19,19 @@ pub(super) struct Offer {
     at: u64,
     /// Whether it is messages, which count in quotas, or a notice.
     pub(super) counts: bool,
+    /// Whether it is a notice of lost messages.
+    pub(super) is_notice: bool,
 }
 
 impl Offer {
     /// Messages that are delivered as a bundle of these weights.
     pub(super) fn messages(span: Span, log: Target, weights: Weights) -> Self {
-        Self { last: span.last, log, weights, at: 0, counts: true }
+        Self { last: span.last, log, weights, at: 0, counts: true, is_notice: false }
     }
 
     /// Something that goes by this seq and weighs nothing.
     pub(super) fn notice(seq: Seq, log: Target, counts: bool) -> Self {
-        Self { last: seq, log, weights: Weights::one(0), at: 0, counts }
+        Self { last: seq, log, weights: Weights::one(0), at: 0, counts, is_notice: true }
     }
 
     /// Bytes of a span of it, which begins at `first`.
@@ -39,10 +41,10 @@ impl Offer {
 
     /// Cuts off what is from `seq` on.
     fn split_off(&mut self, first: Seq, seq: Seq) -> Self {
-        let Self { last, at, counts, .. } = *self;
+        let Self { last, at, counts, is_notice, .. } = *self;
         self.last = seq - 1;
         let (log, weights) = (self.log.clone(), self.weights.clone());
-        Self { last, log, weights, at: at + (seq - first), counts }
+        Self { last, log, weights, at: at + (seq - first), counts, is_notice }
     }
 }
 
@@ -55,6 +57,12 @@ impl Offers {
         self.uncovered(Span::one(seq)).is_empty()
     }
 
+    /// Whether it is a message, not a notice of lost ones.
+    pub(super) fn has_message(&self, seq: Seq) -> bool {
+        let before = self.0.range(..=seq).next_back();
+        before.is_some_and(|(_, offer)| seq <= offer.last && !offer.is_notice)
+    }
+
     /// What of a span is not offered, in ascending order.
     pub(super) fn uncovered(&self, span: Span) -> Vec<Span> {
         missing(span, self.within(span))
@@ -63,6 +71,17 @@ impl Offers {
     /// What of a span is offered, in ascending order.
     pub(super) fn within(&self, span: Span) -> impl Iterator<Item = Span> {
         within(&self.0, span, |offer| offer.last)
+    }
+
+    /// Whether these are offered, each once, and are any.
+    pub(super) fn are(&self, spans: &[Span]) -> bool {
+        let mut distinct = Spans::default();
+        let offered = spans.iter().all(|span| {
+            let new = distinct.within(*span).next().is_none();
+            distinct.insert(*span);
+            new && self.uncovered(*span).is_empty()
+        });
+        offered && !spans.is_empty()
     }
 
     /// Takes out all of a span that is offered, in pieces.

@@ -73,6 +73,12 @@ impl Draft {
         self
     }
 
+    /// Most bytes its body may have.
+    fn size_max(&self, allowed: &Allowed) -> u64 {
+        let most = if self.due_ms.is_some() { PART_LEN_MAX as u64 } else { u64::MAX };
+        allowed.body_len_max.min(most)
+    }
+
     /// Whether both can travel together, if their ids follow one another.
     fn is_like(&self, first: &Self) -> bool {
         let alike = self.volatile == first.volatile && self.due_ms.or(first.due_ms).is_none();
@@ -102,20 +108,21 @@ impl Outbox {
 
     /// The frame that sends what is next, while no more than so many messages and bytes are
     /// unanswered, and the first draft in it. A draft with a longer body than the server takes
-    /// would end the link: its id instead.
+    /// would end the link: its id instead, and how long it may be.
     pub(super) fn next_frame(
         &mut self,
         allowed: &Allowed,
-    ) -> Option<Result<(Draft, FromClient), MsgId>> {
+    ) -> Option<Result<(Draft, FromClient), (MsgId, u64)>> {
         let first = self.waiting.front()?;
         if self.open > 0 && !self.fits(first, allowed) {
             return None;
         }
         let first = first.clone();
-        if first.size > allowed.body_len_max {
+        let max = first.size_max(allowed);
+        if first.size > max {
             self.waiting.pop_front();
             self.waiting_bytes -= first.len_bytes();
-            return Some(Err(first.id));
+            return Some(Err((first.id, max)));
         }
         let start = self.sent.len();
         self.go();

@@ -2,14 +2,17 @@
 
 use std::collections::VecDeque;
 
+use crate::durable::Verdict;
 use crate::wire::{Bundle, CloseCode, FromClient, FromServer, Message, Refusal};
 
 use super::Time;
 use super::event::{Command, Ending, Event, Intent, PeerInput, PeerOutput, VOLATILE, Window};
+use super::following::Following;
 use super::outbox::{Allowed, Outbox};
 use super::parts::Parts;
 use super::requests::Request;
 use super::shown::Shown;
+use super::telling::shortened;
 
 enum Stage {
     /// No link; the next attempt is due then.
@@ -33,9 +36,10 @@ pub struct Peer {
     pub(super) outbox: Outbox,
     pub(super) requests: VecDeque<Request>,
     /// So many of them, the first, have been made on this link.
-    pub(super) requested: usize,
+    pub(super) requests_out: usize,
     pub(super) parts: Parts,
     pub(super) shown: Shown,
+    pub(super) following: Following,
     /// Volatile messages of this link that the user has not dealt with.
     pub(super) passed: u32,
     /// Attempts since the last welcome.
@@ -69,9 +73,10 @@ impl Peer {
             welcomed: false,
             outbox: Outbox::default(),
             requests: VecDeque::new(),
-            requested: 0,
+            requests_out: 0,
             parts: Parts::default(),
             shown: Shown::default(),
+            following: Following::default(),
             passed: 0,
             attempts: 0,
             offline: false,
@@ -119,13 +124,20 @@ impl Peer {
                 self.part_given((id, index), body, out);
             }
             Command::PartsTaken(parts) => self.parts_taken(parts, out),
-            Command::Answered { .. }
-            | Command::Rejected { .. }
-            | Command::Skipped(_)
-            | Command::Watch { .. }
-            | Command::Unwatch(_)
-            | Command::Look(_)
-            | Command::Take { .. } => {}
+            Command::Answered { seq, reply } => {
+                self.judge(now, seq, Verdict::Answered(reply), out);
+            }
+            Command::Rejected { seq, attempts, reason } => {
+                let reason = shortened(reason);
+                self.judge(now, seq, Verdict::Rejected { attempts, reason }, out);
+            }
+            Command::Skipped(_) => {}
+            Command::Watch { id, to } => self.watch(now, id, to, out),
+            Command::Unwatch(id) => self.unwatch(now, id, out),
+            Command::Look(drawer) => self.request(now, Request::Look { drawer, after: 0 }, out),
+            Command::Take { drawer, id, back } => {
+                self.request(now, Request::Take { drawer, id, back }, out);
+            }
         }
     }
 
@@ -157,10 +169,19 @@ impl Peer {
             || !self.outbox.is_empty()
             || !self.requests.is_empty()
             || self.shown.pending() > 0
+            || self.following.is_waiting(self.watches_max().unwrap_or(usize::MAX))
     }
 
     pub(super) fn is_greeted(&self) -> bool {
         matches!(self.stage, Stage::Greeted(_))
+    }
+
+    /// How many messages may be watched on this link, once the server has spoken.
+    pub(super) fn watches_max(&self) -> Option<usize> {
+        match self.stage {
+            Stage::Greeted(Allowed { sends_max, .. }) => Some(sends_max as usize),
+            Stage::Resting { .. } | Stage::Dialing | Stage::Linked | Stage::Over => None,
+        }
     }
 
     fn gives_up_at_ms(&self) -> Option<u64> {
@@ -195,8 +216,9 @@ impl Peer {
         }
         self.rewind_parts(out);
         self.shown.rewind();
+        self.following.rewind();
         self.passed = 0;
-        self.requested = 0;
+        self.requests_out = 0;
         if let Ending::Closed(code) = ending
             && !code.is_some_and(passes)
         {
@@ -274,28 +296,23 @@ impl Peer {
                 self.recorded(out);
                 Event::CaughtUp
             }
-            FromServer::Entered { room, changed } => {
-                self.answered(|request| *request == Request::Enter(room.clone()), out);
-                Event::Entered { room, changed }
-            }
-            FromServer::Left { room, changed } => {
-                self.answered(|request| *request == Request::Leave(room.clone()), out);
-                Event::Left { room, changed }
-            }
-            FromServer::RoomRefused { room } => {
-                self.answered(|(Request::Enter(of) | Request::Leave(of))| *of == room, out);
-                Event::RoomRefused { room }
-            }
             FromServer::Part(body) => return self.part_came(body, out),
             FromServer::Cut => return self.cut(out),
             FromServer::More { parts } => return self.parts_allowed(parts, out),
-            FromServer::Ping { .. }
-            | FromServer::Watched { .. }
-            | FromServer::NotThere { .. }
-            | FromServer::Stands { .. }
+            FromServer::Ping { number } => {
+                return out.push(PeerOutput::Frame(FromClient::Pong { number }));
+            }
+            FromServer::Watched { id, standings, more } => {
+                return self.watched(id, standings, more, out);
+            }
+            FromServer::NotThere { id } => return self.not_there(id, out),
+            FromServer::Stands { id, standing } => return self.stood(id, standing, out),
+            FromServer::Entered { .. }
+            | FromServer::Left { .. }
+            | FromServer::RoomRefused { .. }
             | FromServer::Kept(_)
             | FromServer::Looked { .. }
-            | FromServer::Taken { .. } => return,
+            | FromServer::Taken { .. } => return self.requested(frame, out),
         };
         out.push(PeerOutput::Event(event));
     }
@@ -307,9 +324,10 @@ impl Peer {
         if let Some(Window { messages, bytes, start, share }) = attach {
             out.push(PeerOutput::Frame(FromClient::Attach { messages, bytes, start, share }));
         }
-        self.requested = 0;
+        self.requests_out = 0;
         self.ask(out);
         self.send(out);
+        self.follow(out);
     }
 
     pub(super) fn send(&mut self, out: &mut Vec<PeerOutput>) {
@@ -322,8 +340,8 @@ impl Peer {
                     self.parts.begin(&draft);
                     PeerOutput::Frame(frame)
                 }
-                Err(id) => {
-                    let why = Refusal::BodyTooLong { max: allowed.body_len_max };
+                Err((id, max)) => {
+                    let why = Refusal::BodyTooLong { max };
                     PeerOutput::Event(Event::Refused { id, count: 1, why })
                 }
             });

@@ -21,6 +21,7 @@ impl Hub {
             }
         }
         if !links.is_empty() {
+            self.delivered(&links, &record.bundle.first.to, record.span());
             out.push(Output::Deliver { links, record });
         }
     }

@@ -329,7 +329,9 @@ impl Hub {
             }
         }
         let Some(place) = mailbox.places.get_mut(log) else { return };
-        for (seq, count) in place.removed(at, &held) {
+        let notices = place.removed(at, &held);
+        self.removed(user, log, at.seq, &held, out);
+        for (seq, count) in notices {
             self.notice(id, seq, Offer::notice(seq, log.clone(), false), count, out);
         }
     }

@@ -3,37 +3,86 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use crate::durable::{Outcome, Write};
-use crate::wire::{CloseCode, FromServer, RoomName, Span, Target, UserId};
+use crate::durable::{Outcome, Verdict, Write};
+use crate::wire::{CloseCode, FromServer, REASON_LEN_MAX, RoomName, Seq, Span, Target, UserId};
 
+use super::Time;
 use super::exchange::{LinkId, Output};
 use super::hub::{Ask, Hub};
 use super::mailbox::Place;
+use super::offers::Offer;
 use super::reading::unsubscribe;
-use super::spans::Spans;
+use super::watching::Covered;
+
+/// What a report moves in one log.
+#[derive(Default)]
+struct Moved {
+    /// Messages and bytes that count in quotas.
+    messages: u64,
+    bytes: u64,
+    spans: Vec<Span>,
+    verdicts: Vec<(Seq, Verdict, u64)>,
+}
+
+impl Moved {
+    /// These of a delivery, which began at `first`, are dealt with for the first time.
+    fn add(&mut self, (first, offer): (Seq, &Offer), new: Vec<Span>, said: Option<(Verdict, u64)>) {
+        if offer.counts {
+            self.messages += new.iter().map(|new| new.count()).sum::<u64>();
+            self.bytes += new.iter().map(|new| offer.len_bytes(first, *new)).sum::<u64>();
+        }
+        let Some(Span { first: seq, .. }) = new.first().filter(|_| offer.counts) else { return };
+        self.verdicts.extend(said.map(|(verdict, at_ms)| (*seq, verdict, at_ms)));
+        self.spans.extend(new);
+    }
+}
 
 impl Hub {
+    /// A reader has dealt with deliveries and has nothing else to say of them.
     pub(super) fn processed(
         &mut self,
+        now: Time,
         id: LinkId,
         user: &UserId,
         spans: &[Span],
+        out: &mut Vec<Output>,
+    ) {
+        self.dealt_with(now, id, user, (spans, None), out);
+    }
+
+    /// A reader has answered a message.
+    pub(super) fn judged(
+        &mut self,
+        now: Time,
+        id: LinkId,
+        user: &UserId,
+        (seq, verdict): (Seq, Verdict),
+        out: &mut Vec<Output>,
+    ) {
+        if let Verdict::Rejected { reason, .. } = &verdict
+            && reason.body().len() > REASON_LEN_MAX
+        {
+            return self.close(id, CloseCode::OutOfTurn, out);
+        }
+        self.dealt_with(now, id, user, (&[Span::one(seq)], Some(verdict)), out);
+    }
+
+    fn dealt_with(
+        &mut self,
+        now: Time,
+        id: LinkId,
+        user: &UserId,
+        (spans, verdict): (&[Span], Option<Verdict>),
         out: &mut Vec<Output>,
     ) {
         let reader = self.links.get_mut(&id).and_then(|link| link.reader.as_mut());
         let (Some(reader), Some(mailbox)) = (reader, self.mailboxes.get_mut(user)) else {
             return self.close(id, CloseCode::OutOfTurn, out);
         };
-        let mut distinct = Spans::default();
-        let offered = spans.iter().all(|span| {
-            let new = distinct.within(*span).next().is_none();
-            distinct.insert(*span);
-            new && reader.offers.uncovered(*span).is_empty()
-        });
-        if spans.is_empty() || !offered {
+        if !reader.offers.are(spans) {
             return self.close(id, CloseCode::OutOfTurn, out);
         }
-        let mut moved: BTreeMap<Target, (u64, u64)> = BTreeMap::new();
+        let mut moved: BTreeMap<Target, Moved> = BTreeMap::new();
         let (mut messages, mut bytes) = (0, 0);
         let mut cleared = false;
         for (first, offer) in spans.iter().flat_map(|span| reader.offers.take(*span)) {
@@ -44,20 +93,19 @@ impl Hub {
             let crowded = place.is_crowded();
             let new = place.processed(span);
             cleared |= crowded && !place.is_crowded();
-            let counted = new.iter().filter(|_| offer.counts);
-            let counted = counted.map(|new| (new.count(), offer.len_bytes(first, *new)));
-            let (count, len) = counted.fold((0, 0), |sum, new| (sum.0 + new.0, sum.1 + new.1));
-            let sums = moved.entry(offer.log).or_default();
-            *sums = (sums.0 + count, sums.1 + len);
+            // Nobody was given what a notice stands for.
+            let said = if offer.is_notice { Some(Verdict::Expired) } else { verdict.clone() };
+            let said = said.map(|verdict| (verdict, now.unix_ms));
+            moved.entry(offer.log.clone()).or_default().add((first, &offer), new, said);
         }
         if moved.is_empty() {
             // All from rooms that were left since. Writing the own cursor once more keeps one way
             // for confirmations, and their order.
-            moved.insert(Target::User(user.clone()), (0, 0));
+            moved.insert(Target::User(user.clone()), Moved::default());
         }
         let links: Vec<LinkId> =
             if cleared { mailbox.links.iter().copied().collect() } else { Vec::new() };
-        self.settle(id, user, moved, (messages, bytes), out);
+        self.settle(now, (id, user), moved, (messages, bytes), out);
         for link in links {
             self.pump(link, user, out);
         }
@@ -66,26 +114,27 @@ impl Hub {
     /// Asks for cursors to be written; the last answer confirms the whole report.
     fn settle(
         &mut self,
-        id: LinkId,
-        user: &UserId,
-        moved: BTreeMap<Target, (u64, u64)>,
+        now: Time,
+        (link, user): (LinkId, &UserId),
+        moved: BTreeMap<Target, Moved>,
         report: (u32, u64),
         out: &mut Vec<Output>,
     ) {
         let last = moved.len() - 1;
-        for (index, (log, (messages, bytes))) in moved.into_iter().enumerate() {
+        for (index, (log, moved)) in moved.into_iter().enumerate() {
             let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
             let cursor = mailbox.places.get(&log).map(Place::cursor).unwrap_or_default();
             mailbox.settling += 1;
             let (confirmed, freed) = if index == last { report } else { (0, 0) };
+            let Moved { messages, bytes, spans, verdicts } = moved;
+            let (at_ms, said) = (now.unix_ms, verdicts.clone());
+            let covered = Covered { log: log.clone(), spans, verdicts: said, at_ms };
+            let (reader, user) = (user.clone(), user.clone());
             let ask =
-                Ask::Settle { link: id, user: user.clone(), messages: confirmed, bytes: freed };
+                Ask::Settle { link, user: reader, messages: confirmed, bytes: freed, covered };
             let ticket = self.ask(ask);
-            let user = user.clone();
-            out.push(Output::Write(
-                ticket,
-                Write::Settle { user, log, cursor, messages, bytes, verdicts: Vec::new() },
-            ));
+            let write = Write::Settle { user, log, cursor, messages, bytes, verdicts };
+            out.push(Output::Write(ticket, write));
         }
     }
 
@@ -146,6 +195,7 @@ impl Hub {
 
     pub(super) fn left(
         &mut self,
+        now: Time,
         id: LinkId,
         user: &UserId,
         room: RoomName,
@@ -156,8 +206,11 @@ impl Hub {
             return self.reply(id, FromServer::RoomRefused { room }, out);
         };
         self.reply(id, FromServer::Left { room: room.clone(), changed }, out);
-        let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
         let target = Target::Room(room);
+        if changed {
+            self.excused(user, &target, now.unix_ms, out);
+        }
+        let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
         mailbox.places.remove(&target);
         if !mailbox.loaded {
             mailbox.left.insert(target.clone());
@@ -168,7 +221,7 @@ impl Hub {
     }
 
     /// Answers a request that is not a send.
-    fn reply(&mut self, id: LinkId, frame: FromServer, out: &mut Vec<Output>) {
+    pub(super) fn reply(&mut self, id: LinkId, frame: FromServer, out: &mut Vec<Output>) {
         if let Some(link) = self.links.get_mut(&id) {
             link.requests = link.requests.saturating_sub(1);
             out.push(Output::Frame { link: id, frame });

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::durable::Verdict;
 use crate::wire::{Seq, Span};
 
 use super::spans::{Spans, joined};
@@ -15,6 +16,8 @@ pub(super) struct Shown {
     done: Spans,
     /// Of both, those told as lost: how many messages of each the user knows to be lost, or has.
     lost: BTreeMap<Seq, u64>,
+    /// Of those done, what the user said of some besides.
+    verdicts: BTreeMap<Seq, Verdict>,
     /// Delivered on this link and not reported on it.
     owed: Spans,
     /// Reported on this link, in order, not settled.
@@ -66,6 +69,7 @@ impl Shown {
     pub(super) fn forget(&mut self, seq: Seq) {
         self.open.remove(Span::one(seq));
         self.done.remove(Span::one(seq));
+        self.verdicts.remove(&seq);
     }
 
     /// The user has dealt with these. What to report now: all that is dealt with and was delivered
@@ -81,8 +85,30 @@ impl Shown {
         self.report()
     }
 
+    /// The user has dealt with this one and says more of it. What to report now.
+    pub(super) fn judged(&mut self, seq: Seq, verdict: Verdict) -> Vec<Span> {
+        if self.open.contains(seq) {
+            self.verdicts.insert(seq, verdict);
+        }
+        self.processed([seq])
+    }
+
+    /// What the user said of one that is done.
+    pub(super) fn verdict(&self, seq: Seq) -> Option<&Verdict> {
+        if self.verdicts.is_empty() { None } else { self.verdicts.get(&seq) }
+    }
+
+    /// Of which more was said is reported alone.
     fn report(&mut self) -> Vec<Span> {
-        let ready: Vec<Span> = self.owed.iter().flat_map(|span| self.done.within(span)).collect();
+        let mut ready = Vec::new();
+        for Span { mut first, last } in self.owed.iter().flat_map(|span| self.done.within(span)) {
+            for (&seq, _) in self.verdicts.range(first..=last) {
+                ready.extend((first < seq).then(|| Span { first, last: seq - 1 }));
+                ready.push(Span::one(seq));
+                first = seq + 1;
+            }
+            ready.extend((first <= last).then_some(Span { first, last }));
+        }
         for span in &ready {
             self.owed.remove(*span);
             self.reported_count += span.count();
@@ -101,6 +127,7 @@ impl Shown {
             let settled = Span { first: span.first, last: span.first + (taken - 1) };
             self.done.remove(settled);
             self.lost.retain(|seq, _| !(settled.first..=settled.last).contains(seq));
+            self.verdicts.retain(|seq, _| !(settled.first..=settled.last).contains(seq));
             count -= taken;
             self.reported_count -= taken;
             if taken == span.count() {
@@ -129,6 +156,7 @@ impl Shown {
         }
         self.done = still;
         self.lost.retain(|seq, _| self.done.contains(*seq));
+        self.verdicts.retain(|seq, _| self.done.contains(*seq));
         self.done.count() < before
     }
 

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::durable::{Missing, Page, Read, Record, Ticket};
-use crate::wire::{Body, CloseCode, FromServer, PART_LEN_MAX, PARTS_AHEAD_MAX, Seq, Span};
+use crate::wire::{Body, CloseCode, FromServer, PART_LEN_MAX, PARTS_AHEAD_MAX, Seq, Span, Target};
 
 use super::exchange::{LinkId, Output};
 use super::hub::{Ask, Hub};
@@ -25,7 +25,8 @@ pub(super) enum Streaming {
 
 /// What is still to be read of a stored body.
 pub(super) struct Stream {
-    seq: Seq,
+    pub(super) seq: Seq,
+    log: Target,
     /// The parts that are to be asked for.
     next: u64,
     end: u64,
@@ -37,7 +38,8 @@ impl Stream {
     fn new(record: &Record) -> Self {
         let count = record.bundle.first.size.div_ceil(PART_LEN_MAX as u64);
         let (next, end) = (record.parts + 1, record.parts + count);
-        Self { seq: record.seq, next, end, asked: VecDeque::new() }
+        let log = record.bundle.first.to.clone();
+        Self { seq: record.seq, log, next, end, asked: VecDeque::new() }
     }
 }
 
@@ -67,6 +69,9 @@ impl Hub {
     /// Delivers a message of a page: all of it, or its first part, and the rest as it is read.
     pub(super) fn deliver(&mut self, id: LinkId, record: Record, out: &mut Vec<Output>) {
         let stream = record.bundle.first.is_long().then(|| Stream::new(&record));
+        if stream.is_none() {
+            self.delivered(&[id], &record.bundle.first.to, record.span());
+        }
         out.push(Output::Deliver { links: vec![id], record });
         if let (Some(stream), Some(reader)) = (stream, self.reader(id)) {
             reader.streaming = Some(Streaming::Stored(stream));
@@ -123,10 +128,13 @@ impl Hub {
             link.parts_out += 1;
             out.push(Output::Part { links: vec![id], body });
         }
-        if link.stream().is_some_and(|s| s.next == s.end && s.asked.is_empty()) {
-            self.end_stream(id, out);
-        } else {
-            self.read_on(id, out);
+        match link.stream().filter(|s| s.next == s.end && s.asked.is_empty()) {
+            Some(stream) => {
+                let (log, span) = (stream.log.clone(), Span::one(stream.seq));
+                self.delivered(&[id], &log, span);
+                self.end_stream(id, out);
+            }
+            None => self.read_on(id, out),
         }
     }
 

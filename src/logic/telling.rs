@@ -1,7 +1,11 @@
 //! What a client tells its user of sends and deliveries, and reports of the latter.
 
-use crate::wire::{Bundle, FromClient, MsgId, SPANS_MAX, Seq, Span, Target};
+use crate::durable::Verdict;
+use crate::wire::{
+    Body, Bundle, FromClient, MsgId, Note, REASON_LEN_MAX, SPANS_MAX, Seq, Span, Target,
+};
 
+use super::Time;
 use super::event::{Event, PeerOutput, VOLATILE};
 use super::peer::Peer;
 
@@ -82,8 +86,55 @@ impl Peer {
         }
     }
 
-    pub(super) fn report(&self, spans: &[Span], out: &mut Vec<PeerOutput>) {
-        let parts = spans.chunks(SPANS_MAX);
-        out.extend(parts.map(|part| PeerOutput::Frame(FromClient::Processed(part.to_vec()))));
+    /// The user has dealt with a stored message and says more of it.
+    pub(super) fn judge(
+        &mut self,
+        now: Time,
+        seq: Seq,
+        verdict: Verdict,
+        out: &mut Vec<PeerOutput>,
+    ) {
+        if seq == VOLATILE {
+            return;
+        }
+        self.awaits(now);
+        let report = self.shown.judged(seq, verdict);
+        self.report(&report, out);
+        self.recorded(out);
     }
+
+    pub(super) fn report(&self, spans: &[Span], out: &mut Vec<PeerOutput>) {
+        let said = |span: &Span| self.shown.verdict(span.first);
+        for alike in spans.chunk_by(|one, next| said(one).or(said(next)).is_none()) {
+            let verdict = alike.first().and_then(|span| Some((span.first, said(span)?)));
+            if let Some((seq, verdict)) = verdict {
+                out.extend(judgement(seq, verdict).map(PeerOutput::Frame));
+                continue;
+            }
+            let parts = alike.chunks(SPANS_MAX);
+            out.extend(parts.map(|part| PeerOutput::Frame(FromClient::Processed(part.to_vec()))));
+        }
+    }
+}
+
+/// The frame that says what the user said of a message.
+fn judgement(seq: Seq, verdict: &Verdict) -> Option<FromClient> {
+    match verdict.clone() {
+        Verdict::Answered(reply) => Some(FromClient::Answered { seq, reply }),
+        Verdict::Rejected { attempts, reason } => {
+            Some(FromClient::Rejected { seq, attempts, reason })
+        }
+        // Only a server says so.
+        Verdict::Expired => None,
+    }
+}
+
+/// What of a reason goes on its way.
+pub(super) fn shortened(reason: Note) -> Note {
+    let body = reason.body();
+    if body.len() <= REASON_LEN_MAX {
+        return reason;
+    }
+    // A part of a note is short enough for one.
+    Note::new(Body(body.0.slice(..REASON_LEN_MAX))).unwrap_or_default()
 }

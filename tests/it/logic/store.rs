@@ -1,13 +1,19 @@
 //! The store as its words in `durable` describe it, naive and in memory.
 
+mod drawers;
+mod levels;
+mod users;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use qmsg::durable::{Cursor, Found, Item, Outcome, Page, Quotas, Read, Record, Stretch, Write};
-use qmsg::wire::{Body, JoinCode, Message, MsgId, Pin, RoomName, Seq, Target, UserId};
+use qmsg::wire::{Body, JoinCode, Message, MsgId, Pin, Seq, Target, UserId};
 
 use super::bodies::Bodies;
 use super::joining::{join, mixed};
+use drawers::Drawers;
+use levels::Levels;
 
 /// The seqs of what is contiguous in all logs.
 pub(super) fn done(above: &[Stretch]) -> Vec<Seq> {
@@ -32,6 +38,8 @@ pub(super) struct Store {
     pub(super) gaps: BTreeSet<(UserId, Target, Seq)>,
     /// Messages that were turned down at least once.
     pub(super) refused: BTreeSet<MsgId>,
+    pub(super) levels: Levels,
+    pub(super) drawers: Drawers,
 }
 
 #[derive(Default)]
@@ -65,13 +73,19 @@ impl Store {
             owed: BTreeMap::new(),
             gaps: BTreeSet::new(),
             refused: BTreeSet::new(),
+            levels: Levels::default(),
+            drawers: Drawers::default(),
         }
     }
 
     pub(super) fn write(&mut self, write: &Write) -> Outcome {
         match write {
-            Write::Settle { user, log, cursor, messages, .. } => {
-                self.settle(user, log, cursor, *messages);
+            Write::Settle { user, log, cursor, messages, verdicts, .. } => {
+                let open = |(seq, ..): &&(Seq, _, _)| !self.is_processed(user, *seq);
+                assert_eq!(verdicts.iter().filter(open).count(), verdicts.len(), "said twice");
+                if self.settle(user, log, cursor, *messages) {
+                    verdicts.iter().for_each(|said| self.say(user, said.clone()));
+                }
                 Outcome::Settled
             }
             Write::Sweep { .. } => Outcome::Swept { more: false },
@@ -105,14 +119,11 @@ impl Store {
                 mixed(each)
             }
             Write::Enter { user, room } => self.enter(user, room),
-            Write::Leave { user, room } => {
-                let log = Target::Room(room.clone());
-                let changed = self.cursors.remove(&(user.clone(), log.clone())).is_some();
-                self.excuse(user, &log);
-                Outcome::Member { changed, cursor: Cursor::default() }
-            }
-            Write::Schedule { .. } | Write::Release { .. } | Write::Withdraw { .. } => {
-                Outcome::UnknownTarget
+            Write::Leave { user, room } => self.leave(user, room),
+            Write::Schedule { message, due_ms } => self.schedule(message, *due_ms),
+            Write::Release { now_ms } => self.release(*now_ms),
+            Write::Withdraw { user, drawer, id, back, now_ms } => {
+                self.withdraw(user, (*drawer, *id), back.then_some(*now_ms))
             }
         }
     }
@@ -125,42 +136,6 @@ impl Store {
             (refused, _) => refused,
         };
         self.note(message, outcome)
-    }
-
-    fn claim(
-        &mut self,
-        id: &UserId,
-        key: Pin,
-        code_needed: bool,
-        code: Option<&JoinCode>,
-    ) -> Outcome {
-        if let Some(owner) = self.users.get(id) {
-            return if *owner == key { Outcome::Claimed { new: false } } else { Outcome::Taken };
-        }
-        if code_needed && code.is_none() {
-            return Outcome::CodeNeeded;
-        }
-        if self.users.len() as u64 >= self.quotas.users_max {
-            return Outcome::Full;
-        }
-        let spent = self.codes.iter().position(|known| Some(known) == code);
-        match spent {
-            Some(at) => drop(self.codes.remove(at)),
-            None if code_needed => return Outcome::CodeBad,
-            None => {}
-        }
-        let own = Target::User(id.clone());
-        let all = self.end(&Target::All);
-        self.users.insert(id.clone(), key);
-        self.logs.insert(own.clone(), Log::default());
-        self.cursors.insert((id.clone(), own), Cursor::default());
-        self.cursors.insert((id.clone(), Target::All), all);
-        Outcome::Claimed { new: true }
-    }
-
-    fn end(&self, log: &Target) -> Cursor {
-        let Log { last_seq, ordinal, .. } = self.logs[log];
-        Cursor { through: last_seq, ordinal, above: vec![] }
     }
 
     fn note(&mut self, message: &Message, outcome: Outcome) -> Outcome {
@@ -178,10 +153,15 @@ impl Store {
         let (from, to) = (&message.from, &message.to);
         assert!(self.users.contains_key(from), "only a user that exists sends");
         let Some(log) = self.logs.get(to) else { return Outcome::UnknownTarget };
-        let sent = (from.clone(), message.id);
-        if self.sent.contains(&sent) {
+        if self.sent.contains(&(from.clone(), message.id)) {
             return Outcome::Duplicate;
         }
+        if self.has_room(log, message) { Outcome::Kept } else { Outcome::Full }
+    }
+
+    /// Whether the quota of its log admits a message.
+    fn has_room(&self, log: &Log, message: &Message) -> bool {
+        let to = &message.to;
         let own = matches!(to, Target::User(_));
         let kept = || log.records.iter().filter(|(r, _)| !self.is_processed(&to_user(to), r.seq));
         let bytes = || kept().map(|(r, _)| r.bundle.first.len_bytes()).sum::<u64>();
@@ -191,14 +171,10 @@ impl Store {
         };
         // All of them are as many as can be unprocessed: so few need no closer look.
         let few = !over(log.records.len() as u64 + 1, log.size() + message.len_bytes());
-        if own
+        !(own
             && !few
             && kept().count() > 0
-            && over(kept().count() as u64 + 1, bytes() + message.len_bytes())
-        {
-            return Outcome::Full;
-        }
-        Outcome::Kept
+            && over(kept().count() as u64 + 1, bytes() + message.len_bytes()))
     }
 
     fn append(&mut self, message: &Message, body: Option<Vec<Body>>) -> Outcome {
@@ -218,6 +194,7 @@ impl Store {
         let bundle = Arc::new(message.clone().into());
         let record = Record { seq, ordinal, parts, bundle };
         log.records.push((record.clone(), false));
+        self.levels.begin(&record, &readers);
         self.owed.insert(seq, (record, readers));
         let over = |count, bytes| count > quotas.log_messages_max || bytes > quotas.log_bytes_max;
         while let Some(log) = self.logs.get(to).filter(|log| !own && log.records.len() > 1)
@@ -258,9 +235,10 @@ impl Store {
         self.owed.get_mut(&seq).unwrap().1.clear();
     }
 
-    fn settle(&mut self, user: &UserId, log: &Target, cursor: &Cursor, messages: u64) {
+    /// Whether there is such a cursor.
+    fn settle(&mut self, user: &UserId, log: &Target, cursor: &Cursor, messages: u64) -> bool {
         let key = (user.clone(), log.clone());
-        let Some(before) = self.cursors.get_mut(&key) else { return };
+        let Some(before) = self.cursors.get_mut(&key) else { return false };
         assert!(
             done(&cursor.above).is_sorted()
                 && done(&cursor.above).iter().all(|seq| *seq > cursor.through)
@@ -284,35 +262,15 @@ impl Store {
             log.kept -= messages;
             assert!(log.removed.0 > 0 || log.kept == truth, "{} counted, {truth} there", log.kept);
         }
-    }
-
-    fn enter(&mut self, user: &UserId, room: &RoomName) -> Outcome {
-        let log = Target::Room(room.clone());
-        let key = (user.clone(), log.clone());
-        if let Some(cursor) = self.cursors.get(&key) {
-            return Outcome::Member { changed: false, cursor: cursor.clone() };
-        }
-        let is_room = |log: &Target| matches!(log, Target::Room(_));
-        let joined = self.cursors.keys().filter(|(who, log)| who == user && is_room(log)).count();
-        let rooms = self.logs.keys().filter(|log| is_room(log)).count();
-        let new = !self.logs.contains_key(&log);
-        if joined as u64 >= self.quotas.memberships_max
-            || new && rooms as u64 >= self.quotas.rooms_max
-        {
-            return Outcome::Full;
-        }
-        self.logs.entry(log.clone()).or_default();
-        let cursor = self.end(&log);
-        self.cursors.insert(key, cursor.clone());
-        Outcome::Member { changed: true, cursor }
+        true
     }
 
     pub(super) fn read(&self, read: &Read) -> Found {
         match read {
             Read::Begin { .. } => Found::Begin(None),
-            Read::Sent { .. } => Found::Sent(None),
-            Read::Standings { .. } => Found::Standings(vec![], false),
-            Read::Drawer { .. } => Found::Drawer(vec![], false),
+            Read::Sent { to, id, from } => Found::Sent(self.located(to, from, *id)),
+            Read::Standings { seq, after, .. } => self.standings(*seq, after.as_ref()),
+            Read::Drawer { user, drawer, after } => self.drawer(user, *drawer, *after),
             Read::Part { at } => Found::Part(self.bodies.read(*at)),
             Read::Owner { id } => Found::Owner(self.users.get(id).copied()),
             Read::Target { to } => Found::Target(match to {
@@ -401,12 +359,6 @@ impl Store {
 
     pub(super) fn has_log(&self, log: &Target) -> bool {
         self.logs.contains_key(log)
-    }
-
-    fn excuse(&mut self, user: &UserId, log: &Target) {
-        let of_log = self.owed.values_mut().filter(|(record, _)| record.bundle.first.to == *log);
-        of_log.for_each(|(_, readers)| _ = readers.remove(user));
-        self.gaps.retain(|(who, of, _)| who != user || of != log);
     }
 }
 

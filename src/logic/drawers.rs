@@ -1,0 +1,91 @@
+//! What users keep aside: dead letters, and messages that are due later.
+
+use crate::durable::{Outcome, Read, Write};
+use crate::wire::{Drawer, FromServer, Kept, MsgId, UserId};
+
+use super::Time;
+use super::exchange::{LinkId, Output};
+use super::hub::{Ask, Hub};
+
+/// Most messages that one `Look` shows.
+pub(super) const LOOK_MAX: usize = 64;
+
+/// What is to be taken out of a drawer, and how many have been so far.
+#[derive(Clone)]
+pub(super) struct Taking {
+    pub(super) drawer: Drawer,
+    pub(super) id: Option<MsgId>,
+    pub(super) back: bool,
+    pub(super) count: u64,
+}
+
+impl Hub {
+    pub(super) fn look(
+        &mut self,
+        link: LinkId,
+        user: &UserId,
+        (drawer, after): (Drawer, u64),
+        out: &mut Vec<Output>,
+    ) {
+        let ticket = self.ask(Ask::Look { link, drawer });
+        out.push(Output::Read(ticket, Read::Drawer { user: user.clone(), drawer, after }));
+    }
+
+    /// The store has shown what is in a drawer, and whether there is more.
+    pub(super) fn looked(
+        &mut self,
+        link: LinkId,
+        drawer: Drawer,
+        (mut page, mut more): (Vec<Kept>, bool),
+        out: &mut Vec<Output>,
+    ) {
+        if !self.links.contains_key(&link) {
+            return;
+        }
+        more |= page.len() > LOOK_MAX;
+        page.truncate(LOOK_MAX);
+        let next = page.last().map(|kept| kept.number).filter(|_| more);
+        let frames = page.into_iter().map(FromServer::Kept);
+        out.extend(frames.map(|frame| Output::Frame { link, frame }));
+        self.reply(link, FromServer::Looked { drawer, next }, out);
+    }
+
+    pub(super) fn take_out(
+        &mut self,
+        now: Time,
+        link: LinkId,
+        user: &UserId,
+        taking: Taking,
+        out: &mut Vec<Output>,
+    ) {
+        let Taking { drawer, id, back, .. } = taking;
+        let ticket = self.ask(Ask::Take { link, user: user.clone(), taking });
+        let (user, now_ms) = (user.clone(), now.unix_ms);
+        out.push(Output::Write(ticket, Write::Withdraw { user, drawer, id, back, now_ms }));
+    }
+
+    /// Messages are out of a drawer. If all of them are wanted there may be more.
+    pub(super) fn taken_out(
+        &mut self,
+        now: Time,
+        link: LinkId,
+        user: &UserId,
+        mut taking: Taking,
+        outcome: Outcome,
+        out: &mut Vec<Output>,
+    ) {
+        let (count, records) = match outcome {
+            Outcome::Withdrawn { count, records } => (count, records),
+            _ => (0, Vec::new()),
+        };
+        for record in records {
+            self.publish(record, out);
+        }
+        taking.count += count;
+        if taking.id.is_none() && count > 0 && self.links.contains_key(&link) {
+            return self.take_out(now, link, user, taking, out);
+        }
+        let Taking { drawer, id, count, .. } = taking;
+        self.reply(link, FromServer::Taken { drawer, id, count }, out);
+    }
+}

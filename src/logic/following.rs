@@ -1,0 +1,232 @@
+//! How far a client's messages come with their recipients: asked on every link again, told once.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::wire::{FromClient, MsgId, Standing, State, Target, UserId};
+
+use super::Time;
+use super::event::{Event, PeerOutput};
+use super::peer::Peer;
+
+/// Pages of recipients that are asked for at a time: together with other requests less than any
+/// server allows.
+const PAGES_OPEN_MAX: usize = 16;
+
+/// The messages that the user watches, all of which may come further.
+#[derive(Default)]
+pub(super) struct Following {
+    watches: BTreeMap<MsgId, Watch>,
+    /// Pages to be asked for on this link, each behind a recipient.
+    asks: VecDeque<(MsgId, Option<UserId>)>,
+    /// Asked for on this link and not answered.
+    open: usize,
+    /// Watches that the server counts on this link.
+    begun: usize,
+    /// Watches not all of whose recipients have been told of yet.
+    incomplete: usize,
+}
+
+struct Watch {
+    to: Target,
+    told: BTreeMap<UserId, Told>,
+    /// Of those the ones with whom it may come further.
+    open: usize,
+    /// All recipients have been told of.
+    complete: bool,
+    /// The server counts it on this link.
+    begun: bool,
+}
+
+struct Told {
+    state: State,
+    /// The server named the recipient on this link.
+    listed: bool,
+}
+
+impl Watch {
+    /// Whether this is to be told: it is further than what was told before.
+    fn is_news(&mut self, standing: &Standing, listed: bool) -> bool {
+        let Standing { user, state, .. } = standing;
+        if let Some(told) = self.told.get_mut(user) {
+            told.listed |= listed;
+            let news = *state > told.state;
+            if news {
+                self.open -= usize::from(state.is_final() && !told.state.is_final());
+                told.state = *state;
+            }
+            return news;
+        }
+        // Somebody who is no recipient has left the room.
+        let unknown = !listed && (self.complete || *state == State::Gone);
+        if !unknown {
+            self.open += usize::from(!state.is_final());
+            self.told.insert(user.clone(), Told { state: *state, listed });
+        }
+        !unknown
+    }
+
+    /// Those who are no recipients any more, though it was not done with them.
+    fn gone(&mut self) -> Vec<Standing> {
+        let mut gone = Vec::new();
+        for (user, told) in &mut self.told {
+            if !told.listed && !told.state.is_final() {
+                told.state = State::Gone;
+                self.open -= 1;
+                let user = user.clone();
+                gone.push(Standing { user, state: State::Gone, time_ms: 0, note: None });
+            }
+        }
+        gone
+    }
+
+    /// Whether nothing more can come.
+    fn is_done(&self) -> bool {
+        self.complete && self.open == 0
+    }
+}
+
+impl Following {
+    /// Whether the server has yet to name recipients for the first time, while it lets so many
+    /// watches be begun.
+    pub(super) fn is_waiting(&self, watches_max: usize) -> bool {
+        self.incomplete > 0 && (self.open > 0 || self.begun < watches_max)
+    }
+
+    fn remove(&mut self, id: MsgId) -> Option<Watch> {
+        let watch = self.watches.remove(&id)?;
+        self.begun -= usize::from(watch.begun);
+        self.incomplete -= usize::from(!watch.complete);
+        Some(watch)
+    }
+
+    /// The next page to ask for, while no more than so many watches are begun.
+    fn next_ask(&mut self, watches_max: usize) -> Option<FromClient> {
+        while self.open < PAGES_OPEN_MAX {
+            let (id, after) = self.asks.front()?;
+            let watch = self.watches.get_mut(id).filter(|watch| watch.begun == after.is_some());
+            // It has ended meanwhile, or been begun anew.
+            let Some(watch) = watch else {
+                self.asks.pop_front();
+                continue;
+            };
+            if !watch.begun && self.begun >= watches_max {
+                return None;
+            }
+            self.begun += usize::from(!watch.begun);
+            watch.begun = true;
+            self.open += 1;
+            let to = watch.to.clone();
+            let (id, after) = self.asks.pop_front()?;
+            return Some(FromClient::Watch { id, to, after });
+        }
+        None
+    }
+
+    /// The link is gone: all are to be asked for again, first those of which least is known.
+    pub(super) fn rewind(&mut self) {
+        (self.open, self.begun) = (0, 0);
+        self.asks.clear();
+        for watch in self.watches.values_mut() {
+            watch.begun = false;
+            watch.told.values_mut().for_each(|told| told.listed = false);
+        }
+        for complete in [false, true] {
+            let watches = self.watches.iter().filter(|(_, watch)| watch.complete == complete);
+            self.asks.extend(watches.map(|(id, _)| (*id, None)));
+        }
+    }
+}
+
+impl Peer {
+    pub(super) fn watch(&mut self, now: Time, id: MsgId, to: Target, out: &mut Vec<PeerOutput>) {
+        if self.following.watches.contains_key(&id) {
+            return;
+        }
+        self.awaits(now);
+        let told = BTreeMap::new();
+        let watch = Watch { to, told, open: 0, complete: false, begun: false };
+        self.following.watches.insert(id, watch);
+        self.following.incomplete += 1;
+        self.following.asks.push_back((id, None));
+        self.follow(out);
+    }
+
+    pub(super) fn unwatch(&mut self, now: Time, id: MsgId, out: &mut Vec<PeerOutput>) {
+        self.awaits(now);
+        if self.following.remove(id).is_some_and(|watch| watch.begun) {
+            out.push(PeerOutput::Frame(FromClient::Unwatch { id }));
+        }
+        self.follow(out);
+    }
+
+    /// Asks for as many pages as may be asked for.
+    pub(super) fn follow(&mut self, out: &mut Vec<PeerOutput>) {
+        let Some(watches_max) = self.watches_max() else { return };
+        while let Some(frame) = self.following.next_ask(watches_max) {
+            out.push(PeerOutput::Frame(frame));
+        }
+    }
+
+    /// A page of the recipients of a message has come.
+    pub(super) fn watched(
+        &mut self,
+        id: MsgId,
+        standings: Vec<Standing>,
+        more: bool,
+        out: &mut Vec<PeerOutput>,
+    ) {
+        self.following.open = self.following.open.saturating_sub(1);
+        if let Some(watch) = self.following.watches.get_mut(&id) {
+            let last = standings.last().map(|standing| standing.user.clone()).filter(|_| more);
+            let news = standings.into_iter().filter(|standing| watch.is_news(standing, true));
+            let mut news: Vec<Standing> = news.collect();
+            let was_complete = watch.complete;
+            match last {
+                Some(_) => self.following.asks.push_front((id, last)),
+                None => {
+                    watch.complete = true;
+                    news.extend(watch.gone());
+                }
+            }
+            self.following.incomplete -= usize::from(watch.complete && !was_complete);
+            if !news.is_empty() || watch.complete && !was_complete {
+                let (standings, complete) = (news, watch.complete);
+                out.push(PeerOutput::Event(Event::Stands { id, standings, complete }));
+            }
+            self.end_watch(id, out);
+        }
+        self.follow(out);
+    }
+
+    /// A message that is watched has come further.
+    pub(super) fn stood(&mut self, id: MsgId, standing: Standing, out: &mut Vec<PeerOutput>) {
+        let Some(watch) = self.following.watches.get_mut(&id) else { return };
+        if watch.is_news(&standing, false) {
+            let (standings, complete) = (vec![standing], watch.complete);
+            out.push(PeerOutput::Event(Event::Stands { id, standings, complete }));
+            self.end_watch(id, out);
+            self.follow(out);
+        }
+    }
+
+    /// A message is not there: nothing will be known of it.
+    pub(super) fn not_there(&mut self, id: MsgId, out: &mut Vec<PeerOutput>) {
+        self.following.open = self.following.open.saturating_sub(1);
+        if self.following.remove(id).is_some() {
+            out.push(PeerOutput::Event(Event::NotThere { id }));
+        }
+        self.follow(out);
+    }
+
+    /// Forgets a message with which nothing more can come. The server does the same by itself if it
+    /// went to one user.
+    fn end_watch(&mut self, id: MsgId, out: &mut Vec<PeerOutput>) {
+        let done = self.following.watches.get(&id).is_some_and(Watch::is_done);
+        if done
+            && let Some(watch) = self.following.remove(id)
+            && !matches!(watch.to, Target::User(_))
+        {
+            out.push(PeerOutput::Frame(FromClient::Unwatch { id }));
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The model store's drawers: dead letters, and what is due later.
+
+use std::collections::BTreeMap;
+
+use qmsg::durable::{Found, Outcome, Record};
+use qmsg::wire::{
+    Body, Drawer, Headers, KEPT_LEN_MAX, Kept, Message, MsgId, Note, PART_LEN_MAX, Seq, Target,
+    UserId,
+};
+
+use super::Store;
+
+/// So few at a time that it often takes several.
+const PAGE_MAX: usize = 2;
+const TAKEN_MAX: usize = 2;
+/// When the target of what is due is full it waits so long.
+const AGAIN_MS: u64 = 60_000;
+
+#[derive(Default)]
+pub(in crate::logic) struct Drawers {
+    letters: BTreeMap<u64, Letter>,
+    last: u64,
+}
+
+/// A message in a drawer.
+#[derive(Clone)]
+pub(in crate::logic) struct Letter {
+    pub(in crate::logic) owner: UserId,
+    pub(in crate::logic) drawer: Drawer,
+    pub(in crate::logic) message: Message,
+    /// All parts of a long body.
+    parts: Option<Vec<Body>>,
+    pub(in crate::logic) at_ms: u64,
+    pub(in crate::logic) attempts: u32,
+    pub(in crate::logic) reason: Note,
+}
+
+impl Drawers {
+    fn add(&mut self, letter: Letter) {
+        self.last += 1;
+        self.letters.insert(self.last, letter);
+    }
+
+    fn of<'a>(
+        &'a self,
+        owner: &'a UserId,
+        drawer: Drawer,
+    ) -> impl Iterator<Item = (u64, &'a Letter)> {
+        let mine = move |letter: &Letter| letter.owner == *owner && letter.drawer == drawer;
+        let letters = self.letters.iter().map(|(number, letter)| (*number, letter));
+        letters.filter(move |(_, letter)| mine(letter))
+    }
+
+    pub(in crate::logic) fn all(&self) -> impl Iterator<Item = &Letter> {
+        self.letters.values()
+    }
+}
+
+impl Store {
+    /// Keeps a message that a user has refused.
+    pub(super) fn bury(
+        &mut self,
+        owner: &UserId,
+        seq: Seq,
+        (attempts, reason): (u32, Note),
+        at_ms: u64,
+    ) {
+        let log = &self.logs[&self.owed[&seq].0.bundle.first.to];
+        let there = log.records.iter().find(|(record, _)| record.seq == seq);
+        let Some((record, _)) = there else { return };
+        let message = record.bundle.first.clone();
+        let count = message.size.div_ceil(PART_LEN_MAX as u64);
+        let read = |at| self.bodies.read(at);
+        let parts: Result<Vec<Body>, _> = (record.parts..record.parts + count).map(read).collect();
+        let parts = message.is_long().then_some(parts);
+        // What is rotten is not kept.
+        let Ok(parts) = parts.transpose() else { return };
+        let (owner, drawer) = (owner.clone(), Drawer::Dead);
+        let letter = Letter { owner, drawer, message, parts, at_ms, attempts, reason };
+        self.drawers.add(letter);
+    }
+
+    pub(super) fn schedule(&mut self, message: &Message, due_ms: u64) -> Outcome {
+        assert!(!message.is_long(), "its body is whole");
+        let (owner, drawer) = (message.from.clone(), Drawer::Later);
+        let outcome = if !self.logs.contains_key(&message.to) {
+            Outcome::UnknownTarget
+        } else if self.sent.contains(&(owner.clone(), message.id)) {
+            Outcome::Duplicate
+        } else if self.drawers.of(&owner, drawer).count() as u64 >= self.quotas.log_messages_max {
+            Outcome::Full
+        } else {
+            self.sent.insert((owner.clone(), message.id));
+            let (message, reason) = (message.clone(), Note::default());
+            let (parts, attempts) = (None, 0);
+            let letter = Letter { owner, drawer, message, parts, at_ms: due_ms, attempts, reason };
+            self.drawers.add(letter);
+            Outcome::Scheduled
+        };
+        self.note(message, outcome)
+    }
+
+    pub(super) fn release(&mut self, now_ms: u64) -> Outcome {
+        let mut due: Vec<(u64, u64)> = self.due().filter(|(at_ms, _)| *at_ms <= now_ms).collect();
+        due.sort_unstable();
+        let mut records = vec![];
+        for (_, number) in due.into_iter().take(TAKEN_MAX) {
+            match self.post(number, now_ms) {
+                Some(record) => records.push(record),
+                None => {
+                    let letter = self.drawers.letters.get_mut(&number).unwrap();
+                    letter.at_ms = now_ms + AGAIN_MS;
+                }
+            }
+        }
+        Outcome::Released { records, next_ms: self.due().map(|(at_ms, _)| at_ms).min() }
+    }
+
+    fn due(&self) -> impl Iterator<Item = (u64, u64)> {
+        let later = self.drawers.letters.iter();
+        let later = later.filter(|(_, letter)| letter.drawer == Drawer::Later);
+        later.map(|(number, letter)| (letter.at_ms, *number))
+    }
+
+    pub(super) fn withdraw(
+        &mut self,
+        owner: &UserId,
+        (drawer, id): (Drawer, Option<MsgId>),
+        back_at_ms: Option<u64>,
+    ) -> Outcome {
+        let wanted = |letter: &Letter| id.is_none_or(|id| letter.message.id == id);
+        let all = self.drawers.of(owner, drawer).filter(|(_, letter)| wanted(letter));
+        let numbers: Vec<u64> = all.map(|(number, _)| number).take(TAKEN_MAX).collect();
+        let (mut count, mut records) = (0, vec![]);
+        for number in numbers {
+            match back_at_ms {
+                None => drop(self.drawers.letters.remove(&number)),
+                Some(now_ms) => match self.post(number, now_ms) {
+                    Some(record) => records.push(record),
+                    None => continue,
+                },
+            }
+            count += 1;
+        }
+        Outcome::Withdrawn { count, records }
+    }
+
+    /// Takes a letter out and appends its message, unless the log is full.
+    fn post(&mut self, number: u64, now_ms: u64) -> Option<Record> {
+        let Letter { owner, drawer, message, parts, .. } = self.drawers.letters[&number].clone();
+        let mut message = Message { time_ms: now_ms, ..message };
+        if drawer == Drawer::Dead {
+            message.headers = with_room(&message);
+            message.to = Target::User(owner);
+        }
+        if !self.has_room(&self.logs[&message.to], &message) {
+            return None;
+        }
+        self.drawers.letters.remove(&number);
+        let Outcome::Stored { seq, .. } = self.append(&message, parts) else { return None };
+        self.record(seq).cloned()
+    }
+
+    pub(super) fn drawer(&self, owner: &UserId, drawer: Drawer, after: u64) -> Found {
+        let mut rest = self.drawers.of(owner, drawer).filter(|(number, _)| *number > after);
+        let page = rest.by_ref().take(PAGE_MAX).map(|(number, letter)| kept(number, letter));
+        let page = page.collect();
+        Found::Drawer(page, rest.next().is_some())
+    }
+}
+
+fn kept(number: u64, letter: &Letter) -> Kept {
+    let Letter { drawer, message, at_ms, attempts, reason, .. } = letter.clone();
+    let Message { id, from, to, time_ms, headers, size, body } = message;
+    let body = Body(body.0.slice(..body.len().min(KEPT_LEN_MAX)));
+    Kept { drawer, number, id, from, to, time_ms, at_ms, attempts, reason, headers, size, body }
+}
+
+fn with_room(message: &Message) -> Headers {
+    let Message { to, headers, .. } = message;
+    if matches!(to, Target::User(_)) || headers.iter().any(|(name, _)| name == "room") {
+        return headers.clone();
+    }
+    let pairs = headers.iter().map(|(name, value)| (name.into(), value.into()));
+    Headers::new(pairs.chain([("room".into(), to.to_string())]).collect()).unwrap()
+}

@@ -1,0 +1,85 @@
+//! How far messages have come, as the model store tells it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use qmsg::durable::{Found, Record, Verdict};
+use qmsg::wire::{MsgId, Note, Seq, Standing, State, Target, UserId};
+
+use super::Store;
+
+/// So few a page that there are often several.
+const PAGE_MAX: usize = 2;
+
+#[derive(Default)]
+pub(in crate::logic) struct Levels {
+    /// The log of each message, and its recipients: those who read the log then and still do.
+    recipients: BTreeMap<Seq, (Target, BTreeSet<UserId>)>,
+    verdicts: BTreeMap<(UserId, Seq), (Verdict, u64)>,
+}
+
+impl Levels {
+    pub(super) fn begin(&mut self, record: &Record, readers: &BTreeSet<UserId>) {
+        let log = record.bundle.first.to.clone();
+        self.recipients.insert(record.seq, (log, readers.clone()));
+    }
+
+    pub(super) fn excuse(&mut self, user: &UserId, log: &Target) {
+        let of_log = self.recipients.values_mut().filter(|(of, _)| of == log);
+        of_log.for_each(|(_, users)| _ = users.remove(user));
+    }
+}
+
+impl Store {
+    /// A reader has said something of a message.
+    pub(super) fn say(&mut self, user: &UserId, (seq, verdict, at_ms): (Seq, Verdict, u64)) {
+        assert!(self.is_processed(user, seq), "said of one that is not covered");
+        if let Verdict::Rejected { attempts, reason } = &verdict {
+            self.bury(user, seq, (*attempts, reason.clone()), at_ms);
+        }
+        let before = self.levels.verdicts.insert((user.clone(), seq), (verdict, at_ms));
+        assert_eq!(before, None, "said twice of {seq}");
+    }
+
+    /// Where a message is, the newest if there are several.
+    pub(super) fn located(&self, to: &Target, from: &UserId, id: MsgId) -> Option<Seq> {
+        let records = self.logs.get(to)?.records.iter().map(|(record, _)| record);
+        let mine =
+            |record: &&Record| record.bundle.first.id == id && record.bundle.first.from == *from;
+        records.filter(mine).map(|record| record.seq).next_back()
+    }
+
+    pub(super) fn standings(&self, seq: Seq, after: Option<&UserId>) -> Found {
+        let all = self.all_standings(seq);
+        let mut rest = all.into_iter().filter(|standing| Some(&standing.user) > after);
+        let page = rest.by_ref().take(PAGE_MAX).collect();
+        Found::Standings(page, rest.next().is_some())
+    }
+
+    /// How far it has come with each recipient, in the order of their ids. Nobody if it is not
+    /// there any more.
+    pub(in crate::logic) fn all_standings(&self, seq: Seq) -> Vec<Standing> {
+        let Some((log, users)) = self.levels.recipients.get(&seq) else { return vec![] };
+        let there = self.logs[log].records.iter().any(|(record, _)| record.seq == seq);
+        let users = users.iter().filter(|_| there);
+        users.map(|user| self.standing(user, seq)).collect()
+    }
+
+    fn standing(&self, user: &UserId, seq: Seq) -> Standing {
+        let (state, time_ms, note) = match self.levels.verdicts.get(&(user.clone(), seq)) {
+            Some((Verdict::Answered(note), at_ms)) => (State::Processed, *at_ms, Some(note)),
+            Some((Verdict::Rejected { reason, .. }, at_ms)) => {
+                (State::Refused, *at_ms, Some(reason))
+            }
+            Some((Verdict::Expired, at_ms)) => (State::Gone, *at_ms, None),
+            None if self.is_processed(user, seq) => (State::Processed, 0, None),
+            None => (State::Accepted, self.owed[&seq].0.bundle.first.time_ms, None),
+        };
+        let note: Option<Note> = note.cloned();
+        Standing { user: user.clone(), state, time_ms, note }
+    }
+
+    /// What was said of messages besides that they are dealt with.
+    pub(in crate::logic) fn verdicts(&self) -> &BTreeMap<(UserId, Seq), (Verdict, u64)> {
+        &self.levels.verdicts
+    }
+}
