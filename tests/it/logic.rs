@@ -23,6 +23,8 @@ mod server;
 mod store;
 mod streaming;
 mod uploading;
+mod verdicts;
+mod watching;
 mod world;
 
 use std::ops::Range;

@@ -46,7 +46,7 @@ impl Alone {
         alone
     }
 
-    fn is_welcomed(&mut self) {
+    pub(super) fn is_welcomed(&mut self) {
         self.is_welcomed_with(Limits { body_len_max: 16 << 20, ..Limits::default() });
     }
 

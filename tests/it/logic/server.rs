@@ -103,6 +103,9 @@ impl Server {
                 audit.window.get_or_insert(window);
             }
             FromClient::Processed(spans) => audit.reported.extend(spans),
+            FromClient::Answered { seq, .. } | FromClient::Rejected { seq, .. } => {
+                audit.reported.push_back(Span::one(*seq));
+            }
             FromClient::Part(_) => audit.parts_in += 1,
             FromClient::More { parts } => {
                 audit.parts_out = audit.parts_out.saturating_sub(*parts);
