@@ -4,6 +4,8 @@
 mod bodies;
 mod bundles;
 mod client;
+mod drawers;
+mod following;
 mod hello;
 mod hostile;
 pub(crate) mod joining;

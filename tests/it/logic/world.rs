@@ -74,6 +74,12 @@ impl World {
         self.feed(client, Command::Processed(seqs));
     }
 
+    /// The user deals with a message and says more of it.
+    pub(super) fn judge(&mut self, client: usize, seq: Seq, command: Command) {
+        self.clients[client].todo.retain(|at| *at != seq);
+        self.feed(client, command);
+    }
+
     /// The user gives the oldest part wanted.
     pub(super) fn give(&mut self, client: usize) {
         if let Some(part) = self.clients[client].give() {

@@ -1,0 +1,215 @@
+//! What a client tells its user of how far its messages come, over links that are lost.
+
+use qmsg::durable::Quotas;
+use qmsg::logic::{Command, Ending, Event, Limits, PeerInput, PeerOutput};
+use qmsg::wire::{FromClient, FromServer, Seq, Standing, State};
+
+use super::peers::Alone;
+use super::server::START;
+use super::watching::watch;
+use super::world::World;
+use super::{draft, id, room, target, user};
+
+fn standing(name: &str, state: State) -> Standing {
+    Standing { user: user(name), state, time_ms: 300, note: None }
+}
+
+fn watched(n: u64, standings: &[(&str, State)], more: bool) -> PeerInput {
+    let standings = standings.iter().map(|(name, state)| standing(name, *state)).collect();
+    PeerInput::Frame(FromServer::Watched { id: id(n), standings, more })
+}
+
+fn stands(n: u64, name: &str, state: State) -> PeerInput {
+    PeerInput::Frame(FromServer::Stands { id: id(n), standing: standing(name, state) })
+}
+
+fn told(n: u64, standings: &[(&str, State)], complete: bool) -> PeerOutput {
+    let standings = standings.iter().map(|(name, state)| standing(name, *state)).collect();
+    PeerOutput::Event(Event::Stands { id: id(n), standings, complete })
+}
+
+fn command(n: u64, to: &str) -> Command {
+    Command::Watch { id: id(n), to: target(to) }
+}
+
+fn frame(frame: FromClient) -> PeerOutput {
+    PeerOutput::Frame(frame)
+}
+
+const UNWATCH: fn(u64) -> PeerOutput = |n| PeerOutput::Frame(FromClient::Unwatch { id: id(n) });
+
+impl Alone {
+    /// The link is lost and there is another one. What was said on it at once, but the hello.
+    fn comes_back(&mut self, limits: Limits) -> Vec<PeerOutput> {
+        self.takes(PeerInput::Ended(Ending::Silence));
+        self.takes(PeerInput::Linked);
+        self.takes(PeerInput::Frame(limits.greeting(START))).split_off(1)
+    }
+}
+
+#[test]
+fn pages_are_asked_for_until_the_last_and_told_as_they_come() {
+    let mut alone = Alone::welcomed();
+    assert_eq!(alone.takes(command(1, "@ops")), [frame(watch(1, "@ops", None))]);
+    assert_eq!(alone.takes(command(1, "@ops")), [], "known");
+    assert!(alone.peer.is_waiting());
+    let first = [("bob", State::Accepted), ("carol", State::Delivered)];
+    let page = alone.takes(watched(1, &first, true));
+    assert_eq!(page, [told(1, &first, false), frame(watch(1, "@ops", Some("carol")))]);
+    let dave = [("dave", State::Processed)];
+    assert_eq!(alone.takes(watched(1, &dave, false)), [told(1, &dave, true)]);
+    assert!(!alone.peer.is_waiting(), "the rest takes as long as it takes");
+    let stands_for = |name, state| (stands(1, name, state), told(1, &[(name, state)], true));
+    for (name, state) in [("bob", State::Delivered), ("bob", State::Processed)] {
+        let (input, output) = stands_for(name, state);
+        assert_eq!(alone.takes(input), [output]);
+    }
+    let (input, output) = stands_for("carol", State::Refused);
+    assert_eq!(alone.takes(input), [output, UNWATCH(1)], "nothing more can come");
+    assert_eq!(alone.takes(Command::Unwatch(id(1))), []);
+}
+
+#[test]
+fn nobody_is_told_twice_or_less() {
+    let mut alone = Alone::welcomed();
+    alone.takes(command(1, "@ops"));
+    let refused = [("bob", State::Refused)];
+    assert_eq!(alone.takes(stands(1, "bob", State::Refused)), [told(1, &refused, false)]);
+    for state in [State::Accepted, State::Delivered, State::Gone, State::Refused] {
+        assert_eq!(alone.takes(stands(1, "bob", state)), []);
+    }
+    let page = [("bob", State::Accepted), ("carol", State::Accepted)];
+    let news = told(1, &[("carol", State::Accepted)], true);
+    assert_eq!(alone.takes(watched(1, &page, false)), [news]);
+    let processed = [("bob", State::Processed)];
+    assert_eq!(alone.takes(stands(1, "bob", State::Processed)), [told(1, &processed, true)]);
+    assert_eq!(alone.takes(stands(2, "bob", State::Processed)), [], "not watched");
+}
+
+#[test]
+fn who_is_no_recipient_is_not_told_of() {
+    let mut alone = Alone::welcomed();
+    alone.takes(command(1, "@ops"));
+    assert_eq!(alone.takes(stands(1, "dave", State::Gone)), [], "has left before");
+    let bob = [("bob", State::Accepted)];
+    assert_eq!(alone.takes(watched(1, &bob, false)), [told(1, &bob, true)]);
+    assert_eq!(alone.takes(stands(1, "dave", State::Delivered)), []);
+    alone.takes(stands(1, "bob", State::Processed));
+    alone.takes(command(2, "@ops"));
+    assert_eq!(alone.takes(watched(2, &[], false)), [told(2, &[], true), UNWATCH(2)]);
+}
+
+#[test]
+fn unfinished_watches_begin_anew_on_the_next_link() {
+    let mut alone = Alone::welcomed();
+    for n in 1..=3 {
+        alone.takes(command(n, "@ops"));
+    }
+    alone.takes(watched(1, &[("bob", State::Delivered), ("carol", State::Accepted)], false));
+    alone.takes(watched(2, &[("bob", State::Processed)], false));
+    alone.takes(watched(3, &[("bob", State::Accepted)], true));
+    let again = [3, 1].map(|n| frame(watch(n, "@ops", None)));
+    assert_eq!(alone.comes_back(Limits::default()), again, "least known first");
+    assert!(alone.peer.is_waiting(), "for all recipients of the third");
+    let all = [("bob", State::Accepted), ("dave", State::Accepted)];
+    let news = told(3, &[("dave", State::Accepted)], true);
+    assert_eq!(alone.takes(watched(3, &all, false)), [news]);
+    assert!(!alone.peer.is_waiting());
+    let mut gone = standing("carol", State::Gone);
+    gone.time_ms = 0;
+    let gone = Event::Stands { id: id(1), standings: vec![gone], complete: true };
+    let page = alone.takes(watched(1, &[("bob", State::Accepted)], false));
+    assert_eq!(page, [PeerOutput::Event(gone)], "carol has left meanwhile");
+}
+
+#[test]
+fn a_message_that_is_not_there_is_watched_no_more() {
+    let mut alone = Alone::welcomed();
+    alone.takes(command(1, "bob"));
+    let not_there = PeerInput::Frame(FromServer::NotThere { id: id(1) });
+    let told = PeerOutput::Event(Event::NotThere { id: id(1) });
+    assert_eq!(alone.takes(not_there.clone()), [told]);
+    assert!(!alone.peer.is_waiting());
+    assert_eq!(alone.comes_back(Limits::default()), []);
+    assert_eq!(alone.takes(not_there), []);
+}
+
+#[test]
+fn no_more_is_watched_at_a_time_than_the_server_allows() {
+    let limits = Limits { sends_max: 2, ..Limits::default() };
+    let mut alone = Alone::welcomed_with(limits);
+    for n in 1..=2 {
+        assert_eq!(alone.takes(command(n, "bob")), [frame(watch(n, "bob", None))]);
+    }
+    assert_eq!(alone.takes(command(3, "bob")), []);
+    let bob = |state| [("bob", state)];
+    assert_eq!(
+        alone.takes(watched(1, &bob(State::Processed), false)),
+        [told(1, &bob(State::Processed), true), frame(watch(3, "bob", None))]
+    );
+    assert_eq!(alone.takes(command(4, "bob")), []);
+    alone.takes(watched(2, &bob(State::Accepted), false));
+    alone.takes(watched(3, &bob(State::Accepted), false));
+    assert!(!alone.peer.is_waiting(), "there is no place: that is nobody's fault");
+    let next = [UNWATCH(2), frame(watch(4, "bob", None))];
+    assert_eq!(alone.takes(Command::Unwatch(id(2))), next);
+    assert!(alone.peer.is_waiting());
+}
+
+#[test]
+fn a_ping_is_answered_at_once() {
+    let mut alone = Alone::welcomed();
+    let ping = PeerInput::Frame(FromServer::Ping { number: 7 });
+    assert_eq!(alone.takes(ping), [frame(FromClient::Pong { number: 7 })]);
+}
+
+fn last(events: &[Event], name: &str) -> Option<State> {
+    let of = |event: &Event| match event {
+        Event::Stands { standings, .. } => {
+            standings.iter().find(|standing| standing.user == user(name)).map(|s| s.state)
+        }
+        _ => None,
+    };
+    events.iter().filter_map(of).next_back()
+}
+
+#[test]
+fn a_wait_goes_on_when_the_server_dies_at_any_moment() {
+    for steps in 0..12 {
+        let mut world = World::new(Limits::default(), Quotas::default());
+        let (alice, bob) = (world.client("alice", None), world.client("bob", Some((8, 1_000))));
+        let carol = world.client("carol", Some((8, 1_000)));
+        for client in [alice, bob, carol] {
+            world.feed(client, Command::Enter(room("ops")));
+        }
+        world.drain();
+        world.send(alice, draft(1, "@ops", 5));
+        world.flow();
+        world.feed(alice, command(1, "@ops"));
+        world.process(bob, vec![1 as Seq]);
+        for step in 0..steps {
+            let links: Vec<_> = world.lines.keys().copied().collect();
+            for link in links {
+                if step % 2 == 0 {
+                    world.up(link, usize::MAX)
+                } else {
+                    world.down(link, usize::MAX)
+                }
+            }
+            match step % 3 {
+                0 => world.server.look(),
+                1 => world.server.commit(),
+                _ => world.server.answer_writes(),
+            }
+            world.server.answer_read();
+            world.carry();
+        }
+        world.crash();
+        world.drain();
+        let told = world.told(alice);
+        for name in ["bob", "carol"] {
+            assert_eq!(last(&told, name), Some(State::Processed), "{steps}: {told:?}");
+        }
+        assert!(!world.clients[alice].peer.is_waiting());
+    }
+}
