@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use qmsg::durable::Verdict;
 use qmsg::logic::{Command, Draft, Event, Intent, LinkId, Peer, PeerInput, Time, numbered};
-use qmsg::wire::{Bundle, Message, MsgId, PART_LEN_MAX, Seq, Target, UserId};
+use qmsg::wire::{
+    Bundle, Drawer, Kept, Message, MsgId, PART_LEN_MAX, Seq, Standing, State, Target, UserId,
+};
 
 use super::body_of;
 
@@ -25,6 +28,23 @@ pub(super) struct Client {
     /// Parts that the user was asked for and has not given, told of and has not dealt with.
     pub(super) wanted: VecDeque<(MsgId, u64)>,
     pub(super) untaken: u32,
+    /// Messages of its own that were accepted.
+    pub(super) accepted: Vec<MsgId>,
+    /// Those it watches.
+    pub(super) watches: BTreeMap<MsgId, Watch>,
+    /// What the user said of messages besides that they are dealt with.
+    pub(super) verdicts: BTreeMap<Seq, Verdict>,
+    /// What is shown of a drawer that is looked into.
+    pub(super) looking: Option<(Drawer, Vec<Kept>)>,
+    /// What was in the last one that it looked into.
+    pub(super) kept: Vec<Kept>,
+}
+
+/// How far a message has come, as its sender was told.
+pub(super) struct Watch {
+    pub(super) to: Target,
+    pub(super) told: BTreeMap<UserId, State>,
+    pub(super) complete: bool,
 }
 
 impl Client {
@@ -43,6 +63,11 @@ impl Client {
             partial: None,
             wanted: VecDeque::new(),
             untaken: 0,
+            accepted: vec![],
+            watches: BTreeMap::new(),
+            verdicts: BTreeMap::new(),
+            looking: None,
+            kept: vec![],
         }
     }
 
@@ -72,9 +97,38 @@ impl Client {
             Event::Cut => assert!(self.partial.take().is_some(), "a body that is cut"),
             Event::PartWanted { id, index } => self.wanted.push_back((*id, *index)),
             Event::GaveUp(_) | Event::Rejected(_) => self.over = true,
+            Event::Accepted { id, count, .. } => {
+                self.accepted.extend((0..u64::from(*count)).map(|behind| id.plus(behind)));
+            }
+            Event::Stands { id, standings, complete } => self.hears(*id, standings, *complete),
+            Event::NotThere { id } => {
+                assert!(self.watches.remove(id).is_some(), "{id} is not watched");
+            }
+            Event::Looked(drawer) => {
+                let (looking, shown) = self.looking.take().expect("it looks into it");
+                assert_eq!(looking, *drawer);
+                self.kept = shown;
+            }
+            Event::Kept(kept) => {
+                let (drawer, shown) = self.looking.as_mut().expect("it looks into a drawer");
+                assert_eq!(*drawer, kept.drawer);
+                assert!(shown.last().is_none_or(|last| last.number < kept.number), "shown twice");
+                shown.push(kept.clone());
+            }
             _ => {}
         }
         self.events.push(event);
+    }
+
+    fn hears(&mut self, id: MsgId, standings: &[Standing], complete: bool) {
+        let watch = self.watches.get_mut(&id).expect("a message that is watched");
+        assert!(complete >= watch.complete, "complete once");
+        assert!(!standings.is_empty() || complete > watch.complete, "nothing new");
+        watch.complete = complete;
+        for Standing { user, state, .. } in standings {
+            let before = watch.told.insert(user.clone(), *state);
+            assert!(before < Some(*state), "{user} at {state:?} after {before:?}");
+        }
     }
 
     fn shows(&mut self, seq: Seq, message: &Message, body: &[u8], ordered: bool) {

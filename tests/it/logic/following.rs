@@ -185,7 +185,7 @@ fn a_wait_goes_on_when_the_server_dies_at_any_moment() {
         world.drain();
         world.send(alice, draft(1, "@ops", 5));
         world.flow();
-        world.feed(alice, command(1, "@ops"));
+        world.watch(alice, id(1), target("@ops"));
         world.process(bob, vec![1 as Seq]);
         for step in 0..steps {
             let links: Vec<_> = world.lines.keys().copied().collect();

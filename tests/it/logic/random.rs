@@ -1,6 +1,8 @@
 //! Random runs: everything happens in any order, links are cut and the server dies, then the faults
 //! end and what was promised must hold. `QMSG_SEED=n` repeats one run.
 
+mod levels;
+
 use std::collections::BTreeMap;
 
 use qmsg::durable::{Quotas, Record};
@@ -65,6 +67,10 @@ struct Run {
     long_in: usize,
     /// Most reads that are answered at a time.
     reads: usize,
+    /// Drawers are emptied now and then.
+    takes: bool,
+    /// What was said of messages, each with another number.
+    said: u32,
 }
 
 impl Run {
@@ -84,11 +90,12 @@ impl Run {
         }
         let long_in = [2, 10, 10, 10, 1_000, 1_000][chance.below(6)];
         let reads = if long_in == 2 { 16 } else { 1 };
-        Self { world, chance, sent: 0, long_in, reads }
+        let takes = chance.one_in(2);
+        Self { world, chance, sent: 0, long_in, reads, takes, said: 0 }
     }
 
     fn step(&mut self) {
-        match self.chance.below(100) {
+        match self.chance.below(112) {
             0..40 => self.carry(),
             40..44 => {
                 let client = self.client();
@@ -107,7 +114,8 @@ impl Run {
                 let ms = self.chance.below(400) as u64;
                 self.world.pass(ms);
             }
-            _ => self.fault(),
+            98..100 => self.fault(),
+            _ => self.look_after(),
         }
     }
 
@@ -162,6 +170,9 @@ impl Run {
                 let volatile = drafts[0].volatile ^ self.chance.one_in(12);
                 drafts.push(Draft { volatile, ..self.draft(to, len) });
             }
+            if self.chance.one_in(12) {
+                drafts.push(self.later(to));
+            }
             self.world.send_all(client, drafts);
         }
     }
@@ -178,8 +189,11 @@ impl Run {
         let todo = self.world.clients[client].todo.clone();
         let half = self.chance.one_in(2);
         let some: Vec<Seq> = todo.into_iter().filter(|_| !half || self.chance.one_in(2)).collect();
-        if !some.is_empty() {
-            self.world.process(client, some);
+        let is_judged = |seq: &Seq| *seq > 0 && self.chance.one_in(4);
+        let (judged, plain): (Vec<Seq>, Vec<Seq>) = some.into_iter().partition(is_judged);
+        judged.into_iter().for_each(|seq| self.judge(client, seq));
+        if !plain.is_empty() {
+            self.world.process(client, plain);
         }
     }
 
@@ -243,6 +257,7 @@ impl Run {
             }
         }
         self.world.drain();
+        self.settle_levels();
     }
 }
 
@@ -258,10 +273,11 @@ fn run(seed: u64) -> Run {
 }
 
 /// What must hold when nothing is under way any more.
-fn check(world: &World) {
+fn check(run: &Run) {
+    let world = &run.world;
     for client in &world.clients {
         assert!(!client.over && !client.peer.is_waiting(), "{} is not done", client.user);
-        check_answers(world, client);
+        check_answers(run, client);
     }
     for (record, readers) in world.server.store.owed() {
         for reader in readers {
@@ -277,6 +293,7 @@ fn check(world: &World) {
         }
     }
     check_gaps(world);
+    levels::check_verdicts(run);
     assert!(world.server.store.bodies.is_idle(), "uploads that nobody ends");
 }
 
@@ -288,7 +305,8 @@ fn readers_of<'a>(world: &'a World, user: &UserId) -> impl Iterator<Item = &'a C
 
 /// Every send has one answer, true of the store, and what one client sent to one target is stored
 /// in the order it was sent.
-fn check_answers(world: &World, client: &Client) {
+fn check_answers(run: &Run, client: &Client) {
+    let world = &run.world;
     let mut answers: BTreeMap<MsgId, bool> = BTreeMap::new();
     for event in &client.events {
         let (id, count, accepted) = match event {
@@ -307,6 +325,10 @@ fn check_answers(world: &World, client: &Client) {
     for draft in &client.drafts {
         let seq = world.server.store.seq_of(&client.user, draft.id);
         let answer = answers.get(&draft.id);
+        if draft.due_ms.is_some() {
+            levels::check_later(run, client, draft, answer == Some(&true));
+            continue;
+        }
         let broken = world.server.store.bodies.broken.contains(&draft.id);
         let open = broken && answer == Some(&false);
         assert!(answer == Some(&seq.is_some()) || open, "{answer:?} for {}: {seq:?}", draft.id);
@@ -344,7 +366,7 @@ fn whatever_happens_the_promises_hold() {
         Err(_) => (1..=RUNS).collect(),
     };
     for seed in seeds {
-        let outcome = std::panic::catch_unwind(|| check(&run(seed).world));
+        let outcome = std::panic::catch_unwind(|| check(&run(seed)));
         assert!(outcome.is_ok(), "again with QMSG_SEED={seed}");
     }
 }

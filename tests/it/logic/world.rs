@@ -9,9 +9,11 @@ use qmsg::durable::Quotas;
 use qmsg::logic::{
     Command, Draft, Ending, Event, Intent, Limits, LinkId, PeerInput, PeerOutput, Window,
 };
-use qmsg::wire::{Decoder, FromClient, FromServer, Seq, encode};
+use qmsg::wire::{
+    Decoder, Drawer, FromClient, FromServer, MsgId, Seq, Standing, State, Target, UserId, encode,
+};
 
-use super::client::Client;
+use super::client::{Client, Watch};
 use super::server::{Said, Server};
 use super::{key, user};
 
@@ -80,6 +82,48 @@ impl World {
         self.feed(client, command);
     }
 
+    pub(super) fn watch(&mut self, client: usize, id: MsgId, to: Target) {
+        let watch = Watch { to: to.clone(), told: BTreeMap::new(), complete: false };
+        self.clients[client].watches.insert(id, watch);
+        self.feed(client, Command::Watch { id, to });
+    }
+
+    /// The user looks into a drawer, if it does not yet.
+    pub(super) fn look_into(&mut self, client: usize, drawer: Drawer) {
+        if self.clients[client].looking.is_none() {
+            self.clients[client].looking = Some((drawer, vec![]));
+            self.feed(client, Command::Look(drawer));
+        }
+    }
+
+    /// What a sender was told is true now, or was, and more is by now.
+    fn check_told(&self, sender: &UserId, to: &Target, event: &Event) {
+        let store = &self.server.store;
+        let (id, standings) = match event {
+            Event::Stands { id, standings, .. } => (*id, &standings[..]),
+            Event::NotThere { id } => (*id, &[][..]),
+            _ => return,
+        };
+        let seqs = store.seqs_of(sender, id, to);
+        if matches!(event, Event::NotThere { .. }) {
+            assert_eq!(store.located(to, sender, id), None, "{id} is there");
+        }
+        for Standing { user, state, .. } in standings {
+            let has = |seq: &Seq| {
+                let readers = self.clients.iter().filter(|client| client.user == *user);
+                readers.map(|client| &client.shown).any(|shown| shown.contains(seq))
+            };
+            let is_true = |seq: &Seq| match state {
+                State::Accepted => true,
+                State::Delivered => has(seq),
+                State::Gone => store.is_gone(user, *seq),
+                State::Refused => store.is_refused(user, *seq),
+                State::Processed => store.is_processed(user, *seq),
+            };
+            assert!(seqs.iter().any(is_true), "{id} to {to} stands at {state:?} with {user}");
+        }
+    }
+
     /// The user gives the oldest part wanted.
     pub(super) fn give(&mut self, client: usize) {
         if let Some(part) = self.clients[client].give() {
@@ -96,13 +140,13 @@ impl World {
     }
 
     pub(super) fn feed(&mut self, index: usize, input: impl Into<PeerInput>) {
-        let user = &self.clients[index].user;
-        let readers = self.clients.iter().filter(|client| client.user == *user).count();
+        let user = self.clients[index].user.clone();
+        let readers = self.clients.iter().filter(|client| client.user == user).count();
         // What another reader has dealt with is left out; it comes after all, behind later ones, if
         // the server dies before it has written that down.
         let ordered = readers == 1 || !self.crashed;
         let client = &mut self.clients[index];
-        let mut outputs = vec![];
+        let (mut outputs, mut news) = (vec![], vec![]);
         client.peer.handle(self.server.now, input.into(), &mut outputs);
         for output in outputs {
             format!("{index} {output:?}").hash(&mut self.trace);
@@ -115,8 +159,16 @@ impl World {
                     let line = client.link.and_then(|link| self.lines.get_mut(&link));
                     encode(&frame, &mut line.expect("a frame needs a link").up);
                 }
-                PeerOutput::Event(event) => client.told(event, ordered),
+                PeerOutput::Event(event) => {
+                    if let Event::Stands { id, .. } | Event::NotThere { id } = &event {
+                        news.push((client.watches[id].to.clone(), event.clone()));
+                    }
+                    client.told(event, ordered);
+                }
             }
+        }
+        for (to, event) in news {
+            self.check_told(&user, &to, &event);
         }
     }
 

@@ -41,7 +41,7 @@ impl Store {
     }
 
     /// Where a message is, the newest if there are several.
-    pub(super) fn located(&self, to: &Target, from: &UserId, id: MsgId) -> Option<Seq> {
+    pub(in crate::logic) fn located(&self, to: &Target, from: &UserId, id: MsgId) -> Option<Seq> {
         let records = self.logs.get(to)?.records.iter().map(|(record, _)| record);
         let mine =
             |record: &&Record| record.bundle.first.id == id && record.bundle.first.from == *from;
@@ -76,6 +76,28 @@ impl Store {
         };
         let note: Option<Note> = note.cloned();
         Standing { user: user.clone(), state, time_ms, note }
+    }
+
+    /// Whether a user is no recipient of it any more, or was never given it and will not be.
+    pub(in crate::logic) fn is_gone(&self, user: &UserId, seq: Seq) -> bool {
+        let verdict = self.levels.verdicts.get(&(user.clone(), seq));
+        let there = self.all_standings(seq).iter().any(|standing| standing.user == *user);
+        !there || matches!(verdict, Some((Verdict::Expired, _)))
+    }
+
+    pub(in crate::logic) fn is_refused(&self, user: &UserId, seq: Seq) -> bool {
+        let verdict = self.levels.verdicts.get(&(user.clone(), seq));
+        matches!(verdict, Some((Verdict::Rejected { .. }, _)))
+    }
+
+    /// The places of a message in a log, also of those that were removed.
+    pub(in crate::logic) fn seqs_of(&self, from: &UserId, id: MsgId, to: &Target) -> Vec<Seq> {
+        let records = self.owed.values().map(|(record, _)| record);
+        let mine = |record: &&Record| {
+            let message = &record.bundle.first;
+            (&message.from, message.id, &message.to) == (from, id, to)
+        };
+        records.filter(mine).map(|record| record.seq).collect()
     }
 
     /// What was said of messages besides that they are dealt with.

@@ -1,0 +1,192 @@
+//! Random runs: what is watched, refused, answered, kept aside and due later.
+
+use qmsg::durable::Verdict;
+use qmsg::logic::{Command, Draft};
+use qmsg::wire::{Body, Drawer, MsgId, Note, Seq, Standing, State, UserId};
+
+use super::{Client, Run, World};
+use crate::logic::draft;
+
+impl Run {
+    /// Somebody wants to know, or to tidy up.
+    pub(super) fn look_after(&mut self) {
+        let client = self.client();
+        match self.chance.below(12) {
+            0..6 => self.watch(client),
+            6..8 => self.unwatch(client),
+            8..11 => self.look_into(client),
+            _ if self.takes => self.take_out(client),
+            _ => {}
+        }
+    }
+
+    fn watch(&mut self, index: usize) {
+        let client = &self.world.clients[index];
+        let recent: Vec<MsgId> = client.accepted.iter().rev().take(20).copied().collect();
+        let Some(id) = self.chance.pick(&recent) else { return };
+        let client = &self.world.clients[index];
+        let draft = client.drafts.iter().find(|draft| draft.id == id).unwrap();
+        if draft.due_ms.is_none() && !client.watches.contains_key(&id) {
+            let to = draft.to.clone();
+            self.world.watch(index, id, to);
+        }
+    }
+
+    fn unwatch(&mut self, index: usize) {
+        let watched: Vec<MsgId> = self.world.clients[index].watches.keys().copied().collect();
+        let Some(id) = self.chance.pick(&watched) else { return };
+        self.world.clients[index].watches.remove(&id);
+        self.world.feed(index, Command::Unwatch(id));
+    }
+
+    fn look_into(&mut self, index: usize) {
+        let drawer = self.chance.pick(&[Drawer::Dead, Drawer::Later]).unwrap();
+        self.world.look_into(index, drawer);
+    }
+
+    fn take_out(&mut self, index: usize) {
+        let drawer = self.chance.pick(&[Drawer::Dead, Drawer::Later]).unwrap();
+        let client = &self.world.clients[index];
+        let letters = self.world.server.store.drawers.all();
+        let mine = letters.filter(|letter| letter.owner == client.user && letter.drawer == drawer);
+        let ids: Vec<MsgId> = mine.map(|letter| letter.message.id).collect();
+        let id = self.chance.pick(&ids).filter(|_| !self.chance.one_in(3));
+        let back = self.chance.one_in(2);
+        self.world.feed(index, Command::Take { drawer, id, back });
+    }
+
+    /// A user answers a message or refuses it.
+    pub(super) fn judge(&mut self, index: usize, seq: Seq) {
+        self.said += 1;
+        let note = Note::new(Body(self.said.to_be_bytes().to_vec().into())).unwrap();
+        let (command, verdict) = if self.chance.one_in(2) {
+            let (reply, said) = (note.clone(), Verdict::Answered(note));
+            (Command::Answered { seq, reply }, said)
+        } else {
+            let (attempts, reason) = (self.said, note.clone());
+            let said = Verdict::Rejected { attempts, reason: note };
+            (Command::Rejected { seq, attempts, reason }, said)
+        };
+        self.world.clients[index].verdicts.insert(seq, verdict);
+        self.world.judge(index, seq, command);
+    }
+
+    /// A draft that is due soon.
+    pub(super) fn later(&mut self, to: &str) -> Draft {
+        self.sent += 1;
+        let len = self.chance.below(60);
+        let in_ms = self.chance.below(3_000) as u64;
+        let due_ms = Some(self.world.server.now.unix_ms + in_ms);
+        Draft { due_ms, ..draft(self.sent, to, len) }
+    }
+
+    /// What is due comes, and every watch becomes complete and right; one that may never end makes
+    /// room for others.
+    pub(super) fn settle_levels(&mut self) {
+        while self.world.server.store.drawers.all().any(|letter| letter.drawer == Drawer::Later) {
+            self.world.pass(60_000);
+            self.world.drain();
+        }
+        loop {
+            let mut ended = false;
+            for index in 0..self.world.clients.len() {
+                let watches = &self.world.clients[index].watches;
+                let complete = watches.iter().filter(|(_, watch)| watch.complete);
+                for id in complete.map(|(id, _)| *id).collect::<Vec<MsgId>>() {
+                    check_watch(&self.world, &self.world.clients[index], id);
+                    self.world.clients[index].watches.remove(&id);
+                    self.world.feed(index, Command::Unwatch(id));
+                    ended = true;
+                }
+            }
+            if !ended {
+                break;
+            }
+            self.world.drain();
+        }
+        for index in 0..self.world.clients.len() {
+            assert!(self.world.clients[index].watches.is_empty(), "not all told of");
+            self.world.look_into(index, Drawer::Dead);
+            self.world.drain();
+            let client = &self.world.clients[index];
+            let letters = self.world.server.store.drawers.all();
+            let dead = letters.filter(|l| l.owner == client.user && l.drawer == Drawer::Dead);
+            let dead = dead.map(|letter| (letter.message.id, letter.attempts));
+            assert!(client.kept.iter().map(|kept| (kept.id, kept.attempts)).eq(dead));
+        }
+    }
+}
+
+/// The sender of a message knows how far it has come with each of its recipients.
+fn check_watch(world: &World, client: &Client, id: MsgId) {
+    let (store, watch) = (&world.server.store, &client.watches[&id]);
+    let Some(seq) = store.located(&watch.to, &client.user, id) else { return };
+    let standings = store.all_standings(seq);
+    for Standing { user, state, .. } in &standings {
+        let told = watch.told.get(user);
+        // One that was refused, put back and sent around again.
+        let again = store.seqs_of(&client.user, id, &watch.to).len() > 1;
+        let right = told == Some(state) || again && told.is_some_and(|told| told.is_final());
+        assert!(right, "{id} stands at {state:?} with {user}, told {told:?}");
+    }
+    for (user, told) in &watch.told {
+        let there = standings.iter().any(|standing| standing.user == *user);
+        assert!(there || told.is_final(), "{user} is no recipient of {id}, told {told:?}");
+    }
+}
+
+/// A message that was to be sent later was sent once, and not before.
+pub(super) fn check_later(run: &Run, client: &Client, draft: &Draft, accepted: bool) {
+    let store = &run.world.server.store;
+    let seqs = store.seqs_of(&client.user, draft.id, &draft.to);
+    let first = seqs.first().and_then(|seq| store.record(*seq));
+    if run.takes {
+        return assert!(accepted || seqs.is_empty());
+    }
+    assert_eq!(seqs.len(), usize::from(accepted), "{} is stored {seqs:?}", draft.id);
+    let time_ms = first.map(|record| record.bundle.first.time_ms);
+    assert!(time_ms.is_none_or(|time_ms| Some(time_ms) >= draft.due_ms), "too early");
+}
+
+/// What is on record of a message is what a reader said, and what a reader said of one that is
+/// there is on record, if no other reader was first.
+pub(super) fn check_verdicts(run: &Run) {
+    let world = &run.world;
+    let store = &world.server.store;
+    let readers = |user: &UserId| {
+        let user = user.clone();
+        world.clients.iter().filter(move |client| client.user == user)
+    };
+    let is_there = |seq: Seq| store.all_standings(seq);
+    for ((user, seq), (verdict, _)) in store.verdicts() {
+        let said = readers(user).any(|client| client.verdicts.get(seq) == Some(verdict));
+        assert!(said || *verdict == Verdict::Expired, "{user} never said {verdict:?} of {seq}");
+    }
+    for client in &world.clients {
+        for (seq, verdict) in &client.verdicts {
+            let standing = is_there(*seq).into_iter().find(|s| s.user == client.user);
+            let Some(standing) = standing.filter(|_| readers(&client.user).count() == 1) else {
+                continue;
+            };
+            // Unless it rotted before that was on disk.
+            let gone = standing.state == State::Gone;
+            let kept = store.verdicts().get(&(client.user.clone(), *seq));
+            assert!(gone || kept.map(|(kept, _)| kept) == Some(verdict), "{seq}: {kept:?}");
+        }
+    }
+    let dead = store.drawers.all().filter(|letter| letter.drawer == Drawer::Dead);
+    let mut attempts: Vec<u32> = dead.map(|letter| letter.attempts).collect();
+    let count = attempts.len();
+    attempts.sort_unstable();
+    attempts.dedup();
+    assert_eq!(attempts.len(), count, "a dead letter twice");
+    for ((user, seq), (verdict, _)) in store.verdicts() {
+        let there = store.all_standings(*seq).iter().any(|standing| standing.user == *user);
+        if let Verdict::Rejected { attempts: number, .. } = verdict
+            && there
+            && !run.takes
+        {
+            assert!(attempts.contains(number), "{seq} is not among the dead letters of {user}");
+        }
+    }
+}
