@@ -29,7 +29,10 @@ pub(super) struct Following {
 struct Watch {
     to: Target,
     told: BTreeMap<UserId, Told>,
-    /// Of those the ones with whom it may come further.
+    /// Those for whom it is over, though it is not known whether they are recipients: the server
+    /// may name them yet, by what it knew before.
+    gone: BTreeMap<UserId, Standing>,
+    /// Of those told the ones with whom it may come further.
     open: usize,
     /// All recipients have been told of.
     complete: bool,
@@ -44,29 +47,54 @@ struct Told {
 }
 
 impl Watch {
-    /// Whether this is to be told: it is further than what was told before.
-    fn is_news(&mut self, standing: &Standing, listed: bool) -> bool {
-        let Standing { user, state, .. } = standing;
-        if let Some(told) = self.told.get_mut(user) {
-            told.listed |= listed;
-            let news = *state > told.state;
-            if news {
-                self.open -= usize::from(state.is_final() && !told.state.is_final());
-                told.state = *state;
-            }
-            return news;
+    /// A recipient is named. What is to be told: what is further than what was told before.
+    fn listed(&mut self, standing: Standing) -> Option<Standing> {
+        let gone = self.gone.remove(&standing.user);
+        let standing = gone.filter(|gone| gone.state > standing.state).unwrap_or(standing);
+        if let Some(told) = self.told.get_mut(&standing.user) {
+            told.listed = true;
+            return self.further(standing);
         }
-        // Somebody who is no recipient has left the room.
-        let unknown = !listed && (self.complete || *state == State::Gone);
-        if !unknown {
-            self.open += usize::from(!state.is_final());
-            self.told.insert(user.clone(), Told { state: *state, listed });
-        }
-        !unknown
+        self.add(&standing, true);
+        Some(standing)
     }
 
-    /// Those who are no recipients any more, though it was not done with them.
-    fn gone(&mut self) -> Vec<Standing> {
+    /// It has come so far with somebody. What is to be told.
+    fn came(&mut self, standing: Standing) -> Option<Standing> {
+        if self.told.contains_key(&standing.user) {
+            self.further(standing)
+        } else if self.complete {
+            // No recipient: one who has left the room.
+            None
+        } else if standing.state == State::Gone {
+            self.gone.insert(standing.user.clone(), standing);
+            None
+        } else {
+            self.add(&standing, false);
+            Some(standing)
+        }
+    }
+
+    fn add(&mut self, Standing { user, state, .. }: &Standing, listed: bool) {
+        self.open += usize::from(!state.is_final());
+        self.told.insert(user.clone(), Told { state: *state, listed });
+    }
+
+    fn further(&mut self, standing: Standing) -> Option<Standing> {
+        let told = self.told.get_mut(&standing.user)?;
+        if standing.state <= told.state {
+            return None;
+        }
+        self.open -= usize::from(standing.state.is_final() && !told.state.is_final());
+        told.state = standing.state;
+        Some(standing)
+    }
+
+    /// All recipients have been named. Those who are none any more, though it was not done with
+    /// them.
+    fn completed(&mut self) -> Vec<Standing> {
+        self.complete = true;
+        self.gone.clear();
         let mut gone = Vec::new();
         for (user, told) in &mut self.told {
             if !told.listed && !told.state.is_final() {
@@ -128,6 +156,7 @@ impl Following {
         self.asks.clear();
         for watch in self.watches.values_mut() {
             watch.begun = false;
+            watch.gone.clear();
             watch.told.values_mut().for_each(|told| told.listed = false);
         }
         for complete in [false, true] {
@@ -143,8 +172,8 @@ impl Peer {
             return;
         }
         self.awaits(now);
-        let told = BTreeMap::new();
-        let watch = Watch { to, told, open: 0, complete: false, begun: false };
+        let (told, gone) = (BTreeMap::new(), BTreeMap::new());
+        let watch = Watch { to, told, gone, open: 0, complete: false, begun: false };
         self.following.watches.insert(id, watch);
         self.following.incomplete += 1;
         self.following.asks.push_back((id, None));
@@ -178,15 +207,12 @@ impl Peer {
         self.following.open = self.following.open.saturating_sub(1);
         if let Some(watch) = self.following.watches.get_mut(&id) {
             let last = standings.last().map(|standing| standing.user.clone()).filter(|_| more);
-            let news = standings.into_iter().filter(|standing| watch.is_news(standing, true));
+            let news = standings.into_iter().filter_map(|standing| watch.listed(standing));
             let mut news: Vec<Standing> = news.collect();
             let was_complete = watch.complete;
             match last {
                 Some(_) => self.following.asks.push_front((id, last)),
-                None => {
-                    watch.complete = true;
-                    news.extend(watch.gone());
-                }
+                None => news.extend(watch.completed()),
             }
             self.following.incomplete -= usize::from(watch.complete && !was_complete);
             if !news.is_empty() || watch.complete && !was_complete {
@@ -201,8 +227,8 @@ impl Peer {
     /// A message that is watched has come further.
     pub(super) fn stood(&mut self, id: MsgId, standing: Standing, out: &mut Vec<PeerOutput>) {
         let Some(watch) = self.following.watches.get_mut(&id) else { return };
-        if watch.is_news(&standing, false) {
-            let (standings, complete) = (vec![standing], watch.complete);
+        if let Some(news) = watch.came(standing) {
+            let (standings, complete) = (vec![news], watch.complete);
             out.push(PeerOutput::Event(Event::Stands { id, standings, complete }));
             self.end_watch(id, out);
             self.follow(out);

@@ -287,7 +287,7 @@ impl Hub {
                 self.take_out(now, link, user, Taking { drawer, id, back, count: 0 }, out);
             }
             FromClient::Hello { .. } | FromClient::Skipped(_) => {
-                self.close(link, CloseCode::OutOfTurn, out)
+                self.close(link, CloseCode::OutOfTurn, out);
             }
         }
     }

@@ -123,7 +123,7 @@ impl Client {
     fn hears(&mut self, id: MsgId, standings: &[Standing], complete: bool) {
         let watch = self.watches.get_mut(&id).expect("a message that is watched");
         assert!(complete >= watch.complete, "complete once");
-        assert!(!standings.is_empty() || complete > watch.complete, "nothing new");
+        assert!(!standings.is_empty() || complete && !watch.complete, "nothing new");
         watch.complete = complete;
         for Standing { user, state, .. } in standings {
             let before = watch.told.insert(user.clone(), *state);

@@ -100,6 +100,16 @@ fn who_is_no_recipient_is_not_told_of() {
 }
 
 #[test]
+fn who_leaves_while_the_server_names_recipients_is_gone() {
+    let mut alone = Alone::welcomed();
+    alone.takes(command(1, "@ops"));
+    assert_eq!(alone.takes(stands(1, "bob", State::Gone)), []);
+    let bob = [("bob", State::Accepted), ("carol", State::Accepted)];
+    let news = [("bob", State::Gone), ("carol", State::Accepted)];
+    assert_eq!(alone.takes(watched(1, &bob, false)), [told(1, &news, true)]);
+}
+
+#[test]
 fn unfinished_watches_begin_anew_on_the_next_link() {
     let mut alone = Alone::welcomed();
     for n in 1..=3 {
@@ -191,9 +201,9 @@ fn a_wait_goes_on_when_the_server_dies_at_any_moment() {
             let links: Vec<_> = world.lines.keys().copied().collect();
             for link in links {
                 if step % 2 == 0 {
-                    world.up(link, usize::MAX)
+                    world.up(link, usize::MAX);
                 } else {
-                    world.down(link, usize::MAX)
+                    world.down(link, usize::MAX);
                 }
             }
             match step % 3 {

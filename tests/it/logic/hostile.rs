@@ -1,13 +1,14 @@
 //! Clients that keep to nothing: the hub takes any frame in any state and does not panic.
 
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
 use qmsg::durable::Quotas;
-use qmsg::logic::Limits;
-use qmsg::wire::{Body, FromClient, JoinCode, PART_LEN_MAX, Span};
+use qmsg::logic::{Draft, Limits};
+use qmsg::wire::{Body, Drawer, FromClient, JoinCode, Note, PART_LEN_MAX, REASON_LEN_MAX, Span};
 
-use super::server::Server;
-use super::{attach, hello, key, pass, passes, room, send, sends, target, user};
+use super::server::{START, Server};
+use super::{attach, draft, hello, id, key, pass, passes, room, send, sends, target, user};
 
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];
 const TARGETS: [&str; 6] = ["alice", "bob", "@ops", "@dev", "@all", "nobody"];
@@ -67,6 +68,49 @@ fn frame() -> impl Strategy<Value = FromClient> {
         }].into()))),
         1 => Just(FromClient::Cut),
         1 => (0..4_u32).prop_map(|parts| FromClient::More { parts }),
+        8 => verdict(),
+        12 => request(),
+    ]
+}
+
+fn verdict() -> impl Strategy<Value = FromClient> {
+    let seq = || prop_oneof![12 => 0..40_u64, 1 => any::<u64>()];
+    let note = || {
+        let len = prop_oneof![9 => 0..9_usize, 1 => 0..2 * REASON_LEN_MAX];
+        len.prop_map(|len| Note::new(Body(vec![b'a'; len].into())).unwrap())
+    };
+    prop_oneof![
+        4 => (seq(), note()).prop_map(|(seq, reply)| FromClient::Answered { seq, reply }),
+        4 => (seq(), any::<u32>(), note()).prop_map(|(seq, attempts, reason)| {
+            FromClient::Rejected { seq, attempts, reason }
+        }),
+        2 => (0..200_u64).prop_map(|number| FromClient::Pong { number }),
+    ]
+}
+
+fn request() -> impl Strategy<Value = FromClient> {
+    let drawer = || prop_oneof![Just(Drawer::Dead), Just(Drawer::Later)];
+    let message = || (0..20_u64, 0..6_usize);
+    let name = (0..3_usize).prop_map(|n| user(NAMES[n]));
+    let due_ms = prop_oneof![
+        8 => (0..9_000_u64).prop_map(|ms| START.unix_ms + ms),
+        1 => any::<u64>(),
+    ];
+    prop_oneof![
+        6 => (message(), option::of(name)).prop_map(|((n, to), after)| FromClient::Watch {
+            id: id(n),
+            to: target(TARGETS[to]),
+            after,
+        }),
+        2 => (0..20_u64).prop_map(|n| FromClient::Unwatch { id: id(n) }),
+        3 => (message(), due_ms).prop_map(|((n, to), due_ms)| {
+            let Draft { id, to, headers, body, .. } = draft(n, TARGETS[to], 5);
+            FromClient::Later { due_ms, id, to, headers, body }
+        }),
+        2 => (drawer(), 0..9_u64).prop_map(|(drawer, after)| FromClient::Look { drawer, after }),
+        2 => (drawer(), option::of(0..20_u64), any::<bool>()).prop_map(|(drawer, n, back)| {
+            FromClient::Take { drawer, id: n.map(id), back }
+        }),
     ]
 }
 

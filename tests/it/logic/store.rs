@@ -236,8 +236,8 @@ impl Store {
         self.owed.get_mut(&seq).unwrap().1.clear();
     }
 
-    /// Whether there is such a cursor: it is not one of a room that the user has left since, even if
-    /// the user has entered it again.
+    /// Whether there is such a cursor: it is not one of a room that the user has left since, even
+    /// if the user has entered it again.
     fn settle(&mut self, user: &UserId, log: &Target, cursor: &Cursor, messages: u64) -> bool {
         let key = (user.clone(), log.clone());
         let Some(before) = self.cursors.get_mut(&key) else { return false };
