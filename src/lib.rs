@@ -35,6 +35,11 @@
 //! store one by one, and out of it one by one on each reader's link, as the two sides ask for more;
 //! only the last one makes a message of them. A volatile one goes from link to link the same way.
 //!
+//! A sender that watches a message is noted before the store is asked how far it has come, so that
+//! whatever changes meanwhile is told besides: what a reader dealt with once that is on disk, what
+//! was delivered once the reader has answered a ping behind it. A client asks anew on every link
+//! and tells its user what is further than before, so a wait outlives links and servers.
+//!
 //! # What always holds
 //!
 //! - Nothing is acknowledged, and nothing delivered, before it is on disk.

@@ -15,6 +15,8 @@ use super::joining::{join, mixed};
 use drawers::Drawers;
 use levels::Levels;
 
+pub(super) use drawers::Letter;
+
 /// The seqs of what is contiguous in all logs.
 pub(super) fn done(above: &[Stretch]) -> Vec<Seq> {
     above.iter().flat_map(|stretch| stretch.span.first..=stretch.span.last).collect()

@@ -6,6 +6,7 @@ use qmsg::wire::{Body, Drawer, MsgId, Note, Seq, Standing, State, UserId};
 
 use super::{Client, Run, World};
 use crate::logic::draft;
+use crate::logic::store::Letter;
 
 impl Run {
     /// Somebody wants to know, or to tidy up.
@@ -80,32 +81,42 @@ impl Run {
         Draft { due_ms, ..draft(self.sent, to, len) }
     }
 
-    /// What is due comes, and every watch becomes complete and right; one that may never end makes
-    /// room for others.
+    /// Ends the watches that are complete and right. Whether there were any.
+    fn end_watches(&mut self) -> bool {
+        let mut ended = false;
+        for index in 0..self.world.clients.len() {
+            let client = &self.world.clients[index];
+            let complete = client.watches.iter().filter(|(_, watch)| watch.complete);
+            let right = complete.filter(|(id, _)| wrong_of(&self.world, client, **id).is_empty());
+            for id in right.map(|(id, _)| *id).collect::<Vec<MsgId>>() {
+                self.world.clients[index].watches.remove(&id);
+                self.world.feed(index, Command::Unwatch(id));
+                ended = true;
+            }
+        }
+        ended
+    }
+
+    /// What is due comes, and every watch becomes complete and right. One that is so makes room for
+    /// others, which wait for it if there are more than the server allows.
     pub(super) fn settle_levels(&mut self) {
-        while self.world.server.store.drawers.all().any(|letter| letter.drawer == Drawer::Later) {
+        let later = |letter: &Letter| letter.drawer == Drawer::Later;
+        for _ in 0..100 {
+            if !self.world.server.store.drawers.all().any(later) {
+                break;
+            }
             self.world.pass(60_000);
             self.world.drain();
         }
-        loop {
-            let mut ended = false;
-            for index in 0..self.world.clients.len() {
-                let watches = &self.world.clients[index].watches;
-                let complete = watches.iter().filter(|(_, watch)| watch.complete);
-                for id in complete.map(|(id, _)| *id).collect::<Vec<MsgId>>() {
-                    check_watch(&self.world, &self.world.clients[index], id);
-                    self.world.clients[index].watches.remove(&id);
-                    self.world.feed(index, Command::Unwatch(id));
-                    ended = true;
-                }
-            }
-            if !ended {
-                break;
-            }
+        assert!(!self.world.server.store.drawers.all().any(later), "due and not sent");
+        while self.end_watches() {
             self.world.drain();
         }
         for index in 0..self.world.clients.len() {
-            assert!(self.world.clients[index].watches.is_empty(), "not all told of");
+            let client = &self.world.clients[index];
+            let wrong = client.watches.keys().map(|id| wrong_of(&self.world, client, *id));
+            let wrong: Vec<Vec<String>> = wrong.collect();
+            assert!(wrong.is_empty(), "not complete, or not right: {wrong:?}");
             self.world.look_into(index, Drawer::Dead);
             self.world.drain();
             let client = &self.world.clients[index];
@@ -117,22 +128,26 @@ impl Run {
     }
 }
 
-/// The sender of a message knows how far it has come with each of its recipients.
-fn check_watch(world: &World, client: &Client, id: MsgId) {
+/// What the sender of a message does not know right of how far it has come with its recipients.
+fn wrong_of(world: &World, client: &Client, id: MsgId) -> Vec<String> {
     let (store, watch) = (&world.server.store, &client.watches[&id]);
-    let Some(seq) = store.located(&watch.to, &client.user, id) else { return };
+    let Some(seq) = store.located(&watch.to, &client.user, id) else { return vec![] };
     let standings = store.all_standings(seq);
+    let mut wrong = vec![];
     for Standing { user, state, .. } in &standings {
         let told = watch.told.get(user);
         // One that was refused, put back and sent around again.
         let again = store.seqs_of(&client.user, id, &watch.to).len() > 1;
-        let right = told == Some(state) || again && told.is_some_and(|told| told.is_final());
-        assert!(right, "{id} stands at {state:?} with {user}, told {told:?}");
+        if told != Some(state) && !(again && told.is_some_and(|told| told.is_final())) {
+            wrong.push(format!("{id} stands at {state:?} with {user}, told {told:?}"));
+        }
     }
-    for (user, told) in &watch.told {
-        let there = standings.iter().any(|standing| standing.user == *user);
-        assert!(there || told.is_final(), "{user} is no recipient of {id}, told {told:?}");
+    for (user, told) in watch.told.iter().filter(|(_, told)| !told.is_final()) {
+        if !standings.iter().any(|standing| standing.user == *user) {
+            wrong.push(format!("{user} is no recipient of {id}, told {told:?}"));
+        }
     }
+    wrong
 }
 
 /// A message that was to be sent later was sent once, and not before.
