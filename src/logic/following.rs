@@ -18,8 +18,9 @@ pub(super) struct Following {
     watches: BTreeMap<MsgId, Watch>,
     /// Pages to be asked for on this link, each behind a recipient.
     asks: VecDeque<(MsgId, Option<UserId>)>,
-    /// Asked for on this link and not answered.
-    open: usize,
+    /// Asked for on this link and not answered, one for a message at a time; whether the answer is
+    /// of any use.
+    asked: BTreeMap<MsgId, bool>,
     /// Watches that the server counts on this link.
     begun: usize,
     /// Watches not all of whose recipients have been told of yet.
@@ -117,19 +118,20 @@ impl Following {
     /// Whether the server has yet to name recipients for the first time, while it lets so many
     /// watches be begun.
     pub(super) fn is_waiting(&self, watches_max: usize) -> bool {
-        self.incomplete > 0 && (self.open > 0 || self.begun < watches_max)
+        self.incomplete > 0 && (!self.asked.is_empty() || self.begun < watches_max)
     }
 
     fn remove(&mut self, id: MsgId) -> Option<Watch> {
         let watch = self.watches.remove(&id)?;
         self.begun -= usize::from(watch.begun);
+        self.asked.entry(id).and_modify(|of_use| *of_use = false);
         self.incomplete -= usize::from(!watch.complete);
         Some(watch)
     }
 
     /// The next page to ask for, while no more than so many watches are begun.
     fn next_ask(&mut self, watches_max: usize) -> Option<FromClient> {
-        while self.open < PAGES_OPEN_MAX {
+        while self.asked.len() < PAGES_OPEN_MAX {
             let (id, after) = self.asks.front()?;
             let watch = self.watches.get_mut(id).filter(|watch| watch.begun == after.is_some());
             // It has ended meanwhile, or been begun anew.
@@ -137,14 +139,16 @@ impl Following {
                 self.asks.pop_front();
                 continue;
             };
-            if !watch.begun && self.begun >= watches_max {
+            let is_full = !watch.begun && self.begun >= watches_max;
+            // One that is watched anew waits until it is answered what it was before.
+            if is_full || self.asked.contains_key(id) {
                 return None;
             }
             self.begun += usize::from(!watch.begun);
             watch.begun = true;
-            self.open += 1;
             let to = watch.to.clone();
             let (id, after) = self.asks.pop_front()?;
+            self.asked.insert(id, true);
             return Some(FromClient::Watch { id, to, after });
         }
         None
@@ -152,8 +156,9 @@ impl Following {
 
     /// The link is gone: all are to be asked for again, first those of which least is known.
     pub(super) fn rewind(&mut self) {
-        (self.open, self.begun) = (0, 0);
+        self.begun = 0;
         self.asks.clear();
+        self.asked.clear();
         for watch in self.watches.values_mut() {
             watch.begun = false;
             watch.gone.clear();
@@ -204,8 +209,9 @@ impl Peer {
         more: bool,
         out: &mut Vec<PeerOutput>,
     ) {
-        self.following.open = self.following.open.saturating_sub(1);
-        if let Some(watch) = self.following.watches.get_mut(&id) {
+        if self.following.asked.remove(&id) == Some(true)
+            && let Some(watch) = self.following.watches.get_mut(&id)
+        {
             let last = standings.last().map(|standing| standing.user.clone()).filter(|_| more);
             let news = standings.into_iter().filter_map(|standing| watch.listed(standing));
             let mut news: Vec<Standing> = news.collect();
@@ -237,8 +243,7 @@ impl Peer {
 
     /// A message is not there: nothing will be known of it.
     pub(super) fn not_there(&mut self, id: MsgId, out: &mut Vec<PeerOutput>) {
-        self.following.open = self.following.open.saturating_sub(1);
-        if self.following.remove(id).is_some() {
+        if self.following.asked.remove(&id) == Some(true) && self.following.remove(id).is_some() {
             out.push(PeerOutput::Event(Event::NotThere { id }));
         }
         self.follow(out);

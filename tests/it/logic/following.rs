@@ -145,6 +145,18 @@ fn a_message_that_is_not_there_is_watched_no_more() {
 }
 
 #[test]
+fn an_answer_to_an_earlier_watch_is_none_to_a_later_one() {
+    let mut alone = Alone::welcomed();
+    alone.takes(command(1, "@ops"));
+    assert_eq!(alone.takes(Command::Unwatch(id(1))), [UNWATCH(1)]);
+    assert_eq!(alone.takes(command(1, "@ops")), [], "not while that is to be answered");
+    let bob = [("bob", State::Accepted)];
+    let again = [frame(watch(1, "@ops", None))];
+    assert_eq!(alone.takes(watched(1, &bob, false)), again);
+    assert_eq!(alone.takes(watched(1, &bob, true))[0], told(1, &bob, false));
+}
+
+#[test]
 fn no_more_is_watched_at_a_time_than_the_server_allows() {
     let limits = Limits { sends_max: 2, ..Limits::default() };
     let mut alone = Alone::welcomed_with(limits);
