@@ -1,6 +1,6 @@
 //! The store as its words in `durable` describe it, naive and in memory.
 
-mod drawers;
+pub(super) mod drawers;
 mod levels;
 mod users;
 
@@ -14,8 +14,6 @@ use super::bodies::Bodies;
 use super::joining::{join, mixed};
 use drawers::Drawers;
 use levels::Levels;
-
-pub(super) use drawers::Letter;
 
 /// The seqs of what is contiguous in all logs.
 pub(super) fn done(above: &[Stretch]) -> Vec<Seq> {

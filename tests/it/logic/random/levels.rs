@@ -6,7 +6,7 @@ use qmsg::wire::{Body, Drawer, MsgId, Note, Seq, Standing, State, UserId};
 
 use super::{Client, Run, World};
 use crate::logic::draft;
-use crate::logic::store::Letter;
+use crate::logic::store::drawers::Letter;
 
 impl Run {
     /// Somebody wants to know, or to tidy up.
