@@ -69,7 +69,8 @@ pub struct Cursor {
 /// Messages of a log that follow one another in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stretch {
-    /// From the first to the last. Seqs in between may belong to other logs.
+    /// From the first to the last of them. Seqs in between may belong to other logs, as may those
+    /// at its ends.
     pub span: Span,
     /// Ordinal of the first.
     pub ordinal: u64,

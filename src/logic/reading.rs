@@ -9,8 +9,8 @@ use crate::wire::{Bundle, CloseCode, FromServer, Message, Seq, Span, Target, Use
 use super::exchange::{LinkId, Output};
 use super::hub::{Ask, Hub};
 use super::link::{Mode, Reader};
-use super::mailbox::{Mark, Place};
 use super::offers::Offer;
+use super::place::{Mark, Place};
 use super::relaying::Passage;
 use super::spans::Spans;
 use super::streaming::Streaming;

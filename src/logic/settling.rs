@@ -9,8 +9,8 @@ use crate::wire::{CloseCode, FromServer, REASON_LEN_MAX, RoomName, Seq, Span, Ta
 use super::Time;
 use super::exchange::{LinkId, Output};
 use super::hub::{Ask, Hub};
-use super::mailbox::Place;
 use super::offers::Offer;
+use super::place::Place;
 use super::reading::unsubscribe;
 use super::watching::Covered;
 

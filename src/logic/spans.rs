@@ -26,11 +26,6 @@ impl Spans {
         self.spans.range(..=seq).next_back().is_some_and(|(_, last)| seq <= *last)
     }
 
-    /// The highest member.
-    pub(super) fn last(&self) -> Option<Seq> {
-        self.spans.last_key_value().map(|(_, last)| *last)
-    }
-
     /// Spans in ascending order.
     pub(super) fn iter(&self) -> impl Iterator<Item = Span> {
         self.spans.iter().map(|(&first, &last)| Span { first, last })
@@ -169,7 +164,6 @@ mod tests {
             }
             assert!(spans.iter().flat_map(|s| s.first..=s.last).eq(set.iter().copied()));
             assert_eq!(spans.count(), set.len() as u64);
-            assert_eq!(spans.last(), set.last().copied());
             assert_eq!(spans.iter().collect::<Vec<_>>(), joined(set.iter().copied()));
             assert_eq!(spans, set.iter().copied().collect());
             let inside = set.range(asked.first..=asked.last).copied();

@@ -24,6 +24,7 @@ mod sends;
 mod server;
 mod store;
 mod streaming;
+mod stretches;
 mod uploading;
 mod verdicts;
 mod watching;

@@ -165,7 +165,7 @@ fn settled_only_when_the_cursor_is_on_disk() {
     server.answer_writes();
     assert_eq!(server.heard_so_far(bob), [settled(2)]);
     let cursor = server.store.cursor("bob", "bob");
-    assert_eq!((cursor.through, super::store::done(&cursor.above)), (0, vec![2, 3]));
+    assert_eq!((cursor.through, super::stretches::done(&cursor.above)), (0, vec![2, 3]));
     server.say(bob, processed(&[1]));
     assert_eq!(server.heard(bob), [settled(1)]);
     let cursor = server.store.cursor("bob", "bob");
@@ -264,30 +264,59 @@ fn a_report_names_a_delivery_once() {
     assert_eq!(server.heard(bob), [closed(CloseCode::OutOfTurn)]);
 }
 
-/// What is processed beyond a message that is not has to be kept one by one, so it is bounded.
 #[test]
-fn one_unprocessed_message_does_not_let_the_cursor_grow_without_end() {
+fn one_unprocessed_message_costs_a_cursor_one_stretch() {
     let mut server = waiting(1, 1);
-    let (alice, bob) = (server.link("alice"), server.reader("bob"));
+    let (alice, bob, carol) = (server.link("alice"), server.reader("bob"), server.link("carol"));
     assert_eq!(seqs(&server.heard(bob)), [1]);
-    let (mut stuck, mut n) = (false, 1);
+    for n in (2..2_000).step_by(450) {
+        for n in n..n + 450 {
+            server.say(alice, send(n, "bob", 1));
+            // What is of other logs makes no difference.
+            server.say(alice, send(100_000 + n, if n % 7 == 0 { "carol" } else { "bob" }, 1));
+        }
+        let shown = seqs(&server.heard(bob));
+        assert!(shown.len() > 800);
+        server.say(bob, processed(&shown));
+        server.heard(bob);
+        let cursor = server.store.cursor("bob", "bob");
+        assert_eq!((cursor.through, cursor.above.len()), (0, 1));
+    }
+    server.lose(carol);
+    server.say(bob, processed(&[1]));
+    server.work();
+    assert_eq!(server.store.cursor("bob", "bob").above, []);
+}
+
+/// What is processed beyond messages that are not has to be kept, so it is bounded.
+#[test]
+fn unprocessed_messages_do_not_let_the_cursor_grow_without_end() {
+    let mut server = waiting(0, 1);
+    let (alice, bob) = (server.link("alice"), server.link("bob"));
+    server.say(bob, attach(8_192, 1 << 20));
+    let (mut stuck, mut n, mut left) = (false, 0, vec![]);
     while !stuck {
         let sent: Vec<u64> = (n + 1..=n + 900).collect();
         n += 900;
         sent.iter().for_each(|n| server.say(alice, send(*n, "bob", 1)));
         let shown = seqs(&server.heard(bob));
         stuck = shown.len() < sent.len();
-        if !shown.is_empty() {
-            server.say(bob, processed(&shown));
+        // Every other one.
+        let (even, odd): (Vec<_>, Vec<_>) = shown.into_iter().partition(|seq| seq % 2 == 0);
+        left.extend(odd);
+        if !even.is_empty() {
+            server.say(bob, processed(&even));
         }
         let above = server.store.cursor("bob", "bob").above.len();
         assert!(above < 6_000, "{above}");
         server.heard(bob);
     }
-    // A second reader gets the same one and no more; when it is done all goes on, for both.
-    let two = server.reader("bob");
-    assert_eq!(seqs(&server.heard(two)), [1]);
-    server.say(two, processed(&[1]));
+    // A second reader gets the same and no more; when they are done all goes on, for both.
+    let two = server.link("bob");
+    server.say(two, attach(8_192, 1 << 20));
+    let shown = seqs(&server.heard(two));
+    assert_eq!(shown, left);
+    server.say(two, processed(&shown));
     for link in [bob, two] {
         assert!(!seqs(&server.heard(link)).is_empty());
     }

@@ -7,18 +7,14 @@ mod users;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use qmsg::durable::{Cursor, Found, Item, Outcome, Page, Quotas, Read, Record, Stretch, Write};
+use qmsg::durable::{Cursor, Found, Item, Outcome, Page, Quotas, Read, Record, Write};
 use qmsg::wire::{Body, JoinCode, Message, MsgId, Pin, Seq, Target, UserId};
 
 use super::bodies::Bodies;
 use super::joining::{join, mixed};
+use super::stretches::{check_stretches, done};
 use drawers::Drawers;
 use levels::Levels;
-
-/// The seqs of what is contiguous in all logs.
-pub(super) fn done(above: &[Stretch]) -> Vec<Seq> {
-    above.iter().flat_map(|stretch| stretch.span.first..=stretch.span.last).collect()
-}
 
 /// All that is on disk. What a crash leaves is this.
 pub(super) struct Store {
@@ -241,10 +237,7 @@ impl Store {
     fn settle(&mut self, user: &UserId, log: &Target, cursor: &Cursor, messages: u64) -> bool {
         let key = (user.clone(), log.clone());
         let Some(before) = self.cursors.get_mut(&key) else { return false };
-        assert!(
-            done(&cursor.above).is_sorted()
-                && done(&cursor.above).iter().all(|seq| *seq > cursor.through)
-        );
+        check_stretches(cursor, self.owed.values().map(|(record, _)| record), log);
         if cursor.through >= before.through {
             let kept = |seq: &Seq| {
                 *seq <= cursor.through || done(&cursor.above).binary_search(seq).is_ok()

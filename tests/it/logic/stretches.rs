@@ -1,0 +1,30 @@
+//! What must hold of a cursor's stretches.
+
+use std::collections::BTreeMap;
+
+use qmsg::durable::{Cursor, Record, Stretch};
+use qmsg::wire::{Seq, Target};
+
+/// The seqs of what is contiguous in all logs.
+pub(super) fn done(above: &[Stretch]) -> Vec<Seq> {
+    above.iter().flat_map(|stretch| stretch.span.first..=stretch.span.last).collect()
+}
+
+/// Stretches are behind the cursor, none touches the next, and each has what it says of its log.
+pub(super) fn check_stretches<'a>(
+    cursor: &Cursor,
+    all: impl Iterator<Item = &'a Record>,
+    log: &Target,
+) {
+    let records = all.filter(|record| record.bundle.first.to == *log);
+    let ordinals: BTreeMap<Seq, u64> = records.map(|record| (record.seq, record.ordinal)).collect();
+    let (mut through, mut last) = (cursor.through, cursor.ordinal);
+    assert_eq!(ordinals.range(..=through).next_back().map_or(0, |(_, ordinal)| *ordinal), last);
+    for (index, Stretch { span, ordinal, count }) in cursor.above.iter().enumerate() {
+        let joins = index > 0 && *ordinal == last + 1;
+        assert!(span.first > through && *ordinal > last && *count > 0 && !joins, "{cursor:?}");
+        let within = ordinals.range(span.first..=span.last).map(|(_, ordinal)| *ordinal);
+        assert!(within.eq(*ordinal..ordinal + count), "{cursor:?} of {ordinals:?}");
+        (through, last) = (span.last, ordinal + count - 1);
+    }
+}
