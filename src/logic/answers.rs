@@ -50,6 +50,7 @@ impl Hub {
             | Ask::Stream { .. }
             | Ask::Mailbox { .. }
             | Ask::Page { .. }
+            | Ask::Start { .. }
             | Ask::Pass { .. }
             | Ask::Sent { .. }
             | Ask::Standings { .. }
@@ -97,6 +98,7 @@ impl Hub {
             }
             (Ask::Mailbox { user }, Found::Mailbox(logs)) => self.loaded(&user, logs, out),
             (Ask::Page { link }, Found::Page(page)) => self.paged(link, page, out),
+            (Ask::Start { link }, Found::Begin(behind)) => self.starts(link, behind, out),
             (Ask::Stream { link }, Found::Part(part)) => self.part_read(link, ticket, part, out),
             (Ask::Sent { link, asked }, Found::Sent(seq)) => self.located(link, asked, seq, out),
             (Ask::Standings { link, asked }, Found::Standings(standings, more)) => {

@@ -99,6 +99,9 @@ pub enum Command {
     /// These messages, none volatile, are not for this reader: they stay as they are for others,
     /// and are told of again on the next link. Not answered.
     Skipped(Vec<Seq>),
+    /// These messages, none volatile, came on a link that is gone, and are not begun: they are told
+    /// of again if they are delivered again. Answered by `GivenBack`.
+    GiveBack(Vec<Seq>),
     /// So many more parts of long messages have been dealt with.
     PartsTaken(u32),
     /// Become a member of a room. Answered by `Entered` or `RoomRefused`.
@@ -222,6 +225,9 @@ pub enum Event {
         /// How many.
         count: u64,
     },
+    /// Those of the messages of a [`Command::GiveBack`] that have not been delivered again by then:
+    /// they are for others now, or come again.
+    GivenBack(Vec<Seq>),
     /// The server has recorded messages as processed; so many that were reported are still on their
     /// way.
     Settled {

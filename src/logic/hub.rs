@@ -10,7 +10,9 @@ use crate::wire::{
 };
 
 use super::drawers::Taking;
+use super::event::Window;
 use super::exchange::{Input, LinkId, Output};
+use super::gathering::Gathering;
 use super::link::{Link, Stage, can_wait};
 use super::mailbox::Mailbox;
 use super::reading::Log;
@@ -39,12 +41,15 @@ pub(super) enum Ask {
     Take { link: LinkId, user: UserId, taking: Taking },
     Schedule { link: LinkId, message: Arc<Message>, due_ms: u64 },
     Release,
+    Start { link: LinkId },
     Sweep,
 }
 
 /// The server's state machine.
 pub struct Hub {
     pub(super) limits: Limits,
+    /// The moment of what is being handled.
+    pub(super) now: Time,
     pub(super) links: BTreeMap<LinkId, Link>,
     pub(super) mailboxes: BTreeMap<UserId, Mailbox>,
     pub(super) logs: BTreeMap<Target, Log>,
@@ -59,6 +64,7 @@ pub struct Hub {
     /// Links that may be to be asked what has come.
     pub(super) pinging: BTreeSet<LinkId>,
     pub(super) schedule: Schedule,
+    pub(super) gathering: Gathering,
     next_name: u64,
     /// Links that have not said who they are, by the moment they must have.
     silent: BTreeSet<(u64, LinkId)>,
@@ -71,6 +77,7 @@ impl Hub {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
+            now: Time::default(),
             links: BTreeMap::new(),
             mailboxes: BTreeMap::new(),
             logs: BTreeMap::new(),
@@ -81,6 +88,7 @@ impl Hub {
             watching: Watching::default(),
             pinging: BTreeSet::new(),
             schedule: Schedule::new(),
+            gathering: Gathering::default(),
             next_name: 0,
             silent: BTreeSet::new(),
             sweep_at_ms: Some(0),
@@ -89,6 +97,7 @@ impl Hub {
 
     /// Takes what happened; says what to do.
     pub fn handle(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
+        self.now = now;
         match input {
             Input::Opened { link, key } => self.opened(now, link, key, out),
             Input::Frame { link, frame } => self.frame(now, link, frame, out),
@@ -108,7 +117,8 @@ impl Hub {
     /// When the next `Tick` is due, in the monotonic clock.
     pub fn deadline(&self) -> Option<u64> {
         let silent = self.silent.first().map(|&(at_ms, _)| at_ms);
-        silent.into_iter().chain(self.sweep_at_ms).chain(self.schedule.deadline()).min()
+        let others = [self.sweep_at_ms, self.schedule.deadline(), self.gathering.deadline()];
+        silent.into_iter().chain(others.into_iter().flatten()).min()
     }
 
     pub(super) fn ask(&mut self, ask: Ask) -> Ticket {
@@ -151,6 +161,7 @@ impl Hub {
             out.push(Output::Write(ticket, Write::Sweep { now_ms: now.unix_ms }));
         }
         self.release(now, out);
+        self.gathered(now, out);
     }
 
     fn opened(&mut self, now: Time, id: LinkId, key: Pin, out: &mut Vec<Output>) {
@@ -248,10 +259,12 @@ impl Hub {
                 self.pass(link, Arc::new(Bundle { first, others }), out);
             }
             FromClient::Took { count } => self.took(link, user, count, out),
-            FromClient::Attach { messages, bytes, .. } => {
-                self.attach(link, user, (messages, bytes), out);
+            FromClient::Attach { messages, bytes, start, share } => {
+                self.attach(link, user, &Window { messages, bytes, start, share }, out);
             }
+            FromClient::Holds(spans) => self.holds(link, &spans, out),
             FromClient::Processed(spans) => self.processed(now, link, user, &spans, out),
+            FromClient::Skipped(spans) => self.skipped(link, user, &spans, out),
             FromClient::Enter(room) => {
                 let (user, asked) = (user.clone(), room.clone());
                 let ticket = self.ask(Ask::Enter { link, user: user.clone(), room: asked });
@@ -286,9 +299,7 @@ impl Hub {
             FromClient::Take { drawer, id, back } => {
                 self.take_out(now, link, user, Taking { drawer, id, back, count: 0 }, out);
             }
-            FromClient::Hello { .. } | FromClient::Skipped(_) => {
-                self.close(link, CloseCode::OutOfTurn, out);
-            }
+            FromClient::Hello { .. } => self.close(link, CloseCode::OutOfTurn, out),
         }
     }
 

@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::durable::Page;
 use crate::wire::{
-    Bodies, Bundle, FromClient, MsgId, PARTS_AHEAD_MAX, Pin, Seq, Span, Target, UserId, Weights,
+    Bodies, Bundle, FromClient, MsgId, PARTS_AHEAD_MAX, Pin, Seq, Span, Start, Target, UserId,
+    Weights,
 };
 
 use super::Limits;
+use super::event::Window;
 use super::offers::{Offer, Offers};
 use super::proving::Proofs;
+use super::spans::Spans;
 use super::streaming::Streaming;
 use super::uploading::Incoming;
 
@@ -23,6 +26,8 @@ pub(super) struct Link {
     /// Unanswered requests that are not sends.
     pub(super) requests: u32,
     pub(super) reader: Option<Reader>,
+    /// For the reader that is to come.
+    pub(super) holds: Spans,
     /// What may come of bodies.
     pub(super) bodies: Bodies,
     /// Where the long body under way goes.
@@ -56,9 +61,26 @@ pub(super) struct Reader {
     pub(super) unsettled_bytes: u64,
     /// Delivered, not processed.
     pub(super) offers: Offers,
+    /// Not for this reader, as it said: stays as it is for others. Of what is processed since, some
+    /// may be left here.
+    pub(super) skipped: Spans,
+    /// How many spans of that there may be before those are left out.
+    pub(super) skipped_max: usize,
     /// Everything for this reader up to here has been delivered, or was processed already.
     pub(super) position: Seq,
     pub(super) mode: Mode,
+    /// It is one of those among whom what comes is split.
+    pub(super) share: bool,
+    /// What it has from an earlier link and was not delivered on this one: of those who share it is
+    /// for nobody else.
+    pub(super) holds: Spans,
+    /// Where it is to begin, if that was not looked up yet.
+    pub(super) start: Start,
+    /// It begins behind this seq: what is before is not for it.
+    pub(super) floor: Seq,
+    /// While it has not caught up and did not begin with what is not processed: all behind this seq
+    /// is for it, processed or not.
+    pub(super) replay: Option<Seq>,
     /// The position went back while a page was on its way, which does not bring it forward then.
     pub(super) rewound: bool,
     /// Messages passed to it that it has not taken, in order.
@@ -76,6 +98,8 @@ pub(super) struct Reader {
 /// Where a reader gets its messages from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
+    /// Nowhere: it is being looked up where it begins.
+    Beginning,
     /// Nowhere: its mailbox is being loaded, or its window is shut.
     Waiting,
     /// A page of the store, on its way.
@@ -100,6 +124,7 @@ impl Link {
             send_bytes: 0,
             requests: 0,
             reader: None,
+            holds: Spans::default(),
             bodies: Bodies::default(),
             incoming: None,
             parts_in: 0,
@@ -153,6 +178,7 @@ impl Link {
             | FromClient::More { .. }
             | FromClient::Attach { .. }
             | FromClient::Skipped(_)
+            | FromClient::Holds(_)
             | FromClient::Answered { .. }
             | FromClient::Rejected { .. }
             | FromClient::Unwatch { .. }
@@ -169,15 +195,22 @@ impl Link {
 }
 
 impl Reader {
-    pub(super) fn new(messages: u32, bytes: u64, limits: &Limits) -> Self {
+    pub(super) fn new(window: &Window, limits: &Limits) -> Self {
         Self {
-            window_messages: messages.clamp(1, limits.window_messages_max),
-            window_bytes: bytes.min(limits.window_bytes_max),
+            window_messages: window.messages.clamp(1, limits.window_messages_max),
+            window_bytes: window.bytes.min(limits.window_bytes_max),
             unsettled_messages: 0,
             unsettled_bytes: 0,
             offers: Offers::default(),
+            skipped: Spans::default(),
+            skipped_max: 0,
             position: 0,
             mode: Mode::Waiting,
+            share: window.share,
+            holds: Spans::default(),
+            start: window.start,
+            floor: 0,
+            replay: None,
             rewound: false,
             passed: VecDeque::new(),
             passed_messages: 0,
@@ -218,7 +251,23 @@ impl Reader {
         let span = Span { first, last: offer.last };
         self.unsettled_messages += span.count() as u32;
         self.unsettled_bytes += offer.len_bytes(first, span);
+        if !self.holds.is_empty() {
+            self.holds.remove(span);
+        }
         self.offers.insert(first, offer);
+    }
+
+    /// What of a span was neither delivered on this link nor is it kept from it.
+    pub(super) fn lacks(&self, span: Span) -> Vec<Span> {
+        if span.last <= self.floor {
+            return Vec::new();
+        }
+        let span = Span { first: span.first.max(self.floor + 1), last: span.last };
+        let new = self.offers.uncovered(span);
+        if self.skipped.is_empty() {
+            return new;
+        }
+        new.into_iter().flat_map(|span| self.skipped.missing(span)).collect()
     }
 
     /// There is something to be read again behind `seq`. What else has been read beyond it may be
@@ -227,6 +276,7 @@ impl Reader {
         self.position = self.position.min(seq);
         match self.mode {
             Mode::Paging => self.rewound = true,
+            Mode::Beginning => {}
             Mode::Live | Mode::Waiting => self.mode = Mode::Waiting,
         }
     }
@@ -237,6 +287,11 @@ impl Reader {
             return 0;
         }
         self.room(bundle, 0, (self.passed_messages, self.passed_bytes))
+    }
+
+    /// Messages that it has and has not dealt with.
+    pub(super) fn load(&self) -> u64 {
+        self.passed_messages + u64::from(self.unsettled_messages)
     }
 
     pub(super) fn pass(&mut self, bundle: &Bundle) {
@@ -298,6 +353,9 @@ pub(super) fn can_wait(held: &[FromClient], frame: &FromClient) -> bool {
         FromClient::Attach { .. } => {
             !held.iter().any(|held| matches!(held, FromClient::Attach { .. }))
         }
+        FromClient::Holds(_) => !held
+            .iter()
+            .any(|held| matches!(held, FromClient::Holds(_) | FromClient::Attach { .. })),
         FromClient::Processed(_)
         | FromClient::Skipped(_)
         | FromClient::Answered { .. }

@@ -13,7 +13,10 @@ mod answers;
 mod drawers;
 mod event;
 mod exchange;
+mod expiring;
 mod following;
+mod gathering;
+mod handing;
 mod hub;
 mod link;
 mod mailbox;
@@ -30,8 +33,11 @@ mod relaying;
 mod requests;
 mod scheduling;
 mod settling;
+mod sharing;
 mod shown;
+mod skipping;
 mod spans;
+mod starting;
 mod streaming;
 mod stretches;
 mod telling;
@@ -84,6 +90,9 @@ pub struct Limits {
     pub id_ahead_ms_max: u64,
     /// How often old messages are removed.
     pub sweep_ms: u64,
+    /// How long those who share an id wait for the others when the hub has just begun, in
+    /// milliseconds.
+    pub gather_ms: u64,
     /// Whether claiming an id needs a join code.
     pub code_needed: bool,
 }
@@ -102,6 +111,7 @@ impl Default for Limits {
             id_age_ms_max: 7 * 24 * 60 * 60 * 1000,
             id_ahead_ms_max: 24 * 60 * 60 * 1000,
             sweep_ms: 60_000,
+            gather_ms: 0,
             code_needed: false,
         }
     }

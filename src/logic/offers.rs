@@ -53,10 +53,6 @@ impl Offers {
         self.0.insert(first, offer);
     }
 
-    pub(super) fn contains(&self, seq: Seq) -> bool {
-        self.uncovered(Span::one(seq)).is_empty()
-    }
-
     /// Whether it is a message, not a notice of lost ones.
     pub(super) fn has_message(&self, seq: Seq) -> bool {
         let before = self.0.range(..=seq).next_back();
@@ -169,7 +165,9 @@ mod tests {
             assert!(members(offers.within(asked).collect()).eq(inside));
             let outside = (asked.first..=asked.last).filter(|seq| !each.contains_key(seq));
             assert_eq!(offers.uncovered(asked), joined(outside));
-            assert_eq!(offers.contains(asked.first), each.contains_key(&asked.first));
+            let known = (asked.first..=asked.last).all(|seq| each.contains_key(&seq));
+            assert_eq!(offers.are(&[asked]), known);
+            assert!(!offers.are(&[asked, Span::one(asked.last)]) && !offers.are(&[]));
             let all = offers.iter().map(|(span, _)| span).collect();
             assert!(members(all).eq(each.keys().copied()));
         }

@@ -150,6 +150,11 @@ impl Parts {
         }
     }
 
+    /// The place of the message whose body is under way.
+    pub(super) fn receiving(&self) -> Option<Seq> {
+        self.receiving.as_ref().map(|receiving| receiving.seq)
+    }
+
     /// A part has come. The place of the message if it is whole now.
     fn came(&mut self, body: Body, out: &mut Vec<PeerOutput>) -> Option<Seq> {
         if !self.bodies.take(Piece::Part(body.len())) {
@@ -222,8 +227,7 @@ impl Peer {
     pub(super) fn part_came(&mut self, body: Body, out: &mut Vec<PeerOutput>) {
         if let Some(seq) = self.parts.came(body, out).filter(|seq| *seq != VOLATILE) {
             self.shown.arrived(Span::one(seq));
-            let report = self.shown.processed([]);
-            self.report(&report, out);
+            self.report_known(out);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Volatile messages: passed on to those who read now, neither stored nor repeated.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::durable::Read;
@@ -100,6 +101,7 @@ impl Hub {
         let Some(log) = self.logs.get(to) else { return Passing::Nobody };
         let one_user = matches!(to, Target::User(_));
         let (mut ready, mut count, mut full) = (Vec::new(), bundle.count(), false);
+        let mut shares: BTreeMap<&UserId, (u64, LinkId, u64)> = BTreeMap::new();
         for id in &log.links {
             let link = self.links.get(id);
             let own = link.and_then(|link| link.user()) == Some(from);
@@ -108,12 +110,23 @@ impl Hub {
             let Some(reader) = reader.filter(|_| !own || one_user) else { continue };
             match reader.can_take(bundle) {
                 0 => full = true,
+                room if reader.share => {
+                    // Of those who share, the one that has least to do.
+                    let Some(user) = link.and_then(|link| link.user()) else { continue };
+                    let share = (reader.load(), *id, room);
+                    let least = shares.entry(user).or_insert(share);
+                    *least = share.min(*least);
+                }
                 room => {
                     ready.push(*id);
                     // Members of a room take what is sent together as a whole.
                     count = if one_user { count.min(room) } else { count };
                 }
             }
+        }
+        for (_, id, room) in shares.into_values() {
+            ready.push(id);
+            count = if one_user { count.min(room) } else { count };
         }
         match (ready.is_empty(), full) {
             (false, _) => Passing::To(ready, count),

@@ -68,6 +68,7 @@ impl Peer {
     /// A client that has not dialed yet; it will at its first input. `seed` varies its pauses.
     pub fn new(now: Time, intent: Intent, seed: u64) -> Self {
         Self {
+            shown: Shown::new(intent.attach.as_ref()),
             intent,
             stage: Stage::Resting { until_ms: now.mono_ms },
             welcomed: false,
@@ -75,7 +76,6 @@ impl Peer {
             requests: VecDeque::new(),
             requests_out: 0,
             parts: Parts::default(),
-            shown: Shown::default(),
             following: Following::default(),
             passed: 0,
             attempts: 0,
@@ -116,6 +116,14 @@ impl Peer {
                 self.report(&report, out);
                 self.recorded(out);
             }
+            Command::Skipped(seqs) => {
+                self.shown.skipped(seqs);
+                self.report_known(out);
+            }
+            Command::GiveBack(seqs) => {
+                let seqs = self.shown.give_back(seqs, self.parts.receiving());
+                out.push(PeerOutput::Event(Event::GivenBack(seqs)));
+            }
             Command::Enter(room) => self.request(now, Request::Enter(room), out),
             Command::Leave(room) => self.request(now, Request::Leave(room), out),
             Command::Part { id, index, body } => {
@@ -131,7 +139,6 @@ impl Peer {
                 let reason = shortened(reason);
                 self.judge(now, seq, Verdict::Rejected { attempts, reason }, out);
             }
-            Command::Skipped(_) => {}
             Command::Watch { id, to } => self.watch(now, id, to, out),
             Command::Unwatch(id) => self.unwatch(now, id, out),
             Command::Look(drawer) => self.request(now, Request::Look { drawer, after: 0 }, out),
@@ -165,11 +172,16 @@ impl Peer {
 
     /// Whether an answer from the server is awaited.
     pub fn is_waiting(&self) -> bool {
+        self.is_owed() || self.following.is_waiting(self.watches_max().unwrap_or(usize::MAX))
+    }
+
+    /// Whether an answer is awaited for which patience is counted. Who watches messages waits for
+    /// what others do, and looks at a clock for it.
+    fn is_owed(&self) -> bool {
         !self.welcomed
             || !self.outbox.is_empty()
             || !self.requests.is_empty()
             || self.shown.pending() > 0
-            || self.following.is_waiting(self.watches_max().unwrap_or(usize::MAX))
     }
 
     pub(super) fn is_greeted(&self) -> bool {
@@ -185,13 +197,13 @@ impl Peer {
     }
 
     fn gives_up_at_ms(&self) -> Option<u64> {
-        let patience_ms = self.intent.patience_ms.filter(|_| self.is_waiting())?;
+        let patience_ms = self.intent.patience_ms.filter(|_| self.is_owed())?;
         Some(self.waiting_since_ms.saturating_add(patience_ms))
     }
 
     /// Patience is counted from now, unless something is awaited since before.
     pub(super) fn awaits(&mut self, now: Time) {
-        if !self.is_waiting() {
+        if !self.is_owed() {
             self.waiting_since_ms = now.mono_ms;
         }
     }
@@ -322,6 +334,11 @@ impl Peer {
         let Intent { id, claim, code, attach, .. } = self.intent.clone();
         out.push(PeerOutput::Frame(FromClient::Hello { id, claim, code }));
         if let Some(Window { messages, bytes, start, share }) = attach {
+            let start = self.shown.start(start);
+            let holds = if share { self.shown.held() } else { Vec::new() };
+            if !holds.is_empty() {
+                out.push(PeerOutput::Frame(FromClient::Holds(holds)));
+            }
             out.push(PeerOutput::Frame(FromClient::Attach { messages, bytes, start, share }));
         }
         self.requests_out = 0;

@@ -12,6 +12,9 @@ use super::stretches::Stretches;
 /// with every move of the cursor.
 const DONE_MAX: usize = 4_096;
 
+/// So much may always wait before it is looked whether it is still there.
+const ENTRIES_MIN: usize = 16_384;
+
 /// A user's place in one log.
 ///
 /// `through` is what is known to be processed without gaps; `waiting` was handed out beyond it and
@@ -25,6 +28,10 @@ pub(super) struct Place {
     /// By the seq of the first.
     waiting: BTreeMap<Seq, Waiting>,
     done: Stretches,
+    /// What waits and was put aside by readers: no notice of it need go by its own seq.
+    aside: Spans,
+    /// How many entries may wait before it is looked what of them is gone from the log.
+    entries_max: usize,
 }
 
 /// Messages that follow one another, or a notice of messages removed unread, which goes by the seq
@@ -69,6 +76,11 @@ impl Place {
     /// Where a reader that has been given all up to `position` goes on reading.
     pub(super) fn after(&self, position: Seq) -> Seq {
         self.through.seq.max(position)
+    }
+
+    /// Whether something behind this seq was met.
+    pub(super) fn is_beyond(&self, seq: Seq) -> bool {
+        self.passed.seq > seq
     }
 
     /// Whether the message needs no handing out any more.
@@ -116,9 +128,32 @@ impl Place {
         self.passed = self.passed.max(at.plus(count - 1));
     }
 
+    /// What of a span waits.
+    pub(super) fn waiting(&self, span: Span) -> impl Iterator<Item = Span> {
+        within(&self.waiting, span, |waiting| waiting.last.seq)
+    }
+
+    /// A reader does not want this, and the next one may. Whether so much waits by now that it is
+    /// to be read again from `through` on: some of it may be gone from the log.
+    pub(super) fn skip(&mut self, span: Span) -> bool {
+        let known: Vec<Span> = self.waiting(span).collect();
+        known.into_iter().for_each(|span| self.aside.insert(span));
+        let entries = self.waiting.len();
+        let many = entries > self.entries_max.max(ENTRIES_MIN);
+        if many {
+            self.entries_max = 2 * entries;
+        }
+        many
+    }
+
+    /// A reader who is gone may have shown this.
+    pub(super) fn shown(&mut self, span: Span) {
+        self.aside.remove(span);
+    }
+
     /// What of a span is not waiting yet.
     fn unknown(&self, span: Span) -> Vec<Span> {
-        missing(span, within(&self.waiting, span, |waiting| waiting.last.seq))
+        missing(span, self.waiting(span))
     }
 
     /// All up to `at` is gone from the log; `held` of it is still with readers. The notices to be
@@ -126,10 +161,11 @@ impl Place {
     /// given, and of those that were with readers who are gone.
     pub(super) fn removed(&mut self, at: Mark, held: &Spans) -> Vec<(Seq, u64)> {
         self.cut(at.seq + 1);
+        self.join_aside(at, held);
+        let mut notices = Vec::new();
         let known = self.waiting.range(..=at.seq);
         let known: Vec<Span> =
             known.map(|(&first, waiting)| Span { first, last: waiting.last.seq }).collect();
-        let mut notices = Vec::new();
         for Span { first, last } in known.into_iter().flat_map(|span| held.missing(span)) {
             // Each as it was handed out: it may have been shown.
             for seq in first..=last {
@@ -147,7 +183,31 @@ impl Place {
                 notices.push((at.seq, count));
             }
         }
+        self.entries_max = 2 * self.waiting.len();
         notices
+    }
+
+    /// Of what is gone and was put aside, one entry is left for all that nobody holds anything
+    /// between.
+    fn join_aside(&mut self, at: Mark, held: &Spans) {
+        let gone = Span { first: 0, last: at.seq };
+        let aside: Vec<Span> = self.aside.within(gone).collect();
+        let mut runs: Vec<Waiting> = Vec::new();
+        for Span { first, last } in aside.into_iter().flat_map(|span| held.missing(span)) {
+            self.cut(first);
+            self.cut(last + 1);
+            while let Some((&first, _)) = self.waiting.range(first..=last).next() {
+                let Some(next) = self.waiting.remove(&first) else { continue };
+                match runs.last_mut() {
+                    Some(run) if self.waiting.range(run.last.seq + 1..first).next().is_none() => {
+                        (run.last, run.count) = (next.last, run.count + next.count);
+                    }
+                    _ => runs.push(next),
+                }
+            }
+        }
+        self.waiting.extend(runs.into_iter().map(|run| (run.last.seq, run)));
+        self.aside.remove(gone);
     }
 
     /// Things handed out were dealt with. Which of them had not been before.
@@ -163,6 +223,9 @@ impl Place {
         if through > self.through {
             self.through = through;
             self.done.trim(through);
+        }
+        if !self.aside.is_empty() {
+            self.aside.remove(span);
         }
         for (_, Waiting { before, last, .. }) in &known {
             self.fill(*before, *last);

@@ -11,7 +11,7 @@ use super::exchange::{LinkId, Output};
 use super::hub::{Ask, Hub};
 use super::offers::Offer;
 use super::place::Place;
-use super::reading::unsubscribe;
+use super::reading::{tell_caught_up, unsubscribe};
 use super::watching::Covered;
 
 /// What a report moves in one log.
@@ -148,6 +148,8 @@ impl Hub {
     ) {
         if let Some(mailbox) = self.mailboxes.get_mut(user) {
             mailbox.settling = mailbox.settling.saturating_sub(1);
+            mailbox.settled += 1;
+            tell_caught_up(&self.links, mailbox, out);
         }
         if messages > 0
             && let Some(reader) = self.links.get_mut(&id).and_then(|link| link.reader.as_mut())
@@ -168,18 +170,21 @@ impl Hub {
         outcome: Outcome,
         out: &mut Vec<Output>,
     ) {
+        let target = Target::Room(room.clone());
+        let mailbox = self.mailboxes.get_mut(user);
+        let known = mailbox.and_then(|mailbox| mailbox.entering.remove(&target));
         let Outcome::Member { changed, cursor } = outcome else {
             return self.reply(id, FromServer::RoomRefused { room }, out);
         };
-        self.reply(id, FromServer::Entered { room: room.clone(), changed }, out);
+        self.reply(id, FromServer::Entered { room, changed }, out);
         let Some(mailbox) = self.mailboxes.get_mut(user).filter(|_| changed) else { return };
-        let target = Target::Room(room);
         mailbox.left.remove(&target);
         // There is a place if the mailbox was read after the write and before its answer: it may
         // be further on by now.
         let Entry::Vacant(place) = mailbox.places.entry(target.clone()) else { return };
-        let through = cursor.through;
-        place.insert(cursor.into());
+        // The answer to leaving may have ended this membership in place of the one before.
+        let known = known.filter(|known| known.is_beyond(cursor.through));
+        let through = place.insert(known.unwrap_or_else(|| cursor.into())).after(0);
         if !mailbox.loaded {
             return;
         }
@@ -206,12 +211,19 @@ impl Hub {
             return self.reply(id, FromServer::RoomRefused { room }, out);
         };
         self.reply(id, FromServer::Left { room: room.clone(), changed }, out);
+        let again = |ask: &Ask| match ask {
+            Ask::Enter { user: who, room: to, .. } => (who, to) == (user, &room),
+            _ => false,
+        };
+        let entering = self.asked.values().any(again);
         let target = Target::Room(room);
         if changed {
             self.excused(user, &target, now.unix_ms, out);
         }
         let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
-        mailbox.places.remove(&target);
+        if let Some(place) = mailbox.places.remove(&target).filter(|_| entering) {
+            mailbox.entering.insert(target.clone(), place);
+        }
         if !mailbox.loaded {
             mailbox.left.insert(target.clone());
         }

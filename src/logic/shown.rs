@@ -3,18 +3,29 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::durable::Verdict;
-use crate::wire::{Seq, Span};
+use crate::wire::{SPANS_MAX, Seq, Span, Start};
 
+use super::event::Window;
 use super::spans::{Spans, joined};
+
+/// Most spans of what was taken to be recorded that are remembered.
+const OVER_MAX: usize = 8_192;
 
 /// A delivery is `open` from the moment the user is told of it until the user has dealt with it,
 /// then `done` until the server has recorded that. Both are bounded by the server: it offers the
-/// oldest first, and no more than the window unsettled.
+/// oldest first, and no more than the window unsettled. One that is not for this reader is `aside`
+/// from when the user says so until the server hears it, and then as if it had not been delivered.
 #[derive(Default)]
 pub(super) struct Shown {
     open: Spans,
     done: Spans,
-    /// Of both, those told as lost: how many messages of each the user knows to be lost, or has.
+    aside: Spans,
+    /// Dealt with, and taken to be recorded because all but these was delivered. One that is
+    /// delivered after all was with another reader, who is gone, or has been since the server died.
+    /// The user is not told of it again.
+    over: Spans,
+    /// Of these but `aside`, those told as lost: how many messages of each the user knows to be
+    /// lost, or has.
     lost: BTreeMap<Seq, u64>,
     /// Of those done, what the user said of some besides.
     verdicts: BTreeMap<Seq, Verdict>,
@@ -25,15 +36,64 @@ pub(super) struct Shown {
     reported_count: u64,
     /// All that was unprocessed has been delivered on this link.
     caught_up: bool,
+    floor: Floor,
+    shares: bool,
+}
+
+/// What is before the place where a reader was to begin is not for it, on later links neither.
+#[derive(Clone, Copy, Default)]
+enum Floor {
+    /// It begins with what is not processed, or shares, and is left what others had.
+    #[default]
+    None,
+    /// Nothing has been delivered: the next link is to begin there as well.
+    Wanted,
+    /// The first that was delivered on the first link, which is still there.
+    First(Seq),
+    /// The same, on later links.
+    Later(Seq),
 }
 
 impl Shown {
+    pub(super) fn new(window: Option<&Window>) -> Self {
+        let starts = |window: &&Window| window.start != Start::Unprocessed;
+        let floor = window.filter(starts).map_or(Floor::None, |_| Floor::Wanted);
+        Self { floor, shares: window.is_some_and(|window| window.share), ..Self::default() }
+    }
+
+    /// Where the next link is to begin, if this is what the user wanted of the first.
+    pub(super) fn start(&self, wanted: Start) -> Start {
+        if let Floor::Wanted = self.floor { wanted } else { Start::Unprocessed }
+    }
+
+    /// Puts aside what is before the first that was ever delivered.
+    fn keep_off(&mut self, span: Span) {
+        match self.floor {
+            Floor::Wanted if self.shares => self.floor = Floor::None,
+            Floor::Wanted => self.floor = Floor::First(span.first),
+            Floor::First(floor) => self.floor = Floor::First(floor.min(span.first)),
+            Floor::Later(floor) if span.first < floor => {
+                self.aside.insert(Span { first: span.first, last: span.last.min(floor - 1) });
+            }
+            Floor::Later(_) | Floor::None => {}
+        }
+    }
+
     /// Deliveries have come. Those that the user is to be told of.
     pub(super) fn delivered(&mut self, span: Span) -> Vec<Span> {
+        self.keep_off(span);
+        self.told(span)
+    }
+
+    fn told(&mut self, span: Span) -> Vec<Span> {
         self.arrived(span);
+        self.comes_back(span);
         let mut news = self.open.missing(span);
         if !self.done.is_empty() {
             news = news.into_iter().flat_map(|span| self.done.missing(span)).collect();
+        }
+        if !self.aside.is_empty() {
+            news = news.into_iter().flat_map(|span| self.aside.missing(span)).collect();
         }
         for span in &news {
             self.open.insert(*span);
@@ -43,7 +103,10 @@ impl Shown {
 
     /// The first part of a long one has come. Whether the user is to be told.
     pub(super) fn begun(&mut self, seq: Seq) -> bool {
-        let new = !self.open.contains(seq) && !self.done.contains(seq);
+        self.keep_off(Span::one(seq));
+        self.comes_back(Span::one(seq));
+        let known = [&self.open, &self.done, &self.aside];
+        let new = !known.iter().any(|known| known.contains(seq));
         if new {
             self.open.insert(Span::one(seq));
         }
@@ -59,7 +122,8 @@ impl Shown {
     /// is to be told of: that one may have been shown on an earlier link, or an earlier notice may
     /// have left out what a reader, who is gone now, had then.
     pub(super) fn lost(&mut self, seq: Seq, count: u64) -> u64 {
-        let shown = self.delivered(Span::one(seq)).is_empty();
+        self.aside.remove(Span::one(seq));
+        let shown = self.told(Span::one(seq)).is_empty();
         let known = self.lost.get(&seq).copied().unwrap_or(shown.into());
         self.lost.insert(seq, known.max(count));
         count.saturating_sub(known)
@@ -117,6 +181,38 @@ impl Shown {
         ready
     }
 
+    /// The user gives these back: forgets those that were not delivered on this link, and are not
+    /// under way on it. Which they are.
+    pub(super) fn give_back(&mut self, seqs: Vec<Seq>, under_way: Option<Seq>) -> Vec<Seq> {
+        let is_old = |seq: &Seq| {
+            self.open.contains(*seq) && !self.owed.contains(*seq) && under_way != Some(*seq)
+        };
+        let old: Vec<Seq> = seqs.into_iter().filter(is_old).collect();
+        old.iter().for_each(|seq| self.open.remove(Span::one(*seq)));
+        old
+    }
+
+    /// These are not for this reader.
+    pub(super) fn skipped(&mut self, seqs: impl IntoIterator<Item = Seq>) {
+        for span in joined(seqs) {
+            let known: Vec<Span> = self.open.within(span).collect();
+            for span in known {
+                self.open.remove(span);
+                self.aside.insert(span);
+            }
+        }
+    }
+
+    /// What to say now of what is not for this reader: all of it that was delivered on this link.
+    pub(super) fn put_aside(&mut self) -> Vec<Span> {
+        let ready: Vec<Span> = self.aside.iter().flat_map(|span| self.owed.within(span)).collect();
+        for span in &ready {
+            self.aside.remove(*span);
+            self.owed.remove(*span);
+        }
+        ready
+    }
+
     /// The server has recorded the first `count` of what was reported.
     pub(super) fn settled(&mut self, count: u32) {
         let mut count = u64::from(count);
@@ -138,6 +234,13 @@ impl Shown {
         }
     }
 
+    /// What the user has of earlier links: told of, and not known to be recorded.
+    pub(super) fn held(&self) -> Vec<Span> {
+        let mut held = self.open.clone();
+        self.done.iter().for_each(|span| held.insert(span));
+        held.iter().take(SPANS_MAX).collect()
+    }
+
     pub(super) fn caught_up(&mut self) {
         self.caught_up = true;
     }
@@ -154,14 +257,37 @@ impl Shown {
         for span in known.flat_map(|span| self.done.within(span)) {
             still.insert(span);
         }
-        self.done = still;
-        self.lost.retain(|seq, _| self.done.contains(*seq));
+        let done = std::mem::replace(&mut self.done, still);
+        for span in done.iter().flat_map(|span| self.done.missing(span)) {
+            self.over.insert(span);
+        }
+        while self.over.len() > OVER_MAX {
+            let Some(oldest) = self.over.iter().next() else { break };
+            self.over.remove(oldest);
+        }
+        self.lost.retain(|seq, _| self.done.contains(*seq) || self.over.contains(*seq));
         self.verdicts.retain(|seq, _| self.done.contains(*seq));
         self.done.count() < before
     }
 
+    /// What is delivered was not recorded, if it was taken to be.
+    fn comes_back(&mut self, span: Span) {
+        if self.over.is_empty() {
+            return;
+        }
+        let back: Vec<Span> = self.over.within(span).collect();
+        for span in back {
+            self.over.remove(span);
+            self.done.insert(span);
+        }
+    }
+
     /// The link is gone.
     pub(super) fn rewind(&mut self) {
+        self.aside.clear();
+        if let Floor::First(floor) = self.floor {
+            self.floor = Floor::Later(floor);
+        }
         self.owed.clear();
         self.reported.clear();
         self.reported_count = 0;

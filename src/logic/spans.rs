@@ -18,6 +18,11 @@ impl Spans {
         self.count
     }
 
+    /// Number of spans.
+    pub(super) fn len(&self) -> usize {
+        self.spans.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.spans.is_empty()
     }

@@ -43,8 +43,7 @@ impl Peer {
             out.push(PeerOutput::Event(Event::Messages { seq: first, bundle }));
         }
         if told < bundle.count() {
-            let report = self.shown.processed([]);
-            self.report(&report, out);
+            self.report_known(out);
         }
     }
 
@@ -101,6 +100,15 @@ impl Peer {
         let report = self.shown.judged(seq, verdict);
         self.report(&report, out);
         self.recorded(out);
+    }
+
+    /// Reports what has come and was known to the user before.
+    pub(super) fn report_known(&mut self, out: &mut Vec<PeerOutput>) {
+        let report = self.shown.processed([]);
+        self.report(&report, out);
+        let aside = self.shown.put_aside();
+        let parts = aside.chunks(SPANS_MAX);
+        out.extend(parts.map(|part| PeerOutput::Frame(FromClient::Skipped(part.to_vec()))));
     }
 
     pub(super) fn report(&self, spans: &[Span], out: &mut Vec<PeerOutput>) {

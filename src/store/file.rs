@@ -167,6 +167,11 @@ pub(super) fn open(dir: &Path, quotas: &Quotas) -> Result<Opened, OpenError> {
     Ok(Opened { writing, reading, wal: Wal::of(&path), lock })
 }
 
+/// Whether there is a store in a directory.
+pub fn is_there(dir: &Path) -> bool {
+    database(dir).exists()
+}
+
 /// Adds a join code that is good until `expires_ms` (milliseconds since 1970), also while a server
 /// runs on the store.
 pub fn invite(dir: &Path, code: &JoinCode, expires_ms: u64) -> Result<(), OpenError> {

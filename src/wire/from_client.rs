@@ -155,6 +155,9 @@ pub enum FromClient {
         /// Of the `Ping`.
         number: u64,
     },
+    /// These deliveries of an earlier link are with me, who shares, and not dealt with: they are
+    /// for none of the others while this link lasts. Comes before `Attach`, if at all.
+    Holds(#[serde(deserialize_with = "bounded_spans")] Vec<Span>),
 }
 
 impl Frame for FromClient {

@@ -269,6 +269,18 @@ impl fmt::Display for MsgId {
     }
 }
 
+/// Why a text is not a message's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a message's id is written like 018bcfe5-6800-7707-8707-070707070707")]
+pub struct BadMsgId;
+
+impl FromStr for MsgId {
+    type Err = BadMsgId;
+    fn from_str(text: &str) -> Result<Self, BadMsgId> {
+        Uuid::parse_str(text).map(|uuid| Self(uuid.into_bytes())).map_err(|_| BadMsgId)
+    }
+}
+
 /// The SHA-256 of a public key (its SPKI): who a device or a server is. Written as ssh does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Pin(pub [u8; 32]);

@@ -12,6 +12,9 @@ pub const HEADERS_MAX: usize = 64;
 /// Most bytes that all names and values of a message's headers can have.
 pub const HEADERS_LEN_MAX: usize = 8 << 10;
 
+/// The header with a message's time to live.
+const TTL: &str = "ttl";
+
 /// The place of a message in the order of everything the server accepted: strictly increasing,
 /// never used twice, so also increasing within each log.
 pub type Seq = u64;
@@ -83,6 +86,15 @@ impl Headers {
     /// Names and values in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// How long a message is worth handing out, from when the server took it, in milliseconds: what
+    /// the header `ttl` says in whole seconds. `None`: for ever.
+    pub fn ttl_ms(&self) -> Option<u64> {
+        let (_, ttl) = self.iter().find(|(name, _)| *name == TTL)?;
+        let digits = ttl.bytes().all(|byte| byte.is_ascii_digit());
+        let seconds: u64 = ttl.parse().ok().filter(|_| digits)?;
+        Some(seconds.saturating_mul(1_000))
     }
 
     /// Bytes of all names and values.

@@ -61,7 +61,7 @@ pub use codec::{
 pub use from_client::{FromClient, SPANS_MAX};
 pub use from_server::FromServer;
 pub use id::{
-    BadName, BadPin, JoinCode, MsgId, MsgIds, NAME_LEN_MAX, Pin, RoomName, Target, UserId,
+    BadMsgId, BadName, BadPin, JoinCode, MsgId, MsgIds, NAME_LEN_MAX, Pin, RoomName, Target, UserId,
 };
 pub use message::{Body, HEADERS_LEN_MAX, HEADERS_MAX, Headers, Message, Seq, TooManyHeaders};
 pub use refusal::{CloseCode, Refusal};

@@ -5,13 +5,17 @@ mod bodies;
 mod bundles;
 mod client;
 mod drawers;
+mod expiring;
 mod following;
+mod gathering;
 mod hello;
 mod hostile;
 pub(crate) mod joining;
+mod kinds;
 mod long;
 mod losses;
 mod outbox;
+mod pages;
 mod parts;
 mod passing;
 mod peers;
@@ -22,6 +26,9 @@ mod relaying;
 mod rooms;
 mod sends;
 mod server;
+mod sharing;
+mod skipping;
+mod starting;
 mod store;
 mod streaming;
 mod stretches;
@@ -109,6 +116,17 @@ fn send(n: u64, to: &str, len: usize) -> FromClient {
     sends(n..n + 1, to, len)
 }
 
+/// A message with a time to live.
+fn brief(n: u64, to: &str, ttl: &str) -> FromClient {
+    match send(n, to, 5) {
+        FromClient::Send { id, to, size, body, others, .. } => {
+            let headers = Headers::new(vec![("ttl".into(), ttl.into())]).unwrap();
+            FromClient::Send { id, to, headers, size, body, others }
+        }
+        other => other,
+    }
+}
+
 fn pass(n: u64, to: &str, len: usize) -> FromClient {
     passes(n..n + 1, to, len)
 }
@@ -140,6 +158,14 @@ fn processed(seqs: impl IntoIterator<Item = Seq>) -> FromClient {
         }
     }
     FromClient::Processed(spans)
+}
+
+/// That these are not for the reader.
+fn skipped(seqs: impl IntoIterator<Item = Seq>) -> FromClient {
+    match processed(seqs) {
+        FromClient::Processed(spans) => FromClient::Skipped(spans),
+        other => other,
+    }
 }
 
 fn passed(n: u64, readers: u32) -> Said {

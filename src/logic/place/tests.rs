@@ -18,10 +18,26 @@ type Log = Vec<(Mark, bool)>;
 struct Naive {
     through: Mark,
     passed: Mark,
-    /// By its seq: the mark before it, its own, and how many it stands for.
-    waiting: BTreeMap<Seq, (Mark, Mark, u64)>,
+    /// By its seq.
+    waiting: BTreeMap<Seq, Waiting>,
     /// Ordinals.
     done: BTreeSet<u64>,
+    /// Seqs of what waits and was put aside.
+    aside: BTreeSet<Seq>,
+}
+
+struct Waiting {
+    before: Mark,
+    last: Mark,
+    /// How many it stands for, and the ordinals of these and of what may be among them.
+    count: u64,
+    members: BTreeSet<u64>,
+}
+
+impl Waiting {
+    fn new(before: Mark, last: Mark, count: u64) -> Self {
+        Self { before, last, count, members: (before.ordinal + 1..=last.ordinal).collect() }
+    }
 }
 
 impl Naive {
@@ -32,20 +48,42 @@ impl Naive {
     fn hand_out(&mut self, at: Mark) {
         if !self.is_processed(at) {
             let before = Mark { seq: at.seq - 1, ordinal: at.ordinal - 1 };
-            self.waiting.entry(at.seq).or_insert((before, at, 1));
+            self.waiting.entry(at.seq).or_insert_with(|| Waiting::new(before, at, 1));
         }
         self.passed = self.passed.max(at);
     }
 
+    fn skip(&mut self, span: Span) {
+        let known = self.waiting.range(span.first..=span.last).map(|(seq, _)| *seq);
+        self.aside.extend(known);
+    }
+
+    /// Of what was put aside and is gone, one notice is left for all that has nothing between.
+    fn join_aside(&mut self, at: Mark, held: &BTreeSet<Seq>) {
+        let gone: Vec<Seq> = self.waiting.range(..=at.seq).map(|(seq, _)| *seq).collect();
+        for two in gone.windows(2) {
+            let aside = |seq| self.aside.contains(&seq) && !held.contains(&seq);
+            if aside(two[0]) && aside(two[1]) {
+                let Some(first) = self.waiting.remove(&two[0]) else { continue };
+                let Some(next) = self.waiting.get_mut(&two[1]) else { continue };
+                next.before = first.before;
+                next.count += first.count;
+                next.members.extend(first.members);
+            }
+        }
+        self.aside = self.aside.split_off(&(at.seq + 1));
+    }
+
     fn removed(&mut self, at: Mark, held: &BTreeSet<Seq>) -> Vec<(Seq, u64)> {
+        self.join_aside(at, held);
         let gone = self.waiting.range(..=at.seq).filter(|(seq, _)| !held.contains(seq));
-        let mut notices: Vec<_> = gone.map(|(seq, (.., count))| (*seq, *count)).collect();
+        let mut notices: Vec<_> = gone.map(|(seq, gone)| (*seq, gone.count)).collect();
         if at > self.passed {
             let before = std::mem::replace(&mut self.passed, at);
             let done = self.done.range(before.ordinal + 1..=at.ordinal).count() as u64;
             let count = at.ordinal - before.ordinal - done;
             if count > 0 {
-                self.waiting.insert(at.seq, (before, at, count));
+                self.waiting.insert(at.seq, Waiting::new(before, at, count));
                 notices.push((at.seq, count));
             }
         }
@@ -54,8 +92,7 @@ impl Naive {
 
     /// Ordinals that wait, or that a notice which waits stands for.
     fn waiting(&self) -> BTreeSet<u64> {
-        let ordinals = |(before, last, _): &(Mark, Mark, u64)| before.ordinal + 1..=last.ordinal;
-        let all = self.waiting.values().flat_map(ordinals);
+        let all = self.waiting.values().flat_map(|waiting| waiting.members.iter().copied());
         all.filter(|ordinal| !self.done.contains(ordinal)).collect()
     }
 
@@ -63,13 +100,14 @@ impl Naive {
         let range = span.first..=span.last;
         let known: Vec<Seq> = self.waiting.range(range).map(|(seq, _)| *seq).collect();
         for seq in &known {
-            let Some((before, last, _)) = self.waiting.remove(seq) else { continue };
+            self.aside.remove(seq);
+            let Some(Waiting { before, last, .. }) = self.waiting.remove(seq) else { continue };
             let waiting = self.waiting();
             let region = before.ordinal + 1..=last.ordinal;
             self.done.extend(region.filter(|ordinal| !waiting.contains(ordinal)));
         }
         let first = self.waiting.first_key_value();
-        let through = first.map_or(self.passed, |(_, (before, ..))| *before);
+        let through = first.map_or(self.passed, |(_, waiting)| waiting.before);
         self.through = self.through.max(through);
         self.done = self.done.split_off(&(self.through.ordinal + 1));
         known
@@ -102,6 +140,8 @@ enum Step {
     /// A reader meets so many, from one on that is not behind the first unmet one.
     HandOut(Index, u64),
     Processed(Span),
+    /// A reader does not want it, or is gone after that.
+    Skip(Span, bool),
     /// All up to one that is at most so many behind those met is gone; what readers hold.
     Removed(Index, u64, BTreeSet<Seq>),
 }
@@ -115,6 +155,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (any::<Index>(), 1_u64..9).prop_map(|(at, count)| Step::HandOut(at, count)),
         4 => any_span().prop_map(Step::Processed),
+        2 => (any_span(), any::<bool>()).prop_map(|(span, gone)| Step::Skip(span, gone)),
         1 => (any::<Index>(), 0_u64..4, held).prop_map(|(at, more, held)| {
             Step::Removed(at, more, held)
         }),
@@ -233,6 +274,14 @@ proptest! {
                     let members = place.processed(span);
                     let members = members.iter().flat_map(|span| span.first..=span.last);
                     assert!(members.eq(naive.processed(span)));
+                }
+                Step::Skip(span, false) => {
+                    assert!(!place.skip(span), "there are few");
+                    naive.skip(span);
+                }
+                Step::Skip(span, true) => {
+                    place.shown(span);
+                    naive.aside.retain(|seq| !(span.first..=span.last).contains(seq));
                 }
                 Step::Removed(at, more, held) => {
                     let to = (at.index(met + 1) + more as usize).min(log.len()).max(gone);

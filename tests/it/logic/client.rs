@@ -21,6 +21,8 @@ pub(super) struct Client {
     pub(super) todo: Vec<Seq>,
     pub(super) shown: BTreeSet<Seq>,
     last: BTreeMap<Target, Seq>,
+    /// It is shown what others had, or what it skipped, behind later ones.
+    pub(super) unordered: bool,
     pub(super) drafts: Vec<Draft>,
     pub(super) over: bool,
     /// The long message under way, and what has come of its body.
@@ -58,6 +60,7 @@ impl Client {
             todo: vec![],
             shown: BTreeSet::new(),
             last: BTreeMap::new(),
+            unordered: false,
             drafts: vec![],
             over: false,
             partial: None,
@@ -131,6 +134,13 @@ impl Client {
         }
     }
 
+    /// The user skips these: they may be shown again.
+    pub(super) fn skips(&mut self, seqs: &[Seq]) {
+        self.unordered = true;
+        self.todo.retain(|seq| !seqs.contains(seq));
+        self.shown.retain(|seq| !seqs.contains(seq));
+    }
+
     fn shows(&mut self, seq: Seq, message: &Message, body: &[u8], ordered: bool) {
         assert!(body_of(message.id, message.size).0 == body, "{seq} is not what was sent");
         self.todo.push(seq);
@@ -138,7 +148,11 @@ impl Client {
         if seq > 0 {
             assert!(self.shown.insert(seq), "{seq} shown twice to {}", self.user);
             let last = self.last.insert(message.to.clone(), seq).unwrap_or_default();
-            assert!(last < seq || !ordered, "{seq} shown after {last} to {}", self.user);
+            assert!(
+                last < seq || !ordered || self.unordered,
+                "{seq} shown after {last} to {}",
+                self.user
+            );
         }
     }
 

@@ -184,13 +184,16 @@ fn message(id: MsgId, parts: u64) -> Message {
 }
 
 /// The frames of a delivery of so many parts.
-fn delivery(seq: u64, parts: u64) -> Vec<PeerInput> {
+pub(super) fn delivery(seq: u64, parts: u64) -> Vec<PeerInput> {
     let head = FromServer::deliver(seq, &message(id(1), parts).into());
     let parts = parts_of(1, parts).map(FromServer::Part);
     std::iter::once(head).chain(parts).map(PeerInput::Frame).collect()
 }
 
-fn take_all(alone: &mut Alone, inputs: impl IntoIterator<Item = PeerInput>) -> Vec<PeerOutput> {
+pub(super) fn take_all(
+    alone: &mut Alone,
+    inputs: impl IntoIterator<Item = PeerInput>,
+) -> Vec<PeerOutput> {
     inputs.into_iter().flat_map(|input| alone.takes(input)).collect()
 }
 

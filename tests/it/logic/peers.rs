@@ -3,7 +3,7 @@
 use qmsg::logic::{
     Command, Draft, Ending, Event, Intent, Limits, Peer, PeerInput, PeerOutput, Time,
 };
-use qmsg::wire::{Bundle, CloseCode, FromClient, FromServer, Message, SPANS_MAX, Span};
+use qmsg::wire::{Bundle, CloseCode, FromClient, FromServer, Message, SPANS_MAX, Span, Target};
 
 use super::server::START;
 use super::{draft, id, user};
@@ -154,6 +154,26 @@ fn patience_ends_when_no_answer_comes() {
     assert_eq!(alone.waits(), 1_000, "an answer starts it anew");
     assert_eq!(alone.takes(PeerInput::Tick), [PeerOutput::Event(Event::GaveUp(None))]);
     assert_eq!(alone.takes(PeerInput::Tick), []);
+}
+
+/// Others may take their time, and the user has a clock for that.
+#[test]
+fn patience_is_not_counted_for_watches() {
+    let mut alone = Alone::new(Some(1_000), 1);
+    alone.is_welcomed();
+    alone.takes(Command::Watch { id: id(1), to: Target::User(user("bob")) });
+    assert_eq!((alone.peer.deadline(), alone.peer.is_waiting()), (None, true));
+    alone.now.mono_ms += 50_000;
+    alone.takes(Command::Send(vec![draft(2, "bob", 1)]));
+    assert_eq!(alone.peer.deadline(), Some(alone.now.mono_ms + 1_000), "from now");
+    let accepted = FromServer::Accepted { id: id(2), count: 1, duplicate: false };
+    alone.takes(PeerInput::Frame(accepted));
+    assert_eq!(alone.peer.deadline(), None);
+    alone.takes(PeerInput::Ended(Ending::Silence));
+    alone.now.mono_ms += 50_000;
+    assert_eq!(alone.takes(PeerInput::Tick), [PeerOutput::Dial], "it goes on trying");
+    alone.takes(Command::Unwatch(id(1)));
+    assert!(!alone.peer.is_waiting());
 }
 
 #[test]

@@ -1,43 +1,25 @@
 //! Random runs: everything happens in any order, links are cut and the server dies, then the faults
 //! end and what was promised must hold. `QMSG_SEED=n` repeats one run.
 
+mod chance;
 mod levels;
 
 use std::collections::BTreeMap;
 
 use qmsg::durable::{Quotas, Record};
 use qmsg::logic::{Command, Draft, Ending, Event, Limits, LinkId};
-use qmsg::wire::{MsgId, PART_LEN_MAX, Seq, Target, UserId};
+use qmsg::wire::{Headers, MsgId, PART_LEN_MAX, Seq, Target, UserId};
 
 use super::client::Client;
 use super::world::World;
 use super::{draft, head, room};
+pub(super) use chance::Chance;
 
 const RUNS: u64 = 300;
 const STEPS: usize = 600;
 const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
 const TARGETS: [&str; 7] = ["alice", "bob", "carol", "@ops", "@dev", "@all", "nobody"];
 const ROOMS: [&str; 2] = ["ops", "dev"];
-
-/// xorshift64 (Marsaglia 2003).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        ((self.0 >> 11) % end as u64) as usize
-    }
-
-    fn one_in(&mut self, count: usize) -> bool {
-        self.below(count) == 0
-    }
-
-    fn pick<T: Clone>(&mut self, all: &[T]) -> Option<T> {
-        (!all.is_empty()).then(|| all[self.below(all.len())].clone())
-    }
-}
 
 /// In every other run bundles are as long as windows and longer.
 fn limits(chance: &mut Chance) -> Limits {
@@ -59,10 +41,12 @@ fn quotas(chance: &mut Chance) -> Quotas {
     if chance.one_in(2) { short } else { Quotas::default() }
 }
 
-struct Run {
-    world: World,
-    chance: Chance,
+pub(super) struct Run {
+    pub(super) world: World,
+    pub(super) chance: Chance,
     sent: u64,
+    /// Some messages live for a short time.
+    pub(super) brief: bool,
     /// One message in so many is of several parts.
     long_in: usize,
     /// Most reads that are answered at a time.
@@ -75,26 +59,46 @@ struct Run {
 
 impl Run {
     fn new(seed: u64) -> Self {
-        // Neighbouring seeds differ in few bits; a few turns spread them.
-        let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        for _ in 0..8 {
-            chance.below(2);
-        }
-        let mut world = World::new(limits(&mut chance), quotas(&mut chance));
+        let mut run = Self::empty(seed, 8);
         for name in NAMES {
             let readers = if name == "bob" { 2 } else { 1 };
             for _ in 0..readers {
-                let window = (1 + chance.below(8) as u32, [0, 90, 400][chance.below(3)]);
-                world.client(name, (name != "dave").then_some(window));
+                let window = run.window();
+                run.world.client(name, (name != "dave").then_some(window));
             }
         }
-        let long_in = [2, 10, 10, 10, 1_000, 1_000][chance.below(6)];
-        let reads = if long_in == 2 { 16 } else { 1 };
-        let takes = chance.one_in(2);
-        Self { world, chance, sent: 0, long_in, reads, takes, said: 0 }
+        run.lengths();
+        run
     }
 
-    fn step(&mut self) {
+    /// Without any clients.
+    pub(super) fn empty(seed: u64, links_max: usize) -> Self {
+        let mut chance = Chance::new(seed);
+        let limits = Limits { links_max, ..limits(&mut chance) };
+        let world = World::new(limits, quotas(&mut chance));
+        let (takes, brief) = (chance.one_in(2), false);
+        Self { world, chance, sent: 0, brief, long_in: 1_000, reads: 1, takes, said: 0 }
+    }
+
+    /// Messages and bytes that a reader may have.
+    pub(super) fn window(&mut self) -> (u32, u64) {
+        (1 + self.chance.below(8) as u32, [0, 90, 400][self.chance.below(3)])
+    }
+
+    /// How many messages are long.
+    pub(super) fn lengths(&mut self) {
+        self.long_in = [2, 10, 10, 10, 1_000, 1_000][self.chance.below(6)];
+        self.reads = if self.long_in == 2 { 16 } else { 1 };
+    }
+
+    /// So many things happen, then the faults end. Bodies of many parts take their time.
+    pub(super) fn run(&mut self, mut step: impl FnMut(&mut Self)) {
+        let steps = if self.long_in == 2 { 4 * STEPS } else { STEPS };
+        (0..steps).for_each(|_| step(self));
+        self.finish();
+    }
+
+    pub(super) fn step(&mut self) {
         match self.chance.below(112) {
             0..40 => self.carry(),
             40..44 => {
@@ -124,7 +128,7 @@ impl Run {
         self.chance.pick(&all)
     }
 
-    fn client(&mut self) -> usize {
+    pub(super) fn client(&mut self) -> usize {
         self.chance.below(self.world.clients.len())
     }
 
@@ -180,7 +184,11 @@ impl Run {
     fn draft(&mut self, to: &str, len: usize) -> Draft {
         self.sent += 1;
         let is_whole = self.chance.one_in(2);
-        let draft = if is_whole { draft } else { head }(self.sent, to, len);
+        let mut draft = if is_whole { draft } else { head }(self.sent, to, len);
+        if self.brief && self.chance.one_in(4) {
+            let ttl = ["0", "1"][self.chance.below(2)];
+            draft.headers = Headers::new(vec![("ttl".into(), ttl.into())]).unwrap();
+        }
         Draft { volatile: self.chance.one_in(6), ..draft }
     }
 
@@ -263,17 +271,12 @@ impl Run {
 
 fn run(seed: u64) -> Run {
     let mut run = Run::new(seed);
-    // Bodies of many parts take their time.
-    let steps = if run.long_in == 2 { 4 * STEPS } else { STEPS };
-    for _ in 0..steps {
-        run.step();
-    }
-    run.finish();
+    run.run(Run::step);
     run
 }
 
 /// What must hold when nothing is under way any more.
-fn check(run: &Run) {
+pub(super) fn check(run: &Run) {
     let world = &run.world;
     for client in &world.clients {
         assert!(!client.over && !client.peer.is_waiting(), "{} is not done", client.user);
@@ -361,9 +364,14 @@ fn check_gaps(world: &World) {
 
 #[test]
 fn whatever_happens_the_promises_hold() {
+    check_all(RUNS, run);
+}
+
+/// Many runs, or the one that is asked for.
+pub(super) fn check_all(runs: u64, run: impl Fn(u64) -> Run + std::panic::RefUnwindSafe) {
     let seeds = match std::env::var("QMSG_SEED") {
         Ok(seed) => vec![seed.parse().unwrap()],
-        Err(_) => (1..=RUNS).collect(),
+        Err(_) => (1..=runs).collect(),
     };
     for seed in seeds {
         let outcome = std::panic::catch_unwind(|| check(&run(seed)));

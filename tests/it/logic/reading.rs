@@ -359,5 +359,9 @@ fn what_was_reported_before_the_link_was_lost_is_not_offered_to_the_next() {
         server.look();
         server.answer_read();
     }
-    assert_eq!(seqs(&server.heard_so_far(two)), [2]);
+    let said = server.heard_so_far(two);
+    assert_eq!(seqs(&said), [2]);
+    // It would conclude from this that the report is recorded.
+    assert!(!said.contains(&CAUGHT_UP));
+    assert_eq!(server.heard(two), [CAUGHT_UP]);
 }

@@ -1,9 +1,13 @@
 //! Peers and hub together, over links that are lost and a server that dies.
 
-use qmsg::durable::Quotas;
-use qmsg::logic::{Command, Event, Limits};
-use qmsg::wire::Seq;
+use std::slice;
 
+use qmsg::durable::Quotas;
+use qmsg::logic::{Command, Draft, Event, Limits, PeerInput, PeerOutput};
+use qmsg::wire::{FromServer, Message, Seq};
+
+use super::parts::{link_lost, linked};
+use super::peers::Alone;
 use super::world::World;
 use super::{draft, id, room, target};
 
@@ -202,4 +206,31 @@ fn any_number_of_requests_keeps_to_the_limit() {
     world.drain();
     let entered = |event: &&Event| matches!(event, Event::Entered { .. });
     assert_eq!(world.told(bob).iter().filter(entered).count(), 200);
+}
+
+/// It was reported on a link that was lost, and all but it came on the next one; then the server
+/// died before it had that on disk, or another reader had it and is gone.
+#[test]
+fn what_seemed_to_be_recorded_and_comes_after_all_is_not_shown_again() {
+    let mut alone = Alone::welcomed();
+    let delivery = |seq| {
+        let Draft { id, to, headers, size, body, .. } = draft(seq, "alice", 1);
+        let from = super::user("bob");
+        let message = Message { id, from, to, time_ms: 1, headers, size, body };
+        PeerInput::Frame(FromServer::deliver(seq, &message.into()))
+    };
+    let report = PeerOutput::Frame(super::processed([7]));
+    assert_eq!(alone.takes(delivery(7)).len(), 1);
+    assert_eq!(alone.takes(Command::Processed(vec![7])), slice::from_ref(&report));
+    link_lost(&mut alone);
+    linked(&mut alone);
+    let out = alone.takes(PeerInput::Frame(FromServer::CaughtUp));
+    assert!(out.contains(&PeerOutput::Event(Event::Settled { pending: 0 })), "{out:?}");
+    assert!(!alone.peer.is_waiting());
+    link_lost(&mut alone);
+    linked(&mut alone);
+    assert_eq!(alone.takes(delivery(7)), [report]);
+    assert!(alone.peer.is_waiting());
+    let settled = PeerInput::Frame(FromServer::Settled { count: 1 });
+    assert_eq!(alone.takes(settled), [PeerOutput::Event(Event::Settled { pending: 0 })]);
 }

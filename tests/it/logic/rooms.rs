@@ -231,3 +231,30 @@ fn the_answer_to_enter_brings_back_nothing_that_was_processed_before_it() {
     server.answer_writes();
     assert_eq!(server.heard(bob), [entered("ops", true), settled(1)]);
 }
+
+/// The same, if the room was left before: the answer to that ends an older membership.
+#[test]
+fn neither_does_it_after_an_answer_to_leave() {
+    let mut server = server();
+    let (alice, bob) = (server.link("alice"), server.link("bob"));
+    server.enter(alice, "ops");
+    server.enter(bob, "ops");
+    server.say(bob, FromClient::Leave(room("ops")));
+    server.say(bob, FromClient::Enter(room("ops")));
+    server.say(alice, send(1, "@ops", 5));
+    server.say(alice, send(2, "@ops", 5));
+    server.commit();
+    server.say(bob, attach(8, 1_000));
+    for _ in 0..4 {
+        server.look();
+        server.answer_read();
+    }
+    assert_eq!(seqs(&server.heard_so_far(bob)), [1, 2]);
+    server.say(bob, processed([1]));
+    server.answer_writes();
+    assert_eq!(server.heard(bob), [left("ops", true), entered("ops", true), settled(1)]);
+    let cursor = server.store.cursor("bob", "@ops");
+    assert_eq!((cursor.through, cursor.above), (1, vec![]));
+    let next = server.reader("bob");
+    assert_eq!(seqs(&server.heard(next)), [2]);
+}

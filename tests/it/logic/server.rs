@@ -7,7 +7,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use qmsg::durable::{Found, Outcome, Quotas, Read, Record, Ticket, Write};
 use qmsg::logic::{Hub, Input, Limits, LinkId, Output, Time};
 use qmsg::wire::{
-    Bodies, CloseCode, Frame, FromClient, FromServer, PARTS_AHEAD_MAX, Pin, Seq, Span, UserId,
+    Bodies, CloseCode, Frame, FromClient, FromServer, PARTS_AHEAD_MAX, Pin, Seq, Span, Start,
+    UserId,
 };
 
 use super::store::Store;
@@ -46,6 +47,9 @@ pub(super) enum Said {
 struct Audit {
     user: Option<UserId>,
     window: Option<(u32, u64)>,
+    /// It shares with others, and begins with what is not processed.
+    shares: bool,
+    begins: bool,
     unsettled: BTreeMap<Seq, u64>,
     reported: VecDeque<Span>,
     caught_up: bool,
@@ -97,7 +101,8 @@ impl Server {
         let Some(audit) = self.links.get_mut(&link) else { return };
         match &frame {
             FromClient::Hello { id, .. } => _ = audit.user.get_or_insert(id.clone()),
-            FromClient::Attach { messages, bytes, .. } => {
+            FromClient::Attach { messages, bytes, start, share } => {
+                (audit.shares, audit.begins) = (*share, *start == Start::Unprocessed);
                 let messages = (*messages).clamp(1, self.limits.window_messages_max);
                 let window = (messages, (*bytes).min(self.limits.window_bytes_max));
                 audit.window.get_or_insert(window);
@@ -105,6 +110,10 @@ impl Server {
             FromClient::Processed(spans) => audit.reported.extend(spans),
             FromClient::Answered { seq, .. } | FromClient::Rejected { seq, .. } => {
                 audit.reported.push_back(Span::one(*seq));
+            }
+            FromClient::Skipped(spans) => {
+                let skipped = |seq: &Seq| spans.iter().any(|s| (s.first..=s.last).contains(seq));
+                audit.unsettled.retain(|seq, _| !skipped(seq));
             }
             FromClient::Part(_) => audit.parts_in += 1,
             FromClient::More { parts } => {
@@ -295,6 +304,17 @@ impl Server {
         self.said.push((link, Said::Frame(frame)));
     }
 
+    /// What is with one of those who share is delivered to no other. What is replayed may be.
+    fn check_share(&self, link: LinkId, record: &Record) {
+        let audit = &self.links[&link];
+        let shares = |other: &Audit| other.shares && other.user == audit.user && other.begins;
+        let others = self.links.iter().filter(|(id, other)| **id != link && shares(other));
+        for (_, other) in others.filter(|_| shares(audit)) {
+            let both = other.unsettled.range(record.span().first..=record.span().last).next();
+            assert_eq!(both, None, "with two who share");
+        }
+    }
+
     fn deliver(&mut self, link: LinkId, record: &Record) {
         let audit = self.links.get_mut(&link).expect("a delivery on a link that is there");
         let (messages, bytes) = audit.window.expect("a delivery on a link that attached");
@@ -302,9 +322,15 @@ impl Server {
             let one = record.slice(at, 1);
             let stored = self.store.record(one.seq);
             assert_eq!(stored, Some(&one), "delivered before it is on disk");
+            if audit.begins {
+                let user = audit.user.as_ref().unwrap();
+                assert!(!self.store.has_settled(user, one.seq), "{} is no news", one.seq);
+            }
             let twice = audit.unsettled.insert(one.seq, one.bundle.first.len_bytes());
             assert_eq!(twice, None, "{} delivered twice on one link", one.seq);
         }
+        self.check_share(link, record);
+        let audit = &self.links[&link];
         let sum: u64 = audit.unsettled.values().sum();
         let count = audit.unsettled.len();
         let fits = count <= messages as usize && sum <= bytes;

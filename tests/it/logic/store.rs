@@ -7,12 +7,12 @@ mod users;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use qmsg::durable::{Cursor, Found, Item, Outcome, Page, Quotas, Read, Record, Write};
+use qmsg::durable::{Cursor, Found, Outcome, Quotas, Read, Record, Verdict, Write};
 use qmsg::wire::{Body, JoinCode, Message, MsgId, Pin, Seq, Target, UserId};
 
 use super::bodies::Bodies;
-use super::joining::{join, mixed};
-use super::stretches::{check_stretches, done};
+use super::joining::mixed;
+use super::stretches::{check_stretches, done, has};
 use drawers::Drawers;
 use levels::Levels;
 
@@ -23,9 +23,9 @@ pub(super) struct Store {
     pub(super) codes: Vec<JoinCode>,
     pub(super) disk_full: bool,
     pub(super) bodies: Bodies,
-    last_seq: Seq,
+    pub(super) last_seq: Seq,
     users: BTreeMap<UserId, Pin>,
-    logs: BTreeMap<Target, Log>,
+    pub(super) logs: BTreeMap<Target, Log>,
     sent: BTreeSet<(UserId, MsgId)>,
     cursors: BTreeMap<(UserId, Target), Cursor>,
     /// Who is to see what; nobody forgets it.
@@ -39,11 +39,11 @@ pub(super) struct Store {
 }
 
 #[derive(Default)]
-struct Log {
-    records: Vec<(Record, bool)>,
+pub(super) struct Log {
+    pub(super) records: Vec<(Record, bool)>,
     ordinal: u64,
     last_seq: Seq,
-    removed: (Seq, u64),
+    pub(super) removed: (Seq, u64),
     /// Unprocessed, as the writes count it.
     kept: u64,
 }
@@ -81,6 +81,7 @@ impl Store {
                 let new = verdicts.iter().all(open);
                 if self.settle(user, log, cursor, *messages) {
                     assert!(new, "said of what was dealt with");
+                    self.expire(user, verdicts);
                     verdicts.iter().for_each(|said| self.say(user, said.clone()));
                 }
                 Outcome::Settled
@@ -239,13 +240,9 @@ impl Store {
         let Some(before) = self.cursors.get_mut(&key) else { return false };
         check_stretches(cursor, self.owed.values().map(|(record, _)| record), log);
         if cursor.through >= before.through {
-            let kept = |seq: &Seq| {
-                *seq <= cursor.through || done(&cursor.above).binary_search(seq).is_ok()
-            };
-            assert!(
-                done(&before.above).iter().all(kept),
-                "{user} in {log}: {before:?} to {cursor:?}"
-            );
+            let kept = |seq: &Seq| *seq <= cursor.through || has(&cursor.above, *seq);
+            let known = done(&before.above);
+            assert!(known.iter().all(kept), "{user} in {log}: {before:?} to {cursor:?}");
             *before = cursor.clone();
         } else {
             assert!(matches!(log, Target::Room(_)), "a cursor goes back: {before:?} to {cursor:?}");
@@ -261,9 +258,22 @@ impl Store {
         true
     }
 
+    /// What has expired nobody is to see. What was removed unread is settled in the same way.
+    fn expire(&mut self, user: &UserId, verdicts: &[(Seq, Verdict, u64)]) {
+        for (seq, _, time_ms) in verdicts.iter().filter(|said| said.1 == Verdict::Expired) {
+            let Some((record, readers)) = self.owed.get_mut(seq) else { continue };
+            let first = &record.bundle.first;
+            if first.headers.ttl_ms().is_some_and(|ttl| first.time_ms + ttl <= *time_ms) {
+                readers.remove(user);
+            }
+            // It may have been removed meanwhile.
+            self.gaps.remove(&(user.clone(), first.to.clone(), *seq));
+        }
+    }
+
     pub(super) fn read(&self, read: &Read) -> Found {
         match read {
-            Read::Begin { .. } => Found::Begin(None),
+            Read::Begin { logs, start } => Found::Begin(self.begin(logs, *start)),
             Read::Sent { to, id, from } => Found::Sent(self.located(to, from, *id)),
             Read::Standings { seq, after, .. } => self.standings(*seq, after.as_ref()),
             Read::Drawer { user, drawer, after } => self.drawer(user, *drawer, *after),
@@ -284,44 +294,6 @@ impl Store {
         }
     }
 
-    fn page(&self, logs: &[(Target, Seq)], reader: &UserId, messages: u32, bytes: u64) -> Page {
-        let mut all = vec![];
-        for (target, after) in logs {
-            let Some(log) = self.logs.get(target) else { continue };
-            let (seq, ordinal) = log.removed;
-            if seq > *after {
-                all.push((Item::Removed { log: target.clone(), seq, ordinal }, 0));
-            }
-            for (record, rotten) in log.records.iter().filter(|(r, _)| r.seq > *after) {
-                if *target != Target::User(reader.clone()) && record.bundle.first.from == *reader {
-                    continue;
-                }
-                let Record { seq, ordinal, .. } = *record;
-                let rot = Item::Rotten { log: target.clone(), seq, ordinal };
-                let item = if *rotten { rot } else { Item::Messages(record.clone()) };
-                all.push((item, record.bundle.first.len_bytes()));
-            }
-        }
-        all.sort_by_key(|(item, _)| item.last());
-        let mut page = Page { items: vec![], through: self.last_seq, complete: true };
-        let (mut count, mut sum) = (0, 0);
-        for (item, size) in all {
-            if !matches!(item, Item::Removed { .. }) {
-                if count > 0 && (count >= messages || sum + size > bytes) {
-                    page.through = page.items.last().map(Item::last).unwrap();
-                    page.complete = false;
-                    break;
-                }
-                (count, sum) = (count + 1, sum + size);
-            }
-            page.items.push(item);
-        }
-        // Put together as far as can be, a little, or not at all: that is up to a store.
-        let most = [u64::MAX, 3, 1][(self.last_seq + page.items.len() as u64) as usize % 3];
-        page.items = page.items.into_iter().fold(vec![], |items, item| join(items, item, most));
-        page
-    }
-
     /// The place of a message, if it was ever stored.
     pub(super) fn seq_of(&self, from: &UserId, id: MsgId) -> Option<Seq> {
         let mine = |r: &Record| r.bundle.first.from == *from && r.bundle.first.id == id;
@@ -336,7 +308,14 @@ impl Store {
     pub(super) fn is_processed(&self, user: &UserId, seq: Seq) -> bool {
         let Some((record, _)) = self.owed.get(&seq) else { return false };
         let cursor = self.cursors.get(&(user.clone(), record.bundle.first.to.clone()));
-        cursor.is_none_or(|at| seq <= at.through || done(&at.above).binary_search(&seq).is_ok())
+        cursor.is_none_or(|at| seq <= at.through || has(&at.above, seq))
+    }
+
+    /// Whether it is written down that a user has processed a message; of rooms nothing is said.
+    pub(super) fn has_settled(&self, user: &UserId, seq: Seq) -> bool {
+        let of_room =
+            |(record, _): &&(Record, _)| matches!(record.bundle.first.to, Target::Room(_));
+        !self.owed.get(&seq).is_some_and(|owed| of_room(&owed)) && self.is_processed(user, seq)
     }
 
     /// All messages with those who are to see them: who read the log when they were stored, but

@@ -10,6 +10,12 @@ pub(super) fn done(above: &[Stretch]) -> Vec<Seq> {
     above.iter().flat_map(|stretch| stretch.span.first..=stretch.span.last).collect()
 }
 
+/// Whether one of the stretches has a message of their log.
+pub(super) fn has(above: &[Stretch], seq: Seq) -> bool {
+    let next = above.partition_point(|stretch| stretch.span.last < seq);
+    above.get(next).is_some_and(|stretch| stretch.span.first <= seq)
+}
+
 /// Stretches are behind the cursor, none touches the next, and each has what it says of its log.
 pub(super) fn check_stretches<'a>(
     cursor: &Cursor,

@@ -111,7 +111,8 @@ impl World {
         for Standing { user, state, .. } in standings {
             let has = |seq: &Seq| {
                 let readers = self.clients.iter().filter(|client| client.user == *user);
-                readers.map(|client| &client.shown).any(|shown| shown.contains(seq))
+                // One that began elsewhere puts aside at once what is before.
+                readers.into_iter().any(|client| client.unordered || client.shown.contains(seq))
             };
             let is_true = |seq: &Seq| match state {
                 State::Accepted => true,
@@ -122,6 +123,12 @@ impl World {
             };
             assert!(seqs.iter().any(is_true), "{id} to {to} stands at {state:?} with {user}");
         }
+    }
+
+    /// The user does not want some of what is to do.
+    pub(super) fn skip(&mut self, client: usize, seqs: Vec<Seq>) {
+        self.clients[client].skips(&seqs);
+        self.feed(client, Command::Skipped(seqs));
     }
 
     /// The user gives the oldest part wanted.

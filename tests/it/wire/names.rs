@@ -3,8 +3,8 @@
 use std::error::Error;
 
 use qmsg::wire::{
-    BadName, BadPin, CloseCode, FromClient, HEADERS_LEN_MAX, HEADERS_MAX, Headers, JoinCode,
-    Malformed, MsgId, NAME_LEN_MAX, Pin, RoomName, Target, TooManyHeaders, UserId,
+    BadMsgId, BadName, BadPin, CloseCode, FromClient, HEADERS_LEN_MAX, HEADERS_MAX, Headers,
+    JoinCode, Malformed, MsgId, NAME_LEN_MAX, Pin, RoomName, Target, TooManyHeaders, UserId,
 };
 
 use super::lines;
@@ -190,5 +190,18 @@ fn errors_read_as_part_of_a_sentence() {
     for (error, text) in errors {
         assert_eq!(error.to_string(), text);
         assert!(error.source().is_none(), "{text}");
+    }
+}
+
+#[test]
+fn a_message_id_is_read_back_as_it_is_shown() {
+    for id in [MsgId::new(1_700_000_000_000, [7; 10]), MsgId::keyed([0xff; 16])] {
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(id.to_string().to_uppercase().parse(), Ok(id));
+    }
+    for text in
+        ["", "1", "018bcfe5-6800-7707-8707-07070707070", "all", "g18bcfe5680077078707070707070707"]
+    {
+        assert_eq!(text.parse::<MsgId>(), Err(BadMsgId), "{text}");
     }
 }

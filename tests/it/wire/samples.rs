@@ -31,6 +31,7 @@ impl Pinned for FromClient {
             Self::Look { .. } => "look",
             Self::Take { .. } => "take",
             Self::Pong { .. } => "pong",
+            Self::Holds(_) => "holds",
         }
     }
 
@@ -80,6 +81,7 @@ impl Pinned for FromClient {
             Self::Take { drawer: Drawer::Later, id: Some(id()), back: false },
             Self::Take { drawer: Drawer::Dead, id: None, back: true },
             Self::Pong { number: 300 },
+            Self::Holds(vec![Span::one(1), Span { first: 300, last: 302 }]),
         ]
     }
 

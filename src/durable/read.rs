@@ -1,0 +1,107 @@
+//! What is looked up, and what is found.
+
+use crate::wire::{Body, Drawer, Kept, MsgId, Pin, Seq, Standing, Start, Target, UserId};
+
+use super::{Cursor, Missing, Page};
+
+/// Something to be looked up. Reads see every batch that was answered before they were asked.
+#[derive(Clone, Debug)]
+pub enum Read {
+    /// Who owns an id. Answer: [`Found::Owner`].
+    Owner {
+        /// The id.
+        id: UserId,
+    },
+    /// Whether a message can be sent there: the user exists, the room had a member once. Answer:
+    /// [`Found::Target`].
+    Target {
+        /// Where.
+        to: Target,
+    },
+    /// All logs that a user reads: the own, `@all`, the rooms joined. Answer: `Mailbox`.
+    Mailbox {
+        /// The user, who exists.
+        user: UserId,
+    },
+    /// Where a reader of these logs begins: behind which seq. Costs a look at each run of them, of
+    /// up to 256 messages, that is older, or newer than the message. Answer: `Begin`.
+    Begin {
+        /// The logs.
+        logs: Vec<Target>,
+        /// What was asked for; not `Unprocessed`.
+        start: Start,
+    },
+    /// The seq of a message in a log, the newest if there are several. Costs a look at each newer
+    /// run of the log; with more than 131,072 messages behind it it is not found. Answer: `Sent`.
+    Sent {
+        /// The log.
+        to: Target,
+        /// Its id.
+        id: MsgId,
+        /// Its sender.
+        from: UserId,
+    },
+    /// How far a message of a log has come with each of its recipients: the user whose log it is;
+    /// of a room those who were members when it was appended and still are; of `@all` those who
+    /// were users then; its sender never, but in the own log. Answer: `Standings`.
+    Standings {
+        /// The log.
+        to: Target,
+        /// Its seq.
+        seq: Seq,
+        /// Its sender.
+        from: UserId,
+        /// Begin behind this recipient, in the order of their ids.
+        after: Option<UserId>,
+    },
+    /// What is in a drawer, a page of it. Answer: `Drawer`.
+    Drawer {
+        /// Whose.
+        user: UserId,
+        /// Which.
+        drawer: Drawer,
+        /// Begin behind this number.
+        after: u64,
+    },
+    /// A part of a long body. Answer: `Part`.
+    Part {
+        /// [`Record::parts`](super::Record) plus the part's number, from 0.
+        at: u64,
+    },
+    /// What stands in some logs, merged by seq. Answer: `Page`.
+    Page {
+        /// Logs, and the seq behind which to start in each.
+        logs: Vec<(Target, Seq)>,
+        /// Messages from this user are left out of the logs of rooms and of `@all`.
+        reader: UserId,
+        /// Most messages to return.
+        messages: u32,
+        /// Most bytes of messages to return; the first one is returned whatever its size.
+        bytes: u64,
+    },
+}
+
+/// What a [`Read`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The key that owns the id, if one does.
+    Owner(Option<Pin>),
+    /// Whether a target exists.
+    Target(bool),
+    /// The logs of a user, each with the user's cursor. The own log and `@all` are always there.
+    Mailbox(Vec<(Target, Cursor)>),
+    /// Behind which seq to begin. `None`: there is no such message.
+    Begin(Option<Seq>),
+    /// The seq of a message, if it is there.
+    Sent(Option<Seq>),
+    /// A page of standings, as many as one frame can have: `Accepted`, `Refused`, `Processed` or
+    /// `Gone`. Whether there are more.
+    Standings(Vec<Standing>, bool),
+    /// A page of what is in a drawer, as many as one frame can have and at least one if there are
+    /// any. Whether there are more.
+    Drawer(Vec<Kept>, bool),
+    /// A part of a long body.
+    Part(Result<Body, Missing>),
+    /// A stretch of logs.
+    Page(Page),
+}

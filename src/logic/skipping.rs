@@ -1,0 +1,66 @@
+//! What a reader was given and does not want: it stays as it is, for the next one.
+
+use crate::wire::{CloseCode, Span, UserId};
+
+use super::exchange::{LinkId, Output};
+use super::hub::Hub;
+use super::link::Reader;
+use super::mailbox::Mailbox;
+use super::spans::Spans;
+
+/// So many spans may always be known as skipped before it is looked which of them still wait.
+const SKIPPED_MIN: usize = 1_024;
+
+impl Hub {
+    pub(super) fn skipped(
+        &mut self,
+        id: LinkId,
+        user: &UserId,
+        spans: &[Span],
+        out: &mut Vec<Output>,
+    ) {
+        let reader = self.links.get_mut(&id).and_then(|link| link.reader.as_mut());
+        let (Some(reader), Some(mailbox)) = (reader, self.mailboxes.get_mut(user)) else {
+            return self.close(id, CloseCode::OutOfTurn, out);
+        };
+        if !reader.offers.are(spans) {
+            return self.close(id, CloseCode::OutOfTurn, out);
+        }
+        let offers = &mut reader.offers;
+        let taken: Vec<_> = spans.iter().flat_map(|span| offers.take(*span)).collect();
+        let mut waiting = Spans::default();
+        for (first, offer) in taken {
+            let span = Span { first, last: offer.last };
+            waiting.insert(span);
+            reader.settled(span.count() as u32, offer.len_bytes(first, span));
+            reader.skipped.insert(span);
+            if let Some(place) = mailbox.places.get_mut(&offer.log)
+                && place.skip(span)
+            {
+                reader.rewind(place.after(0));
+            }
+        }
+        forget_processed(reader, mailbox);
+        let shares = reader.share;
+        self.pump(id, user, out);
+        if shares {
+            let others: Vec<LinkId> = self.sharers(user).map(|(id, _)| id).collect();
+            self.read_again(&others, user, &waiting, out);
+        }
+    }
+}
+
+/// Keeps what a reader has skipped within bounds: what waits no more will not be met again.
+fn forget_processed(reader: &mut Reader, mailbox: &Mailbox) {
+    if reader.replay.is_some() || reader.skipped.len() <= reader.skipped_max.max(SKIPPED_MIN) {
+        return;
+    }
+    let mut still = Spans::default();
+    for place in mailbox.places.values() {
+        for span in reader.skipped.iter().flat_map(|span| place.waiting(span)) {
+            still.insert(span);
+        }
+    }
+    reader.skipped_max = 2 * still.len();
+    reader.skipped = still;
+}
