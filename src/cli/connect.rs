@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::quic::{DialSettings, Identity, Trust};
+use crate::quic::{DialSettings, Identity, KEEP_ALIVE, Trust};
 
 use super::address::Server;
 
@@ -48,7 +48,7 @@ pub(super) fn dial(
         trust,
         identity,
         deadline: ATTEMPT,
-        keep_alive: lasting,
+        keep_alive: lasting.then_some(KEEP_ALIVE),
         // What the server takes, it may deliver: a long body is not kept in memory.
         body_len_max: u64::MAX,
     }

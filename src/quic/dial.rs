@@ -52,8 +52,10 @@ pub struct DialSettings {
     pub identity: Identity,
     /// How long it may take until the server's stream is there, resolving its name included.
     pub deadline: Duration,
-    /// Whether the link is to last: keep-alives, path probing, larger UDP buffers.
-    pub keep_alive: bool,
+    /// Of a link that is to last, how often to show that it is there, mostly [`KEEP_ALIVE`]. Such a
+    /// link also probes its path and has larger UDP buffers. What has become of the server is seen
+    /// as late as this, if it was started again.
+    pub keep_alive: Option<Duration>,
     /// Longest body that the server may send, in bytes.
     pub body_len_max: u64,
 }
@@ -245,7 +247,8 @@ struct Caller {
 
 impl Caller {
     fn new(settings: &DialSettings, dialer: Option<Dialer>) -> Result<Self, DialError> {
-        let role = if settings.keep_alive { Role::Listening } else { Role::OneShot };
+        let listening = |keep_alive| Role::Listening { keep_alive };
+        let role = settings.keep_alive.map_or(Role::OneShot, listening);
         let verifier = PinnedServer::new(match settings.trust {
             Trust::Pin(pin) => Some(pin),
             Trust::AnyAndReport => None,

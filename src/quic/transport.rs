@@ -12,6 +12,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// Silence after which a side believes the other gone, in milliseconds; the smaller of both sides
 /// holds.
 const IDLE_MS: u32 = 45_000;
+/// A client that shows more often than usual that it is there is believed gone after so many
+/// times that it did not.
+const MISSED_MAX: u32 = 5;
 /// How often a client that stays shows it is there: two losses in a row end nothing, and routers
 /// keep its UDP mapping.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(20);
@@ -43,16 +46,26 @@ pub(super) enum Role {
     Server,
     /// A client that does one thing and leaves.
     OneShot,
-    /// A client that stays, often silent.
-    Listening,
+    /// A client that stays, often silent, and shows so often that it is there.
+    Listening { keep_alive: Duration },
 }
 
 impl Role {
+    fn idle_ms(self) -> u32 {
+        match self {
+            Self::Server | Self::OneShot => IDLE_MS,
+            Self::Listening { keep_alive } => {
+                let missed_ms = u128::from(MISSED_MAX) * keep_alive.as_millis();
+                missed_ms.clamp(1, IDLE_MS.into()) as u32
+            }
+        }
+    }
+
     /// What to ask for, for the socket of its links.
     pub(super) fn udp_buffer(self) -> Option<usize> {
         match self {
             Self::Server => Some(SHARED_UDP_BUFFER),
-            Self::Listening => Some(LISTENER_UDP_BUFFER),
+            Self::Listening { .. } => Some(LISTENER_UDP_BUFFER),
             Self::OneShot => None,
         }
     }
@@ -68,9 +81,12 @@ pub(super) fn transport(role: Role) -> TransportConfig {
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .datagram_receive_buffer_size(None)
         .datagram_send_buffer_size(0)
-        .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(IDLE_MS))))
+        .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(role.idle_ms()))))
         // The client's job: its packets are what keeps a router's mapping and shows a new address.
-        .keep_alive_interval((role == Role::Listening).then_some(KEEP_ALIVE))
+        .keep_alive_interval(match role {
+            Role::Listening { keep_alive } => Some(keep_alive),
+            Role::Server | Role::OneShot => None,
+        })
         // The stream's window cannot be changed later, the connection's can. With one stream the
         // smaller bounds both, so a server starts with a small one for the connection.
         .stream_receive_window(VarInt::from_u32(WINDOW))

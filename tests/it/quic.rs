@@ -50,7 +50,7 @@ fn to(server: SocketAddr) -> DialSettings {
         trust: Trust::AnyAndReport,
         identity: Identity::generate().unwrap(),
         deadline: PATIENCE,
-        keep_alive: false,
+        keep_alive: None,
         body_len_max: BODY_LEN_MAX,
     }
 }

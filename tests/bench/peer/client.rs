@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use aws_lc_rs::rand;
 use qmsg::client::{self, ClientError, Settings};
 use qmsg::logic::{Command, Draft, Event, Intent, Window};
-use qmsg::quic::{DialSettings, Dialer, Identity, Trust};
+use qmsg::quic::{DialSettings, Dialer, Identity, KEEP_ALIVE, Trust};
 use qmsg::wire::{Body, Headers, MsgId, MsgIds, Pin, Seq, Target};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
@@ -114,7 +114,7 @@ impl Server {
             trust: Trust::AnyAndReport,
             identity: self.identity.clone(),
             deadline: ATTEMPT,
-            keep_alive: wants != Wants::Visit,
+            keep_alive: (wants != Wants::Visit).then_some(KEEP_ALIVE),
             body_len_max: BODY_LEN_MAX,
         };
         let intent = Intent {

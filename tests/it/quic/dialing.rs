@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::raw::Raw;
 use super::{listen, pair, pair_with, settings, to, within};
-use qmsg::quic::{DialError, Dialer, Identity, Listener, Trust, dial};
+use qmsg::quic::{DialError, Dialer, Identity, KEEP_ALIVE, Listener, Trust, dial};
 use qmsg::wire::{CloseCode, Pin};
 
 #[tokio::test]
@@ -175,7 +175,7 @@ async fn the_kernel_says_what_buffers_it_gave() {
     assert_eq!(buffers.asked, Some(4 << 20));
     assert!(buffers.receive > 0 && buffers.send > 0);
     let mut client = to(listener.local_addr());
-    client.keep_alive = true;
+    client.keep_alive = Some(KEEP_ALIVE);
     pair_with(&listener, &client).await;
     pair(&listener).await;
 }

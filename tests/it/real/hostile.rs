@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use qmsg::quic::{DialSettings, End, Identity, Outgoing, Trust, dial};
+use qmsg::quic::{DialSettings, End, Identity, KEEP_ALIVE, Outgoing, Trust, dial};
 use qmsg::wire::{CloseCode, FromServer};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -19,7 +19,7 @@ async fn say(server: &Server, bytes: &'static [u8]) -> End {
         trust: Trust::AnyAndReport,
         identity: Identity::generate().unwrap(),
         deadline: Duration::from_secs(5),
-        keep_alive: true,
+        keep_alive: Some(KEEP_ALIVE),
         body_len_max: 1 << 20,
     };
     let link = dial(&settings).await.unwrap();
