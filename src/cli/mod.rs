@@ -6,6 +6,8 @@ mod clock;
 mod connect;
 mod content;
 mod fail;
+mod headers;
+mod ids;
 mod input;
 mod invite;
 mod join;

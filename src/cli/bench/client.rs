@@ -12,11 +12,11 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::cli::address::Server;
 use crate::cli::fail::{self, Exit, Failure};
-use crate::cli::{clock, connect as reach, send};
+use crate::cli::{clock, connect as reach, ids};
 use crate::client::{self, ClientError, Settings};
-use crate::logic::{Command, Event, Intent, Window};
+use crate::logic::{Command, Draft, Event, Intent, Window};
 use crate::quic::{Dialer, Identity, Trust};
-use crate::wire::{Body, MsgIds, Pin, RoomName, Seq, Target, UserId};
+use crate::wire::{Body, Headers, MsgIds, Pin, RoomName, Seq, Target, UserId};
 
 use super::partial::Partial;
 
@@ -355,13 +355,15 @@ impl Client {
 fn message(ids: &mut MsgIds, kept: Kept, to: &Target, body: &Bytes) -> Command {
     let volatile = matches!(kept, Kept::Volatile);
     // It is in memory, so no part of it is asked for.
-    Command::Send(vec![send::draft(
-        ids,
-        to.clone(),
-        body.len() as u64,
-        Body(body.clone()),
+    Command::Send(vec![Draft {
+        id: ids::fresh(ids),
+        to: to.clone(),
+        headers: Headers::default(),
+        size: body.len() as u64,
+        body: Body(body.clone()),
         volatile,
-    )])
+        due_ms: None,
+    }])
 }
 
 /// How many messages went well by this.

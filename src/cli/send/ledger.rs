@@ -10,11 +10,11 @@ use crate::cli::content::Content;
 use crate::cli::fail::{self, Exit, Failure};
 use crate::cli::input::{self, Cut};
 use crate::cli::progress::Progress;
-use crate::cli::{Talk, clock, print};
+use crate::cli::{Talk, clock, ids, print};
 use crate::logic::{Draft, Event};
-use crate::wire::{MsgId, MsgIds, PART_LEN_MAX, Target};
+use crate::wire::{Headers, MsgId, MsgIds, PART_LEN_MAX, Target};
 
-use super::{SendArgs, draft};
+use super::SendArgs;
 
 /// How often progress is shown.
 const PROGRESS_MS: u64 = 1_000;
@@ -25,6 +25,11 @@ const TOLD_MAX: u64 = 10;
 pub(super) struct Ledger<'a> {
     json: bool,
     volatile: bool,
+    headers: Headers,
+    /// What the ids are made of, if not of chance.
+    key: Option<String>,
+    /// The input is one message.
+    one: bool,
     /// One message to one target: its failure is told at the end, as the whole command's.
     single: bool,
     server: &'a str,
@@ -52,10 +57,19 @@ struct Sent {
 }
 
 impl<'a> Ledger<'a> {
-    pub(super) fn new(args: &SendArgs, one: bool, server: &'a str, talk: Talk) -> Self {
+    pub(super) fn new(
+        args: &SendArgs,
+        headers: Headers,
+        one: bool,
+        server: &'a str,
+        talk: Talk,
+    ) -> Self {
         Self {
             json: args.json,
             volatile: args.volatile,
+            headers,
+            key: args.key.clone(),
+            one,
             single: one && args.targets.0.len() == 1,
             server,
             talk,
@@ -92,8 +106,21 @@ impl<'a> Ledger<'a> {
                 return VecDeque::new();
             }
         };
+        let place = if self.one { 0 } else { self.number };
         let drafts = targets.iter().zip(&mut self.ids).map(|(to, ids)| {
-            let draft = draft(ids, to.clone(), content.size(), body.clone(), self.volatile);
+            let id = match &self.key {
+                Some(key) => ids::keyed(key, to, place),
+                None => ids::fresh(ids),
+            };
+            let draft = Draft {
+                id,
+                to: to.clone(),
+                headers: self.headers.clone(),
+                size: content.size(),
+                body: body.clone(),
+                volatile: self.volatile,
+                due_ms: None,
+            };
             let (to, content) = (to.clone(), content.clone());
             self.unanswered.insert(draft.id, Sent { number: self.number, to, content });
             draft
@@ -116,13 +143,13 @@ impl<'a> Ledger<'a> {
         match *event {
             Event::Accepted { id, count, duplicate } => {
                 let state = [("state", "accepted".into()), ("duplicate", duplicate.into())];
-                ids(id, count).for_each(|id| self.went(id, &state));
+                span(id, count).for_each(|id| self.went(id, &state));
             }
             Event::Passed { id, count, readers } => {
                 let state = [("state", "passed".into()), ("readers", readers.into())];
-                ids(id, count).for_each(|id| self.went(id, &state));
+                span(id, count).for_each(|id| self.went(id, &state));
             }
-            Event::Refused { id, count, why } => ids(id, count).for_each(|id| {
+            Event::Refused { id, count, why } => span(id, count).for_each(|id| {
                 self.failed_at(id, "refused", |to, server| fail::refusal(why, to, server).into());
             }),
             Event::Uncertain { id } => {
@@ -245,7 +272,7 @@ impl<'a> Ledger<'a> {
 }
 
 /// This id and those behind it.
-fn ids(first: MsgId, count: u32) -> impl Iterator<Item = MsgId> {
+fn span(first: MsgId, count: u32) -> impl Iterator<Item = MsgId> {
     (0..u64::from(count)).map(move |at| first.plus(at))
 }
 

@@ -7,21 +7,22 @@ use std::io;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use aws_lc_rs::rand;
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::client::{self, ClientError};
 use crate::logic::{Command, Draft, Event, Intent};
 use crate::quic::Trust;
-use crate::wire::{Body, Headers, MsgId, MsgIds, Target};
+use crate::wire::{Body, MsgId, Target};
 
 use super::fail::{self, Exit, Failure};
+use super::headers::HeaderArgs;
 use super::input::{Cut, Framing, Input};
 use super::profile::{self, Profile};
 use super::units::Targets;
-use super::{Patience, Talk, Who, clock, connect, units};
+use super::{Patience, Talk, Who, connect, units};
 use ledger::Ledger;
 
 /// Commands and events on their way between the parts of a send.
@@ -63,6 +64,16 @@ pub(super) struct SendArgs {
     /// down; a member of a room that cannot misses messages.
     #[arg(long)]
     volatile: bool,
+    /// Send it once, however often this is run with the same key
+    ///
+    /// A message that was sent by the same user to the same target with the same key within the
+    /// server's duplicate window is not sent again, whatever is in it; the exit code is 0 all the
+    /// same. With -l and -0 the message's number belongs to the key.
+    #[arg(long = "id", value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(conflicts_with = "volatile")]
+    key: Option<String>,
+    #[command(flatten)]
+    headers: HeaderArgs,
     #[command(flatten)]
     who: Who,
     /// Print a JSON object for each message and target
@@ -97,6 +108,7 @@ impl SendArgs {
 
 pub(super) fn run(args: &SendArgs, talk: Talk) -> Result<Exit> {
     let input = args.input()?;
+    let headers = args.headers.headers()?;
     let Profile { id, identity, server, pin } = profile::choose(&args.who)?;
     let one = input.framing() == Framing::Whole;
     let runtime = connect::runtime()?;
@@ -109,7 +121,7 @@ pub(super) fn run(args: &SendArgs, talk: Talk) -> Result<Exit> {
         trust_remote: false,
     };
     let server = server.to_string();
-    let mut ledger = Ledger::new(args, one, &server, talk);
+    let mut ledger = Ledger::new(args, headers, one, &server, talk);
     let result = runtime.block_on(converse(settings, contents, &args.targets.0, &mut ledger));
     ledger.clear();
     match result {
@@ -250,15 +262,4 @@ async fn next(contents: Option<&mut Contents>) -> Option<Result<Cut>> {
         Some(contents) => contents.recv().await,
         None => std::future::pending().await,
     }
-}
-
-/// A message for the client; of a long one it holds the beginning.
-pub(super) fn draft(ids: &mut MsgIds, to: Target, size: u64, body: Body, volatile: bool) -> Draft {
-    let id = ids.next(clock::now_ms(), || {
-        let mut random = [0; 10];
-        // It fails on no system that has a generator; a clash of ids would be told by the server.
-        let _ = rand::fill(&mut random);
-        random
-    });
-    Draft { id, to, headers: Headers::default(), size, body, volatile, due_ms: None }
 }
