@@ -2,11 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{Timestamp, ZonedDateTime, tz::TimeZone};
 
 /// Now, in milliseconds since 1970.
 pub(super) fn now_ms() -> u64 {
     u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default()
+}
+
+/// Now, by the clock on this wall.
+pub(super) fn here() -> ZonedDateTime {
+    ZonedDateTime::now()
 }
 
 /// A moment to measure from, by the clock that never goes back.

@@ -1,13 +1,20 @@
-//! What all verbs that talk to a server need: a runtime and a way to dial.
+//! What all verbs that talk to a server need: a runtime, a way to dial, and, for those that want
+//! one thing, the whole conversation.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
 
+use crate::client::{self, ClientError, Settings};
+use crate::logic::{Command, Event, Intent};
 use crate::quic::{DialSettings, Identity, KEEP_ALIVE, Trust};
+use crate::wire::{Pin, UserId};
 
 use super::address::Server;
+use super::profile::{self, Profile};
+use super::{Patience, Who, fail};
 
 /// How long one attempt to reach the server takes; the client makes several.
 const ATTEMPT: Duration = Duration::from_secs(3);
@@ -52,4 +59,59 @@ pub(super) fn dial(
         // What the server takes, it may deliver: a long body is not kept in memory.
         body_len_max: u64::MAX,
     }
+}
+
+/// Who wants something of which server.
+pub(super) struct Caller {
+    pub(super) id: UserId,
+    pub(super) server: String,
+    settings: Settings,
+}
+
+impl Caller {
+    pub(super) fn new(who: &Who, patience: Patience) -> Result<Self> {
+        let Profile { id, identity, server, pin } = profile::choose(who)?;
+        let dial = dial(&server, Trust::Pin(pin), identity, false);
+        let patience_ms = patience.ms();
+        let intent = Intent { id: id.clone(), claim: false, code: None, attach: None, patience_ms };
+        let settings = Settings { dial, dialer: None, intent, trust_remote: false };
+        Ok(Self { id, server: server.to_string(), settings })
+    }
+
+    /// Wants one thing; `hear` is given what the server says. An error of its own ends it.
+    pub(super) fn want(
+        self,
+        command: Command,
+        hear: impl FnMut(Event) -> Result<()>,
+    ) -> Result<()> {
+        let ended = run(self.settings, Some(command), hear)?;
+        ended.map_err(|error| fail::client_failure(error, &self.server, self.id.as_str()))?;
+        Ok(())
+    }
+}
+
+/// Runs a client to its end with at most one command; `hear` is given what it is told.
+pub(super) fn run(
+    settings: Settings,
+    command: Option<Command>,
+    mut hear: impl FnMut(Event) -> Result<()>,
+) -> Result<Result<Pin, ClientError>> {
+    runtime()?.block_on(async {
+        let (commands, receiver) = mpsc::channel(1);
+        let (sender, mut events) = mpsc::channel::<Vec<Event>>(16);
+        if let Some(command) = command {
+            // There is room for one.
+            let _ = commands.try_send(command);
+        }
+        drop(commands);
+        // The client ends when nobody hears it.
+        let heard = async move {
+            while let Some(batch) = events.recv().await {
+                batch.into_iter().try_for_each(&mut hear)?;
+            }
+            anyhow::Ok(())
+        };
+        let (result, heard) = tokio::join!(client::run(settings, receiver, sender), heard);
+        heard.map(|()| result)
+    })
 }

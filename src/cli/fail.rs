@@ -22,11 +22,17 @@ pub enum Exit {
     Unexpected = 1,
     /// Usage.
     Usage = 2,
+    /// Accepted, but not delivered in time.
+    Undelivered = 10,
+    /// Delivered, but not processed in time.
+    Unprocessed = 11,
+    /// Refused for good by the recipient's handler.
+    Refused = 12,
     /// Some recipients or messages only.
     Partial = 13,
     /// The body, or the message's id, cannot be taken.
     Data = 65,
-    /// No such user or room.
+    /// No such user or room, or no such message in a drawer.
     NoUser = 67,
     /// The server cannot be reached; nothing is kept.
     Unavailable = 69,

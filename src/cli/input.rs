@@ -22,10 +22,17 @@ const AHEAD_LEN_MAX: u32 = 8 << 20;
 /// How input is cut into messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// All of it is one.
-    Whole,
+    /// All of it is one; also if there is nothing, where that is meant.
+    Whole { empty: bool },
     /// Each ends at this byte, which is not part of it; the last one may do without.
     Until(u8),
+}
+
+impl Framing {
+    /// Whether it makes one message of all.
+    pub(super) fn is_one(self) -> bool {
+        matches!(self, Self::Whole { .. })
+    }
 }
 
 /// Where messages come from.
@@ -51,7 +58,7 @@ impl Input {
     /// How many messages it is: one, or as many as this byte ends.
     pub(super) fn framing(&self) -> Framing {
         match self {
-            Self::Text(_) => Framing::Whole,
+            Self::Text(_) => Framing::Whole { empty: true },
             Self::Stdin(framing) | Self::File(_, framing) => *framing,
         }
     }
@@ -59,13 +66,20 @@ impl Input {
     /// All of it as one message.
     pub(super) fn whole(self, talk: Talk) -> Result<Content> {
         let name = self.name();
+        let takes_nothing = self.framing() == Framing::Whole { empty: true };
         let source = match self {
             Self::Text(text) => return Ok(Content::Memory(text)),
             Self::Stdin(_) => stdin(talk),
             Self::File(path, _) => open(&path),
         };
         let source = source.map_err(|error| fail::unreadable(&name, error))?;
-        Ok(Content::rest(source, &name)?.ok_or_else(too_long)?)
+        let content = Content::rest(source, &name)?.ok_or_else(too_long)?;
+        if content.size() == 0 && !takes_nothing {
+            return Err(Failure::new(Exit::Data, format!("{name} is empty, so nothing was sent"))
+                .hint("if the message is to be empty, say so: --empty, or '' as its text")
+                .into());
+        }
+        Ok(content)
     }
 
     /// Reads the messages that this byte ends and gives each to `take`, until that says no more.

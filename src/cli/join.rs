@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use clap::Args;
-use tokio::sync::mpsc;
 
 use crate::client;
 use crate::logic::{Command, Event, Intent};
@@ -10,6 +9,7 @@ use crate::quic::{Identity, Trust};
 use crate::wire::{JoinCode, PORT, Pin, RoomName, Target, UserId};
 
 use super::address::{Server, Ticket};
+use super::connect::Caller;
 use super::fail::{self, Exit, Failure};
 use super::profile::{self, Profile};
 use super::{Patience, Talk, Who, connect, print};
@@ -121,8 +121,13 @@ fn join_id(id: &UserId, args: &JoinArgs, talk: Talk) -> Result<Exit> {
     let patience_ms = args.patience.ms();
     let intent = Intent { id: id.clone(), claim: true, code, attach: None, patience_ms };
     let settings = client::Settings { dial, dialer: None, intent, trust_remote: args.trust };
-    let (pin, events) = match talk_to(settings, None)? {
-        Ok(outcome) => outcome,
+    let mut new = false;
+    let result = connect::run(settings, None, |event| {
+        new |= event == Event::Welcome { claimed: true };
+        Ok(())
+    })?;
+    let pin = match result {
+        Ok(pin) => pin,
         Err(error) => {
             // Refused for good: the key is of no use. When nobody answered, the claim may have
             // gone through, and the key is needed.
@@ -134,7 +139,6 @@ fn join_id(id: &UserId, args: &JoinArgs, talk: Talk) -> Result<Exit> {
         }
     };
     profile::save(id, &server, pin)?;
-    let new = events.contains(&Event::Welcome { claimed: true });
     if args.json {
         print::object(&[
             ("id", id.as_str().into()),
@@ -193,14 +197,9 @@ fn again(profile: &Profile, args: &JoinArgs) -> Result<Claim> {
 
 /// Enters or leaves a room.
 fn change(who: &Who, command: Command, patience: Patience, json: bool, talk: Talk) -> Result<Exit> {
-    let Profile { id, identity, server, pin } = profile::choose(who)?;
-    let dial = connect::dial(&server, Trust::Pin(pin), identity, false);
-    let patience_ms = patience.ms();
-    let intent = Intent { id: id.clone(), claim: false, code: None, attach: None, patience_ms };
-    let settings = client::Settings { dial, dialer: None, intent, trust_remote: false };
-    let (_, events) = talk_to(settings, Some(command))?
-        .map_err(|error| fail::client_failure(error, &server.to_string(), id.as_str()))?;
-    for event in events {
+    let caller = Caller::new(who, patience)?;
+    let (id, server) = (caller.id.clone(), caller.server.clone());
+    caller.want(command, |event| {
         let (room, member, changed) = match event {
             Event::Entered { room, changed } => (room, true, changed),
             Event::Left { room, changed } => (room, false, changed),
@@ -212,7 +211,7 @@ fn change(who: &Who, command: Command, patience: Patience, json: bool, talk: Tal
                 .hint("leave a room, or ask its operator to raise the limits, or free its disk")
                 .into());
             }
-            _ => continue,
+            _ => return Ok(()),
         };
         if json {
             print::object(&[
@@ -226,31 +225,7 @@ fn change(who: &Who, command: Command, patience: Patience, json: bool, talk: Tal
             let place = if member { "in" } else { "not in" };
             fail::note(talk, &format!("{id} is {now} {place} {room}"));
         }
-    }
+        Ok(())
+    })?;
     Ok(Exit::Success)
-}
-
-/// Runs a client to its end with at most one command; what it was told.
-fn talk_to(
-    settings: client::Settings,
-    command: Option<Command>,
-) -> Result<Result<(Pin, Vec<Event>), client::ClientError>> {
-    Ok(connect::runtime()?.block_on(async {
-        let (commands, receiver) = mpsc::channel(1);
-        let (sender, mut events) = mpsc::channel(16);
-        if let Some(command) = command {
-            // There is room for one.
-            let _ = commands.try_send(command);
-        }
-        drop(commands);
-        let told = async {
-            let mut told = Vec::new();
-            while let Some(batch) = events.recv().await {
-                told.extend(batch);
-            }
-            told
-        };
-        let (result, told) = tokio::join!(client::run(settings, receiver, sender), told);
-        result.map(|pin| (pin, told))
-    }))
 }

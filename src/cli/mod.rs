@@ -1,6 +1,7 @@
 //! People: arguments, printing, errors, exit codes. The doc comments here are the help texts.
 
 mod address;
+mod ask;
 mod bench;
 mod clock;
 mod connect;
@@ -10,7 +11,9 @@ mod headers;
 mod ids;
 mod input;
 mod invite;
+mod job;
 mod join;
+mod later;
 mod listen;
 mod mail;
 mod print;
@@ -20,6 +23,7 @@ mod render;
 mod send;
 mod serve;
 mod units;
+mod when;
 
 use std::time::Duration;
 
@@ -58,6 +62,8 @@ enum Verb {
     Join(join::JoinArgs),
     Leave(join::LeaveArgs),
     Send(send::SendArgs),
+    Ask(ask::AskArgs),
+    Later(later::LaterArgs),
     Listen(listen::ListenArgs),
     Invite(invite::InviteArgs),
     Bench(bench::BenchArgs),
@@ -139,6 +145,8 @@ pub fn run(cli: &Cli) -> Exit {
         Verb::Join(args) => join::join(args, cli.talk),
         Verb::Leave(args) => join::leave(args, cli.talk),
         Verb::Send(args) => send::run(args, cli.talk),
+        Verb::Ask(args) => ask::run(args, cli.talk),
+        Verb::Later(args) => later::run(args, cli.talk),
         Verb::Listen(args) => listen::run(args, cli.talk),
         Verb::Invite(args) => invite::run(args),
         Verb::Bench(args) => bench::run(args, cli.talk),

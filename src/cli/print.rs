@@ -48,9 +48,18 @@ pub(super) fn letters(style: Style, letters: &[Letter]) -> io::Result<()> {
     out.flush()
 }
 
+/// Prints an answer to a message.
+pub(super) fn reply(style: Style, reply: Letter) -> Result<()> {
+    written(letters(style, &[reply]))
+}
+
 /// Prints a line of data. A reader that has gone is no error.
 pub(super) fn line(text: &str) -> Result<()> {
-    match write(format!("{text}\n").as_bytes()) {
+    written(write(format!("{text}\n").as_bytes()))
+}
+
+fn written(result: io::Result<()>) -> Result<()> {
+    match result {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(error).context("stdout cannot be written")
         }

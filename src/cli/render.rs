@@ -100,7 +100,7 @@ fn has_lines(mut pieces: impl Iterator<Item = io::Result<Bytes>>) -> io::Result<
 
 /// Text that no terminal takes for a command: control characters become their pictures, and
 /// characters that turn the direction of writing are marked.
-fn visible(text: &str) -> String {
+pub(super) fn visible(text: &str) -> String {
     let picture = |c: char| match c {
         '\n' | '\t' => c,
         '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),

@@ -3,6 +3,7 @@
 mod bench;
 mod codes;
 mod delivery;
+mod headers;
 mod hostile;
 mod kill;
 pub(crate) mod kit;

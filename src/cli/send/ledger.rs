@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::time::Instant;
 
 use anyhow::Result;
 use serde_json::Value;
@@ -9,12 +10,14 @@ use serde_json::Value;
 use crate::cli::content::Content;
 use crate::cli::fail::{self, Exit, Failure};
 use crate::cli::input::{self, Cut};
+use crate::cli::job::{Job, Until};
 use crate::cli::progress::Progress;
-use crate::cli::{Talk, clock, ids, print};
-use crate::logic::{Draft, Event};
-use crate::wire::{Headers, MsgId, MsgIds, PART_LEN_MAX, Target};
+use crate::cli::{Talk, clock, print};
+use crate::logic::{Command, Draft, Event};
+use crate::wire::{Body, MsgId, MsgIds, PART_LEN_MAX, Target, UserId};
 
-use super::SendArgs;
+use super::following::Following;
+use super::news::About;
 
 /// How often progress is shown.
 const PROGRESS_MS: u64 = 1_000;
@@ -23,15 +26,9 @@ const TOLD_MAX: u64 = 10;
 
 /// Who has been sent what, and what came of it.
 pub(super) struct Ledger<'a> {
-    json: bool,
-    volatile: bool,
-    headers: Headers,
-    /// What the ids are made of, if not of chance.
-    key: Option<String>,
+    job: &'a Job,
     /// The input is one message.
     one: bool,
-    /// One message to one target: its failure is told at the end, as the whole command's.
-    single: bool,
     server: &'a str,
     talk: Talk,
     /// Number of the message in the input, from 1.
@@ -42,6 +39,8 @@ pub(super) struct Ledger<'a> {
     accepted: u64,
     refused: u64,
     first: Option<anyhow::Error>,
+    /// What was accepted and is to come further.
+    following: Option<Following<'a>>,
     /// Of the long message that is on its way.
     bar: Option<(MsgId, Progress)>,
     /// When the number of messages was shown last, and whether it was at all.
@@ -58,27 +57,25 @@ struct Sent {
 
 impl<'a> Ledger<'a> {
     pub(super) fn new(
-        args: &SendArgs,
-        headers: Headers,
+        job: &'a Job,
         one: bool,
+        sender: &'a UserId,
         server: &'a str,
         talk: Talk,
     ) -> Self {
+        let follows = job.until > Until::Accepted;
         Self {
-            json: args.json,
-            volatile: args.volatile,
-            headers,
-            key: args.key.clone(),
+            job,
             one,
-            single: one && args.targets.0.len() == 1,
             server,
             talk,
             number: 0,
-            ids: vec![MsgIds::default(); args.targets.0.len()],
+            ids: vec![MsgIds::default(); job.targets.len()],
             unanswered: BTreeMap::new(),
             accepted: 0,
             refused: 0,
             first: None,
+            following: follows.then(|| Following::new(job, sender)),
             bar: None,
             shown_ms: 0,
             shows: false,
@@ -86,44 +83,42 @@ impl<'a> Ledger<'a> {
     }
 
     /// The next message of the input, once for each target.
-    pub(super) fn drafts(&mut self, cut: Result<Cut>, targets: &[Target]) -> VecDeque<Draft> {
+    pub(super) fn drafts(&mut self, cut: Result<Cut>) -> VecDeque<Draft> {
         self.number += 1;
-        let begun = match cut {
-            Ok(Cut::Body(content)) => content.part(0).map(|body| (content, body)),
-            Ok(Cut::TooLong) => {
-                self.failed(input::too_long().into());
-                return VecDeque::new();
-            }
+        match cut.and_then(|cut| self.begun(cut)) {
+            Ok((content, body)) => self.drafts_of(&content, &body),
             Err(error) => {
+                self.untold(&error);
                 self.failed(error);
-                return VecDeque::new();
+                VecDeque::new()
             }
-        };
-        let (content, body) = match begun {
-            Ok(begun) => begun,
-            Err(error) => {
-                self.failed(unreadable(error));
-                return VecDeque::new();
-            }
-        };
+        }
+    }
+
+    /// A message and the beginning of its body.
+    fn begun(&self, cut: Cut) -> Result<(Content, Body)> {
+        let Cut::Body(content) = cut else { return Err(input::too_long().into()) };
+        self.job.check(&content)?;
+        let body = content.part(0).map_err(unreadable)?;
+        Ok((content, body))
+    }
+
+    fn drafts_of(&mut self, content: &Content, body: &Body) -> VecDeque<Draft> {
+        let Job { headers, volatile, due_ms, targets, .. } = self.job;
         let place = if self.one { 0 } else { self.number };
         let drafts = targets.iter().zip(&mut self.ids).map(|(to, ids)| {
-            let id = match &self.key {
-                Some(key) => ids::keyed(key, to, place),
-                None => ids::fresh(ids),
-            };
-            let draft = Draft {
+            let id = self.job.id(ids, to, place);
+            let sent = Sent { number: self.number, to: to.clone(), content: content.clone() };
+            self.unanswered.insert(id, sent);
+            Draft {
                 id,
                 to: to.clone(),
-                headers: self.headers.clone(),
+                headers: headers.clone(),
                 size: content.size(),
                 body: body.clone(),
-                volatile: self.volatile,
-                due_ms: None,
-            };
-            let (to, content) = (to.clone(), content.clone());
-            self.unanswered.insert(draft.id, Sent { number: self.number, to, content });
-            draft
+                volatile: *volatile,
+                due_ms: *due_ms,
+            }
         });
         drafts.collect()
     }
@@ -140,27 +135,47 @@ impl<'a> Ledger<'a> {
     }
 
     pub(super) fn told(&mut self, event: &Event) {
-        match *event {
+        match event {
             Event::Accepted { id, count, duplicate } => {
-                let state = [("state", "accepted".into()), ("duplicate", duplicate.into())];
-                span(id, count).for_each(|id| self.went(id, &state));
+                span(*id, *count).for_each(|id| self.accepted(id, *duplicate));
             }
             Event::Passed { id, count, readers } => {
-                let state = [("state", "passed".into()), ("readers", readers.into())];
-                span(id, count).for_each(|id| self.went(id, &state));
+                let state = [("state", "passed".into()), ("readers", (*readers).into())];
+                span(*id, *count).for_each(|id| self.went(id, &state));
             }
-            Event::Refused { id, count, why } => span(id, count).for_each(|id| {
-                self.failed_at(id, "refused", |to, server| fail::refusal(why, to, server).into());
+            Event::Refused { id, count, why } => span(*id, *count).for_each(|id| {
+                self.failed_at(id, "refused", |to, server| fail::refusal(*why, to, server).into());
             }),
             Event::Uncertain { id } => {
-                self.failed_at(id, "unknown", |_, server| fail::uncertain(server).into());
+                self.failed_at(*id, "unknown", |_, server| fail::uncertain(server).into());
             }
             Event::Offline => {
                 let text = format!("no link to {}, trying again", self.server);
                 self.note(&text);
             }
-            _ => {}
+            event => self.follow(|following| following.told(event)),
         }
+    }
+
+    fn accepted(&mut self, id: MsgId, duplicate: bool) {
+        let Some(following) = &mut self.following else {
+            let mut state = vec![("state", "accepted".into()), ("duplicate", duplicate.into())];
+            state.extend(self.job.due_ms.map(|due_ms| ("due", clock::rfc3339(due_ms).into())));
+            return self.went(id, &state);
+        };
+        if let Some(Sent { number, to, .. }) = self.unanswered.remove(&id) {
+            following.accepted(id, About { number, to, duplicate });
+            self.bar.take_if(|(of, _)| *of == id);
+            self.accepted += 1;
+        }
+    }
+
+    /// Hears of messages that were accepted.
+    fn follow(&mut self, hear: impl FnOnce(&mut Following<'_>) -> Vec<String>) {
+        // What is printed may go to the same terminal.
+        self.clear();
+        let notes = self.following.as_mut().map(hear).unwrap_or_default();
+        notes.iter().for_each(|note| self.note(note));
     }
 
     fn went(&mut self, id: MsgId, state: &[(&str, Value)]) {
@@ -186,10 +201,22 @@ impl<'a> Ledger<'a> {
             &to,
             &[("state", state.into()), ("error", failure.to_string().into())],
         );
-        if !self.single && self.refused < TOLD_MAX {
+        if !self.is_single() && self.refused < TOLD_MAX {
             self.note(&format!("message {number} to {to}: {failure}"));
         }
         self.failed(failure);
+    }
+
+    /// A message of which nothing was sent.
+    fn untold(&mut self, error: &anyhow::Error) {
+        if !self.one && self.refused < TOLD_MAX {
+            self.note(&format!("message {}: {error}", self.number));
+        }
+    }
+
+    /// One message to one target: its failure is told at the end, as the whole command's.
+    fn is_single(&self) -> bool {
+        self.one && self.job.targets.len() == 1
     }
 
     /// Once a second.
@@ -211,7 +238,7 @@ impl<'a> Ledger<'a> {
     }
 
     fn print(&mut self, id: MsgId, number: u64, to: &Target, more: &[(&str, Value)]) {
-        if !self.json {
+        if !self.job.show.is_json() {
             return;
         }
         // stdout may be the same terminal.
@@ -228,8 +255,32 @@ impl<'a> Ledger<'a> {
         self.failed_at(id, "refused", |_, _| unreadable(error));
     }
 
-    pub(super) fn is_answered(&self) -> bool {
-        self.unanswered.is_empty()
+    /// Whether all is answered and nothing is waited for.
+    pub(super) fn is_done(&self) -> bool {
+        self.unanswered.is_empty() && self.following.as_ref().is_none_or(Following::is_done)
+    }
+
+    /// Whether more of the input may be sent.
+    pub(super) fn has_room(&self) -> bool {
+        self.following.as_ref().is_none_or(Following::has_room)
+    }
+
+    /// What to say to the client of messages that were accepted.
+    pub(super) fn command(&mut self) -> Option<Command> {
+        self.following.as_mut()?.command()
+    }
+
+    pub(super) fn has_command(&self) -> bool {
+        self.following.as_ref().is_some_and(Following::has_command)
+    }
+
+    /// When `tick` is due.
+    pub(super) fn deadline(&mut self) -> Option<Instant> {
+        self.following.as_mut()?.deadline()
+    }
+
+    pub(super) fn tick(&mut self) {
+        self.follow(|following| following.tick());
     }
 
     /// Says something, on a line of its own.
@@ -258,7 +309,9 @@ impl<'a> Ledger<'a> {
     /// All is answered: how did it go?
     pub(super) fn close(self) -> Result<Exit> {
         match self.first {
-            None => Ok(Exit::Success),
+            None => {
+                self.following.map_or(Ok(Exit::Success), |following| following.close(self.talk))
+            }
             Some(error) if self.accepted == 0 => Err(error),
             Some(error) => {
                 let (refused, all) = (self.refused, self.refused + self.accepted);

@@ -1,38 +1,34 @@
 //! `qmsg send`.
 
+mod conversation;
+mod dry;
+mod following;
 mod ledger;
+mod levels;
+mod news;
 
-use std::collections::VecDeque;
-use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use tokio::runtime::Handle;
-use tokio::sync::mpsc;
 
-use crate::client::{self, ClientError};
-use crate::logic::{Command, Draft, Event, Intent};
-use crate::quic::Trust;
-use crate::wire::{Body, MsgId, Target};
-
-use super::fail::{self, Exit, Failure};
+use super::fail::{Exit, Failure};
 use super::headers::HeaderArgs;
-use super::input::{Cut, Framing, Input};
-use super::profile::{self, Profile};
-use super::units::Targets;
-use super::{Patience, Talk, Who, connect, units};
-use ledger::Ledger;
+use super::input::{Framing, Input};
+use super::job::{Job, PATIENCE, Show, Until};
+use super::units::{self, Targets};
+use super::when::{self, When};
+use super::{Talk, Who, clock};
 
-/// Commands and events on their way between the parts of a send.
-const QUEUE_MAX: usize = 1024;
+pub(super) use conversation::carry_out;
 
 /// Send a message to a user, a room, or everyone
 ///
-/// Exits 0 once the message is on the server's disk for everybody it is addressed to. If TEXT is
-/// given, it is the message, and stdin is not touched. Without TEXT, or with a single -, stdin is
-/// read to its end and is one message, byte for byte.
+/// Exits 0 once the message is on the server's disk for everybody it is addressed to, or has come
+/// as far as --until says. If TEXT is given, it is the message, and stdin is not touched. Without
+/// TEXT, or with a single -, stdin is read to its end and is one message, byte for byte.
 ///
 /// A long message takes little memory: a file is read while it is sent, so it must not change until
 /// then, and what comes through a pipe is first copied to $TMPDIR, up to 1 GiB.
@@ -41,22 +37,23 @@ pub(super) struct SendArgs {
     /// Who gets it: an id, a @room, @all, or several of them separated by commas
     #[arg(value_name = "TARGET[,TARGET…]", value_parser = units::targets)]
     targets: Targets,
-    /// The message; several words are joined by spaces
-    ///
-    /// A message that starts with - goes behind --, as in: qmsg send bob -- -n
-    #[arg(value_name = "TEXT", allow_hyphen_values = false)]
-    text: Vec<String>,
-    /// Read the message from a file instead of stdin
-    #[arg(short, long, value_name = "FILE", conflicts_with = "text")]
-    file: Option<PathBuf>,
+    #[command(flatten)]
+    body: BodyArgs,
     /// Send each line of the input as one message, without its newline
     ///
     /// Each line is sent as soon as it is there, so the input may be a stream without an end.
-    #[arg(short, long, conflicts_with = "null")]
+    #[arg(short, long, conflicts_with_all = ["null", "empty"])]
     lines: bool,
     /// Send each NUL-terminated piece of the input as one message
-    #[arg(short = '0', long)]
+    #[arg(short = '0', long, conflicts_with = "empty")]
     null: bool,
+    /// End when the message has come so far with every recipient
+    ///
+    /// The exit code tells how far it has come: 10 if it was accepted and nobody has got it in
+    /// time, 11 if it was delivered and not dealt with, 12 if it was refused for good, and 13 if it
+    /// is not the same with all recipients. The wait goes on when the server is started again.
+    #[arg(long, value_name = "LEVEL", env = "QMSG_UNTIL", default_value = "accepted")]
+    until: Until,
     /// Only for those who listen now: neither stored nor repeated
     ///
     /// Exits 0 when the server has passed the message on, without waiting for its disk, be it to
@@ -72,31 +69,64 @@ pub(super) struct SendArgs {
     #[arg(long = "id", value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     #[arg(conflicts_with = "volatile")]
     key: Option<String>,
+    /// Have the server keep it and send it at this time
+    ///
+    /// Written like 07:00, which is the next time that the clock shows this, '2026-11-24 07:00', or
+    /// with its offset as in 2026-11-24T07:00:00Z. See also: qmsg later
+    #[arg(long, value_name = "TIME", value_parser = when::when)]
+    #[arg(conflicts_with_all = ["volatile", "after"])]
+    at: Option<When>,
+    /// Have the server keep it and send it after this time
+    #[arg(long = "in", id = "after", value_name = "TIME", value_parser = units::duration)]
+    #[arg(conflicts_with = "volatile")]
+    after: Option<Duration>,
+    /// Say what would be sent, and send nothing
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     headers: HeaderArgs,
     #[command(flatten)]
     who: Who,
-    /// Print a JSON object for each message and target
+    /// Print a JSON object for each message and target, or with --until for each recipient
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    patience: Patience,
+    /// Give up when the server has not answered for this long [default: 10s]
+    ///
+    /// Written like 500ms, 10s, 5m or 1h30m. Until then it tries again and again. What gave up may
+    /// still have reached the server: the exit code is then not 0, because nobody knows. With
+    /// --until it is also how long a message may take, once it is accepted, to come as far as it is
+    /// to; if no time is given, that wait has no end.
+    #[arg(long, value_name = "TIME", env = "QMSG_TIMEOUT", value_parser = units::duration)]
+    timeout: Option<Duration>,
 }
 
-impl SendArgs {
-    fn input(&self) -> Result<Input> {
-        let framing = match (self.lines, self.null) {
-            (true, _) => Framing::Until(b'\n'),
-            (_, true) => Framing::Until(0),
-            _ => Framing::Whole,
-        };
+/// Where one message comes from.
+#[derive(Debug, Args)]
+pub(super) struct BodyArgs {
+    /// The message; several words are joined by spaces
+    ///
+    /// A message that starts with - goes behind --, as in: qmsg send bob -- -n
+    #[arg(value_name = "TEXT", allow_hyphen_values = false)]
+    text: Vec<String>,
+    /// Read the message from a file instead of stdin
+    #[arg(short, long, value_name = "FILE", conflicts_with = "text")]
+    file: Option<PathBuf>,
+    /// Send also an empty message, if that is what stdin or the file holds
+    #[arg(long)]
+    empty: bool,
+}
+
+impl BodyArgs {
+    /// As one message, or cut at each such byte.
+    pub(super) fn input(&self, end: Option<u8>) -> Result<Input> {
+        let framing = end.map_or(Framing::Whole { empty: self.empty }, Framing::Until);
         if let Some(file) = &self.file {
             return Ok(Input::File(file.clone(), framing));
         }
         match self.text.as_slice() {
             [] => Ok(Input::Stdin(framing)),
             [dash] if dash == "-" => Ok(Input::Stdin(framing)),
-            _ if framing != Framing::Whole => {
+            _ if end.is_some() => {
                 Err(Failure::new(Exit::Usage, "TEXT is one message; -l and -0 cut stdin or a file")
                     .hint("leave out TEXT, or the flag")
                     .into())
@@ -106,160 +136,56 @@ impl SendArgs {
     }
 }
 
-pub(super) fn run(args: &SendArgs, talk: Talk) -> Result<Exit> {
-    let input = args.input()?;
-    let headers = args.headers.headers()?;
-    let Profile { id, identity, server, pin } = profile::choose(&args.who)?;
-    let one = input.framing() == Framing::Whole;
-    let runtime = connect::runtime()?;
-    let contents = contents(input, talk, runtime.handle())?;
-    let patience_ms = args.patience.ms();
-    let settings = client::Settings {
-        dial: connect::dial(&server, Trust::Pin(pin), identity, !one),
-        dialer: None,
-        intent: Intent { id: id.clone(), claim: false, code: None, attach: None, patience_ms },
-        trust_remote: false,
-    };
-    let server = server.to_string();
-    let mut ledger = Ledger::new(args, headers, one, &server, talk);
-    let result = runtime.block_on(converse(settings, contents, &args.targets.0, &mut ledger));
-    ledger.clear();
-    match result {
-        Ok(()) => ledger.close(),
-        Err(error) => {
-            ledger.note_accepted();
-            Err(fail::client_failure(error, &server, id.as_str()))
-        }
-    }
-}
-
-/// What is to be sent, as it is read.
-type Contents = mpsc::Receiver<Result<Cut>>;
-
-/// Reads one message before the server is called, since an input may take its time; a stream of
-/// them is read beside the conversation, on its own thread, since reading blocks.
-fn contents(input: Input, talk: Talk, runtime: &Handle) -> Result<Contents> {
-    let (sender, contents) = mpsc::channel(QUEUE_MAX);
-    match input.framing() {
-        Framing::Whole => {
-            let content = input.whole(talk)?;
-            sender.try_send(Ok(Cut::Body(content))).context("an empty queue takes one")?;
-        }
-        Framing::Until(end) => {
-            let runtime = runtime.clone();
-            std::thread::spawn(move || {
-                let take = |cut| sender.blocking_send(Ok(cut)).is_ok();
-                if let Err(error) = input.pieces(end, talk, &runtime, take) {
-                    // Whoever would hear of it has ended.
-                    let _ = sender.blocking_send(Err(error));
-                }
-            });
-        }
-    }
-    Ok(contents)
-}
-
-async fn converse(
-    settings: client::Settings,
-    contents: Contents,
-    targets: &[Target],
-    ledger: &mut Ledger<'_>,
-) -> Result<(), ClientError> {
-    let (commands, receiver) = mpsc::channel(QUEUE_MAX);
-    let (sender, events) = mpsc::channel(QUEUE_MAX);
-    let (contents, commands) = (Some(contents), Some(commands));
-    let mut user = User { contents, targets, next: VecDeque::new(), commands, events, ledger };
-    let result = tokio::select! {
-        result = client::run(settings, receiver, sender) => result,
-        () = user.run() => Err(ClientError::NoAnswer),
-    };
-    while let Ok(batch) = user.events.try_recv() {
-        batch.iter().for_each(|event| user.ledger.told(event));
-    }
-    result.map(drop)
-}
-
-/// The client's user: gives it drafts, the parts of long ones, and hears what became of them.
-struct User<'a, 'b> {
-    /// `None` at their end.
-    contents: Option<Contents>,
-    targets: &'a [Target],
-    /// Of the content that was read last: for the client, when it has room.
-    next: VecDeque<Draft>,
-    /// `None` once nothing more is to be said.
-    commands: Option<mpsc::Sender<Command>>,
-    events: mpsc::Receiver<Vec<Event>>,
-    ledger: &'a mut Ledger<'b>,
-}
-
-impl User<'_, '_> {
-    /// Goes on as long as it is let.
-    async fn run(&mut self) {
-        loop {
-            if self.contents.is_none() && self.next.is_empty() && self.ledger.is_answered() {
-                // The client ends with its commands.
-                self.commands = None;
-            }
-            let is_given = !self.next.is_empty();
-            tokio::select! {
-                biased;
-                Some(batch) = self.events.recv() => self.told(batch).await,
-                true = has_place(self.commands.as_ref()), if is_given => self.give(),
-                cut = next(self.contents.as_mut()), if !is_given => match cut {
-                    Some(cut) => self.next = self.ledger.drafts(cut, self.targets),
-                    None => self.contents = None,
-                },
-                else => std::future::pending().await,
-            }
-        }
-    }
-
-    fn give(&mut self) {
-        if let (Some(draft), Some(commands)) = (self.next.pop_front(), &self.commands) {
-            // There is a place. A client that has ended says so itself.
-            let _ = commands.try_send(Command::Send(vec![draft]));
-        }
-    }
-
-    async fn told(&mut self, batch: Vec<Event>) {
-        for event in batch {
-            let Event::PartWanted { id, index } = event else {
-                self.ledger.told(&event);
-                continue;
-            };
-            let body = self.part(id, index).await;
-            if let Some(commands) = &self.commands {
-                // As for `give`.
-                let _ = commands.send(Command::Part { id, index, body }).await;
-            }
-        }
-    }
-
-    /// A part that the client wants; empty, which says that there is none, if it cannot be read.
-    /// Each is answered, also one of a message that has its answer.
-    async fn part(&mut self, id: MsgId, index: u64) -> Body {
-        let Some(content) = self.ledger.part(id, index) else { return Body::default() };
-        // A file may be slow.
-        let read = tokio::task::spawn_blocking(move || content.part(index)).await;
-        read.map_err(io::Error::other).flatten().unwrap_or_else(|error| {
-            self.ledger.unreadable(id, error);
-            Body::default()
+impl SendArgs {
+    fn input(&self) -> Result<Input> {
+        self.body.input(match (self.lines, self.null) {
+            (true, _) => Some(b'\n'),
+            (_, true) => Some(0),
+            _ => None,
         })
     }
-}
 
-/// Whether a command can be given, as soon as that is so.
-async fn has_place(commands: Option<&mpsc::Sender<Command>>) -> bool {
-    match commands {
-        Some(commands) => commands.reserve().await.is_ok(),
-        None => false,
+    fn job(&self) -> Result<Job> {
+        let due_ms = self.due_ms()?;
+        if self.until > Until::Accepted && (self.volatile || due_ms.is_some()) {
+            let flag = if self.volatile { "--volatile" } else { "--at or --in" };
+            let what = format!("--until has nothing to wait for with {flag}");
+            return Err(Failure::new(Exit::Usage, what)
+                .hint("leave out one; --until accepted goes before what QMSG_UNTIL says")
+                .into());
+        }
+        Ok(Job {
+            key: self.key.clone(),
+            volatile: self.volatile,
+            due_ms,
+            until: self.until,
+            patience: self.timeout.unwrap_or(PATIENCE),
+            timeout: self.timeout,
+            show: if self.json { Show::Json } else { Show::Nothing },
+            ..Job::new(self.targets.0.clone(), self.headers.headers()?)
+        })
+    }
+
+    fn due_ms(&self) -> Result<Option<u64>> {
+        if let Some(after) = self.after {
+            let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+            return Ok(Some(clock::now_ms().saturating_add(after_ms)));
+        }
+        let Some(at) = self.at else { return Ok(None) };
+        let now = clock::here();
+        let due_ms = at.unix_ms(&now).ok_or_else(|| {
+            let now = now.strftime("%Y-%m-%d %H:%M:%S %Z");
+            Failure::new(Exit::Usage, "the time of --at is over")
+                .hint(format!("it is {now}; --at 07:00 is the next time that the clock shows this"))
+        })?;
+        Ok(Some(due_ms))
     }
 }
 
-/// Never, after the end.
-async fn next(contents: Option<&mut Contents>) -> Option<Result<Cut>> {
-    match contents {
-        Some(contents) => contents.recv().await,
-        None => std::future::pending().await,
+pub(super) fn run(args: &SendArgs, talk: Talk) -> Result<Exit> {
+    let (input, job) = (args.input()?, args.job()?);
+    if args.dry_run {
+        return dry::run(&job, input, &args.who, talk);
     }
+    carry_out(&job, input, &args.who, talk)
 }

@@ -42,7 +42,7 @@ fn any_bytes_come_out_as_they_went_in() {
         noise(65_537),
     ];
     for body in &bodies {
-        home.pipe(body, &["send", "bob"]).ok();
+        home.pipe(body, &["send", "bob", "--empty"]).ok();
     }
     for body in &bodies {
         let said = home.run(&["listen", "--raw", "-n", "1"]);

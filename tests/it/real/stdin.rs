@@ -22,18 +22,31 @@ fn arrived(home: &Home) -> Vec<String> {
 }
 
 #[test]
-fn a_pipe_a_file_and_dev_null_are_read_to_their_end() {
+fn a_pipe_and_a_file_are_read_to_their_end() {
     let (home, _server) = setup();
     home.pipe(b"from a pipe\n", &["send", "bob"]).ok();
     home.pipe(b"dash", &["send", "bob", "-"]).ok();
     home.shell("printf 'from a file' > f; qmsg send bob < f; qmsg send bob -f f").ok();
-    home.shell("qmsg send bob < /dev/null").ok();
-    home.shell("qmsg send bob <&-").ok();
-    assert_eq!(
-        arrived(&home),
-        ["from a pipe\n", "dash", "from a file", "from a file", "", ""],
-        "byte for byte, an empty stdin is an empty message"
-    );
+    assert_eq!(arrived(&home), ["from a pipe\n", "dash", "from a file", "from a file"]);
+}
+
+/// Mostly it is a command before the pipe that has failed.
+#[test]
+fn an_empty_message_has_to_be_meant() {
+    let (home, _server) = setup();
+    let accidents = ["< /dev/null", "<&-", "- < /dev/null", "-f /dev/null", "< /dev/null --id k"];
+    for end in accidents {
+        let said = home.shell(&format!("qmsg send bob {end}"));
+        said.code(65).says("is empty, so nothing was sent").says("hint: ").says("--empty");
+    }
+    home.shell(": > f; : | qmsg send bob").code(65).says("stdin is empty");
+    home.run(&["send", "bob", "-f", "f"]).code(65).says("f is empty");
+    assert!(arrived(&home).is_empty());
+    for meant in ["''", "'' < /dev/null", "--empty < /dev/null", "--empty <&-", "--empty -f f"] {
+        home.shell(&format!("qmsg send bob {meant}")).ok();
+    }
+    home.shell("echo full | qmsg send bob --empty").ok();
+    assert_eq!(arrived(&home), ["", "", "", "", "", "full\n"]);
 }
 
 #[test]

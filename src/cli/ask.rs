@@ -1,0 +1,70 @@
+//! `qmsg ask`.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+
+use super::fail::Exit;
+use super::headers::HeaderArgs;
+use super::job::{Job, PATIENCE, Show, Until};
+use super::render::Style;
+use super::send::{self, BodyArgs};
+use super::units::{self, Targets};
+use super::{Talk, Who, print};
+
+/// How long an answer may take, if nothing else is said.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Send a message and print the answer
+///
+/// Waits until the recipient has dealt with the message and prints what came back: the reply of a
+/// `qmsg listen --exec CMD --reply`, with a newline added where it ends in none. Exits 0 if the
+/// message was processed, also without a reply; 12 if it was refused for good, and says why; 10 or
+/// 11 if the time was up before it was delivered, or processed.
+///
+/// The message comes from TEXT or stdin, as with qmsg send.
+#[derive(Debug, Args)]
+pub(super) struct AskArgs {
+    /// Who is asked: an id, a @room, @all, or several of them separated by commas
+    #[arg(value_name = "TARGET[,TARGET…]", value_parser = units::targets)]
+    targets: Targets,
+    #[command(flatten)]
+    body: BodyArgs,
+    /// End after this many replies
+    ///
+    /// Without it, all recipients have to deal with the message. Who does so without a reply does
+    /// not count. The exit code is 13 if there were fewer replies than this.
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    #[command(flatten)]
+    headers: HeaderArgs,
+    #[command(flatten)]
+    who: Who,
+    /// Print a JSON object for each recipient, with the reply as body or body_b64
+    #[arg(long)]
+    json: bool,
+    /// Give up when the answer takes longer than this [default: 1m]
+    ///
+    /// Written like 500ms, 10s, 5m or 1h30m, and counted from when the server has accepted the
+    /// message. The server may be silent for as long before that; 10s if no time is given.
+    #[arg(long, value_name = "TIME", env = "QMSG_TIMEOUT", value_parser = units::duration)]
+    timeout: Option<Duration>,
+}
+
+pub(super) fn run(args: &AskArgs, talk: Talk) -> Result<Exit> {
+    let style = match args.json {
+        true => Style::Json,
+        false if print::is_terminal() => Style::Terminal { color: talk.color.is_on() },
+        false => Style::Lines,
+    };
+    let job = Job {
+        until: Until::Processed,
+        patience: args.timeout.unwrap_or(PATIENCE),
+        timeout: Some(args.timeout.unwrap_or(TIMEOUT)),
+        enough: args.count,
+        show: Show::Replies(style),
+        ..Job::new(args.targets.0.clone(), args.headers.headers()?)
+    };
+    send::carry_out(&job, args.body.input(None)?, &args.who, talk)
+}

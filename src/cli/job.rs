@@ -1,0 +1,99 @@
+//! What is to be sent, to whom, and what is wanted of it: the same for all commands that send.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::wire::{Headers, MsgId, MsgIds, PART_LEN_MAX, Target};
+
+use super::content::Content;
+use super::fail::{Exit, Failure};
+use super::ids;
+use super::render::Style;
+
+/// How long the server may be silent, if nothing else is said.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How far a message is to come before the command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(super) enum Until {
+    /// It is on the server's disk
+    Accepted,
+    /// A reader of each recipient has it
+    Delivered,
+    /// A reader of each recipient has dealt with it
+    Processed,
+}
+
+/// What is printed of what becomes of the messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Show {
+    Nothing,
+    /// A line for each. Nobody need read it.
+    Json,
+    /// What the recipients answer, which is what the command is for.
+    Replies(Style),
+}
+
+impl Show {
+    pub(super) fn is_json(self) -> bool {
+        matches!(self, Self::Json | Self::Replies(Style::Json))
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) targets: Vec<Target>,
+    pub(super) headers: Headers,
+    /// What the ids are made of, if not of chance.
+    pub(super) key: Option<String>,
+    pub(super) volatile: bool,
+    /// When the server is to send it, in milliseconds since 1970.
+    pub(super) due_ms: Option<u64>,
+    pub(super) until: Until,
+    /// How long the server may be silent before a message is accepted.
+    pub(super) patience: Duration,
+    /// How long a message that is accepted may take to come as far as it is to.
+    pub(super) timeout: Option<Duration>,
+    /// So many replies are enough.
+    pub(super) enough: Option<u64>,
+    pub(super) show: Show,
+}
+
+impl Job {
+    /// Messages that are to be accepted, and no more.
+    pub(super) fn new(targets: Vec<Target>, headers: Headers) -> Self {
+        Self {
+            targets,
+            headers,
+            key: None,
+            volatile: false,
+            due_ms: None,
+            until: Until::Accepted,
+            patience: PATIENCE,
+            timeout: None,
+            enough: None,
+            show: Show::Nothing,
+        }
+    }
+
+    /// The id of the message at this place of the input, 0 if it is all of it.
+    pub(super) fn id(&self, ids: &mut MsgIds, to: &Target, place: u64) -> MsgId {
+        match &self.key {
+            Some(key) => ids::keyed(key, to, place),
+            None => ids::fresh(ids),
+        }
+    }
+
+    /// Whether this can be sent, as far as is known without the server.
+    pub(super) fn check(&self, content: &Content) -> Result<(), Failure> {
+        if self.due_ms.is_none() || content.size() <= PART_LEN_MAX as u64 {
+            return Ok(());
+        }
+        let size = content.size();
+        let what = format!("a message of {size} bytes is too long to be kept for later");
+        Err(Failure::new(Exit::Data, what)
+            .hint(format!("{PART_LEN_MAX} bytes are the limit; a longer one can be sent now")))
+    }
+}

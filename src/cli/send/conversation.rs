@@ -1,0 +1,195 @@
+//! A conversation with the server in which messages are sent, and, if that is wanted, followed to
+//! their recipients.
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use crate::cli::fail::{self, Exit};
+use crate::cli::input::{Cut, Framing, Input};
+use crate::cli::job::{Job, Until};
+use crate::cli::profile::{self, Profile};
+use crate::cli::{Talk, Who, connect};
+use crate::client::{self, ClientError};
+use crate::logic::{Command, Draft, Event, Intent};
+use crate::quic::Trust;
+use crate::wire::{Body, MsgId};
+
+use super::ledger::Ledger;
+
+/// Commands and events on their way between the parts of a send.
+const QUEUE_MAX: usize = 1024;
+
+/// Sends what the input holds.
+pub(in crate::cli) fn carry_out(job: &Job, input: Input, who: &Who, talk: Talk) -> Result<Exit> {
+    let one = input.framing().is_one();
+    let Profile { id, identity, server, pin } = profile::choose(who)?;
+    let runtime = connect::runtime()?;
+    let contents = contents(input, talk, runtime.handle())?;
+    let patience_ms = Some(job.patience.as_millis() as u64);
+    // Who waits for others has to hear that the server has gone.
+    let lasting = !one || job.until > Until::Accepted;
+    let settings = client::Settings {
+        dial: connect::dial(&server, Trust::Pin(pin), identity, lasting),
+        dialer: None,
+        intent: Intent { id: id.clone(), claim: false, code: None, attach: None, patience_ms },
+        trust_remote: false,
+    };
+    let server = server.to_string();
+    let mut ledger = Ledger::new(job, one, &id, &server, talk);
+    let result = runtime.block_on(converse(settings, contents, &mut ledger));
+    ledger.clear();
+    match result {
+        Ok(()) => ledger.close(),
+        Err(error) => {
+            ledger.note_accepted();
+            Err(fail::client_failure(error, &server, id.as_str()))
+        }
+    }
+}
+
+/// What is to be sent, as it is read.
+type Contents = mpsc::Receiver<Result<Cut>>;
+
+/// Reads one message before the server is called, since an input may take its time; a stream of
+/// them is read beside the conversation, on its own thread, since reading blocks.
+fn contents(input: Input, talk: Talk, runtime: &Handle) -> Result<Contents> {
+    let (sender, contents) = mpsc::channel(QUEUE_MAX);
+    match input.framing() {
+        Framing::Whole { .. } => {
+            let content = input.whole(talk)?;
+            sender.try_send(Ok(Cut::Body(content))).context("an empty queue takes one")?;
+        }
+        Framing::Until(end) => {
+            let runtime = runtime.clone();
+            std::thread::spawn(move || {
+                let take = |cut| sender.blocking_send(Ok(cut)).is_ok();
+                if let Err(error) = input.pieces(end, talk, &runtime, take) {
+                    // Whoever would hear of it has ended.
+                    let _ = sender.blocking_send(Err(error));
+                }
+            });
+        }
+    }
+    Ok(contents)
+}
+
+async fn converse(
+    settings: client::Settings,
+    contents: Contents,
+    ledger: &mut Ledger<'_>,
+) -> Result<(), ClientError> {
+    let (commands, receiver) = mpsc::channel(QUEUE_MAX);
+    let (sender, events) = mpsc::channel(QUEUE_MAX);
+    let (contents, commands) = (Some(contents), Some(commands));
+    let mut user = User { contents, next: VecDeque::new(), commands, events, ledger };
+    let result = tokio::select! {
+        result = client::run(settings, receiver, sender) => result,
+        () = user.run() => Err(ClientError::NoAnswer),
+    };
+    while let Ok(batch) = user.events.try_recv() {
+        batch.iter().for_each(|event| user.ledger.told(event));
+    }
+    result.map(drop)
+}
+
+/// The client's user: gives it drafts and the parts of long ones, hears what became of them, and
+/// follows them as far as is wanted.
+struct User<'a, 'b> {
+    /// `None` at their end.
+    contents: Option<Contents>,
+    /// Of the content that was read last: for the client, when it has room.
+    next: VecDeque<Draft>,
+    /// `None` once nothing more is to be said.
+    commands: Option<mpsc::Sender<Command>>,
+    events: mpsc::Receiver<Vec<Event>>,
+    ledger: &'a mut Ledger<'b>,
+}
+
+impl User<'_, '_> {
+    /// Goes on as long as it is let.
+    async fn run(&mut self) {
+        loop {
+            if self.contents.is_none() && self.next.is_empty() && self.ledger.is_done() {
+                // The client ends with its commands.
+                self.commands = None;
+            }
+            let is_given = !self.next.is_empty() || self.ledger.has_command();
+            let has_room = self.next.is_empty() && self.ledger.has_room();
+            tokio::select! {
+                biased;
+                Some(batch) = self.events.recv() => self.told(batch).await,
+                () = until(self.ledger.deadline()) => self.ledger.tick(),
+                true = has_place(self.commands.as_ref()), if is_given => self.give(),
+                cut = next(self.contents.as_mut()), if has_room => match cut {
+                    Some(cut) => self.next = self.ledger.drafts(cut),
+                    None => self.contents = None,
+                },
+            }
+        }
+    }
+
+    /// What was accepted goes before what is still to be sent.
+    fn give(&mut self) {
+        let send = || self.next.pop_front().map(|draft| Command::Send(vec![draft]));
+        if let Some(command) = self.ledger.command().or_else(send)
+            && let Some(commands) = &self.commands
+        {
+            // There is a place. A client that has ended says so itself.
+            let _ = commands.try_send(command);
+        }
+    }
+
+    async fn told(&mut self, batch: Vec<Event>) {
+        for event in batch {
+            let Event::PartWanted { id, index } = event else {
+                self.ledger.told(&event);
+                continue;
+            };
+            let body = self.part(id, index).await;
+            if let Some(commands) = &self.commands {
+                // As for `give`.
+                let _ = commands.send(Command::Part { id, index, body }).await;
+            }
+        }
+    }
+
+    /// A part that the client wants; empty, which says that there is none, if it cannot be read.
+    /// Each is answered, also one of a message that has its answer.
+    async fn part(&mut self, id: MsgId, index: u64) -> Body {
+        let Some(content) = self.ledger.part(id, index) else { return Body::default() };
+        // A file may be slow.
+        let read = tokio::task::spawn_blocking(move || content.part(index)).await;
+        read.map_err(io::Error::other).flatten().unwrap_or_else(|error| {
+            self.ledger.unreadable(id, error);
+            Body::default()
+        })
+    }
+}
+
+/// Whether a command can be given, as soon as that is so.
+async fn has_place(commands: Option<&mpsc::Sender<Command>>) -> bool {
+    match commands {
+        Some(commands) => commands.reserve().await.is_ok(),
+        None => false,
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Never, after the end.
+async fn next(contents: Option<&mut Contents>) -> Option<Result<Cut>> {
+    match contents {
+        Some(contents) => contents.recv().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,150 @@
+//! Messages that were accepted, followed to their recipients: what is printed of it, and how it
+//! went in the end.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::cli::fail::{self, Exit, Failure};
+use crate::cli::job::{Job, Show};
+use crate::cli::render::Style;
+use crate::cli::{Talk, clock, print};
+use crate::logic::{Command, Event};
+use crate::wire::{MsgId, UserId};
+
+use super::levels::Levels;
+use super::news::{About, News};
+
+/// Recipients that are told of one by one.
+const TOLD_MAX: u64 = 10;
+
+pub(super) struct Following<'a> {
+    job: &'a Job,
+    sender: &'a UserId,
+    levels: Levels,
+    /// The levels' time is counted from then.
+    start: Instant,
+    /// Recipients it has not come to as far as was wanted, and what of the first.
+    missed: u64,
+    first: Option<Failure>,
+    /// A reply that could not be printed.
+    unprinted: Option<anyhow::Error>,
+}
+
+impl<'a> Following<'a> {
+    pub(super) fn new(job: &'a Job, sender: &'a UserId) -> Self {
+        let timeout_ms = job.timeout.map(|timeout| timeout.as_millis() as u64);
+        Self {
+            job,
+            sender,
+            levels: Levels::new(job.until, timeout_ms, job.enough),
+            start: clock::moment(),
+            missed: 0,
+            first: None,
+            unprinted: None,
+        }
+    }
+
+    pub(super) fn accepted(&mut self, id: MsgId, about: About) {
+        tracing::info!(%id, to = %about.to, "accepted, and followed from here");
+        self.levels.accepted(id, about, self.now_ms());
+    }
+
+    /// What is to be said about what became of messages.
+    pub(super) fn told(&mut self, event: &Event) -> Vec<String> {
+        let mut out = Vec::new();
+        match event {
+            Event::Stands { id, standings, complete } => {
+                self.levels.stands(*id, standings, *complete, &mut out);
+            }
+            Event::NotThere { id } => self.levels.not_there(*id, &mut out),
+            _ => {}
+        }
+        self.notes(&out)
+    }
+
+    /// Time has passed.
+    pub(super) fn tick(&mut self) -> Vec<String> {
+        let mut out = Vec::new();
+        self.levels.tick(self.now_ms(), &mut out);
+        self.notes(&out)
+    }
+
+    /// When `tick` is due.
+    pub(super) fn deadline(&mut self) -> Option<Instant> {
+        self.start.checked_add(Duration::from_millis(self.levels.deadline()?))
+    }
+
+    pub(super) fn command(&mut self) -> Option<Command> {
+        self.levels.command()
+    }
+
+    pub(super) fn has_command(&self) -> bool {
+        self.levels.has_command()
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.levels.has_room()
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.levels.is_done()
+    }
+
+    fn now_ms(&self) -> u64 {
+        clock::since(self.start).as_millis() as u64
+    }
+
+    fn notes(&mut self, out: &[News]) -> Vec<String> {
+        out.iter().flat_map(|news| self.news(news)).collect()
+    }
+
+    fn news(&mut self, news: &News) -> Vec<String> {
+        let printed = match self.job.show {
+            Show::Nothing => Ok(()),
+            Show::Json | Show::Replies(Style::Json) => print::object(&news.fields()),
+            Show::Replies(style) => {
+                news.reply(self.sender).map_or(Ok(()), |reply| print::reply(style, reply))
+            }
+        };
+        if let (Err(error), Show::Replies(_)) = (printed, self.job.show) {
+            self.unprinted.get_or_insert(error);
+        }
+        let Some(failure) = news.failure() else { return Vec::new() };
+        self.missed += 1;
+        let mut notes = Vec::new();
+        if (2..=TOLD_MAX).contains(&self.missed) {
+            // The first was not told yet: it might have been all there is to tell.
+            let first = self.first.as_ref().filter(|_| self.missed == 2);
+            notes.extend(first.map(Failure::to_string));
+            notes.push(failure.to_string());
+        }
+        self.first.get_or_insert(failure);
+        notes
+    }
+
+    /// Nothing is waited for any more: how did it go?
+    pub(super) fn close(self, talk: Talk) -> Result<Exit> {
+        if let Some(error) = self.unprinted {
+            return Err(error);
+        }
+        let (exit, (missed, all)) = (self.levels.exit(), self.levels.missed());
+        match self.first {
+            _ if exit == Exit::Success => {
+                if all == 0 {
+                    fail::note(talk, "there is nobody whom the message goes to");
+                }
+                Ok(exit)
+            }
+            Some(failure) if all == 1 => Err(failure.into()),
+            Some(_) => {
+                let what = format!("{missed} of {all} recipients were not reached as was wanted");
+                let hint = "--json tells who, and how far it has come";
+                Err(Failure::new(exit, what).hint(hint).into())
+            }
+            None => Err(Failure::new(exit, "there are not as many replies as were wanted")
+                .hint("whoever has dealt with a message need not have answered it")
+                .into()),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What is said about a message beside its body, and what is found out before it is sent.
+
+use serde_json::{Value, json};
+
+use super::kit::{Home, Server};
+
+fn setup() -> (Home, Server) {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    home.join(&server, &["bob"]);
+    (home, server)
+}
+
+/// The lines of a `--json`.
+fn objects(lines: &str) -> Vec<Value> {
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn headers_arrive_with_the_message() {
+    let (home, _server) = setup();
+    let flags = [
+        "--title",
+        "Disk: 91 %",
+        "-p",
+        "high",
+        "--tags",
+        "disk, prod",
+        "--type",
+        "text/plain",
+        "--ttl",
+        "1h",
+        "--thread",
+        "t1",
+        "-H",
+        "X-Host: db-01",
+    ];
+    home.run(&[&["send", "bob", "full"][..], &flags].concat()).ok();
+    home.pipe(b"a\nb\n", &["send", "-l", "bob", "-H", "X-Host: db-02"]).ok();
+    let heard = objects(&home.run(&["listen", "--poll", "--json"]).ok());
+    let wanted = json!({
+        "title": "Disk: 91 %",
+        "priority": "4",
+        "tags": "disk,prod",
+        "type": "text/plain",
+        "ttl": "3600",
+        "thread": "t1",
+        "x-host": "db-01",
+    });
+    let others = json!({"x-host": "db-02"});
+    let headers: Vec<&Value> = heard.iter().map(|message| &message["headers"]).collect();
+    assert_eq!(headers, [&wanted, &others, &others]);
+}
+
+#[test]
+fn a_header_that_is_none_is_wrong_usage_and_nothing_is_sent() {
+    let (home, _server) = setup();
+    let cases: [(&[&str], &str); 8] = [
+        (&["-H", "no colon"], "write it like 'Name: value'"),
+        (&["-H", "two words: x"], "is no name of a header"),
+        (&["-H", "x: a\u{7}b"], "a newline or another control character"),
+        (&["--title", "a", "-H", "TITLE: b"], "title is given twice"),
+        (&["-p", "urgent"], "it is one of min, low, default, high, max, or 1 to 5"),
+        (&["--ttl", "0"], "--ttl takes a time of a second or more"),
+        (&["--type", "json"], "text/markdown or application/json"),
+        (&["--id", ""], "a value is required for '--id <KEY>'"),
+    ];
+    for (flags, says) in cases {
+        for verb in ["send", "ask"] {
+            if (verb, flags[0]) == ("ask", "--id") {
+                continue;
+            }
+            home.run(&[&[verb, "bob", "x"], flags].concat()).code(2).says(says);
+        }
+    }
+    let long = format!("x: {}", "y".repeat(9000));
+    home.run(&["send", "bob", "x", "-H", &long]).code(2).says("8192 bytes in all");
+    assert_eq!(home.run(&["listen", "--poll"]).ok(), "");
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_sent_and_asks_nobody() {
+    let (home, server) = setup();
+    let address = server.address.clone();
+    server.kill();
+    let flags = ["--title", "t", "--dry-run", "-s", &address];
+    let said = home.run(&[&["send", "bob,@ops", "four"][..], &flags].concat()).ok();
+    assert_eq!(said, "4 bytes to bob, title: t\n4 bytes to @ops, title: t\n");
+    let more = ["--json", "--id", "k", "--in", "1h"];
+    let said = home.run(&[&["send", "bob", "four"][..], &flags, &more].concat()).ok();
+    let told = &objects(&said)[0];
+    assert_eq!(told["headers"], json!({"title": "t"}));
+    assert_eq!(
+        (&told["size"], &told["to"], &told["number"]),
+        (&json!(4), &json!("bob"), &json!(1))
+    );
+    assert_eq!(told["state"], "dry-run");
+    assert!(told["due"].as_str().unwrap().ends_with('Z'), "{told}");
+    let again = home.run(&[&["send", "bob", "other"][..], &flags, &more].concat()).ok();
+    assert_eq!(told["id"], objects(&again)[0]["id"], "the same key, the same id");
+    let lines = home.pipe(b"a\nbc\n", &["send", "-l", "bob", "--dry-run"]).ok();
+    assert_eq!(lines, "1 bytes to bob\n2 bytes to bob\n");
+}
+
+#[test]
+fn a_dry_run_fails_as_the_send_would() {
+    let (home, _server) = setup();
+    home.run(&["send", "bob", "-f", "missing", "--dry-run"])
+        .code(65)
+        .says("missing cannot be read");
+    home.run(&["send", "bob", "--dry-run"]).code(65).says("stdin is empty");
+    home.run(&["send", "bob", "x", "--as", "carol", "--dry-run"]).code(78);
+    let long = vec![b'x'; 70_000];
+    let said = home.pipe(&long, &["send", "bob", "--in", "1h", "--dry-run"]);
+    said.code(65).says("70000 bytes is too long to be kept for later").says("65536 bytes");
+    let lines = [b"a\n", &long[..], b"\nb\n"].concat();
+    let said = home.pipe(&lines, &["send", "-l", "bob", "--in", "1h", "--dry-run"]);
+    said.code(13).says("message 2: ").says("1 of 3 messages cannot be sent");
+    assert_eq!(String::from_utf8(said.stdout).unwrap().lines().count(), 2);
+    assert_eq!(home.run(&["listen", "--poll"]).ok(), "");
+}
+
+#[test]
+fn a_time_that_is_over_or_none_is_wrong_usage() {
+    let (home, _server) = setup();
+    let cases: [(&[&str], &str); 7] = [
+        (&["--at", "2020-01-01 07:00"], "the time of --at is over"),
+        (&["--at", "2020-01-01T07:00:00Z"], "hint: it is 20"),
+        (&["--at", "tomorrow"], "write it like 07:00"),
+        (&["--in", "soon"], "write it like 500ms"),
+        (&["--in", "1h", "--volatile"], "cannot be used with"),
+        (&["--in", "1h", "--at", "07:00"], "cannot be used with"),
+        (&["--in", "1h", "--until", "processed"], "nothing to wait for with --at or --in"),
+    ];
+    for (flags, says) in cases {
+        home.run(&[&["send", "bob", "x"], flags].concat()).code(2).says(says);
+    }
+    home.run(&["send", "bob", "x", "--volatile", "--until", "delivered"])
+        .code(2)
+        .says("--volatile");
+    assert_eq!(home.run(&["listen", "--poll"]).ok(), "");
+}
