@@ -13,6 +13,7 @@ mod input;
 mod invite;
 mod job;
 mod join;
+mod json;
 mod later;
 mod listen;
 mod mail;

@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde_json::Value;
 
-use super::render::{Letter, Style, json, render};
+use super::json::json;
+use super::render::{Letter, Style, render};
 
 /// What is written at a time.
 const BUFFER_LEN: usize = 64 << 10;
@@ -41,16 +42,15 @@ pub(super) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// Prints letters and sees them off.
-pub(super) fn letters(style: Style, letters: &[Letter]) -> io::Result<()> {
-    let mut out = BufWriter::with_capacity(BUFFER_LEN, io::stdout().lock());
-    letters.iter().try_for_each(|letter| render(style, letter, &mut out))?;
-    out.flush()
+/// Where letters are written to. They have left when it is flushed.
+pub(super) fn out() -> impl Write {
+    BufWriter::with_capacity(BUFFER_LEN, io::stdout().lock())
 }
 
 /// Prints an answer to a message.
-pub(super) fn reply(style: Style, reply: Letter) -> Result<()> {
-    written(letters(style, &[reply]))
+pub(super) fn reply(style: Style, reply: &Letter) -> Result<()> {
+    let mut out = out();
+    written(render(style, reply, &mut out).and_then(|()| out.flush()))
 }
 
 /// Prints a line of data. A reader that has gone is no error.

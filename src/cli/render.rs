@@ -1,23 +1,18 @@
 //! How a message looks when it is printed. Its body is rendered in pieces, so a long one needs no
 //! more memory than a short one.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::ops::Range;
 
 use bytes::Bytes;
-use data_encoding::BASE64;
-use serde_json::{Map, Value};
 
 use crate::wire::{Message, Seq, Target};
 
-use super::clock;
 use super::content::Content;
+use super::{clock, json};
 
 /// What is rendered at a time.
-const PIECE_LEN: usize = 48 << 10;
-/// Base64 makes four characters of three bytes, so it can be cut between these.
-const _: () = assert!(PIECE_LEN.is_multiple_of(3));
+pub(super) const PIECE_LEN: usize = 48 << 10;
 
 /// How messages are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +41,10 @@ pub(super) struct Letter {
 pub(super) fn render(style: Style, letter: &Letter, out: &mut impl Write) -> io::Result<()> {
     match style {
         Style::Terminal { color } => return for_people(letter, color, out),
-        Style::Json => return object(letter, out),
+        Style::Json => {
+            json::object(letter, None).try_for_each(|piece| out.write_all(&piece?))?;
+            return out.write_all(b"\n");
+        }
         Style::Raw | Style::Lines | Style::Null => copy(letter, out)?,
     }
     match style {
@@ -57,11 +55,22 @@ pub(super) fn render(style: Style, letter: &Letter, out: &mut impl Write) -> io:
 }
 
 impl Letter {
+    /// Whether it was passed on without being stored.
+    pub(super) fn is_volatile(&self) -> bool {
+        self.seq == 0
+    }
+
+    /// What its sender said about it, by a name in lower case.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        header(&self.message, name)
+    }
+
     fn pieces(&self, range: Range<u64>) -> impl Iterator<Item = io::Result<Bytes>> {
         self.content.pieces(range, PIECE_LEN)
     }
 
-    fn whole(&self) -> impl Iterator<Item = io::Result<Bytes>> {
+    /// All of the body.
+    pub(super) fn whole(&self) -> impl Iterator<Item = io::Result<Bytes>> {
         self.pieces(0..self.content.size())
     }
 
@@ -69,6 +78,11 @@ impl Letter {
         let last = self.content.read(self.content.size().saturating_sub(1), 1)?;
         Ok(&last[..] == b"\n")
     }
+}
+
+/// What a message's sender said about it, by a name in lower case.
+pub(super) fn header<'a>(message: &'a Message, name: &str) -> Option<&'a str> {
+    message.headers.iter().find(|(of, _)| *of == name).map(|(_, value)| value)
 }
 
 fn copy(letter: &Letter, out: &mut impl Write) -> io::Result<()> {
@@ -112,71 +126,8 @@ pub(super) fn visible(text: &str) -> String {
     text.chars().map(picture).collect()
 }
 
-/// An object on a line, its fields in alphabetical order, so the body comes first.
-fn object(letter: &Letter, out: &mut impl Write) -> io::Result<()> {
-    if is_text(letter.whole())? {
-        out.write_all(b"{\"body\":\"")?;
-        for text in characters(letter.whole()) {
-            let quoted = json(&Value::from(String::from_utf8_lossy(&text?)));
-            out.write_all(&quoted.as_bytes()[1..quoted.len() - 1])?;
-        }
-    } else {
-        out.write_all(b"{\"body_b64\":\"")?;
-        for bytes in letter.whole() {
-            out.write_all(BASE64.encode(&bytes?).as_bytes())?;
-        }
-    }
-    let others = json(&Value::Object(fields(letter)));
-    writeln!(out, "\",{}", &others[1..])
-}
-
-/// The documented fields of `--json`, without the body.
-fn fields(letter: &Letter) -> Map<String, Value> {
-    let Letter { seq, message, .. } = letter;
-    let mut object = Map::new();
-    let mut put = |name: &str, value: Value| object.insert(name.to_owned(), value);
-    put("id", message.id.to_string().into());
-    // Not in the store, so without a place there.
-    put("seq", if *seq == 0 { Value::Null } else { (*seq).into() });
-    put("time", clock::rfc3339(message.time_ms).into());
-    put("from", message.from.to_string().into());
-    put("to", message.to.to_string().into());
-    if let Target::Room(room) = &message.to {
-        put("room", room.to_string().into());
-    }
-    let headers = message.headers.iter().map(|(name, value)| (name.to_owned(), value.into()));
-    put("headers", Value::Object(headers.collect()));
-    put("size", letter.content.size().into());
-    object
-}
-
-/// JSON on one line, without a byte that a terminal would act on: JSON itself leaves DEL and the
-/// C1 controls as they are.
-pub(super) fn json(value: &Value) -> String {
-    let mut text = String::new();
-    for c in value.to_string().chars() {
-        if c.is_control() {
-            // Writing to a string does not fail.
-            let _ = write!(text, "\\u{:04x}", u32::from(c));
-        } else {
-            text.push(c);
-        }
-    }
-    text
-}
-
-/// Whether it is valid UTF-8.
-fn is_text(pieces: impl Iterator<Item = io::Result<Bytes>>) -> io::Result<bool> {
-    for bytes in characters(pieces) {
-        if str::from_utf8(&bytes?).is_err() {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
 /// The same bytes, cut so that no piece ends within a character.
-fn characters(
+pub(super) fn characters(
     pieces: impl Iterator<Item = io::Result<Bytes>>,
 ) -> impl Iterator<Item = io::Result<Vec<u8>>> {
     let mut begun = Vec::new();
@@ -202,7 +153,7 @@ fn begun_len(bytes: &[u8]) -> usize {
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-mod tests {
+pub(super) mod tests {
     use std::fmt::Write as _;
     use std::io;
 
@@ -211,19 +162,25 @@ mod tests {
     use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_assert_eq, proptest};
     use serde_json::Value;
 
-    use super::{Letter, PIECE_LEN, Style, characters, has_lines, is_text, json, render, visible};
+    use super::{Letter, PIECE_LEN, Style, characters, has_lines, render, visible};
     use crate::cli::clock;
     use crate::cli::content::{Content, Spool};
-    use crate::wire::{Body, Headers, Message, MsgId, Target, UserId};
+    use crate::cli::json::json;
+    use crate::wire::{Body, Headers, Message, MsgId};
 
-    fn letter(content: Content) -> Letter {
-        let user = |id: &str| -> UserId { id.parse().unwrap_or_else(|why| panic!("{why}")) };
+    /// A letter from alice with a short body.
+    pub(in crate::cli) fn letter(to: &str, headers: &[(&str, &str)], body: &[u8]) -> Letter {
+        letter_of(to, headers, Content::Memory(Bytes::copy_from_slice(body)))
+    }
+
+    fn letter_of(to: &str, headers: &[(&str, &str)], content: Content) -> Letter {
+        let pairs = headers.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         let message = Message {
             id: MsgId::new(1_700_000_000_000, [7; 10]),
-            from: user("alice"),
-            to: Target::User(user("bob")),
+            from: "alice".parse().unwrap(),
+            to: to.parse().unwrap(),
             time_ms: 1_700_000_000_123,
-            headers: Headers::default(),
+            headers: Headers::new(pairs.collect()).unwrap(),
             size: content.size(),
             body: Body::default(),
         };
@@ -232,7 +189,7 @@ mod tests {
 
     fn rendered(style: Style, content: Content) -> Vec<u8> {
         let mut out = Vec::new();
-        render(style, &letter(content), &mut out).unwrap();
+        render(style, &letter_of("bob", &[], content), &mut out).unwrap();
         out
     }
 
@@ -284,22 +241,6 @@ mod tests {
     }
 
     #[test]
-    fn json_is_lossless() {
-        let text = String::from_utf8(short(Style::Json, b"a\"\x1b\x7f\xc2\x9b")).unwrap();
-        assert!(!text.trim_end().chars().any(char::is_control), "{text}");
-        assert_eq!(
-            text,
-            "{\"body\":\"a\\\"\\u001b\\u007f\\u009b\",\"from\":\"alice\",\"headers\":{},\
-             \"id\":\"018bcfe5-6800-7707-8707-070707070707\",\"seq\":5,\"size\":6,\
-             \"time\":\"2023-11-14T22:13:20.123Z\",\"to\":\"bob\"}\n"
-        );
-        let value: Value = serde_json::from_slice(&short(Style::Json, b"\xff\0")).unwrap();
-        assert_eq!(value["body_b64"], "/wA=");
-        assert!(value.get("body").is_none());
-        assert_eq!(json(&"\u{85}".into()), "\"\\u0085\"");
-    }
-
-    #[test]
     fn a_terminal_gets_no_controls() {
         assert_eq!(visible("a\tb\x1b[2Jc\x07\r\n\x7f\u{9b}\u{202e}x"), "a\tb␛[2Jc␇␍\n␡��x");
         let text = short(Style::Terminal { color: false }, b"\x1b]0;x\x07\xff");
@@ -308,7 +249,7 @@ mod tests {
     }
 
     /// Bytes with much that matters where they are cut.
-    fn bodies() -> impl Strategy<Value = Vec<u8>> {
+    pub(in crate::cli) fn bodies() -> impl Strategy<Value = Vec<u8>> {
         let bit = prop::sample::select(vec![
             &b"a"[..],
             b"\n",
@@ -329,7 +270,7 @@ mod tests {
         ])
     }
 
-    fn cut(body: &[u8], lengths: &[usize]) -> Vec<io::Result<Bytes>> {
+    pub(in crate::cli) fn cut(body: &[u8], lengths: &[usize]) -> Vec<io::Result<Bytes>> {
         let (mut pieces, mut rest) = (vec![], body);
         for length in lengths.iter().cycle() {
             let (piece, more) = rest.split_at(rest.len().min(*length));
@@ -351,7 +292,6 @@ mod tests {
             lengths in prop::collection::vec(1..6_usize, 1..6),
         ) {
             let pieces = || cut(&body, &lengths).into_iter();
-            prop_assert_eq!(is_text(pieces()).unwrap(), str::from_utf8(&body).is_ok());
             prop_assert_eq!(has_lines(pieces()).unwrap(), body.contains(&b'\n'));
             let lossy: String = characters(pieces())
                 .map(|text| String::from_utf8_lossy(&text.unwrap()).into_owned())

@@ -104,7 +104,7 @@ impl<'a> Following<'a> {
             Show::Nothing => Ok(()),
             Show::Json | Show::Replies(Style::Json) => print::object(&news.fields()),
             Show::Replies(style) => {
-                news.reply(self.sender).map_or(Ok(()), |reply| print::reply(style, reply))
+                news.reply(self.sender).map_or(Ok(()), |reply| print::reply(style, &reply))
             }
         };
         if let (Err(error), Show::Replies(_)) = (printed, self.job.show) {

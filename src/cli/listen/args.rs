@@ -1,0 +1,345 @@
+//! The flags of `listen`, and what they ask for together.
+
+use std::ffi::OsString;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{ArgGroup, Args};
+
+use crate::cli::fail::{Exit, Failure};
+use crate::cli::render::Style;
+use crate::cli::{Talk, Who, clock, print, units};
+use crate::logic::Window;
+use crate::wire::{MsgId, Start};
+
+use super::exec::Handler;
+use super::filter::Filter;
+use super::format::Format;
+use super::inbox::Wants;
+use super::printer::{Shape, Sink};
+use super::save::Shelf;
+use super::schedule::Policy;
+
+/// What may be on its way to this listener and not yet recorded as processed.
+const WINDOW: Window = Window::of(8_192, 4 << 20);
+/// In messages, where others are to get their part.
+const SHARED_MESSAGES: u32 = 16;
+
+/// Take messages as they arrive, and first those that are waiting
+///
+/// They are printed, or saved as files, or a command is run for each. A message counts as processed
+/// once it has been printed, or is on disk, or its command has succeeded. One that has not is
+/// offered again, to this listener or the next. On a terminal each message is shown with its time,
+/// sender and target; otherwise as its body, with a newline added where it ends in none. It goes on
+/// until it is ended, also through restarts of the server.
+///
+/// A message is printed when all of it has come; one that is longer than 1 MiB is in $TMPDIR until
+/// then.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("handler").args(["exec", "shell"]))]
+#[command(group = ArgGroup::new("drawer").args(["dead", "requeue", "drop"]).conflicts_with_all([
+    "count", "poll", "new", "since", "share", "from", "room", "priority", "title", "raw", "null",
+    "format", "save_dir", "handler",
+]))]
+pub(in crate::cli) struct ListenArgs {
+    #[command(flatten)]
+    pub(super) who: Who,
+    /// End after this many messages
+    ///
+    /// With a handler: once so many are dealt with, each processed or refused for good.
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) count: Option<u64>,
+    /// End after this time
+    ///
+    /// Written like 500ms, 10s, 5m or 1h30m. The exit code is 124 if --count was given and not
+    /// reached, otherwise 0; it is 69 if the server could not be reached at all.
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    pub(super) timeout: Option<Duration>,
+    /// End once everything that was waiting has been printed, or dealt with
+    #[arg(long)]
+    pub(super) poll: bool,
+    /// Begin with what is sent from now on; what waits stays where it is
+    #[arg(long, conflicts_with_all = ["poll", "since"])]
+    new: bool,
+    /// Begin with what was sent since then, also if it is processed already
+    ///
+    /// A time like 10m or 24h, the id of a message to begin behind, or all. What was processed
+    /// stays so and is only shown again, for as long as the server keeps it.
+    #[arg(long, value_name = "TIME|ID|all")]
+    since: Option<Since>,
+    /// Split the messages with the other listeners of this id that say so
+    ///
+    /// Each message goes to one of them, and to another one when that one ends without having dealt
+    /// with it.
+    #[arg(long)]
+    share: bool,
+    #[command(flatten)]
+    filter: Filter,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    exec: ExecArgs,
+    #[command(flatten)]
+    pub(super) drawer: DrawerArgs,
+}
+
+/// How messages are printed.
+#[derive(Debug, Args)]
+struct OutputArgs {
+    /// Print a JSON object for each message
+    #[arg(long, conflicts_with_all = ["raw", "null", "format"])]
+    json: bool,
+    /// Print bodies byte for byte, with nothing added
+    ///
+    /// Refused on a terminal, since a body may hold what a terminal takes for commands. With
+    /// --format: no newline behind it.
+    #[arg(long, conflicts_with = "null")]
+    raw: bool,
+    /// Print bodies byte for byte, each followed by a NUL
+    ///
+    /// Refused on a terminal, as --raw is. With --format: a NUL behind it instead of a newline.
+    #[arg(short = '0', long)]
+    null: bool,
+    /// Print each message like this, and a newline
+    ///
+    /// %p body, %x %X body in hexadecimal, %l its length, %s sender, %t target, %g room, %m id,
+    /// %n seq, %I time, %U time in seconds, %j the object of --json, %T title, %u priority, %C type,
+    /// %E ttl, %D thread, %P all headers, %{NAME} a header, %% a %. \n \t \r \0 \a \e \v \\ are
+    /// characters.
+    #[arg(short = 'F', long)]
+    format: Option<Format>,
+    /// Put each message into a file of its own in this directory, and print the file's name
+    ///
+    /// The file holds the body, or what --json or --format make of the message. It has its name,
+    /// SEQ-ID, once it is whole and on disk; then the message is processed.
+    #[arg(long, value_name = "DIR", conflicts_with = "handler")]
+    save_dir: Option<PathBuf>,
+}
+
+/// Handlers.
+#[derive(Debug, Args)]
+struct ExecArgs {
+    /// Run this command for each message, with the body as its stdin
+    ///
+    /// All that follows belongs to the command. No shell is involved. What it exits with says what
+    /// becomes of the message: 0 it is processed, 75 it is tried again later, 65 or 100 it is
+    /// refused for good; anything else, or a signal, is a failure. The message's fields are in
+    /// QMSG_MSG_ID, QMSG_MSG_FROM and others, and as a JSON object on file descriptor 3.
+    #[arg(
+        short = 'x',
+        long,
+        value_name = "CMD",
+        num_args = 1..,
+        allow_hyphen_values = true,
+        display_order = 100,
+        conflicts_with_all = ["json", "raw", "null", "format"]
+    )]
+    exec: Vec<OsString>,
+    /// Run this line by /bin/sh for each message, as --exec does a command
+    #[arg(
+        long,
+        value_name = "LINE",
+        display_order = 99,
+        conflicts_with_all = ["json", "raw", "null", "format"]
+    )]
+    shell: Option<OsString>,
+    /// Run up to so many handlers at a time
+    ///
+    /// Messages of one sender are handled one after the other all the same, in their order.
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        default_value = "1",
+        value_parser = clap::value_parser!(u32).range(1..=1024),
+        requires = "handler"
+    )]
+    jobs: u32,
+    /// Refuse a message for good when its handler has failed this often; 0 for never
+    #[arg(long, value_name = "N", default_value = "5", requires = "handler")]
+    max_attempts: u32,
+    /// Wait so long before a message is tried again, and double that with each attempt up to 5m
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "1s",
+        value_parser = units::duration,
+        requires = "handler"
+    )]
+    retry_delay: Duration,
+    /// End a handler that takes longer than this; it has failed then
+    ///
+    /// By SIGTERM to it and what it has started, and by SIGKILL 5 seconds later.
+    #[arg(long, value_name = "TIME", value_parser = units::duration, requires = "handler")]
+    exec_timeout: Option<Duration>,
+    /// Answer with the handler's stdout, at most 60 KiB of it, when it has succeeded
+    #[arg(long, requires = "handler")]
+    reply: bool,
+}
+
+/// Dead letters.
+#[derive(Debug, Args)]
+pub(super) struct DrawerArgs {
+    /// List the dead letters, which a handler has refused for good, and end
+    #[arg(long)]
+    pub(super) dead: bool,
+    /// Put a dead letter, or all of them, back among what waits, and end
+    #[arg(long, value_name = "ID|all", conflicts_with = "dead")]
+    pub(super) requeue: Option<Which>,
+    /// Delete a dead letter, or all of them, and end
+    #[arg(long, value_name = "ID|all", conflicts_with_all = ["dead", "requeue"])]
+    pub(super) drop: Option<Which>,
+}
+
+/// One dead letter, or all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    All,
+    One(MsgId),
+}
+
+impl FromStr for Which {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "all" => Ok(Self::All),
+            id => units::message_id(id).map(Self::One).map_err(|why| format!("{why}, nor all")),
+        }
+    }
+}
+
+/// Where to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Since {
+    All,
+    Ago(Duration),
+    After(MsgId),
+}
+
+impl FromStr for Since {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let why = "it is a time like 10m, the id of a message, or all";
+        match (text, units::message_id(text)) {
+            ("all", _) => Ok(Self::All),
+            (_, Ok(id)) => Ok(Self::After(id)),
+            _ => units::duration(text).map(Self::Ago).map_err(|_| why),
+        }
+    }
+}
+
+impl From<Since> for Start {
+    fn from(since: Since) -> Self {
+        match since {
+            Since::All => Self::Since(0),
+            Since::Ago(time) => {
+                Self::Since(clock::now_ms().saturating_sub(time.as_millis() as u64))
+            }
+            Since::After(id) => Self::After(id),
+        }
+    }
+}
+
+impl ListenArgs {
+    /// What may be on its way to this listener, and where it begins.
+    pub(super) fn window(&self) -> Window {
+        let most = match (self.share, self.exec.is_given()) {
+            (false, _) => WINDOW.messages,
+            // What it has no hands for is for others.
+            (true, true) => self.exec.jobs,
+            (true, false) => SHARED_MESSAGES,
+        };
+        // Of what is not wanted any number may come before.
+        let count = self.count.filter(|_| self.filter.is_open() && !self.new);
+        let messages = count.map_or(most, |count| count.min(most.into()) as u32);
+        let start = self.since.map(Start::from).unwrap_or_default();
+        Window { messages, bytes: WINDOW.bytes, start, share: self.share }
+    }
+
+    pub(super) fn shares(&self) -> bool {
+        self.share
+    }
+
+    pub(super) fn wants(&self) -> Wants {
+        let (filter, count) = (self.filter.clone(), self.count.unwrap_or(u64::MAX));
+        Wants { filter, count, new: self.new }
+    }
+
+    /// What to run for messages; `None`: they are printed.
+    pub(super) fn handler(&self) -> Option<(Handler, Policy)> {
+        let ExecArgs { jobs, max_attempts, retry_delay, exec_timeout: limit, reply, .. } =
+            self.exec;
+        let (program, args) = self.exec.command()?;
+        let policy = Policy {
+            jobs: jobs as usize,
+            pause_ms: retry_delay.as_millis() as u64,
+            attempts_max: NonZeroU32::new(max_attempts),
+        };
+        Some((Handler { program, args, limit, replies: reply }, policy))
+    }
+
+    /// Where messages go that are printed.
+    pub(super) fn sink(&self, talk: Talk) -> Result<Sink> {
+        let OutputArgs { json, format, save_dir, .. } = &self.output;
+        let suffix = if *json { ".json" } else { "" };
+        let shelf = save_dir.clone().map(|dir| Shelf::open(dir, suffix)).transpose()?;
+        let terminal = print::is_terminal() && shelf.is_none();
+        if terminal && (self.output.raw || self.output.null) {
+            return Err(Failure::new(Exit::Usage, "bodies are not printed raw on a terminal")
+                .hint("they may hold what a terminal takes for commands; use a pipe or a file")
+                .into());
+        }
+        let shape = match format {
+            Some(format) => {
+                let end = self.output.end();
+                Shape::Formatted { format: Arc::new(format.clone()), end, shows: terminal }
+            }
+            None => Shape::Styled(match self.output {
+                OutputArgs { json: true, .. } => Style::Json,
+                OutputArgs { raw: true, .. } => Style::Raw,
+                OutputArgs { null: true, .. } => Style::Null,
+                // A file has an end without it.
+                _ if shelf.is_some() => Style::Raw,
+                _ if terminal => Style::Terminal { color: talk.color.is_on() },
+                _ => Style::Lines,
+            }),
+        };
+        Ok(Sink { shape, shelf })
+    }
+
+    /// Whether what is listed is listed as JSON.
+    pub(super) fn as_json(&self) -> bool {
+        self.output.json
+    }
+}
+
+impl OutputArgs {
+    fn end(&self) -> &'static [u8] {
+        match (self.raw, self.null) {
+            (true, _) => b"",
+            (_, true) => b"\0",
+            _ => b"\n",
+        }
+    }
+}
+
+impl ExecArgs {
+    fn is_given(&self) -> bool {
+        self.shell.is_some() || !self.exec.is_empty()
+    }
+
+    fn command(&self) -> Option<(OsString, Vec<OsString>)> {
+        if let Some(line) = &self.shell {
+            return Some(("/bin/sh".into(), vec!["-c".into(), line.clone()]));
+        }
+        // What separates ours from the command's, if it was given.
+        let given = self.exec.strip_prefix(&[OsString::from("--")]).unwrap_or(&self.exec);
+        given.split_first().map(|(program, args)| (program.clone(), args.to_vec()))
+    }
+}
