@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use qmsg::cli::{self, Cli};
+use qmsg::cli;
 
 fn main() -> ExitCode {
-    ExitCode::from(cli::run(&Cli::parse()).code())
+    ExitCode::from(cli::run(std::env::args_os()))
 }

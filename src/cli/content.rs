@@ -64,6 +64,11 @@ impl Content {
         }
     }
 
+    /// A range of a file that nobody writes to.
+    pub(super) fn within(file: File, start: u64, size: u64) -> Self {
+        Self::File(Arc::new(Stored { file, start, size, seen: None }))
+    }
+
     /// In bytes.
     pub(super) fn size(&self) -> u64 {
         match self {

@@ -40,6 +40,8 @@ pub enum Exit {
     NoSpace = 73,
     /// `serve`: the store failed and the server stopped.
     Io = 74,
+    /// Not sent yet, but kept in the local spool.
+    TempFail = 75,
     /// Protocol or version mismatch.
     Protocol = 76,
     /// Not allowed, id taken, key not trusted.
@@ -115,6 +117,11 @@ pub(super) fn tell(error: &Error) -> Exit {
     failure.map_or(Exit::Unexpected, |failure| failure.exit)
 }
 
+/// Whether nobody answers: what 69 says.
+pub(super) fn is_unreachable(error: &Error) -> bool {
+    error.downcast_ref::<Failure>().is_some_and(|failure| failure.exit == Exit::Unavailable)
+}
+
 /// Tells something that is not an error, unless the user wants quiet.
 pub(super) fn note(talk: Talk, text: &str) {
     if !talk.quiet {
@@ -134,6 +141,11 @@ pub(super) fn progress(talk: Talk, text: Option<&str>) {
 /// Tells what others wait for, whether or not the user wants quiet.
 pub(super) fn announce(text: &str) {
     say(&format!("qmsg: {text}"));
+}
+
+/// Passes on what another program says.
+pub(super) fn pass(bytes: &[u8]) -> io::Result<()> {
+    io::stderr().write_all(bytes)
 }
 
 /// A closed stderr has nobody to be told.
@@ -273,6 +285,27 @@ pub(super) fn no_place(error: io::Error) -> Error {
     Failure::new(Exit::NoSpace, format!("a long message cannot be kept in {}", place.display()))
         .hint("it has to be there until it is whole; TMPDIR names another directory")
         .because(error)
+}
+
+/// A file of the spool.
+pub(super) fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Failure::new(Exit::Data, "the file of the message is damaged").because(error)
+}
+
+/// A message in the spool whose time is over: that of the spool, or its own.
+pub(super) fn too_old(is_old: bool) -> Error {
+    let what = match is_old {
+        true => "it has waited for too long",
+        false => "it was not worth delivering any more",
+    };
+    let hint = "qmsg spool flush --aside sends it all the same, qmsg spool drop removes it";
+    Failure::new(Exit::Data, what).hint(hint).into()
+}
+
+/// A message in the spool from a time when the id was joined on another server.
+pub(super) fn for_another_server(server: &str) -> Error {
+    let hint = "qmsg spool flush --aside sends it to the one that is joined now";
+    Failure::new(Exit::NotAllowed, format!("it was not for {server}")).hint(hint).into()
 }
 
 /// A volatile message on a link that was lost.

@@ -27,13 +27,18 @@ pub(super) fn keyed(key: &str, to: &Target, number: u64) -> MsgId {
     MsgId::keyed(bytes)
 }
 
+/// This id and those behind it, so many in all.
+pub(super) fn span(first: MsgId, count: u32) -> impl Iterator<Item = MsgId> {
+    (0..u64::from(count)).map(move |at| first.plus(at))
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::{fresh, keyed};
-    use crate::wire::MsgIds;
+    use crate::wire::{MsgId, MsgIds};
 
     #[test]
     fn a_key_is_one_id_for_each_target_and_number() {
@@ -49,7 +54,7 @@ mod tests {
             id("backup ", "bob", 0),
             id("", "bob", 0),
         ];
-        assert!(all.iter().all(|id| id.is_keyed()));
+        assert!(all.iter().all(MsgId::is_keyed));
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
     }
 

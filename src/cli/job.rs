@@ -11,6 +11,7 @@ use super::content::Content;
 use super::fail::{Exit, Failure};
 use super::ids;
 use super::render::Style;
+use super::spool::Keeping;
 
 /// How long the server may be silent, if nothing else is said.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -59,6 +60,8 @@ pub(super) struct Job {
     /// So many replies are enough.
     pub(super) enough: Option<u64>,
     pub(super) show: Show,
+    /// What waits on this machine is sent, too, and what finds no server may wait.
+    pub(super) spool: Option<Keeping>,
 }
 
 impl Job {
@@ -75,6 +78,7 @@ impl Job {
             timeout: None,
             enough: None,
             show: Show::Nothing,
+            spool: None,
         }
     }
 

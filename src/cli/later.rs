@@ -2,19 +2,14 @@
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use data_encoding::BASE64;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::logic::{Command, Event};
 use crate::wire::{Drawer, Kept, MsgId};
 
 use super::connect::Caller;
 use super::fail::{self, Exit, Failure};
-use super::render::visible;
-use super::{Patience, Talk, Who, clock, print};
-
-/// Of a message that is listed, so many characters are shown.
-const SHOWN_CHARS_MAX: usize = 60;
+use super::{Patience, Talk, Who, clock, kept, print};
 
 /// Look after messages that were sent with --at or --in and are not due yet
 ///
@@ -125,29 +120,9 @@ fn take(which: &Which, send: bool, talk: Talk) -> Result<Exit> {
 }
 
 fn line(kept: &Kept) -> String {
-    let title = kept.headers.iter().find(|(name, _)| *name == "title");
-    let body = String::from_utf8_lossy(&kept.body.0);
-    let text = title.map_or(body.as_ref(), |(_, title)| title);
-    let first = text.lines().next().unwrap_or_default();
-    let text: String = visible(first).chars().take(SHOWN_CHARS_MAX).collect();
-    format!("{} {} {} {text}", kept.id, clock::local(kept.at_ms), kept.to)
+    format!("{} {} {} {}", kept.id, clock::local(kept.at_ms), kept.to, kept::gist(kept))
 }
 
 fn fields(kept: &Kept) -> Vec<(&'static str, Value)> {
-    let headers: Map<String, Value> =
-        kept.headers.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-    let bytes = &kept.body.0;
-    vec![
-        match str::from_utf8(bytes) {
-            Ok(text) => ("body", text.into()),
-            Err(_) => ("body_b64", BASE64.encode(bytes).into()),
-        },
-        ("id", kept.id.to_string().into()),
-        ("to", kept.to.to_string().into()),
-        ("due", clock::rfc3339(kept.at_ms).into()),
-        ("time", clock::rfc3339(kept.time_ms).into()),
-        ("headers", headers.into()),
-        ("size", kept.size.into()),
-        ("cut", ((bytes.len() as u64) < kept.size).into()),
-    ]
+    [kept::fields(kept), vec![("due", clock::rfc3339(kept.at_ms).into())]].concat()
 }

@@ -4,16 +4,19 @@ mod address;
 mod ask;
 mod bench;
 mod clock;
+mod config;
 mod connect;
 mod content;
 mod fail;
 mod headers;
+mod host;
 mod ids;
 mod input;
 mod invite;
 mod job;
 mod join;
 mod json;
+mod kept;
 mod later;
 mod listen;
 mod mail;
@@ -22,10 +25,14 @@ mod profile;
 mod progress;
 mod render;
 mod send;
+mod sendmail;
 mod serve;
+mod spool;
 mod units;
 mod when;
 
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
@@ -55,6 +62,12 @@ pub struct Cli {
     verb: Verb,
     #[command(flatten)]
     talk: Talk,
+    /// Read this configuration file, and no other
+    ///
+    /// Without it: $XDG_CONFIG_HOME/qmsg/config.toml or ~/.config/qmsg/config.toml, then
+    /// /etc/qmsg/config.toml.
+    #[arg(long, global = true, display_order = 903, value_name = "FILE", env = "QMSG_CONFIG")]
+    config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -67,6 +80,9 @@ enum Verb {
     Later(later::LaterArgs),
     Listen(listen::ListenArgs),
     Invite(invite::InviteArgs),
+    Spool(spool::SpoolArgs),
+    Sendmail(sendmail::SendmailArgs),
+    Config(config::ConfigArgs),
     Bench(bench::BenchArgs),
 }
 
@@ -138,19 +154,32 @@ impl Patience {
     }
 }
 
-/// Runs the command line and says how it went. The error, if there is one, has been told.
-pub fn run(cli: &Cli) -> Exit {
+/// Runs a command line, which begins with the program's name: the exit code. The error, if there is
+/// one, has been told.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let args = sendmail::as_called(args.into_iter().collect());
+    let (cli, config) = match config::parse(&args) {
+        Ok(parsed) => parsed,
+        Err(exit) => return exit.code(),
+    };
     fail::listen_to_diagnostics(cli.talk);
     let said = match &cli.verb {
         Verb::Serve(args) => serve::run(args, cli.talk),
         Verb::Join(args) => join::join(args, cli.talk),
         Verb::Leave(args) => join::leave(args, cli.talk),
-        Verb::Send(args) => send::run(args, cli.talk),
+        // It may have the code of a command that it ran.
+        Verb::Send(args) => {
+            let code = send::run(args, cli.talk);
+            return code.unwrap_or_else(|error| fail::tell(&error).code());
+        }
         Verb::Ask(args) => ask::run(args, cli.talk),
         Verb::Later(args) => later::run(args, cli.talk),
         Verb::Listen(args) => listen::run(args, cli.talk),
         Verb::Invite(args) => invite::run(args),
+        Verb::Spool(args) => spool::run(args, cli.talk),
+        Verb::Sendmail(args) => sendmail::run(args, &config, cli.talk),
+        Verb::Config(args) => config::run(args, &cli, &config),
         Verb::Bench(args) => bench::run(args, cli.talk),
     };
-    said.unwrap_or_else(|error| fail::tell(&error))
+    said.unwrap_or_else(|error| fail::tell(&error)).code()
 }

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use serde_json::Value;
 
 use super::json::json;
-use super::render::{Letter, Style, render};
+use super::render::{Letter, Style, render, visible};
 
 /// What is written at a time.
 const BUFFER_LEN: usize = 64 << 10;
@@ -67,10 +67,20 @@ fn written(result: io::Result<()>) -> Result<()> {
     }
 }
 
+/// Prints a line with something of somebody else's in it, without what a terminal would act on.
+pub(super) fn text(text: &str) -> Result<()> {
+    line(&visible(text))
+}
+
 /// Prints a JSON object, its fields in alphabetical order.
 pub(super) fn object(fields: &[(&str, Value)]) -> Result<()> {
     let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
     line(&json(&Value::Object(fields.collect())))
+}
+
+/// Passes on what another program prints.
+pub(super) fn pass(bytes: &[u8]) -> io::Result<()> {
+    write(bytes)
 }
 
 fn write(bytes: &[u8]) -> io::Result<()> {

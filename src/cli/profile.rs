@@ -27,10 +27,17 @@ pub(super) struct Profile {
 
 /// `$XDG_DATA_HOME/qmsg`, or what stands for it.
 pub(super) fn data_home() -> Result<PathBuf> {
-    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
-    let home = || absolute("HOME").map(|home| home.join(".local/share"));
-    let base = absolute("XDG_DATA_HOME").or_else(home).ok_or_else(|| {
-        Failure::new(Exit::Config, "no home directory").hint("set HOME or XDG_DATA_HOME")
+    home("XDG_DATA_HOME", ".local/share")
+}
+
+/// `$variable/qmsg`, or what stands for it below the home directory.
+pub(super) fn home(variable: &str, below: &str) -> Result<PathBuf> {
+    let absolute = |path: PathBuf| Some(path).filter(|path| path.is_absolute());
+    let base = env::var_os(variable).map(PathBuf::from).and_then(absolute);
+    // Without HOME, as some daemons start programs, it is that of the account.
+    let home = || env::home_dir().and_then(absolute).map(|home| home.join(below));
+    let base = base.or_else(home).ok_or_else(|| {
+        Failure::new(Exit::Config, "no home directory").hint(format!("set HOME or {variable}"))
     })?;
     Ok(base.join("qmsg"))
 }

@@ -23,6 +23,9 @@ use super::address::{self, Ticket};
 use super::fail::{self, Exit, Failure};
 use super::{Talk, clock, connect, print, profile, units};
 
+/// After a restart, how long those who share an id are given to come back and say what they have
+/// before others are given it: a second until they notice, and pauses between attempts.
+const GATHER_MS: u64 = 3_000;
 /// How long the ticket is good that is printed at the start.
 const FIRST_TICKET: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -150,8 +153,9 @@ struct Bounds {
 }
 
 impl Bounds {
-    fn limits(&self, code_needed: bool) -> Limits {
+    fn limits(&self, code_needed: bool, is_restart: bool) -> Limits {
         Limits {
+            gather_ms: if is_restart { GATHER_MS } else { 0 },
             links_max: self.max_links,
             body_len_max: self.max_body,
             id_age_ms_max: self.duplicate_window.as_millis() as u64,
@@ -182,6 +186,7 @@ pub(super) fn run(args: &ServeArgs, talk: Talk) -> Result<Exit> {
     let pin = identity.pin();
     let secrets = profile::key(Secrets::load_or_create(&data.join("endpoint.secrets")))?;
     let code_needed = !args.open && !args.listen.ip().is_loopback();
+    let is_restart = store::is_there(&data);
     let settings = Settings {
         data: data.clone(),
         endpoint: ServerSettings {
@@ -191,7 +196,7 @@ pub(super) fn run(args: &ServeArgs, talk: Talk) -> Result<Exit> {
             body_len_max: args.bounds.max_body,
             handshake_deadline: HANDSHAKE_DEADLINE,
         },
-        limits: args.bounds.limits(code_needed),
+        limits: args.bounds.limits(code_needed, is_restart),
         quotas: args.bounds.quotas(),
     };
     let runtime = connect::server_runtime(args.threads.map_or_else(connect::threads, usize::from))?;

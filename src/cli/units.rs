@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use crate::wire::{MsgId, Target, UserId};
+use crate::wire::{Target, UserId};
 
 /// A duration: `10s`, `5m`, `1h30m`, `500ms`; a bare number is seconds.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -35,12 +35,6 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 /// A user's id.
 pub(super) fn user(text: &str) -> Result<UserId, String> {
     text.parse().map_err(|why| format!("{why}"))
-}
-
-/// A message's id, as it is printed.
-pub(super) fn message_id(text: &str) -> Result<MsgId, String> {
-    let id = uuid::Uuid::try_parse(text).map_err(|_| format!("{text:?} is no message's id"))?;
-    Ok(MsgId::from_bytes(id.into_bytes()))
 }
 
 /// One target, or several behind commas; each is kept once.

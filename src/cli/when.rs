@@ -1,5 +1,7 @@
 //! A time to come, as people write it.
 
+use std::time::Duration;
+
 use jiff::civil::{DateTime, Time};
 use jiff::{Timestamp, ZonedDateTime};
 
@@ -53,13 +55,22 @@ impl When {
     }
 }
 
+/// So long after now, in milliseconds since 1970. `None`: beyond the calendar.
+pub(super) fn after(now_ms: u64, time: Duration) -> Option<u64> {
+    let due_ms = u64::try_from(time.as_millis()).ok()?.checked_add(now_ms)?;
+    let is_shown = |ms| Timestamp::from_millisecond(ms).is_ok();
+    i64::try_from(due_ms).is_ok_and(is_shown).then_some(due_ms)
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
+    use std::time::Duration;
+
     use jiff::ZonedDateTime;
     use jiff::tz::TimeZone;
 
-    use super::when;
+    use super::{after, when};
     use crate::cli::clock;
 
     /// As in Berlin, without asking the machine's database.
@@ -89,6 +100,14 @@ mod tests {
         for (now_is, text, wanted) in cases {
             let found = when(text).unwrap().unix_ms(&now(now_is));
             assert_eq!(found.map(clock::rfc3339).unwrap_or_default(), wanted, "{text} at {now_is}");
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_the_calendar_is_no_time() {
+        assert_eq!(after(7, Duration::from_millis(35)), Some(42));
+        for time in [Duration::from_secs(1 << 40), Duration::MAX] {
+            assert_eq!(after(7, time), None);
         }
     }
 

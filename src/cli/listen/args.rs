@@ -89,6 +89,7 @@ pub(in crate::cli) struct ListenArgs {
 
 /// How messages are printed.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Output options")]
 struct OutputArgs {
     /// Print a JSON object for each message
     #[arg(long, conflicts_with_all = ["raw", "null", "format"])]
@@ -107,9 +108,9 @@ struct OutputArgs {
     /// Print each message like this, and a newline
     ///
     /// %p body, %x %X body in hexadecimal, %l its length, %s sender, %t target, %g room, %m id,
-    /// %n seq, %I time, %U time in seconds, %j the object of --json, %T title, %u priority, %C type,
-    /// %E ttl, %D thread, %P all headers, %{NAME} a header, %% a %. \n \t \r \0 \a \e \v \\ are
-    /// characters.
+    /// %n seq, %I time, %U time in seconds, %j the object of --json, %T title, %u priority, %C
+    /// type, %E ttl, %D thread, %P all headers, %{NAME} a header, %% a %. \n \t \r \0 \a \e \v \\
+    /// are characters.
     #[arg(short = 'F', long)]
     format: Option<Format>,
     /// Put each message into a file of its own in this directory, and print the file's name
@@ -122,6 +123,7 @@ struct OutputArgs {
 
 /// Handlers.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Handler options")]
 struct ExecArgs {
     /// Run this command for each message, with the body as its stdin
     ///
@@ -135,7 +137,6 @@ struct ExecArgs {
         value_name = "CMD",
         num_args = 1..,
         allow_hyphen_values = true,
-        display_order = 100,
         conflicts_with_all = ["json", "raw", "null", "format"]
     )]
     exec: Vec<OsString>,
@@ -143,7 +144,6 @@ struct ExecArgs {
     #[arg(
         long,
         value_name = "LINE",
-        display_order = 99,
         conflicts_with_all = ["json", "raw", "null", "format"]
     )]
     shell: Option<OsString>,
@@ -183,6 +183,7 @@ struct ExecArgs {
 
 /// Dead letters.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Dead letter options")]
 pub(super) struct DrawerArgs {
     /// List the dead letters, which a handler has refused for good, and end
     #[arg(long)]
@@ -203,12 +204,12 @@ pub(super) enum Which {
 }
 
 impl FromStr for Which {
-    type Err = String;
+    type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "all" => Ok(Self::All),
-            id => units::message_id(id).map(Self::One).map_err(|why| format!("{why}, nor all")),
+            id => id.parse().map(Self::One).map_err(|_| "it is the id of a message, or all"),
         }
     }
 }
@@ -226,7 +227,7 @@ impl FromStr for Since {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let why = "it is a time like 10m, the id of a message, or all";
-        match (text, units::message_id(text)) {
+        match (text, text.parse()) {
             ("all", _) => Ok(Self::All),
             (_, Ok(id)) => Ok(Self::After(id)),
             _ => units::duration(text).map(Self::Ago).map_err(|_| why),

@@ -180,7 +180,7 @@ impl Handler {
         }
         let rest = async {
             while answer.from.is_some() {
-                answer.more().await
+                answer.more().await;
             }
         };
         // What comes later is not part of the answer.

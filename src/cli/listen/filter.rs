@@ -8,6 +8,7 @@ use crate::wire::{Message, Target, UserId};
 
 /// What is said on the command line. All that is given has to fit.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Filter options")]
 pub(super) struct Filter {
     /// Take only what these users sent
     ///

@@ -54,8 +54,6 @@ pub(super) struct Taken {
     pub(super) letters: Vec<Letter>,
     /// For the server.
     pub(super) commands: Vec<Command>,
-    /// The link was lost.
-    pub(super) offline: bool,
 }
 
 impl Inbox {
@@ -112,10 +110,7 @@ impl Inbox {
                     self.unwanted = None;
                     self.wanted += u64::from(self.mail.drop_partial());
                 }
-                event => {
-                    taken.offline |= event == Event::Offline;
-                    self.noted(event);
-                }
+                event => self.noted(event),
             }
         }
         // What is left is left before something else is said of what came with it.

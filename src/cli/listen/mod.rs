@@ -12,12 +12,12 @@ mod runner;
 mod save;
 mod schedule;
 
-use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::io::Errno;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
@@ -44,6 +44,9 @@ const QUEUE_MAX: usize = 16;
 /// somebody wants it.
 const GOODBYE: Duration = Duration::from_secs(10);
 const GOODBYE_QUICK: Duration = Duration::from_secs(1);
+/// Who shares has to see soon that the server was started again, and say what it has before others
+/// are given it.
+const SHARING_KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// How long `--poll` goes without an answer from the server.
 const PATIENCE_MS: u64 = 10_000;
 
@@ -59,8 +62,12 @@ pub(super) fn run(args: &ListenArgs, talk: Talk) -> Result<Exit> {
         None => Way::Print(Printer::new(args.sink(talk)?)),
     };
     let Profile { id, identity, server, pin } = profile::choose(&args.who)?;
+    let mut dial = connect::dial(&server, Trust::Pin(pin), identity, true);
+    if args.shares() {
+        dial.keep_alive = Some(SHARING_KEEP_ALIVE);
+    }
     let settings = client::Settings {
-        dial: connect::dial(&server, Trust::Pin(pin), identity, true),
+        dial,
         dialer: None,
         intent: Intent {
             id: id.clone(),
@@ -92,7 +99,7 @@ pub(super) fn run(args: &ListenArgs, talk: Talk) -> Result<Exit> {
 fn check(handler: &Handler) -> Result<()> {
     let is_command = |path: &Path| match path.metadata() {
         Ok(metadata) if metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 => Ok(()),
-        Ok(_) => Err(ErrorKind::PermissionDenied.into()),
+        Ok(_) => Err(Errno::ACCESS.into()),
         Err(error) => Err(error),
     };
     let program = Path::new(&handler.program);
@@ -101,7 +108,7 @@ fn check(handler: &Handler) -> Result<()> {
         Some(path) => {
             let mut places = std::env::split_paths(&path).map(|dir| dir.join(program));
             let found = places.any(|path| is_command(&path).is_ok());
-            if found { Ok(()) } else { Err(ErrorKind::NotFound.into()) }
+            if found { Ok(()) } else { Err(Errno::NOENT.into()) }
         }
         // The system has a path of its own.
         None => Ok(()),
@@ -234,11 +241,19 @@ impl Way {
         }
     }
 
-    /// Gives back what is not begun: the seqs of it.
-    fn withdraw(&mut self) -> Vec<Seq> {
+    /// Begins nothing more until `release`: the seqs of what could be given back.
+    fn hold(&mut self) -> Vec<Seq> {
         match self {
-            Self::Print(printer) => printer.withdraw(),
-            Self::Run(runner) => runner.withdraw(),
+            Self::Print(printer) => printer.hold(),
+            Self::Run(runner) => runner.hold(),
+        }
+    }
+
+    /// Forgets what is given back, and goes on.
+    fn release(&mut self, seqs: &[Seq]) {
+        match self {
+            Self::Print(printer) => printer.release(seqs),
+            Self::Run(runner) => runner.release(seqs),
         }
     }
 
@@ -291,22 +306,33 @@ impl Listener {
         enough && self.inbox.is_whole() && self.way.is_idle()
     }
 
-    async fn told(&mut self, mut batch: Vec<Event>) -> Result<()> {
-        while !batch.is_empty() {
-            let offline = batch.iter().position(|event| *event == Event::Offline);
-            let later = offline.map_or_else(Vec::new, |at| batch.split_off(at + 1));
-            let taken = self.inbox.told(batch, self.way.is_idle())?;
-            self.say(taken.commands).await;
-            if !taken.letters.is_empty() {
-                self.way.give(taken.letters);
+    async fn told(&mut self, batch: Vec<Event>) -> Result<()> {
+        let mut before = Vec::new();
+        for event in batch {
+            match event {
+                // What is not begun may go to others while there is no link.
+                Event::Offline if self.shares => {
+                    before.push(event);
+                    self.take(std::mem::take(&mut before)).await?;
+                    let seqs = self.way.hold();
+                    self.say([Command::GiveBack(seqs)]).await;
+                }
+                Event::GivenBack(seqs) => {
+                    self.take(std::mem::take(&mut before)).await?;
+                    self.inbox.gave_back(seqs.len());
+                    self.way.release(&seqs);
+                }
+                event => before.push(event),
             }
-            // What is not begun goes to others, who are offered it now.
-            if offline.is_some() && self.shares {
-                let seqs = self.way.withdraw();
-                self.inbox.gave_back(seqs.len());
-                self.say((!seqs.is_empty()).then_some(Command::Skipped(seqs))).await;
-            }
-            batch = later;
+        }
+        self.take(before).await
+    }
+
+    async fn take(&mut self, events: Vec<Event>) -> Result<()> {
+        let taken = self.inbox.told(events, self.way.is_idle())?;
+        self.say(taken.commands).await;
+        if !taken.letters.is_empty() {
+            self.way.give(taken.letters);
         }
         Ok(())
     }

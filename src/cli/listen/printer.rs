@@ -78,6 +78,8 @@ pub(super) struct Printer {
     waiting: VecDeque<Letter>,
     /// Batches with the thread.
     printing: usize,
+    /// So many answers are awaited about what is given back; nothing is printed.
+    held: usize,
     saves: bool,
 }
 
@@ -97,7 +99,7 @@ impl Printer {
                 }
             }
         });
-        Self { batches, done, waiting: VecDeque::new(), printing: 0, saves }
+        Self { batches, done, waiting: VecDeque::new(), printing: 0, held: 0, saves }
     }
 
     pub(super) fn give(&mut self, letters: Vec<Letter>) {
@@ -132,12 +134,17 @@ impl Printer {
         }
     }
 
-    /// Gives back what the thread has not got: the seqs of it. Volatile messages stay: nobody else
-    /// has them.
-    pub(super) fn withdraw(&mut self) -> Vec<Seq> {
-        let seqs = self.waiting.iter().map(|letter| letter.seq).filter(|seq| *seq != 0).collect();
-        self.waiting.retain(Letter::is_volatile);
-        seqs
+    /// Prints nothing more until it is told what of this is given back: the seqs of what the thread
+    /// has not got. Volatile messages nobody else has.
+    pub(super) fn hold(&mut self) -> Vec<Seq> {
+        self.held += 1;
+        self.waiting.iter().map(|letter| letter.seq).filter(|seq| *seq != 0).collect()
+    }
+
+    /// These are not ours any more. All else goes on.
+    pub(super) fn release(&mut self, seqs: &[Seq]) {
+        self.held -= 1;
+        self.waiting.retain(|letter| !seqs.contains(&letter.seq));
     }
 
     /// Waits for the thread. What has left by then.
@@ -153,6 +160,7 @@ impl Printer {
 
     fn pass_on(&mut self) {
         if !self.waiting.is_empty()
+            && self.held == 0
             && let Ok(room) = self.batches.try_reserve()
         {
             room.send(self.waiting.drain(..).collect());

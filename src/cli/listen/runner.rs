@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -29,6 +29,8 @@ pub(super) struct Runner {
     letters: BTreeMap<Ticket, Arc<Letter>>,
     running: JoinSet<(Ticket, Outcome)>,
     wish: watch::Sender<Wish>,
+    /// So many answers are awaited about what is given back; nothing is started.
+    held: usize,
     start: Instant,
     talk: Talk,
 }
@@ -41,6 +43,7 @@ impl Runner {
             letters: BTreeMap::new(),
             running: JoinSet::new(),
             wish: watch::Sender::new(Wish::Run),
+            held: 0,
             start: clock::moment(),
             talk,
         }
@@ -63,12 +66,12 @@ impl Runner {
     pub(super) async fn next(&mut self) -> Result<Step> {
         loop {
             self.start_ready();
-            let due = self.schedule.deadline().map(|at_ms| at_ms.saturating_sub(self.now()));
+            let due = self.schedule.deadline().filter(|_| self.held == 0);
+            let due = due.map(|at_ms| at_ms.saturating_sub(self.now()));
             tokio::select! {
                 biased;
                 Some(ended) = self.running.join_next(), if !self.running.is_empty() => {
-                    // A panic is a bug of ours and has been told.
-                    let Ok((ticket, outcome)) = ended else { continue };
+                    let (ticket, outcome) = ended.context("what runs a handler broke off")?;
                     if let Some(command) = self.finished(ticket, outcome)? {
                         return Ok(Step::Say(vec![command]));
                     }
@@ -79,29 +82,36 @@ impl Runner {
         }
     }
 
-    /// Gives back what no handler runs for: the seqs of it. Volatile messages stay: nobody else has
-    /// them.
-    pub(super) fn withdraw(&mut self) -> Vec<Seq> {
-        let mut seqs = Vec::new();
-        for ticket in self.schedule.withdraw() {
-            let Some(letter) = self.letters.remove(&ticket) else { continue };
-            if letter.is_volatile() {
-                let ticket = self.schedule.arrived(&letter.message.from);
-                self.letters.insert(ticket, letter);
-            } else {
-                seqs.push(letter.seq);
-            }
-        }
+    /// Starts nothing more until it is told what of this is given back: the seqs of what no handler
+    /// runs for. Volatile messages nobody else has.
+    pub(super) fn hold(&mut self) -> Vec<Seq> {
+        let idle = self.letters.iter().filter(|(ticket, _)| !self.schedule.runs(**ticket));
+        let seqs = idle.map(|(_, letter)| letter.seq).filter(|seq| *seq != 0).collect();
+        self.held += 1;
         seqs
+    }
+
+    /// These are not ours any more. All else goes on.
+    pub(super) fn release(&mut self, seqs: &[Seq]) {
+        self.held -= 1;
+        let is_gone = |ticket: &Ticket| {
+            self.letters.get(ticket).is_some_and(|letter| seqs.contains(&letter.seq))
+        };
+        for ticket in self.schedule.withdraw(|ticket| is_gone(&ticket)) {
+            self.letters.remove(&ticket);
+        }
     }
 
     /// Starts nothing more and waits for what runs, but not for ever. What is dealt with by then.
     pub(super) async fn wind_down(&mut self) -> Vec<Command> {
-        self.schedule.withdraw();
-        let count = self.running.len();
-        if count > 0 {
-            let text = format!("waiting for {count} handlers, at most {GRACE:?}");
-            fail::note(self.talk, &text);
+        self.schedule.withdraw(|_| true);
+        let count = match self.running.len() {
+            0 => None,
+            1 => Some("1 handler".to_owned()),
+            count => Some(format!("{count} handlers")),
+        };
+        if let Some(count) = count {
+            fail::note(self.talk, &format!("waiting for {count}, at most {GRACE:?}"));
         }
         let mut commands = Vec::new();
         let mut grace = std::pin::pin!(pause(Some(GRACE)));
@@ -134,7 +144,9 @@ impl Runner {
     }
 
     fn start_ready(&mut self) {
-        while let Some((ticket, attempt)) = self.schedule.start(self.now()) {
+        while self.held == 0
+            && let Some((ticket, attempt)) = self.schedule.start(self.now())
+        {
             let Some(letter) = self.letters.get(&ticket) else { continue };
             let (handler, letter) = (self.handler.clone(), letter.clone());
             let wish = self.wish.subscribe();

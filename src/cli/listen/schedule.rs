@@ -131,16 +131,30 @@ impl Schedule {
         self.resting.keys().next().map(|(at_ms, _)| *at_ms).filter(|_| is_free)
     }
 
-    /// Forgets all that no handler runs for.
-    pub(super) fn withdraw(&mut self) -> Vec<Ticket> {
-        self.ready.clear();
-        self.resting.clear();
+    /// Whether a handler runs for it.
+    pub(super) fn runs(&self, ticket: Ticket) -> bool {
+        self.running.contains_key(&ticket)
+    }
+
+    /// Forgets those of these that no handler runs for.
+    pub(super) fn withdraw(&mut self, which: impl Fn(Ticket) -> bool) -> Vec<Ticket> {
         let mut withdrawn = Vec::new();
-        self.lanes.retain(|_, lane| {
-            let runs = lane.queue.front().is_some_and(|first| self.running.contains_key(first));
-            withdrawn.extend(lane.queue.drain(usize::from(runs)..));
-            runs
+        let Self { lanes, ready, resting, running, .. } = self;
+        lanes.retain(|from, lane| {
+            let first = lane.queue.front().copied();
+            lane.queue.retain(|ticket| {
+                let stays = running.contains_key(ticket) || !which(*ticket);
+                withdrawn.extend((!stays).then_some(*ticket));
+                stays
+            });
+            if lane.queue.front().copied() != first {
+                (lane.attempts, lane.failures) = (0, 0);
+                ready.extend(lane.queue.front().map(|next| (*next, from.clone())));
+            }
+            !lane.queue.is_empty()
         });
+        ready.retain(|ticket, _| !withdrawn.contains(ticket));
+        resting.retain(|(_, ticket), _| !withdrawn.contains(ticket));
         withdrawn
     }
 
@@ -267,13 +281,18 @@ mod tests {
         let [a1, a2] = [(); 2].map(|()| schedule.arrived(&user("alice")));
         let b1 = schedule.arrived(&user("bob"));
         assert_eq!(schedule.start(0), Some((a1, 1)));
-        assert_eq!(BTreeSet::from_iter(schedule.withdraw()), BTreeSet::from([a2, b1]));
+        assert_eq!(schedule.withdraw(|ticket| ticket == b1), [b1]);
+        assert_eq!(schedule.withdraw(|_| true), [a2]);
+        assert!(schedule.runs(a1) && !schedule.runs(a2));
         assert_eq!(schedule.finished(0, a1, Verdict::Processed), Some(Fate::Processed));
         assert!(schedule.is_idle() && schedule.start(0).is_none());
         let again = schedule.arrived(&user("bob"));
         assert_eq!(schedule.start(0), Some((again, 1)));
         schedule.finished(0, again, Verdict::Later);
-        assert_eq!(schedule.withdraw(), [again], "also what rests");
+        let next = schedule.arrived(&user("bob"));
+        assert_eq!(schedule.withdraw(|ticket| ticket == again), [again], "also what rests");
+        assert_eq!(schedule.start(0), Some((next, 1)));
+        schedule.finished(0, next, Verdict::Processed);
         assert!(schedule.is_idle() && schedule.deadline().is_none());
     }
 
@@ -283,7 +302,8 @@ mod tests {
         /// One that runs, counted round.
         Finish(usize, Verdict),
         Wait(Ms),
-        Withdraw,
+        /// Those that leave this rest.
+        Withdraw(u64),
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -293,7 +313,7 @@ mod tests {
             (6, (0..4_u8).prop_map(Step::Arrive).boxed()),
             (6, (any::<usize>(), verdict).prop_map(|(of, what)| Step::Finish(of, what)).boxed()),
             (2, (0..5000_u64).prop_map(Step::Wait).boxed()),
-            (1, prop::strategy::Just(Step::Withdraw).boxed()),
+            (1, (0..4_u64).prop_map(Step::Withdraw).boxed()),
         ]);
         prop::collection::vec(step, 0..120)
     }
@@ -322,12 +342,14 @@ mod tests {
                         }
                     }
                     Step::Wait(time) => now += time,
-                    Step::Withdraw => {
-                        for ticket in schedule.withdraw() {
+                    Step::Withdraw(rest) => {
+                        let which = |ticket| rest == 3 || ticket % 3 == rest;
+                        for ticket in schedule.withdraw(which) {
                             prop_assert!(!running.contains(&ticket));
                             senders.remove(&ticket).unwrap();
                         }
-                        prop_assert!(senders.keys().all(|ticket| running.contains(ticket)));
+                        let mut left = senders.keys().filter(|ticket| which(**ticket));
+                        prop_assert!(left.all(|ticket| running.contains(ticket)));
                     }
                 }
                 while let Some((ticket, _)) = schedule.start(now) {
@@ -348,7 +370,8 @@ mod tests {
                     schedule.finished(now, ticket, Verdict::Processed).unwrap();
                 }
                 now = schedule.deadline().unwrap_or(now).max(now);
-                running.extend(std::iter::from_fn(|| schedule.start(now).map(|(ticket, _)| ticket)));
+                let starts = std::iter::from_fn(|| schedule.start(now));
+                running.extend(starts.map(|(ticket, _)| ticket));
             }
         }
     }

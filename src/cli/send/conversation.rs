@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tokio::runtime::Handle;
@@ -13,6 +13,7 @@ use crate::cli::fail::{self, Exit};
 use crate::cli::input::{Cut, Framing, Input};
 use crate::cli::job::{Job, Until};
 use crate::cli::profile::{self, Profile};
+use crate::cli::spool::{self, Spool, Turn};
 use crate::cli::{Talk, Who, connect};
 use crate::client::{self, ClientError};
 use crate::logic::{Command, Draft, Event, Intent};
@@ -23,33 +24,94 @@ use super::ledger::Ledger;
 
 /// Commands and events on their way between the parts of a send.
 const QUEUE_MAX: usize = 1024;
+/// Who waits for others, mostly not for long, has to see soon that the server was started again.
+const FOLLOWING_KEEP_ALIVE: Duration = Duration::from_secs(2);
+
+/// How long an input that goes on may pause before the server is tried again.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Messages that go into the spool together.
+const KEPT_TOGETHER_MAX: usize = 256;
 
 /// Sends what the input holds.
 pub(in crate::cli) fn carry_out(job: &Job, input: Input, who: &Who, talk: Talk) -> Result<Exit> {
     let one = input.framing().is_one();
-    let Profile { id, identity, server, pin } = profile::choose(who)?;
+    let profile = profile::choose(who)?;
     let runtime = connect::runtime()?;
-    let contents = contents(input, talk, runtime.handle())?;
-    let patience_ms = Some(job.patience.as_millis() as u64);
-    // Who waits for others has to hear that the server has gone.
-    let lasting = !one || job.until > Until::Accepted;
-    let settings = client::Settings {
-        dial: connect::dial(&server, Trust::Pin(pin), identity, lasting),
-        dialer: None,
-        intent: Intent { id: id.clone(), claim: false, code: None, attach: None, patience_ms },
-        trust_remote: false,
+    let mut contents = Some(contents(input, talk, runtime.handle())?);
+    let server = profile.server.to_string();
+    let mut ledger = Ledger::new(job, one, &profile.id, &server, talk);
+    let Some(keeping) = job.spool else {
+        let talked = runtime.block_on(converse(job, &profile, one, &mut contents, &mut ledger));
+        return finish(talked, ledger);
     };
-    let server = server.to_string();
-    let mut ledger = Ledger::new(job, one, &id, &server, talk);
-    let result = runtime.block_on(converse(settings, contents, &mut ledger));
+    let spool = Spool::of(&profile, keeping.bounds, job.patience, talk)?;
+    let mut noted = false;
+    loop {
+        // With nothing in the spool this asks nobody.
+        let talked = match spool.before(&job.targets) {
+            Turn::Unreachable(error) => Err(error),
+            Turn::Busy if keeping.spool => Err(spool::busy().into()),
+            Turn::Free | Turn::Busy => {
+                runtime.block_on(converse(job, &profile, one, &mut contents, &mut ledger))
+            }
+        };
+        ledger.clear();
+        match talked {
+            Err(error) if keeping.spool && fail::is_unreachable(&error) => {
+                let again = job.until == Until::Accepted;
+                let kept = runtime.block_on(keep(&spool, &mut contents, &mut ledger, again));
+                if let Err(full) = kept {
+                    return finish(Err(full), ledger);
+                }
+                if contents.is_some() {
+                    if !std::mem::replace(&mut noted, true) {
+                        fail::note(talk, &format!("{error}; trying again"));
+                    }
+                    continue;
+                }
+                if !ledger.has_kept() {
+                    return finish(Err(error), ledger);
+                }
+                fail::note(talk, &format!("{error:#}"));
+            }
+            Err(error) => return finish(Err(error), ledger),
+            Ok(()) => spool.after(),
+        }
+        ledger.look_into(&spool)?;
+        return ledger.close();
+    }
+}
+
+fn finish(talked: Result<()>, mut ledger: Ledger<'_>) -> Result<Exit> {
     ledger.clear();
-    match result {
-        Ok(()) => ledger.close(),
-        Err(error) => {
-            ledger.note_accepted();
-            Err(fail::client_failure(error, &server, id.as_str()))
+    if talked.is_err() {
+        ledger.note_accepted();
+    }
+    talked.and_then(|()| ledger.close())
+}
+
+/// Keeps what is read and not answered. Goes on with the input to its end, or only as long as there
+/// is more at once.
+async fn keep(
+    spool: &Spool<'_>,
+    contents: &mut Option<Contents>,
+    ledger: &mut Ledger<'_>,
+    only_at_once: bool,
+) -> Result<()> {
+    let mut count = 0;
+    while let Some(input) = contents {
+        let pause = if only_at_once { PAUSE } else { Duration::MAX };
+        match tokio::time::timeout(pause, input.recv()).await {
+            Ok(Some(cut)) => drop(ledger.drafts(cut)),
+            Ok(None) => *contents = None,
+            Err(_) => break,
+        }
+        count += 1;
+        if count % KEPT_TOGETHER_MAX == 0 {
+            ledger.keep(spool)?;
         }
     }
+    ledger.keep(spool)
 }
 
 /// What is to be sent, as it is read.
@@ -78,14 +140,29 @@ fn contents(input: Input, talk: Talk, runtime: &Handle) -> Result<Contents> {
     Ok(contents)
 }
 
+/// Until all of the input is sent, and all that was sent has come as far as it is to.
 async fn converse(
-    settings: client::Settings,
-    contents: Contents,
+    job: &Job,
+    profile: &Profile,
+    one: bool,
+    contents: &mut Option<Contents>,
     ledger: &mut Ledger<'_>,
-) -> Result<(), ClientError> {
+) -> Result<()> {
+    let Profile { id, identity, server, pin } = profile;
+    let patience_ms = Some(job.patience.as_millis() as u64);
+    let mut dial = connect::dial(server, Trust::Pin(*pin), identity.clone(), !one);
+    if job.until > Until::Accepted {
+        dial.keep_alive = Some(FOLLOWING_KEEP_ALIVE);
+    }
+    let settings = client::Settings {
+        dial,
+        dialer: None,
+        intent: Intent { id: id.clone(), claim: false, code: None, attach: None, patience_ms },
+        trust_remote: false,
+    };
     let (commands, receiver) = mpsc::channel(QUEUE_MAX);
     let (sender, events) = mpsc::channel(QUEUE_MAX);
-    let (contents, commands) = (Some(contents), Some(commands));
+    let commands = Some(commands);
     let mut user = User { contents, next: VecDeque::new(), commands, events, ledger };
     let result = tokio::select! {
         result = client::run(settings, receiver, sender) => result,
@@ -94,14 +171,14 @@ async fn converse(
     while let Ok(batch) = user.events.try_recv() {
         batch.iter().for_each(|event| user.ledger.told(event));
     }
-    result.map(drop)
+    result.map(drop).map_err(|error| fail::client_failure(error, &server.to_string(), id.as_str()))
 }
 
 /// The client's user: gives it drafts and the parts of long ones, hears what became of them, and
 /// follows them as far as is wanted.
 struct User<'a, 'b> {
     /// `None` at their end.
-    contents: Option<Contents>,
+    contents: &'a mut Option<Contents>,
     /// Of the content that was read last: for the client, when it has room.
     next: VecDeque<Draft>,
     /// `None` once nothing more is to be said.
@@ -127,7 +204,7 @@ impl User<'_, '_> {
                 true = has_place(self.commands.as_ref()), if is_given => self.give(),
                 cut = next(self.contents.as_mut()), if has_room => match cut {
                     Some(cut) => self.next = self.ledger.drafts(cut),
-                    None => self.contents = None,
+                    None => *self.contents = None,
                 },
             }
         }

@@ -83,8 +83,8 @@ impl<'a> Following<'a> {
         self.levels.has_command()
     }
 
-    pub(super) fn has_room(&self) -> bool {
-        self.levels.has_room()
+    pub(super) fn has_room(&self, sent: usize) -> bool {
+        self.levels.has_room(sent)
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -102,7 +102,7 @@ impl<'a> Following<'a> {
     fn news(&mut self, news: &News) -> Vec<String> {
         let printed = match self.job.show {
             Show::Nothing => Ok(()),
-            Show::Json | Show::Replies(Style::Json) => print::object(&news.fields()),
+            Show::Json | Show::Replies(Style::Json) => print::object(&news.fields(clock::now_ms())),
             Show::Replies(style) => {
                 news.reply(self.sender).map_or(Ok(()), |reply| print::reply(style, &reply))
             }

@@ -1,6 +1,6 @@
 //! Who has been sent what, and what came of it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::time::Instant;
 
@@ -9,9 +9,11 @@ use serde_json::Value;
 
 use crate::cli::content::Content;
 use crate::cli::fail::{self, Exit, Failure};
+use crate::cli::ids;
 use crate::cli::input::{self, Cut};
 use crate::cli::job::{Job, Until};
 use crate::cli::progress::Progress;
+use crate::cli::spool::{Parcel, Spool};
 use crate::cli::{Talk, clock, print};
 use crate::logic::{Command, Draft, Event};
 use crate::wire::{Body, MsgId, MsgIds, PART_LEN_MAX, Target, UserId};
@@ -37,6 +39,8 @@ pub(super) struct Ledger<'a> {
     ids: Vec<MsgIds>,
     unanswered: BTreeMap<MsgId, Sent>,
     accepted: u64,
+    /// In the spool, unless they were sent from there.
+    kept: BTreeSet<MsgId>,
     refused: u64,
     first: Option<anyhow::Error>,
     /// What was accepted and is to come further.
@@ -73,6 +77,7 @@ impl<'a> Ledger<'a> {
             ids: vec![MsgIds::default(); job.targets.len()],
             unanswered: BTreeMap::new(),
             accepted: 0,
+            kept: BTreeSet::new(),
             refused: 0,
             first: None,
             following: follows.then(|| Following::new(job, sender)),
@@ -137,13 +142,13 @@ impl<'a> Ledger<'a> {
     pub(super) fn told(&mut self, event: &Event) {
         match event {
             Event::Accepted { id, count, duplicate } => {
-                span(*id, *count).for_each(|id| self.accepted(id, *duplicate));
+                ids::span(*id, *count).for_each(|id| self.accepted(id, *duplicate));
             }
             Event::Passed { id, count, readers } => {
                 let state = [("state", "passed".into()), ("readers", (*readers).into())];
-                span(*id, *count).for_each(|id| self.went(id, &state));
+                ids::span(*id, *count).for_each(|id| self.went(id, &state));
             }
-            Event::Refused { id, count, why } => span(*id, *count).for_each(|id| {
+            Event::Refused { id, count, why } => ids::span(*id, *count).for_each(|id| {
                 self.failed_at(id, "refused", |to, server| fail::refusal(*why, to, server).into());
             }),
             Event::Uncertain { id } => {
@@ -164,14 +169,15 @@ impl<'a> Ledger<'a> {
             return self.went(id, &state);
         };
         if let Some(Sent { number, to, .. }) = self.unanswered.remove(&id) {
-            following.accepted(id, About { number, to, duplicate });
+            let heard_ms = clock::now_ms();
+            following.accepted(id, About { number, to, duplicate, heard_ms });
             self.bar.take_if(|(of, _)| *of == id);
             self.accepted += 1;
         }
     }
 
     /// Hears of messages that were accepted.
-    fn follow(&mut self, hear: impl FnOnce(&mut Following<'_>) -> Vec<String>) {
+    fn follow(&mut self, hear: impl FnOnce(&mut Following<'a>) -> Vec<String>) {
         // What is printed may go to the same terminal.
         self.clear();
         let notes = self.following.as_mut().map(hear).unwrap_or_default();
@@ -255,6 +261,52 @@ impl<'a> Ledger<'a> {
         self.failed_at(id, "refused", |_, _| unreadable(error));
     }
 
+    /// Puts what is not answered into the spool, in its order.
+    pub(super) fn keep(&mut self, spool: &Spool<'_>) -> Result<()> {
+        let Job { headers, due_ms, .. } = self.job;
+        let mut unanswered: Vec<(&MsgId, &Sent)> = self.unanswered.iter().collect();
+        // Ids made of a key tell no order.
+        unanswered.sort_by_key(|(_, sent)| sent.number);
+        let parcels = unanswered.into_iter().map(|(id, Sent { to, content, .. })| Parcel {
+            id: *id,
+            to: to.clone(),
+            headers: headers.clone(),
+            due_ms: *due_ms,
+            content: content.clone(),
+        });
+        let parcels: Vec<Parcel> = parcels.collect();
+        let (count, result) = spool.keep(&parcels);
+        for Parcel { id, .. } in parcels.into_iter().take(count) {
+            let Some(Sent { number, to, .. }) = self.answered(id) else { continue };
+            self.kept.insert(id);
+            self.print(id, number, &to, &[("state", "spooled".into())]);
+        }
+        result
+    }
+
+    pub(super) fn has_kept(&self) -> bool {
+        !self.kept.is_empty()
+    }
+
+    /// Some of what was kept may have been sent from the spool meanwhile, or been set aside there.
+    pub(super) fn look_into(&mut self, spool: &Spool<'_>) -> Result<()> {
+        if !self.has_kept() {
+            return Ok(());
+        }
+        let (waiting, aside) = spool.ids()?;
+        for id in std::mem::take(&mut self.kept) {
+            if waiting.contains(&id) {
+                self.kept.insert(id);
+            } else if aside.contains(&id) {
+                let failure = Failure::new(Exit::Data, "a message was set aside in the spool");
+                self.failed(failure.hint("qmsg spool list tells why").into());
+            } else {
+                self.accepted += 1;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether all is answered and nothing is waited for.
     pub(super) fn is_done(&self) -> bool {
         self.unanswered.is_empty() && self.following.as_ref().is_none_or(Following::is_done)
@@ -262,7 +314,8 @@ impl<'a> Ledger<'a> {
 
     /// Whether more of the input may be sent.
     pub(super) fn has_room(&self) -> bool {
-        self.following.as_ref().is_none_or(Following::has_room)
+        let sent = self.unanswered.len();
+        self.following.as_ref().is_none_or(|following| following.has_room(sent))
     }
 
     /// What to say to the client of messages that were accepted.
@@ -280,7 +333,7 @@ impl<'a> Ledger<'a> {
     }
 
     pub(super) fn tick(&mut self) {
-        self.follow(|following| following.tick());
+        self.follow(Following::tick);
     }
 
     /// Says something, on a line of its own.
@@ -301,32 +354,40 @@ impl<'a> Ledger<'a> {
 
     /// For an end in the middle.
     pub(super) fn note_accepted(&mut self) {
-        if self.accepted > 0 {
-            self.note(&format!("{} messages were accepted before", self.accepted));
+        for (count, what) in [(self.accepted, "accepted"), (self.kept.len() as u64, "kept")] {
+            if count > 0 {
+                self.note(&format!("{count} messages were {what} before"));
+            }
         }
     }
 
-    /// All is answered: how did it go?
+    /// All is answered, or kept: how did it go?
     pub(super) fn close(self) -> Result<Exit> {
+        let (refused, kept) = (self.refused, self.kept.len() as u64);
+        let all = refused + kept + self.accepted;
         match self.first {
+            None if kept > 0 => {
+                let what = match all {
+                    1 => "the message is not sent yet, but kept".to_owned(),
+                    _ => format!("{kept} of {all} messages are not sent yet, but kept"),
+                };
+                let hint = "the next send that reaches the server sends it, or: qmsg spool flush";
+                Err(Failure::new(Exit::TempFail, what).hint(hint).into())
+            }
             None => {
                 self.following.map_or(Ok(Exit::Success), |following| following.close(self.talk))
             }
-            Some(error) if self.accepted == 0 => Err(error),
+            Some(error) if self.accepted == 0 && kept == 0 => Err(error),
             Some(error) => {
-                let (refused, all) = (self.refused, self.refused + self.accepted);
                 let what = format!("{refused} of {all} messages were not stored");
-                Err(error.context(
-                    Failure::new(Exit::Partial, what).hint("the others were; --json tells which"),
-                ))
+                let hint = match kept {
+                    0 => "the others were; --json tells which".to_owned(),
+                    _ => format!("{kept} wait in the spool; --json tells which"),
+                };
+                Err(error.context(Failure::new(Exit::Partial, what).hint(hint)))
             }
         }
     }
-}
-
-/// This id and those behind it.
-fn span(first: MsgId, count: u32) -> impl Iterator<Item = MsgId> {
-    (0..u64::from(count)).map(move |at| first.plus(at))
 }
 
 fn unreadable(error: io::Error) -> anyhow::Error {

@@ -12,8 +12,8 @@ use super::news::{About, News, Outcome};
 
 /// Messages that are asked about at a time: less than any server allows.
 const WATCHES_MAX: usize = 256;
-/// Messages that are waited for before the input has to wait.
-const OPEN_MAX: usize = 256;
+/// Messages on their way before the input has to wait.
+const OPEN_MAX: usize = 1024;
 
 /// All messages that were accepted and are waited for.
 pub(super) struct Levels {
@@ -161,9 +161,9 @@ impl Levels {
         !self.ended.is_empty() || self.watched < WATCHES_MAX && !self.unasked.is_empty()
     }
 
-    /// Whether more of the input may be read.
-    pub(super) fn has_room(&self) -> bool {
-        self.open.len() < OPEN_MAX
+    /// Whether more may be sent, with so many that are not accepted yet.
+    pub(super) fn has_room(&self, sent: usize) -> bool {
+        self.open.len() + sent < OPEN_MAX
     }
 
     /// Whether nothing is waited for and nothing is to be said.
@@ -246,6 +246,10 @@ mod tests {
         MsgId::from_bytes([7; 16])
     }
 
+    fn about(to: &str) -> About {
+        About { number: 1, to: to.parse().unwrap(), duplicate: false, heard_ms: 0 }
+    }
+
     /// `bob=processed:reply`.
     fn standing(text: &str) -> Standing {
         let (user, state) = text.split_once('=').unwrap();
@@ -265,7 +269,7 @@ mod tests {
     /// them all are said; `late` is the end of the time, `none` that there is no such message.
     fn after(levels: &mut Levels, to: &str, steps: &str) -> String {
         let mut out = Vec::new();
-        levels.accepted(id(), About { number: 1, to: to.parse().unwrap(), duplicate: false }, 0);
+        levels.accepted(id(), about(to), 0);
         while levels.command().is_some() {}
         for step in steps.split_whitespace() {
             match step {
@@ -352,15 +356,15 @@ mod tests {
     #[test]
     fn what_is_asked_about_is_bounded() {
         let mut levels = Levels::new(Until::Processed, None, None);
-        let ids = || (0..OPEN_MAX as u64 + 10).map(|n| id().plus(n));
+        let ids = || (0..OPEN_MAX as u64).map(|n| id().plus(n));
         for id in ids() {
-            let about = About { number: 1, to: "bob".parse().unwrap(), duplicate: false };
-            levels.accepted(id, about, 0);
+            levels.accepted(id, about("bob"), 0);
         }
-        assert!(!levels.has_room() && levels.deadline().is_none());
+        assert!(!levels.has_room(0) && levels.deadline().is_none());
         let asked = std::iter::from_fn(|| levels.command()).count();
         assert_eq!((asked, levels.has_command()), (WATCHES_MAX, false));
         levels.stands(id(), &[standing("bob=processed")], true, &mut vec![]);
+        assert!(levels.has_room(0) && !levels.has_room(1));
         assert!(unwatches(&mut levels), "before the next is watched");
         assert!(matches!(levels.command(), Some(Command::Watch { .. })));
         assert!(levels.command().is_none());

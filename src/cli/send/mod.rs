@@ -6,6 +6,7 @@ mod following;
 mod ledger;
 mod levels;
 mod news;
+mod wrap;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,11 +19,13 @@ use super::fail::{Exit, Failure};
 use super::headers::HeaderArgs;
 use super::input::{Framing, Input};
 use super::job::{Job, PATIENCE, Show, Until};
+use super::spool::Keeping;
 use super::units::{self, Targets};
 use super::when::{self, When};
 use super::{Talk, Who, clock};
 
 pub(super) use conversation::carry_out;
+use wrap::WrapArgs;
 
 /// Send a message to a user, a room, or everyone
 ///
@@ -98,6 +101,10 @@ pub(super) struct SendArgs {
     /// to; if no time is given, that wait has no end.
     #[arg(long, value_name = "TIME", env = "QMSG_TIMEOUT", value_parser = units::duration)]
     timeout: Option<Duration>,
+    #[command(flatten)]
+    keeping: Keeping,
+    #[command(flatten)]
+    wrap: WrapArgs,
 }
 
 /// Where one message comes from.
@@ -162,14 +169,17 @@ impl SendArgs {
             patience: self.timeout.unwrap_or(PATIENCE),
             timeout: self.timeout,
             show: if self.json { Show::Json } else { Show::Nothing },
+            spool: (!self.volatile).then_some(self.keeping),
             ..Job::new(self.targets.0.clone(), self.headers.headers()?)
         })
     }
 
     fn due_ms(&self) -> Result<Option<u64>> {
         if let Some(after) = self.after {
-            let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-            return Ok(Some(clock::now_ms().saturating_add(after_ms)));
+            let due_ms = when::after(clock::now_ms(), after).ok_or_else(|| {
+                Failure::new(Exit::Usage, "the time of --in is beyond the calendar")
+            })?;
+            return Ok(Some(due_ms));
         }
         let Some(at) = self.at else { return Ok(None) };
         let now = clock::here();
@@ -182,10 +192,15 @@ impl SendArgs {
     }
 }
 
-pub(super) fn run(args: &SendArgs, talk: Talk) -> Result<Exit> {
-    let (input, job) = (args.input()?, args.job()?);
-    if args.dry_run {
-        return dry::run(&job, input, &args.who, talk);
+/// The exit code, which may be that of a command that was run.
+pub(super) fn run(args: &SendArgs, talk: Talk) -> Result<u8> {
+    if args.wrap.wrap {
+        return wrap::run(args, talk);
     }
-    carry_out(&job, input, &args.who, talk)
+    let (input, job) = (args.input()?, args.job()?);
+    let exit = match args.dry_run {
+        true => dry::run(&job, input, &args.who, talk)?,
+        false => carry_out(&job, input, &args.who, talk)?,
+    };
+    Ok(exit.code())
 }

@@ -19,6 +19,8 @@ pub(super) struct About {
     pub(super) number: u64,
     pub(super) to: Target,
     pub(super) duplicate: bool,
+    /// When this was heard, by this machine's clock.
+    pub(super) heard_ms: u64,
 }
 
 /// What became of a message with a recipient. Said once.
@@ -73,10 +75,10 @@ impl Outcome {
 }
 
 impl News {
-    /// Its line of `--json`.
-    pub(super) fn fields(&self) -> Vec<(&'static str, Value)> {
-        let Self { id, about, user, state, time_ms, note, .. } = self;
-        let time = (*time_ms > 0).then(|| clock::rfc3339(*time_ms));
+    /// Its line of `--json`, as heard just now.
+    pub(super) fn fields(&self, now_ms: u64) -> Vec<(&'static str, Value)> {
+        let Self { id, about, user, state, note, .. } = self;
+        let time = self.since(now_ms).map(clock::rfc3339);
         let mut fields = vec![
             ("id", id.to_string().into()),
             ("to", about.to.to_string().into()),
@@ -99,6 +101,17 @@ impl News {
             });
         }
         fields
+    }
+
+    /// When it came so far. The server does not keep all times; what was sent just now has come as
+    /// far as it is between then and now.
+    fn since(&self, now_ms: u64) -> Option<u64> {
+        match (self.time_ms, self.state) {
+            (1.., _) => Some(self.time_ms),
+            _ if self.about.duplicate => None,
+            (0, State::Accepted) => Some(self.about.heard_ms),
+            (0, _) => Some(now_ms),
+        }
     }
 
     /// The answer, as a message from the one who gave it to the one who asked.
@@ -177,5 +190,78 @@ fn word(state: State) -> &'static str {
         State::Gone => "gone",
         State::Refused => "refused",
         State::Processed => "processed",
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::Value;
+
+    use super::{About, News, Outcome};
+    use crate::wire::{Body, MsgId, Note, State, Target};
+
+    fn news(outcome: Outcome, state: State, note: Option<&'static [u8]>) -> News {
+        let to: Target = "@ops".parse().unwrap();
+        News {
+            id: MsgId::from_bytes([7; 16]),
+            about: About { number: 3, to, duplicate: false, heard_ms: 1_700_000_000_000 },
+            user: Some("bob".parse().unwrap()),
+            outcome,
+            state,
+            time_ms: 0,
+            note: note.map(|note| Note::new(Body(note.into())).unwrap()),
+        }
+    }
+
+    fn fields(news: &News) -> BTreeMap<&'static str, Value> {
+        news.fields(1_700_000_009_000).into_iter().collect()
+    }
+
+    #[test]
+    fn an_object_says_who_how_far_and_when() {
+        let (came, now) = ("2023-11-14T22:13:20.000Z", "2023-11-14T22:13:29.000Z");
+        let accepted = news(Outcome::Undelivered, State::Accepted, None);
+        let told = fields(&accepted);
+        assert_eq!((&told["user"], &told["to"]), (&"bob".into(), &"@ops".into()));
+        assert_eq!((&told["state"], &told["time"]), (&"accepted".into(), &came.into()));
+        let kept = fields(&News { time_ms: 1_700_000_009_000, ..accepted.clone() });
+        assert_eq!(kept["time"], now, "what the server knows goes first");
+        let unknown = fields(&News { user: None, ..accepted });
+        assert_eq!(unknown["user"], Value::Null);
+        let mut done = news(Outcome::Reached, State::Processed, Some(b"\xff"));
+        let told = fields(&done);
+        assert_eq!((&told["time"], &told["body_b64"]), (&now.into(), &"/w==".into()));
+        done.about.duplicate = true;
+        assert_eq!(fields(&done)["time"], Value::Null, "it may have been long ago");
+        let refused = fields(&news(Outcome::Refused, State::Refused, Some(b"no")));
+        assert_eq!((&refused["state"], &refused["reason"]), (&"refused".into(), &"no".into()));
+        assert!(!refused.contains_key("body"));
+    }
+
+    #[test]
+    fn only_a_reply_is_a_reply() {
+        let asker = "alice".parse().unwrap();
+        let reply = |state, note| news(Outcome::Reached, state, note).reply(&asker);
+        assert!(reply(State::Processed, None).is_none());
+        assert!(reply(State::Refused, Some(b"no")).is_none());
+        let letter = reply(State::Processed, Some(b"yes")).unwrap();
+        assert_eq!((letter.message.from.as_str(), letter.content.size()), ("bob", 3));
+    }
+
+    #[test]
+    fn a_failure_says_what_to_do() {
+        for (outcome, state, note, what) in [
+            (Outcome::Undelivered, State::Accepted, None, "bob has not got the message in time"),
+            (Outcome::Refused, State::Refused, None, "bob has refused the message"),
+            (Outcome::Refused, State::Refused, Some(&b" no\n"[..]), "refused the message: no"),
+            (Outcome::Gone, State::Gone, None, "bob will not get the message any more"),
+        ] {
+            let failure = news(outcome, state, note).failure().unwrap();
+            assert!(failure.to_string().ends_with(what), "{failure}");
+        }
+        assert!(news(Outcome::Reached, State::Processed, None).failure().is_none());
     }
 }

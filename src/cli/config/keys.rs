@@ -1,0 +1,278 @@
+//! Keys and values of a file, held against the flags that there are.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::error::{ContextKind, ContextValue};
+use clap::{Arg, ArgAction, Command};
+use toml::{Table, Value};
+
+use crate::cli::fail::{Exit, Failure};
+use crate::cli::units::{self, Targets};
+
+/// Flags of all verbs, which can stand at the top.
+const OF_ALL: &[&str] = &["quiet", "verbose", "color"];
+/// Flags of several verbs that mean the same in all of those where they have a variable.
+const OF_SEVERAL: &[&str] = &["as", "server", "spool-max", "spool-age"];
+/// What is said for one run only.
+const NEVER: &[&str] = &["help", "version", "config", "dry-run"];
+/// The one table that is no verb, and its name in `[sendmail]`.
+const ALIASES: &str = "aliases";
+/// How alike two names are, from 0 to 1, to be taken for one another; clap has the same.
+const LIKENESS: f64 = 0.7;
+
+/// What a file says of a flag.
+#[derive(Debug)]
+pub(super) struct Setting {
+    pub(super) file: PathBuf,
+    /// The verb, and what of it; empty at the top.
+    table: Vec<String>,
+    key: String,
+    pub(super) values: Vec<String>,
+}
+
+impl Setting {
+    /// Whether it stands in this verb's own table.
+    pub(super) fn is_of(&self, verb: &[String]) -> bool {
+        self.table == verb
+    }
+}
+
+type Aliases = Vec<(String, Targets)>;
+
+/// The settings and aliases of a file.
+pub(super) fn read(
+    file: &Path,
+    table: &Table,
+    command: &Command,
+) -> Result<(Vec<Setting>, Aliases)> {
+    let mut reader = Reader { file, command, settings: Vec::new(), aliases: Vec::new() };
+    reader.table(table, command, &mut Vec::new())?;
+    Ok((reader.settings, reader.aliases))
+}
+
+/// The flags of a verb that can be keys of its table.
+pub(super) fn own(command: &Command) -> impl Iterator<Item = (&str, &Arg)> {
+    long(command).filter(|(key, arg)| !is_common(key, arg))
+}
+
+/// The flags that can be keys at the top, each as one of the verbs has it.
+pub(super) fn common(command: &Command) -> Vec<(&str, &Arg)> {
+    let mut found: Vec<(&str, &Arg)> = Vec::new();
+    for (key, arg) in tree(command).into_iter().flat_map(long) {
+        if is_common(key, arg) && !found.iter().any(|(other, _)| *other == key) {
+            found.push((key, arg));
+        }
+    }
+    found
+}
+
+/// What the files say of a flag of a verb. In a file the verb's table goes before the top.
+pub(super) fn setting<'a>(
+    settings: &'a [Setting],
+    verb: &[String],
+    arg: &Arg,
+) -> Option<&'a Setting> {
+    let key = arg.get_long()?;
+    let is_meant = |setting: &&Setting| {
+        let is_top = setting.table.is_empty() && is_common(key, arg);
+        setting.key == key && (setting.table == verb || is_top)
+    };
+    let first = settings.iter().find(is_meant)?;
+    let own = settings.iter().find(|other| other.file == first.file && other.table == verb);
+    own.filter(is_meant).or(Some(first))
+}
+
+/// Commands, each before what is in it.
+fn tree(command: &Command) -> Vec<&Command> {
+    let inner = command.get_subcommands().flat_map(tree);
+    [command].into_iter().chain(inner).collect()
+}
+
+fn long(command: &Command) -> impl Iterator<Item = (&str, &Arg)> {
+    let args = command.get_arguments().filter_map(|arg| Some((arg.get_long()?, arg)));
+    args.filter(|(key, _)| !NEVER.contains(key))
+}
+
+/// A flag of that name without a variable is one that wants to be given each time, such as the
+/// server that is measured.
+fn is_common(key: &str, arg: &Arg) -> bool {
+    OF_ALL.contains(&key) || OF_SEVERAL.contains(&key) && arg.get_env().is_some()
+}
+
+struct Reader<'a> {
+    file: &'a Path,
+    command: &'a Command,
+    settings: Vec<Setting>,
+    aliases: Aliases,
+}
+
+impl Reader<'_> {
+    fn table(&mut self, table: &Table, command: &Command, path: &mut Vec<String>) -> Result<()> {
+        for (key, value) in table {
+            let inner = command.find_subcommand(key);
+            match value {
+                Value::Table(aliases) if *path == ["sendmail"] && key == ALIASES => {
+                    self.aliases(aliases)?;
+                }
+                Value::Table(table) if inner.is_some() => {
+                    path.push(key.clone());
+                    // It is there.
+                    inner.map_or(Ok(()), |inner| self.table(table, inner, path))?;
+                    path.pop();
+                }
+                value => self.key(key, value, command, path)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn key(&mut self, key: &str, value: &Value, command: &Command, path: &[String]) -> Result<()> {
+        let found = self.known(command, path).into_iter().find(|(name, _)| *name == key);
+        let Some((_, arg)) = found else { return Err(self.unknown(key, command, path).into()) };
+        let values = texts(arg, value).map_err(|why| self.bad(path, key, &why))?;
+        for value in &values {
+            check(arg, value).map_err(|why| self.bad(path, key, &why))?;
+        }
+        let (file, table) = (self.file.to_owned(), path.to_vec());
+        self.settings.push(Setting { file, table, key: key.to_owned(), values });
+        Ok(())
+    }
+
+    /// The flags that can stand here.
+    fn known<'c>(&'c self, command: &'c Command, path: &[String]) -> Vec<(&'c str, &'c Arg)> {
+        if path.is_empty() { common(self.command) } else { long(command).collect() }
+    }
+
+    fn aliases(&mut self, table: &Table) -> Result<()> {
+        let path = ["sendmail".to_owned(), ALIASES.to_owned()];
+        for (name, value) in table {
+            let text = match value {
+                Value::String(text) => text.clone(),
+                Value::Array(many) if many.iter().all(Value::is_str) => {
+                    many.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")
+                }
+                _ => return Err(self.bad(&path, name, "write an id, a @room or a list").into()),
+            };
+            let targets = units::targets(&text).map_err(|why| self.bad(&path, name, &why))?;
+            self.aliases.push((name.to_ascii_lowercase(), targets));
+        }
+        Ok(())
+    }
+
+    fn bad(&self, path: &[String], key: &str, why: &str) -> Failure {
+        let name = [path, &[key.to_owned()]].concat().join(".");
+        Failure::new(Exit::Config, format!("{}: {name}: {why}", self.file.display()))
+            .hint("what can be set, and is: qmsg config show")
+    }
+
+    /// No such key; the nearest there is.
+    fn unknown(&self, key: &str, command: &Command, path: &[String]) -> Failure {
+        let place =
+            if path.is_empty() { "at the top".into() } else { format!("in [{}]", path.join(".")) };
+        let what = format!("{}: unknown key {key:?} {place}", self.file.display());
+        let failure = Failure::new(Exit::Config, what);
+        let here = self.known(command, path).into_iter().map(|(name, _)| name.to_owned());
+        let tables = command.get_subcommands().filter(|inner| inner.get_name() != "help");
+        let tables = tables.map(|inner| {
+            let names = path.iter().map(String::as_str).chain([inner.get_name()]);
+            format!("[{}]", names.collect::<Vec<_>>().join("."))
+        });
+        match nearest(key, here.chain(tables)) {
+            Some(name) => failure.hint(format!("did you mean {name}?")),
+            None => match self.elsewhere(key) {
+                verbs if verbs.is_empty() => {
+                    failure.hint("what can be set, and is: qmsg config show")
+                }
+                verbs => failure.hint(format!("it belongs into {}", verbs.join(" or "))),
+            },
+        }
+    }
+
+    /// The tables of the verbs that have the key.
+    fn elsewhere(&self, key: &str) -> Vec<String> {
+        let verbs = self.command.get_subcommands();
+        let verbs = verbs.filter(|verb| own(verb).any(|(name, _)| name == key));
+        verbs.map(|verb| format!("[{}]", verb.get_name())).collect()
+    }
+}
+
+/// The name most like this one, if there is one at all like it.
+fn nearest(key: &str, names: impl Iterator<Item = String>) -> Option<String> {
+    let bare = |name: &str| name.trim_matches(['[', ']']).rsplit('.').next().map(str::to_owned);
+    let likeness = |name: &str| strsim::jaro(key, &bare(name).unwrap_or_default());
+    let rated = names.map(|name| (likeness(&name), name)).filter(|(rate, _)| *rate > LIKENESS);
+    rated.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, name)| name)
+}
+
+/// A value of the file as it would stand on a command line.
+fn texts(arg: &Arg, value: &Value) -> Result<Vec<String>, String> {
+    let many = arg.get_num_args().is_some_and(|range| range.max_values() > 1);
+    let is_list = many || matches!(arg.get_action(), ArgAction::Append);
+    match (arg.get_action(), value) {
+        (ArgAction::SetTrue | ArgAction::SetFalse, Value::Boolean(on)) => Ok(vec![on.to_string()]),
+        (ArgAction::SetTrue | ArgAction::SetFalse, _) => Err("write true or false".into()),
+        (ArgAction::Count, Value::Integer(0..=255)) => Ok(vec![value.to_string()]),
+        (ArgAction::Count, _) => Err("write a number from 0 to 255".into()),
+        (_, Value::Array(values)) if is_list => {
+            values.iter().map(text).collect::<Option<_>>().ok_or("write a list of texts".into())
+        }
+        (_, value) => Ok(vec![text(value).ok_or("write a text or a number")?]),
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Integer(_) | Value::Float(_) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+/// Whether the flag would take it, by a command that has nothing but a flag like it.
+fn check(arg: &Arg, value: &str) -> Result<(), String> {
+    if !arg.get_action().takes_values() {
+        return Ok(());
+    }
+    let parser = arg.get_value_parser().clone();
+    let flag = Arg::new("value").long("value").allow_hyphen_values(true).value_parser(parser);
+    let command = Command::new("check").no_binary_name(true).arg(flag);
+    let Err(error) = command.try_get_matches_from([format!("--value={value}")]) else {
+        return Ok(());
+    };
+    let why = match error.get(ContextKind::ValidValue) {
+        Some(ContextValue::Strings(valid)) if !valid.is_empty() => {
+            format!("it is one of {}", valid.join(", "))
+        }
+        _ => std::error::Error::source(&error)
+            .map_or_else(|| "it cannot be empty".into(), ToString::to_string),
+    };
+    Err(format!("{value:?} is not taken: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::{OF_ALL, OF_SEVERAL, common, long};
+    use crate::cli::Cli;
+
+    #[test]
+    fn what_is_at_the_top_is_what_flags_there_are() {
+        let command = Cli::command();
+        let of_all: Vec<&str> = long(&command).map(|(key, _)| key).collect();
+        assert_eq!(of_all, OF_ALL);
+        let mut keys: Vec<&str> = common(&command).into_iter().map(|(key, _)| key).collect();
+        keys.sort_unstable();
+        let mut wanted = [OF_ALL, OF_SEVERAL].concat();
+        wanted.sort_unstable();
+        assert_eq!(keys, wanted);
+    }
+
+    #[test]
+    fn no_secret_is_a_key() {
+        let command = Cli::command();
+        let verbs = command.get_subcommands();
+        assert!(verbs.flat_map(long).all(|(_, arg)| !arg.is_hide_env_values_set()));
+    }
+}

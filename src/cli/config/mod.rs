@@ -1,0 +1,176 @@
+//! Configuration: files that stand in for flags, and `qmsg config`, which tells what holds.
+//!
+//! A file knows no key of its own: a key at its top is a flag that several verbs have, a table is a
+//! verb, and a key in it one of that verb's flags. What a file says becomes the default of the
+//! flag, so a flag goes before its variable, and both go before any file, by how defaults work.
+
+mod apply;
+mod keys;
+mod show;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use anyhow::Result;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Subcommand};
+use toml::Table;
+
+use super::fail::{self, Exit, Failure};
+use super::units::Targets;
+use super::{Cli, Verb, print, profile};
+use keys::Setting;
+
+/// What holds for the whole machine.
+const SYSTEM: &str = "/etc/qmsg/config.toml";
+
+/// Show the configuration, or where it is
+///
+/// Flags can be set in files: ~/.config/qmsg/config.toml for a user, /etc/qmsg/config.toml for the
+/// machine. A flag goes before its variable, that before the user's file, that before the
+/// machine's, and that before what is built in.
+#[derive(Debug, Args)]
+pub(super) struct ConfigArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Print each key with its value and where that comes from
+    ///
+    /// What is printed can itself be a configuration file.
+    Show {
+        /// Print a JSON object for each key
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the paths of the files that are read, the one that goes before the other first
+    Path,
+}
+
+/// What the files say.
+#[derive(Debug, Default)]
+pub(super) struct Config {
+    /// Of the file that goes before the others first.
+    settings: Vec<Setting>,
+    /// Where mail for somebody goes, by the name in lower case.
+    aliases: BTreeMap<String, (Targets, PathBuf)>,
+    /// Flags of all verbs that the command line gives, with their values.
+    flags: Vec<(String, Vec<String>)>,
+}
+
+impl Config {
+    /// Where mail for this name goes, by `[sendmail.aliases]`.
+    pub(super) fn alias(&self, name: &str) -> Option<&Targets> {
+        self.aliases.get(&name.to_ascii_lowercase()).map(|(targets, _)| targets)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.settings.is_empty()
+    }
+}
+
+/// Parses a command line with what the files say where it says nothing. `Err`: all that was to be
+/// said has been said.
+pub(super) fn parse(args: &[OsString]) -> Result<(Cli, Config), Exit> {
+    let told = |error: clap::Error| {
+        // Nobody is left to be told that nobody can be told.
+        let _ = error.print();
+        if error.exit_code() == 0 { Exit::Success } else { Exit::Usage }
+    };
+    let plain = Cli::command().try_get_matches_from(args).map_err(told)?;
+    let cli = Cli::from_arg_matches(&plain).map_err(told)?;
+    // This has to work also where a file is broken.
+    if matches!(cli.verb, Verb::Config(ConfigArgs { what: What::Path })) {
+        return Ok((cli, Config::default()));
+    }
+    let mut config = load(cli.config.as_deref()).map_err(|error| fail::tell(&error))?;
+    if matches!(cli.verb, Verb::Config(_)) {
+        config.flags = flags(&plain);
+    }
+    if config.is_empty() {
+        return Ok((cli, config));
+    }
+    let command = apply::defaults(&config.settings, Cli::command(), &plain);
+    let matches = command.map_err(|error| fail::tell(&error))?.try_get_matches_from(args);
+    let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(told)?;
+    Ok((cli, config))
+}
+
+/// What the command line itself gives of the flags that all verbs have.
+fn flags(matches: &ArgMatches) -> Vec<(String, Vec<String>)> {
+    let command = Cli::command();
+    let ids = command.get_arguments().map(|arg| arg.get_id().as_str());
+    let is_given = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let values = |id: &str| {
+        let raw = matches.try_get_raw(id).ok().flatten().into_iter().flatten();
+        let raw: Vec<String> = raw.map(|value| value.to_string_lossy().into()).collect();
+        // A switch has none; one that counts is there as often as it was given.
+        let count = matches.try_get_one::<u8>(id).ok().flatten().map(u8::to_string);
+        count.map_or(if raw.is_empty() { vec!["true".into()] } else { raw }, |n| vec![n])
+    };
+    ids.filter(is_given).map(|id| (id.to_owned(), values(id))).collect()
+}
+
+/// The files that are read, the one that goes before the other first.
+fn paths(given: Option<&Path>) -> Vec<PathBuf> {
+    match given {
+        Some(path) => vec![path.to_owned()],
+        None => {
+            let user = profile::home("XDG_CONFIG_HOME", ".config").ok();
+            let user = user.map(|home| home.join("config.toml"));
+            user.into_iter().chain([PathBuf::from(SYSTEM)]).collect()
+        }
+    }
+}
+
+fn load(given: Option<&Path>) -> Result<Config> {
+    let mut config = Config::default();
+    for path in paths(given) {
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if given.is_none() && error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => {
+                return Err(Failure::new(
+                    Exit::Config,
+                    format!("{} cannot be read", path.display()),
+                )
+                .hint("`qmsg config path` tells which files are read")
+                .because(error));
+            }
+        };
+        let table: Table = text.parse().map_err(|error| {
+            Failure::new(Exit::Config, format!("{} is not TOML", path.display()))
+                .hint("a key is written like until = \"processed\", below a line [send]")
+                .because(error)
+        })?;
+        let (settings, aliases) = keys::read(&path, &table, &Cli::command())?;
+        config.settings.extend(settings);
+        for (name, targets) in aliases {
+            config.aliases.entry(name).or_insert((targets, path.clone()));
+        }
+    }
+    Ok(config)
+}
+
+pub(super) fn run(args: &ConfigArgs, cli: &Cli, config: &Config) -> Result<Exit> {
+    match args.what {
+        What::Show { json } => show::run(config, json)?,
+        What::Path => {
+            for path in paths(cli.config.as_deref()) {
+                print::line(&path.display().to_string())?;
+            }
+        }
+    }
+    Ok(Exit::Success)
+}
+
+/// The value of a variable, if it is set.
+fn variable(arg: &clap::Arg) -> Option<(&str, String)> {
+    let name = arg.get_env()?.to_str()?;
+    Some((name, env::var_os(name)?.to_string_lossy().into_owned()))
+}

@@ -1,0 +1,122 @@
+//! What holds, and by what it does.
+
+use anyhow::Result;
+use clap::{Arg, ArgAction, Command, CommandFactory};
+use serde_json::Value;
+
+use crate::cli::{Cli, print};
+
+use super::keys::{self, Setting, setting};
+use super::{Config, variable};
+
+/// A key, its value if it has one, and where that comes from.
+struct Entry {
+    table: Vec<String>,
+    key: String,
+    value: Option<Value>,
+    origin: String,
+}
+
+pub(super) fn run(config: &Config, json: bool) -> Result<()> {
+    let command = Cli::command();
+    let mut table = Vec::new();
+    for entry in entries(config, &command) {
+        if json {
+            let name = [&entry.table[..], std::slice::from_ref(&entry.key)].concat().join(".");
+            print::object(&[
+                ("key", name.into()),
+                ("value", entry.value.unwrap_or_default()),
+                ("origin", entry.origin.into()),
+            ])?;
+            continue;
+        }
+        if entry.table != table {
+            print::line(&format!("\n[{}]", entry.table.join(".")))?;
+            table.clone_from(&entry.table);
+        }
+        let key = if entry.key.bytes().all(is_bare) { entry.key } else { quoted(&entry.key) };
+        print::line(&match entry.value {
+            Some(value) => format!("{key} = {value}  # {}", entry.origin),
+            None => format!("# {key} is not set"),
+        })?;
+    }
+    Ok(())
+}
+
+fn is_bare(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_".contains(&byte)
+}
+
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+/// All keys, those at the top first.
+fn entries(config: &Config, command: &Command) -> Vec<Entry> {
+    let common = keys::common(command).into_iter().map(|(_, arg)| entry(config, &[], arg));
+    let mut entries: Vec<Entry> = common.collect();
+    verbs(config, command, &mut Vec::new(), &mut entries);
+    let aliases = config.aliases.iter().map(|(name, (targets, file))| Entry {
+        table: vec!["sendmail".into(), "aliases".into()],
+        key: name.clone(),
+        value: Some(targets.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(",").into()),
+        origin: file.display().to_string(),
+    });
+    entries.extend(aliases);
+    entries
+}
+
+fn verbs(config: &Config, command: &Command, path: &mut Vec<String>, entries: &mut Vec<Entry>) {
+    for verb in command.get_subcommands() {
+        path.push(verb.get_name().to_owned());
+        entries.extend(keys::own(verb).map(|(_, arg)| entry(config, path, arg)));
+        // What is common may be set for one verb, too.
+        let special = verb.get_arguments().filter(|arg| {
+            let is_set = setting(&config.settings, path, arg).is_some_and(|set| set.is_of(path));
+            is_set && !keys::own(verb).any(|(_, own)| own.get_id() == arg.get_id())
+        });
+        entries.extend(special.map(|arg| entry(config, path, arg)));
+        verbs(config, verb, path, entries);
+        path.pop();
+    }
+}
+
+fn entry(config: &Config, path: &[String], arg: &Arg) -> Entry {
+    let (values, origin) = held(config, path, arg);
+    let value = values.map(|values| match (arg.get_action(), values.as_slice()) {
+        (ArgAction::SetTrue | ArgAction::SetFalse, [value]) => is_on(value).into(),
+        (ArgAction::Count, [value]) => value.parse::<u8>().map_or(Value::Null, Value::from),
+        (_, [value]) => value.as_str().into(),
+        (_, values) => values.to_vec().into(),
+    });
+    let key = arg.get_long().unwrap_or_default().to_owned();
+    Entry { table: path.to_vec(), key, value, origin }
+}
+
+/// As clap reads a switch's variable.
+fn is_on(value: &str) -> bool {
+    let off = ["", "0", "n", "no", "f", "false", "off"];
+    !off.contains(&value.to_ascii_lowercase().as_str())
+}
+
+/// The values of a flag and where they come from.
+fn held(config: &Config, path: &[String], arg: &Arg) -> (Option<Vec<String>>, String) {
+    let id = arg.get_id().as_str();
+    if let Some((_, values)) = config.flags.iter().find(|(flag, _)| flag == id) {
+        return (Some(values.clone()), "flag".into());
+    }
+    if let Some((name, value)) = variable(arg) {
+        return (Some(vec![value]), format!("env {name}"));
+    }
+    if let Some(Setting { values, file, .. }) = setting(&config.settings, path, arg) {
+        return (Some(values.clone()), file.display().to_string());
+    }
+    let built_in: Vec<String> =
+        arg.get_default_values().iter().map(|value| value.to_string_lossy().into()).collect();
+    let built_in = match arg.get_action() {
+        ArgAction::SetTrue => vec!["false".into()],
+        ArgAction::Count => vec!["0".into()],
+        _ => built_in,
+    };
+    ((!built_in.is_empty()).then_some(built_in), "default".into())
+}

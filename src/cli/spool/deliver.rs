@@ -1,0 +1,262 @@
+//! Sending messages with the spool behind: what waits goes first, and what finds no server waits.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Error, Result};
+
+use crate::cli::profile::Profile;
+use crate::cli::{Talk, clock, connect, fail};
+use crate::wire::{MsgId, Target};
+
+use super::carry::{Errands, Outcome, carry};
+use super::file::{Origin, Parcel};
+use super::flush::{self, Flush};
+use super::place::{NotKept, Place, Slot};
+use super::{Exit, Failure, SpoolBounds, TURN, spools};
+
+/// How long a command that is done goes on for what waits.
+const AFTER: Duration = Duration::from_secs(1);
+
+/// The spool of one id, as one who sends uses it.
+pub(in crate::cli) struct Spool<'a> {
+    place: Place,
+    profile: &'a Profile,
+    bounds: SpoolBounds,
+    patience: Duration,
+    talk: Talk,
+}
+
+/// Of what is not sent, what goes into the spool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli) enum Keep {
+    Nothing,
+    /// What finds no server.
+    Unreached,
+    /// Whatever is in the way: nobody hears of it otherwise.
+    All,
+}
+
+/// What came of messages.
+#[derive(Debug, Default)]
+pub(in crate::cli) struct Delivery {
+    /// In the spool.
+    pub(in crate::cli) kept: u64,
+    /// Refused, each with where it was to go.
+    pub(in crate::cli) failed: Vec<(Target, Error)>,
+}
+
+/// Whether one who sends may go on.
+#[derive(Debug)]
+pub(in crate::cli) enum Turn {
+    /// Nothing is before.
+    Free,
+    /// Older messages for the same target are waiting still, since another process sends them.
+    Busy,
+    /// And since there is no server.
+    Unreachable(Error),
+}
+
+impl<'a> Spool<'a> {
+    pub(in crate::cli) fn of(
+        profile: &'a Profile,
+        bounds: SpoolBounds,
+        patience: Duration,
+        talk: Talk,
+    ) -> Result<Self> {
+        let place = Place::of(&spools()?, &profile.id);
+        Ok(Self { place, profile, bounds, patience, talk })
+    }
+
+    /// Sends what waits for these targets, so that it arrives before what is sent next.
+    pub(in crate::cli) fn before(&self, targets: &[Target]) -> Turn {
+        let start = clock::moment();
+        loop {
+            match self.try_before(targets) {
+                Ok(Some(turn)) => return turn,
+                Ok(None) if clock::since(start) >= self.patience => return Turn::Busy,
+                Ok(None) => thread::sleep(TURN),
+                Err(error) if fail::is_unreachable(&error) => return Turn::Unreachable(error),
+                Err(error) => {
+                    // It hinders nobody from sending.
+                    fail::note(
+                        self.talk,
+                        &format!("what waits in the spool was not sent: {error:#}"),
+                    );
+                    return Turn::Free;
+                }
+            }
+        }
+    }
+
+    /// `None`: it is somebody else's turn.
+    fn try_before(&self, targets: &[Target]) -> Result<Option<Turn>> {
+        let is_before = |to: &Target| targets.contains(to);
+        if self.place.pick(is_before)?.is_empty() {
+            return Ok(Some(Turn::Free));
+        }
+        let Some(_sending) = self.place.try_send()? else { return Ok(None) };
+        // Somebody may have been before.
+        let slots = self.place.pick(is_before)?;
+        self.flush(None).run(slots).map(|report| {
+            self.tell(&report);
+            Some(Turn::Free)
+        })
+    }
+
+    /// There is a server: a moment is left to send what else waits. What that comes to changes
+    /// nothing for whoever has sent.
+    pub(in crate::cli) fn after(&self) {
+        let rest = || -> Result<()> {
+            if self.place.waiting()?.is_empty() {
+                return Ok(());
+            }
+            let Some(_sending) = self.place.try_send()? else { return Ok(()) };
+            let report = self.flush(Some(AFTER)).run(self.place.waiting()?)?;
+            self.tell(&report);
+            Ok(())
+        };
+        if let Err(error) = rest() {
+            tracing::info!("what waits in the spool was not all sent: {error:#}");
+        }
+    }
+
+    fn flush(&self, time_max: Option<Duration>) -> Flush<'_> {
+        Flush {
+            place: &self.place,
+            profile: self.profile,
+            age_max: self.bounds.age,
+            patience_ms: self.patience.as_millis() as u64,
+            time_max,
+        }
+    }
+
+    fn tell(&self, report: &flush::Report) {
+        if report.sent > 0 {
+            fail::note(
+                self.talk,
+                &format!("{} from the spool", super::messages(report.sent, "sent")),
+            );
+        }
+        if !report.aside.is_empty() {
+            let count = super::messages(report.aside.len() as u64, "set aside");
+            fail::note(self.talk, &format!("{count} in the spool: qmsg spool list"));
+        }
+    }
+
+    /// What waits, and what was set aside.
+    pub(in crate::cli) fn ids(&self) -> Result<(BTreeSet<MsgId>, BTreeSet<MsgId>)> {
+        let ids = |slots: Vec<Slot>| slots.into_iter().map(|slot| slot.id).collect();
+        Ok((ids(self.place.waiting()?), ids(self.place.aside()?)))
+    }
+
+    /// Keeps messages that found no server: how many, and why not the others. When this returns
+    /// they are on the disk.
+    pub(in crate::cli) fn keep(&self, parcels: &[Parcel]) -> (usize, Result<()>) {
+        let origin = Origin { since_ms: clock::now_ms(), server: self.profile.pin };
+        let (kept, result) = self.place.keep(parcels, self.bounds.max, origin);
+        (kept, result.map_err(|error| self.not_kept(error)))
+    }
+
+    fn not_kept(&self, error: NotKept) -> Error {
+        let dir = self.place.path().display();
+        match &error {
+            NotKept::Full { .. } => Failure::new(Exit::NoSpace, format!("the spool {dir} is full"))
+                .hint("qmsg spool list shows what is in it; --spool-max gives it more room"),
+            NotKept::Io(_) => Failure::new(Exit::NoSpace, format!("nothing can be kept in {dir}"))
+                .hint("the message is neither sent nor kept"),
+        }
+        .because(error)
+    }
+
+    /// Sends messages.
+    pub(in crate::cli) fn deliver(&self, parcels: Vec<Parcel>, keep: Keep) -> Result<Delivery> {
+        let targets: Vec<Target> = parcels.iter().map(|parcel| parcel.to.clone()).collect();
+        let mut own = Own::new(parcels, self.profile.server.to_string());
+        let gone = match self.before(&targets) {
+            Turn::Unreachable(error) => Some(error),
+            Turn::Busy if keep != Keep::Nothing => Some(super::busy().into()),
+            Turn::Free | Turn::Busy => {
+                let settings = flush::settings(self.profile, self.patience.as_millis() as u64);
+                let result = connect::runtime()?.block_on(carry(settings, &mut own));
+                let (server, id) = (&own.server, self.profile.id.as_str());
+                result.err().map(|error| fail::client_failure(error, server, id))
+            }
+        };
+        let mut delivery = Delivery::default();
+        if keep == Keep::All {
+            self.keep_refused(&own.failed)?;
+        }
+        delivery.failed.extend(own.failed.drain(..).map(|(parcel, error)| (parcel.to, error)));
+        let Some(gone) = gone else {
+            self.after();
+            return Ok(delivery);
+        };
+        let is_unreachable = fail::is_unreachable(&gone);
+        if keep == Keep::Nothing || !is_unreachable && keep == Keep::Unreached {
+            return Err(gone);
+        }
+        let unanswered = own.unanswered();
+        let (kept, result) = self.keep(&unanswered);
+        delivery.kept = kept as u64;
+        match result {
+            Ok(()) if is_unreachable => Ok(delivery),
+            // Kept, but somebody has to do something.
+            Ok(()) => Err(gone),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Keeps what the server will not have, where it is not sent again.
+    fn keep_refused(&self, refused: &[(Parcel, Error)]) -> Result<()> {
+        for (parcel, error) in refused {
+            let (_, result) = self.keep(std::slice::from_ref(parcel));
+            result?;
+            let slots = self.place.waiting()?;
+            if let Some(slot) = slots.iter().find(|slot| slot.id == parcel.id) {
+                self.place.set_aside(slot, &format!("{error:#}"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Messages of one who sends.
+struct Own {
+    next: VecDeque<Parcel>,
+    given: BTreeMap<MsgId, Parcel>,
+    server: String,
+    failed: Vec<(Parcel, Error)>,
+}
+
+impl Own {
+    fn new(parcels: Vec<Parcel>, server: String) -> Self {
+        let (next, given) = (parcels.into(), BTreeMap::new());
+        Self { next, given, server, failed: Vec::new() }
+    }
+
+    fn unanswered(self) -> Vec<Parcel> {
+        self.given.into_values().chain(self.next).collect()
+    }
+}
+
+impl Errands for Own {
+    fn next(&mut self) -> Option<Parcel> {
+        let parcel = self.next.pop_front()?;
+        self.given.insert(parcel.id, parcel.clone());
+        Some(parcel)
+    }
+
+    fn told(&mut self, id: MsgId, outcome: Outcome) {
+        let Some(parcel) = self.given.remove(&id) else { return };
+        let error = match outcome {
+            Outcome::Accepted => return,
+            Outcome::Refused(why) => {
+                fail::refusal(why, &parcel.to.to_string(), &self.server).into()
+            }
+            Outcome::Unreadable(error) => fail::unreadable("the message", error),
+        };
+        self.failed.push((parcel, error));
+    }
+}
