@@ -25,7 +25,7 @@ fn read(path: &str) -> String {
 /// The program and its commands, as the pages show them.
 fn commands() -> Vec<Command> {
     let quiet = |command: Command| command.disable_help_subcommand(true);
-    let mut whole = quiet(Cli::command()).mut_subcommand("bench", quiet);
+    let mut whole = quiet(Cli::command()).mut_subcommands(quiet);
     whole.build();
     let mut commands: Vec<Command> = whole.get_subcommands().cloned().collect();
     commands.insert(0, whole);
@@ -154,6 +154,23 @@ fn every_variable_of_a_flag_is_listed() {
             assert!(listed.contains(&format!(".B {variable}\n")), "{variable} is not in qmsg.1");
         }
     }
+}
+
+#[test]
+fn units_of_systemd_run_what_there_is() {
+    let mut runs = 0;
+    for entry in fs::read_dir(directory("docs/systemd")).unwrap() {
+        let unit = fs::read_to_string(entry.unwrap().path()).unwrap();
+        for line in unit.lines().filter_map(|line| line.strip_prefix("ExecStart=")) {
+            let parsed = Cli::command().try_get_matches_from(line.split(' '));
+            parsed.unwrap_or_else(|error| panic!("{line}: {error}"));
+            runs += 1;
+        }
+        for page in unit.lines().filter_map(|line| line.strip_prefix("Documentation=man:")) {
+            read(&format!("man/{}", page.replace("(1)", ".1")));
+        }
+    }
+    assert!(runs > 0);
 }
 
 /// A public enum as the source has it: its variants in order, each with its named fields.

@@ -7,6 +7,7 @@ mod logic;
 mod quic;
 mod readme;
 mod real;
+mod recipes;
 mod store;
 mod supply;
 mod tidy;

@@ -14,7 +14,7 @@ fn readme() -> String {
 }
 
 /// What stands in the README's blocks of a language, block by block.
-fn blocks(language: &str) -> Vec<String> {
+pub(crate) fn blocks(language: &str) -> Vec<String> {
     let mut blocks: Vec<String> = Vec::new();
     let (mut inside, mut wanted) = (false, false);
     for line in readme().lines() {

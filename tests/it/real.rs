@@ -1,12 +1,25 @@
 //! End to end: real processes over real QUIC on loopback.
 
+mod ask;
 mod bench;
 mod codes;
+mod config;
+mod dead;
 mod delivery;
+mod exec;
+mod framing;
 mod headers;
 mod hostile;
 mod kill;
 pub(crate) mod kit;
 mod large;
+mod later;
+mod queue;
+mod reader;
 pub(crate) mod relay;
+mod sendmail;
+mod share;
+mod spool;
 mod stdin;
+mod until;
+mod wrap;

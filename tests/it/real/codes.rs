@@ -184,6 +184,17 @@ fn code_74_when_the_store_cannot_be_written() {
 }
 
 #[test]
+fn code_75_when_it_waits_in_the_spool() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    home.join(&server, &["bob"]);
+    server.kill();
+    let said = home.run(&["send", "bob", "hi", "--spool", "--timeout", "500ms"]);
+    said.code(75).says("not sent yet, but kept").says("hint: ").says("no answer");
+    home.run(&["spool", "flush", "--timeout", "500ms"]).code(75).says("hint: nothing is lost");
+}
+
+#[test]
 fn code_77_for_an_id_that_is_taken_and_a_key_that_is_not_trusted() {
     let (home, other) = (Home::new(), Home::new());
     let server = home.serve(&[]);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -204,6 +204,39 @@ impl Running {
         }
     }
 
+    /// The same for something that may take longer than most.
+    #[track_caller]
+    pub(crate) fn until_in(&mut self, time: Duration, stream: Stream, text: &str) {
+        let end = Instant::now() + time;
+        loop {
+            let said = if stream == Stream::Out { &self.stdout } else { &self.stderr };
+            if String::from_utf8_lossy(said).contains(text) {
+                return;
+            }
+            match self.pieces.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok((Stream::Out, piece)) => self.stdout.extend(piece),
+                Ok((Stream::Err, piece)) => self.stderr.extend(piece),
+                Err(error) => panic!("{text:?} was not said: {error}"),
+            }
+        }
+    }
+
+    /// Lets it go on for this time at most, then ends it by `kill -9`.
+    pub(crate) fn end_or_kill(mut self, time: Duration) -> Said {
+        let end = Instant::now() + time;
+        loop {
+            match self.pieces.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok((Stream::Out, piece)) => self.stdout.extend(piece),
+                Ok((Stream::Err, piece)) => self.stderr.extend(piece),
+                Err(RecvTimeoutError::Disconnected) => return self.end(),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.child.kill().unwrap();
+                    return self.end();
+                }
+            }
+        }
+    }
+
     /// Waits for its end.
     #[track_caller]
     pub(crate) fn end(mut self) -> Said {
@@ -256,6 +289,10 @@ impl Running {
             .collect();
         let sent = Command::new("kill").args(["-s", name, children.trim()]).status().unwrap();
         assert!(sent.success(), "kill -s {name} {children}");
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn is_running(&mut self) -> bool {

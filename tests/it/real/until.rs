@@ -1,0 +1,239 @@
+//! `send --until`: the rows of the exit codes that tell how far a message has come.
+
+use serde_json::Value;
+
+use super::kit::{Home, Server, Stream, start, start_with};
+use super::reader::{Reader, Says};
+
+fn setup(ids: &[&str]) -> (Home, Server) {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    home.join(&server, ids);
+    (home, server)
+}
+
+/// Of each line: recipient and state.
+#[track_caller]
+fn standings(lines: &str) -> Vec<String> {
+    let line = |line: &str| {
+        let value: Value = serde_json::from_str(line).unwrap();
+        for field in ["id", "to", "number", "duplicate"] {
+            assert!(!value[field].is_null(), "{line}");
+        }
+        assert!(value["time"].as_str().unwrap().ends_with('Z'), "{line}");
+        format!("{} {}", value["user"].as_str().unwrap(), value["state"].as_str().unwrap())
+    };
+    let mut standings: Vec<String> = lines.lines().map(line).collect();
+    standings.sort();
+    standings
+}
+
+const SHORT: [&str; 2] = ["--timeout", "500ms"];
+
+#[test]
+fn code_0_when_it_has_come_as_far_as_it_was_to() {
+    let (home, _server) = setup(&["alice", "bob"]);
+    let _listener = home.listen(&["--as", "bob"]);
+    for level in ["accepted", "delivered", "processed"] {
+        let said = home.run(&["send", "bob", "hi", "--until", level]);
+        said.code(0);
+        assert_eq!((said.stdout.as_slice(), said.stderr.as_str()), (&b""[..], ""));
+    }
+    let lines = home.run(&["send", "bob", "hi", "--until", "processed", "--json"]).ok();
+    assert_eq!(standings(&lines), ["bob processed"]);
+    home.shell("QMSG_UNTIL=processed qmsg send bob hi").ok();
+}
+
+#[test]
+fn code_10_when_nobody_got_it_in_time() {
+    let (home, _server) = setup(&["alice", "bob"]);
+    for level in ["delivered", "processed"] {
+        let args = [&["send", "bob", "hi", "--json", "--until", level][..], &SHORT].concat();
+        let said = home.run(&args);
+        said.code(10).says("bob has not got the message in time").says("do not send it again");
+        assert_eq!(standings(&String::from_utf8(said.stdout).unwrap()), ["bob accepted"]);
+    }
+    // They are on the server nevertheless.
+    assert_eq!(home.run(&["listen", "--as", "bob", "--poll"]).ok(), "hi\nhi\n");
+}
+
+#[test]
+fn code_11_when_it_was_not_dealt_with_in_time() {
+    let (home, server) = setup(&["alice", "bob"]);
+    let reader = Reader::new(&home, "bob", &server.address, Says::Nothing);
+    let args = ["send", "bob", "hi", "--until", "delivered", "--json"];
+    assert_eq!(standings(&home.run(&args).ok()), ["bob delivered"]);
+    let args = [&["send", "bob", "hi", "--until", "processed", "--json"][..], &SHORT].concat();
+    let said = home.run(&args);
+    said.code(11).says("bob has got the message, and not dealt with it in time");
+    assert_eq!(standings(&String::from_utf8(said.stdout).unwrap()), ["bob delivered"]);
+    assert_eq!((reader.next(), reader.next()), ("hi".into(), "hi".into()));
+}
+
+#[test]
+fn code_12_when_it_was_refused_for_good() {
+    let (home, server) = setup(&["alice", "bob"]);
+    let _reader = Reader::new(&home, "bob", &server.address, Says::Refused("no such job"));
+    let said = home.run(&["send", "bob", "hi", "--until", "processed", "--json"]);
+    said.code(12).says("bob has refused the message: no such job");
+    let line: Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!((&line["state"], &line["reason"]), (&"refused".into(), &"no such job".into()));
+    // Whoever refuses it has got it.
+    home.run(&["send", "bob", "hi", "--until", "delivered"]).code(0);
+}
+
+#[test]
+fn code_13_when_it_is_not_the_same_with_all() {
+    let (home, server) = setup(&["alice", "bob", "carol", "dave"]);
+    let _bob = Reader::new(&home, "bob", &server.address, Says::Processed);
+    let _carol = Reader::new(&home, "carol", &server.address, Says::Refused("no"));
+    let args = ["send", "bob,carol,dave", "hi", "--until", "processed", "--json"];
+    let said = home.run(&[&args[..], &SHORT].concat());
+    said.code(13).says("2 of 3 recipients").says("carol has refused").says("dave has not got");
+    let told = standings(&String::from_utf8(said.stdout).unwrap());
+    assert_eq!(told, ["bob processed", "carol refused", "dave accepted"]);
+    // Where one of the targets is none at all.
+    let said = home.run(&["send", "bob,nobody", "hi", "--until", "processed", "--json"]);
+    said.code(13).says("no such user: nobody").says("1 of 2 messages were not stored");
+    // In one way with all: its code.
+    let args = ["send", "carol,dave", "hi", "--until", "delivered"];
+    home.run(&[&args[..], &SHORT].concat()).code(13);
+    let args = ["send", "@all", "hi", "--until", "processed", "--as", "bob"];
+    home.run(&[&args[..], &SHORT].concat()).code(13);
+    let args = ["send", "alice,dave", "hi", "--until", "processed"];
+    home.run(&[&args[..], &SHORT].concat()).code(10).says("2 of 2 recipients");
+}
+
+#[test]
+fn the_members_of_a_room_and_all_users_are_waited_for() {
+    let (home, server) = setup(&["alice", "bob", "carol", "dave"]);
+    for member in ["alice", "bob", "carol"] {
+        home.run(&["join", "@ops", "--as", member]).ok();
+    }
+    let args = ["send", "@ops", "hi", "--as", "alice", "--until", "processed", "--json"];
+    let waiting = start(home.command(&args));
+    let _bob = home.listen(&["--as", "bob"]);
+    let _carol = home.listen(&["--as", "carol"]);
+    let told = standings(&waiting.end().ok());
+    assert_eq!(told, ["bob processed", "carol processed"], "not the sender");
+    let args = ["send", "@all", "hi", "--as", "alice", "--until", "processed", "--json"];
+    let said = home.run(&[&args[..], &["--timeout", "2s"]].concat());
+    said.code(13);
+    let told = standings(&String::from_utf8(said.stdout).unwrap());
+    assert_eq!(told, ["bob processed", "carol processed", "dave accepted"]);
+    // Nobody else is in it.
+    home.run(&["join", "@empty", "--as", "alice"]).ok();
+    let args = ["send", "@empty", "hi", "--as", "alice", "--until", "processed", "--json"];
+    let said = home.run(&args);
+    said.code(0).says("there is nobody whom the message goes to");
+    assert!(said.stdout.is_empty());
+    drop(server);
+}
+
+#[test]
+fn a_stream_is_waited_for_message_by_message() {
+    let (home, server) = setup(&["alice", "bob"]);
+    let lines: String = (1..=600).map(|n| format!("{n}\n")).collect();
+    let args = ["send", "-l", "bob", "--until", "processed", "--json", "--as", "alice"];
+    let sender = start_with(home.command(&args), lines.clone().into());
+    assert_eq!(home.run(&["listen", "--as", "bob", "-n", "600"]).ok(), lines);
+    let said = sender.end().ok();
+    let mut numbers: Vec<u64> = said
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["number"].as_u64().unwrap())
+        .collect();
+    numbers.sort_unstable();
+    assert!(numbers.into_iter().eq(1..=600), "each once");
+    drop(server);
+}
+
+#[test]
+fn a_line_over_the_limit_fails_alone() {
+    let home = Home::new();
+    let server = home.serve(&["--max-body", "10"]);
+    home.join(&server, &["bob"]);
+    let lines = format!("one\n{}\nthree\n", "x".repeat(11));
+    let said = home.pipe(lines.as_bytes(), &["send", "-l", "bob"]);
+    said.code(13).says("message 2 to bob: the body is over the server's limit of 10 bytes");
+    let args = [&["send", "-l", "bob", "--until", "delivered"][..], &SHORT].concat();
+    home.pipe(lines.as_bytes(), &args).code(13).says("1 of 3 messages were not stored");
+    assert_eq!(home.run(&["listen", "--poll"]).ok(), "one\nthree\none\nthree\n");
+}
+
+/// The wait goes on through a restart, and what happened meanwhile is told.
+#[test]
+fn a_restart_of_the_server_does_not_end_the_wait() {
+    for signal in ["KILL", "TERM"] {
+        let (home, server) = setup(&["alice", "bob"]);
+        let address = server.address.clone();
+        let wait = |verbose: &[&str]| {
+            let args = ["send", "bob", "hi", "--until", "processed", "--as", "alice", "--json"];
+            let mut sender = start(home.command(&[&args[..], verbose].concat()));
+            sender.until(Stream::Err, "followed from here");
+            sender
+        };
+        let first = wait(&["-v"]);
+        let mut second = wait(&["-v"]);
+        match signal {
+            "KILL" => server.kill(),
+            // It says goodbye.
+            _ => {
+                drop(server.stop(signal));
+                second.until(Stream::Err, "trying again");
+            }
+        }
+        let server = home.serve_on(&address, &[]);
+        let _reader = Reader::new(&home, "bob", &server.address, Says::Reply("got"));
+        for sender in [first, second] {
+            let line: Value = serde_json::from_str(&sender.end().ok()).unwrap();
+            assert_eq!((&line["state"], &line["body"]), (&"processed".into(), &"got hi".into()));
+        }
+    }
+}
+
+#[test]
+fn a_stream_is_waited_for_through_restarts() {
+    let (home, mut server) = setup(&["alice", "bob"]);
+    let address = server.address.clone();
+    let lines: String = (1..=3000).map(|n| format!("{n}\n")).collect();
+    let reader = Reader::new(&home, "bob", &address, Says::Processed);
+    let args = ["send", "-l", "bob", "--until", "processed", "--json", "--as", "alice"];
+    let sender = start_with(home.command(&args), lines.into());
+    for at in [500, 1500, 2500] {
+        while reader.next() != format!("{at}") {}
+        server.kill();
+        server = home.serve_on(&address, &[]);
+    }
+    while reader.next() != "3000" {}
+    let said = sender.end().ok();
+    assert_eq!(said.lines().count(), 3000);
+    assert!(said.lines().all(|line| line.contains("\"state\":\"processed\"")));
+}
+
+#[test]
+fn a_server_that_stays_away_does_not_end_the_wait_before_its_time() {
+    let (home, server) = setup(&["alice", "bob"]);
+    let args = ["send", "bob", "hi", "--until", "processed", "--as", "alice", "-v", "--json"];
+    let mut sender = start(home.command(&[&args[..], &["--timeout", "2s"]].concat()));
+    sender.until(Stream::Err, "followed from here");
+    server.kill();
+    let said = sender.end();
+    said.code(10).says("bob has not got the message in time");
+    assert_eq!(standings(&String::from_utf8(said.stdout).unwrap()), ["bob accepted"]);
+    // A server that was away from the start is something else.
+    home.run(&[&["send", "bob", "x", "--until", "processed"][..], &SHORT].concat()).code(69);
+}
+
+#[test]
+fn what_is_gone_ends_the_wait() {
+    let (home, _server) = setup(&["alice", "bob"]);
+    home.run(&["join", "@ops", "--as", "alice"]).ok();
+    home.run(&["join", "@ops", "--as", "bob"]).ok();
+    let args = ["send", "@ops", "hi", "--until", "processed", "--as", "alice", "-v", "--json"];
+    let mut sender = start(home.command(&args));
+    sender.until(Stream::Err, "followed from here");
+    home.run(&["leave", "@ops", "--as", "bob"]).ok();
+    let said = sender.end();
+    said.code(10).says("bob will not get the message any more");
+    assert_eq!(standings(&String::from_utf8(said.stdout).unwrap()), ["bob gone"]);
+}

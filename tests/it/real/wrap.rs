@@ -1,0 +1,138 @@
+//! `send --wrap`: a command as it would be without, and a message about its end.
+
+use serde_json::Value;
+
+use super::kit::{Home, Server, Stream, start, start_with};
+
+fn joined(home: &Home) -> Server {
+    let server = home.serve(&[]);
+    home.join(&server, &["alice", "bob"]);
+    server
+}
+
+/// What bob has been sent: each message's headers, and its body.
+fn read(home: &Home) -> Vec<(Value, String)> {
+    let text = home.run(&["listen", "--poll", "--json", "--as", "bob"]).ok();
+    let parse = |line: &str| {
+        let mut message: Value = serde_json::from_str(line).unwrap();
+        let body = message["body"].as_str().unwrap().to_owned();
+        (message["headers"].take(), body)
+    };
+    text.lines().map(parse).collect()
+}
+
+fn wrap<'a>(flags: &[&'a str], command: &[&'a str]) -> Vec<&'a str> {
+    [&["send", "bob", "--wrap"], flags, &["--"], command].concat()
+}
+
+#[test]
+fn the_command_is_as_it_would_be_alone() {
+    let home = Home::new();
+    let _server = joined(&home);
+    let script = "cat; echo err >&2; printf 'no newline'; exit 3";
+    let said = start_with(home.command(&wrap(&[], &["sh", "-c", script])), b"in\n".to_vec()).end();
+    said.code(3);
+    assert_eq!((said.stdout, said.stderr.as_str()), (b"in\nno newline".to_vec(), "err\n"));
+    let messages = read(&home);
+    let [(headers, body)] = &messages[..] else { panic!("{messages:?}") };
+    let title = headers["title"].as_str().unwrap();
+    assert!(title.starts_with("sh -c cat; echo err"), "{title}");
+    assert!(title.contains(" failed (exit 3) on "), "{title}");
+    assert_eq!((&headers["priority"], &headers["exit"]), (&"4".into(), &"3".into()));
+    assert_eq!(headers["type"], "text/plain");
+    assert!(headers["duration"].as_str().unwrap().parse::<f64>().is_ok());
+    let (first, lines) = body.split_once("\n\n").unwrap();
+    assert!(first.contains(": exit 3 after "), "{body}");
+    let mut lines: Vec<&str> = lines.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["err", "in", "no newline"]);
+    // Bytes are bytes, and many of them are no trouble.
+    let said = home.run(&wrap(&["-q"], &["sh", "-c", "head -c 3000000 /dev/zero; seq 100"]));
+    said.code(0);
+    assert_eq!(said.stdout.len(), 3_000_000 + 292);
+    let (headers, body) = read(&home).remove(0);
+    assert!(headers["title"].as_str().unwrap().contains(" is done on "));
+    assert!(headers.get("priority").is_none());
+    assert!(body.ends_with("99\n100\n") && body.lines().count() == 22, "{body}");
+}
+
+#[test]
+fn what_is_said_of_the_message_holds() {
+    let home = Home::new();
+    let _server = joined(&home);
+    let flags = ["--title", "backup", "-p", "min", "--tags", "x", "--tail", "1", "-H", "job: 7"];
+    home.run(&wrap(&flags, &["sh", "-c", "seq 9; exit 1"])).code(1);
+    let (headers, body) = read(&home).remove(0);
+    assert_eq!((&headers["title"], &headers["priority"]), (&"backup".into(), &"1".into()));
+    assert_eq!((&headers["tags"], &headers["job"]), (&"x".into(), &"7".into()));
+    assert!(body.ends_with(" s\n\n9\n"), "{body}");
+    home.run(&wrap(&["--only-on-failure"], &["true"])).code(0);
+    home.run(&wrap(&["--only-on-failure"], &["false"])).code(1);
+    let messages = read(&home);
+    assert_eq!(messages.len(), 1);
+    assert!(messages[0].1.starts_with("false: exit 1 after "));
+    assert!(!messages[0].1.contains("\n\n"), "no lines were printed");
+    for args in [
+        &wrap(&[], &[])[..],
+        &wrap(&["-l"], &["true"]),
+        &wrap(&["--at", "07:00"], &["true"]),
+        &wrap(&["-p", "urgent"], &["touch", "ran"]),
+        &["send", "bob", "--only-on-failure", "x"],
+    ] {
+        home.run(args).code(2);
+    }
+    assert!(!home.path().join("ran").exists(), "what is wrong is said before");
+}
+
+#[test]
+fn a_message_that_fails_changes_nothing() {
+    let home = Home::new();
+    let said = home.run(&wrap(&[], &["sh", "-c", "echo out; exit 5"]));
+    said.code(5).says("the message about the command was not sent").says("no id is joined");
+    assert_eq!(said.stdout, b"out\n");
+    let server = joined(&home);
+    home.run(&["send", "nobody", "--wrap", "true"]).code(0).says("no such user: nobody");
+    let address = server.address.clone();
+    server.kill();
+    home.run(&wrap(&["--timeout", "200ms"], &["false"])).code(1).says("no answer from");
+    let kept = home.run(&wrap(&["--timeout", "200ms", "--spool"], &["false"]));
+    kept.code(1).says("not sent yet, but kept");
+    let _server = home.serve_on(&address, &[]);
+    home.run(&["spool", "flush"]).code(0).says("1 message sent");
+    assert!(read(&home)[0].1.starts_with("false: exit 1"));
+    // As shells have it.
+    home.run(&wrap(&[], &["no-such-command"])).code(127).says("no-such-command cannot be started");
+    home.run(&wrap(&[], &["/"])).code(126);
+    let messages = read(&home);
+    assert!(messages.iter().all(|(_, body)| body.contains(": not started: ")), "{messages:?}");
+    assert_eq!(messages.len(), 2);
+}
+
+#[test]
+fn signals_go_to_the_command() {
+    let home = Home::new();
+    let _server = joined(&home);
+    for (signal, script, code, status) in [
+        ("TERM", "trap 'kill $!; exit 7' TERM; tail -f /dev/null & echo up; wait", 7, "exit 7"),
+        ("INT", "trap 'kill $!; exit 8' INT; tail -f /dev/null & echo up; wait", 8, "exit 8"),
+        ("TERM", "echo up; exec tail -f /dev/null", 143, "killed by signal 15"),
+    ] {
+        let mut running = start(home.command(&wrap(&[], &["sh", "-c", script])));
+        running.until(Stream::Out, "up");
+        running.signal(signal);
+        running.end().code(code);
+        let (headers, body) = read(&home).remove(0);
+        assert_eq!(headers["exit"], code.to_string());
+        assert!(body.contains(&format!(": {status} after ")), "{body}");
+    }
+    home.run(&wrap(&[], &["sh", "-c", "kill -9 $$"])).code(137);
+    // What the command leaves running is not waited for.
+    let said = home.run(&wrap(&[], &["sh", "-c", "tail -f /dev/null & echo $!"]));
+    said.code(0);
+    let left = String::from_utf8(said.stdout).unwrap();
+    let ended = home.program("kill", &[left.trim()]).status().unwrap();
+    assert!(ended.success());
+    // A reader that has gone is the command's affair.
+    let said = home.shell("{ qmsg send bob --wrap -- yes; echo $? >&2; } | head -n 1");
+    assert_eq!((said.stdout.as_slice(), said.stderr.as_str()), (&b"y\n"[..], "141\n"));
+}
