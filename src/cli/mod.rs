@@ -23,6 +23,7 @@ mod mail;
 mod print;
 mod profile;
 mod progress;
+mod quick;
 mod render;
 mod send;
 mod sendmail;
@@ -62,12 +63,8 @@ pub struct Cli {
     verb: Verb,
     #[command(flatten)]
     talk: Talk,
-    /// Read this configuration file, and no other
-    ///
-    /// Without it: $XDG_CONFIG_HOME/qmsg/config.toml or ~/.config/qmsg/config.toml, then
-    /// /etc/qmsg/config.toml.
-    #[arg(long, global = true, display_order = 903, value_name = "FILE", env = "QMSG_CONFIG")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    files: Files,
 }
 
 #[derive(Debug, Subcommand)]
@@ -113,6 +110,17 @@ struct Talk {
         default_value = "auto"
     )]
     color: print::Color,
+}
+
+/// What is read besides the command line.
+#[derive(Debug, Args)]
+struct Files {
+    /// Read this configuration file, and no other
+    ///
+    /// Without it: $XDG_CONFIG_HOME/qmsg/config.toml or ~/.config/qmsg/config.toml, then
+    /// /etc/qmsg/config.toml.
+    #[arg(long, global = true, display_order = 903, value_name = "FILE", env = "QMSG_CONFIG")]
+    config: Option<PathBuf>,
 }
 
 /// Who talks to whom.

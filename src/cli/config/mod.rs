@@ -21,7 +21,7 @@ use toml::Table;
 
 use super::fail::{self, Exit, Failure};
 use super::units::Targets;
-use super::{Cli, Verb, print, profile};
+use super::{Cli, Verb, print, profile, quick};
 use keys::Setting;
 
 /// What holds for the whole machine.
@@ -82,13 +82,13 @@ pub(super) fn parse(args: &[OsString]) -> Result<(Cli, Config), Exit> {
         let _ = error.print();
         if error.exit_code() == 0 { Exit::Success } else { Exit::Usage }
     };
-    let plain = Cli::command().try_get_matches_from(args).map_err(told)?;
+    let plain = quick::command(args).try_get_matches_from(args).map_err(told)?;
     let cli = Cli::from_arg_matches(&plain).map_err(told)?;
     // This has to work also where a file is broken.
     if matches!(cli.verb, Verb::Config(ConfigArgs { what: What::Path })) {
         return Ok((cli, Config::default()));
     }
-    let mut config = load(cli.config.as_deref()).map_err(|error| fail::tell(&error))?;
+    let mut config = load(cli.files.config.as_deref()).map_err(|error| fail::tell(&error))?;
     if matches!(cli.verb, Verb::Config(_)) {
         config.flags = flags(&plain);
     }
@@ -161,7 +161,7 @@ pub(super) fn run(args: &ConfigArgs, cli: &Cli, config: &Config) -> Result<Exit>
     match args.what {
         What::Show { json } => show::run(config, json)?,
         What::Path => {
-            for path in paths(cli.config.as_deref()) {
+            for path in paths(cli.files.config.as_deref()) {
                 print::line(&path.display().to_string())?;
             }
         }
