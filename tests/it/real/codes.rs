@@ -291,7 +291,8 @@ fn a_broken_pipe_is_quiet() {
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["bob"]);
-    let lines: String = (0..5000).map(|n| format!("{n}\n")).collect();
+    // More than a pipe holds, so that something is written after `head` has gone.
+    let lines: String = (0..40_000).map(|n| format!("{n}\n")).collect();
     home.pipe(lines.as_bytes(), &["send", "-l", "bob"]).ok();
     let said = home.shell("{ qmsg listen; echo $? >&2; } | head -n 1");
     assert_eq!((said.stdout.as_slice(), said.stderr.as_str()), (&b"0\n"[..], "0\n"));
