@@ -52,9 +52,9 @@ pub struct DialSettings {
     pub identity: Identity,
     /// How long it may take until the server's stream is there, resolving its name included.
     pub deadline: Duration,
-    /// Of a link that is to last, how often to show that it is there, mostly [`KEEP_ALIVE`]. Such a
-    /// link also probes its path and has larger UDP buffers. What has become of the server is seen
-    /// as late as this, if it was started again.
+    /// Of a link that is to last, how often to show that it is there, mostly
+    /// [`KEEP_ALIVE`](super::KEEP_ALIVE). Such a link also probes its path and has larger UDP
+    /// buffers. What has become of the server is seen as late as this, if it was started again.
     pub keep_alive: Option<Duration>,
     /// Longest body that the server may send, in bytes.
     pub body_len_max: u64,
