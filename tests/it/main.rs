@@ -10,5 +10,6 @@ mod real;
 mod recipes;
 mod store;
 mod supply;
+mod tally;
 mod tidy;
 mod wire;

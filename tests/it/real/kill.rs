@@ -1,14 +1,14 @@
 //! `kill -9` of the server in a loop, while senders run and a listener keeps running.
 
-use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use super::kit::{DEADLINE, Home, Stream, start, start_with};
+use crate::tally::{Answer, Tally, Value};
 
 const KILLS: usize = 25;
-const SENDERS: usize = 3;
+const SENDERS: u32 = 3;
 
 #[test]
 fn nothing_accepted_is_lost_and_nothing_is_shown_twice() {
@@ -17,24 +17,25 @@ fn nothing_accepted_is_lost_and_nothing_is_shown_twice() {
     let address = server.address.clone();
     home.join(&server, &["alice", "bob"]);
     let mut listener = home.listen(&["--as", "bob"]);
-    let accepted = Mutex::new(Vec::new());
-    let unknown = Mutex::new(BTreeSet::new());
+    let tally = Mutex::new(Tally::default());
     let (ended, ends) = sync_channel(64);
     let _server = thread::scope(|scope| {
         // Dropped at the end of the kills, which ends the senders.
         let ends = ends;
         let mut server = server;
-        for sender in 0..SENDERS {
-            let (home, accepted, unknown) = (&home, &accepted, &unknown);
+        for writer in 0..SENDERS {
+            let (home, tally) = (&home, &tally);
             let ended = ended.clone();
             scope.spawn(move || {
                 for counter in 0.. {
-                    let value = format!("{sender}-{counter}");
-                    let args = ["send", "bob", &value, "--as", "alice", "-q"];
-                    match start(home.command(&args)).end().code {
-                        Some(0) => accepted.lock().unwrap().push(value),
-                        _ => drop(unknown.lock().unwrap().insert(value)),
-                    }
+                    let value = Value { writer, counter };
+                    let body = value.to_string();
+                    let args = ["send", "bob", &body, "--as", "alice", "-q"];
+                    let answer = match start(home.command(&args)).end().code {
+                        Some(0) => Answer::Accepted,
+                        _ => Answer::Unknown,
+                    };
+                    tally.lock().unwrap().answer(value, answer);
                     if ended.send(()).is_err() {
                         return;
                     }
@@ -51,23 +52,15 @@ fn nothing_accepted_is_lost_and_nothing_is_shown_twice() {
         }
         server
     });
-    let accepted = accepted.into_inner().unwrap();
-    assert!(accepted.len() > KILLS, "{} were accepted", accepted.len());
+    let tally = tally.into_inner().unwrap();
+    assert!(tally.accepted() > KILLS as u64, "{} were accepted", tally.accepted());
     home.run(&["send", "bob", "last", "--as", "alice"]).ok();
     listener.until(Stream::Out, "last\n");
     listener.signal("TERM");
     let said = String::from_utf8(listener.end().stdout).unwrap();
-    let shown: Vec<&str> = said.lines().filter(|line| *line != "last").collect();
-    let distinct: BTreeSet<&str> = shown.iter().copied().collect();
-    assert_eq!(shown.len(), distinct.len(), "something is shown twice");
-    let unknown = unknown.into_inner().unwrap();
-    let lost: Vec<&String> =
-        accepted.iter().filter(|value| !distinct.contains(value.as_str())).collect();
-    assert!(lost.is_empty(), "lost: {lost:?}");
-    let unexpected = distinct
-        .iter()
-        .filter(|value| !unknown.contains(**value) && !accepted.iter().any(|a| a == *value));
-    assert_eq!(unexpected.count(), 0, "shown but never sent");
+    let shown = said.lines().filter(|line| *line != "last").map(|line| line.parse().unwrap());
+    let report = tally.report(&shown.collect::<Vec<Value>>(), true);
+    report.check(&format!("{KILLS} kills of the server"));
 }
 
 /// Ends the server in the middle of a stream of lines, `SIGTERM` and `kill -9` in turn.
