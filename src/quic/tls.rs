@@ -42,6 +42,11 @@ pub(super) fn peer_pin(connection: &quinn::Connection) -> Option<Pin> {
 
 /// A server's TLS: shows `identity`, wants any key of the client.
 pub(super) fn server(identity: &Identity) -> Result<QuicServerConfig, Error> {
+    let config = server_config(identity)?;
+    QuicServerConfig::try_from(config).map_err(|error| Error::General(error.to_string()))
+}
+
+fn server_config(identity: &Identity) -> Result<rustls::ServerConfig, Error> {
     let provider = provider();
     let algorithms = provider.signature_verification_algorithms;
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
@@ -52,7 +57,7 @@ pub(super) fn server(identity: &Identity) -> Result<QuicServerConfig, Error> {
     config.max_early_data_size = 0;
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    QuicServerConfig::try_from(config).map_err(|error| Error::General(error.to_string()))
+    Ok(config)
 }
 
 /// A client's TLS: shows `identity`, wants what `verifier` wants.
@@ -60,6 +65,14 @@ pub(super) fn client(
     identity: &Identity,
     verifier: Arc<PinnedServer>,
 ) -> Result<QuicClientConfig, Error> {
+    let config = client_config(identity, verifier)?;
+    QuicClientConfig::try_from(config).map_err(|error| Error::General(error.to_string()))
+}
+
+fn client_config(
+    identity: &Identity,
+    verifier: Arc<PinnedServer>,
+) -> Result<rustls::ClientConfig, Error> {
     let mut config = rustls::ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
@@ -70,7 +83,7 @@ pub(super) fn client(
     config.resumption = Resumption::disabled();
     // The name would tell onlookers which of a host's services is meant, and nobody reads it.
     config.enable_sni = false;
-    QuicClientConfig::try_from(config).map_err(|error| Error::General(error.to_string()))
+    Ok(config)
 }
 
 /// Believes a server that proves the expected key, or any key when none is expected.
@@ -185,11 +198,49 @@ impl ClientCertVerifier for AnyClient {
 
 #[cfg(test)]
 mod tests {
-    use rustls::NamedGroup;
+    #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-    /// What has a share in the first flight; which group a handshake took, quinn does not tell.
+    use std::sync::Arc;
+
+    use rustls::NamedGroup;
+    use rustls::pki_types::ServerName;
+    use rustls::quic::{ClientConnection, Connection, ServerConnection, Version};
+
+    use super::{Identity, PinnedServer, client_config, server_config};
+
+    /// Gives one side what the other has to say; whether that was anything.
+    fn carry(from: &mut Connection, to: &mut Connection) -> bool {
+        let mut said = false;
+        loop {
+            let mut flight = Vec::new();
+            // New keys are for what comes behind.
+            let keys = from.write_hs(&mut flight);
+            said |= !flight.is_empty();
+            to.read_hs(&flight).unwrap();
+            if keys.is_none() {
+                return said;
+            }
+        }
+    }
+
+    /// quinn does not tell, so the two sides speak to each other without it.
     #[test]
-    fn post_quantum_key_exchange_is_offered_first() {
-        assert_eq!(super::provider().kx_groups[0].name(), NamedGroup::X25519MLKEM768);
+    fn a_handshake_takes_the_post_quantum_exchange_in_one_round_trip() {
+        let name = ServerName::try_from("qmsg").unwrap();
+        let verifier = PinnedServer::new(None);
+        let ours = client_config(&Identity::generate().unwrap(), verifier).unwrap();
+        let theirs = server_config(&Identity::generate().unwrap()).unwrap();
+        let client = ClientConnection::new(Arc::new(ours), Version::V1, name, vec![]).unwrap();
+        let server = ServerConnection::new(Arc::new(theirs), Version::V1, vec![]).unwrap();
+        let (mut client, mut server) = (Connection::Client(client), Connection::Server(server));
+        assert!(client.zero_rtt_keys().is_none(), "nothing is said before the handshake");
+        assert!(carry(&mut client, &mut server) && carry(&mut server, &mut client));
+        carry(&mut client, &mut server);
+        for side in [&client, &server] {
+            assert!(!side.is_handshaking());
+            let group = side.negotiated_key_exchange_group().unwrap();
+            assert_eq!(group.name(), NamedGroup::X25519MLKEM768);
+        }
+        assert!(!carry(&mut server, &mut client), "no ticket follows");
     }
 }

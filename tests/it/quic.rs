@@ -1,6 +1,7 @@
 //! Links over real sockets of the loopback interface.
 
 mod dialing;
+mod early;
 mod files;
 mod hostile;
 mod links;

@@ -60,6 +60,7 @@ impl Raw {
         endpoint
     }
 
+    /// With tickets, and early data for who has one.
     pub(super) fn server(&self) -> (Endpoint, SocketAddr) {
         let (chain, key) = self.chain();
         let mut tls = rustls::ServerConfig::builder_with_provider(self.provider())
@@ -69,6 +70,7 @@ impl Raw {
             .with_single_cert(chain, key)
             .unwrap();
         tls.alpn_protocols = vec![self.alpn.to_vec()];
+        tls.max_early_data_size = u32::MAX;
         let config = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).unwrap()));
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
