@@ -8,6 +8,8 @@ mod config;
 mod connect;
 mod content;
 mod fail;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod headers;
 mod host;
 mod ids;

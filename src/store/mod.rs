@@ -22,6 +22,8 @@ mod batch;
 mod drawers;
 mod file;
 mod find;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod joined;
 mod keyed;
 mod letters;

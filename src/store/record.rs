@@ -30,7 +30,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    fn sum(self, bytes: &[u8]) -> Sum {
+    pub(super) fn sum(self, bytes: &[u8]) -> Sum {
         sum_at(&[self.log.cast_unsigned(), self.last], bytes)
     }
 }

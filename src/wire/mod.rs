@@ -48,6 +48,8 @@ mod bundle;
 mod codec;
 mod from_client;
 mod from_server;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod id;
 mod message;
 mod refusal;

@@ -9,9 +9,11 @@ mod expiring;
 mod following;
 mod gathering;
 mod hello;
+#[cfg(test)]
 mod hostile;
 pub(crate) mod joining;
 mod kinds;
+pub(crate) mod listed;
 mod long;
 mod losses;
 mod outbox;

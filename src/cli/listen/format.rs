@@ -200,6 +200,14 @@ fn line(value: Option<&str>) -> String {
     visible(value.unwrap_or_default()).chars().map(picture).collect()
 }
 
+/// What a format makes of a message on a terminal, if it is one.
+#[cfg(any(test, fuzzing))]
+pub(in crate::cli) fn fuzz(format: &str, letter: &Letter) -> Option<Vec<u8>> {
+    let (format, mut out) = (format.parse::<Format>().ok()?, Vec::new());
+    format.write(letter, true, &mut out).ok()?;
+    Some(out)
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {

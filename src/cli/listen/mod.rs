@@ -34,6 +34,8 @@ use super::{Talk, connect};
 
 pub(super) use args::ListenArgs;
 use exec::Handler;
+#[cfg(any(test, fuzzing))]
+pub(super) use format::fuzz;
 use inbox::Inbox;
 use printer::Printer;
 use runner::Runner;

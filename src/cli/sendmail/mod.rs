@@ -224,6 +224,18 @@ fn tell(targets: &[Target], headers: &HeaderArgs, mail: &Mail) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
+/// A mail is understood, however wrong it is.
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz(bytes: &[u8]) {
+    let mail = mail::read(bytes);
+    assert!(mail.text.len() <= 4 * bytes.len() + 64, "{} bytes", mail.text.len());
+    let headers = header_args(&mail, mail.from.as_deref(), mail.subject.as_deref());
+    assert!(headers.headers().is_ok());
+    for recipient in &mail.recipients {
+        let _ = local(recipient);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{as_called, cut, local};

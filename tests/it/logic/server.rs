@@ -2,7 +2,7 @@
 //! with every output, what must hold whatever the steps are.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{DefaultHasher, Hash};
 
 use qmsg::durable::{Found, Outcome, Quotas, Read, Record, Ticket, Write};
 use qmsg::logic::{Hub, Input, Limits, LinkId, Output, Time};
@@ -33,7 +33,8 @@ pub(super) struct Server {
     pub(super) deliveries: usize,
     /// What the hub said and nobody has taken yet.
     said: Vec<(LinkId, Said)>,
-    trace: DefaultHasher,
+    /// Of all that the hub said, if it is wanted.
+    pub(super) trace: Option<DefaultHasher>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +77,7 @@ impl Server {
             next_link: 0,
             deliveries: 0,
             said: vec![],
-            trace: DefaultHasher::new(),
+            trace: None,
         }
     }
 
@@ -222,15 +223,13 @@ impl Server {
         mine.into_iter().map(|(_, said)| said).collect()
     }
 
-    pub(super) fn trace(&self) -> u64 {
-        self.trace.finish()
-    }
-
     pub(super) fn feed(&mut self, input: Input) {
         let mut outputs = vec![];
         self.hub.handle(self.now, input, &mut outputs);
         for output in outputs {
-            format!("{output:?}").hash(&mut self.trace);
+            if let Some(trace) = &mut self.trace {
+                format!("{output:?}").hash(trace);
+            }
             match output {
                 Output::Frame { link, frame } => self.frame(link, frame),
                 Output::Deliver { links, record } => {

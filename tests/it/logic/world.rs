@@ -22,7 +22,6 @@ pub(super) struct World {
     pub(super) clients: Vec<Client>,
     pub(super) lines: BTreeMap<LinkId, Line>,
     crashed: bool,
-    trace: DefaultHasher,
 }
 
 pub(super) struct Line {
@@ -40,8 +39,8 @@ pub(super) struct Line {
 
 impl World {
     pub(super) fn new(limits: Limits, quotas: Quotas) -> Self {
-        let (clients, lines, trace) = (vec![], BTreeMap::new(), DefaultHasher::new());
-        Self { server: Server::new(limits, quotas), clients, lines, crashed: false, trace }
+        let (clients, lines) = (vec![], BTreeMap::new());
+        Self { server: Server::new(limits, quotas), clients, lines, crashed: false }
     }
 
     /// A client that claims its id. Its index.
@@ -156,7 +155,9 @@ impl World {
         let (mut outputs, mut news) = (vec![], vec![]);
         client.peer.handle(self.server.now, input.into(), &mut outputs);
         for output in outputs {
-            format!("{index} {output:?}").hash(&mut self.trace);
+            if let Some(trace) = &mut self.server.trace {
+                format!("{index} {output:?}").hash(trace);
+            }
             match output {
                 PeerOutput::Dial => {
                     assert!(!client.dialing && client.link.is_none(), "one link at a time");
@@ -376,8 +377,13 @@ impl World {
         std::mem::take(&mut self.clients[index].events)
     }
 
+    /// From now on all that hub and peers say is taken down.
+    pub(super) fn record(&mut self) {
+        self.server.trace = Some(DefaultHasher::new());
+    }
+
     /// The same for the same steps.
-    pub(super) fn trace(&self) -> (u64, u64) {
-        (self.trace.finish(), self.server.trace())
+    pub(super) fn trace(&self) -> Option<u64> {
+        self.server.trace.as_ref().map(Hasher::finish)
     }
 }

@@ -1,23 +1,50 @@
-//! Chance that can be repeated.
+//! Chance that can be repeated: of a seed, or of bytes that somebody chose.
 
-/// xorshift64 (Marsaglia 2003).
-pub(in crate::logic) struct Chance(u64);
+use std::collections::VecDeque;
+
+pub(in crate::logic) struct Chance(Source);
+
+enum Source {
+    /// xorshift64 (Marsaglia 2003).
+    Seed(u64),
+    /// Each choice takes as many as it needs; behind the last one all are 0.
+    Bytes(VecDeque<u8>),
+}
 
 impl Chance {
     /// Neighbouring seeds differ in few bits; a few turns spread them.
     pub(in crate::logic) fn new(seed: u64) -> Self {
-        let mut chance = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        let mut chance = Self(Source::Seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1));
         for _ in 0..8 {
             chance.below(2);
         }
         chance
     }
 
+    pub(in crate::logic) fn of(bytes: &[u8]) -> Self {
+        Self(Source::Bytes(bytes.iter().copied().collect()))
+    }
+
+    /// Whether nothing is left to choose by.
+    pub(in crate::logic) fn is_spent(&self) -> bool {
+        matches!(&self.0, Source::Bytes(bytes) if bytes.is_empty())
+    }
+
     pub(in crate::logic) fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        ((self.0 >> 11) % end as u64) as usize
+        let number = match &mut self.0 {
+            Source::Seed(state) => {
+                *state ^= *state << 13;
+                *state ^= *state >> 7;
+                *state ^= *state << 17;
+                *state >> 11
+            }
+            Source::Bytes(bytes) => {
+                let count = if end <= 256 { 1 } else { 3 };
+                (0..count)
+                    .fold(0, |number, _| number << 8 | u64::from(bytes.pop_front().unwrap_or(0)))
+            }
+        };
+        (number % end as u64) as usize
     }
 
     pub(in crate::logic) fn one_in(&mut self, count: usize) -> bool {

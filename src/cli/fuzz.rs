@@ -1,0 +1,107 @@
+//! What a fuzzer runs, and tests run again on what it has found: what people and programs write.
+//! Only there in tests and under a fuzzer (`tests/fuzz`).
+
+use std::fmt::{Debug, Display};
+use std::str::FromStr;
+
+use bytes::Bytes;
+use data_encoding::BASE64;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
+use super::content::Content;
+use super::render::{Letter, Style, render};
+use super::{Server, Ticket, listen, sendmail, units, when};
+use crate::wire::{Headers, Message, MsgId, Pin, Target, UserId};
+
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+/// Names, addresses, tickets, sizes and times: what is understood is written so that it is
+/// understood again.
+pub fn names(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    same::<UserId>(&text);
+    same::<Target>(&text);
+    same::<MsgId>(&text);
+    same::<Pin>(&text);
+    same::<Server>(&text);
+    same::<Ticket>(&text);
+    let _ = units::user(&text);
+    let _ = units::targets(&text);
+    let _ = units::size(&text);
+    if let Ok(time) = units::duration(&text) {
+        let _ = when::after(u64::MAX / 2, time);
+    }
+    if let Ok(when) = when::when(&text) {
+        let _ = when.unix_ms(&NOW.to_zoned_datetime(TimeZone::UTC));
+    }
+}
+
+fn same<T: FromStr + Display + PartialEq + Debug>(text: &str) {
+    if let Ok(value) = text.parse::<T>() {
+        assert_eq!(value.to_string().parse::<T>().ok(), Some(value), "{text}");
+    }
+}
+
+/// A mail on stdin becomes headers that can be sent and a body that is not much longer.
+pub fn mail(data: &[u8]) {
+    sendmail::fuzz(data);
+}
+
+/// A format, a NUL, a title, a NUL, a body: nothing of them steers a terminal, and `--json` has the
+/// body as it is.
+pub fn format(data: &[u8]) {
+    let mut parts = data.splitn(3, |&byte| byte == 0);
+    let [format, title, body] =
+        [parts.next(), parts.next(), parts.next()].map(Option::unwrap_or_default);
+    let Some(letter) = letter(title, body) else { return };
+    let text = |out: Vec<u8>| String::from_utf8(out).unwrap_or_else(|why| panic!("{why}"));
+    let is_safe = |text: &str| !text.chars().any(|c| c.is_control() && c != '\n' && c != '\t');
+    let format = String::from_utf8_lossy(format);
+    if let Some(out) = listen::fuzz(&format, &letter)
+        && !format.contains('\\')
+        && is_safe(&format)
+    {
+        assert!(is_safe(&text(out)), "{format}");
+    }
+    let shown = |style| {
+        let mut out = Vec::new();
+        assert!(render(style, &letter, &mut out).is_ok());
+        out
+    };
+    assert!(is_safe(&text(shown(Style::Terminal { color: false }))));
+    assert_eq!(shown(Style::Raw), body);
+    let json = text(shown(Style::Json));
+    assert!(is_safe(&json) && json.matches('\n').count() == 1);
+    let Ok(object) = serde_json::from_str::<Value>(&json) else { panic!("{json}") };
+    let plain = object["body"].as_str().map(|text| text.as_bytes().to_vec());
+    let encoded = object["body_b64"].as_str().and_then(|text| BASE64.decode(text.as_bytes()).ok());
+    assert_eq!(plain.xor(encoded).as_deref(), Some(body));
+}
+
+fn letter(title: &[u8], body: &[u8]) -> Option<Letter> {
+    let title = String::from_utf8_lossy(title).into_owned();
+    let headers = Headers::new(vec![("title".into(), title)]).ok()?;
+    let content = Content::Memory(Bytes::copy_from_slice(body));
+    let message = Message {
+        id: MsgId::new(1, [7; 10]),
+        from: "alice".parse().ok()?,
+        to: "@ops".parse().ok()?,
+        time_ms: 1_700_000_000_123,
+        headers,
+        size: content.size(),
+        body: crate::wire::Body::default(),
+    };
+    Some(Letter { seq: 5, message, content })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_was_found_is_run_again() {
+        crate::wire::fuzz::replay("names", super::names);
+        crate::wire::fuzz::replay("mail", super::mail);
+        crate::wire::fuzz::replay("format", super::format);
+    }
+}
