@@ -53,12 +53,10 @@ pub struct Peer {
     random: u64,
 }
 
-/// First pause between attempts, doubled with each up to the last.
+/// First pause between attempts, doubled with each up to the last. That one stays as it is: who waits
+/// for a server is back within a second of it.
 const PAUSE_MS: u64 = 50;
 const PAUSE_MS_MAX: u64 = 500;
-/// After so many attempts the server is taken to be away for longer.
-const ATTEMPTS_QUICK: u32 = 60;
-const PAUSE_MS_LONG: u64 = 5_000;
 /// What a client holds of its user's messages before it takes no more.
 const DRAFTS_MAX: usize = 16_384;
 const DRAFT_BYTES_MAX: u64 = 8 << 20;
@@ -250,11 +248,7 @@ impl Peer {
 
     /// Half of it fixed, half by chance, so that a thousand clients do not come back at once.
     fn pause_ms(&mut self) -> u64 {
-        let full = if self.attempts > ATTEMPTS_QUICK {
-            PAUSE_MS_LONG
-        } else {
-            (PAUSE_MS << self.attempts.min(10)).min(PAUSE_MS_MAX)
-        };
+        let full = (PAUSE_MS << self.attempts.min(10)).min(PAUSE_MS_MAX);
         // xorshift64 (Marsaglia 2003).
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;

@@ -1,27 +1,33 @@
 //! The client's end: finding a server and linking to it.
 
 use std::error::Error;
+use std::future::pending;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::{
-    ClientConfig, Connection, ConnectionError, Endpoint, EndpointConfig, TokioRuntime,
+    ClientConfig, Connection, ConnectionError, Endpoint, EndpointConfig, Runtime, TokioRuntime,
     TransportErrorCode,
 };
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::hail::Ear;
 use super::identity::Identity;
-use super::link::Link;
+use super::link::{Link, Side};
 use super::tls::{self, PinnedServer};
 use super::transport::{self, Role, SHARED_UDP_BUFFER};
 use crate::wire::{CloseCode, FromServer, Pin};
 
 /// How long an address may keep the next one waiting (RFC 8305, section 5).
 const STAGGER: Duration = Duration::from_millis(250);
+/// How long an address that does not answer has until it is tried again beside: of the packets of one
+/// attempt each waits twice as long as the last, and a server that was away is back meanwhile.
+const AGAIN: Duration = Duration::from_millis(700);
 /// Addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 8;
 /// quinn wants a name. It is not sent, and the server proves a key instead.
@@ -119,7 +125,8 @@ impl DialError {
 }
 
 /// Links to a server: tries the addresses of its name one after the other, each a moment after the
-/// last, and takes the first that answers. Must be called inside a tokio runtime.
+/// last, and takes the first that answers. While none does it tries them again. Must be called
+/// inside a tokio runtime.
 ///
 /// Addresses and `localhost` are not looked up, so no resolver thread is started for them.
 pub async fn dial(settings: &DialSettings) -> Result<Link<FromServer>, DialError> {
@@ -175,30 +182,39 @@ async fn race(
     settings: &DialSettings,
     dialer: Option<Dialer>,
 ) -> Result<Link<FromServer>, DialError> {
-    let mut waiting = resolve(&settings.host, settings.port).await?.into_iter();
+    let addresses = resolve(&settings.host, settings.port).await?;
     let caller = Caller::new(settings, dialer)?;
     let mut attempts = JoinSet::new();
-    let mut failure = None;
-    loop {
-        if let Some(address) = waiting.next() {
-            attempts.spawn(caller.clone().call(address));
+    let mut failure: Option<DialError> = None;
+    for tried in 1.. {
+        attempts.spawn(caller.clone().call(addresses[(tried - 1) % addresses.len()]));
+        let is_last = tried >= addresses.len();
+        let mut pause = pin!(sleep(if is_last { AGAIN } else { STAGGER }));
+        loop {
+            let error = tokio::select! {
+                Some(ended) = attempts.join_next() => match ended {
+                    Ok(Ok(link)) => return Ok(link),
+                    Ok(Err(error)) if error.is_an_answer() => return Err(error),
+                    Ok(Err(error)) => error,
+                    Err(panicked) => DialError::other(panicked),
+                },
+                () = &mut pause => break,
+            };
+            let error = match failure.take() {
+                Some(earlier) => earlier.or(error),
+                None => error,
+            };
+            if is_last && attempts.is_empty() {
+                return Err(error);
+            }
+            failure = Some(error);
+            if !is_last {
+                break;
+            }
         }
-        let ended = tokio::select! {
-            ended = attempts.join_next() => ended,
-            () = sleep(STAGGER), if waiting.len() > 0 => continue,
-        };
-        let error = match ended {
-            Some(Ok(Ok(link))) => return Ok(link),
-            Some(Ok(Err(error))) if error.is_an_answer() => return Err(error),
-            Some(Ok(Err(error))) => error,
-            Some(Err(panicked)) => DialError::other(panicked),
-            None => return Err(failure.unwrap_or(DialError::NoAnswer { refused: false })),
-        };
-        failure = Some(match failure {
-            Some(earlier) => DialError::or(earlier, error),
-            None => error,
-        });
     }
+    // Numbers do not end before the caller's deadline does.
+    pending().await
 }
 
 async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, DialError> {
@@ -270,23 +286,30 @@ impl Caller {
     }
 
     async fn connect(&self, address: SocketAddr) -> Result<Link<FromServer>, DialError> {
-        let endpoint = match &self.dialer {
-            Some(dialer) => dialer.endpoint(address)?,
-            None => endpoint(self.role.udp_buffer(), wildcard(address))?,
+        let (endpoint, ear) = match &self.dialer {
+            Some(dialer) => (dialer.endpoint(address)?, None),
+            None => {
+                let (endpoint, ear) = hearing(self.role.udp_buffer(), address)?;
+                (endpoint.clone(), Some((ear, endpoint)))
+            }
         };
         let connecting = endpoint
             .connect_with(self.config.clone(), address, SERVER_NAME)
             .map_err(DialError::other)?;
         let connection = connecting.await.map_err(|error| self.explain(error))?;
-        self.take_stream(connection).await
+        self.take_stream(connection, Side { ear, ..Side::default() }).await
     }
 
     /// Waits for the server's stream, which comes with its greeting.
-    async fn take_stream(&self, connection: Connection) -> Result<Link<FromServer>, DialError> {
-        let (send, recv) = connection.accept_bi().await.map_err(|error| self.explain(error))?;
+    async fn take_stream(
+        &self,
+        connection: Connection,
+        side: Side,
+    ) -> Result<Link<FromServer>, DialError> {
+        let streams = connection.accept_bi().await.map_err(|error| self.explain(error))?;
         let pin = tls::peer_pin(&connection)
             .ok_or_else(|| DialError::other(io::Error::other("a server without a key")))?;
-        Ok(Link::new(connection, send, recv, pin, self.body_len_max))
+        Ok(Link::new(connection, streams, pin, self.body_len_max, side))
     }
 
     fn explain(&self, error: ConnectionError) -> DialError {
@@ -324,6 +347,16 @@ fn endpoint(buffer: Option<usize>, address: SocketAddr) -> Result<Endpoint, Dial
         .map_err(DialError::other)
 }
 
+/// An endpoint for one server, by which that can be heard after a restart.
+fn hearing(buffer: Option<usize>, server: SocketAddr) -> Result<(Endpoint, Arc<Ear>), DialError> {
+    let (socket, _) = transport::udp(buffer, wildcard(server)).map_err(DialError::other)?;
+    let socket = TokioRuntime.wrap_udp_socket(socket).map_err(DialError::other)?;
+    let (ear, config) = (Ear::new(socket, server), EndpointConfig::default());
+    let runtime = Arc::new(TokioRuntime);
+    let endpoint = Endpoint::new_with_abstract_socket(config, None, ear.clone(), runtime);
+    Ok((endpoint.map_err(DialError::other)?, ear))
+}
+
 fn wildcard(peer: SocketAddr) -> SocketAddr {
     let ip = match peer {
         SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
@@ -338,7 +371,7 @@ async fn refused(address: SocketAddr) {
     use ErrorKind::{AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable};
     match knock(address).await.map_err(|error| error.kind()) {
         Err(ConnectionRefused | HostUnreachable | NetworkUnreachable | AddrNotAvailable) => {}
-        _ => std::future::pending().await,
+        _ => pending().await,
     }
 }
 

@@ -4,16 +4,21 @@ use std::future::{pending, poll_fn};
 use std::mem::take;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use quinn::crypto::rustls::HandshakeData;
-use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendStream, VarInt, WriteError};
+use quinn::{
+    Connection, ConnectionError, Endpoint, ReadError, RecvStream, SendStream, VarInt, WriteError,
+};
 use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
+use super::hail::Ear;
+use super::roll::Entry;
 use super::transport::WINDOW;
 use crate::wire::{CloseCode, Decoder, Frame, Malformed, Pin};
 
@@ -75,18 +80,28 @@ pub struct Link<F> {
     decoder: Decoder<F>,
     pin: Pin,
     body_len_max: u64,
+    side: Side,
+}
+
+/// What a link has for the time after a restart of the server.
+#[derive(Default)]
+pub(super) struct Side {
+    /// The server's: where the next process finds it.
+    pub(super) _entry: Option<Entry>,
+    /// The client's, if its socket is its own: what it hears that process by.
+    pub(super) ear: Option<(Arc<Ear>, Endpoint)>,
 }
 
 impl<F: Frame> Link<F> {
     pub(super) fn new(
         connection: Connection,
-        send: SendStream,
-        recv: RecvStream,
+        (send, recv): (SendStream, RecvStream),
         pin: Pin,
         body_len_max: u64,
+        side: Side,
     ) -> Self {
         let decoder = Decoder::new(body_len_max);
-        Self { connection, send, recv, decoder, pin, body_len_max }
+        Self { connection, send, recv, decoder, pin, body_len_max, side }
     }
 
     /// The key that the peer has proven.
@@ -126,7 +141,7 @@ impl<F: Frame> Link<F> {
         incoming: mpsc::Sender<E>,
         wrap: impl Fn(Vec<F>) -> E,
     ) -> End {
-        let Self { connection, mut send, mut recv, decoder, body_len_max, .. } = self;
+        let Self { connection, mut send, mut recv, decoder, body_len_max, side, .. } = self;
         let unanswered = AtomicBool::new(false);
         let connection = &connection;
         let unanswered = &unanswered;
@@ -137,6 +152,7 @@ impl<F: Frame> Link<F> {
             end = writer.run(&mut outgoing) => end,
             end = reader.run(&incoming, wrap) => end,
             () = incoming.closed() => End::Ours(CloseCode::Done),
+            () = side.wait() => End::Lost,
         };
         // Before the streams are dropped, which would end them without a reason.
         match end {
@@ -148,6 +164,16 @@ impl<F: Frame> Link<F> {
             End::Closed(_) | End::Lost => {}
         }
         end
+    }
+}
+
+impl Side {
+    /// Does what is to be done beside the frames. Never ends.
+    async fn wait(&self) {
+        match &self.ear {
+            Some((ear, endpoint)) => ear.answer(endpoint).await,
+            None => pending().await,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +12,12 @@ use quinn::{
     ValidationTokenConfig, VarInt,
 };
 use quinn_proto::HashedConnectionIdGenerator;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::identity::Identity;
-use super::link::{self, Link};
+use super::link::{self, Link, Side};
+use super::roll::Roll;
 use super::secrets::Secrets;
 use super::tls;
 use super::transport::{self, Role, UdpBuffers};
@@ -33,8 +36,10 @@ const WAITING_MAX: usize = 1024;
 /// Datagrams kept for a client that waits. Without early data it can send its first flight only.
 const WAITING_BYTES_MAX: u64 = 64 << 10;
 const WAITING_BYTES_TOTAL_MAX: u64 = 16 << 20;
-/// quinn's 20 ms would make thousands of clients of a restarted server wait for their reset.
-const RESET_INTERVAL_MIN: Duration = Duration::from_millis(1);
+/// quinn's 20 ms would make clients of a restarted server wait for their reset: they all show
+/// themselves when they are hailed. A reset is shorter than what it answers, and is given only for
+/// connection ids that carry our key.
+const RESET_INTERVAL_MIN: Duration = Duration::from_micros(20);
 /// How long a closing listener lets its connections send that they close.
 const CLOSE_FLUSH: Duration = Duration::from_millis(50);
 
@@ -52,6 +57,9 @@ pub struct ServerSettings {
     pub body_len_max: u64,
     /// Usually [`HANDSHAKE_DEADLINE`].
     pub handshake_deadline: Duration,
+    /// A file of its own, in which it leaves to its next process where its links are, so that that
+    /// one can tell them that there was a restart.
+    pub links: Option<PathBuf>,
 }
 
 /// Why a server cannot listen.
@@ -93,6 +101,9 @@ pub struct Listener {
     deadline: Duration,
     /// Each handshake under way holds a clone; their number is the count.
     half_open: Arc<()>,
+    roll: Option<Arc<Roll>>,
+    /// Keeps the roll.
+    _keeping: JoinSet<()>,
 }
 
 impl Listener {
@@ -102,6 +113,15 @@ impl Listener {
         let in_use = |source| BindError::Socket { address: settings.address, source };
         let (socket, buffers) =
             transport::udp(Role::Server.udp_buffer(), settings.address).map_err(in_use)?;
+        let mut keeping = JoinSet::new();
+        let roll = match &settings.links {
+            Some(path) => {
+                let (roll, socket) = (Arc::<Roll>::default(), socket.try_clone().map_err(in_use)?);
+                keeping.spawn(Arc::clone(&roll).keep(path.clone(), socket));
+                Some(roll)
+            }
+            None => None,
+        };
         let endpoint = Endpoint::new(
             endpoint_config(&settings.secrets),
             Some(config),
@@ -117,6 +137,8 @@ impl Listener {
             body_len_max: settings.body_len_max,
             deadline: settings.handshake_deadline,
             half_open: Arc::new(()),
+            roll,
+            _keeping: keeping,
         })
     }
 
@@ -145,6 +167,7 @@ impl Listener {
                     inner,
                     body_len_max: self.body_len_max,
                     deadline: self.deadline,
+                    roll: self.roll.clone(),
                     _half_open: Arc::clone(&self.half_open),
                 });
             }
@@ -167,6 +190,7 @@ pub struct Incoming {
     inner: quinn::Incoming,
     body_len_max: u64,
     deadline: Duration,
+    roll: Option<Arc<Roll>>,
     _half_open: Arc<()>,
 }
 
@@ -209,9 +233,11 @@ impl Incoming {
             close(&connection, CloseCode::TooSlow);
             return Err(LinkError::TooSlow);
         };
-        let (send, recv) = streams?;
+        let streams = streams?;
         let pin = tls::peer_pin(&connection).ok_or(LinkError::NoKey)?;
-        Ok(Link::new(connection, send, recv, pin, self.body_len_max))
+        let entry = self.roll.map(|roll| roll.enter(connection.remote_address()));
+        let side = Side { _entry: entry, ..Side::default() };
+        Ok(Link::new(connection, streams, pin, self.body_len_max, side))
     }
 }
 

@@ -16,10 +16,12 @@
 //!   the windows in `transport` and one body.
 
 mod dial;
+mod hail;
 mod identity;
 mod link;
 mod listen;
 mod private;
+mod roll;
 mod secrets;
 mod tls;
 mod transport;

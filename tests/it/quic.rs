@@ -37,6 +37,7 @@ fn settings(address: &str) -> ServerSettings {
         secrets: Secrets::generate().unwrap(),
         body_len_max: BODY_LEN_MAX,
         handshake_deadline: PATIENCE,
+        links: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! End to end: real processes over real QUIC on loopback.
 
 mod ask;
+mod back;
 mod bench;
 mod codes;
 mod config;
@@ -22,4 +23,5 @@ mod share;
 mod spool;
 mod stdin;
 mod until;
+pub(crate) mod wait;
 mod wrap;

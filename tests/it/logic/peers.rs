@@ -77,8 +77,7 @@ fn pauses_grow_within_bounds_and_differ_by_seed() {
     let all = pauses(3, 100);
     assert!((50..=100).contains(&all[0]), "{all:?}");
     assert!((100..=200).contains(&all[1]));
-    assert!(all[3..60].iter().all(|ms| (250..=500).contains(ms)), "{all:?}");
-    assert!(all[60..].iter().all(|ms| (2_500..=5_000).contains(ms)), "{all:?}");
+    assert!(all[3..].iter().all(|ms| (250..=500).contains(ms)), "{all:?}");
     assert_eq!(all, pauses(3, 100));
     assert_ne!(all, pauses(4, 100));
 }

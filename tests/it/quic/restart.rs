@@ -1,10 +1,11 @@
 //! A server that was killed and came back.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::{Running, encoded, enter, hello, run, settings, to, within};
-use qmsg::quic::{End, Listener, Outgoing, ServerSettings, dial};
+use super::{Running, encoded, enter, hello, listen, run, settings, to, within};
+use qmsg::quic::{End, KEEP_ALIVE, Listener, Outgoing, ServerSettings, dial};
 use qmsg::wire::FromServer;
 use tokio::runtime::Runtime;
 
@@ -49,4 +50,109 @@ fn its_clients_learn_of_it_when_they_write() {
         assert_eq!(link.end().await, End::Lost);
         assert!(begun.elapsed() < Duration::from_secs(5));
     });
+}
+
+/// A client with a link to a server whose links are in the file.
+async fn client(settings: &ServerSettings) -> Running<FromServer> {
+    let mut dialling = to(settings.address);
+    dialling.keep_alive = Some(KEEP_ALIVE);
+    let mut link: Running<FromServer> = run(within(dial(&dialling)).await.unwrap());
+    assert_eq!(link.read(1).await, [hello()]);
+    link
+}
+
+/// Waits until the file is written that says where links are.
+async fn is_written(path: &Path) {
+    let mut looks = tokio::time::interval(Duration::from_millis(20));
+    let writing = async {
+        while !std::fs::read_to_string(path).is_ok_and(|text| !text.is_empty()) {
+            looks.tick().await;
+        }
+    };
+    within(writing).await;
+}
+
+#[test]
+fn clients_that_have_nothing_to_say_learn_of_it_at_once() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let mut settings = settings("127.0.0.1:0");
+    let path = dir.path().join("links");
+    settings.links = Some(path.clone());
+    let first = process();
+    settings.address = serve(&first, &settings);
+    let clients = process();
+    let link = clients.block_on(async {
+        let link = client(&settings).await;
+        is_written(&path).await;
+        link
+    });
+    drop(first);
+    let second = process();
+    let begun = Instant::now();
+    assert_eq!(serve(&second, &settings), settings.address);
+    clients.block_on(async {
+        assert_eq!(link.end().await, End::Lost);
+        // A keep-alive would be the next thing said.
+        assert!(begun.elapsed() < KEEP_ALIVE / 4, "{:?}", begun.elapsed());
+        // The next process knows of its own.
+        let again = client(&settings).await;
+        is_written(&path).await;
+        drop(again);
+    });
+}
+
+/// Anybody can send a hail: the link shows itself, now and then, and goes on.
+#[tokio::test]
+async fn a_forged_hail_does_nothing_but_cause_a_packet() {
+    let listener = listen();
+    let front = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let back = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (server, settings) = (listener.local_addr(), to(front.local_addr().unwrap()));
+    let (knows, known) = tokio::sync::oneshot::channel();
+    let (counts, mut count) = tokio::sync::watch::channel(0_u32);
+    let relay = async {
+        let (mut knows, mut client) = (Some(knows), None);
+        let (mut up, mut down) = ([0; 2048], [0; 2048]);
+        loop {
+            tokio::select! {
+                got = front.recv_from(&mut up) => {
+                    let (length, from) = got.unwrap();
+                    // Its knocks come from elsewhere.
+                    if length > 1 {
+                        client = Some(from);
+                        counts.send_modify(|count| *count += 1);
+                        back.send_to(&up[..length], server).await.unwrap();
+                    }
+                }
+                got = back.recv_from(&mut down) => {
+                    let (length, _) = got.unwrap();
+                    front.send_to(&down[..length], client.unwrap()).await.unwrap();
+                    if let Some(knows) = knows.take() {
+                        knows.send(client.unwrap()).unwrap();
+                    }
+                }
+            }
+        }
+    };
+    let test = async {
+        let (server, client) = super::pair_with(&listener, &settings).await;
+        let (mut server, mut client) = (run(server), run(client));
+        assert_eq!(client.read(1).await, [hello()]);
+        client.write(encoded(&enter(1))).await;
+        assert_eq!(server.read(1).await, [enter(1)]);
+        let address = known.await.unwrap();
+        let before = *count.borrow_and_update();
+        for _ in 0..1_000 {
+            front.send_to(&[0], address).await.unwrap();
+        }
+        within(count.wait_for(|count| *count > before)).await.unwrap();
+        client.write(encoded(&enter(2))).await;
+        assert_eq!(server.read(1).await, [enter(2)]);
+        let answers = *count.borrow() - before;
+        assert!(answers < 100, "{answers} packets for 1,000 hails");
+    };
+    tokio::select! {
+        () = relay => {}
+        () = test => {}
+    }
 }

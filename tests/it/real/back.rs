@@ -1,0 +1,57 @@
+//! A server that was away and is back: those who listen are there again at once.
+
+use std::time::{Duration, Instant};
+
+use super::kit::{DEADLINE, Home, Running, Server, Stream};
+use super::wait::{pause, until_file};
+
+const LISTENERS: usize = 20;
+/// Without a word from the server the first of them would notice 20 s later.
+const SOON: Duration = Duration::from_secs(5);
+
+/// Starts the listeners, lets the server know where they are, ends it, and says how long each took
+/// to show a message of the next one.
+fn times(home: &Home, ends: impl Fn(Server), away: Duration) -> Vec<Duration> {
+    let server = home.serve(&[]);
+    let address = server.address.clone();
+    home.join(&server, &["alice"]);
+    let listener = |number| {
+        let id = format!("bob{number}");
+        home.join(&server, &[&id]);
+        home.listen(&["--as", &id])
+    };
+    let mut listeners: Vec<Running> = (0..LISTENERS).map(listener).collect();
+    until_file(&home.data().join("links"), |text| text.lines().count() >= LISTENERS);
+    ends(server);
+    // All have time to dial in vain.
+    pause(away);
+    let _server = home.serve_on(&address, &[]);
+    let begun = Instant::now();
+    home.run(&["send", "@all", "back", "--as", "alice"]).ok();
+    let mut shown = |listener: &mut Running| {
+        listener.until_in(DEADLINE, Stream::Out, "back\n");
+        begun.elapsed()
+    };
+    let mut times: Vec<Duration> = listeners.iter_mut().map(&mut shown).collect();
+    times.sort();
+    times
+}
+
+#[test]
+fn after_a_kill_listeners_are_back_at_once() {
+    let away = std::env::var("PROOF_AWAY_SECONDS").map_or(0, |text| text.parse().unwrap());
+    for ends_orderly in [false, true] {
+        let home = Home::new();
+        let ends = |server: Server| match ends_orderly {
+            true => assert_eq!(server.stop("TERM").0, Some(143)),
+            false => server.kill(),
+        };
+        let times = times(&home, ends, Duration::from_secs(away));
+        let how = if ends_orderly { "SIGTERM" } else { "kill -9" };
+        let (half, last) = (times[LISTENERS / 2], times[LISTENERS - 1]);
+        println!(
+            "{how}, {away} s away: {LISTENERS} listeners back in {half:?}, {last:?} (p50, last)"
+        );
+        assert!(last < SOON, "{times:?}");
+    }
+}
