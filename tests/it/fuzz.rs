@@ -4,6 +4,8 @@
 
 // What only the tests of the logic use is idle here.
 #[allow(dead_code, unused_imports)]
+mod chance;
+#[allow(dead_code, unused_imports)]
 mod logic;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| logic::listed::run(data));

@@ -1,6 +1,7 @@
 //! Everything that can be shown from outside the crate, a module per concern.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod chance;
 mod cost;
 mod docs;
 mod logic;

@@ -15,6 +15,7 @@ mod kill;
 pub(crate) mod kit;
 mod large;
 mod later;
+mod network;
 mod queue;
 mod reader;
 pub(crate) mod relay;

@@ -1,7 +1,8 @@
 //! Runs whose every choice is a byte of an input: a fuzzer looks for the input that breaks them, and
 //! what it has found is run again here.
 
-use super::random::{Chance, Run, check};
+use super::random::{Run, check};
+use crate::chance::Chance;
 
 /// A run of a fuzzer ends then, so that it makes thousands in a second.
 const STEPS_MAX: usize = 64;

@@ -1,7 +1,6 @@
 //! Random runs: everything happens in any order, links are cut and the server dies, then the faults
 //! end and what was promised must hold. `QMSG_SEED=n` repeats one run.
 
-mod chance;
 mod levels;
 
 use std::collections::BTreeMap;
@@ -13,7 +12,7 @@ use qmsg::wire::{Headers, MsgId, PART_LEN_MAX, Seq, Target, UserId};
 use super::client::Client;
 use super::world::World;
 use super::{draft, head, room};
-pub(super) use chance::Chance;
+use crate::chance::Chance;
 
 const RUNS: u64 = 300;
 const STEPS: usize = 600;

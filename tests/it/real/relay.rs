@@ -1,87 +1,202 @@
-//! A server's address that counts what comes by.
+//! A server's address behind a network that is as bad as a test wants it, and counts what comes by.
 
-use std::collections::BTreeMap;
-use std::net::{SocketAddr, UdpSocket};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+mod weather;
+
+use std::collections::{BTreeMap, BinaryHeap};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+pub(crate) use weather::Weather;
 
 /// How often a thread with nothing to do looks whether it is still wanted.
 const LOOK: Duration = Duration::from_millis(200);
+/// Datagrams on their way; what is more waits in a socket's buffer, or is lost there.
+const ON_THE_WAY_MAX: usize = 65_536;
 
 /// Passes datagrams on until it is dropped.
 pub(crate) struct Relay {
     pub(crate) address: String,
-    datagrams: Arc<AtomicU64>,
-    over: Arc<AtomicBool>,
+    way: Arc<Way>,
+}
+
+/// What the threads of a relay share.
+struct Way {
+    server: SocketAddr,
+    datagrams: AtomicU64,
+    over: AtomicBool,
+    /// To the server, to clients.
+    up: Mutex<Weather>,
+    down: Mutex<Weather>,
+    /// How often clients have moved. Their sockets of before are gone.
+    moves: AtomicUsize,
+    late: SyncSender<Late>,
+}
+
+/// A datagram that is to leave later.
+struct Late {
+    due: Instant,
+    socket: Arc<UdpSocket>,
+    to: SocketAddr,
+    datagram: Vec<u8>,
 }
 
 impl Relay {
-    /// To this server.
+    /// To this server, in fair weather.
     pub(crate) fn new(server: &str) -> Self {
-        let front = Arc::new(socket());
+        Self::in_weather(server, &Weather::default(), &Weather::default())
+    }
+
+    /// Bad to the server, bad to clients.
+    pub(crate) fn in_weather(server: &str, up: &Weather, down: &Weather) -> Self {
+        let front = Arc::new(socket(Ipv4Addr::LOCALHOST));
         let address = front.local_addr().unwrap().to_string();
-        let relay = Self { address, datagrams: Arc::default(), over: Arc::default() };
-        let (server, way) = (server.parse().unwrap(), relay.way());
-        thread::spawn(move || up(&front, server, &way));
-        relay
+        let (late, due) = sync_channel(ON_THE_WAY_MAX);
+        let way = Arc::new(Way {
+            server: server.parse().unwrap(),
+            datagrams: AtomicU64::new(0),
+            over: AtomicBool::new(false),
+            up: Mutex::new(up.clone()),
+            down: Mutex::new(down.clone()),
+            moves: AtomicUsize::new(0),
+            late,
+        });
+        thread::spawn(move || deliver(&due));
+        let shared = Arc::clone(&way);
+        thread::spawn(move || up_from(&front, &shared));
+        Self { address, way }
+    }
+
+    /// From now on, in both directions.
+    pub(crate) fn set(&self, weather: &Weather) {
+        *self.way.up.lock().unwrap() = weather.clone();
+        *self.way.down.lock().unwrap() = weather.clone();
     }
 
     /// Both ways, so far.
     pub(crate) fn datagrams(&self) -> u64 {
-        self.datagrams.load(Ordering::SeqCst)
+        self.way.datagrams.load(Ordering::SeqCst)
     }
 
-    fn way(&self) -> Way {
-        Way { datagrams: Arc::clone(&self.datagrams), over: Arc::clone(&self.over) }
+    /// The server sees all clients come from other ports, and with every other move from another
+    /// address: what a router does that has forgotten them.
+    pub(crate) fn rebind(&self) {
+        self.way.moves.fetch_add(1, Ordering::SeqCst);
     }
 }
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        self.over.store(true, Ordering::SeqCst);
+        self.way.over.store(true, Ordering::SeqCst);
     }
 }
 
-/// What the threads of a relay share.
-#[derive(Clone)]
-struct Way {
-    datagrams: Arc<AtomicU64>,
-    over: Arc<AtomicBool>,
-}
-
 impl Way {
-    /// Gives each datagram of a socket to `pass`, until the relay is dropped.
-    fn carry(&self, socket: &UdpSocket, mut pass: impl FnMut(&[u8], SocketAddr)) {
+    /// Gives each datagram of a socket to `pass`, while it is wanted.
+    fn carry(
+        &self,
+        socket: &UdpSocket,
+        wanted: impl Fn() -> bool,
+        mut pass: impl FnMut(&[u8], SocketAddr),
+    ) {
         let mut buffer = vec![0; 64 << 10];
-        while !self.over.load(Ordering::SeqCst) {
+        while !self.over.load(Ordering::SeqCst) && wanted() {
             if let Ok((length, from)) = socket.recv_from(&mut buffer) {
                 self.datagrams.fetch_add(1, Ordering::SeqCst);
                 pass(&buffer[..length], from);
             }
         }
     }
+
+    /// Sends what the weather leaves of a datagram, and when. What cannot be sent is lost.
+    fn send(
+        &self,
+        weather: &Mutex<Weather>,
+        socket: &Arc<UdpSocket>,
+        to: SocketAddr,
+        datagram: &[u8],
+    ) {
+        let fates = weather.lock().unwrap().fates(datagram);
+        for (delay, datagram) in fates {
+            if delay.is_zero() {
+                drop(socket.send_to(&datagram, to));
+            } else {
+                let (due, socket) = (Instant::now() + delay, Arc::clone(socket));
+                drop(self.late.try_send(Late { due, socket, to, datagram }));
+            }
+        }
+    }
 }
 
 /// From clients: each has a socket at the server's side, with a thread for the way back.
-fn up(front: &Arc<UdpSocket>, server: SocketAddr, way: &Way) {
-    let mut backs: BTreeMap<SocketAddr, Arc<UdpSocket>> = BTreeMap::new();
-    way.carry(front, |datagram, client| {
-        let back = backs.entry(client).or_insert_with(|| {
-            let back = Arc::new(socket());
-            let (down, front, way) = (Arc::clone(&back), Arc::clone(front), way.clone());
-            // What cannot be passed on is lost, as datagrams are.
-            let pass = move |datagram: &[u8], _| drop(front.send_to(datagram, client));
-            thread::spawn(move || way.carry(&down, pass));
-            back
+fn up_from(front: &Arc<UdpSocket>, way: &Arc<Way>) {
+    let mut backs: BTreeMap<SocketAddr, (usize, Arc<UdpSocket>)> = BTreeMap::new();
+    let pass = |datagram: &[u8], client| {
+        let moves = way.moves.load(Ordering::SeqCst);
+        backs.retain(|_, (made, _)| *made == moves);
+        let (_, back) = backs.entry(client).or_insert_with(|| {
+            // Every other move is to another host.
+            let back = Arc::new(socket(Ipv4Addr::new(127, 0, 0, 1 + (moves / 2 % 200) as u8)));
+            let (down, front, way) = (Arc::clone(&back), Arc::clone(front), Arc::clone(way));
+            thread::spawn(move || {
+                let wanted = || way.moves.load(Ordering::SeqCst) == moves;
+                way.carry(&down, wanted, |datagram, _| {
+                    if wanted() {
+                        way.send(&way.down, &front, client, datagram);
+                    }
+                });
+            });
+            (moves, back)
         });
-        drop(back.send_to(datagram, server));
-    });
+        way.send(&way.up, back, way.server, datagram);
+    };
+    way.carry(front, || true, pass);
 }
 
-fn socket() -> UdpSocket {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+/// Sends each when it is due, until nobody has any more.
+fn deliver(late: &Receiver<Late>) {
+    let mut waiting: BinaryHeap<Late> = BinaryHeap::new();
+    loop {
+        let now = Instant::now();
+        while let Some(first) = waiting.peek().filter(|first| first.due <= now) {
+            drop(first.socket.send_to(&first.datagram, first.to));
+            waiting.pop();
+        }
+        let pause = waiting.peek().map_or(LOOK, |first| first.due.saturating_duration_since(now));
+        match late.recv_timeout(pause) {
+            Ok(datagram) => waiting.push(datagram),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+fn socket(ip: Ipv4Addr) -> UdpSocket {
+    let socket = UdpSocket::bind((ip, 0)).unwrap();
     socket.set_read_timeout(Some(LOOK)).unwrap();
     socket
+}
+
+impl PartialEq for Late {
+    fn eq(&self, other: &Self) -> bool {
+        self.due == other.due
+    }
+}
+
+impl Eq for Late {}
+
+impl PartialOrd for Late {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The one that is due first is the greatest.
+impl Ord for Late {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        other.due.cmp(&self.due)
+    }
 }

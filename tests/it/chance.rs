@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-pub(in crate::logic) struct Chance(Source);
+pub(crate) struct Chance(Source);
 
 enum Source {
     /// xorshift64 (Marsaglia 2003).
@@ -13,7 +13,7 @@ enum Source {
 
 impl Chance {
     /// Neighbouring seeds differ in few bits; a few turns spread them.
-    pub(in crate::logic) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let mut chance = Self(Source::Seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1));
         for _ in 0..8 {
             chance.below(2);
@@ -21,16 +21,16 @@ impl Chance {
         chance
     }
 
-    pub(in crate::logic) fn of(bytes: &[u8]) -> Self {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
         Self(Source::Bytes(bytes.iter().copied().collect()))
     }
 
     /// Whether nothing is left to choose by.
-    pub(in crate::logic) fn is_spent(&self) -> bool {
+    pub(crate) fn is_spent(&self) -> bool {
         matches!(&self.0, Source::Bytes(bytes) if bytes.is_empty())
     }
 
-    pub(in crate::logic) fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         let number = match &mut self.0 {
             Source::Seed(state) => {
                 *state ^= *state << 13;
@@ -47,11 +47,11 @@ impl Chance {
         (number % end as u64) as usize
     }
 
-    pub(in crate::logic) fn one_in(&mut self, count: usize) -> bool {
+    pub(crate) fn one_in(&mut self, count: usize) -> bool {
         self.below(count) == 0
     }
 
-    pub(in crate::logic) fn pick<T: Clone>(&mut self, all: &[T]) -> Option<T> {
+    pub(crate) fn pick<T: Clone>(&mut self, all: &[T]) -> Option<T> {
         (!all.is_empty()).then(|| all[self.below(all.len())].clone())
     }
 }
