@@ -53,8 +53,8 @@ pub struct Peer {
     random: u64,
 }
 
-/// First pause between attempts, doubled with each up to the last. That one stays as it is: who waits
-/// for a server is back within a second of it.
+/// First pause between attempts, doubled with each up to the last. That one stays as it is: who
+/// waits for a server is back within a second of it.
 const PAUSE_MS: u64 = 50;
 const PAUSE_MS_MAX: u64 = 500;
 /// What a client holds of its user's messages before it takes no more.

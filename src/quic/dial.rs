@@ -25,8 +25,8 @@ use crate::wire::{CloseCode, FromServer, Pin};
 
 /// How long an address may keep the next one waiting (RFC 8305, section 5).
 const STAGGER: Duration = Duration::from_millis(250);
-/// How long an address that does not answer has until it is tried again beside: of the packets of one
-/// attempt each waits twice as long as the last, and a server that was away is back meanwhile.
+/// How long an address that does not answer has until it is tried again beside: of the packets of
+/// one attempt each waits twice as long as the last, and a server that was away is back meanwhile.
 const AGAIN: Duration = Duration::from_millis(700);
 /// Addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 8;

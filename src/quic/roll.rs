@@ -125,21 +125,3 @@ async fn hail(addresses: Vec<SocketAddr>, socket: UdpSocket) {
         }
     }
 }
-
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-mod tests {
-    use super::{read, write};
-
-    #[test]
-    fn what_is_no_address_is_passed_over() {
-        let dir = tempfile::TempDir::new().unwrap();
-        let path = dir.path().join("links");
-        assert!(read(&path).is_empty());
-        let some = ["127.0.0.1:5".parse().unwrap(), "[::1]:6".parse().unwrap()];
-        write(&path, &some).unwrap();
-        assert_eq!(read(&path), some);
-        std::fs::write(&path, b"127.0.0.1:5\nx\n\xff\n\n[::1]:6\n1.2.3.4").unwrap();
-        assert_eq!(read(&path), some);
-    }
-}

@@ -1,5 +1,5 @@
-//! The fuzz target `hub` (tests/fuzz). It stands here because the model does, which is a module of a
-//! root beside it.
+//! The fuzz target `hub` (tests/fuzz). It stands here because the model does, which is a module of
+//! a root beside it.
 #![no_main]
 
 // What only the tests of the logic use is idle here.

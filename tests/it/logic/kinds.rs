@@ -80,5 +80,5 @@ fn skip(run: &mut Run) {
 
 #[test]
 fn whatever_readers_do_the_promises_hold() {
-    check_all(RUNS, run);
+    check_all("readers of all kinds", RUNS, run);
 }

@@ -1,5 +1,5 @@
-//! Runs whose every choice is a byte of an input: a fuzzer looks for the input that breaks them, and
-//! what it has found is run again here.
+//! Runs whose every choice is a byte of an input: a fuzzer looks for the input that breaks them,
+//! and what it has found is run again here.
 
 use super::random::{Run, check};
 use crate::chance::Chance;

@@ -33,6 +33,8 @@ pub(super) struct Server {
     pub(super) deliveries: usize,
     /// What the hub said and nobody has taken yet.
     said: Vec<(LinkId, Said)>,
+    /// Inputs of all its hubs.
+    pub(super) events: u64,
     /// Of all that the hub said, if it is wanted.
     pub(super) trace: Option<DefaultHasher>,
 }
@@ -77,6 +79,7 @@ impl Server {
             next_link: 0,
             deliveries: 0,
             said: vec![],
+            events: 0,
             trace: None,
         }
     }
@@ -225,6 +228,7 @@ impl Server {
 
     pub(super) fn feed(&mut self, input: Input) {
         let mut outputs = vec![];
+        self.events += 1;
         self.hub.handle(self.now, input, &mut outputs);
         for output in outputs {
             if let Some(trace) = &mut self.trace {

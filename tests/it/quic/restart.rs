@@ -87,6 +87,9 @@ fn clients_that_have_nothing_to_say_learn_of_it_at_once() {
         link
     });
     drop(first);
+    // It is a hint: what is damaged is passed over.
+    let kept = std::fs::read(&path).unwrap();
+    std::fs::write(&path, [b"x\n\xff\n\n", &kept[..], b"127.0.0."].concat()).unwrap();
     let second = process();
     let begun = Instant::now();
     assert_eq!(serve(&second, &settings), settings.address);

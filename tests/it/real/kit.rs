@@ -354,6 +354,10 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    pub(crate) fn signal(&self, name: &str) {
+        signal(&self.child, name);
+    }
+
     /// Ends it with a signal; its exit code and the rest of what it said.
     pub(crate) fn stop(mut self, signal_name: &str) -> (Option<i32>, String) {
         signal(&self.child, signal_name);

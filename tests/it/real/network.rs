@@ -1,5 +1,5 @@
-//! Bad networks: real processes through a relay that loses, delays, doubles and damages what passes.
-//! `PROOF_NETWORK_LINES` makes the streams longer, `PROOF_SEED` the weather another.
+//! Bad networks: real processes through a relay that loses, delays, doubles and damages what
+//! passes. `PROOF_NETWORK_LINES` makes the streams longer, `PROOF_SEED` the weather another.
 
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,51 @@
+//! Many seeds at once.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use super::{Run, check};
+
+/// How many runs may fail before the rest is left.
+const FAILED_MAX: usize = 10;
+
+/// Many runs, or the one that is asked for.
+pub(in crate::logic) fn check_all(name: &str, runs: u64, run: impl Fn(u64) -> Run + Sync) {
+    let number = |variable: &str| Some(std::env::var(variable).ok()?.parse::<u64>().unwrap());
+    let seeds = match number("QMSG_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => {
+            let first = number("PROOF_FIRST").unwrap_or(1);
+            first..first + number("PROOF_SEEDS").unwrap_or(runs)
+        }
+    };
+    let (next, failed) = (AtomicU64::new(seeds.start), Mutex::new(vec![]));
+    let events = AtomicU64::new(0);
+    let work = || {
+        while failed.lock().unwrap().len() < FAILED_MAX {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if !seeds.contains(&seed) {
+                return;
+            }
+            let checked = catch_unwind(AssertUnwindSafe(|| {
+                let run = run(seed);
+                check(&run);
+                run.world.server.events
+            }));
+            match checked {
+                Ok(count) => _ = events.fetch_add(count, Ordering::Relaxed),
+                Err(_) => failed.lock().unwrap().push(seed),
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    let failed = failed.into_inner().unwrap();
+    let events = events.into_inner();
+    println!("{name}: seeds {seeds:?}, {events} events of hubs, failed: {failed:?}");
+    assert!(failed.is_empty(), "again with QMSG_SEED=n, one of {failed:?}");
+}

@@ -1,0 +1,100 @@
+//! Somebody who listens, in one process after the other.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use crate::real::kit::Home;
+use crate::real::relay::Relay;
+use crate::real::wait::until_file;
+use crate::tally::Value;
+
+/// A listener has at most so many that are not recorded: after a kill some of these come again.
+const WINDOW: usize = 8_192;
+
+pub(super) struct Reader {
+    pub(super) id: &'static str,
+    /// Which of the targets come to it.
+    pub(super) targets: &'static [usize],
+    process: Child,
+    /// Where it writes to.
+    path: PathBuf,
+    processes: u32,
+    shown: Vec<Value>,
+    /// Shown by a process that was killed, and again by the next.
+    repeated: u64,
+    /// What may be repeated.
+    loose: BTreeSet<Value>,
+}
+
+impl Reader {
+    pub(super) fn new(
+        home: &Home,
+        relay: &Relay,
+        id: &'static str,
+        targets: &'static [usize],
+    ) -> Self {
+        let (process, path) = start(home, relay, id, 0);
+        let (shown, loose) = (vec![], BTreeSet::new());
+        Self { id, targets, process, path, processes: 1, shown, repeated: 0, loose }
+    }
+
+    /// Kills the process and starts another one, which catches up in its own time: the server may
+    /// be away.
+    pub(super) fn kill(&mut self, home: &Home, relay: &Relay) {
+        self.process.kill().unwrap();
+        self.take();
+        self.loose = self.shown.iter().rev().take(WINDOW).copied().collect();
+        (self.process, self.path) = start(home, relay, self.id, self.processes);
+        self.processes += 1;
+    }
+
+    pub(super) fn signal(&self, name: &str) {
+        let id = self.process.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status().unwrap();
+        assert!(sent.success(), "kill -s {name} {id}");
+    }
+
+    /// When it has seen the last of each of these: what it was shown, and how many more than once
+    /// because of a kill.
+    pub(super) fn end(mut self, targets: &[&str]) -> (Vec<Value>, u64) {
+        for target in targets {
+            until_file(&self.path, |text| text.contains(&format!("last-{target}\n")));
+        }
+        self.signal("TERM");
+        self.take();
+        (std::mem::take(&mut self.shown), self.repeated)
+    }
+
+    /// What the process has shown to its end.
+    fn take(&mut self) {
+        self.process.wait().unwrap();
+        let stdout = fs::read_to_string(&self.path).unwrap();
+        // One that is killed may end within a line.
+        let whole = stdout.rfind('\n').map_or(0, |at| at + 1);
+        for line in stdout[..whole].lines().filter(|line| !line.starts_with("last-")) {
+            let value = line.parse().unwrap();
+            if self.loose.remove(&value) {
+                self.repeated += 1;
+            } else {
+                self.shown.push(value);
+            }
+        }
+    }
+}
+
+/// A run that fails leaves nothing behind.
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn start(home: &Home, relay: &Relay, id: &str, number: u32) -> (Child, PathBuf) {
+    let path = home.path().join(format!("shown-{id}-{number}"));
+    let mut command = home.command(&["listen", "--as", id, "-s", &relay.address]);
+    command.stdout(File::create(&path).unwrap()).stderr(Stdio::null());
+    (command.spawn().unwrap(), path)
+}
