@@ -1,5 +1,6 @@
 //! The client's loop: one [`Peer`], the link it has at the moment, and its user behind two queues.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::BytesMut;
@@ -122,8 +123,8 @@ impl Shell {
         let start = Instant::now();
         let Settings { dial, dialer, intent, trust_remote } = settings;
         let now = time(start);
-        // The pauses of clients that start together are to differ; nothing depends on this secret.
-        let seed = now.unix_ms ^ u64::from(std::process::id()) << 32;
+        // From the operating system, so that no two clients of a key have the same.
+        let seed = RandomState::new().build_hasher().finish();
         Self {
             peer: Peer::new(now, intent, seed),
             dial,

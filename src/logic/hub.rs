@@ -18,6 +18,7 @@ use super::mailbox::Mailbox;
 use super::reading::Log;
 use super::relaying::{Passage, Relay};
 use super::scheduling::Schedule;
+use super::succeeding::Sessions;
 use super::watching::{Asked, Covered, Watching};
 use super::{Limits, Time};
 
@@ -65,6 +66,7 @@ pub struct Hub {
     pub(super) pinging: BTreeSet<LinkId>,
     pub(super) schedule: Schedule,
     pub(super) gathering: Gathering,
+    pub(super) sessions: Sessions,
     next_name: u64,
     /// Links that have not said who they are, by the moment they must have.
     silent: BTreeSet<(u64, LinkId)>,
@@ -89,6 +91,7 @@ impl Hub {
             pinging: BTreeSet::new(),
             schedule: Schedule::new(),
             gathering: Gathering::default(),
+            sessions: Sessions::default(),
             next_name: 0,
             silent: BTreeSet::new(),
             sweep_at_ms: Some(0),
@@ -141,6 +144,7 @@ impl Hub {
 
     fn forget(&mut self, id: LinkId, out: &mut Vec<Output>) {
         let Some(link) = self.links.remove(&id) else { return };
+        self.sessions.end(id, link.key, link.session);
         self.abandon(link.incoming, out);
         self.unwatch_all(id, link.watches);
         match (&link.stage, &link.reader) {
@@ -190,9 +194,12 @@ impl Hub {
     }
 
     fn hello(&mut self, now: Time, link: LinkId, frame: FromClient, out: &mut Vec<Output>) {
-        let FromClient::Hello { id, claim, code } = frame else {
+        let FromClient::Hello { id, claim, code, session } = frame else {
             return self.close(link, CloseCode::OutOfTurn, out);
         };
+        if !session.is_none_or(|session| self.succeed(link, session, out)) {
+            return self.close(link, CloseCode::Done, out);
+        }
         let ticket = self.ask(Ask::Admit { link });
         let Some(state) = self.links.get_mut(&link) else { return };
         let checking = Stage::Checking { id: id.clone(), held: Vec::new() };

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::durable::Page;
 use crate::wire::{
-    Bodies, Bundle, FromClient, MsgId, PARTS_AHEAD_MAX, Pin, Seq, Span, Start, Target, UserId,
-    Weights,
+    Bodies, Bundle, FromClient, MsgId, PARTS_AHEAD_MAX, Pin, Seq, Session, Span, Start, Target,
+    UserId, Weights,
 };
 
 use super::Limits;
@@ -20,6 +20,8 @@ use super::uploading::Incoming;
 pub(super) struct Link {
     pub(super) key: Pin,
     pub(super) stage: Stage,
+    /// Which client's it is, and which of its links, if it said so.
+    pub(super) session: Option<Session>,
     /// Unanswered sends and their bytes, those held back included.
     pub(super) sends: u32,
     pub(super) send_bytes: u64,
@@ -120,6 +122,7 @@ impl Link {
         Self {
             key,
             stage: Stage::Silent { until_ms },
+            session: None,
             sends: 0,
             send_bytes: 0,
             requests: 0,

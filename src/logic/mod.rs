@@ -40,6 +40,7 @@ mod spans;
 mod starting;
 mod streaming;
 mod stretches;
+mod succeeding;
 mod telling;
 mod uploading;
 mod watching;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::durable::Verdict;
-use crate::wire::{Bundle, CloseCode, FromClient, FromServer, Message, Refusal};
+use crate::wire::{Bundle, CloseCode, FromClient, FromServer, Message, Refusal, Session};
 
 use super::Time;
 use super::event::{Command, Ending, Event, Intent, PeerInput, PeerOutput, VOLATILE, Window};
@@ -51,6 +51,9 @@ pub struct Peer {
     /// When something that is awaited was asked for, or the last answer came.
     waiting_since_ms: u64,
     random: u64,
+    /// What the server knows its links by: one that it still holds for alive is not to say anything
+    /// behind what the next one says.
+    session: Session,
 }
 
 /// First pause between attempts, doubled with each up to the last. That one stays as it is: who
@@ -63,7 +66,8 @@ const DRAFT_BYTES_MAX: u64 = 8 << 20;
 const REQUESTS_MAX: usize = 2_048;
 
 impl Peer {
-    /// A client that has not dialed yet; it will at its first input. `seed` varies its pauses.
+    /// A client that has not dialed yet; it will at its first input. `seed` varies its pauses, and
+    /// is what the server tells clients with one key apart by.
     pub fn new(now: Time, intent: Intent, seed: u64) -> Self {
         Self {
             shown: Shown::new(intent.attach.as_ref()),
@@ -81,6 +85,7 @@ impl Peer {
             turned_away: None,
             waiting_since_ms: now.mono_ms,
             random: seed | 1,
+            session: Session { client: seed, link: 0 },
         }
     }
 
@@ -326,7 +331,9 @@ impl Peer {
     /// Says who this is, and goes on where the last link left off, without waiting for the welcome.
     fn introduce(&mut self, out: &mut Vec<PeerOutput>) {
         let Intent { id, claim, code, attach, .. } = self.intent.clone();
-        out.push(PeerOutput::Frame(FromClient::Hello { id, claim, code }));
+        self.session.link += 1;
+        let session = Some(self.session);
+        out.push(PeerOutput::Frame(FromClient::Hello { id, claim, code, session }));
         if let Some(Window { messages, bytes, start, share }) = attach {
             let start = self.shown.start(start);
             let holds = if share { self.shown.held() } else { Vec::new() };

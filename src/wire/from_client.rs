@@ -11,6 +11,15 @@ use super::standing::{Drawer, Note, Start};
 /// Most spans of deliveries that one [`FromClient::Processed`] can report.
 pub const SPANS_MAX: usize = 2048;
 
+/// Which client this is, among those of one key, and which of its links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Made by chance when the client starts.
+    pub client: u64,
+    /// Higher with each link.
+    pub link: u32,
+}
+
 /// A frame from client to server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromClient {
@@ -22,6 +31,8 @@ pub enum FromClient {
         claim: bool,
         /// Proof of being invited, where the server wants one.
         code: Option<JoinCode>,
+        /// Of a client that may come again: this link takes the place of its earlier ones.
+        session: Option<Session>,
     },
     /// Take this message.
     Send {

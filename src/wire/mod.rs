@@ -60,7 +60,7 @@ pub use codec::{
     Bodies, Decoder, FRAME_LEN_MAX, Frame, Malformed, PART_LEN_MAX, PARTS_AHEAD_MAX, Piece, encode,
     part_len,
 };
-pub use from_client::{FromClient, SPANS_MAX};
+pub use from_client::{FromClient, SPANS_MAX, Session};
 pub use from_server::FromServer;
 pub use id::{
     BadMsgId, BadName, BadPin, JoinCode, MsgId, MsgIds, NAME_LEN_MAX, Pin, RoomName, Target, UserId,

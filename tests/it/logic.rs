@@ -34,6 +34,7 @@ mod starting;
 mod store;
 mod streaming;
 mod stretches;
+mod succeeding;
 mod uploading;
 mod verdicts;
 mod watching;
@@ -175,11 +176,11 @@ fn passed(n: u64, readers: u32) -> Said {
 }
 
 fn hello(name: &str) -> FromClient {
-    FromClient::Hello { id: user(name), claim: false, code: None }
+    FromClient::Hello { id: user(name), claim: false, code: None, session: None }
 }
 
 fn claim(name: &str) -> FromClient {
-    FromClient::Hello { id: user(name), claim: true, code: None }
+    FromClient::Hello { id: user(name), claim: true, code: None, session: None }
 }
 
 fn attach(messages: u32, bytes: u64) -> FromClient {

@@ -59,7 +59,7 @@ impl Server {
             });
             server.feed([Input::Opened { link: LinkId(number), key: Pin([1; 32]) }]);
             let id: UserId = user.parse().unwrap();
-            server.say(number, &[FromClient::Hello { id, claim: true, code: None }]);
+            server.say(number, &[FromClient::Hello { id, claim: true, code: None, session: None }]);
         }
         server
     }

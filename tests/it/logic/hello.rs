@@ -13,7 +13,7 @@ use super::{
 const CODE: JoinCode = JoinCode([7; 16]);
 
 fn with_code(name: &str, code: JoinCode) -> FromClient {
-    FromClient::Hello { id: user(name), claim: true, code: Some(code) }
+    FromClient::Hello { id: user(name), claim: true, code: Some(code), session: None }
 }
 
 /// What a server that has one user, alice, says to a first frame from somebody's key.

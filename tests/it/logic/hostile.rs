@@ -46,7 +46,7 @@ fn frame() -> impl Strategy<Value = FromClient> {
     let code = any::<Option<[u8; 16]>>().prop_map(|code| code.map(JoinCode));
     prop_oneof![
         3 => (name(), any::<bool>(), code)
-            .prop_map(|(id, claim, code)| FromClient::Hello { id, claim, code }),
+            .prop_map(|(id, claim, code)| FromClient::Hello { id, claim, code, session: None }),
         6 => (0..20_u64, 0..6_usize, 0..300_usize)
             .prop_map(|(n, to, len)| send(n, TARGETS[to], len)),
         3 => (0..20_u64, 0..6_usize, 0..300_usize)

@@ -14,6 +14,8 @@ pub(crate) use weather::Weather;
 
 /// How often a thread with nothing to do looks whether it is still wanted.
 const LOOK: Duration = Duration::from_millis(200);
+/// A client that has been silent for so long is gone; one that listens shows itself every 20 s.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(50);
 /// Datagrams on their way; what is more waits in a socket's buffer, or is lost there.
 const ON_THE_WAY_MAX: usize = 65_536;
 
@@ -131,27 +133,40 @@ impl Way {
     }
 }
 
+/// A client's socket at the server's side.
+struct Back {
+    socket: Arc<UdpSocket>,
+    /// How many moves there had been.
+    moves: usize,
+    used: Instant,
+}
+
 /// From clients: each has a socket at the server's side, with a thread for the way back.
 fn up_from(front: &Arc<UdpSocket>, way: &Arc<Way>) {
-    let mut backs: BTreeMap<SocketAddr, (usize, Arc<UdpSocket>)> = BTreeMap::new();
+    let mut backs: BTreeMap<SocketAddr, Back> = BTreeMap::new();
     let pass = |datagram: &[u8], client| {
-        let moves = way.moves.load(Ordering::SeqCst);
-        backs.retain(|_, (made, _)| *made == moves);
-        let (_, back) = backs.entry(client).or_insert_with(|| {
+        let (moves, now) = (way.moves.load(Ordering::SeqCst), Instant::now());
+        if !backs.contains_key(&client) {
+            backs.retain(|_, back| now < back.used + FORGOTTEN_AFTER);
+        }
+        backs.retain(|_, back| back.moves == moves);
+        let back = backs.entry(client).or_insert_with(|| {
             // Every other move is to another host.
             let back = Arc::new(socket(Ipv4Addr::new(127, 0, 0, 1 + (moves / 2 % 200) as u8)));
             let (down, front, way) = (Arc::clone(&back), Arc::clone(front), Arc::clone(way));
             thread::spawn(move || {
-                let wanted = || way.moves.load(Ordering::SeqCst) == moves;
+                let is_known = || Arc::strong_count(&down) > 1;
+                let wanted = || is_known() && way.moves.load(Ordering::SeqCst) == moves;
                 way.carry(&down, wanted, |datagram, _| {
                     if wanted() {
                         way.send(&way.down, &front, client, datagram);
                     }
                 });
             });
-            (moves, back)
+            Back { socket: back, moves, used: now }
         });
-        way.send(&way.up, back, way.server, datagram);
+        back.used = now;
+        way.send(&way.up, &back.socket, way.server, datagram);
     };
     way.carry(front, || true, pass);
 }

@@ -161,8 +161,9 @@ fn debug_shows_neither_secrets_nor_bodies() {
         id: user("alice"),
         claim: true,
         code: Some(JoinCode(*b"0123456789abcdef")),
+        session: None,
     };
-    let shown = "Hello { id: alice, claim: true, code: Some(JoinCode(..)) }";
+    let shown = "Hello { id: alice, claim: true, code: Some(JoinCode(..)), session: None }";
     assert_eq!(format!("{hello:?}"), shown);
     assert_eq!(format!("{:?}", body(b"secret")), "6 B");
 }

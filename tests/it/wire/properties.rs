@@ -7,7 +7,7 @@ use qmsg::wire::{
     BUNDLE_MAX, Body, Bundle, Drawer, FRAME_LEN_MAX, FromClient, FromServer, HEADERS_LEN_MAX,
     HEADERS_MAX, Headers, JoinCode, KEPT_LEN_MAX, Kept, Malformed, Message, MsgId, NAME_LEN_MAX,
     NOTE_LEN_MAX, Note, Others, PART_LEN_MAX, REASON_LEN_MAX, RoomName, SPANS_MAX, STANDINGS_MAX,
-    Seq, Span, Standing, Start, State, Target, TooManyHeaders, UserId, part_len,
+    Seq, Session, Span, Standing, Start, State, Target, TooManyHeaders, UserId, part_len,
 };
 
 use super::samples::{first_of, id};
@@ -104,11 +104,12 @@ fn any_send() -> impl Strategy<Value = Vec<FromClient>> {
 fn any_other() -> impl Strategy<Value = FromClient> {
     let code = option::of(any::<[u8; 16]>().prop_map(JoinCode));
     prop_oneof![
-        (any_user(), any::<bool>(), code).prop_map(|(id, claim, code)| FromClient::Hello {
-            id,
-            claim,
-            code
-        }),
+        (any_user(), any::<bool>(), code, option::of((any::<u64>(), any::<u32>()))).prop_map(
+            |(id, claim, code, session)| {
+                let session = session.map(|(client, link)| Session { client, link });
+                FromClient::Hello { id, claim, code, session }
+            }
+        ),
         (any::<u32>(), any::<u64>(), any_start(), any::<bool>()).prop_map(
             |(messages, bytes, start, share)| FromClient::Attach { messages, bytes, start, share }
         ),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use qmsg::wire::{
     Body, Bundle, Drawer, FromClient, FromServer, Headers, JoinCode, Kept, Message, MsgId, Note,
-    Others, Refusal, RoomName, Span, Standing, Start, Target, UserId, part_len,
+    Others, Refusal, RoomName, Session, Span, Standing, Start, Target, UserId, part_len,
 };
 
 use super::Pinned;
@@ -39,8 +39,14 @@ impl Pinned for FromClient {
         let code = JoinCode(std::array::from_fn(|i| i as u8 + 1));
         let ops = "ops@example.org".parse().unwrap();
         vec![
-            Self::Hello { id: user("alice"), claim: false, code: None },
-            Self::Hello { id: ops, claim: true, code: Some(code) },
+            Self::Hello { id: user("alice"), claim: false, code: None, session: None },
+            Self::Hello { id: ops, claim: true, code: Some(code), session: None },
+            Self::Hello {
+                id: user("alice"),
+                claim: false,
+                code: None,
+                session: Some(Session { client: 0x1234_5678_9abc_def0, link: 300 }),
+            },
             send("bob", &[("subject", "café")], b"hi\0\xff\n"),
             send("@db-01.cron", &[], b"."),
             send("@all", &[("a", ""), ("a", "b")], b""),
