@@ -36,7 +36,7 @@ pub(super) struct Batch<'a> {
     full: Vec<(i64, Run)>,
     parts_written: u64,
     /// By user and log; furthest positions not yet written.
-    cursors: BTreeMap<(i64, i64), Cursor>,
+    pub(super) cursors: BTreeMap<(i64, i64), Cursor>,
 }
 
 impl<'a> Batch<'a> {

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::batch::Batch;
 use super::names::ALL;
 use super::record::{Sum, sum_at};
-use super::sql::{Num, cursor, execute, first, num};
+use super::sql::{Num, cursor, execute, first, is_past, num};
 use crate::durable::{Quotas, Verdict};
 use crate::wire::{Body, Note, Seq, State, Target};
 
@@ -22,18 +22,22 @@ pub(super) struct Said {
 }
 
 impl Batch<'_> {
-    /// Keeps what a user said of messages of a log; of those of a room that the user has left,
-    /// nothing.
+    /// Keeps what a user said of messages of a log that were not dealt with before; of those of a
+    /// room that the user has left, nothing. One who has left and come back is a member of whom the
+    /// messages before were never: saying something of one may have been on its way meanwhile.
     pub(super) fn judge(
         &mut self,
         user: i64,
         (no, log): (i64, &Target),
         verdicts: &[(Seq, Verdict, u64)],
     ) -> rusqlite::Result<()> {
-        if no < ALL && cursor(self.db, user, no)?.is_none() {
+        let before = cursor(self.db, user, no)?;
+        if no < ALL && before.is_none() {
             return Ok(());
         }
-        for (seq, verdict, time_ms) in verdicts {
+        let moved = self.cursors.get(&(user, no)).cloned();
+        let dealt_with = |seq| [&before, &moved].into_iter().flatten().any(|at| is_past(at, seq));
+        for (seq, verdict, time_ms) in verdicts.iter().filter(|(seq, ..)| !dealt_with(*seq)) {
             let until_ms = time_ms.saturating_add(keep_ms(no, self.quotas));
             let new = put(self.db, (*seq, user), verdict, *time_ms, until_ms)?;
             if let (true, Verdict::Rejected { attempts, reason }) = (new, verdict) {

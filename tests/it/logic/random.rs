@@ -2,13 +2,14 @@
 //! end and what was promised must hold. `QMSG_SEED=n` repeats one run, `PROOF_SEEDS=n` makes so
 //! many, from `PROOF_FIRST` on.
 
+mod faults;
 mod levels;
 mod sweep;
 
 use std::collections::BTreeMap;
 
-use qmsg::durable::{Quotas, Record};
-use qmsg::logic::{Command, Draft, Ending, Event, Limits, LinkId};
+use qmsg::durable::Quotas;
+use qmsg::logic::{Command, Draft, Event, Limits, LinkId};
 use qmsg::wire::{Headers, MsgId, PART_LEN_MAX, Seq, Target, UserId};
 
 use super::client::Client;
@@ -232,50 +233,6 @@ impl Run {
         let leaves = self.chance.one_in(3);
         let request = if leaves { Command::Leave(room) } else { Command::Enter(room) };
         self.world.feed(client, request);
-    }
-
-    fn fault(&mut self) {
-        if self.chance.one_in(8) {
-            return self.world.crash();
-        }
-        if self.chance.one_in(3) {
-            return self.spoil();
-        }
-        let Some(link) = self.line() else { return };
-        match self.chance.below(3) {
-            0 => self.world.cut(link),
-            1 => self.world.end_at_client(link, Ending::Silence),
-            _ => self.world.end_at_server(link),
-        }
-    }
-
-    /// Something happens to the disk that concerns long bodies.
-    fn spoil(&mut self) {
-        let store = &mut self.world.server.store;
-        let long = |record: &&Record| record.bundle.first.is_long();
-        let owed = store.owed().map(|(record, _)| record).filter(long).cloned();
-        let last: Vec<Record> = owed.collect::<Vec<_>>().into_iter().rev().take(3).collect();
-        let record = self.chance.pick(&last);
-        match (self.chance.below(3), record) {
-            (0, _) => store.bodies.is_full = !store.bodies.is_full,
-            (1, Some(record)) => store.rot(record.seq),
-            (_, Some(record)) => store.remove(&record.bundle.first.to, record.seq),
-            (_, None) => {}
-        }
-    }
-
-    /// The faults end.
-    pub(super) fn finish(&mut self) {
-        self.world.server.store.bodies.is_full = false;
-        for (link, line) in
-            self.world.lines.iter().map(|(link, line)| (*link, line.at_client)).collect::<Vec<_>>()
-        {
-            if !line {
-                self.world.end_at_server(link);
-            }
-        }
-        self.world.drain();
-        self.settle_levels();
     }
 }
 

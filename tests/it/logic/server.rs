@@ -194,6 +194,12 @@ impl Server {
         }
     }
 
+    /// The clock on the wall is set: so much ahead of what has passed, or behind it.
+    pub(super) fn set_clock(&mut self, ahead_ms: i64) {
+        let passed_ms = self.now.mono_ms - START.mono_ms;
+        self.now.unix_ms = (START.unix_ms + passed_ms).saturating_add_signed(ahead_ms);
+    }
+
     pub(super) fn deadline(&self) -> Option<u64> {
         self.hub.deadline()
     }

@@ -77,12 +77,11 @@ impl Store {
     pub(super) fn write(&mut self, write: &Write) -> Outcome {
         match write {
             Write::Settle { user, log, cursor, messages, verdicts, .. } => {
-                let open = |(seq, ..): &(Seq, _, _)| !self.is_processed(user, *seq);
-                let new = verdicts.iter().all(open);
+                let open = |(seq, ..): &&(Seq, _, _)| !self.is_processed(user, *seq);
+                let verdicts: Vec<_> = verdicts.iter().filter(open).cloned().collect();
                 if self.settle(user, log, cursor, *messages) {
-                    assert!(new, "said of what was dealt with");
-                    self.expire(user, verdicts);
-                    verdicts.iter().for_each(|said| self.say(user, said.clone()));
+                    self.expire(user, &verdicts);
+                    verdicts.into_iter().for_each(|said| self.say(user, said));
                 }
                 Outcome::Settled
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::BytesMut;
-use qmsg::durable::Quotas;
+use qmsg::durable::{Quotas, Verdict};
 use qmsg::logic::{
     Command, Draft, Ending, Event, Intent, Limits, LinkId, PeerInput, PeerOutput, Window,
 };
@@ -113,11 +113,18 @@ impl World {
                 // One that began elsewhere puts aside at once what is before.
                 readers.into_iter().any(|client| client.unordered || client.shown.contains(seq))
             };
+            // Of a room that was left and entered again meanwhile nothing of it is kept.
+            let has_refused = |user: &UserId, seq: &Seq| {
+                let mut readers = self.clients.iter().filter(|client| client.user == *user);
+                readers.any(|client| {
+                    matches!(client.verdicts.get(seq), Some(Verdict::Rejected { .. }))
+                })
+            };
             let is_true = |seq: &Seq| match state {
                 State::Accepted => true,
                 State::Delivered => has(seq),
                 State::Gone => store.is_gone(user, *seq),
-                State::Refused => store.is_refused(user, *seq),
+                State::Refused => store.is_refused(user, *seq) || has_refused(user, seq),
                 State::Processed => store.is_processed(user, *seq),
             };
             assert!(seqs.iter().any(is_true), "{id} to {to} stands at {state:?} with {user}");

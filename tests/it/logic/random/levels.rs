@@ -105,7 +105,8 @@ impl Run {
             if !self.world.server.store.drawers.all().any(later) {
                 break;
             }
-            self.world.pass(60_000);
+            // Clocks may have been half a day ahead.
+            self.world.pass(900_000);
             self.world.drain();
         }
         assert!(!self.world.server.store.drawers.all().any(later), "due and not sent");
@@ -138,7 +139,9 @@ fn wrong_of(world: &World, client: &Client, id: MsgId) -> Vec<String> {
         let told = watch.told.get(user);
         // One that was refused, put back and sent around again.
         let again = store.seqs_of(&client.user, id, &watch.to).len() > 1;
-        if told != Some(state) && !(again && told.is_some_and(|told| told.is_final())) {
+        // What was delivered and left by its reader is on no disk.
+        let left = (*state, told) == (State::Accepted, Some(&State::Delivered));
+        if told != Some(state) && !left && !(again && told.is_some_and(|told| told.is_final())) {
             wrong.push(format!("{id} stands at {state:?} with {user}, told {told:?}"));
         }
     }
