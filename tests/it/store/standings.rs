@@ -279,18 +279,18 @@ fn messages_are_found_by_id_and_sender() {
     }
 }
 
-/// What a reader says while it leaves a room and comes back arrives behind that: of what was before,
-/// nobody waits for its word any more.
+/// What a reader says while it leaves a room and comes back arrives behind that: of what was
+/// before, nobody waits for its word any more.
 #[test]
 fn nothing_is_kept_of_what_was_said_before_a_return() {
     let dir = TempDir::new().unwrap();
     let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
     rig.commit(vec![enter("bob", "ops"), append(message("alice", "@ops", 1, 1))]);
     rig.commit(vec![leave("bob", "ops"), enter("bob", "ops")]);
-    rig.one(judge("bob", "@ops", cursor(1, 1), &[(1, rejected(3, "no"))]));
+    rig.one(judge("bob", "@ops", cursor(1, 1, &[]), &[(1, rejected(3, "no"))]));
     assert_eq!(look(&mut rig, "bob", Drawer::Dead), []);
     // Behind it all is as ever.
     rig.one(append(message("alice", "@ops", 2, 1)));
-    rig.one(judge("bob", "@ops", cursor(2, 2), &[(2, rejected(1, "no"))]));
+    rig.one(judge("bob", "@ops", cursor(2, 2, &[]), &[(2, rejected(1, "no"))]));
     assert_eq!(look(&mut rig, "bob", Drawer::Dead).len(), 1);
 }
