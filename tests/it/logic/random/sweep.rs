@@ -35,7 +35,10 @@ pub(in crate::logic) fn check_all(name: &str, runs: u64, run: impl Fn(u64) -> Ru
             }));
             match checked {
                 Ok(count) => _ = events.fetch_add(count, Ordering::Relaxed),
-                Err(_) => failed.lock().unwrap().push(seed),
+                Err(_) => {
+                    println!("{name}: seed {seed} failed");
+                    failed.lock().unwrap().push(seed);
+                }
             }
         }
     };
