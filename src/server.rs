@@ -92,13 +92,20 @@ impl Server {
         let queue_max = limits.link_queue_max();
         let accepting = tokio::spawn(accept(listener.clone(), limits, queue_max, clock, sender));
         let mut shell = Shell::new(Hub::new(limits), &store, clock);
-        let result = shell.serve(&mut events, &mut answers, stop).await;
+        let mut result = shell.serve(&mut events, &mut answers, stop).await;
         accepting.abort();
         shell.farewell().await;
         listener.close().await;
         drop(events);
-        drop(answers);
-        store.close();
+        let closing = tokio::task::spawn_blocking(|| store.close());
+        // To put the log away may fail too. Answers end with the threads of the store.
+        while let Some(done) = answers.recv().await {
+            if let Done::Failed(error) = done {
+                result = Err(error);
+            }
+        }
+        // It has no panic of its own.
+        let _ = closing.await;
         result
     }
 }

@@ -270,6 +270,10 @@ pub(super) fn stop_signal() -> Result<impl Future<Output = Exit>> {
 
 fn start_failure(error: StartError, listen: SocketAddr) -> anyhow::Error {
     let failure = match &error {
+        StartError::Store(error) if error.is_disk_error() => {
+            Failure::new(Exit::Io, "the store cannot be read or written")
+                .hint("see what the system has to say of its disk, in dmesg or the like")
+        }
         StartError::Store(_) => Failure::new(Exit::Config, "the store cannot be opened")
             .hint("is another server running on it? --data names another directory"),
         StartError::Bind(_) => Failure::new(Exit::Config, format!("cannot listen on {listen}"))

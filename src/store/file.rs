@@ -135,6 +135,14 @@ pub enum OpenError {
     Thread(#[source] io::Error),
 }
 
+impl OpenError {
+    /// Whether the disk failed, and not what was asked for.
+    pub fn is_disk_error(&self) -> bool {
+        let Self::Sqlite { cause, .. } = self else { return false };
+        cause.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
+    }
+}
+
 /// An open store: the only writing connection, a reading one, and the lock that makes it the only.
 pub(super) struct Opened {
     pub(super) writing: Connection,

@@ -3,6 +3,8 @@
 
 mod chance;
 mod cost;
+#[cfg(target_os = "linux")]
+mod crash;
 mod docs;
 mod logic;
 mod quic;

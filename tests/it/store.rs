@@ -31,6 +31,7 @@ use qmsg::store::{Done, OpenError, Store};
 use qmsg::wire::{Body, Bundle, Headers, Message, MsgId, Pin, Seq, Span, Target};
 use rusqlite::Connection;
 use tempfile::TempDir;
+pub(crate) use uploads::body;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 /// Answers that wait for the test.
@@ -40,14 +41,14 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 const NOW_MS: u64 = 1_800_000_000_000;
 
 /// A store, and what it says.
-struct Rig {
+pub(crate) struct Rig {
     store: Store,
     done: Receiver<Done>,
     tickets: u64,
 }
 
 impl Rig {
-    fn open(dir: &Path, quotas: Quotas) -> Self {
+    pub(crate) fn open(dir: &Path, quotas: Quotas) -> Self {
         Self::try_open(dir, quotas).unwrap()
     }
 
@@ -117,13 +118,18 @@ impl Rig {
         }
     }
 
-    fn whole(&mut self, reader: &str, log: &str) -> Vec<Item> {
+    pub(crate) fn whole(&mut self, reader: &str, log: &str) -> Vec<Item> {
         let page = self.page(reader, &[(log, 0)], u32::MAX, u64::MAX);
         assert!(page.complete);
         page.items
     }
 
-    fn mailbox(&mut self, user: &str) -> Vec<(String, Cursor)> {
+    /// Closes it.
+    pub(crate) fn close(self) {
+        self.store.close();
+    }
+
+    pub(crate) fn mailbox(&mut self, user: &str) -> Vec<(String, Cursor)> {
         match self.read(Read::Mailbox { user: user.parse().unwrap() }) {
             Found::Mailbox(logs) => logs.into_iter().map(|(to, c)| (to.to_string(), c)).collect(),
             other => panic!("{other:?}"),
@@ -132,7 +138,7 @@ impl Rig {
 }
 
 /// Another look at the file of a store.
-fn database(dir: &Path) -> Connection {
+pub(crate) fn database(dir: &Path) -> Connection {
     Connection::open(dir.join("store.db")).unwrap()
 }
 
@@ -237,7 +243,7 @@ fn seqs(items: &[Item]) -> Vec<Seq> {
 }
 
 /// Each message of these items on its own.
-fn each(items: Vec<Item>) -> Vec<Item> {
+pub(crate) fn each(items: Vec<Item>) -> Vec<Item> {
     let each = |item| match item {
         Item::Messages(record) => {
             let slice = |at| Item::Messages(record.slice(at, 1));

@@ -79,7 +79,7 @@ pub(super) fn records(rig: &mut Rig, log: &str) -> Vec<Record> {
 }
 
 /// The whole body of a record.
-pub(super) fn body(rig: &mut Rig, record: &Record) -> Vec<u8> {
+pub(crate) fn body(rig: &mut Rig, record: &Record) -> Vec<u8> {
     let count = record.bundle.first.size.div_ceil(PART as u64);
     let parts = (0..count).map(|part| read(rig, record.parts + part).unwrap().0);
     parts.flatten().collect()

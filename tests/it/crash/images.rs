@@ -1,0 +1,141 @@
+//! Every moment at which the power may go: what the disk holds then opens, is sound, and has all
+//! that was acknowledged. `PROOF_IMAGES=5000 PROOF_SEED=n cargo test --test it crash::images --
+//! --nocapture` makes more of them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::disk::{Disk, Image, Loss, lay_out};
+use super::number;
+use super::story::Story;
+use super::trace::{Call, Step, steps, traced};
+use crate::chance::Chance;
+use crate::real::kit::{Home, Server};
+use crate::real::wait::pause;
+use crate::tally::Report;
+
+/// The writing thread checkpoints when it has had nothing to do for one second.
+const IDLE: Duration = Duration::from_millis(1_300);
+/// How many images `cargo test` makes of a run.
+const IMAGES: u64 = 150;
+/// How many images of it a server is started on, which is then cut off in turn.
+const RECOVERIES: u64 = 3;
+
+/// What a server did with its disk.
+struct Recorded {
+    begin: Disk,
+    steps: Vec<Step>,
+    /// When it began, if what was told by then is what must be there.
+    since_us: Option<u64>,
+}
+
+fn record(home: &Home, story: &Story) -> Recorded {
+    let (data, trace) = (home.data(), home.path().join("trace"));
+    let server = Server::start(traced(home, &data, &trace));
+    story.join(home, &server);
+    story.send(home, 0..5);
+    pause(IDLE);
+    story.read(home);
+    story.send(home, 5..10);
+    assert_eq!(server.stop("TERM").0, Some(143));
+    Recorded { begin: Disk::default(), steps: steps(&trace, &data), since_us: None }
+}
+
+/// A server finds the image, and puts what its log holds into the database.
+fn record_recovery(home: &Home, (image, at_us): &(Image, u64)) -> Recorded {
+    let (data, trace) = (home.data(), home.path().join("trace"));
+    lay_out(image, &data);
+    let server = Server::start(traced(home, &data, &trace));
+    assert_eq!(server.stop("TERM").0, Some(143));
+    let steps = steps(&trace, &data);
+    Recorded { begin: Disk::of(image), steps, since_us: Some(*at_us) }
+}
+
+/// A moment and what is left then.
+struct Cut {
+    /// So many steps are done.
+    done: usize,
+    loss: Loss,
+    seed: u64,
+}
+
+/// So many of them: each moment with each loss, if they are enough.
+fn cuts(steps: usize, count: u64, seed: u64) -> Vec<Cut> {
+    let cut = |n: u64| Cut {
+        done: (n * (steps as u64 + 1) / count) as usize,
+        loss: Loss::ALL[n as usize % Loss::ALL.len()],
+        seed: seed << 32 | n,
+    };
+    (0..count).map(cut).collect()
+}
+
+impl Recorded {
+    /// The image of one of the moments, and until when what was told must be in it.
+    fn image(&self, cut: &Cut) -> (Image, u64) {
+        let mut disk = self.begin.clone();
+        self.steps[..cut.done].iter().for_each(|step| disk.apply(step));
+        let at_us = self.steps.get(cut.done).map_or(u64::MAX, |step| step.at_us);
+        (disk.image(cut.loss, &mut Chance::new(cut.seed)), self.since_us.unwrap_or(at_us))
+    }
+
+    /// Looks into so many images.
+    fn check(&self, name: &str, story: &Story, count: u64, seed: u64) {
+        let cuts = cuts(self.steps.len(), count, seed);
+        let next = AtomicUsize::new(0);
+        let sums = Mutex::new(BTreeMap::<Loss, [u64; 4]>::new());
+        let work = || {
+            let dir = TempDir::new().unwrap();
+            while let Some(cut) = cuts.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let (image, at_us) = self.image(cut);
+                lay_out(&image, dir.path());
+                let report = story.check(dir.path(), at_us);
+                let Cut { done, loss, .. } = cut;
+                assert!(report.is_pass(), "{done} steps, {loss:?} lost, seed {seed}: {report}");
+                add(sums.lock().unwrap().entry(*loss).or_default(), &report);
+            }
+        };
+        thread::scope(|scope| (0..2).map(|_| scope.spawn(work)).for_each(drop));
+        println!("{name}: {} steps of the disk, {count} images, seed {seed}", self.steps.len());
+        for (loss, [images, accepted, recovered, unknown]) in sums.into_inner().unwrap() {
+            println!(
+                "    {loss:?} lost: {images} images, {accepted} acknowledged and there, \
+                 {recovered} not acknowledged and there, {unknown} not there"
+            );
+        }
+    }
+}
+
+#[test]
+fn whenever_the_power_goes_what_was_acknowledged_is_there() {
+    let (home, story) = (Home::new(), Story::default());
+    let (count, seed) = (number("PROOF_IMAGES", IMAGES), number("PROOF_SEED", 1));
+    let run = record(&home, &story);
+    run.check("a run", &story, count, seed);
+    let mut chance = Chance::new(seed);
+    for n in 1..=RECOVERIES {
+        // Late enough that there is something in the log.
+        let done = run.steps.len() / 2 + chance.below(run.steps.len() / 2);
+        let loss = Loss::ALL[chance.below(Loss::ALL.len())];
+        let found = run.image(&Cut { done, loss, seed });
+        let recovery = record_recovery(&home, &found);
+        let is_database = |path: &Path| path.extension().is_some_and(|end| end == "db");
+        let checkpoint =
+            |step: &Step| matches!(&step.call, Call::Write(path, ..) if is_database(path));
+        assert!(recovery.steps.iter().any(checkpoint), "nothing was recovered");
+        let name = format!("recovery {n} after {done} steps with {loss:?} lost");
+        recovery.check(&name, &story, count / RECOVERIES, seed);
+    }
+}
+
+fn add(sums: &mut [u64; 4], report: &Report) {
+    let Report { accepted, recovered, unknown, .. } = report;
+    for (sum, number) in sums.iter_mut().zip([1, *accepted, *recovered, *unknown]) {
+        *sum += number;
+    }
+}

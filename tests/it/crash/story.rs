@@ -1,0 +1,130 @@
+//! Users of a server, what it told them and when, and what an image of its disk must hold then.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::thread;
+
+use qmsg::durable::{Item, Quotas};
+
+use super::trace::now_us;
+use crate::real::kit::{Home, Server};
+use crate::store::{Rig, body, database, each};
+use crate::tally::{Answer, Report, Tally, Value};
+
+const READ: usize = 5;
+/// Where each of the writers sends, and how many bytes.
+const WRITERS: [(&str, usize); 3] = [("bob", 40), ("@ops", 3_000), ("bob", 150_000)];
+
+/// What a user was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Accepted(Value),
+    /// That bob is a member of the room.
+    Member,
+    /// That bob has what he will read next.
+    Reads,
+    /// That bob has read these.
+    Read,
+}
+
+#[derive(Default)]
+pub(super) struct Story {
+    told: Mutex<Vec<(u64, Told)>>,
+    sent: Mutex<Vec<Value>>,
+}
+
+impl Story {
+    fn tell(&self, told: Told) {
+        self.told.lock().unwrap().push((now_us(), told));
+    }
+
+    pub(super) fn join(&self, home: &Home, server: &Server) {
+        home.join(server, &["alice", "bob"]);
+        home.run(&["join", "@ops", "--as", "bob"]).ok();
+        self.tell(Told::Member);
+    }
+
+    /// Each writer sends so many more, all at the same time.
+    pub(super) fn send(&self, home: &Home, counters: std::ops::Range<u64>) {
+        thread::scope(|scope| {
+            for writer in 0..WRITERS.len() {
+                let counters = counters.clone();
+                scope.spawn(move || {
+                    for counter in counters {
+                        let value = Value { writer: writer as u32, counter };
+                        assert_eq!(self.try_send(home, value, "10s"), Some(0));
+                    }
+                });
+            }
+        });
+    }
+
+    /// Sends one message, with so much patience; the exit code.
+    pub(super) fn try_send(&self, home: &Home, value: Value, patience: &str) -> Option<i32> {
+        let (to, length) = WRITERS[value.writer as usize];
+        self.sent.lock().unwrap().push(value);
+        let args = ["send", to, "--as", "alice", "-q", "--timeout", patience];
+        let code = home.pipe(&content(value, length), &args).code;
+        if code == Some(0) {
+            self.tell(Told::Accepted(value));
+        }
+        code
+    }
+
+    pub(super) fn read(&self, home: &Home) {
+        self.tell(Told::Reads);
+        home.run(&["listen", "--as", "bob", "-q", "-n", &READ.to_string()]).code(0);
+        self.tell(Told::Read);
+    }
+
+    /// Opens the store that an image holds, and looks for all that was told before the power went.
+    pub(super) fn check(&self, dir: &Path, at_us: u64) -> Report {
+        let told: Vec<Told> =
+            self.told.lock().unwrap().iter().filter(|t| t.0 < at_us).map(|t| t.1).collect();
+        let mut rig = Rig::open(dir, Quotas::default());
+        let mut shown = vec![];
+        for log in ["bob", "@ops"] {
+            for item in each(rig.whole("bob", log)) {
+                let Item::Messages(record) = item else { panic!("{item:?} in {log}") };
+                let bytes = match record.parts {
+                    0 => record.bundle.first.body.0.to_vec(),
+                    _ => body(&mut rig, &record),
+                };
+                let value = bytes.split(|byte| *byte == b' ').next().unwrap();
+                let value: Value = String::from_utf8_lossy(value).parse().unwrap();
+                let (to, length) = WRITERS[value.writer as usize];
+                assert!(bytes == content(value, length), "{value} is not what was sent");
+                assert_eq!(log, to);
+                shown.push(value);
+            }
+        }
+        let mailbox = rig.mailbox("bob");
+        let cursor = |log: &str| mailbox.iter().find(|(to, _)| to == log).map(|(_, c)| c.ordinal);
+        assert!(!told.contains(&Told::Member) || cursor("@ops").is_some(), "no member any more");
+        let read: u64 = ["bob", "@ops"].into_iter().filter_map(cursor).sum();
+        assert!(!told.contains(&Told::Read) || read >= READ as u64, "what was read comes again");
+        assert!(told.contains(&Told::Reads) || read == 0, "{read} taken for read");
+        rig.close();
+        let sound: String =
+            database(dir).query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(sound, "ok");
+        let mut tally = Tally::default();
+        for value in &*self.sent.lock().unwrap() {
+            let is_told = told.contains(&Told::Accepted(*value));
+            tally.answer(*value, if is_told { Answer::Accepted } else { Answer::Unknown });
+        }
+        tally.report(&shown, true)
+    }
+}
+
+/// Of bytes without a pattern, so that sectors of one are not taken for those of another.
+fn content(value: Value, length: usize) -> Vec<u8> {
+    let mut bytes = format!("{value} ").into_bytes();
+    let mut state = u64::from(value.writer) << 32 | (value.counter + 1);
+    while bytes.len() < length {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        bytes.extend_from_slice(&state.to_le_bytes()[4..]);
+    }
+    bytes
+}
