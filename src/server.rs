@@ -5,6 +5,8 @@
 //! writes that came of it to the store as one batch. While that batch is being written the next
 //! one gathers, so batches grow with the load and nothing waits for a timer.
 
+mod accepting;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -20,7 +22,8 @@ use crate::durable::{Quotas, Read, Ticket, Write};
 use crate::logic::{Hub, Input, Limits, LinkId, Output, Time};
 use crate::quic::{self, Listener, Outgoing};
 use crate::store::{self, Done, Store};
-use crate::wire::{CloseCode, FromClient, FromServer, Pin, encode};
+use crate::wire::{CloseCode, FromServer, encode};
+use accepting::{Event, accept};
 
 /// Events of links that wait for the loop; each is at most what one read brought.
 const EVENTS_MAX: usize = 64;
@@ -128,47 +131,6 @@ impl Clock {
 
     fn at(self, mono_ms: u64) -> tokio::time::Instant {
         (self.start + Duration::from_millis(mono_ms)).into()
-    }
-}
-
-/// What links tell the loop.
-enum Event {
-    Opened { link: LinkId, key: Pin, outgoing: mpsc::Sender<Outgoing> },
-    Frames(LinkId, Vec<FromClient>),
-    Closed(LinkId),
-}
-
-async fn accept(
-    listener: Arc<Listener>,
-    limits: Limits,
-    queue_max: usize,
-    clock: Clock,
-    events: mpsc::Sender<Event>,
-) {
-    let mut next = 0;
-    while let Some(incoming) = listener.accept().await {
-        let link = LinkId(next);
-        next += 1;
-        let greeting = encoded(&limits.greeting(clock.now()));
-        let events = events.clone();
-        // The handshake takes its time in its own task: others are accepted meanwhile.
-        tokio::spawn(async move {
-            let carrier = match incoming.establish(greeting).await {
-                Ok(carrier) => carrier,
-                Err(error) => return tracing::debug!(%error, "no link"),
-            };
-            let (key, remote) = (carrier.pin(), carrier.remote());
-            let (outgoing, queue) = mpsc::channel(queue_max);
-            if events.send(Event::Opened { link, key, outgoing }).await.is_err() {
-                return;
-            }
-            tracing::debug!(?link, %remote, %key, "link");
-            let end =
-                carrier.run(queue, events.clone(), |frames| Event::Frames(link, frames)).await;
-            tracing::debug!(?link, ?end, "link ended");
-            // The loop may be gone, and then it needs no telling.
-            let _ = events.send(Event::Closed(link)).await;
-        });
     }
 }
 
