@@ -2,6 +2,7 @@
 
 mod disk;
 mod errors;
+mod full;
 mod images;
 mod story;
 mod trace;

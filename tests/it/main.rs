@@ -6,6 +6,7 @@ mod cost;
 #[cfg(target_os = "linux")]
 mod crash;
 mod docs;
+mod hostile;
 mod logic;
 mod quic;
 mod readme;

@@ -5,7 +5,7 @@ mod early;
 mod files;
 mod hostile;
 mod links;
-mod raw;
+pub(crate) mod raw;
 mod restart;
 
 use std::net::SocketAddr;
@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 const PATIENCE: Duration = Duration::from_secs(10);
 const BODY_LEN_MAX: u64 = 1 << 20;
 
-async fn within<T>(future: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.unwrap()
 }
 
@@ -142,13 +142,13 @@ async fn pair_with(
 }
 
 /// A link that runs, seen from its queues.
-struct Running<F> {
-    outgoing: mpsc::Sender<Outgoing>,
-    incoming: mpsc::Receiver<Vec<F>>,
+pub(crate) struct Running<F> {
+    pub(crate) outgoing: mpsc::Sender<Outgoing>,
+    pub(crate) incoming: mpsc::Receiver<Vec<F>>,
     end: JoinHandle<End>,
 }
 
-fn run<F: Frame + Send + 'static>(link: Link<F>) -> Running<F> {
+pub(crate) fn run<F: Frame + Send + 'static>(link: Link<F>) -> Running<F> {
     let (outgoing, receiver) = mpsc::channel(64);
     let (sender, incoming) = mpsc::channel(64);
     let end = tokio::spawn(link.run(receiver, sender, |frames| frames));
@@ -165,7 +165,7 @@ impl<F> Running<F> {
     }
 
     /// The next `count` frames.
-    async fn read(&mut self, count: usize) -> Vec<F> {
+    pub(crate) async fn read(&mut self, count: usize) -> Vec<F> {
         let mut frames = Vec::new();
         while frames.len() < count {
             frames.extend(within(self.incoming.recv()).await.unwrap());
@@ -173,7 +173,7 @@ impl<F> Running<F> {
         frames
     }
 
-    async fn end(self) -> End {
+    pub(crate) async fn end(self) -> End {
         within(self.end).await.unwrap()
     }
 }

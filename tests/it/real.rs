@@ -10,7 +10,6 @@ mod delivery;
 mod exec;
 mod framing;
 mod headers;
-mod hostile;
 mod kill;
 pub(crate) mod kit;
 mod large;

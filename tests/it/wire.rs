@@ -154,6 +154,12 @@ fn kind(error: Malformed) -> &'static str {
     }
 }
 
+/// What clients may not say: its name, what is wrong, its bytes.
+pub(crate) fn malformed_of_clients() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let lines = lines(MALFORMED).filter(|line| line[0] == "client");
+    lines.map(|line| (line[1], line[2], unhex(&line[3..]))).collect()
+}
+
 fn check_malformed<F: Pinned>(direction: &str) {
     let mine = || lines(MALFORMED).filter(|line| line[0] == direction);
     for line in mine() {

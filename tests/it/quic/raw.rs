@@ -2,24 +2,30 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn::{ClientConfig, Endpoint, EndpointConfig, ServerConfig, TokioRuntime};
+use quinn::{ClientConfig, Endpoint, EndpointConfig, ServerConfig, TokioRuntime, TransportConfig};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, NamedGroup, SignatureScheme};
 
-pub(super) struct Raw {
-    pub(super) alpn: &'static [u8],
+/// How often a client shows that it is there.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+pub(crate) struct Raw {
+    pub(crate) alpn: &'static [u8],
     /// Certificates to show, all the same one.
-    pub(super) certificates: usize,
-    pub(super) only_post_quantum: bool,
+    pub(crate) certificates: usize,
+    pub(crate) only_post_quantum: bool,
+    /// Of a client: what it takes without having read what came before, in bytes.
+    pub(crate) window: u32,
 }
 
 impl Default for Raw {
     fn default() -> Self {
-        Self { alpn: b"qmsg/1", certificates: 1, only_post_quantum: false }
+        Self { alpn: b"qmsg/1", certificates: 1, only_post_quantum: false, window: 1 << 20 }
     }
 }
 
@@ -39,7 +45,7 @@ impl Raw {
     }
 
     /// With everything on that a client of another make could have on.
-    pub(super) fn client(&self) -> Endpoint {
+    pub(crate) fn client(&self) -> Endpoint {
         let builder = rustls::ClientConfig::builder_with_provider(self.provider())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()
@@ -54,7 +60,11 @@ impl Raw {
         };
         tls.alpn_protocols = vec![self.alpn.to_vec()];
         tls.enable_early_data = true;
-        let config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
+        let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
+        let mut transport = TransportConfig::default();
+        transport.stream_receive_window(self.window.into());
+        transport.keep_alive_interval(Some(KEEP_ALIVE));
+        config.transport_config(Arc::new(transport));
         let mut endpoint = Endpoint::client((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         endpoint.set_default_client_config(config);
         endpoint
