@@ -1933,7 +1933,7 @@ _qmsg() {
             return 0
             ;;
         qmsg__subcmd__serve)
-            opts="-l -q -v -h --listen --data --certs --open --threads --json --max-body --max-mailbox --max-mailbox-bytes --max-store --max-links --max-users --max-rooms --keep --keep-unread --duplicate-window --quiet --verbose --color --config --help"
+            opts="-l -q -v -h --listen --data --certs --open --threads --json --max-body --max-mailbox --max-mailbox-bytes --max-store --max-in-flight --max-links --max-users --max-rooms --keep --keep-unread --duplicate-window --quiet --verbose --color --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1972,6 +1972,10 @@ _qmsg() {
                     return 0
                     ;;
                 --max-store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-in-flight)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -53,6 +53,7 @@ complete -c qmsg -n "__fish_qmsg_using_subcommand serve" -l max-body -d 'Longest
 complete -c qmsg -n "__fish_qmsg_using_subcommand serve" -l max-mailbox -d 'Most unread messages of a user, and most messages of a room' -r
 complete -c qmsg -n "__fish_qmsg_using_subcommand serve" -l max-mailbox-bytes -d 'Most bytes of unread messages of a user, and of messages of a room' -r
 complete -c qmsg -n "__fish_qmsg_using_subcommand serve" -l max-store -d 'Most bytes of the store\'s file; beyond it the disk counts as full' -r
+complete -c qmsg -n "__fish_qmsg_using_subcommand serve" -l max-in-flight -d 'Most bytes on their way to readers, of all readers together' -r
 complete -c qmsg -n "__fish_qmsg_using_subcommand serve" -l max-links -d 'Most connections at one time' -r
 complete -c qmsg -n "__fish_qmsg_using_subcommand serve" -l max-users -d 'Most users' -r
 complete -c qmsg -n "__fish_qmsg_using_subcommand serve" -l max-rooms -d 'Most rooms' -r

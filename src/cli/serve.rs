@@ -114,6 +114,18 @@ struct Bounds {
     /// Without it: as much as the disk has. A write-ahead log of about 8 MiB is not counted.
     #[arg(long, value_name = "SIZE", env = "QMSG_MAX_STORE", value_parser = units::size)]
     max_store: Option<u64>,
+    /// Most bytes on their way to readers, of all readers together
+    ///
+    /// What is handed to a reader that does not read is kept in memory. When so much is under way
+    /// each reader is given 64 KiB at a time, however much it asks for.
+    #[arg(
+        long,
+        value_name = "SIZE",
+        env = "QMSG_MAX_IN_FLIGHT",
+        default_value = "256MiB",
+        value_parser = units::size
+    )]
+    max_in_flight: u64,
     /// Most connections at one time
     #[arg(long, value_name = "N", env = "QMSG_MAX_LINKS", default_value = "20000")]
     max_links: usize,
@@ -158,6 +170,7 @@ impl Bounds {
             gather_ms: if is_restart { GATHER_MS } else { 0 },
             links_max: self.max_links,
             body_len_max: self.max_body,
+            flight_bytes_max: self.max_in_flight,
             id_age_ms_max: self.duplicate_window.as_millis() as u64,
             code_needed,
             ..Limits::default()

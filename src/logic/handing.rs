@@ -221,7 +221,7 @@ impl Hub {
         let reader = self.links.get_mut(&id).and_then(|link| link.reader.as_mut());
         let Some(reader) = reader else { return };
         let to = offer.log.clone();
-        reader.offer(seq, offer);
+        reader.offer(seq, offer, &mut self.flight);
         out.push(Output::Frame { link: id, frame: FromServer::Lost { seq, to, count } });
     }
 
@@ -235,12 +235,12 @@ impl Hub {
         if place.is_crowded() && place.is_new(record.seq) {
             return 0;
         }
-        let count = reader.admits(&record.bundle, 0);
+        let count = reader.admits(&record.bundle, &self.flight);
         if count > 0 {
             place.offer(Mark { seq: record.seq, ordinal: record.ordinal }, count);
             let span = Span::of(record.seq, count);
             let offer = Offer::messages(span, log.clone(), record.bundle.weights());
-            reader.offer(record.seq, offer);
+            reader.offer(record.seq, offer, &mut self.flight);
         }
         count
     }

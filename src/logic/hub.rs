@@ -12,8 +12,9 @@ use crate::wire::{
 use super::drawers::Taking;
 use super::event::Window;
 use super::exchange::{Input, LinkId, Output};
+use super::flight::Flight;
 use super::gathering::Gathering;
-use super::link::{Link, Stage, can_wait};
+use super::link::{Link, Stage};
 use super::mailbox::Mailbox;
 use super::reading::Log;
 use super::relaying::{Passage, Relay};
@@ -61,6 +62,7 @@ pub struct Hub {
     pub(super) relays: BTreeMap<Passage, Relay>,
     /// Links that are to be told that they may send so many parts more.
     pub(super) allowed: BTreeMap<LinkId, u32>,
+    pub(super) flight: Flight,
     pub(super) watching: Watching,
     /// Links that may be to be asked what has come.
     pub(super) pinging: BTreeSet<LinkId>,
@@ -87,6 +89,7 @@ impl Hub {
             uploads: BTreeMap::new(),
             relays: BTreeMap::new(),
             allowed: BTreeMap::new(),
+            flight: Flight::new(&limits),
             watching: Watching::default(),
             pinging: BTreeSet::new(),
             schedule: Schedule::new(),
@@ -143,7 +146,8 @@ impl Hub {
     }
 
     fn forget(&mut self, id: LinkId, out: &mut Vec<Output>) {
-        let Some(link) = self.links.remove(&id) else { return };
+        let Some(mut link) = self.links.remove(&id) else { return };
+        link.land(&mut self.flight);
         self.sessions.end(id, link.key, link.session);
         self.abandon(link.incoming, out);
         self.unwatch_all(id, link.watches);
@@ -184,7 +188,11 @@ impl Hub {
         }
         match &mut link.stage {
             Stage::Silent { .. } => self.hello(now, id, frame, out),
-            Stage::Checking { held, .. } if can_wait(held, &frame) => held.push(frame),
+            Stage::Checking { held, .. }
+                if held.len() < self.limits.held_max() && can_wait(held, &frame) =>
+            {
+                held.push(frame);
+            }
             Stage::Checking { .. } => self.close(id, CloseCode::OutOfTurn, out),
             Stage::Known(user) => {
                 let user = user.clone();
@@ -336,5 +344,37 @@ impl Hub {
         }
         let ticket = self.ask(Ask::Append { link, bundle: bundle.clone(), upload: None });
         out.push(Output::Write(ticket, Write::Append { bundle, upload: None }));
+    }
+}
+
+/// Whether a frame makes sense behind those that wait for the link's id. Sends, parts and requests
+/// are counted, one attaches once, and nothing has been delivered yet: so there are few.
+fn can_wait(held: &[FromClient], frame: &FromClient) -> bool {
+    match frame {
+        FromClient::Send { .. }
+        | FromClient::Pass { .. }
+        | FromClient::Part(_)
+        | FromClient::Cut
+        | FromClient::Enter(_)
+        | FromClient::Leave(_) => true,
+        FromClient::Later { .. }
+        | FromClient::Look { .. }
+        | FromClient::Take { .. }
+        | FromClient::Watch { .. }
+        | FromClient::Unwatch { .. } => true,
+        FromClient::Attach { .. } => {
+            !held.iter().any(|held| matches!(held, FromClient::Attach { .. }))
+        }
+        FromClient::Holds(_) => !held
+            .iter()
+            .any(|held| matches!(held, FromClient::Holds(_) | FromClient::Attach { .. })),
+        FromClient::Processed(_)
+        | FromClient::Skipped(_)
+        | FromClient::Answered { .. }
+        | FromClient::Rejected { .. }
+        | FromClient::Pong { .. }
+        | FromClient::Took { .. }
+        | FromClient::Hello { .. }
+        | FromClient::More { .. } => false,
     }
 }

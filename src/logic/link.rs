@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::durable::Page;
 use crate::wire::{
-    Bodies, Bundle, FromClient, MsgId, PARTS_AHEAD_MAX, Pin, Seq, Session, Span, Start, Target,
-    UserId, Weights,
+    Bodies, Bundle, FromClient, MsgId, PART_LEN_MAX, PARTS_AHEAD_MAX, Pin, Seq, Session, Span,
+    Start, Target, UserId, Weights,
 };
 
 use super::Limits;
 use super::event::Window;
+use super::flight::{Flight, Load};
 use super::offers::{Offer, Offers};
 use super::proving::Proofs;
 use super::spans::Spans;
@@ -224,36 +225,58 @@ impl Reader {
         }
     }
 
-    /// How many of these messages, from the one at `at` on, may be delivered now: if nothing is
-    /// unsettled at least one.
-    pub(super) fn admits(&self, bundle: &Bundle, at: u64) -> u64 {
-        let before = (u64::from(self.unsettled_messages), self.unsettled_bytes);
-        self.room(bundle, at, before)
+    /// How many of these messages may be delivered now: if nothing is unsettled at least one.
+    pub(super) fn admits(&self, bundle: &Bundle, flight: &Flight) -> u64 {
+        self.room(bundle, self.unsettled(), flight)
     }
 
-    fn room(&self, bundle: &Bundle, at: u64, (messages, bytes): (u64, u64)) -> u64 {
-        let free = u64::from(self.window_messages).saturating_sub(messages);
+    fn room(&self, bundle: &Bundle, has: Load, flight: &Flight) -> u64 {
+        let (window_messages, window_bytes) = flight.window(self.window(), has);
+        let (messages, bytes) = has;
+        let free = window_messages.saturating_sub(messages);
         // Behind one that is larger than the window not even an empty one fits.
-        let free_bytes = self.window_bytes.checked_sub(bytes);
+        let free_bytes = window_bytes.checked_sub(bytes);
         let Some(free_bytes) = free_bytes.filter(|_| free > 0) else { return 0 };
-        let count = bundle.fitting(at, free, free_bytes);
-        let fits = bundle.len_bytes(at, count) <= free_bytes;
+        let count = bundle.fitting(0, free, free_bytes);
+        let fits = bundle.len_bytes(0, count) <= free_bytes;
         if fits || messages == 0 { count } else { 0 }
     }
 
     /// What a page may hold: messages and bytes. `None` while so little is free that the page would
     /// not be worth its read.
-    pub(super) fn page_size(&self) -> Option<(u32, u64)> {
-        let messages = self.window_messages - self.unsettled_messages.min(self.window_messages);
-        let bytes = self.window_bytes.saturating_sub(self.unsettled_bytes);
-        let worth = messages * 4 >= self.window_messages && bytes * 4 >= self.window_bytes;
-        (self.unsettled_messages == 0 || worth).then_some((messages, bytes))
+    pub(super) fn page_size(&self, flight: &Flight) -> Option<(u32, u64)> {
+        let has = self.unsettled();
+        let window = flight.window(self.window(), has);
+        let (messages, bytes) = (window.0.saturating_sub(has.0), window.1.saturating_sub(has.1));
+        let worth = messages * 4 >= window.0 && bytes * 4 >= window.1;
+        (has.0 == 0 || worth).then_some((messages as u32, bytes))
     }
 
-    pub(super) fn offer(&mut self, first: Seq, offer: Offer) {
+    fn window(&self) -> Load {
+        (self.window_messages.into(), self.window_bytes)
+    }
+
+    fn unsettled(&self) -> Load {
+        (self.unsettled_messages.into(), self.unsettled_bytes)
+    }
+
+    fn passed(&self) -> Load {
+        (self.passed_messages, self.passed_bytes)
+    }
+
+    /// What it has under way. A long body beyond the window is not: its parts are, one by one.
+    pub(super) fn flying(&self) -> Load {
+        let most = self.window_bytes.max(PART_LEN_MAX as u64);
+        let bytes = self.unsettled_bytes.min(most) + self.passed_bytes.min(most);
+        (u64::from(self.unsettled_messages) + self.passed_messages, bytes)
+    }
+
+    pub(super) fn offer(&mut self, first: Seq, offer: Offer, flight: &mut Flight) {
         let span = Span { first, last: offer.last };
+        flight.remove(self.flying());
         self.unsettled_messages += span.count() as u32;
         self.unsettled_bytes += offer.len_bytes(first, span);
+        flight.add(self.flying());
         if !self.holds.is_empty() {
             self.holds.remove(span);
         }
@@ -285,11 +308,11 @@ impl Reader {
     }
 
     /// How many of these messages may be passed to it now: if it has dealt with all, at least one.
-    pub(super) fn can_take(&self, bundle: &Bundle) -> u64 {
+    pub(super) fn can_take(&self, bundle: &Bundle, flight: &Flight) -> u64 {
         if self.streaming.is_some() {
             return 0;
         }
-        self.room(bundle, 0, (self.passed_messages, self.passed_bytes))
+        self.room(bundle, self.passed(), flight)
     }
 
     /// Messages that it has and has not dealt with.
@@ -297,27 +320,32 @@ impl Reader {
         self.passed_messages + u64::from(self.unsettled_messages)
     }
 
-    pub(super) fn pass(&mut self, bundle: &Bundle) {
+    pub(super) fn pass(&mut self, bundle: &Bundle, flight: &mut Flight) {
         let (weights, count) = (bundle.weights(), bundle.count());
+        flight.remove(self.flying());
         self.passed_messages += count;
         self.passed_bytes += weights.len_bytes(0, count);
+        flight.add(self.flying());
         self.passed.push_back(Passed { weights, at: 0, count });
     }
 
     /// The last message passed to it does not become whole.
-    pub(super) fn unpass(&mut self) {
+    pub(super) fn unpass(&mut self, flight: &mut Flight) {
         if let Some(Passed { weights, at, count }) = self.passed.pop_back() {
+            flight.remove(self.flying());
             self.passed_messages -= count;
             self.passed_bytes -= weights.len_bytes(at, count);
+            flight.add(self.flying());
         }
     }
 
     /// It has dealt with so many messages that were passed to it. `false`: it never had them.
-    pub(super) fn took(&mut self, count: u32) -> bool {
+    pub(super) fn took(&mut self, count: u32, flight: &mut Flight) -> bool {
         let mut left = u64::from(count);
         if left == 0 || left > self.passed_messages {
             return false;
         }
+        flight.remove(self.flying());
         self.passed_messages -= left;
         while let Some(passed) = self.passed.front_mut().filter(|_| left > 0) {
             let taken = left.min(passed.count);
@@ -329,43 +357,14 @@ impl Reader {
                 self.passed.pop_front();
             }
         }
+        flight.add(self.flying());
         true
     }
 
-    pub(super) fn settled(&mut self, messages: u32, bytes: u64) {
+    pub(super) fn settled(&mut self, messages: u32, bytes: u64, flight: &mut Flight) {
+        flight.remove(self.flying());
         self.unsettled_messages = self.unsettled_messages.saturating_sub(messages);
         self.unsettled_bytes = self.unsettled_bytes.saturating_sub(bytes);
-    }
-}
-
-/// Whether a frame makes sense behind those that wait for the link's id. Sends, parts and requests
-/// are counted, one attaches once, and nothing has been delivered yet: so there are few.
-pub(super) fn can_wait(held: &[FromClient], frame: &FromClient) -> bool {
-    match frame {
-        FromClient::Send { .. }
-        | FromClient::Pass { .. }
-        | FromClient::Part(_)
-        | FromClient::Cut
-        | FromClient::Enter(_)
-        | FromClient::Leave(_) => true,
-        FromClient::Later { .. }
-        | FromClient::Look { .. }
-        | FromClient::Take { .. }
-        | FromClient::Watch { .. }
-        | FromClient::Unwatch { .. } => true,
-        FromClient::Attach { .. } => {
-            !held.iter().any(|held| matches!(held, FromClient::Attach { .. }))
-        }
-        FromClient::Holds(_) => !held
-            .iter()
-            .any(|held| matches!(held, FromClient::Holds(_) | FromClient::Attach { .. })),
-        FromClient::Processed(_)
-        | FromClient::Skipped(_)
-        | FromClient::Answered { .. }
-        | FromClient::Rejected { .. }
-        | FromClient::Pong { .. }
-        | FromClient::Took { .. }
-        | FromClient::Hello { .. }
-        | FromClient::More { .. } => false,
+        flight.add(self.flying());
     }
 }

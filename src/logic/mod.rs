@@ -14,6 +14,7 @@ mod drawers;
 mod event;
 mod exchange;
 mod expiring;
+mod flight;
 mod following;
 mod gathering;
 mod handing;
@@ -51,7 +52,7 @@ pub use hub::Hub;
 pub use outbox::Draft;
 pub use peer::Peer;
 
-use crate::wire::{FromServer, PARTS_AHEAD_MAX};
+use crate::wire::{FromServer, PART_LEN_MAX, PARTS_AHEAD_MAX};
 
 use drawers::LOOK_MAX;
 use proving::TOLD_MAX;
@@ -81,6 +82,12 @@ pub struct Limits {
     pub window_messages_max: u32,
     /// Most bytes of the same; a larger message may go alone.
     pub window_bytes_max: u64,
+    /// Most bytes of deliveries of all links together that are not settled. What is beyond it goes
+    /// out only as far as the next limit lets it.
+    pub flight_bytes_max: u64,
+    /// Bytes of deliveries that a link may have unsettled whatever the others have; a larger
+    /// message may go alone.
+    pub flight_bytes_min: u64,
     /// Most unanswered requests of a link that are not sends.
     pub requests_max: u32,
     /// How long a link may stay silent before its first frame.
@@ -107,6 +114,8 @@ impl Default for Limits {
             send_bytes_max: 4 << 20,
             window_messages_max: 8192,
             window_bytes_max: 4 << 20,
+            flight_bytes_max: 256 << 20,
+            flight_bytes_min: 64 << 10,
             requests_max: 64,
             hello_ms_max: 3_000,
             id_age_ms_max: 7 * 24 * 60 * 60 * 1000,
@@ -129,6 +138,12 @@ impl Limits {
             send_bytes_max: self.send_bytes_max,
             version: concat!("qmsg ", env!("CARGO_PKG_VERSION")).into(),
         }
+    }
+
+    /// Most frames that wait for a link's id to be looked up: those that are counted, and a few
+    /// that are not.
+    fn held_max(&self) -> usize {
+        (self.sends_max + self.requests_max + PARTS_AHEAD_MAX) as usize + 64
     }
 
     /// Most frames that can wait to be written to a link that keeps to the protocol: answers to

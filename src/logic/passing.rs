@@ -54,7 +54,7 @@ impl Hub {
     /// A reader has dealt with messages that were passed to it, so there is room for others.
     pub(super) fn took(&mut self, id: LinkId, user: &UserId, count: u32, out: &mut Vec<Output>) {
         let reader = self.links.get_mut(&id).and_then(|link| link.reader.as_mut());
-        if !reader.is_some_and(|reader| reader.took(count)) {
+        if !reader.is_some_and(|reader| reader.took(count, &mut self.flight)) {
             return self.close(id, CloseCode::OutOfTurn, out);
         }
         self.pass_held(user, out);
@@ -108,7 +108,7 @@ impl Hub {
             let reader = link.and_then(|link| link.reader.as_ref());
             // As with stored messages: what goes to a room is not for its sender.
             let Some(reader) = reader.filter(|_| !own || one_user) else { continue };
-            match reader.can_take(bundle) {
+            match reader.can_take(bundle, &self.flight) {
                 0 => full = true,
                 room if reader.share => {
                     // Of those who share, the one that has least to do.
@@ -148,8 +148,9 @@ impl Hub {
         let rest = (rest > 0).then(|| Arc::new(bundle.slice(count, rest)));
         let bundle = if rest.is_none() { bundle } else { Arc::new(bundle.slice(0, count)) };
         for id in &links {
-            if let Some(reader) = self.reader(*id) {
-                reader.pass(&bundle);
+            let reader = self.links.get_mut(id).and_then(|link| link.reader.as_mut());
+            if let Some(reader) = reader {
+                reader.pass(&bundle, &mut self.flight);
             }
         }
         match passage {

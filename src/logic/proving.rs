@@ -15,7 +15,7 @@ pub(super) const TOLD_MAX: u32 = 1_024;
 /// Most bytes of the same.
 const TOLD_BYTES_MAX: u64 = 1 << 20;
 /// Most bytes of what is held back meanwhile. A link for which there is more has to ask anew.
-const HELD_BYTES_MAX: u64 = 8 << 20;
+const HELD_BYTES_MAX: u64 = 1 << 20;
 /// What a standing takes besides its name and its note.
 const STANDING_LEN: usize = 64;
 

@@ -67,7 +67,7 @@ impl Hub {
         let whole = new
             && !record.bundle.first.is_long()
             && reader.streaming.is_none()
-            && reader.admits(&record.bundle, 0) == count
+            && reader.admits(&record.bundle, &self.flight) == count
             && self.offer(id, &user, record) == count;
         if let Some(reader) = self.reader(id) {
             match whole {

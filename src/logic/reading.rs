@@ -166,7 +166,7 @@ impl Hub {
         if reader.mode != Mode::Waiting {
             return;
         }
-        let Some((messages, bytes)) = reader.page_size() else { return };
+        let Some((messages, bytes)) = reader.page_size(&self.flight) else { return };
         reader.mode = Mode::Paging;
         let reader = &*reader;
         let after = |(log, place): (&Target, &Place)| (log.clone(), reader.after(place));

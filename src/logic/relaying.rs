@@ -105,6 +105,7 @@ impl Hub {
             for id in &ready {
                 if let Some(link) = self.links.get_mut(id) {
                     link.parts_out += 1;
+                    self.flight.add_parts(1);
                 }
             }
             out.push(Output::Part { links: ready, body });
@@ -149,8 +150,9 @@ impl Hub {
 
     /// A reader does not get the rest.
     fn leave_behind(&mut self, id: LinkId, out: &mut Vec<Output>) {
-        let Some(reader) = self.reader(id) else { return };
-        reader.unpass();
+        let reader = self.links.get_mut(&id).and_then(|link| link.reader.as_mut());
+        let Some(reader) = reader else { return };
+        reader.unpass(&mut self.flight);
         out.push(Output::Frame { link: id, frame: FromServer::Cut });
         self.end_passed(id, out);
     }

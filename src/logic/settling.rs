@@ -154,7 +154,7 @@ impl Hub {
         if messages > 0
             && let Some(reader) = self.links.get_mut(&id).and_then(|link| link.reader.as_mut())
         {
-            reader.settled(messages, bytes);
+            reader.settled(messages, bytes, &mut self.flight);
             let frame = FromServer::Settled { count: messages };
             out.push(Output::Frame { link: id, frame });
             self.pump(id, user, out);

@@ -75,7 +75,7 @@ impl Hub {
             let wanted = self.unheld(user, id, record.span()).first().copied();
             let wanted = wanted.and_then(|span| reader.lacks(span).first().copied());
             let wanted = wanted.filter(|wanted| ready && wanted.first == record.seq)?;
-            let room = reader.admits(&record.bundle, 0).min(wanted.count());
+            let room = reader.admits(&record.bundle, &self.flight).min(wanted.count());
             (room > 0).then_some(room)
         };
         let ready = self.sharers(user).filter_map(|(id, reader)| {

@@ -32,7 +32,8 @@ impl Hub {
         for (first, offer) in taken {
             let span = Span { first, last: offer.last };
             waiting.insert(span);
-            reader.settled(span.count() as u32, offer.len_bytes(first, span));
+            let (messages, bytes) = (span.count() as u32, offer.len_bytes(first, span));
+            reader.settled(messages, bytes, &mut self.flight);
             reader.skipped.insert(span);
             if let Some(place) = mailbox.places.get_mut(&offer.log)
                 && place.skip(span)

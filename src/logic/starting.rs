@@ -81,12 +81,14 @@ impl Hub {
     /// Delivers messages that are processed as far as they fit: how many of them, from the first
     /// on.
     pub(super) fn replay(&mut self, id: LinkId, record: &Record, out: &mut Vec<Output>) -> u64 {
-        let Some(reader) = self.reader(id) else { return 0 };
-        let count = reader.admits(&record.bundle, 0);
+        let reader = self.links.get_mut(&id).and_then(|link| link.reader.as_mut());
+        let Some(reader) = reader else { return 0 };
+        let count = reader.admits(&record.bundle, &self.flight);
         if count > 0 {
             let span = Span::of(record.seq, count);
             let (log, weights) = (record.bundle.first.to.clone(), record.bundle.weights());
-            reader.offer(record.seq, Offer::messages(span, log, weights));
+            let offer = Offer::messages(span, log, weights);
+            reader.offer(record.seq, offer, &mut self.flight);
             self.deliver(id, record.slice(0, count), out);
         }
         count

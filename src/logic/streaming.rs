@@ -7,6 +7,7 @@ use crate::durable::{Missing, Page, Read, Record, Ticket};
 use crate::wire::{Body, CloseCode, FromServer, PART_LEN_MAX, PARTS_AHEAD_MAX, Seq, Span, Target};
 
 use super::exchange::{LinkId, Output};
+use super::flight::Flight;
 use super::hub::{Ask, Hub};
 use super::link::{Link, Reader};
 use super::offers::Offer;
@@ -49,6 +50,15 @@ impl Link {
         self.parts_out < PARTS_AHEAD_MAX
     }
 
+    /// Nothing is on its way any more.
+    pub(super) fn land(&mut self, flight: &mut Flight) {
+        let asked = self.stream().map_or(0, |stream| stream.asked.len() as u32);
+        flight.remove_parts(self.parts_out + asked);
+        if let Some(reader) = &self.reader {
+            flight.remove(reader.flying());
+        }
+    }
+
     fn stream(&mut self) -> Option<&mut Stream> {
         match self.reader.as_mut()?.streaming.as_mut()? {
             Streaming::Stored(stream) => Some(stream),
@@ -57,11 +67,14 @@ impl Link {
     }
 
     /// The part to be asked for now, if there is one for which there is room.
-    fn next_part(&mut self) -> Option<u64> {
-        let free = PARTS_AHEAD_MAX.saturating_sub(self.parts_out) as usize;
+    fn next_part(&mut self, flight: &Flight) -> Option<u64> {
+        let parts_out = self.parts_out as usize;
+        let free = (PARTS_AHEAD_MAX as usize).saturating_sub(parts_out);
         let stream = self.stream()?;
+        let is_first = parts_out + stream.asked.len() == 0;
+        let has_room = is_first || flight.has_room_for_part();
         let wanted = stream.next < stream.end && stream.asked.len() < free.min(READS_MAX);
-        wanted.then_some(stream.next)
+        (wanted && has_room).then_some(stream.next)
     }
 }
 
@@ -96,7 +109,8 @@ impl Hub {
 
     /// Reads as many parts as the link has room for.
     fn read_on(&mut self, id: LinkId, out: &mut Vec<Output>) {
-        while let Some(at) = self.links.get_mut(&id).and_then(Link::next_part) {
+        while let Some(at) = self.links.get_mut(&id).and_then(|link| link.next_part(&self.flight)) {
+            self.flight.add_parts(1);
             let ticket = self.ask(Ask::Stream { link: id });
             if let Some(stream) = self.links.get_mut(&id).and_then(Link::stream) {
                 stream.next += 1;
@@ -146,8 +160,11 @@ impl Hub {
         let Some(user) = link.user().cloned() else { return };
         let Some(reader) = link.reader.as_mut() else { return };
         out.push(Output::Frame { link: id, frame: FromServer::Cut });
+        if let Some(Streaming::Stored(stream)) = &reader.streaming {
+            self.flight.remove_parts(stream.asked.len() as u32);
+        }
         if let Some((_, offer)) = reader.offers.take(Span::one(seq)).pop() {
-            reader.settled(1, offer.len_bytes(seq, Span::one(seq)));
+            reader.settled(1, offer.len_bytes(seq, Span::one(seq)), &mut self.flight);
             match missing {
                 Missing::Removed => reader.rewind(seq - 1),
                 Missing::Rotten => {
@@ -193,6 +210,7 @@ impl Hub {
             return self.close(id, CloseCode::OutOfTurn, out);
         }
         link.parts_out -= parts;
+        self.flight.remove_parts(parts);
         match link.reader.as_ref().and_then(|reader| reader.streaming.as_ref()) {
             Some(&Streaming::Passed(passage)) => self.relay(passage, out),
             Some(Streaming::Stored(_)) => self.read_on(id, out),

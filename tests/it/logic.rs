@@ -6,6 +6,7 @@ mod bundles;
 mod client;
 mod drawers;
 mod expiring;
+mod flight;
 mod following;
 mod gathering;
 mod hello;

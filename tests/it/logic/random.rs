@@ -24,15 +24,19 @@ const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
 const TARGETS: [&str; 7] = ["alice", "bob", "carol", "@ops", "@dev", "@all", "nobody"];
 const ROOMS: [&str; 2] = ["ops", "dev"];
 
-/// In every other run bundles are as long as windows and longer.
+/// In every other run bundles are as long as windows and longer, in every other one all readers
+/// together may have no more than two of them.
 fn limits(chance: &mut Chance) -> Limits {
     let (sends_max, send_bytes_max) = [(4, 200), (16, 1_200)][chance.below(2)];
+    let (flight_bytes_max, flight_bytes_min) = [(1 << 30, 400), (900, 130)][chance.below(2)];
     Limits {
         links_max: 8,
         sends_max,
         send_bytes_max,
         window_messages_max: 6,
         window_bytes_max: 400,
+        flight_bytes_max,
+        flight_bytes_min,
         requests_max: 64,
         ..Limits::default()
     }

@@ -13,6 +13,9 @@ use qmsg::wire::{
 
 use super::store::Store;
 
+/// What a message takes beside its bytes, as the hub reckons.
+const MESSAGE_LEN: u64 = 64;
+
 pub(super) const START: Time = Time { mono_ms: 1_000, unix_ms: 1_800_000_000_000 };
 
 pub(super) struct Server {
@@ -62,6 +65,13 @@ struct Audit {
     /// Parts sent and not asked for by `More`, in each direction.
     parts_out: u32,
     parts_in: u32,
+}
+
+impl Audit {
+    /// Messages that are not settled, and their bytes.
+    fn load(&self) -> (u64, u64) {
+        (self.unsettled.len() as u64, self.unsettled.values().sum())
+    }
 }
 
 impl Server {
@@ -325,6 +335,8 @@ impl Server {
     }
 
     fn deliver(&mut self, link: LinkId, record: &Record) {
+        let loads = self.links.values().map(Audit::load);
+        let flight: u64 = loads.map(|(count, bytes)| count * MESSAGE_LEN + bytes).sum();
         let audit = self.links.get_mut(&link).expect("a delivery on a link that is there");
         let (messages, bytes) = audit.window.expect("a delivery on a link that attached");
         for at in 0..record.bundle.count() {
@@ -340,12 +352,17 @@ impl Server {
         }
         self.check_share(link, record);
         let audit = &self.links[&link];
-        let sum: u64 = audit.unsettled.values().sum();
-        let count = audit.unsettled.len();
-        let fits = count <= messages as usize && sum <= bytes;
+        let (count, sum) = audit.load();
+        let fits = count <= messages.into() && sum <= bytes;
         assert!(
             count == 1 || fits,
             "{count} messages of {sum} B in a window of {messages}, {bytes} B"
+        );
+        let Limits { flight_bytes_max, flight_bytes_min, .. } = self.limits;
+        let is_little = count <= flight_bytes_min / MESSAGE_LEN && sum <= flight_bytes_min;
+        assert!(
+            count == 1 || is_little || flight < flight_bytes_max,
+            "{count} messages of {sum} B while {flight} B are under way"
         );
         self.frame(link, FromServer::deliver(record.seq, &record.bundle));
     }
