@@ -1,10 +1,11 @@
 //! The client's loop: one [`Peer`], the link it has at the moment, and its user behind two queues.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::BytesMut;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::logic::{Command, Ending, Event, Intent, Peer, PeerInput, PeerOutput, Time};
 use crate::quic::{self, DialError, DialSettings, Dialer, End, Link, Outgoing, Trust};
@@ -140,8 +141,8 @@ impl Shell {
         }
     }
 
-    fn at(&self, mono_ms: u64) -> tokio::time::Instant {
-        (self.start + Duration::from_millis(mono_ms)).into()
+    fn at(&self, mono_ms: u64) -> Instant {
+        self.start + Duration::from_millis(mono_ms)
     }
 
     /// Takes what happened at one moment.
@@ -281,7 +282,7 @@ fn time(start: Instant) -> Time {
     Time { mono_ms: start.elapsed().as_millis() as u64, unix_ms: unix.as_millis() as u64 }
 }
 
-async fn until(deadline: Option<tokio::time::Instant>) {
+async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,

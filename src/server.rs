@@ -76,8 +76,9 @@ impl Server {
         // Nobody listens any more when the loop has ended: then the answer is of no use.
         let store = Store::open(&data, quotas, move |done| drop(sender.blocking_send(done)))?;
         let listener = Arc::new(Listener::bind(&endpoint)?);
-        let quic::UdpBuffers { asked, receive, send } = listener.buffers();
-        tracing::info!(asked, receive, send, "UDP buffers, in bytes");
+        if let Some(quic::UdpBuffers { asked, receive, send }) = listener.buffers() {
+            tracing::info!(asked, receive, send, "UDP buffers, in bytes");
+        }
         Ok(Self { listener, store, answers, limits })
     }
 

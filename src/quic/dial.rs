@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::{
-    ClientConfig, Connection, ConnectionError, Endpoint, EndpointConfig, Runtime, TokioRuntime,
-    TransportErrorCode,
+    AsyncUdpSocket, ClientConfig, Connection, ConnectionError, Endpoint, EndpointConfig,
+    TokioRuntime, TransportErrorCode,
 };
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
@@ -148,13 +148,21 @@ impl Dialer {
     /// Opens the sockets; a machine may have one family only. Must be called inside a tokio
     /// runtime, as `dial` must.
     pub fn new() -> Result<Self, DialError> {
-        let open = |ip| endpoint(Some(SHARED_UDP_BUFFER), SocketAddr::new(ip, 0));
+        let open = |ip| endpoint(udp(Some(SHARED_UDP_BUFFER), SocketAddr::new(ip, 0))?);
         let v6 = open(Ipv6Addr::UNSPECIFIED.into()).ok();
         match open(Ipv4Addr::UNSPECIFIED.into()) {
             Ok(v4) => Ok(Self { v4: Some(v4), v6 }),
             Err(_) if v6.is_some() => Ok(Self { v4: None, v6 }),
             Err(error) => Err(error),
         }
+    }
+
+    /// On a socket that is there, for addresses of its family. Must be called inside a tokio
+    /// runtime.
+    pub fn on(socket: Arc<dyn AsyncUdpSocket>) -> Result<Self, DialError> {
+        let is_v4 = socket.local_addr().map_err(DialError::other)?.is_ipv4();
+        let endpoint = Some(endpoint(socket)?);
+        Ok(if is_v4 { Self { v4: endpoint, v6: None } } else { Self { v4: None, v6: endpoint } })
     }
 
     /// As [`dial()`] does it.
@@ -341,20 +349,19 @@ impl Caller {
     }
 }
 
-fn endpoint(buffer: Option<usize>, address: SocketAddr) -> Result<Endpoint, DialError> {
-    let (socket, _) = transport::udp(buffer, address).map_err(DialError::other)?;
-    Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime))
-        .map_err(DialError::other)
+fn udp(buffer: Option<usize>, address: SocketAddr) -> Result<Arc<dyn AsyncUdpSocket>, DialError> {
+    Ok(transport::udp(buffer, address).map_err(DialError::other)?.0)
+}
+
+fn endpoint(socket: Arc<dyn AsyncUdpSocket>) -> Result<Endpoint, DialError> {
+    let (config, runtime) = (EndpointConfig::default(), Arc::new(TokioRuntime));
+    Endpoint::new_with_abstract_socket(config, None, socket, runtime).map_err(DialError::other)
 }
 
 /// An endpoint for one server, by which that can be heard after a restart.
 fn hearing(buffer: Option<usize>, server: SocketAddr) -> Result<(Endpoint, Arc<Ear>), DialError> {
-    let (socket, _) = transport::udp(buffer, wildcard(server)).map_err(DialError::other)?;
-    let socket = TokioRuntime.wrap_udp_socket(socket).map_err(DialError::other)?;
-    let (ear, config) = (Ear::new(socket, server), EndpointConfig::default());
-    let runtime = Arc::new(TokioRuntime);
-    let endpoint = Endpoint::new_with_abstract_socket(config, None, ear.clone(), runtime);
-    Ok((endpoint.map_err(DialError::other)?, ear))
+    let ear = Ear::new(udp(buffer, wildcard(server))?, server);
+    Ok((endpoint(ear.clone())?, ear))
 }
 
 fn wildcard(peer: SocketAddr) -> SocketAddr {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quinn::{
-    Connection, ConnectionError, Endpoint, EndpointConfig, ServerConfig, TokioRuntime,
-    ValidationTokenConfig, VarInt,
+    AsyncUdpSocket, Connection, ConnectionError, Endpoint, EndpointConfig, ServerConfig,
+    TokioRuntime, ValidationTokenConfig, VarInt,
 };
 use quinn_proto::HashedConnectionIdGenerator;
 use tokio::task::JoinSet;
@@ -47,7 +47,7 @@ const _: () = assert!(RETRY_ABOVE < HALF_OPEN_MAX);
 
 /// What a server listens with.
 pub struct ServerSettings {
-    /// Where; port 0 takes a free one.
+    /// Where, if the socket is to be opened; port 0 takes a free one.
     pub address: SocketAddr,
     /// The key it shows.
     pub identity: Identity,
@@ -96,7 +96,7 @@ pub enum LinkError {
 pub struct Listener {
     endpoint: Endpoint,
     local: SocketAddr,
-    buffers: UdpBuffers,
+    buffers: Option<UdpBuffers>,
     body_len_max: u64,
     deadline: Duration,
     /// Each handshake under way holds a clone; their number is the count.
@@ -109,31 +109,37 @@ pub struct Listener {
 impl Listener {
     /// Opens the port. Must be called inside a tokio runtime.
     pub fn bind(settings: &ServerSettings) -> Result<Self, BindError> {
-        let config = server_config(&settings.identity)?;
         let in_use = |source| BindError::Socket { address: settings.address, source };
         let (socket, buffers) =
             transport::udp(Role::Server.udp_buffer(), settings.address).map_err(in_use)?;
-        let mut keeping = JoinSet::new();
-        let roll = match &settings.links {
-            Some(path) => {
-                let (roll, socket) = (Arc::<Roll>::default(), socket.try_clone().map_err(in_use)?);
-                keeping.spawn(Arc::clone(&roll).keep(path.clone(), socket));
-                Some(roll)
-            }
-            None => None,
-        };
-        let endpoint = Endpoint::new(
+        Ok(Self { buffers: Some(buffers), ..Self::on(socket, settings)? })
+    }
+
+    /// Listens on a socket that is there. Must be called inside a tokio runtime.
+    pub fn on(
+        socket: Arc<dyn AsyncUdpSocket>,
+        settings: &ServerSettings,
+    ) -> Result<Self, BindError> {
+        let config = server_config(&settings.identity)?;
+        let in_use = |source| BindError::Socket { address: settings.address, source };
+        let local = socket.local_addr().map_err(in_use)?;
+        let endpoint = Endpoint::new_with_abstract_socket(
             endpoint_config(&settings.secrets),
             Some(config),
-            socket,
+            socket.clone(),
             Arc::new(TokioRuntime),
         )
         .map_err(in_use)?;
-        let local = endpoint.local_addr().map_err(in_use)?;
+        let mut keeping = JoinSet::new();
+        let roll = settings.links.clone().map(|path| {
+            let roll = Arc::<Roll>::default();
+            keeping.spawn(Arc::clone(&roll).keep(path, socket));
+            roll
+        });
         Ok(Self {
             endpoint,
             local,
-            buffers,
+            buffers: None,
             body_len_max: settings.body_len_max,
             deadline: settings.handshake_deadline,
             half_open: Arc::new(()),
@@ -147,8 +153,9 @@ impl Listener {
         self.local
     }
 
-    /// What the kernel gave of the UDP buffers that were asked for.
-    pub fn buffers(&self) -> UdpBuffers {
+    /// What the kernel gave of the UDP buffers that were asked for; `None` on a socket that was
+    /// there.
+    pub fn buffers(&self) -> Option<UdpBuffers> {
         self.buffers
     }
 

@@ -4,7 +4,8 @@
 //! [`Dialer`] does so for many links at a time, and all end in a [`Link`]: one connection, its one
 //! bidirectional stream, and the [`Pin`](crate::wire::Pin) of the other side's key. [`Link::run`]
 //! moves frames between the stream and two bounded queues until the link [`End`]s. What the frames
-//! mean is not known here.
+//! mean is not known here. Listener and dialer open a UDP socket, or run on one that is there:
+//! [`Listener::on`], [`Dialer::on`].
 //!
 //! - Both sides prove a key, an [`Identity`], in the TLS 1.3 handshake. Certificates only carry the
 //!   keys: nothing in them but the public key is looked at, neither names nor dates.

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::future::poll_fn;
 use std::io::{self, Read};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use quinn::AsyncUdpSocket;
+use quinn::udp::Transmit;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
@@ -63,7 +66,7 @@ impl Roll {
     }
 
     /// Hails those in the file, then keeps it. Never ends.
-    pub(super) async fn keep(self: Arc<Self>, path: PathBuf, socket: UdpSocket) {
+    pub(super) async fn keep(self: Arc<Self>, path: PathBuf, socket: Arc<dyn AsyncUdpSocket>) {
         let before = read(&path);
         tokio::join!(hail(before, socket), self.write(&path));
     }
@@ -113,13 +116,18 @@ fn read(path: &Path) -> Vec<SocketAddr> {
     text.lines().filter_map(|line| line.parse().ok()).take(ADDRESSES_MAX).collect()
 }
 
-async fn hail(addresses: Vec<SocketAddr>, socket: UdpSocket) {
+async fn hail(addresses: Vec<SocketAddr>, socket: Arc<dyn AsyncUdpSocket>) {
+    let mut poller = socket.clone().create_io_poller();
     for pause in HAILS {
         sleep(pause).await;
         for some in addresses.chunks(HAILS_AT_ONCE) {
-            for address in some {
+            // A socket just opened is not known to be writable.
+            let _ = poll_fn(|context| poller.as_mut().poll_writable(context)).await;
+            for &destination in some {
+                let (ecn, segment_size, src_ip) = (None, None, None);
+                let hail = Transmit { destination, ecn, contents: &HAIL, segment_size, src_ip };
                 // A lost one, or a full buffer, is made up for by the next.
-                let _ = socket.send_to(&HAIL, address);
+                let _ = socket.try_send(&hail);
             }
             sleep(HAIL_PAUSE).await;
         }

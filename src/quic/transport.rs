@@ -1,12 +1,14 @@
 //! Every setting of QUIC and UDP, and why.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::congestion::CubicConfig;
-use quinn::{IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
+use quinn::{
+    AsyncUdpSocket, IdleTimeout, MtuDiscoveryConfig, Runtime, TokioRuntime, TransportConfig, VarInt,
+};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Silence after which a side believes the other gone, in milliseconds; the smaller of both sides
@@ -127,11 +129,11 @@ pub struct UdpBuffers {
 }
 
 /// A UDP socket at `address` with such buffers, if the kernel gives them. At `[::]` it takes IPv4
-/// too.
+/// too. Must be called inside a tokio runtime.
 pub(super) fn udp(
     asked: Option<usize>,
     address: SocketAddr,
-) -> io::Result<(UdpSocket, UdpBuffers)> {
+) -> io::Result<(Arc<dyn AsyncUdpSocket>, UdpBuffers)> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     if address.is_ipv6() {
         socket.set_only_v6(!address.ip().is_unspecified())?;
@@ -146,5 +148,5 @@ pub(super) fn udp(
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     tracing::debug!(?buffers, "UDP socket");
-    Ok((socket.into(), buffers))
+    Ok((TokioRuntime.wrap_udp_socket(socket.into())?, buffers))
 }

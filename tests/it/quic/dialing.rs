@@ -171,7 +171,7 @@ async fn a_port_in_use_is_told_with_its_address() {
 #[tokio::test]
 async fn the_kernel_says_what_buffers_it_gave() {
     let listener = listen();
-    let buffers = listener.buffers();
+    let buffers = listener.buffers().unwrap();
     assert_eq!(buffers.asked, Some(4 << 20));
     assert!(buffers.receive > 0 && buffers.send > 0);
     let mut client = to(listener.local_addr());
