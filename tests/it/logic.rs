@@ -28,7 +28,7 @@ mod recovering;
 mod relaying;
 mod rooms;
 mod sends;
-mod server;
+pub(crate) mod server;
 mod sharing;
 mod skipping;
 mod starting;

@@ -1,12 +1,15 @@
-//! Links over real sockets of the loopback interface.
+//! Links over real sockets of the loopback interface, and where it is about time over sockets in
+//! memory.
 
 mod dialing;
 mod early;
 mod files;
 mod hostile;
 mod links;
+mod memory;
 pub(crate) mod raw;
 mod restart;
+mod timing;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -16,9 +16,9 @@ use super::store::Store;
 /// What a message takes beside its bytes, as the hub reckons.
 const MESSAGE_LEN: u64 = 64;
 
-pub(super) const START: Time = Time { mono_ms: 1_000, unix_ms: 1_800_000_000_000 };
+pub(crate) const START: Time = Time { mono_ms: 1_000, unix_ms: 1_800_000_000_000 };
 
-pub(super) struct Server {
+pub(crate) struct Server {
     pub(super) now: Time,
     pub(super) store: Store,
     limits: Limits,
@@ -43,7 +43,7 @@ pub(super) struct Server {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Said {
+pub(crate) enum Said {
     Frame(FromServer),
     Close(CloseCode),
 }
@@ -75,7 +75,7 @@ impl Audit {
 }
 
 impl Server {
-    pub(super) fn new(limits: Limits, quotas: Quotas) -> Self {
+    pub(crate) fn new(limits: Limits, quotas: Quotas) -> Self {
         Self {
             now: START,
             store: Store::new(quotas),
@@ -94,7 +94,7 @@ impl Server {
         }
     }
 
-    pub(super) fn greeting(&self) -> FromServer {
+    pub(crate) fn greeting(&self) -> FromServer {
         self.limits.greeting(self.now)
     }
 
@@ -102,7 +102,7 @@ impl Server {
         self.limits.body_len_max
     }
 
-    pub(super) fn open(&mut self, key: Pin) -> LinkId {
+    pub(crate) fn open(&mut self, key: Pin) -> LinkId {
         let link = LinkId(self.next_link);
         self.next_link += 1;
         self.links.insert(link, Audit::default());
@@ -110,7 +110,7 @@ impl Server {
         link
     }
 
-    pub(super) fn say(&mut self, link: LinkId, frame: FromClient) {
+    pub(crate) fn say(&mut self, link: LinkId, frame: FromClient) {
         // The loop knows no more of a link that the hub has ended.
         let Some(audit) = self.links.get_mut(&link) else { return };
         match &frame {
@@ -138,7 +138,7 @@ impl Server {
         self.feed(Input::Frame { link, frame });
     }
 
-    pub(super) fn lose(&mut self, link: LinkId) {
+    pub(crate) fn lose(&mut self, link: LinkId) {
         if self.links.remove(&link).is_some() {
             self.feed(Input::Closed { link });
         }
@@ -231,7 +231,7 @@ impl Server {
     }
 
     /// What was said on one link since the last time, after all that is under way.
-    pub(super) fn heard(&mut self, link: LinkId) -> Vec<Said> {
+    pub(crate) fn heard(&mut self, link: LinkId) -> Vec<Said> {
         self.work();
         self.heard_so_far(link)
     }

@@ -1,0 +1,165 @@
+//! How long things take, exactly: both ends on a network in memory, on a clock that moves only when
+//! nothing is left to do. tokio's timers count whole milliseconds, and so do all times here, so
+//! there is nothing to allow for.
+
+use std::future::pending;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use qmsg::client;
+use qmsg::durable::Quotas;
+use qmsg::logic::{Command, Draft, Event, Intent, Limits};
+use qmsg::quic::{
+    DialSettings, Dialer, End, HANDSHAKE_DEADLINE, Identity, KEEP_ALIVE, LinkError, Listener,
+    ServerSettings,
+};
+use qmsg::wire::{Body, FromClient, Headers, MsgId, Pin, Target};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+
+use super::memory::{self, wire};
+use super::{encoded, hello, run, settings, to, within};
+use crate::logic::server::{START, Said, Server};
+
+/// Distances, one way. Beyond the first timeout of a client its first flight leaves twice.
+const NEAR: Duration = Duration::from_millis(50);
+const FAR: Duration = Duration::from_millis(300);
+/// After which a client that has heard nothing says everything again: with a round trip of 100 ms
+/// assumed, this and twice as much for what it may vary by (RFC 9002, section 6.2.2).
+const FIRST_TIMEOUT: Duration = Duration::from_millis(300);
+/// After which silence is the end of a link.
+const IDLE: Duration = Duration::from_secs(45);
+/// The first flight of a client is two datagrams, its post-quantum share is that long.
+const FIRST_FLIGHT: Range<usize> = 0..2;
+const EVERYTHING: Range<usize> = 0..usize::MAX;
+
+fn listen(end: &Arc<memory::End>) -> Listener {
+    let settings = settings(&end.address().to_string());
+    let deadline = HANDSHAKE_DEADLINE;
+    let settings = ServerSettings { handshake_deadline: deadline, ..settings };
+    Listener::on(end.clone(), &settings).unwrap()
+}
+
+/// A hub that knows alice and bob.
+fn hub(alice: Pin) -> Server {
+    let mut hub = Server::new(Limits::default(), Quotas::default());
+    for (name, key) in [("alice", alice), ("bob", Pin([0; 32]))] {
+        let link = hub.open(key);
+        let id = name.parse().unwrap();
+        hub.say(link, FromClient::Hello { id, claim: true, code: None, session: None });
+        hub.heard(link);
+        hub.lose(link);
+    }
+    hub
+}
+
+/// What the server's loop does, one link after the other, with a store that answers at once. The
+/// real store works in threads, which a clock that stands does not wait for.
+async fn serve(listener: Listener, mut hub: Server) {
+    while let Some(incoming) = listener.accept().await {
+        let link = incoming.establish(encoded(&hub.greeting())).await.unwrap();
+        let id = hub.open(link.pin());
+        let mut link = run(link);
+        while let Some(frames) = link.incoming.recv().await {
+            frames.into_iter().for_each(|frame| hub.say(id, frame));
+            for said in hub.heard(id) {
+                match said {
+                    Said::Frame(frame) => link.write(encoded(&frame)).await,
+                    Said::Close(code) => link.close(code).await,
+                }
+            }
+        }
+        hub.lose(id);
+    }
+}
+
+/// What alice's `send` is and does.
+fn send_of(alice: Identity, end: &Arc<memory::End>, server: &memory::End) -> client::Settings {
+    let id = "alice".parse().unwrap();
+    client::Settings {
+        dial: DialSettings { identity: alice, ..to(server.address()) },
+        dialer: Some(Dialer::on(end.clone()).unwrap()),
+        intent: Intent { id, claim: false, code: None, attach: None, patience_ms: Some(10_000) },
+        trust_remote: true,
+    }
+}
+
+/// How long it takes until a message is accepted of a client that has no link yet, and of whose
+/// datagrams these are lost.
+async fn cold_send(distance: Duration, lost: Range<usize>) -> Duration {
+    let (near, there) = wire(distance);
+    let alice = Identity::generate().unwrap();
+    tokio::spawn(serve(listen(&there), hub(alice.pin())));
+    near.lose(lost);
+    let (commands, receiver) = mpsc::channel(1);
+    let (sender, mut events) = mpsc::channel(1);
+    let (id, headers, body) =
+        (MsgId::new(START.unix_ms, [7; 10]), Headers::default(), Body("far".into()));
+    let (to, size) = (Target::User("bob".parse().unwrap()), 3);
+    let draft = Draft { id, to, headers, size, body, volatile: false, due_ms: None };
+    commands.send(Command::Send(vec![draft])).await.unwrap();
+
+    let begun = Instant::now();
+    let client = tokio::spawn(client::run(send_of(alice, &near, &there), receiver, sender));
+    let is_accepted = |event: &Event| matches!(event, Event::Accepted { .. });
+    within(async { while !events.recv().await.unwrap().iter().any(is_accepted) {} }).await;
+    let took = begun.elapsed();
+    drop(commands);
+    client.await.unwrap().unwrap();
+    took
+}
+
+/// The handshake is one round trip, the message is the other.
+#[tokio::test(start_paused = true)]
+async fn a_cold_send_takes_exactly_two_round_trips() {
+    for distance in [Duration::ZERO, NEAR, FAR] {
+        assert_eq!(cold_send(distance, 0..0).await, 4 * distance);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_first_flight_costs_one_timeout() {
+    assert_eq!(cold_send(NEAR, FIRST_FLIGHT).await, FIRST_TIMEOUT + 4 * NEAR);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_falls_silent_in_the_handshake_is_dropped_at_its_deadline() {
+    let (near, there) = wire(NEAR);
+    let (listener, dialer) = (listen(&there), Dialer::on(near.clone()).unwrap());
+    near.lose(FIRST_FLIGHT.end..usize::MAX);
+    let begun = Instant::now();
+    let settings = to(there.address());
+    let _client = tokio::spawn(async move { dialer.dial(&settings).await.map(run) });
+    let incoming = listener.accept().await.unwrap();
+    assert_eq!(begun.elapsed(), NEAR);
+    let link = incoming.establish(encoded(&hello())).await;
+    assert!(matches!(link, Err(LinkError::TooSlow)), "{:?}", link.err());
+    assert_eq!(begun.elapsed(), NEAR + HANDSHAKE_DEADLINE);
+}
+
+/// Both ends of a link that has nothing to carry, and of which the client shows that it is there.
+#[tokio::test(start_paused = true)]
+async fn a_dead_peer_is_noticed_after_the_idle_timeout() {
+    let (near, there) = wire(NEAR);
+    let (listener, dialer) = (listen(&there), Dialer::on(near.clone()).unwrap());
+    let settings = DialSettings { keep_alive: Some(KEEP_ALIVE), ..to(there.address()) };
+    let accepting = async {
+        let incoming = listener.accept().await.unwrap();
+        incoming.establish(encoded(&hello())).await.unwrap()
+    };
+    let (server, client) = tokio::join!(accepting, dialer.dial(&settings));
+    let (server, client) = (run(server), run(client.unwrap()));
+    let hours = Duration::from_secs(3 * 3600);
+    timeout(hours, pending::<()>()).await.unwrap_err();
+    assert!(!server.end.is_finished() && !client.end.is_finished());
+
+    near.lose(EVERYTHING);
+    there.lose(EVERYTHING);
+    let server = async { (server.end.await.unwrap(), there.heard_at().elapsed()) };
+    let client = async { (client.end.await.unwrap(), near.heard_at().elapsed()) };
+    let (server, client) = tokio::join!(server, client);
+    assert_eq!(server, (End::Lost, IDLE));
+    // Only what wants an answer begins it: it has shown itself, and heard none.
+    assert_eq!(client, (End::Lost, KEEP_ALIVE + IDLE));
+}
