@@ -157,21 +157,7 @@ impl<'a> Batch<'a> {
         let (Some(sender), Some(no)) = (sender, self.names.log(db, &first.to)?) else {
             return Ok(Outcome::UnknownTarget);
         };
-        let mut parts: Vec<(u64, Outcome)> = Vec::with_capacity(1);
-        for message in bundle.messages() {
-            let outcome = self.append_one((sender, no), &message, long)?;
-            match parts.last_mut() {
-                Some((count, known)) if goes_on(known, *count, &outcome) => *count += 1,
-                _ => parts.push((1, outcome)),
-            }
-        }
-        Ok(match parts.pop() {
-            Some((_, outcome)) if parts.is_empty() => outcome,
-            last => {
-                parts.extend(last);
-                Outcome::Mixed(parts)
-            }
-        })
+        each(bundle.messages(), |message| self.append_one((sender, no), &message, long))
     }
 
     fn append_one(
@@ -321,6 +307,28 @@ impl<'a> Batch<'a> {
 }
 
 /// Whether the next of a bundle met with the same as the `count` before it.
+/// What comes of each message of a bundle, put together.
+pub(super) fn each(
+    messages: impl Iterator<Item = Message>,
+    mut carry_out: impl FnMut(Message) -> rusqlite::Result<Outcome>,
+) -> rusqlite::Result<Outcome> {
+    let mut parts: Vec<(u64, Outcome)> = Vec::with_capacity(1);
+    for message in messages {
+        let outcome = carry_out(message)?;
+        match parts.last_mut() {
+            Some((count, known)) if goes_on(known, *count, &outcome) => *count += 1,
+            _ => parts.push((1, outcome)),
+        }
+    }
+    Ok(match parts.pop() {
+        Some((_, outcome)) if parts.is_empty() => outcome,
+        last => {
+            parts.extend(last);
+            Outcome::Mixed(parts)
+        }
+    })
+}
+
 fn goes_on(known: &Outcome, count: u64, next: &Outcome) -> bool {
     match (known, next) {
         (Outcome::Stored { seq, .. }, Outcome::Stored { seq: next, .. }) => seq + count == *next,

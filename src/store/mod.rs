@@ -9,6 +9,7 @@
 //! - `file`: directory, lock, format, pragmas, tables.
 //! - `writer`, `batch`, `sweep`: the thread; one transaction; removing what is old. `wal`: room in
 //!   its file.
+//! - `refusing`: what is said when there is no room.
 //! - `reader`: the thread; pages.
 //! - `run`: the messages of one log that one batch brings, as one row. `record`: as bytes, with
 //!   checksums. `parts`: long bodies. `sent`, `keyed`: the ids that a duplicate is known by.
@@ -32,6 +33,7 @@ mod names;
 mod parts;
 mod reader;
 mod record;
+mod refusing;
 mod run;
 mod sent;
 mod sql;

@@ -177,7 +177,7 @@ impl Writer {
     fn commit_without_room(&mut self, batch: Vec<(Ticket, Write)>) -> Result<Answers, StoreError> {
         tracing::warn!("the disk is full, or the store as large as it may be");
         let mut answers = Vec::with_capacity(batch.len());
-        let mut making_room = Vec::new();
+        let (mut refused, mut making_room) = (Vec::new(), Vec::new());
         for (ticket, write) in batch {
             match write {
                 Write::Settle { user, log, cursor, messages, bytes, verdicts } => {
@@ -204,7 +204,7 @@ impl Writer {
                 | Write::Begin { upload, .. }
                 | Write::Part { upload, .. } => {
                     self.over.insert(upload);
-                    answers.push((ticket, Outcome::DiskFull));
+                    refused.push((ticket, write));
                 }
                 Write::Append { upload: None, .. }
                 | Write::Schedule { .. }
@@ -212,9 +212,11 @@ impl Writer {
                 | Write::Enter { .. }
                 | Write::Leave { .. }
                 | Write::Release { .. }
-                | Write::Withdraw { .. } => answers.push((ticket, Outcome::DiskFull)),
+                | Write::Withdraw { .. } => refused.push((ticket, write)),
             }
         }
+        let refused = self.refuse(&refused);
+        answers.extend(refused.map_err(|cause| StoreError::Sqlite { doing: "looking up", cause })?);
         // What the WAL holds goes where it has a place already, so that its own is free again.
         self.checkpoint("PASSIVE")?;
         self.try_alone(&[], And::Nothing)?;
@@ -223,6 +225,8 @@ impl Writer {
             answers.extend(done.unwrap_or(vec![(ticket, refused)]));
         }
         answers.extend(self.try_waiting()?);
+        // In the order in which they were asked for.
+        answers.sort_by_key(|(ticket, _)| *ticket);
         Ok(answers)
     }
 
@@ -272,6 +276,20 @@ impl Writer {
                 Err(cause)
             }
         }
+    }
+
+    fn refuse(&mut self, writes: &[(Ticket, Write)]) -> rusqlite::Result<Answers> {
+        let mut batch = self.begin()?;
+        writes.iter().map(|(ticket, write)| Ok((*ticket, batch.refuse(write)?))).collect()
+    }
+
+    fn begin(&mut self) -> rusqlite::Result<Batch<'_>> {
+        let Self { db, quotas, names, sweep_after, tail, .. } = self;
+        let tail = match tail {
+            Some(tail) => tail,
+            None => tail.insert(Tail::load(db)?),
+        };
+        Ok(Batch::start(db, quotas, names, sweep_after, tail))
     }
 
     fn fill(&mut self, batch: &[(Ticket, Write)], and: And) -> rusqlite::Result<Answers> {

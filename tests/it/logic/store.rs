@@ -96,17 +96,22 @@ impl Store {
             }
             Write::Part { upload, body } => self.bodies.part(*upload, body, self.disk_full),
             Write::Discard { upload } => self.bodies.discard(*upload),
-            _ if self.disk_full => {
-                if let Write::Append { bundle, upload } = write {
-                    upload.map(|upload| self.bodies.end(upload));
-                    for message in bundle.messages() {
-                        self.note(&message, Outcome::DiskFull);
-                    }
-                }
-                Outcome::DiskFull
-            }
+            Write::Claim { id, .. } if self.disk_full && !self.has_user(id) => Outcome::DiskFull,
             Write::Claim { id, key, code_needed, code, .. } => {
                 self.claim(id, *key, *code_needed, code.as_ref())
+            }
+            _ if self.disk_full => {
+                let Write::Append { bundle, upload } = write else {
+                    let is_there = matches!(write, Write::Schedule { message, .. }
+                        if self.sent.contains(&(message.from.clone(), message.id)));
+                    return if is_there { Outcome::Duplicate } else { Outcome::DiskFull };
+                };
+                upload.map(|upload| self.bodies.end(upload));
+                let each = bundle.messages().map(|message| {
+                    let outcome = self.fits(&message);
+                    self.note(&message, outcome)
+                });
+                mixed(each.collect())
             }
             Write::Append { bundle, upload } => {
                 let body = upload.map(|upload| self.bodies.end(upload));
@@ -144,14 +149,14 @@ impl Store {
 
     /// Whether a message can be appended now.
     fn fits(&self, message: &Message) -> Outcome {
-        if self.disk_full {
-            return Outcome::DiskFull;
-        }
         let (from, to) = (&message.from, &message.to);
         assert!(self.users.contains_key(from), "only a user that exists sends");
         let Some(log) = self.logs.get(to) else { return Outcome::UnknownTarget };
         if self.sent.contains(&(from.clone(), message.id)) {
             return Outcome::Duplicate;
+        }
+        if self.disk_full {
+            return Outcome::DiskFull;
         }
         if self.has_room(log, message) { Outcome::Kept } else { Outcome::Full }
     }

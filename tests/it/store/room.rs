@@ -188,3 +188,25 @@ fn drawers_lose_nothing_for_lack_of_room() {
     assert_eq!(released(rig.one(release(NOW_MS))).0.len(), 3);
     assert_eq!(rig.one(schedule(large(14), NOW_MS + 1)), Outcome::Scheduled);
 }
+
+/// Who did not hear that it was stored sends it again: it is not refused, and not stored twice.
+#[test]
+fn what_is_there_already_is_not_refused_for_want_of_room() {
+    let dir = TempDir::new().unwrap();
+    let mut rig = Rig::with(&dir, limited(2 << 20), &["alice", "bob"]);
+    let known = message("alice", "bob", 7, 50);
+    let Outcome::Stored { seq, .. } = rig.one(append(known.clone())) else { panic!("room") };
+    let later = message("alice", "bob", 8, 50);
+    assert_eq!(rig.one(schedule(later.clone(), NOW_MS + DAY_MS)), Outcome::Scheduled);
+    fill(&mut rig);
+    let answers = rig.commit(vec![
+        append(message("alice", "bob", 9, 100_000)),
+        append(known),
+        schedule(later, NOW_MS + DAY_MS),
+        claim("alice"),
+        claim("carol"),
+    ]);
+    let known = Outcome::Claimed { new: false };
+    assert_eq!(answers, [FULL, Outcome::Duplicate, Outcome::Duplicate, known, FULL]);
+    assert_eq!(seqs(&rig.whole("bob", "bob")), [seq]);
+}

@@ -3,7 +3,7 @@
 use qmsg::durable::Record;
 use qmsg::logic::Ending;
 
-use super::Run;
+use super::{Client, Run};
 
 /// How far the clock on the wall may be set: within what ids may be old and ahead.
 const CLOCK_MS_OFF: usize = 12 * 60 * 60 * 1_000;
@@ -30,9 +30,15 @@ impl Run {
         }
     }
 
-    /// Something happens to the disk that concerns long bodies.
+    /// Something happens to the disk.
     fn spoil(&mut self) {
         let store = &mut self.world.server.store;
+        // Whoever cannot claim an id gives up.
+        let is_known = |client: &Client| store.has_user(&client.user);
+        if self.world.clients.iter().all(is_known) && self.chance.one_in(3) {
+            store.disk_full = !store.disk_full;
+            return;
+        }
         let long = |record: &&Record| record.bundle.first.is_long();
         let owed = store.owed().map(|(record, _)| record).filter(long).cloned();
         let last: Vec<Record> = owed.collect::<Vec<_>>().into_iter().rev().take(3).collect();
@@ -48,6 +54,7 @@ impl Run {
     /// The faults end.
     pub(in crate::logic) fn finish(&mut self) {
         self.world.server.store.bodies.is_full = false;
+        self.world.server.store.disk_full = false;
         self.world.server.set_clock(0);
         let begun_ms = self.world.server.now.mono_ms;
         for (link, line) in

@@ -6,6 +6,10 @@ use qmsg::wire::{JoinCode, Pin, RoomName, Target, UserId};
 use super::{Log, Store};
 
 impl Store {
+    pub(in crate::logic) fn has_user(&self, id: &UserId) -> bool {
+        self.users.contains_key(id)
+    }
+
     pub(super) fn claim(
         &mut self,
         id: &UserId,
