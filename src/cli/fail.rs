@@ -10,7 +10,7 @@ use crate::client::ClientError;
 use crate::quic::DialError;
 use crate::wire::{CloseCode, Refusal};
 
-use super::Talk;
+use super::{Talk, clock};
 
 /// How the program ends. One test a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -330,9 +330,21 @@ pub(super) fn refusal(why: Refusal, to: &str, server: &str) -> Failure {
             Failure::new(Exit::Data, format!("the body is over the server's limit of {max} bytes"))
                 .hint("send less, or ask its operator to raise --max-body")
         }
-        Refusal::IdTooOld | Refusal::IdInFuture => {
-            Failure::new(Exit::Data, "the message's id is not of this time")
-                .hint("it is made from this machine's clock: compare it with the server's")
+        Refusal::IdTooOld => {
+            let what = "the message is too old: by the server's clock it was made longer ago than \
+                        a repeated message would be noticed";
+            Failure::new(Exit::Data, what).hint(clocks())
+        }
+        Refusal::IdInFuture => {
+            let what = "the message is not of this time: by the server's clock it was made more \
+                        than a day ahead";
+            Failure::new(Exit::Data, what).hint(clocks())
         }
     }
+}
+
+/// What to do when this machine and the server do not agree about the time.
+fn clocks() -> String {
+    let now = clock::here().strftime("%Y-%m-%d %H:%M:%S %Z");
+    format!("nothing was stored; it is {now} here: set the clock that is wrong, then send it again")
 }
