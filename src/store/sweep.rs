@@ -63,7 +63,7 @@ pub(super) fn sweep(
         };
         let done = sweep_run(batch, &run, readers, now_ms)?;
         if done.young {
-            // Times ascend with seqs, but for a clock that was set: nothing to do further on.
+            // Times ascend with seqs, but for a clock that was set: little to do further on.
             return Ok((0, forgotten));
         }
         end = run.place.last;
@@ -94,7 +94,7 @@ fn examine(batch: &Batch<'_>, after: Seq) -> rusqlite::Result<(Vec<Stored>, bool
 struct SweptRun {
     /// Some of it is gone.
     removed: bool,
-    /// Some of it is too young to be looked at.
+    /// Some of it is too young to be looked at, and so is all behind it.
     young: bool,
 }
 
@@ -113,7 +113,8 @@ fn sweep_run(
     for piece in run.pieces(removed_seq) {
         let age_ms = now_ms.saturating_sub(piece.time_ms);
         let young = age_ms < keep_processed_ms.min(keep_unprocessed_ms);
-        done.young |= young;
+        // What a clock was ahead for that was set back since says nothing of what is behind it.
+        done.young |= young && piece.time_ms <= now_ms;
         if young {
             kept.push(piece.seq);
         } else if readers.are_past(piece.seq) {

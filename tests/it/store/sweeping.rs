@@ -65,6 +65,22 @@ fn unprocessed_messages_go_after_ten_days_and_are_told() {
 }
 
 #[test]
+fn what_is_of_the_future_holds_up_nothing_behind_it() {
+    let dir = TempDir::new().unwrap();
+    let mut rig = Rig::with(&dir, quotas(), &["alice", "bob"]);
+    // Taken while the clock was years ahead.
+    rig.one(append(message_at(day(2_000), "alice", "bob", 1, 1)));
+    rig.commit((2..=3).map(|n| append(message("alice", "bob", n, 1))).collect());
+    rig.one(settle("bob", "bob", cursor(3, 3, &[]), 3, 3));
+    rig.one(sweep(day(1) - 1));
+    assert_eq!(seqs(&rig.whole("bob", "bob")), [1, 2, 3]);
+    rig.one(sweep(day(1)));
+    assert_eq!(seqs(&rig.whole("bob", "bob")), [1]);
+    rig.one(sweep(day(2_001)));
+    assert_eq!(rig.whole("bob", "bob"), []);
+}
+
+#[test]
 fn a_room_waits_for_its_slowest_member() {
     let dir = TempDir::new().unwrap();
     let mut rig = Rig::with(&dir, quotas(), &["alice", "bob", "carol"]);
