@@ -193,7 +193,7 @@ pub enum Write {
     /// Remove a bounded number of messages that have been kept long enough, of ids that no longer
     /// need checking, of codes that have expired. Answer: `Swept`.
     Sweep {
-        /// Now, in milliseconds since 1970.
+        /// Now, in milliseconds since 1970, as far as the clock is believed.
         now_ms: u64,
     },
 }

@@ -9,6 +9,7 @@ use crate::wire::{
     RoomName, Target, UserId,
 };
 
+use super::believing::Believed;
 use super::drawers::Taking;
 use super::event::Window;
 use super::exchange::{Input, LinkId, Output};
@@ -74,6 +75,8 @@ pub struct Hub {
     silent: BTreeSet<(u64, LinkId)>,
     /// When to sweep next; `None` while a sweep is under way.
     pub(super) sweep_at_ms: Option<u64>,
+    /// What sweeps go by.
+    believed: Believed,
 }
 
 impl Hub {
@@ -98,6 +101,7 @@ impl Hub {
             next_name: 0,
             silent: BTreeSet::new(),
             sweep_at_ms: Some(0),
+            believed: Believed::default(),
         }
     }
 
@@ -166,7 +170,8 @@ impl Hub {
         }
         if self.sweep_at_ms.take_if(|at_ms| *at_ms <= now.mono_ms).is_some() {
             let ticket = self.ask(Ask::Sweep);
-            out.push(Output::Write(ticket, Write::Sweep { now_ms: now.unix_ms }));
+            let now_ms = self.believed.unix_ms(now);
+            out.push(Output::Write(ticket, Write::Sweep { now_ms }));
         }
         self.release(now, out);
         self.gathered(now, out);

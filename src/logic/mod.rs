@@ -10,6 +10,7 @@
 //! Bad input from the other side becomes a decision, an [`Output::Close`] with its reason.
 
 mod answers;
+mod believing;
 mod drawers;
 mod event;
 mod exchange;

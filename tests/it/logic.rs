@@ -4,6 +4,7 @@
 mod bodies;
 mod bundles;
 mod client;
+mod clocks;
 mod drawers;
 mod expiring;
 mod flight;
