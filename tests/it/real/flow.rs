@@ -1,0 +1,144 @@
+//! Messages that keep coming, and where they are shown, so that a fault meets them on their way.
+
+use std::fs::{self, File};
+use std::io::{PipeWriter, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::kit::{Home, Running, Said, start};
+use super::wait::{pause, until, until_file};
+use crate::tally::{Answer, Tally, Value};
+
+/// A `send -l` that is given one line after the other: it is always in the middle of its stream.
+pub(crate) struct Drip {
+    running: Running,
+    writer: u32,
+    over: Arc<AtomicBool>,
+    /// Says how many lines there were.
+    feeder: JoinHandle<u64>,
+}
+
+impl Drip {
+    pub(crate) fn start(mut command: Command, writer: u32, every: Duration) -> Self {
+        let (reader, lines) = std::io::pipe().unwrap();
+        command.stdin(reader);
+        let running = start(command);
+        let over = Arc::new(AtomicBool::new(false));
+        let ends = over.clone();
+        let feeder = thread::spawn(move || feed(lines, writer, every, &ends));
+        Self { running, writer, over, feeder }
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        self.running.signal(name);
+    }
+
+    /// Ends the stream. Its values, and what its sender said.
+    pub(crate) fn end(self) -> (Vec<Value>, Said) {
+        self.over.store(true, Ordering::SeqCst);
+        let said = self.running.end();
+        let (writer, count) = (self.writer, self.feeder.join().unwrap());
+        ((0..count).map(|counter| Value { writer, counter }).collect(), said)
+    }
+}
+
+fn feed(mut lines: PipeWriter, writer: u32, every: Duration, ends: &AtomicBool) -> u64 {
+    for counter in 0.. {
+        // The pipe is full while its reader is frozen, and broken when that has given up.
+        let line = format!("{}\n", Value { writer, counter });
+        if ends.load(Ordering::SeqCst) || lines.write_all(line.as_bytes()).is_err() {
+            return counter;
+        }
+        pause(every);
+    }
+    unreachable!()
+}
+
+/// Sends one message after the other, each by a process of its own that ends with 0 once it is
+/// accepted, until nobody takes the answers any more. `answer` says what other codes mean.
+pub(crate) fn send_singly(
+    send: impl Fn(&str) -> Said,
+    writer: u32,
+    ends: &SyncSender<Answer>,
+    answer: impl Fn(&Said) -> Answer,
+) -> Tally {
+    let mut tally = Tally::default();
+    for counter in 0.. {
+        let value = Value { writer, counter };
+        let said = send(&value.to_string());
+        let answer = if said.code == Some(0) { Answer::Accepted } else { answer(&said) };
+        tally.answer(value, answer);
+        if ends.send(answer).is_err() {
+            break;
+        }
+    }
+    tally
+}
+
+/// A listener that writes to files, which can be looked at while it is frozen.
+pub(crate) struct Shown {
+    process: Child,
+    out: PathBuf,
+    err: PathBuf,
+}
+
+impl Shown {
+    /// One that has caught up, by a `listen -v`.
+    pub(crate) fn start(home: &Home, mut command: Command) -> Self {
+        let path = |name| home.path().join(name);
+        let (out, err) = (path("shown"), path("shown-err"));
+        command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
+        let shown = Self { process: command.spawn().unwrap(), out, err };
+        until_file(&shown.err, |text| text.contains("caught up"));
+        shown
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.process.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).stdin(Stdio::null()).status();
+        assert!(sent.unwrap().success(), "kill -s {name} {id}");
+    }
+
+    /// What it has shown, whole lines of it.
+    fn lines(&self) -> Vec<String> {
+        let text = fs::read_to_string(&self.out).unwrap();
+        let whole = text.rfind('\n').map_or(0, |at| at + 1);
+        text[..whole].lines().map(str::to_owned).collect()
+    }
+
+    /// How many messages of a writer it has shown, or of all of them.
+    pub(crate) fn count(&self, writer: Option<u32>) -> usize {
+        let prefix = writer.map_or("w".to_owned(), |writer| format!("w{writer}-"));
+        self.lines().iter().filter(|line| line.starts_with(&prefix)).count()
+    }
+
+    /// Waits until it has shown more than these.
+    #[track_caller]
+    pub(crate) fn until_more(&self, writer: Option<u32>, than: usize) {
+        until("another message is shown", || self.count(writer) > than);
+    }
+
+    /// When it has shown this one, which was sent last: all others, and how often it had a link.
+    pub(crate) fn end(mut self, last: &str) -> (Vec<Value>, usize) {
+        until_file(&self.out, |text| text.ends_with(&format!("{last}\n")));
+        self.signal("TERM");
+        self.process.wait().unwrap();
+        let lines = self.lines();
+        let values = lines.iter().filter(|line| *line != last).map(|line| line.parse().unwrap());
+        let links = fs::read_to_string(&self.err).unwrap().matches("caught up").count();
+        (values.collect(), links)
+    }
+}
+
+/// A test that fails leaves nothing behind.
+impl Drop for Shown {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
