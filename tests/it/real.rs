@@ -3,6 +3,8 @@
 mod ask;
 mod back;
 mod bench;
+#[cfg(target_os = "linux")]
+mod clock;
 mod codes;
 mod config;
 mod dead;

@@ -1,0 +1,253 @@
+//! Wall clocks that are set while everything runs, as libfaketime makes them; the monotonic one
+//! goes on as it does.
+//!
+//! `PROOF_CLOCK_STEPS=100 PROOF_SEED=7 cargo test --test it real::clock -- --nocapture` sets them
+//! more often, and otherwise.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value as Json;
+
+use super::flow::{Drip, Shown, send_singly};
+use super::kit::{DEADLINE, Home, Said, Server, Stream, start};
+use crate::chance::Chance;
+use crate::tally::{Answer, Tally, Value};
+
+/// How the clock of one side stands against the other's, and what becomes of ids made then: as the
+/// server's, and as the senders'.
+const STEPS: [(&str, bool, bool); 8] = [
+    ("+0", true, true),
+    ("+1h", true, true),
+    ("-1h", true, true),
+    ("+23h", true, true),
+    ("-23h", true, true),
+    ("+6d", true, false),
+    ("-6d", false, true),
+    ("+40d", false, false),
+];
+const STREAM: u32 = 1;
+const SINGLES: [u32; 2] = [2, 3];
+const EVERY: Duration = Duration::from_millis(5);
+/// Messages sent singly between two steps, the first ones maybe made before.
+const BETWEEN: usize = 8;
+/// What is asked of a server right after a step is answered so soon.
+const SOON: Duration = Duration::from_secs(5);
+
+/// A clock on the wall of some processes.
+struct Clock {
+    file: PathBuf,
+    library: String,
+}
+
+impl Clock {
+    fn new(home: &Home) -> Self {
+        let asked = home.program("faketime", &["-m", "-f", "+0", "printenv", "LD_PRELOAD"]);
+        let library = start(asked).end().ok().trim().to_owned();
+        let clock = Self { file: home.path().join("clock"), library };
+        clock.set("+0");
+        clock
+    }
+
+    /// So far ahead of the machine's, or behind it.
+    fn set(&self, offset: &str) {
+        let new = self.file.with_extension("new");
+        fs::write(&new, offset).unwrap();
+        fs::rename(new, &self.file).unwrap();
+    }
+
+    /// A command that goes by it.
+    fn of(&self, mut command: Command) -> Command {
+        command.env("LD_PRELOAD", &self.library).env("FAKETIME_TIMESTAMP_FILE", &self.file);
+        for setting in ["FAKETIME_NO_CACHE", "FAKETIME_DONT_FAKE_MONOTONIC", "NO_FAKE_STAT"] {
+            command.env(setting, "1");
+        }
+        command.env("DONT_FAKE_MONOTONIC", "1");
+        command
+    }
+}
+
+fn number(variable: &str, otherwise: u64) -> u64 {
+    std::env::var(variable).map_or(otherwise, |text| text.parse().unwrap())
+}
+
+fn serve(home: &Home, of: impl Fn(Command) -> Command, more: &[&str]) -> Server {
+    let data = home.data();
+    let args = ["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
+    Server::start(of(home.command(&[&args[..], more].concat())))
+}
+
+/// A send that was refused because of its time, and says so.
+fn refused(said: &Said) -> Answer {
+    said.code(65)
+        .says("by the server's clock it was made")
+        .says("hint: nothing was stored; it is ");
+    Answer::Refused
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    Server,
+    Clients,
+}
+
+/// What became of each line of a stream, as its sender printed it.
+fn answers(drip: Drip) -> Tally {
+    let mut tally = Tally::default();
+    let (values, said) = drip.end();
+    values.iter().for_each(|value| tally.answer(*value, Answer::Unknown));
+    for line in String::from_utf8(said.stdout).unwrap().lines() {
+        let told: Json = serde_json::from_str(line).unwrap();
+        let counter = told["number"].as_u64().unwrap() - 1;
+        let answer = match told["state"].as_str() {
+            Some("accepted") => Answer::Accepted,
+            Some("refused") => Answer::Refused,
+            state => panic!("{state:?}: {}", said.stderr),
+        };
+        tally.answer(Value { writer: STREAM, counter }, answer);
+    }
+    let all = tally.accepted() == values.len() as u64;
+    assert_eq!(said.code, Some(if all { 0 } else { 13 }), "{}", said.stderr);
+    tally
+}
+
+/// Sets the clock of the one or the others under load. What became of all messages.
+fn steps(whose: Whose) {
+    let (count, seed) = (number("PROOF_CLOCK_STEPS", 10), number("PROOF_SEED", 1));
+    let home = Home::new();
+    let clock = Clock::new(&home);
+    let of = |who: Whose, command| if who == whose { clock.of(command) } else { command };
+    let server = serve(&home, |command| of(Whose::Server, command), &[]);
+    home.join(&server, &["alice", "bob"]);
+    let listen = home.command(&["listen", "-v", "--as", "bob"]);
+    let listener = Shown::start(&home, of(Whose::Clients, listen));
+    let args = ["send", "-l", "bob", "--as", "alice", "-q", "--json", "--timeout", "60s"];
+    let drip = Drip::start(of(Whose::Clients, home.command(&args)), STREAM, EVERY);
+    let single = |body: &str| home.command(&["send", "bob", body, "--as", "alice", "-q"]);
+    let send = |body: &str| start(of(Whose::Clients, single(body))).end();
+    let (ended, ends) = sync_channel(4096);
+    let mut tally = Tally::default();
+    let (mut slowest, mut chance) = (Duration::ZERO, Chance::new(seed));
+    thread::scope(|scope| {
+        let ends = ends;
+        let singles = SINGLES.map(|writer| {
+            let (ended, send) = (ended.clone(), &send);
+            scope.spawn(move || send_singly(send, writer, &ended, refused))
+        });
+        for _ in 0..count {
+            let (offset, by_server, by_clients) = STEPS[chance.below(STEPS.len())];
+            clock.set(offset);
+            let is_taken = if whose == Whose::Server { by_server } else { by_clients };
+            let begun = Instant::now();
+            let said = between(&ends);
+            slowest = slowest.max(begun.elapsed() / BETWEEN as u32);
+            let wanted = if is_taken { Answer::Accepted } else { Answer::Refused };
+            assert_eq!(said, wanted, "{whose:?} at {offset}");
+        }
+        clock.set("+0");
+        drop(ends);
+        singles.into_iter().for_each(|single| tally.merge(single.join().unwrap()));
+    });
+    tally.merge(answers(drip));
+    home.run(&["send", "bob", "last", "--as", "alice"]).ok();
+    let (shown, links) = listener.end("last");
+    let run = format!(
+        "the clock of the {whose:?} set {count} times, seed {seed}, {links} links of the \
+         listener, a send took at most {slowest:.0?}"
+    );
+    tally.report(&shown, true).check(&run);
+    assert_eq!(links, 1, "no link is lost: {run}");
+    assert!(slowest < SOON, "{run}");
+}
+
+/// What becomes of what is sent at this time, when none is under way that was made before.
+fn between(ends: &Receiver<Answer>) -> Answer {
+    while ends.try_recv().is_ok() {}
+    let answers = (0..BETWEEN).map(|_| ends.recv_timeout(DEADLINE).unwrap());
+    answers.collect::<Vec<Answer>>()[BETWEEN - 1]
+}
+
+#[test]
+fn the_clock_of_a_server_is_set() {
+    steps(Whose::Server);
+}
+
+#[test]
+fn the_clocks_of_clients_are_set() {
+    steps(Whose::Clients);
+}
+
+/// Whoever has a wrong clock is told, and can do the rest.
+#[test]
+fn a_user_with_a_wrong_clock() {
+    let home = Home::new();
+    let (clock, server) = (Clock::new(&home), home.serve(&[]));
+    home.join(&server, &["alice"]);
+    let run = |args: &[&str]| start(clock.of(home.command(args))).end();
+    for (offset, what, year) in [
+        ("-8d", "the message is too old: by the server's clock", "it is 20"),
+        ("-20y", "the message is too old: by the server's clock", "it is 20"),
+        ("+2d", "the message is not of this time: by the server's clock", "it is 20"),
+        ("+20y", "the message is not of this time: by the server's clock", "it is 20"),
+    ] {
+        clock.set(offset);
+        let said = run(&["send", "alice", "wrong"]);
+        said.code(65).says(what).says(year).says("set the clock that is wrong");
+        let told: Json =
+            serde_json::from_slice(&run(&["send", "alice", "x", "--json"]).stdout).unwrap();
+        assert_eq!(told["state"], "refused");
+        // With a spool it is no other matter.
+        run(&["send", "alice", "wrong", "--spool"]).code(65).says(what);
+        run(&["join", &format!("bob{}", &offset[1..]), "-s", &server.address]).ok();
+        home.run(&["send", "alice", "right", "--as", "alice"]).ok();
+        let heard = run(&["listen", "--as", "alice", "-n", "1", "--timeout", "30s"]);
+        assert_eq!(heard.ok(), "right\n", "{offset}");
+        assert_eq!(home.run(&["listen", "--as", "alice", "--poll"]).ok(), "");
+    }
+    clock.set("-6d");
+    run(&["send", "alice", "old enough"]).ok();
+    assert_eq!(home.run(&["listen", "--as", "alice", "--poll"]).ok(), "old enough\n");
+}
+
+/// By the server's clock, whatever that says: what is not due stays, what has expired is told.
+#[test]
+fn what_has_a_time_when_the_clock_is_set() {
+    let home = Home::new();
+    let clock = Clock::new(&home);
+    let server = serve(&home, |command| clock.of(command), &["--keep", "1h"]);
+    home.join(&server, &["alice", "bob"]);
+    let send = |body: &str, more: &[&str]| {
+        home.run(&[&["send", "bob", body, "--as", "alice"], more].concat()).ok()
+    };
+    let poll = || home.run(&["listen", "--as", "bob", "--poll"]).ok();
+    let next = || home.run(&["listen", "--as", "bob", "-n", "1", "--timeout", "30s"]).ok();
+    let later = || home.run(&["later", "list", "--as", "alice"]).ok().lines().count();
+    send("due in 1 h", &["--in", "1h"]);
+    send("due in 3 h", &["--in", "3h"]);
+    send("waits", &[]);
+    let awaited = ["--ttl", "90m", "--until", "processed", "--timeout", "60s"];
+    let expiring = [&["send", "bob", "expires", "--as", "alice", "-v"], &awaited[..]].concat();
+    let mut expiring = start(home.command(&expiring));
+    expiring.until(Stream::Err, "accepted");
+    clock.set("-2d");
+    assert_eq!((poll().as_str(), later()), ("waits\nexpires\n", 2), "nothing is due or expired");
+    expiring.end().code(0);
+    clock.set("+0");
+    send("expires too", &["--ttl", "90m"]);
+    clock.set("+2h");
+    // The server looks at its clock once a minute, and when something more is scheduled.
+    send("due in 20 h", &["--in", "20h"]);
+    assert_eq!((next().as_str(), later()), ("due in 1 h\n", 2));
+    clock.set("+0");
+    assert_eq!((poll().as_str(), later()), ("", 2), "once");
+    clock.set("+4h");
+    send("due in 21 h", &["--in", "21h"]);
+    assert_eq!((next().as_str(), later()), ("due in 3 h\n", 2));
+    // What was read stays to be shown for as long as is wanted, also by a clock that was set.
+    let again = home.run(&["listen", "--as", "bob", "--poll", "--since", "all"]).ok();
+    assert!(again.starts_with("waits\n") && again.ends_with("due in 3 h\n"), "{again}");
+}
