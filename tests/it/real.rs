@@ -22,6 +22,7 @@ mod network;
 mod queue;
 mod reader;
 pub(crate) mod relay;
+mod restart;
 mod sendmail;
 mod share;
 mod spool;
