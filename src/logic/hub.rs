@@ -145,8 +145,8 @@ impl Hub {
 
     /// Ends a link because of what came on it.
     pub(super) fn close(&mut self, link: LinkId, code: CloseCode, out: &mut Vec<Output>) {
-        self.forget(link, out);
         out.push(Output::Close { link, code });
+        self.forget(link, out);
     }
 
     fn forget(&mut self, id: LinkId, out: &mut Vec<Output>) {

@@ -71,6 +71,12 @@ impl Bodies {
         }
     }
 
+    /// Whether some of it is damaged, or all of it gone.
+    pub(super) fn is_spoilt(&self, record: &Record) -> bool {
+        let count = record.bundle.first.size.div_ceil(PART_LEN_MAX as u64);
+        record.parts > 0 && (record.parts..record.parts + count).any(|at| self.read(at).is_err())
+    }
+
     pub(super) fn read(&self, at: u64) -> Result<Body, Missing> {
         self.parts.get(&at).cloned().unwrap_or(Err(Missing::Removed))
     }
