@@ -46,6 +46,7 @@
 //! - Sequence numbers come from the store. They never repeat and never go back.
 //! - A cursor covers only what its user's links have reported, or what was not for that user.
 //! - Every queue has a bound; a link that would overflow one is closed.
+//! - What is on the way to all readers together has a bound, and each has a little besides.
 //! - What a message takes in memory does not depend on its size.
 //! - After an error of the disk that is not a full disk the server stops; no fsync is tried twice.
 //!

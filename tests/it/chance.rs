@@ -1,4 +1,5 @@
-//! Chance that can be repeated: of a seed, or of bytes that somebody chose.
+//! Chance that can be repeated: of a seed, or of bytes that somebody chose. And how large a run is
+//! to be, and from which seed.
 
 use std::collections::VecDeque;
 
@@ -54,4 +55,14 @@ impl Chance {
     pub(crate) fn pick<T: Clone>(&mut self, all: &[T]) -> Option<T> {
         (!all.is_empty()).then(|| all[self.below(all.len())].clone())
     }
+}
+
+/// A number that somebody has set for a larger run, or for another seed.
+pub(crate) fn asked(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().unwrap())
+}
+
+/// The same, or the number of `cargo test`.
+pub(crate) fn number(variable: &str, otherwise: u64) -> u64 {
+    asked(variable).unwrap_or(otherwise)
 }

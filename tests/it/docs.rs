@@ -261,18 +261,53 @@ fn the_table_of_exit_codes_is_whole() {
     }
 }
 
-#[test]
-fn the_files_that_the_page_of_performance_names_are_there() {
-    let page = read("docs/PERFORMANCE.md");
-    let links: Vec<&str> =
-        page.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
-    assert!(links.len() >= 5, "{links:?}");
+/// The files that a page of the documentation links to are there.
+fn check_links(page: &str) {
+    let links = page.split("](").skip(1).map(|rest| rest.split([')', '#']).next().unwrap());
+    let links: Vec<&str> = links.collect();
+    assert!(links.len() >= 3, "{links:?}");
     for link in links {
         assert!(directory("docs").join(link).exists(), "{link}");
     }
+}
+
+#[test]
+fn the_page_of_performance_is_whole() {
+    let page = read("docs/PERFORMANCE.md");
+    check_links(&page);
     let marks = |side: &str| -> Vec<&str> {
         let marks = page.lines().filter_map(|line| line.strip_prefix(side));
         marks.filter_map(|rest| rest.strip_suffix(" -->")).collect()
     };
     assert_eq!(marks("<!-- begin "), marks("<!-- end "));
+}
+
+/// All that tests are written in.
+fn sources(dir: &Path) -> String {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let read = |path: PathBuf| match path.is_dir() {
+        true => sources(&path),
+        false => fs::read_to_string(path).unwrap_or_default(),
+    };
+    entries.map(read).collect()
+}
+
+#[test]
+fn the_longer_runs_that_are_named_can_be_run() {
+    let page = read("docs/RELIABILITY.md");
+    check_links(&page);
+    assert!(!page.contains('@'), "a figure is missing");
+    let sources = sources(&directory("tests/it"));
+    let both = page + &read("README.md");
+    let commands = both.lines().filter_map(|line| line.split_once("cargo test "));
+    let commands: Vec<(&str, &str)> = commands.filter(|(_, run)| run.contains("-- ")).collect();
+    assert!(commands.len() >= 20, "{commands:?}");
+    for (variables, run) in commands {
+        for variable in variables.split_whitespace().filter_map(|word| word.split_once('=')) {
+            assert!(sources.contains(&format!("\"{}\"", variable.0)), "{variable:?}");
+        }
+        let name = run.split_once("--test it ").unwrap().1.split(' ').next().unwrap();
+        let path = format!("tests/it/{}.rs", name.trim_end_matches("::").replace("::", "/"));
+        assert!(name == "NAME" || directory(&path).is_file(), "{name}");
+    }
 }

@@ -9,7 +9,9 @@ mod readers;
 mod scene;
 mod silence;
 
+use crate::chance::number;
+
 /// How many times as many as in `cargo test`.
 fn scale() -> usize {
-    std::env::var("PROOF_HOSTILE").map_or(1, |text| text.parse().unwrap())
+    number("PROOF_HOSTILE", 1) as usize
 }

@@ -11,7 +11,7 @@ mod site;
 
 use std::time::{Duration, Instant};
 
-use crate::chance::Chance;
+use crate::chance::{Chance, number};
 use crate::real::wait::pause;
 use faults::Faults;
 use gauge::{Gauge, slope};
@@ -25,10 +25,6 @@ const LOOKS_MAX: u64 = 60;
 const LONG: u64 = 600;
 /// What memory may grow by in an hour, in KiB.
 const SLOPE_MAX: f64 = 8_192.0;
-
-fn number(variable: &str, otherwise: u64) -> u64 {
-    std::env::var(variable).map_or(otherwise, |text| text.parse().unwrap())
-}
 
 #[test]
 fn nothing_is_lost_and_nothing_grows() {

@@ -10,10 +10,9 @@ use std::thread;
 
 use tempfile::TempDir;
 
-use super::number;
 use super::story::Story;
 use super::trace::now_us;
-use crate::chance::Chance;
+use crate::chance::{Chance, number};
 use crate::real::kit::Home;
 use crate::real::wait::until;
 use crate::tally::Value;

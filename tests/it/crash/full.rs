@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
-use super::number;
+use crate::chance::number;
 use crate::real::kit::{Home, Server, Stream, start_with};
 use crate::real::wait::until;
 use crate::store::database;

@@ -12,10 +12,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::disk::{Disk, Image, Loss, lay_out};
-use super::number;
 use super::story::Story;
 use super::trace::{Call, Step, steps, traced};
-use crate::chance::Chance;
+use crate::chance::{Chance, number};
 use crate::real::kit::{Home, Server};
 use crate::real::wait::pause;
 use crate::tally::Report;

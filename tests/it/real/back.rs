@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::kit::{DEADLINE, Home, Running, Server, Stream};
 use super::wait::{pause, until_file};
+use crate::chance::number;
 
 const LISTENERS: usize = 20;
 /// Without a word from the server the first of them would notice 20 s later.
@@ -39,7 +40,7 @@ fn times(home: &Home, ends: impl Fn(Server), away: Duration) -> Vec<Duration> {
 
 #[test]
 fn after_a_kill_listeners_are_back_at_once() {
-    let away = std::env::var("PROOF_AWAY_SECONDS").map_or(0, |text| text.parse().unwrap());
+    let away = number("PROOF_AWAY_SECONDS", 0);
     for ends_orderly in [false, true] {
         let home = Home::new();
         let ends = |server: Server| match ends_orderly {

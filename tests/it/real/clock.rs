@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 
 use super::flow::{Drip, Shown, send_singly};
 use super::kit::{DEADLINE, Home, Said, Server, Stream, start};
-use crate::chance::Chance;
+use crate::chance::{Chance, number};
 use crate::tally::{Answer, Tally, Value};
 
 /// How the clock of one side stands against the other's, and what becomes of ids made then: as the
@@ -69,10 +69,6 @@ impl Clock {
         command.env("DONT_FAKE_MONOTONIC", "1");
         command
     }
-}
-
-fn number(variable: &str, otherwise: u64) -> u64 {
-    std::env::var(variable).map_or(otherwise, |text| text.parse().unwrap())
 }
 
 fn serve(home: &Home, of: impl Fn(Command) -> Command, more: &[&str]) -> Server {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::flow::{Drip, Shown, send_singly};
 use super::kit::{Home, Said, Server, start};
+use crate::chance::number;
 use crate::tally::{Answer, Tally};
 
 /// Whose stream is frozen, whose goes on, and who send one message after the other.
@@ -38,7 +39,7 @@ fn take(ends: &Receiver<Answer>, count: usize) {
 
 /// Freezes one of them under load for so long. What became of all messages.
 fn freeze(who: Who) {
-    let seconds = std::env::var("PROOF_FREEZE_SECONDS").map_or(1, |text| text.parse().unwrap());
+    let seconds = number("PROOF_FREEZE_SECONDS", 1);
     let time = Duration::from_secs(seconds);
     let home = Home::new();
     let server = home.serve(&[]);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::kit::{Home, Running, Server, Stream, start, start_with};
 use super::relay::{Relay, Weather};
 use super::wait::pause;
+use crate::chance::number;
 use crate::tally::{Answer, Tally, Value};
 
 /// Who sends a stream of lines, and who one message; their first number.
@@ -14,10 +15,6 @@ const SINGLES: u32 = 2;
 const SINGLE: u32 = 9;
 /// The relay's, one way; what is said of round trips is counted in these.
 const FAR: Duration = Duration::from_millis(100);
-
-fn number(variable: &str, otherwise: u64) -> u64 {
-    std::env::var(variable).map_or(otherwise, |text| text.parse().unwrap())
-}
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)

@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use super::kit::{DEADLINE, Home, Server, start_with};
+use crate::chance::number;
 
 /// How many messages go through the queue, unless `QUEUE_MESSAGES` says otherwise.
 const MESSAGES: usize = 300;
@@ -52,9 +53,8 @@ struct Queue<'a> {
 
 #[test]
 fn every_message_is_processed() {
-    let messages = std::env::var("QUEUE_MESSAGES").ok().and_then(|count| count.parse().ok());
-    let messages = messages.unwrap_or(MESSAGES);
-    let seed = std::env::var("QUEUE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    let messages = number("QUEUE_MESSAGES", MESSAGES as u64) as usize;
+    let seed = number("QUEUE_SEED", 1);
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["alice", "work"]);

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::kit::{Home, start};
+use crate::chance::number;
 use crate::tally::{Answer, Tally, Value};
 
 const MIB: u64 = 1 << 20;
@@ -92,7 +93,7 @@ fn read(home: &Home, lengths: &[u64], begun: Instant) -> Vec<(Value, Duration)> 
 #[test]
 #[cfg(target_os = "linux")]
 fn a_large_store_is_back_at_once() {
-    let mib = std::env::var("PROOF_STORE_MIB").map_or(16, |text| text.parse().unwrap());
+    let mib = number("PROOF_STORE_MIB", 16);
     let home = Home::new();
     let flags = ["--max-mailbox-bytes", "4GiB", "--max-mailbox", "1000000"];
     let server = home.serve(&flags);

@@ -6,18 +6,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use super::{Run, check};
+use crate::chance::{asked, number};
 
 /// How many runs may fail before the rest is left.
 const FAILED_MAX: usize = 10;
 
 /// Many runs, or the one that is asked for.
 pub(in crate::logic) fn check_all(name: &str, runs: u64, run: impl Fn(u64) -> Run + Sync) {
-    let number = |variable: &str| Some(std::env::var(variable).ok()?.parse::<u64>().unwrap());
-    let seeds = match number("QMSG_SEED") {
+    let seeds = match asked("QMSG_SEED") {
         Some(seed) => seed..seed + 1,
         None => {
-            let first = number("PROOF_FIRST").unwrap_or(1);
-            first..first + number("PROOF_SEEDS").unwrap_or(runs)
+            let first = number("PROOF_FIRST", 1);
+            first..first + number("PROOF_SEEDS", runs)
         }
     };
     let (next, failed) = (AtomicU64::new(seeds.start), Mutex::new(vec![]));
