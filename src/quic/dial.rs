@@ -298,7 +298,7 @@ impl Caller {
             Some(dialer) => (dialer.endpoint(address)?, None),
             None => {
                 let (endpoint, ear) = hearing(self.role.udp_buffer(), address)?;
-                (endpoint.clone(), Some((ear, endpoint)))
+                (endpoint, Some(ear))
             }
         };
         let connecting = endpoint

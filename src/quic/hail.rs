@@ -13,11 +13,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use quinn::udp::{RecvMeta, Transmit};
-use quinn::{AsyncUdpSocket, Endpoint, UdpPoller};
+use quinn::{AsyncUdpSocket, Connection, UdpPoller, VarInt};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::link::canonical;
+use super::transport::WINDOW;
 
 /// A QUIC packet has the second bit of its first byte set (RFC 9000, section 17): whoever gets this
 /// and speaks only QUIC drops it.
@@ -38,17 +39,17 @@ impl Ear {
         Arc::new(Self { socket, server: canonical(server), heard: Notify::new() })
     }
 
-    /// Shows on the links of an endpoint that has this socket that they are there, whenever their
-    /// server hails. Never ends.
-    pub(super) async fn answer(self: &Arc<Self>, endpoint: &Endpoint) {
+    /// Shows on a link with this socket that it is there, whenever its server hails. Never ends.
+    ///
+    /// What shows it is a window that is larger by a byte, which has to be told. To rebind the socket
+    /// would also do, but quinn 0.11 takes it amiss of a connection that has just ended: it panics.
+    pub(super) async fn answer(&self, connection: &Connection) {
+        let mut window = WINDOW;
         loop {
             self.heard.notified().await;
             tracing::debug!("hailed");
-            // The same socket again: what quinn does for a changed address, which is to send a ping
-            // on every connection.
-            if let Err(error) = endpoint.rebind_abstract(self.clone()) {
-                tracing::debug!(%error, "cannot answer");
-            }
+            window = window.saturating_add(1);
+            connection.set_receive_window(VarInt::from_u32(window));
             sleep(ANSWER_INTERVAL).await;
         }
     }

@@ -10,9 +10,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use quinn::crypto::rustls::HandshakeData;
-use quinn::{
-    Connection, ConnectionError, Endpoint, ReadError, RecvStream, SendStream, VarInt, WriteError,
-};
+use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendStream, VarInt, WriteError};
 use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tokio::time::timeout;
@@ -89,7 +87,7 @@ pub(super) struct Side {
     /// The server's: where the next process finds it.
     pub(super) _entry: Option<Entry>,
     /// The client's, if its socket is its own: what it hears that process by.
-    pub(super) ear: Option<(Arc<Ear>, Endpoint)>,
+    pub(super) ear: Option<Arc<Ear>>,
 }
 
 impl<F: Frame> Link<F> {
@@ -152,7 +150,7 @@ impl<F: Frame> Link<F> {
             end = writer.run(&mut outgoing) => end,
             end = reader.run(&incoming, wrap) => end,
             () = incoming.closed() => End::Ours(CloseCode::Done),
-            () = side.wait() => End::Lost,
+            () = side.wait(connection) => End::Lost,
         };
         // Before the streams are dropped, which would end them without a reason.
         match end {
@@ -169,9 +167,9 @@ impl<F: Frame> Link<F> {
 
 impl Side {
     /// Does what is to be done beside the frames. Never ends.
-    async fn wait(&self) {
+    async fn wait(&self, connection: &Connection) {
         match &self.ear {
-            Some((ear, endpoint)) => ear.answer(endpoint).await,
+            Some(ear) => ear.answer(connection).await,
             None => pending().await,
         }
     }

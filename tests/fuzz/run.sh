@@ -13,5 +13,5 @@ for target in ${1:-decode pieces record names mail format hub}; do
     case $target in hub) length=120 ;; *) length=4096 ;; esac
     cargo fuzz run -O --fuzz-dir . --target-dir "$out/build" --sanitizer "${SANITIZER:-none}" "$target" \
         "$out/found/$target" "corpus/$target" -- "-runs=${2:-10000000}" "-max_len=$length" -rss_limit_mb=2048 \
-        -timeout=20 -print_final_stats=1 -verbosity=0 "-artifact_prefix=$out/failed/$target-"
+        -timeout=60 -print_final_stats=1 -verbosity=0 "-artifact_prefix=$out/failed/$target-"
 done

@@ -47,8 +47,8 @@ impl Scene {
         Self { home, server }
     }
 
-    /// Runs an attack that goes on while it is asked for, at the same time as the two users talk,
-    /// and once more if it was over too soon to begin with. What it returns, and its effect.
+    /// Runs an attack, which is to go on while it is wanted, while the two users talk. What it
+    /// returns, and its effect.
     pub(super) fn attack<T: Send>(
         &self,
         attack: impl FnOnce(&(dyn Fn() -> bool + Sync)) -> T + Send,

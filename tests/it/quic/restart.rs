@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::{Running, encoded, enter, hello, listen, run, settings, to, within};
 use qmsg::quic::{End, KEEP_ALIVE, Listener, Outgoing, ServerSettings, dial};
 use qmsg::wire::FromServer;
+use tokio::net::UdpSocket;
 use tokio::runtime::Runtime;
 
 /// A runtime that stands for a process: dropped, its sockets are gone without a word.
@@ -108,8 +109,8 @@ fn clients_that_have_nothing_to_say_learn_of_it_at_once() {
 #[tokio::test]
 async fn a_forged_hail_does_nothing_but_cause_a_packet() {
     let listener = listen();
-    let front = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let back = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let front = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let back = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let (server, settings) = (listener.local_addr(), to(front.local_addr().unwrap()));
     let (knows, known) = tokio::sync::oneshot::channel();
     let (counts, mut count) = tokio::sync::watch::channel(0_u32);
@@ -158,4 +159,71 @@ async fn a_forged_hail_does_nothing_but_cause_a_packet() {
         () = relay => {}
         () = test => {}
     }
+}
+
+/// Passes on what clients and server say to each other until that is ready. What it came to, and
+/// where the client is.
+async fn relay<T>(
+    (front, back): (&UdpSocket, &UdpSocket),
+    until: impl Future<Output = T>,
+) -> (T, SocketAddr) {
+    let (mut up, mut down, mut client) = ([0; 2048], [0; 2048], None);
+    let mut until = std::pin::pin!(until);
+    loop {
+        tokio::select! {
+            output = &mut until => return (output, client.unwrap()),
+            got = front.recv_from(&mut up) => {
+                let (length, from) = got.unwrap();
+                // Its knocks come from elsewhere.
+                if length > 1 {
+                    client = Some(from);
+                    back.send(&up[..length]).await.unwrap();
+                }
+            }
+            Ok(length) = back.recv(&mut down), if client.is_some() => {
+                front.send_to(&down[..length], client.unwrap()).await.unwrap();
+            }
+        }
+    }
+}
+
+/// A hail and what ends the link come at the same time: it ends, and nothing else does.
+#[test]
+fn a_hail_at_the_end_of_a_link_is_of_no_matter() {
+    let mut settings = settings("127.0.0.1:0");
+    let first = process();
+    settings.address = serve(&first, &settings);
+    let clients = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (front, back, link, client) = clients.block_on(async {
+        let front = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let back = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        back.connect(settings.address).await.unwrap();
+        let to_front = ServerSettings {
+            address: front.local_addr().unwrap(),
+            ..super::settings("127.0.0.1:0")
+        };
+        let (link, address) = relay((&front, &back), client(&to_front)).await;
+        (front, back, link, address)
+    });
+    drop(first);
+    let second = process();
+    assert_eq!(serve(&second, &settings), settings.address);
+    clients.block_on(async {
+        let (mut up, mut reset) = ([0; 2048], [0; 2048]);
+        let wait = Duration::from_millis(100);
+        // What was on its way from the first process is nothing to the client any more.
+        while tokio::time::timeout(wait, back.recv(&mut reset)).await.is_ok() {}
+        // The next one answers what it does not know with a reset.
+        link.write(encoded(&enter(1))).await;
+        let mut answer = None;
+        while answer.is_none() {
+            let length = within(front.recv(&mut up)).await.unwrap();
+            back.send(&up[..length]).await.unwrap();
+            let answering = tokio::time::timeout(wait, back.recv(&mut reset));
+            answer = answering.await.ok().map(Result::unwrap);
+        }
+        front.try_send_to(&[0], client).unwrap();
+        front.try_send_to(&reset[..answer.unwrap()], client).unwrap();
+        assert_eq!(link.end().await, End::Lost);
+    });
 }
