@@ -296,7 +296,9 @@ fn sources(dir: &Path) -> String {
 fn the_longer_runs_that_are_named_can_be_run() {
     let page = read("docs/RELIABILITY.md");
     check_links(&page);
-    assert!(!page.contains('@'), "a figure is missing");
+    // Rooms are written in small letters.
+    let is_open = |rest: &str| rest.starts_with(char::is_uppercase);
+    assert!(!page.split('@').skip(1).any(is_open), "a figure is missing");
     let sources = sources(&directory("tests/it"));
     let both = page + &read("README.md");
     let commands = both.lines().filter_map(|line| line.split_once("cargo test "));
