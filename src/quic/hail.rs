@@ -41,8 +41,8 @@ impl Ear {
 
     /// Shows on a link with this socket that it is there, whenever its server hails. Never ends.
     ///
-    /// What shows it is a window that is larger by a byte, which has to be told. To rebind the socket
-    /// would also do, but quinn 0.11 takes it amiss of a connection that has just ended: it panics.
+    /// What shows it is a window that is larger by a byte, which has to be told. To rebind the
+    /// socket would also do, but quinn 0.11 panics if a connection has ended at that moment.
     pub(super) async fn answer(&self, connection: &Connection) {
         let mut window = WINDOW;
         loop {
