@@ -4,6 +4,7 @@
 mod dialing;
 mod early;
 mod files;
+pub(crate) mod flights;
 mod hostile;
 mod links;
 mod memory;

@@ -2,21 +2,18 @@
 //! sender's: after at most three seconds nothing is left of them, and no address is sent more than
 //! three times what came from it (RFC 9000, section 8.1).
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use qmsg::quic::{DialSettings, Dialer, HANDSHAKE_DEADLINE, Identity, RETRY_ABOVE, Trust};
+use qmsg::quic::{HANDSHAKE_DEADLINE, RETRY_ABOVE};
 
 use super::scale;
 use super::scene::Scene;
-use crate::quic::within;
+use crate::quic::flights::flights;
 use crate::real::wait::pause;
 
 /// More than what makes the server ask for a proof of the address.
 const FLIGHTS: usize = RETRY_ABOVE + 44;
-/// Clients whose first flights are made at a time.
-const AT_ONCE: usize = 20;
 /// Addresses that they seem to come from.
 const ADDRESSES: usize = 64;
 /// Flights that leave together, and the pause behind them: two thousand a second.
@@ -24,54 +21,9 @@ const BURST: usize = 10;
 const PAUSE: Duration = Duration::from_millis(5);
 /// The deadline of handshakes, and what a busy machine may add.
 const DROPPED: Duration = HANDSHAKE_DEADLINE.saturating_add(Duration::from_secs(2));
-/// A client hello needs two packets; no other packet of a client that hears nothing is as long.
-const PACKET_LEN: usize = 1_200;
 /// What a handshake costs the server while it lasts, and what all that wait to be accepted do.
 const KIB_EACH: u64 = 96;
 const WAITING_KIB: u64 = 16 << 10;
-
-type Flight = [Vec<u8>; 2];
-
-/// First flights of clients that will say no more.
-async fn flights(count: usize) -> Vec<Flight> {
-    let sink = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let settings = DialSettings {
-        host: "127.0.0.1".into(),
-        port: sink.local_addr().unwrap().port(),
-        trust: Trust::AnyAndReport,
-        identity: Identity::generate().unwrap(),
-        deadline: DROPPED,
-        keep_alive: None,
-        body_len_max: 1,
-    };
-    let mut flights = vec![];
-    while flights.len() < count {
-        let dialer = Dialer::new().unwrap();
-        let dial = |_| {
-            let (dialer, settings) = (dialer.clone(), settings.clone());
-            tokio::spawn(async move { dialer.dial(&settings).await.map(drop) })
-        };
-        let dials: Vec<_> = (0..AT_ONCE).map(dial).collect();
-        // By the connection id that the client has made up for the server (RFC 9000, section 17.2).
-        let mut packets: BTreeMap<Vec<u8>, Vec<Vec<u8>>> = BTreeMap::new();
-        while packets.values().filter(|packets| packets.len() >= 2).count() < AT_ONCE {
-            let mut packet = vec![0; 2_048];
-            let length = within(sink.recv(&mut packet)).await.unwrap();
-            packet.truncate(length);
-            if packet.len() >= PACKET_LEN {
-                let id = packet[6..6 + usize::from(packet[5])].to_vec();
-                packets.entry(id).or_default().push(packet);
-            }
-        }
-        dials.iter().for_each(tokio::task::JoinHandle::abort);
-        let pairs = packets.into_values().filter_map(|packets| {
-            let [first, second, ..] = &packets[..] else { return None };
-            Some([first.clone(), second.clone()])
-        });
-        flights.extend(pairs);
-    }
-    flights
-}
 
 /// Addresses that packets come from, and what went from them and to them.
 struct Sources {

@@ -3,8 +3,9 @@
 use std::task::Poll;
 use std::time::Duration;
 
+use super::flights::flights;
 use super::raw::Raw;
-use super::{PATIENCE, big, encoded, enter, hello, listen, run, settings, to, within};
+use super::{big, encoded, enter, hello, listen, run, settings, to, within};
 use bytes::Bytes;
 use qmsg::quic::{DialError, Link, LinkError, Listener, RETRY_ABOVE, dial};
 use qmsg::wire::FromClient;
@@ -150,33 +151,13 @@ async fn a_server_can_open_one_stream_only() {
     assert_eq!(held.0.max_datagram_size(), None);
 }
 
-/// The first flight of a client that will say no more.
-async fn first_flight() -> Vec<Vec<u8>> {
-    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let mut settings = to(socket.local_addr().unwrap());
-    settings.deadline = PATIENCE;
-    let dialling = tokio::spawn(async move { dial(&settings).await.map(|_| ()) });
-    let mut flight = Vec::new();
-    while flight.len() < 2 {
-        let mut datagram = vec![0; 2048];
-        let length = within(socket.recv(&mut datagram)).await.unwrap();
-        datagram.truncate(length);
-        // Beside its Initials, padded to what every path must carry, a client knocks.
-        if length >= 1200 {
-            flight.push(datagram);
-        }
-    }
-    dialling.abort();
-    flight
-}
-
 #[tokio::test]
 async fn who_falls_silent_in_the_handshake_is_dropped() {
     let mut settings = settings("127.0.0.1:0");
     settings.handshake_deadline = Duration::from_millis(100);
     let listener = Listener::bind(&settings).unwrap();
     let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    for datagram in first_flight().await {
+    for datagram in flights(1).await.remove(0) {
         silent.send_to(&datagram, listener.local_addr()).await.unwrap();
     }
     let incoming = within(listener.accept()).await.unwrap();
@@ -198,7 +179,7 @@ async fn under_a_flood_addresses_must_be_proven_first() {
     }
     // A forged address gets a small Retry packet (RFC 9000, section 17.2.5), and no more.
     let forged = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    forged.send_to(&first_flight().await[0], address).await.unwrap();
+    forged.send_to(&flights(1).await[0][0], address).await.unwrap();
     let mut answer = [0; 2048];
     let receiving = async {
         tokio::select! {
