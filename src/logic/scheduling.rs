@@ -30,7 +30,12 @@ pub(super) struct Schedule {
 impl Schedule {
     /// Nothing is known: the store is to be asked at once.
     pub(super) fn new() -> Self {
-        Self { next_ms: Some(0), at_ms: Some(0), releasing: false }
+        Self::unknown(0)
+    }
+
+    /// Nothing is known: the store is to be asked then, whatever the wall clock says by that time.
+    fn unknown(at_ms: u64) -> Self {
+        Self { next_ms: Some(0), at_ms: Some(at_ms), releasing: false }
     }
 
     /// When to look at the clock.
@@ -102,9 +107,9 @@ impl Hub {
 
     /// What was due is in its logs, or some of it.
     pub(super) fn released(&mut self, now: Time, outcome: Outcome, out: &mut Vec<Output>) {
-        let (records, next_ms) = match outcome {
-            Outcome::Released { records, next_ms } => (records, next_ms),
-            _ => (Vec::new(), Some(now.unix_ms + AGAIN_MS)),
+        let Outcome::Released { records, next_ms } = outcome else {
+            self.schedule = Schedule::unknown(now.mono_ms + AGAIN_MS);
+            return;
         };
         for record in records {
             self.publish(record, out);

@@ -1,9 +1,10 @@
-//! What sweeps go by when the wall clock is set.
+//! What goes on when the wall clock is set.
 
 use qmsg::durable::Write;
 
-use super::server;
+use super::drawers::later;
 use super::server::{START, Server};
+use super::{id, server, user};
 
 const HOUR_MS: u64 = 60 * 60 * 1000;
 
@@ -70,4 +71,21 @@ fn a_step_back_is_believed_at_once() {
     sweeps(&mut server, 100, 60);
     assert_eq!(sweeps(&mut server, 10, 2), hours(10 + 64, 2));
     assert_eq!(sweeps(&mut server, 0, 2), hours(66, 2));
+}
+
+#[test]
+fn a_full_disk_is_tried_again_whatever_the_clock_was() {
+    let mut server = server();
+    let alice = server.link("alice");
+    server.set_clock(HOUR_MS.cast_signed());
+    server.say(alice, later(1, "alice", 10));
+    server.work();
+    server.store.disk_full = true;
+    server.pass(10);
+    server.work();
+    server.store.disk_full = false;
+    server.set_clock(0);
+    server.pass(60_000);
+    server.work();
+    assert!(server.store.seq_of(&user("alice"), id(1)).is_some());
 }

@@ -18,7 +18,7 @@ fn reject(seq: Seq) -> FromClient {
     FromClient::Rejected { seq, attempts: 5, reason: note("no") }
 }
 
-fn later(n: u64, to: &str, in_ms: u64) -> FromClient {
+pub(super) fn later(n: u64, to: &str, in_ms: u64) -> FromClient {
     let super::Draft { id, to, headers, body, .. } = draft(n, to, 5);
     FromClient::Later { due_ms: START.unix_ms + in_ms, id, to, headers, body }
 }
