@@ -8,4 +8,6 @@ mod chance;
 #[allow(dead_code, unused_imports)]
 mod logic;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| logic::listed::run(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    logic::hostile::run(chance::Chance::of(data));
+});

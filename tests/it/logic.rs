@@ -11,11 +11,9 @@ mod flight;
 mod following;
 mod gathering;
 mod hello;
-#[cfg(test)]
-mod hostile;
+pub(crate) mod hostile;
 pub(crate) mod joining;
 mod kinds;
-pub(crate) mod listed;
 mod long;
 mod losses;
 mod outbox;
@@ -37,6 +35,7 @@ mod store;
 mod streaming;
 mod stretches;
 mod succeeding;
+mod sweep;
 mod uploading;
 mod verdicts;
 mod watching;
@@ -48,7 +47,7 @@ use qmsg::durable::Quotas;
 use qmsg::logic::{Draft, Limits, LinkId};
 use qmsg::wire::{
     Body, CloseCode, FromClient, FromServer, Headers, MsgId, Others, PART_LEN_MAX, Pin, Refusal,
-    RoomName, Seq, Span, Target, UserId, part_len,
+    RoomName, Seq, Span, Target, UserId,
 };
 
 use server::{START, Said, Server};
@@ -99,16 +98,15 @@ fn stretch_of(id: MsgId, stretch: Range<u64>) -> Body {
 }
 
 fn draft(n: u64, to: &str, len: usize) -> Draft {
-    let (id, size) = (id(n), len as u64);
-    let (headers, body) = (Headers::default(), body_of(id, size));
-    Draft { id, to: target(to), headers, size, body, volatile: false, due_ms: None }
+    let draft = head(n, to, len);
+    Draft { body: body_of(draft.id, draft.size), ..draft }
 }
 
 /// A draft whose parts are to be asked for.
 fn head(n: u64, to: &str, len: usize) -> Draft {
-    let mut draft = draft(n, to, len);
-    draft.body = Body(draft.body.0.slice(..part_len(draft.size)));
-    draft
+    let (id, size) = (id(n), len as u64);
+    let (headers, body) = (Headers::default(), part_of(id, size, 0));
+    Draft { id, to: target(to), headers, size, body, volatile: false, due_ms: None }
 }
 
 /// A part of the body of the message with this id.

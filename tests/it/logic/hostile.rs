@@ -1,193 +1,228 @@
-//! Clients that keep to nothing: the hub takes any frame in any state and does not panic.
+//! Clients that keep to nothing: the hub takes any frame in any state, and what it owes to their
+//! users is there for whoever comes after them. Every choice is chance: of a seed, or of the bytes
+//! of an input, by which a fuzzer looks for the run that breaks something.
 
-use proptest::collection::vec;
-use proptest::option;
-use proptest::prelude::*;
+mod frames;
+
+use std::collections::BTreeSet;
+
 use qmsg::durable::Quotas;
-use qmsg::logic::{Draft, Limits};
-use qmsg::wire::{Body, Drawer, FromClient, JoinCode, Note, PART_LEN_MAX, REASON_LEN_MAX, Span};
+use qmsg::logic::{Limits, LinkId};
+use qmsg::wire::{Drawer, FromClient, FromServer, Seq, Span};
 
-use super::server::{START, Server};
-use super::{attach, draft, hello, id, key, pass, passes, room, send, sends, target, user};
+use super::server::{Said, Server};
+use super::store::drawers::Letter;
+use super::sweep::check_all;
+use super::{hello, key, processed, seqs, target, user};
+use crate::chance::Chance;
 
+const RUNS: u64 = 1_000;
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];
 const TARGETS: [&str; 6] = ["alice", "bob", "@ops", "@dev", "@all", "nobody"];
+const STEPS: usize = 120;
+/// How far the clock on the wall may be set.
+const CLOCK_MS_OFF: usize = 12 * 60 * 60 * 1_000;
+/// Most that is to be sent later is due by then.
+const DUE_MS: u64 = 10_000;
+/// The hub looks at the clock so often, and tries again so long after a disk was full.
+const LOOK_MS: u64 = 60_000;
 
-/// Bytes of a body's last part.
-const LAST_LEN: usize = 7;
-
-#[derive(Clone, Debug)]
-enum Step {
-    Open(usize),
-    Lose(usize),
-    Say(usize, Vec<FromClient>),
-    Commit,
-    AnswerWrites,
-    Look,
-    AnswerRead,
-    Remove(usize, u64),
-    Pass(u64),
+struct Run {
+    server: Server,
+    chance: Chance,
+    /// Most of them open, and whose they are.
+    links: Vec<(LinkId, &'static str)>,
+    /// What users reported of what they were given.
+    reported: BTreeSet<(&'static str, Seq)>,
 }
 
-fn frame() -> impl Strategy<Value = FromClient> {
-    let name = || (0..3_usize).prop_map(|n| user(NAMES[n]));
-    let room = || (0..2_usize).prop_map(|n| room(["ops", "dev"][n]));
-
-    // All that a decoder lets through, up to the ends of the numbers.
-    let span = prop_oneof![
-        12 => (0..40_u64, 0..4_u64).prop_map(|(first, more)| (first, first + more)),
-        1 => (any::<u64>(), any::<u64>()),
-        1 => (0..40_u64, Just(u64::MAX - 1)),
-    ];
-    let span = span.prop_map(|(one, other)| Span {
-        first: one.min(other).min(u64::MAX - 1),
-        last: one.max(other).min(u64::MAX - 1),
-    });
-    let code = any::<Option<[u8; 16]>>().prop_map(|code| code.map(JoinCode));
-    prop_oneof![
-        3 => (name(), any::<bool>(), code)
-            .prop_map(|(id, claim, code)| FromClient::Hello { id, claim, code, session: None }),
-        6 => (0..20_u64, 0..6_usize, 0..300_usize)
-            .prop_map(|(n, to, len)| send(n, TARGETS[to], len)),
-        3 => (0..20_u64, 0..6_usize, 0..300_usize)
-            .prop_map(|(n, to, len)| pass(n, TARGETS[to], len)),
-        6 => (0..20_u64, 1..6_u64, 0..6_usize, 0..90_usize)
-            .prop_map(|(n, count, to, len)| sends(n..n + count, TARGETS[to], len)),
-        3 => (0..20_u64, 1..6_u64, 0..6_usize, 0..90_usize)
-            .prop_map(|(n, count, to, len)| passes(n..n + count, TARGETS[to], len)),
-        1 => (0..4_u32).prop_map(|count| FromClient::Took { count }),
-        3 => (0..9_u32, 0..300_u64).prop_map(|(messages, bytes)| attach(messages, bytes)),
-        1 => (any::<u32>(), any::<u64>()).prop_map(|(messages, bytes)| attach(messages, bytes)),
-        6 => vec(span, 0..4).prop_map(FromClient::Processed),
-        2 => room().prop_map(FromClient::Enter),
-        1 => room().prop_map(FromClient::Leave),
-        1 => Just(FromClient::Part(Body::default())),
-        2 => any::<bool>().prop_map(|is_whole| FromClient::Part(Body(vec![0; match is_whole {
-            true => PART_LEN_MAX,
-            false => LAST_LEN,
-        }].into()))),
-        1 => Just(FromClient::Cut),
-        1 => (0..4_u32).prop_map(|parts| FromClient::More { parts }),
-        8 => verdict(),
-        12 => request(),
-    ]
-}
-
-fn verdict() -> impl Strategy<Value = FromClient> {
-    let seq = || prop_oneof![12 => 0..40_u64, 1 => any::<u64>()];
-    let note = || {
-        let len = prop_oneof![9 => 0..9_usize, 1 => 0..2 * REASON_LEN_MAX];
-        len.prop_map(|len| Note::new(Body(vec![b'a'; len].into())).unwrap())
-    };
-    prop_oneof![
-        4 => (seq(), note()).prop_map(|(seq, reply)| FromClient::Answered { seq, reply }),
-        4 => (seq(), any::<u32>(), note()).prop_map(|(seq, attempts, reason)| {
-            FromClient::Rejected { seq, attempts, reason }
-        }),
-        2 => (0..200_u64).prop_map(|number| FromClient::Pong { number }),
-    ]
-}
-
-fn request() -> impl Strategy<Value = FromClient> {
-    let drawer = || prop_oneof![Just(Drawer::Dead), Just(Drawer::Later)];
-    let message = || (0..20_u64, 0..6_usize);
-    let name = (0..3_usize).prop_map(|n| user(NAMES[n]));
-    let due_ms = prop_oneof![
-        8 => (0..9_000_u64).prop_map(|ms| START.unix_ms + ms),
-        1 => any::<u64>(),
-    ];
-    prop_oneof![
-        6 => (message(), option::of(name)).prop_map(|((n, to), after)| FromClient::Watch {
-            id: id(n),
-            to: target(TARGETS[to]),
-            after,
-        }),
-        2 => (0..20_u64).prop_map(|n| FromClient::Unwatch { id: id(n) }),
-        3 => (message(), due_ms).prop_map(|((n, to), due_ms)| {
-            let Draft { id, to, headers, body, .. } = draft(n, TARGETS[to], 5);
-            FromClient::Later { due_ms, id, to, headers, body }
-        }),
-        2 => (drawer(), 0..9_u64).prop_map(|(drawer, after)| FromClient::Look { drawer, after }),
-        2 => (drawer(), option::of(0..20_u64), any::<bool>()).prop_map(|(drawer, n, back)| {
-            FromClient::Take { drawer, id: n.map(id), back }
-        }),
-    ]
-}
-
-/// Frames that make sense one after the other, up to some point: a long message.
-fn long() -> impl Strategy<Value = Vec<FromClient>> {
-    (0..20_u64, 0..6_usize, any::<bool>(), 1..3_usize, 0..5_usize).prop_map(
-        |(n, to, is_volatile, parts, said)| {
-            let make = if is_volatile { pass } else { send };
-            let mut frames = vec![make(n, TARGETS[to], parts * PART_LEN_MAX + LAST_LEN)];
-            let whole = Body(vec![0; PART_LEN_MAX].into());
-            frames.extend((1..parts).map(|_| FromClient::Part(whole.clone())));
-            frames.push(FromClient::Part(Body(vec![0; LAST_LEN].into())));
-            frames.truncate(said + 1);
-            frames
-        },
-    )
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        4 => (0..3_usize).prop_map(Step::Open),
-        1 => any::<usize>().prop_map(Step::Lose),
-        20 => (any::<usize>(), frame()).prop_map(|(link, frame)| Step::Say(link, vec![frame])),
-        3 => (any::<usize>(), long()).prop_map(|(link, frames)| Step::Say(link, frames)),
-        6 => Just(Step::Commit),
-        6 => Just(Step::AnswerWrites),
-        6 => Just(Step::Look),
-        6 => Just(Step::AnswerRead),
-        1 => (2..5_usize, 0..40_u64).prop_map(|(log, seq)| Step::Remove(log, seq)),
-        1 => (0..4_000_u64).prop_map(Step::Pass),
-    ]
-}
-
-fn carry_out(steps: Vec<Step>) {
-    let limits = Limits { sends_max: 6, send_bytes_max: 500, links_max: 6, ..Limits::default() };
-    let mut server = Server::new(limits, Quotas { log_messages_max: 9, ..Quotas::default() });
-    for name in NAMES {
-        server.link(name);
+/// One whole run. How many inputs its hubs had.
+pub(crate) fn run(chance: Chance) -> u64 {
+    let mut run = Run::new(chance);
+    for _ in 0..STEPS {
+        if run.chance.is_spent() {
+            break;
+        }
+        run.step();
     }
-    let mut links = vec![];
-    for step in steps {
-        match step {
-            Step::Open(name) => {
-                let link = server.open(key(NAMES[name]));
-                // Most say hello, or few would come far.
-                if links.len() % 4 > 0 {
-                    server.say(link, hello(NAMES[name]));
+    run.finish()
+}
+
+impl Run {
+    fn new(mut chance: Chance) -> Self {
+        let (flight_bytes_max, flight_bytes_min) = [(1 << 30, 400), (900, 130)][chance.below(2)];
+        let limits = Limits {
+            sends_max: 6,
+            send_bytes_max: 500,
+            links_max: 6,
+            flight_bytes_max,
+            flight_bytes_min,
+            ..Limits::default()
+        };
+        let quotas = Quotas { log_messages_max: 9, ..Quotas::default() };
+        let mut server = Server::new(limits, quotas);
+        for name in NAMES {
+            let link = server.link(name);
+            server.lose(link);
+        }
+        Self { server, chance, links: vec![], reported: BTreeSet::new() }
+    }
+
+    fn step(&mut self) {
+        let Self { server, chance, links, .. } = self;
+        match chance.below(64) {
+            0..6 => self.open(),
+            6 => _ = chance.pick(links).map(|(link, _)| server.lose(link)),
+            7..40 => self.say(),
+            40..45 => server.commit(),
+            45..50 => server.answer_writes(),
+            50..55 => server.look(),
+            55..60 => server.answer_read(),
+            60 => server.work(),
+            61 => server.pass(chance.below(4_000) as u64),
+            _ => self.fault(),
+        }
+    }
+
+    /// Most say who they are and take deliveries, or few would come far.
+    fn open(&mut self) {
+        let Self { server, chance, links, .. } = self;
+        let name = NAMES[chance.below(NAMES.len())];
+        let link = server.open(key(name));
+        links.push((link, name));
+        let kind = chance.below(8);
+        if kind > 0 {
+            server.say(link, hello(name));
+        }
+        if kind > 3 {
+            server.say(link, frames::attach(chance));
+        }
+        if kind > 1 {
+            server.work();
+        }
+    }
+
+    fn say(&mut self) {
+        let Self { server, chance, links, reported } = self;
+        links.retain(|(link, _)| server.has_link(*link));
+        let Some((link, name)) = chance.pick(links) else { return };
+        let unsettled = server.unsettled(link);
+        for frame in frames::some(chance, &unsettled) {
+            let spans = match &frame {
+                FromClient::Processed(spans) => spans.clone(),
+                FromClient::Answered { seq, .. } | FromClient::Rejected { seq, .. } => {
+                    vec![Span::one(*seq)]
                 }
-                links.push(link);
+                _ => vec![],
+            };
+            let is_named = |seq: &&Seq| spans.iter().any(|s| (s.first..=s.last).contains(seq));
+            reported.extend(unsettled.iter().filter(is_named).map(|seq| (name, *seq)));
+            server.say(link, frame);
+        }
+    }
+
+    fn fault(&mut self) {
+        let Self { server, chance, .. } = self;
+        match chance.below(8) {
+            0 => server.crash(),
+            1 => server.store.disk_full ^= true,
+            2 => server.store.bodies.is_full ^= true,
+            3 => server.set_clock(chance.below(2 * CLOCK_MS_OFF) as i64 - CLOCK_MS_OFF as i64),
+            4 => {
+                let seqs: Vec<Seq> = server.store.owed().map(|(record, _)| record.seq).collect();
+                _ = chance.pick(&seqs).map(|seq| server.store.rot(seq));
             }
-            Step::Lose(at) if !links.is_empty() => server.lose(links[at % links.len()]),
-            Step::Say(at, frames) if !links.is_empty() => {
-                server.say_all(links[at % links.len()], frames);
-            }
-            Step::Lose(_) | Step::Say(..) => {}
-            Step::Commit => server.commit(),
-            Step::AnswerWrites => server.answer_writes(),
-            Step::Look => server.look(),
-            Step::AnswerRead => server.answer_read(),
-            Step::Remove(log, seq) => {
-                let log = target(TARGETS[log]);
+            _ => {
+                let (log, seq) = (target(TARGETS[chance.below(5)]), chance.below(40) as Seq);
                 if server.store.has_log(&log) {
                     server.store.remove(&log, seq);
                 }
             }
-            Step::Pass(ms) => server.pass(ms),
         }
     }
-    server.work();
+
+    /// The faults end and all of them go. Whoever comes then has what is owed.
+    fn finish(mut self) -> u64 {
+        let server = &mut self.server;
+        (server.store.disk_full, server.store.bodies.is_full) = (false, false);
+        server.set_clock(0);
+        self.links.into_iter().for_each(|(link, _)| server.lose(link));
+        server.work();
+        assert!(server.store.bodies.is_idle(), "uploads that nobody ends");
+        for _ in 0..3 {
+            server.pass(LOOK_MS);
+            server.work();
+        }
+        let now_ms = server.now.unix_ms;
+        let is_overdue = |letter: &Letter| letter.drawer == Drawer::Later && letter.at_ms <= now_ms;
+        assert!(!server.store.drawers.all().any(is_overdue), "overdue");
+        for name in NAMES {
+            let is_reported = |seq: Seq| self.reported.contains(&(name, seq));
+            let is_sound = |(seq, processed): (Seq, bool)| !processed || is_reported(seq);
+            assert!(owed(server, name).all(is_sound), "{name} reported less");
+            read_all(server, name);
+        }
+        server.events
+    }
 }
 
-proptest! {
-    // A failure prints its steps; a file of them beside the sources would have to be kept.
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None,
-        ..ProptestConfig::default() })]
-    #[test]
-    fn any_frame_in_any_state_is_taken(steps in vec(step(), 0..120)) {
-        carry_out(steps);
+/// What a user is to see, or was, and whether it is on record as processed.
+fn owed(server: &Server, name: &str) -> impl Iterator<Item = (Seq, bool)> {
+    let user = user(name);
+    let owed = server.store.owed().map(|(record, readers)| (record.seq, readers));
+    owed.filter_map(move |(seq, readers)| {
+        readers.contains(&user).then(|| (seq, server.store.is_processed(&user, seq)))
+    })
+}
+
+/// A user who takes everything and processes it.
+fn read_all(server: &mut Server, name: &str) {
+    let unread = |server: &Server| -> BTreeSet<Seq> {
+        owed(server, name).filter(|(_, processed)| !processed).map(|(seq, _)| seq).collect()
+    };
+    let waiting = unread(server);
+    let link = server.reader(name);
+    let mut shown: BTreeSet<Seq> = BTreeSet::new();
+    loop {
+        let said = server.heard(link);
+        let is_part = |said: &&Said| matches!(said, Said::Frame(FromServer::Part(_)));
+        let parts = said.iter().filter(is_part).count() as u32;
+        let lost = said.iter().filter_map(|said| match said {
+            Said::Frame(FromServer::Lost { seq, .. }) => Some(*seq),
+            _ => None,
+        });
+        let some: Vec<Seq> = lost.chain(seqs(&said)).collect();
+        if parts == 0 && some.is_empty() {
+            break;
+        }
+        shown.extend(some.iter());
+        if parts > 0 {
+            server.say(link, FromClient::More { parts });
+        }
+        if !some.is_empty() {
+            server.say(link, processed(some));
+        }
+    }
+    assert!(server.has_link(link), "closed on {name}");
+    // Of what had expired is nothing owed any more.
+    for (seq, _) in owed(server, name).filter(|(seq, _)| waiting.contains(seq)) {
+        assert!(shown.contains(&seq), "{seq} was not shown to {name}");
+    }
+    assert_eq!(unread(server), BTreeSet::new(), "not processed by {name}");
+    server.lose(link);
+}
+
+#[test]
+fn any_frame_in_any_state_is_taken() {
+    check_all("clients that keep to nothing", RUNS, |seed| run(Chance::new(seed)));
+}
+
+#[test]
+fn what_was_found_is_run_again() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fuzz/corpus/hub");
+    let inputs: Vec<_> = std::fs::read_dir(corpus).unwrap().collect();
+    assert!(inputs.len() >= 20, "{} inputs", inputs.len());
+    for input in inputs {
+        run(Chance::of(&std::fs::read(input.unwrap().path()).unwrap()));
     }
 }

@@ -5,8 +5,9 @@
 use qmsg::logic::{Intent, Window};
 use qmsg::wire::{Seq, Start};
 
-use super::random::{Run, check, check_all};
+use super::random::{Run, check};
 use super::server::START;
+use super::sweep::check_all;
 use super::user;
 
 const RUNS: u64 = 120;
@@ -80,5 +81,5 @@ fn skip(run: &mut Run) {
 
 #[test]
 fn whatever_readers_do_the_promises_hold() {
-    check_all("readers of all kinds", RUNS, run);
+    check_all("readers of all kinds", RUNS, |seed| check(&run(seed)));
 }

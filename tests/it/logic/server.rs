@@ -51,6 +51,7 @@ pub(crate) enum Said {
 /// What was said on a link that is there.
 #[derive(Default)]
 struct Audit {
+    key: Option<Pin>,
     user: Option<UserId>,
     window: Option<(u32, u64)>,
     /// It shares with others, and begins with what is not processed.
@@ -105,7 +106,7 @@ impl Server {
     pub(crate) fn open(&mut self, key: Pin) -> LinkId {
         let link = LinkId(self.next_link);
         self.next_link += 1;
-        self.links.insert(link, Audit::default());
+        self.links.insert(link, Audit { key: Some(key), ..Audit::default() });
         self.feed(Input::Opened { link, key });
         link
     }
@@ -136,6 +137,16 @@ impl Server {
             _ => {}
         }
         self.feed(Input::Frame { link, frame });
+    }
+
+    /// Whether neither the hub nor the client has ended it.
+    pub(super) fn has_link(&self, link: LinkId) -> bool {
+        self.links.contains_key(&link)
+    }
+
+    /// What a link was delivered and has not settled.
+    pub(super) fn unsettled(&self, link: LinkId) -> Vec<Seq> {
+        self.links[&link].unsettled.keys().copied().collect()
     }
 
     pub(crate) fn lose(&mut self, link: LinkId) {
@@ -296,6 +307,9 @@ impl Server {
         let user = audit.user.as_ref().expect("a frame for a link that said hello");
         assert!(audit.bodies.take(frame.piece()), "{frame:?} out of order");
         match &frame {
+            FromServer::Welcome { id, .. } => {
+                assert!(id == user && self.store.owner(id) == audit.key, "{id} is not its own");
+            }
             FromServer::Accepted { id, count, .. } => {
                 let all = (0..u64::from(*count)).map(|behind| id.plus(behind));
                 for id in all {

@@ -282,7 +282,7 @@ impl Store {
             Read::Standings { seq, after, .. } => self.standings(*seq, after.as_ref()),
             Read::Drawer { user, drawer, after } => self.drawer(user, *drawer, *after),
             Read::Part { at } => Found::Part(self.bodies.read(*at)),
-            Read::Owner { id } => Found::Owner(self.users.get(id).copied()),
+            Read::Owner { id } => Found::Owner(self.owner(id)),
             Read::Target { to } => Found::Target(match to {
                 Target::User(user) => self.users.contains_key(user),
                 Target::Room(_) => self.logs.contains_key(to),

@@ -10,6 +10,11 @@ impl Store {
         self.users.contains_key(id)
     }
 
+    /// Whose key may act as it.
+    pub(in crate::logic) fn owner(&self, id: &UserId) -> Option<Pin> {
+        self.users.get(id).copied()
+    }
+
     pub(super) fn claim(
         &mut self,
         id: &UserId,

@@ -1,0 +1,183 @@
+//! What clients that keep to nothing say: all that a decoder lets through, up to the ends of the
+//! numbers, most of it about what there is.
+
+use qmsg::logic::Draft;
+use qmsg::wire::{
+    Body, Drawer, FromClient, JoinCode, MsgId, Note, PART_LEN_MAX, REASON_LEN_MAX, RoomName, Seq,
+    Session, Span, Start, UserId,
+};
+
+use super::{CLOCK_MS_OFF, DUE_MS, NAMES, TARGETS};
+use crate::chance::Chance;
+use crate::logic::server::START;
+use crate::logic::{brief, draft, id, pass, passes, room, send, sends, target, user};
+
+/// Numbers of messages.
+const MESSAGES: usize = 10;
+/// Bytes of a body's last part.
+const LAST_LEN: usize = 7;
+
+/// Mostly one frame, on a link that has these to report.
+pub(super) fn some(chance: &mut Chance, unsettled: &[Seq]) -> Vec<FromClient> {
+    // Who has nothing to report and does so is out: that is not to happen to most.
+    let kinds = if unsettled.is_empty() { 48 } else { 64 };
+    let frame = match chance.below(kinds) {
+        0..20 => message(chance),
+        20..23 => return long(chance),
+        23..27 => FromClient::Enter(room_of(chance)),
+        27 => FromClient::Leave(room_of(chance)),
+        28..38 => request(chance),
+        38 => hello(chance),
+        39..42 => attach(chance),
+        42 => FromClient::Holds(spans(chance, unsettled)),
+        43 => part(chance),
+        44 => FromClient::Cut,
+        45 => FromClient::More { parts: chance.below(4) as u32 },
+        46 => FromClient::Took { count: chance.below(4) as u32 },
+        47..50 => verdict(chance, unsettled),
+        50..53 => FromClient::Skipped(spans(chance, unsettled)),
+        _ => FromClient::Processed(spans(chance, unsettled)),
+    };
+    vec![frame]
+}
+
+fn hello(chance: &mut Chance) -> FromClient {
+    let code = chance.one_in(4).then(|| JoinCode([chance.below(256) as u8; 16]));
+    let session = chance
+        .one_in(2)
+        .then(|| Session { client: chance.below(2) as u64, link: number(chance) as u32 });
+    FromClient::Hello { id: name(chance), claim: chance.one_in(2), code, session }
+}
+
+/// A message or several in one bundle, to be stored or passed on.
+fn message(chance: &mut Chance) -> FromClient {
+    let (kind, (n, to)) = (chance.below(8), message_to(chance));
+    let (numbers, len) = (n..n + 1 + chance.below(5) as u64, chance.below(90));
+    match kind {
+        0..3 => send(n, to, 3 * len),
+        3..5 => sends(numbers, to, len),
+        5 => pass(n, to, 3 * len),
+        6 => passes(numbers, to, len),
+        _ => brief(n, to, ["0", "1"][len % 2]),
+    }
+}
+
+/// Frames that make sense one after the other, up to some point: a long message.
+fn long(chance: &mut Chance) -> Vec<FromClient> {
+    let make = if chance.one_in(2) { pass } else { send };
+    let ((n, to), parts, said) = (message_to(chance), 1 + chance.below(2), chance.below(5));
+    let mut frames = vec![make(n, to, parts * PART_LEN_MAX + LAST_LEN)];
+    frames.extend((1..parts).map(|_| FromClient::Part(zeros(PART_LEN_MAX))));
+    frames.push(FromClient::Part(zeros(LAST_LEN)));
+    frames.truncate(said + 1);
+    frames
+}
+
+fn part(chance: &mut Chance) -> FromClient {
+    FromClient::Part(zeros([0, LAST_LEN, PART_LEN_MAX, PART_LEN_MAX][chance.below(4)]))
+}
+
+pub(super) fn attach(chance: &mut Chance) -> FromClient {
+    let (messages, bytes) = match chance.below(8) {
+        0 => (number(chance) as u32, number(chance)),
+        messages => (messages as u32, 4 * chance.below(90) as u64),
+    };
+    let start = match chance.below(8) {
+        0 => Start::Since(number(chance)),
+        1 => Start::Since(time(chance)),
+        2 => Start::After(msg_id(chance)),
+        _ => Start::Unprocessed,
+    };
+    FromClient::Attach { messages, bytes, start, share: chance.one_in(3) }
+}
+
+fn verdict(chance: &mut Chance, unsettled: &[Seq]) -> FromClient {
+    let seq = seq(chance, unsettled);
+    let len = [0, 3, 8, REASON_LEN_MAX, 2 * REASON_LEN_MAX][chance.below(5)];
+    let note = Note::new(zeros(len)).unwrap();
+    match chance.below(5) {
+        0..2 => FromClient::Answered { seq, reply: note },
+        2..4 => FromClient::Rejected { seq, attempts: number(chance) as u32, reason: note },
+        _ => FromClient::Pong { number: number(chance) },
+    }
+}
+
+fn request(chance: &mut Chance) -> FromClient {
+    let drawer = [Drawer::Dead, Drawer::Later][chance.below(2)];
+    match chance.below(8) {
+        0..3 => {
+            let ((n, to), after) = (message_to(chance), chance.one_in(3).then(|| name(chance)));
+            FromClient::Watch { id: id(n), to: target(to), after }
+        }
+        3 => FromClient::Unwatch { id: msg_id(chance) },
+        4 => {
+            let ((n, to), len, due_ms) = (message_to(chance), chance.below(90), time(chance));
+            let Draft { id, to, headers, body, .. } = draft(n, to, len);
+            FromClient::Later { due_ms, id, to, headers, body }
+        }
+        5 if chance.one_in(3) => FromClient::Look { drawer, after: number(chance) },
+        5 => FromClient::Look { drawer, after: 0 },
+        _ => {
+            let id = chance.one_in(2).then(|| msg_id(chance));
+            FromClient::Take { drawer, id, back: chance.one_in(2) }
+        }
+    }
+}
+
+fn spans(chance: &mut Chance, unsettled: &[Seq]) -> Vec<Span> {
+    let span = |chance: &mut Chance| {
+        let first = seq(chance, unsettled).min(Seq::MAX - 1);
+        let more = [0, 0, 0, 0, 0, 1, 2, 3][chance.below(8)];
+        Span { first, last: first.saturating_add(more).min(Seq::MAX - 1) }
+    };
+    (0..chance.below(4)).map(|_| span(chance)).collect()
+}
+
+fn seq(chance: &mut Chance, unsettled: &[Seq]) -> Seq {
+    let odd = unsettled.is_empty() || chance.one_in(8);
+    if odd { number(chance) } else { unsettled[chance.below(unsettled.len())] }
+}
+
+/// Mostly a small one, which may be that of something.
+fn number(chance: &mut Chance) -> u64 {
+    match chance.below(48) {
+        44 => u64::MAX,
+        45 => u64::MAX - 1,
+        46 => u64::from(u32::MAX),
+        47 => 1 << 63,
+        small => small as u64,
+    }
+}
+
+/// Mostly soon.
+fn time(chance: &mut Chance) -> u64 {
+    match chance.below(8) {
+        0 => number(chance),
+        1 => START.unix_ms + chance.below(2 * CLOCK_MS_OFF) as u64,
+        _ => START.unix_ms + chance.below(DUE_MS as usize) as u64,
+    }
+}
+
+fn msg_id(chance: &mut Chance) -> MsgId {
+    id(chance.below(MESSAGES) as u64)
+}
+
+fn name(chance: &mut Chance) -> UserId {
+    user(NAMES[chance.below(NAMES.len())])
+}
+
+fn room_of(chance: &mut Chance) -> RoomName {
+    room(["ops", "dev"][chance.below(2)])
+}
+
+/// Which message, and where it goes: mostly the same for the same.
+fn message_to(chance: &mut Chance) -> (u64, &'static str) {
+    let n = chance.below(MESSAGES);
+    let to = if chance.one_in(4) { chance.below(TARGETS.len()) } else { n % TARGETS.len() };
+    (n as u64, TARGETS[to])
+}
+
+fn zeros(len: usize) -> Body {
+    static ZEROS: [u8; PART_LEN_MAX] = [0; PART_LEN_MAX];
+    Body(bytes::Bytes::from_static(&ZEROS[..len]))
+}
