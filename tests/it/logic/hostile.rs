@@ -169,9 +169,9 @@ impl Run {
 /// What a user is to see, or was, and whether it is on record as processed.
 fn owed(server: &Server, name: &str) -> impl Iterator<Item = (Seq, bool)> {
     let user = user(name);
-    let owed = server.store.owed().map(|(record, readers)| (record.seq, readers));
-    owed.filter_map(move |(seq, readers)| {
-        readers.contains(&user).then(|| (seq, server.store.is_processed(&user, seq)))
+    server.store.owed().filter_map(move |(record, readers)| {
+        let seq = record.seq;
+        readers.contains(&user).then_some((seq, server.store.is_processed(&user, seq)))
     })
 }
 
