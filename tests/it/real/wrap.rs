@@ -112,12 +112,14 @@ fn a_message_that_fails_changes_nothing() {
 fn signals_go_to_the_command() {
     let home = Home::new();
     let _server = joined(&home);
+    // A child catches what its shell does until it has begun, so it is the one that says so.
+    let sleeper = "sh -c 'echo up; exec tail -f /dev/null'";
     for (signal, script, code, status) in [
-        ("TERM", "trap 'kill $!; exit 7' TERM; tail -f /dev/null & echo up; wait", 7, "exit 7"),
-        ("INT", "trap 'kill $!; exit 8' INT; tail -f /dev/null & echo up; wait", 8, "exit 8"),
-        ("TERM", "echo up; exec tail -f /dev/null", 143, "killed by signal 15"),
+        ("TERM", format!("trap 'kill $!; exit 7' TERM; {sleeper} & wait"), 7, "exit 7"),
+        ("INT", format!("trap 'kill $!; exit 8' INT; {sleeper} & wait"), 8, "exit 8"),
+        ("TERM", format!("exec {sleeper}"), 143, "killed by signal 15"),
     ] {
-        let mut running = start(home.command(&wrap(&[], &["sh", "-c", script])));
+        let mut running = start(home.command(&wrap(&[], &["sh", "-c", &script])));
         running.until(Stream::Out, "up");
         running.signal(signal);
         running.end().code(code);
@@ -130,7 +132,7 @@ fn signals_go_to_the_command() {
     let said = home.run(&wrap(&[], &["sh", "-c", "tail -f /dev/null & echo $!"]));
     said.code(0);
     let left = String::from_utf8(said.stdout).unwrap();
-    let ended = home.program("kill", &[left.trim()]).status().unwrap();
+    let ended = home.program("kill", &["-9", left.trim()]).status().unwrap();
     assert!(ended.success());
     // A reader that has gone is the command's affair.
     let said = home.shell("{ qmsg send bob --wrap -- yes; echo $? >&2; } | head -n 1");
