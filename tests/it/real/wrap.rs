@@ -114,14 +114,20 @@ fn signals_go_to_the_command() {
     let _server = joined(&home);
     // A child catches what its shell does until it has begun, so it is the one that says so.
     let sleeper = "sh -c 'echo up; exec tail -f /dev/null'";
-    for (signal, script, code, status) in [
-        ("TERM", format!("trap 'kill $!; exit 7' TERM; {sleeper} & wait"), 7, "exit 7"),
-        ("INT", format!("trap 'kill $!; exit 8' INT; {sleeper} & wait"), 8, "exit 8"),
-        ("TERM", format!("exec {sleeper}"), 143, "killed by signal 15"),
+    let both = format!("trap 'kill $!; exit 8' INT; trap 'kill $!; exit 7' TERM; {sleeper} & wait");
+    // What is ignored stays ignored, as it is for whoever runs in the background of a script.
+    let (default, ignored) = ("--default-signal=INT", "--ignore-signal=INT");
+    for (at_first, signals, script, code, status) in [
+        (default, &["TERM"][..], both.clone(), 7, "exit 7"),
+        (default, &["INT"], both.clone(), 8, "exit 8"),
+        (ignored, &["INT", "TERM"], both, 7, "exit 7"),
+        (default, &["TERM"], format!("exec {sleeper}"), 143, "killed by signal 15"),
     ] {
-        let mut running = start(home.command(&wrap(&[], &["sh", "-c", &script])));
+        let args = wrap(&[], &["sh", "-c", &script]);
+        let args = [&[at_first, "qmsg"], &args[..]].concat();
+        let mut running = start(home.program("env", &args));
         running.until(Stream::Out, "up");
-        running.signal(signal);
+        signals.iter().for_each(|signal| running.signal(signal));
         running.end().code(code);
         let (headers, body) = read(&home).remove(0);
         assert_eq!(headers["exit"], code.to_string());
