@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 
 use qmsg::durable::Quotas;
 use qmsg::logic::{Limits, LinkId};
-use qmsg::wire::{Drawer, FromClient, FromServer, Seq, Span};
+use qmsg::wire::{Drawer, FromClient, FromServer, Seq};
 
-use super::server::{Said, Server};
+use super::server::{Said, Server, reports};
 use super::store::drawers::Letter;
 use super::sweep::check_all;
 use super::{hello, key, processed, seqs, target, user};
@@ -108,13 +108,7 @@ impl Run {
         let Some((link, name)) = chance.pick(links) else { return };
         let unsettled = server.unsettled(link);
         for frame in frames::some(chance, &unsettled) {
-            let spans = match &frame {
-                FromClient::Processed(spans) => spans.clone(),
-                FromClient::Answered { seq, .. } | FromClient::Rejected { seq, .. } => {
-                    vec![Span::one(*seq)]
-                }
-                _ => vec![],
-            };
+            let spans = reports(&frame);
             let is_named = |seq: &&Seq| spans.iter().any(|s| (s.first..=s.last).contains(seq));
             reported.extend(unsettled.iter().filter(is_named).map(|seq| (name, *seq)));
             server.say(link, frame);

@@ -48,6 +48,17 @@ pub(crate) enum Said {
     Close(CloseCode),
 }
 
+/// What a frame says has been dealt with.
+pub(super) fn reports(frame: &FromClient) -> Vec<Span> {
+    match frame {
+        FromClient::Processed(spans) => spans.clone(),
+        FromClient::Answered { seq, .. } | FromClient::Rejected { seq, .. } => {
+            vec![Span::one(*seq)]
+        }
+        _ => vec![],
+    }
+}
+
 /// What was said on a link that is there.
 #[derive(Default)]
 struct Audit {
@@ -114,6 +125,7 @@ impl Server {
     pub(crate) fn say(&mut self, link: LinkId, frame: FromClient) {
         // The loop knows no more of a link that the hub has ended.
         let Some(audit) = self.links.get_mut(&link) else { return };
+        audit.reported.extend(reports(&frame));
         match &frame {
             FromClient::Hello { id, .. } => _ = audit.user.get_or_insert(id.clone()),
             FromClient::Attach { messages, bytes, start, share } => {
@@ -121,10 +133,6 @@ impl Server {
                 let messages = (*messages).clamp(1, self.limits.window_messages_max);
                 let window = (messages, (*bytes).min(self.limits.window_bytes_max));
                 audit.window.get_or_insert(window);
-            }
-            FromClient::Processed(spans) => audit.reported.extend(spans),
-            FromClient::Answered { seq, .. } | FromClient::Rejected { seq, .. } => {
-                audit.reported.push_back(Span::one(*seq));
             }
             FromClient::Skipped(spans) => {
                 let skipped = |seq: &Seq| spans.iter().any(|s| (s.first..=s.last).contains(seq));
