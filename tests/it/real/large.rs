@@ -13,8 +13,9 @@ use super::kit::{DEADLINE, Home, Server, Stream, noise, start, start_with};
 const MIB: usize = 1 << 20;
 /// What the servers here take, and what is sent to them.
 const LONG: usize = 64 * MIB;
-/// The most that a program may have in memory for it, in KiB.
-const CLIENT_KIB_MAX: u64 = 32 << 10;
+/// The most that a program may have in memory for it, in KiB: less than the message. Of a client's
+/// 20 to 34 MiB a test build's own pages are 16; the rest is what is on its way, which varies.
+const CLIENT_KIB_MAX: u64 = 48 << 10;
 const SERVER_KIB_MAX: u64 = 64 << 10;
 
 fn setup(ids: &[&str]) -> (Home, Server) {
