@@ -13,15 +13,15 @@ const SOON: Duration = Duration::from_secs(5);
 /// Starts the listeners, lets the server know where they are, ends it, and says how long each took
 /// to show a message of the next one.
 fn times(home: &Home, ends: impl Fn(Server), away: Duration) -> Vec<Duration> {
-    let server = home.serve(&[]);
-    let address = server.address.clone();
-    home.join(&server, &["alice"]);
-    let listener = |number| {
-        let id = format!("bob{number}");
-        home.join(&server, &[&id]);
-        home.listen(&["--as", &id])
-    };
-    let mut listeners: Vec<Running> = (0..LISTENERS).map(listener).collect();
+    let ids: Vec<String> = (0..LISTENERS).map(|number| format!("bob{number}")).collect();
+    let first = home.serve(&[]);
+    let address = first.address.clone();
+    home.join(&first, &["alice"]);
+    ids.iter().for_each(|id| home.join(&first, &[id]));
+    first.stop("TERM");
+    // It has no links but those of the listeners: when it knows of so many, it knows of all.
+    let server = home.serve_on(&address, &[]);
+    let mut listeners: Vec<Running> = ids.iter().map(|id| home.listen(&["--as", id])).collect();
     until_file(&home.data().join("links"), |text| text.lines().count() >= LISTENERS);
     ends(server);
     // All have time to dial in vain.
