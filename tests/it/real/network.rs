@@ -173,24 +173,22 @@ fn what_cannot_get_through_is_reported() {
     assert_eq!(scene.send("too long a way", "2s"), Some(69));
 }
 
-/// The handshake is one round trip, the message is the other.
+/// The handshake is one round trip, the message is the other. The quickest of some sends counts: a
+/// busy machine makes them take longer.
 #[test]
 fn a_cold_send_takes_two_round_trips() {
     let scene = Scene::new(&Weather::default());
-    let time = |delay| {
+    let best = |delay| {
         scene.relay.set(&Weather { delay, ..Weather::default() });
-        let mut times: Vec<Duration> = (0..3)
-            .map(|_| {
-                let begun = Instant::now();
-                assert_eq!(scene.send("far", "20s"), Some(0));
-                begun.elapsed()
-            })
-            .collect();
-        times.sort();
-        times[1]
+        let time = |_| {
+            let begun = Instant::now();
+            assert_eq!(scene.send("far", "20s"), Some(0));
+            begun.elapsed()
+        };
+        (0..5).map(time).min().unwrap()
     };
-    let (near, far) = (time(Duration::ZERO), time(FAR));
+    let (near, far) = (best(Duration::ZERO), best(FAR));
     println!("a cold send: {near:?}, with {FAR:?} each way {far:?}");
-    let trips = (far - near).as_secs_f64() / (2.0 * FAR.as_secs_f64());
-    assert!((1.9..2.6).contains(&trips), "{trips} round trips");
+    let trips = far.as_secs_f64() / (2.0 * FAR.as_secs_f64());
+    assert!((2.0..3.0).contains(&trips), "{trips} round trips");
 }
