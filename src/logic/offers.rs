@@ -157,7 +157,7 @@ mod tests {
                     }
                     let known = each.range(span.first..=span.last).map(|(seq, len)| (*seq, *len));
                     assert!(known.eq(taken));
-                    each.retain(|seq, _| !(span.first..=span.last).contains(seq));
+                    each.retain(|seq, _| !span.contains(*seq));
                 }
             }
             let members = |spans: Vec<Span>| spans.into_iter().flat_map(|s| s.first..=s.last);

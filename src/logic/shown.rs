@@ -222,8 +222,8 @@ impl Shown {
             let taken = span.count().min(count);
             let settled = Span { first: span.first, last: span.first + (taken - 1) };
             self.done.remove(settled);
-            self.lost.retain(|seq, _| !(settled.first..=settled.last).contains(seq));
-            self.verdicts.retain(|seq, _| !(settled.first..=settled.last).contains(seq));
+            self.lost.retain(|seq, _| !settled.contains(*seq));
+            self.verdicts.retain(|seq, _| !settled.contains(*seq));
             count -= taken;
             self.reported_count -= taken;
             if taken == span.count() {

@@ -164,7 +164,7 @@ mod tests {
                     set.extend(span.first..=span.last);
                 } else {
                     spans.remove(span);
-                    set.retain(|seq| !(span.first..=span.last).contains(seq));
+                    set.retain(|seq| !span.contains(*seq));
                 }
             }
             assert!(spans.iter().flat_map(|s| s.first..=s.last).eq(set.iter().copied()));

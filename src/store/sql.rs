@@ -6,7 +6,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{Connection, Error, ErrorCode, OptionalExtension, Params, Row, ffi};
 
 use super::record;
-use crate::durable::{Cursor, Stretch};
+use crate::durable::Cursor;
 use crate::wire::{BadName, Seq};
 
 /// An unsigned number in SQLite's signed columns. What does not fit is cut to the largest that
@@ -69,8 +69,7 @@ pub(super) fn cursor_at(row: &Row<'_>, column: usize) -> rusqlite::Result<Cursor
 
 /// Whether a cursor has the message at a seq of its log behind it.
 pub(super) fn is_past(cursor: &Cursor, seq: Seq) -> bool {
-    let within = |stretch: &Stretch| (stretch.span.first..=stretch.span.last).contains(&seq);
-    seq <= cursor.through || cursor.above.iter().any(within)
+    seq <= cursor.through || cursor.above.iter().any(|stretch| stretch.span.contains(seq))
 }
 
 /// What does not become bytes, as an error of the statement that wanted them.

@@ -58,6 +58,11 @@ impl Span {
     pub fn count(self) -> u64 {
         self.last - self.first + 1
     }
+
+    /// Whether this is one of them.
+    pub fn contains(self, seq: Seq) -> bool {
+        (self.first..=self.last).contains(&seq)
+    }
 }
 
 impl Others {

@@ -109,7 +109,7 @@ impl Run {
         let unsettled = server.unsettled(link);
         for frame in frames::some(chance, &unsettled) {
             let spans = reports(&frame);
-            let is_named = |seq: &&Seq| spans.iter().any(|s| (s.first..=s.last).contains(seq));
+            let is_named = |seq: &&Seq| spans.iter().any(|span| span.contains(**seq));
             reported.extend(unsettled.iter().filter(is_named).map(|seq| (name, *seq)));
             server.say(link, frame);
         }

@@ -135,8 +135,8 @@ impl Server {
                 audit.window.get_or_insert(window);
             }
             FromClient::Skipped(spans) => {
-                let skipped = |seq: &Seq| spans.iter().any(|s| (s.first..=s.last).contains(seq));
-                audit.unsettled.retain(|seq, _| !skipped(seq));
+                let skipped = |seq| spans.iter().any(|span| span.contains(seq));
+                audit.unsettled.retain(|seq, _| !skipped(*seq));
             }
             FromClient::Part(_) => audit.parts_in += 1,
             FromClient::More { parts } => {
@@ -343,8 +343,8 @@ impl Server {
             FromServer::Pass { .. } => audit.last = None,
             FromServer::Cut => {
                 // It is not delivered, so there is nothing to settle.
-                let reported = |seq| move |span: &Span| (span.first..=span.last).contains(&seq);
-                let seq = audit.last.filter(|seq| !audit.reported.iter().any(reported(*seq)));
+                let is_reported = |seq| audit.reported.iter().any(|span| span.contains(seq));
+                let seq = audit.last.filter(|seq| !is_reported(*seq));
                 seq.map(|seq| audit.unsettled.remove(&seq));
             }
             FromServer::Part(_) => {
