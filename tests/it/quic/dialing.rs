@@ -4,7 +4,7 @@ use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use super::raw::Raw;
-use super::{PATIENCE, listen, pair, pair_with, settings, to, within};
+use super::{listen, pair, pair_with, settings, to, within};
 use qmsg::quic::{DialError, Dialer, Identity, KEEP_ALIVE, Listener, Trust, dial};
 use qmsg::wire::{CloseCode, Pin};
 
@@ -73,7 +73,7 @@ async fn nothing_there_is_told_at_once() {
         let begun = Instant::now();
         let error = within(dial(&client)).await.err();
         assert!(matches!(error, Some(DialError::NoAnswer { refused: true })), "{error:?}");
-        assert!(begun.elapsed() < PATIENCE / 2);
+        assert!(begun.elapsed() < Duration::from_secs(1));
     }
 }
 
@@ -86,7 +86,7 @@ async fn a_silent_port_costs_the_deadline_and_no_more() {
     let error = within(dial(&client)).await.err();
     assert!(matches!(error, Some(DialError::NoAnswer { refused: false })), "{error:?}");
     assert!(begun.elapsed() >= client.deadline);
-    assert!(begun.elapsed() < PATIENCE / 2);
+    assert!(begun.elapsed() < Duration::from_secs(2));
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn localhost_is_either_loopback_address() {
     let begun = Instant::now();
     let (_, link) = pair_with(&v6, &client).await;
     assert_eq!(link.remote(), v6.local_addr());
-    assert!(begun.elapsed() < PATIENCE / 2);
+    assert!(begun.elapsed() < Duration::from_secs(1));
 }
 
 #[tokio::test]

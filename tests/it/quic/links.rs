@@ -1,10 +1,9 @@
 //! Frames both ways, and how a link ends.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{
-    PATIENCE, big, deliver, encoded, encoded_all, enter, hello, listen, pair, run, send, settled,
-    to, within,
+    big, deliver, encoded, encoded_all, enter, hello, listen, pair, run, send, settled, to, within,
 };
 use qmsg::quic::{End, Identity, Outgoing};
 use qmsg::wire::ALPN;
@@ -103,7 +102,7 @@ async fn a_close_is_seen_at_once_with_its_reason() {
     assert_eq!(client.end().await, End::Ours(CloseCode::Done));
     assert_eq!(server.end().await, End::Closed(Some(CloseCode::Done)));
     // No idle timeout (45 s) was waited out.
-    assert!(begun.elapsed() < PATIENCE / 2);
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
