@@ -114,8 +114,7 @@ impl Place {
 
     /// So many messages are handed out, that at `at` and those behind it.
     pub(super) fn offer(&mut self, at: Mark, count: u64) {
-        let span = Span { first: at.seq, last: at.seq + (count - 1) };
-        for Span { first, last } in self.unknown(span) {
+        for Span { first, last } in self.unknown(Span::of(at.seq, count)) {
             let before = at.plus(first - at.seq).before();
             let count = last - first + 1;
             self.waiting.insert(first, Waiting { before, last: before.plus(count), count });

@@ -220,7 +220,7 @@ impl Shown {
             && let Some(span) = self.reported.front_mut()
         {
             let taken = span.count().min(count);
-            let settled = Span { first: span.first, last: span.first + (taken - 1) };
+            let settled = Span::of(span.first, taken);
             self.done.remove(settled);
             self.lost.retain(|seq, _| !settled.contains(*seq));
             self.verdicts.retain(|seq, _| !settled.contains(*seq));
