@@ -189,6 +189,8 @@ fn a_cold_send_takes_two_round_trips() {
     };
     let (near, far) = (best(Duration::ZERO), best(FAR));
     println!("a cold send: {near:?}, with {FAR:?} each way {far:?}");
-    let trips = far.as_secs_f64() / (2.0 * FAR.as_secs_f64());
-    assert!((2.0..3.0).contains(&trips), "{trips} round trips");
+    let trips = |time: Duration| time.as_secs_f64() / (2.0 * FAR.as_secs_f64());
+    // Without what a process takes besides, and with it.
+    let (least, most) = (trips(far.saturating_sub(near)), trips(far));
+    assert!(most >= 2.0 && least < 2.6, "{least} to {most} round trips");
 }
