@@ -254,6 +254,11 @@ fn rejected(code: Option<CloseCode>, server: &str, id: &str) -> Failure {
             "the body is over the server's limit".into(),
             "send less, or ask its operator to raise --max-body",
         ),
+        Some(CloseCode::TakenOver) => fail(
+            Exit::Unavailable,
+            format!("another connection of this client to {server} took its place"),
+            "does a copy of this process run, such as a restored snapshot of the machine?",
+        ),
         Some(code) => fail(
             Exit::Protocol,
             format!("{server} ended the conversation ({code:?})"),

@@ -379,6 +379,7 @@ fn passes(code: CloseCode) -> bool {
         | CloseCode::NotJoined
         | CloseCode::TicketNeeded
         | CloseCode::TicketBad
-        | CloseCode::DiskFull => false,
+        | CloseCode::DiskFull
+        | CloseCode::TakenOver => false,
     }
 }

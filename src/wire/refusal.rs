@@ -52,11 +52,13 @@ pub enum CloseCode {
     TicketBad = 11,
     /// The server's disk is full, so nothing can be claimed.
     DiskFull = 12,
+    /// A later connection of the same client is there.
+    TakenOver = 13,
 }
 
 impl CloseCode {
     /// All of them, by number.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Done,
         Self::Stopping,
         Self::Malformed,
@@ -70,6 +72,7 @@ impl CloseCode {
         Self::TicketNeeded,
         Self::TicketBad,
         Self::DiskFull,
+        Self::TakenOver,
     ];
 
     /// The code with this number.
