@@ -10,7 +10,7 @@ use crate::client::ClientError;
 use crate::quic::DialError;
 use crate::wire::{CloseCode, Refusal};
 
-use super::{Talk, clock};
+use super::{Talk, clock, known};
 
 /// How the program ends. One test a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,6 +225,11 @@ fn rejected(code: Option<CloseCode>, server: &str, id: &str) -> Failure {
             format!("{id} belongs to another key on {server}"),
             "an id has one owner: choose another, or use the machine that joined as it",
         ),
+        Some(CloseCode::IdReserved) => fail(
+            Exit::NotAllowed,
+            format!("nobody can claim {id}"),
+            "it reads like everyone, which is @all: choose another id",
+        ),
         Some(CloseCode::NotJoined) => fail(
             Exit::Config,
             format!("nobody has joined as {id} on {server}"),
@@ -317,12 +322,18 @@ pub(super) fn uncertain(server: &str) -> Failure {
 /// Why the server would not store a message for `to`.
 pub(super) fn refusal(why: Refusal, to: &str, server: &str) -> Failure {
     match why {
-        Refusal::UnknownTarget if to.starts_with('@') => {
-            Failure::new(Exit::NoUser, format!("no such room: {to}"))
-                .hint(format!("a room exists once somebody has joined it: qmsg join {to}"))
-        }
-        Refusal::UnknownTarget => Failure::new(Exit::NoUser, format!("no such user: {to}"))
-            .hint(format!("an id exists once somebody has claimed it: qmsg join {to}")),
+        Refusal::UnknownTarget => no_such(to).hint(match (known::near(to), to.strip_prefix('@')) {
+            (Some(near), _) => format!("did you mean {near}?"),
+            (None, Some(_)) => {
+                "check the spelling; a room exists once somebody has joined it".into()
+            }
+            (None, None) => format!("check the spelling, or ask {to} to join"),
+        }),
+        Refusal::OtherKind => no_such(to).hint(match to.strip_prefix('@') {
+            Some(id) => format!("did you mean {id}? that is a user"),
+            None if to == "all" => "did you mean @all? that is everyone".into(),
+            None => format!("did you mean @{to}? that is a room"),
+        }),
         Refusal::MailboxFull => Failure::new(Exit::NoSpace, format!("the mailbox of {to} is full"))
             .hint(format!("nothing was stored; {to} has to read first: qmsg listen")),
         Refusal::DiskFull => disk_full(server),
@@ -341,6 +352,12 @@ pub(super) fn refusal(why: Refusal, to: &str, server: &str) -> Failure {
             Failure::new(Exit::Data, what).hint(clocks())
         }
     }
+}
+
+/// No such room or user. No hint leads to claiming a name: it may be somebody's, misspelt.
+pub(super) fn no_such(to: &str) -> Failure {
+    let kind = if to.starts_with('@') { "room" } else { "user" };
+    Failure::new(Exit::NoUser, format!("no such {kind}: {to}"))
 }
 
 /// What to do when this machine and the server do not agree about the time.

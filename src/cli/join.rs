@@ -6,7 +6,7 @@ use clap::Args;
 use crate::client;
 use crate::logic::{Command, Event, Intent};
 use crate::quic::{Identity, Trust};
-use crate::wire::{JoinCode, PORT, Pin, RoomName, Target, UserId};
+use crate::wire::{JoinCode, PORT, Pin, Refusal, RoomName, Target, UserId};
 
 use super::address::{Server, Ticket};
 use super::connect::Caller;
@@ -82,6 +82,9 @@ pub(super) struct LeaveArgs {
 fn name(text: &str) -> Result<Target, String> {
     match text.parse() {
         Ok(Target::All) => Err("everyone is in @all already".into()),
+        Ok(Target::User(id)) if id.is_reserved() => {
+            Err("it reads like everyone, which is @all: choose another id".into())
+        }
         Ok(target) => Ok(target),
         Err(why) => Err(why.to_string()),
     }
@@ -210,6 +213,10 @@ fn change(who: &Who, command: Command, patience: Patience, json: bool, talk: Tal
                 )
                 .hint("leave a room, or ask its operator to raise the limits, or free its disk")
                 .into());
+            }
+            Event::NoSuchRoom { room } => {
+                let room = room.to_string();
+                return Err(fail::refusal(Refusal::UnknownTarget, &room, &server).into());
             }
             _ => return Ok(()),
         };

@@ -19,6 +19,7 @@ mod job;
 mod join;
 mod json;
 mod kept;
+mod known;
 mod later;
 mod listen;
 mod mail;

@@ -20,6 +20,8 @@ pub enum Refusal {
         /// The limit in bytes.
         max: u64,
     },
+    /// No such user, but a room of that name; or no such room, but a user of that name.
+    OtherKind,
 }
 
 /// Why a connection was ended: the application error code of QUIC's CONNECTION_CLOSE.
@@ -52,11 +54,13 @@ pub enum CloseCode {
     TicketBad = 11,
     /// The server's disk is full, so nothing can be claimed.
     DiskFull = 12,
+    /// The id reads like everyone, so nobody can claim it.
+    IdReserved = 13,
 }
 
 impl CloseCode {
     /// All of them, by number.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Done,
         Self::Stopping,
         Self::Malformed,
@@ -70,6 +74,7 @@ impl CloseCode {
         Self::TicketNeeded,
         Self::TicketBad,
         Self::DiskFull,
+        Self::IdReserved,
     ];
 
     /// The code with this number.

@@ -143,6 +143,7 @@ fn close_codes_have_the_numbers_of_their_vectors() {
         CloseCode::TicketNeeded => "ticket-needed",
         CloseCode::TicketBad => "ticket-bad",
         CloseCode::DiskFull => "disk-full",
+        CloseCode::IdReserved => "id-reserved",
     };
     let vectors: Vec<_> = lines(include_str!("../../vectors/close.txt")).collect();
     assert_eq!(vectors.len(), CloseCode::ALL.len());
