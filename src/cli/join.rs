@@ -8,7 +8,7 @@ use crate::logic::{Command, Event, Intent};
 use crate::quic::{Identity, Trust};
 use crate::wire::{JoinCode, PORT, Pin, Refusal, RoomName, Target, UserId};
 
-use super::address::{Server, Ticket};
+use super::address::{BadTicket, PLACEHOLDER, Server, Ticket};
 use super::connect::Caller;
 use super::fail::{self, Exit, Failure};
 use super::profile::{self, Profile};
@@ -40,6 +40,7 @@ pub(super) struct JoinArgs {
     #[arg(
         value_name = "TICKET",
         env = "QMSG_TICKET",
+        value_parser = ticket,
         hide_env_values = true,
         conflicts_with_all = ["pin", "trust"]
     )]
@@ -77,6 +78,13 @@ pub(super) struct LeaveArgs {
     json: bool,
     #[command(flatten)]
     patience: Patience,
+}
+
+fn ticket(text: &str) -> Result<Ticket, String> {
+    match text.parse::<Target>() {
+        Ok(_) => Err(format!("it is no ticket; one name at a time: qmsg join {text}")),
+        Err(_) => text.parse().map_err(|why: BadTicket| why.to_string()),
+    }
 }
 
 fn name(text: &str) -> Result<Target, String> {
@@ -170,6 +178,11 @@ fn first(id: &UserId, args: &JoinArgs) -> Result<Claim> {
     let (server, trust, code) = match &args.ticket {
         Some(Ticket { server, pin, code }) => {
             let server = args.who.server.clone().unwrap_or_else(|| server.clone());
+            if server.host == PLACEHOLDER {
+                return Err(Failure::new(Exit::Usage, "the ticket does not name the server")
+                    .hint("put the server's name or address in the place of HOST, or add -s HOST")
+                    .into());
+            }
             (server, Trust::Pin(*pin), Some(code.clone()))
         }
         None => {

@@ -2,6 +2,7 @@
 
 mod address;
 mod ask;
+mod before;
 mod bench;
 mod clock;
 mod config;
@@ -32,7 +33,9 @@ mod send;
 mod sendmail;
 mod serve;
 mod spool;
+mod tips;
 mod units;
+mod usage;
 mod when;
 
 use std::ffi::OsString;
@@ -168,7 +171,7 @@ impl Patience {
 /// Runs a command line, which begins with the program's name: the exit code. The error, if there is
 /// one, has been told.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
-    let args = sendmail::as_called(args.into_iter().collect());
+    let args = before::moved(sendmail::as_called(args.into_iter().collect()));
     let (cli, config) = match config::parse(&args) {
         Ok(parsed) => parsed,
         Err(exit) => return exit.code(),

@@ -9,6 +9,7 @@ use toml::{Table, Value};
 
 use crate::cli::fail::{Exit, Failure};
 use crate::cli::units::{self, Targets};
+use crate::cli::usage;
 
 /// Flags of all verbs, which can stand at the top.
 const OF_ALL: &[&str] = &["quiet", "verbose", "color"];
@@ -245,7 +246,7 @@ fn check(arg: &Arg, value: &str) -> Result<(), String> {
             format!("it is one of {}", valid.join(", "))
         }
         _ => std::error::Error::source(&error)
-            .map_or_else(|| "it cannot be empty".into(), ToString::to_string),
+            .map_or_else(|| "it cannot be empty".into(), usage::reason),
     };
     Err(format!("{value:?} is not taken: {why}"))
 }

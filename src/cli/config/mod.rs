@@ -10,18 +10,19 @@ mod show;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::ErrorKind;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use anyhow::Result;
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Subcommand};
 use toml::Table;
 
 use super::fail::{self, Exit, Failure};
 use super::units::Targets;
-use super::{Cli, Verb, print, profile, quick};
+use super::{Cli, Verb, print, profile, quick, usage};
 use keys::Setting;
 
 /// What holds for the whole machine.
@@ -77,10 +78,15 @@ impl Config {
 /// Parses a command line with what the files say where it says nothing. `Err`: all that was to be
 /// said has been said.
 pub(super) fn parse(args: &[OsString]) -> Result<(Cli, Config), Exit> {
-    let told = |error: clap::Error| {
-        // Nobody is left to be told that nobody can be told.
-        let _ = error.print();
-        if error.exit_code() == 0 { Exit::Success } else { Exit::Usage }
+    let told = |error: clap::Error| match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            // Nobody is left to be told that nobody can be told.
+            let _ = error.print();
+            if error.exit_code() == 0 { Exit::Success } else { Exit::Usage }
+        }
+        _ => fail::tell(&usage::failure(&error, args).into()),
     };
     let plain = quick::command(args).try_get_matches_from(args).map_err(told)?;
     let cli = Cli::from_arg_matches(&plain).map_err(told)?;
@@ -133,7 +139,7 @@ fn load(given: Option<&Path>) -> Result<Config> {
     for path in paths(given) {
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(error) if given.is_none() && error.kind() == ErrorKind::NotFound => continue,
+            Err(error) if given.is_none() && error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => {
                 return Err(Failure::new(
                     Exit::Config,
