@@ -16,6 +16,10 @@ use super::{print, serve, units};
 /// running. A ticket is good for one new id and for a limited time. Hand it over as you would
 /// a password. Whoever has it runs: qmsg join ID TICKET
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  qmsg invite example.org
+  qmsg invite 192.0.2.7:4433 --expires 1h")]
 pub(super) struct InviteArgs {
     /// How others reach the server; it goes into the ticket
     #[arg(value_name = "HOST[:PORT]")]

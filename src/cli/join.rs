@@ -12,7 +12,7 @@ use super::address::{BadTicket, PLACEHOLDER, Server, Ticket};
 use super::connect::Caller;
 use super::fail::{self, Exit, Failure};
 use super::profile::{self, Profile};
-use super::{Patience, Talk, Who, connect, print};
+use super::{Patience, Talk, Who, connect, known, print};
 
 /// Claim an id on a server, or become a member of a room
 ///
@@ -26,6 +26,11 @@ use super::{Patience, Talk, Who, connect, print};
 /// A server on this machine is trusted when it is first met. For a server elsewhere somebody has to
 /// vouch: its operator with a TICKET, or you with --pin or --trust.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  qmsg join alice                   claim an id on a server on this machine
+  qmsg join alice qmsg:example.org:4433/3q2-7w.../G4_zb4...
+  qmsg join @ops                    become a member of a room")]
 pub(super) struct JoinArgs {
     /// The id to claim or the room to enter: alice, ops@example.org, @ops
     ///
@@ -67,6 +72,10 @@ pub(super) struct JoinArgs {
 ///
 /// Messages sent to the room from now on do not arrive any more. Doing it twice changes nothing.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  qmsg leave @ops
+  qmsg leave @ops --as alice")]
 pub(super) struct LeaveArgs {
     /// The room: @ops
     #[arg(value_name = "@ROOM", value_parser = room)]
@@ -233,6 +242,9 @@ fn change(who: &Who, command: Command, patience: Patience, json: bool, talk: Tal
             }
             _ => return Ok(()),
         };
+        if member {
+            known::remember(&[Target::Room(room.clone())]);
+        }
         if json {
             print::object(&[
                 ("id", id.as_str().into()),

@@ -40,12 +40,16 @@ fn remembered() -> BTreeSet<Target> {
     text.lines().take(REMEMBERED_MAX).filter_map(|line| line.parse().ok()).collect()
 }
 
-/// Remembers names that the server has accepted, if a person is at the terminal: a script leaves
-/// nothing behind. A home that cannot be written is no failure of what was done.
-pub(super) fn remember(targets: &[Target]) {
-    if !std::io::stderr().is_terminal() {
-        return;
+/// Remembers targets of a person at a terminal; a script that sends leaves nothing behind.
+pub(super) fn remember_sent(targets: &[Target]) {
+    if std::io::stderr().is_terminal() {
+        remember(targets);
     }
+}
+
+/// Remembers names that the server has accepted. A home that cannot be written is no failure of
+/// what was done.
+pub(super) fn remember(targets: &[Target]) {
     let known = remembered();
     let new = targets.iter().filter(|to| **to != Target::All && !known.contains(to));
     let lines: String = new.map(|to| format!("{to}\n")).collect();

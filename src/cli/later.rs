@@ -15,6 +15,11 @@ use super::{Patience, Talk, Who, clock, kept, print};
 ///
 /// They are kept on the server, so they are sent also when this machine is off by then.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  qmsg send bob --at 07:00 good morning
+  qmsg later list
+  qmsg later cancel all")]
 pub(super) struct LaterArgs {
     #[command(subcommand)]
     what: What,

@@ -5,6 +5,7 @@ mod ask;
 mod before;
 mod bench;
 mod clock;
+mod completions;
 mod config;
 mod connect;
 mod content;
@@ -12,6 +13,7 @@ mod fail;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod headers;
+mod help;
 mod host;
 mod ids;
 mod input;
@@ -46,7 +48,11 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 
 pub use address::{Server, Ticket};
+pub use completions::{Shell, completion_script};
 pub use fail::Exit;
+
+/// The heading of the flags that every verb has.
+const GLOBAL: &str = "Global options";
 
 /// Messages between named users, over QUIC
 ///
@@ -87,12 +93,14 @@ enum Verb {
     Sendmail(sendmail::SendmailArgs),
     Config(config::ConfigArgs),
     Bench(bench::BenchArgs),
+    Completions(completions::CompletionsArgs),
 }
 
 /// How much is said on stderr, and how.
 #[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = GLOBAL)]
 struct Talk {
-    /// Say nothing but errors
+    /// Print only errors
     #[arg(
         short,
         long,
@@ -103,7 +111,7 @@ struct Talk {
         conflicts_with = "verbose"
     )]
     quiet: bool,
-    /// Say more on stderr; -vv says even more
+    /// Print more on stderr (repeat for more)
     #[arg(short, long, global = true, display_order = 901, action = clap::ArgAction::Count)]
     verbose: u8,
     /// When to use colours
@@ -120,8 +128,9 @@ struct Talk {
 
 /// What is read besides the command line.
 #[derive(Debug, Args)]
+#[command(next_help_heading = GLOBAL)]
 struct Files {
-    /// Read this configuration file, and no other
+    /// Read this configuration file and no other
     ///
     /// Without it: $XDG_CONFIG_HOME/qmsg/config.toml or ~/.config/qmsg/config.toml, then
     /// /etc/qmsg/config.toml.
@@ -171,7 +180,11 @@ impl Patience {
 /// Runs a command line, which begins with the program's name: the exit code. The error, if there is
 /// one, has been told.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
-    let args = before::moved(sendmail::as_called(args.into_iter().collect()));
+    let args: Vec<OsString> = args.into_iter().collect();
+    if let Some(exit) = completions::answer(&args) {
+        return exit.code();
+    }
+    let args = before::moved(sendmail::as_called(args));
     let (cli, config) = match config::parse(&args) {
         Ok(parsed) => parsed,
         Err(exit) => return exit.code(),
@@ -194,6 +207,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Sendmail(args) => sendmail::run(args, &config, cli.talk),
         Verb::Config(args) => config::run(args, &cli, &config),
         Verb::Bench(args) => bench::run(args, cli.talk),
+        Verb::Completions(args) => completions::run(args),
     };
     said.unwrap_or_else(|error| fail::tell(&error)).code()
 }

@@ -38,6 +38,11 @@ const FIRST_TICKET: Duration = Duration::from_secs(24 * 60 * 60);
 /// needs a ticket (qmsg invite), unless --open is given. SIGINT and SIGTERM end the server after
 /// it has finished the batch it is writing.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  qmsg serve                        for this machine, on 127.0.0.1:4433
+  qmsg serve --listen :4433         for others too; prints a ticket for the first
+  qmsg serve --data /srv/qmsg --listen 192.0.2.7:4433")]
 pub(super) struct ServeArgs {
     /// Address and UDP port to listen on; port 0 takes a free one
     ///

@@ -41,6 +41,10 @@ const MANY_MAX: u64 = 1_000_000_000;
 /// kept nowhere; no profile is read or written. A run in which not everything arrived is an error,
 /// and prints no figures.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  qmsg bench latency
+  qmsg bench throughput --json")]
 pub(super) struct BenchArgs {
     #[command(subcommand)]
     what: What,

@@ -22,7 +22,7 @@ use toml::Table;
 
 use super::fail::{self, Exit, Failure};
 use super::units::Targets;
-use super::{Cli, Verb, print, profile, quick, usage};
+use super::{Cli, Verb, help, print, profile, quick, usage};
 use keys::Setting;
 
 /// What holds for the whole machine.
@@ -34,6 +34,10 @@ const SYSTEM: &str = "/etc/qmsg/config.toml";
 /// machine. A flag goes before its variable, that before the user's file, that before the
 /// machine's, and that before what is built in.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  qmsg config show                  what is in force
+  qmsg config path                  the files that are read")]
 pub(super) struct ConfigArgs {
     #[command(subcommand)]
     what: What,
@@ -82,9 +86,11 @@ pub(super) fn parse(args: &[OsString]) -> Result<(Cli, Config), Exit> {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let whole = help::shown(quick::command(args), args);
+            let shown = whole.try_get_matches_from(args).err().unwrap_or(error);
             // Nobody is left to be told that nobody can be told.
-            let _ = error.print();
-            if error.exit_code() == 0 { Exit::Success } else { Exit::Usage }
+            let _ = shown.print();
+            if shown.exit_code() == 0 { Exit::Success } else { Exit::Usage }
         }
         _ => fail::tell(&usage::failure(&error, args).into()),
     };
