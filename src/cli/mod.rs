@@ -35,6 +35,7 @@ mod send;
 mod sendmail;
 mod serve;
 mod spool;
+mod table;
 mod tips;
 mod units;
 mod usage;
@@ -57,9 +58,9 @@ const GLOBAL: &str = "Global options";
 /// Messages between named users, over QUIC
 ///
 /// `qmsg serve` runs the server. `qmsg join alice` claims a unique id on it; from then on the id
-/// belongs to a key on this machine. `qmsg send bob` sends what stdin holds: to a user, to a room
-/// (@ops) or to everyone (@all). It exits 0 once the message is on the server's disk. `qmsg listen`
-/// prints what arrives, and first what arrived while nobody listened.
+/// belongs to a key on this machine. `qmsg send bob` sends stdin to a user, a room (@ops) or
+/// everyone (@all). It exits 0 once the message is on the server's disk. `qmsg listen` prints the
+/// messages that are waiting, then new ones as they arrive.
 #[derive(Debug, Parser)]
 #[command(name = "qmsg", version, max_term_width = 100)]
 #[command(after_long_help = "\
@@ -143,13 +144,13 @@ struct Files {
 struct Who {
     /// Act as this id
     ///
-    /// It must have been joined on this machine. Without it: the one that was joined first.
+    /// The id must have been joined on this machine. Default: the one that was joined first.
     #[arg(long = "as", value_name = "ID", env = "QMSG_AS", value_parser = units::user)]
     as_id: Option<crate::wire::UserId>,
     /// The server to talk to
     ///
-    /// Without it: the one where the id was joined; for a first join, localhost:4433. The server's
-    /// key must be the one that was seen when joining, wherever it is reached now.
+    /// Default: the server where the id was joined; for a first join, localhost:4433. Its key must
+    /// be the one that was pinned when joining, whatever address it has now.
     #[arg(short, long, value_name = "HOST[:PORT]", env = "QMSG_SERVER")]
     server: Option<Server>,
 }
@@ -157,10 +158,10 @@ struct Who {
 /// How long to wait.
 #[derive(Clone, Copy, Debug, Args)]
 struct Patience {
-    /// Give up when the server has not answered for this long
+    /// Give up after this long without an answer (retries until then)
     ///
-    /// Written like 500ms, 10s, 5m or 1h30m. Until then it tries again and again. What gave up may
-    /// still have reached the server: the exit code is then not 0, because nobody knows.
+    /// Written like 500ms, 10s, 5m or 1h30m. After a timeout the server may still have received the
+    /// request; since this is not known, the exit code is not 0.
     #[arg(
         long,
         value_name = "TIME",

@@ -84,7 +84,8 @@ fn not_joined(id: &UserId) -> String {
     }
 }
 
-fn default_id() -> Result<UserId> {
+/// The id that is used without `--as`.
+pub(super) fn default_id() -> Result<UserId> {
     let dir = profiles()?;
     if let Ok(text) = fs::read_to_string(dir.join(DEFAULT))
         && let Ok(id) = text.trim().parse()
@@ -144,7 +145,7 @@ pub(super) fn private_directory(dir: &Path) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
     made.map_err(|error| {
-        Failure::new(Exit::Config, format!("{} cannot be made", dir.display())).because(error)
+        Failure::new(Exit::Config, format!("cannot create {}", dir.display())).because(error)
     })
 }
 

@@ -255,7 +255,7 @@ fn announce(
     pin: Pin,
     talk: Talk,
 ) -> Result<()> {
-    fail::announce(&format!("listening on {address} pin {pin}"));
+    fail::note(talk, &format!("listening on {address} pin {pin}"));
     if args.json {
         print::object(&[
             ("listening", address.to_string().into()),
@@ -273,7 +273,11 @@ fn announce(
         fail::note(talk, &format!("join with: qmsg join ID --server {server} --pin {pin}"));
     } else {
         let ticket = ticket(data, server, pin, FIRST_TICKET)?;
-        fail::note(talk, &format!("one can join with: qmsg join ID {ticket}"));
+        fail::note(talk, &format!("ticket (one use, 24h): qmsg join ID {ticket}"));
+        if address.ip().is_unspecified() {
+            let what = format!("replace {PLACEHOLDER} with this machine's name or address");
+            fail::note(talk, &what);
+        }
         fail::note(talk, "for more tickets: qmsg invite HOST:PORT");
     }
     Ok(())

@@ -28,10 +28,10 @@ pub(super) fn failure(error: &clap::Error, args: &[OsString]) -> Failure {
         ErrorKind::ArgumentConflict => conflict(error),
         _ => (first_line(error), None),
     };
-    let help = format!("{} --help", line.command());
-    let mut hint = tip.unwrap_or_else(|| format!("{help} says what there is"));
-    if let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) {
-        let usage = usage.to_string();
+    let mut hint = tip.unwrap_or_else(|| format!("see {} --help", line.command()));
+    if error.get(ContextKind::Usage).is_some() {
+        // clap's own names the flags that came from variables, too.
+        let usage = line.verb.clone().render_usage().to_string();
         let usage: Vec<&str> = usage.split_whitespace().skip(1).collect();
         hint = format!("{hint}\nusage: {}", usage.join(" "));
     }
@@ -82,9 +82,14 @@ fn text(error: &clap::Error, kind: ContextKind) -> String {
     }
 }
 
-/// `--until` of `--until <LEVEL>`; names without a flag as they are.
+/// `--until` of `--until <LEVEL>`, `TEXT` of `[TEXT]...`.
 fn flag(name: &str) -> &str {
-    if name.starts_with('-') { name.split(' ').next().unwrap_or(name) } else { name }
+    let name = name.strip_suffix("...").unwrap_or(name);
+    match name.split_once(' ') {
+        Some((flag, _)) if flag.starts_with('-') => flag,
+        _ if name.starts_with(['<', '[']) => name.trim_matches(['<', '>', '[', ']']),
+        _ => name,
+    }
 }
 
 fn unknown_argument(error: &clap::Error, line: &Line) -> (String, Option<String>) {

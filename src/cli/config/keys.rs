@@ -164,7 +164,7 @@ impl Reader<'_> {
     fn bad(&self, path: &[String], key: &str, why: &str) -> Failure {
         let name = [path, &[key.to_owned()]].concat().join(".");
         Failure::new(Exit::Config, format!("{}: {name}: {why}", self.file.display()))
-            .hint("what can be set, and is: qmsg config show")
+            .hint("all keys: qmsg config show --all")
     }
 
     /// No such key; the nearest there is.
@@ -182,10 +182,8 @@ impl Reader<'_> {
         match nearest(key, here.chain(tables)) {
             Some(name) => failure.hint(format!("did you mean {name}?")),
             None => match self.elsewhere(key) {
-                verbs if verbs.is_empty() => {
-                    failure.hint("what can be set, and is: qmsg config show")
-                }
-                verbs => failure.hint(format!("it belongs into {}", verbs.join(" or "))),
+                verbs if verbs.is_empty() => failure.hint("all keys: qmsg config show --all"),
+                verbs => failure.hint(format!("it belongs in {}", verbs.join(" or "))),
             },
         }
     }

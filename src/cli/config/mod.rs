@@ -28,11 +28,11 @@ use keys::Setting;
 /// What holds for the whole machine.
 const SYSTEM: &str = "/etc/qmsg/config.toml";
 
-/// Show the configuration, or where it is
+/// Show the configuration, or the files it comes from
 ///
 /// Flags can be set in files: ~/.config/qmsg/config.toml for a user, /etc/qmsg/config.toml for the
-/// machine. A flag goes before its variable, that before the user's file, that before the
-/// machine's, and that before what is built in.
+/// machine. In order of precedence: a flag, its variable, the user's file, the machine's file, the
+/// default.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -45,15 +45,19 @@ pub(super) struct ConfigArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Print each key with its value and where that comes from
+    /// Print each key with its value and its origin
     ///
-    /// What is printed can itself be a configuration file.
+    /// Without --all only the keys that are set, and the id and server in force. The output is itself
+    /// a valid configuration file.
     Show {
-        /// Print a JSON object for each key
+        /// Print all keys, also those that have their default value
+        #[arg(long)]
+        all: bool,
+        /// Print a JSON object for each key, set or not
         #[arg(long)]
         json: bool,
     },
-    /// Print the paths of the files that are read, the one that goes before the other first
+    /// Print the paths of the files that are read, in order of precedence
     Path,
 }
 
@@ -171,7 +175,7 @@ fn load(given: Option<&Path>) -> Result<Config> {
 
 pub(super) fn run(args: &ConfigArgs, cli: &Cli, config: &Config) -> Result<Exit> {
     match args.what {
-        What::Show { json } => show::run(config, json)?,
+        What::Show { all, json } => show::run(config, all, json)?,
         What::Path => {
             for path in paths(cli.files.config.as_deref()) {
                 print::line(&path.display().to_string())?;
