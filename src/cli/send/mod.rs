@@ -6,6 +6,7 @@ mod following;
 mod ledger;
 mod levels;
 mod news;
+mod slips;
 mod wrap;
 
 use std::path::PathBuf;
@@ -204,6 +205,7 @@ pub(super) fn run(args: &SendArgs, talk: Talk) -> Result<u8> {
         return wrap::run(args, talk);
     }
     let (input, job) = (args.input()?, args.job()?);
+    slips::note(&args.targets.0, &args.body.text, talk);
     let exit = match args.dry_run {
         true => dry::run(&job, input, &args.who, talk)?,
         false => carry_out(&job, input, &args.who, talk)?,
