@@ -42,8 +42,8 @@ const ZSH_LOADED: &str = r#"
 
 /// Print a completion script for a shell
 ///
-/// It completes commands, flags and their values, and for targets, ids and rooms the names that this
-/// machine knows: its own ids, the rooms they joined, and the targets that were sent to from a
+/// It completes commands, flags and their values, and for targets, ids and rooms the names that
+/// this machine knows: its own ids, the rooms they joined, and the targets that were sent to from a
 /// terminal.
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -129,6 +129,11 @@ pub(super) fn note(talk: Talk, text: &str) {
     }
 }
 
+/// Whether a person reads what is told.
+pub(super) fn is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
 /// Shows how far a long piece of work has come, on one line of a terminal; `None` clears it.
 pub(super) fn progress(talk: Talk, text: Option<&str>) {
     let mut stderr = io::stderr();

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
 
 use crate::wire::{Target, UserId};
 
-use super::profile;
+use super::{fail, profile};
 
 /// Names that are remembered; after these none is added.
 const REMEMBERED_MAX: usize = 1_000;
@@ -42,7 +42,7 @@ fn remembered() -> BTreeSet<Target> {
 
 /// Remembers targets of a person at a terminal; a script that sends leaves nothing behind.
 pub(super) fn remember_sent(targets: &[Target]) {
-    if std::io::stderr().is_terminal() {
+    if fail::is_terminal() {
         remember(targets);
     }
 }

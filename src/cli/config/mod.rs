@@ -47,8 +47,8 @@ pub(super) struct ConfigArgs {
 enum What {
     /// Print each key with its value and its origin
     ///
-    /// Without --all only the keys that are set, and the id and server in force. The output is itself
-    /// a valid configuration file.
+    /// Without --all only the keys that are set, and the id and server in force. The output is
+    /// itself a valid configuration file.
     Show {
         /// Print all keys, also those that have their default value
         #[arg(long)]

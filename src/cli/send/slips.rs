@@ -2,7 +2,7 @@
 //! what became of the words.
 
 use std::fs::File;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 
@@ -11,7 +11,7 @@ use crate::wire::Target;
 
 /// Tells of such slips. A script is not told: in a loop over lines, stdin holds the next ones.
 pub(super) fn note(targets: &[Target], text: &[String], talk: Talk) {
-    if text.is_empty() || text == ["-"] || !io::stderr().is_terminal() {
+    if text.is_empty() || text == ["-"] || !fail::is_terminal() {
         return;
     }
     if let Some(note) = second_target(targets, text, |name| known::targets().contains(name)) {
