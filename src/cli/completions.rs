@@ -100,7 +100,9 @@ pub(super) fn run(args: &CompletionsArgs) -> Result<Exit> {
 /// Answers a shell that asks what a word can become, if this run is such a question.
 pub(super) fn answer(args: &[OsString]) -> Option<Exit> {
     let shell = Shell::from_str(std::env::var_os(VARIABLE)?.to_str()?, false).ok()?;
-    let line: Vec<_> = args.iter().skip_while(|arg| *arg != "--").skip(1).cloned().collect();
+    // No other line begins so: a variable that is left over keeps no message from being sent.
+    args.get(1).filter(|arg| *arg == "--")?;
+    let line: Vec<_> = args.iter().skip(2).cloned().collect();
     let wants_flags = line.last().is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
     let mut found = Vec::new();
     let here = std::env::current_dir().ok();

@@ -233,9 +233,9 @@ fn change(who: &Who, command: Command, patience: Patience, json: bool, talk: Tal
             Event::RoomRefused { room } => {
                 return Err(Failure::new(
                     Exit::NoSpace,
-                    format!("{server} has no room for {room}"),
+                    format!("{server} cannot make {id} a member of {room}"),
                 )
-                .hint("leave a room, or ask its operator to raise the limits, or free its disk")
+                .hint("a limit is reached or its disk is full: leave a room, or ask its operator")
                 .into());
             }
             Event::NoSuchRoom { room } => {

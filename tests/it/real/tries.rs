@@ -221,6 +221,29 @@ fn names_are_completed_and_files_only_where_a_file_is_meant() {
     assert_eq!(priorities, ["--priority"]);
 }
 
+/// As the scripts of these shells ask, which may not be installed.
+#[test]
+fn other_shells_ask_the_same() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    home.join(&server, &["alice", "bob"]);
+    std::fs::write(home.path().join("bin"), "").unwrap();
+    for (shell, wanted) in [("zsh", "bob"), ("fish", "bob\n")] {
+        let mut ask = home.command(&["--", "qmsg", "send", "b"]);
+        ask.env("QMSG_COMPLETE", shell).env("_CLAP_COMPLETE_INDEX", "2");
+        assert_eq!(start(ask).end().ok(), wanted, "{shell}");
+        let script = home.run(&["completions", shell]).ok();
+        assert!(script.contains(&format!("QMSG_COMPLETE={shell}")) || shell == "zsh", "{script}");
+        assert!(script.contains("QMSG_COMPLETE="), "{script}");
+        // A variable that is left over stops nothing.
+        let mut send = home.command(&["send", "bob", "hi"]);
+        send.env("QMSG_COMPLETE", shell);
+        start(send).end().code(0);
+    }
+    assert_eq!(home.run(&["listen", "--as", "bob", "--poll"]).ok(), "hi\nhi\n");
+    home.run(&["completions", "tcsh"]).code(2).says("bash, zsh, fish");
+}
+
 /// What a person sends to is known afterwards.
 #[test]
 fn targets_of_a_person_are_remembered() {
