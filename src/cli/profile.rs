@@ -10,12 +10,14 @@ use toml::Table;
 use crate::quic::Identity;
 use crate::wire::{Pin, UserId};
 
-use super::Who;
 use super::address::Server;
 use super::fail::{Exit, Failure};
+use super::{Who, known};
 
 /// Names the id that is used without `--as`. No id begins with a dot.
 const DEFAULT: &str = ".default";
+/// Ids that a hint shows.
+const SHOWN_MAX: usize = 8;
 
 /// One id on one server.
 pub(super) struct Profile {
@@ -47,7 +49,8 @@ pub(super) fn directory(id: &UserId) -> Result<PathBuf> {
     Ok(profiles()?.join(id.as_str()))
 }
 
-fn profiles() -> Result<PathBuf> {
+/// Where all profiles are.
+pub(super) fn profiles() -> Result<PathBuf> {
     Ok(data_home()?.join("profiles"))
 }
 
@@ -60,7 +63,7 @@ pub(super) fn choose(who: &Who) -> Result<Profile> {
     };
     let Some(mut profile) = load(&id)? else {
         return Err(Failure::new(Exit::Config, format!("{id} is not joined on this machine"))
-            .hint(format!("claim it first: qmsg join {id}"))
+            .hint(not_joined(&id))
             .into());
     };
     if let Some(server) = &who.server {
@@ -69,18 +72,27 @@ pub(super) fn choose(who: &Who) -> Result<Profile> {
     Ok(profile)
 }
 
-fn default_id() -> Result<UserId> {
+/// An id that is misspelt is no reason to claim another.
+fn not_joined(id: &UserId) -> String {
+    match (known::near_id(id), known::ids().as_slice()) {
+        (Some(near), _) => format!("did you mean {near}?"),
+        (None, []) => format!("claim it first: qmsg join {id}"),
+        (None, ids) => {
+            let ids: Vec<&str> = ids.iter().take(SHOWN_MAX).map(UserId::as_str).collect();
+            format!("joined on this machine: {}; to claim a new id: qmsg join ID", ids.join(", "))
+        }
+    }
+}
+
+/// The id that is used without `--as`.
+pub(super) fn default_id() -> Result<UserId> {
     let dir = profiles()?;
     if let Ok(text) = fs::read_to_string(dir.join(DEFAULT))
         && let Ok(id) = text.trim().parse()
     {
         return Ok(id);
     }
-    let names = fs::read_dir(&dir).into_iter().flatten().flatten();
-    let ids = names.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let mut ids: Vec<UserId> = ids.filter(|id: &UserId| dir.join(id.as_str()).is_dir()).collect();
-    ids.sort();
-    ids.into_iter().next().ok_or_else(|| {
+    known::ids().into_iter().next().ok_or_else(|| {
         Failure::new(Exit::Config, "no id is joined on this machine")
             .hint("claim one first: qmsg join ID")
             .into()
@@ -133,7 +145,7 @@ pub(super) fn private_directory(dir: &Path) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
     made.map_err(|error| {
-        Failure::new(Exit::Config, format!("{} cannot be made", dir.display())).because(error)
+        Failure::new(Exit::Config, format!("cannot create {}", dir.display())).because(error)
     })
 }
 

@@ -213,6 +213,9 @@ impl Hub {
         if !session.is_none_or(|session| self.succeed(link, session, out)) {
             return self.close(link, CloseCode::TakenOver, out);
         }
+        if claim && id.is_reserved() {
+            return self.close(link, CloseCode::IdReserved, out);
+        }
         let ticket = self.ask(Ask::Admit { link });
         let Some(state) = self.links.get_mut(&link) else { return };
         let checking = Stage::Checking { id: id.clone(), held: Vec::new() };

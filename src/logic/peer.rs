@@ -323,7 +323,8 @@ impl Peer {
             | FromServer::RoomRefused { .. }
             | FromServer::Kept(_)
             | FromServer::Looked { .. }
-            | FromServer::Taken { .. } => return self.requested(frame, out),
+            | FromServer::Taken { .. }
+            | FromServer::NoSuchRoom { .. } => return self.requested(frame, out),
         };
         out.push(PeerOutput::Event(event));
     }
@@ -380,6 +381,7 @@ fn passes(code: CloseCode) -> bool {
         | CloseCode::TicketNeeded
         | CloseCode::TicketBad
         | CloseCode::DiskFull
-        | CloseCode::TakenOver => false,
+        | CloseCode::TakenOver
+        | CloseCode::IdReserved => false,
     }
 }

@@ -18,6 +18,11 @@ use crate::wire::JoinCode;
 const APPLICATION_ID: i32 = 0x716d_7367;
 /// The number of the tables below.
 const FORMAT: i32 = 4;
+
+/// The versions that a store depends on.
+pub fn about() -> String {
+    format!("store format {FORMAT}, SQLite {}", rusqlite::version())
+}
 /// 3.51.3 mends a race of checkpoint and commit that could lose what the WAL held.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// How long to wait for a transaction of another process, such as `qmsg invite`.

@@ -52,7 +52,7 @@ use std::thread::{self, JoinHandle};
 
 use crate::durable::{Found, Outcome, Quotas, Read, Ticket, Write};
 
-pub use file::{OpenError, invite, is_there};
+pub use file::{OpenError, about, invite, is_there};
 
 /// Most reads that the caller may have unanswered; beyond them [`Store::read`] blocks.
 pub const READS_IN_WORK_MAX: usize = 64;

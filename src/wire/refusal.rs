@@ -20,6 +20,8 @@ pub enum Refusal {
         /// The limit in bytes.
         max: u64,
     },
+    /// No such user, but a room of that name; or no such room, but a user of that name.
+    OtherKind,
 }
 
 /// Why a connection was ended: the application error code of QUIC's CONNECTION_CLOSE.
@@ -54,11 +56,13 @@ pub enum CloseCode {
     DiskFull = 12,
     /// A later connection of the same client is there.
     TakenOver = 13,
+    /// The id reads like everyone, so nobody can claim it.
+    IdReserved = 14,
 }
 
 impl CloseCode {
     /// All of them, by number.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Done,
         Self::Stopping,
         Self::Malformed,
@@ -73,6 +77,7 @@ impl CloseCode {
         Self::TicketBad,
         Self::DiskFull,
         Self::TakenOver,
+        Self::IdReserved,
     ];
 
     /// The code with this number.

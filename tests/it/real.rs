@@ -27,6 +27,7 @@ mod sendmail;
 mod share;
 mod spool;
 mod stdin;
+mod tries;
 mod until;
 pub(crate) mod wait;
 mod wrap;
