@@ -2,7 +2,8 @@
 //! writes to stderr.
 
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io;
+use std::os::fd::BorrowedFd;
 
 use anyhow::Error;
 
@@ -10,7 +11,13 @@ use crate::client::ClientError;
 use crate::quic::DialError;
 use crate::wire::{CloseCode, Refusal};
 
-use super::{Talk, clock};
+use super::clock;
+use super::notices::say;
+use super::render::one_line;
+
+pub(super) use super::notices::{
+    announce, finish, listen_to_diagnostics, note, pass, progress, usage,
+};
 
 /// How the program ends. One test a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +57,8 @@ pub enum Exit {
     Config = 78,
     /// `listen --timeout` ended it before `--count` was met.
     Timeout = 124,
+    /// Ended by SIGHUP: its terminal went away.
+    HungUp = 129,
     /// Ended by SIGINT.
     Interrupted = 130,
     /// Ended by SIGTERM.
@@ -105,16 +114,20 @@ pub(super) fn tell(error: &Error) -> Exit {
         // Transparent errors repeat their source.
         if !last.contains(&cause) {
             text.push_str(": ");
-            text.push_str(&cause);
+            text.push_str(without_number(&cause));
         }
         last = cause;
     }
+    say(&one_line(&text));
     if let Some(hint) = failure.and_then(|failure| failure.hint.as_ref()) {
-        text.push_str("\nhint: ");
-        text.push_str(hint);
+        say(&one_line(&format!("hint: {hint}")));
     }
-    say(&text);
     failure.map_or(Exit::Unexpected, |failure| failure.exit)
+}
+
+/// What the system says, without its number for it.
+fn without_number(cause: &str) -> &str {
+    cause.rfind(" (os error ").filter(|_| cause.ends_with(')')).map_or(cause, |at| &cause[..at])
 }
 
 /// Whether nobody answers: what 69 says.
@@ -122,59 +135,9 @@ pub(super) fn is_unreachable(error: &Error) -> bool {
     error.downcast_ref::<Failure>().is_some_and(|failure| failure.exit == Exit::Unavailable)
 }
 
-/// Tells something that is not an error, unless the user wants quiet.
-pub(super) fn note(talk: Talk, text: &str) {
-    if !talk.quiet {
-        say(&format!("qmsg: {text}"));
-    }
-}
-
-/// Shows how far a long piece of work has come, on one line of a terminal; `None` clears it.
-pub(super) fn progress(talk: Talk, text: Option<&str>) {
-    let mut stderr = io::stderr();
-    if !talk.quiet && stderr.is_terminal() {
-        // As for `say`.
-        let _ = write!(stderr, "\r\x1b[K{}", text.unwrap_or_default());
-    }
-}
-
-/// Tells what others wait for, whether or not the user wants quiet.
-pub(super) fn announce(text: &str) {
-    say(&format!("qmsg: {text}"));
-}
-
-/// Passes on what another program says.
-pub(super) fn pass(bytes: &[u8]) -> io::Result<()> {
-    io::stderr().write_all(bytes)
-}
-
-/// A closed stderr has nobody to be told.
-fn say(text: &str) {
-    let text: String = text.chars().map(|c| if shows(c) { c } else { '\u{fffd}' }).collect();
-    let _ = writeln!(io::stderr(), "{text}");
-}
-
-fn shows(c: char) -> bool {
-    c == '\n' || !c.is_control()
-}
-
-/// Sends the diagnostics of the library to stderr, as much as was asked for.
-pub(super) fn listen_to_diagnostics(talk: Talk) {
-    let level = match (talk.quiet, talk.verbose) {
-        (true, _) => tracing::Level::ERROR,
-        (false, 0) => tracing::Level::WARN,
-        (false, 1) => tracing::Level::INFO,
-        (false, 2) => tracing::Level::DEBUG,
-        (false, _) => tracing::Level::TRACE,
-    };
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(io::stderr)
-        .with_ansi(false)
-        .with_target(talk.verbose > 1)
-        .finish();
-    // Set once, at the start of the program.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+/// Where they all go.
+pub(super) fn stream() -> BorrowedFd<'static> {
+    rustix::stdio::stderr()
 }
 
 /// Why talking to the server came to nothing, for people.

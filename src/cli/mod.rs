@@ -13,6 +13,7 @@ pub mod fuzz;
 mod headers;
 mod host;
 mod ids;
+mod init;
 mod input;
 mod invite;
 mod job;
@@ -22,6 +23,8 @@ mod kept;
 mod later;
 mod listen;
 mod mail;
+mod notices;
+mod people;
 mod print;
 mod profile;
 mod progress;
@@ -30,7 +33,9 @@ mod render;
 mod send;
 mod sendmail;
 mod serve;
+mod signals;
 mod spool;
+mod streams;
 mod units;
 mod when;
 
@@ -43,6 +48,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use address::{Server, Ticket};
 pub use fail::Exit;
+pub use print::mark_closed_stdout;
 
 /// Messages between named users, over QUIC
 ///
@@ -167,8 +173,14 @@ impl Patience {
 /// Runs a command line, which begins with the program's name: the exit code. The error, if there is
 /// one, has been told.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
-    let args = sendmail::as_called(args.into_iter().collect());
-    let (cli, config) = match config::parse(&args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let code = init::run(&args).unwrap_or_else(|| run_verb(&sendmail::as_called(args)));
+    fail::finish();
+    code
+}
+
+fn run_verb(args: &[OsString]) -> u8 {
+    let (cli, config) = match config::parse(args) {
         Ok(parsed) => parsed,
         Err(exit) => return exit.code(),
     };

@@ -78,9 +78,11 @@ impl Config {
 /// said has been said.
 pub(super) fn parse(args: &[OsString]) -> Result<(Cli, Config), Exit> {
     let told = |error: clap::Error| {
-        // Nobody is left to be told that nobody can be told.
-        let _ = error.print();
-        if error.exit_code() == 0 { Exit::Success } else { Exit::Usage }
+        if error.use_stderr() {
+            fail::usage(&error);
+            return Exit::Usage;
+        }
+        print::help(&error).map_or_else(|error| fail::tell(&error), |()| Exit::Success)
     };
     let plain = quick::command(args).try_get_matches_from(args).map_err(told)?;
     let cli = Cli::from_arg_matches(&plain).map_err(told)?;

@@ -290,6 +290,10 @@ impl ListenArgs {
         let OutputArgs { json, format, save_dir, .. } = &self.output;
         let suffix = if *json { ".json" } else { "" };
         let shelf = save_dir.clone().map(|dir| Shelf::open(dir, suffix)).transpose()?;
+        if shelf.is_none() {
+            // Before a message comes.
+            print::check()?;
+        }
         let terminal = print::is_terminal() && shelf.is_none();
         if terminal && (self.output.raw || self.output.null) {
             return Err(Failure::new(Exit::Usage, "bodies are not printed raw on a terminal")
@@ -307,7 +311,9 @@ impl ListenArgs {
                 OutputArgs { null: true, .. } => Style::Null,
                 // A file has an end without it.
                 _ if shelf.is_some() => Style::Raw,
-                _ if terminal => Style::Terminal { color: talk.color.is_on() },
+                _ if terminal || talk.color == print::Color::Always => {
+                    Style::Terminal { color: talk.color.is_on() }
+                }
                 _ => Style::Lines,
             }),
         };

@@ -18,8 +18,8 @@ use tokio::net::unix::pipe;
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::watch;
 
-use crate::cli::json;
 use crate::cli::render::Letter;
+use crate::cli::{json, print};
 use crate::wire::{Body, NOTE_LEN_MAX, Note};
 
 use super::environment::{PREFIX, variables};
@@ -109,7 +109,12 @@ impl Handler {
     ) -> io::Result<Child> {
         let mut command = Command::new(&self.program);
         command.args(&self.args).stdin(stdin);
-        command.stdout(if self.replies { Stdio::piped() } else { Stdio::inherit() });
+        command.stdout(match self.replies {
+            true => Stdio::piped(),
+            false if print::is_open() => Stdio::inherit(),
+            // A handler that says something is no worse for it.
+            false => Stdio::null(),
+        });
         // What a listener that is a handler itself was told.
         let inherited = std::env::vars_os().map(|(name, _)| name);
         for name in inherited.filter(|name| name.to_string_lossy().starts_with(PREFIX)) {

@@ -1,7 +1,8 @@
 //! `--save-dir`: a file for each message.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -44,7 +45,9 @@ impl Shelf {
     ) -> io::Result<Vec<PathBuf>> {
         let mut paths = Vec::new();
         for letter in letters {
-            let file = Builder::new().prefix(".qmsg-").tempfile_in(&self.dir)?;
+            // As any program makes a file: less what the umask says.
+            let mode = Permissions::from_mode(0o666);
+            let file = Builder::new().prefix(".qmsg-").permissions(mode).tempfile_in(&self.dir)?;
             let mut out = BufWriter::new(file.as_file());
             render(letter, &mut out)?;
             out.flush()?;
