@@ -27,6 +27,8 @@ mod sendmail;
 mod share;
 mod spool;
 mod stdin;
+mod streams;
+mod terminal;
 mod until;
 pub(crate) mod wait;
 mod wrap;

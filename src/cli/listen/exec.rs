@@ -77,6 +77,12 @@ enum Told {
 }
 
 impl Handler {
+    /// Keeps what this process was started with, beyond the first three descriptors, from handlers
+    /// and from what they leave behind: a lock would be held by it.
+    pub(super) fn close_other_descriptors() {
+        close_fds::set_fds_cloexec(JSON_FD, &[]);
+    }
+
     /// Runs it for a message, until it has ended or was ended.
     pub(super) async fn run(
         &self,

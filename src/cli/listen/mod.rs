@@ -59,6 +59,7 @@ pub(super) fn run(args: &ListenArgs, talk: Talk) -> Result<Exit> {
     let way = match args.handler() {
         Some((handler, policy)) => {
             check(&handler)?;
+            Handler::close_other_descriptors();
             Way::Run(Runner::new(handler, policy, talk))
         }
         None => Way::Print(Printer::new(args.sink(talk)?)),
