@@ -13,7 +13,6 @@ use crate::wire::{CloseCode, Refusal};
 
 use super::clock;
 use super::notices::say;
-use super::render::one_line;
 
 pub(super) use super::notices::{
     announce, finish, listen_to_diagnostics, note, pass, progress, usage,
@@ -110,24 +109,33 @@ pub(super) fn tell(error: &Error) -> Exit {
     let mut text = format!("qmsg: {error}");
     let mut last = error.to_string();
     for cause in error.chain().skip(1) {
+        let is_toml = cause.is::<toml::de::Error>();
         let cause = cause.to_string();
         // Transparent errors repeat their source.
         if !last.contains(&cause) {
             text.push_str(": ");
-            text.push_str(without_number(&cause));
+            text.push_str(&if is_toml { without_picture(&cause) } else { without_number(&cause) });
         }
         last = cause;
     }
-    say(&one_line(&text));
+    say(&text);
     if let Some(hint) = failure.and_then(|failure| failure.hint.as_ref()) {
-        say(&one_line(&format!("hint: {hint}")));
+        say(&format!("hint: {hint}"));
     }
     failure.map_or(Exit::Unexpected, |failure| failure.exit)
 }
 
 /// What the system says, without its number for it.
-fn without_number(cause: &str) -> &str {
-    cause.rfind(" (os error ").filter(|_| cause.ends_with(')')).map_or(cause, |at| &cause[..at])
+fn without_number(cause: &str) -> String {
+    let end = cause.rfind(" (os error ").filter(|_| cause.ends_with(')'));
+    cause[..end.unwrap_or(cause.len())].to_owned()
+}
+
+/// Where TOML is wrong and why, without the lines of the file in between.
+fn without_picture(cause: &str) -> String {
+    let mut lines = cause.lines().filter(|line| !line.trim().is_empty());
+    let (place, why) = (lines.next(), lines.next_back());
+    place.into_iter().chain(why).collect::<Vec<_>>().join(": ")
 }
 
 /// Whether nobody answers: what 69 says.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use tracing::dispatcher;
 
 use super::print::{Color, has_escapes};
-use super::render::{one_line, visible};
+use super::people::is_hidden;
+use super::render::visible;
 use super::streams::{Patient, Voice};
 use super::{Talk, fail};
 
@@ -35,14 +36,14 @@ pub(super) fn note(talk: Talk, text: &str) {
 /// `None` clears it.
 pub(super) fn progress(talk: Talk, text: Option<&str>) {
     if !talk.quiet && fail::stream().is_terminal() && has_escapes() {
-        let text = format!("\r\x1b[K{}", text.map(one_line).unwrap_or_default());
+        let text = format!("\r\x1b[K{}", text.map(harmless).unwrap_or_default());
         voice(|voice| voice.say(text.as_bytes()));
     }
 }
 
 /// Tells what others wait for, whether or not the user wants quiet.
 pub(super) fn announce(text: &str) {
-    say(&one_line(&format!("qmsg: {text}")));
+    say(&format!("qmsg: {text}"));
 }
 
 /// Passes on what another program says, for as long as that takes.
@@ -55,9 +56,19 @@ pub(super) fn finish() {
     voice(|voice| voice.finish(LAST_WORDS));
 }
 
+/// Says a line. Somebody else's text in it does not make it two.
 pub(super) fn say(text: &str) {
-    let text = format!("{}\n", visible(text));
-    voice(|voice| voice.say(text.as_bytes()));
+    voice(|voice| voice.say(format!("{}\n", harmless(text)).as_bytes()));
+}
+
+/// A line without what a terminal would act on.
+pub(super) fn harmless(text: &str) -> String {
+    let marked = |c: char| match c {
+        '\n' => '\u{240a}',
+        c if c.is_control() || is_hidden(c) => '\u{fffd}',
+        c => c,
+    };
+    text.chars().map(marked).collect()
 }
 
 /// Diagnostics have the one voice of the program; whoever says something before they are set up
@@ -98,7 +109,18 @@ pub(super) fn listen_to_diagnostics(talk: Talk) {
         say(&format!("qmsg: a bug: {bug}"));
         let trace = Backtrace::capture();
         if trace.status() == BacktraceStatus::Captured {
-            say(&trace.to_string());
+            trace.to_string().lines().for_each(say);
         }
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::harmless;
+
+    #[test]
+    fn a_line_stays_one_and_harmless() {
+        let said = harmless("no\nhint: \u{1b}[2J\u{2028}\u{202e}\t\u{85}");
+        assert_eq!(said, "no\u{240a}hint: \u{fffd}[2J\u{fffd}\u{fffd}\u{fffd}\u{fffd}");
+    }
 }

@@ -17,7 +17,7 @@ use rustix::net::SendFlags;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::clock;
-use super::render::one_line;
+use super::notices::harmless;
 
 /// Diagnostics that wait for their reader; what comes beyond is counted and dropped.
 const WAITING_LEN_MAX: usize = 256 << 10;
@@ -248,7 +248,7 @@ impl<'a> MakeWriter<'a> for Voice {
 impl Write for Line {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
-        self.0.say(format!("{}\n", one_line(text.trim_end())).as_bytes());
+        self.0.say(format!("{}\n", harmless(text.trim_end())).as_bytes());
         Ok(bytes.len())
     }
 
