@@ -319,3 +319,19 @@ fn clocks() -> String {
     let now = clock::here().strftime("%Y-%m-%d %H:%M:%S %Z");
     format!("nothing was stored; it is {now} here: set the clock that is wrong, then send it again")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{without_number, without_picture};
+
+    #[test]
+    fn causes_are_told_in_a_line_and_without_numbers() {
+        let full = std::io::Error::from_raw_os_error(28).to_string();
+        assert_eq!(without_number(&full), "No space left on device");
+        assert_eq!(without_number("a (os error 2) b"), "a (os error 2) b");
+        let error = "a = [\n".parse::<toml::Table>().map(drop);
+        let error = error.map_err(|error| without_picture(&error.to_string()));
+        let wanted = "TOML parse error at line 1, column 6: unclosed array, expected `]`";
+        assert_eq!(error, Err(wanted.into()));
+    }
+}

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tracing::dispatcher;
 
-use super::print::{Color, has_escapes};
 use super::people::is_hidden;
+use super::print::{Color, has_escapes};
 use super::render::visible;
 use super::streams::{Patient, Voice};
 use super::{Talk, fail};

@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn what_is_no_text_is_told_in_a_line() {
-        let noise: Vec<u8> = (0..100_000_u32).map(|n| (n * 7919 >> 3) as u8).collect();
+        let noise: Vec<u8> = (0..100_000_u32).map(|n| ((n * 7919) >> 3) as u8).collect();
         let wanted = " alice: 100,000 bytes, not text: use --raw > FILE\n";
         assert_eq!(shown("bob", &[], &noise, false), wanted);
         let mut out = Vec::new();

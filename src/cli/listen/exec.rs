@@ -101,7 +101,7 @@ impl Handler {
                 ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::NotADirectory => {
                     Outcome::NoCommand(error)
                 }
-                _ => Outcome::Later(format!("it could not be started: {error}")),
+                _ => Outcome::Later(format!("the handler could not be started: {error}")),
             },
         }
     }
@@ -198,7 +198,7 @@ impl Handler {
         let _ = tokio::time::timeout(ANSWER_AFTER, rest).await;
         match status {
             Ok(status) => self.judge(status, told, answer.bytes),
-            Err(error) => Outcome::Later(format!("its end is not known: {error}")),
+            Err(error) => Outcome::Later(format!("the handler's exit status is unknown: {error}")),
         }
     }
 
@@ -209,7 +209,9 @@ impl Handler {
                 return Outcome::Failed(format!("not done within {limit:?}"));
             }
             Some(Told::Wished) => return Outcome::Later("the listener ended".into()),
-            Some(Told::NoInput) => return Outcome::Later("its body cannot be read here".into()),
+            Some(Told::NoInput) => {
+                return Outcome::Later("the body cannot be read on this machine".into());
+            }
             None => {}
         }
         match status.code() {

@@ -341,7 +341,9 @@ impl Listener {
         };
         let ended = tokio::time::timeout(patience, goodbye).await.ok();
         if ended.is_none() {
-            tracing::info!("not all that was done is recorded: it will be offered again");
+            tracing::info!(
+                "not everything processed was recorded in time: it will be offered again"
+            );
         }
         ended
     }

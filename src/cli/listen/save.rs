@@ -29,8 +29,8 @@ impl Shelf {
         match opened {
             Ok(handle) => Ok(Self { dir, handle, suffix }),
             Err(error) => {
-                let what = format!("messages cannot be saved in {}", dir.display());
-                let hint = format!("make the directory first: mkdir {}", dir.display());
+                let what = format!("cannot save messages in {}", dir.display());
+                let hint = format!("create the directory first: mkdir {}", dir.display());
                 Err(Failure::new(Exit::Config, what).hint(hint).because(error))
             }
         }
@@ -123,7 +123,7 @@ mod tests {
         fs::write(&file, "").unwrap();
         for path in [file, dir.path().join("none")] {
             let error = Shelf::open(path.clone(), "").err().unwrap().to_string();
-            assert_eq!(error, format!("messages cannot be saved in {}", path.display()));
+            assert_eq!(error, format!("cannot save messages in {}", path.display()));
         }
     }
 }
