@@ -2,7 +2,8 @@
 //! writes to stderr.
 
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
+use std::os::fd::BorrowedFd;
 
 use anyhow::Error;
 
@@ -10,7 +11,12 @@ use crate::client::ClientError;
 use crate::quic::DialError;
 use crate::wire::{CloseCode, Refusal};
 
-use super::{Talk, clock, known};
+use super::notices::say;
+use super::{clock, known};
+
+pub(super) use super::notices::{
+    announce, finish, listen_to_diagnostics, note, pass, progress, usage,
+};
 
 /// How the program ends. One test a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +56,8 @@ pub enum Exit {
     Config = 78,
     /// `listen --timeout` ended it before `--count` was met.
     Timeout = 124,
+    /// Ended by SIGHUP: its terminal went away.
+    HungUp = 129,
     /// Ended by SIGINT.
     Interrupted = 130,
     /// Ended by SIGTERM.
@@ -101,20 +109,33 @@ pub(super) fn tell(error: &Error) -> Exit {
     let mut text = format!("qmsg: {error}");
     let mut last = error.to_string();
     for cause in error.chain().skip(1) {
+        let is_toml = cause.is::<toml::de::Error>();
         let cause = cause.to_string();
         // Transparent errors repeat their source.
         if !last.contains(&cause) {
             text.push_str(": ");
-            text.push_str(&cause);
+            text.push_str(&if is_toml { without_picture(&cause) } else { without_number(&cause) });
         }
         last = cause;
     }
-    if let Some(hint) = failure.and_then(|failure| failure.hint.as_ref()) {
-        text.push_str("\nhint: ");
-        text.push_str(hint);
-    }
     say(&text);
+    if let Some(hint) = failure.and_then(|failure| failure.hint.as_ref()) {
+        say(&format!("hint: {hint}"));
+    }
     failure.map_or(Exit::Unexpected, |failure| failure.exit)
+}
+
+/// What the system says, without its number for it.
+fn without_number(cause: &str) -> String {
+    let end = cause.rfind(" (os error ").filter(|_| cause.ends_with(')'));
+    cause[..end.unwrap_or(cause.len())].to_owned()
+}
+
+/// Where TOML is wrong and why, without the lines of the file in between.
+fn without_picture(cause: &str) -> String {
+    let mut lines = cause.lines().filter(|line| !line.trim().is_empty());
+    let (place, why) = (lines.next(), lines.next_back());
+    place.into_iter().chain(why).collect::<Vec<_>>().join(": ")
 }
 
 /// Whether nobody answers: what 69 says.
@@ -122,64 +143,14 @@ pub(super) fn is_unreachable(error: &Error) -> bool {
     error.downcast_ref::<Failure>().is_some_and(|failure| failure.exit == Exit::Unavailable)
 }
 
-/// Tells something that is not an error, unless the user wants quiet.
-pub(super) fn note(talk: Talk, text: &str) {
-    if !talk.quiet {
-        say(&format!("qmsg: {text}"));
-    }
-}
-
 /// Whether a person reads what is told.
 pub(super) fn is_terminal() -> bool {
-    io::stderr().is_terminal()
+    stream().is_terminal()
 }
 
-/// Shows how far a long piece of work has come, on one line of a terminal; `None` clears it.
-pub(super) fn progress(talk: Talk, text: Option<&str>) {
-    let mut stderr = io::stderr();
-    if !talk.quiet && stderr.is_terminal() {
-        // As for `say`.
-        let _ = write!(stderr, "\r\x1b[K{}", text.unwrap_or_default());
-    }
-}
-
-/// Tells what others wait for, whether or not the user wants quiet.
-pub(super) fn announce(text: &str) {
-    say(&format!("qmsg: {text}"));
-}
-
-/// Passes on what another program says.
-pub(super) fn pass(bytes: &[u8]) -> io::Result<()> {
-    io::stderr().write_all(bytes)
-}
-
-/// A closed stderr has nobody to be told.
-fn say(text: &str) {
-    let text: String = text.chars().map(|c| if shows(c) { c } else { '\u{fffd}' }).collect();
-    let _ = writeln!(io::stderr(), "{text}");
-}
-
-fn shows(c: char) -> bool {
-    c == '\n' || !c.is_control()
-}
-
-/// Sends the diagnostics of the library to stderr, as much as was asked for.
-pub(super) fn listen_to_diagnostics(talk: Talk) {
-    let level = match (talk.quiet, talk.verbose) {
-        (true, _) => tracing::Level::ERROR,
-        (false, 0) => tracing::Level::WARN,
-        (false, 1) => tracing::Level::INFO,
-        (false, 2) => tracing::Level::DEBUG,
-        (false, _) => tracing::Level::TRACE,
-    };
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(io::stderr)
-        .with_ansi(false)
-        .with_target(talk.verbose > 1)
-        .finish();
-    // Set once, at the start of the program.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+/// Where they all go.
+pub(super) fn stream() -> BorrowedFd<'static> {
+    rustix::stdio::stderr()
 }
 
 /// Why talking to the server came to nothing, for people.
@@ -373,4 +344,20 @@ pub(super) fn no_such(to: &str) -> Failure {
 fn clocks() -> String {
     let now = clock::here().strftime("%Y-%m-%d %H:%M:%S %Z");
     format!("nothing was stored; it is {now} here: set the clock that is wrong, then send it again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{without_number, without_picture};
+
+    #[test]
+    fn causes_are_told_in_a_line_and_without_numbers() {
+        let full = std::io::Error::from_raw_os_error(28).to_string();
+        assert_eq!(without_number(&full), "No space left on device");
+        assert_eq!(without_number("a (os error 2) b"), "a (os error 2) b");
+        let error = "a = [\n".parse::<toml::Table>().map(drop);
+        let error = error.map_err(|error| without_picture(&error.to_string()));
+        let wanted = "TOML parse error at line 1, column 6: unclosed array, expected `]`";
+        assert_eq!(error, Err(wanted.into()));
+    }
 }

@@ -16,6 +16,7 @@ mod headers;
 mod help;
 mod host;
 mod ids;
+mod init;
 mod input;
 mod invite;
 mod job;
@@ -26,6 +27,8 @@ mod known;
 mod later;
 mod listen;
 mod mail;
+mod notices;
+mod people;
 mod print;
 mod profile;
 mod progress;
@@ -34,7 +37,9 @@ mod render;
 mod send;
 mod sendmail;
 mod serve;
+mod signals;
 mod spool;
+mod streams;
 mod table;
 mod tips;
 mod units;
@@ -51,6 +56,7 @@ use clap::{Args, Parser, Subcommand};
 pub use address::{Server, Ticket};
 pub use completions::{Shell, completion_script};
 pub use fail::Exit;
+pub use print::mark_closed_stdout;
 
 /// The heading of the flags that every verb has.
 const GLOBAL: &str = "Global options";
@@ -185,7 +191,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     if let Some(exit) = completions::answer(&args) {
         return exit.code();
     }
-    let args = before::moved(sendmail::as_called(args));
+    let code = init::run(&args).unwrap_or_else(|| run_verb(sendmail::as_called(args)));
+    fail::finish();
+    code
+}
+
+fn run_verb(args: Vec<OsString>) -> u8 {
+    let args = before::moved(args);
     let (cli, config) = match config::parse(&args) {
         Ok(parsed) => parsed,
         Err(exit) => return exit.code(),

@@ -10,7 +10,6 @@ use aws_lc_rs::rand;
 use clap::Args;
 use clap::builder::FalseyValueParser;
 use clap::value_parser;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::durable::Quotas;
 use crate::logic::Limits;
@@ -21,6 +20,7 @@ use crate::wire::{JoinCode, Pin};
 
 use super::address::{self, PLACEHOLDER, Ticket};
 use super::fail::{self, Exit, Failure};
+use super::signals::Stops;
 use super::{Talk, clock, connect, print, profile, units};
 
 /// After a restart, how long those who share an id are given to come back and say what they have
@@ -35,8 +35,8 @@ const FIRST_TICKET: Duration = Duration::from_secs(24 * 60 * 60);
 /// "qmsg: listening on ADDR:PORT pin SHA256:…", and then how to join.
 ///
 /// On a loopback address, anybody on the machine may claim an id. On any other address a new id
-/// needs a ticket (qmsg invite), unless --open is given. SIGINT and SIGTERM end the server after
-/// it has finished the batch it is writing.
+/// needs a ticket (qmsg invite), unless --open is given. SIGINT, SIGTERM and SIGHUP stop the server
+/// after it has finished the batch it is writing; under nohup SIGHUP does nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -283,16 +283,10 @@ fn announce(
     Ok(())
 }
 
-/// The first SIGINT or SIGTERM, as the exit that it means.
+/// The first signal that asks for an end, as the exit that it means.
 pub(super) fn stop_signal() -> Result<impl Future<Output = Exit>> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => Exit::Interrupted,
-            _ = terminate.recv() => Exit::Terminated,
-        }
-    })
+    let mut stops = Stops::new()?;
+    Ok(async move { stops.next().await })
 }
 
 fn start_failure(error: StartError, listen: SocketAddr) -> anyhow::Error {

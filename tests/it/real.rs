@@ -27,6 +27,8 @@ mod sendmail;
 mod share;
 mod spool;
 mod stdin;
+mod streams;
+mod terminal;
 mod tries;
 mod until;
 pub(crate) mod wait;

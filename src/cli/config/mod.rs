@@ -92,9 +92,12 @@ pub(super) fn parse(args: &[OsString]) -> Result<(Cli, Config), Exit> {
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             let whole = help::shown(quick::command(args), args);
             let shown = whole.try_get_matches_from(args).err().unwrap_or(error);
-            // Nobody is left to be told that nobody can be told.
-            let _ = shown.print();
-            if shown.exit_code() == 0 { Exit::Success } else { Exit::Usage }
+            let color = help::color(args);
+            if shown.use_stderr() {
+                fail::usage(&shown, color);
+                return Exit::Usage;
+            }
+            print::help(&shown, color).map_or_else(|error| fail::tell(&error), |()| Exit::Success)
         }
         _ => fail::tell(&usage::failure(&error, args).into()),
     };

@@ -18,7 +18,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::io::Errno;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 
@@ -30,6 +29,7 @@ use crate::wire::{Pin, Seq};
 use super::fail::{self, Exit};
 use super::profile::{self, Profile};
 use super::render::Letter;
+use super::signals::Stops;
 use super::{Talk, connect};
 
 pub(super) use args::ListenArgs;
@@ -59,6 +59,7 @@ pub(super) fn run(args: &ListenArgs, talk: Talk) -> Result<Exit> {
     let way = match args.handler() {
         Some((handler, policy)) => {
             check(&handler)?;
+            Handler::close_other_descriptors();
             Way::Run(Runner::new(handler, policy, talk))
         }
         None => Way::Print(Printer::new(args.sink(talk)?)),
@@ -150,7 +151,7 @@ async fn listen(
 ) -> Result<End> {
     let (commands, receiver) = mpsc::channel(QUEUE_MAX);
     let (sender, events) = mpsc::channel(QUEUE_MAX);
-    let mut signals = Signals::new()?;
+    let mut signals = Stops::new()?;
     let client = tokio::spawn(client::run(settings, receiver, sender));
     let (poll, shares) = (args.poll, args.shares());
     let mut listener = Listener { events, commands, inbox, way, poll, shares };
@@ -172,7 +173,7 @@ async fn listen(
     let result = tokio::select! {
         biased;
         // Asked twice.
-        _ = signals.next() => None,
+        _ = signals.next_in_earnest() => None,
         result = goodbye => result,
     };
     listener.way.kill().await;
@@ -190,27 +191,6 @@ async fn pause(time: Option<Duration>) {
     match time {
         Some(time) => tokio::time::sleep(time).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Those that ask for an end.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self> {
-        let interrupt = signal(SignalKind::interrupt())?;
-        Ok(Self { interrupt, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn next(&mut self) -> Exit {
-        tokio::select! {
-            biased;
-            _ = self.interrupt.recv() => Exit::Interrupted,
-            _ = self.terminate.recv() => Exit::Terminated,
-        }
     }
 }
 
@@ -259,9 +239,9 @@ impl Way {
         }
     }
 
-    async fn wind_down(&mut self) -> Vec<Command> {
+    async fn wind_down(&mut self, patience: Duration) -> Vec<Command> {
         match self {
-            Self::Print(printer) => printer.wind_down().await,
+            Self::Print(printer) => printer.wind_down(patience).await,
             Self::Run(runner) => runner.wind_down().await,
         }
     }
@@ -349,7 +329,7 @@ impl Listener {
     /// Lets what is begun come to its end, reports it and lets the client end when that is
     /// recorded. What came of the client, if it ended.
     async fn finish(&mut self, client: JoinHandle<ClientEnd>, patience: Duration) -> ClientEnded {
-        let commands = self.way.wind_down().await;
+        let commands = self.way.wind_down(patience).await;
         self.say(commands).await;
         self.inbox.clear();
         // Its sender gone, the client ends when all is answered.
@@ -361,7 +341,9 @@ impl Listener {
         };
         let ended = tokio::time::timeout(patience, goodbye).await.ok();
         if ended.is_none() {
-            tracing::info!("not all that was done is recorded: it will be offered again");
+            tracing::info!(
+                "not everything processed was recorded in time: it will be offered again"
+            );
         }
         ended
     }
