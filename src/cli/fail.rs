@@ -10,7 +10,7 @@ use crate::client::ClientError;
 use crate::quic::DialError;
 use crate::wire::{CloseCode, Refusal};
 
-use super::{Talk, clock};
+use super::{Talk, clock, content};
 
 /// How the program ends. One test a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -281,7 +281,7 @@ pub(super) fn unreadable(name: &str, error: io::Error) -> Error {
 
 /// A long message that has to be kept for a while.
 pub(super) fn no_place(error: io::Error) -> Error {
-    let place = std::env::temp_dir();
+    let place = content::temp_dir();
     Failure::new(Exit::NoSpace, format!("a long message cannot be kept in {}", place.display()))
         .hint("it has to be there until it is whole; TMPDIR names another directory")
         .because(error)

@@ -3,6 +3,7 @@
 mod address;
 mod ask;
 mod bench;
+mod clean;
 mod clock;
 mod config;
 mod connect;
@@ -34,6 +35,7 @@ mod serve;
 mod spool;
 mod units;
 mod when;
+mod words;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -132,7 +134,7 @@ struct Who {
     /// Act as this id
     ///
     /// It must have been joined on this machine. Without it: the one that was joined first.
-    #[arg(long = "as", value_name = "ID", env = "QMSG_AS", value_parser = units::user)]
+    #[arg(long = "as", value_name = "ID", env = "QMSG_AS", value_parser = units::user_arg())]
     as_id: Option<crate::wire::UserId>,
     /// The server to talk to
     ///

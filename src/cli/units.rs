@@ -43,18 +43,19 @@ fn with_last_unit(text: &str) -> String {
     format!("{text}{below}")
 }
 
-/// A number of bytes: `4096`, `64KiB`, `1.5G`, `2GiB`; `K`, `M`, `G` are powers of 1024 as well, and
-/// `KB`, `MB`, `GB` of 1000.
+/// A number of bytes: `4096`, `64KiB`, `1.5G`, `2GiB`. `K`, `M`, `G` are powers of 1024 as well;
+/// `KB`, `MB`, `GB` are powers of 1000.
 pub(super) fn size(text: &str) -> Result<u64, String> {
     let unit = text.trim_end().to_ascii_lowercase();
     let is_decimal = unit.ends_with('b') && !unit.ends_with("ib");
-    let config = if is_decimal { Config::new().with_decimal() } else { Config::new().with_binary() };
+    let config =
+        if is_decimal { Config::new().with_decimal() } else { Config::new().with_binary() };
     let size = config.parse_size(text);
     size.map_err(|_| "write it like 4096, 64KiB, 1.5MB or 2GiB".to_owned())
 }
 
-/// Text of an argument. Bytes that are not UTF-8 are replaced, so that what reads the text says what
-/// is wrong with it.
+/// Text of an argument. Bytes that are not UTF-8 are replaced, so that whoever reads the text can
+/// say what is wrong with it.
 pub(super) fn lossy() -> impl TypedValueParser<Value = String> {
     OsStringValueParser::new().map(|text| text.to_string_lossy().into_owned())
 }
@@ -62,6 +63,16 @@ pub(super) fn lossy() -> impl TypedValueParser<Value = String> {
 /// A user's id.
 pub(super) fn user(text: &str) -> Result<UserId, String> {
     text.parse().map_err(|why| format!("{why}"))
+}
+
+/// As an argument, which may be no UTF-8: that is said of the id, then, and not of all arguments.
+pub(super) fn user_arg() -> impl TypedValueParser<Value = UserId> {
+    lossy().try_map(|text: String| user(&text))
+}
+
+/// As an argument.
+pub(super) fn targets_arg() -> impl TypedValueParser<Value = Targets> {
+    lossy().try_map(|text: String| targets(&text))
 }
 
 /// One target, or several behind commas; each is kept once.

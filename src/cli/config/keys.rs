@@ -130,6 +130,10 @@ impl Reader<'_> {
     fn key(&mut self, key: &str, value: &Value, command: &Command, path: &[String]) -> Result<()> {
         let found = self.known(command, path).into_iter().find(|(name, _)| *name == key);
         let Some((_, arg)) = found else { return Err(self.unknown(key, command, path).into()) };
+        if value.as_str() == Some("") && arg.get_action().takes_values() {
+            // As good as not there, as an empty variable is.
+            return Ok(());
+        }
         let values = texts(arg, value).map_err(|why| self.bad(path, key, &why))?;
         for value in &values {
             check(arg, value).map_err(|why| self.bad(path, key, &why))?;
@@ -163,7 +167,7 @@ impl Reader<'_> {
     fn bad(&self, path: &[String], key: &str, why: &str) -> Failure {
         let name = [path, &[key.to_owned()]].concat().join(".");
         Failure::new(Exit::Config, format!("{}: {name}: {why}", self.file.display()))
-            .hint("what can be set, and is: qmsg config show")
+            .hint("all keys and their values: qmsg config show")
     }
 
     /// No such key; the nearest there is.
@@ -182,9 +186,9 @@ impl Reader<'_> {
             Some(name) => failure.hint(format!("did you mean {name}?")),
             None => match self.elsewhere(key) {
                 verbs if verbs.is_empty() => {
-                    failure.hint("what can be set, and is: qmsg config show")
+                    failure.hint("all keys and their values: qmsg config show")
                 }
-                verbs => failure.hint(format!("it belongs into {}", verbs.join(" or "))),
+                verbs => failure.hint(format!("it belongs in {}", verbs.join(" or "))),
             },
         }
     }
