@@ -12,7 +12,7 @@ use crate::quic::DialError;
 use crate::wire::{CloseCode, Refusal};
 
 use super::notices::say;
-use super::{clock, known};
+use super::{clock, content, known};
 
 pub(super) use super::notices::{
     announce, finish, listen_to_diagnostics, note, pass, progress, usage,
@@ -266,7 +266,7 @@ pub(super) fn unreadable(name: &str, error: io::Error) -> Error {
 
 /// A long message that has to be kept for a while.
 pub(super) fn no_place(error: io::Error) -> Error {
-    let place = std::env::temp_dir();
+    let place = content::temp_dir();
     Failure::new(Exit::NoSpace, format!("cannot keep a long message in {}", place.display()))
         .hint("it is stored there until it is complete; TMPDIR names another directory")
         .because(error)

@@ -4,11 +4,13 @@ mod address;
 mod ask;
 mod before;
 mod bench;
+mod clean;
 mod clock;
 mod completions;
 mod config;
 mod connect;
 mod content;
+mod excerpt;
 mod fail;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
@@ -45,6 +47,7 @@ mod tips;
 mod units;
 mod usage;
 mod when;
+mod words;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -151,7 +154,7 @@ struct Who {
     /// Act as this id
     ///
     /// The id must have been joined on this machine. Default: the one that was joined first.
-    #[arg(long = "as", value_name = "ID", env = "QMSG_AS", value_parser = units::user)]
+    #[arg(long = "as", value_name = "ID", env = "QMSG_AS", value_parser = units::user_arg())]
     as_id: Option<crate::wire::UserId>,
     /// The server to talk to
     ///

@@ -57,7 +57,8 @@ pub(super) struct ServeArgs {
     listen: address::Listen,
     /// Directory for messages and keys
     ///
-    /// Without it: $STATE_DIRECTORY if systemd set it, otherwise $XDG_DATA_HOME/qmsg/server or
+    /// Without it: the first directory in $STATE_DIRECTORY if systemd set it, otherwise
+    /// $XDG_DATA_HOME/qmsg/server or
     /// ~/.local/share/qmsg/server. One server at a time can use it.
     #[arg(long, value_name = "DIR", env = "QMSG_DATA")]
     data: Option<PathBuf>,
@@ -308,8 +309,10 @@ pub(super) fn data_directory(given: Option<&Path>) -> Result<PathBuf> {
     if let Some(given) = given {
         return Ok(given.to_owned());
     }
-    match env::var_os("STATE_DIRECTORY") {
-        Some(directory) => Ok(PathBuf::from(directory)),
+    // A unit may have several directories, separated by colons (systemd.exec(5)).
+    let list = env::var_os("STATE_DIRECTORY").unwrap_or_default();
+    match env::split_paths(&list).find(|directory| !directory.as_os_str().is_empty()) {
+        Some(directory) => Ok(directory),
         None => Ok(profile::data_home()?.join("server")),
     }
 }

@@ -165,6 +165,12 @@ pub enum Event {
         /// Whether the id was claimed just now.
         claimed: bool,
     },
+    /// The server's clock and this machine's differ by more than a message takes on its way. Said
+    /// on every link where that is so, before anything that was sent on it is answered.
+    Skewed {
+        /// How far ahead the server's clock is, in milliseconds; below 0 if it is behind.
+        ahead_ms: i64,
+    },
     /// Messages are on the server's disk.
     Accepted {
         /// The first of them.

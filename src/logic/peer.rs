@@ -64,6 +64,8 @@ const PAUSE_MS_MAX: u64 = 500;
 const DRAFTS_MAX: usize = 16_384;
 const DRAFT_BYTES_MAX: u64 = 8 << 20;
 const REQUESTS_MAX: usize = 2_048;
+/// How far two clocks may differ that are taken for right.
+const SKEW_MS_MAX: u64 = 60_000;
 
 impl Peer {
     /// A client that has not dialed yet; it will at its first input. `seed` varies its pauses, and
@@ -266,7 +268,11 @@ impl Peer {
             self.waiting_since_ms = now.mono_ms;
         }
         let event = match frame {
-            FromServer::Hello { body_len_max, sends_max, send_bytes_max, .. } => {
+            FromServer::Hello { time_ms, body_len_max, sends_max, send_bytes_max, .. } => {
+                let ahead_ms = (time_ms as i64).saturating_sub(now.unix_ms as i64);
+                if ahead_ms.unsigned_abs() > SKEW_MS_MAX {
+                    out.push(PeerOutput::Event(Event::Skewed { ahead_ms }));
+                }
                 let allowed = Allowed { body_len_max, sends_max, send_bytes_max };
                 self.stage = Stage::Greeted(allowed);
                 return self.introduce(out);

@@ -19,6 +19,7 @@ pub(crate) mod kit;
 mod large;
 mod later;
 mod network;
+mod odd;
 mod queue;
 mod reader;
 pub(crate) mod relay;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Error, Result};
 
 use crate::cli::profile::Profile;
-use crate::cli::{Talk, clock, connect, fail};
-use crate::wire::{MsgId, Target};
+use crate::cli::{Talk, clock, connect, fail, ids};
+use crate::wire::{MsgId, MsgIds, Refusal, Target};
 
 use super::carry::{Errands, Outcome, carry};
 use super::file::{Origin, Parcel};
@@ -228,12 +228,28 @@ struct Own {
     given: BTreeMap<MsgId, Parcel>,
     server: String,
     failed: Vec<(Parcel, Error)>,
+    ids: MsgIds,
+    /// Given again with these ids.
+    redated: BTreeSet<MsgId>,
+    /// How far the server's clock is ahead of this machine's, while nothing that was given can have
+    /// been stored before.
+    ahead_ms: Option<i64>,
+    is_linked: bool,
 }
 
 impl Own {
     fn new(parcels: Vec<Parcel>, server: String) -> Self {
         let (next, given) = (parcels.into(), BTreeMap::new());
-        Self { next, given, server, failed: Vec::new() }
+        Self {
+            next,
+            given,
+            server,
+            failed: Vec::new(),
+            ids: MsgIds::default(),
+            redated: BTreeSet::new(),
+            ahead_ms: None,
+            is_linked: false,
+        }
     }
 
     fn unanswered(self) -> Vec<Parcel> {
@@ -250,6 +266,18 @@ impl Errands for Own {
 
     fn told(&mut self, id: MsgId, outcome: Outcome) {
         let Some(parcel) = self.given.remove(&id) else { return };
+        let is_for_time =
+            matches!(outcome, Outcome::Refused(Refusal::IdTooOld | Refusal::IdInFuture));
+        if is_for_time
+            && !id.is_keyed()
+            && !self.redated.contains(&parcel.id)
+            && let Some(ahead_ms) = self.ahead_ms
+        {
+            // Dated by the clock that the server goes by.
+            let id = ids::fresh_by(&mut self.ids, ahead_ms);
+            self.redated.insert(id);
+            return self.next.push_back(Parcel { id, ..parcel });
+        }
         let error = match outcome {
             Outcome::Accepted => return,
             Outcome::Refused(why) => {
@@ -258,5 +286,14 @@ impl Errands for Own {
             Outcome::Unreadable(error) => fail::unreadable("the message", error),
         };
         self.failed.push((parcel, error));
+    }
+
+    fn skewed(&mut self, ahead_ms: i64) {
+        // Once: what was on its way on another link may have been stored.
+        self.ahead_ms = Some(ahead_ms).filter(|_| !std::mem::replace(&mut self.is_linked, true));
+    }
+
+    fn unlinked(&mut self) {
+        self.ahead_ms = None;
     }
 }

@@ -118,7 +118,7 @@ struct DropArgs {
 #[derive(Debug, Args)]
 struct Owner {
     /// Only what waits in the name of this id
-    #[arg(long = "as", value_name = "ID", value_parser = units::user)]
+    #[arg(long = "as", value_name = "ID", value_parser = units::user_arg())]
     as_id: Option<UserId>,
 }
 

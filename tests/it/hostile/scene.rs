@@ -96,7 +96,7 @@ impl Scene {
     pub(super) fn still_serves(&self) {
         self.home.join(&self.server, &["alice", "bob"]);
         let to = ["--as", "alice", "-s", &self.server.address];
-        self.home.run(&[&["send", "bob", "still here"], &to[..]].concat()).ok();
+        self.home.run(&[&["send", "bob"], &to[..], &["still here"]].concat()).ok();
         let args = ["listen", "--as", "bob", "-n", "1", "-s", &self.server.address];
         assert_eq!(self.home.run(&args).ok(), "still here\n");
     }

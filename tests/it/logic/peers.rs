@@ -277,3 +277,25 @@ fn seqs_that_no_server_reaches_are_ignored() {
     assert_eq!(out, [PeerOutput::Frame(FromClient::Processed(vec![last]))]);
     assert_eq!(alone.takes(PeerInput::Frame(FromServer::Settled { count: u32::MAX })).len(), 1);
 }
+
+#[test]
+fn clocks_that_differ_are_told_of_on_every_link() {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+    for (ahead_ms, is_told) in
+        [(0, false), (59_000, false), (-59_000, false), (61_000, true), (-400 * DAY_MS, true)]
+    {
+        let mut alone = Alone::new(None, 1);
+        for _ in 0..2 {
+            alone.takes(PeerInput::Tick);
+            alone.takes(PeerInput::Linked);
+            let unix_ms = START.unix_ms.saturating_add_signed(ahead_ms);
+            let hello = Limits::default().greeting(Time { unix_ms, ..START });
+            let told = alone.takes(PeerInput::Frame(hello));
+            let skewed = PeerOutput::Event(Event::Skewed { ahead_ms });
+            assert_eq!(told.first() == Some(&skewed), is_told, "{ahead_ms}: {told:?}");
+            assert!(matches!(told.last(), Some(PeerOutput::Frame(FromClient::Hello { .. }))));
+            alone.takes(PeerInput::Ended(Ending::Silence));
+            alone.waits();
+        }
+    }
+}

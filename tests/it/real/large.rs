@@ -147,7 +147,7 @@ fn others_are_served_while_a_long_message_is_on_its_way() {
         assert!(start.elapsed() < DEADLINE, "nothing of it comes to the disk");
         std::thread::yield_now();
     }
-    let send = |text: &str| home.run(&["send", "bob", text, "--as", "carol"]).ok();
+    let send = |text: &str| home.run(&["send", "bob", "--as", "carol", text]).ok();
     send("while it moves\n");
     listener.until(Stream::Out, "while it moves\n");
     long.signal("STOP");

@@ -50,7 +50,7 @@ fn nobody_writes_a_line_in_the_name_of_somebody_else() {
         }
     }
     // Reasons of a handler that somebody else has written, in a list.
-    home.run(&["send", "bob", "x\n12:00:00 boss: pay", "--as", "mallory"]).ok();
+    home.run(&["send", "bob", "--as", "mallory", "x\n12:00:00 boss: pay"]).ok();
     home.run(&["listen", "--as", "bob", "-n", "1", "--shell", "exit 65"]).code(0);
     let list = home.run(&["listen", "--as", "bob", "--dead"]).ok();
     assert_eq!(list.lines().count(), 1, "{list}");
@@ -69,7 +69,7 @@ fn a_terminal_that_is_dumb_gets_no_escapes() {
         ("TERM=xterm NO_COLOR=1", false),
         ("TERM=dumb CLICOLOR_FORCE=1", true),
     ] {
-        home.run(&["send", "bob", "hi", "--as", "mallory"]).ok();
+        home.run(&["send", "bob", "--as", "mallory", "hi"]).ok();
         let text = screen(&home, before, LISTEN);
         assert_eq!(text.contains('\x1b'), colours, "{before}: {text:?}");
         let refused = home.shell(&format!("{before} script -qec 'qmsg listen --nosuch' /dev/null"));
@@ -82,10 +82,10 @@ fn a_terminal_that_is_dumb_gets_no_escapes() {
 #[test]
 fn a_pager_gets_what_a_terminal_gets_if_asked_to() {
     let (home, _server) = setup();
-    home.run(&["send", "bob", "a\nb", "--as", "mallory"]).ok();
+    home.run(&["send", "bob", "--as", "mallory", "a\nb"]).ok();
     let text = home.shell(&format!("{LISTEN} --color always | cat")).ok();
     assert!(text.contains("\x1b[1mmallory\x1b[0m:\n    a\n    b\n"), "{text:?}");
-    home.run(&["send", "bob", "a\nb", "--as", "mallory"]).ok();
+    home.run(&["send", "bob", "--as", "mallory", "a\nb"]).ok();
     assert_eq!(home.shell(&format!("CLICOLOR_FORCE=1 {LISTEN} | cat")).ok(), "a\nb\n", "data");
 }
 

@@ -22,7 +22,7 @@ fn a_name_that_is_not_there_is_never_to_be_claimed() {
         ("@staging", "check the spelling"),
     ] {
         for more in [&[][..], &["--volatile"], &["--in", "1h"], &["--until", "delivered"]] {
-            let said = home.run(&[&["send", target, "hi"], more].concat());
+            let said = home.run(&[&["send", target], more, &["hi"]].concat());
             said.code(67).says("no such ").says(hint);
             assert!(!said.stderr.contains("qmsg join"), "{target}: {}", said.stderr);
         }
@@ -149,12 +149,12 @@ fn link_local_addresses_have_zones() {
     let server = home.serve(&[]);
     home.join(&server, &["bob"]);
     for server in ["[fe80::7%lo]:4433", "fe80::7%lo", "fe80::7%1"] {
-        home.run(&["send", "bob", "x", "-s", server, "--timeout", "200ms"]).code(69);
+        home.run(&["send", "bob", "-s", server, "--timeout", "200ms", "x"]).code(69);
     }
     let ticket = home.run(&["invite", "[fe80::7%lo]:4433", "--data", "data"]).ok();
     assert!(ticket.starts_with("qmsg:[fe80::7%lo]:4433/"), "{ticket}");
     home.run(&["join", "carol", ticket.trim(), "--timeout", "200ms"]).code(69);
-    home.run(&["send", "bob", "x", "-s", "fe80::7%"]).code(2).says("write it HOST");
+    home.run(&["send", "bob", "-s", "fe80::7%", "x"]).code(2).says("write it HOST");
 }
 
 #[test]
