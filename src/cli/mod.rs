@@ -7,6 +7,7 @@ mod clock;
 mod config;
 mod connect;
 mod content;
+mod excerpt;
 mod fail;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;

@@ -49,6 +49,19 @@ pub(super) fn targets(text: &str) -> Result<Targets, String> {
     Ok(Targets(targets))
 }
 
+/// A number with its digits in groups of three.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// At least one target, none twice.
 #[derive(Clone, Debug)]
 pub(super) struct Targets(pub(super) Vec<Target>);
