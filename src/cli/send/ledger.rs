@@ -273,6 +273,7 @@ impl<'a> Ledger<'a> {
             headers: headers.clone(),
             due_ms: *due_ms,
             content: content.clone(),
+            is_cuttable: false,
         });
         let parcels: Vec<Parcel> = parcels.collect();
         let (count, result) = spool.keep(&parcels);

@@ -1,6 +1,10 @@
 //! `qmsg sendmail`: what cron and others send as mail.
 
+mod decode;
+mod header;
+mod html;
 mod mail;
+mod mime;
 mod options;
 
 use std::ffi::OsString;
@@ -15,17 +19,16 @@ use crate::wire::{MsgIds, Target};
 
 use super::config::Config;
 use super::content::Content;
+use super::excerpt;
 use super::fail::{self, Exit, Failure};
 use super::headers::HeaderArgs;
 use super::profile;
 use super::spool::{Delivery, Keep, Parcel, Spool, SpoolBounds};
 use super::{Patience, Talk, Who, host, ids, print};
-use mail::Mail;
+use mail::{Mail, TITLE_LEN_MAX};
 
-/// Longest mail. All of it is in memory, since it has to be understood.
-const MAIL_LEN_MAX: u64 = 64 << 20;
-/// Longest title, in bytes; a subject can be longer than all headers may be.
-const TITLE_LEN_MAX: usize = 1 << 10;
+/// Longest mail that is kept whole. All of it is in memory, since it has to be understood.
+const MAIL_LEN_MAX: usize = 64 << 20;
 
 /// Send a mail as a message: a stand-in for /usr/sbin/sendmail
 ///
@@ -76,7 +79,8 @@ pub(super) fn run(args: &SendmailArgs, config: &Config, talk: Talk) -> Result<Ex
             .hint("name some, or let the mail name them with -t")
             .into());
     }
-    let mail = mail::read(&input(options.dots_are_text)?);
+    let input = input(options.dots_are_text)?;
+    let mail = mail::read(&input.bytes);
     let mut recipients: Vec<String> =
         options.recipients.iter().flat_map(|text| mail::addresses(text)).collect();
     if options.named_in_mail {
@@ -94,7 +98,8 @@ pub(super) fn run(args: &SendmailArgs, config: &Config, talk: Talk) -> Result<Ex
             .into());
     }
     let from = options.sender.or(mail.from.clone());
-    let headers = header_args(&mail, from.as_deref(), options.name.as_deref());
+    let mut headers = header_args(&mail, from.as_deref(), options.name.as_deref());
+    headers.others.extend(input.cut.map(|size| (excerpt::HEADER.to_owned(), size.to_string())));
     if args.dry_run {
         return tell(&targets, &headers, &mail);
     }
@@ -107,6 +112,7 @@ pub(super) fn run(args: &SendmailArgs, config: &Config, talk: Talk) -> Result<Ex
         headers: headers.clone(),
         due_ms: None,
         content: content.clone(),
+        is_cuttable: true,
     });
     let profile = profile::choose(&args.who)?;
     let spool = Spool::of(&profile, args.bounds, args.patience.timeout, talk)?;
@@ -118,6 +124,10 @@ fn finish(delivery: Delivery, some_unknown: bool, talk: Talk) -> Result<Exit> {
     if delivery.kept > 0 {
         fail::note(talk, "the mail is kept in the spool until the server can be reached");
     }
+    for to in &delivery.cut {
+        let what = "is over the server's limit: its start and its end were sent";
+        fail::note(talk, &format!("the mail to {to} {what}"));
+    }
     for (to, error) in &delivery.failed {
         fail::note(talk, &format!("the mail to {to} is set aside in the spool: {error:#}"));
     }
@@ -128,20 +138,43 @@ fn finish(delivery: Delivery, some_unknown: bool, talk: Talk) -> Result<Exit> {
     }
 }
 
+/// A mail as it came: `cut` is its length if it was too long to be kept.
+struct Input {
+    bytes: Vec<u8>,
+    cut: Option<u64>,
+}
+
 /// The mail on stdin.
-fn input(dots_are_text: bool) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let read = io::stdin().lock().take(MAIL_LEN_MAX + 1).read_to_end(&mut bytes);
-    read.map_err(|error| fail::unreadable("stdin", error))?;
-    if bytes.len() as u64 > MAIL_LEN_MAX {
-        return Err(Failure::new(Exit::Data, format!("the mail is over {MAIL_LEN_MAX} bytes"))
-            .hint("what is so long can be sent by: qmsg send -f FILE")
-            .into());
-    }
+fn input(dots_are_text: bool) -> Result<Input> {
+    let stdin = io::stdin().lock();
+    let mut input = take(stdin, MAIL_LEN_MAX).map_err(|error| fail::unreadable("stdin", error))?;
     if !dots_are_text {
-        cut(&mut bytes);
+        cut(&mut input.bytes);
     }
-    Ok(bytes)
+    Ok(input)
+}
+
+/// All that comes; of more than is kept, the start and the end.
+fn take(mut from: impl Read, len_max: usize) -> io::Result<Input> {
+    let (mut bytes, mut end) = (Vec::new(), Vec::new());
+    from.by_ref().take(len_max as u64 + 1).read_to_end(&mut bytes)?;
+    let mut size = bytes.len() as u64;
+    if bytes.len() <= len_max {
+        return Ok(Input { bytes, cut: None });
+    }
+    // Whoever writes it is not to be stopped by a pipe that nobody reads.
+    let mut last = bytes.split_off(bytes.len() / 2);
+    loop {
+        let read = from.by_ref().take(len_max as u64 / 2).read_to_end(&mut end)?;
+        if read == 0 {
+            break;
+        }
+        size += read as u64;
+        last.append(&mut end);
+        last.drain(..last.len().saturating_sub(len_max / 2 + 1));
+    }
+    let bytes = excerpt::of_ends(&bytes, &last, size, len_max);
+    Ok(Input { bytes, cut: Some(size) })
 }
 
 /// A line with a dot alone ends a mail.
@@ -191,9 +224,7 @@ fn local(recipient: &str) -> &str {
 fn header_args(mail: &Mail, sender: Option<&str>, name: Option<&str>) -> HeaderArgs {
     let clean = |text: &str| -> String {
         let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let fits = |(at, c): &(usize, char)| at + c.len_utf8() <= TITLE_LEN_MAX;
-        let short: String = text.char_indices().take_while(fits).map(|(_, c)| c).collect();
-        short.trim().to_owned()
+        shortened(text.trim())
     };
     let mut others = Vec::new();
     let mut put = |name: &str, value: &str| others.push((name.to_owned(), clean(value)));
@@ -212,6 +243,15 @@ fn header_args(mail: &Mail, sender: Option<&str>, name: Option<&str>) -> HeaderA
         others,
         ..HeaderArgs::default()
     }
+}
+
+/// At most as much of a line as fits into a header, with a mark if that is not all.
+fn shortened(text: &str) -> String {
+    if text.len() <= TITLE_LEN_MAX {
+        return text.to_owned();
+    }
+    let fits = |(at, c): &(usize, char)| at + c.len_utf8() + '…'.len_utf8() <= TITLE_LEN_MAX;
+    text.char_indices().take_while(fits).map(|(_, c)| c).chain(['…']).collect()
 }
 
 fn tell(targets: &[Target], headers: &HeaderArgs, mail: &Mail) -> Result<Exit> {

@@ -8,7 +8,7 @@ use anyhow::{Error, Result};
 
 use crate::cli::profile::Profile;
 use crate::cli::{Talk, clock, connect, fail};
-use crate::wire::{MsgId, Target};
+use crate::wire::{MsgId, Refusal, Target};
 
 use super::carry::{Errands, Outcome, carry};
 use super::file::{Origin, Parcel};
@@ -45,6 +45,8 @@ pub(in crate::cli) struct Delivery {
     pub(in crate::cli) kept: u64,
     /// Refused, each with where it was to go.
     pub(in crate::cli) failed: Vec<(Target, Error)>,
+    /// Sent without their middle, since all of it was too long for the server.
+    pub(in crate::cli) cut: Vec<Target>,
 }
 
 /// Whether one who sends may go on.
@@ -184,7 +186,7 @@ impl<'a> Spool<'a> {
                 result.err().map(|error| fail::client_failure(error, server, id))
             }
         };
-        let mut delivery = Delivery::default();
+        let mut delivery = Delivery { cut: std::mem::take(&mut own.cut), ..Delivery::default() };
         if keep == Keep::All {
             self.keep_refused(&own.failed)?;
         }
@@ -228,12 +230,14 @@ struct Own {
     given: BTreeMap<MsgId, Parcel>,
     server: String,
     failed: Vec<(Parcel, Error)>,
+    /// Those that are sent without their middle.
+    cut: Vec<Target>,
 }
 
 impl Own {
     fn new(parcels: Vec<Parcel>, server: String) -> Self {
         let (next, given) = (parcels.into(), BTreeMap::new());
-        Self { next, given, server, failed: Vec::new() }
+        Self { next, given, server, failed: Vec::new(), cut: Vec::new() }
     }
 
     fn unanswered(self) -> Vec<Parcel> {
@@ -250,6 +254,13 @@ impl Errands for Own {
 
     fn told(&mut self, id: MsgId, outcome: Outcome) {
         let Some(parcel) = self.given.remove(&id) else { return };
+        if let Outcome::Refused(Refusal::BodyTooLong { max }) = outcome
+            && let Ok(Some(short)) = parcel.cut(max)
+        {
+            self.cut.push(short.to.clone());
+            self.next.push_front(short);
+            return;
+        }
         let error = match outcome {
             Outcome::Accepted => return,
             Outcome::Refused(why) => {

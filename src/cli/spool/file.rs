@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::cli::content::Content;
+use crate::cli::excerpt;
 use crate::wire::{Headers, MsgId, PART_LEN_MAX, Pin, Target};
 
 const FORMAT: &[u8] = b"qmsg spooled message 1\n";
@@ -31,6 +32,36 @@ pub(in crate::cli) struct Parcel {
     /// When it is to be delivered, in milliseconds since 1970; `None`: at once.
     pub(in crate::cli) due_ms: Option<u64>,
     pub(in crate::cli) content: Content,
+    /// What does not fit may be left out of the middle: it is text for people.
+    pub(in crate::cli) is_cuttable: bool,
+}
+
+impl Parcel {
+    /// The same message in at most `len_max` bytes. `None`: as it is it must stay.
+    pub(super) fn cut(&self, len_max: u64) -> io::Result<Option<Self>> {
+        let size = self.content.size();
+        if !self.is_cuttable || size <= len_max {
+            return Ok(None);
+        }
+        let len_max = usize::try_from(len_max).unwrap_or(usize::MAX);
+        let text = match &self.content {
+            Content::Memory(text) => excerpt::excerpt(text, len_max).unwrap_or_default(),
+            Content::File(_) => {
+                let length = len_max.saturating_add(1);
+                let start = self.content.read(0, length)?;
+                let end = self.content.read(size.saturating_sub(length as u64), length)?;
+                excerpt::of_ends(&start, &end, size, len_max)
+            }
+        };
+        let mut headers: Vec<(String, String)> =
+            self.headers.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        if !headers.iter().any(|(name, _)| name == excerpt::HEADER) {
+            headers.push((excerpt::HEADER.into(), size.to_string()));
+        }
+        // The text says it, too, should there be no room in the headers.
+        let headers = Headers::new(headers).unwrap_or_else(|_| self.headers.clone());
+        Ok(Some(Self { headers, content: Content::Memory(text.into()), ..self.clone() }))
+    }
 }
 
 /// What a file says about its message.
@@ -43,6 +74,7 @@ pub(super) struct About {
     /// Bytes of the body.
     pub(super) size: u64,
     pub(super) origin: Origin,
+    pub(super) is_cuttable: bool,
 }
 
 /// Where a message in the spool comes from.
@@ -100,6 +132,9 @@ fn describe(parcel: &Parcel, origin: Origin) -> String {
     put("size", parcel.content.size().into());
     put("since_ms", origin.since_ms.into());
     put("server", origin.server.to_string().into());
+    if parcel.is_cuttable {
+        put("cuttable", true.into());
+    }
     Value::Object(about).to_string()
 }
 
@@ -112,7 +147,7 @@ pub(super) fn about(path: &Path) -> Result<About, Damage> {
 pub(super) fn read(path: &Path) -> Result<(Parcel, Origin), Damage> {
     let file = File::open(path)?;
     let (about, start) = begin(&file)?;
-    let About { id, to, headers, due_ms, size, origin } = about;
+    let About { id, to, headers, due_ms, size, origin, is_cuttable } = about;
     let end = start + size;
     let whole = Content::within(file.try_clone()?, 0, end + SHA256_OUTPUT_LEN as u64);
     let (mut hash, mut bytes) = (Context::new(&SHA256), Vec::new());
@@ -131,7 +166,7 @@ pub(super) fn read(path: &Path) -> Result<(Parcel, Origin), Damage> {
         true => Content::within(file, start, size),
         false => Content::Memory(Bytes::from(bytes).slice(start as usize..)),
     };
-    Ok((Parcel { id, to, headers, due_ms, content }, origin))
+    Ok((Parcel { id, to, headers, due_ms, content, is_cuttable }, origin))
 }
 
 /// What comes before the body, and where that begins.
@@ -171,6 +206,7 @@ fn understand(line: &[u8]) -> Option<About> {
             since_ms: about.get("since_ms")?.as_u64()?,
             server: text("server")?.parse().ok()?,
         },
+        is_cuttable: about.get("cuttable").and_then(Value::as_bool).unwrap_or(false),
     })
 }
 
@@ -194,6 +230,7 @@ mod tests {
             headers: Headers::new(headers).unwrap(),
             due_ms: Some(5),
             content: Content::Memory(body.into()),
+            is_cuttable: false,
         }
     }
 

@@ -46,6 +46,7 @@ impl Flush<'_> {
         let mut waiting = Waiting {
             place: self.place,
             slots: slots.into(),
+            cut: VecDeque::new(),
             given: BTreeMap::new(),
             held: BTreeSet::new(),
             age_ms_max: self.age_max.as_millis() as u64,
@@ -91,6 +92,8 @@ pub(super) fn settings(profile: &Profile, patience_ms: u64) -> client::Settings 
 struct Waiting<'a> {
     place: &'a Place,
     slots: VecDeque<Slot>,
+    /// Those that were too long, without their middle.
+    cut: VecDeque<(Slot, Parcel)>,
     /// With the client.
     given: BTreeMap<MsgId, (Slot, Target)>,
     /// Targets that take nothing at the moment: what is for them stays, in its order.
@@ -106,6 +109,10 @@ struct Waiting<'a> {
 
 impl Errands for Waiting<'_> {
     fn next(&mut self) -> Option<Parcel> {
+        if let Some((slot, parcel)) = self.cut.pop_front() {
+            self.given.insert(parcel.id, (slot, parcel.to.clone()));
+            return Some(parcel);
+        }
         while self.broken.is_none() {
             let slot = self.slots.pop_front()?;
             match slot.read() {
@@ -126,6 +133,13 @@ impl Errands for Waiting<'_> {
 
     fn told(&mut self, id: MsgId, outcome: Outcome) {
         let Some((slot, to)) = self.given.remove(&id) else { return };
+        if let Outcome::Refused(Refusal::BodyTooLong { max }) = outcome
+            && let Ok((parcel, _)) = slot.read()
+            && let Ok(Some(short)) = parcel.cut(max)
+        {
+            self.cut.push_back((slot, short));
+            return;
+        }
         match outcome {
             Outcome::Accepted => {
                 self.report.sent += 1;
