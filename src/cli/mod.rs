@@ -32,6 +32,7 @@ mod send;
 mod sendmail;
 mod serve;
 mod spool;
+mod table;
 mod units;
 mod when;
 

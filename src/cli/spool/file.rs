@@ -14,6 +14,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::disk;
 use crate::cli::content::Content;
 use crate::cli::excerpt;
 use crate::wire::{Headers, MsgId, PART_LEN_MAX, Pin, Target};
@@ -21,6 +22,8 @@ use crate::wire::{Headers, MsgId, PART_LEN_MAX, Pin, Target};
 const FORMAT: &[u8] = b"qmsg spooled message 1\n";
 /// Longest description of a message: its headers, each byte escaped, and a little more.
 const ABOUT_LEN_MAX: u64 = 128 << 10;
+/// What the description of a message grows by when it is cut.
+const CUT_LEN_MAX: usize = 64;
 const PIECE_LEN: usize = PART_LEN_MAX;
 
 /// A message that is ready to be sent: nothing of it is made later.
@@ -118,7 +121,13 @@ pub(super) fn write(path: &Path, parcel: &Parcel, origin: Origin) -> io::Result<
     out.write_all(hash.finish().as_ref())?;
     out.flush()?;
     drop(out);
-    file.sync_all()
+    disk::sync(&file)
+}
+
+/// Most bytes that a file has besides the body of its message.
+pub(super) fn extra(parcel: &Parcel, origin: Origin) -> u64 {
+    let about = describe(parcel, origin).len() + CUT_LEN_MAX;
+    (FORMAT.len() + about + 1 + SHA256_OUTPUT_LEN) as u64
 }
 
 fn describe(parcel: &Parcel, origin: Origin) -> String {

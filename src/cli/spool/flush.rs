@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Error, Result};
 
 use crate::cli::profile::Profile;
 use crate::cli::{clock, connect, fail};
@@ -14,8 +14,10 @@ use crate::quic::Trust;
 use crate::wire::{Headers, MsgId, Pin, Refusal, Target};
 
 use super::carry::{Errands, Outcome, carry};
+use super::disk;
 use super::file::{Damage, Origin, Parcel};
 use super::place::{Place, Slot};
+use super::unusable;
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -27,6 +29,15 @@ pub(super) struct Report {
     pub(super) left: u64,
     /// Why the first of them is.
     pub(super) left_for: Option<Error>,
+}
+
+impl Report {
+    pub(super) fn add(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.left += other.left;
+        self.aside.extend(other.aside);
+        self.left_for = self.left_for.take().or(other.left_for);
+    }
 }
 
 /// What is to be sent, of one id, and how.
@@ -54,7 +65,6 @@ impl Flush<'_> {
             server: &server,
             pin: self.profile.pin,
             report: Report::default(),
-            broken: None,
         };
         let settings = settings(self.profile, self.patience_ms);
         let conversation = carry(settings, &mut waiting);
@@ -66,9 +76,6 @@ impl Flush<'_> {
                 None => conversation.await,
             }
         });
-        if let Some(error) = waiting.broken {
-            return Err(error).context("the spool cannot be changed");
-        }
         result.map_err(|error| fail::client_failure(error, &server, self.profile.id.as_str()))?;
         Ok(waiting.report)
     }
@@ -103,8 +110,6 @@ struct Waiting<'a> {
     server: &'a str,
     pin: Pin,
     report: Report,
-    /// A directory that cannot be written, which ends it.
-    broken: Option<io::Error>,
 }
 
 impl Errands for Waiting<'_> {
@@ -113,7 +118,7 @@ impl Errands for Waiting<'_> {
             self.given.insert(parcel.id, (slot, parcel.to.clone()));
             return Some(parcel);
         }
-        while self.broken.is_none() {
+        loop {
             let slot = self.slots.pop_front()?;
             match slot.read() {
                 Ok((parcel, origin)) => {
@@ -124,11 +129,11 @@ impl Errands for Waiting<'_> {
                 }
                 // Somebody has dropped it.
                 Err(Damage::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(Damage::Io(error)) => self.broken = Some(error),
+                Err(Damage::Io(error)) if disk::is_passing(&error) => self.leave(error.into()),
+                // One file is in nobody else's way, whatever is wrong with it.
                 Err(damage) => self.set_aside(&slot, None, fail::damaged(damage)),
             }
         }
-        None
     }
 
     fn told(&mut self, id: MsgId, outcome: Outcome) {
@@ -143,7 +148,10 @@ impl Errands for Waiting<'_> {
         match outcome {
             Outcome::Accepted => {
                 self.report.sent += 1;
-                self.keep_error(slot.remove());
+                if let Err(error) = slot.remove() {
+                    let what = format!("{id} was sent, and cannot be removed");
+                    self.leave(unusable(self.place.path(), error).context(what));
+                }
             }
             Outcome::Refused(why) => {
                 let error = fail::refusal(why, &to.to_string(), self.server).into();
@@ -154,7 +162,7 @@ impl Errands for Waiting<'_> {
                     self.set_aside(&slot, Some(to), error);
                 }
             }
-            Outcome::Unreadable(error) => self.broken = Some(error),
+            Outcome::Unreadable(error) => self.leave(unusable(self.place.path(), error)),
         }
     }
 }
@@ -189,13 +197,12 @@ impl Waiting<'_> {
     fn set_aside(&mut self, slot: &Slot, to: Option<Target>, why: Error) {
         let set =
             if slot.is_aside { Ok(()) } else { self.place.set_aside(slot, &format!("{why:#}")) };
-        self.keep_error(set);
-        self.report.aside.push((to, why));
-    }
-
-    fn keep_error(&mut self, result: io::Result<()>) {
-        if let Err(error) = result {
-            self.broken.get_or_insert(error);
+        match set {
+            Ok(()) => self.report.aside.push((to, why)),
+            Err(error) => {
+                let what = format!("{} cannot be set aside ({why:#})", slot.id);
+                self.leave(unusable(self.place.path(), error).context(what));
+            }
         }
     }
 }

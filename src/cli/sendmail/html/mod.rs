@@ -3,51 +3,21 @@
 //! One pass over the bytes, which is right for every character set that has ASCII in it, and for
 //! whatever is wrong with the tags: what is no tag, or is never closed, is text.
 
-use mail_parser::decoders::charsets::map::charset_decoder;
-use mail_parser::decoders::html::add_html_token;
+mod tag;
+
+use tag::{Tag, character, entity, find, tag};
 
 /// Elements whose content nobody is to read.
 const UNREAD: &[&str] = &["script", "style", "template", "title"];
 /// Elements that stand on lines of their own.
-const BLOCKS: &[&str] = &[
-    "address",
-    "article",
-    "aside",
-    "body",
-    "caption",
-    "center",
-    "dd",
-    "details",
-    "div",
-    "dl",
-    "dt",
-    "fieldset",
-    "figcaption",
-    "figure",
-    "footer",
-    "form",
-    "header",
-    "html",
-    "legend",
-    "li",
-    "main",
-    "nav",
-    "option",
-    "section",
-    "summary",
-    "tbody",
-    "tfoot",
-    "thead",
-    "tr",
-];
+const BLOCKS: &str = "address article aside body caption center dd details div dl dt fieldset \
+    figcaption figure footer form header html legend li main nav option section summary tbody \
+    tfoot thead tr";
 /// Those that have an empty line before and after.
-const PARAGRAPHS: &[&str] =
-    &["blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre", "table", "ul"];
+const PARAGRAPHS: &str = "blockquote h1 h2 h3 h4 h5 h6 ol p pre table ul";
 const COMMENT: &[u8] = b"<!--";
 /// Deepest list that is shown as deep as it is.
 const INDENT_MAX: usize = 8;
-/// Longest name of an entity.
-const ENTITY_LEN_MAX: usize = 32;
 
 /// The text of HTML, with line ends where blocks end, tabs between cells, marks before the items
 /// of lists, and the addresses of links.
@@ -66,12 +36,6 @@ struct Page<'a> {
     out: Out,
     /// Elements that are not closed any more: nobody need look for their ends again.
     unclosed: Vec<&'static str>,
-}
-
-struct Tag<'a> {
-    name: String,
-    closes: bool,
-    attributes: &'a [u8],
 }
 
 impl Page<'_> {
@@ -129,10 +93,7 @@ impl Page<'_> {
     }
 
     fn entity(&mut self) {
-        let rest = &self.html[self.at..];
-        let end = rest.iter().take(ENTITY_LEN_MAX).position(|&byte| byte == b';');
-        let entity = end.map(|end| &rest[..=end]).filter(|entity| is_entity(entity));
-        let Some(entity) = entity else {
+        let Some(entity) = entity(&self.html[self.at..]) else {
             self.out.byte(b'&');
             self.at += 1;
             return;
@@ -145,124 +106,6 @@ impl Page<'_> {
             character => self.out.put(character.as_bytes()),
         }
     }
-}
-
-/// The tag that begins here, and its length. `<root@host>` is none, and neither is `a < b`.
-fn tag(bytes: &[u8]) -> Option<(Tag<'_>, usize)> {
-    let inner = &bytes[1..];
-    // Declarations and instructions.
-    if matches!(inner.first(), Some(b'!' | b'?')) {
-        let end = inner.iter().position(|&byte| byte == b'>')?;
-        let tag = Tag { name: String::new(), closes: false, attributes: &[] };
-        return Some((tag, end + 2));
-    }
-    let closes = inner.first() == Some(&b'/');
-    let start = 1 + usize::from(closes);
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b':' | b'_');
-    let name = &bytes[start..];
-    let name = &name[..name.iter().position(|byte| !is_name(byte))?];
-    let attributes = &bytes[start + name.len()..];
-    let is_tag = name.first().is_some_and(u8::is_ascii_alphabetic)
-        && matches!(attributes[0], b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n');
-    if !is_tag {
-        return None;
-    }
-    let end = end(attributes)?;
-    let name = String::from_utf8_lossy(name).to_ascii_lowercase();
-    let length = start + name.len() + end + 1;
-    Some((Tag { name, closes, attributes: &attributes[..end] }, length))
-}
-
-/// Where a tag is closed: at the first `>` that is not within quotes, if these are closed.
-fn end(attributes: &[u8]) -> Option<usize> {
-    let (mut quote, mut first) = (None, None);
-    for (at, &byte) in attributes.iter().enumerate() {
-        match (quote, byte) {
-            (None, b'>') => return Some(at),
-            (None, b'"' | b'\'') if attributes[..at].trim_ascii_end().ends_with(b"=") => {
-                quote = Some(byte);
-            }
-            (Some(open), _) if open == byte => quote = None,
-            (Some(_), b'>') => first = first.or(Some(at)),
-            _ => {}
-        }
-    }
-    first
-}
-
-impl Tag<'_> {
-    /// The value of an attribute, its entities replaced.
-    fn attribute(&self, name: &str) -> Option<String> {
-        let mut rest = self.attributes;
-        loop {
-            let at = find(rest, name.as_bytes())?;
-            let is_start =
-                at > 0 && (rest[at - 1].is_ascii_whitespace() || b"\"'/".contains(&rest[at - 1]));
-            rest = &rest[at + name.len()..];
-            let Some(value) = rest.trim_ascii_start().strip_prefix(b"=") else { continue };
-            if !is_start {
-                continue;
-            }
-            let value = value.trim_ascii_start();
-            let (value, is_end): (&[u8], fn(u8, u8) -> bool) = match value {
-                [b'"' | b'\'', ..] => (value, |byte, quote| byte == quote),
-                _ => (value, |byte, _| byte.is_ascii_whitespace()),
-            };
-            let quote = value.first().copied().filter(|byte| matches!(byte, b'"' | b'\''));
-            let value = &value[usize::from(quote.is_some())..];
-            let end = value.iter().position(|&byte| is_end(byte, quote.unwrap_or_default()));
-            return Some(plain(&value[..end.unwrap_or(value.len())]));
-        }
-    }
-}
-
-/// Text without tags, its entities replaced.
-fn plain(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text);
-    let mut out = String::new();
-    let mut rest = text.trim();
-    while let Some(at) = rest.find('&') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let end = rest.bytes().take(ENTITY_LEN_MAX).position(|byte| byte == b';');
-        match end.filter(|end| is_entity(&rest.as_bytes()[..=*end])) {
-            Some(end) => {
-                out.push_str(&character(&rest.as_bytes()[..=end]));
-                rest = &rest[end + 1..];
-            }
-            None => {
-                out.push('&');
-                rest = &rest[1..];
-            }
-        }
-    }
-    out + rest
-}
-
-fn is_entity(entity: &[u8]) -> bool {
-    let name = &entity[1..entity.len() - 1];
-    let name = name.strip_prefix(b"#").unwrap_or(name);
-    !name.is_empty() && name.iter().all(u8::is_ascii_alphanumeric)
-}
-
-/// The character that an entity stands for, or the entity if there is none.
-fn character(entity: &[u8]) -> String {
-    let text = String::from_utf8_lossy(entity);
-    let number = text.trim_start_matches("&#").trim_end_matches(';');
-    // Written for a set in which these are characters, as browsers know.
-    if let (Ok(byte @ 128..=159), Some(decode)) =
-        (number.parse::<u8>(), charset_decoder(b"windows-1252"))
-    {
-        return decode(&[byte]);
-    }
-    let mut out = String::new();
-    add_html_token(&mut out, entity, false);
-    out
-}
-
-/// Where something is, in whatever case.
-fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
-    bytes.windows(what.len()).position(|window| window.eq_ignore_ascii_case(what))
 }
 
 /// The text so far, and what is to stand before the next of it.
@@ -297,6 +140,7 @@ enum Gap {
 impl Out {
     fn tag(&mut self, tag: &Tag<'_>) {
         let name = tag.name.as_str();
+        let is_one = |names: &str| names.split_ascii_whitespace().any(|one| one == name);
         match (name, tag.closes) {
             ("br", _) => self.breaks += 1,
             ("hr", _) => {
@@ -326,8 +170,8 @@ impl Out {
             }
             // A paragraph that is all of a cell does not leave its row.
             _ if self.starts_cell => {}
-            _ if PARAGRAPHS.contains(&name) => self.line_end(2),
-            _ if BLOCKS.contains(&name) => self.line_end(1),
+            _ if is_one(PARAGRAPHS) => self.line_end(2),
+            _ if is_one(BLOCKS) => self.line_end(1),
             _ => {}
         }
     }
