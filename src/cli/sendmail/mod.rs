@@ -15,7 +15,7 @@ use anyhow::Result;
 use bytes::Bytes;
 use clap::Args;
 
-use crate::wire::{MsgIds, Target};
+use crate::wire::{Headers, MsgIds, Target};
 
 use super::config::Config;
 use super::content::Content;
@@ -23,25 +23,27 @@ use super::excerpt;
 use super::fail::{self, Exit, Failure};
 use super::headers::HeaderArgs;
 use super::profile;
-use super::spool::{Delivery, Keep, Parcel, Spool, SpoolBounds};
+use super::spool::{self, Delivery, Keep, Parcel, Spool, SpoolBounds};
 use super::{Patience, Talk, Who, host, ids, print};
 use mail::{Mail, TITLE_LEN_MAX};
+use options::Mode;
 
 /// Longest mail that is kept whole. All of it is in memory, since it has to be understood.
 const MAIL_LEN_MAX: usize = 64 << 20;
 
-/// Send a mail as a message: a stand-in for /usr/sbin/sendmail
+/// Send a mail as a message: a drop-in replacement for /usr/sbin/sendmail
 ///
-/// Takes a mail on stdin and sends its text, with its subject as the title, to the ids that
-/// [sendmail.aliases] in the configuration gives for the recipients, or else to those whose names
-/// they are. A program called sendmail, such as a link to qmsg, does this too, so that cron, at,
-/// mdadm and smartd can call it.
+/// Reads a mail from stdin and sends its text, with the subject as the title, to the ids that
+/// [sendmail.aliases] in the configuration lists for each recipient, or to the id of that name. A
+/// program called sendmail, such as a link to qmsg, does the same, so that cron, at, mdadm and
+/// smartd can call it.
 ///
-/// If the server cannot be reached, the message is kept, as by `qmsg send --spool`, and the exit
-/// code is 0: from then on it is this program's concern.
+/// If the server cannot be reached, the message is kept, as with `qmsg send --spool`, and the exit
+/// code is 0: from then on qmsg is responsible for it. If the text is over the server's limit, its
+/// start and its end are sent.
 #[derive(Debug, Args)]
 pub(super) struct SendmailArgs {
-    /// Recipients, and options as sendmail has them: -t, -i, -oi, -f, -F and others
+    /// Recipients, and sendmail's own options: -t, -i, -oi, -f, -F and others
     ///
     /// From the first of them on, all arguments are sendmail's.
     #[arg(value_name = "ARG", trailing_var_arg = true, allow_hyphen_values = true)]
@@ -70,14 +72,20 @@ pub(super) fn as_called(args: Vec<OsString>) -> Vec<OsString> {
 
 pub(super) fn run(args: &SendmailArgs, config: &Config, talk: Talk) -> Result<Exit> {
     let options = options::parse(&args.args)?;
-    let is_addressed = options.named_in_mail || !options.recipients.is_empty();
-    if !is_addressed && options.runs_queue {
-        return Ok(Exit::Success);
+    for option in &options.unknown {
+        fail::note(talk, &format!("ignoring the unknown option {option}"));
     }
-    if !is_addressed {
-        return Err(Failure::new(Exit::Usage, "no recipient is given")
-            .hint("name some, or let the mail name them with -t")
-            .into());
+    let is_addressed = options.named_in_mail || !options.recipients.is_empty();
+    match options.mode {
+        Mode::ListQueue => return spool::list_all(args.bounds, talk),
+        Mode::Aliases => return Ok(Exit::Success),
+        Mode::Mail if !is_addressed && options.runs_queue => return Ok(Exit::Success),
+        Mode::Mail if !is_addressed => {
+            return Err(Failure::new(Exit::Usage, "no recipient is given")
+                .hint("name recipients as arguments, or take those in the mail with -t")
+                .into());
+        }
+        Mode::Mail => {}
     }
     let input = input(options.dots_are_text)?;
     let mail = mail::read(&input.bytes);
@@ -88,11 +96,13 @@ pub(super) fn run(args: &SendmailArgs, config: &Config, talk: Talk) -> Result<Ex
     }
     let (targets, unknown) = route(&recipients, config);
     for name in &unknown {
-        fail::note(talk, &format!("{name} is no id, and no alias"));
+        fail::note(talk, &format!("{name} is neither an id nor an alias"));
     }
     if targets.is_empty() {
-        let what =
-            if unknown.is_empty() { "the mail names no recipient" } else { "nobody to send to" };
+        let what = match unknown.is_empty() {
+            true => "the mail names no recipient",
+            false => "none of the recipients is an id or an alias",
+        };
         return Err(Failure::new(Exit::NoUser, what)
             .hint("in config.toml, [sendmail.aliases] says who gets whose mail: \"*\" = \"ops\"")
             .into());
@@ -103,8 +113,16 @@ pub(super) fn run(args: &SendmailArgs, config: &Config, talk: Talk) -> Result<Ex
     if args.dry_run {
         return tell(&targets, &headers, &mail);
     }
-    let headers = headers.headers()?;
-    let content = Content::Memory(Bytes::from(mail.text));
+    let parcels = parcels(targets, &headers.headers()?, mail.text);
+    let profile = profile::choose(&args.who)?;
+    let spool = Spool::of(&profile, args.bounds, args.patience.timeout, talk)?;
+    let delivery = spool.deliver(parcels, Keep::All)?;
+    finish(delivery, !unknown.is_empty(), talk)
+}
+
+/// A message for each target.
+fn parcels(targets: Vec<Target>, headers: &Headers, text: Vec<u8>) -> Vec<Parcel> {
+    let content = Content::Memory(Bytes::from(text));
     let mut ids = vec![MsgIds::default(); targets.len()];
     let parcels = targets.into_iter().zip(&mut ids).map(|(to, ids)| Parcel {
         id: ids::fresh(ids),
@@ -114,10 +132,7 @@ pub(super) fn run(args: &SendmailArgs, config: &Config, talk: Talk) -> Result<Ex
         content: content.clone(),
         is_cuttable: true,
     });
-    let profile = profile::choose(&args.who)?;
-    let spool = Spool::of(&profile, args.bounds, args.patience.timeout, talk)?;
-    let delivery = spool.deliver(parcels.collect(), Keep::All)?;
-    finish(delivery, !unknown.is_empty(), talk)
+    parcels.collect()
 }
 
 fn finish(delivery: Delivery, some_unknown: bool, talk: Talk) -> Result<Exit> {
@@ -189,9 +204,13 @@ fn cut(bytes: &mut Vec<u8>) {
     }
 }
 
-/// Where mail for these goes, each target once, and for whom it goes nowhere.
+/// Where mail for these goes, each target once, and for whom it goes nowhere. Mail for nobody goes
+/// to those who get everybody's.
 fn route(recipients: &[String], config: &Config) -> (Vec<Target>, Vec<String>) {
     let (mut targets, mut unknown): (Vec<Target>, Vec<String>) = (Vec::new(), Vec::new());
+    if recipients.is_empty() {
+        targets.extend(config.alias("*").into_iter().flat_map(|alias| alias.0.iter().cloned()));
+    }
     for recipient in recipients {
         let name = local(recipient);
         let alias = [recipient.as_str(), name, "*"].into_iter().find_map(|name| config.alias(name));

@@ -189,6 +189,11 @@ pub(super) fn run(args: &SpoolArgs, talk: Talk) -> Result<Exit> {
     }
 }
 
+/// Lists what all ids of this machine have in their spools.
+pub(super) fn list_all(bounds: SpoolBounds, talk: Talk) -> Result<Exit> {
+    list::run(&places(&Owner { as_id: None })?, bounds, false, talk)
+}
+
 /// Where all spools are.
 fn spools() -> Result<PathBuf> {
     Ok(profile::home("XDG_STATE_HOME", ".local/state")?.join("spool"))

@@ -93,17 +93,23 @@ fn what_cannot_be_routed_is_said() {
     let hi = "Subject: hi\n\nx";
     sendmail(&home, "", hi).code(2).says("no recipient is given");
     sendmail(&home, "-t", hi).code(67).says("the mail names no recipient");
-    sendmail(&home, "-bs bob", hi).code(2).says("-bs is not done here");
-    sendmail(&home, "-z bob", hi).code(2).says("-z is not known");
+    sendmail(&home, "-bs bob", hi).code(2).says("-bs is not supported");
+    sendmail(&home, "-bi", "").code(0);
+    sendmail(&home, "-z --no-such bob -f", hi).code(0).says("ignoring the unknown option -z");
+    assert_eq!(one(&home, "bob").0, "hi");
     sendmail(&home, "b!b", hi)
         .code(67)
-        .says("b!b is no id, and no alias")
+        .says("b!b is neither an id nor an alias")
         .says("[sendmail.aliases]");
-    sendmail(&home, "b!b bob", hi).code(67).says("b!b is no id");
+    sendmail(&home, "b!b bob", hi).code(67).says("b!b is neither an id nor an alias");
     assert_eq!(one(&home, "bob").0, "hi");
     configure(&home, "[sendmail.aliases]\n\"*\" = \"ops\"\nbob = \"bob\"\n");
-    sendmail(&home, "b!b nobody@example.org", hi).code(0);
-    assert_eq!(one(&home, "ops").0, "hi");
+    for (args, mail) in
+        [("b!b nobody@example.org", hi), ("-t", hi), ("-t", "To: x:;\nSubject: hi\n\n")]
+    {
+        sendmail(&home, args, mail).code(0);
+        assert_eq!(one(&home, "ops").0, "hi");
+    }
     let said = home.pipe(hi.as_bytes(), &["sendmail", "--dry-run", "BOB"]).ok();
     assert_eq!(said, "to: bob\ntitle: hi\ntype: text/plain\nbody: 1 bytes\n");
     assert!(read(&home, "bob").is_empty());
@@ -203,6 +209,9 @@ fn mail_is_not_lost() {
     assert!(listed.contains("nobody") && listed.contains("no such user: nobody"), "{listed}");
     home.run(&["spool", "drop", "--all"]).code(0);
     server.kill();
+    home.run(&["send", "bob", "x", "--spool", "--timeout", "200ms"]).code(75);
+    assert!(sendmail(&home, "-bp", "").ok().contains("\thost\tbob\t1\twaiting"));
+    home.run(&["spool", "drop", "--all"]).code(0);
     let mail = b"Subject: b\n\nx";
     home.pipe(mail, &["sendmail", "--timeout", "200ms", "bob"]).code(0).says("kept in the spool");
     // Another server on the same port: somebody has to look into it, and the mail is there.
