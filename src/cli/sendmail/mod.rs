@@ -283,9 +283,18 @@ fn tell(targets: &[Target], headers: &HeaderArgs, mail: &Mail) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// A mail is understood, however wrong it is.
+/// A mail is understood, however wrong it is, and of plain text each byte arrives, whatever it is
+/// like.
 #[cfg(any(test, fuzzing))]
 pub(super) fn fuzz(bytes: &[u8]) {
+    for header in ["Subject: s\n\n", "To: a\nContent-Type: text/plain; charset=x\n\n"] {
+        assert!(mail::read(&[header.as_bytes(), bytes].concat()).text == bytes);
+    }
+    for header in ["Content-Type: text/html\n\n", "Content-Transfer-Encoding: base64\n\n"] {
+        let has_text =
+            !mail::read(&[header.as_bytes(), bytes].concat()).text.trim_ascii().is_empty();
+        assert!(has_text || !bytes.iter().any(|byte| byte.is_ascii_alphabetic()));
+    }
     let mail = mail::read(bytes);
     assert!(mail.text.len() <= 4 * bytes.len() + 64, "{} bytes", mail.text.len());
     let headers = header_args(&mail, mail.from.as_deref(), mail.subject.as_deref());
@@ -296,8 +305,9 @@ pub(super) fn fuzz(bytes: &[u8]) {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
-    use super::{as_called, cut, local};
+    use super::{as_called, cut, local, take};
 
     #[test]
     fn the_name_it_is_called_by_matters() {
@@ -313,6 +323,21 @@ mod tests {
             ("/sendmail/qmsg -q", "/sendmail/qmsg -q"),
         ] {
             assert_eq!(called(line), Ok(wanted.into()));
+        }
+    }
+
+    #[test]
+    fn of_a_mail_without_end_the_ends_are_kept() {
+        let text: Vec<u8> = (0..10_000).flat_map(|n| format!("{n}\n").into_bytes()).collect();
+        for len_max in [100, 1000, 20_000, 48_889] {
+            let input = take(&text[..], len_max).unwrap();
+            assert_eq!(input.cut, Some(48_890));
+            assert!(input.bytes.len() <= len_max && input.bytes.len() > len_max / 2);
+            assert!(input.bytes.starts_with(b"0\n1\n") && input.bytes.ends_with(b"\n9999\n"));
+        }
+        for len_max in [48_890, 1 << 20] {
+            let input = take(&text[..], len_max).unwrap();
+            assert!(input.cut.is_none() && input.bytes == text);
         }
     }
 

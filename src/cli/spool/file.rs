@@ -283,6 +283,29 @@ mod tests {
     }
 
     #[test]
+    fn text_that_is_too_long_loses_its_middle() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("it");
+        let text: Vec<u8> = (0..9000).flat_map(|n| format!("{n}\n").into_bytes()).collect();
+        let size = text.len().to_string();
+        let long = Parcel { is_cuttable: true, ..parcel(text.clone(), vec![]) };
+        write(&path, &long, Origin { since_ms: 9, server: Pin([3; 32]) }).unwrap();
+        let (on_disk, _) = read(&path).unwrap();
+        for parcel in [&long, &on_disk] {
+            assert!(parcel.cut(text.len() as u64).unwrap().is_none(), "it fits");
+            for len_max in [100, 5000] {
+                let short = parcel.cut(len_max).unwrap().unwrap();
+                let body = bytes(&short.content);
+                assert!(body.len() as u64 <= len_max && body.ends_with(b"\n8999\n"));
+                assert_eq!(short.headers.iter().last(), Some(("truncated", size.as_str())));
+                let again = short.cut(90).unwrap().unwrap();
+                assert_eq!(again.headers, short.headers, "the size of the whole");
+            }
+        }
+        assert!(parcel(text, vec![]).cut(100).unwrap().is_none(), "not everything is text");
+    }
+
+    #[test]
     fn other_files_are_no_messages() {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("it");
