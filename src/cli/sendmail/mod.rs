@@ -293,7 +293,7 @@ pub(super) fn fuzz(bytes: &[u8]) {
     for header in ["Content-Type: text/html\n\n", "Content-Transfer-Encoding: base64\n\n"] {
         let has_text =
             !mail::read(&[header.as_bytes(), bytes].concat()).text.trim_ascii().is_empty();
-        assert!(has_text || !bytes.iter().any(|byte| byte.is_ascii_alphabetic()));
+        assert!(has_text || !bytes.iter().any(u8::is_ascii_alphabetic));
     }
     let mail = mail::read(bytes);
     assert!(mail.text.len() <= 4 * bytes.len() + 64, "{} bytes", mail.text.len());
