@@ -280,17 +280,19 @@ pub(super) fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> 
 /// A message in the spool whose time is over: that of the spool, or its own.
 pub(super) fn too_old(is_old: bool) -> Error {
     let what = match is_old {
-        true => "it has waited too long",
-        false => "its time to live has expired",
+        true => "it waited too long",
+        false => "it expired while it waited",
     };
-    let hint = "qmsg spool flush --aside sends it anyway, qmsg spool drop removes it";
+    let hint = "qmsg spool flush --aside sends it anyway, qmsg spool drop deletes it";
     Failure::new(Exit::Data, what).hint(hint).into()
 }
 
 /// A message in the spool from a time when the id was joined on another server.
 pub(super) fn for_another_server(server: &str) -> Error {
-    let hint = "qmsg spool flush --aside sends it to the one that is joined now";
-    Failure::new(Exit::NotAllowed, format!("it was not for {server}")).hint(hint).into()
+    let hint = "qmsg spool flush --aside sends it to the server that is joined now";
+    Failure::new(Exit::NotAllowed, format!("it was for another server than {server}"))
+        .hint(hint)
+        .into()
 }
 
 /// A volatile message on a link that was lost.

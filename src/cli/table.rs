@@ -7,6 +7,13 @@ use super::print;
 /// Between two columns on a terminal.
 const GAP: &str = "  ";
 
+/// Prints a whole list.
+pub(super) fn print<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> Result<()> {
+    let mut table = Table::new(&heading);
+    rows.iter().try_for_each(|row| table.add(row.to_vec()))?;
+    table.end()
+}
+
 /// Rows of a list. For a program they are printed as they come.
 pub(super) struct Table {
     is_aligned: bool,
@@ -20,11 +27,11 @@ impl Table {
     }
 
     pub(super) fn add(&mut self, row: Vec<String>) -> Result<()> {
+        let cells: Vec<String> = row.iter().map(|cell| one_field(cell)).collect();
         if self.is_aligned {
-            self.rows.push(row);
+            self.rows.push(cells);
             return Ok(());
         }
-        let cells: Vec<String> = row.iter().map(|cell| cell.replace(['\t', '\n'], " ")).collect();
         print::text(&cells.join("\t"))
     }
 
@@ -35,6 +42,11 @@ impl Table {
         }
         aligned(&self.rows).iter().try_for_each(|line| print::text(line))
     }
+}
+
+/// A field has no line end and no tab, whoever wrote it.
+fn one_field(text: &str) -> String {
+    text.split(['\n', '\r', '\t']).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 fn aligned(rows: &[Vec<String>]) -> Vec<String> {

@@ -177,6 +177,7 @@ fn parcels(args: &SendArgs, end: &End) -> Result<Vec<Parcel>> {
         headers: job.headers.clone(),
         due_ms: None,
         content: content.clone(),
+        is_cuttable: true,
     });
     Ok(parcels.collect())
 }

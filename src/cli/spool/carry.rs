@@ -28,7 +28,7 @@ pub(super) enum Outcome {
 
 /// Who has messages to be carried, and wants to hear of them.
 pub(super) trait Errands {
-    /// The next one, in the order in which they are to go.
+    /// The next one, in the order in which they are to go. Asked for again after an answer.
     fn next(&mut self) -> Option<Parcel>;
     /// Said once of each that was given, unless the server does not answer.
     fn told(&mut self, id: MsgId, outcome: Outcome);
@@ -163,7 +163,7 @@ impl<E: Errands> Carrier<'_, E> {
         for id in (0..u64::from(count)).map(|at| first.plus(at)) {
             if self.unanswered.remove(&id).is_some() {
                 self.errands.told(id, outcome());
-                // There may be one instead of it.
+                // What was refused may be given again, shorter.
                 self.ended = false;
             }
         }

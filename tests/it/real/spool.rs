@@ -11,6 +11,8 @@ use serde_json::Value;
 
 use super::kit::{Home, Said, Server, start};
 
+mod place;
+
 /// A message that finds no server waits in the spool.
 const SPOOL: [&str; 4] = ["--spool", "--timeout", "200ms", "-q"];
 
@@ -148,10 +150,10 @@ fn a_spool_has_its_limits() {
     home.run(&["spool", "drop", &first]).code(65).says("no message").says("qmsg spool list");
     let _server = home.serve_on(&address, &[]);
     let old = ["spool", "flush", "--spool-age", "0s"];
-    home.run(&old).code(65).says("it has waited for too long").says("qmsg spool drop");
+    home.run(&old).code(65).says("it waited too long").says("qmsg spool drop");
     home.run(&old).code(0);
     assert!(list(&home).iter().all(|entry| entry["state"] == "set aside"));
-    assert!(home.run(&["spool", "list"]).ok().contains("set aside: it has waited for too long"));
+    assert!(home.run(&["spool", "list"]).ok().contains("\tset aside\t\tit waited too long\n"));
     assert_eq!(read(&home, "bob"), "");
     // Whoever wants it all the same can have it.
     home.run(&["spool", "flush", "--aside"]).code(0).says("2 messages sent");
@@ -163,9 +165,7 @@ fn what_the_server_never_takes_is_set_aside() {
     let (home, address) = without_server(&["alice", "bob"]);
     keep(&home, "carol", "too early");
     let server = home.serve_on(&address, &[]);
-    home.run(&["spool", "flush"])
-        .code(67)
-        .says("message to carol is set aside: no such user: carol");
+    home.run(&["spool", "flush"]).code(67).says("message to carol set aside: no such user: carol");
     home.run(&["spool", "flush"]).code(0);
     let aside = &list(&home)[0];
     assert_eq!(
@@ -240,7 +240,7 @@ fn what_was_for_another_server_is_not_sent() {
     fs::remove_dir_all(home.path().join(".local/share/qmsg/profiles")).unwrap();
     fs::remove_dir_all(home.data()).unwrap();
     let other = joined(&home, &["alice", "bob"]);
-    let text = format!("it was not for {}", other.address);
+    let text = format!("it was for another server than {}", other.address);
     home.run(&["send", "bob", "hi"]).code(0).says("1 message set aside");
     assert_eq!(read(&home, "bob"), "hi\n");
     assert_eq!(list(&home)[0]["reason"], text);

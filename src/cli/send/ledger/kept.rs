@@ -20,6 +20,7 @@ impl Ledger<'_> {
             headers: self.headers_of(content),
             due_ms: self.due_ms(),
             content: content.clone(),
+            is_cuttable: false,
         });
         let parcels: Vec<Parcel> = parcels.collect();
         let (count, result) = spool.keep(&parcels);
