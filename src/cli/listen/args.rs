@@ -31,12 +31,12 @@ const SHARED_MESSAGES: u32 = 16;
 
 /// Receive messages: those waiting first, then new ones
 ///
-/// Messages are printed, saved as files, or passed to a command. A message counts as processed once
-/// it has been printed, is on disk, or its command has succeeded; until then it is offered again, to
-/// this listener or the next. A terminal shows the time, sender, target, priority, title and tags of
-/// each message along with its body. Anywhere else only the body is printed, followed by a newline
-/// unless it ends in one; a message with an empty body prints its title. qmsg listen keeps running
-/// until it is stopped, even if the server restarts.
+/// Messages are printed, saved as files, or passed to a command. A message counts as processed
+/// once it has been printed, is on disk, or its command has succeeded; until then it is offered
+/// again, to this listener or the next. A terminal shows the time, sender, target, priority, title
+/// and tags of each message along with its body. Anywhere else only the body is printed, followed
+/// by a newline unless it ends in one; a message with an empty body prints its title. qmsg listen
+/// keeps running until it is stopped, even if the server restarts.
 ///
 /// A message is printed once all of it has arrived; until then a message of more than 1 MiB is kept
 /// in $TMPDIR.
@@ -216,7 +216,7 @@ impl FromStr for Which {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "all" => Ok(Self::All),
-            id => id.parse().map(Self::One).map_err(|_| "expected the id of a message, or all"),
+            id => id.parse().map(Self::One).map_err(|_| "give the id of a message, or all"),
         }
     }
 }
@@ -233,7 +233,7 @@ impl FromStr for Since {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let why = "expected a time such as 10m, the id of a message, or all";
+        let why = "give a time like 10m, the id of a message, or all";
         match (text, text.parse()) {
             ("all", _) => Ok(Self::All),
             (_, Ok(id)) => Ok(Self::After(id)),

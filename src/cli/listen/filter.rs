@@ -12,8 +12,8 @@ use crate::wire::{Message, Target, UserId};
 pub(super) struct Filter {
     /// Receive only messages from these users
     ///
-    /// Can be given several times. Messages that do not match --from, --room, --priority and --title
-    /// remain unprocessed on the server, for other listeners or a later one.
+    /// Can be given several times. Messages that do not match --from, --room, --priority and
+    /// --title remain unprocessed on the server, for other listeners or a later one.
     #[arg(long, value_name = "ID[,ID…]", value_delimiter = ',', value_parser = units::user)]
     from: Vec<UserId>,
     /// Receive only messages sent to these rooms, or to @all

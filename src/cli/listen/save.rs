@@ -30,7 +30,7 @@ impl Shelf {
             Ok(handle) => Ok(Self { dir, handle, suffix }),
             Err(error) => {
                 let what = format!("cannot save messages in {}", dir.display());
-                let hint = format!("create the directory first: mkdir {}", dir.display());
+                let hint = format!("make the directory first: mkdir {}", dir.display());
                 Err(Failure::new(Exit::Config, what).hint(hint).because(error))
             }
         }
