@@ -148,10 +148,10 @@ fn a_spool_has_its_limits() {
     home.run(&["spool", "drop", &first]).code(65).says("no message").says("qmsg spool list");
     let _server = home.serve_on(&address, &[]);
     let old = ["spool", "flush", "--spool-age", "0s"];
-    home.run(&old).code(65).says("it has waited for too long").says("qmsg spool drop");
+    home.run(&old).code(65).says("it has waited too long").says("qmsg spool drop");
     home.run(&old).code(0);
     assert!(list(&home).iter().all(|entry| entry["state"] == "set aside"));
-    assert!(home.run(&["spool", "list"]).ok().contains("set aside: it has waited for too long"));
+    assert!(home.run(&["spool", "list"]).ok().contains("set aside: it has waited too long"));
     assert_eq!(read(&home, "bob"), "");
     // Whoever wants it all the same can have it.
     home.run(&["spool", "flush", "--aside"]).code(0).says("2 messages sent");
