@@ -71,9 +71,7 @@ fn serve(home: &Home, of: impl Fn(Command) -> Command, more: &[&str]) -> Server 
 
 /// A send that was refused because of its time, and says so.
 fn refused(said: &Said) -> Answer {
-    said.code(65)
-        .says("by the server's clock it was made")
-        .says("hint: nothing was stored; it is ");
+    said.code(65).says("by the server's clock").says("hint: nothing was stored; it is ");
     Answer::Refused
 }
 

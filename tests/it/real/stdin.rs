@@ -124,6 +124,7 @@ fn variables_stand_for_flags() {
         .ok();
     home.shell("QMSG_SERVER=127.0.0.1:1 QMSG_TIMEOUT=300ms qmsg send bob z").code(69);
     home.shell("QMSG_SERVER=a:b qmsg send bob z").code(2);
+    home.run(&["join", "@ops"]).ok();
     for yes_or_no in ["1", "0", "true", "no", ""] {
         home.shell(&format!("QMSG_QUIET='{yes_or_no}' qmsg leave @ops")).ok();
     }

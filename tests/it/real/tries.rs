@@ -64,15 +64,15 @@ fn leaving_a_room_that_is_not_there_is_an_error() {
 fn wrong_lines_are_told_like_all_errors() {
     let home = Home::new();
     let lines: [(&[&str], &str, &str); 9] = [
-        (&["sned", "bob"], "unknown command 'sned'", "did you mean send?"),
-        (&["bob", "hi"], "unknown command 'bob'", "qmsg send bob hi"),
-        (&["version"], "unknown command 'version'", "qmsg --version"),
+        (&["sned", "bob"], "unrecognized subcommand 'sned'", "did you mean send?"),
+        (&["bob", "hi"], "unrecognized subcommand 'bob'", "qmsg send bob hi"),
+        (&["version"], "unrecognized subcommand 'version'", "qmsg --version"),
         (&["listen", "bob"], "unexpected argument 'bob'", "--as bob"),
         (&["serve", "-p", "5000"], "unexpected argument '-p'", "--listen :5000"),
-        (&["send"], "missing argument: TARGET", "see qmsg send --help"),
+        (&["send"], "missing argument: <TARGET", "see qmsg send --help"),
         (&["listen", "-n", "0"], "it must be at least 1", "see qmsg listen --help"),
         (&["join", "@a", "@b"], "one name at a time", ""),
-        (&["listen", "--raw", "--json"], "--raw cannot be used with --json", "leave out one"),
+        (&["listen", "--raw", "--json"], "'--raw' cannot be used with '--json'", "leave out one"),
     ];
     for (line, what, hint) in lines {
         let said = home.run(line);
