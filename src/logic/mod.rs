@@ -26,6 +26,7 @@ mod offers;
 mod outbox;
 mod parts;
 mod passing;
+mod pauses;
 mod peer;
 mod place;
 mod proving;
