@@ -166,7 +166,11 @@ impl Shell {
     }
 
     fn gave_up(&mut self) -> ClientError {
-        self.failure.take().map_or(ClientError::NoAnswer, ClientError::Dial)
+        match self.failure.take() {
+            Some(failure) => ClientError::Dial(failure),
+            None if self.pin.is_none() => ClientError::Dial(self.dial.no_answer()),
+            None => ClientError::NoAnswer,
+        }
     }
 
     fn dial(&self) {

@@ -167,7 +167,12 @@ async fn listen(
             Some(End::Timeout { welcomed: listener.inbox.is_welcomed() })
         }
     };
-    let patience = if matches!(end, Some(End::Done)) { GOODBYE } else { GOODBYE_QUICK };
+    let patience = match end {
+        Some(End::Done) => GOODBYE,
+        // Nothing was done that could be recorded.
+        _ if !listener.inbox.is_welcomed() => Duration::ZERO,
+        _ => GOODBYE_QUICK,
+    };
     let goodbye = listener.finish(client, patience);
     let result = tokio::select! {
         biased;
