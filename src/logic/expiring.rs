@@ -22,9 +22,8 @@ pub(super) struct Expired {
 impl Hub {
     /// Whether messages are not to be handed out any more: those of a bundle are alike.
     pub(super) fn is_expired(&self, record: &Record) -> bool {
-        let first = &record.bundle.first;
-        let ttl_ms = first.headers.ttl_ms();
-        ttl_ms.is_some_and(|ttl_ms| first.time_ms.saturating_add(ttl_ms) <= self.now.unix_ms)
+        let expires_ms = record.bundle.first.expires_ms();
+        expires_ms.is_some_and(|expires_ms| expires_ms <= self.now.unix_ms)
     }
 
     /// Settles these messages for a user, but for those that a reader has already.

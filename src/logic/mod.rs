@@ -20,6 +20,7 @@ mod following;
 mod gathering;
 mod handing;
 mod hub;
+mod lapsing;
 mod link;
 mod mailbox;
 mod offers;
