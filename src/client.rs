@@ -37,7 +37,7 @@ pub enum ClientError {
     #[error(transparent)]
     Dial(#[from] DialError),
     /// There was a link, and then no answer for too long.
-    #[error("the server does not answer any more")]
+    #[error("the server stopped answering")]
     NoAnswer,
     /// The server closed the connection for good, with this reason if this version knows it.
     #[error("the server closed the connection")]

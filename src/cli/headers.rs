@@ -29,10 +29,11 @@ pub(super) struct HeaderArgs {
     /// What the body is, as a media type: text/markdown, application/json
     #[arg(long = "type", value_name = "TYPE", help_heading = "Headers")]
     pub(super) media_type: Option<String>,
-    /// How long it is worth delivering; afterwards it is not delivered any more
+    /// Discard the message if it is not delivered within this time
     ///
-    /// In whole seconds, counted from when the server took it.
-    #[arg(long, value_name = "TIME", value_parser = units::duration, help_heading = "Headers")]
+    /// At least a second, rounded up to whole seconds, and counted from when the server accepted
+    /// the message. Whoever waits for it with --until is then told that it is gone.
+    #[arg(long, value_name = "TIME", value_parser = lifetime, help_heading = "Headers")]
     pub(super) ttl: Option<Duration>,
     /// What it belongs to, such as the id of the first message of a conversation
     #[arg(long, value_name = "THREAD", help_heading = "Headers")]
@@ -88,6 +89,15 @@ impl HeaderArgs {
         let known = known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
         known.chain(self.others.iter().cloned())
     }
+}
+
+/// A time to live, which is told in whole seconds.
+fn lifetime(text: &str) -> Result<Duration, String> {
+    let time = units::duration(text)?;
+    if time < Duration::from_secs(1) {
+        return Err("a message lives for at least a second, as in 1s, 10m or 24h".into());
+    }
+    Ok(time)
 }
 
 /// A header on the command line.
@@ -216,7 +226,7 @@ mod tests {
         let long = format!("long: {}", "x".repeat(9000));
         let many: Vec<String> = (0..65).map(|n| format!("-Hn{n}: 1")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        let cases: [(&[&str], &str); 17] = [
+        let cases: [(&[&str], &str); 20] = [
             (&["-p", "urgent"], "no priority \"urgent\""),
             (&["-p", "0"], "no priority \"0\""),
             (&["-p", ""], "no priority \"\""),
@@ -228,7 +238,10 @@ mod tests {
             (&["--title", "a\u{1b}[2Jb"], "header title has a newline or another control"),
             (&["--title", "a", "-H", "Title: b"], "title is given twice"),
             (&["-H", "x: 1", "-H", "X: 2"], "x is given twice"),
-            (&["--ttl", "0"], "cannot live for \"0\" seconds"),
+            (&["--ttl", "0"], "at least a second"),
+            (&["--ttl", "100ms"], "at least a second"),
+            (&["--ttl", "999ms"], "at least a second"),
+            (&["-H", "ttl: 0"], "cannot live for \"0\" seconds"),
             (&["-H", "ttl: 10m"], "cannot live for \"10m\" seconds"),
             (&["--ttl", "soon"], "write it like"),
             (&["--type", "json"], "\"json\" is no media type"),

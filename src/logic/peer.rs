@@ -270,6 +270,7 @@ impl Peer {
         if goes_on || out[before..].iter().any(is_answer) {
             self.waiting_since_ms = now.mono_ms;
             self.pauses.reset();
+            self.offline = false;
         }
     }
 
@@ -282,7 +283,6 @@ impl Peer {
             }
             FromServer::Welcome { claimed, .. } => {
                 self.welcomed = true;
-                self.offline = false;
                 self.pauses.welcomed();
                 Event::Welcome { claimed }
             }

@@ -80,7 +80,7 @@ pub(super) fn run(args: &ListenArgs, talk: Talk) -> Result<Exit> {
         },
         trust_remote: false,
     };
-    let server = server.to_string();
+    let (dial, server) = (settings.dial.clone(), server.to_string());
     let inbox = Inbox::new(args.wants(), &server, talk);
     let runtime = connect::runtime()?;
     match runtime.block_on(listen(args, settings, inbox, way))? {
@@ -89,7 +89,7 @@ pub(super) fn run(args: &ListenArgs, talk: Talk) -> Result<Exit> {
         End::Failed(error) => Err(error),
         End::Client(error) => Err(fail::client_failure(error, &server, id.as_str())),
         End::Timeout { welcomed: false } => {
-            Err(fail::client_failure(ClientError::NoAnswer, &server, id.as_str()))
+            Err(fail::client_failure(dial.no_answer().into(), &server, id.as_str()))
         }
         // Said by the code alone: a time that is up is what was asked for.
         End::Timeout { .. } if args.count.is_some() => Ok(Exit::Timeout),

@@ -169,8 +169,8 @@ impl<'a> Ledger<'a> {
             return self.went(id, &state);
         };
         if let Some(Sent { number, to, .. }) = self.unanswered.remove(&id) {
-            let heard_ms = clock::now_ms();
-            following.accepted(id, About { number, to, duplicate, heard_ms });
+            let (heard_ms, ttl_ms) = (clock::now_ms(), self.job.headers.ttl_ms());
+            following.accepted(id, About { number, to, duplicate, heard_ms, ttl_ms });
             self.bar.take_if(|(of, _)| *of == id);
             self.accepted += 1;
         }

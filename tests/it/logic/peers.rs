@@ -180,10 +180,10 @@ fn patience_is_counted_until_a_reader_has_caught_up() {
 }
 
 #[test]
-fn offline_is_said_once_until_there_is_a_link_again() {
-    let mut alone = Alone::new(None, 1);
-    alone.is_welcomed();
+fn offline_is_said_once_until_there_is_an_answer() {
+    let mut alone = waiting(None);
     let offline = [PeerOutput::Event(Event::Offline)];
+    alone.is_welcomed();
     assert_eq!(alone.takes(PeerInput::Ended(Ending::Silence)), offline);
     for _ in 0..3 {
         alone.waits();
@@ -192,6 +192,11 @@ fn offline_is_said_once_until_there_is_a_link_again() {
     }
     alone.waits();
     alone.is_welcomed();
+    assert_eq!(alone.takes(PeerInput::Ended(Ending::Silence)), [], "a welcome is none");
+    alone.waits();
+    alone.is_welcomed();
+    let accepted = FromServer::Accepted { id: id(1), count: 1, duplicate: false };
+    alone.takes(PeerInput::Frame(accepted));
     assert_eq!(alone.takes(PeerInput::Ended(Ending::Silence)), offline);
 }
 
