@@ -18,6 +18,7 @@ mod kill;
 pub(crate) mod kit;
 mod large;
 mod later;
+mod lifetime;
 mod network;
 mod patience;
 mod queue;

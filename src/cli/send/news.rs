@@ -12,6 +12,9 @@ use crate::cli::job::Until;
 use crate::cli::render::Letter;
 use crate::wire::{Body, Headers, Message, MsgId, Note, State, Target, UserId};
 
+/// How long ago the server may have accepted a message when that is heard.
+const HEARD_LATE_MS: u64 = 1_000;
+
 /// What an accepted message is, for the one who reads about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct About {
@@ -178,7 +181,7 @@ impl News {
     /// Why it will not be delivered.
     fn cause(&self, now_ms: u64) -> String {
         let who = self.who();
-        if !self.about.duplicate && self.about.is_over(now_ms) {
+        if !self.about.duplicate && self.about.is_over(now_ms.saturating_add(HEARD_LATE_MS)) {
             return format!("its time to live was over before {who} read it");
         }
         let ttl = if self.about.ttl_ms.is_some() { "its time to live was over, or " } else { "" };
@@ -322,7 +325,8 @@ mod tests {
             (undelivered, Some(5_000), young, "bob", "until its time to live is over"),
             (undelivered, Some(5_000), old, "bob", "its time to live is over; is anybody"),
             (gone, Some(5_000), old, "bob", "its time to live was over before bob read it"),
-            (gone, Some(5_000), young, "@ops", "its time to live was over, or bob left the room"),
+            (gone, Some(5_000), young, "bob", "its time to live was over before bob read it"),
+            (gone, Some(9_000), young, "@ops", "its time to live was over, or bob left the room"),
             (gone, None, old, "bob", "it was removed before it was read"),
             (gone, None, old, "@ops", "bob left the room, or it was removed"),
         ] {

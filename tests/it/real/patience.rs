@@ -121,8 +121,8 @@ fn signals_end_what_waits_at_once() {
     }
 }
 
-/// A line of shell where the resolver's configuration is a pipe, so that it waits for whoever writes
-/// that, and then asks no name server. `None` where such a thing is not allowed.
+/// A line of shell where the resolver's configuration is a pipe, so that it waits for whoever
+/// writes that, and then asks no name server. `None` where such a thing is not allowed.
 fn resolving(home: &Home, line: &str) -> Option<Running> {
     let made = home.program("mkfifo", &["switch"]).status();
     assert!(home.path().join("switch").exists(), "{made:?}");
