@@ -33,7 +33,7 @@ pub(super) struct HeaderArgs {
     ///
     /// At least a second, rounded up to whole seconds, and counted from when the server accepted
     /// the message. Whoever waits for it with --until is then told that it is gone.
-    #[arg(long, value_name = "TIME", value_parser = lifetime, help_heading = "Headers")]
+    #[arg(long, value_name = "TIME", value_parser = units::duration, help_heading = "Headers")]
     pub(super) ttl: Option<Duration>,
     /// What it belongs to, such as the id of the first message of a conversation
     #[arg(long, value_name = "THREAD", help_heading = "Headers")]
@@ -76,8 +76,12 @@ impl HeaderArgs {
 
     fn given(&self) -> impl Iterator<Item = (String, String)> {
         let tags = (!self.tags.is_empty()).then(|| self.tags.join(","));
-        // What is worth delivering for a part of a second is so for all of it.
-        let ttl = self.ttl.map(|ttl| ttl.as_millis().div_ceil(1000).to_string());
+        // What is worth delivering for a part of a second is so for all of it, but less than a
+        // second is nothing.
+        let ttl = self.ttl.map(|ttl| match ttl.as_secs() {
+            0 => ttl.as_secs_f64().to_string(),
+            _ => ttl.as_millis().div_ceil(1000).to_string(),
+        });
         let known = [
             ("title", self.title.clone()),
             ("priority", self.priority.clone()),
@@ -89,15 +93,6 @@ impl HeaderArgs {
         let known = known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
         known.chain(self.others.iter().cloned())
     }
-}
-
-/// A time to live, which is told in whole seconds.
-fn lifetime(text: &str) -> Result<Duration, String> {
-    let time = units::duration(text)?;
-    if time < Duration::from_secs(1) {
-        return Err("a message lives for at least a second, as in 1s, 10m or 24h".into());
-    }
-    Ok(time)
 }
 
 /// A header on the command line.
@@ -238,9 +233,9 @@ mod tests {
             (&["--title", "a\u{1b}[2Jb"], "header title has a newline or another control"),
             (&["--title", "a", "-H", "Title: b"], "title is given twice"),
             (&["-H", "x: 1", "-H", "X: 2"], "x is given twice"),
-            (&["--ttl", "0"], "at least a second"),
-            (&["--ttl", "100ms"], "at least a second"),
-            (&["--ttl", "999ms"], "at least a second"),
+            (&["--ttl", "0"], "cannot live for \"0\" seconds"),
+            (&["--ttl", "100ms"], "cannot live for \"0.1\" seconds"),
+            (&["--ttl", "999ms"], "cannot live for \"0.999\" seconds"),
             (&["-H", "ttl: 0"], "cannot live for \"0\" seconds"),
             (&["-H", "ttl: 10m"], "cannot live for \"10m\" seconds"),
             (&["--ttl", "soon"], "write it like"),

@@ -256,18 +256,22 @@ impl Peer {
         self.stage = Stage::Resting { until_ms };
     }
 
-    /// Patience and pauses begin anew with an answer. That is something which the user is told, or
-    /// more of a body that is taken than ever before: a server can welcome everybody and then die.
+    /// Patience and pauses begin anew with an answer: a frame that tells the user something, other
+    /// than a greeting or a welcome, or that takes more of a body than was ever taken before. A
+    /// server can welcome everybody and then die.
     fn frame(&mut self, now: Time, frame: FromServer, out: &mut Vec<PeerOutput>) {
         let before = out.len();
-        let goes_on = matches!(frame, FromServer::More { parts } if self.parts.goes_on(parts));
-        self.heard(frame, out);
-        let is_answer = |output: &PeerOutput| match output {
-            PeerOutput::Event(Event::Welcome { .. } | Event::PartWanted { .. }) => false,
-            PeerOutput::Event(_) => true,
-            PeerOutput::Dial | PeerOutput::Frame(_) => false,
+        let is_answer = match &frame {
+            FromServer::Hello { .. } | FromServer::Welcome { .. } | FromServer::Ping { .. } => {
+                false
+            }
+            FromServer::More { parts } => self.parts.goes_on(*parts),
+            _ => true,
         };
-        if goes_on || out[before..].iter().any(is_answer) {
+        let is_more = matches!(frame, FromServer::More { .. });
+        self.heard(frame, out);
+        let tells = |output: &PeerOutput| matches!(output, PeerOutput::Event(_));
+        if is_answer && (is_more || out[before..].iter().any(tells)) {
             self.waiting_since_ms = now.mono_ms;
             self.pauses.reset();
             self.offline = false;

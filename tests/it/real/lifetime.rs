@@ -59,5 +59,5 @@ fn it_takes_no_place_in_a_mailbox() {
 #[test]
 fn less_than_a_second_is_refused() {
     let home = Home::new();
-    home.run(&["send", "bob", "hi", "--ttl", "100ms"]).code(2).says("at least a second");
+    home.run(&["send", "bob", "hi", "--ttl", "100ms"]).code(2).says("of a second or more");
 }
