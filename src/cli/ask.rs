@@ -18,10 +18,10 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Send a message and print the answer
 ///
-/// Waits until the recipient has processed the message and prints the reply, which a
-/// `qmsg listen --exec CMD --reply` has given, with a newline added if it does not end in one.
-/// Exits 0 if the message was processed, even without a reply; 12 if it was refused for good, and
-/// says why; 10 or 11 if it was not delivered, or not processed, in time.
+/// Waits until the recipient has processed the message and prints the reply of its `qmsg listen
+/// --exec CMD --reply`, with a newline added if it does not end in one. Exits with 0 if the message
+/// was processed, even without a reply; 12 if it was refused for good, and says why; 10 if it was
+/// not delivered in time, and 11 if it was delivered but not processed in time.
 ///
 /// The message comes from TEXT or stdin, as with qmsg send. Options go before TEXT.
 #[derive(Debug, Args)]
@@ -37,7 +37,7 @@ pub(super) struct AskArgs {
     body: BodyArgs,
     /// Exit after N replies
     ///
-    /// Without it, every recipient has to process the message. A recipient that does so without a
+    /// Without it, all recipients have to process the message. A recipient who does so without a
     /// reply does not count. The exit code is 13 if there were fewer than N replies.
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
@@ -48,10 +48,11 @@ pub(super) struct AskArgs {
     /// Print a JSON object for each recipient, with the reply as body or body_b64
     #[arg(long)]
     json: bool,
-    /// Give up if the answer takes longer than this [default: 1m]
+    /// Give up after this long without an answer [default: 1m]
     ///
-    /// Written like 500ms, 10s, 5m or 1h30m, and counted from when the server has accepted the
-    /// message. Before that, the server may be silent for as long; 10s if no time is given.
+    /// Written like 500ms, 10s, 5m or 1h30m, and counted from when the server accepted the message.
+    /// Before that the server has as long to accept it; 10s if no time is given. Time spent reading
+    /// the message from stdin or a file does not count.
     #[arg(long, value_name = "TIME", env = "QMSG_TIMEOUT", value_parser = units::duration)]
     timeout: Option<Duration>,
 }

@@ -228,6 +228,11 @@ fn rejected(code: Option<CloseCode>, server: &str, id: &str) -> Failure {
             format!("{server} has reached its limit of users or connections"),
             "try again later, or ask its operator to raise the limit",
         ),
+        Some(CloseCode::Done | CloseCode::TooSlow) => fail(
+            Exit::Unavailable,
+            format!("{server} closed the connection before it answered"),
+            "it may be overloaded or keep restarting: try again later, or look at its log",
+        ),
         Some(CloseCode::DiskFull) => disk_full(server),
         Some(CloseCode::BodyTooLong) => fail(
             Exit::Data,

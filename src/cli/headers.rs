@@ -54,7 +54,8 @@ pub(super) struct HeaderArgs {
     pub(super) media_type: Option<String>,
     /// Discard the message if it is not delivered within this time
     ///
-    /// In whole seconds, counted from when the server took it.
+    /// At least a second, rounded up to whole seconds, and counted from when the server accepted
+    /// the message. Whoever waits for it with --until is then told that it is gone.
     #[arg(long, value_name = "TIME", value_parser = units::duration, help_heading = "Headers")]
     pub(super) ttl: Option<Duration>,
     /// Conversation id, such as the id of the first message of a conversation
@@ -108,8 +109,12 @@ impl HeaderArgs {
 
     fn given(&self) -> impl Iterator<Item = (String, String)> {
         let tags = (!self.tags.is_empty()).then(|| self.tags.join(","));
-        // What is worth delivering for a part of a second is so for all of it.
-        let ttl = self.ttl.map(|ttl| ttl.as_millis().div_ceil(1000).to_string());
+        // What is worth delivering for a part of a second is so for all of it, but less than a
+        // second is nothing.
+        let ttl = self.ttl.map(|ttl| match ttl.as_secs() {
+            0 => ttl.as_secs_f64().to_string(),
+            _ => ttl.as_millis().div_ceil(1000).to_string(),
+        });
         let known = [
             ("title", self.title.clone()),
             ("priority", self.priority.clone()),
@@ -287,7 +292,7 @@ mod tests {
     fn what_is_no_header_is_named() {
         let many: Vec<String> = (0..65).map(|n| format!("-Hn{n}: 1")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        let cases: [(&[&str], &str); 13] = [
+        let cases: [(&[&str], &str); 16] = [
             (&["-p", "urgent"], "no priority \"urgent\""),
             (&["-p", "0"], "no priority \"0\""),
             (&["-H", "no colon"], "write it like 'Name: value'"),
@@ -297,6 +302,9 @@ mod tests {
             (&["--title", "a", "-H", "Title: b"], "title is given twice"),
             (&["-H", "x: 1", "-H", "X: 2"], "x is given twice"),
             (&["--ttl", "0"], "cannot live for \"0\" seconds"),
+            (&["--ttl", "100ms"], "cannot live for \"0.1\" seconds"),
+            (&["--ttl", "999ms"], "cannot live for \"0.999\" seconds"),
+            (&["-H", "ttl: 0"], "cannot live for \"0\" seconds"),
             (&["-H", "ttl: 10m"], "cannot live for \"10m\" seconds"),
             (&["--ttl", "soon"], "write it like"),
             (&["--type", "json"], "\"json\" is not a media type"),

@@ -243,8 +243,6 @@ pub(super) fn run(args: &ServeArgs, talk: Talk) -> Result<Exit> {
         })?;
         anyhow::Ok(exit)
     })?;
-    // What is left of links has no say in how long the end takes.
-    runtime.shutdown_background();
     Ok(exit)
 }
 

@@ -294,7 +294,7 @@ pub enum Event {
         /// Which.
         room: RoomName,
     },
-    /// No link at the moment. The peer goes on trying; said once until there is a link again.
+    /// No link at the moment. The peer goes on trying; said once until the server answers again.
     Offline,
     /// No answer for as long as the user wanted to wait, or only, again and again, that the server
     /// closed the connection with this code. The peer does nothing more.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::expiry;
 use super::parts;
 use super::sql::{Num, execute};
 use super::wal::Wal;
@@ -174,6 +175,8 @@ pub(super) fn open(dir: &Path, quotas: &Quotas) -> Result<Opened, OpenError> {
         create_tables(&writing).map_err(sqlite("making the tables"))?;
         sync_dir(dir).map_err(files(dir))?;
     }
+    // A store that was made before they were.
+    writing.execute_batch(expiry::TABLES).map_err(sqlite("making the tables of what expires"))?;
     parts::discard_all(&writing).map_err(sqlite("ending uploads"))?;
     limit_size(&writing, quotas.store_bytes_max).map_err(sqlite("limiting the file's size"))?;
     let reading = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
@@ -302,8 +305,9 @@ fn prepare(db: &Connection) -> Result<(), OpenError> {
 
 fn create_tables(db: &Connection) -> rusqlite::Result<()> {
     db.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {TABLES}
-         PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT}; COMMIT;"
+        "BEGIN IMMEDIATE; {TABLES} {}
+         PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT}; COMMIT;",
+        expiry::TABLES
     ))
 }
 

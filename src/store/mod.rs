@@ -21,6 +21,7 @@
 
 mod batch;
 mod drawers;
+mod expiry;
 mod file;
 mod find;
 #[cfg(any(test, fuzzing))]

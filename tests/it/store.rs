@@ -4,6 +4,7 @@ mod bundles;
 mod drawers;
 mod duplicates;
 mod durability;
+mod expiry;
 mod model;
 mod naive;
 mod pages;

@@ -81,7 +81,7 @@ pub(super) fn run(args: &ListenArgs, talk: Talk) -> Result<Exit> {
         },
         trust_remote: false,
     };
-    let server = server.to_string();
+    let (dial, server) = (settings.dial.clone(), server.to_string());
     let inbox = Inbox::new(args.wants(), &server, talk);
     let runtime = connect::runtime()?;
     match runtime.block_on(listen(args, settings, inbox, way))? {
@@ -90,7 +90,7 @@ pub(super) fn run(args: &ListenArgs, talk: Talk) -> Result<Exit> {
         End::Failed(error) => Err(error),
         End::Client(error) => Err(fail::client_failure(error, &server, id.as_str())),
         End::Timeout { welcomed: false } => {
-            Err(fail::client_failure(ClientError::NoAnswer, &server, id.as_str()))
+            Err(fail::client_failure(dial.no_answer().into(), &server, id.as_str()))
         }
         // Said by the code alone: a time that is up is what was asked for.
         End::Timeout { .. } if args.count.is_some() => Ok(Exit::Timeout),
@@ -168,7 +168,12 @@ async fn listen(
             Some(End::Timeout { welcomed: listener.inbox.is_welcomed() })
         }
     };
-    let patience = if matches!(end, Some(End::Done)) { GOODBYE } else { GOODBYE_QUICK };
+    let patience = match end {
+        Some(End::Done) => GOODBYE,
+        // Nothing was done that could be recorded.
+        _ if !listener.inbox.is_welcomed() => Duration::ZERO,
+        _ => GOODBYE_QUICK,
+    };
     let goodbye = listener.finish(client, patience);
     let result = tokio::select! {
         biased;

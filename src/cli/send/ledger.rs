@@ -199,8 +199,8 @@ impl<'a> Ledger<'a> {
         };
         if let Some(Sent { number, to, .. }) = self.unanswered.remove(&id) {
             self.skew.answered(id);
-            let heard_ms = clock::now_ms();
-            following.accepted(id, About { number, to, duplicate, heard_ms });
+            let (heard_ms, ttl_ms) = (clock::now_ms(), self.job.headers.ttl_ms());
+            following.accepted(id, About { number, to, duplicate, heard_ms, ttl_ms });
             self.bar.take_if(|(of, _)| *of == id);
             self.accepted += 1;
         }

@@ -106,8 +106,6 @@ pub(super) fn run(args: &SendArgs, talk: Talk) -> Result<u8> {
             }
         });
     }
-    // A send that is under way ends with the process.
-    runtime.shutdown_background();
     Ok(end.code)
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use bytes::{Bytes, BytesMut};
-use qmsg::quic::{DialSettings, Dialer, Identity, Trust};
+use qmsg::quic::{DialSettings, Dialer, Identity, Lookup, Trust};
 use qmsg::wire::{FromClient, encode};
 use tokio::runtime::Runtime;
 
@@ -83,6 +83,7 @@ impl Scene {
         let settings = DialSettings {
             host: host.into(),
             port: port.parse().unwrap(),
+            lookup: Lookup::default(),
             trust: Trust::AnyAndReport,
             identity: Identity::generate().unwrap(),
             deadline: DEADLINE,

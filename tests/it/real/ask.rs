@@ -37,13 +37,13 @@ fn the_reply_is_printed() {
 fn the_verdict_is_the_exit_code() {
     let (home, server) = setup(&["alice", "bob"]);
     let ask = |more: &[&str]| home.run(&[&["ask", "bob"], more, &["x"]].concat());
-    ask(&SHORT).code(10).says("bob has not got the message in time");
+    ask(&SHORT).code(10).says("bob did not receive the message in time");
     let reader = Reader::new(&home, "bob", &server.address, Says::Nothing);
-    ask(&SHORT).code(11).says("bob has got the message, and not dealt with it in time");
+    ask(&SHORT).code(11).says("bob received the message but did not process it in time");
     drop(reader);
     let reader = Reader::new(&home, "bob", &server.address, Says::Refused("no\u{1b}[2J such job"));
     let said = ask(&[]);
-    said.code(12).says("bob has refused the message: no\u{fffd}[2J such job");
+    said.code(12).says("bob refused the message: no\u{fffd}[2J such job");
     assert!(said.stdout.is_empty());
     let said = ask(&["--json"]);
     let value: Value = serde_json::from_slice(&said.code(12).stdout).unwrap();
@@ -81,7 +81,7 @@ fn several_are_asked_and_so_many_replies_are_enough() {
     let _dave = Reader::new(&home, "dave", &server.address, Says::Processed);
     let replies = ask(&[]).ok();
     assert_eq!(replies.lines().count(), 2, "{replies}");
-    ask(&["--count", "3"]).code(13).says("not as many replies as were wanted");
+    ask(&["--count", "3"]).code(13).says("fewer replies than --count");
 }
 
 #[test]
@@ -128,6 +128,6 @@ fn a_handler_answers_refuses_and_tries_again() {
     assert_eq!(ask(&["ping"]).ok(), "pong\n");
     assert_eq!(ask(&["--title", "it", "later"]).ok(), "second try of it\n");
     let said = ask(&["no"]);
-    said.code(12).says("bob has refused the message: ");
+    said.code(12).says("bob refused the message: ");
     assert!(said.stdout.is_empty());
 }

@@ -50,7 +50,7 @@ fn code_10_when_nobody_got_it_in_time() {
     for level in ["delivered", "processed"] {
         let args = [&["send", "bob", "--json", "--until", level][..], &SHORT, &["hi"]].concat();
         let said = home.run(&args);
-        said.code(10).says("bob has not got the message in time").says("do not send it again");
+        said.code(10).says("bob did not receive the message in time").says("do not send it again");
         assert_eq!(standings(&String::from_utf8(said.stdout).unwrap()), ["bob accepted"]);
     }
     // They are on the server nevertheless.
@@ -65,7 +65,7 @@ fn code_11_when_it_was_not_dealt_with_in_time() {
     assert_eq!(standings(&home.run(&args).ok()), ["bob delivered"]);
     let args = [&["send", "bob", "--until", "processed", "--json"][..], &SHORT, &["hi"]].concat();
     let said = home.run(&args);
-    said.code(11).says("bob has got the message, and not dealt with it in time");
+    said.code(11).says("bob received the message but did not process it in time");
     assert_eq!(standings(&String::from_utf8(said.stdout).unwrap()), ["bob delivered"]);
     assert_eq!((reader.next(), reader.next()), ("hi".into(), "hi".into()));
 }
@@ -75,7 +75,7 @@ fn code_12_when_it_was_refused_for_good() {
     let (home, server) = setup(&["alice", "bob"]);
     let _reader = Reader::new(&home, "bob", &server.address, Says::Refused("no such job"));
     let said = home.run(&["send", "bob", "--until", "processed", "--json", "hi"]);
-    said.code(12).says("bob has refused the message: no such job");
+    said.code(12).says("bob refused the message: no such job");
     let line: Value = serde_json::from_slice(&said.stdout).unwrap();
     assert_eq!((&line["state"], &line["reason"]), (&"refused".into(), &"no such job".into()));
     // Whoever refuses it has got it.
@@ -89,7 +89,7 @@ fn code_13_when_it_is_not_the_same_with_all() {
     let _carol = Reader::new(&home, "carol", &server.address, Says::Refused("no"));
     let args = ["send", "bob,carol,dave", "--until", "processed", "--json"];
     let said = home.run(&[&args[..], &SHORT, &["hi"]].concat());
-    said.code(13).says("2 of 3 recipients").says("carol has refused").says("dave has not got");
+    said.code(13).says("2 of 3 recipients").says("carol refused").says("dave did not receive");
     let told = standings(&String::from_utf8(said.stdout).unwrap());
     assert_eq!(told, ["bob processed", "carol refused", "dave accepted"]);
     // Where one of the targets is none at all.
@@ -125,7 +125,7 @@ fn the_members_of_a_room_and_all_users_are_waited_for() {
     home.run(&["join", "@empty", "--as", "alice"]).ok();
     let args = ["send", "@empty", "--as", "alice", "--until", "processed", "--json", "hi"];
     let said = home.run(&args);
-    said.code(0).says("there is nobody whom the message goes to");
+    said.code(0).says("the message has no recipients");
     assert!(said.stdout.is_empty());
     drop(server);
 }
@@ -218,7 +218,7 @@ fn a_server_that_stays_away_does_not_end_the_wait_before_its_time() {
     sender.until(Stream::Err, "followed from here");
     server.kill();
     let said = sender.end();
-    said.code(10).says("bob has not got the message in time");
+    said.code(10).says("bob did not receive the message in time");
     assert_eq!(standings(&String::from_utf8(said.stdout).unwrap()), ["bob accepted"]);
     // A server that was away from the start is something else.
     home.run(&[&["send", "bob", "--until", "processed"][..], &SHORT, &["x"]].concat()).code(69);
@@ -234,6 +234,6 @@ fn what_is_gone_ends_the_wait() {
     sender.until(Stream::Err, "followed from here");
     home.run(&["leave", "@ops", "--as", "bob"]).ok();
     let said = sender.end();
-    said.code(10).says("bob will not get the message any more");
+    said.code(10).says("bob will not receive the message");
     assert_eq!(standings(&String::from_utf8(said.stdout).unwrap()), ["bob gone"]);
 }
