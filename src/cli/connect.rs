@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::process::Signal;
 use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::client::{self, ClientError, Settings};
+use crate::client::{self, Claim, ClientError, Settings};
 use crate::logic::{Command, Event, Intent};
 use crate::quic::{DialSettings, Identity, KEEP_ALIVE, Trust};
 use crate::wire::{Pin, UserId};
@@ -24,7 +26,18 @@ pub(super) const STREAM_LEN_MAX: u64 = 1 << 30;
 
 /// One thread: a client has one link, and starts in the fewest milliseconds so.
 pub(super) fn runtime() -> Result<Runtime> {
-    Builder::new_current_thread().enable_all().build().context("no runtime")
+    let runtime = Builder::new_current_thread().enable_all().build().context("no runtime")?;
+    survive_large_files(&runtime)?;
+    Ok(runtime)
+}
+
+/// Lets a file that would grow beyond `ulimit -f` be an error of the one who writes it, like a full
+/// disk, and not the end of the process.
+fn survive_large_files(runtime: &Runtime) -> Result<()> {
+    let _inside = runtime.enter();
+    // Once it is listened to, it never ends the process again.
+    let _never_read = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))?;
+    Ok(())
 }
 
 /// One thread does everything, without a word between threads; more share the links, for machines
@@ -34,7 +47,9 @@ pub(super) fn server_runtime(threads: usize) -> Result<Runtime> {
         1 => Builder::new_current_thread(),
         _ => Builder::new_multi_thread(),
     };
-    builder.worker_threads(threads).enable_all().build().context("no runtime")
+    let runtime = builder.worker_threads(threads).enable_all().build().context("no runtime")?;
+    survive_large_files(&runtime)?;
+    Ok(runtime)
 }
 
 /// Threads for a server, unless it is told how many.
@@ -84,7 +99,7 @@ impl Caller {
         command: Command,
         hear: impl FnMut(Event) -> Result<()>,
     ) -> Result<()> {
-        let ended = run(self.settings, Some(command), hear)?;
+        let ended = run(self.settings, None, Some(command), hear)?;
         ended.map_err(|error| fail::client_failure(error, &self.server, self.id.as_str()))?;
         Ok(())
     }
@@ -93,6 +108,7 @@ impl Caller {
 /// Runs a client to its end with at most one command; `hear` is given what it is told.
 pub(super) fn run(
     settings: Settings,
+    claim: Option<&mut Claim>,
     command: Option<Command>,
     mut hear: impl FnMut(Event) -> Result<()>,
 ) -> Result<Result<Pin, ClientError>> {
@@ -111,7 +127,8 @@ pub(super) fn run(
             }
             anyhow::Ok(())
         };
-        let (result, heard) = tokio::join!(client::run(settings, receiver, sender), heard);
+        let (result, heard) =
+            tokio::join!(client::run_claim(settings, claim, receiver, sender), heard);
         heard.map(|()| result)
     })
 }

@@ -190,6 +190,9 @@ pub(super) fn client_failure(error: ClientError, server: &str, id: &str) -> Erro
                 .into()
         }
         ClientError::Dial(error) => dial_failure(error, server),
+        ClientError::Key(error) => {
+            Failure::new(Exit::Config, "cannot keep the new key").because(error)
+        }
     }
 }
 

@@ -7,6 +7,8 @@ mod clock;
 mod config;
 mod connect;
 mod content;
+mod data;
+mod disk;
 mod fail;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
