@@ -11,7 +11,7 @@ use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::process::geteuid;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 
 /// Permission bits of everybody who is not the owner.
 pub const OTHERS: u32 = 0o077;
@@ -40,6 +40,13 @@ pub fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written(path, bytes)?.persist(path)?;
     sync_directory(parent(path))
+}
+
+/// Gives a synced file a name that nothing has: otherwise that is an error of the kind
+/// `AlreadyExists`, and the file is gone. Durable when this returns.
+pub fn name(from: &Path, to: &Path) -> io::Result<()> {
+    TempPath::try_from_path(from)?.persist_noclobber(to)?;
+    sync_directory(parent(to))
 }
 
 /// Makes a directory and those above it, where they are missing, for their owner alone. Durable

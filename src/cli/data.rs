@@ -17,7 +17,7 @@ use super::fail::{Exit, Failure};
 use super::{disk, profile};
 
 /// The server's own key, in its data directory.
-const KEY: &str = "server.key.pem";
+pub(super) const KEY: &str = "server.key.pem";
 
 /// Makes the directory if it is missing, and refuses one that is open to others.
 pub(super) fn prepare(data: &Path) -> Result<()> {
@@ -131,7 +131,7 @@ pub(super) fn unopened(error: OpenError, data: &Path) -> anyhow::Error {
             .hint("see what the system has to say of its disk, in dmesg or the like"),
         _ if error.is_unwritable() => config(unwritable(data)),
         OpenError::Missing(_) => {
-            config("a ticket is made where the server runs; --data names its directory".into())
+            config("start the server once, or name its directory with --data".into())
         }
         _ => config("--data names another directory".into()),
     };

@@ -34,6 +34,7 @@ mod sendmail;
 mod serve;
 mod spool;
 mod units;
+mod upkeep;
 mod when;
 
 use std::ffi::OsString;

@@ -21,7 +21,7 @@ use crate::wire::{JoinCode, Pin};
 
 use super::address::{self, Ticket};
 use super::fail::{self, Exit, Failure};
-use super::{Talk, clock, connect, data, print, profile, units};
+use super::{Talk, clock, connect, data, print, profile, units, upkeep};
 
 /// After a restart, how long those who share an id are given to come back and say what they have
 /// before others are given it: a second until they notice, and pauses between attempts.
@@ -84,7 +84,27 @@ pub(super) struct ServeArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    upkeep: Upkeep,
+    #[command(flatten)]
     bounds: Bounds,
+}
+
+/// What is done instead of serving.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Maintenance")]
+struct Upkeep {
+    /// Copy the store and the key to this directory, and exit
+    ///
+    /// The server may be running. The copy holds everything that was acknowledged before, and is
+    /// itself a data directory: to restore it, stop the server and put it in place of the old one.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["check_store", "new_key"])]
+    backup: Option<PathBuf>,
+    /// Check the store, mend it if it is damaged, and exit
+    ///
+    /// The server must not be running. A damaged store is read as far as possible into a new file;
+    /// the damaged one stays beside it. Exits 0 if nothing is lost, 13 if something is.
+    #[arg(long, conflicts_with = "new_key")]
+    check_store: bool,
 }
 
 /// Limits.
@@ -202,6 +222,12 @@ pub(super) fn run(args: &ServeArgs, talk: Talk) -> Result<Exit> {
     // Before anything is written: see `survive_large_files`.
     let runtime = connect::server_runtime(args.threads.map_or_else(connect::threads, usize::from))?;
     let data = data_directory(args.data.as_deref())?;
+    if let Some(to) = &args.upkeep.backup {
+        return upkeep::backup(&data, args.certs.is_some(), to, talk);
+    }
+    if args.upkeep.check_store {
+        return upkeep::check(&data, args.json);
+    }
     data::prepare(&data)?;
     if data::has_lost_store(&data) {
         let dir = data.display();

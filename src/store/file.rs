@@ -47,6 +47,9 @@ pub enum OpenError {
     /// The disk is full, or a quota used up.
     #[error("no room in {}", .0.display())]
     Full(PathBuf),
+    /// SQLite takes names that are text.
+    #[error("{} is not UTF-8", .0.display())]
+    NotText(PathBuf),
     /// A file of another program.
     #[error("{0} is not a qmsg store")]
     Foreign(PathBuf),
@@ -131,10 +134,7 @@ fn open_files(dir: &Path, quotas: &Quotas) -> Result<Opened, OpenError> {
     files::create_directory(dir).map_err(at(dir))?;
     let lock = lock(dir)?;
     let path = database(dir);
-    if is_empty(&path) && !is_empty(&log_of(&path)) {
-        // SQLite would remove it.
-        return Err(OpenError::Half(log_of(&path)));
-    }
+    refuse_half(&path)?;
     if !path.exists() {
         // SQLite takes an empty file for a new one, and gives its other files the same mode. One
         // that is there is left alone: to close it would end locks that SQLite has on it.
@@ -152,6 +152,37 @@ fn open_files(dir: &Path, quotas: &Quotas) -> Result<Opened, OpenError> {
     let reading = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let (wal, place) = (Wal::of(&path), Place::of(&path));
     Ok(Opened { writing, reading, wal, place, lock })
+}
+
+/// The file of the store in a directory, and the lock that keeps servers from it.
+pub(super) fn take(dir: &Path) -> Result<(PathBuf, Lock), OpenError> {
+    check_sqlite_version()?;
+    let path = database(dir);
+    refuse_half(&path)?;
+    if !is_there(dir) {
+        return Err(OpenError::Missing(dir.to_path_buf()));
+    }
+    Ok((path, lock(dir)?))
+}
+
+/// A connection to a store that is there.
+pub(super) fn connect_ours(path: &Path) -> Result<Connection, OpenError> {
+    connect_damaged(path, false)
+}
+
+/// The same; with `shortened` even if pages of it are not there.
+pub(super) fn connect_damaged(path: &Path, shortened: bool) -> Result<Connection, OpenError> {
+    let db = connect_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE, shortened)?;
+    match examine(&db, path)? {
+        Content::Ours => Ok(db),
+        Content::Nothing => Err(OpenError::Missing(path.to_path_buf())),
+    }
+}
+
+/// SQLite would remove a log that has no database.
+fn refuse_half(database: &Path) -> Result<(), OpenError> {
+    let log = log_of(database);
+    if is_empty(database) && !is_empty(&log) { Err(OpenError::Half(log)) } else { Ok(()) }
 }
 
 /// Whether there is a store in a directory.
@@ -181,13 +212,10 @@ pub fn users(dir: &Path) -> Result<u64, OpenError> {
 pub fn invite(dir: &Path, code: &JoinCode, expires_ms: u64) -> Result<(), OpenError> {
     check_sqlite_version()?;
     let path = database(dir);
-    if !path.exists() {
+    if !is_there(dir) {
         return Err(OpenError::Missing(dir.to_path_buf()));
     }
-    let db = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    if examine(&db, &path)? == Content::Nothing {
-        return Err(OpenError::Missing(dir.to_path_buf()));
-    }
+    let db = connect_ours(&path)?;
     prepare(&db)?;
     let sql = "INSERT OR REPLACE INTO code (hash, expires_ms) VALUES (?1, ?2)";
     execute(&db, sql, (code_hash(code), Num(expires_ms))).map_err(sqlite("adding a join code"))?;
@@ -205,7 +233,7 @@ enum Content {
     Ours,
 }
 
-fn database(dir: &Path) -> PathBuf {
+pub(super) fn database(dir: &Path) -> PathBuf {
     dir.join("store.db")
 }
 
@@ -245,11 +273,16 @@ fn lock(dir: &Path) -> Result<Lock, OpenError> {
     }
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
+pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
+    connect_with(path, flags, false)
+}
+
+fn connect_with(path: &Path, flags: OpenFlags, shortened: bool) -> Result<Connection, OpenError> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let connected = Connection::open_with_flags(path, flags).and_then(|db| {
         db.busy_timeout(Duration::from_millis(BUSY_MS))?;
         db.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, shortened)?;
         // Closing must not write: after an error nothing is synced a second time.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
@@ -311,19 +344,19 @@ fn limit_size(db: &Connection, bytes_max: u64) -> rusqlite::Result<()> {
 }
 
 /// Opens a file that, if this makes it, only its owner may read.
-fn create_private(path: &Path) -> io::Result<File> {
+pub(super) fn create_private(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.write(true).create(true).truncate(false).open(path)
 }
 
-fn at(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     let path = path.to_path_buf();
     move |cause| OpenError::Files { path, cause }
 }
 
-fn sqlite(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> OpenError {
+pub(super) fn sqlite(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> OpenError {
     move |cause| OpenError::Sqlite { doing, cause }
 }
 

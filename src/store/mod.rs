@@ -17,9 +17,11 @@
 //!   has come. `find`: where it stands.
 //! - `drawers`: what is kept aside. `letters`: as rows.
 //! - `tail`: what the newest runs say and no other table does yet.
+//! - `check`: whether it is whole, a new one of what can be read (`salvage`), a copy of it.
 //! - `names`, `sql`: small helpers.
 
 mod batch;
+mod check;
 mod drawers;
 mod file;
 mod find;
@@ -36,6 +38,7 @@ mod reader;
 mod record;
 mod refusing;
 mod run;
+mod salvage;
 mod sent;
 mod sql;
 mod standings;
@@ -54,6 +57,7 @@ use std::thread::{self, JoinHandle};
 
 use crate::durable::{Found, Outcome, Quotas, Read, Ticket, Write};
 
+pub use check::{Checked, Mended, backup, check};
 pub use file::{OpenError, invite, is_there, users};
 pub use tables::FORMAT;
 
