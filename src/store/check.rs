@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::file::{self, OpenError, at, database, log_of, sqlite};
+use super::file::{self, OpenError, at, database, full_in, log_of, sqlite};
 use super::run::{self, Stored};
 use super::salvage::{self, Copied, TABLES};
 use super::sql::{execute, num};
@@ -63,7 +63,7 @@ pub fn check(dir: &Path) -> Result<Checked, OpenError> {
     let damages = damages(&db);
     let mended = match damages.is_empty() {
         true => None,
-        false => Some(mend(db, dir, &path)?),
+        false => Some(mend(db, dir, &path).map_err(full_in(dir))?),
     };
     let db = file::connect_ours(&path)?;
     let (messages, rotten) = look_at_messages(&db).map_err(sqlite("reading the messages"))?;

@@ -121,12 +121,17 @@ pub(super) struct Opened {
 
 /// Opens the store in a directory, making both if they are missing.
 pub(super) fn open(dir: &Path, quotas: &Quotas) -> Result<Opened, OpenError> {
-    open_files(dir, quotas).map_err(|error| match &error {
+    open_files(dir, quotas).map_err(full_in(dir))
+}
+
+/// Tells a full directory from a broken disk, where SQLite does not.
+pub(super) fn full_in(dir: &Path) -> impl FnOnce(OpenError) -> OpenError {
+    move |error| match &error {
         OpenError::Sqlite { cause, .. } if Place::of(&database(dir)).is_full(cause) => {
             OpenError::Full(dir.to_owned())
         }
         _ => error,
-    })
+    }
 }
 
 fn open_files(dir: &Path, quotas: &Quotas) -> Result<Opened, OpenError> {

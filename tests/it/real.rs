@@ -31,5 +31,6 @@ mod share;
 mod spool;
 mod stdin;
 mod until;
+mod upkeep;
 pub(crate) mod wait;
 mod wrap;

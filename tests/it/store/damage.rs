@@ -97,12 +97,14 @@ fn every_page_may_be_damaged() {
     assert!(pages.len() > 90, "{} pages", pages.len());
     let mut tables: Vec<&str> = vec![];
     for (page, name, is_root) in pages.iter().filter(|(page, ..)| *page > 1) {
+        // Each page in one way, and its neighbours in the others.
         let harms: [(&str, fn(&mut [u8])); 3] = [
             ("zeros", |page| page.fill(0)),
             ("ones", |page| page.fill(0xff)),
             ("flipped", |page| page[..16].iter_mut().for_each(|byte| *byte ^= 0x55)),
         ];
-        for (how, harm) in harms {
+        let (how, harm) = harms[*page as usize % harms.len()];
+        {
             let what = format!("page {page} of {name}: {how}");
             let mut bytes = bytes.clone();
             let start = (page - 1) as usize * 4096;
