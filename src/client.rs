@@ -84,10 +84,10 @@ impl Claim {
 
     /// Called when a link ends that has not welcomed the user.
     fn ended(&mut self, code: Option<CloseCode>) {
-        use CloseCode::{Busy, DiskFull, IdTaken, TicketBad, TicketNeeded};
+        use CloseCode::{Busy, DiskFull, IdReserved, IdTaken, TicketBad, TicketNeeded};
         self.stage = match (self.stage, code) {
             // Answers of who looked whether the key has the id already.
-            (_, Some(DiskFull | IdTaken | TicketBad | TicketNeeded)) => Stage::Refused,
+            (_, Some(DiskFull | IdReserved | IdTaken | TicketBad | TicketNeeded)) => Stage::Refused,
             (Stage::Asked, Some(Busy)) => Stage::Refused,
             (Stage::Asked, _) => Stage::Uncertain,
             (before, _) => before,

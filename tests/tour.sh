@@ -93,9 +93,9 @@ printf '\n$ export QMSG_SERVER=%s\n' "$QMSG_SERVER"
 
 heading 'Two users; each id belongs to a key from now on'
 try 0 'qmsg join alice'
-says 'alice is yours'
+says 'as alice'
 try 0 'qmsg join bob'
-says 'bob is yours'
+says 'as bob'
 
 heading 'Bob listens, alice sends what a command prints'
 printf '\n$ qmsg listen --as bob --count 1 &\n'

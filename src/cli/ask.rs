@@ -25,6 +25,10 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 ///
 /// The message comes from TEXT or stdin, as with qmsg send.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  qmsg ask bot uptime
+  qmsg ask @workers --count 1 --timeout 5s 'who is free?'")]
 pub(super) struct AskArgs {
     /// Who is asked: an id, a @room, @all, or several of them separated by commas
     #[arg(value_name = "TARGET[,TARGET…]", value_parser = units::targets)]

@@ -16,7 +16,7 @@ use crate::wire::{Pin, UserId};
 
 use super::address::Server;
 use super::profile::{self, Profile};
-use super::{Patience, Who, fail};
+use super::{Patience, Talk, Who, fail};
 
 /// How long one attempt to reach the server takes; the client makes several.
 const ATTEMPT: Duration = Duration::from_secs(3);
@@ -73,6 +73,13 @@ pub(super) fn dial(
         keep_alive: lasting.then_some(KEEP_ALIVE),
         // What the server takes, it may deliver: a long body is not kept in memory.
         body_len_max: u64::MAX,
+    }
+}
+
+/// Says that a server does not answer, while there is time to look why.
+pub(super) fn note_offline(event: &Event, server: &str, talk: Talk) {
+    if matches!(event, Event::Offline) {
+        fail::note(talk, &format!("no answer from {server}, trying again"));
     }
 }
 

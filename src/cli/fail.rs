@@ -10,7 +10,7 @@ use crate::client::ClientError;
 use crate::quic::DialError;
 use crate::wire::{CloseCode, Refusal};
 
-use super::{Talk, clock};
+use super::{Talk, clock, known};
 
 /// How the program ends. One test a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +129,11 @@ pub(super) fn note(talk: Talk, text: &str) {
     }
 }
 
+/// Whether a person reads what is told.
+pub(super) fn is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
 /// Shows how far a long piece of work has come, on one line of a terminal; `None` clears it.
 pub(super) fn progress(talk: Talk, text: Option<&str>) {
     let mut stderr = io::stderr();
@@ -182,13 +187,12 @@ pub(super) fn client_failure(error: ClientError, server: &str, id: &str) -> Erro
     match error {
         ClientError::Rejected(code) => rejected(code, server, id).into(),
         ClientError::NoAnswer => unavailable(server).because(ClientError::NoAnswer),
-        ClientError::Untrusted(pin) => {
-            Failure::new(Exit::NotAllowed, format!("{server} is not known here; its key is {pin}"))
-                .hint(format!(
-                    "if that is the pin that `qmsg serve` printed there, add: --pin {pin}"
-                ))
-                .into()
-        }
+        ClientError::Untrusted(pin) => Failure::new(
+            Exit::NotAllowed,
+            format!("{server} is not known on this machine; its key is {pin}"),
+        )
+        .hint(format!("if that is the pin that `qmsg serve` printed there, add: --pin {pin}"))
+        .into(),
         ClientError::Dial(error) => dial_failure(error, server),
         ClientError::Key(error) => {
             Failure::new(Exit::Config, "cannot keep the new key").because(error)
@@ -204,16 +208,16 @@ fn unavailable(server: &str) -> Failure {
 fn dial_failure(error: DialError, server: &str) -> Error {
     let failure = match &error {
         DialError::WrongPin { .. } => {
-            Failure::new(Exit::NotAllowed, format!("{server} is not the server that was joined"))
-                .hint(
-                    "somebody may be in between; if the server really has a new key, \
+            Failure::new(Exit::NotAllowed, format!("the key of {server} has changed")).hint(
+                "someone may be intercepting the connection; if the server really has a new key, \
                      put its pin into profile.toml (qmsg(1), FILES)",
-                )
+            )
         }
-        DialError::Version => {
-            Failure::new(Exit::Protocol, format!("{server} speaks no protocol of this qmsg"))
-                .hint("compare `qmsg --version` on both machines")
-        }
+        DialError::Version => Failure::new(
+            Exit::Protocol,
+            format!("{server} speaks an incompatible protocol version"),
+        )
+        .hint("compare `qmsg --version` on both machines"),
         DialError::Closed(code) => return rejected(*code, server, "").into(),
         _ => unavailable(server),
     };
@@ -228,27 +232,32 @@ fn rejected(code: Option<CloseCode>, server: &str, id: &str) -> Failure {
             format!("{id} belongs to another key on {server}"),
             "an id has one owner: choose another, or use the machine that joined as it",
         ),
+        Some(CloseCode::IdReserved) => fail(
+            Exit::NotAllowed,
+            format!("nobody can claim {id}"),
+            "it reads like everyone, which is @all: choose another id",
+        ),
         Some(CloseCode::NotJoined) => fail(
             Exit::Config,
-            format!("nobody has joined as {id} on {server}"),
-            "claim it first: qmsg join ID",
+            format!("{id} is not known on {server}"),
+            "claim it with the key that is here: qmsg join ID, and a TICKET if one is required",
         ),
         Some(CloseCode::TicketNeeded) => fail(
             Exit::NotAllowed,
-            format!("{server} wants a ticket for a new id"),
+            format!("{server} requires a ticket for a new id"),
             "ask its operator for one (`qmsg invite`), then: qmsg join ID TICKET",
         ),
         Some(CloseCode::TicketBad) => fail(
             Exit::NotAllowed,
-            format!("{server} does not take this ticket"),
-            "a ticket is good for one join and for a limited time: ask for a new one",
+            format!("{server} rejected the ticket (used, expired or incomplete)"),
+            "a ticket is good for one id and for a limited time: ask for a new one",
         ),
         Some(CloseCode::Stopping) => {
             fail(Exit::Unavailable, format!("{server} is stopping"), "try again when it is back")
         }
         Some(CloseCode::Busy) => fail(
             Exit::Unavailable,
-            format!("{server} has as many users or links as it may"),
+            format!("{server} has reached its limit of users or connections"),
             "try again later, or ask its operator to raise the limit",
         ),
         Some(CloseCode::DiskFull) => disk_full(server),
@@ -257,14 +266,19 @@ fn rejected(code: Option<CloseCode>, server: &str, id: &str) -> Failure {
             "the body is over the server's limit".into(),
             "send less, or ask its operator to raise --max-body",
         ),
+        Some(CloseCode::TakenOver) => fail(
+            Exit::Unavailable,
+            format!("another connection of this client to {server} took its place"),
+            "does a copy of this process run, such as a restored snapshot of the machine?",
+        ),
         Some(code) => fail(
             Exit::Protocol,
-            format!("{server} ended the conversation ({code:?})"),
+            format!("{server} closed the connection ({code:?})"),
             "compare `qmsg --version` on both machines",
         ),
         None => fail(
             Exit::Protocol,
-            format!("{server} ended the conversation for a reason this qmsg does not know"),
+            format!("{server} closed the connection for a reason unknown to this version"),
             "compare `qmsg --version` on both machines",
         ),
     }
@@ -272,21 +286,21 @@ fn rejected(code: Option<CloseCode>, server: &str, id: &str) -> Failure {
 
 fn disk_full(server: &str) -> Failure {
     Failure::new(Exit::NoSpace, format!("the disk of {server} is full"))
-        .hint("nothing was stored; tell its operator, and send again when there is space")
+        .hint("nothing was stored; tell its operator, and send again once there is space")
 }
 
 /// What was to be sent.
 pub(super) fn unreadable(name: &str, error: io::Error) -> Error {
     Failure::new(Exit::Data, format!("{name} cannot be read"))
-        .hint("nothing of it was sent, unless it was read by lines")
+        .hint("nothing was sent (with --lines, earlier lines may have been)")
         .because(error)
 }
 
 /// A long message that has to be kept for a while.
 pub(super) fn no_place(error: io::Error) -> Error {
     let place = std::env::temp_dir();
-    Failure::new(Exit::NoSpace, format!("a long message cannot be kept in {}", place.display()))
-        .hint("it has to be there until it is whole; TMPDIR names another directory")
+    Failure::new(Exit::NoSpace, format!("cannot keep a long message in {}", place.display()))
+        .hint("it is stored there until it is complete; TMPDIR names another directory")
         .because(error)
 }
 
@@ -298,10 +312,10 @@ pub(super) fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> 
 /// A message in the spool whose time is over: that of the spool, or its own.
 pub(super) fn too_old(is_old: bool) -> Error {
     let what = match is_old {
-        true => "it has waited for too long",
-        false => "it was not worth delivering any more",
+        true => "it has waited too long",
+        false => "its time to live has expired",
     };
-    let hint = "qmsg spool flush --aside sends it all the same, qmsg spool drop removes it";
+    let hint = "qmsg spool flush --aside sends it anyway, qmsg spool drop removes it";
     Failure::new(Exit::Data, what).hint(hint).into()
 }
 
@@ -313,37 +327,49 @@ pub(super) fn for_another_server(server: &str) -> Error {
 
 /// A volatile message on a link that was lost.
 pub(super) fn uncertain(server: &str) -> Failure {
-    Failure::new(Exit::Unavailable, format!("no link to {server} any more"))
-        .hint("whether the message was passed on is not known, and a volatile one is not repeated")
+    Failure::new(Exit::Unavailable, format!("lost the connection to {server}")).hint(
+        "it is not known whether the message was delivered; a volatile message is not repeated",
+    )
 }
 
 /// Why the server would not store a message for `to`.
 pub(super) fn refusal(why: Refusal, to: &str, server: &str) -> Failure {
     match why {
-        Refusal::UnknownTarget if to.starts_with('@') => {
-            Failure::new(Exit::NoUser, format!("no such room: {to}"))
-                .hint(format!("a room exists once somebody has joined it: qmsg join {to}"))
-        }
-        Refusal::UnknownTarget => Failure::new(Exit::NoUser, format!("no such user: {to}"))
-            .hint(format!("an id exists once somebody has claimed it: qmsg join {to}")),
+        Refusal::UnknownTarget => no_such(to).hint(match (known::near(to), to.strip_prefix('@')) {
+            (Some(near), _) => format!("did you mean {near}?"),
+            (None, Some(_)) => {
+                "check the spelling; a room exists once somebody has joined it".into()
+            }
+            (None, None) => format!("check the spelling, or ask {to} to join"),
+        }),
+        Refusal::OtherKind => no_such(to).hint(match to.strip_prefix('@') {
+            Some(id) => format!("did you mean {id}? that is a user"),
+            None if to == "all" => "did you mean @all? that is everyone".into(),
+            None => format!("did you mean @{to}? that is a room"),
+        }),
         Refusal::MailboxFull => Failure::new(Exit::NoSpace, format!("the mailbox of {to} is full"))
-            .hint(format!("nothing was stored; {to} has to read first: qmsg listen")),
+            .hint(format!("nothing was stored; {to} has to read messages first: qmsg listen")),
         Refusal::DiskFull => disk_full(server),
         Refusal::BodyTooLong { max } => {
             Failure::new(Exit::Data, format!("the body is over the server's limit of {max} bytes"))
                 .hint("send less, or ask its operator to raise --max-body")
         }
         Refusal::IdTooOld => {
-            let what = "the message is too old: by the server's clock it was made longer ago than \
-                        a repeated message would be noticed";
+            let what = "the message is too old: by the server's clock it was made before the \
+                        duplicate window";
             Failure::new(Exit::Data, what).hint(clocks())
         }
         Refusal::IdInFuture => {
-            let what = "the message is not of this time: by the server's clock it was made more \
-                        than a day ahead";
+            let what = "the message is dated more than a day in the future, by the server's clock";
             Failure::new(Exit::Data, what).hint(clocks())
         }
     }
+}
+
+/// No such room or user. No hint leads to claiming a name: it may be somebody's, misspelt.
+pub(super) fn no_such(to: &str) -> Failure {
+    let kind = if to.starts_with('@') { "room" } else { "user" };
+    Failure::new(Exit::NoUser, format!("no such {kind}: {to}"))
 }
 
 /// What to do when this machine and the server do not agree about the time.

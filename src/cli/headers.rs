@@ -11,7 +11,7 @@ use super::fail::{Exit, Failure};
 use super::units;
 
 /// Names of the five priorities, from 1 to 5.
-const PRIORITIES: [&str; 5] = ["min", "low", "default", "high", "max"];
+pub(super) const PRIORITIES: [&str; 5] = ["min", "low", "default", "high", "max"];
 
 /// Headers that are wanted, not checked yet. What makes messages without a command line fills in
 /// what it has.

@@ -10,12 +10,16 @@ use super::address::{Server, Ticket};
 use super::fail::Exit;
 use super::{data, print, serve, units};
 
-/// Print a ticket with which somebody else can join
+/// Create an invitation ticket
 ///
-/// Run it where the server's data is, as the user that the server runs as; the server may be
-/// running. A ticket is good for one new id and for a limited time. Hand it over as you would
-/// a password. Whoever has it runs: qmsg join ID TICKET
+/// Run it on the server's machine, as the user that the server runs as; the server may be running.
+/// A ticket is good for one new id, for a limited time. Hand it over as you would a password. Its
+/// holder runs: qmsg join ID TICKET
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  qmsg invite example.org
+  qmsg invite 192.0.2.7:4433 --expires 1h")]
 pub(super) struct InviteArgs {
     /// How others reach the server; it goes into the ticket
     #[arg(value_name = "HOST[:PORT]")]

@@ -6,28 +6,33 @@ use clap::Args;
 use crate::client::{self, Claim, ClientError};
 use crate::logic::{Command, Event, Intent};
 use crate::quic::{NewIdentity, Trust};
-use crate::wire::{JoinCode, PORT, Pin, RoomName, Target, UserId};
+use crate::wire::{JoinCode, PORT, Pin, Refusal, RoomName, Target, UserId};
 
-use super::address::{Server, Ticket};
+use super::address::{BadTicket, PLACEHOLDER, Server, Ticket};
 use super::connect::Caller;
 use super::fail::{self, Exit, Failure};
 use super::profile::{self, Place, Remains};
-use super::{Patience, Talk, Who, clock, connect, print};
+use super::{Patience, Talk, Who, clock, connect, known, print};
 
-/// Claim an id on a server, or become a member of a room
+/// Claim an id on a server, or join a room
 ///
-/// `qmsg join alice` makes a key on this machine, claims the id for it, and remembers the server
-/// and the server's key. From then on the id belongs to this key: nobody else can join as it or
-/// send in its name.
+/// `qmsg join alice` creates a key on this machine, claims the id for it, and remembers the server
+/// and the server's key. From then on the id belongs to this key: nobody else can join or send as
+/// alice.
 ///
-/// `qmsg join @ops` makes you a member of a room. A room comes to exist with its first member, and
-/// its messages arrive among all others. Doing either twice is a success that changes nothing.
+/// `qmsg join @ops` makes you a member of a room. The first member creates the room; its messages
+/// arrive among all others. Joining again succeeds and changes nothing.
 ///
-/// A server on this machine is trusted when it is first met. For a server elsewhere somebody has to
-/// vouch: its operator with a TICKET, or you with --pin or --trust.
+/// A server on this machine is trusted at first contact. A server elsewhere needs a TICKET from its
+/// operator, or --pin or --trust from you.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  qmsg join alice                   claim an id on a server on this machine
+  qmsg join alice qmsg:example.org:4433/3q2-7w.../G4_zb4...
+  qmsg join @ops                    become a member of a room")]
 pub(super) struct JoinArgs {
-    /// The id to claim or the room to enter: alice, ops@example.org, @ops
+    /// The id to claim or the room to join: alice, ops@example.org, @ops
     ///
     /// An id consists of ASCII letters, digits and . _ + @ -, starts with a letter or a digit, and
     /// has at most 128 bytes. Upper case is the same as lower case.
@@ -35,11 +40,12 @@ pub(super) struct JoinArgs {
     name: Target,
     /// A ticket from the server's operator
     ///
-    /// It says where the server is and which key it has, and lets you claim one id there. A ticket
-    /// is a secret until it is used: in the variable it stays out of the list of processes.
+    /// It names the server and its key, and lets you claim one id there. A ticket is a secret until
+    /// it is used: passed in the variable, it does not show in the list of processes.
     #[arg(
         value_name = "TICKET",
         env = "QMSG_TICKET",
+        value_parser = ticket,
         hide_env_values = true,
         conflicts_with_all = ["pin", "trust"]
     )]
@@ -49,10 +55,10 @@ pub(super) struct JoinArgs {
     /// The pin of the server's key, as `qmsg serve` prints it
     #[arg(long, value_name = "SHA256:…", env = "QMSG_PIN")]
     pin: Option<Pin>,
-    /// Trust whatever key the server shows this first time
+    /// Trust whatever key the server presents at this first contact
     ///
-    /// Somebody between you and the server could show their own. The key is remembered, and from
-    /// then on no other is taken.
+    /// Someone intercepting the connection could present their own. The key is remembered, and from
+    /// then on no other is accepted.
     #[arg(long, conflicts_with = "pin")]
     trust: bool,
     /// Print what was done as a JSON object
@@ -62,10 +68,15 @@ pub(super) struct JoinArgs {
     patience: Patience,
 }
 
-/// End the membership of a room
+/// Leave a room
 ///
-/// Messages sent to the room from now on do not arrive any more. Doing it twice changes nothing.
+/// New messages to the room no longer reach you, and unread ones are given up. Leaving again
+/// changes nothing.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  qmsg leave @ops
+  qmsg leave @ops --as alice")]
 pub(super) struct LeaveArgs {
     /// The room: @ops
     #[arg(value_name = "@ROOM", value_parser = room)]
@@ -79,9 +90,19 @@ pub(super) struct LeaveArgs {
     patience: Patience,
 }
 
+fn ticket(text: &str) -> Result<Ticket, String> {
+    match text.parse::<Target>() {
+        Ok(_) => Err(format!("it is no ticket; one name at a time: qmsg join {text}")),
+        Err(_) => text.parse().map_err(|why: BadTicket| why.to_string()),
+    }
+}
+
 fn name(text: &str) -> Result<Target, String> {
     match text.parse() {
         Ok(Target::All) => Err("everyone is in @all already".into()),
+        Ok(Target::User(id)) if id.is_reserved() => {
+            Err("it reads like everyone, which is @all: choose another id".into())
+        }
         Ok(target) => Ok(target),
         Err(why) => Err(why.to_string()),
     }
@@ -127,9 +148,10 @@ fn join_id(id: &UserId, args: &JoinArgs, talk: Talk) -> Result<Exit> {
     let patience_ms = Patience { timeout: left }.ms();
     let intent = Intent { id: id.clone(), claim: true, code, attach: None, patience_ms };
     let settings = client::Settings { dial, dialer: None, intent, trust_remote: args.trust };
-    let mut new = false;
+    let (mut new, at) = (false, server.to_string());
     let result = connect::run(settings, claim.as_mut(), None, |event| {
         new |= event == Event::Welcome { claimed: true };
+        connect::note_offline(&event, &at, talk);
         Ok(())
     })?;
     let pin = match result {
@@ -150,7 +172,7 @@ fn join_id(id: &UserId, args: &JoinArgs, talk: Talk) -> Result<Exit> {
     } else if new {
         fail::note(talk, &format!("joined {server} as {id}, pin {pin}"));
     } else {
-        fail::note(talk, &format!("you already own {id} on {server}"));
+        fail::note(talk, &format!("already joined {server} as {id}"));
     }
     Ok(Exit::Success)
 }
@@ -200,6 +222,11 @@ fn plan(id: &UserId, remains: &Remains, args: &JoinArgs) -> Result<Plan> {
     }
     let local = || Server { host: "localhost".into(), port: PORT };
     let server = server.or(remains.server.as_ref()).cloned().unwrap_or_else(local);
+    if server.host == PLACEHOLDER {
+        return Err(Failure::new(Exit::Usage, "the ticket does not name the server")
+            .hint("put the server's name or address in the place of HOST, or add -s HOST")
+            .into());
+    }
     let trust = pin.or(remains.pin).map_or(Trust::AnyAndReport, Trust::Pin);
     Ok(Plan { server, trust, code: ticket.map(|ticket| ticket.code.clone()) })
 }
@@ -224,13 +251,23 @@ fn change(who: &Who, command: Command, patience: Patience, json: bool, talk: Tal
             Event::RoomRefused { room } => {
                 return Err(Failure::new(
                     Exit::NoSpace,
-                    format!("{server} has no room for {room}"),
+                    format!("{server} cannot make {id} a member of {room}"),
                 )
-                .hint("leave a room, or ask its operator to raise the limits, or free its disk")
+                .hint("a limit is reached or its disk is full: leave a room, or ask its operator")
                 .into());
             }
-            _ => return Ok(()),
+            Event::NoSuchRoom { room } => {
+                let room = room.to_string();
+                return Err(fail::refusal(Refusal::UnknownTarget, &room, &server).into());
+            }
+            event => {
+                connect::note_offline(&event, &server, talk);
+                return Ok(());
+            }
         };
+        if member {
+            known::remember(&[Target::Room(room.clone())]);
+        }
         if json {
             print::object(&[
                 ("id", id.as_str().into()),
@@ -239,9 +276,13 @@ fn change(who: &Who, command: Command, patience: Patience, json: bool, talk: Tal
                 ("changed", changed.into()),
             ])?;
         } else {
-            let now = if changed { "now" } else { "already" };
-            let place = if member { "in" } else { "not in" };
-            fail::note(talk, &format!("{id} is {now} {place} {room}"));
+            let now = match (member, changed) {
+                (true, true) => "is now in",
+                (true, false) => "is already in",
+                (false, true) => "has left",
+                (false, false) => "is not a member of",
+            };
+            fail::note(talk, &format!("{id} {now} {room}"));
         }
         Ok(())
     })?;

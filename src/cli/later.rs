@@ -9,12 +9,19 @@ use crate::wire::{Drawer, Kept, MsgId};
 
 use super::connect::Caller;
 use super::fail::{self, Exit, Failure};
-use super::{Patience, Talk, Who, clock, kept, print};
+use super::table::Table;
+use super::{Patience, Talk, Who, clock, connect, kept, print, units};
 
-/// Look after messages that were sent with --at or --in and are not due yet
+/// List, cancel or send scheduled messages
 ///
-/// They are kept on the server, so they are sent also when this machine is off by then.
+/// Messages scheduled with send --at or --in are kept on the server, so they are sent even if this
+/// machine is off by then.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  qmsg send bob --at 07:00 good morning
+  qmsg later list
+  qmsg later cancel all")]
 pub(super) struct LaterArgs {
     #[command(subcommand)]
     what: What,
@@ -27,9 +34,10 @@ enum What {
     Send(SendArgs),
 }
 
-/// Show what is not due yet
+/// List scheduled messages
 ///
-/// A line each: id, time, target, and the title or the beginning of the text.
+/// A line each: id, time, target, and the title or the beginning of the text; separated by tabs if
+/// stdout is not a terminal.
 #[derive(Debug, Args)]
 struct ListArgs {
     #[command(flatten)]
@@ -41,31 +49,38 @@ struct ListArgs {
     patience: Patience,
 }
 
-/// Do not send a message
+/// Cancel scheduled messages
 #[derive(Debug, Args)]
 struct CancelArgs {
     #[command(flatten)]
     which: Which,
 }
 
-/// Send a message now
+/// Send scheduled messages now
 #[derive(Debug, Args)]
 struct SendArgs {
     #[command(flatten)]
     which: Which,
 }
 
+/// One scheduled message, or all of them.
+#[derive(Clone, Copy, Debug)]
+enum Pick {
+    One(MsgId),
+    All,
+}
+
 #[derive(Debug, Args)]
 struct Which {
-    /// The message's id, as `qmsg later list` shows it
-    #[arg(value_name = "ID", required_unless_present = "all")]
-    id: Option<MsgId>,
-    /// All that are not due yet
-    #[arg(long, conflicts_with = "id")]
+    /// The message's id, as `qmsg later list` shows it, or all
+    #[arg(value_name = "ID|all", required_unless_present = "all", value_parser = which)]
+    id: Option<Pick>,
+    /// All scheduled messages
+    #[arg(long, hide = true, conflicts_with = "id")]
     all: bool,
     #[command(flatten)]
     who: Who,
-    /// Print how many there were as a JSON object
+    /// Print the number of messages as a JSON object
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -82,22 +97,33 @@ pub(super) fn run(args: &LaterArgs, talk: Talk) -> Result<Exit> {
 
 fn list(args: &ListArgs, talk: Talk) -> Result<Exit> {
     let mut count = 0_u64;
-    Caller::new(&args.who, args.patience)?.want(Command::Look(Drawer::Later), |event| {
+    let mut table = Table::new(&["ID", "DUE", "TO", "MESSAGE"]);
+    let caller = Caller::new(&args.who, args.patience)?;
+    let server = caller.server.clone();
+    caller.want(Command::Look(Drawer::Later), |event| {
+        connect::note_offline(&event, &server, talk);
         let Event::Kept(kept) = event else { return Ok(()) };
         count += 1;
-        if args.json { print::object(&fields(&kept)) } else { print::line(&line(&kept)) }
+        if args.json { print::object(&fields(&kept)) } else { table.add(row(&kept)) }
     })?;
+    table.end()?;
     if count == 0 {
-        fail::note(talk, "no message waits for its time");
+        fail::note(talk, "no scheduled messages");
     }
     Ok(Exit::Success)
 }
 
 fn take(which: &Which, send: bool, talk: Talk) -> Result<Exit> {
-    let id = which.id;
+    let id = match which.id {
+        Some(Pick::One(id)) => Some(id),
+        Some(Pick::All) | None => None,
+    };
     let mut taken = 0;
     let command = Command::Take { drawer: Drawer::Later, id, back: send };
-    Caller::new(&which.who, which.patience)?.want(command, |event| {
+    let caller = Caller::new(&which.who, which.patience)?;
+    let server = caller.server.clone();
+    caller.want(command, |event| {
+        connect::note_offline(&event, &server, talk);
         if let Event::Taken { count, .. } = event {
             taken += count;
         }
@@ -106,21 +132,29 @@ fn take(which: &Which, send: bool, talk: Talk) -> Result<Exit> {
     if let Some(id) = id
         && taken == 0
     {
-        return Err(Failure::new(Exit::NoUser, format!("no message {id} waits for its time"))
-            .hint("it may have been sent by now; `qmsg later list` shows those that wait")
+        return Err(Failure::new(Exit::NoUser, format!("no scheduled message {id}"))
+            .hint("it may have been sent by now; `qmsg later list` shows what is scheduled")
             .into());
     }
     let done = if send { "sent" } else { "cancelled" };
     if which.json {
         print::object(&[(done, taken.into())])?;
     } else {
-        fail::note(talk, &format!("{taken} messages {done}"));
+        fail::note(talk, &format!("{} {done}", units::count(taken, "message")));
     }
     Ok(Exit::Success)
 }
 
-fn line(kept: &Kept) -> String {
-    format!("{} {} {} {}", kept.id, clock::local(kept.at_ms), kept.to, kept::gist(kept))
+fn which(text: &str) -> Result<Pick, String> {
+    match text {
+        "all" => Ok(Pick::All),
+        id => id.parse().map(Pick::One).map_err(|why| format!("{why}, or all")),
+    }
+}
+
+fn row(kept: &Kept) -> Vec<String> {
+    let (id, due, to) = (kept.id.to_string(), clock::local(kept.at_ms), kept.to.to_string());
+    vec![id, due, to, kept::gist(kept)]
 }
 
 fn fields(kept: &Kept) -> Vec<(&'static str, Value)> {

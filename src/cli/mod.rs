@@ -2,8 +2,10 @@
 
 mod address;
 mod ask;
+mod before;
 mod bench;
 mod clock;
+mod completions;
 mod config;
 mod connect;
 mod content;
@@ -13,6 +15,7 @@ mod fail;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod headers;
+mod help;
 mod host;
 mod ids;
 mod input;
@@ -21,6 +24,7 @@ mod job;
 mod join;
 mod json;
 mod kept;
+mod known;
 mod later;
 mod listen;
 mod mail;
@@ -33,8 +37,11 @@ mod send;
 mod sendmail;
 mod serve;
 mod spool;
+mod table;
+mod tips;
 mod units;
 mod upkeep;
+mod usage;
 mod when;
 
 use std::ffi::OsString;
@@ -45,14 +52,18 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand};
 
 pub use address::{Server, Ticket};
+pub use completions::{Shell, completion_script};
 pub use fail::Exit;
+
+/// The heading of the flags that every verb has.
+const GLOBAL: &str = "Global options";
 
 /// Messages between named users, over QUIC
 ///
 /// `qmsg serve` runs the server. `qmsg join alice` claims a unique id on it; from then on the id
-/// belongs to a key on this machine. `qmsg send bob` sends what stdin holds: to a user, to a room
-/// (@ops) or to everyone (@all). It exits 0 once the message is on the server's disk. `qmsg listen`
-/// prints what arrives, and first what arrived while nobody listened.
+/// belongs to a key on this machine. `qmsg send bob` sends stdin to a user, a room (@ops) or
+/// everyone (@all). It exits 0 once the message is on the server's disk. `qmsg listen` prints the
+/// messages that are waiting, then new ones as they arrive.
 #[derive(Debug, Parser)]
 #[command(name = "qmsg", version, max_term_width = 100)]
 #[command(after_long_help = "\
@@ -86,12 +97,14 @@ enum Verb {
     Sendmail(sendmail::SendmailArgs),
     Config(config::ConfigArgs),
     Bench(bench::BenchArgs),
+    Completions(completions::CompletionsArgs),
 }
 
 /// How much is said on stderr, and how.
 #[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = GLOBAL)]
 struct Talk {
-    /// Say nothing but errors
+    /// Print only errors
     #[arg(
         short,
         long,
@@ -102,7 +115,7 @@ struct Talk {
         conflicts_with = "verbose"
     )]
     quiet: bool,
-    /// Say more on stderr; -vv says even more
+    /// Print more on stderr (repeat for more)
     #[arg(short, long, global = true, display_order = 901, action = clap::ArgAction::Count)]
     verbose: u8,
     /// When to use colours
@@ -119,8 +132,9 @@ struct Talk {
 
 /// What is read besides the command line.
 #[derive(Debug, Args)]
+#[command(next_help_heading = GLOBAL)]
 struct Files {
-    /// Read this configuration file, and no other
+    /// Read this configuration file and no other
     ///
     /// Without it: $XDG_CONFIG_HOME/qmsg/config.toml or ~/.config/qmsg/config.toml, then
     /// /etc/qmsg/config.toml.
@@ -133,13 +147,13 @@ struct Files {
 struct Who {
     /// Act as this id
     ///
-    /// It must have been joined on this machine. Without it: the one that was joined first.
+    /// The id must have been joined on this machine. Default: the one that was joined first.
     #[arg(long = "as", value_name = "ID", env = "QMSG_AS", value_parser = units::user)]
     as_id: Option<crate::wire::UserId>,
     /// The server to talk to
     ///
-    /// Without it: the one where the id was joined; for a first join, localhost:4433. The server's
-    /// key must be the one that was seen when joining, wherever it is reached now.
+    /// Default: the server where the id was joined; for a first join, localhost:4433. Its key must
+    /// be the one that was pinned when joining, whatever address it has now.
     #[arg(short, long, value_name = "HOST[:PORT]", env = "QMSG_SERVER")]
     server: Option<Server>,
 }
@@ -147,10 +161,10 @@ struct Who {
 /// How long to wait.
 #[derive(Clone, Copy, Debug, Args)]
 struct Patience {
-    /// Give up when the server has not answered for this long
+    /// Give up after this long without an answer (retries until then)
     ///
-    /// Written like 500ms, 10s, 5m or 1h30m. Until then it tries again and again. What gave up may
-    /// still have reached the server: the exit code is then not 0, because nobody knows.
+    /// Written like 500ms, 10s, 5m or 1h30m. After a timeout the server may still have received the
+    /// request; since this is not known, the exit code is not 0.
     #[arg(
         long,
         value_name = "TIME",
@@ -170,7 +184,11 @@ impl Patience {
 /// Runs a command line, which begins with the program's name: the exit code. The error, if there is
 /// one, has been told.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
-    let args = sendmail::as_called(args.into_iter().collect());
+    let args: Vec<OsString> = args.into_iter().collect();
+    if let Some(exit) = completions::answer(&args) {
+        return exit.code();
+    }
+    let args = before::moved(sendmail::as_called(args));
     let (cli, config) = match config::parse(&args) {
         Ok(parsed) => parsed,
         Err(exit) => return exit.code(),
@@ -193,6 +211,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Sendmail(args) => sendmail::run(args, &config, cli.talk),
         Verb::Config(args) => config::run(args, &cli, &config),
         Verb::Bench(args) => bench::run(args, cli.talk),
+        Verb::Completions(args) => completions::run(args),
     };
     said.unwrap_or_else(|error| fail::tell(&error)).code()
 }

@@ -16,12 +16,14 @@ use crate::wire::{Pin, UserId};
 
 use super::address::Server;
 use super::fail::{Exit, Failure};
-use super::{Who, clock, connect, disk};
+use super::{Who, clock, connect, disk, known};
 
 /// Names the id that is used without `--as`. No id begins with a dot.
 const DEFAULT: &str = ".default";
 const PROFILE: &str = "profile.toml";
 const KEY: &str = "key.pem";
+/// Ids that a hint shows.
+const SHOWN_MAX: usize = 8;
 
 /// How long to wait before another look whether a `join` of the same id is over.
 const LOOK: Duration = Duration::from_millis(20);
@@ -88,7 +90,7 @@ pub(super) fn choose(who: &Who) -> Result<Profile> {
     };
     let Some(mut profile) = load(&id)? else {
         return Err(Failure::new(Exit::Config, format!("{id} is not joined on this machine"))
-            .hint(format!("claim it first: qmsg join {id}"))
+            .hint(not_joined(&id))
             .into());
     };
     if let Some(server) = &who.server {
@@ -97,9 +99,22 @@ pub(super) fn choose(who: &Who) -> Result<Profile> {
     Ok(profile)
 }
 
-fn default_id() -> Result<UserId> {
+/// An id that is misspelt is no reason to claim another.
+fn not_joined(id: &UserId) -> String {
+    match (known::near_id(id), known::ids().as_slice()) {
+        (Some(near), _) => format!("did you mean {near}?"),
+        (None, []) => format!("claim it first: qmsg join {id}"),
+        (None, ids) => {
+            let ids: Vec<&str> = ids.iter().take(SHOWN_MAX).map(UserId::as_str).collect();
+            format!("joined on this machine: {}; to claim a new id: qmsg join ID", ids.join(", "))
+        }
+    }
+}
+
+/// The id that is used without `--as`.
+pub(super) fn default_id() -> Result<UserId> {
     let dir = profiles()?;
-    let joined = joined(&dir)?;
+    let joined = joined()?;
     let Some(first) = joined.first() else {
         return Err(Failure::new(Exit::Config, "no id is joined on this machine")
             .hint("claim one first: qmsg join ID")
@@ -131,11 +146,12 @@ fn default_id() -> Result<UserId> {
 }
 
 /// The ids with a profile, in their order.
-fn joined(dir: &Path) -> Result<Vec<UserId>> {
-    let entries = match fs::read_dir(dir) {
+pub(super) fn joined() -> Result<Vec<UserId>> {
+    let dir = profiles()?;
+    let entries = match fs::read_dir(&dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(unreadable(dir, error)),
+        Err(error) => return Err(unreadable(&dir, error)),
     };
     let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let mut ids: Vec<UserId> =

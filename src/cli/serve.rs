@@ -19,7 +19,7 @@ use crate::server::{Server, Settings, StartError};
 use crate::store;
 use crate::wire::{JoinCode, Pin};
 
-use super::address::{self, Ticket};
+use super::address::{self, PLACEHOLDER, Ticket};
 use super::fail::{self, Exit, Failure};
 use super::{Talk, clock, connect, data, print, profile, units, upkeep};
 
@@ -38,16 +38,23 @@ const FIRST_TICKET: Duration = Duration::from_secs(24 * 60 * 60);
 /// needs a ticket (qmsg invite), unless --open is given. SIGINT and SIGTERM end the server after
 /// it has finished the batch it is writing.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  qmsg serve                        for this machine, on 127.0.0.1:4433
+  qmsg serve --listen :4433         for others too; prints a ticket for the first
+  qmsg serve --data /srv/qmsg --listen 192.0.2.7:4433")]
 pub(super) struct ServeArgs {
     /// Address and UDP port to listen on; port 0 takes a free one
+    ///
+    /// A host name is resolved at the start; :PORT is every IPv4 address, [::]:PORT every address.
     #[arg(
         short,
         long,
-        value_name = "ADDR:PORT",
+        value_name = "HOST:PORT",
         env = "QMSG_LISTEN",
         default_value = "127.0.0.1:4433"
     )]
-    listen: SocketAddr,
+    listen: address::Listen,
     /// Directory for messages and keys
     ///
     /// Without it: $STATE_DIRECTORY if systemd set it, otherwise $XDG_DATA_HOME/qmsg/server or
@@ -237,12 +244,17 @@ pub(super) fn run(args: &ServeArgs, talk: Talk) -> Result<Exit> {
     let identity = data::identity(&data, args.certs.as_deref(), args.new_key)?;
     let pin = identity.pin();
     let secrets = data::secrets(&data)?;
-    let code_needed = !args.open && !args.listen.ip().is_loopback();
+    let listen = args.listen.resolve().map_err(|error| {
+        Failure::new(Exit::Config, format!("cannot listen on {}", args.listen))
+            .hint("--listen takes an address or a name of this machine")
+            .because(error)
+    })?;
+    let code_needed = !args.open && !listen.ip().is_loopback();
     let is_restart = store::is_there(&data);
     let settings = Settings {
         data: data.clone(),
         endpoint: ServerSettings {
-            address: args.listen,
+            address: listen,
             identity,
             secrets,
             body_len_max: args.bounds.max_body,
@@ -255,7 +267,7 @@ pub(super) fn run(args: &ServeArgs, talk: Talk) -> Result<Exit> {
     let exit = runtime.block_on(async {
         let server = Server::start(settings).map_err(|error| match error {
             StartError::Store(error) => data::unopened(error, &data),
-            StartError::Bind(error) => unbound(error, args.listen),
+            StartError::Bind(error) => unbound(error, listen),
         })?;
         let stop = stop_signal()?;
         announce(args, &data, server.local_addr(), pin, talk)?;
@@ -280,27 +292,29 @@ fn announce(
     pin: Pin,
     talk: Talk,
 ) -> Result<()> {
-    fail::announce(&format!("listening on {address} pin {pin}"));
+    fail::note(talk, &format!("listening on {address} pin {pin}"));
     if args.json {
         print::object(&[
             ("listening", address.to_string().into()),
             ("pin", pin.to_string().into()),
         ])?;
     }
-    let host = if address.ip().is_unspecified() {
+    let mut server = args.listen.reached(address);
+    if address.ip().is_unspecified() {
         // The name others use for this machine is not known here.
-        "HOST".to_owned()
-    } else {
-        address.ip().to_string()
-    };
-    let server = address::Server { host, port: address.port() };
+        PLACEHOLDER.clone_into(&mut server.host);
+    }
     if address.ip().is_loopback() {
         fail::note(talk, &format!("join with: qmsg join ID --server {server}"));
     } else if args.open {
         fail::note(talk, &format!("join with: qmsg join ID --server {server} --pin {pin}"));
     } else {
         let ticket = ticket(data, server, pin, FIRST_TICKET)?;
-        fail::note(talk, &format!("one can join with: qmsg join ID {ticket}"));
+        fail::note(talk, &format!("ticket (one use, 24h): qmsg join ID {ticket}"));
+        if address.ip().is_unspecified() {
+            let what = format!("replace {PLACEHOLDER} with this machine's name or address");
+            fail::note(talk, &what);
+        }
         fail::note(talk, "for more tickets: qmsg invite HOST:PORT");
     }
     Ok(())

@@ -32,12 +32,17 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     number.parse::<u64>().ok().and_then(|n| n.checked_mul(1 << shift)).ok_or_else(bad)
 }
 
+/// A number of things, one of which is `name`.
+pub(super) fn count(number: u64, name: &str) -> String {
+    format!("{number} {name}{}", if number == 1 { "" } else { "s" })
+}
+
 /// A user's id.
 pub(super) fn user(text: &str) -> Result<UserId, String> {
     text.parse().map_err(|why| format!("{why}"))
 }
 
-/// One target, or several behind commas; each is kept once.
+/// One target, or several separated by commas; each is kept once.
 pub(super) fn targets(text: &str) -> Result<Targets, String> {
     let mut targets = Vec::new();
     for part in text.split(',') {

@@ -96,8 +96,8 @@ pub enum Write {
         /// Now, in milliseconds since 1970.
         now_ms: u64,
     },
-    /// Append messages to the log of their target. Answer: `Stored`, `Duplicate`, `UnknownTarget`
-    /// or `Full` for all of them, or `Mixed`.
+    /// Append messages to the log of their target. Answer: `Stored`, `Duplicate`, `UnknownTarget`,
+    /// `OtherKind` or `Full` for all of them, or `Mixed`.
     Append {
         /// The messages; their `from` is a user that exists.
         bundle: Arc<Bundle>,
@@ -106,8 +106,8 @@ pub enum Write {
         upload: Option<Upload>,
     },
     /// Begin to store a long body: the first part of it. Answer: `Kept` if the message could be
-    /// appended now; otherwise `Duplicate`, `UnknownTarget`, `Full` or `DiskFull`, and there is no
-    /// upload.
+    /// appended now; otherwise `Duplicate`, `UnknownTarget`, `OtherKind`, `Full` or `DiskFull`, and
+    /// there is no upload.
     Begin {
         /// What it is called from now on. A restart forgets it and removes its parts.
         upload: Upload,
@@ -183,7 +183,7 @@ pub enum Write {
         /// Where.
         room: RoomName,
     },
-    /// End a membership; the cursor goes. Answer: `Member`.
+    /// End a membership; the cursor goes. Answer: `Member`, or `UnknownTarget` for no such room.
     Leave {
         /// Who.
         user: UserId,
@@ -265,6 +265,8 @@ pub enum Outcome {
     Duplicate,
     /// No such user, or a room that never had a member.
     UnknownTarget,
+    /// No such user, but a room of that name; or no such room, but a user of that name.
+    OtherKind,
     /// A limit is reached: users, rooms, memberships, or the target's quota.
     Full,
     /// The disk is full; nothing of this write has happened.

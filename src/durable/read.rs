@@ -1,6 +1,6 @@
 //! What is looked up, and what is found.
 
-use crate::wire::{Body, Drawer, Kept, MsgId, Pin, Seq, Standing, Start, Target, UserId};
+use crate::wire::{Body, Drawer, Kept, MsgId, Pin, Refusal, Seq, Standing, Start, Target, UserId};
 
 use super::{Cursor, Missing, Page};
 
@@ -87,7 +87,7 @@ pub enum Found {
     /// The key that owns the id, if one does.
     Owner(Option<Pin>),
     /// Whether a target exists.
-    Target(bool),
+    Target(Option<Refusal>),
     /// The logs of a user, each with the user's cursor. The own log and `@all` are always there.
     Mailbox(Vec<(Target, Cursor)>),
     /// Behind which seq to begin. `None`: there is no such message.

@@ -107,12 +107,11 @@ impl Hub {
             (Ask::Look { link, drawer }, Found::Drawer(page, more)) => {
                 self.looked(link, drawer, (page, more), out);
             }
-            (Ask::Pass { link, bundle }, Found::Target(exists)) => {
+            (Ask::Pass { link, bundle }, Found::Target(why_not)) => {
                 let (id, count) = (bundle.first.id, bundle.count() as u32);
-                let frame = if exists {
-                    FromServer::Passed { id, count, readers: 0 }
-                } else {
-                    FromServer::Refused { id, count, why: Refusal::UnknownTarget }
+                let frame = match why_not {
+                    None => FromServer::Passed { id, count, readers: 0 },
+                    Some(why) => FromServer::Refused { id, count, why },
                 };
                 self.answer(link, &bundle, frame, out);
             }
@@ -144,6 +143,7 @@ pub(super) fn verdict(bundle: &Bundle, outcome: &Outcome) -> FromServer {
         Outcome::Duplicate => return FromServer::Accepted { id, count, duplicate: true },
         Outcome::Full => Refusal::MailboxFull,
         Outcome::DiskFull => Refusal::DiskFull,
+        Outcome::OtherKind => Refusal::OtherKind,
         _ => Refusal::UnknownTarget,
     };
     FromServer::Refused { id, count, why }

@@ -106,7 +106,7 @@ pub enum Command {
     PartsTaken(u32),
     /// Become a member of a room. Answered by `Entered` or `RoomRefused`.
     Enter(RoomName),
-    /// End a membership. Answered by `Left`.
+    /// End a membership. Answered by `Left`, `NoSuchRoom` or `RoomRefused`.
     Leave(RoomName),
     /// Tell how far a message that was accepted comes, until `Unwatch`. Answered by `Stands`, again
     /// and again, or `NotThere`.
@@ -280,6 +280,11 @@ pub enum Event {
     },
     /// The server takes no further member, or has no further room.
     RoomRefused {
+        /// Which.
+        room: RoomName,
+    },
+    /// There is no such room to leave.
+    NoSuchRoom {
         /// Which.
         room: RoomName,
     },

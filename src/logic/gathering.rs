@@ -11,7 +11,7 @@ use crate::wire::{CloseCode, Span, UserId};
 use super::Time;
 use super::exchange::{LinkId, Output};
 use super::hub::Hub;
-use super::link::Mode;
+use super::link::{Link, Mode};
 use super::spans::Spans;
 
 /// Readers that wait for others, until then.
@@ -29,9 +29,10 @@ impl Gathering {
 }
 
 impl Hub {
-    /// What a reader that is to come has from an earlier link.
+    /// Notes what a future reader has from an earlier link. Once: so it is bounded by a frame.
     pub(super) fn holds(&mut self, id: LinkId, spans: &[Span], out: &mut Vec<Output>) {
-        let link = self.links.get_mut(&id).filter(|link| link.reader.is_none());
+        let is_first = |link: &&mut Link| link.reader.is_none() && link.holds.is_empty();
+        let link = self.links.get_mut(&id).filter(is_first);
         let Some(link) = link else { return self.close(id, CloseCode::OutOfTurn, out) };
         spans.iter().for_each(|span| link.holds.insert(*span));
     }

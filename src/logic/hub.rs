@@ -211,7 +211,10 @@ impl Hub {
             return self.close(link, CloseCode::OutOfTurn, out);
         };
         if !session.is_none_or(|session| self.succeed(link, session, out)) {
-            return self.close(link, CloseCode::Done, out);
+            return self.close(link, CloseCode::TakenOver, out);
+        }
+        if claim && id.is_reserved() {
+            return self.close(link, CloseCode::IdReserved, out);
         }
         let ticket = self.ask(Ask::Admit { link });
         let Some(state) = self.links.get_mut(&link) else { return };

@@ -323,7 +323,8 @@ impl Peer {
             | FromServer::RoomRefused { .. }
             | FromServer::Kept(_)
             | FromServer::Looked { .. }
-            | FromServer::Taken { .. } => return self.requested(frame, out),
+            | FromServer::Taken { .. }
+            | FromServer::NoSuchRoom { .. } => return self.requested(frame, out),
         };
         out.push(PeerOutput::Event(event));
     }
@@ -379,6 +380,8 @@ fn passes(code: CloseCode) -> bool {
         | CloseCode::NotJoined
         | CloseCode::TicketNeeded
         | CloseCode::TicketBad
-        | CloseCode::DiskFull => false,
+        | CloseCode::DiskFull
+        | CloseCode::TakenOver
+        | CloseCode::IdReserved => false,
     }
 }

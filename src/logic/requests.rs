@@ -69,6 +69,10 @@ impl Peer {
                 self.answered(|request| *request == Request::Leave(room.clone()), out);
                 Event::Left { room, changed }
             }
+            FromServer::NoSuchRoom { room } => {
+                self.answered(|request| *request == Request::Leave(room.clone()), out);
+                Event::NoSuchRoom { room }
+            }
             FromServer::RoomRefused { room } => {
                 let is = |request: &Request| match request {
                     Request::Enter(of) | Request::Leave(of) => *of == room,

@@ -207,8 +207,12 @@ impl Hub {
         outcome: &Outcome,
         out: &mut Vec<Output>,
     ) {
-        let &Outcome::Member { changed, .. } = outcome else {
-            return self.reply(id, FromServer::RoomRefused { room }, out);
+        let changed = match outcome {
+            Outcome::Member { changed, .. } => *changed,
+            Outcome::UnknownTarget => {
+                return self.reply(id, FromServer::NoSuchRoom { room }, out);
+            }
+            _ => return self.reply(id, FromServer::RoomRefused { room }, out),
         };
         self.reply(id, FromServer::Left { room: room.clone(), changed }, out);
         let again = |ask: &Ask| match ask {

@@ -34,7 +34,7 @@ impl Hub {
             if number >= session.link {
                 return false;
             }
-            self.close(before, CloseCode::Done, out);
+            self.close(before, CloseCode::TakenOver, out);
         }
         if let Some(link) = self.links.get_mut(&id) {
             link.session = Some(session);

@@ -84,7 +84,7 @@ pub enum DialError {
         refused: bool,
     },
     /// The server has proven another key.
-    #[error("the server's key is {found}, not {expected}")]
+    #[error("expected {expected}, got {found}")]
     WrongPin {
         /// The key it should have.
         expected: Pin,

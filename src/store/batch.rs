@@ -126,7 +126,7 @@ impl<'a> Batch<'a> {
         let db = self.db;
         let sender = self.names.user(db, &message.from)?;
         let (Some(sender), Some(no)) = (sender, self.names.log(db, &message.to)?) else {
-            return Ok(Outcome::UnknownTarget);
+            return self.names.missing(db, &message.to);
         };
         if self.has_sent(sender, message)? {
             return Ok(Outcome::Duplicate);
@@ -155,7 +155,7 @@ impl<'a> Batch<'a> {
         let (db, first) = (self.db, &bundle.first);
         let sender = self.names.user(db, &first.from)?;
         let (Some(sender), Some(no)) = (sender, self.names.log(db, &first.to)?) else {
-            return Ok(Outcome::UnknownTarget);
+            return self.names.missing(db, &first.to);
         };
         each(bundle.messages(), |message| self.append_one((sender, no), &message, long))
     }

@@ -69,7 +69,7 @@ impl Batch<'_> {
         let db = self.db;
         let sender = self.names.user(db, &message.from)?;
         let (Some(user), Some(_)) = (sender, self.names.log(db, &message.to)?) else {
-            return Ok(Outcome::UnknownTarget);
+            return self.names.missing(db, &message.to);
         };
         if message.is_long() {
             // Its rest is nowhere.

@@ -17,6 +17,11 @@ use crate::durable::Quotas;
 use crate::files;
 use crate::wire::JoinCode;
 
+/// The versions that a store depends on.
+pub fn about() -> String {
+    format!("store format {}, SQLite {}", tables::FORMAT, rusqlite::version())
+}
+
 /// 3.51.3 mends a race of checkpoint and commit that could lose what the WAL held.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// How long to wait for a transaction of another process, such as `qmsg invite`.

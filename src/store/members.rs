@@ -49,14 +49,12 @@ impl Batch<'_> {
     pub(super) fn leave(&mut self, id: &UserId, room: &RoomName) -> rusqlite::Result<Outcome> {
         self.write_cursors()?;
         let (user, no) = (self.names.user(self.db, id)?, self.names.room(self.db, room)?);
-        let gone = match (user, no) {
-            (Some(user), Some(no)) => {
-                const REMOVE: &str = "DELETE FROM member WHERE log = ?1 AND id = ?2";
-                execute(self.db, REMOVE, (no, id.as_str()))?;
-                execute(self.db, "DELETE FROM cursor WHERE user = ?1 AND log = ?2", (user, no))?
-            }
-            _ => 0,
+        let (Some(user), Some(no)) = (user, no) else {
+            return Ok(Outcome::UnknownTarget);
         };
+        const REMOVE: &str = "DELETE FROM member WHERE log = ?1 AND id = ?2";
+        execute(self.db, REMOVE, (no, id.as_str()))?;
+        let gone = execute(self.db, "DELETE FROM cursor WHERE user = ?1 AND log = ?2", (user, no))?;
         Ok(Outcome::Member { changed: gone > 0, cursor: Cursor::default() })
     }
 }

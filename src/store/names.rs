@@ -10,6 +10,7 @@ use std::hash::Hash;
 use rusqlite::Connection;
 
 use super::sql::first;
+use crate::durable::Outcome;
 use crate::wire::{RoomName, Target, UserId};
 
 /// The log of `@all`.
@@ -48,6 +49,13 @@ impl Names {
             Target::Room(name) => self.room(db, name),
             Target::All => Ok(Some(ALL)),
         }
+    }
+
+    /// What is said of a target that does not exist.
+    pub(super) fn missing(&mut self, db: &Connection, to: &Target) -> rusqlite::Result<Outcome> {
+        let other = to.of_other_kind().map(|other| self.log(db, &other)).transpose()?;
+        let is_there = other.flatten().is_some();
+        Ok(if is_there { Outcome::OtherKind } else { Outcome::UnknownTarget })
     }
 
     /// Forgets all names: a transaction that may have made some was rolled back.

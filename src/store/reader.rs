@@ -18,8 +18,8 @@ use super::run::{self, Piece, Stored};
 use super::sql::{Num, cursor, cursor_at, first, name, num};
 use super::standings;
 use super::{Done, Report, StoreError};
-use crate::durable::{Cursor, Found, Item, Page, Read, Record, Ticket};
-use crate::wire::{Message, Seq, Start, Target, UserId};
+use crate::durable::{Cursor, Found, Item, Outcome, Page, Read, Record, Ticket};
+use crate::wire::{Message, Refusal, Seq, Start, Target, UserId};
 
 /// When so many messages of one log are known no more of its runs are looked at.
 const AHEAD: usize = 32;
@@ -42,7 +42,11 @@ fn answer(db: &Connection, names: &mut Names, read: &Read) -> rusqlite::Result<F
     let snapshot = db.unchecked_transaction()?;
     let found = match read {
         Read::Owner { id } => Found::Owner(owner(db, id)?),
-        Read::Target { to } => Found::Target(names.log(db, to)?.is_some()),
+        Read::Target { to } => Found::Target(match names.log(db, to)? {
+            Some(_) => None,
+            None if names.missing(db, to)? == Outcome::OtherKind => Some(Refusal::OtherKind),
+            None => Some(Refusal::UnknownTarget),
+        }),
         Read::Mailbox { user } => Found::Mailbox(mailbox(db, names, user)?),
         Read::Begin { logs, start } => Found::Begin(begin(db, names, logs, start)?),
         Read::Sent { to, id, from } => Found::Sent(standings::sent(db, names, to, (*id, from))?),

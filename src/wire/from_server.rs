@@ -104,7 +104,7 @@ pub enum FromServer {
         /// Whether you were before.
         changed: bool,
     },
-    /// The server has no room for a further member or a further room.
+    /// The server has no room for a further member or a further room, or its disk is full.
     RoomRefused {
         /// Which.
         room: RoomName,
@@ -189,6 +189,11 @@ pub enum FromServer {
         id: Option<MsgId>,
         /// So many were there and are not any more.
         count: u64,
+    },
+    /// There is no such room, so there was no membership to end.
+    NoSuchRoom {
+        /// Which.
+        room: RoomName,
     },
 }
 

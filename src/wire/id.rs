@@ -65,10 +65,30 @@ fn parse_name(text: &str) -> Result<Arc<str>, BadName> {
     }
 }
 
+/// Ids that read like everyone: whoever had one would get what was meant for `@all`.
+const RESERVED: [&str; 2] = ["all", "everyone"];
+
 impl UserId {
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether nobody can claim it.
+    pub fn is_reserved(&self) -> bool {
+        RESERVED.contains(&self.as_str())
+    }
+}
+
+impl Target {
+    /// The room with the name of this user, or the user with the name of this room.
+    pub fn of_other_kind(&self) -> Option<Self> {
+        match self {
+            Self::User(id) if id.as_str() == "all" => Some(Self::All),
+            Self::User(id) => Some(Self::Room(RoomName(id.0.clone()))),
+            Self::Room(room) => Some(Self::User(UserId(room.0.clone()))),
+            Self::All => None,
+        }
     }
 }
 

@@ -20,6 +20,8 @@ pub enum Refusal {
         /// The limit in bytes.
         max: u64,
     },
+    /// No such user, but a room of that name; or no such room, but a user of that name.
+    OtherKind,
 }
 
 /// Why a connection was ended: the application error code of QUIC's CONNECTION_CLOSE.
@@ -52,11 +54,15 @@ pub enum CloseCode {
     TicketBad = 11,
     /// The server's disk is full, so nothing can be claimed.
     DiskFull = 12,
+    /// A later connection of the same client is there.
+    TakenOver = 13,
+    /// The id reads like everyone, so nobody can claim it.
+    IdReserved = 14,
 }
 
 impl CloseCode {
     /// All of them, by number.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Done,
         Self::Stopping,
         Self::Malformed,
@@ -70,6 +76,8 @@ impl CloseCode {
         Self::TicketNeeded,
         Self::TicketBad,
         Self::DiskFull,
+        Self::TakenOver,
+        Self::IdReserved,
     ];
 
     /// The code with this number.

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use clap::{Command, CommandFactory};
-use clap_complete::{Generator, Shell};
 use clap_mangen::Man;
-use qmsg::cli::Cli;
+use qmsg::cli::{Cli, Shell, completion_script};
 use qmsg::wire::{self, CloseCode};
 
 /// Files of a directory, by name.
@@ -90,12 +89,8 @@ fn pages() -> Files {
 }
 
 fn completions() -> Files {
-    let scripts = [Shell::Bash, Shell::Zsh, Shell::Fish].into_iter().map(|shell| {
-        let mut script = Vec::new();
-        clap_complete::generate(shell, &mut Cli::command(), "qmsg", &mut script);
-        (shell.file_name("qmsg"), String::from_utf8(script).unwrap())
-    });
-    scripts.collect()
+    let files = [(Shell::Bash, "qmsg.bash"), (Shell::Zsh, "_qmsg"), (Shell::Fish, "qmsg.fish")];
+    files.map(|(shell, file)| (file.to_owned(), completion_script(shell))).into()
 }
 
 /// Compares a directory with what it should hold, or makes it so.

@@ -30,6 +30,7 @@ mod sendmail;
 mod share;
 mod spool;
 mod stdin;
+mod tries;
 mod until;
 mod upkeep;
 pub(crate) mod wait;

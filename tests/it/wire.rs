@@ -168,6 +168,9 @@ fn check_malformed<F: Pinned>(direction: &str) {
         assert_eq!(error.map(kind), Some(line[2]), "{}", line[1]);
         assert!(frames.is_empty() || line.len() > 4, "{}", line[1]);
     }
+    // A number that is in use would be refused for another reason.
+    let next = mine().find(|line| line[1] == "frame/next-variant").unwrap();
+    assert_eq!(unhex(&next[3..])[4..], [variants::<F>().len() as u8], "{direction}");
     for variant in variants::<F>() {
         let count = mine().filter(|line| line[1].split('/').next() == Some(&variant)).count();
         assert!(count >= 3, "{direction} {variant} has {count} malformed vectors");

@@ -300,7 +300,7 @@ impl Client {
         match event {
             Event::Welcome { .. } => self.welcomed = true,
             Event::Offline if self.welcomed => {
-                let what = format!("the link to {} was lost in the middle of the run", self.server);
+                let what = format!("the connection to {} was lost during the run", self.server);
                 return Err(Failure::new(Exit::Unavailable, what)
                     .hint("figures of the rest would mean nothing; is the server still there?")
                     .into());
@@ -316,7 +316,7 @@ impl Client {
                     .into());
             }
             Event::RoomRefused { room } => {
-                let what = format!("{} has no room for {room}", self.server);
+                let what = format!("{} takes no further member of {room}", self.server);
                 return Err(Failure::new(Exit::NoSpace, what).into());
             }
             _ => {}

@@ -15,16 +15,16 @@ use super::report::{Report, Times};
 use super::run::{Bench, all};
 use super::usage::Usage;
 
-/// New links a second
+/// New connections per second
 ///
-/// Each link is a handshake, the look-up of an id, the server's answer, and an orderly end. The
-/// times reported are those until the answer.
+/// Each connection is a handshake, the lookup of an id, the server's answer, and an orderly close.
+/// The reported times are those until the answer.
 #[derive(Debug, Args)]
 pub(super) struct Connect {
-    /// Links
+    /// Connections
     #[arg(short = 'n', long, value_name = "N", default_value = "1000", value_parser = many())]
     count: u64,
-    /// Links at one time
+    /// Connections at a time
     #[arg(long, value_name = "N", default_value = "32", value_parser = many())]
     concurrency: u64,
 }

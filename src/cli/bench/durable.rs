@@ -14,19 +14,19 @@ use super::report::{Report, Times};
 use super::run::{Bench, all};
 use super::usage::Usage;
 
-/// Messages a second that are on disk, each sent after the last was
+/// Messages per second written to disk one after the other
 ///
-/// Each sender sends a message to its own id, waits until it is accepted, and sends the next.
+/// Each sender sends a message to its own id, waits until it is accepted, and sends the next one.
 /// Nobody listens; on a server given with --server the messages are read after the run.
 #[derive(Debug, Args)]
 pub(super) struct Durable {
-    /// Clients that send, side by side
+    /// Clients that send in parallel
     #[arg(long, value_name = "N", default_value = "1", value_parser = many())]
     senders: u64,
-    /// Messages of each sender
+    /// Messages per sender
     #[arg(short = 'n', long, value_name = "N", default_value = "1000", value_parser = many())]
     count: u64,
-    /// Bytes of a message
+    /// Size of a message in bytes
     #[arg(long, value_name = "SIZE", default_value = "100", value_parser = units::size)]
     pub(super) size: u64,
 }

@@ -18,11 +18,11 @@ use super::report::Report;
 use super::run::{Bench, all};
 use super::usage::Usage;
 
-/// Deliveries a second from one sender to a room
+/// Deliveries per second from one sender to a room
 ///
-/// The sender is no member of the room and sends as fast as the server takes it; all members
-/// listen. The run is over when every member has received and reported every message. Volatile
-/// ones are sent so many at a time that no member need miss one.
+/// The sender is not a member of the room and sends as fast as the server accepts; all members
+/// listen. The run ends when every member has received and acknowledged every message. Volatile
+/// messages are sent slowly enough that no member has to miss one.
 #[derive(Debug, Args)]
 pub(super) struct Fanout {
     /// Members of the room
@@ -31,10 +31,10 @@ pub(super) struct Fanout {
     /// Messages to the room
     #[arg(short = 'n', long, value_name = "N", default_value = "1000", value_parser = many())]
     count: u64,
-    /// Bytes of a message
+    /// Size of a message in bytes
     #[arg(long, value_name = "SIZE", default_value = "100", value_parser = units::size)]
     pub(super) size: u64,
-    /// Messages that are passed on and not stored
+    /// Send messages that are passed on and not stored
     #[arg(long)]
     pub(super) volatile: bool,
 }

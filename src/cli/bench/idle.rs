@@ -18,16 +18,16 @@ use super::usage::Usage;
 /// How often it is said that time goes by.
 const STEP: Duration = Duration::from_millis(100);
 
-/// What listeners cost that hear nothing
+/// Cost of idle listeners
 ///
-/// Listeners connect, and then nothing happens for some time. Memory for each is what the server
-/// has more of at the end than before the first came, what their coming left behind included.
+/// Listeners connect, and then nothing happens for some time. Memory per listener is the growth of
+/// the server from before the first one to the end, remains of their handshakes included.
 #[derive(Debug, Args)]
 pub(super) struct Idle {
     /// Listeners
     #[arg(long, value_name = "N", default_value = "1000", value_parser = many())]
     receivers: u64,
-    /// How long nothing happens
+    /// How long to stay idle
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
     time: Duration,
 }

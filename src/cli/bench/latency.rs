@@ -18,20 +18,20 @@ use super::usage::Usage;
 /// Rounds before the first that counts.
 const WARM_UPS: u64 = 10;
 
-/// Time of one message between two connected clients
+/// Latency of a message between two connected clients
 ///
-/// A message goes there, and as soon as it has arrived another comes back: half of that time is
+/// A message is sent, and as soon as it has arrived another one is sent back: half of that time is
 /// reported. Without --volatile both are on the server's disk before they are delivered. The next
-/// round starts when everything is settled.
+/// round starts when both are acknowledged.
 #[derive(Debug, Args)]
 pub(super) struct Latency {
     /// Round trips
     #[arg(short = 'n', long, value_name = "N", default_value = "1000", value_parser = many())]
     count: u64,
-    /// Bytes of a message
+    /// Size of a message in bytes
     #[arg(long, value_name = "SIZE", default_value = "100", value_parser = units::size)]
     pub(super) size: u64,
-    /// Messages that are passed on and not stored
+    /// Send messages that are passed on and not stored
     #[arg(long)]
     pub(super) volatile: bool,
 }

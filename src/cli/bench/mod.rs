@@ -31,16 +31,20 @@ use run::Bench;
 /// Most clients or messages of a run.
 const MANY_MAX: u64 = 1_000_000_000;
 
-/// Measure a server
+/// Benchmark a server
 ///
-/// Without --server, a server of its own is started on this machine, on a free port and with a
-/// temporary directory, and removed at the end: that measures this machine. Its messages are on the
-/// disk of $TMPDIR.
+/// Without --server, a server is started on this machine, on a free port and with a temporary
+/// directory, and removed at the end: that measures this machine. Its messages are on the disk of
+/// $TMPDIR.
 ///
-/// The clients are all in this process. They claim ids that begin with "bench-", with a key that is
-/// kept nowhere; no profile is read or written. A run in which not everything arrived is an error,
-/// and prints no figures.
+/// All clients run in this process. They claim ids that begin with "bench-", with a key that is not
+/// saved; no profile is read or written. A run in which not everything arrived is an error, and
+/// prints no figures.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  qmsg bench latency
+  qmsg bench throughput --json")]
 pub(super) struct BenchArgs {
     #[command(subcommand)]
     what: What,
@@ -61,22 +65,22 @@ enum What {
 /// What all measurements take.
 #[derive(Debug, Args)]
 struct How {
-    /// Measure this server instead of one started for it
+    /// Measure this server instead of one started for the run
     ///
-    /// It must let anybody claim an id: a server on a loopback address, or one with --open. The ids
-    /// stay claimed there, so let it be one that is thrown away afterwards.
+    /// Anybody must be able to claim an id on it: a server on a loopback address, or one with
+    /// --open. The ids remain claimed, so use a server that can be thrown away afterwards.
     #[arg(short, long, global = true, value_name = "HOST[:PORT]")]
     server: Option<Server>,
     /// The pin of that server's key, as `qmsg serve` prints it
     #[arg(long, global = true, value_name = "SHA256:…")]
     pin: Option<Pin>,
-    /// Trust whatever key that server shows
+    /// Trust whatever key that server presents
     #[arg(long, global = true, conflicts_with = "pin")]
     trust: bool,
     /// Print the figures as a JSON object
     #[arg(long, global = true)]
     json: bool,
-    /// Give up when nothing has arrived for this long
+    /// Give up after this long without an arrival
     #[arg(
         long,
         global = true,

@@ -16,26 +16,26 @@ use super::report::Report;
 use super::run::{Bench, all};
 use super::usage::Usage;
 
-/// Messages a second from many senders to many receivers
+/// Messages per second from many senders to many receivers
 ///
 /// Each sender sends its messages to one receiver, as fast as the server takes them: sender I to
-/// receiver I modulo the number of receivers. The run is over when every message was accepted,
-/// received and reported, and the report is recorded.
+/// receiver I modulo the number of receivers. The run ends when every message was accepted and
+/// received, and its acknowledgement recorded.
 #[derive(Debug, Args)]
 pub(super) struct Throughput {
     /// Clients that send
     #[arg(long, value_name = "N", default_value = "1", value_parser = many())]
     senders: u64,
-    /// Clients that receive; of more than there are senders, the rest listens in vain
+    /// Clients that receive; any beyond the number of senders receive nothing
     #[arg(long, value_name = "N", default_value = "1", value_parser = many())]
     receivers: u64,
-    /// Messages of each sender
+    /// Messages per sender
     #[arg(short = 'n', long, value_name = "N", default_value = "100000", value_parser = many())]
     count: u64,
-    /// Bytes of a message
+    /// Size of a message in bytes
     #[arg(long, value_name = "SIZE", default_value = "100", value_parser = units::size)]
     pub(super) size: u64,
-    /// Messages that are passed on and not stored
+    /// Send messages that are passed on and not stored
     #[arg(long)]
     pub(super) volatile: bool,
 }

@@ -9,6 +9,7 @@ use toml::{Table, Value};
 
 use crate::cli::fail::{Exit, Failure};
 use crate::cli::units::{self, Targets};
+use crate::cli::usage;
 
 /// Flags of all verbs, which can stand at the top.
 const OF_ALL: &[&str] = &["quiet", "verbose", "color"];
@@ -163,7 +164,7 @@ impl Reader<'_> {
     fn bad(&self, path: &[String], key: &str, why: &str) -> Failure {
         let name = [path, &[key.to_owned()]].concat().join(".");
         Failure::new(Exit::Config, format!("{}: {name}: {why}", self.file.display()))
-            .hint("what can be set, and is: qmsg config show")
+            .hint("all keys: qmsg config show --all")
     }
 
     /// No such key; the nearest there is.
@@ -181,10 +182,8 @@ impl Reader<'_> {
         match nearest(key, here.chain(tables)) {
             Some(name) => failure.hint(format!("did you mean {name}?")),
             None => match self.elsewhere(key) {
-                verbs if verbs.is_empty() => {
-                    failure.hint("what can be set, and is: qmsg config show")
-                }
-                verbs => failure.hint(format!("it belongs into {}", verbs.join(" or "))),
+                verbs if verbs.is_empty() => failure.hint("all keys: qmsg config show --all"),
+                verbs => failure.hint(format!("it belongs in {}", verbs.join(" or "))),
             },
         }
     }
@@ -245,7 +244,7 @@ fn check(arg: &Arg, value: &str) -> Result<(), String> {
             format!("it is one of {}", valid.join(", "))
         }
         _ => std::error::Error::source(&error)
-            .map_or_else(|| "it cannot be empty".into(), ToString::to_string),
+            .map_or_else(|| "it cannot be empty".into(), usage::reason),
     };
     Err(format!("{value:?} is not taken: {why}"))
 }

@@ -10,29 +10,34 @@ mod show;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::ErrorKind;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use anyhow::Result;
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Subcommand};
 use toml::Table;
 
 use super::fail::{self, Exit, Failure};
 use super::units::Targets;
-use super::{Cli, Verb, print, profile, quick};
+use super::{Cli, Verb, help, print, profile, quick, usage};
 use keys::Setting;
 
 /// What holds for the whole machine.
 const SYSTEM: &str = "/etc/qmsg/config.toml";
 
-/// Show the configuration, or where it is
+/// Show the configuration, or the files it comes from
 ///
 /// Flags can be set in files: ~/.config/qmsg/config.toml for a user, /etc/qmsg/config.toml for the
-/// machine. A flag goes before its variable, that before the user's file, that before the
-/// machine's, and that before what is built in.
+/// machine. In order of precedence: a flag, its variable, the user's file, the machine's file, the
+/// default.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  qmsg config show                  what is in force
+  qmsg config path                  the files that are read")]
 pub(super) struct ConfigArgs {
     #[command(subcommand)]
     what: What,
@@ -40,15 +45,19 @@ pub(super) struct ConfigArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Print each key with its value and where that comes from
+    /// Print each key with its value and its origin
     ///
-    /// What is printed can itself be a configuration file.
+    /// Without --all only the keys that are set, and the id and server in force. The output is
+    /// itself a valid configuration file.
     Show {
-        /// Print a JSON object for each key
+        /// Print all keys, also those that have their default value
+        #[arg(long)]
+        all: bool,
+        /// Print a JSON object for each key, set or not
         #[arg(long)]
         json: bool,
     },
-    /// Print the paths of the files that are read, the one that goes before the other first
+    /// Print the paths of the files that are read, in order of precedence
     Path,
 }
 
@@ -77,10 +86,17 @@ impl Config {
 /// Parses a command line with what the files say where it says nothing. `Err`: all that was to be
 /// said has been said.
 pub(super) fn parse(args: &[OsString]) -> Result<(Cli, Config), Exit> {
-    let told = |error: clap::Error| {
-        // Nobody is left to be told that nobody can be told.
-        let _ = error.print();
-        if error.exit_code() == 0 { Exit::Success } else { Exit::Usage }
+    let told = |error: clap::Error| match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let whole = help::shown(quick::command(args), args);
+            let shown = whole.try_get_matches_from(args).err().unwrap_or(error);
+            // Nobody is left to be told that nobody can be told.
+            let _ = shown.print();
+            if shown.exit_code() == 0 { Exit::Success } else { Exit::Usage }
+        }
+        _ => fail::tell(&usage::failure(&error, args).into()),
     };
     let plain = quick::command(args).try_get_matches_from(args).map_err(told)?;
     let cli = Cli::from_arg_matches(&plain).map_err(told)?;
@@ -133,7 +149,7 @@ fn load(given: Option<&Path>) -> Result<Config> {
     for path in paths(given) {
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(error) if given.is_none() && error.kind() == ErrorKind::NotFound => continue,
+            Err(error) if given.is_none() && error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => {
                 return Err(Failure::new(
                     Exit::Config,
@@ -159,7 +175,7 @@ fn load(given: Option<&Path>) -> Result<Config> {
 
 pub(super) fn run(args: &ConfigArgs, cli: &Cli, config: &Config) -> Result<Exit> {
     match args.what {
-        What::Show { json } => show::run(config, json)?,
+        What::Show { all, json } => show::run(config, all, json)?,
         What::Path => {
             for path in paths(cli.files.config.as_deref()) {
                 print::line(&path.display().to_string())?;

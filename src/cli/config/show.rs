@@ -1,13 +1,18 @@
-//! What holds, and by what it does.
+//! The configuration in force, and its origin.
+
+use std::any::TypeId;
 
 use anyhow::Result;
 use clap::{Arg, ArgAction, Command, CommandFactory};
 use serde_json::Value;
 
-use crate::cli::{Cli, print};
+use crate::cli::{Cli, print, profile};
 
 use super::keys::{self, Setting, setting};
 use super::{Config, variable};
+
+/// The origin of what is built in.
+const DEFAULT: &str = "default";
 
 /// A key, its value if it has one, and where that comes from.
 struct Entry {
@@ -17,7 +22,7 @@ struct Entry {
     origin: String,
 }
 
-pub(super) fn run(config: &Config, json: bool) -> Result<()> {
+pub(super) fn run(config: &Config, all: bool, json: bool) -> Result<()> {
     let command = Cli::command();
     let mut table = Vec::new();
     for entry in entries(config, &command) {
@@ -28,6 +33,9 @@ pub(super) fn run(config: &Config, json: bool) -> Result<()> {
                 ("value", entry.value.unwrap_or_default()),
                 ("origin", entry.origin.into()),
             ])?;
+            continue;
+        }
+        if !all && (entry.origin == DEFAULT || entry.value.is_none()) {
             continue;
         }
         if entry.table != table {
@@ -86,11 +94,22 @@ fn entry(config: &Config, path: &[String], arg: &Arg) -> Entry {
     let value = values.map(|values| match (arg.get_action(), values.as_slice()) {
         (ArgAction::SetTrue | ArgAction::SetFalse, [value]) => is_on(value).into(),
         (ArgAction::Count, [value]) => value.parse::<u8>().map_or(Value::Null, Value::from),
+        (_, [value]) if is_number(arg) => {
+            value.parse::<u64>().map_or_else(|_| value.as_str().into(), Value::from)
+        }
         (_, [value]) => value.as_str().into(),
         (_, values) => values.to_vec().into(),
     });
     let key = arg.get_long().unwrap_or_default().to_owned();
     Entry { table: path.to_vec(), key, value, origin }
+}
+
+/// Of a size, too: what is no plain number stays text.
+fn is_number(arg: &Arg) -> bool {
+    let of = arg.get_value_parser().type_id();
+    let numbers =
+        [TypeId::of::<u16>(), TypeId::of::<u32>(), TypeId::of::<u64>(), TypeId::of::<usize>()];
+    numbers.iter().any(|number| of == *number)
 }
 
 /// As clap reads a switch's variable.
@@ -118,5 +137,27 @@ fn held(config: &Config, path: &[String], arg: &Arg) -> (Option<Vec<String>>, St
         ArgAction::Count => vec!["0".into()],
         _ => built_in,
     };
-    ((!built_in.is_empty()).then_some(built_in), "default".into())
+    if built_in.is_empty() && path.is_empty() {
+        return in_force(config, id);
+    }
+    ((!built_in.is_empty()).then_some(built_in), DEFAULT.into())
+}
+
+/// The id and the server that a command without `--as` and `--server` uses, by what was joined.
+fn in_force(config: &Config, id: &str) -> (Option<Vec<String>>, String) {
+    let none = (None, DEFAULT.to_owned());
+    if id == "as_id" {
+        let joined = profile::default_id().ok().map(|id| vec![id.to_string()]);
+        return joined.map_or(none, |id| (Some(id), "joined first".into()));
+    }
+    let command = Cli::command();
+    let common = keys::common(&command);
+    let Some((_, arg)) = common.iter().find(|(key, _)| id == "server" && *key == "as") else {
+        return none;
+    };
+    let as_id = held(config, &[], arg).0.and_then(|ids| ids.first()?.parse().ok());
+    let joined = as_id.and_then(|id| profile::load(&id).ok().flatten());
+    joined.map_or(none, |profile| {
+        (Some(vec![profile.server.to_string()]), format!("where {} was joined", profile.id))
+    })
 }

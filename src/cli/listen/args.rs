@@ -40,6 +40,11 @@ const SHARED_MESSAGES: u32 = 16;
 /// A message is printed when all of it has come; one that is longer than 1 MiB is in $TMPDIR until
 /// then.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  qmsg listen                       print messages until it is stopped
+  qmsg listen --poll --json         print what is waiting, then exit
+  qmsg listen --room @ops --exec ./handler.sh")]
 #[command(group = ArgGroup::new("handler").args(["exec", "shell"]))]
 #[command(group = ArgGroup::new("drawer").args(["dead", "requeue", "drop"]).conflicts_with_all([
     "count", "poll", "new", "since", "share", "from", "room", "priority", "title", "raw", "null",

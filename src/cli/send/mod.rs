@@ -6,6 +6,7 @@ mod following;
 mod ledger;
 mod levels;
 mod news;
+mod slips;
 mod wrap;
 
 use std::path::PathBuf;
@@ -22,7 +23,7 @@ use super::job::{Job, PATIENCE, Show, Until};
 use super::spool::Keeping;
 use super::units::{self, Targets};
 use super::when::{self, When};
-use super::{Talk, Who, clock};
+use super::{Talk, Who, clock, known};
 
 pub(super) use conversation::carry_out;
 use wrap::WrapArgs;
@@ -36,6 +37,12 @@ use wrap::WrapArgs;
 /// A long message takes little memory: a file is read while it is sent, so it must not change until
 /// then, and what comes through a pipe is first copied to $TMPDIR, up to 1 GiB.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  qmsg send bob lunch at noon?
+  make 2>&1 | qmsg send @ops --title 'nightly build'
+  qmsg send bob --in 2h --until delivered -f report.pdf
+  qmsg send @ops --wrap -- ./backup.sh")]
 pub(super) struct SendArgs {
     /// Who gets it: an id, a @room, @all, or several of them separated by commas
     #[arg(value_name = "TARGET[,TARGET…]", value_parser = units::targets)]
@@ -198,9 +205,13 @@ pub(super) fn run(args: &SendArgs, talk: Talk) -> Result<u8> {
         return wrap::run(args, talk);
     }
     let (input, job) = (args.input()?, args.job()?);
+    slips::note(&args.targets.0, &args.body.text, talk);
     let exit = match args.dry_run {
         true => dry::run(&job, input, &args.who, talk)?,
         false => carry_out(&job, input, &args.who, talk)?,
     };
+    if exit == Exit::Success && !args.dry_run {
+        known::remember_sent(&args.targets.0);
+    }
     Ok(exit.code())
 }

@@ -37,6 +37,10 @@ const TITLE_LEN_MAX: usize = 1 << 10;
 /// If the server cannot be reached, the message is kept, as by `qmsg send --spool`, and the exit
 /// code is 0: from then on it is this program's concern.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ln -s /usr/local/bin/qmsg /usr/sbin/sendmail
+  printf 'Subject: hi\\n\\ntext\\n' | qmsg sendmail bob")]
 pub(super) struct SendmailArgs {
     /// Recipients, and options as sendmail has them: -t, -i, -oi, -f, -F and others
     ///

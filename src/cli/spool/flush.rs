@@ -190,7 +190,10 @@ impl Waiting<'_> {
 fn passes(why: Refusal) -> bool {
     match why {
         Refusal::MailboxFull | Refusal::DiskFull | Refusal::IdInFuture => true,
-        Refusal::UnknownTarget | Refusal::IdTooOld | Refusal::BodyTooLong { .. } => false,
+        Refusal::UnknownTarget
+        | Refusal::OtherKind
+        | Refusal::IdTooOld
+        | Refusal::BodyTooLong { .. } => false,
     }
 }
 

@@ -43,6 +43,11 @@ const AGE_MAX: Duration = Duration::from_secs(167 * 60 * 60);
 ///
 /// Without --as all of it is about every id of this machine that has something waiting.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  qmsg send @ops --spool 'backup failed'
+  qmsg spool list
+  qmsg spool flush")]
 pub(super) struct SpoolArgs {
     #[command(subcommand)]
     what: What,

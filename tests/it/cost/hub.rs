@@ -144,7 +144,7 @@ impl Server {
     fn read(&self, read: Read) -> Found {
         match read {
             Read::Owner { .. } => Found::Owner(Some(Pin([1; 32]))),
-            Read::Target { .. } => Found::Target(true),
+            Read::Target { .. } => Found::Target(None),
             Read::Mailbox { user } => {
                 let logs = [Target::User(user), Target::All].map(|log| (log, Cursor::default()));
                 Found::Mailbox(logs.into())

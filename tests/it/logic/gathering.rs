@@ -99,9 +99,15 @@ fn who_does_not_share_waits_for_nobody() {
 }
 
 #[test]
-fn it_is_said_before_and_once() {
+fn held_deliveries_are_named_before_attaching_and_once() {
     let mut server = restarted();
-    let link = sharer(&mut server, &[]);
-    server.say(link, holds(&[1]));
-    assert_eq!(server.heard(link), [Said::Close(CloseCode::OutOfTurn)]);
+    let late = sharer(&mut server, &[]);
+    server.say(late, holds(&[1]));
+    assert_eq!(server.heard(late), [Said::Close(CloseCode::OutOfTurn)]);
+    // Any number of frames would make the server hold any number of spans.
+    let twice = server.link("bob");
+    server.say(twice, holds(&[1, 3]));
+    assert_eq!(server.heard(twice), []);
+    server.say(twice, holds(&[5, 7]));
+    assert_eq!(server.heard(twice), [Said::Close(CloseCode::OutOfTurn)]);
 }

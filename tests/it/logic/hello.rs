@@ -47,6 +47,19 @@ fn an_id_is_its_owners_alone() {
 }
 
 #[test]
+fn an_id_that_reads_like_everyone_is_nobodys() {
+    for id in ["all", "everyone"] {
+        assert_eq!(answer(server(), id, claim(id)), [closed(CloseCode::IdReserved)], "{id}");
+        let with_ticket = answer(that_needs_a_ticket(), id, with_code(id, CODE));
+        assert_eq!(with_ticket, [closed(CloseCode::IdReserved)], "{id}");
+        assert_eq!(answer(server(), id, hello(id)), [closed(CloseCode::NotJoined)], "{id}");
+    }
+    for id in ["all-hands", "alle", "root"] {
+        assert_eq!(answer(server(), id, claim(id)), [welcome(id, true)], "{id}");
+    }
+}
+
+#[test]
 fn a_claim_needs_a_ticket_where_tickets_are_asked_for() {
     let needed = answer(that_needs_a_ticket(), "alice", claim("alice"));
     assert_eq!(needed, [closed(CloseCode::TicketNeeded)]);

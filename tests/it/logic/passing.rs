@@ -51,6 +51,7 @@ fn to_nobody_is_told_from_to_an_unknown() {
         (2, "@all", passed(2, 0)),
         (3, "nobody", refused(3, Refusal::UnknownTarget)),
         (4, "@nowhere", refused(4, Refusal::UnknownTarget)),
+        (5, "@bob", refused(5, Refusal::OtherKind)),
     ] {
         server.say(alice, pass(n, to, 5));
         assert_eq!(server.heard(alice), [answer], "{to}");

@@ -20,7 +20,7 @@ fn membership_is_as_wanted_however_often_it_is_asked_for() {
     let mut server = server();
     let alice = server.link("alice");
     let asks = [
-        (FromClient::Leave(room("ops")), left("ops", false)),
+        (FromClient::Leave(room("ops")), Said::Frame(FromServer::NoSuchRoom { room: room("ops") })),
         (FromClient::Enter(room("ops")), entered("ops", true)),
         (FromClient::Enter(room("ops")), entered("ops", false)),
         (FromClient::Leave(room("ops")), left("ops", true)),

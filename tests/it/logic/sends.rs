@@ -36,6 +36,10 @@ fn refused_with_the_reason() {
         let unknown = refused(1, Refusal::UnknownTarget);
         assert_eq!(says(&mut server, send(1, nobody, 5)), [unknown]);
     }
+    for other in ["@alice", "all"] {
+        let known = refused(1, Refusal::OtherKind);
+        assert_eq!(says(&mut server, send(1, other, 5)), [known]);
+    }
     assert_eq!(says(&mut server, send(1, "alice", 5)), [accepted(1)], "refused is not stored");
     assert_eq!(says(&mut server, send(2, "alice", 5)), [refused(2, Refusal::MailboxFull)]);
     assert_eq!(says(&mut server, send(1, "alice", 5)), [duplicate(1)], "full or not");

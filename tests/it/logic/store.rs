@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use qmsg::durable::{Cursor, Found, Outcome, Quotas, Read, Record, Verdict, Write};
-use qmsg::wire::{Body, JoinCode, Message, MsgId, Pin, Seq, Target, UserId};
+use qmsg::wire::{Body, JoinCode, Message, MsgId, Pin, Refusal, Seq, Target, UserId};
 
 use super::bodies::Bodies;
 use super::joining::mixed;
@@ -141,7 +141,8 @@ impl Store {
     }
 
     fn note(&mut self, message: &Message, outcome: Outcome) -> Outcome {
-        if matches!(outcome, Outcome::Full | Outcome::UnknownTarget | Outcome::DiskFull) {
+        use Outcome::{DiskFull, Full, OtherKind, UnknownTarget};
+        if matches!(outcome, Full | UnknownTarget | OtherKind | DiskFull) {
             self.refused.insert(message.id);
         }
         outcome
@@ -151,7 +152,7 @@ impl Store {
     fn fits(&self, message: &Message) -> Outcome {
         let (from, to) = (&message.from, &message.to);
         assert!(self.users.contains_key(from), "only a user that exists sends");
-        let Some(log) = self.logs.get(to) else { return Outcome::UnknownTarget };
+        let Some(log) = self.logs.get(to) else { return self.missing(to) };
         if self.sent.contains(&(from.clone(), message.id)) {
             return Outcome::Duplicate;
         }
@@ -159,6 +160,12 @@ impl Store {
             return Outcome::DiskFull;
         }
         if self.has_room(log, message) { Outcome::Kept } else { Outcome::Full }
+    }
+
+    /// What is said of a target that does not exist.
+    fn missing(&self, to: &Target) -> Outcome {
+        let other = to.of_other_kind().is_some_and(|other| self.logs.contains_key(&other));
+        if other { Outcome::OtherKind } else { Outcome::UnknownTarget }
     }
 
     /// Whether the quota of its log admits a message.
@@ -283,10 +290,10 @@ impl Store {
             Read::Drawer { user, drawer, after } => self.drawer(user, *drawer, *after),
             Read::Part { at } => Found::Part(self.bodies.read(*at)),
             Read::Owner { id } => Found::Owner(self.owner(id)),
-            Read::Target { to } => Found::Target(match to {
-                Target::User(user) => self.users.contains_key(user),
-                Target::Room(_) => self.logs.contains_key(to),
-                Target::All => true,
+            Read::Target { to } => Found::Target(match self.missing(to) {
+                _ if self.logs.contains_key(to) => None,
+                Outcome::OtherKind => Some(Refusal::OtherKind),
+                _ => Some(Refusal::UnknownTarget),
             }),
             Read::Mailbox { user } => {
                 let own = self.cursors.iter().filter(|((who, _), _)| who == user);

@@ -23,7 +23,7 @@ fn what_is_late_on_an_earlier_link_is_not_taken() {
     server.say(second, send(1, "bob", 5));
     let unknown = refused(1, Refusal::UnknownTarget);
     assert_eq!(server.heard(second), [welcome("alice", false), unknown]);
-    assert_eq!(server.heard(first), [closed(CloseCode::Done)]);
+    assert_eq!(server.heard(first), [closed(CloseCode::TakenOver)]);
     // Now there is a bob, and what the first link carried comes.
     server.link("bob");
     server.say(first, send(1, "bob", 5));
@@ -39,7 +39,7 @@ fn a_hello_that_is_late_itself_is_turned_away() {
     let second = opens(&mut server, "alice", 7, 2);
     let first = opens(&mut server, "alice", 7, 1);
     server.say(first, send(1, "alice", 5));
-    assert_eq!(server.heard(first), [closed(CloseCode::Done)]);
+    assert_eq!(server.heard(first), [closed(CloseCode::TakenOver)]);
     assert_eq!(server.heard(second), [welcome("alice", true)]);
     // The place is free when the link that has it ends.
     server.lose(second);

@@ -60,7 +60,10 @@ fn a_flag_goes_before_its_variable_and_that_before_the_file() {
     assert_eq!(shown(run_with(&home, &carol, &show), "as"), ("carol".into(), "env QMSG_AS".into()));
     assert_eq!(shown(home.run(&show), "listen.timeout"), ("1m".into(), file));
     assert_eq!(shown(home.run(&show), "join.timeout"), ("10s".into(), "default".into()));
-    assert_eq!(shown(home.run(&show), "server"), (Value::Null, "default".into()));
+    assert_eq!(
+        shown(home.run(&show), "server"),
+        (Value::from(_server.address.clone()), "where bob was joined".into())
+    );
     let flag = ["config", "show", "--json", "--color", "never", "-vv"];
     assert_eq!(shown(home.run(&flag), "color"), ("never".into(), "flag".into()));
     assert_eq!(shown(home.run(&flag), "verbose"), (2.into(), "flag".into()));
@@ -86,7 +89,7 @@ fn the_users_file_goes_before_the_machines() {
     let show = ["config", "show", "--json"];
     let machine = "/etc/qmsg/config.toml".to_owned();
     assert_eq!(shown(run(&show), "color"), ("never".into(), user.clone()));
-    assert_eq!(shown(run(&show), "serve.max-links"), ("7".into(), user.clone()));
+    assert_eq!(shown(run(&show), "serve.max-links"), (7.into(), user.clone()));
     assert_eq!(shown(run(&show), "as"), ("ops".into(), machine.clone()));
     assert_eq!(run(&["config", "path"]).ok(), format!("{user}\n{machine}\n"));
     // raw and json exclude each other: the user's goes before. Nobody is joined.
@@ -161,7 +164,7 @@ fn a_file_that_is_wrong_is_named_with_what_is_wrong() {
         (
             "timeout = \"1s\"",
             "unknown key \"timeout\" at the top",
-            "it belongs into [join] or [leave]",
+            "it belongs in [join] or [leave]",
         ),
         ("[send]\nxyzzy = 1", "unknown key \"xyzzy\" in [send]", "qmsg config show"),
         ("[send]\ntext = \"hi\"", "unknown key \"text\"", ""),

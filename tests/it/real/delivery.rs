@@ -19,7 +19,7 @@ fn the_first_message() {
     assert_eq!(home.run(&["listen", "--as", "bob", "--poll"]).ok(), "", "consumed");
     // Joining again changes nothing.
     let again = home.run(&["join", "bob", "-s", &server.address]);
-    again.code(0).says("you already own");
+    again.code(0).says("already joined");
 }
 
 #[test]

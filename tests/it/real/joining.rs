@@ -156,7 +156,7 @@ fn what_was_joined_before_survives_every_failure() {
     home.run(&["join", "bob", "--timeout", "700ms"]).code(69);
     assert_eq!(before(), was);
     let _server = home.serve_on(&address, &[]);
-    home.run(&["join", "bob"]).code(0).says("you already own bob");
+    home.run(&["join", "bob"]).code(0).says("already joined");
     home.run(&["send", "bob", "hi"]).ok();
 }
 
@@ -189,7 +189,7 @@ fn a_damaged_profile_is_mended_with_the_key_that_is_there() {
         said.code(78).says("is damaged").says("qmsg join bob mends it");
         assert!(!said.stderr.contains("remove"), "{}", said.stderr);
         home.run(&join("bob", NOBODY)).code(69);
-        home.run(&join("bob", &server.address)).code(0).says("you already own bob");
+        home.run(&join("bob", &server.address)).code(0).says("already joined");
         assert_eq!(fs::read_to_string(&path).unwrap(), whole);
         home.run(&["send", "bob", "hi"]).ok();
     }
@@ -275,7 +275,7 @@ fn an_id_that_a_restored_server_has_forgotten_is_claimed_again_with_its_key() {
     server.stop("TERM");
     fs::write(&store, backup).unwrap();
     let _server = home.serve_on(&listen, &[]);
-    user.run(&["send", "bob", "hi"]).code(78).says("nobody has joined as bob");
+    user.run(&["send", "bob", "hi"]).code(78).says("bob is not known on");
     user.run(&["join", "bob"]).code(77).says("ticket");
     let used = ticket(&home, &address);
     home.run(&["join", "carol", &used]).ok();

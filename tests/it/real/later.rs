@@ -89,8 +89,8 @@ fn what_is_not_due_is_listed_cancelled_and_sent_early() {
     let said = home.run(&["later", "list"]).ok();
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines.len(), 3, "{said}");
-    assert_eq!(lines[0], format!("{one} 2099-11-24 07:00:00 bob one"));
-    assert!(lines[1].ends_with(" bob two ␛[2J"), "{said}");
+    assert_eq!(lines[0], format!("{one}\t2099-11-24 07:00:00\tbob\tone"));
+    assert!(lines[1].ends_with("\tbob\ttwo ␛[2J"), "{said}");
     let told = objects(&home.run(&["later", "list", "--json"]).ok());
     assert_eq!((&told[0]["id"], &told[0]["to"]), (&one.as_str().into(), &"bob".into()));
     assert_eq!((&told[0]["body"], &told[0]["size"]), (&"one\nmore".into(), &8.into()));
@@ -98,13 +98,13 @@ fn what_is_not_due_is_listed_cancelled_and_sent_early() {
     // They are alice's, and nobody else's.
     assert_eq!(home.run(&["later", "list", "--as", "bob"]).ok(), "");
     home.run(&["later", "cancel", &one, "--as", "bob"]).code(67);
-    home.run(&["later", "cancel", &one]).code(0).says("1 messages cancelled");
+    home.run(&["later", "cancel", &one]).code(0).says("1 message cancelled");
     home.run(&["later", "cancel", &one]).code(67).says("it may have been sent by now");
     let sent = home.run(&["later", "send", &two, "--json"]).ok();
     assert_eq!(objects(&sent)[0]["sent"], 1);
     assert_eq!(home.run(&["listen", "--as", "bob", "--poll", "--raw"]).ok(), "two \u{1b}[2J");
     assert!(home.run(&["later", "list"]).ok().starts_with(&three));
-    home.run(&["later", "cancel", "--all"]).code(0).says("1 messages cancelled");
+    home.run(&["later", "cancel", "all"]).code(0).says("1 message cancelled");
     home.run(&["later", "cancel", "--all"]).code(0).says("0 messages cancelled");
     assert_eq!(home.run(&["later", "list"]).ok(), "");
     assert_eq!(home.run(&["listen", "--as", "bob", "--poll"]).ok(), "");

@@ -13,7 +13,7 @@ use super::naive::{Letter, MINUTE_MS, Model, Placed, QUOTAS, SAID_MS, TARGETS, U
 use super::scheduling::{release, schedule};
 use super::standings::{answered, rejected, sent, standings};
 use super::uploads::{body, bytes, rows, sweep_all};
-use super::{NOW_MS, Rig, append_all, bundle, each, enter, leave, member, message, settle, target};
+use super::{NOW_MS, Rig, append_all, bundle, each, enter, leave, message, settle, target};
 use crate::logic::joining::mixed;
 
 #[derive(Clone, Debug)]
@@ -141,8 +141,7 @@ fn check(steps: Vec<Step>) {
             }
             Step::Leave { user, room: no } => {
                 writes.push(leave(USERS[user], room(no)));
-                let changed = model.cursors.remove(&(user, no)).is_some();
-                expected.push(member(changed, Cursor::default()));
+                expected.push(model.leave(user, no));
             }
             Step::Begin { from, to, n, parts, whole } => {
                 add(Some(model.begin(from, to, n, parts)));

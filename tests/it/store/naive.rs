@@ -291,6 +291,13 @@ impl Model {
         member(true, at)
     }
 
+    pub(super) fn leave(&mut self, user: usize, room: usize) -> Outcome {
+        if !self.exists(room) {
+            return Outcome::UnknownTarget;
+        }
+        member(self.cursors.remove(&(user, room)).is_some(), Cursor::default())
+    }
+
     pub(super) fn items(&self, user: usize, log: usize) -> Vec<(Seq, u64, bool)> {
         let removed = self.logs[log].removed.map(|(seq, ordinal)| (seq, ordinal, true));
         let others = self.logs[log].messages.iter().filter(|m| log < 3 || m.content.from != user);

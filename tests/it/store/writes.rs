@@ -1,10 +1,13 @@
 //! Every write and every outcome.
 
-use qmsg::durable::{Cursor, Found, Outcome, Quotas, Read, Write};
+use std::sync::Arc;
+
+use qmsg::durable::{Cursor, Found, Outcome, Quotas, Read, Upload, Write};
 use qmsg::store::{OpenError, invite};
 use qmsg::wire::{JoinCode, Pin};
 use tempfile::TempDir;
 
+use super::scheduling::schedule;
 use super::{
     NOW_MS, Rig, append, claim, cursor, enter, leave, member, message, settle, stored, sweep,
 };
@@ -162,7 +165,7 @@ fn rooms_are_entered_and_left() {
     let mut rig = Rig::with(&dir, quotas, &["alice", "bob"]);
     let none = Cursor::default;
     let outcomes = rig.commit(vec![
-        leave("alice", "ops"),
+        leave("alice", "ops"), // no such room
         enter("alice", "ops"),
         append(message("alice", "@ops", 1, 1)),
         enter("bob", "ops"),
@@ -171,7 +174,7 @@ fn rooms_are_entered_and_left() {
         enter("nobody", "ops"),
     ]);
     let expected = [
-        member(false, none()),
+        Outcome::UnknownTarget,
         member(true, none()),
         stored(1, 1),
         member(true, cursor(1, 1, &[])),
@@ -204,6 +207,26 @@ fn rooms_are_entered_and_left() {
     // A room whose members left still takes messages.
     rig.commit(vec![leave("bob", "dev")]);
     assert_eq!(rig.one(append(message("alice", "@dev", 2, 1))), stored(2, 1));
+}
+
+#[test]
+fn a_name_of_the_other_kind_is_told() {
+    let dir = TempDir::new().unwrap();
+    let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
+    rig.commit(vec![enter("bob", "ops")]);
+    for (to, outcome) in [
+        ("ops", Outcome::OtherKind),
+        ("@bob", Outcome::OtherKind),
+        ("all", Outcome::OtherKind),
+        ("dev", Outcome::UnknownTarget),
+        ("@dev", Outcome::UnknownTarget),
+    ] {
+        assert_eq!(rig.one(append(message("alice", to, 1, 1))), outcome, "{to}");
+        assert_eq!(rig.one(schedule(message("alice", to, 1, 1), 9)), outcome, "{to}");
+        let bundle = Arc::new(message("alice", to, 1, 1).into());
+        let begin = Write::Begin { upload: Upload(1), bundle };
+        assert_eq!(rig.one(begin), outcome, "{to}");
+    }
 }
 
 #[test]

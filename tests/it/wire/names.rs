@@ -143,6 +143,8 @@ fn close_codes_have_the_numbers_of_their_vectors() {
         CloseCode::TicketNeeded => "ticket-needed",
         CloseCode::TicketBad => "ticket-bad",
         CloseCode::DiskFull => "disk-full",
+        CloseCode::TakenOver => "taken-over",
+        CloseCode::IdReserved => "id-reserved",
     };
     let vectors: Vec<_> = lines(include_str!("../../vectors/close.txt")).collect();
     assert_eq!(vectors.len(), CloseCode::ALL.len());

@@ -111,6 +111,7 @@ impl Pinned for FromServer {
                 Refusal::IdTooOld => "refused-id-too-old",
                 Refusal::IdInFuture => "refused-id-in-future",
                 Refusal::BodyTooLong { .. } => "refused-body-too-long",
+                Refusal::OtherKind => "refused-other-kind",
             },
             Self::Deliver { to, .. } => match to {
                 Target::User(_) => "deliver-user",
@@ -126,6 +127,7 @@ impl Pinned for FromServer {
             Self::Entered { .. } => "entered",
             Self::Left { .. } => "left",
             Self::RoomRefused { .. } => "roomrefused",
+            Self::NoSuchRoom { .. } => "nosuchroom",
             Self::Pass { .. } => "pass",
             Self::Passed { .. } => "passed",
             Self::Ping { .. } => "ping",
@@ -187,6 +189,8 @@ impl Pinned for FromServer {
             Self::Watched { id: id(), standings: vec![], more: false },
             Self::Stands { id: id(), standing: standings().remove(3) },
             Self::Taken { drawer: Drawer::Later, id: None, count: 300 },
+            Self::NoSuchRoom { room: self::room("ops") },
+            Self::Refused { id: id(), count: 1, why: OtherKind },
         ]);
         samples
     }

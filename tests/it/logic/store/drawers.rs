@@ -84,7 +84,7 @@ impl Store {
         assert!(!message.is_long(), "its body is whole");
         let (owner, drawer) = (message.from.clone(), Drawer::Later);
         let outcome = if !self.logs.contains_key(&message.to) {
-            Outcome::UnknownTarget
+            self.missing(&message.to)
         } else if self.sent.contains(&(owner.clone(), message.id)) {
             Outcome::Duplicate
         } else if self.drawers.of(&owner, drawer).count() as u64 >= self.quotas.log_messages_max {

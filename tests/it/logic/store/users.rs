@@ -74,6 +74,9 @@ impl Store {
 
     pub(super) fn leave(&mut self, user: &UserId, room: &RoomName) -> Outcome {
         let log = Target::Room(room.clone());
+        if !self.logs.contains_key(&log) {
+            return Outcome::UnknownTarget;
+        }
         let changed = self.cursors.remove(&(user.clone(), log.clone())).is_some();
         let of_log = |record: &Record| record.bundle.first.to == log;
         let readers = self.owed.values_mut().filter(|(record, _)| of_log(record));

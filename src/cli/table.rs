@@ -1,0 +1,64 @@
+//! Lists: with tabs between the columns for programs, aligned under a heading on a terminal.
+
+use anyhow::Result;
+
+use super::print;
+
+/// Between two columns on a terminal.
+const GAP: &str = "  ";
+
+/// Rows of a list. For a program they are printed as they come.
+pub(super) struct Table {
+    is_aligned: bool,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub(super) fn new(heading: &[&str]) -> Self {
+        let heading = heading.iter().map(|name| (*name).to_owned()).collect();
+        Self { is_aligned: print::is_terminal(), rows: vec![heading] }
+    }
+
+    pub(super) fn add(&mut self, row: Vec<String>) -> Result<()> {
+        if self.is_aligned {
+            self.rows.push(row);
+            return Ok(());
+        }
+        let cells: Vec<String> = row.iter().map(|cell| cell.replace(['\t', '\n'], " ")).collect();
+        print::text(&cells.join("\t"))
+    }
+
+    /// Prints what is held back; nothing if there is no row.
+    pub(super) fn end(self) -> Result<()> {
+        if self.rows.len() < 2 {
+            return Ok(());
+        }
+        aligned(&self.rows).iter().try_for_each(|line| print::text(line))
+    }
+}
+
+fn aligned(rows: &[Vec<String>]) -> Vec<String> {
+    let len = |cell: &String| cell.chars().count();
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column| rows.iter().filter_map(|row| row.get(column)).map(len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join(GAP).trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::aligned;
+
+    #[test]
+    fn columns_stand_under_their_heading() {
+        let rows = [["ID", "TO", "MESSAGE"], ["1", "@operators", "né"], ["12", "bob", ""]];
+        let rows = rows.map(|row| row.map(str::to_owned).to_vec());
+        let lines = aligned(&rows);
+        assert_eq!(lines, ["ID  TO          MESSAGE", "1   @operators  né", "12  bob"]);
+        assert!(aligned(&[]).is_empty());
+    }
+}
