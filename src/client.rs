@@ -1,6 +1,7 @@
 //! The client's loop: one [`Peer`], the link it has at the moment, and its user behind two queues.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::BytesMut;
@@ -8,8 +9,10 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::logic::{Command, Ending, Event, Intent, Peer, PeerInput, PeerOutput, Time};
-use crate::quic::{self, DialError, DialSettings, Dialer, End, Link, Outgoing, Trust};
-use crate::wire::{CloseCode, FromServer, Pin, encode};
+use crate::quic::{
+    self, DialError, DialSettings, Dialer, End, IdentityError, Link, NewIdentity, Outgoing, Trust,
+};
+use crate::wire::{CloseCode, FromClient, FromServer, Pin, encode};
 
 /// What waits between link, loop and user, each a batch.
 const QUEUE_MAX: usize = 64;
@@ -30,6 +33,68 @@ pub struct Settings {
     pub trust_remote: bool,
 }
 
+/// A claim with a key that is not in its file yet. It is put there before the server is told of the
+/// claim, so that no id is ever given to a key that is nowhere; and not sooner, so that nothing is
+/// left of a server that is not reached.
+pub struct Claim {
+    key: NewIdentity,
+    path: PathBuf,
+    stage: Stage,
+}
+
+/// How far a claim has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// No server has heard of it, and the key is in memory only.
+    Unsaid,
+    /// The server has heard of it, and has not answered.
+    Asked,
+    /// The server has refused it, each time that it heard of it.
+    Refused,
+    /// The server may have granted it.
+    Uncertain,
+}
+
+impl Claim {
+    /// With this key, whose file will be at `path` and must not be there now.
+    pub fn new(key: NewIdentity, path: PathBuf) -> Self {
+        Self { key, path, stage: Stage::Unsaid }
+    }
+
+    /// Whether its key is in its file.
+    pub fn is_kept(&self) -> bool {
+        self.stage != Stage::Unsaid
+    }
+
+    /// Whether the server may have given the id to the key.
+    pub fn may_be_granted(&self) -> bool {
+        matches!(self.stage, Stage::Asked | Stage::Uncertain)
+    }
+
+    /// Called before the server is asked, on each link.
+    fn ask(&mut self) -> Result<(), IdentityError> {
+        if !self.is_kept() {
+            self.key.keep(&self.path)?;
+        }
+        if self.stage != Stage::Uncertain {
+            self.stage = Stage::Asked;
+        }
+        Ok(())
+    }
+
+    /// Called when a link ends that has not welcomed the user.
+    fn ended(&mut self, code: Option<CloseCode>) {
+        use CloseCode::{Busy, DiskFull, IdReserved, IdTaken, TicketBad, TicketNeeded};
+        self.stage = match (self.stage, code) {
+            // Answers of who looked whether the key has the id already.
+            (_, Some(DiskFull | IdReserved | IdTaken | TicketBad | TicketNeeded)) => Stage::Refused,
+            (Stage::Asked, Some(Busy)) => Stage::Refused,
+            (Stage::Asked, _) => Stage::Uncertain,
+            (before, _) => before,
+        };
+    }
+}
+
 /// Why a client ended before its user did.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -45,6 +110,9 @@ pub enum ClientError {
     /// The server on another machine showed a key that nothing vouches for.
     #[error("the server's key {0} is not known here")]
     Untrusted(Pin),
+    /// The client's own key could not be kept, so nothing was asked of the server.
+    #[error(transparent)]
+    Key(#[from] IdentityError),
 }
 
 /// Something that happened to the link.
@@ -64,11 +132,21 @@ enum Happening {
 /// While one is missing commands are taken even if there is no room for more messages.
 pub async fn run(
     settings: Settings,
+    commands: mpsc::Receiver<Command>,
+    events: mpsc::Sender<Vec<Event>>,
+) -> Result<Pin, ClientError> {
+    run_claim(settings, None, commands, events).await
+}
+
+/// The same for a client that claims an id with a new key.
+pub async fn run_claim(
+    settings: Settings,
+    claim: Option<&mut Claim>,
     mut commands: mpsc::Receiver<Command>,
     events: mpsc::Sender<Vec<Event>>,
 ) -> Result<Pin, ClientError> {
     let (sender, mut happenings) = mpsc::channel(QUEUE_MAX);
-    let mut shell = Shell::new(settings, sender);
+    let mut shell = Shell::new(settings, claim, sender);
     let mut batch = Vec::new();
     let mut open = true;
     shell.feed([PeerInput::Tick])?;
@@ -102,8 +180,9 @@ pub async fn run(
     pin.ok_or(ClientError::NoAnswer)
 }
 
-struct Shell {
+struct Shell<'a> {
     peer: Peer,
+    claim: Option<&'a mut Claim>,
     dial: DialSettings,
     dialer: Option<Dialer>,
     trust_remote: bool,
@@ -119,8 +198,12 @@ struct Shell {
     failure: Option<DialError>,
 }
 
-impl Shell {
-    fn new(settings: Settings, happenings: mpsc::Sender<Happening>) -> Self {
+impl<'a> Shell<'a> {
+    fn new(
+        settings: Settings,
+        claim: Option<&'a mut Claim>,
+        happenings: mpsc::Sender<Happening>,
+    ) -> Self {
         let start = Instant::now();
         let Settings { dial, dialer, intent, trust_remote } = settings;
         let now = time(start);
@@ -128,6 +211,7 @@ impl Shell {
         let seed = RandomState::new().build_hasher().finish();
         Self {
             peer: Peer::new(now, intent, seed),
+            claim,
             dial,
             dialer,
             trust_remote,
@@ -154,7 +238,12 @@ impl Shell {
         for output in outputs {
             match output {
                 PeerOutput::Dial => self.dial(),
-                PeerOutput::Frame(frame) => encode(&frame, &mut self.buffer),
+                PeerOutput::Frame(frame) => {
+                    if let (FromClient::Hello { .. }, Some(claim)) = (&frame, &mut self.claim) {
+                        claim.ask()?;
+                    }
+                    encode(&frame, &mut self.buffer);
+                }
                 PeerOutput::Event(Event::GaveUp(None)) => return Err(self.gave_up()),
                 PeerOutput::Event(Event::GaveUp(code) | Event::Rejected(code)) => {
                     return Err(ClientError::Rejected(code));
@@ -203,11 +292,15 @@ impl Shell {
                 tracing::debug!(?end, "link ended");
                 self.outgoing = None;
                 self.buffer.clear();
-                self.feed([PeerInput::Ended(match end {
+                let ending = match end {
                     End::Closed(code) => Ending::Closed(code),
                     End::Malformed(_) => Ending::Closed(Some(CloseCode::Malformed)),
                     End::Lost | End::Ours(_) => Ending::Silence,
-                })])
+                };
+                if let Some(claim) = &mut self.claim {
+                    claim.ended(if let Ending::Closed(code) = ending { code } else { None });
+                }
+                self.feed([PeerInput::Ended(ending)])
             }
         }
     }

@@ -4,12 +4,14 @@
 //!
 //! ```text
 //! main ─▶ cli ─▶ server, client ─▶ logic | quic | store ─▶ durable ─▶ wire
+//!                                         └─ quic, store, cli ─▶ files
 //! ```
 //!
 //! | part | is |
 //! |---|---|
 //! | [`wire`] | bytes ↔ messages: ids, frames, codec, limits; the protocol in prose |
 //! | [`durable`] | the words in which logic asks and the store answers; types only |
+//! | [`files`] | small files that last: whole or not there, for their owner alone |
 //! | [`logic`] | decides: the server's `Hub` and the client's `Peer`, pure state machines |
 //! | [`store`] | the durable log, on SQLite |
 //! | [`quic`] | endpoints, keys, TLS, one link as two queues of frames |
@@ -61,6 +63,7 @@
 pub mod cli;
 pub mod client;
 pub mod durable;
+pub mod files;
 pub mod logic;
 pub mod quic;
 pub mod server;

@@ -5,10 +5,12 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::process::Signal;
 use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::client::{self, ClientError, Settings};
+use crate::client::{self, Claim, ClientError, Settings};
 use crate::logic::{Command, Event, Intent};
 use crate::quic::{DialSettings, Identity, KEEP_ALIVE, Lookup, Trust};
 use crate::wire::{Pin, UserId};
@@ -47,7 +49,17 @@ impl Drop for Brief {
 /// One thread: a client has one link, and starts in the fewest milliseconds so.
 pub(super) fn runtime() -> Result<Brief> {
     let runtime = Builder::new_current_thread().enable_all().build().context("no runtime")?;
+    survive_large_files(&runtime)?;
     Ok(Brief(Some(runtime)))
+}
+
+/// Lets a file that would grow beyond `ulimit -f` be an error of the one who writes it, like a full
+/// disk, and not the end of the process.
+fn survive_large_files(runtime: &Runtime) -> Result<()> {
+    let _inside = runtime.enter();
+    // Once it is listened to, it never ends the process again.
+    let _never_read = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))?;
+    Ok(())
 }
 
 /// One thread does everything, without a word between threads; more share the links, for machines
@@ -58,6 +70,7 @@ pub(super) fn server_runtime(threads: usize) -> Result<Brief> {
         _ => Builder::new_multi_thread(),
     };
     let runtime = builder.worker_threads(threads).enable_all().build().context("no runtime")?;
+    survive_large_files(&runtime)?;
     Ok(Brief(Some(runtime)))
 }
 
@@ -116,7 +129,7 @@ impl Caller {
         command: Command,
         hear: impl FnMut(Event) -> Result<()>,
     ) -> Result<()> {
-        let ended = run(self.settings, Some(command), hear)?;
+        let ended = run(self.settings, None, Some(command), hear)?;
         ended.map_err(|error| fail::client_failure(error, &self.server, self.id.as_str()))?;
         Ok(())
     }
@@ -125,6 +138,7 @@ impl Caller {
 /// Runs a client to its end with at most one command; `hear` is given what it is told.
 pub(super) fn run(
     settings: Settings,
+    claim: Option<&mut Claim>,
     command: Option<Command>,
     mut hear: impl FnMut(Event) -> Result<()>,
 ) -> Result<Result<Pin, ClientError>> {
@@ -143,7 +157,8 @@ pub(super) fn run(
             }
             anyhow::Ok(())
         };
-        let (result, heard) = tokio::join!(client::run(settings, receiver, sender), heard);
+        let (result, heard) =
+            tokio::join!(client::run_claim(settings, claim, receiver, sender), heard);
         heard.map(|()| result)
     })
 }

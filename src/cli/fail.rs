@@ -165,6 +165,9 @@ pub(super) fn client_failure(error: ClientError, server: &str, id: &str) -> Erro
         .hint(format!("if that is the pin that `qmsg serve` printed there, add: --pin {pin}"))
         .into(),
         ClientError::Dial(error) => dial_failure(error, server),
+        ClientError::Key(error) => {
+            Failure::new(Exit::Config, "cannot keep the new key").because(error)
+        }
     }
 }
 
@@ -208,7 +211,7 @@ fn rejected(code: Option<CloseCode>, server: &str, id: &str) -> Failure {
         Some(CloseCode::NotJoined) => fail(
             Exit::Config,
             format!("{id} is not known on {server}"),
-            "claim it first: qmsg join ID",
+            "claim it with the key that is here: qmsg join ID, and a TICKET if one is required",
         ),
         Some(CloseCode::TicketNeeded) => fail(
             Exit::NotAllowed,

@@ -7,8 +7,8 @@ use anyhow::Result;
 use clap::Args;
 
 use super::address::{Server, Ticket};
-use super::fail::{Exit, Failure};
-use super::{print, serve, units};
+use super::fail::Exit;
+use super::{data, print, serve, units};
 
 /// Create an invitation ticket
 ///
@@ -36,15 +36,10 @@ pub(super) struct InviteArgs {
 }
 
 pub(super) fn run(args: &InviteArgs) -> Result<Exit> {
-    let data = serve::data_directory(args.data.as_deref())?;
-    if !data.join("server.key.pem").exists() && args.certs.is_none() {
-        return Err(Failure::new(Exit::Config, format!("no server at {}", data.display()))
-            .hint("start it once with `qmsg serve`, or name its directory with --data")
-            .into());
-    }
-    let identity = serve::identity(&data, args.certs.as_deref())?;
+    let dir = serve::data_directory(args.data.as_deref())?;
+    let identity = data::known_identity(&dir, args.certs.as_deref())?;
     let pin = identity.pin();
-    let ticket = serve::ticket(&data, args.server.clone(), pin, args.expires)?;
+    let ticket = serve::ticket(&dir, args.server.clone(), pin, args.expires)?;
     print::line(&Ticket::to_string(&ticket))?;
     Ok(Exit::Success)
 }

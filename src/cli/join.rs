@@ -3,16 +3,16 @@
 use anyhow::Result;
 use clap::Args;
 
-use crate::client;
+use crate::client::{self, Claim, ClientError};
 use crate::logic::{Command, Event, Intent};
-use crate::quic::{Identity, Trust};
+use crate::quic::{NewIdentity, Trust};
 use crate::wire::{JoinCode, PORT, Pin, Refusal, RoomName, Target, UserId};
 
 use super::address::{BadTicket, PLACEHOLDER, Server, Ticket};
 use super::connect::Caller;
 use super::fail::{self, Exit, Failure};
-use super::profile::{self, Profile};
-use super::{Patience, Talk, Who, connect, known, print};
+use super::profile::{self, Place, Remains};
+use super::{Patience, Talk, Who, clock, connect, known, print};
 
 /// Claim an id on a server, or join a room
 ///
@@ -132,18 +132,24 @@ pub(super) fn leave(args: &LeaveArgs, talk: Talk) -> Result<Exit> {
 }
 
 fn join_id(id: &UserId, args: &JoinArgs, talk: Talk) -> Result<Exit> {
-    let known = profile::load(id)?;
-    let claim = match &known {
-        Some(profile) => again(profile, args)?,
-        None => first(id, args)?,
+    let start = clock::moment();
+    let place = Place::take(id, args.patience.timeout)?;
+    let remains = place.remains()?;
+    let Plan { server, trust, code } = plan(id, &remains, args)?;
+    let (identity, mut claim) = match remains.identity {
+        Some(identity) => (identity, None),
+        None => {
+            let new = NewIdentity::generate()?;
+            (new.identity().clone(), Some(Claim::new(new, place.key())))
+        }
     };
-    let Claim { identity, server, trust, code } = claim;
     let dial = connect::dial(&server, trust, identity, false);
-    let patience_ms = args.patience.ms();
+    let left = args.patience.timeout.saturating_sub(clock::since(start));
+    let patience_ms = Patience { timeout: left }.ms();
     let intent = Intent { id: id.clone(), claim: true, code, attach: None, patience_ms };
     let settings = client::Settings { dial, dialer: None, intent, trust_remote: args.trust };
     let (mut new, at) = (false, server.to_string());
-    let result = connect::run(settings, None, |event| {
+    let result = connect::run(settings, claim.as_mut(), None, |event| {
         new |= event == Event::Welcome { claimed: true };
         connect::note_offline(&event, &at, talk);
         Ok(())
@@ -151,16 +157,11 @@ fn join_id(id: &UserId, args: &JoinArgs, talk: Talk) -> Result<Exit> {
     let pin = match result {
         Ok(pin) => pin,
         Err(error) => {
-            // Refused for good: the key is of no use. When nobody answered, the claim may have
-            // gone through, and the key is needed.
-            let refused = matches!(error, client::ClientError::Rejected(_));
-            if known.is_none() && refused {
-                profile::discard(id)?;
-            }
-            return Err(fail::client_failure(error, &server.to_string(), id.as_str()));
+            give_up(&place, claim.as_ref(), talk)?;
+            return Err(failure(error, &place, &server, id));
         }
     };
-    profile::save(id, &server, pin)?;
+    place.save(&server, pin)?;
     if args.json {
         print::object(&[
             ("id", id.as_str().into()),
@@ -176,50 +177,67 @@ fn join_id(id: &UserId, args: &JoinArgs, talk: Talk) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// With what an id is claimed.
-struct Claim {
-    identity: Identity,
+/// Leaves a key behind only where the server may have given it the id.
+fn give_up(place: &Place, claim: Option<&Claim>, talk: Talk) -> Result<()> {
+    match claim {
+        Some(claim) if claim.may_be_granted() => {
+            fail::note(talk, "the server may have granted the id: run the same join again");
+            Ok(())
+        }
+        Some(claim) if claim.is_kept() => place.forget_key(),
+        _ => Ok(()),
+    }
+}
+
+fn failure(error: ClientError, place: &Place, server: &Server, id: &UserId) -> anyhow::Error {
+    match error {
+        ClientError::Key(error) => profile::unkept(error, &place.key()),
+        error => fail::client_failure(error, &server.to_string(), id.as_str()),
+    }
+}
+
+/// Where and with what an id is claimed.
+struct Plan {
     server: Server,
     trust: Trust,
     code: Option<JoinCode>,
 }
 
-fn first(id: &UserId, args: &JoinArgs) -> Result<Claim> {
+/// From what is asked for and what there is. A ticket is shown even for an id that is joined: a
+/// server that was put back from an older backup may have forgotten it.
+fn plan(id: &UserId, remains: &Remains, args: &JoinArgs) -> Result<Plan> {
+    let ticket = args.ticket.as_ref();
+    let pin = args.pin.or(ticket.map(|ticket| ticket.pin));
+    let server = args.who.server.as_ref().or(ticket.map(|ticket| &ticket.server));
+    let known = remains.server.as_ref().zip(remains.pin);
+    if let Some((known_server, known_pin)) = known {
+        // At another address it is the same one only if it has the same key.
+        let is_known = pin.map_or_else(
+            || server.is_none_or(|server| server == known_server),
+            |pin| pin == known_pin,
+        );
+        if !is_known {
+            return Err(conflict(id, known_server, known_pin));
+        }
+    }
     let local = || Server { host: "localhost".into(), port: PORT };
-    let (server, trust, code) = match &args.ticket {
-        Some(Ticket { server, pin, code }) => {
-            let server = args.who.server.clone().unwrap_or_else(|| server.clone());
-            if server.host == PLACEHOLDER {
-                return Err(Failure::new(Exit::Usage, "the ticket does not name the server")
-                    .hint("put the server's name or address in the place of HOST, or add -s HOST")
-                    .into());
-            }
-            (server, Trust::Pin(*pin), Some(code.clone()))
-        }
-        None => {
-            let trust = args.pin.map_or(Trust::AnyAndReport, Trust::Pin);
-            (args.who.server.clone().unwrap_or_else(local), trust, None)
-        }
-    };
-    Ok(Claim { identity: profile::prepare(id)?, server, trust, code })
+    let server = server.or(remains.server.as_ref()).cloned().unwrap_or_else(local);
+    if server.host == PLACEHOLDER {
+        return Err(Failure::new(Exit::Usage, "the ticket does not name the server")
+            .hint("put the server's name or address in the place of HOST, or add -s HOST")
+            .into());
+    }
+    let trust = pin.or(remains.pin).map_or(Trust::AnyAndReport, Trust::Pin);
+    Ok(Plan { server, trust, code: ticket.map(|ticket| ticket.code.clone()) })
 }
 
-fn again(profile: &Profile, args: &JoinArgs) -> Result<Claim> {
-    let Profile { id, identity, server, pin } = profile;
-    let other = args.ticket.as_ref().map(|ticket| (&ticket.server, ticket.pin));
-    let wanted = args.who.server.as_ref().or(other.map(|(server, _)| server)).unwrap_or(server);
-    let wanted_pin = args.pin.or(other.map(|(_, pin)| pin)).unwrap_or(*pin);
-    if wanted != server || wanted_pin != *pin {
-        let dir = profile::directory(id)?;
-        return Err(Failure::new(
-            Exit::Config,
-            format!("{id} is joined on {server}, pin {pin}, already"),
+fn conflict(id: &UserId, server: &Server, pin: Pin) -> anyhow::Error {
+    Failure::new(Exit::Config, format!("{id} is joined on {server}, pin {pin}, already"))
+        .hint(
+            "choose another id; or keep profiles for the other server apart: \
+             XDG_DATA_HOME=DIR qmsg join ...; if it is the same server at another address: --pin",
         )
-        .hint(format!("choose another id, or give that one up for good: rm -r {}", dir.display()))
-        .into());
-    }
-    let (identity, server) = (identity.clone(), server.clone());
-    Ok(Claim { identity, server, trust: Trust::Pin(*pin), code: None })
+        .into()
 }
 
 /// Enters or leaves a room.

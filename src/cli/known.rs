@@ -17,12 +17,7 @@ const REMEMBERED_MAX: usize = 1_000;
 
 /// The ids that are joined here, in the order of their names.
 pub(super) fn ids() -> Vec<UserId> {
-    let Ok(dir) = profile::profiles() else { return Vec::new() };
-    let names = fs::read_dir(&dir).into_iter().flatten().flatten();
-    let ids = names.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let is_joined = |id: &UserId| dir.join(id.as_str()).join("profile.toml").is_file();
-    let ids: BTreeSet<UserId> = ids.filter(is_joined).collect();
-    ids.into_iter().collect()
+    profile::joined().unwrap_or_default()
 }
 
 /// Every name that a message can go to, as far as this machine knows.

@@ -10,6 +10,8 @@ mod completions;
 mod config;
 mod connect;
 mod content;
+mod data;
+mod disk;
 mod excerpt;
 mod fail;
 #[cfg(any(test, fuzzing))]
@@ -45,6 +47,7 @@ mod streams;
 mod table;
 mod tips;
 mod units;
+mod upkeep;
 mod usage;
 mod when;
 mod words;

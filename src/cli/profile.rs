@@ -1,23 +1,32 @@
 //! What `join` leaves on a machine: id, key, server, pin.
 
-use std::io::ErrorKind;
+use std::env;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::{env, fs};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use toml::Table;
 
-use crate::quic::Identity;
+use crate::files;
+use crate::quic::{FileError, Identity, IdentityError};
 use crate::wire::{Pin, UserId};
 
 use super::address::Server;
 use super::fail::{Exit, Failure};
-use super::{Who, known};
+use super::{Who, clock, connect, disk, known};
 
 /// Names the id that is used without `--as`. No id begins with a dot.
 const DEFAULT: &str = ".default";
+const PROFILE: &str = "profile.toml";
+const KEY: &str = "key.pem";
 /// Ids that a hint shows.
 const SHOWN_MAX: usize = 8;
+
+/// How long to wait before another look whether a `join` of the same id is over.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// One id on one server.
 pub(super) struct Profile {
@@ -44,14 +53,32 @@ pub(super) fn home(variable: &str, below: &str) -> Result<PathBuf> {
     Ok(base.join("qmsg"))
 }
 
-/// Where the profile of an id is.
-pub(super) fn directory(id: &UserId) -> Result<PathBuf> {
-    Ok(profiles()?.join(id.as_str()))
+/// The directory of an id's profile, which no other `join` changes while this lives.
+pub(super) struct Place {
+    id: UserId,
+    dir: PathBuf,
+    /// `None` on a file system without locks.
+    _lock: Option<File>,
 }
 
-/// Where all profiles are.
-pub(super) fn profiles() -> Result<PathBuf> {
+/// What there is of an id on this machine: all of it, or what a `join` or a disk has left.
+pub(super) struct Remains {
+    pub(super) identity: Option<Identity>,
+    pub(super) server: Option<Server>,
+    pub(super) pin: Option<Pin>,
+}
+
+/// Where the profiles are.
+fn profiles() -> Result<PathBuf> {
     Ok(data_home()?.join("profiles"))
+}
+
+/// Above this nothing is ours: where the user's files begin.
+pub(super) fn top(path: &Path) -> PathBuf {
+    let home = env::home_dir().filter(|home| path.starts_with(home));
+    // Of a data directory elsewhere, only that itself.
+    home.or_else(|| path.ancestors().find(|path| path.ends_with("qmsg"))?.parent().map(Into::into))
+        .unwrap_or_else(|| path.parent().unwrap_or(path).to_owned())
 }
 
 /// The profile that `--as` names, or else the only one, or else the one that was joined first. With
@@ -87,93 +114,249 @@ fn not_joined(id: &UserId) -> String {
 /// The id that is used without `--as`.
 pub(super) fn default_id() -> Result<UserId> {
     let dir = profiles()?;
-    if let Ok(text) = fs::read_to_string(dir.join(DEFAULT))
-        && let Ok(id) = text.trim().parse()
-    {
-        return Ok(id);
-    }
-    known::ids().into_iter().next().ok_or_else(|| {
-        Failure::new(Exit::Config, "no id is joined on this machine")
+    let joined = joined()?;
+    let Some(first) = joined.first() else {
+        return Err(Failure::new(Exit::Config, "no id is joined on this machine")
             .hint("claim one first: qmsg join ID")
-            .into()
-    })
+            .into());
+    };
+    let default = match read(&dir.join(DEFAULT))? {
+        None => return Ok(first.clone()),
+        Some(text) => text.trim().parse().ok(),
+    };
+    match default {
+        Some(id) if joined.contains(&id) => Ok(id),
+        // Not another one in its place: a message would go out in the wrong name.
+        _ if joined.len() > 1 || default.is_some() => {
+            let path = dir.join(DEFAULT);
+            let ids: Vec<&str> = joined.iter().map(UserId::as_str).collect();
+            let what = match &default {
+                Some(id) => format!("the default id, {id}, is not joined on this machine"),
+                None => format!("{} names no id", path.display()),
+            };
+            let hint = format!(
+                "joined are: {}; choose one with --as or QMSG_AS, or for good: echo {first} > {}",
+                ids.join(", "),
+                path.display()
+            );
+            Err(Failure::new(Exit::Config, what).hint(hint).into())
+        }
+        _ => Ok(first.clone()),
+    }
+}
+
+/// The ids with a profile, in their order.
+pub(super) fn joined() -> Result<Vec<UserId>> {
+    let dir = profiles()?;
+    let entries = match fs::read_dir(&dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(unreadable(&dir, error)),
+    };
+    let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let mut ids: Vec<UserId> =
+        ids.filter(|id: &UserId| dir.join(id.as_str()).join(PROFILE).exists()).collect();
+    ids.sort();
+    Ok(ids)
 }
 
 /// The profile of an id, if there is one.
 pub(super) fn load(id: &UserId) -> Result<Option<Profile>> {
-    let dir = directory(id)?;
-    let path = dir.join("profile.toml");
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unusable(&path).because(error)),
+    let profiles = profiles()?;
+    let dir = profiles.join(id.as_str());
+    let path = dir.join(PROFILE);
+    let Some(text) = read(&path)? else { return Ok(None) };
+    guard(&dir)?;
+    let (server, pin) = parse(&text);
+    let (Some(server), Some(pin)) = (server, pin) else {
+        return Err(Failure::new(Exit::Config, format!("{} is damaged", path.display()))
+            .hint(format!("qmsg join {id} mends it with the key that is there"))
+            .into());
     };
-    let table: Table = text.parse().map_err(|error| unusable(&path).because(error))?;
-    let value = |key: &str| table.get(key).and_then(toml::Value::as_str).unwrap_or_default();
-    let server = value("server").parse().map_err(|error| unusable(&path).because(error))?;
-    let pin = value("pin").parse().map_err(|error| unusable(&path).because(error))?;
-    let identity = key(Identity::load(&dir.join("key.pem")))?;
+    let path = dir.join(KEY);
+    let identity = key(Identity::load(&path), &path, || {
+        "put the key back from a copy: the id belongs to it, and to no other".into()
+    })?;
     Ok(Some(Profile { id: id.clone(), identity, server, pin }))
 }
 
-fn unusable(path: &Path) -> Failure {
-    Failure::new(Exit::Config, format!("{} cannot be used", path.display()))
-        .hint("mend the file, or remove its directory and join again with another id")
+/// What a profile says, as far as it can be understood.
+fn parse(text: &str) -> (Option<Server>, Option<Pin>) {
+    let table: Table = text.parse().unwrap_or_default();
+    let value = |key: &str| table.get(key).and_then(toml::Value::as_str).unwrap_or_default();
+    (value("server").parse().ok(), value("pin").parse().ok())
 }
 
-/// A key or secret, its errors said as configuration errors.
-pub(super) fn key<T, E>(result: Result<T, E>) -> Result<T>
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
-    result.map_err(|error| {
-        let hint = "a key is private: nobody but its owner may be able to read it";
-        Failure::new(Exit::Config, "no usable key").hint(hint).because(error)
-    })
+/// The text of a file, if there is one; what is not text is none that is understood.
+fn read(path: &Path) -> Result<Option<String>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(path, error)),
+    }
 }
 
-/// The key for an id that is not joined yet; made now if it is not there from an attempt before.
-/// It is on disk before the server hears of it, so that no claim is ever left without its key.
-pub(super) fn prepare(id: &UserId) -> Result<Identity> {
-    let dir = directory(id)?;
-    private_directory(&dir)?;
-    key(Identity::load_or_create(&dir.join("key.pem")))
-}
-
-/// Makes a directory, and those above it, for the user alone.
-pub(super) fn private_directory(dir: &Path) -> Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|error| {
-        Failure::new(Exit::Config, format!("cannot create {}", dir.display())).because(error)
-    })
-}
-
-/// Writes the profile down. The first one becomes the one that is used without `--as`.
-pub(super) fn save(id: &UserId, server: &Server, pin: Pin) -> Result<()> {
-    let mut table = Table::new();
-    table.insert("server".into(), server.to_string().into());
-    table.insert("pin".into(), pin.to_string().into());
-    let dir = directory(id)?;
-    replace(&dir.join("profile.toml"), &table.to_string())?;
-    let default = profiles()?.join(DEFAULT);
-    if !default.exists() {
-        replace(&default, &format!("{id}\n"))?;
+/// Keys and profiles are for their owner alone, and so is what they are in.
+fn guard(dir: &Path) -> Result<()> {
+    disk::guard(dir, files::OTHERS)?;
+    for above in [profiles()?, data_home()?] {
+        disk::guard(&above, files::OTHERS_WRITE)?;
     }
     Ok(())
 }
 
-/// Takes back what `prepare` made for an id that was refused.
-pub(super) fn discard(id: &UserId) -> Result<()> {
-    let dir = directory(id)?;
-    fs::remove_dir_all(&dir).with_context(|| format!("{} cannot be removed", dir.display()))
+fn unreadable(path: &Path, error: io::Error) -> anyhow::Error {
+    let what = format!("cannot read {}", path.display());
+    disk::failure(what, path, &top(path), &error).because(error)
 }
 
-/// Puts a whole file in place of what is there.
-fn replace(path: &Path, text: &str) -> Result<()> {
-    let temporary = path.with_extension("new");
-    let written = fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|error| {
-        Failure::new(Exit::Config, format!("{} cannot be written", path.display())).because(error)
+fn unwritable(path: &Path, error: io::Error) -> anyhow::Error {
+    let what = format!("cannot write {}", path.display());
+    disk::failure(what, path, &top(path), &error).because(error)
+}
+
+/// A key, its errors told with what to do; `lost` says what, if the file is missing or no key.
+pub(super) fn key(
+    result: Result<Identity, IdentityError>,
+    path: &Path,
+    lost: impl FnOnce() -> String,
+) -> Result<Identity> {
+    result.map_err(|error| {
+        let what = "cannot use the key";
+        let failure = match &error {
+            IdentityError::File(FileError::Exposed { .. }) => Failure::new(Exit::Config, what)
+                .hint("a key is private: only its owner may be able to read it"),
+            IdentityError::File(FileError::Io { source, .. }) if !is_missing(source) => {
+                disk::failure(what, path, &top(path), source)
+            }
+            _ => Failure::new(Exit::Config, what).hint(lost()),
+        };
+        failure.because(error)
     })
+}
+
+/// A new key that could not be put into its file.
+pub(super) fn unkept(error: IdentityError, path: &Path) -> anyhow::Error {
+    let what = format!("cannot keep a new key in {}", path.display());
+    let failure = match &error {
+        IdentityError::File(FileError::Io { source, .. }) => {
+            disk::failure(what, path, &top(path), source)
+        }
+        _ => Failure::new(Exit::Config, what).hint("run the same join again"),
+    };
+    failure.because(error)
+}
+
+/// Makes a directory, and those above it, for the user alone.
+pub(super) fn private_directory(dir: &Path) -> Result<()> {
+    files::create_directory(dir).map_err(|error| {
+        let what = format!("cannot create {}", dir.display());
+        disk::failure(what, dir, &top(dir), &error).because(error)
+    })
+}
+
+impl Place {
+    /// That of an id, once no other `join` of it is under way, if it is within this time.
+    pub(super) fn take(id: &UserId, patience: Duration) -> Result<Self> {
+        let dir = profiles()?.join(id.as_str());
+        let look = || -> Result<Option<Self>> {
+            private_directory(&dir)?;
+            let Some(lock) = lock(&dir).map_err(|error| unwritable(&dir, error))? else {
+                return Ok(None);
+            };
+            Ok(Some(Self { id: id.clone(), dir: dir.clone(), _lock: lock }))
+        };
+        let start = clock::moment();
+        let place = connect::runtime()?.block_on(async {
+            loop {
+                if let Some(place) = look()? {
+                    return anyhow::Ok(place);
+                }
+                if clock::since(start) >= patience {
+                    let what = format!("another `qmsg join {id}` is under way");
+                    let hint = "wait for its end, then run this again";
+                    return Err(Failure::new(Exit::Unavailable, what).hint(hint).into());
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        })?;
+        guard(&place.dir)?;
+        Ok(place)
+    }
+
+    /// The file of the key.
+    pub(super) fn key(&self) -> PathBuf {
+        self.dir.join(KEY)
+    }
+
+    /// What is there of the id. A damaged profile counts for what can be understood of it; a
+    /// damaged key is an error, since the id belongs to it.
+    pub(super) fn remains(&self) -> Result<Remains> {
+        let (server, pin) = parse(&read(&self.dir.join(PROFILE))?.unwrap_or_default());
+        let path = self.key();
+        let identity = match Identity::load(&path) {
+            Err(error) if error.is_not_found() => None,
+            loaded => Some(key(loaded, &path, || {
+                let id = &self.id;
+                format!("put the key back from a copy: {id} may belong to it; nothing was changed")
+            })?),
+        };
+        Ok(Remains { identity, server, pin })
+    }
+
+    /// Writes the profile down. The first one becomes the one that is used without `--as`.
+    pub(super) fn save(&self, server: &Server, pin: Pin) -> Result<()> {
+        let mut table = Table::new();
+        table.insert("server".into(), server.to_string().into());
+        table.insert("pin".into(), pin.to_string().into());
+        let path = self.dir.join(PROFILE);
+        files::replace(&path, table.to_string().as_bytes())
+            .map_err(|error| unwritable(&path, error))?;
+        let profiles = profiles()?;
+        let (default, line) = (profiles.join(DEFAULT), format!("{}\n", self.id));
+        let written = match files::create(&default, line.as_bytes()) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                let named = read(&default)?.and_then(|text| text.trim().parse().ok());
+                let is_joined = |id: UserId| profiles.join(id.as_str()).join(PROFILE).exists();
+                if named.is_some_and(is_joined) {
+                    return Ok(());
+                }
+                files::replace(&default, line.as_bytes())
+            }
+            created => created,
+        };
+        written.map_err(|error| unwritable(&default, error))
+    }
+
+    /// Removes a key that this process has made, and that no server has given an id.
+    pub(super) fn forget_key(&self) -> Result<()> {
+        let path = self.key();
+        fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Nothing is left of an id that was not joined; a directory with files in it stays.
+        let _ = fs::remove_dir(&self.dir);
+    }
+}
+
+/// The lock of a directory; `None` if another process has it, or had it and has removed the
+/// directory.
+fn lock(dir: &Path) -> io::Result<Option<Option<File>>> {
+    let file = File::open(dir)?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        // Without locks on this file system, two at once still never replace each other's key.
+        Err(TryLockError::Error(_)) => return Ok(Some(None)),
+        Ok(()) => {}
+    }
+    let number = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    let here = fs::metadata(dir).ok().map(number);
+    Ok((here == Some(number(file.metadata()?))).then_some(Some(file)))
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::NotFound
 }

@@ -13,7 +13,7 @@ use clap::value_parser;
 
 use crate::durable::Quotas;
 use crate::logic::Limits;
-use crate::quic::{HANDSHAKE_DEADLINE, Identity, Secrets, ServerSettings};
+use crate::quic::{self, HANDSHAKE_DEADLINE, ServerSettings};
 use crate::server::{Server, Settings, StartError};
 use crate::store;
 use crate::wire::{JoinCode, Pin};
@@ -21,7 +21,7 @@ use crate::wire::{JoinCode, Pin};
 use super::address::{self, PLACEHOLDER, Ticket};
 use super::fail::{self, Exit, Failure};
 use super::signals::Stops;
-use super::{Talk, clock, connect, print, profile, units};
+use super::{Talk, clock, connect, data, print, profile, units, upkeep};
 
 /// After a restart, how long those who share an id are given to come back and say what they have
 /// before others are given it: a second until they notice, and pauses between attempts.
@@ -68,6 +68,12 @@ pub(super) struct ServeArgs {
     /// certificate may be renewed with the same key.
     #[arg(long, value_name = "DIR", env = "QMSG_CERTS")]
     certs: Option<PathBuf>,
+    /// Make a new key if the server's is gone, even if the store has users
+    ///
+    /// Clients refuse a server with another key until its pin is in their profiles. A key that is
+    /// there is used as it is.
+    #[arg(long, conflicts_with = "certs")]
+    new_key: bool,
     /// Let anybody who reaches the server claim an id, without a ticket
     #[arg(long, env = "QMSG_OPEN", value_parser = FalseyValueParser::new())]
     open: bool,
@@ -86,7 +92,27 @@ pub(super) struct ServeArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    upkeep: Upkeep,
+    #[command(flatten)]
     bounds: Bounds,
+}
+
+/// What is done instead of serving.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Maintenance")]
+struct Upkeep {
+    /// Copy the store and the key to this directory, and exit
+    ///
+    /// The server may be running. The copy holds everything that was acknowledged before, and is
+    /// itself a data directory: to restore it, stop the server and put it in place of the old one.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["check_store", "new_key"])]
+    backup: Option<PathBuf>,
+    /// Check the store, mend it if it is damaged, and exit
+    ///
+    /// The server must not be running. A damaged store is read as far as possible into a new file;
+    /// the damaged one stays beside it. Exits 0 if nothing is lost, 13 if something is.
+    #[arg(long, conflicts_with = "new_key")]
+    check_store: bool,
 }
 
 /// Limits.
@@ -201,11 +227,24 @@ impl Bounds {
 }
 
 pub(super) fn run(args: &ServeArgs, talk: Talk) -> Result<Exit> {
+    // Before anything is written: see `survive_large_files`.
+    let runtime = connect::server_runtime(args.threads.map_or_else(connect::threads, usize::from))?;
     let data = data_directory(args.data.as_deref())?;
-    profile::private_directory(&data)?;
-    let identity = identity(&data, args.certs.as_deref())?;
+    if let Some(to) = &args.upkeep.backup {
+        return upkeep::backup(&data, args.certs.is_some(), to, talk);
+    }
+    if args.upkeep.check_store {
+        return upkeep::check(&data, args.json);
+    }
+    data::prepare(&data)?;
+    if data::has_lost_store(&data) {
+        let dir = data.display();
+        fail::announce(&format!("{dir} has a key and no store: an empty one is made"));
+        fail::announce("every user has to join again; stop the server to put a backup back");
+    }
+    let identity = data::identity(&data, args.certs.as_deref(), args.new_key)?;
     let pin = identity.pin();
-    let secrets = profile::key(Secrets::load_or_create(&data.join("endpoint.secrets")))?;
+    let secrets = data::secrets(&data)?;
     let listen = args.listen.resolve().map_err(|error| {
         Failure::new(Exit::Config, format!("cannot listen on {}", args.listen))
             .hint("--listen takes an address or a name of this machine")
@@ -226,9 +265,11 @@ pub(super) fn run(args: &ServeArgs, talk: Talk) -> Result<Exit> {
         limits: args.bounds.limits(code_needed, is_restart),
         quotas: args.bounds.quotas(),
     };
-    let runtime = connect::server_runtime(args.threads.map_or_else(connect::threads, usize::from))?;
     let exit = runtime.block_on(async {
-        let server = Server::start(settings).map_err(|error| start_failure(error, listen))?;
+        let server = Server::start(settings).map_err(|error| match error {
+            StartError::Store(error) => data::unopened(error, &data),
+            StartError::Bind(error) => unbound(error, listen),
+        })?;
         let stop = stop_signal()?;
         announce(args, &data, server.local_addr(), pin, talk)?;
         // As a task it runs on a thread that runs links too, not beside them.
@@ -236,12 +277,8 @@ pub(super) fn run(args: &ServeArgs, talk: Talk) -> Result<Exit> {
             let mut exit = Exit::Unexpected;
             server.run(async { exit = stop.await }).await.map(|()| exit)
         });
-        let exit = serving.await.context("the server broke off")?.map_err(|error| {
-            Failure::new(Exit::Io, "the store failed, so the server has stopped")
-                .hint("nothing was acknowledged after it; look at the disk, then start it again")
-                .because(error)
-        })?;
-        anyhow::Ok(exit)
+        let ended = serving.await.context("the server broke off")?;
+        ended.map_err(|error| data::failed(error, &data))
     })?;
     Ok(exit)
 }
@@ -288,18 +325,10 @@ pub(super) fn stop_signal() -> Result<impl Future<Output = Exit>> {
     Ok(async move { stops.next().await })
 }
 
-fn start_failure(error: StartError, listen: SocketAddr) -> anyhow::Error {
-    let failure = match &error {
-        StartError::Store(error) if error.is_disk_error() => {
-            Failure::new(Exit::Io, "the store cannot be read or written")
-                .hint("see what the system has to say of its disk, in dmesg or the like")
-        }
-        StartError::Store(_) => Failure::new(Exit::Config, "the store cannot be opened")
-            .hint("is another server running on it? --data names another directory"),
-        StartError::Bind(_) => Failure::new(Exit::Config, format!("cannot listen on {listen}"))
-            .hint("is another server running there? --listen names another address or port"),
-    };
-    failure.because(error)
+fn unbound(error: quic::BindError, listen: SocketAddr) -> anyhow::Error {
+    Failure::new(Exit::Config, format!("cannot listen on {listen}"))
+        .hint("is another server running there? --listen names another address or port")
+        .because(error)
 }
 
 /// `--data`, or systemd's state directory, or the user's data directory.
@@ -315,14 +344,6 @@ pub(super) fn data_directory(given: Option<&Path>) -> Result<PathBuf> {
     }
 }
 
-/// The server's key: the operator's own, or the one made at the first start.
-pub(super) fn identity(data: &Path, certs: Option<&Path>) -> Result<Identity> {
-    profile::key(match certs {
-        Some(dir) => Identity::from_certificate(&dir.join("cert.pem"), &dir.join("key.pem")),
-        None => Identity::load_or_create(&data.join("server.key.pem")),
-    })
-}
-
 /// A fresh ticket for one new id.
 pub(super) fn ticket(
     data: &Path,
@@ -334,10 +355,6 @@ pub(super) fn ticket(
     rand::fill(&mut code).map_err(|_| Failure::new(Exit::Unexpected, "no random bytes"))?;
     let code = JoinCode(code);
     let expires = clock::now_ms() + good_for.as_millis() as u64;
-    store::invite(data, &code, expires).map_err(|error| {
-        Failure::new(Exit::Config, "the store cannot be opened")
-            .hint("a ticket is made where the server runs, as the same user")
-            .because(error)
-    })?;
+    store::invite(data, &code, expires).map_err(|error| data::unopened(error, data))?;
     Ok(Ticket { server, pin, code })
 }

@@ -21,6 +21,12 @@ pub struct Identity {
     pin: Pin,
 }
 
+/// An identity whose key is nowhere but in memory yet.
+pub struct NewIdentity {
+    identity: Identity,
+    pem: String,
+}
+
 /// Why there is no identity.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
@@ -54,10 +60,17 @@ pub enum IdentityError {
     Make,
 }
 
+impl IdentityError {
+    /// Whether the file of a key could not be read because there is none.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::File(error) if error.is_not_found())
+    }
+}
+
 impl Identity {
     /// A new Ed25519 key that is kept nowhere.
     pub fn generate() -> Result<Self, IdentityError> {
-        Self::from_key(&new_key()?)
+        NewIdentity::generate().map(|new| new.identity)
     }
 
     /// The key in the PKCS#8 PEM file at `path`, which only its owner may be able to read. The
@@ -72,16 +85,15 @@ impl Identity {
 
     /// A new Ed25519 key, kept in a new file at `path`. An existing file is left alone.
     pub fn create(path: &Path) -> Result<Self, IdentityError> {
-        let key = new_key()?;
-        let identity = Self::from_key(&key)?;
-        private::create(path, key.serialize_pem().as_bytes())?;
-        Ok(identity)
+        let new = NewIdentity::generate()?;
+        new.keep(path)?;
+        Ok(new.identity)
     }
 
     /// The key at `path`, made if there is none.
     pub fn load_or_create(path: &Path) -> Result<Self, IdentityError> {
         match Self::load(path) {
-            Err(IdentityError::File(error)) if error.is_not_found() => {}
+            Err(error) if error.is_not_found() => {}
             loaded => return loaded,
         }
         match Self::create(path) {
@@ -136,6 +148,24 @@ impl Identity {
         };
         let certified = CertifiedKey::from_der(chain, key, &tls::provider())?;
         Ok(Self { certified: Arc::new(certified), pin })
+    }
+}
+
+impl NewIdentity {
+    /// A new Ed25519 key.
+    pub fn generate() -> Result<Self, IdentityError> {
+        let key = new_key()?;
+        Ok(Self { identity: Identity::from_key(&key)?, pem: key.serialize_pem() })
+    }
+
+    /// To be used even before it is kept.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Keeps the key in a new file at `path`. An existing file is left alone.
+    pub fn keep(&self, path: &Path) -> Result<(), IdentityError> {
+        Ok(private::create(path, self.pem.as_bytes())?)
     }
 }
 

@@ -29,7 +29,7 @@ mod tls;
 mod transport;
 
 pub use dial::{DialError, DialSettings, Dialer, Trust, dial};
-pub use identity::{Identity, IdentityError};
+pub use identity::{Identity, IdentityError, NewIdentity};
 pub use link::{End, Link, Outgoing};
 pub use listen::{
     BindError, HALF_OPEN_MAX, HANDSHAKE_DEADLINE, Incoming, LinkError, Listener, RETRY_ABOVE,

@@ -5,9 +5,6 @@
 //! become of the message; nothing waits for that moment: it is looked for when a log is full, and
 //! by sweeps. One that is unread then counts no more, and has a row of `expired`, so that it is not
 //! taken off the log's count a second time by the reader who goes past it.
-//!
-//! A store that was made before these tables were gets them when it is opened. One that knows
-//! nothing of them can be used on; what it expires counts until it is read.
 
 use std::collections::BTreeMap;
 
@@ -20,17 +17,6 @@ use crate::wire::{Message, Seq};
 
 /// Most rows that are looked at together.
 const TOGETHER_MAX: usize = 1024;
-
-/// Made if they are missing.
-pub(super) const TABLES: &str = "
-CREATE TABLE IF NOT EXISTS expiring (
-    log INTEGER, at_ms INTEGER, seq INTEGER, bytes INTEGER NOT NULL,
-    PRIMARY KEY (log, at_ms, seq)) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS expiring_at ON expiring (at_ms);
-CREATE TABLE IF NOT EXISTS expired (
-    log INTEGER, seq INTEGER, bytes INTEGER NOT NULL,
-    PRIMARY KEY (log, seq)) STRICT, WITHOUT ROWID;
-";
 
 /// A message that may expire.
 struct Expiring {

@@ -8,91 +8,25 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::expiry;
 use super::parts;
+use super::place::{Place, is_damage};
 use super::sql::{Num, execute};
+use super::tables;
 use super::wal::Wal;
 use crate::durable::Quotas;
+use crate::files;
 use crate::wire::JoinCode;
-
-/// "qmsg": says whose file it is, to us and to file(1).
-const APPLICATION_ID: i32 = 0x716d_7367;
-/// The number of the tables below.
-const FORMAT: i32 = 4;
 
 /// The versions that a store depends on.
 pub fn about() -> String {
-    format!("store format {FORMAT}, SQLite {}", rusqlite::version())
+    format!("store format {}, SQLite {}", tables::FORMAT, rusqlite::version())
 }
+
 /// 3.51.3 mends a race of checkpoint and commit that could lose what the WAL held.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// How long to wait for a transaction of another process, such as `qmsg invite`.
 const BUSY_MS: u64 = 30_000;
 const STATEMENTS_CACHED_MAX: usize = 128;
-
-/// `cursor.log` below 0 is a room: such a row is the membership. A user's own log and `@all` need
-/// no row: their cursors start at 0 and at `user.since_*`. `log` has a row once it is noted that it
-/// has a message. `state.last_seq` is up to where `sent` and `log` know of the messages; later runs
-/// tell themselves. `run.last` is the seq of the run's last message; the index has it too, behind
-/// the log. `part` and `parts` of a run are the first and the number of its last message's parts.
-/// `shared.more` is how many there are besides one that parts belong to. `member` has the members
-/// of rooms in the order of their ids; `since` is the last seq that is not for them. `drawer` is
-/// what stands in `letter`, counted by user and kind; `letter.due_ms` is when it is to be sent, or
-/// tried again. `verdict.until_ms` is when it may go.
-const TABLES: &str = "
-CREATE TABLE state (last_seq INTEGER NOT NULL, next_part INTEGER NOT NULL) STRICT;
-INSERT INTO state VALUES (0, 1);
-CREATE TABLE user (
-    no INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, key BLOB NOT NULL,
-    since_seq INTEGER NOT NULL, since_ordinal INTEGER NOT NULL) STRICT;
-CREATE TABLE room (no INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
-CREATE TABLE log (
-    no INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL, last_ordinal INTEGER NOT NULL,
-    kept_messages INTEGER NOT NULL, kept_bytes INTEGER NOT NULL,
-    removed_seq INTEGER NOT NULL, removed_ordinal INTEGER NOT NULL) STRICT;
-CREATE TABLE run (
-    last INTEGER PRIMARY KEY, log INTEGER NOT NULL, last_ordinal INTEGER NOT NULL,
-    messages INTEGER NOT NULL, bytes INTEGER NOT NULL, time_ms INTEGER NOT NULL,
-    part INTEGER NOT NULL, parts INTEGER NOT NULL,
-    head BLOB NOT NULL, records BLOB NOT NULL) STRICT;
-CREATE INDEX run_log ON run (log);
-CREATE TABLE part (no INTEGER PRIMARY KEY, sum BLOB NOT NULL, bytes BLOB NOT NULL) STRICT;
-CREATE TABLE upload (
-    no INTEGER PRIMARY KEY, first INTEGER NOT NULL, size INTEGER NOT NULL,
-    written INTEGER NOT NULL) STRICT;
-CREATE TABLE loose (first INTEGER PRIMARY KEY, parts INTEGER NOT NULL) STRICT;
-CREATE TABLE shared (first INTEGER PRIMARY KEY, more INTEGER NOT NULL) STRICT;
-CREATE TABLE sent (
-    no INTEGER PRIMARY KEY, begin BLOB NOT NULL UNIQUE, ids BLOB NOT NULL) STRICT;
-CREATE TABLE keyed (
-    id BLOB, user INTEGER, time_ms INTEGER NOT NULL,
-    PRIMARY KEY (id, user)) STRICT, WITHOUT ROWID;
-CREATE INDEX keyed_time ON keyed (time_ms);
-CREATE TABLE cursor (
-    user INTEGER, log INTEGER, through INTEGER NOT NULL, ordinal INTEGER NOT NULL,
-    above BLOB NOT NULL, PRIMARY KEY (user, log)) STRICT, WITHOUT ROWID;
-CREATE INDEX cursor_room ON cursor (log) WHERE log < 0;
-CREATE TABLE member (
-    log INTEGER, id TEXT, user INTEGER NOT NULL, since INTEGER NOT NULL,
-    PRIMARY KEY (log, id)) STRICT, WITHOUT ROWID;
-CREATE TABLE verdict (
-    no INTEGER PRIMARY KEY, seq INTEGER NOT NULL, user INTEGER NOT NULL, kind INTEGER NOT NULL,
-    time_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, sum BLOB NOT NULL,
-    note BLOB NOT NULL) STRICT;
-CREATE UNIQUE INDEX verdict_of ON verdict (seq, user);
-CREATE INDEX verdict_until ON verdict (until_ms);
-CREATE TABLE drawer (
-    user INTEGER, kind INTEGER, messages INTEGER NOT NULL, bytes INTEGER NOT NULL,
-    PRIMARY KEY (user, kind)) STRICT, WITHOUT ROWID;
-CREATE TABLE letter (
-    no INTEGER PRIMARY KEY, user INTEGER NOT NULL, kind INTEGER NOT NULL, id BLOB NOT NULL,
-    due_ms INTEGER, bytes INTEGER NOT NULL, part INTEGER NOT NULL, parts INTEGER NOT NULL,
-    letter BLOB NOT NULL) STRICT;
-CREATE INDEX letter_of ON letter (user, kind);
-CREATE INDEX letter_id ON letter (user, kind, id);
-CREATE INDEX letter_due ON letter (due_ms) WHERE due_ms IS NOT NULL;
-CREATE TABLE code (hash BLOB PRIMARY KEY, expires_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-";
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -112,11 +46,20 @@ pub enum OpenError {
     /// No server has made one yet.
     #[error("there is no store in {0}")]
     Missing(PathBuf),
+    /// The database is gone, and its log, which holds the newest messages, is not.
+    #[error("{} is there without its store.db", .0.display())]
+    Half(PathBuf),
+    /// The disk is full, or a quota used up.
+    #[error("no room in {}", .0.display())]
+    Full(PathBuf),
+    /// SQLite takes names that are text.
+    #[error("{} is not UTF-8", .0.display())]
+    NotText(PathBuf),
     /// A file of another program.
     #[error("{0} is not a qmsg store")]
     Foreign(PathBuf),
     /// Made by another version of qmsg.
-    #[error("the store has format {found}, this qmsg knows format {FORMAT}")]
+    #[error("the store has format {found}, this qmsg knows format {known}", known = tables::FORMAT)]
     Format {
         /// Its format number.
         found: i32,
@@ -144,8 +87,31 @@ pub enum OpenError {
 impl OpenError {
     /// Whether the disk failed, and not what was asked for.
     pub fn is_disk_error(&self) -> bool {
-        let Self::Sqlite { cause, .. } = self else { return false };
-        cause.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
+        self.code() == Some(ErrorCode::SystemIoFailure)
+    }
+
+    /// Whether there is no room on the disk.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Files { cause, .. } => files::is_full(cause),
+            Self::Full(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether what is in the file is not what was written to it.
+    pub fn is_damaged(&self) -> bool {
+        matches!(self, Self::Sqlite { cause, .. } if is_damage(cause))
+    }
+
+    /// Whether the file, or what is beside it, may not be written.
+    pub fn is_unwritable(&self) -> bool {
+        matches!(self.code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        let Self::Sqlite { cause, .. } = self else { return None };
+        cause.sqlite_error_code()
     }
 }
 
@@ -154,38 +120,101 @@ pub(super) struct Opened {
     pub(super) writing: Connection,
     pub(super) reading: Connection,
     pub(super) wal: Wal,
+    pub(super) place: Place,
     pub(super) lock: Lock,
 }
 
 /// Opens the store in a directory, making both if they are missing.
 pub(super) fn open(dir: &Path, quotas: &Quotas) -> Result<Opened, OpenError> {
+    open_files(dir, quotas).map_err(full_in(dir))
+}
+
+/// Tells a full directory from a broken disk, where SQLite does not.
+pub(super) fn full_in(dir: &Path) -> impl FnOnce(OpenError) -> OpenError {
+    move |error| match &error {
+        OpenError::Sqlite { cause, .. } if Place::of(&database(dir)).is_full(cause) => {
+            OpenError::Full(dir.to_owned())
+        }
+        _ => error,
+    }
+}
+
+fn open_files(dir: &Path, quotas: &Quotas) -> Result<Opened, OpenError> {
     check_sqlite_version()?;
-    create_dir(dir).map_err(files(dir))?;
+    files::create_directory(dir).map_err(at(dir))?;
     let lock = lock(dir)?;
     let path = database(dir);
+    refuse_half(&path)?;
     if !path.exists() {
         // SQLite takes an empty file for a new one, and gives its other files the same mode. One
         // that is there is left alone: to close it would end locks that SQLite has on it.
-        create_private(&path).map_err(files(&path))?;
+        create_private(&path).map_err(at(&path))?;
     }
     let writing = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let new = examine(&writing, &path)? == Content::Nothing;
     prepare(&writing)?;
     if new {
-        create_tables(&writing).map_err(sqlite("making the tables"))?;
-        sync_dir(dir).map_err(files(dir))?;
+        tables::create(&writing).map_err(sqlite("making the tables"))?;
+        files::sync_directory(dir).map_err(at(dir))?;
     }
-    // A store that was made before they were.
-    writing.execute_batch(expiry::TABLES).map_err(sqlite("making the tables of what expires"))?;
     parts::discard_all(&writing).map_err(sqlite("ending uploads"))?;
     limit_size(&writing, quotas.store_bytes_max).map_err(sqlite("limiting the file's size"))?;
     let reading = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    Ok(Opened { writing, reading, wal: Wal::of(&path), lock })
+    let (wal, place) = (Wal::of(&path), Place::of(&path));
+    Ok(Opened { writing, reading, wal, place, lock })
+}
+
+/// The file of the store in a directory, and the lock that keeps servers from it.
+pub(super) fn take(dir: &Path) -> Result<(PathBuf, Lock), OpenError> {
+    check_sqlite_version()?;
+    let path = database(dir);
+    refuse_half(&path)?;
+    if !is_there(dir) {
+        return Err(OpenError::Missing(dir.to_path_buf()));
+    }
+    Ok((path, lock(dir)?))
+}
+
+/// A connection to a store that is there.
+pub(super) fn connect_ours(path: &Path) -> Result<Connection, OpenError> {
+    connect_damaged(path, false)
+}
+
+/// The same; with `shortened` even if pages of it are not there.
+pub(super) fn connect_damaged(path: &Path, shortened: bool) -> Result<Connection, OpenError> {
+    let db = connect_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE, shortened)?;
+    match examine(&db, path)? {
+        Content::Ours => Ok(db),
+        Content::Nothing => Err(OpenError::Missing(path.to_path_buf())),
+    }
+}
+
+/// SQLite would remove a log that has no database.
+fn refuse_half(database: &Path) -> Result<(), OpenError> {
+    let log = log_of(database);
+    if is_empty(database) && !is_empty(&log) { Err(OpenError::Half(log)) } else { Ok(()) }
 }
 
 /// Whether there is a store in a directory.
 pub fn is_there(dir: &Path) -> bool {
-    database(dir).exists()
+    !is_empty(&database(dir))
+}
+
+/// How many users the store in a directory has; none, if there is no store.
+pub fn users(dir: &Path) -> Result<u64, OpenError> {
+    check_sqlite_version()?;
+    let path = database(dir);
+    if is_empty(&path) {
+        return Ok(0);
+    }
+    let db = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    if examine(&db, &path)? == Content::Nothing {
+        return Ok(0);
+    }
+    let Num(users) = db
+        .query_row("SELECT count(*) FROM user", [], |row| row.get(0))
+        .map_err(sqlite("counting users"))?;
+    Ok(users)
 }
 
 /// Adds a join code that is good until `expires_ms` (milliseconds since 1970), also while a server
@@ -193,13 +222,10 @@ pub fn is_there(dir: &Path) -> bool {
 pub fn invite(dir: &Path, code: &JoinCode, expires_ms: u64) -> Result<(), OpenError> {
     check_sqlite_version()?;
     let path = database(dir);
-    if !path.exists() {
+    if !is_there(dir) {
         return Err(OpenError::Missing(dir.to_path_buf()));
     }
-    let db = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    if examine(&db, &path)? == Content::Nothing {
-        return Err(OpenError::Missing(dir.to_path_buf()));
-    }
+    let db = connect_ours(&path)?;
     prepare(&db)?;
     let sql = "INSERT OR REPLACE INTO code (hash, expires_ms) VALUES (?1, ?2)";
     execute(&db, sql, (code_hash(code), Num(expires_ms))).map_err(sqlite("adding a join code"))?;
@@ -217,8 +243,17 @@ enum Content {
     Ours,
 }
 
-fn database(dir: &Path) -> PathBuf {
+pub(super) fn database(dir: &Path) -> PathBuf {
     dir.join("store.db")
+}
+
+/// The write-ahead log of a database.
+pub(super) fn log_of(database: &Path) -> PathBuf {
+    database.with_extension("db-wal")
+}
+
+fn is_empty(path: &Path) -> bool {
+    fs::metadata(path).map_or(true, |file| file.len() == 0)
 }
 
 fn check_sqlite_version() -> Result<(), OpenError> {
@@ -240,19 +275,24 @@ impl Drop for Lock {
 
 fn lock(dir: &Path) -> Result<Lock, OpenError> {
     let path = dir.join("lock");
-    let file = create_private(&path).map_err(files(&path))?;
+    let file = create_private(&path).map_err(at(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(dir.to_path_buf())),
-        Err(TryLockError::Error(cause)) => Err(files(&path)(cause)),
+        Err(TryLockError::Error(cause)) => Err(at(&path)(cause)),
     }
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
+pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
+    connect_with(path, flags, false)
+}
+
+fn connect_with(path: &Path, flags: OpenFlags, shortened: bool) -> Result<Connection, OpenError> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let connected = Connection::open_with_flags(path, flags).and_then(|db| {
         db.busy_timeout(Duration::from_millis(BUSY_MS))?;
         db.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, shortened)?;
         // Closing must not write: after an error nothing is synced a second time.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
@@ -279,8 +319,8 @@ fn examine(db: &Connection, path: &Path) -> Result<Content, OpenError> {
     })();
     match looked.map_err(|cause| not_a_database(path, "reading the store's format", cause))? {
         (0, 0, 0) => Ok(Content::Nothing),
-        (APPLICATION_ID, FORMAT, _) => Ok(Content::Ours),
-        (APPLICATION_ID, found, _) => Err(OpenError::Format { found }),
+        (tables::APPLICATION_ID, tables::FORMAT, _) => Ok(Content::Ours),
+        (tables::APPLICATION_ID, found, _) => Err(OpenError::Format { found }),
         _ => Err(OpenError::Foreign(path.to_path_buf())),
     }
 }
@@ -303,14 +343,6 @@ fn prepare(db: &Connection) -> Result<(), OpenError> {
     }
 }
 
-fn create_tables(db: &Connection) -> rusqlite::Result<()> {
-    db.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {TABLES} {}
-         PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT}; COMMIT;",
-        expiry::TABLES
-    ))
-}
-
 fn limit_size(db: &Connection, bytes_max: u64) -> rusqlite::Result<()> {
     if bytes_max == 0 {
         return Ok(());
@@ -321,48 +353,20 @@ fn limit_size(db: &Connection, bytes_max: u64) -> rusqlite::Result<()> {
     db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
 }
 
-/// Makes a directory whose name survives a power cut.
-fn create_dir(dir: &Path) -> io::Result<()> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let parent = parent.unwrap_or(Path::new("."));
-    create_dir(parent)?;
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(dir) {
-        Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => Err(cause),
-        _ => sync_dir(parent),
-    }
-}
-
 /// Opens a file that, if this makes it, only its owner may read.
-fn create_private(path: &Path) -> io::Result<File> {
+pub(super) fn create_private(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.write(true).create(true).truncate(false).open(path)
 }
 
-#[cfg(unix)]
-fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
-}
-
-/// Other systems cannot open a directory to sync it.
-#[cfg(not(unix))]
-fn sync_dir(_: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-fn files(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     let path = path.to_path_buf();
     move |cause| OpenError::Files { path, cause }
 }
 
-fn sqlite(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> OpenError {
+pub(super) fn sqlite(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> OpenError {
     move |cause| OpenError::Sqlite { doing, cause }
 }
 

@@ -6,9 +6,9 @@
 //! is synced once per commit, and a sync that failed is never tried again, since the system may
 //! have dropped what it could not write. A full disk is not such an error.
 //!
-//! - `file`: directory, lock, format, pragmas, tables.
+//! - `file`: directory, lock, format, pragmas. `tables`: what is in it.
 //! - `writer`, `batch`, `sweep`: the thread; one transaction; removing what is old. `wal`: room in
-//!   its file.
+//!   its file. `place`: whether the files are still there.
 //! - `refusing`: what is said when there is no room.
 //! - `reader`: the thread; pages.
 //! - `run`: the messages of one log that one batch brings, as one row. `record`: as bytes, with
@@ -17,9 +17,11 @@
 //!   has come. `find`: where it stands.
 //! - `drawers`: what is kept aside. `letters`: as rows.
 //! - `tail`: what the newest runs say and no other table does yet.
+//! - `check`: whether it is whole, a new one of what can be read (`salvage`), a copy of it.
 //! - `names`, `sql`: small helpers.
 
 mod batch;
+mod check;
 mod drawers;
 mod expiry;
 mod file;
@@ -32,20 +34,23 @@ mod letters;
 mod members;
 mod names;
 mod parts;
+mod place;
 mod reader;
 mod record;
 mod refusing;
 mod run;
+mod salvage;
 mod sent;
 mod sql;
 mod standings;
 mod sweep;
+mod tables;
 mod tail;
 mod verdicts;
 mod wal;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -53,7 +58,9 @@ use std::thread::{self, JoinHandle};
 
 use crate::durable::{Found, Outcome, Quotas, Read, Ticket, Write};
 
-pub use file::{OpenError, about, invite, is_there};
+pub use check::{Checked, Mended, backup, check};
+pub use file::{OpenError, about, invite, is_there, users};
+pub use tables::FORMAT;
 
 /// Most reads that the caller may have unanswered; beyond them [`Store::read`] blocks.
 pub const READS_IN_WORK_MAX: usize = 64;
@@ -95,9 +102,19 @@ pub enum StoreError {
         #[source]
         cause: rusqlite::Error,
     },
+    /// Somebody has removed or replaced a file of the store, or moved its directory.
+    #[error("{} is not there any more, or is another file", .0.display())]
+    Lost(PathBuf),
     /// A bug.
     #[error("a thread of the store panicked")]
     Panicked,
+}
+
+impl StoreError {
+    /// Whether what is in the file is not what was written to it.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Sqlite { cause, .. } if place::is_damage(cause))
+    }
 }
 
 impl Store {
@@ -109,11 +126,11 @@ impl Store {
         quotas: Quotas,
         done: impl Fn(Done) + Send + Sync + 'static,
     ) -> Result<Self, OpenError> {
-        let file::Opened { writing, reading, wal, lock } = file::open(dir, &quotas)?;
+        let file::Opened { writing, reading, wal, place, lock } = file::open(dir, &quotas)?;
         let report = Arc::new(Report { done: Box::new(done), failed: AtomicBool::new(false) });
         let (batches, to_write) = sync_channel(BATCHES_WAITING_MAX);
         let (reads, to_read) = sync_channel::<(Ticket, Read)>(READS_IN_WORK_MAX);
-        let writer = writer::Writer::new(writing, wal, quotas, Arc::clone(&report), lock);
+        let writer = writer::Writer::new(writing, (wal, place), quotas, Arc::clone(&report), lock);
         let writer = spawn("store-writer", &report, move |_| {
             let batches: Receiver<Vec<(Ticket, Write)>> = to_write;
             writer.run(&batches);

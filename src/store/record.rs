@@ -185,6 +185,11 @@ impl Head {
     }
 }
 
+/// Whether a record is the one that its entry was made for.
+pub(super) fn is_whole(entry: &Entry, record: &[u8]) -> bool {
+    entry.sum == sum_of(record)
+}
+
 /// The message of an entry; of a long one without its body.
 pub(super) fn decode(
     entry: &Entry,
@@ -192,7 +197,7 @@ pub(super) fn decode(
     to: Target,
     record: &[u8],
 ) -> Result<Message, Rot> {
-    if entry.sum != sum_of(record) {
+    if !is_whole(entry, record) {
         return Err(Rot::Sum);
     }
     let (headers, body): (Headers, _) =

@@ -152,6 +152,12 @@ impl Tail {
         Ok(())
     }
 
+    /// Notes all, and leaves so many seqs out before the next one.
+    pub(super) fn leave_out(&mut self, db: &Connection, seqs: u64) -> rusqlite::Result<()> {
+        self.last_seq = self.last_seq.saturating_add(seqs);
+        self.note(db)
+    }
+
     fn note(&mut self, db: &Connection) -> rusqlite::Result<()> {
         self.sent.write(db)?;
         for (no, mut known) in std::mem::take(&mut self.logs) {

@@ -10,7 +10,8 @@ use rusqlite::{Connection, ErrorCode};
 use super::batch::Batch;
 use super::file::Lock;
 use super::names::Names;
-use super::sql::{is_full, num};
+use super::place::Place;
+use super::sql::num;
 use super::tail::Tail;
 use super::wal::Wal;
 use super::{Done, Report, StoreError};
@@ -28,6 +29,7 @@ const IDLE_MS: u64 = 1000;
 pub(super) struct Writer {
     db: Connection,
     wal: Wal,
+    place: Place,
     /// Pages that it had after the last commit.
     wal_pages: u64,
     quotas: Quotas,
@@ -82,7 +84,7 @@ impl And {
 impl Writer {
     pub(super) fn new(
         db: Connection,
-        wal: Wal,
+        (wal, place): (Wal, Place),
         quotas: Quotas,
         report: Arc<Report>,
         lock: Lock,
@@ -90,6 +92,7 @@ impl Writer {
         Self {
             db,
             wal,
+            place,
             wal_pages: 0,
             quotas,
             names: Names::default(),
@@ -145,11 +148,17 @@ impl Writer {
     fn commit(&mut self, batch: Vec<(Ticket, Write)>) -> Result<(), StoreError> {
         let answers = match self.transaction(&batch, And::Waiting) {
             Ok(answers) => answers,
-            Err(cause) if is_full(&cause) => self.commit_without_room(batch)?,
+            Err(cause) if self.place.is_full(&cause) => self.commit_without_room(batch)?,
             Err(cause) => return Err(StoreError::Sqlite { doing: "writing", cause }),
         };
+        self.still_there()?;
         self.report.done(Done::Durable(answers));
         self.keep_wal_short()
+    }
+
+    /// Looked at behind a commit and before its answers.
+    fn still_there(&mut self) -> Result<(), StoreError> {
+        self.place.lost().map_or(Ok(()), |path| Err(StoreError::Lost(path)))
     }
 
     /// Without a batch there is time for it, some parts after the other.
@@ -168,6 +177,7 @@ impl Writer {
         }
         let answers = self.try_waiting()?;
         if !answers.is_empty() {
+            self.still_there()?;
             self.report.done(Done::Late(answers));
         }
         Ok(())
@@ -248,7 +258,7 @@ impl Writer {
     ) -> Result<Option<Answers>, StoreError> {
         match self.transaction(batch, and) {
             Ok(answers) => Ok(Some(answers)),
-            Err(cause) if is_full(&cause) => Ok(None),
+            Err(cause) if self.place.is_full(&cause) => Ok(None),
             Err(cause) => Err(StoreError::Sqlite { doing: "writing", cause }),
         }
     }
@@ -343,7 +353,7 @@ impl Writer {
         });
         match moved {
             Ok(all) => self.behind = !all,
-            Err(cause) if is_full(&cause) => tracing::warn!("no room for a checkpoint"),
+            Err(cause) if self.place.is_full(&cause) => tracing::warn!("no room for a checkpoint"),
             Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {}
             Err(cause) => return Err(StoreError::Sqlite { doing: "checkpointing", cause }),
         }

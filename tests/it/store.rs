@@ -1,6 +1,7 @@
 //! The durable log, driven as the server drives it: batches and reads in, answers by callback.
 
 mod bundles;
+mod damage;
 mod drawers;
 mod duplicates;
 mod durability;

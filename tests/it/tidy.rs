@@ -14,12 +14,13 @@ use source::{Source, has};
 /// share.
 const PARTS: &[(&str, &[&str], &[&str])] = &[
     ("wire", &[], &["serde", "postcard", "bytes", "uuid", "thiserror", "data_encoding"]),
+    ("files", &[], &["rustix", "tempfile"]),
     ("durable", &["wire"], &[]),
     ("logic", &["wire", "durable"], &["thiserror"]),
-    ("store", &["wire", "durable"], &["rusqlite", "aws_lc_rs", "thiserror", "tracing"]),
+    ("store", &["wire", "durable", "files"], &["rusqlite", "aws_lc_rs", "thiserror", "tracing"]),
     (
         "quic",
-        &["wire"],
+        &["wire", "files"],
         &[
             "quinn",
             "quinn_proto",
@@ -36,7 +37,7 @@ const PARTS: &[(&str, &[&str], &[&str])] = &[
     ),
     ("server", &["wire", "durable", "logic", "quic", "store"], LOOP),
     ("client", &["wire", "durable", "logic", "quic", "store"], LOOP),
-    ("cli", &["wire", "durable", "logic", "quic", "store", "server", "client"], &[ANY]),
+    ("cli", &["wire", "durable", "files", "logic", "quic", "store", "server", "client"], &[ANY]),
     ("main", &["cli"], &[ANY]),
     ("lib", &[], &[]),
 ];

@@ -1,8 +1,8 @@
 //! A disk on which only what was synced is certain.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::trace::{Call, Step};
@@ -214,7 +214,7 @@ pub(super) fn lay_out(image: &Image, dir: &Path) {
     if dir.exists() {
         fs::remove_dir_all(dir).unwrap();
     }
-    fs::create_dir_all(dir).unwrap();
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).unwrap();
     for (path, bytes) in image {
         let path = dir.join(path.file_name().unwrap());
         fs::write(&path, bytes).unwrap();

@@ -1,0 +1,266 @@
+//! Whether a store is whole, and a whole one made of one that is not.
+//!
+//! Nothing is repaired where it is: all that can be read goes into a new file, which takes the
+//! place of the old one when it is on the disk. The old one stays beside it.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::file::{self, OpenError, at, database, full_in, log_of, sqlite};
+use super::run::{self, Stored};
+use super::salvage::{self, Copied, TABLES};
+use super::sql::{execute, num};
+use super::tail::Tail;
+use super::{parts, record, tables};
+use crate::files;
+
+/// So many sequence numbers are left out where some may have been given out that are not known any
+/// more: clients know messages by them.
+pub(super) const SEQS_LEFT_OUT: u64 = 1 << 32;
+/// Damages that are told one by one.
+const DAMAGES_MAX: u32 = 10;
+
+/// What came of a look at a store.
+#[derive(Debug)]
+pub struct Checked {
+    /// Users that it has now.
+    pub users: u64,
+    /// Messages that it has now and that are as they were stored.
+    pub messages: u64,
+    /// Messages that are there and not as they were stored: readers are told that they are lost.
+    pub rotten: u64,
+    /// What was found damaged in the file, as SQLite says it.
+    pub damages: Vec<String>,
+    /// What was done about it.
+    pub mended: Option<Mended>,
+}
+
+/// A new file in place of a damaged one.
+#[derive(Debug)]
+pub struct Mended {
+    /// Where the damaged one is.
+    pub aside: PathBuf,
+    /// What could not be read, a table each; nothing, if only indexes were damaged.
+    pub lost: Vec<String>,
+    /// Users of whom no more than the id is known.
+    pub users: Vec<String>,
+}
+
+impl Checked {
+    /// Whether nothing is lost.
+    pub fn is_whole(&self) -> bool {
+        self.rotten == 0
+            && self.mended.as_ref().is_none_or(|it| it.lost.is_empty() && it.users.is_empty())
+    }
+}
+
+/// Looks at the store in a directory, which no server may use meanwhile, and mends it.
+pub fn check(dir: &Path) -> Result<Checked, OpenError> {
+    let (path, _lock) = file::take(dir)?;
+    let db = file::connect_damaged(&path, true)?;
+    let damages = damages(&db);
+    let mended = match damages.is_empty() {
+        true => None,
+        false => Some(mend(db, dir, &path).map_err(full_in(dir))?),
+    };
+    let db = file::connect_ours(&path)?;
+    let (messages, rotten) = look_at_messages(&db).map_err(sqlite("reading the messages"))?;
+    let users = count(&db, "user").map_err(sqlite("counting users"))?;
+    Ok(Checked { users, messages, rotten, damages, mended })
+}
+
+fn damages(db: &Connection) -> Vec<String> {
+    let check = || {
+        let sql = format!("PRAGMA integrity_check({DAMAGES_MAX})");
+        let mut statement = db.prepare(&sql)?;
+        let rows = statement.query_map((), |row| row.get::<_, String>(0))?;
+        rows.collect::<rusqlite::Result<Vec<_>>>()
+    };
+    match check() {
+        Ok(said) if said == ["ok"] => Vec::new(),
+        Ok(said) => said,
+        Err(error) => vec![error.to_string()],
+    }
+}
+
+fn count(db: &Connection, table: &str) -> rusqlite::Result<u64> {
+    db.query_row(&format!("SELECT count(*) FROM {table}"), (), |row| num(row, 0))
+}
+
+/// How many messages are whole, and how many are not.
+fn look_at_messages(db: &Connection) -> rusqlite::Result<(u64, u64)> {
+    const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \
+        head FROM run ORDER BY last";
+    let (mut whole, mut rotten) = (0, 0);
+    let mut statement = db.prepare(SQL)?;
+    let mut rows = statement.query(())?;
+    while let Some(row) = rows.next()? {
+        let stored = Stored::at(row)?;
+        let Ok(head) = &stored.head else {
+            rotten += stored.whole.messages;
+            continue;
+        };
+        let records = run::records(db, stored.place.last)?;
+        for (entry, span) in head.spans() {
+            let is_record = record::is_whole(entry, records.get(span).unwrap_or_default());
+            let parts = entry.long.map_or(0..0, |long| long.first..long.first + long.count());
+            let mut is_whole = is_record;
+            for part in parts {
+                is_whole &= parts::read(db, part)?.is_ok();
+            }
+            if is_whole { whole += 1 } else { rotten += 1 }
+        }
+    }
+    Ok((whole, rotten))
+}
+
+fn mend(old: Connection, dir: &Path, path: &Path) -> Result<Mended, OpenError> {
+    let new_path = dir.join("store.db.new");
+    for leftover in [new_path.clone(), new_path.with_extension("new-journal")] {
+        let _ = fs::remove_file(leftover);
+    }
+    let file = file::create_private(&new_path).map_err(at(&new_path))?;
+    let new = file::connect(&new_path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    tables::create(&new).map_err(sqlite("making the tables"))?;
+    let (lost, users) = fill(&old, &new).map_err(sqlite("copying what can be read"))?;
+    close(new)?;
+    file.sync_all().map_err(at(&new_path))?;
+    // All of the old one is to be in one file, so that this is put aside in one step.
+    let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+    old.query_row(sql, (), |_| Ok(())).map_err(sqlite("emptying the log"))?;
+    close(old)?;
+    let aside = aside(path);
+    if fs::hard_link(path, &aside).is_err() {
+        fs::copy(path, &aside).and_then(|_| File::open(&aside)?.sync_all()).map_err(at(&aside))?;
+    }
+    fs::rename(&new_path, path).map_err(at(path))?;
+    // It is empty, and the other one says where what is in it.
+    for beside in [log_of(path), path.with_extension("db-shm")] {
+        let _ = fs::remove_file(beside);
+    }
+    files::sync_directory(dir).map_err(at(dir))?;
+    Ok(Mended { aside, lost, users })
+}
+
+fn close(db: Connection) -> Result<(), OpenError> {
+    db.close().map_err(|(_, cause)| sqlite("closing")(cause))
+}
+
+/// A name that nothing has.
+fn aside(path: &Path) -> PathBuf {
+    let numbered = |number: u32| path.with_extension(format!("db.damaged{number}"));
+    let names = std::iter::once(path.with_extension("db.damaged")).chain((2..).map(numbered));
+    let free = |name: &PathBuf| fs::symlink_metadata(name).is_err();
+    names.into_iter().find(free).unwrap_or_else(|| path.with_extension("db.damaged"))
+}
+
+/// Copies all tables; which of them are not whole, and the users that are lost.
+fn fill(old: &Connection, new: &Connection) -> rusqlite::Result<(Vec<String>, Vec<String>)> {
+    new.execute_batch("BEGIN IMMEDIATE; DELETE FROM state")?;
+    let mut lost = Vec::new();
+    for table in &TABLES {
+        let Copied { rows, is_damaged } = salvage::copy(old, new, table)?;
+        if is_damaged {
+            lost.push(format!("{}: {rows} rows could be read, and not all", table.name));
+        }
+    }
+    let users = lost_users(old, new)?;
+    new.execute_batch(REPAIR)?;
+    leave_out(new)?;
+    new.execute_batch("COMMIT")?;
+    Ok((lost, users))
+}
+
+/// The ids that the index of users still has.
+fn lost_users(old: &Connection, new: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut users = Vec::new();
+    let Ok(mut statement) = old.prepare("SELECT id FROM user ORDER BY id") else {
+        return Ok(users);
+    };
+    let Ok(mut rows) = statement.query(()) else { return Ok(users) };
+    while let Ok(Some(row)) = rows.next() {
+        let Ok(id) = row.get::<_, String>(0) else { continue };
+        let sql = "SELECT count(*) FROM user WHERE id = ?1";
+        let known = new.query_row(sql, [&id], |row| num(row, 0))?;
+        if known == 0 {
+            users.push(id);
+        }
+    }
+    Ok(users)
+}
+
+/// Passes by sequence numbers that clients may know of messages that are not known here.
+pub(super) fn leave_out(db: &Connection) -> rusqlite::Result<()> {
+    Tail::load(db)?.leave_out(db, SEQS_LEFT_OUT)
+}
+
+/// What one table says of another is made to agree. Numbers of users and rooms are never given out
+/// again, or somebody would read what was for another: the highest that is named keeps its place.
+const REPAIR: &str = "
+INSERT INTO state SELECT ifnull(max(last_seq), 0), 1 FROM log
+    WHERE NOT EXISTS (SELECT 1 FROM state);
+UPDATE state SET next_part = max(next_part,
+    ifnull((SELECT max(no) + 1 FROM part), 1),
+    ifnull((SELECT max(part + parts) FROM run), 1),
+    ifnull((SELECT max(part + parts) FROM letter), 1));
+INSERT OR IGNORE INTO log
+    SELECT log, max(last), max(last_ordinal), sum(messages), sum(bytes), 0, 0
+    FROM run WHERE last <= (SELECT last_seq FROM state) GROUP BY log;
+UPDATE log SET
+    kept_messages = min(kept_messages, ifnull((SELECT sum(messages) FROM run
+        WHERE log = log.no AND last <= (SELECT last_seq FROM state)), 0)),
+    kept_bytes = min(kept_bytes, ifnull((SELECT sum(bytes) FROM run
+        WHERE log = log.no AND last <= (SELECT last_seq FROM state)), 0));
+INSERT OR IGNORE INTO member SELECT log, id, user, through FROM cursor
+    JOIN user ON user.no = cursor.user WHERE log < 0;
+INSERT OR IGNORE INTO cursor SELECT user, log, since, ifnull((SELECT max(last_ordinal) FROM run
+    WHERE run.log = member.log AND run.last <= member.since), 0), x'' FROM member;
+DELETE FROM drawer;
+INSERT INTO drawer SELECT user, kind, count(*), sum(bytes) FROM letter GROUP BY user, kind;
+INSERT OR IGNORE INTO user SELECT no, 'lost-user-' || no, zeroblob(32), 0, 0 FROM
+    (SELECT max((SELECT ifnull(max(log), 0) FROM run), (SELECT ifnull(max(no), 0) FROM log),
+        (SELECT ifnull(max(user), 0) FROM cursor), (SELECT ifnull(max(user), 0) FROM member),
+        (SELECT ifnull(max(user), 0) FROM letter), (SELECT ifnull(max(user), 0) FROM verdict),
+        (SELECT ifnull(max(user), 0) FROM keyed)) AS no)
+    WHERE no > (SELECT ifnull(max(no), 0) FROM user);
+INSERT OR IGNORE INTO room SELECT no, 'lost-room-' || no FROM
+    (SELECT -min((SELECT ifnull(min(log), 0) FROM run), (SELECT ifnull(min(no), 0) FROM log),
+        (SELECT ifnull(min(log), 0) FROM cursor), (SELECT ifnull(min(log), 0) FROM member)) AS no)
+    WHERE no > (SELECT ifnull(max(no), 0) FROM room);
+";
+
+/// A copy of a store, in a new file at `to`, of one moment that is not before this call. Also while
+/// a server uses it, and however much that writes.
+pub fn backup(dir: &Path, to: &Path) -> Result<(), OpenError> {
+    let path = database(dir);
+    if !file::is_there(dir) {
+        return Err(OpenError::Missing(dir.to_path_buf()));
+    }
+    let db = file::connect_ours(&path)?;
+    let new_path = to.with_extension("db.new");
+    let _ = fs::remove_file(&new_path);
+    let made = copy_whole(&db, &new_path).and_then(|()| files::name(&new_path, to).map_err(at(to)));
+    if made.is_err() {
+        // What is there of it is of no use.
+        let _ = fs::remove_file(&new_path);
+    }
+    made
+}
+
+fn copy_whole(db: &Connection, to: &Path) -> Result<(), OpenError> {
+    // SQLite takes an empty file for none, and leaves its mode.
+    let file = file::create_private(to).map_err(at(to))?;
+    let name = to.to_str().ok_or_else(|| OpenError::NotText(to.to_owned()))?;
+    execute(db, "VACUUM INTO ?1", [name]).map_err(sqlite("copying the store"))?;
+    let copy = file::connect(to, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let numbered = copy.execute_batch("PRAGMA journal_mode = DELETE; BEGIN IMMEDIATE");
+    let numbered = numbered.and_then(|()| {
+        leave_out(&copy)?;
+        copy.execute_batch("COMMIT")
+    });
+    numbered.map_err(sqlite("numbering the copy"))?;
+    close(copy)?;
+    file.sync_all().map_err(at(to))
+}

@@ -1,0 +1,133 @@
+//! Backups of a server that runs, putting them back, and damaged stores.
+
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::Path;
+
+use super::kit::{Home, Said, Stream, start, start_with};
+use super::wait::until;
+
+fn backup(home: &Home, to: &Path) -> Said {
+    let data = home.data();
+    home.run(&["serve", "--backup", to.to_str().unwrap(), "--data", data.to_str().unwrap()])
+}
+
+fn check(home: &Home, more: &[&str]) -> Said {
+    let data = home.data();
+    let args = ["serve", "--check-store", "--data", data.to_str().unwrap()];
+    home.run(&[&args[..], more].concat())
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// Damages the first page of an index or a table.
+fn damage(home: &Home, name: &str) {
+    let sql = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
+    let db = crate::store::database(&home.data());
+    let page: i64 = db.query_row(sql, [name], |row| row.get(0)).unwrap();
+    drop(db);
+    let file = File::options().write(true).open(home.data().join("store.db")).unwrap();
+    file.write_all_at(&[0; 4096], (page as u64 - 1) * 4096).unwrap();
+}
+
+#[test]
+fn a_backup_of_a_busy_server_is_put_back_and_its_owners_have_their_ids() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let address = server.address.clone();
+    home.join(&server, &["alice", "bob"]);
+    home.run(&["send", "bob", "before", "--id", "1"]).ok();
+    let lines: Vec<u8> = (0..20_000).flat_map(|n| format!("{n}\n").into_bytes()).collect();
+    let args = ["send", "-l", "alice", "--as", "bob", "--timeout", "60s"];
+    let busy = start_with(home.command(&args), lines);
+    let to = home.path().join("backups/first");
+    backup(&home, &to).code(0).says("has all that was acknowledged until now");
+    busy.signal("TERM");
+    busy.end();
+    assert_eq!((mode(&to), mode(&to.join("store.db"))), (0o700, 0o600));
+    assert_eq!(mode(&to.join("server.key.pem")), 0o600);
+    assert_eq!(fs::read_dir(&to).unwrap().count(), 2);
+    backup(&home, &to).code(78).says("is there already");
+    backup(&home, &home.data()).code(78).says("is there already");
+    home.join(&server, &["carol"]);
+    // One who listens all the time, and knows the messages by the numbers that the old one gave.
+    let mut listener = home.listen(&["--as", "bob"]);
+    for text in ["lost 1", "lost 2", "lost 3"] {
+        home.run(&["send", "bob", text]).ok();
+        listener.until(Stream::Out, text);
+    }
+    server.stop("TERM");
+    fs::rename(home.data(), home.path().join("old")).unwrap();
+    fs::rename(&to, home.data()).unwrap();
+    let _server = home.serve_on(&address, &[]);
+    home.run(&["send", "bob", "hi", "--as", "carol"]).code(78).says("carol is not known on");
+    home.run(&["join", "carol"]).code(0).says("joined");
+    for text in ["new 1", "new 2", "new 3", "new 4"] {
+        home.run(&["send", "bob", text, "--as", "carol"]).ok();
+        listener.until(Stream::Out, text);
+    }
+    home.run(&["send", "bob", "before", "--id", "1"]).ok();
+    listener.signal("TERM");
+    let heard = String::from_utf8(listener.end().stdout).unwrap();
+    // What it had processed after the backup is waiting again.
+    assert!(heard.matches("before\n").count() <= 2, "{heard}");
+    assert_eq!(heard.matches("new ").count(), 4, "{heard}");
+}
+
+#[test]
+fn a_damaged_index_is_named_at_the_start_and_mended_by_what_is_named() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let address = server.address.clone();
+    home.join(&server, &["bob"]);
+    home.run(&["send", "bob", "kept"]).ok();
+    check(&home, &[]).code(78).says("is another server running");
+    server.stop("TERM");
+    let whole = check(&home, &[]).ok();
+    assert_eq!(whole, "whole: 1 users, 1 messages\n");
+    damage(&home, "run_log");
+    let data = home.data();
+    let serve = ["serve", "--listen", &address, "--data", data.to_str().unwrap()];
+    // At the start, or as soon as it is read.
+    let mut server = start(home.command(&serve));
+    let mut reader = None;
+    until("its end", || {
+        if !server.is_running() {
+            return true;
+        }
+        let args = ["listen", "--poll", "--timeout", "300ms"];
+        reader = Some(home.run(&args));
+        false
+    });
+    server.end().code(74).says("malformed").says("qmsg serve --check-store --data");
+    let said = check(&home, &[]).ok();
+    assert!(said.contains("damaged: ") && said.contains("mended: "), "{said}");
+    assert!(!said.contains("lost: ") && said.ends_with("whole: 1 users, 1 messages\n"), "{said}");
+    assert!(data.join("store.db.damaged").exists());
+    let _server = home.serve_on(&address, &[]);
+    assert_eq!(home.run(&["listen", "--poll"]).ok(), "kept\n");
+}
+
+#[test]
+fn what_is_lost_is_told() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    home.join(&server, &["bob", "carol"]);
+    home.run(&["send", "bob", "gone"]).ok();
+    server.stop("TERM");
+    damage(&home, "user");
+    let said = check(&home, &["--json"]);
+    said.code(13);
+    let value: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!(value["lost_users"], serde_json::json!(["bob", "carol"]));
+    assert_eq!((&value["users"], &value["messages"]), (&1.into(), &1.into()));
+    assert!(value["aside"].as_str().unwrap().ends_with("store.db.damaged"));
+    assert_eq!(check(&home, &[]).ok(), "whole: 1 users, 1 messages\n");
+    let server = home.serve(&[]);
+    let to = ["-s", &server.address, "--pin", &server.pin];
+    home.run(&[&["join", "carol"], &to[..]].concat()).code(0).says("joined");
+    // Whoever has the number that bob had does not read what was for bob.
+    assert_eq!(home.run(&["listen", "--poll", "--as", "carol"]).ok(), "");
+}

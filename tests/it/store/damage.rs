@@ -1,0 +1,233 @@
+//! Stores that are damaged, page by page: what is left of them is read, and the rest is told.
+
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::Path;
+
+use qmsg::durable::{Item, Outcome, Quotas};
+use qmsg::store::{Checked, OpenError, backup, check};
+use tempfile::TempDir;
+
+use super::{Rig, append, claim, cursor, database, each, enter, message, seqs, settle};
+
+const MESSAGES: u32 = 90;
+const USERS: [&str; 3] = ["alice", "bob", "carol"];
+
+/// A closed store in which every kind of table has several pages: its file, and what bob can read.
+fn sample() -> (Vec<u8>, Vec<Item>) {
+    let dir = TempDir::new().unwrap();
+    let mut rig = Rig::with(&dir, Quotas::default(), &USERS);
+    rig.commit((0..400).map(|n| claim(&format!("user-{n}"))).collect());
+    rig.one(enter("bob", "ops"));
+    rig.one(enter("carol", "ops"));
+    for n in 0..MESSAGES {
+        let to = ["bob", "@ops", "@all"][n as usize % 3];
+        let outcome = rig.one(append(message("alice", to, n, if n == 7 { 200_000 } else { 900 })));
+        assert!(matches!(outcome, Outcome::Stored { .. }));
+    }
+    rig.one(settle("carol", "@ops", cursor(5, 2, &[]), 2, 0));
+    let items = read(&mut rig);
+    rig.close();
+    (fs::read(dir.path().join("store.db")).unwrap(), items)
+}
+
+fn read(rig: &mut Rig) -> Vec<Item> {
+    each(["bob", "@ops", "@all"].into_iter().flat_map(|log| rig.whole("bob", log)).collect())
+}
+
+fn place(bytes: &[u8]) -> TempDir {
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("store.db"), bytes).unwrap();
+    dir
+}
+
+/// Page by page: its number, the table or index it belongs to, and whether that begins there.
+fn pages(dir: &Path) -> Vec<(u64, String, bool)> {
+    let db = database(dir);
+    let sql = "SELECT pageno, name, path = '/' FROM dbstat ORDER BY pageno";
+    let mut statement = db.prepare(sql).unwrap();
+    let rows =
+        statement.query_map((), |row| Ok((row.get::<_, i64>(0)? as u64, row.get(1)?, row.get(2)?)));
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
+/// Whether what is read is of what there was, and in the same order.
+fn is_part(found: &[Item], all: &[Item]) -> bool {
+    let mut rest = all.iter();
+    let told = |item: &&Item| !matches!(item, Item::Rotten { .. });
+    found.iter().filter(told).all(|item| rest.any(|other| other == item))
+}
+
+/// It is whole after this, and can be used.
+fn check_use(dir: &Path, checked: &Checked, what: &str) -> Vec<Item> {
+    let again = check(dir).unwrap();
+    assert!(again.damages.is_empty() && again.mended.is_none(), "{what}: {again:?}");
+    assert_eq!((again.users, again.messages), (checked.users, checked.messages), "{what}");
+    let mut rig = Rig::open(dir, Quotas::default());
+    let items = read(&mut rig);
+    for id in ["alice", "bob"] {
+        // Its owner, or whoever has it from now on.
+        assert!(matches!(rig.one(claim(id)), Outcome::Claimed { .. }), "{what}");
+    }
+    let Outcome::Stored { seq, .. } = rig.one(append(message("alice", "bob", 9_999, 10))) else {
+        panic!("{what}: nothing can be stored");
+    };
+    let highest = seqs(&items).into_iter().max().unwrap_or(0);
+    assert!(seq > highest.max(MESSAGES.into()), "{what}: {seq} was given out before");
+    rig.close();
+    items
+}
+
+#[test]
+fn a_whole_store_is_left_as_it_is() {
+    let (bytes, items) = sample();
+    let dir = place(&bytes);
+    let checked = check(dir.path()).unwrap();
+    assert!(checked.is_whole() && checked.mended.is_none(), "{checked:?}");
+    assert_eq!((checked.users, checked.messages), (403, MESSAGES.into()));
+    assert_eq!(fs::read(dir.path().join("store.db")).unwrap(), bytes);
+    let mut rig = Rig::open(dir.path(), Quotas::default());
+    assert_eq!(read(&mut rig), items);
+}
+
+#[test]
+fn every_page_may_be_damaged() {
+    let (bytes, all) = sample();
+    let pages = pages(place(&bytes).path());
+    assert!(pages.len() > 90, "{} pages", pages.len());
+    let mut tables: Vec<&str> = vec![];
+    for (page, name, is_root) in pages.iter().filter(|(page, ..)| *page > 1) {
+        // Each page in one way, and its neighbours in the others.
+        let harms: [(&str, fn(&mut [u8])); 3] = [
+            ("zeros", |page| page.fill(0)),
+            ("ones", |page| page.fill(0xff)),
+            ("flipped", |page| page[..16].iter_mut().for_each(|byte| *byte ^= 0x55)),
+        ];
+        let (how, harm) = harms[*page as usize % harms.len()];
+        {
+            let what = format!("page {page} of {name}: {how}");
+            let mut bytes = bytes.clone();
+            let start = (page - 1) as usize * 4096;
+            harm(&mut bytes[start..start + 4096]);
+            let dir = place(&bytes);
+            let checked = check(dir.path()).unwrap();
+            let items = check_use(dir.path(), &checked, &what);
+            assert!(is_part(&items, &all), "{what}");
+            let is_index = name.starts_with("sqlite_autoindex") || name.contains('_');
+            if is_index {
+                assert!(checked.is_whole() && checked.mended.is_some(), "{what}: {checked:?}");
+                assert_eq!(items, all, "{what}");
+            } else if checked.messages < MESSAGES.into() {
+                assert!(!checked.is_whole(), "{what}");
+                // Without the page that names all others, none of the others is found.
+                let is_near = checked.messages > u64::from(MESSAGES) / 2;
+                assert!(is_near || *is_root, "{what}: {checked:?}");
+            }
+            if let Some(mended) = &checked.mended {
+                assert_eq!(fs::read(&mended.aside).unwrap(), bytes, "{what}: as it was");
+                let mode = fs::metadata(dir.path().join("store.db")).unwrap().permissions().mode();
+                assert_eq!(mode & 0o777, 0o600);
+            }
+        }
+        if tables.last() != Some(&name.as_str()) {
+            tables.push(name);
+        }
+    }
+    for name in ["run", "part", "user", "sent", "run_log", "sqlite_autoindex_user_1", "cursor"] {
+        assert!(tables.contains(&name), "{name} is not among {tables:?}");
+    }
+}
+
+#[test]
+fn users_that_are_lost_are_named_and_their_numbers_not_given_again() {
+    let (bytes, _) = sample();
+    let dir = place(&bytes);
+    let page = pages(dir.path()).into_iter().rfind(|(_, name, _)| name == "user").unwrap().0;
+    let file = File::options().write(true).open(dir.path().join("store.db")).unwrap();
+    file.write_all_at(&[0; 4096], (page - 1) * 4096).unwrap();
+    let checked = check(dir.path()).unwrap();
+    let mended = checked.mended.as_ref().unwrap();
+    assert!(!checked.is_whole() && !mended.users.is_empty(), "{checked:?}");
+    assert!(mended.users.iter().all(|id| id.starts_with("user-") || USERS.contains(&&**id)));
+    assert!(mended.lost.iter().any(|line| line.starts_with("user: ")), "{mended:?}");
+}
+
+#[test]
+fn a_file_that_was_cut_is_read_as_far_as_it_goes() {
+    let (bytes, all) = sample();
+    for part in [3, 5, 8, 9] {
+        let pages = bytes.len() / 4096 * part / 10;
+        for odd in [0, 100] {
+            let what = format!("{pages} pages and {odd} bytes");
+            let dir = place(&bytes[..pages * 4096 + odd]);
+            let checked = check(dir.path()).unwrap();
+            let items = check_use(dir.path(), &checked, &what);
+            assert!(is_part(&items, &all) && items.len() < all.len(), "{what}");
+            assert!(!checked.is_whole(), "{what}");
+        }
+    }
+}
+
+#[test]
+fn rot_in_a_body_is_counted() {
+    let (mut bytes, _) = sample();
+    let body = [11_u8; 300];
+    let at = bytes.windows(body.len()).position(|window| window == body).unwrap();
+    bytes[at] ^= 1;
+    let checked = check(place(&bytes).path()).unwrap();
+    assert!(checked.damages.is_empty() && !checked.is_whole(), "{checked:?}");
+    assert_eq!((checked.messages, checked.rotten), (u64::from(MESSAGES) - 1, 1));
+}
+
+#[test]
+fn what_is_no_store_is_not_touched() {
+    let empty = TempDir::new().unwrap();
+    assert!(matches!(check(empty.path()), Err(OpenError::Missing(_))));
+    assert!(matches!(backup(empty.path(), &empty.path().join("x")), Err(OpenError::Missing(_))));
+    let (mut bytes, _) = sample();
+    bytes[..4096].fill(0xff);
+    let dir = place(&bytes);
+    assert!(matches!(check(dir.path()), Err(OpenError::Foreign(_))));
+    assert_eq!(fs::read(dir.path().join("store.db")).unwrap(), bytes);
+    let dir = TempDir::new().unwrap();
+    let rig = Rig::with(&dir, Quotas::default(), &USERS);
+    assert!(matches!(check(dir.path()), Err(OpenError::InUse(_))));
+    rig.close();
+}
+
+#[test]
+fn a_copy_holds_what_was_acknowledged_and_ends_while_more_is_written() {
+    let (dir, copies) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
+    let mut n = 0;
+    for copy in 0..3 {
+        for _ in 0..200 {
+            rig.one(append(message("alice", "bob", n, 2000)));
+            n += 1;
+        }
+        let acknowledged = n;
+        let to = copies.path().join(format!("{copy}/store.db"));
+        fs::create_dir(to.parent().unwrap()).unwrap();
+        let (from, into) = (dir.path().to_owned(), to.clone());
+        let copying = std::thread::spawn(move || backup(&from, &into));
+        while !copying.is_finished() {
+            rig.one(append(message("alice", "bob", n, 2000)));
+            n += 1;
+        }
+        copying.join().unwrap().unwrap();
+        assert_eq!(fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o600);
+        let names = fs::read_dir(to.parent().unwrap()).unwrap().count();
+        assert_eq!(names, 1, "nothing beside it");
+        let mut copied = Rig::open(to.parent().unwrap(), Quotas::default());
+        let items = each(copied.whole("bob", "bob"));
+        assert!(items.len() >= acknowledged as usize && items.len() <= n as usize);
+        assert_eq!(items, each(rig.whole("bob", "bob"))[..items.len()]);
+        // What the old one has given out is not given to others.
+        let stored = copied.one(append(message("alice", "bob", 1_000_000, 1)));
+        assert!(matches!(stored, Outcome::Stored { seq, .. } if seq > u64::from(n) + 1_000_000));
+        let again = copied.one(append(message("alice", "bob", 0, 2000)));
+        assert_eq!(again, Outcome::Duplicate);
+        copied.close();
+        assert!(backup(dir.path(), &to).is_err(), "it never replaces one");
+    }
+}
