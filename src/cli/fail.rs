@@ -77,15 +77,22 @@ pub(super) struct Failure {
     exit: Exit,
     what: String,
     hint: Option<String>,
+    usage: Option<String>,
 }
 
 impl Failure {
     pub(super) fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), hint: None }
+        Self { exit, what: what.into(), hint: None, usage: None }
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// With how a command is written.
+    pub(super) fn usage(mut self, usage: impl Into<String>) -> Self {
+        self.usage = Some(usage.into());
         self
     }
 
@@ -121,6 +128,9 @@ pub(super) fn tell(error: &Error) -> Exit {
     say(&text);
     if let Some(hint) = failure.and_then(|failure| failure.hint.as_ref()) {
         say(&format!("hint: {hint}"));
+    }
+    if let Some(usage) = failure.and_then(|failure| failure.usage.as_ref()) {
+        say(&format!("usage: {usage}"));
     }
     failure.map_or(Exit::Unexpected, |failure| failure.exit)
 }

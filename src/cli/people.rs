@@ -8,6 +8,7 @@ use crate::wire::Target;
 
 use super::clock;
 use super::render::{Letter, PIECE_LEN, characters};
+use super::units::grouped;
 
 /// Before each line of a body that stands below its head.
 const INDENT: &str = "    ";
@@ -100,18 +101,6 @@ fn is_binary(letter: &Letter) -> io::Result<bool> {
         all += 1;
     }
     Ok(odd * 3 > all)
-}
-
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 fn has_lines(letter: &Letter, range: Range<u64>) -> io::Result<bool> {

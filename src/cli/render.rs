@@ -134,6 +134,7 @@ pub(super) mod tests {
     use crate::cli::clock;
     use crate::cli::content::{Content, Spool};
     use crate::cli::json::json;
+    use crate::cli::units::grouped;
     use crate::wire::{Body, Headers, Message, MsgId};
 
     /// A letter from alice with a short body.
@@ -185,6 +186,10 @@ pub(super) mod tests {
                 }
                 format!("{}\n", json(&value)).into_bytes()
             }
+            Style::Terminal { .. } if is_odd(body) => {
+                let (time, size) = (clock::local(1_700_000_000_123), grouped(body.len() as u64));
+                format!("{time} alice: {size} bytes, not text: use --raw > FILE\n").into_bytes()
+            }
             Style::Terminal { .. } => {
                 let text = String::from_utf8_lossy(body);
                 let text = text.strip_suffix('\n').unwrap_or(&text);
@@ -200,6 +205,14 @@ pub(super) mod tests {
                 (line + "\n").into_bytes()
             }
         }
+    }
+
+    /// More than a third of the beginning of a body that is not very short is no text.
+    fn is_odd(body: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(&body[..body.len().min(PIECE_LEN)]);
+        let is_control = |c: &char| c.is_control() && !"\t\n\r\u{1b}\u{8}\u{c}".contains(*c);
+        let odd = text.chars().filter(|c| *c == '\u{fffd}' || is_control(c)).count();
+        body.len() >= 64 && odd > text.chars().count() / 3
     }
 
     const STYLES: [Style; 5] =

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use super::people::visible;
 use super::print;
 
 /// Between two columns on a terminal.
@@ -32,7 +33,7 @@ impl Table {
             self.rows.push(cells);
             return Ok(());
         }
-        print::text(&cells.join("\t"))
+        print::line(&cells.join("\t"))
     }
 
     /// Prints what is held back; nothing if there is no row.
@@ -40,13 +41,14 @@ impl Table {
         if self.rows.len() < 2 {
             return Ok(());
         }
-        aligned(&self.rows).iter().try_for_each(|line| print::text(line))
+        aligned(&self.rows).iter().try_for_each(|line| print::line(line))
     }
 }
 
 /// A field has no line end and no tab, whoever wrote it.
 fn one_field(text: &str) -> String {
-    text.split(['\n', '\r', '\t']).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    let parts = text.split(['\n', '\r', '\t']).filter(|part| !part.is_empty());
+    visible(&parts.collect::<Vec<_>>().join(" "))
 }
 
 fn aligned(rows: &[Vec<String>]) -> Vec<String> {

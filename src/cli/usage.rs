@@ -28,14 +28,15 @@ pub(super) fn failure(error: &clap::Error, args: &[OsString]) -> Failure {
         ErrorKind::ArgumentConflict => conflict(error),
         _ => (first_line(error), None),
     };
-    let mut hint = tip.unwrap_or_else(|| format!("see {} --help", line.command()));
-    if error.get(ContextKind::Usage).is_some() {
-        // clap's own names the flags that came from variables, too.
-        let usage = line.verb.clone().render_usage().to_string();
-        let usage: Vec<&str> = usage.split_whitespace().skip(1).collect();
-        hint = format!("{hint}\nusage: {}", usage.join(" "));
+    let hint = tip.unwrap_or_else(|| format!("see {} --help", line.command()));
+    let failure = Failure::new(Exit::Usage, what).hint(hint);
+    if error.get(ContextKind::Usage).is_none() {
+        return failure;
     }
-    Failure::new(Exit::Usage, what).hint(hint)
+    // clap's own names the flags that came from variables, too.
+    let usage = line.verb.clone().render_usage().to_string();
+    let usage: Vec<&str> = usage.split_whitespace().skip(1).collect();
+    failure.usage(usage.join(" "))
 }
 
 /// What was typed.

@@ -43,7 +43,7 @@ pub(super) fn read(bytes: &[u8]) -> Mail {
     }
     match &mail.subject {
         // Nobody has meant this as a header alone.
-        None if mail.text.is_empty() && !header.is_ended => mail.text = bytes.to_vec(),
+        None if decode::is_blank(&mail.text) && !header.is_ended => mail.text = bytes.to_vec(),
         Some(subject) if subject.len() > TITLE_LEN_MAX => {
             mail.text.splice(0..0, format!("{subject}\n\n").bytes());
         }

@@ -19,7 +19,7 @@ fn who_waits_for_it_is_told_that_it_is_gone() {
         home.run(&["join", "@ops", "--as", id]).ok();
     }
     let send = |to: &str, ttl: &str| {
-        let args = [&["send", to, "hi", "--ttl", ttl][..], &FOLLOWED].concat();
+        let args = [&["send", to, "--ttl", ttl][..], &FOLLOWED, &["hi"]].concat();
         let mut sender = start(home.command(&args));
         sender.until(Stream::Err, "followed from here");
         sender
@@ -42,7 +42,8 @@ fn who_waits_for_it_is_told_that_it_is_gone() {
 #[test]
 fn it_takes_no_place_in_a_mailbox() {
     let (home, _server) = setup(&["--max-mailbox", "2"]);
-    let send = |more: &[&str]| home.run(&[&["send", "bob", "hi", "--as", "alice"], more].concat());
+    let send =
+        |more: &[&str]| home.run(&[&["send", "bob", "--as", "alice"], more, &["hi"]].concat());
     let brief = |until: &[&str]| send(&[&["--ttl", "1s"][..], until].concat());
     brief(&[]).ok();
     brief(&["--until", "delivered"]).code(10).says("will not receive");
@@ -59,5 +60,5 @@ fn it_takes_no_place_in_a_mailbox() {
 #[test]
 fn less_than_a_second_is_refused() {
     let home = Home::new();
-    home.run(&["send", "bob", "hi", "--ttl", "100ms"]).code(2).says("of a second or more");
+    home.run(&["send", "bob", "--ttl", "100ms", "hi"]).code(2).says("of a second or more");
 }

@@ -42,10 +42,10 @@ fn run(home: &Home, args: &[&str], seconds: u64) -> Said {
 /// All that waits for an answer, with how it ends when there is none.
 const WAITING: [(&[&str], i32); 12] = [
     (&["send", "bob", "hi"], 69),
-    (&["send", "bob", "hi", "--spool"], 75),
-    (&["send", "bob", "hi", "--until", "processed"], 69),
-    (&["send", "bob", "hi", "--volatile"], 69),
-    (&["send", "bob", "hi", "--in", "1h"], 69),
+    (&["send", "bob", "--spool", "hi"], 75),
+    (&["send", "bob", "--until", "processed", "hi"], 69),
+    (&["send", "bob", "--volatile", "hi"], 69),
+    (&["send", "bob", "--in", "1h", "hi"], 69),
     (&["ask", "bob", "hi"], 69),
     (&["join", "@ops"], 69),
     (&["leave", "@ops"], 69),
@@ -94,10 +94,10 @@ fn a_body_that_is_not_taken_any_further_does_not_hold_anything_up() {
 #[test]
 fn a_server_that_accepts_and_stands_still_leaves_a_message_undelivered() {
     let (home, _stub) = with(Until::Accepted);
-    let said = run(&home, &["send", "bob", "hi", "--until", "delivered"], 1);
+    let said = run(&home, &["send", "bob", "--until", "delivered", "hi"], 1);
     said.code(10).says("bob did not receive the message in time").says("do not send it again");
     run(&home, &["ask", "bob", "hi"], 1).code(10);
-    let said = run(&home, &["send", "bob", "hi", "--until", "delivered", "--ttl", "1s"], 2);
+    let said = run(&home, &["send", "bob", "--until", "delivered", "--ttl", "1s", "hi"], 2);
     assert!(!said.stderr.contains("waits on the server"), "{}", said.stderr);
     said.code(10).says("its time to live is over");
 }

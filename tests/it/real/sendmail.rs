@@ -209,7 +209,7 @@ fn mail_is_not_lost() {
     assert!(listed.contains("nobody") && listed.contains("no such user: nobody"), "{listed}");
     home.run(&["spool", "drop", "--all"]).code(0);
     server.kill();
-    home.run(&["send", "bob", "x", "--spool", "--timeout", "200ms"]).code(75);
+    home.run(&["send", "bob", "--spool", "--timeout", "200ms", "x"]).code(75);
     assert!(sendmail(&home, "-bp", "").ok().contains("\thost\tbob\t1\twaiting"));
     home.run(&["spool", "drop", "--all"]).code(0);
     let mail = b"Subject: b\n\nx";

@@ -66,14 +66,14 @@ fn a_place_that_cannot_be_used_is_told() {
     let spools = files(&home)[0].parent().unwrap().parent().unwrap().to_owned();
     fs::rename(&spools, spools.with_extension("old")).unwrap();
     fs::write(&spools, "").unwrap();
-    home.run(&[&["send", "bob", "x"][..], &SPOOL].concat())
+    home.run(&[&["send", "bob"][..], &SPOOL, &["x"]].concat())
         .code(73)
         .says("cannot keep messages in")
         .says("no directory is in the way");
     home.run(&["spool", "flush"]).code(78).says("cannot use the spool");
     // With a server nobody needs it.
     let _server = home.serve_on(&address, &[]);
-    home.run(&["send", "bob", "y", "--spool"]).code(0);
+    home.run(&["send", "bob", "--spool", "y"]).code(0);
     assert_eq!(read(&home, "bob"), "y\n");
     fs::remove_file(&spools).unwrap();
     fs::rename(spools.with_extension("old"), &spools).unwrap();
@@ -99,7 +99,7 @@ fn a_process_that_stands_still_holds_nobody_up() {
     keep(&home, "bob", "3");
     let begin = Instant::now();
     home.run(&["spool", "flush", "--timeout", "300ms"]).code(75).says("another process is sending");
-    home.run(&["send", "alice", "to another target", "--timeout", "10m"]).code(0);
+    home.run(&["send", "alice", "--timeout", "10m", "to another target"]).code(0);
     let waiting = start(home.command(&["spool", "flush", "--timeout", "10m"]));
     waiting.signal("TERM");
     waiting.end().code(143);
@@ -113,7 +113,7 @@ fn a_process_that_stands_still_holds_nobody_up() {
 fn lists_are_for_programs_and_for_people() {
     let (home, _) = without_server(&["alice", "bob"]);
     home.run(&["spool", "list"]).code(0);
-    home.run(&[&["send", "bob", "x", "--title", "a b"][..], &SPOOL].concat()).code(75);
+    home.run(&[&["send", "bob", "--title", "a b"][..], &SPOOL, &["x"]].concat()).code(75);
     let listed = home.run(&["spool", "list"]).ok();
     let fields: Vec<&str> = listed.trim_end_matches('\n').split('\t').collect();
     assert_eq!(fields[2..], ["alice", "bob", "1", "waiting", "a b", ""], "{listed}");
