@@ -8,6 +8,9 @@ mod filling;
 #[expect(dead_code, reason = "the tests use the rest")]
 mod kit;
 mod store;
+#[path = "../it/real/sweep.rs"]
+#[expect(dead_code, reason = "the tests use the rest")]
+mod sweep;
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

@@ -8,6 +8,7 @@ mod crash;
 mod docs;
 mod hostile;
 mod logic;
+mod needs;
 mod quic;
 mod readme;
 pub(crate) mod real;

@@ -3,10 +3,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
 
+use crate::needs::needs;
 use crate::readme::blocks;
 use crate::real::kit::{Home, Running, Said, Server, Stream, start};
+use crate::real::sweep::signal_group;
 
 /// A machine on which the recipes are typed: alice's and bob's, with a log and something to build.
 struct Desk {
@@ -60,13 +61,13 @@ struct Group(Running);
 
 impl Drop for Group {
     fn drop(&mut self) {
-        let group = format!("-{}", self.0.id());
-        let _ = Command::new("kill").args(["-s", "KILL", "--", &group]).status();
+        signal_group(self.0.id(), "KILL");
     }
 }
 
 #[test]
 fn a_build_tells_of_its_end_and_keeps_its_code() {
+    needs!("make");
     let desk = Desk::new();
     desk.builds("exit 0");
     assert_eq!(desk.does("bob --wrap -- make").ok(), "built\n");
@@ -91,6 +92,7 @@ fn a_log_goes_into_a_room() {
 
 #[test]
 fn messages_go_through_read_and_through_handlers() {
+    needs!("jq");
     let desk = Desk::new();
     desk.home.run(&["send", "bob", "one", "--title", "hello"]).ok();
     desk.home.run(&["send", "bob", "two"]).ok();

@@ -22,6 +22,9 @@ mod kit;
 mod message;
 mod series;
 mod spread;
+#[path = "../../it/real/sweep.rs"]
+#[expect(dead_code, reason = "the tests use the rest")]
+mod sweep;
 mod waiting;
 
 use std::path::PathBuf;

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::kit::{Home, Server, Stream, start, start_with};
+use super::sweep;
 
 fn joined(home: &Home) -> Server {
     let server = home.serve(&[]);
@@ -138,8 +139,7 @@ fn signals_go_to_the_command() {
     let said = home.run(&wrap(&[], &["sh", "-c", "tail -f /dev/null & echo $!"]));
     said.code(0);
     let left = String::from_utf8(said.stdout).unwrap();
-    let ended = home.program("kill", &["-9", left.trim()]).status().unwrap();
-    assert!(ended.success());
+    sweep::signal(left.trim().parse().unwrap(), "KILL");
     // A reader that has gone is the command's affair.
     let said = home.shell("{ qmsg send bob --wrap -- yes; echo $? >&2; } | head -n 1");
     assert_eq!((said.stdout.as_slice(), said.stderr.as_str()), (&b"y\n"[..], "141\n"));
