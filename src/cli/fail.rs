@@ -117,6 +117,14 @@ pub(super) fn tell(error: &Error) -> Exit {
     failure.map_or(Exit::Unexpected, |failure| failure.exit)
 }
 
+/// The same for somebody who may want quiet: what is kept for a later try is no error then.
+pub(super) fn tell_to(talk: Talk, error: &Error) -> Exit {
+    match error.downcast_ref::<Failure>() {
+        Some(failure) if talk.quiet && failure.exit == Exit::TempFail => failure.exit,
+        _ => tell(error),
+    }
+}
+
 /// Whether nobody answers: what 69 says.
 pub(super) fn is_unreachable(error: &Error) -> bool {
     error.downcast_ref::<Failure>().is_some_and(|failure| failure.exit == Exit::Unavailable)

@@ -180,7 +180,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         // It may have the code of a command that it ran.
         Verb::Send(args) => {
             let code = send::run(args, cli.talk);
-            return code.unwrap_or_else(|error| fail::tell(&error).code());
+            return code.unwrap_or_else(|error| fail::tell_to(cli.talk, &error).code());
         }
         Verb::Ask(args) => ask::run(args, cli.talk),
         Verb::Later(args) => later::run(args, cli.talk),
@@ -191,5 +191,5 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Config(args) => config::run(args, &cli, &config),
         Verb::Bench(args) => bench::run(args, cli.talk),
     };
-    said.unwrap_or_else(|error| fail::tell(&error)).code()
+    said.unwrap_or_else(|error| fail::tell_to(cli.talk, &error)).code()
 }

@@ -9,7 +9,6 @@ mod filling;
 mod kit;
 mod store;
 #[path = "../it/real/sweep.rs"]
-#[expect(dead_code, reason = "the tests use the rest")]
 mod sweep;
 
 use std::process::{Command, Stdio};

@@ -12,7 +12,6 @@ mod needs;
 mod quic;
 mod readme;
 pub(crate) mod real;
-mod recipes;
 mod soak;
 mod store;
 mod supply;

@@ -1,6 +1,6 @@
 //! Tests that need more than Rust and a C compiler. Where a machine does not have it they are
 //! skipped, and the run says so once, at its end, with the packages that bring it.
-//! `QMSG_TESTS=all` makes a skip a failure, and `QMSG_TESTS_LACK='jq make'` shows how a run goes
+//! `QMSG_TESTS=all` makes a skip a failure, and `QMSG_TESTS_LACK='jq script'` shows how a run goes
 //! without these.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +23,6 @@ struct Need {
 
 const NEEDS: &[Need] = &[
     tool("jq", &["jq", "--version"], &["jq"]),
-    tool("make", &["make", "--version"], &["make"]),
     tool("script", &["script", "--version"], &["bsdutils"]),
     Need {
         name: "strace",
@@ -153,23 +152,27 @@ fn a_run_names_what_it_skipped_once() {
     );
 }
 
-/// A run of these tests within this one, without jq, and what it says.
-fn run_without_jq(tests: &str) -> (Option<i32>, String) {
+/// A run of these tests within this one, without script(1), and what it says.
+fn run_without_script(tests: &str) -> (Option<i32>, String) {
     let itself = std::env::current_exe().unwrap();
     let mut shell = Command::new("/bin/sh");
     shell.args(["-c", "exec \"$0\" \"$@\" 2>&1"]).arg(itself);
-    shell.args(["recipes::messages_go", "recipes::a_bot"]).env("QMSG_TESTS_LACK", "jq");
+    shell.args(["real::stdin::a_terminal", "real::stdin::variables"]);
+    shell.env("QMSG_TESTS_LACK", "script");
     let run = shell.env("QMSG_TESTS", tests).stdin(Stdio::null()).output().unwrap();
     (run.status.code(), String::from_utf8(run.stdout).unwrap())
 }
 
 #[test]
 fn a_skip_is_told_behind_the_result_and_may_be_forbidden() {
-    let (code, said) = run_without_jq("");
+    let (code, said) = run_without_script("");
     let (_, end) = said.split_once("test result: ok. 2 passed").unwrap();
-    assert!(end.contains("jq is missing: apt-get install jq\n    recipes::messages_go"), "{said}");
-    assert!(said.matches("jq is missing").count() == 1 && code == Some(0), "{said}");
-    let (code, said) = run_without_jq("all");
+    assert!(
+        end.contains("script is missing: apt-get install bsdutils\n    real::stdin::a_"),
+        "{said}"
+    );
+    assert!(said.matches("script is missing").count() == 1 && code == Some(0), "{said}");
+    let (code, said) = run_without_script("all");
     assert!(code == Some(101) && said.contains("QMSG_TESTS=all allows no skip"), "{said}");
 }
 

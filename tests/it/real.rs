@@ -24,7 +24,7 @@ mod queue;
 mod reader;
 pub(crate) mod relay;
 mod restart;
-mod sendmail;
+pub(crate) mod sendmail;
 mod share;
 mod spool;
 mod stdin;

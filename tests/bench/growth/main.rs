@@ -23,7 +23,6 @@ mod message;
 mod series;
 mod spread;
 #[path = "../../it/real/sweep.rs"]
-#[expect(dead_code, reason = "the tests use the rest")]
 mod sweep;
 mod waiting;
 

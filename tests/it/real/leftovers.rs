@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::kit::{DEADLINE, Home, Stream, start};
-use super::sweep::running;
+use super::sweep::{pid, running};
 use super::wait::pause;
 
 /// Tells the test below to panic.
@@ -22,7 +22,7 @@ fn a_test_ends_with_all_it_started() {
     let mut shell = start(home.program("/bin/sh", &["-c", line]));
     shell.until(Stream::Out, "\n");
     let path = home.path().to_owned();
-    assert!(running(&path).len() >= 2);
+    assert!(running(&path).contains(&pid(shell.id())) && running(&path).len() >= 2);
     if std::env::var_os(PANICS).is_some() {
         let home = Arc::clone(&home);
         thread::spawn(move || {

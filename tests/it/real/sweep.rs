@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// Looks at the machine before processes that come back each time are left alone.
@@ -100,13 +100,7 @@ pub(crate) fn signal(id: u32, name: &str) {
     kill_process(pid(id), named(name)).unwrap();
 }
 
-/// The same to all of a process group.
-pub(crate) fn signal_group(id: u32, name: &str) {
-    // The group may have ended.
-    let _ = kill_process_group(pid(id), named(name));
-}
-
-fn pid(id: u32) -> Pid {
+pub(crate) fn pid(id: u32) -> Pid {
     Pid::from_raw(id.try_into().unwrap()).unwrap()
 }
 
