@@ -48,6 +48,18 @@ const NEEDS: &[Need] = &[
         advice: "and the right to make user and mount namespaces",
     },
     Need {
+        name: "networks",
+        probe: &[
+            "unshare",
+            "-rnm",
+            "/bin/sh",
+            "-c",
+            "PATH=$PATH:/usr/sbin:/sbin ip link add type veth",
+        ],
+        packages: &["util-linux", "iproute2"],
+        advice: "and the right to make user and network namespaces",
+    },
+    Need {
         name: "cron",
         probe: &["unshare", "-mp", "--fork", "test", "-x", "/usr/sbin/cron"],
         packages: &["cron"],

@@ -88,7 +88,7 @@ fn the_tour_goes_through() {
     let said = start(shell).end();
     let shown = String::from_utf8_lossy(&said.stdout).into_owned();
     assert_eq!(said.code, Some(0), "{shown}{}", said.stderr);
-    assert!(shown.ends_with("The tour is over, and all went as it should.\n"), "{shown}");
+    assert!(shown.ends_with("End of the tour: everything worked.\n"), "{shown}");
     assert_eq!(said.stderr, "");
     let left = fs::read_dir(home.path()).unwrap().count();
     assert_eq!(left, 0, "it leaves nothing behind");
