@@ -114,7 +114,9 @@ impl Site {
             if server.is_over() {
                 break;
             }
-            if story.try_send(&self.home, value, "700ms") == Some(0) {
+            // A server that has failed answers nothing more.
+            let patience = if inject.is_empty() { "60s" } else { "700ms" };
+            if story.try_send(&self.home, value, patience) == Some(0) {
                 accepted.push((begun, value));
             }
         }

@@ -34,7 +34,7 @@ const STEPS: &[(&str, Step)] = &[
     ("install target/release/qmsg", LookedAt),
     ("man/*.1", Ends(&[])),
     ("$ qmsg serve\n", Serves),
-    ("qmsg join alice\n", Ends(&["% /\n"])),
+    ("qmsg join alice\n", Ends(&["% /"])),
     ("the build is done", Ends(&["the build is done\none\ntwo\n"])),
     (
         "qmsg join @ops",

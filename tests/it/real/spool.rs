@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::kit::{Home, Said, Server, start};
 
 /// A message that finds no server waits in the spool.
-const SPOOL: [&str; 4] = ["--spool", "--timeout", "200ms", "-q"];
+const SPOOL: [&str; 3] = ["--spool", "--timeout", "200ms"];
 
 fn joined(home: &Home, ids: &[&str]) -> Server {
     let server = home.serve(&[]);
