@@ -1,6 +1,6 @@
 #!/bin/sh
 # A tour of qmsg: a server and three users on a free port of this machine, in a directory that is
-# gone afterwards. Shows each command before it runs it, checks what it says, and fails loudly.
+# removed afterwards. Shows each command before running it, checks its output, and fails loudly.
 #
 #     sh tests/tour.sh                      builds qmsg, then takes the tour
 #     QMSG_BIN=/path/to/qmsg sh tests/tour.sh      with that one
@@ -11,7 +11,7 @@ case ${QMSG_BIN:-/} in /*) ;; *) QMSG_BIN=$PWD/$QMSG_BIN ;; esac
 cd "$(dirname "$0")/.."
 if [ -z "${QMSG_BIN:-}" ]; then
     echo 'Building qmsg; the first time this takes a few minutes.'
-    cargo build --release --bin qmsg
+    cargo build --locked --release --bin qmsg
     target=${CARGO_TARGET_DIR:-target}
     case $target in /*) ;; *) target=$PWD/$target ;; esac
     QMSG_BIN=$target/release/qmsg
@@ -50,7 +50,7 @@ fail() {
     exit 1
 }
 
-# try CODE LINE: shows a line of shell, runs it, shows what it says; it has to end with that code.
+# try CODE LINE: shows a line of shell, runs it, shows its output; it has to exit with that code.
 try() {
     printf '\n$ %s\n' "$2"
     code=0
@@ -91,13 +91,13 @@ heading 'A server, on a free port'
 serve 127.0.0.1:0
 printf '\n$ export QMSG_SERVER=%s\n' "$QMSG_SERVER"
 
-heading 'Two users; each id belongs to a key from now on'
+heading 'Two users; from now on each id belongs to a key'
 try 0 'qmsg join alice'
 says 'as alice'
 try 0 'qmsg join bob'
 says 'as bob'
 
-heading 'Bob listens, alice sends what a command prints'
+heading 'Bob listens, alice sends the output of a command'
 printf '\n$ qmsg listen --as bob --count 1 &\n'
 qmsg listen --as bob --count 1 --timeout 1m > "$dir/bob" 2>&1 &
 listener=$!
@@ -122,7 +122,7 @@ try 0 'printf "one\ntwo\nthree\n" | qmsg send --lines bob --as alice'
 try 0 'qmsg listen --as bob --poll'
 printf 'one\ntwo\nthree\n' | cmp -s - "$dir/said" || fail 'not these three lines in this order'
 try 0 'qmsg listen --as bob --poll'
-[ ! -s "$dir/said" ] || fail 'what was printed is offered again'
+[ ! -s "$dir/said" ] || fail 'a message that was printed is offered again'
 
 heading 'A broadcast'
 try 0 'qmsg join carol'
@@ -137,14 +137,14 @@ try 0 'head -c 300000 /dev/urandom > noise; qmsg send carol --as bob --file nois
 try 0 'qmsg listen --as carol --count 1 --raw | cmp - noise && echo the same bytes'
 says 'the same bytes'
 
-heading 'What is refused, and how a script knows'
+heading 'Errors, and how a script recognises them'
 try 67 'qmsg send nobody --as alice hello'
 says 'no such user'
 mkdir elsewhere
 try 77 'HOME=~/elsewhere qmsg join alice'
 says 'alice belongs to another key'
 
-heading 'The server dies; what it had accepted is still there'
+heading 'The server dies; the messages it had accepted are still there'
 try 0 'echo "survive this" | qmsg send bob --as alice'
 printf '\n$ kill -9 %s    # the server\n' "$server"
 kill -9 "$server"
@@ -155,4 +155,4 @@ serve "$QMSG_SERVER"
 try 0 'qmsg listen --as bob --poll'
 says 'survive this'
 
-printf '\n\nThe tour is over, and all went as it should.\n'
+printf '\n\nEnd of the tour: everything worked.\n'

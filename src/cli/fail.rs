@@ -12,7 +12,7 @@ use crate::quic::DialError;
 use crate::wire::{CloseCode, Refusal};
 
 use super::notices::say;
-use super::{clock, content, known};
+use super::{Talk, clock, content, known};
 
 pub(super) use super::notices::{
     announce, finish, listen_to_diagnostics, note, pass, progress, usage,
@@ -133,6 +133,14 @@ pub(super) fn tell(error: &Error) -> Exit {
         say(&format!("usage: {usage}"));
     }
     failure.map_or(Exit::Unexpected, |failure| failure.exit)
+}
+
+/// The same for somebody who may want quiet: what is kept for a later try is no error then.
+pub(super) fn tell_to(talk: Talk, error: &Error) -> Exit {
+    match error.downcast_ref::<Failure>() {
+        Some(failure) if talk.quiet && failure.exit == Exit::TempFail => failure.exit,
+        _ => tell(error),
+    }
 }
 
 /// What the system says, without its number for it.

@@ -216,7 +216,7 @@ fn run_verb(args: Vec<OsString>) -> u8 {
         // It may have the code of a command that it ran.
         Verb::Send(args) => {
             let code = send::run(args, cli.talk);
-            return code.unwrap_or_else(|error| fail::tell(&error).code());
+            return code.unwrap_or_else(|error| fail::tell_to(cli.talk, &error).code());
         }
         Verb::Ask(args) => ask::run(args, cli.talk),
         Verb::Later(args) => later::run(args, cli.talk),
@@ -228,5 +228,5 @@ fn run_verb(args: Vec<OsString>) -> u8 {
         Verb::Bench(args) => bench::run(args, cli.talk),
         Verb::Completions(args) => completions::run(args),
     };
-    said.unwrap_or_else(|error| fail::tell(&error)).code()
+    said.unwrap_or_else(|error| fail::tell_to(cli.talk, &error)).code()
 }

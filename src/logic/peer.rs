@@ -242,7 +242,7 @@ impl Peer {
         self.passed = 0;
         self.requests_out = 0;
         if let Ending::Closed(code) = ending
-            && !code.is_some_and(passes)
+            && !code.is_some_and(CloseCode::is_transient)
         {
             self.stage = Stage::Over;
             return out.push(PeerOutput::Event(Event::Rejected(code)));
@@ -385,23 +385,5 @@ impl Peer {
                 }
             });
         }
-    }
-}
-
-/// Whether a reason for closing is one that time mends.
-fn passes(code: CloseCode) -> bool {
-    match code {
-        CloseCode::Done | CloseCode::Stopping | CloseCode::TooSlow | CloseCode::Busy => true,
-        CloseCode::Malformed
-        | CloseCode::OutOfTurn
-        | CloseCode::BodyTooLong
-        | CloseCode::OverLimit
-        | CloseCode::IdTaken
-        | CloseCode::NotJoined
-        | CloseCode::TicketNeeded
-        | CloseCode::TicketBad
-        | CloseCode::DiskFull
-        | CloseCode::TakenOver
-        | CloseCode::IdReserved => false,
     }
 }

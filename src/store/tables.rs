@@ -17,8 +17,8 @@ pub const FORMAT: i32 = 5;
 /// what stands in `letter`, counted by user and kind; `letter.due_ms` is when it is to be sent, or
 /// tried again. `verdict.until_ms` is when it may go.
 ///
-/// In few words: SQLite keeps the statements, and while all of them fit into the first page no other
-/// damaged page makes the whole file unreadable.
+/// In few words: SQLite keeps the statements, and while all of them fit into the first page no
+/// other damaged page makes the whole file unreadable.
 pub(super) const TABLES: &str = "
 CREATE TABLE state (last_seq INT NOT NULL, next_part INT NOT NULL) STRICT;
 INSERT INTO state VALUES (0, 1);

@@ -80,6 +80,24 @@ impl CloseCode {
         Self::IdReserved,
     ];
 
+    /// Whether trying again may help.
+    pub fn is_transient(self) -> bool {
+        match self {
+            Self::Done | Self::Stopping | Self::TooSlow | Self::Busy => true,
+            Self::Malformed
+            | Self::OutOfTurn
+            | Self::BodyTooLong
+            | Self::OverLimit
+            | Self::IdTaken
+            | Self::NotJoined
+            | Self::TicketNeeded
+            | Self::TicketBad
+            | Self::DiskFull
+            | Self::TakenOver
+            | Self::IdReserved => false,
+        }
+    }
+
     /// The code with this number.
     pub fn from_number(number: u64) -> Option<Self> {
         Self::ALL.get(usize::try_from(number).ok()?).copied()

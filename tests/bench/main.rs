@@ -8,6 +8,8 @@ mod filling;
 #[expect(dead_code, reason = "the tests use the rest")]
 mod kit;
 mod store;
+#[path = "../it/real/sweep.rs"]
+mod sweep;
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

@@ -133,6 +133,18 @@ const BANS: &[Ban] = &[
     },
 ];
 
+/// Programs that not every machine with Rust and a C compiler has or lets run, as tests start them,
+/// and what such a test says it needs.
+const PROGRAMS: &[(&str, &[&str])] = &[
+    ("\"unshare\"", &["namespaces", "networks", "cron"]),
+    ("\"strace\"", &["strace"]),
+    ("script -q", &["script"]),
+    ("\"ip\"", &["networks"]),
+    // There is a call for it.
+    ("Command::new(\"kill\")", &[]),
+];
+
+const NEEDS: &str = "a test says needs!(…) of what a machine may lack";
 const LAYERS: &str = "a part uses only what lies below it";
 const CRATES: &str = "a part uses only its crates";
 const REASON: &str = "unwrap and expect have a reason beside them";
@@ -167,6 +179,10 @@ fn check(path: &str, text: &str) -> Vec<Offence> {
             found.push((line, DEAD));
         }
     }
+    let keeps_them = ["tests/it/needs.rs", "tests/it/tidy.rs", "tests/it/tidy/snippets.rs"];
+    if path.starts_with("tests/it/") && !keeps_them.contains(&path) {
+        check_needs(&source, &mut found);
+    }
     if let Some(inside) = path.strip_prefix("src/") {
         let part = inside.split(['/', '.']).next().unwrap();
         check_layers(&source, part, &mut found);
@@ -174,6 +190,16 @@ fn check(path: &str, text: &str) -> Vec<Offence> {
         check_reasons(&source, &mut found);
     }
     found
+}
+
+fn check_needs(source: &Source, found: &mut Vec<Offence>) {
+    for (program, needs) in PROGRAMS {
+        let says = |need: &&str| source.text.contains(&format!("needs!(\"{need}\""));
+        if !needs.iter().any(says) {
+            let lines = source.text.lines().zip(1..).filter(|(line, _)| line.contains(program));
+            found.extend(lines.map(|(_, line)| (line, NEEDS)));
+        }
+    }
 }
 
 fn check_sizes(source: &Source) -> Vec<Offence> {

@@ -22,6 +22,8 @@ mod kit;
 mod message;
 mod series;
 mod spread;
+#[path = "../../it/real/sweep.rs"]
+mod sweep;
 mod waiting;
 
 use std::path::PathBuf;

@@ -14,7 +14,9 @@ use tempfile::TempDir;
 use super::story::Story;
 use super::trace::now_us;
 use crate::chance::{Chance, number};
+use crate::needs::needs;
 use crate::real::kit::Home;
+use crate::real::sweep;
 use crate::real::wait::until;
 use crate::tally::Value;
 
@@ -113,13 +115,14 @@ impl Site {
             if server.is_over() {
                 break;
             }
-            if story.try_send(&self.home, value, "700ms") == Some(0) {
+            // A server that has failed answers nothing more.
+            let patience = if inject.is_empty() { "60s" } else { "700ms" };
+            if story.try_send(&self.home, value, patience) == Some(0) {
                 accepted.push((begun, value));
             }
         }
         if !server.is_over() {
-            let id = server.0.id().to_string();
-            assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
+            sweep::signal(server.0.id(), "TERM");
         }
         (server.end(), story, accepted)
     }
@@ -182,6 +185,7 @@ fn faults(site: &Site) -> Vec<Fault> {
 
 #[test]
 fn a_failed_write_stops_the_server_and_loses_nothing() {
+    needs!("strace");
     let (count, seed) = (number("PROOF_ERRORS", ERRORS), number("PROOF_SEED", 1));
     let sites = [Site::new(), Site::new()];
     let mut left = faults(&sites[0]);
@@ -194,6 +198,7 @@ fn a_failed_write_stops_the_server_and_loses_nothing() {
     thread::scope(|scope| {
         for site in &sites {
             scope.spawn(|| {
+                let _end = site.home.ends_on_panic();
                 while let Some(fault) = { next.lock().unwrap().next() } {
                     *acknowledged.lock().unwrap() += site.check(fault);
                 }

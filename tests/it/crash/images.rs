@@ -15,6 +15,7 @@ use super::disk::{Disk, Image, Loss, lay_out};
 use super::story::Story;
 use super::trace::{Call, Step, steps, traced};
 use crate::chance::{Chance, number};
+use crate::needs::needs;
 use crate::real::kit::{Home, Server};
 use crate::real::wait::pause;
 use crate::tally::Report;
@@ -112,6 +113,7 @@ impl Recorded {
 
 #[test]
 fn whenever_the_power_goes_what_was_acknowledged_is_there() {
+    needs!("strace");
     let (home, story) = (Home::new(), Story::default());
     let (count, seed) = (number("PROOF_IMAGES", IMAGES), number("PROOF_SEED", 1));
     let run = record(&home, &story);

@@ -41,7 +41,7 @@ pub(super) fn now_us() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as u64
 }
 
-/// A server of this data whose calls are written to a file.
+/// A server of this data whose calls are written to a file; a test with one `needs!("strace")`.
 pub(super) fn traced(home: &Home, data: &Path, trace: &Path) -> Command {
     let inject = format!("inject=fsync,fdatasync:delay_enter={SYNC_DELAY_US}");
     let mut args = vec!["-D", "-f", "--seccomp-bpf", "-y", "-xx", "-s", "4000000", "-ttt"];
@@ -96,6 +96,7 @@ fn step(at: &str, what: &str, data: &Path) -> Option<Step> {
         "link" => Call::Link(path(0)?, path(1)?),
         "linkat" => Call::Link(path(1)?, path(3)?),
         "rename" => Call::Rename(path(0)?, path(1)?),
+        "renameat2" => Call::Rename(path(1)?, path(3)?),
         "ftruncate" => Call::Truncate(path(0)?, number(1)),
         "write" => Call::Write(path(0)?, None, bytes()),
         "pwrite64" => Call::Write(path(0)?, Some(number(3)), bytes()),

@@ -1,7 +1,6 @@
 //! A server under attack, and two users of it who only want to talk to each other.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use bytes::{Bytes, BytesMut};
@@ -11,6 +10,7 @@ use tokio::runtime::Runtime;
 
 use crate::quic::{Running, run, within};
 use crate::real::kit::{DEADLINE, Home, Server, peak_kib};
+use crate::real::wait::Over;
 
 /// What a link costs the server that has said little.
 pub(super) const LINK_KIB: u64 = 128;
@@ -55,12 +55,15 @@ impl Scene {
     ) -> (T, Effect) {
         let before = self.times();
         let peak_before = peak_kib(&self.server.child);
-        let over = AtomicBool::new(false);
-        let wanted = || !over.load(Ordering::SeqCst);
+        let over = Over::default();
+        let seen = over.seen();
+        let wanted = || !seen.is_over();
         thread::scope(|scope| {
             let attack = scope.spawn(|| attack(&wanted));
-            let during = self.times();
-            over.store(true, Ordering::SeqCst);
+            let during = {
+                let _over = over;
+                self.times()
+            };
             let result = attack.join().unwrap();
             let more_kib = peak_kib(&self.server.child) - peak_before;
             (result, Effect { before, during, peak_kib: peak_before, more_kib })

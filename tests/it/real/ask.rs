@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::kit::{Home, Server, Stream, start};
 use super::reader::{Reader, Says};
+use crate::needs::needs;
 
 fn setup(ids: &[&str]) -> (Home, Server) {
     let home = Home::new();
@@ -86,6 +87,7 @@ fn several_are_asked_and_so_many_replies_are_enough() {
 
 #[test]
 fn a_reply_is_as_harmless_on_a_terminal_as_a_message() {
+    needs!("script");
     let (home, server) = setup(&["alice", "bob"]);
     let _bob = Reader::new(&home, "bob", &server.address, Says::Reply("\u{1b}]0;owned\u{7}"));
     let said = home.shell("script -qec 'qmsg ask bob --color never x' /dev/null");

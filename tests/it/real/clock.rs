@@ -16,6 +16,7 @@ use serde_json::Value as Json;
 use super::flow::{Drip, Shown, send_singly};
 use super::kit::{DEADLINE, Home, Said, Server, Stream, start, start_with};
 use crate::chance::{Chance, number};
+use crate::needs::needs;
 use crate::tally::{Answer, Tally, Value};
 
 /// How the clock of one side stands against the other's.
@@ -120,6 +121,7 @@ fn steps(whose: Whose) {
     let (mut slowest, mut chance) = (Duration::ZERO, Chance::new(seed));
     thread::scope(|scope| {
         let ends = ends;
+        let _end = home.ends_on_panic();
         let singles = SINGLES.map(|writer| {
             let (ended, send) = (ended.clone(), &send);
             scope.spawn(move || send_singly(send, writer, &ended, refused))
@@ -160,17 +162,20 @@ fn between(ends: &Receiver<Answer>) -> Answer {
 
 #[test]
 fn the_clock_of_a_server_is_set() {
+    needs!("libfaketime");
     steps(Whose::Server);
 }
 
 #[test]
 fn the_clocks_of_clients_are_set() {
+    needs!("libfaketime");
     steps(Whose::Clients);
 }
 
 /// The server's clock counts for all that is sent.
 #[test]
 fn a_user_with_a_wrong_clock() {
+    needs!("libfaketime");
     let home = Home::new();
     let (clock, server) = (Clock::new(&home), home.serve(&[]));
     home.join(&server, &["alice"]);
@@ -211,6 +216,7 @@ fn a_user_with_a_wrong_clock() {
 /// By the server's clock, whatever that says: what is not due stays, what has expired is told.
 #[test]
 fn what_has_a_time_when_the_clock_is_set() {
+    needs!("libfaketime");
     let home = Home::new();
     let clock = Clock::new(&home);
     let server = serve(&home, |command| clock.of(command), &["--keep", "1h"]);

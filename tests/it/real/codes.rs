@@ -3,6 +3,7 @@
 use std::net::UdpSocket;
 
 use super::kit::{Home, Server, Stream, start};
+use crate::needs::needs;
 
 #[test]
 fn code_0_when_it_is_on_disk() {
@@ -337,16 +338,13 @@ fn code_76_when_the_other_side_speaks_something_else() {
     said.code(76).says("hint: ");
 }
 
-/// A real full disk. Where mount namespaces are not allowed, `--max-store` above stands for it.
+/// A real full disk; of `--max-store` see above.
 #[test]
 fn code_73_on_a_small_tmpfs() {
+    needs!("namespaces");
     let home = Home::new();
     let data = home.data();
     std::fs::create_dir(&data).unwrap();
-    let namespace = home.program("unshare", &["-rm", "true"]).status();
-    if !namespace.is_ok_and(|status| status.success()) {
-        return;
-    }
     let line = format!(
         "mount -t tmpfs -o size=3m,mode=700 tmpfs {0} && \
          exec qmsg serve --listen 127.0.0.1:0 --data {0}",

@@ -2,6 +2,7 @@
 
 use super::kit::{Home, Server, Stream, noise, start};
 use super::relay::Relay;
+use crate::needs::needs;
 
 fn setup(ids: &[&str]) -> (Home, Server) {
     let home = Home::new();
@@ -151,6 +152,7 @@ fn send_waits_for_a_server_that_is_on_its_way() {
 
 #[test]
 fn a_terminal_gets_no_control_characters() {
+    needs!("script");
     let (home, _server) = setup(&["bob"]);
     home.pipe(b"\x1b]0;owned\x07\x1b[31mred\xc2\x9b2J\x08", &["send", "bob"]).ok();
     let said = home.shell("script -qec 'qmsg listen -n 1 --color never' /dev/null");

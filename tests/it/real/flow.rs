@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{PipeWriter, Write};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -11,6 +11,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::kit::{Home, Running, Said, start};
+use super::sweep;
 use super::wait::{pause, until, until_file};
 use crate::tally::{Answer, Tally, Value};
 
@@ -99,9 +100,7 @@ impl Shown {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let id = self.process.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &id]).stdin(Stdio::null()).status();
-        assert!(sent.unwrap().success(), "kill -s {name} {id}");
+        sweep::signal(self.process.id(), name);
     }
 
     /// What it has shown, whole lines of it.

@@ -60,6 +60,7 @@ fn freeze(who: Who) {
     let mut tally = Tally::default();
     let (meanwhile, back) = thread::scope(|scope| {
         let ends = ends;
+        let _end = home.ends_on_panic();
         let singles = SINGLES.map(|writer| {
             let (ended, send) = (ended.clone(), &send);
             scope.spawn(move || {

@@ -22,6 +22,7 @@ fn nothing_accepted_is_lost_and_nothing_is_shown_twice() {
     let _server = thread::scope(|scope| {
         // Dropped at the end of the kills, which ends the senders.
         let ends = ends;
+        let _end = home.ends_on_panic();
         let mut server = server;
         for writer in 0..SENDERS {
             let (home, tally) = (&home, &tally);

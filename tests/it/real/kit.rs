@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
+use super::sweep::{self, EndsOnPanic, Place};
 
 /// How long anything may take before the test is called failed.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
@@ -21,7 +21,7 @@ const PIECES_MAX: usize = 4096;
 
 /// A user's machine: an empty home.
 pub(crate) struct Home {
-    dir: TempDir,
+    place: Place,
 }
 
 /// What came of a command.
@@ -58,11 +58,16 @@ pub(crate) struct Server {
 
 impl Home {
     pub(crate) fn new() -> Self {
-        Self { dir: TempDir::new().unwrap() }
+        Self { place: Place::new() }
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.dir.path()
+        self.place.path()
+    }
+
+    /// For a scope whose threads wait for what runs here.
+    pub(crate) fn ends_on_panic(&self) -> EndsOnPanic<'_> {
+        self.place.ends_on_panic()
     }
 
     /// A `qmsg` with these arguments and nothing of the caller's environment.
@@ -276,7 +281,7 @@ impl Running {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        signal(&self.child, name);
+        sweep::signal(self.child.id(), name);
     }
 
     /// Sends a signal to the one process that it has started itself.
@@ -287,8 +292,7 @@ impl Running {
         let children: String = threads
             .map(|thread| std::fs::read_to_string(thread.unwrap().path().join("children")).unwrap())
             .collect();
-        let sent = Command::new("kill").args(["-s", name, children.trim()]).status().unwrap();
-        assert!(sent.success(), "kill -s {name} {children}");
+        sweep::signal(children.trim().parse().unwrap(), name);
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -300,7 +304,7 @@ impl Running {
     }
 }
 
-/// A test that fails leaves nothing behind.
+/// What it has started itself ends with its home.
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -320,12 +324,6 @@ pub(crate) fn peak_kib(child: &Child) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.map_or(0, |kib| kib.trim().trim_end_matches(" kB").parse().unwrap())
-}
-
-fn signal(child: &Child, name: &str) {
-    let id = child.id().to_string();
-    let sent = Command::new("kill").args(["-s", name, &id]).status().unwrap();
-    assert!(sent.success(), "kill -s {name} {id}");
 }
 
 impl Server {
@@ -355,12 +353,12 @@ impl Server {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        signal(&self.child, name);
+        sweep::signal(self.child.id(), name);
     }
 
     /// Ends it with a signal; its exit code and the rest of what it said.
     pub(crate) fn stop(mut self, signal_name: &str) -> (Option<i32>, String) {
-        signal(&self.child, signal_name);
+        sweep::signal(self.child.id(), signal_name);
         self.ended()
     }
 

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 
+use crate::needs::needs;
+
 use super::kit::{Home, Running, Said, Stream, start};
 use super::stub::{Stub, Until};
 use super::wait::until;
@@ -41,12 +43,12 @@ fn run(home: &Home, args: &[&str], seconds: u64) -> Said {
 
 /// All that waits for an answer, with how it ends when there is none.
 const WAITING: [(&[&str], i32); 12] = [
-    (&["send", "bob", "hi"], 69),
-    (&["send", "bob", "--spool", "hi"], 75),
-    (&["send", "bob", "--until", "processed", "hi"], 69),
-    (&["send", "bob", "--volatile", "hi"], 69),
-    (&["send", "bob", "--in", "1h", "hi"], 69),
-    (&["ask", "bob", "hi"], 69),
+    (&["send", "bob", "-m", "hi"], 69),
+    (&["send", "bob", "--spool", "-m", "hi"], 75),
+    (&["send", "bob", "--until", "processed", "-m", "hi"], 69),
+    (&["send", "bob", "--volatile", "-m", "hi"], 69),
+    (&["send", "bob", "--in", "1h", "-m", "hi"], 69),
+    (&["ask", "bob", "-m", "hi"], 69),
     (&["join", "@ops"], 69),
     (&["leave", "@ops"], 69),
     (&["later", "list"], 69),
@@ -71,7 +73,7 @@ fn a_server_that_welcomes_and_stands_still_does_not_hold_anything_up() {
 #[test]
 fn a_server_that_welcomes_and_dies_is_not_asked_without_pause() {
     let (home, stub) = with(Until::WelcomeAndDeath);
-    for args in [&["send", "bob", "hi"][..], &["listen", "--as", "bob"]] {
+    for args in [&["send", "bob", "-m", "hi"][..], &["listen", "--as", "bob"]] {
         let before = stub.links();
         run(&home, args, 3);
         let links = stub.links() - before;
@@ -94,10 +96,10 @@ fn a_body_that_is_not_taken_any_further_does_not_hold_anything_up() {
 #[test]
 fn a_server_that_accepts_and_stands_still_leaves_a_message_undelivered() {
     let (home, _stub) = with(Until::Accepted);
-    let said = run(&home, &["send", "bob", "--until", "delivered", "hi"], 1);
+    let said = run(&home, &["send", "bob", "--until", "delivered", "-m", "hi"], 1);
     said.code(10).says("bob did not receive the message in time").says("do not send it again");
-    run(&home, &["ask", "bob", "hi"], 1).code(10);
-    let said = run(&home, &["send", "bob", "--until", "delivered", "--ttl", "1s", "hi"], 2);
+    run(&home, &["ask", "bob", "-m", "hi"], 1).code(10);
+    let said = run(&home, &["send", "bob", "--until", "delivered", "--ttl", "1s", "-m", "hi"], 2);
     assert!(!said.stderr.contains("waits on the server"), "{}", said.stderr);
     said.code(10).says("its time to live is over");
 }
@@ -107,8 +109,8 @@ fn signals_end_what_waits_at_once() {
     let (home, stub) = with(Until::Welcome);
     let waiting: [&[&str]; 4] = [
         &["listen", "--as", "bob"],
-        &["send", "bob", "hi"],
-        &["ask", "bob", "hi"],
+        &["send", "bob", "-m", "hi"],
+        &["ask", "bob", "-m", "hi"],
         &["join", "@ops"],
     ];
     for args in waiting {
@@ -122,34 +124,31 @@ fn signals_end_what_waits_at_once() {
 }
 
 /// A line of shell where the resolver's configuration is a pipe, so that it waits for whoever
-/// writes that, and then asks no name server. `None` where such a thing is not allowed.
-fn resolving(home: &Home, line: &str) -> Option<Running> {
+/// writes that, and then asks no name server; a test with one `needs!("namespaces")`.
+fn resolving(home: &Home, line: &str) -> Running {
     let made = home.program("mkfifo", &["switch"]).status();
     assert!(home.path().join("switch").exists(), "{made:?}");
     std::fs::write(home.path().join("hosts"), "127.0.0.1 broker.example.net\n").unwrap();
     let mount = "mount --bind hosts /etc/hosts && mount --bind switch /etc/nsswitch.conf";
-    let namespace = home.program("unshare", &["-rm", "/bin/sh", "-c", mount]).status();
-    if !namespace.is_ok_and(|status| status.success()) {
-        return None;
-    }
     let line = format!("{mount} && exec {line}");
-    Some(start(home.program("unshare", &["-rm", "/bin/sh", "-c", &line])))
+    start(home.program("unshare", &["-rm", "/bin/sh", "-c", &line]))
 }
 
 #[test]
 fn a_resolver_that_never_answers_does_not_hold_anything_up() {
+    needs!("namespaces");
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["alice"]);
     for (args, code) in WAITING.into_iter().chain([(&["listen"][..], 69)]) {
         let line = format!("qmsg {} -s broker.example.net --timeout 1s", args.join(" "));
         let begun = Instant::now();
-        let Some(command) = resolving(&home, &line) else { return };
+        let command = resolving(&home, &line);
         let said = ended(command, begun, Duration::from_secs(1));
         said.code(code).says("the name service does not answer");
     }
     // It says so itself after the first attempt.
-    let Some(mut command) = resolving(&home, "qmsg listen -s broker.example.net") else { return };
+    let mut command = resolving(&home, "qmsg listen -s broker.example.net");
     command.until(Stream::Err, "trying again");
     command.signal("TERM");
     ended(command, Instant::now(), Duration::ZERO).code(143);
@@ -158,12 +157,13 @@ fn a_resolver_that_never_answers_does_not_hold_anything_up() {
 /// Longer than an attempt lasts.
 #[test]
 fn a_resolver_that_is_slow_is_waited_for() {
+    needs!("namespaces");
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["alice", "bob"]);
     let port = server.address.rsplit_once(':').unwrap().1;
-    let line = format!("qmsg send bob hi -v -s broker.example.net:{port} --timeout 1m");
-    let Some(mut command) = resolving(&home, &line) else { return };
+    let line = format!("qmsg send bob -v -s broker.example.net:{port} --timeout 1m hi");
+    let mut command = resolving(&home, &line);
     command.until(Stream::Err, "trying again");
     // The resolver may read it several times.
     let mut switch = OpenOptions::new();

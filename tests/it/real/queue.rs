@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use super::kit::{DEADLINE, Home, Server, start_with};
+use super::sweep;
 use crate::chance::number;
 
 /// How many messages go through the queue, unless `QUEUE_MESSAGES` says otherwise.
@@ -162,8 +163,7 @@ impl<'a> Queue<'a> {
     /// Ends the listeners in order and processes what they leave; then nothing is left over.
     fn drain(&mut self) {
         for (_, mut listener) in std::mem::take(&mut self.listeners) {
-            let id = listener.id().to_string();
-            std::process::Command::new("kill").args(["-s", "TERM", &id]).status().unwrap();
+            sweep::signal(listener.id(), "TERM");
             listener.wait().unwrap();
         }
         self.started += 1;

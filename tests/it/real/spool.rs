@@ -14,7 +14,7 @@ use super::kit::{Home, Said, Server, start};
 mod place;
 
 /// A message that finds no server waits in the spool.
-const SPOOL: [&str; 4] = ["--spool", "--timeout", "200ms", "-q"];
+const SPOOL: [&str; 3] = ["--spool", "--timeout", "200ms"];
 
 fn joined(home: &Home, ids: &[&str]) -> Server {
     let server = home.serve(&[]);

@@ -3,6 +3,7 @@
 use std::process::Stdio;
 
 use super::kit::{Home, Server, start};
+use crate::needs::needs;
 
 fn setup() -> (Home, Server) {
     let home = Home::new();
@@ -85,6 +86,7 @@ fn text_leaves_stdin_alone() {
 
 #[test]
 fn a_terminal_is_read_to_its_end_with_a_word_about_it() {
+    needs!("script");
     let (home, _server) = setup();
     let said = home.shell("printf 'typed\\n\\004' | script -qec 'qmsg send bob' /dev/null");
     said.code(0);

@@ -123,7 +123,7 @@ fn a_send_without_a_server_keeps_its_message_and_a_wrap_its_code() {
         assert_eq!((text.as_str(), code), ("out\n", Some(3)), "{kind}");
         assert!(home.run(&["listen", "--poll"]).ok().contains("exit 3"), "{kind}");
         server.kill();
-        let line = "exec qmsg send bob precious -vvv --spool --timeout 300ms";
+        let line = "exec qmsg send bob -vvv --spool --timeout 300ms precious";
         assert_eq!(deaf_end(&home, kind, line).1, Some(75), "{kind}");
         let _server = home.serve_on(&address, &[]);
         home.run(&["spool", "flush"]).ok();

@@ -4,6 +4,8 @@ use std::net::UdpSocket;
 
 use serde_json::Value;
 
+use crate::needs::needs;
+
 use super::kit::{Home, Stream, start};
 
 #[test]
@@ -62,6 +64,7 @@ fn leaving_a_room_that_is_not_there_is_an_error() {
 /// One style, and colours as for all else: none where they are not wanted.
 #[test]
 fn wrong_lines_are_told_like_all_errors() {
+    needs!("script");
     let home = Home::new();
     let lines: [(&[&str], &str, &str); 9] = [
         (&["sned", "bob"], "unrecognized subcommand 'sned'", "did you mean send?"),
@@ -104,6 +107,7 @@ fn who_and_where_may_stand_before_the_verb() {
 
 #[test]
 fn a_slip_is_noted_for_a_person_and_not_for_a_script() {
+    needs!("script");
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["alice", "bob"]);
@@ -247,6 +251,7 @@ fn other_shells_ask_the_same() {
 /// What a person sends to is known afterwards.
 #[test]
 fn targets_of_a_person_are_remembered() {
+    needs!("script");
     let (home, other) = (Home::new(), Home::new());
     let server = home.serve(&[]);
     home.join(&server, &["alice"]);

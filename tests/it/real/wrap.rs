@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::Value;
 
 use super::kit::{Home, Server, Stream, start, start_with};
+use super::sweep;
 
 fn joined(home: &Home) -> Server {
     let server = home.serve(&[]);
@@ -141,8 +142,7 @@ fn signals_go_to_the_command() {
     let said = home.run(&wrap(&[], &["sh", "-c", "tail -f /dev/null & echo $!"]));
     said.code(0);
     let left = String::from_utf8(said.stdout).unwrap();
-    let ended = home.program("kill", &["-9", left.trim()]).status().unwrap();
-    assert!(ended.success());
+    sweep::signal(left.trim().parse().unwrap(), "KILL");
     // One that prints without an end notices that its reader has gone.
     let said = home.shell("{ qmsg send bob --wrap -- yes; echo $? >&2; } | head -n 1");
     assert_eq!((said.stdout.as_slice(), said.stderr.as_str()), (&b"y\n"[..], "141\n"));

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use crate::real::kit::Home;
 use crate::real::relay::Relay;
+use crate::real::sweep;
 use crate::real::wait::until_file;
 use crate::tally::Value;
 
@@ -51,9 +52,7 @@ impl Reader {
     }
 
     pub(super) fn signal(&self, name: &str) {
-        let id = self.process.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &id]).status().unwrap();
-        assert!(sent.success(), "kill -s {name} {id}");
+        sweep::signal(self.process.id(), name);
     }
 
     /// When it has seen the last of each of these: what it was shown, and how many more than once

@@ -1,6 +1,5 @@
 //! A server with those who write and those who read.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -9,6 +8,7 @@ use super::reader::Reader;
 use crate::chance::Chance;
 use crate::real::kit::{DEADLINE, Home, Server, start_with};
 use crate::real::relay::{Relay, Weather};
+use crate::real::wait::Over;
 use crate::tally::{Answer, Tally, Value};
 
 const WRITERS: u32 = 2;
@@ -32,7 +32,7 @@ pub(super) struct Site {
     pub(super) readers: Vec<Reader>,
     writers: Vec<JoinHandle<()>>,
     tallies: Arc<Mutex<[Tally; TARGETS.len()]>>,
-    over: Arc<AtomicBool>,
+    over: Over,
 }
 
 impl Site {
@@ -47,7 +47,7 @@ impl Site {
         let relay = Relay::in_weather(&address, &Weather::default(), &Weather::default());
         let readers = READERS.map(|(id, targets)| Reader::new(&home, &relay, id, targets));
         let readers = readers.into_iter().collect();
-        let (tallies, over) = (Arc::default(), Arc::default());
+        let (tallies, over) = (Arc::default(), Over::default());
         let mut site = Self {
             home,
             server: Some(server),
@@ -84,11 +84,11 @@ impl Site {
 
     fn writer(&self, writer: u32, seed: u64) -> JoinHandle<()> {
         let mut chance = Chance::new(seed * 1_000 + u64::from(writer));
-        let (home, over) = (Arc::clone(&self.home), Arc::clone(&self.over));
+        let (home, over) = (Arc::clone(&self.home), self.over.seen());
         let (tallies, relay) = (Arc::clone(&self.tallies), self.relay.address.clone());
         thread::spawn(move || {
             let mut counters = [0; TARGETS.len()];
-            while !over.load(Ordering::SeqCst) {
+            while !over.is_over() {
                 let target = chance.below(TARGETS.len());
                 let count = if chance.one_in(8) { LINES } else { 1 };
                 let first = counters[target];
@@ -115,7 +115,7 @@ impl Site {
 
     /// Lets the writers end and the readers see all there is; then all must be there.
     pub(super) fn end(self, name: &str) {
-        self.over.store(true, Ordering::SeqCst);
+        drop(self.over);
         for writer in self.writers {
             writer.join().unwrap();
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     BANS, CRATES, DEAD, FILE, FILE_LINES_MAX, FUNCTION, FUNCTION_LINES_MAX, LAYERS, LINE,
-    LINE_CHARS_MAX, PATHS, REASON, UNFINISHED, check, check_paths, check_script,
+    LINE_CHARS_MAX, NEEDS, PATHS, REASON, UNFINISHED, check, check_paths, check_script,
 };
 
 /// A path, and a line of code that breaks exactly the rule whose text begins so.
@@ -37,6 +37,9 @@ const BAD: &[(&str, &str, &str)] = &[
     ("tests/it/quic.rs", "thread::sleep(TICK);", "a test waits"),
     ("tests/it/quic.rs", "tokio::time::sleep_until(then).await;", "a test waits"),
     ("tests/it/quic.rs", "#[ignore = \"slow\"]", "no test is ignored"),
+    ("tests/it/real/kit.rs", "home.program(\"unshare\", &args)", NEEDS),
+    ("tests/it/real/kit.rs", "needs!(\"jq\"); home.shell(\"script -qec qmsg\")", NEEDS),
+    ("tests/it/real/kit.rs", "needs!(\"jq\"); Command::new(\"kill\")", NEEDS),
     ("src/cli/mod.rs", "todo!()", "nothing is left"),
     ("src/cli/mod.rs", "let x = dbg!(x);", "nothing is left"),
     ("src/logic/hub.rs", "use crate::store::Store;", LAYERS),
