@@ -53,6 +53,7 @@ const STEPS: &[(&str, Step)] = &[
     ("while IFS= read", Ends(&["got INFO started\ngot ERROR no space left\n"])),
     ("qmsg ask", GoesOn(&["hello world\n"])),
     ("qmsg join work", GoesOn(&[": 1\n", ": 2\n", ": 3\n", ": 4\n", ": 5\n", ": 6\n"])),
+    ("--id \"nightly-", Ends(&[])),
     ("not sent, code", Ends(&["not sent, code 67\n"])),
     ("$ qmsg serve --listen", Serves),
     ("$ qmsg invite HOST\n", Ends(&[])),
