@@ -25,14 +25,25 @@ const ROOM_LEN: usize = 256 << 10;
 /// `AlreadyExists`. Durable when this returns.
 pub fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let file = written(path, bytes)?;
-    if let Err(failed) = file.persist_noclobber(path) {
-        // A file system may have neither hard links nor a rename that does not replace.
-        if !is_unsupported(&failed.error) || fs::symlink_metadata(path).is_ok() {
-            return Err(failed.error);
-        }
-        failed.file.persist(path)?;
+    match fs::hard_link(file.path(), path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => rename_new(file, path)?,
+        linked => linked?,
     }
     sync_directory(parent(path))
+}
+
+/// Where a file system has no hard links.
+fn rename_new(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    let Err(failed) = file.persist_noclobber(path) else { return Ok(()) };
+    if fs::symlink_metadata(path).is_ok() {
+        return Err(ErrorKind::AlreadyExists.into());
+    }
+    if !is_unsupported(&failed.error) {
+        return Err(failed.error);
+    }
+    // It has no rename either that does not replace.
+    failed.file.persist(path)?;
+    Ok(())
 }
 
 /// Puts a file with these bytes in place of the one that is there, if any. Durable when this
@@ -60,8 +71,12 @@ pub fn create_directory(dir: &Path) -> io::Result<()> {
         create_directory(parent)?;
     }
     match DirBuilder::new().mode(0o700).create(dir) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists || !dir.is_dir() => Err(error),
-        _ => sync_directory(parent),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => sync_directory(parent).inspect_err(|_| {
+            // It is not to be there if it may not last.
+            let _ = fs::remove_dir(dir);
+        }),
     }
 }
 

@@ -22,6 +22,7 @@ pub(crate) mod kit;
 mod large;
 mod later;
 mod network;
+mod places;
 mod queue;
 mod reader;
 pub(crate) mod relay;
