@@ -18,6 +18,7 @@ mod freeze;
 mod headers;
 mod joining;
 mod kill;
+mod killed;
 pub(crate) mod kit;
 mod large;
 mod later;
