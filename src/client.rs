@@ -102,7 +102,7 @@ pub enum ClientError {
     #[error(transparent)]
     Dial(#[from] DialError),
     /// There was a link, and then no answer for too long.
-    #[error("the server does not answer any more")]
+    #[error("the server stopped answering")]
     NoAnswer,
     /// The server closed the connection for good, with this reason if this version knows it.
     #[error("the server closed the connection")]
@@ -255,7 +255,11 @@ impl<'a> Shell<'a> {
     }
 
     fn gave_up(&mut self) -> ClientError {
-        self.failure.take().map_or(ClientError::NoAnswer, ClientError::Dial)
+        match self.failure.take() {
+            Some(failure) => ClientError::Dial(failure),
+            None if self.pin.is_none() => ClientError::Dial(self.dial.no_answer()),
+            None => ClientError::NoAnswer,
+        }
     }
 
     fn dial(&self) {

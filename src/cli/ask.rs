@@ -18,27 +18,27 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Send a message and print the answer
 ///
-/// Waits until the recipient has dealt with the message and prints what came back: the reply of a
-/// `qmsg listen --exec CMD --reply`, with a newline added where it ends in none. Exits 0 if the
-/// message was processed, also without a reply; 12 if it was refused for good, and says why; 10 or
-/// 11 if the time was up before it was delivered, or processed.
+/// Waits until the recipient has processed the message and prints the reply of its `qmsg listen
+/// --exec CMD --reply`, with a newline added if it does not end in one. Exits with 0 if the message
+/// was processed, even without a reply; 12 if it was refused for good, and says why; 10 if it was
+/// not delivered in time, and 11 if it was delivered but not processed in time.
 ///
-/// The message comes from TEXT or stdin, as with qmsg send.
+/// The message comes from TEXT or stdin, as with qmsg send. Options go before TEXT.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  qmsg ask bot uptime
-  qmsg ask @workers --count 1 --timeout 5s 'who is free?'")]
+  qmsg ask clock --timeout 5s 'what time is it?'
+  qmsg ask @workers --count 1 who is free")]
 pub(super) struct AskArgs {
-    /// Who is asked: an id, a @room, @all, or several of them separated by commas
-    #[arg(value_name = "TARGET[,TARGET…]", value_parser = units::targets)]
+    /// Recipients: an id, a @room, @all, or several separated by commas
+    #[arg(value_name = "TARGET[,TARGET…]", value_parser = units::targets_arg())]
     targets: Targets,
     #[command(flatten)]
     body: BodyArgs,
-    /// End after this many replies
+    /// Exit after N replies
     ///
-    /// Without it, all recipients have to deal with the message. Who does so without a reply does
-    /// not count. The exit code is 13 if there were fewer replies than this.
+    /// Without it, all recipients have to process the message. A recipient who does so without a
+    /// reply does not count. The exit code is 13 if there were fewer than N replies.
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
     #[command(flatten)]
@@ -48,10 +48,11 @@ pub(super) struct AskArgs {
     /// Print a JSON object for each recipient, with the reply as body or body_b64
     #[arg(long)]
     json: bool,
-    /// Give up when the answer takes longer than this [default: 1m]
+    /// Give up after this long without an answer [default: 1m]
     ///
-    /// Written like 500ms, 10s, 5m or 1h30m, and counted from when the server has accepted the
-    /// message. The server may be silent for as long before that; 10s if no time is given.
+    /// Written like 500ms, 10s, 5m or 1h30m, and counted from when the server accepted the message.
+    /// Before that the server has as long to accept it; 10s if no time is given. Time spent reading
+    /// the message from stdin or a file does not count.
     #[arg(long, value_name = "TIME", env = "QMSG_TIMEOUT", value_parser = units::duration)]
     timeout: Option<Duration>,
 }
@@ -68,6 +69,7 @@ pub(super) fn run(args: &AskArgs, talk: Talk) -> Result<Exit> {
         timeout: Some(args.timeout.unwrap_or(TIMEOUT)),
         enough: args.count,
         show: Show::Replies(style),
+        name: args.body.name(),
         ..Job::new(args.targets.0.clone(), args.headers.headers()?)
     };
     send::carry_out(&job, args.body.input(None)?, &args.who, talk)

@@ -1,6 +1,7 @@
 //! What all verbs that talk to a server need: a runtime, a way to dial, and, for those that want
 //! one thing, the whole conversation.
 
+use std::ops::Deref;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -11,7 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::client::{self, Claim, ClientError, Settings};
 use crate::logic::{Command, Event, Intent};
-use crate::quic::{DialSettings, Identity, KEEP_ALIVE, Trust};
+use crate::quic::{DialSettings, Identity, KEEP_ALIVE, Lookup, Trust};
 use crate::wire::{Pin, UserId};
 
 use super::address::Server;
@@ -24,11 +25,32 @@ const ATTEMPT: Duration = Duration::from_secs(3);
 /// sent. A file stays where it is, so it has only the server's limit, which is not known before.
 pub(super) const STREAM_LEN_MAX: u64 = 1 << 30;
 
+/// A runtime that no exit waits for. Dropped like any other it would wait until files, pipes and
+/// commands let go of the threads that read them, whatever time or signal has ended the work.
+pub(super) struct Brief(Option<Runtime>);
+
+impl Deref for Brief {
+    type Target = Runtime;
+
+    fn deref(&self) -> &Runtime {
+        // Only the end of this takes it out.
+        self.0.as_ref().expect("a runtime")
+    }
+}
+
+impl Drop for Brief {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 /// One thread: a client has one link, and starts in the fewest milliseconds so.
-pub(super) fn runtime() -> Result<Runtime> {
+pub(super) fn runtime() -> Result<Brief> {
     let runtime = Builder::new_current_thread().enable_all().build().context("no runtime")?;
     survive_large_files(&runtime)?;
-    Ok(runtime)
+    Ok(Brief(Some(runtime)))
 }
 
 /// Lets a file that would grow beyond `ulimit -f` be an error of the one who writes it, like a full
@@ -42,14 +64,14 @@ fn survive_large_files(runtime: &Runtime) -> Result<()> {
 
 /// One thread does everything, without a word between threads; more share the links, for machines
 /// with cores to spare.
-pub(super) fn server_runtime(threads: usize) -> Result<Runtime> {
+pub(super) fn server_runtime(threads: usize) -> Result<Brief> {
     let mut builder = match threads {
         1 => Builder::new_current_thread(),
         _ => Builder::new_multi_thread(),
     };
     let runtime = builder.worker_threads(threads).enable_all().build().context("no runtime")?;
     survive_large_files(&runtime)?;
-    Ok(runtime)
+    Ok(Brief(Some(runtime)))
 }
 
 /// Threads for a server, unless it is told how many.
@@ -67,6 +89,7 @@ pub(super) fn dial(
     DialSettings {
         host: server.host.clone(),
         port: server.port,
+        lookup: Lookup::default(),
         trust,
         identity,
         deadline: ATTEMPT,

@@ -4,6 +4,7 @@ use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -136,13 +137,20 @@ impl Stored {
     }
 }
 
+/// Where a long body is kept for a while. A `TMPDIR` without a value would be the working
+/// directory.
+pub(super) fn temp_dir() -> PathBuf {
+    let dir = std::env::temp_dir();
+    if dir.as_os_str().is_empty() { PathBuf::from("/tmp") } else { dir }
+}
+
 fn stamp(metadata: &Metadata) -> io::Result<(u64, SystemTime)> {
     Ok((metadata.len(), metadata.modified()?))
 }
 
 impl Spool {
     pub(super) fn new() -> Self {
-        Self(SpooledTempFile::new(MEMORY_LEN_MAX))
+        Self(SpooledTempFile::new_in(MEMORY_LEN_MAX, temp_dir()))
     }
 
     pub(super) fn push(&mut self, bytes: &[u8]) -> io::Result<()> {

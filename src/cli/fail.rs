@@ -2,7 +2,8 @@
 //! writes to stderr.
 
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
+use std::os::fd::BorrowedFd;
 
 use anyhow::Error;
 
@@ -10,7 +11,12 @@ use crate::client::ClientError;
 use crate::quic::DialError;
 use crate::wire::{CloseCode, Refusal};
 
-use super::{Talk, clock, known};
+use super::notices::say;
+use super::{clock, content, known};
+
+pub(super) use super::notices::{
+    announce, finish, listen_to_diagnostics, note, pass, progress, usage,
+};
 
 /// How the program ends. One test a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +56,8 @@ pub enum Exit {
     Config = 78,
     /// `listen --timeout` ended it before `--count` was met.
     Timeout = 124,
+    /// Ended by SIGHUP: its terminal went away.
+    HungUp = 129,
     /// Ended by SIGINT.
     Interrupted = 130,
     /// Ended by SIGTERM.
@@ -69,15 +77,22 @@ pub(super) struct Failure {
     exit: Exit,
     what: String,
     hint: Option<String>,
+    usage: Option<String>,
 }
 
 impl Failure {
     pub(super) fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), hint: None }
+        Self { exit, what: what.into(), hint: None, usage: None }
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// With how a command is written.
+    pub(super) fn usage(mut self, usage: impl Into<String>) -> Self {
+        self.usage = Some(usage.into());
         self
     }
 
@@ -101,20 +116,36 @@ pub(super) fn tell(error: &Error) -> Exit {
     let mut text = format!("qmsg: {error}");
     let mut last = error.to_string();
     for cause in error.chain().skip(1) {
+        let is_toml = cause.is::<toml::de::Error>();
         let cause = cause.to_string();
         // Transparent errors repeat their source.
         if !last.contains(&cause) {
             text.push_str(": ");
-            text.push_str(&cause);
+            text.push_str(&if is_toml { without_picture(&cause) } else { without_number(&cause) });
         }
         last = cause;
     }
-    if let Some(hint) = failure.and_then(|failure| failure.hint.as_ref()) {
-        text.push_str("\nhint: ");
-        text.push_str(hint);
-    }
     say(&text);
+    if let Some(hint) = failure.and_then(|failure| failure.hint.as_ref()) {
+        say(&format!("hint: {hint}"));
+    }
+    if let Some(usage) = failure.and_then(|failure| failure.usage.as_ref()) {
+        say(&format!("usage: {usage}"));
+    }
     failure.map_or(Exit::Unexpected, |failure| failure.exit)
+}
+
+/// What the system says, without its number for it.
+fn without_number(cause: &str) -> String {
+    let end = cause.rfind(" (os error ").filter(|_| cause.ends_with(')'));
+    cause[..end.unwrap_or(cause.len())].to_owned()
+}
+
+/// Where TOML is wrong and why, without the lines of the file in between.
+fn without_picture(cause: &str) -> String {
+    let mut lines = cause.lines().filter(|line| !line.trim().is_empty());
+    let (place, why) = (lines.next(), lines.next_back());
+    place.into_iter().chain(why).collect::<Vec<_>>().join(": ")
 }
 
 /// Whether nobody answers: what 69 says.
@@ -122,64 +153,14 @@ pub(super) fn is_unreachable(error: &Error) -> bool {
     error.downcast_ref::<Failure>().is_some_and(|failure| failure.exit == Exit::Unavailable)
 }
 
-/// Tells something that is not an error, unless the user wants quiet.
-pub(super) fn note(talk: Talk, text: &str) {
-    if !talk.quiet {
-        say(&format!("qmsg: {text}"));
-    }
-}
-
 /// Whether a person reads what is told.
 pub(super) fn is_terminal() -> bool {
-    io::stderr().is_terminal()
+    stream().is_terminal()
 }
 
-/// Shows how far a long piece of work has come, on one line of a terminal; `None` clears it.
-pub(super) fn progress(talk: Talk, text: Option<&str>) {
-    let mut stderr = io::stderr();
-    if !talk.quiet && stderr.is_terminal() {
-        // As for `say`.
-        let _ = write!(stderr, "\r\x1b[K{}", text.unwrap_or_default());
-    }
-}
-
-/// Tells what others wait for, whether or not the user wants quiet.
-pub(super) fn announce(text: &str) {
-    say(&format!("qmsg: {text}"));
-}
-
-/// Passes on what another program says.
-pub(super) fn pass(bytes: &[u8]) -> io::Result<()> {
-    io::stderr().write_all(bytes)
-}
-
-/// A closed stderr has nobody to be told.
-fn say(text: &str) {
-    let text: String = text.chars().map(|c| if shows(c) { c } else { '\u{fffd}' }).collect();
-    let _ = writeln!(io::stderr(), "{text}");
-}
-
-fn shows(c: char) -> bool {
-    c == '\n' || !c.is_control()
-}
-
-/// Sends the diagnostics of the library to stderr, as much as was asked for.
-pub(super) fn listen_to_diagnostics(talk: Talk) {
-    let level = match (talk.quiet, talk.verbose) {
-        (true, _) => tracing::Level::ERROR,
-        (false, 0) => tracing::Level::WARN,
-        (false, 1) => tracing::Level::INFO,
-        (false, 2) => tracing::Level::DEBUG,
-        (false, _) => tracing::Level::TRACE,
-    };
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(io::stderr)
-        .with_ansi(false)
-        .with_target(talk.verbose > 1)
-        .finish();
-    // Set once, at the start of the program.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+/// Where they all go.
+pub(super) fn stream() -> BorrowedFd<'static> {
+    rustix::stdio::stderr()
 }
 
 /// Why talking to the server came to nothing, for people.
@@ -260,6 +241,11 @@ fn rejected(code: Option<CloseCode>, server: &str, id: &str) -> Failure {
             format!("{server} has reached its limit of users or connections"),
             "try again later, or ask its operator to raise the limit",
         ),
+        Some(CloseCode::Done | CloseCode::TooSlow) => fail(
+            Exit::Unavailable,
+            format!("{server} closed the connection before it answered"),
+            "it may be overloaded or keep restarting: try again later, or look at its log",
+        ),
         Some(CloseCode::DiskFull) => disk_full(server),
         Some(CloseCode::BodyTooLong) => fail(
             Exit::Data,
@@ -298,7 +284,7 @@ pub(super) fn unreadable(name: &str, error: io::Error) -> Error {
 
 /// A long message that has to be kept for a while.
 pub(super) fn no_place(error: io::Error) -> Error {
-    let place = std::env::temp_dir();
+    let place = content::temp_dir();
     Failure::new(Exit::NoSpace, format!("cannot keep a long message in {}", place.display()))
         .hint("it is stored there until it is complete; TMPDIR names another directory")
         .because(error)
@@ -312,17 +298,19 @@ pub(super) fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> 
 /// A message in the spool whose time is over: that of the spool, or its own.
 pub(super) fn too_old(is_old: bool) -> Error {
     let what = match is_old {
-        true => "it has waited too long",
-        false => "its time to live has expired",
+        true => "it waited too long",
+        false => "it expired while it waited",
     };
-    let hint = "qmsg spool flush --aside sends it anyway, qmsg spool drop removes it";
+    let hint = "qmsg spool flush --aside sends it anyway, qmsg spool drop deletes it";
     Failure::new(Exit::Data, what).hint(hint).into()
 }
 
 /// A message in the spool from a time when the id was joined on another server.
 pub(super) fn for_another_server(server: &str) -> Error {
-    let hint = "qmsg spool flush --aside sends it to the one that is joined now";
-    Failure::new(Exit::NotAllowed, format!("it was not for {server}")).hint(hint).into()
+    let hint = "qmsg spool flush --aside sends it to the server that is joined now";
+    Failure::new(Exit::NotAllowed, format!("it was for another server than {server}"))
+        .hint(hint)
+        .into()
 }
 
 /// A volatile message on a link that was lost.
@@ -376,4 +364,20 @@ pub(super) fn no_such(to: &str) -> Failure {
 fn clocks() -> String {
     let now = clock::here().strftime("%Y-%m-%d %H:%M:%S %Z");
     format!("nothing was stored; it is {now} here: set the clock that is wrong, then send it again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{without_number, without_picture};
+
+    #[test]
+    fn causes_are_told_in_a_line_and_without_numbers() {
+        let full = std::io::Error::from_raw_os_error(28).to_string();
+        assert_eq!(without_number(&full), "No space left on device");
+        assert_eq!(without_number("a (os error 2) b"), "a (os error 2) b");
+        let error = "a = [\n".parse::<toml::Table>().map(drop);
+        let error = error.map_err(|error| without_picture(&error.to_string()));
+        let wanted = "TOML parse error at line 1, column 6: unclosed array, expected `]`";
+        assert_eq!(error, Err(wanted.into()));
+    }
 }

@@ -4,58 +4,91 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
+use clap::builder::TypedValueParser;
 
 use crate::wire::{HEADERS_LEN_MAX, HEADERS_MAX, Headers};
 
+use super::clean::{clean, cut};
 use super::fail::{Exit, Failure};
-use super::units;
+use super::units::{self, lossy};
 
 /// Names of the five priorities, from 1 to 5.
 pub(super) const PRIORITIES: [&str; 5] = ["min", "low", "default", "high", "max"];
+/// Headers that the program itself reads: without a value they say nothing.
+const OWN: [&str; 6] = ["title", "priority", "tags", "type", "ttl", "thread"];
 
 /// Headers that are wanted, not checked yet. What makes messages without a command line fills in
 /// what it has.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct HeaderArgs {
-    /// A title for the message
-    #[arg(long, value_name = "TEXT", help_heading = "Headers")]
+    /// Title of the message
+    #[arg(
+        short,
+        long,
+        value_name = "TEXT",
+        value_parser = lossy(),
+        allow_hyphen_values = true,
+        help_heading = "Headers"
+    )]
     pub(super) title: Option<String>,
-    /// How urgent it is: min, low, default, high or max, or 1 to 5
-    #[arg(short, long, value_name = "PRIORITY", help_heading = "Headers")]
+    /// Priority: min, low, default, high or max, or 1 to 5
+    #[arg(
+        short,
+        long,
+        value_name = "PRIORITY",
+        value_parser = lossy(),
+        help_heading = "Headers"
+    )]
     pub(super) priority: Option<String>,
     /// Tags, separated by commas
-    #[arg(long, value_name = "TAG[,TAG…]", help_heading = "Headers")]
+    #[arg(
+        long,
+        value_name = "TAG[,TAG…]",
+        value_parser = lossy(),
+        allow_hyphen_values = true,
+        help_heading = "Headers"
+    )]
     pub(super) tags: Vec<String>,
-    /// What the body is, as a media type: text/markdown, application/json
-    #[arg(long = "type", value_name = "TYPE", help_heading = "Headers")]
+    /// Media type of the body, such as text/markdown or application/json
+    #[arg(long = "type", value_name = "TYPE", value_parser = lossy(), help_heading = "Headers")]
     pub(super) media_type: Option<String>,
-    /// How long it is worth delivering; afterwards it is not delivered any more
+    /// Discard the message if it is not delivered within this time
     ///
-    /// In whole seconds, counted from when the server took it.
+    /// At least a second, rounded up to whole seconds, and counted from when the server accepted
+    /// the message. Whoever waits for it with --until is then told that it is gone.
     #[arg(long, value_name = "TIME", value_parser = units::duration, help_heading = "Headers")]
     pub(super) ttl: Option<Duration>,
-    /// What it belongs to, such as the id of the first message of a conversation
-    #[arg(long, value_name = "THREAD", help_heading = "Headers")]
+    /// Conversation id, such as the id of the first message of a conversation
+    #[arg(
+        long,
+        value_name = "THREAD",
+        value_parser = lossy(),
+        allow_hyphen_values = true,
+        help_heading = "Headers"
+    )]
     pub(super) thread: Option<String>,
-    /// Another header; may be given several times
+    /// Any other header; can be repeated
     ///
-    /// A name is made of letters, digits, - and _, and is the same in upper and lower case.
+    /// A name consists of letters, digits, - and _; case does not matter.
     #[arg(
         short = 'H',
         long = "header",
         value_name = "NAME: VALUE",
-        value_parser = pair,
+        value_parser = lossy().try_map(|text: String| pair(&text)),
         help_heading = "Headers"
     )]
     pub(super) others: Vec<(String, String)>,
 }
 
 impl HeaderArgs {
-    /// They all, checked and as they are sent: names in lower case, none twice.
+    /// They all, cleaned, checked and as they are sent: names in lower case, none twice.
     pub(super) fn headers(&self) -> Result<Headers> {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for (name, value) in self.given() {
-            let name = checked_name(&name)?;
+            let (name, value) = (checked_name(&name)?, clean(&value));
+            if value.is_empty() && OWN.contains(&name.as_str()) {
+                continue;
+            }
             let value = checked_value(&name, &value)?;
             if pairs.iter().any(|(before, _)| *before == name) {
                 return Err(
@@ -64,10 +97,11 @@ impl HeaderArgs {
             }
             pairs.push((name, value));
         }
+        fit(&mut pairs);
         Headers::new(pairs).map_err(|error| {
             let hint = format!(
-                "{HEADERS_MAX} headers with {HEADERS_LEN_MAX} bytes in all are the limit; \
-                 what is longer belongs into the body"
+                "at most {HEADERS_MAX} headers, with {HEADERS_LEN_MAX} bytes in all; \
+                 put the rest in the body"
             );
             bad("the headers are too many or too long".into(), hint).because(error)
         })
@@ -75,8 +109,12 @@ impl HeaderArgs {
 
     fn given(&self) -> impl Iterator<Item = (String, String)> {
         let tags = (!self.tags.is_empty()).then(|| self.tags.join(","));
-        // What is worth delivering for a part of a second is so for all of it.
-        let ttl = self.ttl.map(|ttl| ttl.as_millis().div_ceil(1000).to_string());
+        // What is worth delivering for a part of a second is so for all of it, but less than a
+        // second is nothing.
+        let ttl = self.ttl.map(|ttl| match ttl.as_secs() {
+            0 => ttl.as_secs_f64().to_string(),
+            _ => ttl.as_millis().div_ceil(1000).to_string(),
+        });
         let known = [
             ("title", self.title.clone()),
             ("priority", self.priority.clone()),
@@ -86,13 +124,48 @@ impl HeaderArgs {
             ("thread", self.thread.clone()),
         ];
         let known = known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        known.chain(self.others.iter().cloned())
+        // An empty argument is as good as none.
+        let others = self.others.iter().filter(|pair| **pair != Default::default());
+        known.chain(others.cloned())
+    }
+}
+
+/// These and one more, unless there is one of its name, or no room for it.
+pub(super) fn with(headers: &Headers, name: &str, value: &str) -> Headers {
+    let mut pairs: Vec<(String, String)> =
+        headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    if pairs.iter().any(|(before, _)| before == name) {
+        return headers.clone();
+    }
+    pairs.push((name.to_owned(), clean(value)));
+    fit(&mut pairs);
+    Headers::new(pairs).unwrap_or_else(|_| headers.clone())
+}
+
+/// Shortens the longest values until the headers are as long as they may be.
+fn fit(pairs: &mut [(String, String)]) {
+    loop {
+        let len: usize = pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let excess = len.saturating_sub(HEADERS_LEN_MAX);
+        let Some((_, longest)) = pairs.iter_mut().max_by_key(|(_, value)| value.len()) else {
+            return;
+        };
+        if excess == 0 || longest.is_empty() {
+            return;
+        }
+        *longest = cut(longest, longest.len().saturating_sub(excess));
     }
 }
 
 /// A header on the command line.
 fn pair(text: &str) -> Result<(String, String), String> {
+    if text.trim().is_empty() {
+        return Ok(Default::default());
+    }
     let (name, value) = text.split_once(':').ok_or("write it like 'Name: value'")?;
+    if name.trim().is_empty() {
+        return Err("a header has a name, as in 'Name: value'".into());
+    }
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
@@ -103,21 +176,14 @@ fn bad(what: String, hint: impl Into<String>) -> Failure {
 fn checked_name(name: &str) -> Result<String, Failure> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if name.is_empty() || !name.chars().all(allowed) {
-        let hint = "a name is made of ASCII letters, digits, - and _, as in -H 'Ticket: 42'";
-        return Err(bad(format!("{name:?} is no name of a header"), hint));
+        let hint = "a name consists of ASCII letters, digits, - and _, as in -H 'Ticket: 42'";
+        return Err(bad(format!("{name:?} is not a valid header name"), hint));
     }
     Ok(name.to_ascii_lowercase())
 }
 
 /// The value as it is sent. What the program itself reads has one spelling.
 fn checked_value(name: &str, value: &str) -> Result<String, Failure> {
-    if value.chars().any(char::is_control) {
-        let what = format!("the header {name} has a newline or another control character in it");
-        return Err(bad(
-            what,
-            "a header is one line of text; what has lines belongs into the body",
-        ));
-    }
     match name {
         "priority" => priority(value),
         "tags" => Ok(tags(value)),
@@ -154,7 +220,7 @@ fn media_type(value: &str) -> Result<String, Failure> {
     match essence.split_once('/') {
         Some((kind, subtype)) if is_token(kind) && is_token(subtype) => Ok(value.to_owned()),
         _ => Err(bad(
-            format!("{value:?} is no media type"),
+            format!("{value:?} is not a media type"),
             "write it like text/markdown or application/json",
         )),
     }
@@ -175,7 +241,7 @@ fn ttl(value: &str) -> Result<String, Failure> {
 mod tests {
     use clap::Parser;
 
-    use super::HeaderArgs;
+    use super::{HEADERS_LEN_MAX, HeaderArgs, with};
 
     #[derive(Parser)]
     struct Line {
@@ -193,8 +259,19 @@ mod tests {
 
     #[test]
     fn flags_become_headers() {
-        let cases: [(&[&str], &[&str]); 11] = [
+        let cases: [(&[&str], &[&str]); 19] = [
             (&[], &[]),
+            (&["--title", "sda\t91%\r"], &["title=sda 91%"]),
+            (&["-t", "\x1b[31mFAILED\x1b[0m\nat 3:00"], &["title=FAILED at 3:00"]),
+            (
+                &["--title", "-5 °C", "--tags", "-x", "--thread", "-"],
+                &["title=-5 °C", "tags=-x", "thread=-"],
+            ),
+            (&["--title=", "-p", "", "--tags=", "--type", "\r", "--thread", " "], &[]),
+            (&["-H", "", "-H", "priority: ", "-H", "Title:"], &[]),
+            (&["--title", "", "-H", "Title: b"], &["title=b"]),
+            (&["--tags", "a\nb,\x1b[1mc"], &["tags=a b,c"]),
+            (&["-H", "a: x\ny", "-p", "high\n"], &["priority=4", "a=x y"]),
             (&["--title", "Disk full: 91 %"], &["title=Disk full: 91 %"]),
             (&["-p", "max"], &["priority=5"]),
             (&["--priority", "Low"], &["priority=2"]),
@@ -213,31 +290,45 @@ mod tests {
 
     #[test]
     fn what_is_no_header_is_named() {
-        let long = format!("long: {}", "x".repeat(9000));
         let many: Vec<String> = (0..65).map(|n| format!("-Hn{n}: 1")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        let cases: [(&[&str], &str); 17] = [
+        let cases: [(&[&str], &str); 16] = [
             (&["-p", "urgent"], "no priority \"urgent\""),
             (&["-p", "0"], "no priority \"0\""),
-            (&["-p", ""], "no priority \"\""),
             (&["-H", "no colon"], "write it like 'Name: value'"),
-            (&["-H", ": x"], "\"\" is no name"),
-            (&["-H", "a b: x"], "\"a b\" is no name"),
-            (&["-H", "ä: x"], "\"ä\" is no name"),
-            (&["-H", "a: x\ny"], "header a has a newline"),
-            (&["--title", "a\u{1b}[2Jb"], "header title has a newline or another control"),
+            (&["-H", ": x"], "a header has a name"),
+            (&["-H", "a b: x"], "\"a b\" is not a valid header name"),
+            (&["-H", "ä: x"], "\"ä\" is not a valid header name"),
             (&["--title", "a", "-H", "Title: b"], "title is given twice"),
             (&["-H", "x: 1", "-H", "X: 2"], "x is given twice"),
             (&["--ttl", "0"], "cannot live for \"0\" seconds"),
+            (&["--ttl", "100ms"], "cannot live for \"0.1\" seconds"),
+            (&["--ttl", "999ms"], "cannot live for \"0.999\" seconds"),
+            (&["-H", "ttl: 0"], "cannot live for \"0\" seconds"),
             (&["-H", "ttl: 10m"], "cannot live for \"10m\" seconds"),
             (&["--ttl", "soon"], "write it like"),
-            (&["--type", "json"], "\"json\" is no media type"),
-            (&["-H", &long], "too many or too long"),
+            (&["--type", "json"], "\"json\" is not a media type"),
             (&many, "too many or too long"),
         ];
         for (args, wanted) in cases {
             let error = headers(args).unwrap_err();
             assert!(error.contains(wanted), "{args:?}: {error}");
         }
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut() {
+        let (long, longer) = ("ü".repeat(3000), "x".repeat(9000));
+        let given = ["--title", &long, "-H", &format!("a: {longer}"), "-H", "b: short"];
+        let found = headers(&given).unwrap();
+        let [title, a, b] = &found[..] else { panic!("{found:?}") };
+        assert_eq!(title, &format!("title={long}"));
+        assert!(a.starts_with("a=xx") && a.ends_with("x…") && b == "b=short", "{a} {b}");
+        // Without the = of each.
+        let len = found.concat().len() - found.len();
+        assert!((HEADERS_LEN_MAX - 8..=HEADERS_LEN_MAX).contains(&len), "{len}");
+        let found = HeaderArgs::default().headers().unwrap();
+        let found = with(&with(&found, "title", "a\nb"), "title", "c");
+        assert_eq!(found.iter().collect::<Vec<_>>(), [("title", "a b")]);
     }
 }

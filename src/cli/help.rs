@@ -4,9 +4,11 @@
 use std::ffi::OsString;
 use std::fmt::Write;
 
-use clap::{ColorChoice, Command};
+use clap::Command;
 
 use crate::{store, wire};
+
+use super::print::Color;
 
 /// Verbs that belong together.
 const GROUPS: [(&str, &[&str]); 4] = [
@@ -21,7 +23,7 @@ pub(super) fn shown(command: Command, args: &[OsString]) -> Command {
     let is = |word: &str| args.iter().any(|arg| arg == word);
     let is_long = is("--help") || is("help");
     let command = tidied(command.long_version(version()), is_long);
-    grouped(command).color(color(args))
+    grouped(command)
 }
 
 /// Variables take much room in a short help; their values are nobody's business in any.
@@ -69,7 +71,7 @@ fn version() -> String {
 }
 
 /// The colours that a line asks for, which may be one that cannot be parsed.
-pub(super) fn color(args: &[OsString]) -> ColorChoice {
+pub(super) fn color(args: &[OsString]) -> Color {
     let mut words = args.iter().filter_map(|arg| arg.to_str());
     let given = words.find_map(|word| word.strip_prefix("--color")).map(str::to_owned);
     let given = match given.as_deref() {
@@ -78,9 +80,9 @@ pub(super) fn color(args: &[OsString]) -> ColorChoice {
         None => std::env::var("QMSG_COLOR").ok(),
     };
     match given.as_deref() {
-        Some("never") => ColorChoice::Never,
-        Some("always") => ColorChoice::Always,
-        _ => ColorChoice::Auto,
+        Some("never") => Color::Never,
+        Some("always") => Color::Always,
+        _ => Color::Auto,
     }
 }
 
@@ -88,10 +90,11 @@ pub(super) fn color(args: &[OsString]) -> ColorChoice {
 mod tests {
     use std::ffi::OsString;
 
-    use clap::{ColorChoice, Command, CommandFactory};
+    use clap::{Command, CommandFactory};
 
     use super::{GROUPS, color, shown};
     use crate::cli::Cli;
+    use crate::cli::print::Color;
 
     fn args(line: &str) -> Vec<OsString> {
         line.split(' ').map(OsString::from).collect()
@@ -133,11 +136,11 @@ mod tests {
     #[test]
     fn colours_hold_for_help_and_for_errors() {
         for (line, wanted) in [
-            ("qmsg --color never --help", ColorChoice::Never),
-            ("qmsg --color=always", ColorChoice::Always),
-            ("qmsg send --nope --color never", ColorChoice::Never),
-            ("qmsg --color", ColorChoice::Auto),
-            ("qmsg", ColorChoice::Auto),
+            ("qmsg --color never --help", Color::Never),
+            ("qmsg --color=always", Color::Always),
+            ("qmsg send --nope --color never", Color::Never),
+            ("qmsg --color", Color::Auto),
+            ("qmsg", Color::Auto),
         ] {
             assert_eq!(color(&args(line)), wanted, "{line}");
         }

@@ -8,7 +8,12 @@ use super::clock;
 
 /// An id that nobody had before, for the next message to one target.
 pub(super) fn fresh(ids: &mut MsgIds) -> MsgId {
-    ids.next(clock::now_ms(), || {
+    fresh_by(ids, 0)
+}
+
+/// The same by a clock that is so many milliseconds ahead of this machine's.
+pub(super) fn fresh_by(ids: &mut MsgIds, ahead_ms: i64) -> MsgId {
+    ids.next(clock::now_ms().saturating_add_signed(ahead_ms), || {
         let mut random = [0; 10];
         // It fails on no system that has a generator; a clash of ids would be told by the server.
         let _ = rand::fill(&mut random);
@@ -19,9 +24,9 @@ pub(super) fn fresh(ids: &mut MsgIds) -> MsgId {
 /// The id that a key stands for. One key may be used for several targets and, by lines, for several
 /// messages: `number` is the message's place in the input, 0 if it is all of it. The key comes last
 /// and no name holds a NUL, so different things are hashed differently.
-pub(super) fn keyed(key: &str, to: &Target, number: u64) -> MsgId {
-    let text = format!("qmsg id\0{to}\0{number}\0{key}");
-    let hash = digest::digest(&digest::SHA256, text.as_bytes());
+pub(super) fn keyed(key: &[u8], to: &Target, number: u64) -> MsgId {
+    let text = [format!("qmsg id\0{to}\0{number}\0").as_bytes(), key].concat();
+    let hash = digest::digest(&digest::SHA256, &text);
     let mut bytes = [0; 16];
     bytes.iter_mut().zip(hash.as_ref()).for_each(|(byte, of)| *byte = *of);
     MsgId::keyed(bytes)
@@ -37,12 +42,12 @@ pub(super) fn span(first: MsgId, count: u32) -> impl Iterator<Item = MsgId> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{fresh, keyed};
+    use super::{fresh, fresh_by, keyed};
     use crate::wire::{MsgId, MsgIds};
 
     #[test]
     fn a_key_is_one_id_for_each_target_and_number() {
-        let id = |key, to: &str, number| keyed(key, &to.parse().unwrap(), number);
+        let id = |key: &str, to: &str, number| keyed(key.as_bytes(), &to.parse().unwrap(), number);
         assert_eq!(id("backup", "bob", 0), id("backup", "BOB", 0));
         // It is sent by cron again and again, by whatever version is there: it does not change.
         assert_eq!(id("backup", "bob", 0).to_string(), "f14db87e-5039-845f-a8f9-d769d88f3dbb");
@@ -63,5 +68,7 @@ mod tests {
         let mut ids = MsgIds::default();
         let (one, two) = (fresh(&mut ids), fresh(&mut ids));
         assert!(one != two && !one.is_keyed() && one.unix_ms() > 1_700_000_000_000);
+        assert!(fresh_by(&mut ids, 1 << 40).unix_ms() >= one.unix_ms() + (1 << 40));
+        assert_eq!(fresh_by(&mut ids, i64::MIN).unix_ms(), 0);
     }
 }

@@ -22,10 +22,19 @@ const AHEAD_LEN_MAX: u32 = 8 << 20;
 /// How input is cut into messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// All of it is one; also if there is nothing, where that is meant.
-    Whole { empty: bool },
+    /// All of it is one.
+    Whole { empty: Empty },
     /// Each ends at this byte, which is not part of it; the last one may do without.
     Until(u8),
+}
+
+/// What becomes of a message without a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Empty {
+    /// An accident of the command before the pipe; a file that was named is meant.
+    Refused,
+    Sent,
+    Skipped,
 }
 
 impl Framing {
@@ -39,7 +48,7 @@ impl Framing {
 #[derive(Debug)]
 pub(super) enum Input {
     /// The arguments; stdin is never touched.
-    Text(Bytes),
+    Text(Bytes, Framing),
     /// stdin.
     Stdin(Framing),
     /// A file.
@@ -58,28 +67,36 @@ impl Input {
     /// How many messages it is: one, or as many as this byte ends.
     pub(super) fn framing(&self) -> Framing {
         match self {
-            Self::Text(_) => Framing::Whole { empty: true },
-            Self::Stdin(framing) | Self::File(_, framing) => *framing,
+            Self::Text(_, framing) | Self::Stdin(framing) | Self::File(_, framing) => *framing,
         }
     }
 
-    /// All of it as one message.
-    pub(super) fn whole(self, talk: Talk) -> Result<Content> {
-        let name = self.name();
-        let takes_nothing = self.framing() == Framing::Whole { empty: true };
-        let source = match self {
-            Self::Text(text) => return Ok(Content::Memory(text)),
-            Self::Stdin(_) => stdin(talk),
-            Self::File(path, _) => open(&path),
+    /// All of it as one message. `None`: there is nothing, and then nothing is to be sent.
+    pub(super) fn whole(self, talk: Talk) -> Result<Option<Content>> {
+        let (name, framing) = (self.name(), self.framing());
+        let unreadable = |error| fail::unreadable(&name, error);
+        let (content, is_meant) = match self {
+            Self::Text(text, _) => (Content::Memory(text), true),
+            Self::Stdin(_) => (all(stdin(talk).map_err(unreadable)?, &name)?, false),
+            Self::File(path, _) => {
+                let file = open(&path).map_err(unreadable)?;
+                let is_regular = file.metadata().map_err(unreadable)?.is_file();
+                (all(file, &name)?, is_regular)
+            }
         };
-        let source = source.map_err(|error| fail::unreadable(&name, error))?;
-        let content = Content::rest(source, &name)?.ok_or_else(too_long)?;
-        if content.size() == 0 && !takes_nothing {
-            return Err(Failure::new(Exit::Data, format!("{name} is empty, so nothing was sent"))
-                .hint("if the message is to be empty, say so: --empty, or '' as its text")
-                .into());
+        match framing {
+            Framing::Whole { empty } if content.size() == 0 => match empty {
+                Empty::Sent => Ok(Some(content)),
+                Empty::Skipped => Ok(None),
+                Empty::Refused if is_meant => Ok(Some(content)),
+                Empty::Refused => {
+                    let what = format!("{name} is empty, so nothing was sent");
+                    let hint = "--empty sends an empty message; --skip-empty exits with 0";
+                    Err(Failure::new(Exit::Data, what).hint(hint).into())
+                }
+            },
+            _ => Ok(Some(content)),
         }
-        Ok(content)
     }
 
     /// Reads the messages that this byte ends and gives each to `take`, until that says no more.
@@ -93,7 +110,7 @@ impl Input {
     ) -> Result<()> {
         let name = self.name();
         let source = match self {
-            Self::Text(_) => return Ok(()),
+            Self::Text(..) => return Ok(()),
             Self::Stdin(_) => stdin(talk),
             Self::File(path, _) => open(&path),
         };
@@ -103,10 +120,14 @@ impl Input {
 
     fn name(&self) -> String {
         match self {
-            Self::Text(_) | Self::Stdin(_) => "stdin".into(),
+            Self::Text(..) | Self::Stdin(_) => "stdin".into(),
             Self::File(path, _) => path.display().to_string(),
         }
     }
+}
+
+fn all(source: File, name: &str) -> Result<Content> {
+    Ok(Content::rest(source, name)?.ok_or_else(too_long)?)
 }
 
 fn open(path: &Path) -> io::Result<File> {

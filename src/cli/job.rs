@@ -9,21 +9,21 @@ use crate::wire::{Headers, MsgId, MsgIds, PART_LEN_MAX, Target};
 
 use super::content::Content;
 use super::fail::{Exit, Failure};
-use super::ids;
 use super::render::Style;
 use super::spool::Keeping;
+use super::{headers, ids};
 
 /// How long the server may be silent, if nothing else is said.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How far a message is to come before the command ends.
+/// How far a message has to get before the command exits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(super) enum Until {
     /// It is on the server's disk
     Accepted,
-    /// A reader of each recipient has it
+    /// A reader of each recipient has received it
     Delivered,
-    /// A reader of each recipient has dealt with it
+    /// A reader of each recipient has processed it
     Processed,
 }
 
@@ -47,11 +47,15 @@ impl Show {
 pub(super) struct Job {
     pub(super) targets: Vec<Target>,
     pub(super) headers: Headers,
+    /// Title of a message without a body, unless another is given.
+    pub(super) name: Option<String>,
     /// What the ids are made of, if not of chance.
-    pub(super) key: Option<String>,
+    pub(super) key: Option<Vec<u8>>,
     pub(super) volatile: bool,
     /// When the server is to send it, in milliseconds since 1970.
     pub(super) due_ms: Option<u64>,
+    /// That was said as a time from now on, so the clock by which it is sent is the server's.
+    pub(super) is_delay: bool,
     pub(super) until: Until,
     /// How long the server may be silent before a message is accepted.
     pub(super) patience: Duration,
@@ -62,6 +66,8 @@ pub(super) struct Job {
     pub(super) show: Show,
     /// What waits on this machine is sent, too, and what finds no server may wait.
     pub(super) spool: Option<Keeping>,
+    /// An excerpt is sent of a text that is too long.
+    pub(super) excerpts: bool,
 }
 
 impl Job {
@@ -70,23 +76,35 @@ impl Job {
         Self {
             targets,
             headers,
+            name: None,
             key: None,
             volatile: false,
             due_ms: None,
+            is_delay: false,
             until: Until::Accepted,
             patience: PATIENCE,
             timeout: None,
             enough: None,
             show: Show::Nothing,
             spool: None,
+            excerpts: false,
         }
     }
 
-    /// The id of the message at this place of the input, 0 if it is all of it.
-    pub(super) fn id(&self, ids: &mut MsgIds, to: &Target, place: u64) -> MsgId {
+    /// The id of the message at this place of the input, 0 if it is all of it, by a clock that is
+    /// so far ahead of this machine's.
+    pub(super) fn id(&self, ids: &mut MsgIds, to: &Target, place: u64, ahead_ms: i64) -> MsgId {
         match &self.key {
             Some(key) => ids::keyed(key, to, place),
-            None => ids::fresh(ids),
+            None => ids::fresh_by(ids, ahead_ms),
+        }
+    }
+
+    /// The headers of a message with this body: without anything in it, its name says what it is.
+    pub(super) fn headers_of(&self, content: &Content) -> Headers {
+        match &self.name {
+            Some(name) if content.size() == 0 => headers::with(&self.headers, "title", name),
+            _ => self.headers.clone(),
         }
     }
 

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::wire::{Headers, Target};
 
 use super::clock;
+use super::people::is_hidden;
 use super::render::{Letter, PIECE_LEN, characters};
 
 /// Base64 makes four characters of three bytes, so it can be cut between these.
@@ -70,14 +71,16 @@ pub(super) fn headers(headers: &Headers) -> Value {
     Value::Object(headers.iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
 }
 
-/// JSON on one line, without a byte that a terminal would act on: JSON itself leaves DEL and the
-/// C1 controls as they are.
+/// JSON on one line, without what a terminal would act on or hide: JSON itself leaves DEL, the C1
+/// controls and what turns the direction of writing as they are.
 pub(super) fn json(value: &Value) -> String {
     let mut text = String::new();
     for c in value.to_string().chars() {
-        if c.is_control() {
-            // Writing to a string does not fail.
-            let _ = write!(text, "\\u{:04x}", u32::from(c));
+        if c.is_control() || is_hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a string does not fail.
+                let _ = write!(text, "\\u{unit:04x}");
+            }
         } else {
             text.push(c);
         }
@@ -123,6 +126,10 @@ mod tests {
         assert_eq!(value["body_b64"], "/wA=");
         assert!(value.get("body").is_none());
         assert_eq!(json(&"\u{85}".into()), "\"\\u0085\"");
+        let hidden = "a\u{202e}\u{2028}\u{e0041}😀";
+        let text = json(&hidden.into());
+        assert_eq!(text, "\"a\\u202e\\u2028\\udb40\\udc41😀\"");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), hidden);
     }
 
     #[test]

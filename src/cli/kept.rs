@@ -7,7 +7,7 @@ use crate::wire::Kept;
 
 use super::clock;
 use super::json::headers;
-use super::render::visible;
+use super::render::one_line;
 
 /// Of what a message says, in a line.
 const SHOWN_CHARS_MAX: usize = 60;
@@ -21,7 +21,7 @@ pub(super) fn gist(kept: &Kept) -> String {
         (None, Err(_)) => "(no text)",
     };
     let text = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    visible(text.trim()).chars().take(SHOWN_CHARS_MAX).collect()
+    one_line(text.trim()).chars().take(SHOWN_CHARS_MAX).collect()
 }
 
 /// The fields that messages of all drawers have.

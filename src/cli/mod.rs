@@ -4,6 +4,7 @@ mod address;
 mod ask;
 mod before;
 mod bench;
+mod clean;
 mod clock;
 mod completions;
 mod config;
@@ -11,6 +12,7 @@ mod connect;
 mod content;
 mod data;
 mod disk;
+mod excerpt;
 mod fail;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
@@ -18,6 +20,7 @@ mod headers;
 mod help;
 mod host;
 mod ids;
+mod init;
 mod input;
 mod invite;
 mod job;
@@ -28,6 +31,8 @@ mod known;
 mod later;
 mod listen;
 mod mail;
+mod notices;
+mod people;
 mod print;
 mod profile;
 mod progress;
@@ -36,13 +41,16 @@ mod render;
 mod send;
 mod sendmail;
 mod serve;
+mod signals;
 mod spool;
+mod streams;
 mod table;
 mod tips;
 mod units;
 mod upkeep;
 mod usage;
 mod when;
+mod words;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -54,6 +62,7 @@ use clap::{Args, Parser, Subcommand};
 pub use address::{Server, Ticket};
 pub use completions::{Shell, completion_script};
 pub use fail::Exit;
+pub use print::mark_closed_stdout;
 
 /// The heading of the flags that every verb has.
 const GLOBAL: &str = "Global options";
@@ -148,7 +157,7 @@ struct Who {
     /// Act as this id
     ///
     /// The id must have been joined on this machine. Default: the one that was joined first.
-    #[arg(long = "as", value_name = "ID", env = "QMSG_AS", value_parser = units::user)]
+    #[arg(long = "as", value_name = "ID", env = "QMSG_AS", value_parser = units::user_arg())]
     as_id: Option<crate::wire::UserId>,
     /// The server to talk to
     ///
@@ -188,7 +197,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     if let Some(exit) = completions::answer(&args) {
         return exit.code();
     }
-    let args = before::moved(sendmail::as_called(args));
+    let code = init::run(&args).unwrap_or_else(|| run_verb(sendmail::as_called(args)));
+    fail::finish();
+    code
+}
+
+fn run_verb(args: Vec<OsString>) -> u8 {
+    let args = before::moved(args);
     let (cli, config) = match config::parse(&args) {
         Ok(parsed) => parsed,
         Err(exit) => return exit.code(),

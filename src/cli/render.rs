@@ -6,10 +6,12 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::wire::{Message, Seq, Target};
+use crate::wire::{Message, Seq};
 
 use super::content::Content;
-use super::{clock, json};
+use super::{json, people};
+
+pub(super) use super::people::{one_line, visible};
 
 /// What is rendered at a time.
 pub(super) const PIECE_LEN: usize = 48 << 10;
@@ -19,7 +21,7 @@ pub(super) const PIECE_LEN: usize = 48 << 10;
 pub(super) enum Style {
     /// For people: time, sender, target, text.
     Terminal { color: bool },
-    /// The body, and a newline where it ends in none.
+    /// The body, and a newline where it ends in none; of an empty one the title.
     Lines,
     /// The body, and a NUL.
     Null,
@@ -40,10 +42,14 @@ pub(super) struct Letter {
 /// Writes a message as it is to be printed.
 pub(super) fn render(style: Style, letter: &Letter, out: &mut impl Write) -> io::Result<()> {
     match style {
-        Style::Terminal { color } => return for_people(letter, color, out),
+        Style::Terminal { color } => return people::show(letter, color, out),
         Style::Json => {
             json::object(letter, None).try_for_each(|piece| out.write_all(&piece?))?;
             return out.write_all(b"\n");
+        }
+        Style::Lines if letter.content.size() == 0 => {
+            // A message that has all it says in its title.
+            out.write_all(one_line(letter.header("title").unwrap_or_default()).as_bytes())?;
         }
         Style::Raw | Style::Lines | Style::Null => copy(letter, out)?,
     }
@@ -65,7 +71,7 @@ impl Letter {
         header(&self.message, name)
     }
 
-    fn pieces(&self, range: Range<u64>) -> impl Iterator<Item = io::Result<Bytes>> {
+    pub(super) fn pieces(&self, range: Range<u64>) -> impl Iterator<Item = io::Result<Bytes>> {
         self.content.pieces(range, PIECE_LEN)
     }
 
@@ -74,7 +80,7 @@ impl Letter {
         self.pieces(0..self.content.size())
     }
 
-    fn ends_a_line(&self) -> io::Result<bool> {
+    pub(super) fn ends_a_line(&self) -> io::Result<bool> {
         let last = self.content.read(self.content.size().saturating_sub(1), 1)?;
         Ok(&last[..] == b"\n")
     }
@@ -87,43 +93,6 @@ pub(super) fn header<'a>(message: &'a Message, name: &str) -> Option<&'a str> {
 
 fn copy(letter: &Letter, out: &mut impl Write) -> io::Result<()> {
     letter.whole().try_for_each(|piece| out.write_all(&piece?))
-}
-
-/// A line of time, sender and target, with the text behind it or, if it has lines, below.
-fn for_people(letter: &Letter, color: bool, out: &mut impl Write) -> io::Result<()> {
-    let message = &letter.message;
-    let (dim, bold, plain) = if color { ("\x1b[2m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
-    let to = match &message.to {
-        Target::User(_) => String::new(),
-        group => format!(" {group}"),
-    };
-    let time = clock::local(message.time_ms);
-    // One newline at the end goes.
-    let text = 0..letter.content.size() - u64::from(letter.ends_a_line()?);
-    let gap = if has_lines(letter.pieces(text.clone()))? { "\n" } else { " " };
-    write!(out, "{dim}{time}{plain} {bold}{}{plain}{to}:{gap}", message.from)?;
-    for text in characters(letter.pieces(text)) {
-        out.write_all(visible(&String::from_utf8_lossy(&text?)).as_bytes())?;
-    }
-    out.write_all(b"\n")
-}
-
-fn has_lines(mut pieces: impl Iterator<Item = io::Result<Bytes>>) -> io::Result<bool> {
-    pieces.try_fold(false, |found, piece| Ok(found || piece?.contains(&b'\n')))
-}
-
-/// Text that no terminal takes for a command: control characters become their pictures, and
-/// characters that turn the direction of writing are marked.
-pub(super) fn visible(text: &str) -> String {
-    let picture = |c: char| match c {
-        '\n' | '\t' => c,
-        '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
-        '\x7f' => '\u{2421}',
-        '\u{80}'..='\u{9f}' => '\u{fffd}',
-        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-        _ => c,
-    };
-    text.chars().map(picture).collect()
 }
 
 /// The same bytes, cut so that no piece ends within a character.
@@ -154,7 +123,6 @@ fn begun_len(bytes: &[u8]) -> usize {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 pub(super) mod tests {
-    use std::fmt::Write as _;
     use std::io;
 
     use bytes::Bytes;
@@ -162,10 +130,11 @@ pub(super) mod tests {
     use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_assert_eq, proptest};
     use serde_json::Value;
 
-    use super::{Letter, PIECE_LEN, Style, characters, has_lines, render, visible};
+    use super::{Letter, PIECE_LEN, Style, characters, render, visible};
     use crate::cli::clock;
     use crate::cli::content::{Content, Spool};
     use crate::cli::json::json;
+    use crate::cli::units::grouped;
     use crate::wire::{Body, Headers, Message, MsgId};
 
     /// A letter from alice with a short body.
@@ -217,15 +186,33 @@ pub(super) mod tests {
                 }
                 format!("{}\n", json(&value)).into_bytes()
             }
+            Style::Terminal { .. } if is_odd(body) => {
+                let (time, size) = (clock::local(1_700_000_000_123), grouped(body.len() as u64));
+                format!("{time} alice: {size} bytes, not text: use --raw > FILE\n").into_bytes()
+            }
             Style::Terminal { .. } => {
                 let text = String::from_utf8_lossy(body);
                 let text = text.strip_suffix('\n').unwrap_or(&text);
-                let gap = if text.contains('\n') { "\n" } else { " " };
-                let mut line = clock::local(1_700_000_000_123);
-                let _ = writeln!(line, " alice:{gap}{}", visible(text));
-                line.into_bytes()
+                let mut line = format!("{} alice:", clock::local(1_700_000_000_123));
+                match text.contains('\n') {
+                    _ if text.is_empty() => {}
+                    false => line += &format!(" {}", visible(text)),
+                    true => visible(text).split('\n').for_each(|text| {
+                        let indent = if text.is_empty() { "" } else { "    " };
+                        line += &format!("\n{indent}{text}");
+                    }),
+                }
+                (line + "\n").into_bytes()
             }
         }
+    }
+
+    /// More than a third of the beginning of a body that is not very short is no text.
+    fn is_odd(body: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(&body[..body.len().min(PIECE_LEN)]);
+        let is_control = |c: &char| c.is_control() && !"\t\n\r\u{1b}\u{8}\u{c}".contains(*c);
+        let odd = text.chars().filter(|c| *c == '\u{fffd}' || is_control(c)).count();
+        body.len() >= 64 && odd > text.chars().count() / 3
     }
 
     const STYLES: [Style; 5] =
@@ -241,11 +228,16 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_terminal_gets_no_controls() {
-        assert_eq!(visible("a\tb\x1b[2Jc\x07\r\n\x7f\u{9b}\u{202e}x"), "a\tb␛[2Jc␇␍\n␡��x");
-        let text = short(Style::Terminal { color: false }, b"\x1b]0;x\x07\xff");
-        let text = String::from_utf8(text).unwrap();
-        assert!(!text.trim_end().chars().any(char::is_control), "{text:?}");
+    fn a_message_that_is_all_title_is_a_line_too() {
+        let made = |style, body: &[u8]| {
+            let mut out = Vec::new();
+            render(style, &letter("bob", &[("title", "a\nb")], body), &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(made(Style::Lines, b""), "a\u{240a}b\n");
+        assert_eq!(made(Style::Lines, b"\n"), "\n", "a body of a newline is not empty");
+        assert_eq!(made(Style::Lines, b"x"), "x\n");
+        assert_eq!((made(Style::Raw, b""), made(Style::Null, b"")), (String::new(), "\0".into()));
     }
 
     /// Bytes with much that matters where they are cut.
@@ -292,7 +284,6 @@ pub(super) mod tests {
             lengths in prop::collection::vec(1..6_usize, 1..6),
         ) {
             let pieces = || cut(&body, &lengths).into_iter();
-            prop_assert_eq!(has_lines(pieces()).unwrap(), body.contains(&b'\n'));
             let lossy: String = characters(pieces())
                 .map(|text| String::from_utf8_lossy(&text.unwrap()).into_owned())
                 .collect();

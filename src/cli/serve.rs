@@ -10,7 +10,6 @@ use aws_lc_rs::rand;
 use clap::Args;
 use clap::builder::FalseyValueParser;
 use clap::value_parser;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::durable::Quotas;
 use crate::logic::Limits;
@@ -21,6 +20,7 @@ use crate::wire::{JoinCode, Pin};
 
 use super::address::{self, PLACEHOLDER, Ticket};
 use super::fail::{self, Exit, Failure};
+use super::signals::Stops;
 use super::{Talk, clock, connect, data, print, profile, units, upkeep};
 
 /// After a restart, how long those who share an id are given to come back and say what they have
@@ -35,8 +35,8 @@ const FIRST_TICKET: Duration = Duration::from_secs(24 * 60 * 60);
 /// "qmsg: listening on ADDR:PORT pin SHA256:…", and then how to join.
 ///
 /// On a loopback address, anybody on the machine may claim an id. On any other address a new id
-/// requires a ticket (qmsg invite), unless --open is given. SIGINT or SIGTERM stops the server once
-/// it has finished the batch it is writing.
+/// requires a ticket (qmsg invite), unless --open is given. SIGINT, SIGTERM or SIGHUP stops the
+/// server once it has finished the batch it is writing; under nohup SIGHUP does nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -57,7 +57,8 @@ pub(super) struct ServeArgs {
     listen: address::Listen,
     /// Directory for messages and keys
     ///
-    /// Without it: $STATE_DIRECTORY if systemd set it, otherwise $XDG_DATA_HOME/qmsg/server or
+    /// Without it: the first directory in $STATE_DIRECTORY if systemd set it, otherwise
+    /// $XDG_DATA_HOME/qmsg/server or
     /// ~/.local/share/qmsg/server. One server at a time can use it.
     #[arg(long, value_name = "DIR", env = "QMSG_DATA")]
     data: Option<PathBuf>,
@@ -279,8 +280,6 @@ pub(super) fn run(args: &ServeArgs, talk: Talk) -> Result<Exit> {
         let ended = serving.await.context("the server broke off")?;
         ended.map_err(|error| data::failed(error, &data))
     })?;
-    // What is left of links has no say in how long the end takes.
-    runtime.shutdown_background();
     Ok(exit)
 }
 
@@ -320,16 +319,10 @@ fn announce(
     Ok(())
 }
 
-/// The first SIGINT or SIGTERM, as the exit that it means.
+/// The first signal that asks for an end, as the exit that it means.
 pub(super) fn stop_signal() -> Result<impl Future<Output = Exit>> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => Exit::Interrupted,
-            _ = terminate.recv() => Exit::Terminated,
-        }
-    })
+    let mut stops = Stops::new()?;
+    Ok(async move { stops.next().await })
 }
 
 fn unbound(error: quic::BindError, listen: SocketAddr) -> anyhow::Error {
@@ -343,8 +336,10 @@ pub(super) fn data_directory(given: Option<&Path>) -> Result<PathBuf> {
     if let Some(given) = given {
         return Ok(given.to_owned());
     }
-    match env::var_os("STATE_DIRECTORY") {
-        Some(directory) => Ok(PathBuf::from(directory)),
+    // A unit may have several directories, separated by colons (systemd.exec(5)).
+    let list = env::var_os("STATE_DIRECTORY").unwrap_or_default();
+    match env::split_paths(&list).find(|directory| !directory.as_os_str().is_empty()) {
+        Some(directory) => Ok(directory),
         None => Ok(profile::data_home()?.join("server")),
     }
 }

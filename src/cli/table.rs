@@ -2,10 +2,18 @@
 
 use anyhow::Result;
 
+use super::people::visible;
 use super::print;
 
 /// Between two columns on a terminal.
 const GAP: &str = "  ";
+
+/// Prints a whole list.
+pub(super) fn print<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> Result<()> {
+    let mut table = Table::new(&heading);
+    rows.iter().try_for_each(|row| table.add(row.to_vec()))?;
+    table.end()
+}
 
 /// Rows of a list. For a program they are printed as they come.
 pub(super) struct Table {
@@ -20,12 +28,12 @@ impl Table {
     }
 
     pub(super) fn add(&mut self, row: Vec<String>) -> Result<()> {
+        let cells: Vec<String> = row.iter().map(|cell| one_field(cell)).collect();
         if self.is_aligned {
-            self.rows.push(row);
+            self.rows.push(cells);
             return Ok(());
         }
-        let cells: Vec<String> = row.iter().map(|cell| cell.replace(['\t', '\n'], " ")).collect();
-        print::text(&cells.join("\t"))
+        print::line(&cells.join("\t"))
     }
 
     /// Prints what is held back; nothing if there is no row.
@@ -33,8 +41,14 @@ impl Table {
         if self.rows.len() < 2 {
             return Ok(());
         }
-        aligned(&self.rows).iter().try_for_each(|line| print::text(line))
+        aligned(&self.rows).iter().try_for_each(|line| print::line(line))
     }
+}
+
+/// A field has no line end and no tab, whoever wrote it.
+fn one_field(text: &str) -> String {
+    let parts = text.split(['\n', '\r', '\t']).filter(|part| !part.is_empty());
+    visible(&parts.collect::<Vec<_>>().join(" "))
 }
 
 fn aligned(rows: &[Vec<String>]) -> Vec<String> {

@@ -2,6 +2,8 @@
 
 use crate::wire::Target;
 
+use super::address::Listen;
+
 /// Commands that there are not.
 const COMMANDS: &[(&[&str], &str)] = &[
     (&["version"], "qmsg --version"),
@@ -101,6 +103,12 @@ pub(super) fn argument(verb: &str, given: &str) -> Option<String> {
 
 /// A word too many.
 fn word(verb: &str, given: &str) -> Option<String> {
+    if verb == "serve" {
+        let is_port = given.bytes().all(|byte| byte.is_ascii_digit());
+        let listen = if is_port { format!(":{given}") } else { given.to_owned() };
+        let is_place = listen.parse::<Listen>().is_ok();
+        return is_place.then(|| format!("did you mean --listen {listen}?"));
+    }
     let target: Target = given.parse().ok()?;
     match (verb, &target) {
         ("listen", Target::User(id)) => {
@@ -113,7 +121,6 @@ fn word(verb: &str, given: &str) -> Option<String> {
         ("join" | "leave", Target::Room(_)) => {
             Some(format!("one name at a time: qmsg {verb} {given}"))
         }
-        ("serve", _) => Some(format!("did you mean --listen {given}?")),
         _ => None,
     }
 }

@@ -2,34 +2,62 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use jiff::{SignedDuration, Span, SpanRelativeTo};
+use parse_size::Config;
 
 use crate::wire::{Target, UserId};
 
-/// A duration: `10s`, `5m`, `1h30m`, `500ms`; a bare number is seconds.
+/// A duration: `10s`, `5m`, `1h30m`, `1h30`, `7d`, `2w`; a bare number is seconds. A day has 24
+/// hours.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let bad = || "write it like 500ms, 10s, 5m or 1h30m".to_owned();
+    let bad = || "write it like 500ms, 10s, 5m, 1h30m or 7d".to_owned();
     if let Ok(seconds) = text.parse::<u32>() {
         return Ok(Duration::from_secs(seconds.into()));
     }
-    let signed: SignedDuration = text.parse().map_err(|_| bad())?;
+    if text.contains(':') {
+        let hint = "7:00 is a time of day, not a duration; write a duration like 7h or 1h30m";
+        return Err(hint.into());
+    }
+    let text = with_last_unit(text);
+    // It knows no days, but longer spans than the calendar has.
+    let signed: SignedDuration = text.parse().or_else(|_| {
+        let span: Span = text.parse().map_err(|_| bad())?;
+        span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| bad())
+    })?;
     Duration::try_from(signed).map_err(|_| bad())
 }
 
-/// A number of bytes: `4096`, `64KiB`, `1MiB`, `2GiB`; `K`, `M`, `G` mean the same.
-pub(super) fn size(text: &str) -> Result<u64, String> {
-    let bad = || "write it like 4096, 64KiB, 1MiB or 2GiB".to_owned();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let shift = match unit.trim_start().to_ascii_lowercase().as_str() {
-        "" | "b" => 0,
-        "k" | "kib" => 10,
-        "m" | "mib" => 20,
-        "g" | "gib" => 30,
-        "t" | "tib" => 40,
-        _ => return Err(bad()),
+/// A number at the end that has no unit has the one below that of the number before: `1h30`.
+fn with_last_unit(text: &str) -> String {
+    let before = text.trim_end_matches(|c: char| c.is_ascii_digit());
+    let unit = before.trim_end().rsplit(|c: char| !c.is_ascii_alphabetic()).next();
+    let below = match unit {
+        _ if before == text => "",
+        Some("w") => "d",
+        Some("d") => "h",
+        Some("h") => "m",
+        Some("m" | "min") => "s",
+        _ => "",
     };
-    number.parse::<u64>().ok().and_then(|n| n.checked_mul(1 << shift)).ok_or_else(bad)
+    format!("{text}{below}")
+}
+
+/// A number of bytes: `4096`, `64KiB`, `1.5G`, `2GiB`. `K`, `M`, `G` are powers of 1024 as well;
+/// `KB`, `MB`, `GB` are powers of 1000.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    let unit = text.trim_end().to_ascii_lowercase();
+    let is_decimal = unit.ends_with('b') && !unit.ends_with("ib");
+    let config =
+        if is_decimal { Config::new().with_decimal() } else { Config::new().with_binary() };
+    let size = config.parse_size(text);
+    size.map_err(|_| "write it like 4096, 64KiB, 1.5MB or 2GiB".to_owned())
+}
+
+/// Text of an argument. Bytes that are not UTF-8 are replaced, so that whoever reads the text can
+/// say what is wrong with it.
+pub(super) fn lossy() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new().map(|text| text.to_string_lossy().into_owned())
 }
 
 /// A number of things, one of which is `name`.
@@ -40,6 +68,16 @@ pub(super) fn count(number: u64, name: &str) -> String {
 /// A user's id.
 pub(super) fn user(text: &str) -> Result<UserId, String> {
     text.parse().map_err(|why| format!("{why}"))
+}
+
+/// As an argument, which may be no UTF-8: that is said of the id, then, and not of all arguments.
+pub(super) fn user_arg() -> impl TypedValueParser<Value = UserId> {
+    lossy().try_map(|text: String| user(&text))
+}
+
+/// As an argument.
+pub(super) fn targets_arg() -> impl TypedValueParser<Value = Targets> {
+    lossy().try_map(|text: String| targets(&text))
 }
 
 /// One target, or several separated by commas; each is kept once.
@@ -54,11 +92,25 @@ pub(super) fn targets(text: &str) -> Result<Targets, String> {
     Ok(Targets(targets))
 }
 
+/// A number with its digits in groups of three.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// At least one target, none twice.
 #[derive(Clone, Debug)]
 pub(super) struct Targets(pub(super) Vec<Target>);
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use super::{duration, size, targets};
     use std::time::Duration;
@@ -68,19 +120,48 @@ mod tests {
         for (text, ms) in [("10s", 10_000), ("500ms", 500), ("5m", 300_000), ("7", 7_000)] {
             assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
         }
-        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
-        for text in ["", "-5s", "soon", "10 parsecs"] {
+        let hour = 3600;
+        for (text, seconds) in [
+            ("1h30m", hour * 3 / 2),
+            ("1h30", hour * 3 / 2),
+            ("1.5h", hour * 3 / 2),
+            ("5m30", 330),
+            ("1d", 24 * hour),
+            ("1d12", 36 * hour),
+            ("1d 12h", 36 * hour),
+            ("2w", 14 * 24 * hour),
+            ("1w2", 9 * 24 * hour),
+            ("999999999999h", 999_999_999_999 * hour),
+        ] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        let none = ["", "-5s", "-1d", "soon", "10 parsecs", "1y", "1mo", "h30", "d", "1x5"];
+        for text in none {
             assert!(duration(text).is_err(), "{text}");
         }
+        let day = duration("7:00").unwrap_err();
+        assert!(day.contains("time of day"), "{day}");
     }
 
     #[test]
     fn sizes() {
-        for (text, bytes) in [("0", 0), ("4096", 4096), ("64KiB", 65536), ("1m", 1 << 20)] {
+        for (text, bytes) in [
+            ("0", 0),
+            ("4096", 4096),
+            ("64KiB", 65536),
+            ("1m", 1 << 20),
+            ("512k", 512 << 10),
+            ("1.5G", 3 << 29),
+            ("1MB", 1_000_000),
+            ("2 kb", 2000),
+            ("2 KiB", 2048),
+            ("7b", 7),
+            ("1TiB", 1 << 40),
+        ] {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
-        for text in ["", "-1", "1.5M", "MiB", "1 parsec", "99999999999T"] {
-            assert!(size(text).is_err(), "{text}");
+        for text in ["", "-1", "MiB", "1 parsec", "99999999999T", "1,5M", "1M x"] {
+            assert!(size(text).is_err(), "{text}: {:?}", size(text));
         }
     }
 

@@ -28,14 +28,15 @@ pub(super) fn failure(error: &clap::Error, args: &[OsString]) -> Failure {
         ErrorKind::ArgumentConflict => conflict(error),
         _ => (first_line(error), None),
     };
-    let mut hint = tip.unwrap_or_else(|| format!("see {} --help", line.command()));
-    if error.get(ContextKind::Usage).is_some() {
-        // clap's own names the flags that came from variables, too.
-        let usage = line.verb.clone().render_usage().to_string();
-        let usage: Vec<&str> = usage.split_whitespace().skip(1).collect();
-        hint = format!("{hint}\nusage: {}", usage.join(" "));
+    let hint = tip.unwrap_or_else(|| format!("see {} --help", line.command()));
+    let failure = Failure::new(Exit::Usage, what).hint(hint);
+    if error.get(ContextKind::Usage).is_none() {
+        return failure;
     }
-    Failure::new(Exit::Usage, what).hint(hint)
+    // clap's own names the flags that came from variables, too.
+    let usage = line.verb.clone().render_usage().to_string();
+    let usage: Vec<&str> = usage.split_whitespace().skip(1).collect();
+    failure.usage(usage.join(" "))
 }
 
 /// What was typed.
@@ -82,14 +83,9 @@ fn text(error: &clap::Error, kind: ContextKind) -> String {
     }
 }
 
-/// `--until` of `--until <LEVEL>`, `TEXT` of `[TEXT]...`.
+/// `--until` of `--until <LEVEL>`.
 fn flag(name: &str) -> &str {
-    let name = name.strip_suffix("...").unwrap_or(name);
-    match name.split_once(' ') {
-        Some((flag, _)) if flag.starts_with('-') => flag,
-        _ if name.starts_with(['<', '[']) => name.trim_matches(['<', '>', '[', ']']),
-        _ => name,
-    }
+    name.split_once(' ').filter(|(flag, _)| flag.starts_with('-')).map_or(name, |(flag, _)| flag)
 }
 
 fn unknown_argument(error: &clap::Error, line: &Line) -> (String, Option<String>) {
@@ -123,7 +119,7 @@ fn after_dashes(given: &str, line: &Line) -> Option<String> {
 
 fn unknown_command(error: &clap::Error, line: &Line) -> (String, Option<String>) {
     let given = text(error, ContextKind::InvalidSubcommand);
-    let what = format!("unknown command '{given}'");
+    let what = format!("unrecognized subcommand '{given}'");
     if !line.path.is_empty() {
         let names = line.verb.get_subcommands().map(|verb| verb.get_name().to_owned());
         return (what, known::nearest(&given, names).map(|name| format!("did you mean {name}?")));
@@ -153,29 +149,25 @@ fn value(error: &clap::Error) -> (String, Option<String>) {
         (text(error, ContextKind::InvalidArg), text(error, ContextKind::InvalidValue));
     let valid = text(error, ContextKind::ValidValue);
     if given.is_empty() && error.source().is_none() {
-        let one_of = if valid.is_empty() { valid } else { format!(": one of {valid}") };
-        return (format!("{} needs a value: {of}{one_of}", flag(&of)), None);
+        let one_of = if valid.is_empty() { valid } else { format!(": {valid}") };
+        return (format!("a value is required for '{of}'{one_of}"), None);
     }
     let why = match error.source() {
         Some(source) => reason(source),
-        None => format!("it is one of {valid}"),
+        None => format!("possible values are {valid}"),
     };
     let near = known::nearest(&given, valid.split(", ").map(str::to_owned));
     let tip = near.map(|name| format!("did you mean {name}?"));
-    (format!("{} does not take '{given}': {why}", flag(&of)), tip)
+    (format!("invalid value '{given}' for '{of}': {why}"), tip)
 }
 
-/// Why a value is not taken. Of a range only the end that people meet is told.
+/// Why a value is not taken. An end of a range that nobody reaches is not told.
 pub(super) fn reason(source: &dyn Error) -> String {
     let text = source.to_string();
     let range = text.split_once(" is not in ").and_then(|(_, range)| range.split_once(".."));
     if let Some((least, most)) = range {
-        return match most.trim_start_matches('=').parse::<u64>() {
-            Ok(most) if most < u64::from(u32::MAX) => {
-                format!("it must be at least {least} and at most {most}")
-            }
-            _ => format!("it must be at least {least}"),
-        };
+        let has_end = most.trim_start_matches('=').parse().is_ok_and(|most: u32| most < u32::MAX);
+        return if has_end { text } else { format!("it must be at least {least}") };
     }
     match text.as_str() {
         "invalid digit found in string" | "cannot parse integer from empty string" => {
@@ -191,8 +183,7 @@ fn missing(error: &clap::Error) -> (String, Option<String>) {
         Some(ContextValue::Strings(names)) => names.join(" and "),
         _ => String::new(),
     };
-    let bare = names.replace(['<', '>'], "");
-    (format!("missing argument: {bare}"), None)
+    (format!("missing argument: {names}"), None)
 }
 
 fn conflict(error: &clap::Error) -> (String, Option<String>) {
@@ -200,15 +191,15 @@ fn conflict(error: &clap::Error) -> (String, Option<String>) {
     let other = match error.get(ContextKind::PriorArg) {
         Some(ContextValue::String(name)) => flag(name).to_owned(),
         Some(ContextValue::Strings(names)) => {
-            names.iter().map(|name| flag(name)).collect::<Vec<_>>().join(" or ")
+            names.iter().map(|name| flag(name)).collect::<Vec<_>>().join("' or '")
         }
         _ => String::new(),
     };
     let (one, tip) = (flag(&one), Some("leave out one of them".to_owned()));
     if one == other || other.is_empty() {
-        return (format!("{one} can be given once only"), Some("leave out one".into()));
+        return (format!("'{one}' can be given once only"), Some("leave out one".into()));
     }
-    (format!("{one} cannot be used with {other}"), tip)
+    (format!("'{one}' cannot be used with '{other}'"), tip)
 }
 
 /// What clap says, without what it puts around it.
@@ -248,10 +239,12 @@ mod tests {
             ("qmsg send bob --ttle x", "did you mean --title?"),
             ("qmsg bob hi", "qmsg send bob hi"),
             ("qmsg @ops", "qmsg send @ops"),
-            ("qmsg send bob buy 5 -10 %", "qmsg send bob -- TEXT"),
+            ("qmsg send -x bob", "qmsg send bob -- TEXT"),
             ("qmsg listen bob", "--as bob"),
             ("qmsg listen @ops", "--room @ops"),
             ("qmsg serve --port 5000", "--listen :5000"),
+            ("qmsg serve 5000", "--listen :5000"),
+            ("qmsg serve localhost:5000", "--listen localhost:5000"),
             ("qmsg send --to bob hi", "qmsg send TARGET"),
             ("qmsg send bob --until acepted", "did you mean accepted?"),
         ] {
@@ -265,16 +258,16 @@ mod tests {
     #[test]
     fn it_is_said_what_is_wrong() {
         for (line, what) in [
-            ("qmsg send", "missing argument: TARGET[,TARGET…]"),
-            ("qmsg listen -n 0", "--count does not take '0': it must be at least 1"),
-            ("qmsg listen -n x", "--count does not take 'x': write a whole number"),
-            ("qmsg serve --threads 999", "it must be at least 1 and at most 256"),
-            ("qmsg listen --raw --json", "--raw cannot be used with --json"),
-            ("qmsg send bob --json --json", "--json can be given once only"),
-            ("qmsg send bob --until", "--until needs a value"),
-            ("qmsg send bob --until read", "it is one of accepted, delivered, processed"),
-            ("qmsg send bob --timeout soon", "--timeout does not take 'soon'"),
-            ("qmsg later cancel", "missing argument: ID"),
+            ("qmsg send", "missing argument: <TARGET[,TARGET…]>"),
+            ("qmsg listen -n 0", "invalid value '0' for '--count <N>': it must be at least 1"),
+            ("qmsg listen -n x", "invalid value 'x' for '--count <N>': write a whole number"),
+            ("qmsg serve --threads 999", "999 is not in 1..=256"),
+            ("qmsg listen --raw --json", "'--raw' cannot be used with '--json'"),
+            ("qmsg send bob --json --json", "'--json' can be given once only"),
+            ("qmsg send bob --until", "a value is required for '--until <LEVEL>'"),
+            ("qmsg send bob --until read", "possible values are accepted, delivered, processed"),
+            ("qmsg send bob --timeout soon", "invalid value 'soon' for '--timeout <TIME>': write"),
+            ("qmsg later cancel", "missing argument: <ID|all>"),
         ] {
             let said = said(line);
             assert!(said.contains(what), "{line}: {said}");
@@ -285,7 +278,7 @@ mod tests {
     fn a_range_is_told_by_the_end_that_matters() {
         let range = |text: &str| reason(&*Box::<dyn std::error::Error>::from(text));
         assert_eq!(range("0 is not in 1..18446744073709551615"), "it must be at least 1");
-        assert_eq!(range("9 is not in 1..=5"), "it must be at least 1 and at most 5");
+        assert_eq!(range("9 is not in 1..=5"), "9 is not in 1..=5");
         assert_eq!(range("odd"), "odd");
     }
 }

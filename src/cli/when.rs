@@ -16,9 +16,10 @@ pub(super) enum When {
     Next(Time),
 }
 
-/// RFC 3339, or `2026-11-24 07:00`, or `07:00`.
+/// RFC 3339, or `2026-11-24 07:00`, or `07:00`; an hour may do with one digit.
 pub(super) fn when(text: &str) -> Result<When, String> {
     let bad = || "write it like 07:00, '2026-11-24 07:00' or 2026-11-24T07:00:00Z".to_owned();
+    let text = &with_two_digits(text);
     if let Ok(instant) = text.parse() {
         return Ok(When::Instant(instant));
     }
@@ -32,6 +33,15 @@ pub(super) fn when(text: &str) -> Result<When, String> {
         return time.parse().map(When::Next).map_err(|_| bad());
     }
     text.parse().map(When::Local).map_err(|_| bad())
+}
+
+/// An hour as RFC 3339 has it: `07:00` for `7:00`.
+fn with_two_digits(text: &str) -> String {
+    let start = text.find([' ', 'T', 't']).map_or(0, |at| at + 1);
+    let (date, time) = text.split_at(start);
+    let hour = time.find(':').unwrap_or_default();
+    let pad = if hour == 1 && time.starts_with(|c: char| c.is_ascii_digit()) { "0" } else { "" };
+    format!("{date}{pad}{time}")
 }
 
 impl When {
@@ -90,6 +100,10 @@ mod tests {
             ("2026-06-23T12:00:00Z", "2026-07-24T07:00:30", "2026-07-24T05:00:30.000Z"),
             ("2026-06-23T04:59:59Z", "07:00", "2026-06-23T05:00:00.000Z"),
             ("2026-06-23T05:00:00Z", "07:00", "2026-06-24T05:00:00.000Z"),
+            ("2026-06-23T05:00:00Z", "7:00", "2026-06-24T05:00:00.000Z"),
+            ("2026-06-23T12:00:00Z", "0:30", "2026-06-23T22:30:00.000Z"),
+            ("2026-11-23T12:00:00Z", "2026-11-24 7:00", "2026-11-24T06:00:00.000Z"),
+            ("2026-11-23T12:00:00Z", "2026-11-24T7:00:00Z", "2026-11-24T07:00:00.000Z"),
             ("2026-06-23T22:30:00Z", "00:29:59", "2026-06-24T22:29:59.000Z"),
             ("2026-11-23T12:00:00Z", "2026-11-23T12:00:00Z", ""),
             ("2026-11-23T12:00:00Z", "1969-01-01T00:00:00Z", ""),
@@ -125,6 +139,11 @@ mod tests {
             "2026-11-24 07:00[Europe/Nowhere]",
             "2026-11-24 07:00 CET",
             "-1:00",
+            ":00",
+            "7:0",
+            "x7:00",
+            "ä:00",
+            "tomorrow 7:00",
         ];
         for text in cases {
             assert!(when(text).is_err(), "{text}: {:?}", when(text));

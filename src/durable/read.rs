@@ -31,7 +31,8 @@ pub enum Read {
         /// What was asked for; not `Unprocessed`.
         start: Start,
     },
-    /// The seq of a message in a log, the newest if there are several. Costs a look at each newer
+    /// The seq of a message in a log, the newest if there are several, and when its time to live is
+    /// over. Costs a look at each newer
     /// run of the log; with more than 131,072 messages behind it it is not found. Answer: `Sent`.
     Sent {
         /// The log.
@@ -92,8 +93,8 @@ pub enum Found {
     Mailbox(Vec<(Target, Cursor)>),
     /// Behind which seq to begin. `None`: there is no such message.
     Begin(Option<Seq>),
-    /// The seq of a message, if it is there.
-    Sent(Option<Seq>),
+    /// The seq of a message, if it is there; and if it expires, when, in milliseconds since 1970.
+    Sent(Option<(Seq, Option<u64>)>),
     /// A page of standings, as many as one frame can have: `Accepted`, `Refused`, `Processed` or
     /// `Gone`. Whether there are more.
     Standings(Vec<Standing>, bool),

@@ -54,6 +54,7 @@ impl Hub {
             | Ask::Pass { .. }
             | Ask::Sent { .. }
             | Ask::Standings { .. }
+            | Ask::Lapse { .. }
             | Ask::Look { .. } => {}
         }
     }
@@ -100,9 +101,12 @@ impl Hub {
             (Ask::Page { link }, Found::Page(page)) => self.paged(link, page, out),
             (Ask::Start { link }, Found::Begin(behind)) => self.starts(link, behind, out),
             (Ask::Stream { link }, Found::Part(part)) => self.part_read(link, ticket, part, out),
-            (Ask::Sent { link, asked }, Found::Sent(seq)) => self.located(link, asked, seq, out),
+            (Ask::Sent { link, asked }, Found::Sent(at)) => self.located(link, asked, at, out),
             (Ask::Standings { link, asked }, Found::Standings(standings, more)) => {
                 self.found_standings(link, &asked, standings, more, out);
+            }
+            (Ask::Lapse { log, seq }, Found::Standings(standings, more)) => {
+                self.lapsed(now, (log, seq), standings, more, out);
             }
             (Ask::Look { link, drawer }, Found::Drawer(page, more)) => {
                 self.looked(link, drawer, (page, more), out);

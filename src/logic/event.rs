@@ -165,6 +165,12 @@ pub enum Event {
         /// Whether the id was claimed just now.
         claimed: bool,
     },
+    /// The server's clock and this machine's differ by more than a message takes on its way. Said
+    /// on every link where that is so, before anything that was sent on it is answered.
+    Skewed {
+        /// How far ahead the server's clock is, in milliseconds; below 0 if it is behind.
+        ahead_ms: i64,
+    },
     /// Messages are on the server's disk.
     Accepted {
         /// The first of them.
@@ -288,7 +294,7 @@ pub enum Event {
         /// Which.
         room: RoomName,
     },
-    /// No link at the moment. The peer goes on trying; said once until there is a link again.
+    /// No link at the moment. The peer goes on trying; said once until the server answers again.
     Offline,
     /// No answer for as long as the user wanted to wait, or only, again and again, that the server
     /// closed the connection with this code. The peer does nothing more.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::durable::{Record, Verdict, Write};
-use crate::wire::{Seq, Span, Target, UserId};
+use crate::wire::{Bundle, Seq, Span, Target, UserId};
 
 use super::exchange::{LinkId, Output};
 use super::hub::{Ask, Hub};
@@ -21,10 +21,8 @@ pub(super) struct Expired {
 
 impl Hub {
     /// Whether messages are not to be handed out any more: those of a bundle are alike.
-    pub(super) fn is_expired(&self, record: &Record) -> bool {
-        let first = &record.bundle.first;
-        let ttl_ms = first.headers.ttl_ms();
-        ttl_ms.is_some_and(|ttl_ms| first.time_ms.saturating_add(ttl_ms) <= self.now.unix_ms)
+    pub(super) fn is_expired(&self, bundle: &Bundle) -> bool {
+        bundle.first.expires_ms().is_some_and(|expires_ms| expires_ms <= self.now.unix_ms)
     }
 
     /// Settles these messages for a user, but for those that a reader has already.

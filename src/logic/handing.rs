@@ -40,7 +40,7 @@ impl Hub {
                 // Not a member any more.
                 let Some(place) = place else { return Handed::All };
                 if is_for(user, &record) {
-                    if self.is_expired(&record) {
+                    if self.is_expired(&record.bundle) {
                         self.expire(user, &record);
                         return Handed::All;
                     }

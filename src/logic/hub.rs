@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::durable::{Read, Ticket, Upload, Verdict, Write};
 use crate::wire::{
     Bundle, CloseCode, Drawer, Frame, FromClient, FromServer, Message, MsgId, Pin, Refusal,
-    RoomName, Target, UserId,
+    RoomName, Seq, Target, UserId,
 };
 
 use super::believing::Believed;
@@ -15,6 +15,7 @@ use super::event::Window;
 use super::exchange::{Input, LinkId, Output};
 use super::flight::Flight;
 use super::gathering::Gathering;
+use super::lapsing::Lapses;
 use super::link::{Link, Stage};
 use super::mailbox::Mailbox;
 use super::reading::Log;
@@ -40,6 +41,7 @@ pub(super) enum Ask {
     Leave { link: LinkId, user: UserId, room: RoomName },
     Sent { link: LinkId, asked: Asked },
     Standings { link: LinkId, asked: Asked },
+    Lapse { log: Target, seq: Seq },
     Look { link: LinkId, drawer: Drawer },
     Take { link: LinkId, user: UserId, taking: Taking },
     Schedule { link: LinkId, message: Arc<Message>, due_ms: u64 },
@@ -65,6 +67,7 @@ pub struct Hub {
     pub(super) allowed: BTreeMap<LinkId, u32>,
     pub(super) flight: Flight,
     pub(super) watching: Watching,
+    pub(super) lapses: Lapses,
     /// Links that may be to be asked what has come.
     pub(super) pinging: BTreeSet<LinkId>,
     pub(super) schedule: Schedule,
@@ -94,6 +97,7 @@ impl Hub {
             allowed: BTreeMap::new(),
             flight: Flight::new(&limits),
             watching: Watching::default(),
+            lapses: Lapses::default(),
             pinging: BTreeSet::new(),
             schedule: Schedule::new(),
             gathering: Gathering::default(),
@@ -127,8 +131,14 @@ impl Hub {
     /// When the next `Tick` is due, in the monotonic clock.
     pub fn deadline(&self) -> Option<u64> {
         let silent = self.silent.first().map(|&(at_ms, _)| at_ms);
-        let others = [self.sweep_at_ms, self.schedule.deadline(), self.gathering.deadline()];
-        silent.into_iter().chain(others.into_iter().flatten()).min()
+        let others = [
+            silent,
+            self.sweep_at_ms,
+            self.schedule.deadline(),
+            self.gathering.deadline(),
+            self.lapses.deadline(),
+        ];
+        others.into_iter().flatten().min()
     }
 
     pub(super) fn ask(&mut self, ask: Ask) -> Ticket {
@@ -175,6 +185,7 @@ impl Hub {
         }
         self.release(now, out);
         self.gathered(now, out);
+        self.lapse(now, out);
     }
 
     fn opened(&mut self, now: Time, id: LinkId, key: Pin, out: &mut Vec<Output>) {

@@ -17,6 +17,10 @@ pub(super) struct Parts {
     sending: Option<Sending>,
     /// Sent on this link and not made up for by `More`.
     ahead: u32,
+    /// Since the last body that has its answer: parts that the server has taken on this link, and
+    /// the most that it has taken on any.
+    taken: u64,
+    taken_max: u64,
     /// Asked of the user and of no use any more. The user answers in order, so these come first.
     stale: u64,
     bodies: Bodies,
@@ -128,8 +132,17 @@ impl Parts {
         None
     }
 
+    /// The server takes so many parts more. Whether it has never taken as many.
+    pub(super) fn goes_on(&mut self, parts: u32) -> bool {
+        self.taken += u64::from(parts.min(self.ahead));
+        let further = self.taken > self.taken_max;
+        self.taken_max = self.taken_max.max(self.taken);
+        further
+    }
+
     /// The rest of a draft's body is not to be sent: it has its answer.
     pub(super) fn stop(&mut self, id: MsgId, out: &mut Vec<PeerOutput>) {
+        (self.taken, self.taken_max) = (0, 0);
         if let Some(sending) = self.sending.take_if(|sending| sending.id == id) {
             self.stale += sending.open();
             out.push(PeerOutput::Frame(FromClient::Cut));
@@ -192,7 +205,7 @@ impl Parts {
     /// coming.
     fn rewind(&mut self, out: &mut Vec<PeerOutput>) -> Option<Seq> {
         self.stale += self.sending.take().map_or(0, |sending| sending.open());
-        self.ahead = 0;
+        (self.ahead, self.taken) = (0, 0);
         self.told_before += std::mem::take(&mut self.told);
         self.cut(out)
     }

@@ -65,6 +65,13 @@ impl Hub {
         let own = Target::User(user.clone());
         while let Some(held) = self.logs.get(&own).and_then(|log| log.held.front()) {
             let (link, bundle, passage) = held.clone();
+            if self.is_expired(&bundle) {
+                if let Some(log) = self.logs.get_mut(&own) {
+                    log.held.pop_front();
+                }
+                self.pass_by(link, &bundle, passage, out);
+                continue;
+            }
             let to = match self.readers(&bundle) {
                 Passing::To(links, count) => (links, count),
                 Passing::Full | Passing::Nobody => return,
@@ -88,10 +95,21 @@ impl Hub {
             return;
         }
         for (sender, bundle, passage) in std::mem::take(&mut log.held) {
-            match passage {
-                Some(passage) => self.end_relay(passage, out),
-                None => self.passed(sender, &bundle, 0, out),
-            }
+            self.pass_by(sender, &bundle, passage, out);
+        }
+    }
+
+    /// What was held back goes to nobody.
+    fn pass_by(
+        &mut self,
+        sender: LinkId,
+        bundle: &Bundle,
+        passage: Option<Passage>,
+        out: &mut Vec<Output>,
+    ) {
+        match passage {
+            Some(passage) => self.end_relay(passage, out),
+            None => self.passed(sender, bundle, 0, out),
         }
     }
 

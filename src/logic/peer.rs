@@ -10,6 +10,7 @@ use super::event::{Command, Ending, Event, Intent, PeerInput, PeerOutput, VOLATI
 use super::following::Following;
 use super::outbox::{Allowed, Outbox};
 use super::parts::Parts;
+use super::pauses::Pauses;
 use super::requests::Request;
 use super::shown::Shown;
 use super::telling::shortened;
@@ -42,28 +43,26 @@ pub struct Peer {
     pub(super) following: Following,
     /// Volatile messages of this link that the user has not dealt with.
     pub(super) passed: u32,
-    /// Attempts since the last welcome.
-    attempts: u32,
+    pauses: Pauses,
+    /// Something that waits for this reader may be on its way: it has never caught up.
+    expects: bool,
     /// `Offline` has been said.
     offline: bool,
     /// Why the server ended the last link, if it did.
     turned_away: Option<CloseCode>,
     /// When something that is awaited was asked for, or the last answer came.
     waiting_since_ms: u64,
-    random: u64,
     /// What the server knows its links by: one that it still holds for alive is not to say anything
     /// behind what the next one says.
     session: Session,
 }
 
-/// First pause between attempts, doubled with each up to the last. That one stays as it is: who
-/// waits for a server is back within a second of it.
-const PAUSE_MS: u64 = 50;
-const PAUSE_MS_MAX: u64 = 500;
 /// What a client holds of its user's messages before it takes no more.
 const DRAFTS_MAX: usize = 16_384;
 const DRAFT_BYTES_MAX: u64 = 8 << 20;
 const REQUESTS_MAX: usize = 2_048;
+/// How far two clocks may differ that are taken for right.
+const SKEW_MS_MAX: u64 = 60_000;
 
 impl Peer {
     /// A client that has not dialed yet; it will at its first input. `seed` varies its pauses, and
@@ -71,6 +70,7 @@ impl Peer {
     pub fn new(now: Time, intent: Intent, seed: u64) -> Self {
         Self {
             shown: Shown::new(intent.attach.as_ref()),
+            expects: intent.attach.is_some(),
             intent,
             stage: Stage::Resting { until_ms: now.mono_ms },
             welcomed: false,
@@ -80,11 +80,10 @@ impl Peer {
             parts: Parts::default(),
             following: Following::default(),
             passed: 0,
-            attempts: 0,
+            pauses: Pauses::new(seed),
             offline: false,
             turned_away: None,
             waiting_since_ms: now.mono_ms,
-            random: seed | 1,
             session: Session { client: seed, link: 0 },
         }
     }
@@ -120,6 +119,7 @@ impl Peer {
                 self.recorded(out);
             }
             Command::Skipped(seqs) => {
+                self.awaits(now);
                 self.shown.skipped(seqs);
                 self.report_known(out);
             }
@@ -178,13 +178,20 @@ impl Peer {
         self.is_owed() || self.following.is_waiting(self.watches_max().unwrap_or(usize::MAX))
     }
 
-    /// Whether an answer is awaited for which patience is counted. Who watches messages waits for
-    /// what others do, and looks at a clock for it.
+    /// Whether something that was asked for has no answer. Who watches messages waits for what
+    /// others do, and looks at a clock for it.
     fn is_owed(&self) -> bool {
         !self.welcomed
             || !self.outbox.is_empty()
             || !self.requests.is_empty()
             || self.shown.pending() > 0
+    }
+
+    /// Whether patience is counted: an answer is owed, or a reader that has nothing to do has not
+    /// been given all that waits for it.
+    fn is_patient(&self) -> bool {
+        let is_idle = self.passed == 0 && !self.shown.is_open();
+        self.is_owed() || self.expects && is_idle
     }
 
     pub(super) fn is_greeted(&self) -> bool {
@@ -200,13 +207,13 @@ impl Peer {
     }
 
     fn gives_up_at_ms(&self) -> Option<u64> {
-        let patience_ms = self.intent.patience_ms.filter(|_| self.is_owed())?;
+        let patience_ms = self.intent.patience_ms.filter(|_| self.is_patient())?;
         Some(self.waiting_since_ms.saturating_add(patience_ms))
     }
 
     /// Patience is counted from now, unless something is awaited since before.
     pub(super) fn awaits(&mut self, now: Time) {
-        if !self.is_owed() {
+        if !self.is_patient() {
             self.waiting_since_ms = now.mono_ms;
         }
     }
@@ -220,7 +227,7 @@ impl Peer {
             && until_ms <= now.mono_ms
         {
             self.stage = Stage::Dialing;
-            self.attempts += 1;
+            self.pauses.tries();
             out.push(PeerOutput::Dial);
         }
     }
@@ -247,34 +254,46 @@ impl Peer {
         if !std::mem::replace(&mut self.offline, true) {
             out.push(PeerOutput::Event(Event::Offline));
         }
-        let until_ms = now.mono_ms + self.pause_ms();
+        let until_ms = now.mono_ms + self.pauses.next_ms();
         self.stage = Stage::Resting { until_ms };
     }
 
-    /// Half of it fixed, half by chance, so that a thousand clients do not come back at once.
-    fn pause_ms(&mut self) -> u64 {
-        let full = (PAUSE_MS << self.attempts.min(10)).min(PAUSE_MS_MAX);
-        // xorshift64 (Marsaglia 2003).
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        full / 2 + self.random % (full / 2 + 1)
+    /// Patience and pauses begin anew with an answer: a frame that tells the user something, other
+    /// than a greeting or a welcome, or that takes more of a body than was ever taken before. A
+    /// server can welcome everybody and then die.
+    fn frame(&mut self, now: Time, frame: FromServer, out: &mut Vec<PeerOutput>) {
+        let before = out.len();
+        let is_answer = match &frame {
+            FromServer::Hello { .. } | FromServer::Welcome { .. } | FromServer::Ping { .. } => {
+                false
+            }
+            FromServer::More { parts } => self.parts.goes_on(*parts),
+            _ => true,
+        };
+        let is_more = matches!(frame, FromServer::More { .. });
+        self.heard(now, frame, out);
+        let tells = |output: &PeerOutput| matches!(output, PeerOutput::Event(_));
+        if is_answer && (is_more || out[before..].iter().any(tells)) {
+            self.waiting_since_ms = now.mono_ms;
+            self.pauses.reset();
+            self.offline = false;
+        }
     }
 
-    fn frame(&mut self, now: Time, frame: FromServer, out: &mut Vec<PeerOutput>) {
-        if !matches!(frame, FromServer::Hello { .. }) {
-            self.waiting_since_ms = now.mono_ms;
-        }
+    fn heard(&mut self, now: Time, frame: FromServer, out: &mut Vec<PeerOutput>) {
         let event = match frame {
-            FromServer::Hello { body_len_max, sends_max, send_bytes_max, .. } => {
+            FromServer::Hello { time_ms, body_len_max, sends_max, send_bytes_max, .. } => {
+                let ahead_ms = (time_ms as i64).saturating_sub(now.unix_ms as i64);
+                if ahead_ms.unsigned_abs() > SKEW_MS_MAX {
+                    out.push(PeerOutput::Event(Event::Skewed { ahead_ms }));
+                }
                 let allowed = Allowed { body_len_max, sends_max, send_bytes_max };
                 self.stage = Stage::Greeted(allowed);
                 return self.introduce(out);
             }
             FromServer::Welcome { claimed, .. } => {
                 self.welcomed = true;
-                self.offline = false;
-                self.attempts = 0;
+                self.pauses.welcomed();
                 Event::Welcome { claimed }
             }
             FromServer::Accepted { id, count, duplicate } => {
@@ -303,6 +322,7 @@ impl Peer {
                 Event::Settled { pending: self.shown.pending() }
             }
             FromServer::CaughtUp => {
+                self.expects = false;
                 self.shown.caught_up();
                 self.recorded(out);
                 Event::CaughtUp

@@ -86,6 +86,9 @@ impl Hub {
         gone.holds.iter().for_each(|span| waiting.insert(span));
         let others: Vec<LinkId> = mailbox.links.iter().copied().collect();
         self.read_again(&others, user, &waiting, out);
+        for (span, offer) in gone.offers.iter() {
+            self.let_go(user, &offer.log, span, out);
+        }
         self.tidy(user);
     }
 

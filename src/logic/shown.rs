@@ -294,6 +294,11 @@ impl Shown {
         self.caught_up = false;
     }
 
+    /// Whether the user has something to deal with.
+    pub(super) fn is_open(&self) -> bool {
+        !self.open.is_empty()
+    }
+
     /// Dealt with and not recorded.
     pub(super) fn pending(&self) -> usize {
         self.done.count() as usize

@@ -1,6 +1,6 @@
 //! What a reader was given and does not want: it stays as it is, for the next one.
 
-use crate::wire::{CloseCode, Span, UserId};
+use crate::wire::{CloseCode, Span, Target, UserId};
 
 use super::exchange::{LinkId, Output};
 use super::hub::Hub;
@@ -28,6 +28,10 @@ impl Hub {
         }
         let offers = &mut reader.offers;
         let taken: Vec<_> = spans.iter().flat_map(|span| offers.take(*span)).collect();
+        let let_go: Vec<(Span, Target)> = taken
+            .iter()
+            .map(|(first, offer)| (Span { first: *first, last: offer.last }, offer.log.clone()))
+            .collect();
         let mut waiting = Spans::default();
         for (first, offer) in taken {
             let span = Span { first, last: offer.last };
@@ -43,6 +47,9 @@ impl Hub {
         }
         forget_processed(reader, mailbox);
         let shares = reader.share;
+        for (span, log) in let_go {
+            self.let_go(user, &log, span, out);
+        }
         self.pump(id, user, out);
         if shares {
             let others: Vec<LinkId> = self.sharers(user).map(|(id, _)| id).collect();

@@ -16,9 +16,11 @@ use super::spans::Spans;
 #[derive(Default)]
 pub(super) struct Watching(BTreeMap<Target, BTreeMap<Seq, Watched>>);
 
-struct Watched {
+pub(super) struct Watched {
     id: MsgId,
     links: BTreeSet<LinkId>,
+    /// When its time to live is over.
+    expires_ms: Option<u64>,
 }
 
 /// What a link asks to be told of: a message by its log and its id, and where to go on.
@@ -41,27 +43,43 @@ pub(super) struct Covered {
     pub(super) at_ms: u64,
 }
 
+/// The seq of a message, and when its time to live is over.
+pub(super) type Place = (Seq, Option<u64>);
+
 /// How far a message has come with somebody: the state, since when, and what was said.
 pub(super) type News = (State, u64, Option<Note>);
 
 impl Watching {
-    fn insert(&mut self, log: &Target, seq: Seq, id: MsgId, link: LinkId) {
+    fn insert(&mut self, log: &Target, (seq, expires_ms): Place, id: MsgId, link: LinkId) {
         let of_log = self.0.entry(log.clone()).or_default();
-        let watched = of_log.entry(seq).or_insert_with(|| Watched { id, links: BTreeSet::new() });
-        watched.links.insert(link);
+        let new = || Watched { id, links: BTreeSet::new(), expires_ms };
+        of_log.entry(seq).or_insert_with(new).links.insert(link);
     }
 
-    fn remove(&mut self, log: &Target, seq: Seq, link: LinkId) {
-        let Some(of_log) = self.0.get_mut(log) else { return };
-        if let Some(watched) = of_log.get_mut(&seq) {
-            watched.links.remove(&link);
-            if watched.links.is_empty() {
-                of_log.remove(&seq);
-            }
-        }
+    /// A link watches it no more. When it expires, if nobody does.
+    fn remove(&mut self, log: &Target, seq: Seq, link: LinkId) -> Option<u64> {
+        let of_log = self.0.get_mut(log)?;
+        let watched = of_log.get_mut(&seq)?;
+        watched.links.remove(&link);
+        let gone = if watched.links.is_empty() { of_log.remove(&seq) } else { None };
         if of_log.is_empty() {
             self.0.remove(log);
         }
+        gone?.expires_ms
+    }
+
+    fn get(&self, log: &Target, seq: Seq) -> Option<&Watched> {
+        self.0.get(log)?.get(&seq)
+    }
+
+    /// When a message expires that is watched.
+    pub(super) fn expires_ms(&self, log: &Target, seq: Seq) -> Option<u64> {
+        self.get(log, seq)?.expires_ms
+    }
+
+    /// One of those who watch it.
+    pub(super) fn watcher(&self, log: &Target, seq: Seq) -> Option<LinkId> {
+        self.get(log, seq)?.links.first().copied()
     }
 
     /// What of a span of a log is watched.
@@ -100,16 +118,19 @@ impl Hub {
         &mut self,
         id: LinkId,
         asked: Asked,
-        seq: Option<Seq>,
+        place: Option<Place>,
         out: &mut Vec<Output>,
     ) {
         let Some(link) = self.links.get_mut(&id) else { return };
         let Some(user) = link.user().cloned() else { return };
-        let Some(seq) = seq else { return self.not_there(id, asked.id, out) };
+        let Some((seq, expires_ms)) = place else { return self.not_there(id, asked.id, out) };
         // Unless it was told meanwhile that enough is known.
         if let Some(at @ None) = link.watches.get_mut(&asked.id) {
             *at = Some((asked.to.clone(), seq));
-            self.watching.insert(&asked.to, seq, asked.id, id);
+            self.watching.insert(&asked.to, (seq, expires_ms), asked.id, id);
+            if let Some(expires_ms) = expires_ms {
+                self.lapses.add(self.now, (expires_ms, asked.to.clone(), seq));
+            }
             self.prove_offered(&asked.to, seq);
         }
         self.read_standings(id, &user, asked, seq, out);
@@ -133,10 +154,14 @@ impl Hub {
         &mut self,
         id: LinkId,
         asked: &Asked,
-        standings: Vec<Standing>,
+        mut standings: Vec<Standing>,
         more: bool,
         out: &mut Vec<Output>,
     ) {
+        let watch = self.links.get(&id).and_then(|link| link.watches.get(&asked.id));
+        if let Some(Some((log, seq))) = watch {
+            standings.iter_mut().for_each(|standing| self.note_lapse((log, *seq), standing));
+        }
         let is_one_user = matches!(asked.to, Target::User(_));
         if is_one_user && standings.is_empty() && asked.after.is_none() {
             // Removed since it was located.
@@ -157,7 +182,13 @@ impl Hub {
     pub(super) fn unwatch(&mut self, link: LinkId, id: MsgId) {
         let watch = self.links.get_mut(&link).and_then(|link| link.watches.remove(&id));
         if let Some(Some((log, seq))) = watch {
-            self.watching.remove(&log, seq, link);
+            self.end_watch((log, seq), link);
+        }
+    }
+
+    fn end_watch(&mut self, (log, seq): (Target, Seq), link: LinkId) {
+        if let Some(expires_ms) = self.watching.remove(&log, seq, link) {
+            self.lapses.remove(&(expires_ms, log, seq));
         }
     }
 
@@ -167,8 +198,8 @@ impl Hub {
         link: LinkId,
         watches: BTreeMap<MsgId, Option<(Target, Seq)>>,
     ) {
-        for (log, seq) in watches.into_values().flatten() {
-            self.watching.remove(&log, seq, link);
+        for at in watches.into_values().flatten() {
+            self.end_watch(at, link);
         }
     }
 
@@ -229,8 +260,7 @@ impl Hub {
         (state, time_ms, note): &News,
         out: &mut Vec<Output>,
     ) {
-        let watched = self.watching.0.get(log).and_then(|of_log| of_log.get(&seq));
-        let Some(Watched { id, links }) = watched else { return };
+        let Some(Watched { id, links, .. }) = self.watching.get(log, seq) else { return };
         let is_one_user = matches!(log, Target::User(_));
         let (id, links) = (*id, links.clone());
         for link in links {

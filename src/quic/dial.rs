@@ -19,6 +19,7 @@ use tokio::time::{sleep, timeout};
 use super::hail::Ear;
 use super::identity::Identity;
 use super::link::{Link, Side};
+use super::lookup::Lookup;
 use super::tls::{self, PinnedServer};
 use super::transport::{self, Role, SHARED_UDP_BUFFER};
 use crate::wire::{CloseCode, FromServer, Pin};
@@ -28,8 +29,6 @@ const STAGGER: Duration = Duration::from_millis(250);
 /// How long an address that does not answer has until it is tried again beside: of the packets of
 /// one attempt each waits twice as long as the last, and a server that was away is back meanwhile.
 const AGAIN: Duration = Duration::from_millis(700);
-/// Addresses of one name that are tried.
-const ADDRESSES_MAX: usize = 8;
 /// quinn wants a name. It is not sent, and the server proves a key instead.
 const SERVER_NAME: &str = "qmsg";
 /// TLS alerts (RFC 8446, section 6.2) as QUIC carries them.
@@ -52,11 +51,14 @@ pub struct DialSettings {
     pub host: String,
     /// Its UDP port.
     pub port: u16,
+    /// The lookup of its name.
+    pub lookup: Lookup,
     /// The key it must prove.
     pub trust: Trust,
     /// The key to prove to it.
     pub identity: Identity,
-    /// How long it may take until the server's stream is there, resolving its name included.
+    /// How long it may take until the server's stream is there, from when its address is known. The
+    /// lookup of its name may take as long before that; one that takes longer goes on.
     pub deadline: Duration,
     /// Of a link that is to last, how often to show that it is there, mostly
     /// [`KEEP_ALIVE`](super::KEEP_ALIVE). Such a link also probes its path and has larger UDP
@@ -64,6 +66,17 @@ pub struct DialSettings {
     pub keep_alive: Option<Duration>,
     /// Longest body that the server may send, in bytes.
     pub body_len_max: u64,
+}
+
+impl DialSettings {
+    /// Why there is no link when the time is up: the resolver does not answer, or else the server.
+    pub fn no_answer(&self) -> DialError {
+        if self.lookup.is_under_way() {
+            let source = io::Error::new(ErrorKind::TimedOut, "the name service does not answer");
+            return DialError::Resolve { host: self.host.clone(), source };
+        }
+        DialError::NoAnswer { refused: false }
+    }
 }
 
 /// Why there is no link.
@@ -127,10 +140,9 @@ impl DialError {
 /// Links to a server: tries the addresses of its name one after the other, each a moment after the
 /// last, and takes the first that answers. While none does it tries them again. Must be called
 /// inside a tokio runtime.
-///
-/// Addresses and `localhost` are not looked up, so no resolver thread is started for them.
 pub async fn dial(settings: &DialSettings) -> Result<Link<FromServer>, DialError> {
-    within(settings.deadline, race(settings, None)).await
+    let addresses = resolve(settings).await?;
+    within(settings.deadline, race(settings, &addresses, None)).await
 }
 
 /// Links that share a UDP socket of each family. A socket of its own costs a link two descriptors
@@ -167,7 +179,8 @@ impl Dialer {
 
     /// As [`dial()`] does it.
     pub async fn dial(&self, settings: &DialSettings) -> Result<Link<FromServer>, DialError> {
-        within(settings.deadline, race(settings, Some(self.clone()))).await
+        let addresses = resolve(settings).await?;
+        within(settings.deadline, race(settings, &addresses, Some(self.clone()))).await
     }
 
     fn endpoint(&self, peer: SocketAddr) -> Result<Endpoint, DialError> {
@@ -186,11 +199,19 @@ async fn within(
     }
 }
 
+async fn resolve(settings: &DialSettings) -> Result<Vec<SocketAddr>, DialError> {
+    let DialSettings { host, port, lookup, deadline, .. } = settings;
+    match timeout(*deadline, lookup.addresses(host, *port)).await {
+        Ok(found) => found.map_err(|source| DialError::Resolve { host: host.clone(), source }),
+        Err(_) => Err(settings.no_answer()),
+    }
+}
+
 async fn race(
     settings: &DialSettings,
+    addresses: &[SocketAddr],
     dialer: Option<Dialer>,
 ) -> Result<Link<FromServer>, DialError> {
-    let addresses = resolve(&settings.host, settings.port).await?;
     let caller = Caller::new(settings, dialer)?;
     let mut attempts = JoinSet::new();
     let mut failure: Option<DialError> = None;
@@ -223,39 +244,6 @@ async fn race(
     }
     // Numbers do not end before the caller's deadline does.
     pending().await
-}
-
-async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, DialError> {
-    if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(ip, port)]);
-    }
-    // RFC 6761, section 6.3: never looked up, always loopback.
-    if host.trim_end_matches('.').eq_ignore_ascii_case("localhost") {
-        let both = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
-        return Ok(both.map(|ip| SocketAddr::new(ip, port)).to_vec());
-    }
-    let failed = |source| DialError::Resolve { host: host.to_owned(), source };
-    let found: Vec<_> = tokio::net::lookup_host((host, port)).await.map_err(failed)?.collect();
-    if found.is_empty() {
-        return Err(failed(io::Error::new(ErrorKind::NotFound, "the name has no address")));
-    }
-    Ok(interleave(found))
-}
-
-/// Both families by turns, starting with the one that the resolver prefers (RFC 8305, section 4).
-fn interleave(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
-    let preferred = found.first().is_some_and(SocketAddr::is_ipv6);
-    let (mut first, mut second): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|address| address.is_ipv6() == preferred);
-    first.reverse();
-    second.reverse();
-    let mut mixed = Vec::new();
-    while !(first.is_empty() && second.is_empty()) {
-        mixed.extend(first.pop());
-        mixed.extend(second.pop());
-    }
-    mixed.truncate(ADDRESSES_MAX);
-    mixed
 }
 
 /// What all attempts of one dial share.

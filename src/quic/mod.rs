@@ -21,6 +21,7 @@ mod hail;
 mod identity;
 mod link;
 mod listen;
+mod lookup;
 mod private;
 mod roll;
 mod secrets;
@@ -34,6 +35,7 @@ pub use listen::{
     BindError, HALF_OPEN_MAX, HANDSHAKE_DEADLINE, Incoming, LinkError, Listener, RETRY_ABOVE,
     ServerSettings,
 };
+pub use lookup::Lookup;
 pub use private::FileError;
 pub use secrets::{Secrets, SecretsError};
 pub use transport::{KEEP_ALIVE, UdpBuffers};

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
+use super::expiry;
 use super::file::code_hash;
 use super::keyed;
 use super::names::{ALL, Names};
@@ -177,9 +178,15 @@ impl<'a> Batch<'a> {
         Ok(Outcome::Stored { seq, ordinal })
     }
 
-    /// Whether a log has room for a message. That of a room makes room.
+    /// Whether a log has room for a message, in which what has expired does not count. That of a
+    /// room makes room.
     pub(super) fn admits(&mut self, no: i64, message: &Message) -> rusqlite::Result<bool> {
-        Ok(no <= ALL || self.tail.log(self.db, no)?.admits(message.len_bytes(), self.quotas))
+        while no > ALL && !self.tail.log(self.db, no)?.admits(message.len_bytes(), self.quotas) {
+            if !self.expire(Some(no), message.time_ms)?.any {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether the sender has had this id stored.
@@ -214,6 +221,9 @@ impl<'a> Batch<'a> {
     ) -> rusqlite::Result<(Seq, u64)> {
         let bytes = message.len_bytes();
         let (seq, ordinal) = self.tail.append(self.db, no, bytes)?;
+        if no > ALL {
+            expiry::note(self.db, (no, seq), message, self.quotas)?;
+        }
         let run = self.open.entry(no).or_default();
         let full = run.is_full(message).then(|| std::mem::take(run));
         run.push((seq, ordinal), (sender, bytes), (message, long)).map_err(unencodable)?;
@@ -272,8 +282,9 @@ impl<'a> Batch<'a> {
             self.judge(user, (no, target), verdicts)?;
         }
         if no > 0 {
+            let expired = expiry::settled(self.db, no, cursor)?;
             let log = self.tail.change(self.db, no)?;
-            log.keep_less(messages, bytes);
+            log.keep_less(messages.saturating_sub(expired.0), bytes.saturating_sub(expired.1));
             if cursor.through >= log.last_seq {
                 // Behind the end nothing is unprocessed, however it was counted.
                 (log.kept_messages, log.kept_bytes) = (0, 0);

@@ -23,6 +23,7 @@
 mod batch;
 mod check;
 mod drawers;
+mod expiry;
 mod file;
 mod find;
 #[cfg(any(test, fuzzing))]

@@ -22,7 +22,7 @@ pub(super) struct Table {
 }
 
 /// All tables. Those that others name are first.
-pub(super) const TABLES: [Table; 17] = [
+pub(super) const TABLES: [Table; 19] = [
     rows("state"),
     rows("user"),
     rows("room"),
@@ -39,6 +39,8 @@ pub(super) const TABLES: [Table; 17] = [
     rows("verdict"),
     keyed("drawer", ["user, kind", "user DESC, kind DESC"]),
     rows("letter"),
+    keyed("expiring", ["log, at_ms, seq", "log DESC, at_ms DESC, seq DESC"]),
+    keyed("expired", ["log, seq", "log DESC, seq DESC"]),
     keyed("code", ["hash", "hash DESC"]),
 ];
 

@@ -12,13 +12,13 @@ use super::sql::{cursor, is_past};
 use super::verdicts::{Said, said};
 use crate::wire::{MsgId, PART_LEN_MAX, STANDINGS_MAX, Seq, Standing, State, Target, UserId};
 
-/// The seq of a message in a log by its id and its sender.
+/// The seq of a message in a log by its id and its sender, and when its time to live is over.
 pub(super) fn sent(
     db: &Connection,
     names: &mut Names,
     to: &Target,
     (id, from): (MsgId, &UserId),
-) -> rusqlite::Result<Option<Seq>> {
+) -> rusqlite::Result<Option<(Seq, Option<u64>)>> {
     let (Some(no), Some(sender)) = (names.log(db, to)?, names.user(db, from)?) else {
         return Ok(None);
     };
@@ -26,7 +26,9 @@ pub(super) fn sent(
     let made_ms = noted_ms.unwrap_or(find::made_ms(id));
     let found = find::by_id(db, no, id, Some(sender), made_ms)?;
     let (removed_seq, _) = removed(db, no)?;
-    Ok(found.filter(|seq| *seq > removed_seq))
+    let Some(seq) = found.filter(|seq| *seq > removed_seq) else { return Ok(None) };
+    let whole = find::message(db, (no, to), seq)?;
+    Ok(Some((seq, whole.and_then(|(message, _)| message.expires_ms()))))
 }
 
 /// A page of those for whom a message is, in the order of their ids, and whether there are more.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use super::batch::Batch;
-use super::keyed;
 use super::names::ALL;
 use super::run::Stored;
 use super::sql::{Num, cursor, execute, first, is_past, num};
 use super::verdicts;
+use super::{expiry, keyed};
 use crate::durable::{Cursor, Quotas};
 use crate::wire::Seq;
 
@@ -45,7 +45,8 @@ pub(super) fn sweep(
     now_ms: u64,
 ) -> rusqlite::Result<(Seq, bool)> {
     let oldest_ms = now_ms.saturating_sub(batch.quotas.duplicate_window_ms);
-    let forgotten = batch.tail.forget(batch.db, oldest_ms)?
+    let forgotten = batch.expire(None, now_ms)?.more
+        | batch.tail.forget(batch.db, oldest_ms)?
         | keyed::forget(batch.db, oldest_ms)?
         | verdicts::forget(batch.db, now_ms)?;
     execute(batch.db, "DELETE FROM code WHERE expires_ms <= ?1", [Num(now_ms)])?;
@@ -122,10 +123,16 @@ fn sweep_run(
                 batch.tail.change(db, log)?.keep_less(piece.messages, piece.bytes);
             }
             (done.removed, rewrite) = (true, true);
+        } else if log > ALL && age_ms >= keep_processed_ms && expiry::forget(db, log, piece.seq)? {
+            // A reader takes it for one that was processed, and it counts no more.
+            (done.removed, rewrite) = (true, true);
         } else if age_ms >= keep_unprocessed_ms && kept.is_empty() && is_oldest(batch, run)? {
             // Readers are told "all up to here is gone", so it goes only as the oldest of its log.
+            let counts = !expiry::forget(db, log, piece.seq)?;
             let log = batch.tail.change(db, log)?;
-            log.keep_less(piece.messages, piece.bytes);
+            if counts {
+                log.keep_less(piece.messages, piece.bytes);
+            }
             log.note_removed(piece.seq, piece.ordinal);
             done.removed = true;
         } else {

@@ -142,6 +142,11 @@ impl Message {
         (self.body.len() + self.headers.len_bytes()) as u64
     }
 
+    /// When its time to live is over, in milliseconds since 1970. `None`: never.
+    pub fn expires_ms(&self) -> Option<u64> {
+        Some(self.time_ms.saturating_add(self.headers.ttl_ms()?))
+    }
+
     /// Whether more of its body belongs to it than is here.
     pub fn is_long(&self) -> bool {
         self.size > self.body.len() as u64

@@ -54,7 +54,7 @@ fn one_send() {
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["alice", "bob"]);
-    let send = || home.command(&["send", "bob", "hello", "--as", "alice"]);
+    let send = || home.command(&["send", "bob", "--as", "alice", "hello"]);
     let programs: [(&str, &dyn Fn() -> Command); 3] = [
         ("start of a process: /bin/true", &|| home.program::<&str>("/bin/true", &[])),
         ("start of qmsg: --version", &|| home.command(&["--version"])),

@@ -68,7 +68,8 @@ fn page(command: &Command, prose: &str) -> String {
 fn part(command: &Command) -> String {
     let own = command.clone().mut_args(|arg| {
         let is_elsewhere = arg.is_global_set() || arg.get_id() == "help";
-        arg.hide(is_elsewhere)
+        // A heading would begin a section of the page, once for each command.
+        arg.hide(is_elsewhere).help_heading(None)
     });
     let man = Man::new(own);
     let mut part = Vec::new();

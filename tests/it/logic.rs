@@ -14,6 +14,7 @@ mod hello;
 pub(crate) mod hostile;
 pub(crate) mod joining;
 mod kinds;
+mod lapsing;
 mod long;
 mod losses;
 mod outbox;

@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use qmsg::quic::{
-    DialSettings, End, Identity, Link, Listener, Outgoing, Secrets, ServerSettings, Trust, dial,
+    DialSettings, End, Identity, Link, Listener, Lookup, Outgoing, Secrets, ServerSettings, Trust,
+    dial,
 };
 use qmsg::wire::{
     Body, CloseCode, Frame, FromClient, FromServer, Headers, Message, MsgId, Others, PART_LEN_MAX,
@@ -53,6 +54,7 @@ fn to(server: SocketAddr) -> DialSettings {
     DialSettings {
         host: server.ip().to_string(),
         port: server.port(),
+        lookup: Lookup::default(),
         trust: Trust::AnyAndReport,
         identity: Identity::generate().unwrap(),
         deadline: PATIENCE,

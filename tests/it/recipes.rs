@@ -92,7 +92,7 @@ fn a_log_goes_into_a_room() {
 #[test]
 fn messages_go_through_read_and_through_handlers() {
     let desk = Desk::new();
-    desk.home.run(&["send", "bob", "one", "--title", "hello"]).ok();
+    desk.home.run(&["send", "bob", "--title", "hello", "one"]).ok();
     desk.home.run(&["send", "bob", "two"]).ok();
     assert_eq!(desk.does("while read").ok(), "alice: hello\nalice: no title\n");
     desk.home.run(&["send", "bob", "three"]).ok();

@@ -5,6 +5,7 @@ mod damage;
 mod drawers;
 mod duplicates;
 mod durability;
+mod expiry;
 mod model;
 mod naive;
 mod pages;

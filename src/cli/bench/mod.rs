@@ -153,7 +153,6 @@ pub(super) fn run(args: &BenchArgs, talk: Talk) -> Result<Exit> {
         }
     });
     fail::progress(talk, None);
-    runtime.shutdown_background();
     match result? {
         Ok(report) => report.print(args.how.json).map(|()| Exit::Success),
         Err(signal) => Ok(signal),

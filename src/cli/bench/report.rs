@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use crate::cli::print;
+use crate::cli::units::grouped;
 
 use super::run::Bench;
 use super::usage::Spent;
@@ -158,18 +159,6 @@ fn shown(value: &Value) -> String {
         },
         other => other.to_string(),
     }
-}
-
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

@@ -132,6 +132,10 @@ impl Reader<'_> {
     fn key(&mut self, key: &str, value: &Value, command: &Command, path: &[String]) -> Result<()> {
         let found = self.known(command, path).into_iter().find(|(name, _)| *name == key);
         let Some((_, arg)) = found else { return Err(self.unknown(key, command, path).into()) };
+        if value.as_str() == Some("") && arg.get_action().takes_values() {
+            // As good as not there, as an empty variable is.
+            return Ok(());
+        }
         let values = texts(arg, value).map_err(|why| self.bad(path, key, &why))?;
         for value in &values {
             check(arg, value).map_err(|why| self.bad(path, key, &why))?;

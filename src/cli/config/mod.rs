@@ -5,6 +5,7 @@
 //! flag, so a flag goes before its variable, and both go before any file, by how defaults work.
 
 mod apply;
+mod empty;
 mod keys;
 mod show;
 
@@ -22,7 +23,7 @@ use toml::Table;
 
 use super::fail::{self, Exit, Failure};
 use super::units::Targets;
-use super::{Cli, Verb, help, print, profile, quick, usage};
+use super::{Cli, Verb, help, print, profile, quick, usage, words};
 use keys::Setting;
 
 /// What holds for the whole machine.
@@ -92,13 +93,27 @@ pub(super) fn parse(args: &[OsString]) -> Result<(Cli, Config), Exit> {
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             let whole = help::shown(quick::command(args), args);
             let shown = whole.try_get_matches_from(args).err().unwrap_or(error);
-            // Nobody is left to be told that nobody can be told.
-            let _ = shown.print();
-            if shown.exit_code() == 0 { Exit::Success } else { Exit::Usage }
+            let color = help::color(args);
+            if shown.use_stderr() {
+                fail::usage(&shown, color);
+                return Exit::Usage;
+            }
+            print::help(&shown, color).map_or_else(|error| fail::tell(&error), |()| Exit::Success)
         }
         _ => fail::tell(&usage::failure(&error, args).into()),
     };
-    let plain = quick::command(args).try_get_matches_from(args).map_err(told)?;
+    let read =
+        |args: &[OsString]| empty::passed_over(quick::command(args)).try_get_matches_from(args);
+    let (args, plain) = match read(args) {
+        Ok(plain) => (args.to_vec(), plain),
+        Err(error) => {
+            let again = words::as_text(args, &error);
+            let again = again.and_then(|args| read(&args).ok().map(|plain| (args, plain)));
+            again.ok_or_else(|| told(error))?
+        }
+    };
+    words::check(&args, &plain, || quick::command(&args))
+        .map_err(|failure| fail::tell(&failure.into()))?;
     let cli = Cli::from_arg_matches(&plain).map_err(told)?;
     // This has to work also where a file is broken.
     if matches!(cli.verb, Verb::Config(ConfigArgs { what: What::Path })) {
@@ -112,7 +127,8 @@ pub(super) fn parse(args: &[OsString]) -> Result<(Cli, Config), Exit> {
         return Ok((cli, config));
     }
     let command = apply::defaults(&config.settings, Cli::command(), &plain);
-    let matches = command.map_err(|error| fail::tell(&error))?.try_get_matches_from(args);
+    let command = empty::passed_over(command.map_err(|error| fail::tell(&error))?);
+    let matches = command.try_get_matches_from(args);
     let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(told)?;
     Ok((cli, config))
 }
@@ -185,8 +201,9 @@ pub(super) fn run(args: &ConfigArgs, cli: &Cli, config: &Config) -> Result<Exit>
     Ok(Exit::Success)
 }
 
-/// The value of a variable, if it is set.
+/// The value of a variable, if it is set and has one.
 fn variable(arg: &clap::Arg) -> Option<(&str, String)> {
     let name = arg.get_env()?.to_str()?;
-    Some((name, env::var_os(name)?.to_string_lossy().into_owned()))
+    let value = env::var_os(name).filter(|value| !value.is_empty())?;
+    Some((name, value.to_string_lossy().into_owned()))
 }

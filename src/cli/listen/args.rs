@@ -29,16 +29,17 @@ const WINDOW: Window = Window::of(8_192, 4 << 20);
 /// In messages, where others are to get their part.
 const SHARED_MESSAGES: u32 = 16;
 
-/// Take messages as they arrive, and first those that are waiting
+/// Receive messages: those waiting first, then new ones
 ///
-/// They are printed, or saved as files, or a command is run for each. A message counts as processed
-/// once it has been printed, or is on disk, or its command has succeeded. One that has not is
-/// offered again, to this listener or the next. On a terminal each message is shown with its time,
-/// sender and target; otherwise as its body, with a newline added where it ends in none. It goes on
-/// until it is ended, also through restarts of the server.
+/// Messages are printed, saved as files, or passed to a command. A message counts as processed
+/// once it has been printed, is on disk, or its command has succeeded; until then it is offered
+/// again, to this listener or the next. A terminal shows the time, sender, target, priority, title
+/// and tags of each message along with its body. Anywhere else only the body is printed, followed
+/// by a newline unless it ends in one; a message with an empty body prints its title. qmsg listen
+/// keeps running until it is stopped, even if the server restarts.
 ///
-/// A message is printed when all of it has come; one that is longer than 1 MiB is in $TMPDIR until
-/// then.
+/// A message is printed once all of it has arrived; until then a message of more than 1 MiB is kept
+/// in $TMPDIR.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -53,33 +54,33 @@ Examples:
 pub(in crate::cli) struct ListenArgs {
     #[command(flatten)]
     pub(super) who: Who,
-    /// End after this many messages
+    /// Exit after N messages
     ///
-    /// With a handler: once so many are dealt with, each processed or refused for good.
+    /// With a handler: after N messages have been processed or dead-lettered.
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) count: Option<u64>,
-    /// End after this time
+    /// Exit after this time
     ///
-    /// Written like 500ms, 10s, 5m or 1h30m. The exit code is 124 if --count was given and not
+    /// For example 500ms, 10s, 5m or 1h30m. The exit code is 124 if --count was given and not
     /// reached, otherwise 0; it is 69 if the server could not be reached at all.
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     pub(super) timeout: Option<Duration>,
-    /// End once everything that was waiting has been printed, or dealt with
+    /// Exit once all waiting messages have been processed
     #[arg(long)]
     pub(super) poll: bool,
-    /// Begin with what is sent from now on; what waits stays where it is
+    /// Skip waiting messages; receive only new ones
     #[arg(long, conflicts_with_all = ["poll", "since"])]
     new: bool,
-    /// Begin with what was sent since then, also if it is processed already
+    /// Replay from this point, including processed messages
     ///
-    /// A time like 10m or 24h, the id of a message to begin behind, or all. What was processed
-    /// stays so and is only shown again, for as long as the server keeps it.
+    /// A time ago such as 10m or 24h, the id of the message to start after, or all. Processed
+    /// messages remain processed; they are only shown again, for as long as the server keeps them.
     #[arg(long, value_name = "TIME|ID|all")]
     since: Option<Since>,
-    /// Split the messages with the other listeners of this id that say so
+    /// Share messages with this id's other --share listeners (a queue group)
     ///
-    /// Each message goes to one of them, and to another one when that one ends without having dealt
-    /// with it.
+    /// Each message goes to exactly one of them, and to another if that one exits without having
+    /// processed it. Also known as competing consumers or a shared subscription.
     #[arg(long)]
     share: bool,
     #[command(flatten)]
@@ -101,27 +102,28 @@ struct OutputArgs {
     json: bool,
     /// Print bodies byte for byte, with nothing added
     ///
-    /// Refused on a terminal, since a body may hold what a terminal takes for commands. With
-    /// --format: no newline behind it.
+    /// Refused on a terminal, because a body may contain control sequences. With --format: print no
+    /// newline after each message.
     #[arg(long, conflicts_with = "null")]
     raw: bool,
     /// Print bodies byte for byte, each followed by a NUL
     ///
-    /// Refused on a terminal, as --raw is. With --format: a NUL behind it instead of a newline.
+    /// Refused on a terminal, as --raw is. With --format: print a NUL instead of the newline.
     #[arg(short = '0', long)]
     null: bool,
-    /// Print each message like this, and a newline
+    /// Print each message in this format, followed by a newline
     ///
     /// %p body, %x %X body in hexadecimal, %l its length, %s sender, %t target, %g room, %m id,
     /// %n seq, %I time, %U time in seconds, %j the object of --json, %T title, %u priority, %C
     /// type, %E ttl, %D thread, %P all headers, %{NAME} a header, %% a %. \n \t \r \0 \a \e \v \\
-    /// are characters.
+    /// are characters. Text without any field is refused.
     #[arg(short = 'F', long)]
     format: Option<Format>,
-    /// Put each message into a file of its own in this directory, and print the file's name
+    /// Save each message to its own file in this directory and print the file's name
     ///
-    /// The file holds the body, or what --json or --format make of the message. It has its name,
-    /// SEQ-ID, once it is whole and on disk; then the message is processed.
+    /// The file contains the body, or the output of --json or --format. It gets its name, SEQ-ID,
+    /// once it is complete and on disk; the message is then processed. Its permissions follow the
+    /// umask.
     #[arg(long, value_name = "DIR", conflicts_with = "handler")]
     save_dir: Option<PathBuf>,
 }
@@ -132,10 +134,10 @@ struct OutputArgs {
 struct ExecArgs {
     /// Run this command for each message, with the body as its stdin
     ///
-    /// All that follows belongs to the command. No shell is involved. What it exits with says what
-    /// becomes of the message: 0 it is processed, 75 it is tried again later, 65 or 100 it is
-    /// refused for good; anything else, or a signal, is a failure. The message's fields are in
-    /// QMSG_MSG_ID, QMSG_MSG_FROM and others, and as a JSON object on file descriptor 3.
+    /// Everything that follows belongs to the command. No shell is involved. The exit code decides:
+    /// 0 the message is processed, 75 it is retried later, 65 or 100 it becomes a dead letter;
+    /// anything else, or a signal, is a failure. The message's fields are in QMSG_MSG_ID,
+    /// QMSG_MSG_FROM and so on, and as a JSON object on file descriptor 3.
     #[arg(
         short = 'x',
         long,
@@ -145,16 +147,16 @@ struct ExecArgs {
         conflicts_with_all = ["json", "raw", "null", "format"]
     )]
     exec: Vec<OsString>,
-    /// Run this line by /bin/sh for each message, as --exec does a command
+    /// Run this line with /bin/sh for each message, like --exec
     #[arg(
         long,
         value_name = "LINE",
         conflicts_with_all = ["json", "raw", "null", "format"]
     )]
     shell: Option<OsString>,
-    /// Run up to so many handlers at a time
+    /// Run up to N handlers in parallel
     ///
-    /// Messages of one sender are handled one after the other all the same, in their order.
+    /// Messages from one sender are still handled one at a time, in order.
     #[arg(
         short,
         long,
@@ -164,10 +166,10 @@ struct ExecArgs {
         requires = "handler"
     )]
     jobs: u32,
-    /// Refuse a message for good when its handler has failed this often; 0 for never
+    /// Dead-letter after N failed attempts; 0 = never
     #[arg(long, value_name = "N", default_value = "5", requires = "handler")]
     max_attempts: u32,
-    /// Wait so long before a message is tried again, and double that with each attempt up to 5m
+    /// Delay before the first retry; doubles up to 5m
     #[arg(
         long,
         value_name = "TIME",
@@ -176,12 +178,12 @@ struct ExecArgs {
         requires = "handler"
     )]
     retry_delay: Duration,
-    /// End a handler that takes longer than this; it has failed then
+    /// Stop a handler that takes longer than this, and count it as failed
     ///
-    /// By SIGTERM to it and what it has started, and by SIGKILL 5 seconds later.
+    /// It and the processes it started get SIGTERM, then SIGKILL after 5 seconds.
     #[arg(long, value_name = "TIME", value_parser = units::duration, requires = "handler")]
     exec_timeout: Option<Duration>,
-    /// Answer with the handler's stdout, at most 60 KiB of it, when it has succeeded
+    /// Send the handler's stdout (at most 60 KiB) as the reply if it succeeds
     #[arg(long, requires = "handler")]
     reply: bool,
 }
@@ -190,13 +192,13 @@ struct ExecArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Dead letter options")]
 pub(super) struct DrawerArgs {
-    /// List the dead letters, which a handler has refused for good, and end
+    /// List the dead letters and exit
     #[arg(long)]
     pub(super) dead: bool,
-    /// Put a dead letter, or all of them, back among what waits, and end
+    /// Put a dead letter, or all of them, back into the mailbox and exit
     #[arg(long, value_name = "ID|all", conflicts_with = "dead")]
     pub(super) requeue: Option<Which>,
-    /// Delete a dead letter, or all of them, and end
+    /// Delete a dead letter, or all of them, and exit
     #[arg(long, value_name = "ID|all", conflicts_with_all = ["dead", "requeue"])]
     pub(super) drop: Option<Which>,
 }
@@ -214,7 +216,7 @@ impl FromStr for Which {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "all" => Ok(Self::All),
-            id => id.parse().map(Self::One).map_err(|_| "it is the id of a message, or all"),
+            id => id.parse().map(Self::One).map_err(|_| "give the id of a message, or all"),
         }
     }
 }
@@ -231,7 +233,7 @@ impl FromStr for Since {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let why = "it is a time like 10m, the id of a message, or all";
+        let why = "give a time like 10m, the id of a message, or all";
         match (text, text.parse()) {
             ("all", _) => Ok(Self::All),
             (_, Ok(id)) => Ok(Self::After(id)),
@@ -295,10 +297,14 @@ impl ListenArgs {
         let OutputArgs { json, format, save_dir, .. } = &self.output;
         let suffix = if *json { ".json" } else { "" };
         let shelf = save_dir.clone().map(|dir| Shelf::open(dir, suffix)).transpose()?;
+        if shelf.is_none() {
+            // Before a message comes.
+            print::check()?;
+        }
         let terminal = print::is_terminal() && shelf.is_none();
         if terminal && (self.output.raw || self.output.null) {
             return Err(Failure::new(Exit::Usage, "bodies are not printed raw on a terminal")
-                .hint("they may hold what a terminal takes for commands; use a pipe or a file")
+                .hint("they may contain control sequences; use a pipe or a file")
                 .into());
         }
         let shape = match format {
@@ -312,7 +318,9 @@ impl ListenArgs {
                 OutputArgs { null: true, .. } => Style::Null,
                 // A file has an end without it.
                 _ if shelf.is_some() => Style::Raw,
-                _ if terminal => Style::Terminal { color: talk.color.is_on() },
+                _ if terminal || talk.color == print::Color::Always => {
+                    Style::Terminal { color: talk.color.is_on() }
+                }
                 _ => Style::Lines,
             }),
         };

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::cli::connect::Caller;
 use crate::cli::fail::{self, Exit, Failure};
 use crate::cli::job::PATIENCE;
-use crate::cli::render::visible;
+use crate::cli::render::one_line;
 use crate::cli::{Patience, Talk, clock, kept, print};
 use crate::logic::{Command, Event};
 use crate::wire::{Drawer, Kept, Target};
@@ -88,7 +88,7 @@ fn text(kept: &Kept) -> String {
         group => format!(" {group}"),
     };
     let reason = String::from_utf8_lossy(&kept.reason.body().0);
-    let reason = visible(&reason).replace(['\n', '\t'], " ");
+    let reason = one_line(&reason);
     let (id, time, from) = (kept.id, clock::local(kept.at_ms), &kept.from);
     let attempts = match kept.attempts {
         1 => "1 attempt".to_owned(),

@@ -18,8 +18,8 @@ use tokio::net::unix::pipe;
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::watch;
 
-use crate::cli::json;
 use crate::cli::render::Letter;
+use crate::cli::{json, print};
 use crate::wire::{Body, NOTE_LEN_MAX, Note};
 
 use super::environment::{PREFIX, variables};
@@ -77,6 +77,12 @@ enum Told {
 }
 
 impl Handler {
+    /// Keeps what this process was started with, beyond the first three descriptors, from handlers
+    /// and from what they leave behind: a lock would be held by it.
+    pub(super) fn close_other_descriptors() {
+        close_fds::set_fds_cloexec(JSON_FD, &[]);
+    }
+
     /// Runs it for a message, until it has ended or was ended.
     pub(super) async fn run(
         &self,
@@ -95,7 +101,7 @@ impl Handler {
                 ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::NotADirectory => {
                     Outcome::NoCommand(error)
                 }
-                _ => Outcome::Later(format!("it could not be started: {error}")),
+                _ => Outcome::Later(format!("the handler could not be started: {error}")),
             },
         }
     }
@@ -109,7 +115,12 @@ impl Handler {
     ) -> io::Result<Child> {
         let mut command = Command::new(&self.program);
         command.args(&self.args).stdin(stdin);
-        command.stdout(if self.replies { Stdio::piped() } else { Stdio::inherit() });
+        command.stdout(match self.replies {
+            true => Stdio::piped(),
+            false if print::is_open() => Stdio::inherit(),
+            // A handler that says something is no worse for it.
+            false => Stdio::null(),
+        });
         // What a listener that is a handler itself was told.
         let inherited = std::env::vars_os().map(|(name, _)| name);
         for name in inherited.filter(|name| name.to_string_lossy().starts_with(PREFIX)) {
@@ -187,7 +198,7 @@ impl Handler {
         let _ = tokio::time::timeout(ANSWER_AFTER, rest).await;
         match status {
             Ok(status) => self.judge(status, told, answer.bytes),
-            Err(error) => Outcome::Later(format!("its end is not known: {error}")),
+            Err(error) => Outcome::Later(format!("the handler's exit status is unknown: {error}")),
         }
     }
 
@@ -198,7 +209,9 @@ impl Handler {
                 return Outcome::Failed(format!("not done within {limit:?}"));
             }
             Some(Told::Wished) => return Outcome::Later("the listener ended".into()),
-            Some(Told::NoInput) => return Outcome::Later("its body cannot be read here".into()),
+            Some(Told::NoInput) => {
+                return Outcome::Later("the body cannot be read on this machine".into());
+            }
             None => {}
         }
         match status.code() {

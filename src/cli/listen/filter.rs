@@ -10,21 +10,21 @@ use crate::wire::{Message, Target, UserId};
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Filter options")]
 pub(super) struct Filter {
-    /// Take only what these users sent
+    /// Receive only messages from these users
     ///
-    /// May be given several times. What does not fit --from, --room, --priority and --title stays
-    /// unprocessed on the server, for other listeners or for a later one.
+    /// Can be given several times. Messages that do not match --from, --room, --priority and
+    /// --title remain unprocessed on the server, for other listeners or a later one.
     #[arg(long, value_name = "ID[,ID…]", value_delimiter = ',', value_parser = units::user)]
     from: Vec<UserId>,
-    /// Take only what went to these rooms, or to @all
+    /// Receive only messages sent to these rooms, or to @all
     #[arg(long, value_name = "@ROOM[,@ROOM…]", value_delimiter = ',', value_parser = room)]
     room: Vec<Target>,
-    /// Take only what is at least this urgent; 1 to 5 mean the same
+    /// Receive only messages with at least this priority, or 1 to 5
     ///
-    /// A message without a priority has the default one.
+    /// Messages without a priority have the default one.
     #[arg(long, value_name = "PRIORITY")]
     priority: Option<Priority>,
-    /// Take only what has this text in its title, in upper or lower case
+    /// Receive only messages with this text in the title (case is ignored)
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
 }

@@ -6,9 +6,8 @@ use std::str::FromStr;
 
 use data_encoding::{Encoding, HEXLOWER, HEXUPPER};
 
-use crate::cli::clock;
-use crate::cli::json;
-use crate::cli::render::{Letter, characters, visible};
+use crate::cli::render::{Letter, one_line};
+use crate::cli::{clock, json, people};
 use crate::wire::Target;
 
 /// A format that was understood.
@@ -100,6 +99,9 @@ impl FromStr for Format {
             }
             parts.push(part);
         }
+        if !text.is_empty() && parts.iter().all(|part| matches!(part, Part::Text(_))) {
+            return Err("no field of a message is in it, such as %p for the body".into());
+        }
         parts.extend((!plain.is_empty()).then_some(Part::Text(plain)));
         Ok(Self(parts))
     }
@@ -160,9 +162,7 @@ impl Format {
 fn write(field: Field, letter: &Letter, shows: bool, out: &mut impl Write) -> io::Result<()> {
     let message = &letter.message;
     match field {
-        Field::Body if shows => characters(letter.whole()).try_for_each(|text| {
-            out.write_all(visible(&String::from_utf8_lossy(&text?)).as_bytes())
-        }),
+        Field::Body if shows => people::body(letter, out),
         Field::Body => letter.whole().try_for_each(|piece| out.write_all(&piece?)),
         Field::BodyHex => hex(&HEXLOWER, letter, out),
         Field::BodyHexUpper => hex(&HEXUPPER, letter, out),
@@ -190,14 +190,9 @@ fn hex(encoding: &Encoding, letter: &Letter, out: &mut impl Write) -> io::Result
     letter.whole().try_for_each(|piece| out.write_all(encoding.encode(&piece?).as_bytes()))
 }
 
-/// A header in a line: newlines and tabs are pictures like other controls.
+/// A header in a line.
 fn line(value: Option<&str>) -> String {
-    let picture = |c| match c {
-        '\n' => '\u{240a}',
-        '\t' => '\u{2409}',
-        c => c,
-    };
-    visible(value.unwrap_or_default()).chars().map(picture).collect()
+    one_line(value.unwrap_or_default())
 }
 
 /// What a format makes of a message on a terminal, if it is one.
@@ -228,7 +223,7 @@ mod tests {
         let id = "018bcfe5-6800-7707-8707-070707070707";
         for (format, wanted) in [
             ("", ""),
-            ("plain", "plain"),
+            ("plain%p", "plaina\n\u{fffd}"),
             ("%p", "a\n\u{fffd}"),
             ("%x %X", "610aff 610AFF"),
             ("%l", "3"),
@@ -271,6 +266,8 @@ mod tests {
             ("a\\", r"ends in a \"),
             ("%{title", "a header is written %{NAME}"),
             ("%{}", "a header is written %{NAME}"),
+            ("{body}", "no field of a message"),
+            ("100%%", "no field of a message"),
         ] {
             let error = format.parse::<Format>().unwrap_err();
             assert!(error.contains(why), "{format}: {error}");

@@ -18,7 +18,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::io::Errno;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 
@@ -30,6 +29,7 @@ use crate::wire::{Pin, Seq};
 use super::fail::{self, Exit};
 use super::profile::{self, Profile};
 use super::render::Letter;
+use super::signals::Stops;
 use super::{Talk, connect};
 
 pub(super) use args::ListenArgs;
@@ -59,6 +59,7 @@ pub(super) fn run(args: &ListenArgs, talk: Talk) -> Result<Exit> {
     let way = match args.handler() {
         Some((handler, policy)) => {
             check(&handler)?;
+            Handler::close_other_descriptors();
             Way::Run(Runner::new(handler, policy, talk))
         }
         None => Way::Print(Printer::new(args.sink(talk)?)),
@@ -80,7 +81,7 @@ pub(super) fn run(args: &ListenArgs, talk: Talk) -> Result<Exit> {
         },
         trust_remote: false,
     };
-    let server = server.to_string();
+    let (dial, server) = (settings.dial.clone(), server.to_string());
     let inbox = Inbox::new(args.wants(), &server, talk);
     let runtime = connect::runtime()?;
     match runtime.block_on(listen(args, settings, inbox, way))? {
@@ -89,7 +90,7 @@ pub(super) fn run(args: &ListenArgs, talk: Talk) -> Result<Exit> {
         End::Failed(error) => Err(error),
         End::Client(error) => Err(fail::client_failure(error, &server, id.as_str())),
         End::Timeout { welcomed: false } => {
-            Err(fail::client_failure(ClientError::NoAnswer, &server, id.as_str()))
+            Err(fail::client_failure(dial.no_answer().into(), &server, id.as_str()))
         }
         // Said by the code alone: a time that is up is what was asked for.
         End::Timeout { .. } if args.count.is_some() => Ok(Exit::Timeout),
@@ -150,7 +151,7 @@ async fn listen(
 ) -> Result<End> {
     let (commands, receiver) = mpsc::channel(QUEUE_MAX);
     let (sender, events) = mpsc::channel(QUEUE_MAX);
-    let mut signals = Signals::new()?;
+    let mut signals = Stops::new()?;
     let client = tokio::spawn(client::run(settings, receiver, sender));
     let (poll, shares) = (args.poll, args.shares());
     let mut listener = Listener { events, commands, inbox, way, poll, shares };
@@ -167,12 +168,17 @@ async fn listen(
             Some(End::Timeout { welcomed: listener.inbox.is_welcomed() })
         }
     };
-    let patience = if matches!(end, Some(End::Done)) { GOODBYE } else { GOODBYE_QUICK };
+    let patience = match end {
+        Some(End::Done) => GOODBYE,
+        // Nothing was done that could be recorded.
+        _ if !listener.inbox.is_welcomed() => Duration::ZERO,
+        _ => GOODBYE_QUICK,
+    };
     let goodbye = listener.finish(client, patience);
     let result = tokio::select! {
         biased;
         // Asked twice.
-        _ = signals.next() => None,
+        _ = signals.next_in_earnest() => None,
         result = goodbye => result,
     };
     listener.way.kill().await;
@@ -190,27 +196,6 @@ async fn pause(time: Option<Duration>) {
     match time {
         Some(time) => tokio::time::sleep(time).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Those that ask for an end.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self> {
-        let interrupt = signal(SignalKind::interrupt())?;
-        Ok(Self { interrupt, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn next(&mut self) -> Exit {
-        tokio::select! {
-            biased;
-            _ = self.interrupt.recv() => Exit::Interrupted,
-            _ = self.terminate.recv() => Exit::Terminated,
-        }
     }
 }
 
@@ -259,9 +244,9 @@ impl Way {
         }
     }
 
-    async fn wind_down(&mut self) -> Vec<Command> {
+    async fn wind_down(&mut self, patience: Duration) -> Vec<Command> {
         match self {
-            Self::Print(printer) => printer.wind_down().await,
+            Self::Print(printer) => printer.wind_down(patience).await,
             Self::Run(runner) => runner.wind_down().await,
         }
     }
@@ -349,7 +334,7 @@ impl Listener {
     /// Lets what is begun come to its end, reports it and lets the client end when that is
     /// recorded. What came of the client, if it ended.
     async fn finish(&mut self, client: JoinHandle<ClientEnd>, patience: Duration) -> ClientEnded {
-        let commands = self.way.wind_down().await;
+        let commands = self.way.wind_down(patience).await;
         self.say(commands).await;
         self.inbox.clear();
         // Its sender gone, the client ends when all is answered.
@@ -361,7 +346,9 @@ impl Listener {
         };
         let ended = tokio::time::timeout(patience, goodbye).await.ok();
         if ended.is_none() {
-            tracing::info!("not all that was done is recorded: it will be offered again");
+            tracing::info!(
+                "not everything processed was recorded in time: it will be offered again"
+            );
         }
         ended
     }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::sync::mpsc;
@@ -53,27 +54,91 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    fn take(&self, letters: &[Letter]) -> io::Result<()> {
-        let mut out = print::out();
-        let Some(shelf) = &self.shelf else {
-            letters.iter().try_for_each(|letter| self.shape.write(letter, &mut out))?;
-            return out.flush();
-        };
-        let paths = shelf.put(letters, |letter, out| self.shape.write(letter, out))?;
-        let named = paths.iter().try_for_each(|path| writeln!(out, "{}", path.display()));
-        // They are saved, whether or not somebody reads where.
-        match named.and_then(|()| out.flush()) {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
-            _ => Ok(()),
+    /// Prints or saves them: how many of them are out as a whole, whatever became of the others.
+    fn take(&self, letters: &[Letter]) -> (usize, io::Result<()>) {
+        match &self.shelf {
+            Some(shelf) => match self.save(shelf, letters) {
+                Ok(()) => (letters.len(), Ok(())),
+                Err(error) => (0, Err(error)),
+            },
+            None => self.print(letters),
         }
     }
+
+    fn print(&self, letters: &[Letter]) -> (usize, io::Result<()>) {
+        let (mut out, mut ends) = (print::out(), Vec::new());
+        let printed = letters.iter().try_for_each(|letter| {
+            self.shape.write(letter, &mut out)?;
+            ends.push(out.get_ref().written + out.buffer().len() as u64);
+            Ok(())
+        });
+        let printed = printed.and_then(|()| out.flush());
+        // What is still in the buffer is not to follow.
+        let written = out.into_parts().0.written;
+        (ends.iter().filter(|end| **end <= written).count(), printed)
+    }
+
+    fn save(&self, shelf: &Shelf, letters: &[Letter]) -> io::Result<()> {
+        let paths = shelf.put(letters, |letter, out| self.shape.write(letter, out))?;
+        let mut out = print::out();
+        // They are saved, whether or not somebody reads where.
+        let named = paths.iter().try_for_each(|path| writeln!(out, "{}", path.display()));
+        let _ = named.and_then(|()| out.flush());
+        Ok(())
+    }
+}
+
+/// How many messages are printed before the reader is given a moment to go: a reader that wants
+/// only the first few, such as head(1), is not given many more than it reads.
+struct Pace {
+    /// Until the next moment. `None`: no more moments.
+    left: Option<usize>,
+    printed: usize,
+}
+
+impl Pace {
+    const MOMENT: Duration = Duration::from_millis(5);
+    /// Whoever has read so many reads on.
+    const PRINTED_MAX: usize = 256;
+
+    fn new(is_pipe: bool) -> Self {
+        Self { left: is_pipe.then_some(1), printed: 0 }
+    }
+
+    /// So many at once.
+    fn next(&self, of: usize) -> usize {
+        self.left.map_or(of, |left| left.min(of))
+    }
+
+    /// So many were printed. `true`: nobody reads any more.
+    fn printed(&mut self, count: usize) -> bool {
+        self.printed += count;
+        let Some(left) = &mut self.left else { return false };
+        *left -= count;
+        if *left > 0 {
+            return false;
+        }
+        // As many again as there were so far.
+        self.left = (self.printed < Self::PRINTED_MAX).then_some(self.printed);
+        print::is_unread_within(Self::MOMENT)
+    }
+}
+
+/// What the thread that prints, or the one that looks after its reader, has to say.
+enum Answer {
+    /// These are out. `last`: so is all of their batch.
+    Printed { seqs: Vec<Seq>, last: bool },
+    /// Nothing more is printed.
+    Failed(io::Error),
+    /// Nobody reads any more; what is being printed fails.
+    Unread,
 }
 
 /// What stands between messages and the thread that prints them, since a pipe that nobody empties
 /// blocks its writer.
 pub(super) struct Printer {
     batches: mpsc::Sender<Vec<Letter>>,
-    done: mpsc::Receiver<io::Result<Vec<Seq>>>,
+    done: mpsc::Receiver<Answer>,
     /// For the thread, when it has room. Bounded by the window.
     waiting: VecDeque<Letter>,
     /// Batches with the thread.
@@ -85,20 +150,19 @@ pub(super) struct Printer {
 
 impl Printer {
     pub(super) fn new(sink: Sink) -> Self {
-        let (batches, mut taken) = mpsc::channel::<Vec<Letter>>(BATCHES_MAX);
+        let (batches, taken) = mpsc::channel::<Vec<Letter>>(BATCHES_MAX);
         let (sender, done) = mpsc::channel(DONE_MAX);
         let saves = sink.shelf.is_some();
-        std::thread::spawn(move || {
-            while let Some(batch) = taken.blocking_recv() {
-                let seqs = batch.iter().map(|letter| letter.seq).collect();
-                let printed = sink.take(&batch);
-                // Its bytes make room before others come.
-                drop(batch);
-                if sender.blocking_send(printed.map(|()| seqs)).is_err() {
-                    return;
+        if !saves {
+            let sender = sender.clone();
+            // It ends with the process.
+            std::thread::spawn(move || {
+                if print::wait_unread() {
+                    let _ = sender.blocking_send(Answer::Unread);
                 }
-            }
-        });
+            });
+        }
+        std::thread::spawn(move || print_all(&sink, taken, &sender));
         Self { batches, done, waiting: VecDeque::new(), printing: 0, held: 0, saves }
     }
 
@@ -111,26 +175,32 @@ impl Printer {
         self.waiting.is_empty() && self.printing == 0
     }
 
-    /// Waits until something has left. Pending while there is nothing.
+    /// Waits until something has left, or cannot any more.
     pub(super) async fn next(&mut self) -> Result<Step> {
         self.pass_on();
-        if self.printing == 0 {
-            std::future::pending::<()>().await;
-        }
-        let result = self.done.recv().await.context("the printer broke off")?;
-        self.printing -= 1;
-        match result {
-            Ok(seqs) => Ok(Step::Say(vec![Command::Processed(seqs)])),
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Step::Unread),
-            Err(error) if self.saves => {
-                let failure = match error.kind() {
-                    ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Exit::NoSpace,
+        let error = match self.done.recv().await.context("the printer broke off")? {
+            Answer::Printed { seqs, last } => {
+                self.printing -= usize::from(last);
+                return Ok(Step::Say(vec![Command::Processed(seqs)]));
+            }
+            Answer::Unread => return Ok(Step::Unread),
+            Answer::Failed(error) => error,
+        };
+        // Its thread has ended.
+        self.printing = 0;
+        match error.kind() {
+            ErrorKind::BrokenPipe if !self.saves => Ok(Step::Unread),
+            kind if self.saves => {
+                let code = match kind {
+                    ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                        Exit::NoSpace
+                    }
                     _ => Exit::Unexpected,
                 };
-                let failure = Failure::new(failure, "a message cannot be saved");
-                Err(failure.hint("it is unprocessed and is offered again").because(error))
+                let failure = Failure::new(code, "a message cannot be saved");
+                Err(failure.hint("it is unprocessed and will be offered again").because(error))
             }
-            Err(error) => Err(error).context("stdout cannot be written"),
+            _ => Err(print::write_error(error)),
         }
     }
 
@@ -147,14 +217,23 @@ impl Printer {
         self.waiting.retain(|letter| !seqs.contains(&letter.seq));
     }
 
-    /// Waits for the thread. What has left by then.
-    pub(super) async fn wind_down(&mut self) -> Vec<Command> {
+    /// Waits for the thread, which may wait for a reader that does not read. What has left by then.
+    pub(super) async fn wind_down(&mut self, patience: Duration) -> Vec<Command> {
         self.waiting.clear();
         let mut left = Vec::new();
-        while self.printing > 0 {
-            let Ok(Step::Say(commands)) = self.next().await else { break };
-            left.extend(commands);
-        }
+        let rest = async {
+            while self.printing > 0 {
+                match self.done.recv().await {
+                    Some(Answer::Printed { seqs, last }) => {
+                        self.printing -= usize::from(last);
+                        left.push(Command::Processed(seqs));
+                    }
+                    Some(Answer::Unread) => {}
+                    Some(Answer::Failed(_)) | None => return,
+                }
+            }
+        };
+        let _ = tokio::time::timeout(patience, rest).await;
         left
     }
 
@@ -165,6 +244,40 @@ impl Printer {
         {
             room.send(self.waiting.drain(..).collect());
             self.printing += 1;
+        }
+    }
+}
+
+/// Prints what comes, as the one thread that does, until something goes wrong or nothing more
+/// comes.
+fn print_all(
+    sink: &Sink,
+    mut batches: mpsc::Receiver<Vec<Letter>>,
+    answers: &mpsc::Sender<Answer>,
+) {
+    let mut pace = Pace::new(sink.shelf.is_none() && print::is_pipe());
+    while let Some(batch) = batches.blocking_recv() {
+        let mut batch = VecDeque::from(batch);
+        while !batch.is_empty() {
+            let mut letters: Vec<Letter> = batch.drain(..pace.next(batch.len())).collect();
+            let (out, printed) = sink.take(&letters);
+            letters.truncate(out);
+            let seqs: Vec<Seq> = letters.iter().map(|letter| letter.seq).collect();
+            // Its bytes make room before others come.
+            drop(letters);
+            let last = batch.is_empty() && printed.is_ok();
+            let printed = printed.and_then(|()| match pace.printed(out) {
+                true => Err(ErrorKind::BrokenPipe.into()),
+                false => Ok(()),
+            });
+            let told = answers.blocking_send(Answer::Printed { seqs, last });
+            if let Err(error) = printed {
+                let _ = answers.blocking_send(Answer::Failed(error));
+                return;
+            }
+            if told.is_err() {
+                return;
+            }
         }
     }
 }

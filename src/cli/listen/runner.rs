@@ -212,7 +212,7 @@ fn seconds(ms: Ms) -> String {
 pub(super) fn no_command(handler: &Handler, error: std::io::Error) -> anyhow::Error {
     let what = format!("{} cannot be run", handler.program.display());
     Failure::new(Exit::Config, what)
-        .hint("--exec takes a command and its arguments; a line for a shell is given by --shell")
+        .hint("--exec takes a command and its arguments; use --shell for a line of shell")
         .because(error)
 }
 

@@ -1,7 +1,8 @@
 //! `--save-dir`: a file for each message.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -28,7 +29,7 @@ impl Shelf {
         match opened {
             Ok(handle) => Ok(Self { dir, handle, suffix }),
             Err(error) => {
-                let what = format!("messages cannot be saved in {}", dir.display());
+                let what = format!("cannot save messages in {}", dir.display());
                 let hint = format!("make the directory first: mkdir {}", dir.display());
                 Err(Failure::new(Exit::Config, what).hint(hint).because(error))
             }
@@ -44,7 +45,9 @@ impl Shelf {
     ) -> io::Result<Vec<PathBuf>> {
         let mut paths = Vec::new();
         for letter in letters {
-            let file = Builder::new().prefix(".qmsg-").tempfile_in(&self.dir)?;
+            // As any program makes a file: less what the umask says.
+            let mode = Permissions::from_mode(0o666);
+            let file = Builder::new().prefix(".qmsg-").permissions(mode).tempfile_in(&self.dir)?;
             let mut out = BufWriter::new(file.as_file());
             render(letter, &mut out)?;
             out.flush()?;
@@ -120,7 +123,7 @@ mod tests {
         fs::write(&file, "").unwrap();
         for path in [file, dir.path().join("none")] {
             let error = Shelf::open(path.clone(), "").err().unwrap().to_string();
-            assert_eq!(error, format!("messages cannot be saved in {}", path.display()));
+            assert_eq!(error, format!("cannot save messages in {}", path.display()));
         }
     }
 }

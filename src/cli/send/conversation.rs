@@ -37,7 +37,10 @@ pub(in crate::cli) fn carry_out(job: &Job, input: Input, who: &Who, talk: Talk) 
     let one = input.framing().is_one();
     let profile = profile::choose(who)?;
     let runtime = connect::runtime()?;
-    let mut contents = Some(contents(input, talk, runtime.handle())?);
+    let Some(contents) = contents(input, talk, runtime.handle())? else {
+        return Ok(Exit::Success);
+    };
+    let mut contents = Some(contents);
     let server = profile.server.to_string();
     let mut ledger = Ledger::new(job, one, &profile.id, &server, talk);
     let Some(keeping) = job.spool else {
@@ -118,12 +121,13 @@ async fn keep(
 type Contents = mpsc::Receiver<Result<Cut>>;
 
 /// Reads one message before the server is called, since an input may take its time; a stream of
-/// them is read beside the conversation, on its own thread, since reading blocks.
-fn contents(input: Input, talk: Talk, runtime: &Handle) -> Result<Contents> {
+/// them is read beside the conversation, on its own thread, since reading blocks. `None`: there is
+/// nothing to send, and that is no mistake.
+fn contents(input: Input, talk: Talk, runtime: &Handle) -> Result<Option<Contents>> {
     let (sender, contents) = mpsc::channel(QUEUE_MAX);
     match input.framing() {
         Framing::Whole { .. } => {
-            let content = input.whole(talk)?;
+            let Some(content) = input.whole(talk)? else { return Ok(None) };
             sender.try_send(Ok(Cut::Body(content))).context("an empty queue takes one")?;
         }
         Framing::Until(end) => {
@@ -137,7 +141,7 @@ fn contents(input: Input, talk: Talk, runtime: &Handle) -> Result<Contents> {
             });
         }
     }
-    Ok(contents)
+    Ok(Some(contents))
 }
 
 /// Until all of the input is sent, and all that was sent has come as far as it is to.
@@ -191,6 +195,9 @@ impl User<'_, '_> {
     /// Goes on as long as it is let.
     async fn run(&mut self) {
         loop {
+            if self.next.is_empty() {
+                self.next = self.ledger.again();
+            }
             if self.contents.is_none() && self.next.is_empty() && self.ledger.is_done() {
                 // The client ends with its commands.
                 self.commands = None;

@@ -17,7 +17,7 @@ pub(super) fn run(job: &Job, input: Input, who: &Who, talk: Talk) -> Result<Exit
     let mut dry = Dry { job, number: 0, failed: 0, first: None, talk };
     match input.framing() {
         Framing::Whole { .. } => {
-            let content = input.whole(talk)?;
+            let Some(content) = input.whole(talk)? else { return Ok(Exit::Success) };
             job.check(&content)?;
             dry.message(&content, 0)?;
         }
@@ -67,7 +67,7 @@ impl Dry<'_> {
         self.job.targets.iter().try_for_each(|to| {
             // What is made of chance will be another one.
             let keyed = self.job.key.is_some();
-            let id = keyed.then(|| self.job.id(&mut MsgIds::default(), to, place));
+            let id = keyed.then(|| self.job.id(&mut MsgIds::default(), to, place, 0));
             match self.job.show {
                 Show::Json => self.object(to, content, id),
                 _ => print::line(&self.line(to, content, id)),
@@ -80,13 +80,14 @@ impl Dry<'_> {
         line.extend(self.job.due_ms.map(|due_ms| format!(" at {}", clock::local(due_ms))));
         line.extend(id.map(|id| format!(", id {id}")));
         line.extend(self.job.volatile.then_some(", volatile"));
-        let headers = self.job.headers.iter();
-        line.extend(headers.map(|(name, value)| format!(", {name}: {value}")));
+        let headers = self.job.headers_of(content);
+        line.extend(headers.iter().map(|(name, value)| format!(", {name}: {value}")));
         line
     }
 
     fn object(&self, to: &Target, content: &Content, id: Option<MsgId>) -> Result<()> {
-        let Job { headers, due_ms, volatile, .. } = self.job;
+        let Job { due_ms, volatile, .. } = self.job;
+        let headers = self.job.headers_of(content);
         let headers: Map<String, Value> =
             headers.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
         print::object(&[

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::cli::fail::{self, Exit, Failure};
-use crate::cli::job::{Job, Show};
+use crate::cli::job::{Job, Show, Until};
 use crate::cli::render::Style;
 use crate::cli::{Talk, clock, print};
 use crate::logic::{Command, Event};
@@ -110,7 +110,7 @@ impl<'a> Following<'a> {
         if let (Err(error), Show::Replies(_)) = (printed, self.job.show) {
             self.unprinted.get_or_insert(error);
         }
-        let Some(failure) = news.failure() else { return Vec::new() };
+        let Some(failure) = news.failure(clock::now_ms()) else { return Vec::new() };
         self.missed += 1;
         let mut notes = Vec::new();
         if (2..=TOLD_MAX).contains(&self.missed) {
@@ -132,18 +132,20 @@ impl<'a> Following<'a> {
         match self.first {
             _ if exit == Exit::Success => {
                 if all == 0 {
-                    fail::note(talk, "there is nobody whom the message goes to");
+                    fail::note(talk, "the message has no recipients");
                 }
                 Ok(exit)
             }
             Some(failure) if all == 1 => Err(failure.into()),
             Some(_) => {
-                let what = format!("{missed} of {all} recipients were not reached as was wanted");
-                let hint = "--json tells who, and how far it has come";
+                let level =
+                    if self.job.until == Until::Processed { "processed" } else { "delivered" };
+                let what = format!("{missed} of {all} recipients did not reach \"{level}\"");
+                let hint = "--json shows who, and how far each of them got";
                 Err(Failure::new(exit, what).hint(hint).into())
             }
-            None => Err(Failure::new(exit, "there are not as many replies as were wanted")
-                .hint("whoever has dealt with a message need not have answered it")
+            None => Err(Failure::new(exit, "there were fewer replies than --count")
+                .hint("a recipient can process a message without replying")
                 .into()),
         }
     }

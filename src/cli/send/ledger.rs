@@ -1,5 +1,9 @@
 //! Who has been sent what, and what came of it.
 
+mod kept;
+mod shortening;
+mod skew;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::time::Instant;
@@ -13,13 +17,14 @@ use crate::cli::ids;
 use crate::cli::input::{self, Cut};
 use crate::cli::job::{Job, Until};
 use crate::cli::progress::Progress;
-use crate::cli::spool::{Parcel, Spool};
 use crate::cli::{Talk, clock, print};
 use crate::logic::{Command, Draft, Event};
-use crate::wire::{Body, MsgId, MsgIds, PART_LEN_MAX, Target, UserId};
+use crate::wire::{Body, MsgId, MsgIds, PART_LEN_MAX, Refusal, Target, UserId};
 
 use super::following::Following;
 use super::news::About;
+use shortening::Excerpt;
+use skew::Skew;
 
 /// How often progress is shown.
 const PROGRESS_MS: u64 = 1_000;
@@ -43,6 +48,10 @@ pub(super) struct Ledger<'a> {
     kept: BTreeSet<MsgId>,
     refused: u64,
     first: Option<anyhow::Error>,
+    /// Instead of messages that were refused; of one that was too long an excerpt.
+    again: VecDeque<Draft>,
+    excerpt: Option<Excerpt>,
+    skew: Skew,
     /// What was accepted and is to come further.
     following: Option<Following<'a>>,
     /// Of the long message that is on its way.
@@ -57,6 +66,8 @@ struct Sent {
     number: u64,
     to: Target,
     content: Content,
+    /// The server may have it.
+    is_known: bool,
 }
 
 impl<'a> Ledger<'a> {
@@ -80,6 +91,9 @@ impl<'a> Ledger<'a> {
             kept: BTreeSet::new(),
             refused: 0,
             first: None,
+            again: VecDeque::new(),
+            excerpt: None,
+            skew: Skew::default(),
             following: follows.then(|| Following::new(job, sender)),
             bar: None,
             shown_ms: 0,
@@ -109,23 +123,30 @@ impl<'a> Ledger<'a> {
     }
 
     fn drafts_of(&mut self, content: &Content, body: &Body) -> VecDeque<Draft> {
-        let Job { headers, volatile, due_ms, targets, .. } = self.job;
         let place = if self.one { 0 } else { self.number };
-        let drafts = targets.iter().zip(&mut self.ids).map(|(to, ids)| {
-            let id = self.job.id(ids, to, place);
-            let sent = Sent { number: self.number, to: to.clone(), content: content.clone() };
-            self.unanswered.insert(id, sent);
-            Draft {
-                id,
-                to: to.clone(),
-                headers: headers.clone(),
-                size: content.size(),
-                body: body.clone(),
-                volatile: *volatile,
-                due_ms: *due_ms,
-            }
+        let (job, ahead_ms) = (self.job, self.skew.ahead_ms);
+        let ids = job.targets.iter().zip(&mut self.ids);
+        let ids: Vec<_> = ids.map(|(to, ids)| (to, job.id(ids, to, place, ahead_ms))).collect();
+        let drafts = ids.into_iter().map(|(to, id)| {
+            let (number, to, content) = (self.number, to.clone(), content.clone());
+            self.draft(id, Sent { number, to, content, is_known: false }, body.clone())
         });
         drafts.collect()
+    }
+
+    /// A message that is to be sent now.
+    fn draft(&mut self, id: MsgId, sent: Sent, body: Body) -> Draft {
+        let draft = Draft {
+            id,
+            to: sent.to.clone(),
+            headers: self.headers_of(&sent.content),
+            size: sent.content.size(),
+            body,
+            volatile: self.job.volatile,
+            due_ms: self.due_ms(),
+        };
+        self.unanswered.insert(id, sent);
+        draft
     }
 
     /// The client wants a part of this message: where it is. `None` if it is answered already.
@@ -148,13 +169,21 @@ impl<'a> Ledger<'a> {
                 let state = [("state", "passed".into()), ("readers", (*readers).into())];
                 ids::span(*id, *count).for_each(|id| self.went(id, &state));
             }
+            Event::Refused { id, why: Refusal::BodyTooLong { max }, .. }
+                if self.shorten(*id, *max) => {}
             Event::Refused { id, count, why } => ids::span(*id, *count).for_each(|id| {
+                if self.redate(id, *why) {
+                    return;
+                }
                 self.failed_at(id, "refused", |to, server| fail::refusal(*why, to, server).into());
             }),
             Event::Uncertain { id } => {
                 self.failed_at(*id, "unknown", |_, server| fail::uncertain(server).into());
             }
+            Event::Skewed { ahead_ms } => self.skewed(*ahead_ms),
+            Event::Welcome { .. } => self.skew.is_linked = true,
             Event::Offline => {
+                self.unlinked();
                 let text = format!("no link to {}, trying again", self.server);
                 self.note(&text);
             }
@@ -165,12 +194,13 @@ impl<'a> Ledger<'a> {
     fn accepted(&mut self, id: MsgId, duplicate: bool) {
         let Some(following) = &mut self.following else {
             let mut state = vec![("state", "accepted".into()), ("duplicate", duplicate.into())];
-            state.extend(self.job.due_ms.map(|due_ms| ("due", clock::rfc3339(due_ms).into())));
+            state.extend(self.due_ms().map(|due_ms| ("due", clock::rfc3339(due_ms).into())));
             return self.went(id, &state);
         };
         if let Some(Sent { number, to, .. }) = self.unanswered.remove(&id) {
-            let heard_ms = clock::now_ms();
-            following.accepted(id, About { number, to, duplicate, heard_ms });
+            self.skew.answered(id);
+            let (heard_ms, ttl_ms) = (clock::now_ms(), self.job.headers.ttl_ms());
+            following.accepted(id, About { number, to, duplicate, heard_ms, ttl_ms });
             self.bar.take_if(|(of, _)| *of == id);
             self.accepted += 1;
         }
@@ -193,6 +223,7 @@ impl<'a> Ledger<'a> {
 
     fn answered(&mut self, id: MsgId) -> Option<Sent> {
         let sent = self.unanswered.remove(&id)?;
+        self.skew.answered(id);
         self.bar.take_if(|(of, _)| *of == id);
         Some(sent)
     }
@@ -251,6 +282,7 @@ impl<'a> Ledger<'a> {
         self.clear();
         let mut fields = vec![("id", id.to_string().into()), ("to", to.to_string().into())];
         fields.push(("number", number.into()));
+        fields.extend(self.excerpt.as_ref().map(|excerpt| ("truncated", excerpt.of.into())));
         fields.extend_from_slice(more);
         // What has been sent stays sent, whether or not somebody reads about it.
         let _ = print::object(&fields);
@@ -261,60 +293,20 @@ impl<'a> Ledger<'a> {
         self.failed_at(id, "refused", |_, _| unreadable(error));
     }
 
-    /// Puts what is not answered into the spool, in its order.
-    pub(super) fn keep(&mut self, spool: &Spool<'_>) -> Result<()> {
-        let Job { headers, due_ms, .. } = self.job;
-        let mut unanswered: Vec<(&MsgId, &Sent)> = self.unanswered.iter().collect();
-        // Ids made of a key tell no order.
-        unanswered.sort_by_key(|(_, sent)| sent.number);
-        let parcels = unanswered.into_iter().map(|(id, Sent { to, content, .. })| Parcel {
-            id: *id,
-            to: to.clone(),
-            headers: headers.clone(),
-            due_ms: *due_ms,
-            content: content.clone(),
-        });
-        let parcels: Vec<Parcel> = parcels.collect();
-        let (count, result) = spool.keep(&parcels);
-        for Parcel { id, .. } in parcels.into_iter().take(count) {
-            let Some(Sent { number, to, .. }) = self.answered(id) else { continue };
-            self.kept.insert(id);
-            self.print(id, number, &to, &[("state", "spooled".into())]);
-        }
-        result
-    }
-
-    pub(super) fn has_kept(&self) -> bool {
-        !self.kept.is_empty()
-    }
-
-    /// Some of what was kept may have been sent from the spool meanwhile, or been set aside there.
-    pub(super) fn look_into(&mut self, spool: &Spool<'_>) -> Result<()> {
-        if !self.has_kept() {
-            return Ok(());
-        }
-        let (waiting, aside) = spool.ids()?;
-        for id in std::mem::take(&mut self.kept) {
-            if waiting.contains(&id) {
-                self.kept.insert(id);
-            } else if aside.contains(&id) {
-                let failure = Failure::new(Exit::Data, "a message was set aside in the spool");
-                self.failed(failure.hint("qmsg spool list tells why").into());
-            } else {
-                self.accepted += 1;
-            }
-        }
-        Ok(())
-    }
-
     /// Whether all is answered and nothing is waited for.
     pub(super) fn is_done(&self) -> bool {
-        self.unanswered.is_empty() && self.following.as_ref().is_none_or(Following::is_done)
+        self.unanswered.is_empty()
+            && self.again.is_empty()
+            && self.following.as_ref().is_none_or(Following::is_done)
     }
 
     /// Whether more of the input may be sent.
     pub(super) fn has_room(&self) -> bool {
         let sent = self.unanswered.len();
+        // A delay is counted from now on by the server's clock, so that has to be known.
+        if self.skew.holds_back() || self.job.is_delay && !self.skew.is_linked {
+            return false;
+        }
         self.following.as_ref().is_none_or(|following| following.has_room(sent))
     }
 
@@ -352,15 +344,6 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// For an end in the middle.
-    pub(super) fn note_accepted(&mut self) {
-        for (count, what) in [(self.accepted, "accepted"), (self.kept.len() as u64, "kept")] {
-            if count > 0 {
-                self.note(&format!("{count} messages were {what} before"));
-            }
-        }
-    }
-
     /// All is answered, or kept: how did it go?
     pub(super) fn close(self) -> Result<Exit> {
         let (refused, kept) = (self.refused, self.kept.len() as u64);
@@ -375,7 +358,12 @@ impl<'a> Ledger<'a> {
                 Err(Failure::new(Exit::TempFail, what).hint(hint).into())
             }
             None => {
-                self.following.map_or(Ok(Exit::Success), |following| following.close(self.talk))
+                let close = |following: Following<'_>| following.close(self.talk);
+                let exit = self.following.map_or(Ok(Exit::Success), close)?;
+                match self.excerpt {
+                    Some(excerpt) if exit == Exit::Success => Err(excerpt.failure().into()),
+                    _ => Ok(exit),
+                }
             }
             Some(error) if self.accepted == 0 && kept == 0 => Err(error),
             Some(error) => {

@@ -247,7 +247,7 @@ mod tests {
     }
 
     fn about(to: &str) -> About {
-        About { number: 1, to: to.parse().unwrap(), duplicate: false, heard_ms: 0 }
+        About { number: 1, to: to.parse().unwrap(), duplicate: false, heard_ms: 0, ttl_ms: None }
     }
 
     /// `bob=processed:reply`.

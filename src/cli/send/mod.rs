@@ -9,16 +9,17 @@ mod news;
 mod slips;
 mod wrap;
 
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use clap::builder::NonEmptyStringValueParser;
 
 use super::fail::{Exit, Failure};
 use super::headers::HeaderArgs;
-use super::input::{Framing, Input};
+use super::input::{Empty, Framing, Input};
 use super::job::{Job, PATIENCE, Show, Until};
 use super::spool::Keeping;
 use super::units::{self, Targets};
@@ -30,67 +31,72 @@ use wrap::WrapArgs;
 
 /// Send a message to a user, a room, or everyone
 ///
-/// Exits 0 once the message is on the server's disk for everybody it is addressed to, or has come
-/// as far as --until says. If TEXT is given, it is the message, and stdin is not touched. Without
-/// TEXT, or with a single -, stdin is read to its end and is one message, byte for byte.
+/// Exits 0 once the message is on the server's disk for every recipient, or has reached the level
+/// given by --until. If TEXT is given, it is the message, and stdin is not touched. Without TEXT,
+/// or with a single -, stdin is read to its end and sent as one message, byte for byte.
+///
+/// Options go before TEXT: from its first word on, everything is text. A word of it that looks like
+/// an option of this command is an error, unless -- stands before the text or the whole text is one
+/// argument.
 ///
 /// A long message takes little memory: a file is read while it is sent, so it must not change until
-/// then, and what comes through a pipe is first copied to $TMPDIR, up to 1 GiB.
+/// then; a stream is first copied to $TMPDIR, up to 1 GiB.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  qmsg send bob lunch at noon?
-  make 2>&1 | qmsg send @ops --title 'nightly build'
-  qmsg send bob --in 2h --until delivered -f report.pdf
-  qmsg send @ops --wrap -- ./backup.sh")]
+  df -h / | tail -1 | qmsg send bob
+  qmsg send @ops --title 'backup failed' -p high --file backup.log
+  qmsg send bob --wrap -- make all")]
 pub(super) struct SendArgs {
-    /// Who gets it: an id, a @room, @all, or several of them separated by commas
-    #[arg(value_name = "TARGET[,TARGET…]", value_parser = units::targets)]
+    /// Recipients: an id, a @room, @all, or several separated by commas
+    #[arg(value_name = "TARGET[,TARGET…]", value_parser = units::targets_arg())]
     targets: Targets,
     #[command(flatten)]
     body: BodyArgs,
     /// Send each line of the input as one message, without its newline
     ///
-    /// Each line is sent as soon as it is there, so the input may be a stream without an end.
-    #[arg(short, long, conflicts_with_all = ["null", "empty"])]
+    /// Each line is sent as soon as it is complete, so the input may be an endless stream.
+    #[arg(short, long, conflicts_with_all = ["null", "empty", "skip_empty"])]
     lines: bool,
     /// Send each NUL-terminated piece of the input as one message
-    #[arg(short = '0', long, conflicts_with = "empty")]
+    #[arg(short = '0', long, conflicts_with_all = ["empty", "skip_empty"])]
     null: bool,
-    /// End when the message has come so far with every recipient
+    /// Wait until every recipient has reached this level
     ///
-    /// The exit code tells how far it has come: 10 if it was accepted and nobody has got it in
-    /// time, 11 if it was delivered and not dealt with, 12 if it was refused for good, and 13 if it
-    /// is not the same with all recipients. The wait goes on when the server is started again.
+    /// The exit code shows how far the message has got: 10 if it was accepted but not delivered in
+    /// time, 11 if it was delivered but not processed, 12 if it was refused for good, and 13 if
+    /// recipients differ. The wait survives a restart of the server.
     #[arg(long, value_name = "LEVEL", env = "QMSG_UNTIL", default_value = "accepted")]
     until: Until,
-    /// Only for those who listen now: neither stored nor repeated
+    /// Deliver to current listeners only; not stored, not retried
     ///
-    /// Exits 0 when the server has passed the message on, without waiting for its disk, be it to
-    /// nobody; with --json it says to how many. A listener that cannot keep up slows its sender
-    /// down; a member of a room that cannot misses messages.
+    /// Exits 0 when the server has passed the message on, without waiting for its disk, even if
+    /// nobody is listening; --json shows how many listeners there were. A listener that cannot keep
+    /// up slows its sender down; a member of a room that cannot keep up misses messages.
     #[arg(long)]
     volatile: bool,
-    /// Send it once, however often this is run with the same key
+    /// Idempotency key: the same key sends once
     ///
-    /// A message that was sent by the same user to the same target with the same key within the
-    /// server's duplicate window is not sent again, whatever is in it; the exit code is 0 all the
-    /// same. With -l and -0 the message's number belongs to the key.
-    #[arg(long = "id", value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
+    /// If the same user has sent a message to the same target with the same key within the server's
+    /// duplicate window, nothing is sent, even if the text differs, and the exit code is 0. With -l
+    /// and -0 the number of the message is part of the key. An empty key is as good as none.
+    #[arg(long = "id", value_name = "KEY", allow_hyphen_values = true)]
     #[arg(conflicts_with = "volatile")]
-    key: Option<String>,
-    /// Have the server keep it and send it at this time
+    key: Option<OsString>,
+    /// Schedule for this time
     ///
-    /// Written like 07:00, which is the next time that the clock shows this, '2026-11-24 07:00', or
-    /// with its offset as in 2026-11-24T07:00:00Z. See also: qmsg later
+    /// Written like 7:00, which is the next time the clock shows this, '2026-11-24 07:00', or with
+    /// an offset as in 2026-11-24T07:00:00Z. See also: qmsg later
     #[arg(long, value_name = "TIME", value_parser = when::when)]
     #[arg(conflicts_with_all = ["volatile", "after"])]
     at: Option<When>,
-    /// Have the server keep it and send it after this time
+    /// Schedule after this delay
+    ///
+    /// Written like 90s, 10m, 1h30m or 2d.
     #[arg(long = "in", id = "after", value_name = "TIME", value_parser = units::duration)]
     #[arg(conflicts_with = "volatile")]
     after: Option<Duration>,
-    /// Say what would be sent, and send nothing
+    /// Show what would be sent, and send nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -100,12 +106,12 @@ pub(super) struct SendArgs {
     /// Print a JSON object for each message and target, or with --until for each recipient
     #[arg(long)]
     json: bool,
-    /// Give up when the server has not answered for this long [default: 10s]
+    /// Give up after this long without an answer from the server [default: 10s]
     ///
-    /// Written like 500ms, 10s, 5m or 1h30m. Until then it tries again and again. What gave up may
-    /// still have reached the server: the exit code is then not 0, because nobody knows. With
-    /// --until it is also how long a message may take, once it is accepted, to come as far as it is
-    /// to; if no time is given, that wait has no end.
+    /// Written like 500ms, 10s, 5m or 1h30m. Until then, it keeps retrying. A message that was
+    /// given up may still have reached the server: the exit code is then not 0, because nobody
+    /// knows. With --until, it is also how long a message may take, once it is accepted, to reach
+    /// the level; without it, that wait has no limit.
     #[arg(long, value_name = "TIME", env = "QMSG_TIMEOUT", value_parser = units::duration)]
     timeout: Option<Duration>,
     #[command(flatten)]
@@ -119,34 +125,67 @@ pub(super) struct SendArgs {
 pub(super) struct BodyArgs {
     /// The message; several words are joined by spaces
     ///
-    /// A message that starts with - goes behind --, as in: qmsg send bob -- -n
-    #[arg(value_name = "TEXT", allow_hyphen_values = false)]
-    text: Vec<String>,
-    /// Read the message from a file instead of stdin
+    /// If it begins with -, put -- before it, as in: qmsg send bob -- -n
+    #[arg(value_name = "TEXT", trailing_var_arg = true)]
+    text: Vec<OsString>,
+    /// The message, as an option; it may begin with -
+    #[arg(
+        short,
+        long,
+        value_name = "TEXT",
+        allow_hyphen_values = true,
+        conflicts_with_all = ["text", "file"]
+    )]
+    message: Option<OsString>,
+    /// Read the message from a file instead of stdin; - is stdin
+    ///
+    /// A file that is empty is sent, with its name as the title.
     #[arg(short, long, value_name = "FILE", conflicts_with = "text")]
     file: Option<PathBuf>,
-    /// Send also an empty message, if that is what stdin or the file holds
-    #[arg(long)]
+    /// Allow an empty message
+    #[arg(long, conflicts_with = "skip_empty")]
     empty: bool,
+    /// Exit with 0 and send nothing if the message is empty
+    #[arg(long)]
+    skip_empty: bool,
 }
 
 impl BodyArgs {
     /// As one message, or cut at each such byte.
     pub(super) fn input(&self, end: Option<u8>) -> Result<Input> {
-        let framing = end.map_or(Framing::Whole { empty: self.empty }, Framing::Until);
+        let empty = match (self.empty, self.skip_empty) {
+            (true, _) => Empty::Sent,
+            (_, true) => Empty::Skipped,
+            _ => Empty::Refused,
+        };
+        let framing = end.map_or(Framing::Whole { empty }, Framing::Until);
         if let Some(file) = &self.file {
-            return Ok(Input::File(file.clone(), framing));
+            return Ok(match file.as_os_str() == "-" {
+                true => Input::Stdin(framing),
+                false => Input::File(file.clone(), framing),
+            });
         }
-        match self.text.as_slice() {
-            [] => Ok(Input::Stdin(framing)),
-            [dash] if dash == "-" => Ok(Input::Stdin(framing)),
-            _ if end.is_some() => {
-                Err(Failure::new(Exit::Usage, "TEXT is one message; -l and -0 cut stdin or a file")
-                    .hint("leave out TEXT, or the flag")
-                    .into())
-            }
-            words => Ok(Input::Text(words.join(" ").into())),
+        let text = match (&self.message, self.text.as_slice()) {
+            (None, []) => return Ok(Input::Stdin(framing)),
+            (None, [dash]) if dash == "-" => return Ok(Input::Stdin(framing)),
+            (Some(text), _) => text.as_bytes().to_vec(),
+            (None, words) => words.join(OsStr::new(" ")).into_vec(),
+        };
+        match end {
+            None => Ok(Input::Text(text.into(), framing)),
+            Some(_) => Err(Failure::new(
+                Exit::Usage,
+                "TEXT is one message; -l and -0 split stdin or a file",
+            )
+            .hint("leave out TEXT, or the flag")
+            .into()),
         }
+    }
+
+    /// What says what an empty file is.
+    pub(super) fn name(&self) -> Option<String> {
+        let name = self.file.as_ref()?.file_name()?;
+        Some(name.to_string_lossy().into_owned())
     }
 }
 
@@ -165,18 +204,21 @@ impl SendArgs {
             let flag = if self.volatile { "--volatile" } else { "--at or --in" };
             let what = format!("--until has nothing to wait for with {flag}");
             return Err(Failure::new(Exit::Usage, what)
-                .hint("leave out one; --until accepted goes before what QMSG_UNTIL says")
+                .hint("leave out one; --until accepted takes precedence over QMSG_UNTIL")
                 .into());
         }
         Ok(Job {
-            key: self.key.clone(),
+            name: self.body.name(),
+            key: self.key.clone().map(OsString::into_vec).filter(|key| !key.is_empty()),
             volatile: self.volatile,
             due_ms,
+            is_delay: self.after.is_some(),
             until: self.until,
             patience: self.timeout.unwrap_or(PATIENCE),
             timeout: self.timeout,
             show: if self.json { Show::Json } else { Show::Nothing },
             spool: (!self.volatile).then_some(self.keeping),
+            excerpts: true,
             ..Job::new(self.targets.0.clone(), self.headers.headers()?)
         })
     }
@@ -193,7 +235,7 @@ impl SendArgs {
         let due_ms = at.unix_ms(&now).ok_or_else(|| {
             let now = now.strftime("%Y-%m-%d %H:%M:%S %Z");
             Failure::new(Exit::Usage, "the time of --at is over")
-                .hint(format!("it is {now}; --at 07:00 is the next time that the clock shows this"))
+                .hint(format!("it is {now}; --at 07:00 is the next time the clock shows this"))
         })?;
         Ok(Some(due_ms))
     }

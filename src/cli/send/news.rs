@@ -12,6 +12,9 @@ use crate::cli::job::Until;
 use crate::cli::render::Letter;
 use crate::wire::{Body, Headers, Message, MsgId, Note, State, Target, UserId};
 
+/// How long ago the server may have accepted a message when that is heard.
+const HEARD_LATE_MS: u64 = 1_000;
+
 /// What an accepted message is, for the one who reads about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct About {
@@ -21,6 +24,16 @@ pub(super) struct About {
     pub(super) duplicate: bool,
     /// When this was heard, by this machine's clock.
     pub(super) heard_ms: u64,
+    /// How long the message lives. `None`: for ever.
+    pub(super) ttl_ms: Option<u64>,
+}
+
+impl About {
+    /// Whether its time to live is over, which is known of one that was sent just now.
+    fn is_over(&self, now_ms: u64) -> bool {
+        let over = |ttl_ms: u64| self.heard_ms.saturating_add(ttl_ms) <= now_ms;
+        self.ttl_ms.is_some_and(over)
+    }
 }
 
 /// What became of a message with a recipient. Said once.
@@ -133,23 +146,50 @@ impl News {
         Some(Letter { seq: 0, message, content: Content::Memory(body.0.clone()) })
     }
 
-    /// What is wrong with it, if it is the only one.
-    pub(super) fn failure(&self) -> Option<Failure> {
+    /// What is wrong with it at this time, if it is the only one.
+    pub(super) fn failure(&self, now_ms: u64) -> Option<Failure> {
         let who = self.who();
         let hint = match self.outcome {
             Outcome::Reached => return None,
-            Outcome::Undelivered => format!(
-                "it waits on the server, so do not send it again; does anybody listen as {who}?"
-            ),
+            Outcome::Undelivered => self.fate(now_ms),
             Outcome::Unprocessed => {
                 "it stays on the server until it is processed, so do not send it again".into()
             }
             Outcome::Refused => format!("it is kept for {who}: qmsg listen --dead"),
-            Outcome::Gone => format!(
-                "its time to live was over, or {who} has left the room, or it made place for others"
-            ),
+            Outcome::Gone => self.cause(now_ms),
         };
         Some(Failure::new(self.outcome.exit(), self.text()).hint(hint))
+    }
+
+    /// What becomes of it now that nobody waits for it any longer.
+    fn fate(&self, now_ms: u64) -> String {
+        let who = self.who();
+        match self.about.ttl_ms {
+            None => format!(
+                "it waits on the server, so do not send it again; is anybody listening as {who}?"
+            ),
+            Some(_) if self.about.is_over(now_ms) => {
+                format!("its time to live is over; is anybody listening as {who}?")
+            }
+            Some(_) => format!(
+                "it waits on the server until its time to live is over; \
+                 is anybody listening as {who}?"
+            ),
+        }
+    }
+
+    /// Why it will not be delivered.
+    fn cause(&self, now_ms: u64) -> String {
+        let who = self.who();
+        if !self.about.duplicate && self.about.is_over(now_ms.saturating_add(HEARD_LATE_MS)) {
+            return format!("its time to live was over before {who} read it");
+        }
+        let ttl = if self.about.ttl_ms.is_some() { "its time to live was over, or " } else { "" };
+        let other = match &self.about.to {
+            Target::User(_) => "it was removed before it was read".into(),
+            _ => format!("{who} left the room, or it was removed to make room for newer messages"),
+        };
+        format!("{ttl}{other}")
     }
 
     /// For people.
@@ -157,15 +197,15 @@ impl News {
         let who = self.who();
         match self.outcome {
             Outcome::Reached => format!("{who}: {}", word(self.state)),
-            Outcome::Undelivered => format!("{who} has not got the message in time"),
+            Outcome::Undelivered => format!("{who} did not receive the message in time"),
             Outcome::Unprocessed => {
-                format!("{who} has got the message, and not dealt with it in time")
+                format!("{who} received the message but did not process it in time")
             }
             Outcome::Refused => match self.reason() {
-                Some(reason) => format!("{who} has refused the message: {reason}"),
-                None => format!("{who} has refused the message"),
+                Some(reason) => format!("{who} refused the message: {reason}"),
+                None => format!("{who} refused the message"),
             },
-            Outcome::Gone => format!("{who} will not get the message any more"),
+            Outcome::Gone => format!("{who} will not receive the message"),
         }
     }
 
@@ -207,7 +247,13 @@ mod tests {
         let to: Target = "@ops".parse().unwrap();
         News {
             id: MsgId::from_bytes([7; 16]),
-            about: About { number: 3, to, duplicate: false, heard_ms: 1_700_000_000_000 },
+            about: About {
+                number: 3,
+                to,
+                duplicate: false,
+                heard_ms: 1_700_000_000_000,
+                ttl_ms: None,
+            },
             user: Some("bob".parse().unwrap()),
             outcome,
             state,
@@ -254,14 +300,42 @@ mod tests {
     #[test]
     fn a_failure_says_what_to_do() {
         for (outcome, state, note, what) in [
-            (Outcome::Undelivered, State::Accepted, None, "bob has not got the message in time"),
-            (Outcome::Refused, State::Refused, None, "bob has refused the message"),
+            (
+                Outcome::Undelivered,
+                State::Accepted,
+                None,
+                "bob did not receive the message in time",
+            ),
+            (Outcome::Refused, State::Refused, None, "bob refused the message"),
             (Outcome::Refused, State::Refused, Some(&b" no\n"[..]), "refused the message: no"),
-            (Outcome::Gone, State::Gone, None, "bob will not get the message any more"),
+            (Outcome::Gone, State::Gone, None, "bob will not receive the message"),
         ] {
-            let failure = news(outcome, state, note).failure().unwrap();
+            let failure = news(outcome, state, note).failure(0).unwrap();
             assert!(failure.to_string().ends_with(what), "{failure}");
         }
-        assert!(news(Outcome::Reached, State::Processed, None).failure().is_none());
+        assert!(news(Outcome::Reached, State::Processed, None).failure(0).is_none());
+    }
+
+    #[test]
+    fn a_message_that_is_gone_does_not_wait_on_the_server() {
+        let (undelivered, gone) = (Outcome::Undelivered, Outcome::Gone);
+        let (young, old) = (4_999, 5_000);
+        for (outcome, ttl_ms, age_ms, to, hint) in [
+            (undelivered, None, old, "@ops", "it waits on the server, so do not send it again"),
+            (undelivered, Some(5_000), young, "bob", "until its time to live is over"),
+            (undelivered, Some(5_000), old, "bob", "its time to live is over; is anybody"),
+            (gone, Some(5_000), old, "bob", "its time to live was over before bob read it"),
+            (gone, Some(5_000), young, "bob", "its time to live was over before bob read it"),
+            (gone, Some(9_000), young, "@ops", "its time to live was over, or bob left the room"),
+            (gone, None, old, "bob", "it was removed before it was read"),
+            (gone, None, old, "@ops", "bob left the room, or it was removed"),
+        ] {
+            let mut news = news(outcome, State::Accepted, None);
+            (news.about.ttl_ms, news.about.to) = (ttl_ms, to.parse().unwrap());
+            let told = format!("{:?}", news.failure(1_700_000_000_000 + age_ms).unwrap());
+            assert!(told.contains(hint), "{ttl_ms:?} after {age_ms}: {told}");
+            let waits = told.contains("it waits on the server");
+            assert_eq!(waits, outcome == undelivered && (ttl_ms.is_none() || age_ms == young));
+        }
     }
 }

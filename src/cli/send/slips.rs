@@ -1,6 +1,7 @@
 //! What somebody at a terminal may not have meant: the message goes all the same, and a note says
 //! what became of the words.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -10,7 +11,7 @@ use crate::cli::{Talk, fail, known};
 use crate::wire::Target;
 
 /// Tells of such slips. A script is not told: in a loop over lines, stdin holds the next ones.
-pub(super) fn note(targets: &[Target], text: &[String], talk: Talk) {
+pub(super) fn note(targets: &[Target], text: &[OsString], talk: Talk) {
     if text.is_empty() || text == ["-"] || !fail::is_terminal() {
         return;
     }
@@ -25,10 +26,11 @@ pub(super) fn note(targets: &[Target], text: &[String], talk: Talk) {
 /// The first word of a message that is a target: `qmsg send bob carol hi`.
 fn second_target(
     targets: &[Target],
-    text: &[String],
+    text: &[OsString],
     is_known: impl Fn(&Target) -> bool,
 ) -> Option<String> {
     let [first, _, ..] = text else { return None };
+    let first = first.to_str()?;
     let other: Target = first.parse().ok()?;
     let is_new = !targets.contains(&other);
     (is_new && (first.starts_with('@') || is_known(&other))).then(|| {
@@ -48,6 +50,8 @@ fn has_data_on_stdin() -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::second_target;
     use crate::wire::Target;
 
@@ -55,7 +59,7 @@ mod tests {
     fn a_second_target_is_noticed() {
         let bob: Target = "bob".parse().unwrap_or(Target::All);
         let note = |line: &str| {
-            let text: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            let text: Vec<OsString> = line.split(' ').map(OsString::from).collect();
             let targets = std::slice::from_ref(&bob);
             second_target(targets, &text, |name| name.to_string() == "carol")
         };

@@ -1,11 +1,15 @@
 //! A mail, as far as it matters here: who is to get it, its subject, its text.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use mail_parser::{Addr, Address};
 
-use mail_parser::{Address, Encoding, Message, MessageParser, MimeHeaders, PartType};
+use super::decode;
+use super::header::Header;
+use super::mime;
 
-/// Character sets in which bytes are what they are, or ought to be.
-const PLAIN: &[&str] = &["utf-8", "utf8", "us-ascii", "ascii", "ansi_x3.4-1968"];
+/// Longest title, in bytes; a subject can be longer than all headers may be.
+pub(super) const TITLE_LEN_MAX: usize = 1 << 10;
+/// Lines about parts that are left out.
+const LEFT_OUT_MAX: usize = 20;
 
 /// What is in a mail.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -21,57 +25,78 @@ pub(super) struct Mail {
 
 /// Reads a mail. What is none is text from its first byte.
 pub(super) fn read(bytes: &[u8]) -> Mail {
-    // It promises not to panic, and has broken that before; cron's mail is not lost for it.
-    let parse = || {
-        let message = MessageParser::default().parse(bytes)?;
-        let is_text = message.headers().is_empty() && !bytes.starts_with(b"\n");
-        (!is_text).then(|| understand(&message))
-    };
-    let mail = catch_unwind(AssertUnwindSafe(parse)).unwrap_or_default();
-    mail.unwrap_or_else(|| Mail { text: bytes.to_vec(), ..Mail::default() })
+    // Lines that end as they did on some machines once.
+    if bytes.contains(&b'\r') && !bytes.contains(&b'\n') {
+        let lines = bytes.iter().map(|&byte| if byte == b'\r' { b'\n' } else { byte });
+        let lines: Vec<u8> = lines.collect();
+        return if Header::of(&lines).is_some() { read(&lines) } else { of_text(bytes) };
+    }
+    let Some(header) = Header::of(bytes) else { return of_text(bytes) };
+    let body = &bytes[header.body_at..];
+    let content = mime::read(&header, body);
+    let mut mail = understand(&header);
+    mail.text = content.text;
+    mail.attachments = content.left_out.len();
+    tell(&mut mail.text, &content.left_out);
+    if decode::is_blank(&mail.text) && !decode::is_blank(body) {
+        mail.text = body.to_vec();
+    }
+    match &mail.subject {
+        // Nobody has meant this as a header alone.
+        None if decode::is_blank(&mail.text) && !header.is_ended => mail.text = bytes.to_vec(),
+        Some(subject) if subject.len() > TITLE_LEN_MAX => {
+            mail.text.splice(0..0, format!("{subject}\n\n").bytes());
+        }
+        _ => {}
+    }
+    mail
+}
+
+fn of_text(bytes: &[u8]) -> Mail {
+    // An empty line first is a header without fields.
+    let text = bytes.strip_prefix(b"\n").unwrap_or(bytes);
+    Mail { text: text.to_vec(), ..Mail::default() }
+}
+
+/// Adds lines about what is left out.
+fn tell(text: &mut Vec<u8>, left_out: &[String]) {
+    if !left_out.is_empty() && !text.is_empty() && !text.ends_with(b"\n") {
+        text.push(b'\n');
+    }
+    for line in left_out.iter().take(LEFT_OUT_MAX) {
+        text.extend(format!("{line}\n").bytes());
+    }
+    if left_out.len() > LEFT_OUT_MAX {
+        let more = left_out.len() - LEFT_OUT_MAX;
+        text.extend(format!("[left out: {more} more]\n").bytes());
+    }
 }
 
 /// Addresses as they stand behind `To:`, or in an argument.
 pub(super) fn addresses(text: &str) -> Vec<String> {
     let line = text.replace(['\r', '\n'], " ");
-    read(format!("To: {line}\n\n").as_bytes()).recipients
+    let header = Header::of(format!("To: {line}\n\n").as_bytes()).unwrap_or_default();
+    understand(&header).recipients
 }
 
-fn understand(message: &Message<'_>) -> Mail {
-    let to = message.all_to().chain(message.all_cc()).chain(message.all_bcc());
-    Mail {
-        subject: message.subject().map(str::to_owned),
-        from: message.from().and_then(|from| all(from).into_iter().next()),
-        recipients: to.flat_map(all).collect(),
-        text: plain(message).unwrap_or_else(|| decoded(message)),
-        attachments: message.attachment_count(),
-    }
+fn understand(header: &Header) -> Mail {
+    let wanted = ["from", "sender", "to", "cc", "bcc"];
+    let mut mail = header.understand(&wanted, |message| {
+        let to = message.all_to().chain(message.all_cc()).chain(message.all_bcc());
+        Mail {
+            from: message.from().or(message.sender()).and_then(|from| all(from).into_iter().next()),
+            recipients: to.flat_map(all).collect(),
+            ..Mail::default()
+        }
+    });
+    mail.subject = header.subject();
+    mail
 }
 
 fn all(address: &Address<'_>) -> Vec<String> {
     // A local name alone, such as root, is taken for a name without an address.
-    let text =
-        |address: &mail_parser::Addr<'_>| address.address().or(address.name()).map(str::to_owned);
+    let text = |address: &Addr<'_>| address.address().or(address.name()).map(str::to_owned);
     address.iter().filter_map(text).collect()
-}
-
-/// The body of a mail that is nothing but text, byte for byte: output of programs may be anything.
-fn plain(message: &Message<'_>) -> Option<Vec<u8>> {
-    let part = message.root_part();
-    let kind = part.content_type();
-    let is_plain = kind.is_none_or(|kind| {
-        let set = kind.attribute("charset").unwrap_or("utf-8").to_ascii_lowercase();
-        PLAIN.contains(&set.as_str())
-    });
-    let is_text = matches!(part.body, PartType::Text(_)) && part.encoding == Encoding::None;
-    let range = part.raw_body_offset() as usize..part.raw_end_offset() as usize;
-    (is_text && is_plain).then(|| message.raw_message().get(range).map(<[u8]>::to_vec))?
-}
-
-/// All that is text, HTML made readable.
-fn decoded(message: &Message<'_>) -> Vec<u8> {
-    let texts = (0..message.text_body_count()).filter_map(|at| message.body_text(at));
-    texts.collect::<Vec<_>>().join("\n").into_bytes()
 }
 
 #[cfg(test)]
@@ -97,13 +122,29 @@ mod tests {
         let parts = "Content-Type: multipart/mixed; boundary=b\n\n--b\n\none\n--b\n\
                      Content-Type: text/html\n\n<p>two &amp; three</p>\n--b\n\
                      Content-Type: image/gif\n\nR0lG\n--b--\n";
+        let parts_text = "one\ntwo & three\n[left out: image/gif, 4 bytes]\n";
+        let long = "long ".repeat(300);
         for (text, wanted) in [
             ("To: root\nSubject: a b\n\nx\n\ny\r\n", of("a b", &["root"], "x\n\ny\r\n")),
             (&format!("Subject: x\n{ascii}\n\u{e4}\n"), of("x", &[], "\u{e4}\n")),
             ("Subject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\n fold\n\n", of("grüße fold", &[], "")),
             (encoded, of("", &[], "grüße\n")),
             ("To: a, B <b@c>\nCc: @ops\nBcc: d\n\n", of("", &["a", "b@c", "@ops", "d"], "")),
-            (parts, Mail { attachments: 1, ..of("", &[], "one\ntwo & three\n") }),
+            (parts, Mail { attachments: 1, ..of("", &[], parts_text) }),
+            ("Subject: only\n", of("only", &[], "")),
+            ("To: root\n\n", of("", &["root"], "")),
+            ("X-Alarm: disk full\n", of("", &[], "X-Alarm: disk full\n")),
+            ("http://x.example is down\n", of("", &[], "http://x.example is down\n")),
+            ("\n\nx", of("", &[], "\nx")),
+            ("To: ops\rSubject: s\r\rx\ry\r", of("s", &["ops"], "x\ny\n")),
+            ("10 %\r20 %\r", of("", &[], "10 %\r20 %\r")),
+            ("To: undisclosed-recipients:;\n\nx", of("", &[], "x")),
+            ("To: Team: a, \"B, C\" <b@c>;, d\n\nx", of("", &["a", "b@c", "d"], "x")),
+            (
+                &format!("Subject: {long}\n\nx"),
+                of(long.trim(), &[], &format!("{}\n\nx", long.trim())),
+            ),
+            ("Date: Someday\nTo: a\n\nx", of("", &["a"], "x")),
             ("no mail at all\n\nbut text\n", of("", &[], "no mail at all\n\nbut text\n")),
             ("", Mail::default()),
         ] {
@@ -138,12 +179,48 @@ mod tests {
                 "Content-Type: multipart/mixed; boundary=b\n", "--b\n", "--b--\n", "=?utf-8?q?=",
                 "Content-Type: message/rfc822\n", "Content-Transfer-Encoding: base64\n", "R0lG\n",
                 "Date: x\n", "charset*0*=utf-8''%", "\r", "\t", ": ", "(", "\"", "text\n",
+                "Content-Type: text/html; charset=", "koi8-r\n", "<a href=", "quoted-printable",
+                "multipart/alternative; boundary=\"\"\n", "<pre>", "&#", "From ", "\u{feff}", "\0",
             ]), 0..24),
             noise in prop::collection::vec(any::<u8>(), 0..64),
         ) {
             let mut bytes = lines.concat().into_bytes();
             bytes.extend(noise);
-            prop_assert!(read(&bytes).text.len() <= 4 * bytes.len() + 64);
+            let mail = read(&bytes);
+            prop_assert!(mail.text.len() <= 4 * bytes.len() + 64);
+            let is_blank = mail.text.trim_ascii().is_empty();
+            // Of a header nobody has read, only the subject is shown.
+            let is_header = bytes.windows(2).any(|two| two == b"\n\n" || two == b"\n\r");
+            let is_addressed = mail.subject.is_some() || is_header;
+            prop_assert!(!is_blank || is_addressed || bytes.iter().all(|b| !b.is_ascii_graphic()));
+        }
+
+        #[test]
+        fn every_word_of_text_arrives(
+            header in prop::sample::select(vec![
+                "", "\n", "Subject: s\n", "Subject: s\n\n", "To: a\r\nSubject: s\r\n\r\n",
+                "From: x\nContent-Type: text/plain; charset=utf-8\n\n",
+                "From root Mon Nov 30\nTo: a\n\n",
+                "Content-Type: text/plain; charset=unknown-8bit\nSubject: s\n\n",
+                "Content-Type: ;\n\n",
+                "Content-Type: multipart/mixed; boundary=never\nSubject: s\n\n",
+                "Content-Type: a/b\n\n",
+                "Content-Type: text/html\n\n", "Content-Type: message/rfc822\n\n",
+                "Content-Transfer-Encoding: quoted-printable\n\n",
+                "Content-Transfer-Encoding: 7bit\n\n",
+            ]),
+            words in prop::collection::vec("[a-zA-Z0-9:.,/()%*-]{1,9}", 1..20),
+            ends in prop::collection::vec(prop::sample::select(vec![" ", "\n", "\r\n", "\t"]), 20),
+        ) {
+            let text: String =
+                words.iter().zip(ends).map(|(word, end)| format!("{word}{end}")).collect();
+            let mail = read(format!("{header}{text}").as_bytes());
+            let arrived = String::from_utf8_lossy(&mail.text).into_owned();
+            let arrived: Vec<&str> = arrived.split_whitespace().collect();
+            for word in text.split_whitespace() {
+                let shows = arrived.contains(&word);
+                prop_assert!(shows, "{word:?} of {header:?} {text:?}: {arrived:?}");
+            }
         }
     }
 }

@@ -1,6 +1,10 @@
 //! `qmsg sendmail`: what cron and others send as mail.
 
+mod decode;
+mod header;
+mod html;
 mod mail;
+mod mime;
 mod options;
 
 use std::ffi::OsString;
@@ -11,38 +15,39 @@ use anyhow::Result;
 use bytes::Bytes;
 use clap::Args;
 
-use crate::wire::{MsgIds, Target};
+use crate::wire::{Headers, MsgIds, Target};
 
 use super::config::Config;
 use super::content::Content;
+use super::excerpt;
 use super::fail::{self, Exit, Failure};
 use super::headers::HeaderArgs;
 use super::profile;
-use super::spool::{Delivery, Keep, Parcel, Spool, SpoolBounds};
+use super::spool::{self, Delivery, Keep, Parcel, Spool, SpoolBounds};
 use super::{Patience, Talk, Who, host, ids, print};
-use mail::Mail;
+use mail::{Mail, TITLE_LEN_MAX};
+use options::Mode;
 
-/// Longest mail. All of it is in memory, since it has to be understood.
-const MAIL_LEN_MAX: u64 = 64 << 20;
-/// Longest title, in bytes; a subject can be longer than all headers may be.
-const TITLE_LEN_MAX: usize = 1 << 10;
+/// Longest mail that is kept whole. All of it is in memory, since it has to be understood.
+const MAIL_LEN_MAX: usize = 64 << 20;
 
-/// Send a mail as a message: a stand-in for /usr/sbin/sendmail
+/// Send a mail as a message: a drop-in replacement for /usr/sbin/sendmail
 ///
-/// Takes a mail on stdin and sends its text, with its subject as the title, to the ids that
-/// [sendmail.aliases] in the configuration gives for the recipients, or else to those whose names
-/// they are. A program called sendmail, such as a link to qmsg, does this too, so that cron, at,
-/// mdadm and smartd can call it.
+/// Reads a mail from stdin and sends its text, with the subject as the title, to the ids that
+/// [sendmail.aliases] in the configuration lists for each recipient, or to the id of that name. A
+/// program called sendmail, such as a link to qmsg, does the same, so that cron, at, mdadm and
+/// smartd can call it.
 ///
-/// If the server cannot be reached, the message is kept, as by `qmsg send --spool`, and the exit
-/// code is 0: from then on it is this program's concern.
+/// If the server cannot be reached, the message is kept, as with `qmsg send --spool`, and the exit
+/// code is 0: from then on qmsg is responsible for it. If the text is over the server's limit, its
+/// start and its end are sent.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   ln -s /usr/local/bin/qmsg /usr/sbin/sendmail
   printf 'Subject: hi\\n\\ntext\\n' | qmsg sendmail bob")]
 pub(super) struct SendmailArgs {
-    /// Recipients, and options as sendmail has them: -t, -i, -oi, -f, -F and others
+    /// Recipients, and sendmail's own options: -t, -i, -oi, -f, -F and others
     ///
     /// From the first of them on, all arguments are sendmail's.
     #[arg(value_name = "ARG", trailing_var_arg = true, allow_hyphen_values = true)]
@@ -71,16 +76,23 @@ pub(super) fn as_called(args: Vec<OsString>) -> Vec<OsString> {
 
 pub(super) fn run(args: &SendmailArgs, config: &Config, talk: Talk) -> Result<Exit> {
     let options = options::parse(&args.args)?;
+    for option in &options.unknown {
+        fail::note(talk, &format!("ignoring the unknown option {option}"));
+    }
     let is_addressed = options.named_in_mail || !options.recipients.is_empty();
-    if !is_addressed && options.runs_queue {
-        return Ok(Exit::Success);
+    match options.mode {
+        Mode::ListQueue => return spool::list_all(args.bounds, talk),
+        Mode::Aliases => return Ok(Exit::Success),
+        Mode::Mail if !is_addressed && options.runs_queue => return Ok(Exit::Success),
+        Mode::Mail if !is_addressed => {
+            return Err(Failure::new(Exit::Usage, "no recipient is given")
+                .hint("name recipients as arguments, or take those in the mail with -t")
+                .into());
+        }
+        Mode::Mail => {}
     }
-    if !is_addressed {
-        return Err(Failure::new(Exit::Usage, "no recipient is given")
-            .hint("name some, or let the mail name them with -t")
-            .into());
-    }
-    let mail = mail::read(&input(options.dots_are_text)?);
+    let input = input(options.dots_are_text)?;
+    let mail = mail::read(&input.bytes);
     let mut recipients: Vec<String> =
         options.recipients.iter().flat_map(|text| mail::addresses(text)).collect();
     if options.named_in_mail {
@@ -88,22 +100,33 @@ pub(super) fn run(args: &SendmailArgs, config: &Config, talk: Talk) -> Result<Ex
     }
     let (targets, unknown) = route(&recipients, config);
     for name in &unknown {
-        fail::note(talk, &format!("{name} is no id, and no alias"));
+        fail::note(talk, &format!("{name} is neither an id nor an alias"));
     }
     if targets.is_empty() {
-        let what =
-            if unknown.is_empty() { "the mail names no recipient" } else { "nobody to send to" };
+        let what = match unknown.is_empty() {
+            true => "the mail names no recipient",
+            false => "none of the recipients is an id or an alias",
+        };
         return Err(Failure::new(Exit::NoUser, what)
             .hint("in config.toml, [sendmail.aliases] says who gets whose mail: \"*\" = \"ops\"")
             .into());
     }
     let from = options.sender.or(mail.from.clone());
-    let headers = header_args(&mail, from.as_deref(), options.name.as_deref());
+    let mut headers = header_args(&mail, from.as_deref(), options.name.as_deref());
+    headers.others.extend(input.cut.map(|size| (excerpt::HEADER.to_owned(), size.to_string())));
     if args.dry_run {
         return tell(&targets, &headers, &mail);
     }
-    let headers = headers.headers()?;
-    let content = Content::Memory(Bytes::from(mail.text));
+    let parcels = parcels(targets, &headers.headers()?, mail.text);
+    let profile = profile::choose(&args.who)?;
+    let spool = Spool::of(&profile, args.bounds, args.patience.timeout, talk)?;
+    let delivery = spool.deliver(parcels, Keep::All)?;
+    finish(delivery, !unknown.is_empty(), talk)
+}
+
+/// A message for each target.
+fn parcels(targets: Vec<Target>, headers: &Headers, text: Vec<u8>) -> Vec<Parcel> {
+    let content = Content::Memory(Bytes::from(text));
     let mut ids = vec![MsgIds::default(); targets.len()];
     let parcels = targets.into_iter().zip(&mut ids).map(|(to, ids)| Parcel {
         id: ids::fresh(ids),
@@ -111,16 +134,18 @@ pub(super) fn run(args: &SendmailArgs, config: &Config, talk: Talk) -> Result<Ex
         headers: headers.clone(),
         due_ms: None,
         content: content.clone(),
+        is_cuttable: true,
     });
-    let profile = profile::choose(&args.who)?;
-    let spool = Spool::of(&profile, args.bounds, args.patience.timeout, talk)?;
-    let delivery = spool.deliver(parcels.collect(), Keep::All)?;
-    finish(delivery, !unknown.is_empty(), talk)
+    parcels.collect()
 }
 
 fn finish(delivery: Delivery, some_unknown: bool, talk: Talk) -> Result<Exit> {
     if delivery.kept > 0 {
         fail::note(talk, "the mail is kept in the spool until the server can be reached");
+    }
+    for to in &delivery.cut {
+        let what = "is over the server's limit: its start and its end were sent";
+        fail::note(talk, &format!("the mail to {to} {what}"));
     }
     for (to, error) in &delivery.failed {
         fail::note(talk, &format!("the mail to {to} is set aside in the spool: {error:#}"));
@@ -132,20 +157,43 @@ fn finish(delivery: Delivery, some_unknown: bool, talk: Talk) -> Result<Exit> {
     }
 }
 
+/// A mail as it came: `cut` is its length if it was too long to be kept.
+struct Input {
+    bytes: Vec<u8>,
+    cut: Option<u64>,
+}
+
 /// The mail on stdin.
-fn input(dots_are_text: bool) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let read = io::stdin().lock().take(MAIL_LEN_MAX + 1).read_to_end(&mut bytes);
-    read.map_err(|error| fail::unreadable("stdin", error))?;
-    if bytes.len() as u64 > MAIL_LEN_MAX {
-        return Err(Failure::new(Exit::Data, format!("the mail is over {MAIL_LEN_MAX} bytes"))
-            .hint("what is so long can be sent by: qmsg send -f FILE")
-            .into());
-    }
+fn input(dots_are_text: bool) -> Result<Input> {
+    let stdin = io::stdin().lock();
+    let mut input = take(stdin, MAIL_LEN_MAX).map_err(|error| fail::unreadable("stdin", error))?;
     if !dots_are_text {
-        cut(&mut bytes);
+        cut(&mut input.bytes);
     }
-    Ok(bytes)
+    Ok(input)
+}
+
+/// All that comes; of more than is kept, the start and the end.
+fn take(mut from: impl Read, len_max: usize) -> io::Result<Input> {
+    let (mut bytes, mut end) = (Vec::new(), Vec::new());
+    from.by_ref().take(len_max as u64 + 1).read_to_end(&mut bytes)?;
+    let mut size = bytes.len() as u64;
+    if bytes.len() <= len_max {
+        return Ok(Input { bytes, cut: None });
+    }
+    // Whoever writes it is not to be stopped by a pipe that nobody reads.
+    let mut last = bytes.split_off(bytes.len() / 2);
+    loop {
+        let read = from.by_ref().take(len_max as u64 / 2).read_to_end(&mut end)?;
+        if read == 0 {
+            break;
+        }
+        size += read as u64;
+        last.append(&mut end);
+        last.drain(..last.len().saturating_sub(len_max / 2 + 1));
+    }
+    let bytes = excerpt::of_ends(&bytes, &last, size, len_max);
+    Ok(Input { bytes, cut: Some(size) })
 }
 
 /// A line with a dot alone ends a mail.
@@ -160,9 +208,13 @@ fn cut(bytes: &mut Vec<u8>) {
     }
 }
 
-/// Where mail for these goes, each target once, and for whom it goes nowhere.
+/// Where mail for these goes, each target once, and for whom it goes nowhere. Mail for nobody goes
+/// to those who get everybody's.
 fn route(recipients: &[String], config: &Config) -> (Vec<Target>, Vec<String>) {
     let (mut targets, mut unknown): (Vec<Target>, Vec<String>) = (Vec::new(), Vec::new());
+    if recipients.is_empty() {
+        targets.extend(config.alias("*").into_iter().flat_map(|alias| alias.0.iter().cloned()));
+    }
     for recipient in recipients {
         let name = local(recipient);
         let alias = [recipient.as_str(), name, "*"].into_iter().find_map(|name| config.alias(name));
@@ -195,9 +247,7 @@ fn local(recipient: &str) -> &str {
 fn header_args(mail: &Mail, sender: Option<&str>, name: Option<&str>) -> HeaderArgs {
     let clean = |text: &str| -> String {
         let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let fits = |(at, c): &(usize, char)| at + c.len_utf8() <= TITLE_LEN_MAX;
-        let short: String = text.char_indices().take_while(fits).map(|(_, c)| c).collect();
-        short.trim().to_owned()
+        shortened(text.trim())
     };
     let mut others = Vec::new();
     let mut put = |name: &str, value: &str| others.push((name.to_owned(), clean(value)));
@@ -218,6 +268,15 @@ fn header_args(mail: &Mail, sender: Option<&str>, name: Option<&str>) -> HeaderA
     }
 }
 
+/// At most as much of a line as fits into a header, with a mark if that is not all.
+fn shortened(text: &str) -> String {
+    if text.len() <= TITLE_LEN_MAX {
+        return text.to_owned();
+    }
+    let fits = |(at, c): &(usize, char)| at + c.len_utf8() + '…'.len_utf8() <= TITLE_LEN_MAX;
+    text.char_indices().take_while(fits).map(|(_, c)| c).chain(['…']).collect()
+}
+
 fn tell(targets: &[Target], headers: &HeaderArgs, mail: &Mail) -> Result<Exit> {
     let to: Vec<_> = targets.iter().map(ToString::to_string).collect();
     print::text(&format!("to: {}", to.join(",")))?;
@@ -228,9 +287,18 @@ fn tell(targets: &[Target], headers: &HeaderArgs, mail: &Mail) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// A mail is understood, however wrong it is.
+/// A mail is understood, however wrong it is, and of plain text each byte arrives, whatever it is
+/// like.
 #[cfg(any(test, fuzzing))]
 pub(super) fn fuzz(bytes: &[u8]) {
+    for header in ["Subject: s\n\n", "To: a\nContent-Type: text/plain; charset=x\n\n"] {
+        assert!(mail::read(&[header.as_bytes(), bytes].concat()).text == bytes);
+    }
+    for header in ["Content-Type: text/html\n\n", "Content-Transfer-Encoding: base64\n\n"] {
+        let has_text =
+            !mail::read(&[header.as_bytes(), bytes].concat()).text.trim_ascii().is_empty();
+        assert!(has_text || !bytes.iter().any(u8::is_ascii_alphabetic));
+    }
     let mail = mail::read(bytes);
     assert!(mail.text.len() <= 4 * bytes.len() + 64, "{} bytes", mail.text.len());
     let headers = header_args(&mail, mail.from.as_deref(), mail.subject.as_deref());
@@ -241,8 +309,9 @@ pub(super) fn fuzz(bytes: &[u8]) {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
-    use super::{as_called, cut, local};
+    use super::{as_called, cut, local, take};
 
     #[test]
     fn the_name_it_is_called_by_matters() {
@@ -258,6 +327,21 @@ mod tests {
             ("/sendmail/qmsg -q", "/sendmail/qmsg -q"),
         ] {
             assert_eq!(called(line), Ok(wanted.into()));
+        }
+    }
+
+    #[test]
+    fn of_a_mail_without_end_the_ends_are_kept() {
+        let text: Vec<u8> = (0..10_000).flat_map(|n| format!("{n}\n").into_bytes()).collect();
+        for len_max in [100, 1000, 20_000, 48_889] {
+            let input = take(&text[..], len_max).unwrap();
+            assert_eq!(input.cut, Some(48_890));
+            assert!(input.bytes.len() <= len_max && input.bytes.len() > len_max / 2);
+            assert!(input.bytes.starts_with(b"0\n1\n") && input.bytes.ends_with(b"\n9999\n"));
+        }
+        for len_max in [48_890, 1 << 20] {
+            let input = take(&text[..], len_max).unwrap();
+            assert!(input.cut.is_none() && input.bytes == text);
         }
     }
 

@@ -1,33 +1,48 @@
 //! The options that programs call `/usr/sbin/sendmail` with. They follow `getopt(3)`: letters may
-//! stand together, a value may stand behind its letter or be the next argument, and recipients may
-//! stand anywhere.
+//! stand together, a value may follow its letter or be the next argument, and recipients may stand
+//! anywhere. No mail is refused for an option that means nothing here.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
 
 use crate::cli::fail::{Exit, Failure};
 
-/// Letters that say something of queues, retries, receipts and the like, which are not done here.
+/// Letters about queues, retries, receipts and the like, which have no meaning here.
 const IGNORED: &str = "GIUTcmnsv";
 /// The same, with a value.
-const IGNORED_WITH_VALUE: &str = "ABCDLMNORVXehpor";
-/// The same, with a value that can only stand right behind.
+const IGNORED_WITH_VALUE: &str = "ABCDLMNORVXehpo";
+/// The same, with a value that can only follow at once.
 const IGNORED_WITH_REST: &str = "dq";
+
+/// What it is called for (`-b`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// A mail on stdin.
+    #[default]
+    Mail,
+    /// `-bp`, as `mailq` does it.
+    ListQueue,
+    /// `-bi`, as `newaliases` does it: there is nothing to build from a configuration file.
+    Aliases,
+}
 
 /// What is asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Options {
     /// `-t`: the mail names recipients, too.
     pub(super) named_in_mail: bool,
+    pub(super) mode: Mode,
     /// `-i`: a line with nothing but a dot does not end the mail.
     pub(super) dots_are_text: bool,
-    /// `-f`: who sends it.
+    /// `-f`, or `-r` as it was once: who sends it.
     pub(super) sender: Option<String>,
     /// `-F`: the sender's name.
     pub(super) name: Option<String>,
     /// `-q`: there may be no mail at all.
     pub(super) runs_queue: bool,
     pub(super) recipients: Vec<String>,
+    /// Options that nobody knows.
+    pub(super) unknown: Vec<String>,
 }
 
 /// Reads options.
@@ -38,6 +53,9 @@ pub(super) fn parse(args: &[OsString]) -> Result<Options, Failure> {
     while let Some(arg) = args.next() {
         match arg.strip_prefix('-') {
             Some("-") if !only_recipients => only_recipients = true,
+            Some(name) if !only_recipients && name.starts_with('-') => {
+                options.unknown.push(arg.into_owned());
+            }
             Some(letters) if !only_recipients && !letters.is_empty() => {
                 let next = || args.next().map(Cow::into_owned);
                 options.letters(letters, next)?;
@@ -64,58 +82,50 @@ impl Options {
                     self.runs_queue |= letter == 'q';
                     return Ok(());
                 }
-                'f' | 'F' | 'b' => {
-                    let value = value(letter, rest.as_str(), next)?;
-                    return self.set(letter, value);
+                'f' | 'r' | 'F' | 'b' => {
+                    return self.set(letter, value(rest.as_str(), next));
                 }
                 _ if IGNORED_WITH_VALUE.contains(letter) => {
-                    let value = value(letter, rest.as_str(), next)?;
-                    self.dots_are_text |= matches!((letter, value.as_str()), ('o', "i"));
+                    let value = value(rest.as_str(), next).unwrap_or_default();
+                    self.dots_are_text |= letter == 'o' && value == "i"
+                        || letter == 'O' && value.eq_ignore_ascii_case("IgnoreDots")
+                        || letter == 'O' && value.eq_ignore_ascii_case("IgnoreDots=true");
                     return Ok(());
                 }
-                _ => return Err(unknown(letters)),
+                _ => self.unknown.push(format!("-{letter}")),
             }
         }
         Ok(())
     }
 
-    fn set(&mut self, letter: char, value: String) -> Result<(), Failure> {
-        match (letter, value.as_str()) {
-            ('f', _) => self.sender = Some(value),
-            ('F', _) => self.name = Some(value),
-            // How it is given a mail: by stdin.
-            (_, "m" | "a") => {}
-            (_, mode) => {
-                return Err(Failure::new(Exit::Usage, format!("-b{mode} is not done here"))
-                    .hint("mail is taken from stdin; what waits is shown by: qmsg spool list"));
+    /// An option without the value that it needs says nothing.
+    fn set(&mut self, letter: char, value: Option<String>) -> Result<(), Failure> {
+        match (letter, value.as_deref()) {
+            ('f' | 'r', Some(_)) => self.sender = value,
+            ('F', Some(_)) => self.name = value,
+            ('b', Some("p")) => self.mode = Mode::ListQueue,
+            ('b', Some("i")) => self.mode = Mode::Aliases,
+            ('b', Some(mode @ ("d" | "D" | "s" | "t" | "v" | "H" | "h" | "P"))) => {
+                return Err(Failure::new(Exit::Usage, format!("-b{mode} is not supported")).hint(
+                    "a mail is read from stdin, its recipients are arguments or, with -t, \
+                           those in its header",
+                ));
             }
+            // A mail on stdin, whatever else it may be (`-bm`, `-ba`).
+            _ => {}
         }
         Ok(())
     }
 }
 
-fn value(
-    letter: char,
-    rest: &str,
-    next: impl FnOnce() -> Option<String>,
-) -> Result<String, Failure> {
-    if !rest.is_empty() {
-        return Ok(rest.to_owned());
-    }
-    next().ok_or_else(|| {
-        Failure::new(Exit::Usage, format!("-{letter} needs a value"))
-            .hint("the options are those of sendmail; see qmsg-sendmail(1)")
-    })
-}
-
-fn unknown(letters: &str) -> Failure {
-    Failure::new(Exit::Usage, format!("-{letters} is not known"))
-        .hint("the options are those of sendmail; see qmsg-sendmail(1)")
+/// The value of an option: what follows the letter, or the next argument.
+fn value(rest: &str, next: impl FnOnce() -> Option<String>) -> Option<String> {
+    if rest.is_empty() { next() } else { Some(rest.to_owned()) }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Options, parse};
+    use super::{Mode, Options, parse};
 
     fn parsed(line: &str) -> Result<Options, String> {
         let args: Vec<_> = line.split_whitespace().map(Into::into).collect();
@@ -131,7 +141,9 @@ mod tests {
                 dots_are_text,
                 sender: some(sender),
                 name: some(name),
+                mode: Mode::Mail,
                 runs_queue: false,
+                unknown: Vec::new(),
                 recipients: to.iter().map(|&to| to.to_owned()).collect(),
             }
         };
@@ -152,6 +164,10 @@ mod tests {
             ("-itfroot bob", options(true, true, "root", "", &["bob"])),
             ("-bm -F x bob -v carol", options(false, false, "", "x", &["bob", "carol"])),
             ("-o i -em -N never -- -bob", options(false, true, "", "", &["-bob"])),
+            ("-r root -OIgnoreDots bob", options(false, true, "root", "", &["bob"])),
+            ("-O IgnoreDots=True bob -f", options(false, true, "", "", &["bob"])),
+            ("-tF", options(true, false, "", "", &[])),
+            ("-ba bob", options(false, false, "", "", &["bob"])),
             ("-G -Uh7 -O X=y -p ESMTP:x bob", options(false, false, "", "", &["bob"])),
         ] {
             assert_eq!(parsed(line), Ok(wanted), "{line}");
@@ -160,18 +176,33 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_done_is_said() {
-        for (line, wanted) in [
-            ("-bp", "-bp is not done here"),
-            ("-bs", "-bs is not done here"),
-            ("-bi bob", "-bi is not done here"),
-            ("bob -f", "-f needs a value"),
-            ("-tF", "-F needs a value"),
-            ("-z bob", "-z is not known"),
-            ("--verbose", "--verbose is not known"),
-            ("-ä", "-ä is not known"),
+    fn no_option_stops_a_mail() {
+        for (line, unknown) in [
+            ("-z bob", &["-z"][..]),
+            ("--verbose bob", &["--verbose"]),
+            ("-ätz bob", &["-ä", "-z"]),
+            ("--read-envelope-from bob -k", &["--read-envelope-from", "-k"]),
         ] {
-            assert_eq!(parsed(line), Err(wanted.to_owned()), "{line}");
+            let Ok(options) = parsed(line) else { panic!("{line}") };
+            assert_eq!(
+                (options.unknown, &options.recipients[..]),
+                (unknown.iter().map(|&name| name.to_owned()).collect(), &["bob".to_owned()][..],),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn modes_without_a_mail() {
+        for (line, wanted) in [
+            ("-bp", Ok(Mode::ListQueue)),
+            ("-bi bob", Ok(Mode::Aliases)),
+            ("-b", Ok(Mode::Mail)),
+            ("-bs", Err("-bs is not supported".to_owned())),
+            ("-bd -q15m", Err("-bd is not supported".to_owned())),
+            ("-b v bob", Err("-bv is not supported".to_owned())),
+        ] {
+            assert_eq!(parsed(line).map(|options| options.mode), wanted, "{line}");
         }
     }
 }

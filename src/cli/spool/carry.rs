@@ -28,10 +28,14 @@ pub(super) enum Outcome {
 
 /// Who has messages to be carried, and wants to hear of them.
 pub(super) trait Errands {
-    /// The next one, in the order in which they are to go.
+    /// The next one, in the order in which they are to go. Asked for again after an answer.
     fn next(&mut self) -> Option<Parcel>;
     /// Said once of each that was given, unless the server does not answer.
     fn told(&mut self, id: MsgId, outcome: Outcome);
+    /// The server's clock is so far ahead of this machine's. Said before what was sent is answered.
+    fn skewed(&mut self, _ahead_ms: i64) {}
+    /// The link is gone: what was given may have been stored.
+    fn unlinked(&mut self) {}
 }
 
 /// Sends all that there is.
@@ -149,6 +153,8 @@ impl<E: Errands> Carrier<'_, E> {
         match *event {
             Event::Accepted { id, count, .. } => self.tell(id, count, || Outcome::Accepted),
             Event::Refused { id, count, why } => self.tell(id, count, || Outcome::Refused(why)),
+            Event::Skewed { ahead_ms } => self.errands.skewed(ahead_ms),
+            Event::Offline => self.errands.unlinked(),
             _ => {}
         }
     }
@@ -157,6 +163,8 @@ impl<E: Errands> Carrier<'_, E> {
         for id in (0..u64::from(count)).map(|at| first.plus(at)) {
             if self.unanswered.remove(&id).is_some() {
                 self.errands.told(id, outcome());
+                // What was refused may be given again, shorter.
+                self.ended = false;
             }
         }
     }

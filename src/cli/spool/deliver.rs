@@ -1,21 +1,23 @@
 //! Sending messages with the spool behind: what waits goes first, and what finds no server waits.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::thread;
+use std::io;
 use std::time::Duration;
 
 use anyhow::{Error, Result};
 
 use crate::cli::profile::Profile;
-use crate::cli::{Talk, clock, connect, fail};
-use crate::wire::{MsgId, Target};
+use crate::cli::{Talk, clock, connect, fail, ids};
+use crate::wire::{MsgId, MsgIds, Refusal, Target};
 
 use super::carry::{Errands, Outcome, carry};
 use super::file::{Origin, Parcel};
 use super::flush::{self, Flush};
 use super::place::{NotKept, Place, Slot};
-use super::{Exit, Failure, SpoolBounds, TURN, spools};
+use super::{Exit, Failure, SpoolBounds, disk, spools};
 
+/// How often somebody who waits for the right to send looks whether something waits at all.
+const LOOK: Duration = Duration::from_millis(100);
 /// How long a command that is done goes on for what waits.
 const AFTER: Duration = Duration::from_secs(1);
 
@@ -45,6 +47,8 @@ pub(in crate::cli) struct Delivery {
     pub(in crate::cli) kept: u64,
     /// Refused, each with where it was to go.
     pub(in crate::cli) failed: Vec<(Target, Error)>,
+    /// Sent without their middle, since all of it was too long for the server.
+    pub(in crate::cli) cut: Vec<Target>,
 }
 
 /// Whether one who sends may go on.
@@ -71,38 +75,44 @@ impl<'a> Spool<'a> {
 
     /// Sends what waits for these targets, so that it arrives before what is sent next.
     pub(in crate::cli) fn before(&self, targets: &[Target]) -> Turn {
-        let start = clock::moment();
-        loop {
-            match self.try_before(targets) {
-                Ok(Some(turn)) => return turn,
-                Ok(None) if clock::since(start) >= self.patience => return Turn::Busy,
-                Ok(None) => thread::sleep(TURN),
-                Err(error) if fail::is_unreachable(&error) => return Turn::Unreachable(error),
-                Err(error) => {
-                    // It hinders nobody from sending.
-                    fail::note(
-                        self.talk,
-                        &format!("what waits in the spool was not sent: {error:#}"),
-                    );
-                    return Turn::Free;
-                }
+        match self.try_before(targets) {
+            Ok(turn) => turn,
+            Err(error) if fail::is_unreachable(&error) => Turn::Unreachable(error),
+            Err(error) => {
+                // It hinders nobody from sending.
+                fail::note(self.talk, &format!("waiting messages were not sent: {error:#}"));
+                Turn::Free
             }
         }
     }
 
-    /// `None`: it is somebody else's turn.
-    fn try_before(&self, targets: &[Target]) -> Result<Option<Turn>> {
-        let is_before = |to: &Target| targets.contains(to);
-        if self.place.pick(is_before)?.is_empty() {
-            return Ok(Some(Turn::Free));
+    fn try_before(&self, targets: &[Target]) -> Result<Turn> {
+        let pick = || self.place.pick(|to| targets.contains(to)).map_err(|e| self.unusable(e));
+        if pick()?.is_empty() {
+            return Ok(Turn::Free);
         }
-        let Some(_sending) = self.place.try_send()? else { return Ok(None) };
-        // Somebody may have been before.
-        let slots = self.place.pick(is_before)?;
-        self.flush(None).run(slots).map(|report| {
-            self.tell(&report);
-            Some(Turn::Free)
-        })
+        // Who has it sends what waits: as soon as nothing does, it is not needed.
+        let start = clock::moment();
+        let patience = || self.patience.saturating_sub(clock::since(start));
+        loop {
+            let wait = patience().min(LOOK);
+            let sending = self.place.wait_to_send(wait).map_err(|e| self.unusable(e))?;
+            let slots = pick()?;
+            match sending {
+                _ if slots.is_empty() => return Ok(Turn::Free),
+                Some(_sending) => {
+                    let report = self.flush(patience(), None).run(slots)?;
+                    self.tell(&report);
+                    return Ok(Turn::Free);
+                }
+                None if patience().is_zero() => return Ok(Turn::Busy),
+                None => {}
+            }
+        }
+    }
+
+    fn unusable(&self, error: io::Error) -> Error {
+        super::unusable(self.place.path(), error)
     }
 
     /// There is a server: a moment is left to send what else waits. What that comes to changes
@@ -113,21 +123,21 @@ impl<'a> Spool<'a> {
                 return Ok(());
             }
             let Some(_sending) = self.place.try_send()? else { return Ok(()) };
-            let report = self.flush(Some(AFTER)).run(self.place.waiting()?)?;
+            let report = self.flush(self.patience, Some(AFTER)).run(self.place.waiting()?)?;
             self.tell(&report);
             Ok(())
         };
         if let Err(error) = rest() {
-            tracing::info!("what waits in the spool was not all sent: {error:#}");
+            tracing::info!("some messages in the spool were not sent: {error:#}");
         }
     }
 
-    fn flush(&self, time_max: Option<Duration>) -> Flush<'_> {
+    fn flush(&self, patience: Duration, time_max: Option<Duration>) -> Flush<'_> {
         Flush {
             place: &self.place,
             profile: self.profile,
             age_max: self.bounds.age,
-            patience_ms: self.patience.as_millis() as u64,
+            patience_ms: patience.as_millis() as u64,
             time_max,
         }
     }
@@ -140,15 +150,16 @@ impl<'a> Spool<'a> {
             );
         }
         if !report.aside.is_empty() {
-            let count = super::messages(report.aside.len() as u64, "set aside");
-            fail::note(self.talk, &format!("{count} in the spool: qmsg spool list"));
+            let count = super::messages(report.aside.len() as u64, "set aside in the spool");
+            fail::note(self.talk, &format!("{count}: qmsg spool list"));
         }
     }
 
     /// What waits, and what was set aside.
     pub(in crate::cli) fn ids(&self) -> Result<(BTreeSet<MsgId>, BTreeSet<MsgId>)> {
         let ids = |slots: Vec<Slot>| slots.into_iter().map(|slot| slot.id).collect();
-        Ok((ids(self.place.waiting()?), ids(self.place.aside()?)))
+        let slots = |slots: io::Result<_>| slots.map_err(|error| self.unusable(error));
+        Ok((ids(slots(self.place.waiting())?), ids(slots(self.place.aside())?)))
     }
 
     /// Keeps messages that found no server: how many, and why not the others. When this returns
@@ -163,9 +174,13 @@ impl<'a> Spool<'a> {
         let dir = self.place.path().display();
         match &error {
             NotKept::Full { .. } => Failure::new(Exit::NoSpace, format!("the spool {dir} is full"))
-                .hint("qmsg spool list shows what is in it; --spool-max gives it more room"),
-            NotKept::Io(_) => Failure::new(Exit::NoSpace, format!("nothing can be kept in {dir}"))
-                .hint("the message is neither sent nor kept"),
+                .hint("qmsg spool list shows its messages; --spool-max raises the limit"),
+            NotKept::Io(error) => {
+                let lost = "the message was neither sent nor kept";
+                let hint = disk::advice(self.place.path(), error);
+                let hint = hint.map_or(lost.into(), |hint| format!("{lost}; {hint}"));
+                Failure::new(Exit::NoSpace, format!("cannot keep messages in {dir}")).hint(hint)
+            }
         }
         .because(error)
     }
@@ -184,14 +199,13 @@ impl<'a> Spool<'a> {
                 result.err().map(|error| fail::client_failure(error, server, id))
             }
         };
-        let mut delivery = Delivery::default();
-        if keep == Keep::All {
-            self.keep_refused(&own.failed)?;
-        }
-        delivery.failed.extend(own.failed.drain(..).map(|(parcel, error)| (parcel.to, error)));
+        let mut delivery = Delivery { cut: std::mem::take(&mut own.cut), ..Delivery::default() };
+        let failed = std::mem::take(&mut own.failed);
+        let aside = if keep == Keep::All { self.keep_refused(&failed) } else { Ok(()) };
+        delivery.failed.extend(failed.into_iter().map(|(parcel, error)| (parcel.to, error)));
         let Some(gone) = gone else {
             self.after();
-            return Ok(delivery);
+            return aside.map(|()| delivery);
         };
         let is_unreachable = fail::is_unreachable(&gone);
         if keep == Keep::Nothing || !is_unreachable && keep == Keep::Unreached {
@@ -200,7 +214,7 @@ impl<'a> Spool<'a> {
         let unanswered = own.unanswered();
         let (kept, result) = self.keep(&unanswered);
         delivery.kept = kept as u64;
-        match result {
+        match result.and(aside) {
             Ok(()) if is_unreachable => Ok(delivery),
             // Kept, but somebody has to do something.
             Ok(()) => Err(gone),
@@ -210,15 +224,18 @@ impl<'a> Spool<'a> {
 
     /// Keeps what the server will not have, where it is not sent again.
     fn keep_refused(&self, refused: &[(Parcel, Error)]) -> Result<()> {
+        let mut result = Ok(());
         for (parcel, error) in refused {
-            let (_, result) = self.keep(std::slice::from_ref(parcel));
-            result?;
-            let slots = self.place.waiting()?;
-            if let Some(slot) = slots.iter().find(|slot| slot.id == parcel.id) {
-                self.place.set_aside(slot, &format!("{error:#}"))?;
-            }
+            let kept = self.keep(std::slice::from_ref(parcel)).1.and_then(|()| {
+                let slots = self.place.waiting().map_err(|e| self.unusable(e))?;
+                let slot = slots.iter().find(|slot| slot.id == parcel.id);
+                let aside = slot.map(|slot| self.place.set_aside(slot, &format!("{error:#}")));
+                aside.unwrap_or(Ok(())).map_err(|e| self.unusable(e))
+            });
+            // The others are kept all the same.
+            result = result.and(kept);
         }
-        Ok(())
+        result
     }
 }
 
@@ -228,12 +245,31 @@ struct Own {
     given: BTreeMap<MsgId, Parcel>,
     server: String,
     failed: Vec<(Parcel, Error)>,
+    ids: MsgIds,
+    /// Given again with these ids.
+    redated: BTreeSet<MsgId>,
+    /// How far the server's clock is ahead of this machine's, while nothing that was given can have
+    /// been stored before.
+    ahead_ms: Option<i64>,
+    is_linked: bool,
+    /// Those that are sent without their middle.
+    cut: Vec<Target>,
 }
 
 impl Own {
     fn new(parcels: Vec<Parcel>, server: String) -> Self {
         let (next, given) = (parcels.into(), BTreeMap::new());
-        Self { next, given, server, failed: Vec::new() }
+        Self {
+            next,
+            given,
+            server,
+            failed: Vec::new(),
+            ids: MsgIds::default(),
+            redated: BTreeSet::new(),
+            ahead_ms: None,
+            is_linked: false,
+            cut: Vec::new(),
+        }
     }
 
     fn unanswered(self) -> Vec<Parcel> {
@@ -250,6 +286,25 @@ impl Errands for Own {
 
     fn told(&mut self, id: MsgId, outcome: Outcome) {
         let Some(parcel) = self.given.remove(&id) else { return };
+        let is_for_time =
+            matches!(outcome, Outcome::Refused(Refusal::IdTooOld | Refusal::IdInFuture));
+        if is_for_time
+            && !id.is_keyed()
+            && !self.redated.contains(&parcel.id)
+            && let Some(ahead_ms) = self.ahead_ms
+        {
+            // Dated by the clock that the server goes by.
+            let id = ids::fresh_by(&mut self.ids, ahead_ms);
+            self.redated.insert(id);
+            return self.next.push_back(Parcel { id, ..parcel });
+        }
+        if let Outcome::Refused(Refusal::BodyTooLong { max }) = outcome
+            && let Ok(Some(short)) = parcel.cut(max)
+        {
+            self.cut.push(short.to.clone());
+            self.next.push_front(short);
+            return;
+        }
         let error = match outcome {
             Outcome::Accepted => return,
             Outcome::Refused(why) => {
@@ -258,5 +313,14 @@ impl Errands for Own {
             Outcome::Unreadable(error) => fail::unreadable("the message", error),
         };
         self.failed.push((parcel, error));
+    }
+
+    fn skewed(&mut self, ahead_ms: i64) {
+        // Once: what was on its way on another link may have been stored.
+        self.ahead_ms = Some(ahead_ms).filter(|_| !std::mem::replace(&mut self.is_linked, true));
+    }
+
+    fn unlinked(&mut self) {
+        self.ahead_ms = None;
     }
 }

@@ -14,12 +14,16 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::disk;
 use crate::cli::content::Content;
+use crate::cli::excerpt;
 use crate::wire::{Headers, MsgId, PART_LEN_MAX, Pin, Target};
 
 const FORMAT: &[u8] = b"qmsg spooled message 1\n";
 /// Longest description of a message: its headers, each byte escaped, and a little more.
 const ABOUT_LEN_MAX: u64 = 128 << 10;
+/// What the description of a message grows by when it is cut.
+const CUT_LEN_MAX: usize = 64;
 const PIECE_LEN: usize = PART_LEN_MAX;
 
 /// A message that is ready to be sent: nothing of it is made later.
@@ -31,6 +35,36 @@ pub(in crate::cli) struct Parcel {
     /// When it is to be delivered, in milliseconds since 1970; `None`: at once.
     pub(in crate::cli) due_ms: Option<u64>,
     pub(in crate::cli) content: Content,
+    /// What does not fit may be left out of the middle: it is text for people.
+    pub(in crate::cli) is_cuttable: bool,
+}
+
+impl Parcel {
+    /// The same message in at most `len_max` bytes. `None`: as it is it must stay.
+    pub(super) fn cut(&self, len_max: u64) -> io::Result<Option<Self>> {
+        let size = self.content.size();
+        if !self.is_cuttable || size <= len_max {
+            return Ok(None);
+        }
+        let len_max = usize::try_from(len_max).unwrap_or(usize::MAX);
+        let text = match &self.content {
+            Content::Memory(text) => excerpt::excerpt(text, len_max).unwrap_or_default(),
+            Content::File(_) => {
+                let length = len_max.saturating_add(1);
+                let start = self.content.read(0, length)?;
+                let end = self.content.read(size.saturating_sub(length as u64), length)?;
+                excerpt::of_ends(&start, &end, size, len_max)
+            }
+        };
+        let mut headers: Vec<(String, String)> =
+            self.headers.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        if !headers.iter().any(|(name, _)| name == excerpt::HEADER) {
+            headers.push((excerpt::HEADER.into(), size.to_string()));
+        }
+        // The text says it, too, should there be no room in the headers.
+        let headers = Headers::new(headers).unwrap_or_else(|_| self.headers.clone());
+        Ok(Some(Self { headers, content: Content::Memory(text.into()), ..self.clone() }))
+    }
 }
 
 /// What a file says about its message.
@@ -43,6 +77,7 @@ pub(super) struct About {
     /// Bytes of the body.
     pub(super) size: u64,
     pub(super) origin: Origin,
+    pub(super) is_cuttable: bool,
 }
 
 /// Where a message in the spool comes from.
@@ -86,7 +121,13 @@ pub(super) fn write(path: &Path, parcel: &Parcel, origin: Origin) -> io::Result<
     out.write_all(hash.finish().as_ref())?;
     out.flush()?;
     drop(out);
-    file.sync_all()
+    disk::sync(&file)
+}
+
+/// Most bytes that a file has besides the body of its message.
+pub(super) fn extra(parcel: &Parcel, origin: Origin) -> u64 {
+    let about = describe(parcel, origin).len() + CUT_LEN_MAX;
+    (FORMAT.len() + about + 1 + SHA256_OUTPUT_LEN) as u64
 }
 
 fn describe(parcel: &Parcel, origin: Origin) -> String {
@@ -100,6 +141,9 @@ fn describe(parcel: &Parcel, origin: Origin) -> String {
     put("size", parcel.content.size().into());
     put("since_ms", origin.since_ms.into());
     put("server", origin.server.to_string().into());
+    if parcel.is_cuttable {
+        put("cuttable", true.into());
+    }
     Value::Object(about).to_string()
 }
 
@@ -112,7 +156,7 @@ pub(super) fn about(path: &Path) -> Result<About, Damage> {
 pub(super) fn read(path: &Path) -> Result<(Parcel, Origin), Damage> {
     let file = File::open(path)?;
     let (about, start) = begin(&file)?;
-    let About { id, to, headers, due_ms, size, origin } = about;
+    let About { id, to, headers, due_ms, size, origin, is_cuttable } = about;
     let end = start + size;
     let whole = Content::within(file.try_clone()?, 0, end + SHA256_OUTPUT_LEN as u64);
     let (mut hash, mut bytes) = (Context::new(&SHA256), Vec::new());
@@ -131,7 +175,7 @@ pub(super) fn read(path: &Path) -> Result<(Parcel, Origin), Damage> {
         true => Content::within(file, start, size),
         false => Content::Memory(Bytes::from(bytes).slice(start as usize..)),
     };
-    Ok((Parcel { id, to, headers, due_ms, content }, origin))
+    Ok((Parcel { id, to, headers, due_ms, content, is_cuttable }, origin))
 }
 
 /// What comes before the body, and where that begins.
@@ -171,6 +215,7 @@ fn understand(line: &[u8]) -> Option<About> {
             since_ms: about.get("since_ms")?.as_u64()?,
             server: text("server")?.parse().ok()?,
         },
+        is_cuttable: about.get("cuttable").and_then(Value::as_bool).unwrap_or(false),
     })
 }
 
@@ -194,6 +239,7 @@ mod tests {
             headers: Headers::new(headers).unwrap(),
             due_ms: Some(5),
             content: Content::Memory(body.into()),
+            is_cuttable: false,
         }
     }
 
@@ -234,6 +280,29 @@ mod tests {
             fs::write(&path, [&whole[..], b"more"].concat()).unwrap();
             prop_assert!(matches!(read(&path), Err(Damage::Length)));
         }
+    }
+
+    #[test]
+    fn text_that_is_too_long_loses_its_middle() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("it");
+        let text: Vec<u8> = (0..9000).flat_map(|n| format!("{n}\n").into_bytes()).collect();
+        let size = text.len().to_string();
+        let long = Parcel { is_cuttable: true, ..parcel(text.clone(), vec![]) };
+        write(&path, &long, Origin { since_ms: 9, server: Pin([3; 32]) }).unwrap();
+        let (on_disk, _) = read(&path).unwrap();
+        for parcel in [&long, &on_disk] {
+            assert!(parcel.cut(text.len() as u64).unwrap().is_none(), "it fits");
+            for len_max in [100, 5000] {
+                let short = parcel.cut(len_max).unwrap().unwrap();
+                let body = bytes(&short.content);
+                assert!(body.len() as u64 <= len_max && body.ends_with(b"\n8999\n"));
+                assert_eq!(short.headers.iter().last(), Some(("truncated", size.as_str())));
+                let again = short.cut(90).unwrap().unwrap();
+                assert_eq!(again.headers, short.headers, "the size of the whole");
+            }
+        }
+        assert!(parcel(text, vec![]).cut(100).unwrap().is_none(), "not everything is text");
     }
 
     #[test]

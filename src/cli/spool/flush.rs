@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Error, Result};
 
 use crate::cli::profile::Profile;
 use crate::cli::{clock, connect, fail};
@@ -14,8 +14,10 @@ use crate::quic::Trust;
 use crate::wire::{Headers, MsgId, Pin, Refusal, Target};
 
 use super::carry::{Errands, Outcome, carry};
+use super::disk;
 use super::file::{Damage, Origin, Parcel};
 use super::place::{Place, Slot};
+use super::unusable;
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -27,6 +29,15 @@ pub(super) struct Report {
     pub(super) left: u64,
     /// Why the first of them is.
     pub(super) left_for: Option<Error>,
+}
+
+impl Report {
+    pub(super) fn add(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.left += other.left;
+        self.aside.extend(other.aside);
+        self.left_for = self.left_for.take().or(other.left_for);
+    }
 }
 
 /// What is to be sent, of one id, and how.
@@ -46,6 +57,7 @@ impl Flush<'_> {
         let mut waiting = Waiting {
             place: self.place,
             slots: slots.into(),
+            cut: VecDeque::new(),
             given: BTreeMap::new(),
             held: BTreeSet::new(),
             age_ms_max: self.age_max.as_millis() as u64,
@@ -53,7 +65,6 @@ impl Flush<'_> {
             server: &server,
             pin: self.profile.pin,
             report: Report::default(),
-            broken: None,
         };
         let settings = settings(self.profile, self.patience_ms);
         let conversation = carry(settings, &mut waiting);
@@ -65,9 +76,6 @@ impl Flush<'_> {
                 None => conversation.await,
             }
         });
-        if let Some(error) = waiting.broken {
-            return Err(error).context("the spool cannot be changed");
-        }
         result.map_err(|error| fail::client_failure(error, &server, self.profile.id.as_str()))?;
         Ok(waiting.report)
     }
@@ -91,6 +99,8 @@ pub(super) fn settings(profile: &Profile, patience_ms: u64) -> client::Settings 
 struct Waiting<'a> {
     place: &'a Place,
     slots: VecDeque<Slot>,
+    /// Those that were too long, without their middle.
+    cut: VecDeque<(Slot, Parcel)>,
     /// With the client.
     given: BTreeMap<MsgId, (Slot, Target)>,
     /// Targets that take nothing at the moment: what is for them stays, in its order.
@@ -100,13 +110,15 @@ struct Waiting<'a> {
     server: &'a str,
     pin: Pin,
     report: Report,
-    /// A directory that cannot be written, which ends it.
-    broken: Option<io::Error>,
 }
 
 impl Errands for Waiting<'_> {
     fn next(&mut self) -> Option<Parcel> {
-        while self.broken.is_none() {
+        if let Some((slot, parcel)) = self.cut.pop_front() {
+            self.given.insert(parcel.id, (slot, parcel.to.clone()));
+            return Some(parcel);
+        }
+        loop {
             let slot = self.slots.pop_front()?;
             match slot.read() {
                 Ok((parcel, origin)) => {
@@ -117,19 +129,29 @@ impl Errands for Waiting<'_> {
                 }
                 // Somebody has dropped it.
                 Err(Damage::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(Damage::Io(error)) => self.broken = Some(error),
+                Err(Damage::Io(error)) if disk::is_passing(&error) => self.leave(error.into()),
+                // One file is in nobody else's way, whatever is wrong with it.
                 Err(damage) => self.set_aside(&slot, None, fail::damaged(damage)),
             }
         }
-        None
     }
 
     fn told(&mut self, id: MsgId, outcome: Outcome) {
         let Some((slot, to)) = self.given.remove(&id) else { return };
+        if let Outcome::Refused(Refusal::BodyTooLong { max }) = outcome
+            && let Ok((parcel, _)) = slot.read()
+            && let Ok(Some(short)) = parcel.cut(max)
+        {
+            self.cut.push_back((slot, short));
+            return;
+        }
         match outcome {
             Outcome::Accepted => {
                 self.report.sent += 1;
-                self.keep_error(slot.remove());
+                if let Err(error) = slot.remove() {
+                    let what = format!("{id} was sent, and cannot be removed");
+                    self.leave(unusable(self.place.path(), error).context(what));
+                }
             }
             Outcome::Refused(why) => {
                 let error = fail::refusal(why, &to.to_string(), self.server).into();
@@ -140,7 +162,7 @@ impl Errands for Waiting<'_> {
                     self.set_aside(&slot, Some(to), error);
                 }
             }
-            Outcome::Unreadable(error) => self.broken = Some(error),
+            Outcome::Unreadable(error) => self.leave(unusable(self.place.path(), error)),
         }
     }
 }
@@ -175,13 +197,12 @@ impl Waiting<'_> {
     fn set_aside(&mut self, slot: &Slot, to: Option<Target>, why: Error) {
         let set =
             if slot.is_aside { Ok(()) } else { self.place.set_aside(slot, &format!("{why:#}")) };
-        self.keep_error(set);
-        self.report.aside.push((to, why));
-    }
-
-    fn keep_error(&mut self, result: io::Result<()>) {
-        if let Err(error) = result {
-            self.broken.get_or_insert(error);
+        match set {
+            Ok(()) => self.report.aside.push((to, why)),
+            Err(error) => {
+                let what = format!("{} cannot be set aside ({why:#})", slot.id);
+                self.leave(unusable(self.place.path(), error).context(what));
+            }
         }
     }
 }

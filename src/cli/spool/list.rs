@@ -3,42 +3,59 @@
 use anyhow::Result;
 use serde_json::{Map, Value};
 
-use crate::cli::{clock, print};
+use crate::cli::{Talk, clock, fail, print, table};
 use crate::wire::UserId;
 
 use super::file::About;
 use super::place::{Place, Slot};
 use super::{Exit, SpoolBounds, all};
 
+const COLUMNS: [&str; 8] = ["ID", "TIME", "FROM", "TO", "SIZE", "STATE", "TITLE", "REASON"];
+
 /// Shows what is in these spools.
-pub(super) fn run(places: &[(UserId, Place)], bounds: SpoolBounds, json: bool) -> Result<Exit> {
-    for (id, place) in places {
-        let slots = all(place)?;
-        if json {
-            slots.iter().try_for_each(|slot| print::object(&object(id, slot, bounds)))?;
-        } else {
-            show(id, &slots, bounds)?;
-        }
+pub(super) fn run(
+    places: &[(UserId, Place)],
+    bounds: SpoolBounds,
+    json: bool,
+    talk: Talk,
+) -> Result<Exit> {
+    let slots = places.iter().map(|(id, place)| Ok((id.clone(), all(place)?)));
+    let slots: Vec<(UserId, Vec<Slot>)> = slots.collect::<Result<_>>()?;
+    if slots.iter().all(|(_, slots)| slots.is_empty()) && print::is_terminal() {
+        fail::note(talk, "no messages in the spool");
     }
+    show(&slots, bounds, json)?;
     Ok(Exit::Success)
 }
 
-/// A line for each message: its state, id, age, size, target, title, and what is wrong with it.
-pub(super) fn show(from: &UserId, slots: &[Slot], bounds: SpoolBounds) -> Result<()> {
-    for slot in slots {
-        let state = state(slot, bounds);
-        let reason = slot.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
-        print::text(&match slot.about() {
-            Ok(about) => {
-                let title = about.headers.iter().find(|(name, _)| *name == "title");
-                let title = title.map(|(_, title)| format!(" {title:?}")).unwrap_or_default();
-                let (time, size, to) = (clock::local(about.origin.since_ms), about.size, &about.to);
-                format!("{} {time} {from} -> {to}, {size} bytes{title}, {state}{reason}", slot.id)
-            }
-            Err(damage) => format!("{} {from}, {state}: {damage}", slot.id),
-        })?;
+/// Shows messages of ids.
+pub(super) fn show(slots: &[(UserId, Vec<Slot>)], bounds: SpoolBounds, json: bool) -> Result<()> {
+    let mut slots = slots.iter().flat_map(|(id, slots)| slots.iter().map(move |slot| (id, slot)));
+    if json {
+        return slots.try_for_each(|(id, slot)| print::object(&object(id, slot, bounds)));
     }
-    Ok(())
+    let rows: Vec<[String; 8]> = slots.map(|(id, slot)| row(id, slot, bounds)).collect();
+    table::print(COLUMNS, &rows)
+}
+
+fn row(from: &UserId, slot: &Slot, bounds: SpoolBounds) -> [String; 8] {
+    let (id, from, state) = (slot.id.to_string(), from.to_string(), state(slot, bounds).into());
+    let reason = slot.reason().unwrap_or_default();
+    match slot.about() {
+        Ok(about) => {
+            let title = about.headers.iter().find(|(name, _)| *name == "title");
+            let title = title.map(|(_, title)| title.to_owned()).unwrap_or_default();
+            let since = about.origin.since_ms;
+            let time =
+                if print::is_terminal() { clock::local(since) } else { clock::rfc3339(since) };
+            [id, time, from, about.to.to_string(), about.size.to_string(), state, title, reason]
+        }
+        Err(damage) => {
+            let reason = if reason.is_empty() { damage.to_string() } else { reason };
+            let [time, to, size, title] = [const { String::new() }; 4];
+            [id, time, from, to, size, state, title, reason]
+        }
+    }
 }
 
 fn state(slot: &Slot, bounds: SpoolBounds) -> &'static str {
@@ -60,6 +77,7 @@ fn object<'a>(from: &UserId, slot: &Slot, bounds: SpoolBounds) -> Vec<(&'a str, 
         ("from", from.to_string().into()),
         ("state", state(slot, bounds).into()),
     ];
+    let mut reason = slot.reason();
     match slot.about() {
         Ok(about) => {
             let headers = about.headers.iter().map(|(name, value)| (name.to_owned(), value.into()));
@@ -68,10 +86,8 @@ fn object<'a>(from: &UserId, slot: &Slot, bounds: SpoolBounds) -> Vec<(&'a str, 
             fields.push(("size", about.size.into()));
             fields.push(("time", clock::rfc3339(about.origin.since_ms).into()));
         }
-        Err(damage) => fields.push(("reason", damage.to_string().into())),
+        Err(damage) => reason = reason.or(Some(damage.to_string())),
     }
-    if let Some(reason) = slot.reason() {
-        fields.push(("reason", reason.into()));
-    }
+    fields.extend(reason.map(|reason| ("reason", reason.into())));
     fields
 }

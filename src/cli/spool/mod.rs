@@ -2,13 +2,13 @@
 
 mod carry;
 mod deliver;
+mod disk;
 mod file;
 mod flush;
 mod list;
 mod place;
 
-use std::path::PathBuf;
-use std::thread;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
 
@@ -21,27 +21,25 @@ use crate::wire::{MsgId, UserId};
 
 use super::address::Server;
 use super::fail::{self, Exit, Failure};
-use super::profile::{self, Profile};
-use super::{Patience, Talk, Who, clock, units};
+use super::profile;
+use super::{Patience, Talk, Who, clock, print, units};
 use flush::{Flush, Report};
-use place::{Place, Sending, Slot};
+use place::{Place, Slot};
 
 pub(super) use deliver::{Delivery, Keep, Spool, Turn};
 pub(super) use file::Parcel;
 
-/// How often somebody looks whether another process has sent what it was sending.
-const TURN: Duration = Duration::from_millis(20);
 /// Beyond it the server would not know any more whether it has a message; it forgets after 168 h.
 const AGE_MAX: Duration = Duration::from_secs(167 * 60 * 60);
 
-/// Send, list or drop what waits on this machine for a server
+/// Manage messages waiting on this machine for the server
 ///
 /// `qmsg send --spool` keeps messages in a directory when the server cannot be reached, and exits
-/// with code 75. They are sent, each once, by the next `qmsg send` that reaches the server, or by
-/// `qmsg spool flush`. A message that the server will never take, or that has waited for too long,
-/// is set aside and stays until it is dropped.
+/// with code 75. Each is sent once, by the next `qmsg send` that reaches the server or by
+/// `qmsg spool flush`. A message that the server will never accept, or that has waited too long, is
+/// set aside and kept until it is dropped.
 ///
-/// Without --as all of it is about every id of this machine that has something waiting.
+/// Without --as, these commands cover every id on this machine that has messages waiting.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -60,7 +58,10 @@ enum What {
     Drop(DropArgs),
 }
 
-/// Show what waits, and what was set aside
+/// List messages that are waiting, and those set aside
+///
+/// A table on a terminal; otherwise a line for each message, its fields separated by tabs: id,
+/// time, sender, target, size in bytes, state, title, and why it is set aside or damaged.
 #[derive(Debug, Args)]
 struct ListArgs {
     #[command(flatten)]
@@ -72,11 +73,11 @@ struct ListArgs {
     json: bool,
 }
 
-/// Send what waits
+/// Send the waiting messages
 ///
-/// Exits 0 if nothing is left waiting, and 75 if something is, because there is no server or
-/// because it cannot take the message at the moment. What is set aside gives the code that a send
-/// would have had, or 13 if other messages were sent.
+/// Exits 0 if no message is left waiting, and 75 if one is, because the server cannot be reached or
+/// cannot accept it at the moment. If a message is set aside, the exit code is the one that a send
+/// would have given, or 13 if other messages were sent.
 #[derive(Debug, Args)]
 struct FlushArgs {
     #[command(flatten)]
@@ -86,39 +87,47 @@ struct FlushArgs {
     server: Option<Server>,
     #[command(flatten)]
     bounds: SpoolBounds,
-    /// Also try again what was set aside
+    /// Retry messages that were set aside, too
     #[arg(long)]
     aside: bool,
-    /// Only tell what would be sent
+    /// Only list the messages that would be sent
     #[arg(long)]
     dry_run: bool,
+    /// Print how many were sent, set aside and left waiting as a JSON object
+    ///
+    /// With --dry-run: a JSON object for each message.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     patience: Patience,
 }
 
-/// Remove messages that are not to be sent
+/// Delete messages instead of sending them
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("which").required(true).multiple(false))]
 struct DropArgs {
     /// The message's id, as `qmsg spool list` shows it
     #[arg(value_name = "ID", value_parser = id, group = "which")]
     ids: Vec<MsgId>,
-    /// Everything that was set aside
+    /// All messages that were set aside
     #[arg(long, group = "which")]
     aside: bool,
-    /// Everything
+    /// All messages
     #[arg(long, group = "which")]
     all: bool,
     #[command(flatten)]
     owner: Owner,
+    /// Print how many were deleted as a JSON object
+    #[arg(long)]
+    json: bool,
 }
 
-/// Whose messages. Neither QMSG_AS nor a configuration file says this: what waits for one's other
-/// ids is not to be forgotten.
+/// Whose messages. Neither QMSG_AS nor a configuration file says this: messages of the user's other
+/// ids are not to be forgotten.
 #[derive(Debug, Args)]
 struct Owner {
-    /// Only what waits in the name of this id
-    #[arg(long = "as", value_name = "ID", value_parser = units::user)]
+    /// Only messages sent as this id
+    #[arg(long = "as", value_name = "ID", value_parser = units::user_arg())]
     as_id: Option<UserId>,
 }
 
@@ -127,8 +136,8 @@ struct Owner {
 pub(super) struct Keeping {
     /// Keep the message on this machine if the server cannot be reached
     ///
-    /// The exit code is 75 then. It is sent by the next send that reaches the server, or by
-    /// `qmsg spool flush`; it arrives once, also if the server had it already. A volatile message
+    /// The exit code is then 75. The next send that reaches the server delivers it, or
+    /// `qmsg spool flush`; it arrives once, even if the server had it already. A volatile message
     /// is not kept.
     #[arg(
         long,
@@ -145,7 +154,7 @@ pub(super) struct Keeping {
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Spool")]
 pub(super) struct SpoolBounds {
-    /// Most bytes that wait on this machine for an id; a message counts for at least 4 KiB
+    /// Maximum size of an id's spool; each message counts as at least 4 KiB
     #[arg(
         long = "spool-max",
         value_name = "SIZE",
@@ -154,7 +163,7 @@ pub(super) struct SpoolBounds {
         value_parser = units::size
     )]
     max: u64,
-    /// How long a message may wait before it is set aside instead of sent
+    /// Set a message aside instead of sending it once it has waited this long
     #[arg(
         long = "spool-age",
         value_name = "TIME",
@@ -168,7 +177,7 @@ pub(super) struct SpoolBounds {
 fn age(text: &str) -> Result<Duration, String> {
     match units::duration(text)? {
         age if age <= AGE_MAX => Ok(age),
-        _ => Err("at most 167h: a server remembers for 168h which messages it has".into()),
+        _ => Err("at most 167h: a server remembers the messages it has for 168h".into()),
     }
 }
 
@@ -179,10 +188,15 @@ fn id(text: &str) -> Result<MsgId, String> {
 
 pub(super) fn run(args: &SpoolArgs, talk: Talk) -> Result<Exit> {
     match &args.what {
-        What::List(args) => list::run(&places(&args.owner)?, args.bounds, args.json),
+        What::List(args) => list::run(&places(&args.owner)?, args.bounds, args.json, talk),
         What::Flush(args) => flush(args, talk),
         What::Drop(args) => remove(args, talk),
     }
+}
+
+/// Lists what all ids of this machine have in their spools.
+pub(super) fn list_all(bounds: SpoolBounds, talk: Talk) -> Result<Exit> {
+    list::run(&places(&Owner { as_id: None })?, bounds, false, talk)
 }
 
 /// Where all spools are.
@@ -196,11 +210,11 @@ fn places(owner: &Owner) -> Result<Vec<(UserId, Place)>> {
     let ids = match (&owner.as_id, fs::read_dir(&dir)) {
         (Some(id), _) => vec![id.clone()],
         (None, Err(error)) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        (None, Err(error)) => return Err(unusable(error)),
+        (None, Err(error)) => return Err(unusable(&dir, error)),
         (None, Ok(entries)) => {
-            let names =
-                entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-            let mut ids: Vec<UserId> = names.collect();
+            let dirs = entries.flatten().filter(|entry| entry.path().is_dir());
+            let mut ids: Vec<UserId> =
+                dirs.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
             ids.sort();
             ids
         }
@@ -208,11 +222,13 @@ fn places(owner: &Owner) -> Result<Vec<(UserId, Place)>> {
     Ok(ids.into_iter().map(|id| (id.clone(), Place::of(&dir, &id))).collect())
 }
 
-fn unusable(error: io::Error) -> Error {
-    Failure::new(Exit::Config, "the spool cannot be used").because(error)
+fn unusable(place: &Path, error: io::Error) -> Error {
+    let what = format!("cannot use the spool {}", place.display());
+    let hint = disk::advice(place, &error);
+    let failure = Failure::new(Exit::Config, what);
+    hint.into_iter().fold(failure, Failure::hint).because(error)
 }
 
-/// So many messages, and what was done to them.
 fn messages(count: u64, done: &str) -> String {
     match count {
         1 => format!("1 message {done}"),
@@ -221,32 +237,15 @@ fn messages(count: u64, done: &str) -> String {
 }
 
 pub(super) fn busy() -> Failure {
-    Failure::new(Exit::Unavailable, "another process is sending what waits")
-        .hint("when it is done, this can be tried again")
+    Failure::new(Exit::Unavailable, "another process is sending the waiting messages")
+        .hint("try again when it has finished; if it is stopped, resume or kill it")
 }
 
 fn flush(args: &FlushArgs, talk: Talk) -> Result<Exit> {
     let (mut total, mut worst) = (Report::default(), None);
     for (id, place) in places(&args.owner)? {
-        let mut slots = place.waiting().map_err(unusable)?;
-        if args.aside {
-            slots.extend(place.aside().map_err(unusable)?);
-        }
-        if slots.is_empty() {
-            continue;
-        }
-        if args.dry_run {
-            list::show(&id, &slots, args.bounds)?;
-            continue;
-        }
-        let who = Who { as_id: Some(id.clone()), server: args.server.clone() };
-        match flush_one(args, &place, &profile::choose(&who)?) {
-            Ok(report) => {
-                total.sent += report.sent;
-                total.left += report.left;
-                total.aside.extend(report.aside);
-                total.left_for = total.left_for.or(report.left_for);
-            }
+        match flush_one(args, &id, &place) {
+            Ok(report) => total.add(report),
             // Others may reach theirs.
             Err(error) => match worst {
                 None => worst = Some(error),
@@ -254,37 +253,45 @@ fn flush(args: &FlushArgs, talk: Talk) -> Result<Exit> {
             },
         }
     }
+    if args.json && !args.dry_run {
+        print::object(&[
+            ("sent", total.sent.into()),
+            ("set_aside", total.aside.len().into()),
+            ("waiting", total.left.into()),
+        ])?;
+    }
     finish(total, worst, talk)
 }
 
-fn flush_one(args: &FlushArgs, place: &Place, profile: &Profile) -> Result<Report> {
-    let _sending = wait(place, args.patience.timeout)?;
-    let mut slots = place.waiting().map_err(unusable)?;
-    if args.aside {
-        slots.extend(place.aside().map_err(unusable)?);
+fn flush_one(args: &FlushArgs, id: &UserId, place: &Place) -> Result<Report> {
+    let slots = || match args.aside {
+        true => all(place),
+        false => place.waiting().map_err(|error| unusable(place.path(), error)),
+    };
+    let found = slots()?;
+    if found.is_empty() {
+        return Ok(Report::default());
+    }
+    if args.dry_run {
+        list::show(&[(id.clone(), found)], args.bounds, args.json)?;
+        return Ok(Report::default());
+    }
+    let who = Who { as_id: Some(id.clone()), server: args.server.clone() };
+    let left = found.len() as u64;
+    let (profile, start) = (profile::choose(&who)?, clock::moment());
+    let patience = args.patience.timeout;
+    let sending = place.wait_to_send(patience).map_err(|error| unusable(place.path(), error))?;
+    if sending.is_none() {
+        return Ok(Report { left, left_for: Some(busy().into()), ..Report::default() });
     }
     let flush = Flush {
         place,
-        profile,
+        profile: &profile,
         age_max: args.bounds.age,
-        patience_ms: args.patience.timeout.as_millis() as u64,
+        patience_ms: patience.saturating_sub(clock::since(start)).as_millis() as u64,
         time_max: None,
     };
-    flush.run(slots)
-}
-
-/// Waits until nobody else sends what waits.
-fn wait(place: &Place, patience: Duration) -> Result<Sending> {
-    let start = clock::moment();
-    loop {
-        if let Some(sending) = place.try_send().map_err(unusable)? {
-            return Ok(sending);
-        }
-        if clock::since(start) >= patience {
-            return Err(busy().into());
-        }
-        thread::sleep(TURN);
-    }
+    flush.run(slots()?)
 }
 
 /// Says what came of it, and with which code.
@@ -295,17 +302,17 @@ fn finish(total: Report, worst: Option<Error>, talk: Talk) -> Result<Exit> {
     }
     for (to, why) in &aside {
         let to = to.as_ref().map_or(String::new(), |to| format!(" to {to}"));
-        fail::note(talk, &format!("a message{to} is set aside: {why:#}"));
+        fail::note(talk, &format!("message{to} set aside: {why:#}"));
     }
     match (worst, left_for, aside.into_iter().next()) {
         (Some(error), _, _) if fail::is_unreachable(&error) => {
-            Err(error.context(waiting("what waits was not all sent")))
+            Err(error.context(waiting("some messages are still waiting")))
         }
         (Some(error), _, _) => Err(error),
         (_, Some(error), _) => Err(error.context(waiting(&messages(left, "left waiting")))),
         (_, _, Some(_)) if sent > 0 => {
             let what = "some messages were set aside";
-            Err(Failure::new(Exit::Partial, what).hint("qmsg spool list tells which").into())
+            Err(Failure::new(Exit::Partial, what).hint("see: qmsg spool list").into())
         }
         (_, _, Some((_, error))) => Err(error),
         _ => Ok(Exit::Success),
@@ -314,34 +321,41 @@ fn finish(total: Report, worst: Option<Error>, talk: Talk) -> Result<Exit> {
 
 fn waiting(what: &str) -> Failure {
     Failure::new(Exit::TempFail, what)
-        .hint("nothing is lost: it stays in the spool until it is sent")
+        .hint("nothing is lost: they stay in the spool until they are sent")
 }
 
 fn remove(args: &DropArgs, talk: Talk) -> Result<Exit> {
-    let mut count = 0;
+    let (mut count, mut failed) = (0_u64, None);
     let mut missing = args.ids.clone();
     for (_, place) in places(&args.owner)? {
-        let mut slots = if args.aside { Vec::new() } else { place.waiting().map_err(unusable)? };
-        slots.extend(place.aside().map_err(unusable)?);
-        slots.retain(|slot| args.ids.is_empty() || args.ids.contains(&slot.id));
+        let mut slots = all(&place)?;
+        slots.retain(|slot| {
+            (slot.is_aside || !args.aside) && (args.ids.is_empty() || args.ids.contains(&slot.id))
+        });
         for slot in slots {
-            slot.remove().map_err(unusable)?;
             missing.retain(|id| *id != slot.id);
-            count += 1;
+            match slot.remove() {
+                Ok(()) => count += 1,
+                Err(error) => failed = failed.or(Some(unusable(place.path(), error))),
+            }
         }
     }
-    fail::note(talk, &messages(count, "dropped"));
-    match missing.first() {
-        None => Ok(Exit::Success),
-        Some(id) => Err(Failure::new(Exit::Data, format!("no message {id} in the spool"))
-            .hint("it may have been sent meanwhile; qmsg spool list shows what is there")
+    if args.json {
+        print::object(&[("dropped", count.into())])?;
+    } else {
+        fail::note(talk, &messages(count, "dropped"));
+    }
+    match (failed, missing.first()) {
+        (Some(error), _) => Err(error),
+        (None, None) => Ok(Exit::Success),
+        (None, Some(id)) => Err(Failure::new(Exit::Data, format!("no message {id} in the spool"))
+            .hint("it may have been sent in the meantime; see: qmsg spool list")
             .into()),
     }
 }
 
-/// What waits, then what was set aside.
+/// Messages that are waiting, then those that were set aside.
 fn all(place: &Place) -> Result<Vec<Slot>> {
-    let mut slots = place.waiting().map_err(unusable)?;
-    slots.extend(place.aside().map_err(unusable)?);
-    Ok(slots)
+    let both = || -> io::Result<Vec<Slot>> { Ok([place.waiting()?, place.aside()?].concat()) };
+    both().map_err(|error| unusable(place.path(), error))
 }

@@ -2,24 +2,30 @@
 //!
 //! A file has its message's place in the order and its id for a name. It is written whole under
 //! another name first, and the directory is on the disk before anybody is told that the message is
-//! kept. Whoever writes holds the lock `.adding`, whoever sends holds `.sending`; the system lets
-//! go of them when a process ends, however it does.
+//! kept. Whoever writes holds the lock `.adding`, unless somebody keeps it for too long, and
+//! whoever sends holds `.sending`.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use crate::wire::{MsgId, Target, UserId};
 
+use super::disk;
 use super::file::{self, About, Damage, Origin, Parcel};
 
 /// What a file takes on a disk at least: with it the number of files is bounded, too.
 const FILE_LEN_MIN: u64 = 4 << 10;
+/// How long somebody waits for the lock of those who write. It is for the limit and for the order
+/// among those who write at once: a message is kept even if a process that was stopped has it.
+const ADDING_PATIENCE: Duration = Duration::from_secs(2);
+/// What is left of text that is too long for a spool, if there is room for it.
+const EXCERPT_LEN: u64 = 1 << 20;
 const ADDING: &str = ".adding";
 const SENDING: &str = ".sending";
 /// Files that were not finished begin so.
@@ -87,19 +93,28 @@ impl Place {
     }
 
     /// Keeps messages, behind those that are there: how many, and why not the others. They are on
-    /// the disk then.
+    /// the disk then; of those that are not kept, nothing is left.
     pub(super) fn keep(
         &self,
         parcels: &[Parcel],
         bytes_max: u64,
         origin: Origin,
     ) -> (usize, Result<(), NotKept>) {
-        let mut kept = 0;
-        let result = self.add(parcels, bytes_max, origin, &mut kept);
-        match result {
+        disk::survive_limits();
+        let (mut kept, mut added) = (0, Vec::new());
+        let result = self.add(parcels, bytes_max, origin, &mut kept, &mut added);
+        if added.is_empty() {
+            return (kept, result);
+        }
+        match disk::sync_dir(&self.dir) {
+            Ok(()) => (kept, result),
             // What cannot be made certain is not kept.
-            Err(NotKept::Io(error)) => (0, Err(error.into())),
-            result => (kept, result),
+            Err(error) => {
+                for path in added {
+                    let _ = fs::remove_file(path);
+                }
+                (0, Err(error.into()))
+            }
         }
     }
 
@@ -109,61 +124,68 @@ impl Place {
         bytes_max: u64,
         origin: Origin,
         kept: &mut usize,
+        added: &mut Vec<PathBuf>,
     ) -> Result<(), NotKept> {
-        make(&self.dir)?;
-        let lock = lock_file(&self.dir.join(ADDING))?;
-        lock.lock()?;
-        clean(&self.dir)?;
+        disk::make(&self.dir)?;
+        let _lock = disk::lock(&self.dir.join(ADDING), ADDING_PATIENCE)?;
+        disk::clean(&self.dir, UNFINISHED)?;
         let there = self.waiting()?;
         let mut ids: BTreeSet<MsgId> = there.iter().map(|slot| slot.id).collect();
         let mut order = there.last().map_or(0, |slot| slot.order);
         let mut used = used(&self.dir)? + used(&self.dir.join(ASIDE))?;
-        let mut result = Ok(());
         for parcel in parcels {
             // An id made of a key may be there already: it is one message.
             if ids.insert(parcel.id) {
                 let new = self.dir.join(format!("{UNFINISHED}{}", parcel.id));
-                let written = write(&new, parcel, origin, &mut used, bytes_max);
-                if written.is_err() {
-                    // The next one who adds would remove it, too.
-                    let _ = fs::remove_file(&new);
-                    result = written;
-                    break;
-                }
                 order += 1;
-                fs::rename(&new, self.dir.join(name(order, parcel.id)))?;
+                let path = self.dir.join(name(order, parcel.id));
+                let room = bytes_max.saturating_sub(used);
+                let written = write(&new, parcel, origin, room)
+                    .and_then(|size| fs::rename(&new, &path).map(|()| size).map_err(Into::into));
+                let Ok(size) = written else {
+                    let _ = fs::remove_file(&new);
+                    return written.map(drop).map_err(|error| error.of(used, bytes_max));
+                };
+                used += size;
+                added.push(path);
             }
             *kept += 1;
         }
-        sync(&self.dir)?;
-        result
+        Ok(())
     }
 
     /// The right to send what waits. `None`: somebody else is at it.
     pub(super) fn try_send(&self) -> io::Result<Option<Sending>> {
-        let file = lock_file(&self.dir.join(SENDING))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Sending { _lock: file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
+        let lock = disk::try_lock(&self.dir.join(SENDING))?;
+        Ok(lock.map(|lock| Sending { _lock: lock }))
+    }
+
+    /// The same, waited for.
+    pub(super) fn wait_to_send(&self, patience: Duration) -> io::Result<Option<Sending>> {
+        let lock = disk::lock(&self.dir.join(SENDING), patience)?;
+        Ok(lock.map(|lock| Sending { _lock: lock }))
     }
 
     /// Puts a message where it is not sent any more, with the reason.
     pub(super) fn set_aside(&self, slot: &Slot, reason: &str) -> io::Result<()> {
         let aside = self.dir.join(ASIDE);
-        make(&aside)?;
+        disk::make(&aside)?;
         let Some(name) = slot.path.file_name() else { return Ok(()) };
-        // First the reason: a message that is aside has one.
-        let told = reason_of(&aside.join(name));
-        let new = aside.join(format!("{UNFINISHED}{REASON}"));
-        fs::write(&new, reason)?;
-        File::open(&new)?.sync_all()?;
-        fs::rename(&new, told)?;
-        sync(&aside)?;
-        fs::rename(&slot.path, aside.join(name))?;
-        sync(&aside)?;
-        sync(&self.dir)
+        // First the reason: a message that is aside has one. On a full disk it goes without.
+        let new = aside.join(format!("{UNFINISHED}{}.{REASON}", slot.id));
+        let told = fs::write(&new, reason)
+            .and_then(|()| disk::sync(&File::open(&new)?))
+            .and_then(|()| fs::rename(&new, reason_of(&aside.join(name))));
+        if told.is_err() {
+            let _ = fs::remove_file(&new);
+        }
+        match fs::rename(&slot.path, aside.join(name)) {
+            // Somebody has dropped it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            result => result?,
+        }
+        disk::sync_dir(&aside)?;
+        disk::sync_dir(&self.dir)
     }
 }
 
@@ -195,26 +217,31 @@ impl Slot {
     }
 }
 
-/// Writes a message if there is room for it.
-fn write(
-    path: &Path,
-    parcel: &Parcel,
-    origin: Origin,
-    used: &mut u64,
-    bytes_max: u64,
-) -> Result<(), NotKept> {
-    let full = |used| Err(NotKept::Full { used, max: bytes_max });
-    // A look at the body alone spares the disk what cannot fit.
-    if used.saturating_add(parcel.content.size().max(FILE_LEN_MIN)) > bytes_max {
-        return full(*used);
+impl NotKept {
+    /// With the figures of its place.
+    fn of(self, used: u64, max: u64) -> Self {
+        match self {
+            Self::Full { .. } => Self::Full { used, max },
+            error => error,
+        }
     }
+}
+
+/// Writes a message if there is room for it, or for what must be kept of it: what it counts for.
+fn write(path: &Path, parcel: &Parcel, origin: Origin, room: u64) -> Result<u64, NotKept> {
+    let full = NotKept::Full { used: 0, max: 0 };
+    let extra = file::extra(parcel, origin);
+    let needs = |parcel: &Parcel| (parcel.content.size() + extra).max(FILE_LEN_MIN);
+    let (parcel, size) = match needs(parcel) {
+        size if size <= room => (parcel, size),
+        _ if room < FILE_LEN_MIN => return Err(full),
+        _ => match parcel.cut(room.saturating_sub(extra).min(EXCERPT_LEN))? {
+            Some(short) => (&short.clone(), needs(&short)),
+            None => return Err(full),
+        },
+    };
     file::write(path, parcel, origin)?;
-    let more = size(path)?;
-    if used.saturating_add(more) > bytes_max {
-        return full(*used);
-    }
-    *used += more;
-    Ok(())
+    Ok(size)
 }
 
 fn reason_of(path: &Path) -> PathBuf {
@@ -260,37 +287,4 @@ fn size(path: &Path) -> io::Result<u64> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
         Err(error) => Err(error),
     }
-}
-
-/// Removes what somebody who held the lock did not finish.
-fn clean(dir: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        if entry.file_name().to_str().is_some_and(|name| name.starts_with(UNFINISHED)) {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-/// Makes a directory and those above it, for the user alone, and sees them onto the disk.
-fn make(dir: &Path) -> io::Result<()> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    let Some(above) = dir.parent() else { return Ok(()) };
-    make(above)?;
-    match DirBuilder::new().mode(0o700).create(dir) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
-    sync(above)
-}
-
-fn sync(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
-}
-
-fn lock_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
 }

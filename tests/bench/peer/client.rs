@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use aws_lc_rs::rand;
 use qmsg::client::{self, ClientError, Settings};
 use qmsg::logic::{Command, Draft, Event, Intent, Window};
-use qmsg::quic::{DialSettings, Dialer, Identity, KEEP_ALIVE, Trust};
+use qmsg::quic::{DialSettings, Dialer, Identity, KEEP_ALIVE, Lookup, Trust};
 use qmsg::wire::{Body, Headers, MsgId, MsgIds, Pin, Seq, Target};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
@@ -111,6 +111,7 @@ impl Server {
         let dial = DialSettings {
             host: self.host.clone(),
             port: self.port,
+            lookup: Lookup::default(),
             trust: Trust::AnyAndReport,
             identity: self.identity.clone(),
             deadline: ATTEMPT,

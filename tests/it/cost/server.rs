@@ -109,7 +109,7 @@ fn a_message_alone_has_one_commit_for_each_of_its_two_ends() {
     let text = "x".repeat(100);
     let work = world.work(&world.server.address, SINGLES, || {
         for _ in 0..SINGLES {
-            world.home.run(&["send", "bob", &text, "--as", "alice"]).ok();
+            world.home.run(&["send", "bob", "--as", "alice", &text]).ok();
         }
     });
     work.check("server, 1,000 messages alone", SINGLE);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use bytes::{Bytes, BytesMut};
-use qmsg::quic::{DialSettings, Dialer, Identity, Trust};
+use qmsg::quic::{DialSettings, Dialer, Identity, Lookup, Trust};
 use qmsg::wire::{FromClient, encode};
 use tokio::runtime::Runtime;
 
@@ -83,6 +83,7 @@ impl Scene {
         let settings = DialSettings {
             host: host.into(),
             port: port.parse().unwrap(),
+            lookup: Lookup::default(),
             trust: Trust::AnyAndReport,
             identity: Identity::generate().unwrap(),
             deadline: DEADLINE,
@@ -96,7 +97,7 @@ impl Scene {
     pub(super) fn still_serves(&self) {
         self.home.join(&self.server, &["alice", "bob"]);
         let to = ["--as", "alice", "-s", &self.server.address];
-        self.home.run(&[&["send", "bob", "still here"], &to[..]].concat()).ok();
+        self.home.run(&[&["send", "bob"], &to[..], &["still here"]].concat()).ok();
         let args = ["listen", "--as", "bob", "-n", "1", "-s", &self.server.address];
         assert_eq!(self.home.run(&args).ok(), "still here\n");
     }

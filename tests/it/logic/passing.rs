@@ -104,6 +104,27 @@ fn what_waits_goes_to_a_reader_that_comes() {
     assert_eq!(server.heard(alice), [passed(3, 1)]);
 }
 
+/// One that lives 5 s waits behind one that a reader takes its time with.
+#[test]
+fn what_has_expired_while_it_waited_is_not_passed() {
+    let mut server = server();
+    let (alice, bob) = (server.link("alice"), reader(&mut server, "bob", 1));
+    server.say(alice, pass(1, "bob", 5));
+    match super::brief(2, "bob", "5") {
+        FromClient::Send { id, to, headers, size, body, others } => {
+            server.say(alice, FromClient::Pass { id, to, headers, size, body, others });
+        }
+        other => panic!("{other:?}"),
+    }
+    server.say(alice, pass(3, "bob", 5));
+    assert_eq!(server.heard(alice), [passed(1, 1)]);
+    assert_eq!(got(&mut server, bob), [1]);
+    server.pass(5_000);
+    server.say(bob, FromClient::Took { count: 1 });
+    assert_eq!(server.heard(alice), [passed(2, 0), passed(3, 1)]);
+    assert_eq!(got(&mut server, bob), [3]);
+}
+
 #[test]
 fn a_slow_member_of_a_room_misses_what_it_has_no_room_for() {
     let mut server = server();

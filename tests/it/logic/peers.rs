@@ -1,9 +1,11 @@
 //! The client's brain alone, fed by hand.
 
 use qmsg::logic::{
-    Command, Draft, Ending, Event, Intent, Limits, Peer, PeerInput, PeerOutput, Time,
+    Command, Draft, Ending, Event, Intent, Limits, Peer, PeerInput, PeerOutput, Time, Window,
 };
-use qmsg::wire::{Bundle, CloseCode, FromClient, FromServer, Message, SPANS_MAX, Span, Target};
+use qmsg::wire::{
+    Bundle, CloseCode, FromClient, FromServer, Message, PART_LEN_MAX, SPANS_MAX, Span, Target,
+};
 
 use super::server::START;
 use super::{draft, id, user};
@@ -82,25 +84,106 @@ fn pauses_grow_within_bounds_and_differ_by_seed() {
     assert_ne!(all, pauses(4, 100));
 }
 
+/// A draft that waits for an answer.
+fn waiting(patience_ms: Option<u64>) -> Alone {
+    let mut alone = Alone::new(patience_ms, 1);
+    alone.takes(Command::Send(vec![draft(1, "bob", 1)]));
+    alone
+}
+
 #[test]
-fn a_welcome_makes_pauses_short_again() {
-    let mut alone = Alone::new(None, 1);
-    alone.takes(PeerInput::Tick);
+fn an_answer_makes_pauses_short_again_and_a_welcome_does_not() {
+    let mut alone = waiting(None);
+    let mut pauses = vec![];
     for _ in 0..9 {
+        alone.is_welcomed();
         alone.takes(PeerInput::Ended(Ending::Silence));
-        alone.waits();
-        alone.takes(PeerInput::Tick);
+        pauses.push(alone.waits());
     }
+    assert!((50..=100).contains(&pauses[0]), "{pauses:?}");
+    assert!(pauses[6..].iter().all(|ms| (2_000..=4_000).contains(ms)), "{pauses:?}");
     alone.is_welcomed();
+    let accepted = FromServer::Accepted { id: id(1), count: 1, duplicate: false };
+    alone.takes(PeerInput::Frame(accepted));
     alone.takes(PeerInput::Ended(Ending::Silence));
     assert!(alone.waits() <= 50);
 }
 
+/// A server that welcomes everybody and then dies costs the patience there is, however often it
+/// does so.
 #[test]
-fn offline_is_said_once_until_there_is_a_link_again() {
-    let mut alone = Alone::new(None, 1);
+fn patience_is_counted_from_the_last_answer_not_from_a_welcome() {
+    let mut alone = waiting(Some(3_000));
+    let (mut links, mut out) = (0, vec![]);
+    while !out.contains(&PeerOutput::Event(Event::GaveUp(None))) {
+        links += 1;
+        alone.is_welcomed();
+        alone.takes(PeerInput::Frame(FromServer::Ping { number: links }));
+        alone.now.mono_ms += 10;
+        alone.takes(PeerInput::Ended(Ending::Silence));
+        alone.waits();
+        out = alone.takes(PeerInput::Tick);
+    }
+    assert_eq!(alone.now.mono_ms, START.mono_ms + 3_000);
+    assert!((3..=8).contains(&links), "{links} links");
+}
+
+/// Parts of a long body that the server takes are an answer only as far as it has never come.
+#[test]
+fn a_body_that_is_begun_again_and_again_costs_patience() {
+    let mut alone = Alone::new(Some(3_000), 1);
+    let long = draft(1, "bob", 40 * PART_LEN_MAX);
+    alone.takes(Command::Send(vec![long]));
+    let more = |parts| PeerInput::Frame(FromServer::More { parts });
+    let deadline = |alone: &Alone| alone.peer.deadline().unwrap() - alone.now.mono_ms;
+    for (ms, parts) in [(1_000, 2), (500, 3)] {
+        alone.is_welcomed();
+        alone.now.mono_ms += ms;
+        alone.takes(more(parts));
+        assert_eq!(deadline(&alone), 3_000, "it has come further");
+        alone.takes(PeerInput::Ended(Ending::Silence));
+        alone.waits();
+    }
     alone.is_welcomed();
+    let left = deadline(&alone);
+    alone.now.mono_ms += 100;
+    alone.takes(more(3));
+    assert_eq!(deadline(&alone), left - 100, "it was as far before");
+    alone.takes(more(1));
+    assert_eq!(deadline(&alone), 3_000);
+}
+
+/// A reader who wants no more than what waits has a time for it, which does not run while the
+/// reader has something to do.
+#[test]
+fn patience_is_counted_until_a_reader_has_caught_up() {
+    let window = Window::of(10, 1_000);
+    let id = user("alice");
+    let attach = Some(window);
+    let intent = Intent { id, claim: false, code: None, attach, patience_ms: Some(1_000) };
+    let mut alone = Alone { peer: Peer::new(START, intent, 1), now: START };
+    alone.now.mono_ms += 300;
+    alone.is_welcomed();
+    assert_eq!(alone.peer.deadline(), Some(START.mono_ms + 1_000));
+    let Draft { id, to, headers, size, body, .. } = draft(1, "alice", 1);
+    let message = Message { id, from: user("bob"), to, time_ms: 1, headers, size, body };
+    alone.takes(PeerInput::Frame(FromServer::deliver(1, &message.into())));
+    assert_eq!(alone.peer.deadline(), None, "the reader has something to do");
+    assert!(!alone.peer.is_waiting(), "and may go when it has done it");
+    alone.now.mono_ms += 50_000;
+    alone.takes(Command::Processed(vec![1]));
+    assert_eq!(alone.peer.deadline(), Some(alone.now.mono_ms + 1_000));
+    alone.takes(PeerInput::Frame(FromServer::Settled { count: 1 }));
+    assert_eq!(alone.peer.deadline(), Some(alone.now.mono_ms + 1_000), "there may be more");
+    alone.takes(PeerInput::Frame(FromServer::CaughtUp));
+    assert_eq!(alone.peer.deadline(), None);
+}
+
+#[test]
+fn offline_is_said_once_until_there_is_an_answer() {
+    let mut alone = waiting(None);
     let offline = [PeerOutput::Event(Event::Offline)];
+    alone.is_welcomed();
     assert_eq!(alone.takes(PeerInput::Ended(Ending::Silence)), offline);
     for _ in 0..3 {
         alone.waits();
@@ -109,6 +192,11 @@ fn offline_is_said_once_until_there_is_a_link_again() {
     }
     alone.waits();
     alone.is_welcomed();
+    assert_eq!(alone.takes(PeerInput::Ended(Ending::Silence)), [], "a welcome is none");
+    alone.waits();
+    alone.is_welcomed();
+    let accepted = FromServer::Accepted { id: id(1), count: 1, duplicate: false };
+    alone.takes(PeerInput::Frame(accepted));
     assert_eq!(alone.takes(PeerInput::Ended(Ending::Silence)), offline);
 }
 
@@ -276,4 +364,26 @@ fn seqs_that_no_server_reaches_are_ignored() {
     let last = Span { first: u64::MAX - 3, last: u64::MAX - 1 };
     assert_eq!(out, [PeerOutput::Frame(FromClient::Processed(vec![last]))]);
     assert_eq!(alone.takes(PeerInput::Frame(FromServer::Settled { count: u32::MAX })).len(), 1);
+}
+
+#[test]
+fn clocks_that_differ_are_told_of_on_every_link() {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+    for (ahead_ms, is_told) in
+        [(0, false), (59_000, false), (-59_000, false), (61_000, true), (-400 * DAY_MS, true)]
+    {
+        let mut alone = Alone::new(None, 1);
+        for _ in 0..2 {
+            alone.takes(PeerInput::Tick);
+            alone.takes(PeerInput::Linked);
+            let unix_ms = START.unix_ms.saturating_add_signed(ahead_ms);
+            let hello = Limits::default().greeting(Time { unix_ms, ..START });
+            let told = alone.takes(PeerInput::Frame(hello));
+            let skewed = PeerOutput::Event(Event::Skewed { ahead_ms });
+            assert_eq!(told.first() == Some(&skewed), is_told, "{ahead_ms}: {told:?}");
+            assert!(matches!(told.last(), Some(PeerOutput::Frame(FromClient::Hello { .. }))));
+            alone.takes(PeerInput::Ended(Ending::Silence));
+            alone.waits();
+        }
+    }
 }

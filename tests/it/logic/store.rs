@@ -285,7 +285,9 @@ impl Store {
     pub(super) fn read(&self, read: &Read) -> Found {
         match read {
             Read::Begin { logs, start } => Found::Begin(self.begin(logs, *start)),
-            Read::Sent { to, id, from } => Found::Sent(self.located(to, from, *id)),
+            Read::Sent { to, id, from } => {
+                Found::Sent(self.located(to, from, *id).map(|seq| (seq, self.expires_ms(seq))))
+            }
             Read::Standings { seq, after, .. } => self.standings(*seq, after.as_ref()),
             Read::Drawer { user, drawer, after } => self.drawer(user, *drawer, *after),
             Read::Part { at } => Found::Part(self.bodies.read(*at)),

@@ -46,7 +46,7 @@ pub(super) fn pings(said: &[Said]) -> Vec<u64> {
 
 impl Server {
     /// Answers all pings that were said to a link; what else was said.
-    fn pongs(&mut self, link: LinkId) -> Vec<Said> {
+    pub(super) fn pongs(&mut self, link: LinkId) -> Vec<Said> {
         let mut heard = self.heard(link);
         for number in pings(&heard) {
             self.say(link, FromClient::Pong { number });

@@ -123,7 +123,11 @@ impl World {
             let is_true = |seq: &Seq| match state {
                 State::Accepted => true,
                 State::Delivered => has(seq),
-                State::Gone => store.is_gone(user, *seq),
+                State::Gone => {
+                    let now_ms = self.server.now.unix_ms;
+                    store.is_gone(user, *seq)
+                        || store.expires_ms(*seq).is_some_and(|at_ms| at_ms <= now_ms)
+                }
                 State::Refused => store.is_refused(user, *seq) || has_refused(user, seq),
                 State::Processed => store.is_processed(user, *seq),
             };

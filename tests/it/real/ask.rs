@@ -24,7 +24,7 @@ fn the_reply_is_printed() {
     assert_eq!(home.pipe(b"stdin\n", &["ask", "bob"]).ok(), "got stdin\n", "one newline");
     home.shell("printf file > f; qmsg ask bob -f f > reply").ok();
     assert_eq!(std::fs::read(home.path().join("reply")).unwrap(), b"got file\n");
-    let line = home.run(&["ask", "bob", "x", "--json", "--title", "t"]).ok();
+    let line = home.run(&["ask", "bob", "--json", "--title", "t", "x"]).ok();
     let value: Value = serde_json::from_str(&line).unwrap();
     assert_eq!((&value["user"], &value["to"]), (&"bob".into(), &"bob".into()));
     assert_eq!((&value["state"], &value["body"]), (&"processed".into(), &"got x".into()));
@@ -36,14 +36,14 @@ fn the_reply_is_printed() {
 #[test]
 fn the_verdict_is_the_exit_code() {
     let (home, server) = setup(&["alice", "bob"]);
-    let ask = |more: &[&str]| home.run(&[&["ask", "bob", "x"], more].concat());
-    ask(&SHORT).code(10).says("bob has not got the message in time");
+    let ask = |more: &[&str]| home.run(&[&["ask", "bob"], more, &["x"]].concat());
+    ask(&SHORT).code(10).says("bob did not receive the message in time");
     let reader = Reader::new(&home, "bob", &server.address, Says::Nothing);
-    ask(&SHORT).code(11).says("bob has got the message, and not dealt with it in time");
+    ask(&SHORT).code(11).says("bob received the message but did not process it in time");
     drop(reader);
     let reader = Reader::new(&home, "bob", &server.address, Says::Refused("no\u{1b}[2J such job"));
     let said = ask(&[]);
-    said.code(12).says("bob has refused the message: no\u{fffd}[2J such job");
+    said.code(12).says("bob refused the message: no\u{fffd}[2J such job");
     assert!(said.stdout.is_empty());
     let said = ask(&["--json"]);
     let value: Value = serde_json::from_slice(&said.code(12).stdout).unwrap();
@@ -60,7 +60,7 @@ fn several_are_asked_and_so_many_replies_are_enough() {
     for member in ["bob", "carol", "dave"] {
         home.run(&["join", "@ops", "--as", member]).ok();
     }
-    let ask = |more: &[&str]| home.run(&[&["ask", "@ops", "x", "--as", "alice"], more].concat());
+    let ask = |more: &[&str]| home.run(&[&["ask", "@ops", "--as", "alice"], more, &["x"]].concat());
     let _bob = Reader::new(&home, "bob", &server.address, Says::Reply("bob:"));
     assert_eq!(ask(&["--count", "1"]).ok(), "bob: x\n");
     let said = ask(&[&["--count", "2"][..], &SHORT].concat());
@@ -81,14 +81,14 @@ fn several_are_asked_and_so_many_replies_are_enough() {
     let _dave = Reader::new(&home, "dave", &server.address, Says::Processed);
     let replies = ask(&[]).ok();
     assert_eq!(replies.lines().count(), 2, "{replies}");
-    ask(&["--count", "3"]).code(13).says("not as many replies as were wanted");
+    ask(&["--count", "3"]).code(13).says("fewer replies than --count");
 }
 
 #[test]
 fn a_reply_is_as_harmless_on_a_terminal_as_a_message() {
     let (home, server) = setup(&["alice", "bob"]);
     let _bob = Reader::new(&home, "bob", &server.address, Says::Reply("\u{1b}]0;owned\u{7}"));
-    let said = home.shell("script -qec 'qmsg ask bob x --color never' /dev/null");
+    let said = home.shell("script -qec 'qmsg ask bob --color never x' /dev/null");
     let screen = String::from_utf8(said.code(0).stdout.clone()).unwrap();
     assert!(screen.trim_end().ends_with("bob: ␛]0;owned␇ x"), "{screen:?}");
 }
@@ -97,7 +97,7 @@ fn a_reply_is_as_harmless_on_a_terminal_as_a_message() {
 fn code_1_when_the_reply_cannot_be_printed() {
     let (home, server) = setup(&["alice", "bob"]);
     let _bob = Reader::new(&home, "bob", &server.address, Says::Reply("got"));
-    for line in ["qmsg ask bob x > /dev/full", "qmsg ask bob x --json > /dev/full"] {
+    for line in ["qmsg ask bob x > /dev/full", "qmsg ask bob --json x > /dev/full"] {
         home.shell(line).code(1).says("stdout cannot be written");
     }
 }
@@ -106,7 +106,7 @@ fn code_1_when_the_reply_cannot_be_printed() {
 fn an_answer_given_after_a_restart_of_the_server_arrives() {
     let (home, server) = setup(&["alice", "bob"]);
     let address = server.address.clone();
-    let mut asker = start(home.command(&["ask", "bob", "x", "--as", "alice", "-v"]));
+    let mut asker = start(home.command(&["ask", "bob", "--as", "alice", "-v", "x"]));
     asker.until(Stream::Err, "followed from here");
     server.kill();
     let server = home.serve_on(&address, &[]);
@@ -126,8 +126,8 @@ fn a_handler_answers_refuses_and_tries_again() {
     let _bob = home.listen(&listen);
     let ask = |args: &[&str]| home.run(&[&["ask", "bob", "--as", "alice"], args].concat());
     assert_eq!(ask(&["ping"]).ok(), "pong\n");
-    assert_eq!(ask(&["later", "--title", "it"]).ok(), "second try of it\n");
+    assert_eq!(ask(&["--title", "it", "later"]).ok(), "second try of it\n");
     let said = ask(&["no"]);
-    said.code(12).says("bob has refused the message: ");
+    said.code(12).says("bob refused the message: ");
     assert!(said.stdout.is_empty());
 }

@@ -28,7 +28,7 @@ fn times(home: &Home, ends: impl Fn(Server), away: Duration) -> Vec<Duration> {
     pause(away);
     let _server = home.serve_on(&address, &[]);
     let begun = Instant::now();
-    home.run(&["send", "@all", "back", "--as", "alice"]).ok();
+    home.run(&["send", "@all", "--as", "alice", "back"]).ok();
     let mut shown = |listener: &mut Running| {
         listener.until_in(DEADLINE, Stream::Out, "back\n");
         begun.elapsed()

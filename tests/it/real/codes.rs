@@ -9,7 +9,7 @@ fn code_0_when_it_is_on_disk() {
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["alice", "bob"]);
-    let said = home.run(&["send", "bob,alice", "hi", "--as", "alice"]);
+    let said = home.run(&["send", "bob,alice", "--as", "alice", "hi"]);
     said.code(0);
     assert_eq!((said.stdout.as_slice(), said.stderr.as_str()), (&b""[..], ""), "quiet success");
     // What exit 0 promises: it survives the server's sudden death.
@@ -46,7 +46,7 @@ fn code_2_for_wrong_usage() {
         &["join", "@all"],
         &["listen", "-n", "0"],
         &["listen", "--raw", "--json"],
-        &["send", "bob", "hi", "--timeout", "soon"],
+        &["send", "bob", "--timeout", "soon", "hi"],
     ];
     for args in cases {
         let said = home.run(args);
@@ -60,7 +60,7 @@ fn code_13_when_some_recipients_only() {
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["bob"]);
-    let said = home.run(&["send", "bob,nobody", "hi", "--json"]);
+    let said = home.run(&["send", "bob,nobody", "--json", "hi"]);
     said.code(13).says("1 of 2 messages were not stored").says("no such user: nobody");
     let lines = String::from_utf8(said.stdout).unwrap();
     let states: Vec<(String, String)> = lines
@@ -106,14 +106,14 @@ fn code_69_when_nobody_answers() {
     let server = home.serve(&[]);
     home.join(&server, &["bob"]);
     server.kill();
-    let said = home.run(&["send", "bob", "hi", "--timeout", "500ms"]);
+    let said = home.run(&["send", "bob", "--timeout", "500ms", "hi"]);
     said.code(69).says("no answer").says("hint: is `qmsg serve` running");
     // Somebody is there, but says nothing.
     let mute = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = mute.local_addr().unwrap().to_string();
-    home.run(&["send", "bob", "hi", "--timeout", "500ms", "-s", &address]).code(69);
+    home.run(&["send", "bob", "--timeout", "500ms", "-s", &address, "hi"]).code(69);
     home.run(&["listen", "--timeout", "500ms", "-s", &address]).code(69);
-    home.run(&["send", "bob", "hi", "--timeout", "500ms", "-s", "no-such-host.invalid"]).code(69);
+    home.run(&["send", "bob", "--timeout", "500ms", "-s", "no-such-host.invalid", "hi"]).code(69);
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn code_75_when_it_waits_in_the_spool() {
     let server = home.serve(&[]);
     home.join(&server, &["bob"]);
     server.kill();
-    let said = home.run(&["send", "bob", "hi", "--spool", "--timeout", "500ms"]);
+    let said = home.run(&["send", "bob", "--spool", "--timeout", "500ms", "hi"]);
     said.code(75).says("not sent yet, but kept").says("hint: ").says("no answer");
     home.run(&["spool", "flush", "--timeout", "500ms"]).code(75).says("hint: nothing is lost");
 }
@@ -199,7 +199,7 @@ fn code_77_for_an_id_that_is_taken_and_a_key_that_is_not_trusted() {
     // The profile may be renamed, the key stays what it is.
     let profiles = other.path().join(".local/share/qmsg/profiles");
     std::fs::rename(profiles.join("mallory"), profiles.join("alice")).unwrap();
-    other.run(&["send", "alice", "hi", "--as", "alice"]).code(77);
+    other.run(&["send", "alice", "--as", "alice", "hi"]).code(77);
     // Another server on the same port has another key.
     let address = server.address.clone();
     server.kill();
@@ -237,7 +237,7 @@ fn code_78_when_nobody_is_joined() {
         home.run(args).code(78).says("no id is joined").says("hint: claim one first: qmsg join");
     }
     home.join(&server, &["bob"]);
-    home.run(&["send", "bob", "hi", "--as", "carol"]).code(78).says("carol is not joined");
+    home.run(&["send", "bob", "--as", "carol", "hi"]).code(78).says("carol is not joined");
     home.run(&["join", "bob", "-s", "127.0.0.1:9"]).code(78).says("is joined on");
     let key = home.path().join(".local/share/qmsg/profiles/bob/key.pem");
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o644);

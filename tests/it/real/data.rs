@@ -146,7 +146,7 @@ fn nothing_is_acknowledged_into_a_store_that_is_not_there_any_more() {
         home.join(&server, &["bob"]);
         home.run(&["send", "bob", "before"]).ok();
         harm(&home.data());
-        let said = home.run(&["send", "bob", "after", "--timeout", "700ms"]);
+        let said = home.run(&["send", "bob", "--timeout", "700ms", "after"]);
         assert_eq!(said.code, Some(69), "{what}: {}", said.stderr);
         let (code, text) = server.ended();
         assert_eq!(code, Some(74), "{what}: {text}");
@@ -164,12 +164,12 @@ fn a_store_that_was_moved_away_is_whole() {
     home.run(&["send", "bob", "before"]).ok();
     let (data, moved) = (home.data(), home.path().join("moved"));
     fs::rename(&data, &moved).unwrap();
-    home.run(&["send", "bob", "after", "--id", "1", "--timeout", "700ms"]).code(69);
+    home.run(&["send", "bob", "--id", "1", "--timeout", "700ms", "after"]).code(69);
     assert_eq!(server.ended().0, Some(74));
     fs::rename(&moved, &data).unwrap();
     let _server = home.serve_on(&address, &[]);
     // It was not acknowledged, so it is sent again, and is one message.
-    home.run(&["send", "bob", "after", "--id", "1"]).ok();
+    home.run(&["send", "bob", "--id", "1", "after"]).ok();
     assert_eq!(home.run(&["listen", "--poll"]).ok(), "before\nafter\n");
 }
 

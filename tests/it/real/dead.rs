@@ -25,7 +25,7 @@ fn listed(home: &Home) -> Vec<Value> {
 fn a_dead_letter_is_kept_with_what_is_known_of_it() {
     let (home, server) = setup(&["alice", "bob"]);
     home.run(&["join", "@ops", "--as", "bob"]).ok();
-    home.run(&["send", "bob", "one", "--as", "alice"]).ok();
+    home.run(&["send", "bob", "--as", "alice", "one"]).ok();
     home.pipe(b"\xfftwo", &["send", "@ops", "--as", "alice"]).ok();
     refuse(&home, "exit 65");
     // Over a restart.
@@ -55,7 +55,7 @@ fn a_dead_letter_is_kept_with_what_is_known_of_it() {
 fn it_can_be_put_back_and_deleted() {
     let (home, _server) = setup(&["alice", "bob"]);
     for text in ["one", "two", "three"] {
-        home.run(&["send", "bob", text, "--as", "alice"]).ok();
+        home.run(&["send", "bob", "--as", "alice", text]).ok();
     }
     refuse(&home, "exit 100");
     let dead = listed(&home);
@@ -71,7 +71,7 @@ fn it_can_be_put_back_and_deleted() {
     assert_eq!(bob(&["--requeue", "all", "--json"]).ok(), "{\"requeued\":1}\n");
     bob(&["--requeue", "all"]).code(0).says("0 dead letters are put back");
     assert_eq!(bob(&["--poll"]).ok(), "three\n");
-    home.run(&["send", "bob", "four", "--as", "alice"]).ok();
+    home.run(&["send", "bob", "--as", "alice", "four"]).ok();
     refuse(&home, "exit 100");
     bob(&["--drop", "all"]).code(0);
     assert_eq!((listed(&home).len(), bob(&["--poll"]).ok()), (0, String::new()));

@@ -69,9 +69,9 @@ fn rooms_and_everyone() {
     home.run(&["join", "@ops", "--as", "bob"]).ok();
     home.run(&["join", "@OPS", "--as", "alice"]).ok();
     home.run(&["join", "@ops", "--as", "bob"]).code(0).says("bob is already in @ops");
-    home.run(&["send", "@ops", "to the room", "--as", "alice"]).ok();
-    home.run(&["send", "@all", "to everyone", "--as", "alice"]).ok();
-    home.run(&["send", "@ops", "from outside", "--as", "carol"]).ok();
+    home.run(&["send", "@ops", "--as", "alice", "to the room"]).ok();
+    home.run(&["send", "@all", "--as", "alice", "to everyone"]).ok();
+    home.run(&["send", "@ops", "--as", "carol", "from outside"]).ok();
     let read = |id: &str| home.run(&["listen", "--as", id, "--poll"]).ok();
     assert_eq!(read("bob"), "to the room\nto everyone\nfrom outside\n");
     assert_eq!(read("carol"), "to everyone\n");
@@ -79,7 +79,7 @@ fn rooms_and_everyone() {
     let said = home.run(&["leave", "@ops", "--as", "bob", "--json"]).ok();
     let value: serde_json::Value = serde_json::from_str(&said).unwrap();
     assert_eq!((&value["member"], &value["changed"]), (&false.into(), &true.into()));
-    home.run(&["send", "@ops", "again", "--as", "carol"]).ok();
+    home.run(&["send", "@ops", "--as", "carol", "again"]).ok();
     assert_eq!((read("bob").as_str(), read("alice").as_str()), ("", "again\n"));
     // Somebody who joins later has not missed anything.
     home.run(&["join", "dave", "-s", &_server.address]).ok();
@@ -90,7 +90,7 @@ fn rooms_and_everyone() {
 fn listeners_of_one_id_are_all_offered_a_message() {
     let (home, _server) = setup(&["alice", "bob"]);
     let (mut one, mut two) = (home.listen(&["--as", "bob"]), home.listen(&["--as", "bob"]));
-    home.run(&["send", "bob", "both", "--as", "alice"]).ok();
+    home.run(&["send", "bob", "--as", "alice", "both"]).ok();
     one.until(Stream::Out, "both\n");
     two.until(Stream::Out, "both\n");
     one.signal("TERM");
@@ -118,7 +118,7 @@ fn what_was_not_printed_is_offered_again() {
 fn a_listener_outlives_its_server() {
     let (home, server) = setup(&["alice", "bob"]);
     let mut listener = home.listen(&["--as", "bob", "-n", "4"]);
-    let send = |text: &str| home.run(&["send", "bob", text, "--as", "alice"]).ok();
+    let send = |text: &str| home.run(&["send", "bob", "--as", "alice", text]).ok();
     send("one");
     listener.until(Stream::Out, "one");
     let address = server.address.clone();
@@ -142,7 +142,7 @@ fn send_waits_for_a_server_that_is_on_its_way() {
     let (home, server) = setup(&["bob"]);
     let address = server.address.clone();
     server.kill();
-    let mut sender = start(home.command(&["send", "bob", "patience", "--timeout", "30s"]));
+    let mut sender = start(home.command(&["send", "bob", "--timeout", "30s", "patience"]));
     sender.until(Stream::Err, "trying again");
     let _server = home.serve_on(&address, &[]);
     sender.end().code(0);
@@ -203,12 +203,12 @@ fn a_volatile_message_is_for_those_who_listen_now() {
     let mut listener = home.listen(&["--as", "bob", "-n", "3"]);
     assert_eq!(send(&["bob", "now"]), 1);
     assert_eq!(send(&["@all", "you too"]), 1);
-    home.run(&["send", "bob", "and a stored one", "--as", "alice"]).ok();
+    home.run(&["send", "bob", "--as", "alice", "and a stored one"]).ok();
     let said = listener.end();
     said.code(0);
     assert_eq!(said.stdout, b"now\nyou too\nand a stored one\n");
     assert_eq!(home.run(&["listen", "--as", "bob", "--poll"]).ok(), "", "not stored");
-    home.run(&["send", "--volatile", "nobody", "hi", "--as", "alice"]).code(67);
+    home.run(&["send", "--volatile", "nobody", "--as", "alice", "hi"]).code(67);
     // Many at once arrive all the same, at the listener's pace.
     listener = home.listen(&["--as", "bob", "-n", "20000"]);
     let lines: String = (1..=20_000).map(|n| format!("{n}\n")).collect();
@@ -223,7 +223,7 @@ fn a_hello_in_two_packets_is_answered_at_once() {
     let (home, server) = setup(&["alice", "bob"]);
     let relay = Relay::new(&server.address);
     for _ in 0..8 {
-        let said = home.run(&["send", "bob", "hello", "--as", "alice", "-s", &relay.address]);
+        let said = home.run(&["send", "bob", "--as", "alice", "-s", &relay.address, "hello"]);
         assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""));
     }
 }

@@ -129,7 +129,7 @@ fn one_sender_keeps_its_order_while_others_go_on() {
     let (home, _server) = setup(&["alice", "bob", "carol"]);
     fifo(&home, "gate");
     for (from, text) in [("alice", "a1"), ("alice", "a2"), ("carol", "c1"), ("alice", "a3")] {
-        home.run(&["send", "bob", text, "--as", from]).ok();
+        home.run(&["send", "bob", "--as", from, text]).ok();
     }
     // The first of alice waits for carol's, and fails once.
     let line = r#"read text; case $text in
@@ -147,7 +147,7 @@ fn jobs_run_at_the_same_time() {
     let ids = ["alice", "bob", "carol", "dave", "erin"];
     let (home, _server) = setup(&ids);
     for from in ids.iter().filter(|id| **id != "bob") {
-        home.run(&["send", "bob", from, "--as", from]).ok();
+        home.run(&["send", "bob", "--as", from, from]).ok();
     }
     // Each ends only when all four are there.
     let line = "touch in.$QMSG_MSG_FROM; until [ $(ls in.* | wc -l) = 4 ]; do sleep 0.01; done";
@@ -198,8 +198,8 @@ fn a_listener_that_is_asked_to_end_lets_its_handlers_end() {
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
         let (home, _server) = setup(&["alice", "bob"]);
         let gate = fifo(&home, "gate");
-        home.run(&["send", "bob", "begun", "--as", "alice"]).ok();
-        home.run(&["send", "bob", "not begun", "--as", "alice"]).ok();
+        home.run(&["send", "bob", "--as", "alice", "begun"]).ok();
+        home.run(&["send", "bob", "--as", "alice", "not begun"]).ok();
         let args = ["listen", "--as", "bob", "--shell", "cat; cat gate > /dev/null"];
         let mut listener = start(home.command(&args));
         listener.until(Stream::Out, "begun");
@@ -279,7 +279,7 @@ fn the_stdout_of_a_handler_is_the_answer() {
         no) echo thrown away; exit 65;; esac";
     let args = ["--as", "bob", "--reply", "--shell", line];
     let listener = home.listen(&args);
-    let ask = |text| home.run(&["ask", "bob", text, "--as", "alice"]);
+    let ask = |text| home.run(&["ask", "bob", "--as", "alice", text]);
     assert_eq!(ask("up").ok(), "x".repeat(60_000) + "\n");
     assert_eq!(ask("none").ok(), "\n");
     assert_eq!(ask("late").ok(), "in time\n", "what it has printed by its end");
@@ -299,7 +299,7 @@ fn volatile_messages_are_given_up_without_a_trace() {
     let line = "echo run $QMSG_MSG_ATTEMPT $QMSG_MSG_SEQ; exit 1";
     let args = ["--as", "bob", "-n", "1", "--max-attempts", "2", "--retry-delay", "1ms"];
     let listener = home.listen(&[&args[..], &["--shell", line]].concat());
-    home.run(&["send", "bob", "hi", "--volatile", "--as", "alice"]).ok();
+    home.run(&["send", "bob", "--volatile", "--as", "alice", "hi"]).ok();
     let said = listener.end();
     said.code(0).says("exit code 1 at attempt 2: given up; it was volatile");
     assert_eq!(said.stdout, b"run 1\nrun 2\n");

@@ -34,12 +34,12 @@ fn a_format_says_what_is_printed() {
         (&["-F", "%p", "-0"], b"hi\0"),
         (&["-F", ""], b"\n"),
     ] {
-        home.run(&["send", "bob", "hi", "--as", "alice"]).ok();
+        home.run(&["send", "bob", "--as", "alice", "hi"]).ok();
         let said = home.run(&[&["listen", "--as", "bob", "-n", "1"], args].concat());
         said.code(0);
         assert_eq!(said.stdout, wanted, "{args:?}");
     }
-    home.run(&["send", "bob", "hi", "--as", "alice"]).ok();
+    home.run(&["send", "bob", "--as", "alice", "hi"]).ok();
     let line = home.run(&["listen", "--as", "bob", "-n", "1", "-F", "%m %n %I %U %j"]).ok();
     let words: Vec<&str> = line.trim_end().splitn(5, ' ').collect();
     let value: Value = serde_json::from_str(words[4]).unwrap();
@@ -72,7 +72,7 @@ fn each_message_is_a_file() {
     let names: String = found.iter().map(|(name, _)| format!("in/{name}\n")).collect();
     assert_eq!(said, names, "where they are");
     assert_eq!(home.run(&["listen", "--as", "bob", "--poll"]).ok(), "");
-    home.run(&["send", "bob", "x", "--as", "alice"]).ok();
+    home.run(&["send", "bob", "--as", "alice", "x"]).ok();
     let args = ["listen", "--as", "bob", "-n", "1", "--save-dir", "in", "--json"];
     let path = home.run(&args).ok();
     assert!(path.ends_with(".json\n"), "{path}");
@@ -101,12 +101,12 @@ fn what_is_not_wanted_stays_for_others() {
     let (home, _server) = setup(&["alice", "bob", "carol"]);
     home.run(&["join", "@ops", "--as", "bob"]).ok();
     let send = |args: &[&str]| home.run(&[&["send"], args].concat()).ok();
-    send(&["bob", "plain", "--as", "alice"]);
-    send(&["bob", "of carol", "--as", "carol"]);
-    send(&["@ops", "to ops", "--as", "carol"]);
-    send(&["@all", "to all", "--as", "alice"]);
-    send(&["bob", "urgent", "--as", "alice", "-p", "high", "--title", "Disk full"]);
-    send(&["bob", "no matter", "--as", "alice", "-p", "min"]);
+    send(&["bob", "--as", "alice", "plain"]);
+    send(&["bob", "--as", "carol", "of carol"]);
+    send(&["@ops", "--as", "carol", "to ops"]);
+    send(&["@all", "--as", "alice", "to all"]);
+    send(&["bob", "--as", "alice", "-p", "high", "--title", "Disk full", "urgent"]);
+    send(&["bob", "--as", "alice", "-p", "min", "no matter"]);
     let poll =
         |args: &[&str]| home.run(&[&["listen", "--as", "bob", "--poll"], args].concat()).ok();
     assert_eq!(poll(&["--priority", "max"]), "");
@@ -126,7 +126,7 @@ fn a_long_message_that_is_not_wanted_stays_whole() {
     home.join(&server, &["alice", "bob"]);
     let body = noise(9 << 20);
     home.pipe(&body, &["send", "bob", "--as", "alice"]).ok();
-    home.run(&["send", "bob", "short", "--as", "alice", "-p", "max"]).ok();
+    home.run(&["send", "bob", "--as", "alice", "-p", "max", "short"]).ok();
     let urgent = ["listen", "--as", "bob", "--poll", "--priority", "max"];
     assert_eq!(home.run(&urgent).ok(), "short\n");
     let said = home.run(&["listen", "--as", "bob", "--poll", "--raw"]);
@@ -139,12 +139,12 @@ fn a_listener_can_begin_with_what_is_new() {
     let lines: String = (0..9000).map(|n| format!("old {n}\n")).collect();
     home.pipe(lines.as_bytes(), &["send", "-l", "bob", "--as", "alice"]).ok();
     let mut listener = home.listen(&["--as", "bob", "--new"]);
-    home.run(&["send", "bob", "new", "--as", "alice"]).ok();
+    home.run(&["send", "bob", "--as", "alice", "new"]).ok();
     listener.until(Stream::Out, "new\n");
     let address = server.address.clone();
     server.kill();
     let _server = home.serve_on(&address, &[]);
-    home.run(&["send", "bob", "newer", "--as", "alice"]).ok();
+    home.run(&["send", "bob", "--as", "alice", "newer"]).ok();
     listener.until(Stream::Out, "newer\n");
     listener.signal("TERM");
     let said = listener.end();
@@ -155,7 +155,7 @@ fn a_listener_can_begin_with_what_is_new() {
 #[test]
 fn a_listener_can_begin_with_what_was_read() {
     let (home, _server) = setup(&["alice", "bob"]);
-    let send = |text: &str| home.run(&["send", "bob", text, "--as", "alice"]).ok();
+    let send = |text: &str| home.run(&["send", "bob", "--as", "alice", text]).ok();
     let listen =
         |args: &[&str]| home.run(&[&["listen", "--as", "bob", "--poll"], args].concat()).ok();
     for text in ["one", "two", "three"] {

@@ -53,7 +53,7 @@ fn freeze(who: Who) {
     };
     let drips = [FROZEN, STREAM].map(drip);
     let send = |body: &str| {
-        let command = home.command(&[&["send", "bob", body], &to[..]].concat());
+        let command = home.command(&[&["send", "bob"], &to[..], &[body]].concat());
         start(command).end_or_kill(PATIENCE * 2)
     };
     let (ended, ends) = sync_channel(4096);
@@ -91,7 +91,7 @@ fn freeze(who: Who) {
         said.code(0);
         values.into_iter().for_each(|value| tally.answer(value, Answer::Accepted));
     }
-    home.run(&["send", "bob", "last", "--as", "alice"]).ok();
+    home.run(&["send", "bob", "--as", "alice", "last"]).ok();
     let (shown, links) = listener.end("last");
     let run = format!(
         "{who:?} frozen for {seconds} s, {meanwhile} sent singly meanwhile, first message \

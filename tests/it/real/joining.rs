@@ -243,7 +243,7 @@ fn joins_at_one_time_all_work() {
     let default = fs::read_to_string(home.profiles().join(".default")).unwrap();
     assert!(ids.contains(&default.trim()) || default.trim() == "bob", "{default:?}");
     for id in ids.iter().chain(&["bob"]) {
-        home.run(&["send", "bob", "hi", "--as", id]).ok();
+        home.run(&["send", "bob", "--as", id, "hi"]).ok();
     }
     let names = fs::read_dir(home.profiles()).unwrap().count();
     assert_eq!(names, ids.len() + 2, "nothing else is left");
@@ -296,7 +296,7 @@ fn a_default_that_names_nobody_is_told_and_mended_by_a_join() {
     let said = home.run(&["send", "bob", "hi"]);
     said.code(78).says("the default id, zoe, is not joined").says("--as").says("echo bob >");
     assert!(!said.stderr.contains("qmsg join zoe"), "{}", said.stderr);
-    home.run(&["send", "bob", "hi", "--as", "bob"]).ok();
+    home.run(&["send", "bob", "--as", "bob", "hi"]).ok();
     home.join(&server, &["carol"]);
     assert_eq!(fs::read_to_string(&default).unwrap(), "carol\n");
     fs::write(&default, "").unwrap();

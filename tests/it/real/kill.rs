@@ -30,7 +30,7 @@ fn nothing_accepted_is_lost_and_nothing_is_shown_twice() {
                 for counter in 0.. {
                     let value = Value { writer, counter };
                     let body = value.to_string();
-                    let args = ["send", "bob", &body, "--as", "alice", "-q"];
+                    let args = ["send", "bob", "--as", "alice", "-q", &body];
                     let answer = match start(home.command(&args)).end().code {
                         Some(0) => Answer::Accepted,
                         _ => Answer::Unknown,
@@ -54,7 +54,7 @@ fn nothing_accepted_is_lost_and_nothing_is_shown_twice() {
     });
     let tally = tally.into_inner().unwrap();
     assert!(tally.accepted() > KILLS as u64, "{} were accepted", tally.accepted());
-    home.run(&["send", "bob", "last", "--as", "alice"]).ok();
+    home.run(&["send", "bob", "--as", "alice", "last"]).ok();
     listener.until(Stream::Out, "last\n");
     listener.signal("TERM");
     let said = String::from_utf8(listener.end().stdout).unwrap();

@@ -69,15 +69,15 @@ fn a_join_may_be_killed_at_any_step() {
     let profiles = home.path().join(".local/share/qmsg/profiles");
     let read = |name: &str| fs::read(profiles.join(name)).ok();
     let before = ["bob/key.pem", "bob/profile.toml", ".default"].map(read);
-    let line = format!("join new-ID -s {} --timeout 5s", server.address);
-    let args = |when: u32| words(&line.replace("ID", &when.to_string()));
+    let line = format!("join new-%% -s {} --timeout 5s", server.address);
+    let args = |when: u32| words(&line.replace("%%", &when.to_string()));
     at_each(&home, 3, &args, &mut |when| {
         assert_eq!(["bob/key.pem", "bob/profile.toml", ".default"].map(read), before, "{when}");
         let id = format!("new-{when}");
         let key = read(&format!("{id}/key.pem"));
         assert!(key.as_ref().is_none_or(|key| key.ends_with(b"-----\n")), "{when}");
         home.run(&["join", &id, "-s", &server.address]).ok();
-        home.run(&["send", "bob", "hi", "--as", &id]).ok();
+        home.run(&["send", "--as", &id, "bob", "hi"]).ok();
         assert!(key.is_none() || key == read(&format!("{id}/key.pem")), "{when}");
     });
     // One that is joined already.
@@ -120,7 +120,7 @@ fn a_backup_and_a_repair_may_be_killed_at_any_step() {
     home.run(&["send", "bob", "kept"]).ok();
     let data = home.data();
     let to: PathBuf = home.path().join("to");
-    let line = format!("serve --data {} --backup {}-N", data.display(), to.display());
+    let line = format!("serve --data {} --backup {}-%%", data.display(), to.display());
     let listen = |data: &Path| {
         let args = ["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
         let server = Server::start(home.command(&args));
@@ -129,7 +129,7 @@ fn a_backup_and_a_repair_may_be_killed_at_any_step() {
         server.stop("TERM");
         said
     };
-    at_each(&home, 3, &|when| words(&line.replace('N', &when.to_string())), &mut |when| {
+    at_each(&home, 3, &|when| words(&line.replace("%%", &when.to_string())), &mut |when| {
         let copy = home.path().join(format!("to-{when}"));
         if copy.join("store.db").exists() {
             assert_eq!(listen(&copy), "kept\n", "{when}");

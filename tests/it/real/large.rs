@@ -147,7 +147,7 @@ fn others_are_served_while_a_long_message_is_on_its_way() {
         assert!(start.elapsed() < DEADLINE, "nothing of it comes to the disk");
         std::thread::yield_now();
     }
-    let send = |text: &str| home.run(&["send", "bob", text, "--as", "carol"]).ok();
+    let send = |text: &str| home.run(&["send", "bob", "--as", "carol", text]).ok();
     send("while it moves\n");
     listener.until(Stream::Out, "while it moves\n");
     long.signal("STOP");
@@ -173,7 +173,7 @@ fn code_73_when_there_is_no_place_for_a_long_message() {
     let mut send = home.command(&["send", "bob"]);
     send.env("TMPDIR", &nowhere);
     let said = start_with(send, body.clone()).end();
-    said.code(73).says("a long message cannot be kept in").says("hint: it has to be there");
+    said.code(73).says("cannot keep a long message in").says("hint: it is stored there");
     assert_eq!(home.run(&["listen", "--poll"]).ok(), "", "nothing was sent");
     // A file stays where it is.
     put(&home, &body);
@@ -181,7 +181,7 @@ fn code_73_when_there_is_no_place_for_a_long_message() {
     let mut listen = home.command(&["listen", "--raw", "-n", "1"]);
     listen.env("TMPDIR", &nowhere);
     let said = start(listen).end();
-    said.code(73).says("a long message cannot be kept in");
+    said.code(73).says("cannot keep a long message in");
     assert!(said.stdout.is_empty());
     assert!(home.run(&["listen", "--raw", "-n", "1"]).stdout == body, "it is offered again");
 }
@@ -196,6 +196,10 @@ fn code_73_when_the_place_for_a_long_message_is_full() {
     }
     let line = "mkdir t && mount -t tmpfs -o size=2m tmpfs t && TMPDIR=$PWD/t exec qmsg send bob";
     let send = home.program("unshare", &["-rm", "/bin/sh", "-c", line]);
-    start_with(send, noise(4 * MIB)).end().code(73).says("cannot be kept in").says("No space left");
+    start_with(send, noise(4 * MIB))
+        .end()
+        .code(73)
+        .says("cannot keep a long message in")
+        .says("No space left");
     assert_eq!(home.run(&["listen", "--poll"]).ok(), "", "nothing was sent");
 }

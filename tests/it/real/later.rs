@@ -23,21 +23,21 @@ fn a_key_sends_once() {
     let said = send(&["again, and not the same"]);
     said.code(0);
     assert_eq!((said.stdout.as_slice(), said.stderr.as_str()), (&b""[..], ""), "quiet success");
-    let told = objects(&send(&["again", "--json"]).ok());
+    let told = objects(&send(&["--json", "again"]).ok());
     assert_eq!((&told[0]["state"], &told[0]["duplicate"]), (&"accepted".into(), &true.into()));
     // Also by a server that was started since, and beside other senders, targets and keys.
     let address = server.address.clone();
     server.kill();
     let _server = home.serve_on(&address, &[]);
     send(&["again"]).code(0);
-    send(&["from bob", "--as", "bob"]).code(0);
+    send(&["--as", "bob", "from bob"]).code(0);
     home.run(&["send", "alice,bob", "--id", "backup 2", "second"]).code(0);
     home.run(&["send", "alice", "--id", "backup 2", "second"]).code(0);
     let heard = home.run(&["listen", "--as", "bob", "--poll"]).ok();
     assert_eq!(heard, "first\nfrom bob\nsecond\n");
     assert_eq!(home.run(&["listen", "--as", "alice", "--poll"]).ok(), "second\n");
     // It is waited for like the first one.
-    let told = send(&["x", "--until", "processed", "--json"]).ok();
+    let told = send(&["--until", "processed", "--json", "x"]).ok();
     assert_eq!(objects(&told)[0]["state"], "processed");
 }
 
@@ -59,7 +59,7 @@ fn by_lines_the_number_belongs_to_the_key() {
 #[test]
 fn a_message_comes_when_it_is_due() {
     let (home, server) = setup(&["alice", "bob"]);
-    let sent = home.run(&["send", "bob", "soon", "--in", "2s", "--json", "--title", "t"]).ok();
+    let sent = home.run(&["send", "bob", "--in", "2s", "--json", "--title", "t", "soon"]).ok();
     let sent = &objects(&sent)[0];
     assert_eq!(sent["state"], "accepted");
     let due = sent["due"].as_str().unwrap();
@@ -71,7 +71,7 @@ fn a_message_comes_when_it_is_due() {
     assert!(heard["time"].as_str().unwrap() >= due, "{heard}: as if it came then");
     assert_eq!(home.run(&["later", "list"]).ok(), "");
     // A server that was down when it was due sends it as soon as it is up.
-    home.run(&["send", "bob", "overdue", "--in", "500ms"]).ok();
+    home.run(&["send", "bob", "--in", "500ms", "overdue"]).ok();
     let address = server.address.clone();
     assert_eq!(server.stop("TERM").0, Some(143));
     let _server = home.serve_on(&address, &[]);
@@ -82,7 +82,7 @@ fn a_message_comes_when_it_is_due() {
 fn what_is_not_due_is_listed_cancelled_and_sent_early() {
     let (home, _server) = setup(&["alice", "bob"]);
     let id = |text: &str| {
-        let sent = home.run(&["send", "bob", text, "--at", "2099-11-24 07:00", "--json"]).ok();
+        let sent = home.run(&["send", "bob", "--at", "2099-11-24 07:00", "--json", text]).ok();
         objects(&sent)[0]["id"].as_str().unwrap().to_owned()
     };
     let (one, two, three) = (id("one\nmore"), id("two \u{1b}[2J"), id("three"));
@@ -116,7 +116,7 @@ fn what_is_not_due_is_listed_cancelled_and_sent_early() {
 #[test]
 fn what_cannot_be_kept_is_refused_at_once() {
     let (home, _server) = setup(&["bob"]);
-    home.run(&["send", "nobody", "x", "--in", "1h"]).code(67).says("no such user: nobody");
+    home.run(&["send", "nobody", "--in", "1h", "x"]).code(67).says("no such user: nobody");
     let long = vec![b'x'; 70_000];
     home.pipe(&long, &["send", "bob", "--in", "1h"]).code(65).says("too long to be kept for later");
     let lines = [b"a\n", &long[..], b"\nb\n"].concat();
@@ -125,12 +125,12 @@ fn what_cannot_be_kept_is_refused_at_once() {
     assert_eq!(home.run(&["later", "list"]).ok().lines().count(), 2);
     // A key is one message, whenever it is to be sent.
     for _ in 0..2 {
-        home.run(&["send", "bob", "x", "--in", "1h", "--id", "k"]).code(0);
+        home.run(&["send", "bob", "--in", "1h", "--id", "k", "x"]).code(0);
     }
     assert_eq!(home.run(&["later", "list"]).ok().lines().count(), 3);
     // Also when it was cancelled.
     home.run(&["later", "cancel", "--all"]).ok();
-    let told = objects(&home.run(&["send", "bob", "x", "--id", "k", "--json"]).ok());
+    let told = objects(&home.run(&["send", "bob", "--id", "k", "--json", "x"]).ok());
     assert_eq!(told[0]["duplicate"], true);
     assert_eq!(home.run(&["listen", "--poll"]).ok(), "");
 }

@@ -45,7 +45,7 @@ impl Scene {
 
     fn send(&self, body: &str, timeout: &str) -> Option<i32> {
         let to = ["-s", &self.relay.address, "--as", "alice", "-q", "--timeout", timeout];
-        start(self.home.command(&[&["send", "bob", body], &to[..]].concat())).end().code
+        start(self.home.command(&[&["send", "bob"], &to[..], &[body]].concat())).end().code
     }
 
     /// Several send streams of lines and single messages, while `meanwhile` happens. All are
@@ -62,7 +62,7 @@ impl Scene {
         let streams: Vec<Running> = (0..STREAMS).map(stream).collect();
         let single = |writer| {
             let body = Value { writer, counter: 0 }.to_string();
-            start(self.home.command(&[&["send", "bob", &body], &to[..]].concat()))
+            start(self.home.command(&[&["send", "bob"], &to[..], &[&body]].concat()))
         };
         let singles: Vec<Running> = (SINGLE..SINGLE + SINGLES).map(single).collect();
         meanwhile();

@@ -124,7 +124,7 @@ fn file_systems_without_hard_links_or_synced_directories_do() {
         fs::set_permissions(profiles.join(id), fs::Permissions::from_mode(0o700)).unwrap();
         let Some(said) = join(&home, &[&["join", id], &to[..]].concat(), &harms) else { return };
         said.code(0);
-        home.run(&["send", id, "hi", "--as", id]).ok();
+        home.run(&["send", "--as", id, id, "hi"]).ok();
         assert_eq!(fs::read_dir(profiles.join(id)).unwrap().count(), 2, "{id}");
     }
 }

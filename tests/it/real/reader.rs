@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use qmsg::client::{self, Settings};
 use qmsg::logic::{Command, Event, Intent, Window, numbered};
-use qmsg::quic::{DialSettings, Identity, Trust};
+use qmsg::quic::{DialSettings, Identity, Lookup, Trust};
 use qmsg::wire::{Body, Note, Seq};
 use tokio::sync::{mpsc, oneshot};
 
@@ -40,6 +40,7 @@ impl Reader {
             dial: DialSettings {
                 host: host.into(),
                 port: port.parse().unwrap(),
+                lookup: Lookup::default(),
                 trust: Trust::AnyAndReport,
                 identity: Identity::load(&key).unwrap(),
                 deadline: Duration::from_secs(3),

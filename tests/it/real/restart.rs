@@ -113,7 +113,7 @@ fn a_large_store_is_back_at_once() {
     let begun = Instant::now();
     let _server = home.serve_on(&address, &flags);
     let listening = begun.elapsed();
-    home.run(&["send", READERS[0], &format!("{LATER} "), "--as", "alice"]).ok();
+    home.run(&["send", READERS[0], "--as", "alice", &format!("{LATER} ")]).ok();
     let accepted = begun.elapsed();
     let shown = read(&home, &lengths, begun);
     let (first, last) = (shown[0].1, shown[shown.len() - 1].1);

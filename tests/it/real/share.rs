@@ -80,9 +80,9 @@ fn what_one_does_not_want_another_gets() {
     let mut of_carol = worker(&home, "c", &["--from", "carol"], line);
     for n in 0..10 {
         // One that is for neither goes past both.
-        home.run(&["send", "bob", "of bob", "--as", "bob"]).ok();
+        home.run(&["send", "bob", "--as", "bob", "of bob"]).ok();
         for from in ["alice", "carol"] {
-            home.run(&["send", "bob", &format!("{from}{n}."), "--as", from]).ok();
+            home.run(&["send", "bob", "--as", from, &format!("{from}{n}.")]).ok();
         }
     }
     for (worker, from) in [(&mut of_alice, "alice"), (&mut of_carol, "carol")] {
@@ -101,7 +101,7 @@ fn what_one_does_not_want_another_gets() {
 fn what_waits_is_shared_out_to_its_end() {
     let (home, _server) = setup(&["alice", "bob", "carol"]);
     send(&home, (0..200).map(|n| format!("m{n}")));
-    home.run(&["send", "bob", "of carol", "--as", "carol"]).ok();
+    home.run(&["send", "bob", "--as", "carol", "of carol"]).ok();
     let line = "read -r m; echo $m; case $m in *7) exit 65;; *5) [ $QMSG_MSG_ATTEMPT = 2 ];; esac";
     let args = ["listen", "--as", "bob", "--share", "--poll", "--from", "alice", "--jobs", "3"];
     let args = [&args[..], &["--retry-delay", "1ms", "--shell", line]].concat();

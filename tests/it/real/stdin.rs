@@ -28,6 +28,12 @@ fn a_pipe_and_a_file_are_read_to_their_end() {
     home.pipe(b"dash", &["send", "bob", "-"]).ok();
     home.shell("printf 'from a file' > f; qmsg send bob < f; qmsg send bob -f f").ok();
     assert_eq!(arrived(&home), ["from a pipe\n", "dash", "from a file", "from a file"]);
+    home.pipe(b"file", &["send", "bob", "-f", "-"]).ok();
+    home.pipe(b"1\n2", &["send", "bob", "-l", "--file=-"]).ok();
+    home.pipe(b"3\0", &["send", "bob", "-0f-"]).ok();
+    home.run(&["send", "bob", "-m", "- an item"]).ok();
+    home.run(&["send", "--message=", "bob"]).ok();
+    assert_eq!(arrived(&home), ["file", "1", "2", "3", "- an item", ""]);
 }
 
 /// Mostly it is a command before the pipe that has failed.
@@ -37,11 +43,27 @@ fn an_empty_message_has_to_be_meant() {
     let accidents = ["< /dev/null", "<&-", "- < /dev/null", "-f /dev/null", "< /dev/null --id k"];
     for end in accidents {
         let said = home.shell(&format!("qmsg send bob {end}"));
-        said.code(65).says("is empty, so nothing was sent").says("hint: ").says("--empty");
+        said.code(65).says("is empty, so nothing was sent").says("hint: --empty");
     }
     home.shell(": > f; : | qmsg send bob").code(65).says("stdin is empty");
-    home.run(&["send", "bob", "-f", "f"]).code(65).says("f is empty");
     assert!(arrived(&home).is_empty());
+    // Unless there is a file that was named: it has nothing to say, and its name says what it is.
+    home.shell("mkdir -p logs; : > logs/backup.log; qmsg send bob --file logs/backup.log").ok();
+    let line = home.run(&["listen", "--poll", "--json"]).ok();
+    let message: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(
+        (&message["body"], &message["headers"]["title"]),
+        (&"".into(), &"backup.log".into())
+    );
+    home.run(&["send", "bob", "-t", "backup", "--file", "f"]).ok();
+    assert_eq!(home.run(&["listen", "--poll", "-F", "%T|%p"]).ok(), "backup|\n");
+    let nothing = ["< /dev/null", "<&-", "-f f", "-f - < f", "''", "-m ''"];
+    for end in nothing {
+        let said = home.shell(&format!("qmsg send bob --skip-empty -s 127.0.0.1:1 {end}"));
+        assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""), "{end}");
+    }
+    home.shell("echo full | qmsg send bob --skip-empty").ok();
+    assert_eq!(arrived(&home), ["full\n"]);
     for meant in ["''", "'' < /dev/null", "--empty < /dev/null", "--empty <&-", "--empty -f f"] {
         home.shell(&format!("qmsg send bob {meant}")).ok();
     }
@@ -102,10 +124,11 @@ fn variables_stand_for_flags() {
         .ok();
     home.shell("QMSG_SERVER=127.0.0.1:1 QMSG_TIMEOUT=300ms qmsg send bob z").code(69);
     home.shell("QMSG_SERVER=a:b qmsg send bob z").code(2);
+    home.run(&["join", "@ops"]).ok();
     for yes_or_no in ["1", "0", "true", "no", ""] {
         home.shell(&format!("QMSG_QUIET='{yes_or_no}' qmsg leave @ops")).ok();
     }
     // The flag goes before the variable.
-    home.shell(&format!("QMSG_SERVER=127.0.0.1:1 qmsg send bob w -s {address}")).ok();
+    home.shell(&format!("QMSG_SERVER=127.0.0.1:1 qmsg send bob -s {address} w")).ok();
     assert_eq!(arrived(&home), ["x", "y", "w"]);
 }

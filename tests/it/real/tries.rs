@@ -22,7 +22,7 @@ fn a_name_that_is_not_there_is_never_to_be_claimed() {
         ("@staging", "check the spelling"),
     ] {
         for more in [&[][..], &["--volatile"], &["--in", "1h"], &["--until", "delivered"]] {
-            let said = home.run(&[&["send", target, "hi"], more].concat());
+            let said = home.run(&[&["send", target], more, &["hi"]].concat());
             said.code(67).says("no such ").says(hint);
             assert!(!said.stderr.contains("qmsg join"), "{target}: {}", said.stderr);
         }
@@ -64,15 +64,15 @@ fn leaving_a_room_that_is_not_there_is_an_error() {
 fn wrong_lines_are_told_like_all_errors() {
     let home = Home::new();
     let lines: [(&[&str], &str, &str); 9] = [
-        (&["sned", "bob"], "unknown command 'sned'", "did you mean send?"),
-        (&["bob", "hi"], "unknown command 'bob'", "qmsg send bob hi"),
-        (&["version"], "unknown command 'version'", "qmsg --version"),
+        (&["sned", "bob"], "unrecognized subcommand 'sned'", "did you mean send?"),
+        (&["bob", "hi"], "unrecognized subcommand 'bob'", "qmsg send bob hi"),
+        (&["version"], "unrecognized subcommand 'version'", "qmsg --version"),
         (&["listen", "bob"], "unexpected argument 'bob'", "--as bob"),
         (&["serve", "-p", "5000"], "unexpected argument '-p'", "--listen :5000"),
-        (&["send"], "missing argument: TARGET", "see qmsg send --help"),
+        (&["send"], "missing argument: <TARGET", "see qmsg send --help"),
         (&["listen", "-n", "0"], "it must be at least 1", "see qmsg listen --help"),
         (&["join", "@a", "@b"], "one name at a time", ""),
-        (&["listen", "--raw", "--json"], "--raw cannot be used with --json", "leave out one"),
+        (&["listen", "--raw", "--json"], "'--raw' cannot be used with '--json'", "leave out one"),
     ];
     for (line, what, hint) in lines {
         let said = home.run(line);
@@ -149,12 +149,12 @@ fn link_local_addresses_have_zones() {
     let server = home.serve(&[]);
     home.join(&server, &["bob"]);
     for server in ["[fe80::7%lo]:4433", "fe80::7%lo", "fe80::7%1"] {
-        home.run(&["send", "bob", "x", "-s", server, "--timeout", "200ms"]).code(69);
+        home.run(&["send", "bob", "-s", server, "--timeout", "200ms", "x"]).code(69);
     }
     let ticket = home.run(&["invite", "[fe80::7%lo]:4433", "--data", "data"]).ok();
     assert!(ticket.starts_with("qmsg:[fe80::7%lo]:4433/"), "{ticket}");
     home.run(&["join", "carol", ticket.trim(), "--timeout", "200ms"]).code(69);
-    home.run(&["send", "bob", "x", "-s", "fe80::7%"]).code(2).says("write it HOST");
+    home.run(&["send", "bob", "-s", "fe80::7%", "x"]).code(2).says("write it HOST");
 }
 
 #[test]

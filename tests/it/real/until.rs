@@ -35,11 +35,11 @@ fn code_0_when_it_has_come_as_far_as_it_was_to() {
     let (home, _server) = setup(&["alice", "bob"]);
     let _listener = home.listen(&["--as", "bob"]);
     for level in ["accepted", "delivered", "processed"] {
-        let said = home.run(&["send", "bob", "hi", "--until", level]);
+        let said = home.run(&["send", "bob", "--until", level, "hi"]);
         said.code(0);
         assert_eq!((said.stdout.as_slice(), said.stderr.as_str()), (&b""[..], ""));
     }
-    let lines = home.run(&["send", "bob", "hi", "--until", "processed", "--json"]).ok();
+    let lines = home.run(&["send", "bob", "--until", "processed", "--json", "hi"]).ok();
     assert_eq!(standings(&lines), ["bob processed"]);
     home.shell("QMSG_UNTIL=processed qmsg send bob hi").ok();
 }
@@ -48,9 +48,9 @@ fn code_0_when_it_has_come_as_far_as_it_was_to() {
 fn code_10_when_nobody_got_it_in_time() {
     let (home, _server) = setup(&["alice", "bob"]);
     for level in ["delivered", "processed"] {
-        let args = [&["send", "bob", "hi", "--json", "--until", level][..], &SHORT].concat();
+        let args = [&["send", "bob", "--json", "--until", level][..], &SHORT, &["hi"]].concat();
         let said = home.run(&args);
-        said.code(10).says("bob has not got the message in time").says("do not send it again");
+        said.code(10).says("bob did not receive the message in time").says("do not send it again");
         assert_eq!(standings(&String::from_utf8(said.stdout).unwrap()), ["bob accepted"]);
     }
     // They are on the server nevertheless.
@@ -61,11 +61,11 @@ fn code_10_when_nobody_got_it_in_time() {
 fn code_11_when_it_was_not_dealt_with_in_time() {
     let (home, server) = setup(&["alice", "bob"]);
     let reader = Reader::new(&home, "bob", &server.address, Says::Nothing);
-    let args = ["send", "bob", "hi", "--until", "delivered", "--json"];
+    let args = ["send", "bob", "--until", "delivered", "--json", "hi"];
     assert_eq!(standings(&home.run(&args).ok()), ["bob delivered"]);
-    let args = [&["send", "bob", "hi", "--until", "processed", "--json"][..], &SHORT].concat();
+    let args = [&["send", "bob", "--until", "processed", "--json"][..], &SHORT, &["hi"]].concat();
     let said = home.run(&args);
-    said.code(11).says("bob has got the message, and not dealt with it in time");
+    said.code(11).says("bob received the message but did not process it in time");
     assert_eq!(standings(&String::from_utf8(said.stdout).unwrap()), ["bob delivered"]);
     assert_eq!((reader.next(), reader.next()), ("hi".into(), "hi".into()));
 }
@@ -74,12 +74,12 @@ fn code_11_when_it_was_not_dealt_with_in_time() {
 fn code_12_when_it_was_refused_for_good() {
     let (home, server) = setup(&["alice", "bob"]);
     let _reader = Reader::new(&home, "bob", &server.address, Says::Refused("no such job"));
-    let said = home.run(&["send", "bob", "hi", "--until", "processed", "--json"]);
-    said.code(12).says("bob has refused the message: no such job");
+    let said = home.run(&["send", "bob", "--until", "processed", "--json", "hi"]);
+    said.code(12).says("bob refused the message: no such job");
     let line: Value = serde_json::from_slice(&said.stdout).unwrap();
     assert_eq!((&line["state"], &line["reason"]), (&"refused".into(), &"no such job".into()));
     // Whoever refuses it has got it.
-    home.run(&["send", "bob", "hi", "--until", "delivered"]).code(0);
+    home.run(&["send", "bob", "--until", "delivered", "hi"]).code(0);
 }
 
 #[test]
@@ -87,21 +87,21 @@ fn code_13_when_it_is_not_the_same_with_all() {
     let (home, server) = setup(&["alice", "bob", "carol", "dave"]);
     let _bob = Reader::new(&home, "bob", &server.address, Says::Processed);
     let _carol = Reader::new(&home, "carol", &server.address, Says::Refused("no"));
-    let args = ["send", "bob,carol,dave", "hi", "--until", "processed", "--json"];
-    let said = home.run(&[&args[..], &SHORT].concat());
-    said.code(13).says("2 of 3 recipients").says("carol has refused").says("dave has not got");
+    let args = ["send", "bob,carol,dave", "--until", "processed", "--json"];
+    let said = home.run(&[&args[..], &SHORT, &["hi"]].concat());
+    said.code(13).says("2 of 3 recipients").says("carol refused").says("dave did not receive");
     let told = standings(&String::from_utf8(said.stdout).unwrap());
     assert_eq!(told, ["bob processed", "carol refused", "dave accepted"]);
     // Where one of the targets is none at all.
-    let said = home.run(&["send", "bob,nobody", "hi", "--until", "processed", "--json"]);
+    let said = home.run(&["send", "bob,nobody", "--until", "processed", "--json", "hi"]);
     said.code(13).says("no such user: nobody").says("1 of 2 messages were not stored");
     // In one way with all: its code.
-    let args = ["send", "carol,dave", "hi", "--until", "delivered"];
-    home.run(&[&args[..], &SHORT].concat()).code(13);
-    let args = ["send", "@all", "hi", "--until", "processed", "--as", "bob"];
-    home.run(&[&args[..], &SHORT].concat()).code(13);
-    let args = ["send", "alice,dave", "hi", "--until", "processed"];
-    home.run(&[&args[..], &SHORT].concat()).code(10).says("2 of 2 recipients");
+    let args = ["send", "carol,dave", "--until", "delivered"];
+    home.run(&[&args[..], &SHORT, &["hi"]].concat()).code(13);
+    let args = ["send", "@all", "--until", "processed", "--as", "bob"];
+    home.run(&[&args[..], &SHORT, &["hi"]].concat()).code(13);
+    let args = ["send", "alice,dave", "--until", "processed"];
+    home.run(&[&args[..], &SHORT, &["hi"]].concat()).code(10).says("2 of 2 recipients");
 }
 
 #[test]
@@ -110,22 +110,22 @@ fn the_members_of_a_room_and_all_users_are_waited_for() {
     for member in ["alice", "bob", "carol"] {
         home.run(&["join", "@ops", "--as", member]).ok();
     }
-    let args = ["send", "@ops", "hi", "--as", "alice", "--until", "processed", "--json"];
+    let args = ["send", "@ops", "--as", "alice", "--until", "processed", "--json", "hi"];
     let waiting = start(home.command(&args));
     let _bob = home.listen(&["--as", "bob"]);
     let _carol = home.listen(&["--as", "carol"]);
     let told = standings(&waiting.end().ok());
     assert_eq!(told, ["bob processed", "carol processed"], "not the sender");
-    let args = ["send", "@all", "hi", "--as", "alice", "--until", "processed", "--json"];
-    let said = home.run(&[&args[..], &["--timeout", "2s"]].concat());
+    let args = ["send", "@all", "--as", "alice", "--until", "processed", "--json"];
+    let said = home.run(&[&args[..], &["--timeout", "2s"], &["hi"]].concat());
     said.code(13);
     let told = standings(&String::from_utf8(said.stdout).unwrap());
     assert_eq!(told, ["bob processed", "carol processed", "dave accepted"]);
     // Nobody else is in it.
     home.run(&["join", "@empty", "--as", "alice"]).ok();
-    let args = ["send", "@empty", "hi", "--as", "alice", "--until", "processed", "--json"];
+    let args = ["send", "@empty", "--as", "alice", "--until", "processed", "--json", "hi"];
     let said = home.run(&args);
-    said.code(0).says("there is nobody whom the message goes to");
+    said.code(0).says("the message has no recipients");
     assert!(said.stdout.is_empty());
     drop(server);
 }
@@ -167,8 +167,8 @@ fn a_restart_of_the_server_does_not_end_the_wait() {
         let (home, server) = setup(&["alice", "bob"]);
         let address = server.address.clone();
         let wait = |verbose: &[&str]| {
-            let args = ["send", "bob", "hi", "--until", "processed", "--as", "alice", "--json"];
-            let mut sender = start(home.command(&[&args[..], verbose].concat()));
+            let args = ["send", "bob", "--until", "processed", "--as", "alice", "--json"];
+            let mut sender = start(home.command(&[&args[..], verbose, &["hi"]].concat()));
             sender.until(Stream::Err, "followed from here");
             sender
         };
@@ -213,15 +213,15 @@ fn a_stream_is_waited_for_through_restarts() {
 #[test]
 fn a_server_that_stays_away_does_not_end_the_wait_before_its_time() {
     let (home, server) = setup(&["alice", "bob"]);
-    let args = ["send", "bob", "hi", "--until", "processed", "--as", "alice", "-v", "--json"];
-    let mut sender = start(home.command(&[&args[..], &["--timeout", "2s"]].concat()));
+    let args = ["send", "bob", "--until", "processed", "--as", "alice", "-v", "--json"];
+    let mut sender = start(home.command(&[&args[..], &["--timeout", "2s"], &["hi"]].concat()));
     sender.until(Stream::Err, "followed from here");
     server.kill();
     let said = sender.end();
-    said.code(10).says("bob has not got the message in time");
+    said.code(10).says("bob did not receive the message in time");
     assert_eq!(standings(&String::from_utf8(said.stdout).unwrap()), ["bob accepted"]);
     // A server that was away from the start is something else.
-    home.run(&[&["send", "bob", "x", "--until", "processed"][..], &SHORT].concat()).code(69);
+    home.run(&[&["send", "bob", "--until", "processed"][..], &SHORT, &["x"]].concat()).code(69);
 }
 
 #[test]
@@ -229,11 +229,11 @@ fn what_is_gone_ends_the_wait() {
     let (home, _server) = setup(&["alice", "bob"]);
     home.run(&["join", "@ops", "--as", "alice"]).ok();
     home.run(&["join", "@ops", "--as", "bob"]).ok();
-    let args = ["send", "@ops", "hi", "--until", "processed", "--as", "alice", "-v", "--json"];
+    let args = ["send", "@ops", "--until", "processed", "--as", "alice", "-v", "--json", "hi"];
     let mut sender = start(home.command(&args));
     sender.until(Stream::Err, "followed from here");
     home.run(&["leave", "@ops", "--as", "bob"]).ok();
     let said = sender.end();
-    said.code(10).says("bob will not get the message any more");
+    said.code(10).says("bob will not receive the message");
     assert_eq!(standings(&String::from_utf8(said.stdout).unwrap()), ["bob gone"]);
 }

@@ -38,7 +38,7 @@ fn a_backup_of_a_busy_server_is_put_back_and_its_owners_have_their_ids() {
     let server = home.serve(&[]);
     let address = server.address.clone();
     home.join(&server, &["alice", "bob"]);
-    home.run(&["send", "bob", "before", "--id", "1"]).ok();
+    home.run(&["send", "bob", "--id", "1", "before"]).ok();
     let lines: Vec<u8> = (0..20_000).flat_map(|n| format!("{n}\n").into_bytes()).collect();
     let args = ["send", "-l", "alice", "--as", "bob", "--timeout", "60s"];
     let busy = start_with(home.command(&args), lines);
@@ -62,13 +62,13 @@ fn a_backup_of_a_busy_server_is_put_back_and_its_owners_have_their_ids() {
     fs::rename(home.data(), home.path().join("old")).unwrap();
     fs::rename(&to, home.data()).unwrap();
     let _server = home.serve_on(&address, &[]);
-    home.run(&["send", "bob", "hi", "--as", "carol"]).code(78).says("carol is not known on");
+    home.run(&["send", "bob", "--as", "carol", "hi"]).code(78).says("carol is not known on");
     home.run(&["join", "carol"]).code(0).says("joined");
     for text in ["new 1", "new 2", "new 3", "new 4"] {
-        home.run(&["send", "bob", text, "--as", "carol"]).ok();
+        home.run(&["send", "bob", "--as", "carol", text]).ok();
         listener.until(Stream::Out, text);
     }
-    home.run(&["send", "bob", "before", "--id", "1"]).ok();
+    home.run(&["send", "bob", "--id", "1", "before"]).ok();
     listener.signal("TERM");
     let heard = String::from_utf8(listener.end().stdout).unwrap();
     // What it had processed after the backup is waiting again.

@@ -1,5 +1,8 @@
 //! `send --wrap`: a command as it would be without, and a message about its end.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::Value;
 
 use super::kit::{Home, Server, Stream, start, start_with};
@@ -101,7 +104,7 @@ fn a_message_that_fails_changes_nothing() {
     home.run(&["spool", "flush"]).code(0).says("1 message sent");
     assert!(read(&home)[0].1.starts_with("false: exit 1"));
     // As shells have it.
-    home.run(&wrap(&[], &["no-such-command"])).code(127).says("no-such-command cannot be started");
+    home.run(&wrap(&[], &["no-such-command"])).code(127).says("cannot start no-such-command");
     home.run(&wrap(&[], &["/"])).code(126);
     let messages = read(&home);
     assert!(messages.iter().all(|(_, body)| body.contains(": not started: ")), "{messages:?}");
@@ -140,7 +143,107 @@ fn signals_go_to_the_command() {
     let left = String::from_utf8(said.stdout).unwrap();
     let ended = home.program("kill", &["-9", left.trim()]).status().unwrap();
     assert!(ended.success());
-    // A reader that has gone is the command's affair.
+    // One that prints without an end notices that its reader has gone.
     let said = home.shell("{ qmsg send bob --wrap -- yes; echo $? >&2; } | head -n 1");
     assert_eq!((said.stdout.as_slice(), said.stderr.as_str()), (&b"y\n"[..], "141\n"));
+}
+
+/// The exit code as the message has it, and the message.
+fn told(home: &Home) -> (String, String) {
+    let (headers, body) = read(home).remove(0);
+    (headers["exit"].as_str().unwrap().to_owned(), body)
+}
+
+#[test]
+fn a_script_needs_no_interpreter_line() {
+    let home = Home::new();
+    let _server = joined(&home);
+    let bin = home.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    let program = |name: &str, text: &[u8]| {
+        let path = bin.join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    };
+    program("job", b"echo \"$1 ran\"\nexit 3\n");
+    program("-job", b"echo dash\n");
+    program("void", b"");
+    program("foreign", b"\x7fELF\x02\0\0");
+    for (line, out, code) in [
+        ("bin/job it", "it ran\n", 3),
+        ("\"$PWD\"/bin/job it", "it ran\n", 3),
+        ("job it", "it ran\n", 3),
+        ("-job", "dash\n", 0),
+        ("void", "", 0),
+        ("foreign", "", 126),
+        ("bin/none", "", 127),
+        ("bin", "", 127),
+        ("./bin", "", 126),
+    ] {
+        let said = home.shell(&format!("PATH=$PWD/bin:$PATH; qmsg send bob --wrap -- {line}"));
+        assert_eq!((said.code, &said.stdout[..]), (Some(code), out.as_bytes()), "{line}");
+        assert_eq!(told(&home).0, code.to_string(), "{line}");
+    }
+}
+
+#[test]
+fn a_terminal_that_goes_away_is_told() {
+    let home = Home::new();
+    let _server = joined(&home);
+    let sleeper = "sh -c 'echo up; exec tail -f /dev/null'";
+    let script =
+        format!("trap 'kill $!; exit 9' HUP; trap 'kill $!; exit 7' TERM; {sleeper} & wait");
+    for (at_first, signals, code) in [
+        ("--default-signal=HUP", &["HUP", "HUP"][..], 9),
+        ("--default-signal=QUIT", &["QUIT"], 131),
+        ("--default-signal=USR1", &["USR1"], 138),
+        // As under nohup.
+        ("--ignore-signal=HUP", &["HUP", "TERM"], 7),
+        // Whoever started it has no use for the ends of its children.
+        ("--ignore-signal=CHLD", &["TERM"], 7),
+    ] {
+        let script = if code > 128 { format!("exec {sleeper}") } else { script.clone() };
+        let args = [&[at_first, "qmsg"], &wrap(&[], &["sh", "-c", &script])[..]].concat();
+        let mut running = start(home.program("env", &args));
+        running.until(Stream::Out, "up");
+        signals.iter().for_each(|signal| running.signal(signal));
+        running.end().code(code);
+        assert_eq!(told(&home).0, code.to_string(), "{at_first}");
+    }
+}
+
+#[test]
+fn output_that_cannot_be_written_stops_nothing() {
+    let home = Home::new();
+    let _server = joined(&home);
+    let job = "qmsg send bob --wrap -- sh -c 'seq 30000; echo err >&2; touch done; exit 4'";
+    for (line, why) in [
+        (format!("{job} > /dev/full"), "No space left on device"),
+        (format!("{job} 2> /dev/full | cat > seen; exit 4"), "No space left on device"),
+        (format!("{{ {job}; echo $? > code; }} | true; exit $(cat code)"), "Broken pipe"),
+    ] {
+        home.shell(&line).code(4);
+        assert!(fs::remove_file(home.path().join("done")).is_ok(), "{line}");
+        let (code, body) = told(&home);
+        assert_eq!(code, "4", "{line}");
+        assert!(body.contains(&format!("its output could not be written: {why}\n")), "{body}");
+        assert!(body.contains("\n30000\n"), "{body}");
+    }
+    let seen = fs::read_to_string(home.path().join("seen")).unwrap();
+    assert_eq!(seen.lines().count(), 30_000, "the other stream is whole");
+}
+
+#[test]
+fn what_stays_in_the_background_is_left_alone() {
+    let home = Home::new();
+    let _server = joined(&home);
+    // It prints when it is told to, and then says that it still lives.
+    let made = home.program("mkfifo", &["go", "lives"]).status().unwrap();
+    assert!(made.success());
+    let script = "{ read -r x < go; seq 20000; echo $? > lives; } & echo $!; exit 2";
+    let said = home.run(&wrap(&[], &["sh", "-c", script]));
+    said.code(2);
+    assert_eq!(told(&home).0, "2");
+    let left = home.shell("echo x > go; cat lives");
+    assert_eq!(left.stdout, b"0\n", "its output has a reader");
 }

@@ -121,7 +121,7 @@ impl Site {
         }
         for to in TARGETS {
             let body = format!("last-{to}");
-            self.home.run(&["send", to, &body, "--as", "alice", "-s", &self.address]).ok();
+            self.home.run(&["send", to, "--as", "alice", "-s", &self.address, &body]).ok();
         }
         let tallies = self.tallies.lock().unwrap();
         for reader in self.readers {

@@ -39,7 +39,7 @@ pub(super) fn judge(user: &str, log: &str, through: Cursor, said: &[(Seq, Verdic
 
 pub(super) fn sent(rig: &mut Rig, to: &str, id: MsgId, from: &str) -> Option<Seq> {
     match rig.read(Read::Sent { to: target(to), id, from: from.parse().unwrap() }) {
-        Found::Sent(seq) => seq,
+        Found::Sent(at) => at.map(|(seq, _)| seq),
         other => panic!("{other:?}"),
     }
 }

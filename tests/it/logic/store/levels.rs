@@ -48,6 +48,10 @@ impl Store {
         records.filter(mine).map(|record| record.seq).next_back()
     }
 
+    pub(in crate::logic) fn expires_ms(&self, seq: Seq) -> Option<u64> {
+        self.owed[&seq].0.bundle.first.expires_ms()
+    }
+
     pub(super) fn standings(&self, seq: Seq, after: Option<&UserId>) -> Found {
         let all = self.all_standings(seq);
         let mut rest = all.into_iter().filter(|standing| Some(&standing.user) > after);

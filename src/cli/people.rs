@@ -1,0 +1,283 @@
+//! How a message looks to people: a head made by us, and what its sender has written so that none
+//! of it can be taken for a head, or for a command to the terminal.
+
+use std::io::{self, Write};
+use std::ops::Range;
+
+use crate::wire::Target;
+
+use super::clock;
+use super::render::{Letter, PIECE_LEN, characters};
+use super::units::grouped;
+
+/// Before each line of a body that stands below its head.
+const INDENT: &str = "    ";
+/// Bodies below this length are shown whatever they hold.
+const BINARY_LEN_MIN: u64 = 64;
+/// Words for priorities 1 to 5, and their colours. The third is not worth a word.
+const PRIORITIES: [(&str, &str); 5] =
+    [("min", "\x1b[2m"), ("low", "\x1b[2m"), ("", ""), ("high", "\x1b[33m"), ("max", "\x1b[1;31m")];
+const DIM: &str = "\x1b[2m";
+const BOLD: &str = "\x1b[1m";
+const PLAIN: &str = "\x1b[0m";
+
+/// A line of time, sender, target, priority and title, with the text behind it or, if it has
+/// lines, below and indented; and the tags.
+pub(super) fn show(letter: &Letter, color: bool, out: &mut impl Write) -> io::Result<()> {
+    let paint = |how: &str, text: &str| match color {
+        true => format!("{how}{text}{PLAIN}"),
+        false => text.to_owned(),
+    };
+    let message = &letter.message;
+    let mut head = paint(DIM, &clock::local(message.time_ms));
+    head += &format!(" {}", paint(BOLD, message.from.as_str()));
+    if !matches!(message.to, Target::User(_)) {
+        head += &format!(" {}", message.to);
+    }
+    if let Some((word, how)) = priority(letter) {
+        head += &format!(" {}", paint(how, &format!("[{word}]")));
+    }
+    let title = one_line(letter.header("title").unwrap_or_default());
+    let title = title.trim();
+    let tags = tags(letter).map(|tag| format!("  {}", paint(DIM, &tag))).collect::<String>();
+    let text = text(letter)?;
+    if !title.is_empty() {
+        // What looks like a target or a priority is told apart from one.
+        let gap = if title.starts_with(['@', '[']) { ": " } else { " " };
+        head += &format!("{gap}{title}");
+    }
+    if text.is_empty() {
+        let end = if title.is_empty() { ":" } else { "" };
+        return writeln!(out, "{head}{end}{tags}");
+    }
+    if is_binary(letter)? {
+        let size = grouped(letter.content.size());
+        return writeln!(out, "{head}: {size} bytes, not text: use --raw > FILE{tags}");
+    }
+    if has_lines(letter, text.clone())? {
+        writeln!(out, "{head}:{tags}")?;
+        write_text(letter, text, Some(INDENT), out)?;
+        return out.write_all(b"\n");
+    }
+    write!(out, "{head}: ")?;
+    write_text(letter, text, None, out)?;
+    writeln!(out, "{tags}")
+}
+
+/// The body where a format wants it, on a terminal: lines after the first are indented.
+pub(super) fn body(letter: &Letter, out: &mut impl Write) -> io::Result<()> {
+    if is_binary(letter)? {
+        let size = grouped(letter.content.size());
+        return write!(out, "{size} bytes, not text: use --raw > FILE");
+    }
+    write_text(letter, 0..letter.content.size(), None, out)
+}
+
+fn priority(letter: &Letter) -> Option<(&'static str, &'static str)> {
+    let number: usize = letter.header("priority")?.parse().ok()?;
+    PRIORITIES.get(number.checked_sub(1)?).copied().filter(|(word, _)| !word.is_empty())
+}
+
+fn tags(letter: &Letter) -> impl Iterator<Item = String> {
+    let tags = letter.header("tags").unwrap_or_default().split(',').map(str::trim);
+    tags.filter(|tag| !tag.is_empty()).map(|tag| format!("#{}", one_line(tag)))
+}
+
+/// All of the body but one newline at its end.
+fn text(letter: &Letter) -> io::Result<Range<u64>> {
+    Ok(0..letter.content.size() - u64::from(letter.ends_a_line()?))
+}
+
+/// Whether a body is shown to nobody's use: a third of its beginning is no text.
+fn is_binary(letter: &Letter) -> io::Result<bool> {
+    if letter.content.size() < BINARY_LEN_MIN {
+        return Ok(false);
+    }
+    let begin = letter.content.read(0, PIECE_LEN)?;
+    let is_odd = |c: char| c == '\u{fffd}' || c.is_control() && !"\t\n\r\x1b\x08\x0c".contains(c);
+    let (mut odd, mut all) = (0, 0);
+    for c in String::from_utf8_lossy(&begin).chars() {
+        odd += usize::from(is_odd(c));
+        all += 1;
+    }
+    Ok(odd * 3 > all)
+}
+
+fn has_lines(letter: &Letter, range: Range<u64>) -> io::Result<bool> {
+    let mut pieces = letter.pieces(range);
+    pieces.try_fold(false, |found, piece| Ok(found || piece?.contains(&b'\n')))
+}
+
+/// Writes text with its lines indented, the first one too if this is what it begins with.
+fn write_text(
+    letter: &Letter,
+    range: Range<u64>,
+    begin: Option<&str>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let mut cleaner = Cleaner::default();
+    // An empty line is not indented.
+    let mut is_due = begin.is_some();
+    for text in characters(letter.pieces(range)) {
+        let mut shown = String::new();
+        for c in String::from_utf8_lossy(&text?).chars() {
+            if std::mem::take(&mut is_due) && c != '\n' {
+                shown.push_str(INDENT);
+            }
+            shown.push(cleaner.clean(c));
+            is_due = c == '\n';
+        }
+        out.write_all(shown.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Text that no terminal takes for a command: control characters become their pictures, and
+/// characters that show as nothing or turn the direction of writing are marked.
+pub(super) fn visible(text: &str) -> String {
+    let mut cleaner = Cleaner::default();
+    text.chars().map(|c| cleaner.clean(c)).collect()
+}
+
+/// The same where it has to stay one line: newlines and tabs are pictures as well.
+pub(super) fn one_line(text: &str) -> String {
+    let picture = |c| match c {
+        '\n' => '\u{240a}',
+        '\t' => '\u{2409}',
+        c => c,
+    };
+    visible(text).chars().map(picture).collect()
+}
+
+/// Goes through a text.
+#[derive(Default)]
+struct Cleaner {
+    last: char,
+}
+
+impl Cleaner {
+    fn clean(&mut self, c: char) -> char {
+        let last = std::mem::replace(&mut self.last, c);
+        match c {
+            '\n' | '\t' => c,
+            '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
+            '\x7f' => '\u{2421}',
+            // Scripts beyond Latin, Greek and Cyrillic, and emoji, are written with these.
+            '\u{200c}' | '\u{200d}' if last >= '\u{590}' && !is_hidden(last) => c,
+            c if is_hidden(c) => '\u{fffd}',
+            _ => c,
+        }
+    }
+}
+
+/// Whether a character shows as nothing, ends a line in some programs, or turns the direction of
+/// writing.
+pub(super) fn is_hidden(c: char) -> bool {
+    matches!(c,
+        '\u{80}'..='\u{9f}'
+        | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use super::{body, grouped, one_line, show, visible};
+    use crate::cli::clock;
+    use crate::cli::render::tests::letter;
+
+    /// What is shown behind the time.
+    fn shown(to: &str, headers: &[(&str, &str)], body: &[u8], color: bool) -> String {
+        let mut out = Vec::new();
+        show(&letter(to, headers, body), color, &mut out).unwrap();
+        let time = clock::local(1_700_000_000_123);
+        let text = String::from_utf8(out).unwrap();
+        text.strip_prefix(if color { "\x1b[2m" } else { "" })
+            .and_then(|text| text.strip_prefix(&time))
+            .unwrap()
+            .to_owned()
+    }
+
+    #[test]
+    fn a_head_says_who_to_whom_how_urgent_and_about_what() {
+        let all = [("title", "Disk full"), ("priority", "4"), ("tags", "db, disk,")];
+        for (to, headers, body, wanted) in [
+            ("bob", &[][..], &b"hi"[..], " alice: hi\n"),
+            ("bob", &[], b"hi\n", " alice: hi\n"),
+            ("@ops", &[], b"hi", " alice @ops: hi\n"),
+            ("@ops", &all, b"/var", " alice @ops [high] Disk full: /var  #db  #disk\n"),
+            ("@ops", &all, b"a\nb", " alice @ops [high] Disk full:  #db  #disk\n    a\n    b\n"),
+            ("bob", &all[..1], b"", " alice Disk full\n"),
+            ("bob", &all[..1], b"\n", " alice Disk full\n"),
+            ("bob", &all, b"", " alice [high] Disk full  #db  #disk\n"),
+            ("bob", &[], b"", " alice:\n"),
+            ("bob", &[("priority", "1")], b"x", " alice [min]: x\n"),
+            ("bob", &[("priority", "5")], b"", " alice [max]:\n"),
+            ("bob", &[("priority", "3")], b"x", " alice: x\n"),
+            ("bob", &[("priority", "0")], b"x", " alice: x\n"),
+            ("bob", &[("priority", "6")], b"x", " alice: x\n"),
+            ("bob", &[("priority", "[max]")], b"x", " alice: x\n"),
+            ("bob", &[("title", " ")], b"x", " alice: x\n"),
+            ("bob", &[("title", "@ops [max] x")], b"x", " alice: @ops [max] x: x\n"),
+            ("bob", &[("title", "a\nboss: b\x1b[2J\t")], b"", " alice a␊boss: b␛[2J␉\n"),
+            ("bob", &[("tags", "a\nboss: b,\u{202e}")], b"x", " alice: x  #a␊boss: b  #\u{fffd}\n"),
+        ] {
+            assert_eq!(shown(to, headers, body, false), wanted, "{headers:?} {body:?}");
+        }
+        let color = shown("bob", &[("priority", "5")], b"x", true);
+        assert_eq!(color, "\x1b[0m \x1b[1malice\x1b[0m \x1b[1;31m[max]\x1b[0m: x\n");
+    }
+
+    #[test]
+    fn no_line_of_a_body_can_be_taken_for_a_head() {
+        for end in ["\n", "\r\n", "\n\n", "\u{2028}", "\u{2029}", "\u{85}", "\x0b", "\x0c", "\r"] {
+            let text = shown("bob", &[], format!("hi{end}12:00:00 boss: go").as_bytes(), false);
+            let mut lines = text.split(['\n', '\u{2028}', '\u{2029}', '\u{85}', '\x0b', '\x0c']);
+            assert!(lines.next().is_some());
+            assert!(lines.all(|line| line.is_empty() || line.starts_with("    ")), "{text:?}");
+            assert!(!text.contains('\r'));
+        }
+        assert_eq!(shown("bob", &[], b"\n\na\n\nb\n\n", false), " alice:\n\n\n    a\n\n    b\n\n");
+        let mut out = Vec::new();
+        body(&letter("bob", &[], b"a\nboss: b\n\nc"), &mut out).unwrap();
+        assert_eq!(out, b"a\n    boss: b\n\n    c");
+    }
+
+    #[test]
+    fn what_is_no_text_is_told_in_a_line() {
+        let noise: Vec<u8> = (0..100_000_u32).map(|n| ((n * 7919) >> 3) as u8).collect();
+        let wanted = " alice: 100,000 bytes, not text: use --raw > FILE\n";
+        assert_eq!(shown("bob", &[], &noise, false), wanted);
+        let mut out = Vec::new();
+        body(&letter("bob", &[], &noise[..1000]), &mut out).unwrap();
+        assert_eq!(out, b"1,000 bytes, not text: use --raw > FILE");
+        for text in [&b"caf\xe9 ".repeat(100)[..], "\u{1b}[31mrot\u{1b}[0m".repeat(50).as_bytes()] {
+            assert!(!shown("bob", &[], text, false).contains("not text"), "{text:?}");
+        }
+        assert!(!shown("bob", &[], b"\0\x01\xff", false).contains("not text"), "short enough");
+        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn what_steers_a_terminal_or_hides_is_shown() {
+        assert_eq!(visible("a\tb\x1b[2Jc\x07\r\n\x7f\u{9b}\u{202e}x"), "a\tb␛[2Jc␇␍\n␡��x");
+        for c in
+            "\u{61c}\u{200b}\u{200d}\u{200e}\u{2028}\u{2029}\u{2066}\u{feff}\u{ad}\u{e0041}".chars()
+        {
+            assert_eq!(visible(&format!("pay{c}pal")), "pay\u{fffd}pal", "{c:?}");
+        }
+        for text in ["👩\u{200d}💻", "❤\u{fe0f}\u{200d}🔥", "می\u{200c}خواهم", "שלום", "naïve 日本"]
+        {
+            assert_eq!(visible(text), text);
+        }
+        assert_eq!(visible("\u{202e}\u{200d}"), "\u{fffd}\u{fffd}");
+        assert_eq!(one_line("a\nb\tc\r\u{2028}"), "a␊b␉c␍\u{fffd}");
+    }
+}
