@@ -25,14 +25,25 @@ const ROOM_LEN: usize = 256 << 10;
 /// `AlreadyExists`. Durable when this returns.
 pub fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let file = written(path, bytes)?;
-    if let Err(failed) = file.persist_noclobber(path) {
-        // A file system may have neither hard links nor a rename that does not replace.
-        if !is_unsupported(&failed.error) || fs::symlink_metadata(path).is_ok() {
-            return Err(failed.error);
-        }
-        failed.file.persist(path)?;
+    match fs::hard_link(file.path(), path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => rename_new(file, path)?,
+        linked => linked?,
     }
     sync_directory(parent(path))
+}
+
+/// Where a file system has no hard links.
+fn rename_new(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    let Err(failed) = file.persist_noclobber(path) else { return Ok(()) };
+    if fs::symlink_metadata(path).is_ok() {
+        return Err(ErrorKind::AlreadyExists.into());
+    }
+    if !is_unsupported(&failed.error) {
+        return Err(failed.error);
+    }
+    // It has no rename either that does not replace.
+    failed.file.persist(path)?;
+    Ok(())
 }
 
 /// Puts a file with these bytes in place of the one that is there, if any. Durable when this
@@ -60,8 +71,12 @@ pub fn create_directory(dir: &Path) -> io::Result<()> {
         create_directory(parent)?;
     }
     match DirBuilder::new().mode(0o700).create(dir) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists || !dir.is_dir() => Err(error),
-        _ => sync_directory(parent),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && dir.is_dir() => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => sync_directory(parent).inspect_err(|_| {
+            // It is not to be there if it may not last.
+            let _ = fs::remove_dir(dir);
+        }),
     }
 }
 
@@ -123,4 +138,85 @@ fn is_unsupported(error: &io::Error) -> bool {
     use ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
     matches!(error.kind(), InvalidInput | PermissionDenied | Unsupported)
         || Errno::from_io_error(error) == Some(Errno::BADF)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::io;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    use super::{create, create_directory, foreign, has_no_room, is_full, name, replace};
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_file_is_whole_private_and_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        create(&path, b"first").unwrap();
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(create(&path, b"x").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        replace(&path, b"second").unwrap();
+        assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"second".to_vec(), 0o600));
+        let other = dir.path().join("other");
+        create(&other, b"third").unwrap();
+        // Not even a link that leads nowhere is replaced.
+        std::os::unix::fs::symlink("nowhere", dir.path().join("link")).unwrap();
+        assert!(create(&dir.path().join("link"), b"x").is_err());
+        assert!(name(&other, &path).is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        let names = fs::read_dir(dir.path()).unwrap().count();
+        assert_eq!(names, 2, "what could not be named is gone");
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        // A directory is not replaced by a file.
+        fs::create_dir(dir.path().join("full")).unwrap();
+        fs::write(dir.path().join("full/x"), "").unwrap();
+        assert!(replace(&dir.path().join("full"), b"x").is_err());
+        assert!(create(&dir.path().join("full"), b"x").is_err());
+        assert!(create(&dir.path().join("none/file"), b"x").is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn directories_are_private_and_those_that_are_there_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+        let deep = dir.path().join("a/b/c");
+        create_directory(&deep).unwrap();
+        create_directory(&deep).unwrap();
+        assert!(deep.ancestors().take(3).all(|made| mode(made) == 0o700));
+        assert_eq!(mode(dir.path()), 0o755);
+        fs::write(dir.path().join("file"), "").unwrap();
+        assert!(create_directory(&dir.path().join("file")).is_err());
+        assert!(create_directory(&dir.path().join("file/below")).is_err());
+    }
+
+    #[test]
+    fn a_quota_and_a_largest_file_are_a_full_disk() {
+        use rustix::io::Errno;
+        let full = |errno: Errno| is_full(&errno.into());
+        assert!([Errno::NOSPC, Errno::DQUOT, Errno::FBIG].into_iter().all(full));
+        assert!(![Errno::IO, Errno::ROFS, Errno::ACCESS, Errno::NOENT].into_iter().any(full));
+        let dir = tempfile::tempdir().unwrap();
+        assert!(!has_no_room(dir.path(), 1 << 20));
+        assert!(!has_no_room(&dir.path().join("none"), 0));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_ones_own_is_not_foreign() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("file"), "").unwrap();
+        assert_eq!(foreign(&dir.path().join("file"), dir.path()), None);
+        assert_eq!(foreign(&dir.path().join("none/file"), dir.path()), None);
+    }
 }

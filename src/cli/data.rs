@@ -93,7 +93,7 @@ pub(super) fn secrets(data: &Path) -> Result<Secrets> {
                 disk::failure(what, &path, above(data), source)
             }
             SecretsError::Damaged { .. } => Failure::new(Exit::Config, what).hint(format!(
-                "nothing but a quick restart depends on it: mv {0} {0}.damaged",
+                "move it aside; a new one is created: mv {0} {0}.damaged",
                 path.display()
             )),
             _ => Failure::new(Exit::Config, what).hint("only its owner may be able to read it"),
@@ -128,7 +128,7 @@ pub(super) fn unopened(error: OpenError, data: &Path) -> anyhow::Error {
         )),
         _ if error.is_damaged() => Failure::new(Exit::Io, "the store is damaged").hint(check(data)),
         _ if error.is_disk_error() => Failure::new(Exit::Io, "the store cannot be read or written")
-            .hint("see what the system has to say of its disk, in dmesg or the like"),
+            .hint("look for disk errors in dmesg or the system log"),
         _ if error.is_unwritable() => config(unwritable(data)),
         OpenError::Missing(_) => {
             config("start the server once, or name its directory with --data".into())
@@ -142,20 +142,22 @@ pub(super) fn unopened(error: OpenError, data: &Path) -> anyhow::Error {
 pub(super) fn failed(error: StoreError, data: &Path) -> anyhow::Error {
     let hint = match &error {
         StoreError::Lost(_) => format!(
-            "nothing was acknowledged since; put back what was in {}, and start it again",
+            "nothing was acknowledged since; put {} back as it was, then start the server again",
             data.display()
         ),
         error if error.is_damage() => {
             format!("nothing was acknowledged after it; {}", check(data))
         }
-        _ => "nothing was acknowledged after it; look at the disk, then start it again".into(),
+        _ => {
+            "nothing was acknowledged after it; check the disk, then start the server again".into()
+        }
     };
     let what = "the store failed, so the server has stopped";
     Failure::new(Exit::Io, what).hint(hint).because(error)
 }
 
 fn check(data: &Path) -> String {
-    format!("see what is whole, and mend it: qmsg serve --check-store --data {}", data.display())
+    format!("check and repair it: qmsg serve --check-store --data {}", data.display())
 }
 
 /// SQLite says that it may not write, and not which file.
@@ -168,7 +170,7 @@ fn unwritable(data: &Path) -> String {
             format!("{} is read-only: mount it writable", data.display())
         }
         (Some(_), _) => format!(
-            "it belongs to another user; to have it back: \
+            "it belongs to another user; to take it over: \
              sudo chown -R \"$(id -u):$(id -g)\" {}",
             data.display()
         ),

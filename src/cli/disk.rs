@@ -38,7 +38,7 @@ const WRITABLE: &str = "mount it writable, or name another directory (XDG_DATA_H
 pub(super) fn denied(path: &Path, top: &Path) -> String {
     match files::foreign(path, top) {
         Some(foreign) => format!(
-            "it belongs to another user; to have it back: \
+            "it belongs to another user; to take it over: \
              sudo chown -R \"$(id -u):$(id -g)\" {}",
             foreign.display()
         ),

@@ -73,12 +73,12 @@ fn profiles() -> Result<PathBuf> {
     Ok(data_home()?.join("profiles"))
 }
 
-/// Above this nothing is ours: where the user's files begin.
-pub(super) fn top(path: &Path) -> PathBuf {
+/// Above this nothing is ours: the home, or where a directory of ours is.
+fn top(path: &Path) -> PathBuf {
     let home = env::home_dir().filter(|home| path.starts_with(home));
-    // Of a data directory elsewhere, only that itself.
-    home.or_else(|| path.ancestors().find(|path| path.ends_with("qmsg"))?.parent().map(Into::into))
-        .unwrap_or_else(|| path.parent().unwrap_or(path).to_owned())
+    let ours = || path.ancestors().find(|path| path.ends_with("qmsg"));
+    let above = || ours().or_else(|| path.parent())?.parent().map(Path::to_owned);
+    home.or_else(above).unwrap_or_default()
 }
 
 /// The profile that `--as` names, or else the only one, or else the one that was joined first. With

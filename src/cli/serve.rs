@@ -31,12 +31,12 @@ const FIRST_TICKET: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Run the server
 ///
-/// The first start makes a key and a store. Once the server can be reached it prints on stderr
+/// The first start creates a key and a store. Once the server is reachable it prints on stderr
 /// "qmsg: listening on ADDR:PORT pin SHA256:…", and then how to join.
 ///
 /// On a loopback address, anybody on the machine may claim an id. On any other address a new id
-/// needs a ticket (qmsg invite), unless --open is given. SIGINT, SIGTERM and SIGHUP stop the server
-/// after it has finished the batch it is writing; under nohup SIGHUP does nothing.
+/// requires a ticket (qmsg invite), unless --open is given. SIGINT, SIGTERM or SIGHUP stops the
+/// server once it has finished the batch it is writing; under nohup SIGHUP does nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -64,23 +64,23 @@ pub(super) struct ServeArgs {
     data: Option<PathBuf>,
     /// Directory with a cert.pem and key.pem of your own
     ///
-    /// Without it the server uses a key that it made at its first start. Clients pin the key: the
+    /// Without it the server uses the key created at its first start. Clients pin the key: the
     /// certificate may be renewed with the same key.
     #[arg(long, value_name = "DIR", env = "QMSG_CERTS")]
     certs: Option<PathBuf>,
-    /// Make a new key if the server's is gone, even if the store has users
+    /// Create a new key if the server's key is missing, even if the store has users
     ///
-    /// Clients refuse a server with another key until its pin is in their profiles. A key that is
-    /// there is used as it is.
+    /// Clients reject a server with another key until its pin is in their profiles. An existing key
+    /// is never replaced.
     #[arg(long, conflicts_with = "certs")]
     new_key: bool,
-    /// Let anybody who reaches the server claim an id, without a ticket
+    /// Let anybody who can reach the server claim an id, without a ticket
     #[arg(long, env = "QMSG_OPEN", value_parser = FalseyValueParser::new())]
     open: bool,
     /// Threads that handle connections
     ///
-    /// Without it: one less than the machine has cores, since the store writes on a thread of its
-    /// own. One is the fastest for few connections.
+    /// Without it: one less than the number of cores, since the store writes on its own thread. One
+    /// is fastest for few connections.
     #[arg(
         long,
         value_name = "N",
@@ -103,14 +103,14 @@ pub(super) struct ServeArgs {
 struct Upkeep {
     /// Copy the store and the key to this directory, and exit
     ///
-    /// The server may be running. The copy holds everything that was acknowledged before, and is
-    /// itself a data directory: to restore it, stop the server and put it in place of the old one.
+    /// The server may be running. The copy contains everything acknowledged before it began, and is
+    /// a data directory itself: to restore it, stop the server and put it in place of the old one.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["check_store", "new_key"])]
     backup: Option<PathBuf>,
-    /// Check the store, mend it if it is damaged, and exit
+    /// Check the store, repair it if it is damaged, and exit
     ///
-    /// The server must not be running. A damaged store is read as far as possible into a new file;
-    /// the damaged one stays beside it. Exits 0 if nothing is lost, 13 if something is.
+    /// The server must not be running. Everything readable in a damaged store is copied to a new
+    /// file; the damaged one is kept beside it. Exits 0 if nothing is lost, otherwise 13.
     #[arg(long, conflicts_with = "new_key")]
     check_store: bool,
 }
@@ -119,7 +119,7 @@ struct Upkeep {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 struct Bounds {
-    /// Longest body of a message
+    /// Maximum size of a message body
     #[arg(
         long,
         value_name = "SIZE",
@@ -128,13 +128,13 @@ struct Bounds {
         value_parser = units::size
     )]
     max_body: u64,
-    /// Most unread messages of a user, and most messages of a room
+    /// Maximum number of unread messages per user, and of messages per room
     ///
-    /// A user's full mailbox refuses new messages. A full room drops its oldest instead, and
-    /// members who had not read them are told how many.
+    /// A user's full mailbox refuses new messages. A full room drops its oldest messages instead,
+    /// and members who had not read them are told how many.
     #[arg(long, value_name = "N", env = "QMSG_MAX_MAILBOX", default_value = "100000")]
     max_mailbox: u64,
-    /// Most bytes of unread messages of a user, and of messages of a room
+    /// Maximum bytes of unread messages per user, and of messages per room
     #[arg(
         long,
         value_name = "SIZE",
@@ -143,15 +143,15 @@ struct Bounds {
         value_parser = units::size
     )]
     max_mailbox_bytes: u64,
-    /// Most bytes of the store's file; beyond it the disk counts as full
+    /// Maximum size of the store's file; beyond it the disk counts as full
     ///
-    /// Without it: as much as the disk has. A write-ahead log of about 8 MiB is not counted.
+    /// Without it: as much as the disk has. The write-ahead log, about 8 MiB, is not counted.
     #[arg(long, value_name = "SIZE", env = "QMSG_MAX_STORE", value_parser = units::size)]
     max_store: Option<u64>,
-    /// Most bytes on their way to readers, of all readers together
+    /// Maximum bytes in flight, all readers together
     ///
-    /// What is handed to a reader that does not read is kept in memory. When so much is under way
-    /// each reader is given 64 KiB at a time, however much it asks for.
+    /// Messages sent to a reader that does not take them are held in memory. At this limit each
+    /// reader gets 64 KiB at a time, however much it asks for.
     #[arg(
         long,
         value_name = "SIZE",
@@ -160,16 +160,16 @@ struct Bounds {
         value_parser = units::size
     )]
     max_in_flight: u64,
-    /// Most connections at one time
+    /// Maximum number of connections
     #[arg(long, value_name = "N", env = "QMSG_MAX_LINKS", default_value = "20000")]
     max_links: usize,
-    /// Most users
+    /// Maximum number of users
     #[arg(long, value_name = "N", env = "QMSG_MAX_USERS", default_value = "1000000")]
     max_users: u64,
-    /// Most rooms
+    /// Maximum number of rooms
     #[arg(long, value_name = "N", env = "QMSG_MAX_ROOMS", default_value = "100000")]
     max_rooms: u64,
-    /// How long a message is kept when all its readers have processed it
+    /// How long to keep a message after all its readers have processed it
     #[arg(
         long,
         value_name = "TIME",
@@ -178,7 +178,7 @@ struct Bounds {
         value_parser = units::duration
     )]
     keep: Duration,
-    /// How long a message is kept when nobody processes it
+    /// How long to keep a message that has not been processed
     #[arg(
         long,
         value_name = "TIME",
@@ -187,7 +187,7 @@ struct Bounds {
         value_parser = units::duration
     )]
     keep_unread: Duration,
-    /// How long message ids are remembered, so that a repeated message is noticed
+    /// How long to remember message ids, to recognize a repeated message
     #[arg(
         long,
         value_name = "TIME",
@@ -239,8 +239,8 @@ pub(super) fn run(args: &ServeArgs, talk: Talk) -> Result<Exit> {
     data::prepare(&data)?;
     if data::has_lost_store(&data) {
         let dir = data.display();
-        fail::announce(&format!("{dir} has a key and no store: an empty one is made"));
-        fail::announce("every user has to join again; stop the server to put a backup back");
+        fail::announce(&format!("{dir} has a key but no store: creating an empty one"));
+        fail::announce("every user has to join again; to restore a backup, stop the server first");
     }
     let identity = data::identity(&data, args.certs.as_deref(), args.new_key)?;
     let pin = identity.pin();

@@ -24,8 +24,8 @@ pub(super) fn backup(from: &Path, has_certs: bool, to: &Path, talk: Talk) -> Res
     for name in ["store.db", "store.db-wal", data::KEY] {
         let path = to.join(name);
         if fs::symlink_metadata(&path).is_ok() {
-            let what = format!("{} is there already", path.display());
-            let hint = "name a directory for this copy alone; older ones are left as they are";
+            let what = format!("{} already exists", path.display());
+            let hint = "name a new directory; older backups are never overwritten";
             return Err(Failure::new(Exit::Config, what).hint(hint).into());
         }
     }
@@ -34,7 +34,7 @@ pub(super) fn backup(from: &Path, has_certs: bool, to: &Path, talk: Talk) -> Res
     }
     // Last: with it the copy is whole.
     store::backup(from, &to.join("store.db")).map_err(|error| data::unopened(error, from))?;
-    fail::note(talk, &format!("{} has all that was acknowledged until now", to.display()));
+    fail::note(talk, &format!("backed up to {}: everything acknowledged until now", to.display()));
     Ok(Exit::Success)
 }
 
@@ -71,19 +71,19 @@ pub(super) fn check(dir: &Path, json: bool) -> Result<Exit> {
         print::line(&format!("damaged: {damage}"))?;
     }
     if let Some(aside) = aside {
-        print::line(&format!("mended: a new store.db; the damaged one is {}", aside.display()))?;
+        print::line(&format!("repaired: store.db is new; the damaged one is {}", aside.display()))?;
     }
     for lost in lost {
         print::line(&format!("lost: {lost}"))?;
     }
     for user in users {
-        print::line(&format!("lost: whose id {user} is; its owner has to join again"))?;
+        print::line(&format!("lost: the owner of {user}, who has to join again"))?;
     }
     if checked.rotten > 0 {
         let rotten = checked.rotten;
-        print::line(&format!("lost: {rotten} messages are not as they were stored"))?;
+        print::line(&format!("lost: the contents of {rotten} messages"))?;
     }
     let (users, messages) = (checked.users, checked.messages);
-    print::line(&format!("whole: {users} users, {messages} messages"))?;
+    print::line(&format!("intact: {users} users, {messages} messages"))?;
     Ok(exit)
 }

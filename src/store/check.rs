@@ -163,7 +163,7 @@ fn fill(old: &Connection, new: &Connection) -> rusqlite::Result<(Vec<String>, Ve
     for table in &TABLES {
         let Copied { rows, is_damaged } = salvage::copy(old, new, table)?;
         if is_damaged {
-            lost.push(format!("{}: {rows} rows could be read, and not all", table.name));
+            lost.push(format!("part of table {} ({rows} rows are intact)", table.name));
         }
     }
     let users = lost_users(old, new)?;

@@ -103,7 +103,7 @@ pub enum StoreError {
         cause: rusqlite::Error,
     },
     /// Somebody has removed or replaced a file of the store, or moved its directory.
-    #[error("{} is not there any more, or is another file", .0.display())]
+    #[error("{} was removed or replaced while the server was running", .0.display())]
     Lost(PathBuf),
     /// A bug.
     #[error("a thread of the store panicked")]

@@ -16,7 +16,8 @@ const OF_ALL: &[&str] = &["quiet", "verbose", "color"];
 /// Flags of several verbs that mean the same in all of those where they have a variable.
 const OF_SEVERAL: &[&str] = &["as", "server", "spool-max", "spool-age"];
 /// What is said for one run only.
-const NEVER: &[&str] = &["help", "version", "config", "dry-run"];
+const NEVER: &[&str] =
+    &["help", "version", "config", "dry-run", "backup", "check-store", "new-key"];
 /// The one table that is no verb, and its name in `[sendmail]`.
 const ALIASES: &str = "aliases";
 /// How alike two names are, from 0 to 1, to be taken for one another; clap has the same.

@@ -118,7 +118,7 @@ fn a_store_whose_key_has_no_store_is_told_of() {
     }
     let args = ["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
     let mut server = start(home.command(&args));
-    server.until(super::kit::Stream::Err, "has a key and no store");
+    server.until(super::kit::Stream::Err, "has a key but no store");
     server.until(super::kit::Stream::Err, "listening on");
 }
 
@@ -150,8 +150,8 @@ fn nothing_is_acknowledged_into_a_store_that_is_not_there_any_more() {
         assert_eq!(said.code, Some(69), "{what}: {}", said.stderr);
         let (code, text) = server.ended();
         assert_eq!(code, Some(74), "{what}: {text}");
-        assert!(text.contains("store.db") && text.contains("is not there any more"), "{what}");
-        assert!(text.contains("hint: nothing was acknowledged since; put back"), "{text}");
+        assert!(text.contains("store.db") && text.contains("was removed or replaced"), "{what}");
+        assert!(text.contains("hint: nothing was acknowledged since; put "), "{text}");
     }
 }
 

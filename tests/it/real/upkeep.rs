@@ -43,14 +43,14 @@ fn a_backup_of_a_busy_server_is_put_back_and_its_owners_have_their_ids() {
     let args = ["send", "-l", "alice", "--as", "bob", "--timeout", "60s"];
     let busy = start_with(home.command(&args), lines);
     let to = home.path().join("backups/first");
-    backup(&home, &to).code(0).says("has all that was acknowledged until now");
+    backup(&home, &to).code(0).says("everything acknowledged until now");
     busy.signal("TERM");
     busy.end();
     assert_eq!((mode(&to), mode(&to.join("store.db"))), (0o700, 0o600));
     assert_eq!(mode(&to.join("server.key.pem")), 0o600);
     assert_eq!(fs::read_dir(&to).unwrap().count(), 2);
-    backup(&home, &to).code(78).says("is there already");
-    backup(&home, &home.data()).code(78).says("is there already");
+    backup(&home, &to).code(78).says("already exists");
+    backup(&home, &home.data()).code(78).says("already exists");
     home.join(&server, &["carol"]);
     // One who listens all the time, and knows the messages by the numbers that the old one gave.
     let mut listener = home.listen(&["--as", "bob"]);
@@ -86,7 +86,7 @@ fn a_damaged_index_is_named_at_the_start_and_mended_by_what_is_named() {
     check(&home, &[]).code(78).says("is another server running");
     server.stop("TERM");
     let whole = check(&home, &[]).ok();
-    assert_eq!(whole, "whole: 1 users, 1 messages\n");
+    assert_eq!(whole, "intact: 1 users, 1 messages\n");
     damage(&home, "run_log");
     let data = home.data();
     let serve = ["serve", "--listen", &address, "--data", data.to_str().unwrap()];
@@ -103,8 +103,8 @@ fn a_damaged_index_is_named_at_the_start_and_mended_by_what_is_named() {
     });
     server.end().code(74).says("malformed").says("qmsg serve --check-store --data");
     let said = check(&home, &[]).ok();
-    assert!(said.contains("damaged: ") && said.contains("mended: "), "{said}");
-    assert!(!said.contains("lost: ") && said.ends_with("whole: 1 users, 1 messages\n"), "{said}");
+    assert!(said.contains("damaged: ") && said.contains("repaired: "), "{said}");
+    assert!(!said.contains("lost: ") && said.ends_with("intact: 1 users, 1 messages\n"), "{said}");
     assert!(data.join("store.db.damaged").exists());
     let _server = home.serve_on(&address, &[]);
     assert_eq!(home.run(&["listen", "--poll"]).ok(), "kept\n");
@@ -124,7 +124,7 @@ fn what_is_lost_is_told() {
     assert_eq!(value["lost_users"], serde_json::json!(["bob", "carol"]));
     assert_eq!((&value["users"], &value["messages"]), (&1.into(), &1.into()));
     assert!(value["aside"].as_str().unwrap().ends_with("store.db.damaged"));
-    assert_eq!(check(&home, &[]).ok(), "whole: 1 users, 1 messages\n");
+    assert_eq!(check(&home, &[]).ok(), "intact: 1 users, 1 messages\n");
     let server = home.serve(&[]);
     let to = ["-s", &server.address, "--pin", &server.pin];
     home.run(&[&["join", "carol"], &to[..]].concat()).code(0).says("joined");

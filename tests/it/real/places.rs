@@ -1,0 +1,164 @@
+//! Homes and disks that are not as they should be: files of another user, read-only, without hard
+//! links, without a sync of directories, without room.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+
+use super::kit::{Home, Said, start};
+
+/// Whoever this is, it is not the one who runs the tests.
+const SOMEBODY: u32 = 4_242;
+
+/// A line of shell in a mount namespace of its own; `None` where there can be none.
+fn mounted(home: &Home, line: &str) -> Option<Said> {
+    let may = home.program("unshare", &["-rm", "true"]).status();
+    may.is_ok_and(|status| status.success())
+        .then(|| start(home.program("unshare", &["-rm", "/bin/sh", "-c", line])).end())
+}
+
+fn join(home: &Home, args: &[&str], harms: &[&str]) -> Option<Said> {
+    let may = home.program("strace", &["-f", "-o", "/dev/null", "true"]).status();
+    if !may.is_ok_and(|status| status.success()) {
+        return None;
+    }
+    let calls = "trace=link,linkat,renameat2,fsync,write";
+    let mut all = vec!["-f", "-o", "/dev/null", "-e", calls];
+    all.extend(harms);
+    all.push("qmsg");
+    all.extend(args);
+    Some(start(home.program("strace", &all)).end())
+}
+
+#[test]
+fn files_that_root_has_made_in_a_home_are_told_with_the_chown_that_mends_it() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    home.join(&server, &["bob"]);
+    // Only root can be another user.
+    if chown(home.path(), Some(SOMEBODY), None).is_err() {
+        return;
+    }
+    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o711)).unwrap();
+    // The program may be where only root can read.
+    let program = home.path().join("qmsg");
+    fs::copy(env!("CARGO_BIN_EXE_qmsg"), &program).unwrap();
+    let run = |args: &[&str]| {
+        let mut command = home.program(program.to_str().unwrap(), args);
+        command.uid(SOMEBODY).gid(SOMEBODY);
+        start(command).end()
+    };
+    let local = home.path().join(".local");
+    let data = home.data();
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
+    for args in [&["send", "bob", "hi"][..], &["listen", "--poll"], &["join", "bob"]] {
+        let hint = format!("sudo chown -R \"$(id -u):$(id -g)\" {}", local.display());
+        run(args).code(78).says(&hint);
+    }
+    run(&serve).code(78).says(&format!("$(id -g)\" {}", data.display()));
+    let profiles = local.join("share/qmsg/profiles");
+    let own = |path: &Path| chown(path, Some(SOMEBODY), None).unwrap();
+    let dirs: Vec<PathBuf> = profiles.join("bob").ancestors().take(5).map(Into::into).collect();
+    dirs.iter().for_each(|dir| own(dir));
+    own(&profiles.join(".default"));
+    run(&["send", "bob", "hi"]).code(78).says("profile.toml");
+    own(&profiles.join("bob/profile.toml"));
+    run(&["send", "bob", "hi"]).code(78).says("bob/key.pem").says("sudo chown");
+    own(&profiles.join("bob/key.pem"));
+    run(&["send", "bob", "hi"]).ok();
+    server.stop("TERM");
+    own(&data);
+    run(&serve).code(78).says("server.key.pem").says("sudo chown");
+    for name in ["server.key.pem", "endpoint.secrets", "lock"] {
+        own(&data.join(name));
+    }
+    run(&serve).code(78).says(&format!("$(id -g)\" {}", data.display()));
+}
+
+#[test]
+fn what_is_read_only_is_told() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    home.join(&server, &["bob"]);
+    server.stop("TERM");
+    let (data, path) = (home.data(), home.path().display().to_string());
+    let read_only = "mount --bind \"$HOME\" \"$HOME\" && mount -o remount,ro,bind \"$HOME\" && ";
+    let tries = [
+        "qmsg join carol -s 127.0.0.1:9 --timeout 300ms".to_owned(),
+        format!("qmsg serve --listen 127.0.0.1:0 --data {}", data.display()),
+        format!("qmsg serve --listen 127.0.0.1:0 --data {path}/new"),
+        format!("qmsg serve --check-store --data {}", data.display()),
+        format!("qmsg invite example.org --data {}", data.display()),
+    ];
+    for line in tries {
+        let Some(said) = mounted(&home, &format!("{read_only}{line}")) else { return };
+        said.code(78).says("is read-only: mount it writable");
+    }
+}
+
+#[test]
+fn file_systems_without_hard_links_or_synced_directories_do() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let to = ["-s", &server.address];
+    let no_links = ["-e", "inject=link,linkat:error=EPERM"];
+    let no_rename = ["-e", "inject=renameat2:error=EINVAL"];
+    let profiles = home.path().join(".local/share/qmsg/profiles");
+    let dirs: Vec<String> = ["a", "b", "c", ""]
+        .iter()
+        .map(|id| profiles.join(id).display().to_string().trim_end_matches('/').to_owned())
+        .collect();
+    let harms: [(&str, Vec<&str>); 3] = [
+        ("a", no_links.to_vec()),
+        ("b", [no_links, no_rename].concat()),
+        ("c", {
+            let mut harms = vec!["-e", "inject=fsync:error=EINVAL"];
+            dirs.iter().for_each(|dir| harms.extend(["-P", dir]));
+            harms
+        }),
+    ];
+    for (id, harms) in harms {
+        // So that a path to be traced is there.
+        fs::create_dir_all(profiles.join(id)).unwrap();
+        fs::set_permissions(profiles.join(id), fs::Permissions::from_mode(0o700)).unwrap();
+        let Some(said) = join(&home, &[&["join", id], &to[..]].concat(), &harms) else { return };
+        said.code(0);
+        home.run(&["send", "--as", id, id, "hi"]).ok();
+        assert_eq!(fs::read_dir(profiles.join(id)).unwrap().count(), 2, "{id}");
+    }
+}
+
+#[test]
+fn a_full_disk_and_a_quota_leave_what_was_there() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    home.join(&server, &["bob"]);
+    let profiles = home.path().join(".local/share/qmsg/profiles");
+    let before = fs::read(profiles.join("bob/profile.toml")).unwrap();
+    for error in ["ENOSPC", "EDQUOT", "EFBIG"] {
+        let inject = format!("inject=fsync:error={error}");
+        let harm = ["-e", inject.as_str()];
+        let args = ["join", "carol", "-s", &server.address];
+        let Some(said) = join(&home, &args, &harm) else { return };
+        said.code(73).says("make room");
+        assert!(!profiles.join("carol").exists(), "{error}");
+        let Some(said) = join(&home, &["join", "bob"], &harm) else { return };
+        said.code(73).says("cannot write");
+        assert_eq!(fs::read(profiles.join("bob/profile.toml")).unwrap(), before, "{error}");
+        let data = home.path().join(error);
+        let args = ["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
+        let Some(said) = join(&home, &args, &harm) else { return };
+        said.code(73);
+        assert!(!data.join("server.key.pem").exists(), "{error}");
+    }
+    // Of a limit for files, without a word of the system about it.
+    let full = start(home.program(
+        "/bin/sh",
+        &["-c", &format!("ulimit -f 0; exec qmsg join carol -s {}", server.address)],
+    ))
+    .end();
+    full.code(73);
+    home.run(&["send", "bob", "hi"]).ok();
+    home.run(&["join", "carol", "-s", &server.address]).ok();
+}
