@@ -141,6 +141,7 @@ fn is_unsupported(error: &io::Error) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use std::fs::{self, Permissions};
     use std::io;

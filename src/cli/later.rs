@@ -104,7 +104,7 @@ fn list(args: &ListArgs, talk: Talk) -> Result<Exit> {
         connect::note_offline(&event, &server, talk);
         let Event::Kept(kept) = event else { return Ok(()) };
         count += 1;
-        if args.json { print::object(&fields(&kept)) } else { table.add(row(&kept)) }
+        if args.json { print::object(&fields(&kept)) } else { table.add(&row(&kept)) }
     })?;
     table.end()?;
     if count == 0 {

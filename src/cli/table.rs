@@ -11,7 +11,7 @@ const GAP: &str = "  ";
 /// Prints a whole list.
 pub(super) fn print<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> Result<()> {
     let mut table = Table::new(&heading);
-    rows.iter().try_for_each(|row| table.add(row.to_vec()))?;
+    rows.iter().try_for_each(|row| table.add(row))?;
     table.end()
 }
 
@@ -27,7 +27,7 @@ impl Table {
         Self { is_aligned: print::is_terminal(), rows: vec![heading] }
     }
 
-    pub(super) fn add(&mut self, row: Vec<String>) -> Result<()> {
+    pub(super) fn add(&mut self, row: &[String]) -> Result<()> {
         let cells: Vec<String> = row.iter().map(|cell| one_field(cell)).collect();
         if self.is_aligned {
             self.rows.push(cells);

@@ -60,6 +60,12 @@ const NEEDS: &[Need] = &[
         advice: "and the right to make user and network namespaces",
     },
     Need {
+        name: "root",
+        probe: &["/bin/sh", "-c", "[ \"$(id -u)\" = 0 ]"],
+        packages: &[],
+        advice: "run the tests as root",
+    },
+    Need {
         name: "cron",
         probe: &["unshare", "-mp", "--fork", "test", "-x", "/usr/sbin/cron"],
         packages: &["cron"],

@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::needs::needs;
+
 use super::kit::{DEADLINE, Home, Said, Server, start};
 
 /// By these a command changes files.
@@ -13,17 +15,13 @@ const CALLS: &str = "mkdir,link,linkat,rename,renameat,renameat2,unlink,fsync,fd
 const CALLS_MAX: u32 = 2_000;
 const KILLED: i32 = 137;
 
-/// Runs a command that is killed at its `when`th call. `None` where it cannot be.
-fn killed(home: &Home, args: &[&str], when: u32) -> Option<Said> {
-    let may = home.program("strace", &["-f", "-o", "/dev/null", "true"]).status();
-    if !may.is_ok_and(|status| status.success()) {
-        return None;
-    }
+/// Runs a command that is killed at its `when`th call; a test with one `needs!("strace")`.
+fn killed(home: &Home, args: &[&str], when: u32) -> Said {
     let (calls, inject) = (format!("trace={CALLS}"), format!("{CALLS}:signal=KILL:when={when}"));
     let inject = format!("inject={inject}");
     let strace = ["-D", "-f", "-o", "/dev/null", "-e", &calls, "-e", &inject, "qmsg"];
     let running = start(home.program("strace", &[&strace, args].concat()));
-    Some(running.end_or_kill(DEADLINE / 20))
+    running.end_or_kill(DEADLINE / 20)
 }
 
 /// Every `step`th of the calls that a command makes, until one comes to its end; what is to hold
@@ -37,7 +35,7 @@ fn at_each(
     for when in (1..CALLS_MAX).step_by(step) {
         let args = args(when);
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        let Some(said) = killed(home, &args, when) else { return };
+        let said = killed(home, &args, when);
         check(when);
         if said.code != Some(KILLED) {
             said.code(0);
@@ -63,6 +61,7 @@ fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn a_join_may_be_killed_at_any_step() {
+    needs!("strace");
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["bob"]);
@@ -90,6 +89,7 @@ fn a_join_may_be_killed_at_any_step() {
 
 #[test]
 fn a_first_start_may_be_killed_at_any_step() {
+    needs!("strace");
     let home = Home::new();
     for when in (1..CALLS_MAX).step_by(9) {
         let data = home.path().join(when.to_string());
@@ -98,7 +98,7 @@ fn a_first_start_may_be_killed_at_any_step() {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         // One that is up has made all of it, and is ended at its next call.
         let in_time = [&args[..], &["--json"]].concat();
-        let Some(said) = killed(&home, &in_time, when) else { return };
+        let said = killed(&home, &in_time, when);
         let key = fs::read(data.join("server.key.pem")).ok();
         let server = Server::start(home.command(&args));
         assert!(key.is_none() || key == fs::read(data.join("server.key.pem")).ok(), "{when}");
@@ -114,6 +114,7 @@ fn a_first_start_may_be_killed_at_any_step() {
 
 #[test]
 fn a_backup_and_a_repair_may_be_killed_at_any_step() {
+    needs!("strace");
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["bob"]);

@@ -6,40 +6,35 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
+use crate::needs::needs;
+
 use super::kit::{Home, Said, start};
 
 /// Whoever this is, it is not the one who runs the tests.
 const SOMEBODY: u32 = 4_242;
 
-/// A line of shell in a mount namespace of its own; `None` where there can be none.
-fn mounted(home: &Home, line: &str) -> Option<Said> {
-    let may = home.program("unshare", &["-rm", "true"]).status();
-    may.is_ok_and(|status| status.success())
-        .then(|| start(home.program("unshare", &["-rm", "/bin/sh", "-c", line])).end())
+/// A line of shell in a mount namespace of its own; a test with one `needs!("namespaces")`.
+fn mounted(home: &Home, line: &str) -> Said {
+    start(home.program("unshare", &["-rm", "/bin/sh", "-c", line])).end()
 }
 
-fn join(home: &Home, args: &[&str], harms: &[&str]) -> Option<Said> {
-    let may = home.program("strace", &["-f", "-o", "/dev/null", "true"]).status();
-    if !may.is_ok_and(|status| status.success()) {
-        return None;
-    }
+/// A join of which some calls fail; a test with one `needs!("strace")`.
+fn join(home: &Home, args: &[&str], harms: &[&str]) -> Said {
     let calls = "trace=link,linkat,renameat2,fsync,write";
     let mut all = vec!["-f", "-o", "/dev/null", "-e", calls];
     all.extend(harms);
     all.push("qmsg");
     all.extend(args);
-    Some(start(home.program("strace", &all)).end())
+    start(home.program("strace", &all)).end()
 }
 
 #[test]
 fn files_that_root_has_made_in_a_home_are_told_with_the_chown_that_mends_it() {
+    needs!("root");
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["bob"]);
-    // Only root can be another user.
-    if chown(home.path(), Some(SOMEBODY), None).is_err() {
-        return;
-    }
+    chown(home.path(), Some(SOMEBODY), None).unwrap();
     fs::set_permissions(home.path(), fs::Permissions::from_mode(0o711)).unwrap();
     // The program may be where only root can read.
     let program = home.path().join("qmsg");
@@ -78,6 +73,7 @@ fn files_that_root_has_made_in_a_home_are_told_with_the_chown_that_mends_it() {
 
 #[test]
 fn what_is_read_only_is_told() {
+    needs!("namespaces");
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["bob"]);
@@ -92,13 +88,14 @@ fn what_is_read_only_is_told() {
         format!("qmsg invite example.org --data {}", data.display()),
     ];
     for line in tries {
-        let Some(said) = mounted(&home, &format!("{read_only}{line}")) else { return };
+        let said = mounted(&home, &format!("{read_only}{line}"));
         said.code(78).says("is read-only: mount it writable");
     }
 }
 
 #[test]
 fn file_systems_without_hard_links_or_synced_directories_do() {
+    needs!("strace");
     let home = Home::new();
     let server = home.serve(&[]);
     let to = ["-s", &server.address];
@@ -122,7 +119,7 @@ fn file_systems_without_hard_links_or_synced_directories_do() {
         // So that a path to be traced is there.
         fs::create_dir_all(profiles.join(id)).unwrap();
         fs::set_permissions(profiles.join(id), fs::Permissions::from_mode(0o700)).unwrap();
-        let Some(said) = join(&home, &[&["join", id], &to[..]].concat(), &harms) else { return };
+        let said = join(&home, &[&["join", id], &to[..]].concat(), &harms);
         said.code(0);
         home.run(&["send", "--as", id, id, "hi"]).ok();
         assert_eq!(fs::read_dir(profiles.join(id)).unwrap().count(), 2, "{id}");
@@ -131,6 +128,7 @@ fn file_systems_without_hard_links_or_synced_directories_do() {
 
 #[test]
 fn a_full_disk_and_a_quota_leave_what_was_there() {
+    needs!("strace");
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["bob"]);
@@ -140,15 +138,15 @@ fn a_full_disk_and_a_quota_leave_what_was_there() {
         let inject = format!("inject=fsync:error={error}");
         let harm = ["-e", inject.as_str()];
         let args = ["join", "carol", "-s", &server.address];
-        let Some(said) = join(&home, &args, &harm) else { return };
+        let said = join(&home, &args, &harm);
         said.code(73).says("make room");
         assert!(!profiles.join("carol").exists(), "{error}");
-        let Some(said) = join(&home, &["join", "bob"], &harm) else { return };
+        let said = join(&home, &["join", "bob"], &harm);
         said.code(73).says("cannot write");
         assert_eq!(fs::read(profiles.join("bob/profile.toml")).unwrap(), before, "{error}");
         let data = home.path().join(error);
         let args = ["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
-        let Some(said) = join(&home, &args, &harm) else { return };
+        let said = join(&home, &args, &harm);
         said.code(73);
         assert!(!data.join("server.key.pem").exists(), "{error}");
     }

@@ -1,7 +1,6 @@
 //! What `listen` shows people, and what becomes of it and of its handlers when their terminal goes.
 
 use std::fs;
-use std::process::Command;
 
 use crate::needs::needs;
 
