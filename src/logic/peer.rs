@@ -46,6 +46,8 @@ pub struct Peer {
     attempts: u32,
     /// `Offline` has been said.
     offline: bool,
+    /// `Blocked` has been said.
+    blocked: bool,
     /// Why the server ended the last link, if it did.
     turned_away: Option<CloseCode>,
     /// When something that is awaited was asked for, or the last answer came.
@@ -82,6 +84,7 @@ impl Peer {
             passed: 0,
             attempts: 0,
             offline: false,
+            blocked: false,
             turned_away: None,
             waiting_since_ms: now.mono_ms,
             random: seed | 1,
@@ -242,8 +245,13 @@ impl Peer {
         }
         self.turned_away = match ending {
             Ending::Closed(code) => code,
-            Ending::Silence => None,
+            Ending::Silence | Ending::Blocked(_) => None,
         };
+        if let Ending::Blocked(why) = ending
+            && !std::mem::replace(&mut self.blocked, true)
+        {
+            out.push(PeerOutput::Event(Event::Blocked(why)));
+        }
         if !std::mem::replace(&mut self.offline, true) {
             out.push(PeerOutput::Event(Event::Offline));
         }
@@ -274,6 +282,7 @@ impl Peer {
             FromServer::Welcome { claimed, .. } => {
                 self.welcomed = true;
                 self.offline = false;
+                self.blocked = false;
                 self.attempts = 0;
                 Event::Welcome { claimed }
             }
