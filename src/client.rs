@@ -166,7 +166,12 @@ impl Shell {
     }
 
     fn gave_up(&mut self) -> ClientError {
-        self.failure.take().map_or(ClientError::NoAnswer, ClientError::Dial)
+        match self.failure.take() {
+            Some(failure) => failure.into(),
+            // The first attempt has not failed yet.
+            None if self.pin.is_none() => DialError::NoAnswer { refused: false }.into(),
+            None => ClientError::NoAnswer,
+        }
     }
 
     fn dial(&self) {
@@ -188,8 +193,12 @@ impl Shell {
                 Ok(link) => self.linked(link),
                 Err(error) if passes(&error) => {
                     tracing::debug!(%error, "no link");
+                    let ending = match error {
+                        DialError::Blocked(obstacle) => Ending::Blocked(obstacle.text()),
+                        _ => Ending::Silence,
+                    };
                     self.failure = Some(error);
-                    self.feed([PeerInput::Ended(Ending::Silence)])
+                    self.feed([PeerInput::Ended(ending)])
                 }
                 Err(DialError::Closed(code)) => self.feed([PeerInput::Ended(Ending::Closed(code))]),
                 Err(error) => Err(error.into()),
@@ -201,6 +210,7 @@ impl Shell {
                 self.buffer.clear();
                 self.feed([PeerInput::Ended(match end {
                     End::Closed(code) => Ending::Closed(code),
+                    End::Blocked(obstacle) => Ending::Blocked(obstacle.text()),
                     End::Malformed(_) => Ending::Closed(Some(CloseCode::Malformed)),
                     End::Lost | End::Ours(_) => Ending::Silence,
                 })])
@@ -272,7 +282,10 @@ fn inputs(commands: impl Iterator<Item = Command>) -> Vec<PeerInput> {
 /// Whether trying again may help. A name that cannot be resolved now may be later.
 fn passes(error: &DialError) -> bool {
     match error {
-        DialError::NoAnswer { .. } | DialError::Resolve { .. } | DialError::Other(_) => true,
+        DialError::NoAnswer { .. }
+        | DialError::Blocked(_)
+        | DialError::Resolve { .. }
+        | DialError::Other(_) => true,
         DialError::WrongPin { .. } | DialError::Version | DialError::Closed(_) => false,
     }
 }

@@ -5,9 +5,11 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::Error;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
 
 use crate::client::ClientError;
-use crate::quic::DialError;
+use crate::quic::{DialError, Obstacle};
 use crate::wire::{CloseCode, Refusal};
 
 use super::{Talk, clock};
@@ -167,12 +169,17 @@ pub(super) fn listen_to_diagnostics(talk: Talk) {
         (false, 2) => tracing::Level::DEBUG,
         (false, _) => tracing::Level::TRACE,
     };
+    // What libraries warn of, such as each packet that cannot leave, is told in our own words.
+    let theirs = if talk.verbose > 1 { level } else { tracing::Level::ERROR };
+    let filter = Targets::new().with_default(theirs).with_target("qmsg", level);
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(io::stderr)
         .with_ansi(false)
         .with_target(talk.verbose > 1)
-        .finish();
+        .log_internal_errors(false)
+        .finish()
+        .with(filter);
     // Set once, at the start of the program.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
@@ -212,9 +219,27 @@ fn dial_failure(error: DialError, server: &str) -> Error {
                 .hint("compare `qmsg --version` on both machines")
         }
         DialError::Closed(code) => return rejected(*code, server, "").into(),
+        DialError::Blocked(obstacle) => {
+            Failure::new(Exit::Unavailable, format!("no answer from {server}"))
+                .hint(past(*obstacle))
+        }
         _ => unavailable(server),
     };
     failure.because(error)
+}
+
+/// What to do about something that stands in the way.
+fn past(obstacle: Obstacle) -> &'static str {
+    match obstacle {
+        Obstacle::NoNetwork | Obstacle::NoAddress => {
+            "is this machine connected to a network? -s names another server"
+        }
+        Obstacle::NoHost => "is the server's machine up, and the address right?",
+        Obstacle::Forbidden => "let UDP packets pass to that port, here and on the way",
+        Obstacle::SmallPackets => {
+            "QUIC needs them: raise the MTU to 1,280 bytes or more (`ip link`, a VPN's settings)"
+        }
+    }
 }
 
 fn rejected(code: Option<CloseCode>, server: &str, id: &str) -> Failure {
@@ -245,8 +270,13 @@ fn rejected(code: Option<CloseCode>, server: &str, id: &str) -> Failure {
         }
         Some(CloseCode::Busy) => fail(
             Exit::Unavailable,
-            format!("{server} has as many users or links as it may"),
-            "try again later, or ask its operator to raise the limit",
+            format!("{server} is too busy, or has as many users or links as it may"),
+            "try again later, or ask its operator to raise the limits",
+        ),
+        Some(CloseCode::TooSlow | CloseCode::Done) => fail(
+            Exit::Unavailable,
+            format!("{server} ended the connection before it answered"),
+            "it may have too much to do, or the network may be slow: try again later",
         ),
         Some(CloseCode::DiskFull) => disk_full(server),
         Some(CloseCode::BodyTooLong) => fail(

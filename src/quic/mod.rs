@@ -16,12 +16,17 @@
 //! - A client can open no stream and no peer can send a datagram, or make us hold more bytes than
 //!   the windows in `transport` and one body.
 
+mod call;
 mod dial;
+mod ear;
 mod hail;
 mod identity;
+mod ids;
 mod link;
 mod listen;
+mod obstacle;
 mod private;
+mod roam;
 mod roll;
 mod secrets;
 mod tls;
@@ -34,6 +39,7 @@ pub use listen::{
     BindError, HALF_OPEN_MAX, HANDSHAKE_DEADLINE, Incoming, LinkError, Listener, RETRY_ABOVE,
     ServerSettings,
 };
+pub use obstacle::Obstacle;
 pub use private::FileError;
 pub use secrets::{Secrets, SecretsError};
 pub use transport::{KEEP_ALIVE, UdpBuffers};
