@@ -7,6 +7,7 @@ mod bench;
 mod clock;
 mod codes;
 mod config;
+mod crowd;
 mod dead;
 mod delivery;
 mod exec;
@@ -23,6 +24,8 @@ mod queue;
 mod reader;
 pub(crate) mod relay;
 mod restart;
+#[cfg(target_os = "linux")]
+mod roam;
 mod sendmail;
 mod share;
 mod spool;
