@@ -256,7 +256,8 @@ impl<'a> Shell<'a> {
 
     fn gave_up(&mut self) -> ClientError {
         match self.failure.take() {
-            Some(failure) => ClientError::Dial(failure),
+            Some(failure) => failure.into(),
+            // The first attempt has not failed yet.
             None if self.pin.is_none() => ClientError::Dial(self.dial.no_answer()),
             None => ClientError::NoAnswer,
         }
@@ -281,8 +282,12 @@ impl<'a> Shell<'a> {
                 Ok(link) => self.linked(link),
                 Err(error) if passes(&error) => {
                     tracing::debug!(%error, "no link");
+                    let ending = match error {
+                        DialError::Blocked(obstacle) => Ending::Blocked(obstacle.text()),
+                        _ => Ending::Silence,
+                    };
                     self.failure = Some(error);
-                    self.feed([PeerInput::Ended(Ending::Silence)])
+                    self.feed([PeerInput::Ended(ending)])
                 }
                 Err(DialError::Closed(code)) => self.feed([PeerInput::Ended(Ending::Closed(code))]),
                 Err(error) => Err(error.into()),
@@ -294,6 +299,7 @@ impl<'a> Shell<'a> {
                 self.buffer.clear();
                 let ending = match end {
                     End::Closed(code) => Ending::Closed(code),
+                    End::Blocked(obstacle) => Ending::Blocked(obstacle.text()),
                     End::Malformed(_) => Ending::Closed(Some(CloseCode::Malformed)),
                     End::Lost | End::Ours(_) => Ending::Silence,
                 };
@@ -369,7 +375,10 @@ fn inputs(commands: impl Iterator<Item = Command>) -> Vec<PeerInput> {
 /// Whether trying again may help. A name that cannot be resolved now may be later.
 fn passes(error: &DialError) -> bool {
     match error {
-        DialError::NoAnswer { .. } | DialError::Resolve { .. } | DialError::Other(_) => true,
+        DialError::NoAnswer { .. }
+        | DialError::Blocked(_)
+        | DialError::Resolve { .. }
+        | DialError::Other(_) => true,
         DialError::WrongPin { .. } | DialError::Version | DialError::Closed(_) => false,
     }
 }

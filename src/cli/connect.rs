@@ -19,8 +19,9 @@ use super::address::Server;
 use super::profile::{self, Profile};
 use super::{Patience, Talk, Who, fail};
 
-/// How long one attempt to reach the server takes; the client makes several.
-const ATTEMPT: Duration = Duration::from_secs(3);
+/// How long one attempt to reach the server may take. The client makes several, and each costs the
+/// server a handshake: who is patient is served by a slow one, or over a long way.
+const ATTEMPT: Duration = Duration::from_secs(30);
 /// Longest body taken from a stream, in bytes, since what is read of it has to be kept until it is
 /// sent. A file stays where it is, so it has only the server's limit, which is not known before.
 pub(super) const STREAM_LEN_MAX: u64 = 1 << 30;

@@ -8,7 +8,7 @@ use std::os::fd::BorrowedFd;
 use anyhow::Error;
 
 use crate::client::ClientError;
-use crate::quic::DialError;
+use crate::quic::{DialError, Obstacle};
 use crate::wire::{CloseCode, Refusal};
 
 use super::notices::say;
@@ -208,9 +208,27 @@ fn dial_failure(error: DialError, server: &str) -> Error {
         )
         .hint("compare `qmsg --version` on both machines"),
         DialError::Closed(code) => return rejected(*code, server, "").into(),
+        DialError::Blocked(obstacle) => {
+            Failure::new(Exit::Unavailable, format!("no answer from {server}"))
+                .hint(past(*obstacle))
+        }
         _ => unavailable(server),
     };
     failure.because(error)
+}
+
+/// What to do about something that stands in the way.
+fn past(obstacle: Obstacle) -> &'static str {
+    match obstacle {
+        Obstacle::NoNetwork | Obstacle::NoAddress => {
+            "is this machine connected to a network? -s names another server"
+        }
+        Obstacle::NoHost => "is the server's machine up, and the address right?",
+        Obstacle::Forbidden => "let UDP packets pass to that port, here and on the way",
+        Obstacle::SmallPackets => {
+            "QUIC needs them: raise the MTU to 1,280 bytes or more (`ip link`, a VPN's settings)"
+        }
+    }
 }
 
 fn rejected(code: Option<CloseCode>, server: &str, id: &str) -> Failure {
@@ -246,8 +264,8 @@ fn rejected(code: Option<CloseCode>, server: &str, id: &str) -> Failure {
         }
         Some(CloseCode::Busy) => fail(
             Exit::Unavailable,
-            format!("{server} has reached its limit of users or connections"),
-            "try again later, or ask its operator to raise the limit",
+            format!("{server} is overloaded, or its limit of users or connections is reached"),
+            "try again later, or ask its operator to raise the limits",
         ),
         Some(CloseCode::Done | CloseCode::TooSlow) => fail(
             Exit::Unavailable,

@@ -5,6 +5,8 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use tracing::dispatcher;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
 
 use super::people::is_hidden;
 use super::print::{Color, has_escapes};
@@ -94,6 +96,9 @@ pub(super) fn listen_to_diagnostics(talk: Talk) {
         (false, 2) => tracing::Level::DEBUG,
         (false, _) => tracing::Level::TRACE,
     };
+    // Warnings of libraries, such as one for each packet that cannot leave, are told in our words.
+    let theirs = if talk.verbose > 1 { level } else { tracing::Level::ERROR };
+    let filter = Targets::new().with_default(theirs).with_target("qmsg", level);
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(Voice::new(fail::stream()))
@@ -101,7 +106,8 @@ pub(super) fn listen_to_diagnostics(talk: Talk) {
         .with_target(talk.verbose > 1)
         // By `eprintln!`, which panics where stderr cannot be written.
         .log_internal_errors(false)
-        .finish();
+        .finish()
+        .with(filter);
     // Set once, at the start of the program.
     let _ = tracing::subscriber::set_global_default(subscriber);
     // The hook of std waits for whoever reads stderr.

@@ -142,6 +142,8 @@ impl From<Command> for PeerInput {
 pub enum Ending {
     /// Nobody answers, or nobody any more.
     Silence,
+    /// There is no way to the server, for this reason, which is for people.
+    Blocked(&'static str),
     /// The server ended it. `None`: with a number that this version does not know.
     Closed(Option<CloseCode>),
 }
@@ -294,6 +296,9 @@ pub enum Event {
         /// Which.
         room: RoomName,
     },
+    /// There is no way to the server, for this reason. Said once until there is a link again,
+    /// before `Offline` if that is to be said too.
+    Blocked(&'static str),
     /// No link at the moment. The peer goes on trying; said once until the server answers again.
     Offline,
     /// No answer for as long as the user wanted to wait, or only, again and again, that the server

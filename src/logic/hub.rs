@@ -170,6 +170,7 @@ impl Hub {
             (Stage::Known(user), Some(reader)) => self.detach(id, user, reader, out),
             (Stage::Known(_) | Stage::Checking { .. }, _) => {}
         }
+        self.bequeath(id, link.heir_of, out);
     }
 
     fn tick(&mut self, now: Time, out: &mut Vec<Output>) {
@@ -281,6 +282,7 @@ impl Hub {
         if !state.bodies.take(frame.piece()) {
             return self.close(link, CloseCode::OutOfTurn, out);
         }
+        self.heir_says(link, &frame, out);
         match frame {
             FromClient::Send { id, to, headers, size, body, others } => {
                 let (from, time_ms) = (user.clone(), now.unix_ms);

@@ -23,6 +23,8 @@ pub(super) struct Link {
     pub(super) stage: Stage,
     /// Which client's it is, and which of its links, if it said so.
     pub(super) session: Option<Session>,
+    /// Something of this user's is kept until its reader comes.
+    pub(super) heir_of: Option<UserId>,
     /// Unanswered sends and their bytes, those held back included.
     pub(super) sends: u32,
     pub(super) send_bytes: u64,
@@ -124,6 +126,7 @@ impl Link {
             key,
             stage: Stage::Silent { until_ms },
             session: None,
+            heir_of: None,
             sends: 0,
             send_bytes: 0,
             requests: 0,

@@ -7,6 +7,7 @@ use crate::wire::Target;
 use super::exchange::LinkId;
 use super::expiring::Expired;
 use super::place::Place;
+use super::spans::Spans;
 
 /// A user's reading, in memory while one of the user's links reads or a cursor is being written.
 #[derive(Default)]
@@ -19,6 +20,9 @@ pub(super) struct Mailbox {
     /// membership, if the mailbox was read behind both.
     pub(super) entering: BTreeMap<Target, Place>,
     pub(super) links: BTreeSet<LinkId>,
+    /// What readers that share had on links that others have taken the place of: for those, until
+    /// they have attached.
+    pub(super) kept: BTreeMap<LinkId, Spans>,
     /// What has expired on the page that is being handed out.
     pub(super) expired: BTreeMap<Target, Expired>,
     /// Cursor moves on their way to the disk.

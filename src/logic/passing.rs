@@ -34,8 +34,9 @@ impl Hub {
                     log.held.push_back((link, rest, None));
                 }
             }
-            // One user's readers are waited for, so that a fast sender takes their pace.
-            Passing::Full if matches!(to, Target::User(_)) => {
+            // One user's readers are waited for, so that a fast sender takes their pace. So are a
+            // room's for a long one, while all of them have one already.
+            Passing::Full if matches!(to, Target::User(_)) || bundle.first.is_long() || waits => {
                 let passage = self.take_in(link, &bundle);
                 if let Some(log) = self.logs.get_mut(&bundle.first.to) {
                     log.held.push_back((link, bundle, passage));
@@ -60,47 +61,64 @@ impl Hub {
         self.pass_held(user, out);
     }
 
-    /// Passes on what was held back for a user, as far as it goes.
+    /// Passes on what was held back for a user's readers, as far as it goes.
     pub(super) fn pass_held(&mut self, user: &UserId, out: &mut Vec<Output>) {
-        let own = Target::User(user.clone());
-        while let Some(held) = self.logs.get(&own).and_then(|log| log.held.front()) {
+        for log in self.held_back(user) {
+            self.pass_held_of(&log, out);
+        }
+    }
+
+    /// The logs of a user for which something is held back.
+    pub(super) fn held_back(&self, user: &UserId) -> Vec<Target> {
+        let read = self.mailboxes.get(user).into_iter().flat_map(|mailbox| mailbox.places.keys());
+        let holds = |log: &&Target| self.logs.get(*log).is_some_and(|log| !log.held.is_empty());
+        read.filter(holds).cloned().collect()
+    }
+
+    pub(super) fn pass_held_of(&mut self, target: &Target, out: &mut Vec<Output>) {
+        while let Some(held) = self.logs.get(target).and_then(|log| log.held.front()) {
             let (link, bundle, passage) = held.clone();
             if self.is_expired(&bundle) {
-                if let Some(log) = self.logs.get_mut(&own) {
+                if let Some(log) = self.logs.get_mut(target) {
                     log.held.pop_front();
                 }
-                self.pass_by(link, &bundle, passage, out);
+                self.pass_to_nobody(link, &bundle, passage, out);
                 continue;
             }
             let to = match self.readers(&bundle) {
-                Passing::To(links, count) => (links, count),
-                Passing::Full | Passing::Nobody => return,
+                Passing::To(links, count) => Some((links, count)),
+                Passing::Full => return,
+                // But for its sender.
+                Passing::Nobody => None,
             };
-            if let Some(log) = self.logs.get_mut(&own) {
+            if let Some(log) = self.logs.get_mut(target) {
                 log.held.pop_front();
             }
+            let Some(to) = to else {
+                self.pass_to_nobody(link, &bundle, passage, out);
+                continue;
+            };
             if let Some(rest) = self.pass_to(link, bundle, passage, to, out)
-                && let Some(log) = self.logs.get_mut(&own)
+                && let Some(log) = self.logs.get_mut(target)
             {
                 log.held.push_front((link, rest, None));
             }
         }
     }
 
-    /// A reader is about to go. If it is the last one, what was held back for it goes nowhere.
-    pub(super) fn release_held(&mut self, id: LinkId, user: &UserId, out: &mut Vec<Output>) {
-        let own = Target::User(user.clone());
-        let Some(log) = self.logs.get_mut(&own) else { return };
+    /// A reader is about to read a log no more. If it is the last one, what was held back goes
+    /// nowhere.
+    pub(super) fn release_held_of(&mut self, id: LinkId, log: &Target, out: &mut Vec<Output>) {
+        let Some(log) = self.logs.get_mut(log) else { return };
         if log.links.iter().any(|link| *link != id) {
             return;
         }
         for (sender, bundle, passage) in std::mem::take(&mut log.held) {
-            self.pass_by(sender, &bundle, passage, out);
+            self.pass_to_nobody(sender, &bundle, passage, out);
         }
     }
 
-    /// What was held back goes to nobody.
-    fn pass_by(
+    fn pass_to_nobody(
         &mut self,
         sender: LinkId,
         bundle: &Bundle,

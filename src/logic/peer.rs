@@ -48,6 +48,8 @@ pub struct Peer {
     expects: bool,
     /// `Offline` has been said.
     offline: bool,
+    /// `Blocked` has been said.
+    blocked: bool,
     /// Why the server ended the last link, if it did.
     turned_away: Option<CloseCode>,
     /// When something that is awaited was asked for, or the last answer came.
@@ -82,6 +84,7 @@ impl Peer {
             passed: 0,
             pauses: Pauses::new(seed),
             offline: false,
+            blocked: false,
             turned_away: None,
             waiting_since_ms: now.mono_ms,
             session: Session { client: seed, link: 0 },
@@ -249,8 +252,13 @@ impl Peer {
         }
         self.turned_away = match ending {
             Ending::Closed(code) => code,
-            Ending::Silence => None,
+            Ending::Silence | Ending::Blocked(_) => None,
         };
+        if let Ending::Blocked(why) = ending
+            && !std::mem::replace(&mut self.blocked, true)
+        {
+            out.push(PeerOutput::Event(Event::Blocked(why)));
+        }
         if !std::mem::replace(&mut self.offline, true) {
             out.push(PeerOutput::Event(Event::Offline));
         }
@@ -294,6 +302,7 @@ impl Peer {
             FromServer::Welcome { claimed, .. } => {
                 self.welcomed = true;
                 self.pauses.welcomed();
+                self.blocked = false;
                 Event::Welcome { claimed }
             }
             FromServer::Accepted { id, count, duplicate } => {

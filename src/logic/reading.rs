@@ -23,8 +23,8 @@ pub(super) struct Log {
     /// The last message that became durable while somebody read it.
     pub(super) head: Seq,
     pub(super) links: BTreeSet<LinkId>,
-    /// Of one user's own log: volatile messages for readers who have no room. Bounded by what their
-    /// senders may leave unanswered.
+    /// Volatile messages for readers who have no room; of a room long ones, and those that came
+    /// after them. Bounded by what their senders may leave unanswered.
     pub(super) held: VecDeque<(LinkId, Arc<Bundle>, Option<Passage>)>,
 }
 
@@ -41,6 +41,7 @@ impl Hub {
             return self.close(id, CloseCode::OutOfTurn, out);
         }
         let holds = std::mem::take(&mut link.holds);
+        let heir_of = link.heir_of.take();
         let mut reader = Reader::new(window, &self.limits);
         reader.holds = self.unclaimed(user, &holds);
         if let Some(link) = self.links.get_mut(&id) {
@@ -55,6 +56,7 @@ impl Hub {
             let ticket = self.ask(Ask::Mailbox { user: user.clone() });
             out.push(Output::Read(ticket, Read::Mailbox { user: user.clone() }));
         }
+        self.bequeath(id, heir_of, out);
     }
 
     /// A reader's link is gone: nothing more is for it. What it held unprocessed is handed out
@@ -67,7 +69,8 @@ impl Hub {
         gone: &Reader,
         out: &mut Vec<Output>,
     ) {
-        self.release_held(id, user, out);
+        let held_back = self.held_back(user);
+        held_back.iter().for_each(|log| self.release_held_of(id, log, out));
         if let Some(Streaming::Passed(passage)) = gone.streaming {
             self.relay(passage, out);
         }
@@ -84,6 +87,8 @@ impl Hub {
             place.unprocessed(span).into_iter().for_each(|span| waiting.insert(span));
         }
         gone.holds.iter().for_each(|span| waiting.insert(span));
+        held_back.iter().for_each(|log| self.pass_held_of(log, out));
+        let Some(mailbox) = self.mailboxes.get(user) else { return };
         let others: Vec<LinkId> = mailbox.links.iter().copied().collect();
         self.read_again(&others, user, &waiting, out);
         for (span, offer) in gone.offers.iter() {
@@ -118,6 +123,7 @@ impl Hub {
         if let Some(mailbox) = self.mailboxes.get(user)
             && mailbox.loaded
             && mailbox.links.is_empty()
+            && mailbox.kept.is_empty()
             && mailbox.settling == 0
         {
             self.mailboxes.remove(user);

@@ -74,8 +74,8 @@ impl Hub {
         }
     }
 
-    /// Hands on what there is, as far as its readers take it: all of them, if they are one user's,
-    /// so that a fast sender takes their pace; in a room who has no room is left behind.
+    /// Hands on what there is, as far as its readers take it, so that a fast sender takes their
+    /// pace. In a room nobody is waited for who is half a window behind another: it is left behind.
     pub(super) fn relay(&mut self, passage: Passage, out: &mut Vec<Output>) {
         loop {
             let Some(relay) = self.relays.get_mut(&passage) else { return };
@@ -91,7 +91,10 @@ impl Hub {
             let (ready, full): (Vec<LinkId>, Vec<LinkId>) =
                 readers.iter().partition(|id| takes(id));
             if !full.is_empty() {
-                if matches!(relay.bundle.first.to, Target::User(_)) {
+                let is_ahead = |id: &LinkId| self.links.get(id).is_some_and(Link::is_far_ahead);
+                let waits =
+                    matches!(relay.bundle.first.to, Target::User(_)) || !ready.iter().any(is_ahead);
+                if waits {
                     return;
                 }
                 *readers = ready;

@@ -231,9 +231,12 @@ impl Hub {
         if !mailbox.loaded {
             mailbox.left.insert(target.clone());
         }
-        for link in &mailbox.links {
-            unsubscribe(&mut self.logs, &target, *link);
+        let links: Vec<LinkId> = mailbox.links.iter().copied().collect();
+        for link in links {
+            self.release_held_of(link, &target, out);
+            unsubscribe(&mut self.logs, &target, link);
         }
+        self.pass_held_of(&target, out);
     }
 
     /// Answers a request that is not a send.

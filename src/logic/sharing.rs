@@ -39,6 +39,10 @@ impl Hub {
                 free = free.into_iter().flat_map(|span| reader.holds.missing(span)).collect();
             }
         }
+        let kept = self.mailboxes.get(user).into_iter().flat_map(|mailbox| &mailbox.kept);
+        for (_, kept) in kept.filter(|(heir, _)| **heir != id) {
+            free = free.into_iter().flat_map(|span| kept.missing(span)).collect();
+        }
         free
     }
 

@@ -50,6 +50,12 @@ impl Link {
         self.parts_out < PARTS_AHEAD_MAX
     }
 
+    /// Whether it has taken so much of what it was sent that nobody has to be waited for who has
+    /// taken nothing meanwhile.
+    pub(super) fn is_far_ahead(&self) -> bool {
+        self.parts_out <= PARTS_AHEAD_MAX / 2
+    }
+
     /// Nothing is on its way any more.
     pub(super) fn land(&mut self, flight: &mut Flight) {
         let asked = self.stream().map_or(0, |stream| stream.asked.len() as u32);

@@ -6,10 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::wire::{CloseCode, Pin, Session};
+use crate::wire::{CloseCode, FromClient, Pin, Session, UserId};
 
 use super::Hub;
 use super::exchange::{LinkId, Output};
+use super::link::Link;
+use super::spans::Spans;
 
 /// The link of each client that is here, by its key and what it calls itself.
 #[derive(Default)]
@@ -34,6 +36,7 @@ impl Hub {
             if number >= session.link {
                 return false;
             }
+            self.keep_for(id, before);
             self.close(before, CloseCode::TakenOver, out);
         }
         if let Some(link) = self.links.get_mut(&id) {
@@ -42,4 +45,55 @@ impl Hub {
         }
         true
     }
+
+    /// What a reader that shares has is nobody else's while its client moves to another link, which
+    /// says only behind its hello what it goes on with.
+    fn keep_for(&mut self, id: LinkId, before: LinkId) {
+        // It may have something itself that was kept for it.
+        let inherited = self.inherited(before).unwrap_or_default();
+        let Some(link) = self.links.get(&before) else { return };
+        let user = link.user().or(link.heir_of.as_ref()).cloned();
+        let Some((user, has)) = user.map(|user| (user, has(link, inherited))) else { return };
+        let Some(mailbox) = self.mailboxes.get_mut(&user).filter(|_| !has.is_empty()) else {
+            return;
+        };
+        mailbox.kept.insert(id, has);
+        if let Some(link) = self.links.get_mut(&id) {
+            link.heir_of = Some(user);
+        }
+    }
+
+    /// What is kept for a link is no more.
+    fn inherited(&mut self, id: LinkId) -> Option<Spans> {
+        let user = self.links.get(&id)?.heir_of.as_ref()?;
+        self.mailboxes.get_mut(user)?.kept.remove(&id)
+    }
+
+    /// A link for which something is kept says first that it has it, and attaches.
+    pub(super) fn heir_says(&mut self, id: LinkId, frame: &FromClient, out: &mut Vec<Output>) {
+        if !matches!(frame, FromClient::Holds(_) | FromClient::Attach { .. }) {
+            let heir_of = self.links.get_mut(&id).and_then(|link| link.heir_of.take());
+            self.bequeath(id, heir_of, out);
+        }
+    }
+
+    /// Whoever was to come has come, or does not: what was kept is for others, but for what the
+    /// reader has said that it has.
+    pub(super) fn bequeath(&mut self, id: LinkId, heir_of: Option<UserId>, out: &mut Vec<Output>) {
+        let Some(user) = heir_of else { return };
+        let Some(mailbox) = self.mailboxes.get_mut(&user) else { return };
+        let Some(kept) = mailbox.kept.remove(&id) else { return };
+        let others: Vec<LinkId> = mailbox.links.iter().copied().collect();
+        self.read_again(&others, &user, &kept, out);
+        self.tidy(&user);
+    }
+}
+
+/// What the client of a link has of what it shares.
+fn has(link: &Link, mut kept: Spans) -> Spans {
+    if let Some(reader) = link.reader.as_ref().filter(|reader| reader.share) {
+        reader.offers.iter().for_each(|(span, _)| kept.insert(span));
+        reader.holds.iter().for_each(|span| kept.insert(span));
+    }
+    kept
 }

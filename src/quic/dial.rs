@@ -1,39 +1,34 @@
 //! The client's end: finding a server and linking to it.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::error::Error;
-use std::future::pending;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::pin::pin;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::{
-    AsyncUdpSocket, ClientConfig, Connection, ConnectionError, Endpoint, EndpointConfig,
-    TokioRuntime, TransportErrorCode,
-};
-use tokio::net::UdpSocket;
+use quinn::{AsyncUdpSocket, Endpoint, Runtime, TokioRuntime};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::hail::Ear;
+use super::call::{Caller, endpoint};
 use super::identity::Identity;
-use super::link::{Link, Side};
-use super::lookup::Lookup;
-use super::tls::{self, PinnedServer};
-use super::transport::{self, Role, SHARED_UDP_BUFFER};
+use super::link::Link;
+use super::lookup::{self, ADDRESSES_MAX, Lookup};
+use super::obstacle::Obstacle;
+use super::transport::{self, SHARED_UDP_BUFFER};
 use crate::wire::{CloseCode, FromServer, Pin};
 
 /// How long an address may keep the next one waiting (RFC 8305, section 5).
 const STAGGER: Duration = Duration::from_millis(250);
-/// How long an address that does not answer has until it is tried again beside: of the packets of
-/// one attempt each waits twice as long as the last, and a server that was away is back meanwhile.
-const AGAIN: Duration = Duration::from_millis(700);
-/// quinn wants a name. It is not sent, and the server proves a key instead.
-const SERVER_NAME: &str = "qmsg";
-/// TLS alerts (RFC 8446, section 6.2) as QUIC carries them.
-const ACCESS_DENIED: u8 = 49;
-const NO_APPLICATION_PROTOCOL: u8 = 120;
+/// How long an address has after it failed until it is tried again beside those that are silent.
+const AGAIN: Duration = Duration::from_millis(500);
+/// How long other addresses have to do better than a server that was not the right one, or had no
+/// time.
+const GRACE: Duration = Duration::from_secs(3);
+/// How often a name is looked up again while none of its addresses answers: the server may have
+/// moved.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Which key a server must prove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +53,8 @@ pub struct DialSettings {
     /// The key to prove to it.
     pub identity: Identity,
     /// How long it may take until the server's stream is there, from when its address is known. The
-    /// lookup of its name may take as long before that; one that takes longer goes on.
+    /// lookup of its name may take as long before that; one that takes longer goes on. After it the
+    /// handshake begins anew, which costs the server another one.
     pub deadline: Duration,
     /// Of a link that is to last, how often to show that it is there, mostly
     /// [`KEEP_ALIVE`](super::KEEP_ALIVE). Such a link also probes its path and has larger UDP
@@ -76,6 +72,16 @@ impl DialSettings {
             return DialError::Resolve { host: self.host.clone(), source };
         }
         DialError::NoAnswer { refused: false }
+    }
+
+    /// What the name stands for in a while: the server may have moved.
+    fn look_again(&self) -> impl Future<Output = Turn> + use<> {
+        let (lookup, host, port) = (self.lookup.clone(), self.host.clone(), self.port);
+        async move {
+            sleep(LOOK_AGAIN).await;
+            // One that is not found now is looked up again later.
+            Turn::Found(lookup.addresses(&host, port).await.unwrap_or_default())
+        }
     }
 }
 
@@ -96,6 +102,9 @@ pub enum DialError {
         /// The network said so; otherwise the time was up.
         refused: bool,
     },
+    /// This machine, or the network, says that there is no way to the server.
+    #[error("{0}")]
+    Blocked(Obstacle),
     /// The server has proven another key.
     #[error("expected {expected}, got {found}")]
     WrongPin {
@@ -116,33 +125,44 @@ pub enum DialError {
 }
 
 impl DialError {
-    fn other(error: impl Error + Send + Sync + 'static) -> Self {
+    pub(super) fn other(error: impl Error + Send + Sync + 'static) -> Self {
         Self::Other(Box::new(error))
     }
 
-    /// Whether a server was there: its other addresses would say the same.
+    /// Whether a server was there.
     fn is_an_answer(&self) -> bool {
         matches!(self, Self::WrongPin { .. } | Self::Version | Self::Closed(_))
     }
 
-    /// What to tell of two addresses that both gave no answer.
-    fn or(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::NoAnswer { refused: a }, Self::NoAnswer { refused: b }) => {
-                Self::NoAnswer { refused: a && b }
-            }
-            (Self::Other(_), other) => other,
-            (it, _) => it,
+    /// Of the failures of several addresses that with the smallest rank is told: who has answered
+    /// says more than who has not.
+    fn rank(&self) -> (u8, Option<Obstacle>) {
+        match self {
+            Self::WrongPin { .. } => (0, None),
+            Self::Version => (1, None),
+            Self::Closed(_) => (2, None),
+            Self::NoAnswer { refused: false } => (3, None),
+            Self::NoAnswer { refused: true } => (4, None),
+            Self::Blocked(obstacle) => (5, Some(*obstacle)),
+            Self::Resolve { .. } => (6, None),
+            Self::Other(_) => (7, None),
         }
+    }
+
+    fn or(self, other: Self) -> Self {
+        if other.rank() < self.rank() { other } else { self }
     }
 }
 
-/// Links to a server: tries the addresses of its name one after the other, each a moment after the
-/// last, and takes the first that answers. While none does it tries them again. Must be called
-/// inside a tokio runtime.
+/// Links to a server: tries the addresses of its name, each a moment after the last, and takes the
+/// first where the right server answers. Each has one handshake at a time. While some are silent
+/// those that said no are tried again, and the name is looked up again. Must be called inside a
+/// tokio runtime.
+///
+/// Addresses and `localhost` are not looked up, so no resolver thread is started for them.
 pub async fn dial(settings: &DialSettings) -> Result<Link<FromServer>, DialError> {
     let addresses = resolve(settings).await?;
-    within(settings.deadline, race(settings, &addresses, None)).await
+    within(settings, race(settings, addresses, None)).await
 }
 
 /// Links that share a UDP socket of each family. A socket of its own costs a link two descriptors
@@ -160,7 +180,11 @@ impl Dialer {
     /// Opens the sockets; a machine may have one family only. Must be called inside a tokio
     /// runtime, as `dial` must.
     pub fn new() -> Result<Self, DialError> {
-        let open = |ip| endpoint(udp(Some(SHARED_UDP_BUFFER), SocketAddr::new(ip, 0))?);
+        let open = |ip| {
+            let socket = transport::udp(Some(SHARED_UDP_BUFFER), SocketAddr::new(ip, 0));
+            let socket = socket.and_then(|(socket, _)| TokioRuntime.wrap_udp_socket(socket));
+            endpoint(socket.map_err(DialError::other)?)
+        };
         let v6 = open(Ipv6Addr::UNSPECIFIED.into()).ok();
         match open(Ipv4Addr::UNSPECIFIED.into()) {
             Ok(v4) => Ok(Self { v4: Some(v4), v6 }),
@@ -180,22 +204,22 @@ impl Dialer {
     /// As [`dial()`] does it.
     pub async fn dial(&self, settings: &DialSettings) -> Result<Link<FromServer>, DialError> {
         let addresses = resolve(settings).await?;
-        within(settings.deadline, race(settings, &addresses, Some(self.clone()))).await
+        within(settings, race(settings, addresses, Some(self.clone()))).await
     }
 
-    fn endpoint(&self, peer: SocketAddr) -> Result<Endpoint, DialError> {
+    pub(super) fn endpoint(&self, peer: SocketAddr) -> Result<Endpoint, DialError> {
         let endpoint = if peer.is_ipv4() { &self.v4 } else { &self.v6 };
         endpoint.clone().ok_or_else(|| DialError::other(io::Error::from(ErrorKind::Unsupported)))
     }
 }
 
 async fn within(
-    deadline: Duration,
+    settings: &DialSettings,
     linking: impl Future<Output = Result<Link<FromServer>, DialError>>,
 ) -> Result<Link<FromServer>, DialError> {
-    match timeout(deadline, linking).await {
+    match timeout(settings.deadline, linking).await {
         Ok(result) => result,
-        Err(_) => Err(DialError::NoAnswer { refused: false }),
+        Err(_) => Err(settings.no_answer()),
     }
 }
 
@@ -209,172 +233,100 @@ async fn resolve(settings: &DialSettings) -> Result<Vec<SocketAddr>, DialError> 
 
 async fn race(
     settings: &DialSettings,
-    addresses: &[SocketAddr],
+    addresses: Vec<SocketAddr>,
     dialer: Option<Dialer>,
 ) -> Result<Link<FromServer>, DialError> {
-    let caller = Caller::new(settings, dialer)?;
-    let mut attempts = JoinSet::new();
-    let mut failure: Option<DialError> = None;
-    for tried in 1.. {
-        attempts.spawn(caller.clone().call(addresses[(tried - 1) % addresses.len()]));
-        let is_last = tried >= addresses.len();
-        let mut pause = pin!(sleep(if is_last { AGAIN } else { STAGGER }));
+    let mut race = Race::new(Caller::new(settings, dialer));
+    race.found(addresses);
+    if !lookup::is_fixed(&settings.host) {
+        race.turns.spawn(settings.look_again());
+    }
+    race.run(settings).await
+}
+
+/// The addresses of a server, and how far each has come.
+struct Race {
+    caller: Caller,
+    known: BTreeSet<SocketAddr>,
+    /// To be tried next.
+    next: VecDeque<SocketAddr>,
+    calls: JoinSet<(SocketAddr, Result<Link<FromServer>, DialError>)>,
+    turns: JoinSet<Turn>,
+    failure: Option<DialError>,
+}
+
+/// What becomes due during a race.
+enum Turn {
+    /// The name has been looked up again.
+    Found(Vec<SocketAddr>),
+    /// An address may be tried again.
+    Call(SocketAddr),
+    /// The others have had their time to do better.
+    Enough,
+}
+
+impl Race {
+    fn new(caller: Caller) -> Self {
+        let (known, next) = (BTreeSet::new(), VecDeque::new());
+        Self { caller, known, next, calls: JoinSet::new(), turns: JoinSet::new(), failure: None }
+    }
+
+    async fn run(mut self, settings: &DialSettings) -> Result<Link<FromServer>, DialError> {
         loop {
-            let error = tokio::select! {
-                Some(ended) = attempts.join_next() => match ended {
-                    Ok(Ok(link)) => return Ok(link),
-                    Ok(Err(error)) if error.is_an_answer() => return Err(error),
-                    Ok(Err(error)) => error,
-                    Err(panicked) => DialError::other(panicked),
-                },
-                () = &mut pause => break,
-            };
-            let error = match failure.take() {
-                Some(earlier) => earlier.or(error),
-                None => error,
-            };
-            if is_last && attempts.is_empty() {
-                return Err(error);
+            if let Some(address) = self.next.pop_front() {
+                let call = self.caller.clone().call(address);
+                self.calls.spawn(async move { (address, call.await) });
             }
-            failure = Some(error);
-            if !is_last {
+            if self.calls.is_empty() {
                 break;
             }
+            tokio::select! {
+                Some(ended) = self.calls.join_next() => match ended {
+                    Ok((_, Ok(link))) => return Ok(link),
+                    Ok((address, Err(error))) => self.failed(address, error),
+                    Err(panicked) => self.note(DialError::other(panicked)),
+                },
+                Some(Ok(turn)) = self.turns.join_next() => match turn {
+                    Turn::Found(addresses) => {
+                        self.found(addresses);
+                        self.turns.spawn(settings.look_again());
+                    }
+                    Turn::Call(address) => self.next.push_back(address),
+                    Turn::Enough => break,
+                },
+                () = sleep(STAGGER), if !self.next.is_empty() => {}
+            }
         }
+        // Nothing is tried that has not failed, and there was an address.
+        Err(self.failure.unwrap_or(DialError::NoAnswer { refused: false }))
     }
-    // Numbers do not end before the caller's deadline does.
-    pending().await
-}
 
-/// What all attempts of one dial share.
-#[derive(Clone)]
-struct Caller {
-    config: ClientConfig,
-    verifier: Arc<PinnedServer>,
-    role: Role,
-    body_len_max: u64,
-    /// Whose sockets to use; otherwise each attempt has its own.
-    dialer: Option<Dialer>,
-}
+    fn found(&mut self, addresses: Vec<SocketAddr>) {
+        // As many again may be found later.
+        let room = (2 * ADDRESSES_MAX).saturating_sub(self.known.len());
+        let new = addresses.into_iter().filter(|address| self.known.insert(*address));
+        self.next.extend(new.take(room));
+    }
 
-impl Caller {
-    fn new(settings: &DialSettings, dialer: Option<Dialer>) -> Result<Self, DialError> {
-        let listening = |keep_alive| Role::Listening { keep_alive };
-        let role = settings.keep_alive.map_or(Role::OneShot, listening);
-        let verifier = PinnedServer::new(match settings.trust {
-            Trust::Pin(pin) => Some(pin),
-            Trust::AnyAndReport => None,
+    fn failed(&mut self, address: SocketAddr, error: DialError) {
+        if error.is_an_answer() {
+            self.turns.spawn(async {
+                sleep(GRACE).await;
+                Turn::Enough
+            });
+        } else {
+            self.turns.spawn(async move {
+                sleep(AGAIN).await;
+                Turn::Call(address)
+            });
+        }
+        self.note(error);
+    }
+
+    fn note(&mut self, error: DialError) {
+        self.failure = Some(match self.failure.take() {
+            Some(earlier) => earlier.or(error),
+            None => error,
         });
-        let tls =
-            tls::client(&settings.identity, Arc::clone(&verifier)).map_err(DialError::other)?;
-        let mut config = ClientConfig::new(Arc::new(tls));
-        config.transport_config(Arc::new(transport::transport(role)));
-        Ok(Self { config, verifier, role, body_len_max: settings.body_len_max, dialer })
     }
-
-    async fn call(self, address: SocketAddr) -> Result<Link<FromServer>, DialError> {
-        tokio::select! {
-            result = self.connect(address) => result,
-            () = refused(address), if self.dialer.is_none() => {
-                Err(DialError::NoAnswer { refused: true })
-            }
-        }
-    }
-
-    async fn connect(&self, address: SocketAddr) -> Result<Link<FromServer>, DialError> {
-        let (endpoint, ear) = match &self.dialer {
-            Some(dialer) => (dialer.endpoint(address)?, None),
-            None => {
-                let (endpoint, ear) = hearing(self.role.udp_buffer(), address)?;
-                (endpoint, Some(ear))
-            }
-        };
-        let connecting = endpoint
-            .connect_with(self.config.clone(), address, SERVER_NAME)
-            .map_err(DialError::other)?;
-        let connection = connecting.await.map_err(|error| self.explain(error))?;
-        self.take_stream(connection, Side { ear, ..Side::default() }).await
-    }
-
-    /// Waits for the server's stream, which comes with its greeting.
-    async fn take_stream(
-        &self,
-        connection: Connection,
-        side: Side,
-    ) -> Result<Link<FromServer>, DialError> {
-        let streams = connection.accept_bi().await.map_err(|error| self.explain(error))?;
-        let pin = tls::peer_pin(&connection)
-            .ok_or_else(|| DialError::other(io::Error::other("a server without a key")))?;
-        Ok(Link::new(connection, streams, pin, self.body_len_max, side))
-    }
-
-    fn explain(&self, error: ConnectionError) -> DialError {
-        let (code, is_ours) = match &error {
-            ConnectionError::TimedOut => return DialError::NoAnswer { refused: false },
-            ConnectionError::VersionMismatch => return DialError::Version,
-            ConnectionError::ApplicationClosed(close) => {
-                let number = close.error_code.into_inner();
-                return DialError::Closed(CloseCode::from_number(number));
-            }
-            ConnectionError::TransportError(error) => (error.code, true),
-            ConnectionError::ConnectionClosed(close) => (close.error_code, false),
-            _ => return DialError::other(error),
-        };
-        if code == TransportErrorCode::crypto(NO_APPLICATION_PROTOCOL) {
-            return DialError::Version;
-        }
-        if code == TransportErrorCode::CONNECTION_REFUSED && !is_ours {
-            return DialError::Closed(Some(CloseCode::Busy));
-        }
-        match self.verifier.wrong() {
-            Some((expected, found))
-                if code == TransportErrorCode::crypto(ACCESS_DENIED) && is_ours =>
-            {
-                DialError::WrongPin { expected, found }
-            }
-            _ => DialError::other(error),
-        }
-    }
-}
-
-fn udp(buffer: Option<usize>, address: SocketAddr) -> Result<Arc<dyn AsyncUdpSocket>, DialError> {
-    Ok(transport::udp(buffer, address).map_err(DialError::other)?.0)
-}
-
-fn endpoint(socket: Arc<dyn AsyncUdpSocket>) -> Result<Endpoint, DialError> {
-    let (config, runtime) = (EndpointConfig::default(), Arc::new(TokioRuntime));
-    Endpoint::new_with_abstract_socket(config, None, socket, runtime).map_err(DialError::other)
-}
-
-/// An endpoint for one server, by which that can be heard after a restart.
-fn hearing(buffer: Option<usize>, server: SocketAddr) -> Result<(Endpoint, Arc<Ear>), DialError> {
-    let ear = Ear::new(udp(buffer, wildcard(server))?, server);
-    Ok((endpoint(ear.clone())?, ear))
-}
-
-fn wildcard(peer: SocketAddr) -> SocketAddr {
-    let ip = match peer {
-        SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
-        SocketAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
-    };
-    SocketAddr::new(ip, 0)
-}
-
-/// Resolves when the network says that nothing listens at `address`, and else never. quinn does not
-/// see such messages: only a socket connected to the address gets them.
-async fn refused(address: SocketAddr) {
-    use ErrorKind::{AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable};
-    match knock(address).await.map_err(|error| error.kind()) {
-        Err(ConnectionRefused | HostUnreachable | NetworkUnreachable | AddrNotAvailable) => {}
-        _ => pending().await,
-    }
-}
-
-async fn knock(address: SocketAddr) -> io::Result<()> {
-    let socket = UdpSocket::bind(wildcard(address)).await?;
-    socket.connect(address).await?;
-    // No QUIC packet, which has the second bit set: a server drops it.
-    socket.send(&[0]).await?;
-    socket.recv(&mut [0]).await?;
-    Ok(())
 }

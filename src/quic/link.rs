@@ -15,7 +15,10 @@ use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-use super::hail::Ear;
+use super::ear::Ear;
+use super::hail;
+use super::obstacle::Obstacle;
+use super::roam;
 use super::roll::Entry;
 use super::transport::WINDOW;
 use crate::wire::{CloseCode, Decoder, Frame, Malformed, Pin};
@@ -50,6 +53,8 @@ pub enum End {
     Closed(Option<CloseCode>),
     /// The peer is gone: silent for too long, restarted, or not speaking QUIC any more.
     Lost,
+    /// There is no way to the peer any more, as this machine says.
+    Blocked(Obstacle),
     /// The peer sent bytes that are not frames, and was told.
     Malformed(Malformed),
     /// We ended it.
@@ -81,13 +86,15 @@ pub struct Link<F> {
     side: Side,
 }
 
-/// What a link has for the time after a restart of the server.
+/// What a link has to see beside its frames: a restart of the server, another network.
 #[derive(Default)]
 pub(super) struct Side {
     /// The server's: where the next process finds it.
     pub(super) _entry: Option<Entry>,
     /// The client's, if its socket is its own: what it hears that process by.
     pub(super) ear: Option<Arc<Ear>>,
+    /// The client's, if it is to last: it follows this machine to other addresses.
+    pub(super) roams: bool,
 }
 
 impl<F: Frame> Link<F> {
@@ -100,6 +107,12 @@ impl<F: Frame> Link<F> {
     ) -> Self {
         let decoder = Decoder::new(body_len_max);
         Self { connection, send, recv, decoder, pin, body_len_max, side }
+    }
+
+    /// With bytes of the stream that have been read already.
+    pub(super) fn begun_with(mut self, bytes: &[u8]) -> Self {
+        self.decoder.push(bytes);
+        self
     }
 
     /// The key that the peer has proven.
@@ -150,7 +163,7 @@ impl<F: Frame> Link<F> {
             end = writer.run(&mut outgoing) => end,
             end = reader.run(&incoming, wrap) => end,
             () = incoming.closed() => End::Ours(CloseCode::Done),
-            () = side.wait(connection) => End::Lost,
+            end = side.wait(connection) => end,
         };
         // Before the streams are dropped, which would end them without a reason.
         match end {
@@ -159,6 +172,8 @@ impl<F: Frame> Link<F> {
                 close(connection, CloseCode::BodyTooLong).await;
             }
             End::Malformed(_) => close(connection, CloseCode::Malformed).await,
+            // A server that is there after all is to know.
+            End::Blocked(_) => close(connection, CloseCode::Done).await,
             End::Closed(_) | End::Lost => {}
         }
         end
@@ -166,11 +181,13 @@ impl<F: Frame> Link<F> {
 }
 
 impl Side {
-    /// Does what is to be done beside the frames. Never ends.
-    async fn wait(&self, connection: &Connection) {
-        match &self.ear {
-            Some(ear) => ear.answer(connection).await,
-            None => pending().await,
+    /// Does what is to be done beside the frames, until the link is of no use any more.
+    async fn wait(&self, connection: &Connection) -> End {
+        let Some(ear) = &self.ear else { return pending().await };
+        tokio::select! {
+            () = hail::answer(ear, connection) => pending().await,
+            () = ear.repeat() => pending().await,
+            end = roam::follow(ear), if self.roams => end,
         }
     }
 }
@@ -186,13 +203,6 @@ struct Reader<'a, F> {
 impl<F: Frame> Reader<'_, F> {
     async fn run<E>(&mut self, incoming: &mpsc::Sender<E>, wrap: impl Fn(Vec<F>) -> E) -> End {
         loop {
-            match self.read().await {
-                Ok(true) => {}
-                Ok(false) | Err(ReadError::Reset(_)) => return reason(self.connection).await,
-                Err(ReadError::ConnectionLost(error)) => return error.into(),
-                Err(_) => return End::Lost,
-            }
-            self.unanswered.store(false, Ordering::Relaxed);
             let mut frames = Vec::new();
             let wrong = loop {
                 match self.decoder.next_frame() {
@@ -207,6 +217,13 @@ impl<F: Frame> Reader<'_, F> {
             if let Some(malformed) = wrong {
                 return End::Malformed(malformed);
             }
+            match self.read().await {
+                Ok(true) => {}
+                Ok(false) | Err(ReadError::Reset(_)) => return reason(self.connection).await,
+                Err(ReadError::ConnectionLost(error)) => return error.into(),
+                Err(_) => return End::Lost,
+            }
+            self.unanswered.store(false, Ordering::Relaxed);
         }
     }
 

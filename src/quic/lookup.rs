@@ -8,7 +8,7 @@ use std::thread;
 use tokio::sync::watch;
 
 /// Addresses of one name that are tried.
-const ADDRESSES_MAX: usize = 8;
+pub(super) const ADDRESSES_MAX: usize = 8;
 
 /// What a resolver said; `None` while it has said nothing.
 type Answer = Option<Result<Vec<SocketAddr>, Arc<io::Error>>>;
@@ -35,8 +35,7 @@ impl Lookup {
         if let Ok(ip) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(ip, port)]);
         }
-        // RFC 6761, section 6.3: never looked up, always loopback.
-        if host.trim_end_matches('.').eq_ignore_ascii_case("localhost") {
+        if is_localhost(host) {
             let both = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
             return Ok(both.map(|ip| SocketAddr::new(ip, port)).to_vec());
         }
@@ -81,6 +80,16 @@ impl Lookup {
         let mut under_way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         under_way.take_if(|under_way| under_way.same_channel(answer));
     }
+}
+
+/// Whether a host has the same addresses for ever.
+pub(super) fn is_fixed(host: &str) -> bool {
+    host.parse::<IpAddr>().is_ok() || is_localhost(host)
+}
+
+/// RFC 6761, section 6.3: never looked up, always loopback.
+fn is_localhost(host: &str) -> bool {
+    host.trim_end_matches('.').eq_ignore_ascii_case("localhost")
 }
 
 /// Both families by turns, starting with the one that the resolver prefers (RFC 8305, section 4).

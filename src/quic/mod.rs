@@ -16,13 +16,18 @@
 //! - A client can open no stream and no peer can send a datagram, or make us hold more bytes than
 //!   the windows in `transport` and one body.
 
+mod call;
 mod dial;
+mod ear;
 mod hail;
 mod identity;
+mod ids;
 mod link;
 mod listen;
 mod lookup;
+mod obstacle;
 mod private;
+mod roam;
 mod roll;
 mod secrets;
 mod tls;
@@ -36,6 +41,7 @@ pub use listen::{
     ServerSettings,
 };
 pub use lookup::Lookup;
+pub use obstacle::Obstacle;
 pub use private::FileError;
 pub use secrets::{Secrets, SecretsError};
 pub use transport::{KEEP_ALIVE, UdpBuffers};

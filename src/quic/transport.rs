@@ -6,14 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::congestion::CubicConfig;
-use quinn::{
-    AsyncUdpSocket, IdleTimeout, MtuDiscoveryConfig, Runtime, TokioRuntime, TransportConfig, VarInt,
-};
+use quinn::{EndpointConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Silence after which a side believes the other gone, in milliseconds; the smaller of both sides
 /// holds.
-const IDLE_MS: u32 = 45_000;
+pub(super) const IDLE_MS: u32 = 45_000;
 /// A client that shows more often than usual that it is there is believed gone after so many
 /// times that it did not.
 const MISSED_MAX: u32 = 5;
@@ -33,6 +31,8 @@ const CLIENT_SEND_WINDOW: u64 = 4 << 20;
 /// Handshake bytes out of order: a first flight with a post-quantum share and a chain fit.
 const CRYPTO_BUFFER: usize = 16 << 10;
 
+/// What every path must carry (RFC 9000, section 14).
+pub(super) const PACKET_LEN_MIN: usize = 1200;
 /// For a socket of many links: at the usual 208 KiB bursts are dropped by thousands.
 pub(super) const SHARED_UDP_BUFFER: usize = 4 << 20;
 /// A reader's backlog comes in bursts, for one user.
@@ -53,7 +53,8 @@ pub(super) enum Role {
 }
 
 impl Role {
-    fn idle_ms(self) -> u32 {
+    /// How long its links may be silent, in milliseconds.
+    pub(super) fn idle_ms(self) -> u32 {
         match self {
             Self::Server | Self::OneShot => IDLE_MS,
             Self::Listening { keep_alive } => {
@@ -75,6 +76,11 @@ impl Role {
 
 /// All of quinn's transport settings; its defaults may change, these do not.
 pub(super) fn transport(role: Role) -> TransportConfig {
+    transport_with(role, role.idle_ms())
+}
+
+/// The same with another time that a link may be silent, in milliseconds.
+pub(super) fn transport_with(role: Role, idle_ms: u32) -> TransportConfig {
     let is_server = role == Role::Server;
     let mut config = TransportConfig::default();
     config
@@ -83,7 +89,7 @@ pub(super) fn transport(role: Role) -> TransportConfig {
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .datagram_receive_buffer_size(None)
         .datagram_send_buffer_size(0)
-        .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(role.idle_ms()))))
+        .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(idle_ms))))
         // The client's job: its packets are what keeps a router's mapping and shows a new address.
         .keep_alive_interval(match role {
             Role::Listening { keep_alive } => Some(keep_alive),
@@ -97,11 +103,10 @@ pub(super) fn transport(role: Role) -> TransportConfig {
         .send_fairness(false)
         .crypto_buffer_size(CRYPTO_BUFFER)
         .initial_rtt(INITIAL_RTT)
-        // What every path must carry (RFC 9000, section 14), and what recovery takes for a loss
-        // (RFC 9002, section 6.1 and 7.6).
-        .initial_mtu(1200)
-        .min_mtu(1200)
+        .initial_mtu(PACKET_LEN_MIN as u16)
+        .min_mtu(PACKET_LEN_MIN as u16)
         .pad_to_mtu(false)
+        // What recovery takes for a loss (RFC 9002, section 6.1 and 7.6).
         .packet_threshold(3)
         .time_threshold(9.0 / 8.0)
         .persistent_congestion_threshold(3)
@@ -129,11 +134,11 @@ pub struct UdpBuffers {
 }
 
 /// A UDP socket at `address` with such buffers, if the kernel gives them. At `[::]` it takes IPv4
-/// too. Must be called inside a tokio runtime.
+/// too.
 pub(super) fn udp(
     asked: Option<usize>,
     address: SocketAddr,
-) -> io::Result<(Arc<dyn AsyncUdpSocket>, UdpBuffers)> {
+) -> io::Result<(std::net::UdpSocket, UdpBuffers)> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     if address.is_ipv6() {
         socket.set_only_v6(!address.ip().is_unspecified())?;
@@ -148,5 +153,12 @@ pub(super) fn udp(
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     tracing::debug!(?buffers, "UDP socket");
-    Ok((TokioRuntime.wrap_udp_socket(socket.into())?, buffers))
+    Ok((socket.into(), buffers))
+}
+
+/// What both ends tell others of themselves: version 1 of QUIC, which quinn would follow by drafts
+/// of it.
+pub(super) fn only_version_1(mut config: EndpointConfig) -> EndpointConfig {
+    config.supported_versions(vec![1]);
+    config
 }

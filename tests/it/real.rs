@@ -7,6 +7,7 @@ mod bench;
 mod clock;
 mod codes;
 mod config;
+mod crowd;
 mod data;
 mod dead;
 mod delivery;
@@ -32,6 +33,8 @@ mod queue;
 mod reader;
 pub(crate) mod relay;
 mod restart;
+#[cfg(target_os = "linux")]
+mod roam;
 pub(crate) mod sendmail;
 mod share;
 mod spool;

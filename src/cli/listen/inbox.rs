@@ -34,6 +34,8 @@ pub(super) struct Inbox {
     unwanted: Option<(Seq, u64)>,
     caught_up: bool,
     welcomed: bool,
+    /// That there is no link has been told.
+    offline: bool,
     server: String,
     talk: Talk,
 }
@@ -61,8 +63,18 @@ impl Inbox {
         let Wants { filter, count: wanted, new } = wants;
         let old = if new { Old::All(0) } else { Old::None };
         let (mail, server) = (Mail::new(talk), server.to_string());
-        let (unwanted, caught_up, welcomed) = (None, false, false);
-        Self { mail, filter, wanted, old, unwanted, caught_up, welcomed, server, talk }
+        Self {
+            mail,
+            filter,
+            wanted,
+            old,
+            unwanted: None,
+            caught_up: false,
+            welcomed: false,
+            offline: false,
+            server,
+            talk,
+        }
     }
 
     /// All that is wanted has come.
@@ -171,8 +183,21 @@ impl Inbox {
                     self.old = Old::Until(last);
                 }
             }
-            Event::Welcome { .. } => self.welcomed = true,
-            Event::Offline => self.note(&format!("no link to {}, trying again", self.server)),
+            Event::Welcome { .. } => {
+                let again = if std::mem::replace(&mut self.welcomed, true) { " again" } else { "" };
+                if std::mem::take(&mut self.offline) {
+                    self.note(&format!("linked to {}{again}", self.server));
+                }
+            }
+            Event::Blocked(why) => {
+                self.offline = true;
+                self.note(&format!("no link to {}: {why}; trying again", self.server));
+            }
+            Event::Offline if self.offline => {}
+            Event::Offline => {
+                self.offline = true;
+                self.note(&format!("no link to {}, trying again", self.server));
+            }
             Event::Lost { to, count } => {
                 self.note(&format!("{count} messages to {to} were removed before they were read"));
             }

@@ -1,5 +1,5 @@
 //! Handshakes that are begun and not ended, and first packets from addresses that are not the
-//! sender's: after at most three seconds nothing is left of them, and no address is sent more than
+//! sender's: after their deadline nothing is left of them, and no address is sent more than
 //! three times what came from it (RFC 9000, section 8.1).
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};

@@ -201,6 +201,28 @@ fn offline_is_said_once_until_there_is_an_answer() {
 }
 
 #[test]
+fn what_is_in_the_way_is_said_once_until_there_is_a_link_again() {
+    let mut alone = Alone::new(None, 1);
+    let said = |event| PeerOutput::Event(event);
+    for round in 0..2 {
+        let blocked = [said(Event::Blocked("no cable")), said(Event::Offline)];
+        assert_eq!(alone.takes(PeerInput::Ended(Ending::Blocked("no cable"))), blocked, "{round}");
+        for ending in [Ending::Blocked("no cable"), Ending::Silence, Ending::Blocked("no radio")] {
+            alone.waits();
+            assert_eq!(alone.takes(PeerInput::Tick), [PeerOutput::Dial]);
+            assert_eq!(alone.takes(PeerInput::Ended(ending)), []);
+        }
+        alone.waits();
+        alone.is_welcomed();
+        assert_eq!(alone.takes(PeerInput::Ended(Ending::Silence)), [said(Event::Offline)]);
+        let late = alone.takes(PeerInput::Ended(Ending::Blocked("no cable")));
+        assert_eq!(late, [said(Event::Blocked("no cable"))], "what it was for is known later");
+        alone.waits();
+        alone.is_welcomed();
+    }
+}
+
+#[test]
 fn what_time_mends_is_tried_again_and_the_rest_is_final() {
     use CloseCode as Code;
     let mended = [Code::Done, Code::Stopping, Code::Busy, Code::TooSlow];

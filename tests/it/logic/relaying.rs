@@ -77,6 +77,71 @@ fn a_slow_member_of_a_room_is_left_behind() {
     assert_eq!(server.brief(slow), "close:OutOfTurn");
 }
 
+/// A link that reads and is a member of a room.
+fn member(server: &mut Server, name: &str) -> LinkId {
+    let link = reader(server, name, 8);
+    server.enter(link, "ops");
+    server.heard(link);
+    link
+}
+
+#[test]
+fn a_sender_takes_the_pace_of_a_rooms_readers() {
+    let mut server = server();
+    let alice = server.link("alice");
+    let (one, two) = (member(&mut server, "bob"), member(&mut server, "carol"));
+    let mut parts = rest(1, 100);
+    server.say(alice, pass(1, "@ops", len_of(100)));
+    server.say_all(alice, parts.by_ref().take(64));
+    assert_eq!(server.brief(alice), "more:64");
+    server.say_all(alice, parts);
+    assert_eq!(server.brief(alice), "", "nobody has room");
+    // One is a little behind the other.
+    for (ahead, behind) in [(20, 31), (31, 20), (13, 13)] {
+        server.say(one, FromClient::More { parts: ahead });
+        server.say(two, FromClient::More { parts: behind });
+    }
+    assert_eq!(server.brief(alice), "more:31 passed:1:2 more:4");
+    for link in [one, two] {
+        assert_eq!(server.brief(link), "pass:1 part*99");
+    }
+}
+
+#[test]
+fn a_second_one_to_a_room_waits_for_the_first() {
+    let mut server = server();
+    let (alice, carol) = (server.link("alice"), server.link("carol"));
+    let bob = member(&mut server, "bob");
+    server.say(alice, pass(1, "@ops", len_of(3)));
+    server.pass_long(carol, 2, "@ops", 3);
+    server.say(carol, pass(3, "@ops", 5));
+    assert_eq!(server.brief(carol), "", "it is held back, and so is what came behind it");
+    server.say_all(alice, rest(1, 3));
+    assert_eq!(server.brief(alice), "more:1 passed:1:1 more:1");
+    assert_eq!(server.brief(bob), "pass:1 part*2 pass:2 part*2 pass:3");
+    assert_eq!(server.brief(carol), "passed:2:1 passed:3:1 more:2");
+    // If nobody is left it is told so.
+    server.say(alice, pass(4, "@ops", len_of(3)));
+    server.pass_long(carol, 5, "@ops", 3);
+    server.lose(bob);
+    assert_eq!(server.brief(carol), "passed:5:0 more:2");
+}
+
+#[test]
+fn what_is_held_back_for_a_room_ends_with_its_last_member() {
+    let mut server = server();
+    let alice = member(&mut server, "alice");
+    let bob = member(&mut server, "bob");
+    let carol = server.link("carol");
+    server.say(carol, pass(1, "@ops", len_of(3)));
+    // The sender reads too, but is not sent what it sends.
+    server.pass_long(alice, 2, "@ops", 3);
+    assert_eq!(server.brief(alice), "pass:1");
+    server.say(bob, FromClient::Leave("ops".parse().unwrap()));
+    server.work();
+    assert_eq!(server.brief(alice), "passed:2:0 more:2");
+}
+
 #[test]
 fn when_the_sender_ends_it_readers_hear_so() {
     for is_lost in [false, true] {

@@ -1,12 +1,17 @@
 //! Finding a server, and what a client is told when it cannot.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use super::raw::Raw;
-use super::{listen, pair, pair_with, settings, to, within};
+use super::{encoded, hello, listen, pair, pair_with, settings, to, within};
 use qmsg::quic::{DialError, Dialer, Identity, KEEP_ALIVE, Listener, Trust, dial};
 use qmsg::wire::{CloseCode, Pin};
+
+fn hi() -> bytes::Bytes {
+    encoded(&hello())
+}
 
 #[tokio::test]
 async fn the_pinned_key_is_taken() {
@@ -97,6 +102,78 @@ async fn a_server_that_never_speaks_is_no_answer() {
     let accepting = async { server.accept().await.unwrap().await };
     let (_accepted, dialled) = within(async { tokio::join!(accepting, dial(&client)) }).await;
     assert!(matches!(dialled, Err(DialError::NoAnswer { refused: false })));
+}
+
+/// Another server on the first of two addresses keeps nobody from the right one on the second.
+#[tokio::test]
+async fn the_right_server_is_found_behind_a_wrong_one() {
+    for is_late in [false, true] {
+        let right = settings("[::1]:0");
+        let Ok(v6) = Listener::bind(&right) else { return };
+        let port = v6.local_addr().port();
+        let wrong = settings(&format!("127.0.0.1:{port}"));
+        let Ok(v4) = Listener::bind(&wrong) else { return };
+        let mut client = to(v6.local_addr());
+        client.host = "localhost".into();
+        client.trust = Trust::Pin(right.identity.pin());
+        let turning_away = async {
+            let incoming = v4.accept().await.unwrap();
+            if is_late { incoming.refuse() } else { drop(incoming.establish(hi()).await) }
+        };
+        let accepting = async { v6.accept().await.unwrap().establish(hi()).await.unwrap() };
+        let all = async { tokio::join!(turning_away, accepting, dial(&client)) };
+        let ((), _server, dialled) = within(all).await;
+        assert_eq!(dialled.unwrap().remote(), v6.local_addr());
+    }
+}
+
+/// If no other address does better, it is told at the latest a few seconds later.
+#[tokio::test]
+async fn a_wrong_server_is_told_though_another_address_is_silent() {
+    let wrong = settings("127.0.0.1:0");
+    let v4 = Listener::bind(&wrong).unwrap();
+    let Ok(_silent) = UdpSocket::bind(("::1", v4.local_addr().port())) else { return };
+    let mut client = to(v4.local_addr());
+    client.host = "localhost".into();
+    client.trust = Trust::Pin(Pin([1; 32]));
+    let accepting = async { v4.accept().await.unwrap().establish(hi()).await };
+    let begun = Instant::now();
+    let (_, dialled) = within(async { tokio::join!(accepting, dial(&client)) }).await;
+    assert!(matches!(dialled, Err(DialError::WrongPin { .. })), "{:?}", dialled.err());
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+}
+
+/// A client that waits has one handshake under way: the same packets come again. Much later there
+/// is one more, and that is all.
+#[tokio::test]
+async fn who_waits_does_not_begin_again() {
+    let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut client = to(silent.local_addr().unwrap());
+    client.deadline = Duration::from_millis(9_000);
+    let begun = Instant::now();
+    let (mut ids, mut first, mut times) = (BTreeMap::new(), None, 0);
+    let counting = async {
+        loop {
+            let mut packet = [0; 2_048];
+            let length = silent.recv(&mut packet).await.unwrap();
+            // Its knocks are no QUIC.
+            if length > 1 {
+                ids.entry(packet[6..14].to_vec()).or_insert_with(|| begun.elapsed());
+                let packet = packet[..length].to_vec();
+                times += u32::from(first.get_or_insert_with(|| packet.clone()) == &packet);
+            }
+        }
+    };
+    tokio::select! {
+        () = counting => {}
+        result = dial(&client) => assert!(result.is_err()),
+    }
+    let mut times_begun: Vec<Duration> = ids.into_values().collect();
+    times_begun.sort();
+    assert_eq!(times_begun.len(), 2);
+    assert!(times_begun[1] >= Duration::from_secs(8), "{times_begun:?}");
+    // The first time, and again each second or two; quinn's own are other packets.
+    assert!((4..=9).contains(&times), "{times} times");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use super::raw::Raw;
 use super::{big, encoded, enter, hello, listen, run, settings, to, within};
 use bytes::Bytes;
 use qmsg::quic::{DialError, Link, LinkError, Listener, RETRY_ABOVE, dial};
-use qmsg::wire::FromClient;
+use qmsg::wire::{CloseCode, FromClient};
 use quinn::{Connection, ConnectionError, TransportErrorCode};
 use tokio::net::UdpSocket;
 
@@ -57,6 +57,52 @@ async fn another_version_is_told_apart() {
     let settings = to(address);
     let (_, dialled) = within(async { tokio::join!(accepting, dial(&settings)) }).await;
     assert!(matches!(dialled, Err(DialError::Version)), "{:?}", dialled.err());
+}
+
+/// RFC 9000, section 6. Drafts of QUIC are not spoken here.
+#[tokio::test]
+async fn version_1_is_offered_and_no_other() {
+    let listener = listen();
+    let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (theirs, ours) = ([7; 8], [8; 8]);
+    for version in [0xff00_001d_u32, 0x6b33_43cf, 0x1a2a_3a4a] {
+        let mut packet = vec![0xc0];
+        packet.extend(version.to_be_bytes());
+        for id in [&theirs, &ours] {
+            packet.push(id.len() as u8);
+            packet.extend(id);
+        }
+        packet.resize(1_200, 0);
+        client.send_to(&packet, listener.local_addr()).await.unwrap();
+        let mut answer = [0; 2_048];
+        let length = within(client.recv(&mut answer)).await.unwrap();
+        let (versions, rest) = answer[23..length].as_chunks::<4>();
+        let offered: Vec<u32> = versions.iter().map(|bytes| u32::from_be_bytes(*bytes)).collect();
+        // One is there so that clients get used to numbers they do not know (section 15).
+        let real: Vec<u32> =
+            offered.into_iter().filter(|v| v & 0x0f0f_0f0f != 0x0a0a_0a0a).collect();
+        assert_eq!((real, rest), (vec![1], &[][..]));
+    }
+}
+
+/// Before the handshake is over QUIC cannot say why it ends. It was no other protocol.
+#[tokio::test]
+async fn a_handshake_that_the_server_ends_is_one_it_had_no_time_for() {
+    let (server, address) = Raw::default().server();
+    let ending = async {
+        let mut connecting = server.accept().await.unwrap().accept().unwrap();
+        connecting.handshake_data().await.unwrap();
+        let (connection, _) = connecting.into_0rtt().unwrap();
+        connection.close(9u32.into(), b"");
+        connection
+    };
+    let settings = to(address);
+    let (_, dialled) = within(async { tokio::join!(ending, dial(&settings)) }).await;
+    let code = match dialled {
+        Err(DialError::Closed(code)) => code,
+        other => panic!("{:?}", other.err()),
+    };
+    assert!(code == Some(CloseCode::TooSlow) || code == CloseCode::from_number(9), "{code:?}");
 }
 
 #[tokio::test]

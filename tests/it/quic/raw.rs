@@ -71,7 +71,7 @@ impl Raw {
     }
 
     /// With tickets, and early data for who has one.
-    pub(super) fn server(&self) -> (Endpoint, SocketAddr) {
+    pub(crate) fn server(&self) -> (Endpoint, SocketAddr) {
         let (chain, key) = self.chain();
         let mut tls = rustls::ServerConfig::builder_with_provider(self.provider())
             .with_protocol_versions(&[&rustls::version::TLS13])

@@ -134,6 +134,16 @@ fn a_blackout_is_waited_out() {
     assert_eq!(links, 1, "the link lives through it");
 }
 
+/// A tunnel on the way takes less than before (RFC 8899, section 4.3), and says nothing of it.
+#[test]
+fn a_way_that_carries_less_than_before_is_gone() {
+    let scene = Scene::new(&Weather { length_max: 1_400, ..Weather::default() });
+    let links = scene.run("at most 1,200 bytes from now on", || {
+        scene.relay.set(&Weather { length_max: 1_200, ..Weather::default() });
+    });
+    assert_eq!(links, 1, "the link lives through it");
+}
+
 /// A router that forgets a client makes it come from another port, or another address. What the
 /// server sends to the old one is lost until the client has shown itself, which those who share do
 /// every second and others every 20 s.
