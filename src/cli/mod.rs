@@ -37,6 +37,7 @@ mod print;
 mod profile;
 mod progress;
 mod quick;
+mod refusals;
 mod render;
 mod send;
 mod sendmail;

@@ -15,6 +15,7 @@ use super::event::Window;
 use super::exchange::{Input, LinkId, Output};
 use super::flight::Flight;
 use super::gathering::Gathering;
+use super::held::can_wait;
 use super::lapsing::Lapses;
 use super::link::{Link, Stage};
 use super::mailbox::Mailbox;
@@ -365,37 +366,5 @@ impl Hub {
         }
         let ticket = self.ask(Ask::Append { link, bundle: bundle.clone(), upload: None });
         out.push(Output::Write(ticket, Write::Append { bundle, upload: None }));
-    }
-}
-
-/// Whether a frame makes sense behind those that wait for the link's id. Sends, parts and requests
-/// are counted, one attaches once, and nothing has been delivered yet: so there are few.
-fn can_wait(held: &[FromClient], frame: &FromClient) -> bool {
-    match frame {
-        FromClient::Send { .. }
-        | FromClient::Pass { .. }
-        | FromClient::Part(_)
-        | FromClient::Cut
-        | FromClient::Enter(_)
-        | FromClient::Leave(_) => true,
-        FromClient::Later { .. }
-        | FromClient::Look { .. }
-        | FromClient::Take { .. }
-        | FromClient::Watch { .. }
-        | FromClient::Unwatch { .. } => true,
-        FromClient::Attach { .. } => {
-            !held.iter().any(|held| matches!(held, FromClient::Attach { .. }))
-        }
-        FromClient::Holds(_) => !held
-            .iter()
-            .any(|held| matches!(held, FromClient::Holds(_) | FromClient::Attach { .. })),
-        FromClient::Processed(_)
-        | FromClient::Skipped(_)
-        | FromClient::Answered { .. }
-        | FromClient::Rejected { .. }
-        | FromClient::Pong { .. }
-        | FromClient::Took { .. }
-        | FromClient::Hello { .. }
-        | FromClient::More { .. } => false,
     }
 }

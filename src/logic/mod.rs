@@ -19,6 +19,7 @@ mod flight;
 mod following;
 mod gathering;
 mod handing;
+mod held;
 mod hub;
 mod lapsing;
 mod link;

@@ -17,6 +17,7 @@ mod kinds;
 mod lapsing;
 mod long;
 mod losses;
+mod obstacles;
 mod outbox;
 mod pages;
 mod parts;

@@ -16,7 +16,7 @@ pub(super) struct Alone {
 }
 
 impl Alone {
-    fn new(patience_ms: Option<u64>, seed: u64) -> Self {
+    pub(super) fn new(patience_ms: Option<u64>, seed: u64) -> Self {
         let id = user("alice");
         let intent = Intent { id, claim: false, code: None, attach: None, patience_ms };
         Self { peer: Peer::new(START, intent, seed), now: START }
@@ -198,28 +198,6 @@ fn offline_is_said_once_until_there_is_an_answer() {
     let accepted = FromServer::Accepted { id: id(1), count: 1, duplicate: false };
     alone.takes(PeerInput::Frame(accepted));
     assert_eq!(alone.takes(PeerInput::Ended(Ending::Silence)), offline);
-}
-
-#[test]
-fn what_is_in_the_way_is_said_once_until_there_is_a_link_again() {
-    let mut alone = Alone::new(None, 1);
-    let said = |event| PeerOutput::Event(event);
-    for round in 0..2 {
-        let blocked = [said(Event::Blocked("no cable")), said(Event::Offline)];
-        assert_eq!(alone.takes(PeerInput::Ended(Ending::Blocked("no cable"))), blocked, "{round}");
-        for ending in [Ending::Blocked("no cable"), Ending::Silence, Ending::Blocked("no radio")] {
-            alone.waits();
-            assert_eq!(alone.takes(PeerInput::Tick), [PeerOutput::Dial]);
-            assert_eq!(alone.takes(PeerInput::Ended(ending)), []);
-        }
-        alone.waits();
-        alone.is_welcomed();
-        assert_eq!(alone.takes(PeerInput::Ended(Ending::Silence)), [said(Event::Offline)]);
-        let late = alone.takes(PeerInput::Ended(Ending::Blocked("no cable")));
-        assert_eq!(late, [said(Event::Blocked("no cable"))], "what it was for is known later");
-        alone.waits();
-        alone.is_welcomed();
-    }
 }
 
 #[test]

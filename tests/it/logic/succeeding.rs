@@ -112,7 +112,7 @@ fn what_a_reader_has_is_kept_until_its_next_link_has_attached() {
     // Once more, before it has said what it has.
     let third = opens(&mut server, "bob", 7, 3);
     server.work();
-    assert_eq!(server.heard(next), [welcome("bob", false), closed(CloseCode::Done)]);
+    assert_eq!(server.heard(next), [welcome("bob", false), closed(CloseCode::TakenOver)]);
     assert!(seqs(&server.heard(other)).is_empty());
     share(&mut server, third, 1, &[1]);
     assert_eq!(seqs(&server.heard(third)), [1]);

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use qmsg::wire::CloseCode;
 
 use super::kit::{Home, Server};
+use super::sweep;
 use super::wait::pause;
 use crate::chance::number;
 use crate::quic::raw::Raw;
@@ -86,10 +87,10 @@ struct Slow {
 
 impl Slow {
     fn new(server: &Server) -> Self {
-        let (over, id) = (Arc::new(AtomicBool::new(false)), server.child.id().to_string());
+        let (over, id) = (Arc::new(AtomicBool::new(false)), server.child.id());
         let wanted = Arc::clone(&over);
         let signal = move |name| {
-            drop(Command::new("kill").args(["-s", name, &id]).status());
+            sweep::signal(id, name);
         };
         let thread = thread::spawn(move || {
             while !wanted.load(Ordering::SeqCst) {

@@ -6,6 +6,8 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::needs::needs;
+
 use super::kit::{Home, Running, Server, Stream, start};
 use super::wait::pause;
 
@@ -23,23 +25,23 @@ struct Net {
 }
 
 impl Net {
-    /// With the addresses of neither. `None`: this machine does not allow it.
-    fn new() -> Option<Self> {
+    /// With the addresses of neither; a test with one `needs!("networks")`.
+    fn new() -> Self {
         let home = Home::new();
         // In both the name of the server is looked up in a file of the test.
         fs::write(home.path().join("hosts"), "10.9.0.1 hub\n").unwrap();
         let begin = "ip link set lo up && mount --bind hosts /etc/hosts && echo && exec cat";
-        let there = holder(home.program("unshare", &["-rnm", "/bin/sh", "-c", begin]))?;
+        let there = holder(home.program("unshare", &["-rnm", "/bin/sh", "-c", begin]));
         let mut command = within(&home, &there, &["unshare", "-n", "/bin/sh", "-c"]);
         command.arg("ip link set lo up && echo && exec cat");
-        let here = holder(command)?;
+        let here = holder(command);
         let net = Self { home, there, here };
         let id = net.here.id().to_string();
         net.set(&net.there, &format!("link add v0 type veth peer name v1 netns {id}"));
         net.set(&net.there, "link set v0 up");
         net.set(&net.there, "addr add 10.9.0.1/24 dev v0");
         net.set(&net.there, "addr add 10.9.0.5/24 dev v0");
-        Some(net)
+        net
     }
 
     /// The client is on the network.
@@ -85,14 +87,14 @@ impl Net {
 
     /// A message from the server's machine.
     fn send(&self, server: &str, body: &str) {
-        let args = ["qmsg", "send", "bob", body, "--as", "alice", "-s", server];
+        let args = ["qmsg", "send", "bob", "--as", "alice", "-s", server, body];
         start(within(&self.home, &self.there, &args)).end().ok();
     }
 
     /// What a send from the client's machine says that does not get through, in this time.
     fn failing(&self, server: &str, timeout: &str) -> String {
-        let args =
-            ["qmsg", "send", "bob", "x", "--as", "alice", "-s", server, "--timeout", timeout];
+        let to = ["qmsg", "send", "bob", "--as", "alice", "-s", server];
+        let args = [&to[..], &["--timeout", timeout, "x"]].concat();
         let said = start(within(&self.home, &self.here, &args)).end();
         said.code(69);
         assert!(!said.stderr.contains("sendmsg"), "{}", said.stderr);
@@ -110,16 +112,12 @@ impl Drop for Net {
 }
 
 /// A process that keeps a namespace while the test lasts.
-fn holder(mut command: Command) -> Option<Child> {
-    command.stdin(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn().ok()?;
+fn holder(mut command: Command) -> Child {
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
-    BufReader::new(child.stdout.take()?).read_line(&mut line).ok()?;
-    if line.is_empty() {
-        let _ = child.wait();
-        return None;
-    }
-    Some(child)
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "\n", "it has its namespace");
+    child
 }
 
 fn within(home: &Home, machine: &Child, args: &[&str]) -> Command {
@@ -136,7 +134,8 @@ fn shows_soon(listener: &mut Running, stream: Stream, text: &str) -> Duration {
 
 #[test]
 fn no_network_is_told_once_and_so_is_its_return() {
-    let Some(net) = Net::new() else { return };
+    needs!("networks");
+    let net = Net::new();
     let server = net.serve("10.9.0.1:0");
     net.join(&server, &server.address);
     let offline =
@@ -164,7 +163,8 @@ fn no_network_is_told_once_and_so_is_its_return() {
 
 #[test]
 fn a_listener_that_gets_another_address_hears_at_once() {
-    let Some(net) = Net::new() else { return };
+    needs!("networks");
+    let net = Net::new();
     let server = net.serve("10.9.0.1:0");
     net.join(&server, &server.address);
     net.plug();
@@ -186,8 +186,9 @@ fn a_listener_that_gets_another_address_hears_at_once() {
 
 #[test]
 fn a_server_with_several_addresses_answers_from_the_one_that_was_called() {
+    needs!("networks");
     for listen in ["0.0.0.0:4433", "[::]:4433"] {
-        let Some(net) = Net::new() else { return };
+        let net = Net::new();
         let server = net.serve(listen);
         net.join(&server, "10.9.0.5:4433");
         net.plug();
@@ -205,7 +206,8 @@ fn a_server_with_several_addresses_answers_from_the_one_that_was_called() {
 
 #[test]
 fn a_server_that_moves_is_found_by_its_name() {
-    let Some(net) = Net::new() else { return };
+    needs!("networks");
+    let net = Net::new();
     let server = net.serve("10.9.0.1:4433");
     net.join(&server, "hub:4433");
     net.plug();
@@ -227,7 +229,8 @@ fn a_server_that_moves_is_found_by_its_name() {
 
 #[test]
 fn what_stands_in_the_way_is_told() {
-    let Some(net) = Net::new() else { return };
+    needs!("networks");
+    let net = Net::new();
     let server = net.serve("10.9.0.1:0");
     net.join(&server, &server.address);
     net.plug();
@@ -240,7 +243,7 @@ fn what_stands_in_the_way_is_told() {
     let hosts = net.home.path().join("hosts");
     fs::write(&hosts, "fd00:9::1 hub\n10.9.0.1 hub\n").unwrap();
     let hub = format!("hub:{}", server.address.rsplit(':').next().unwrap());
-    let send = ["qmsg", "send", "bob", "x", "--as", "alice", "-s", &hub];
+    let send = ["qmsg", "send", "bob", "--as", "alice", "-s", &hub, "x"];
     start(within(&net.home, &net.here, &send)).end().ok();
     net.set(&net.here, "addr add fd00:9::2/64 dev v1 nodad");
     let begun = Instant::now();

@@ -1,0 +1,35 @@
+//! What stands between a client and its server, as the network tells it.
+
+use qmsg::logic::{Ending, Event, PeerInput, PeerOutput};
+use qmsg::wire::FromServer;
+
+use super::peers::Alone;
+
+impl Alone {
+    fn is_answered(&mut self) {
+        self.is_welcomed();
+        self.takes(PeerInput::Frame(FromServer::CaughtUp));
+    }
+}
+
+#[test]
+fn what_is_in_the_way_is_said_once_until_there_is_a_link_again() {
+    let mut alone = Alone::new(None, 1);
+    let said = PeerOutput::Event;
+    for round in 0..2 {
+        let blocked = [said(Event::Blocked("no cable")), said(Event::Offline)];
+        assert_eq!(alone.takes(PeerInput::Ended(Ending::Blocked("no cable"))), blocked, "{round}");
+        for ending in [Ending::Blocked("no cable"), Ending::Silence, Ending::Blocked("no radio")] {
+            alone.waits();
+            assert_eq!(alone.takes(PeerInput::Tick), [PeerOutput::Dial]);
+            assert_eq!(alone.takes(PeerInput::Ended(ending)), []);
+        }
+        alone.waits();
+        alone.is_answered();
+        assert_eq!(alone.takes(PeerInput::Ended(Ending::Silence)), [said(Event::Offline)]);
+        let late = alone.takes(PeerInput::Ended(Ending::Blocked("no cable")));
+        assert_eq!(late, [said(Event::Blocked("no cable"))], "what it was for is known later");
+        alone.waits();
+        alone.is_answered();
+    }
+}
