@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::durable::Verdict;
-use crate::wire::{Bundle, CloseCode, FromClient, FromServer, Message, Refusal, Session};
+use crate::wire::{Bundle, CloseCode, FromClient, FromServer, Message, Session};
 
 use super::Time;
 use super::event::{Command, Ending, Event, Intent, PeerInput, PeerOutput, VOLATILE, Window};
@@ -17,10 +17,9 @@ use super::telling::shortened;
 
 enum Stage {
     /// No link; the next attempt is due then.
-    Resting {
-        until_ms: u64,
-    },
-    Dialing,
+    Resting { until_ms: u64 },
+    /// An attempt is under way; if it still is then, the user is told.
+    Dialing { told_at_ms: u64 },
     /// A link, on which the server has not spoken yet.
     Linked,
     /// The server has spoken: what it allows.
@@ -63,6 +62,9 @@ pub struct Peer {
 const DRAFTS_MAX: usize = 16_384;
 const DRAFT_BYTES_MAX: u64 = 8 << 20;
 const REQUESTS_MAX: usize = 2_048;
+/// How long an attempt may be under way before the user is told that there is no link, in
+/// milliseconds.
+const UNTOLD_MS: u64 = 3_000;
 /// How far two clocks may differ that are taken for right.
 const SKEW_MS_MAX: u64 = 60_000;
 
@@ -158,7 +160,8 @@ impl Peer {
     pub fn deadline(&self) -> Option<u64> {
         let dial = match self.stage {
             Stage::Resting { until_ms } => Some(until_ms),
-            Stage::Dialing | Stage::Linked | Stage::Greeted(_) => None,
+            Stage::Dialing { told_at_ms } => Some(told_at_ms).filter(|_| !self.offline),
+            Stage::Linked | Stage::Greeted(_) => None,
             Stage::Over => return None,
         };
         dial.into_iter().chain(self.gives_up_at_ms()).min()
@@ -197,16 +200,21 @@ impl Peer {
         self.is_owed() || self.expects && is_idle
     }
 
+    /// What the server allows, once it has spoken on this link.
+    pub(super) fn allowed(&self) -> Option<Allowed> {
+        match self.stage {
+            Stage::Greeted(allowed) => Some(allowed),
+            Stage::Resting { .. } | Stage::Dialing { .. } | Stage::Linked | Stage::Over => None,
+        }
+    }
+
     pub(super) fn is_greeted(&self) -> bool {
-        matches!(self.stage, Stage::Greeted(_))
+        self.allowed().is_some()
     }
 
     /// How many messages may be watched on this link, once the server has spoken.
     pub(super) fn watches_max(&self) -> Option<usize> {
-        match self.stage {
-            Stage::Greeted(Allowed { sends_max, .. }) => Some(sends_max as usize),
-            Stage::Resting { .. } | Stage::Dialing | Stage::Linked | Stage::Over => None,
-        }
+        self.allowed().map(|allowed| allowed.sends_max as usize)
     }
 
     fn gives_up_at_ms(&self) -> Option<u64> {
@@ -226,10 +234,16 @@ impl Peer {
             self.stage = Stage::Over;
             out.push(PeerOutput::Event(Event::GaveUp(self.turned_away)));
         }
+        if let Stage::Dialing { told_at_ms } = self.stage
+            && told_at_ms <= now.mono_ms
+            && !std::mem::replace(&mut self.offline, true)
+        {
+            out.push(PeerOutput::Event(Event::Offline));
+        }
         if let Stage::Resting { until_ms } = self.stage
             && until_ms <= now.mono_ms
         {
-            self.stage = Stage::Dialing;
+            self.stage = Stage::Dialing { told_at_ms: now.mono_ms + UNTOLD_MS };
             self.pauses.tries();
             out.push(PeerOutput::Dial);
         }
@@ -376,23 +390,5 @@ impl Peer {
         self.ask(out);
         self.send(out);
         self.follow(out);
-    }
-
-    pub(super) fn send(&mut self, out: &mut Vec<PeerOutput>) {
-        let Stage::Greeted(allowed) = self.stage else { return };
-        while self.parts.send(out)
-            && let Some(next) = self.outbox.next_frame(&allowed)
-        {
-            out.push(match next {
-                Ok((draft, frame)) => {
-                    self.parts.begin(&draft);
-                    PeerOutput::Frame(frame)
-                }
-                Err((id, max)) => {
-                    let why = Refusal::BodyTooLong { max };
-                    PeerOutput::Event(Event::Refused { id, count: 1, why })
-                }
-            });
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::durable::Verdict;
 use crate::wire::{
-    Body, Bundle, FromClient, MsgId, Note, REASON_LEN_MAX, SPANS_MAX, Seq, Span, Target,
+    Body, Bundle, FromClient, MsgId, Note, REASON_LEN_MAX, Refusal, SPANS_MAX, Seq, Span, Target,
 };
 
 use super::Time;
@@ -22,6 +22,25 @@ impl Peer {
             self.parts.stop(id, out);
             self.send(out);
             out.push(PeerOutput::Event(event(count)));
+        }
+    }
+
+    /// Sends what there is to send, as far as the server allows it.
+    pub(super) fn send(&mut self, out: &mut Vec<PeerOutput>) {
+        let Some(allowed) = self.allowed() else { return };
+        while self.parts.send(out)
+            && let Some(next) = self.outbox.next_frame(&allowed)
+        {
+            out.push(match next {
+                Ok((draft, frame)) => {
+                    self.parts.begin(&draft);
+                    PeerOutput::Frame(frame)
+                }
+                Err((id, max)) => {
+                    let why = Refusal::BodyTooLong { max };
+                    PeerOutput::Event(Event::Refused { id, count: 1, why })
+                }
+            });
         }
     }
 

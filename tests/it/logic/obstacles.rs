@@ -33,3 +33,16 @@ fn what_is_in_the_way_is_said_once_until_there_is_a_link_again() {
         alone.is_answered();
     }
 }
+
+#[test]
+fn an_attempt_that_takes_long_is_told_once() {
+    let mut alone = Alone::new(None, 1);
+    assert_eq!(alone.takes(PeerInput::Tick), [PeerOutput::Dial]);
+    assert_eq!(alone.waits(), 3_000);
+    assert_eq!(alone.takes(PeerInput::Tick), [PeerOutput::Event(Event::Offline)]);
+    assert_eq!(alone.peer.deadline(), None, "it goes on, and nothing more is said");
+    assert_eq!(alone.takes(PeerInput::Ended(Ending::Silence)), []);
+    alone.waits();
+    alone.is_answered();
+    assert_eq!(alone.takes(PeerInput::Ended(Ending::Silence)), [PeerOutput::Event(Event::Offline)]);
+}

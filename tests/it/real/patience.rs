@@ -58,12 +58,25 @@ const WAITING: [(&[&str], i32); 12] = [
     (&["spool", "flush"], 75),
 ];
 
+/// All of these end in a second, with their codes: side by side, but for the last one.
+fn all_end(begin: impl Fn(&[&str]) -> Running) -> Vec<Said> {
+    let second = Duration::from_secs(1);
+    let (last, others) = WAITING.split_last().unwrap();
+    let begun = Instant::now();
+    let running: Vec<Running> = others.iter().map(|(args, _)| begin(args)).collect();
+    let said = running.into_iter().map(|command| ended(command, begun, second));
+    let mut said: Vec<Said> = said.collect();
+    said.push(ended(begin(last.0), Instant::now(), second));
+    for (said, (args, code)) in said.iter().zip(WAITING) {
+        assert_eq!(said.code, Some(code), "{args:?}: {}", said.stderr);
+    }
+    said
+}
+
 #[test]
 fn a_server_that_welcomes_and_stands_still_does_not_hold_anything_up() {
     let (home, _stub) = with(Until::Welcome);
-    for (args, code) in WAITING {
-        run(&home, args, 1).code(code);
-    }
+    all_end(|args| start(home.command(&[args, &["--timeout", "1s"]].concat())));
     // That a time is over is no failure of who listens for so long.
     run(&home, &["listen"], 1).code(0);
     run(&home, &["listen", "--poll"], 1).code(0);
@@ -79,9 +92,7 @@ fn a_server_that_welcomes_and_dies_is_not_asked_without_pause() {
         let links = stub.links() - before;
         assert!((2..=8).contains(&links), "{links} links by {args:?}");
     }
-    for (args, code) in WAITING {
-        run(&home, args, 1).code(code);
-    }
+    all_end(|args| start(home.command(&[args, &["--timeout", "1s"]].concat())));
 }
 
 #[test]
@@ -140,14 +151,16 @@ fn a_resolver_that_never_answers_does_not_hold_anything_up() {
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["alice"]);
-    for (args, code) in WAITING.into_iter().chain([(&["listen"][..], 69)]) {
+    let begin = |args: &[&str]| {
         let line = format!("qmsg {} -s broker.example.net --timeout 1s", args.join(" "));
-        let begun = Instant::now();
-        let command = resolving(&home, &line);
-        let said = ended(command, begun, Duration::from_secs(1));
-        said.code(code).says("the name service does not answer");
+        resolving(&home, &line)
+    };
+    for said in all_end(begin) {
+        said.says("the name service does not answer");
     }
-    // It says so itself after the first attempt.
+    let said = ended(begin(&["listen"]), Instant::now(), Duration::from_secs(1));
+    said.code(69).says("the name service does not answer");
+    // It says so itself after a while.
     let mut command = resolving(&home, "qmsg listen -s broker.example.net");
     command.until(Stream::Err, "trying again");
     command.signal("TERM");
