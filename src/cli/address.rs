@@ -98,6 +98,10 @@ impl Listen {
     /// The address, of a name the first that it has. Waits for the resolver.
     pub(super) fn resolve(&self) -> io::Result<SocketAddr> {
         let Server { host, port } = &self.0;
+        // RFC 6761, section 6.3: never looked up, always loopback.
+        if host.trim_end_matches('.').eq_ignore_ascii_case("localhost") {
+            return Ok((Ipv4Addr::LOCALHOST, *port).into());
+        }
         let none = || io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         (host.as_str(), *port).to_socket_addrs()?.next().ok_or_else(none)
     }
