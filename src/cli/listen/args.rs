@@ -2,12 +2,14 @@
 
 use std::ffi::OsString;
 use std::num::NonZeroU32;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgGroup, Args};
 
 use crate::cli::fail::{Exit, Failure};
@@ -151,6 +153,7 @@ struct ExecArgs {
     #[arg(
         long,
         value_name = "LINE",
+        value_parser = OsStringValueParser::new().try_map(shell_line),
         conflicts_with_all = ["json", "raw", "null", "format"]
     )]
     shell: Option<OsString>,
@@ -251,6 +254,16 @@ impl From<Since> for Start {
             }
             Since::After(id) => Self::After(id),
         }
+    }
+}
+
+/// A line that does something: /bin/sh succeeds with one that does not, as of a variable that is not
+/// set, and every message would be processed.
+fn shell_line(line: OsString) -> Result<OsString, &'static str> {
+    let is_nothing = |line: &[u8]| line.is_empty() || line.starts_with(b"#");
+    match line.as_bytes().split(|byte| *byte == b'\n').all(|line| is_nothing(line.trim_ascii())) {
+        true => Err("there is no command in it"),
+        false => Ok(line),
     }
 }
 
