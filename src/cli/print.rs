@@ -19,6 +19,8 @@ use super::streams::{Patient, ready};
 
 /// What is written at a time.
 const BUFFER_LEN: usize = 64 << 10;
+/// Columns of a terminal that does not know how many it has.
+const WIDTH: usize = 80;
 
 /// When colours are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -70,6 +72,14 @@ pub(super) fn has_escapes() -> bool {
 /// Whether a person is looking at stdout.
 pub(super) fn is_terminal() -> bool {
     io::stdout().is_terminal()
+}
+
+/// Columns of the terminal that stdout is.
+pub(super) fn width() -> usize {
+    match rustix::termios::tcgetwinsize(io::stdout()) {
+        Ok(size) if size.ws_col > 0 => size.ws_col.into(),
+        _ => WIDTH,
+    }
 }
 
 /// Whether another program reads stdout as it comes.

@@ -257,8 +257,8 @@ impl From<Since> for Start {
     }
 }
 
-/// A line that does something: /bin/sh succeeds with one that does not, as of a variable that is not
-/// set, and every message would be processed.
+/// A line that does something: /bin/sh succeeds with one that does not, such as a variable that is
+/// not set, and every message would be processed.
 fn shell_line(line: OsString) -> Result<OsString, &'static str> {
     let is_nothing = |line: &[u8]| line.is_empty() || line.starts_with(b"#");
     match line.as_bytes().split(|byte| *byte == b'\n').all(|line| is_nothing(line.trim_ascii())) {
@@ -332,7 +332,7 @@ impl ListenArgs {
                 // A file has an end without it.
                 _ if shelf.is_some() => Style::Raw,
                 _ if terminal || talk.color == print::Color::Always => {
-                    Style::Terminal { color: talk.color.is_on() }
+                    Style::Terminal { color: talk.color.is_on(), folds: terminal }
                 }
                 _ => Style::Lines,
             }),
