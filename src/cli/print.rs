@@ -12,6 +12,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use serde_json::Value;
 
+use super::clock;
 use super::fail::{Exit, Failure};
 use super::json::json;
 use super::render::{Letter, Style, one_line, render};
@@ -72,6 +73,11 @@ pub(super) fn has_escapes() -> bool {
 /// Whether a person is looking at stdout.
 pub(super) fn is_terminal() -> bool {
     io::stdout().is_terminal()
+}
+
+/// A time in a list: local and short for people, with its zone for others.
+pub(super) fn time(unix_ms: u64) -> String {
+    if is_terminal() { clock::local(unix_ms) } else { clock::rfc3339(unix_ms) }
 }
 
 /// Columns of the terminal that stdout is.
