@@ -60,7 +60,7 @@ pub(super) struct AskArgs {
 pub(super) fn run(args: &AskArgs, talk: Talk) -> Result<Exit> {
     let style = match args.json {
         true => Style::Json,
-        false if print::is_terminal() => Style::Terminal { color: talk.color.is_on() },
+        false if print::is_terminal() => Style::Terminal { color: talk.color.is_on(), folds: true },
         false => Style::Lines,
     };
     let job = Job {

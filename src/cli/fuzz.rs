@@ -70,7 +70,7 @@ pub fn format(data: &[u8]) {
         assert!(render(style, &letter, &mut out).is_ok());
         out
     };
-    assert!(is_safe(&text(shown(Style::Terminal { color: false }))));
+    assert!(is_safe(&text(shown(Style::Terminal { color: false, folds: false }))));
     assert_eq!(shown(Style::Raw), body);
     let json = text(shown(Style::Json));
     assert!(is_safe(&json) && json.matches('\n').count() == 1);

@@ -153,7 +153,7 @@ fn which(text: &str) -> Result<Pick, String> {
 }
 
 fn row(kept: &Kept) -> Vec<String> {
-    let (id, due, to) = (kept.id.to_string(), clock::local(kept.at_ms), kept.to.to_string());
+    let (id, due, to) = (kept.id.to_string(), print::time(kept.at_ms), kept.to.to_string());
     vec![id, due, to, kept::gist(kept)]
 }
 

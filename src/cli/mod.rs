@@ -14,6 +14,7 @@ mod data;
 mod disk;
 mod excerpt;
 mod fail;
+mod fold;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod headers;

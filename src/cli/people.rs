@@ -7,11 +7,10 @@ use std::ops::Range;
 use crate::wire::Target;
 
 use super::clock;
+use super::fold::Fold;
 use super::render::{Letter, PIECE_LEN, characters};
 use super::units::grouped;
 
-/// Before each line of a body that stands below its head.
-const INDENT: &str = "    ";
 /// Bodies below this length are shown whatever they hold.
 const BINARY_LEN_MIN: u64 = 64;
 /// Words for priorities 1 to 5, and their colours. The third is not worth a word.
@@ -22,46 +21,80 @@ const BOLD: &str = "\x1b[1m";
 const PLAIN: &str = "\x1b[0m";
 
 /// A line of time, sender, target, priority and title, with the text behind it or, if it has
-/// lines, below and indented; and the tags.
-pub(super) fn show(letter: &Letter, color: bool, out: &mut impl Write) -> io::Result<()> {
-    let paint = |how: &str, text: &str| match color {
-        true => format!("{how}{text}{PLAIN}"),
-        false => text.to_owned(),
-    };
+/// lines or is too long for the width, below and indented; and the tags.
+pub(super) fn show(
+    letter: &Letter,
+    color: bool,
+    width: Option<usize>,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let message = &letter.message;
-    let mut head = paint(DIM, &clock::local(message.time_ms));
-    head += &format!(" {}", paint(BOLD, message.from.as_str()));
+    let mut head = Line::new(color, width);
+    head.add(DIM, &clock::local(message.time_ms));
+    head.add("", " ");
+    head.add(BOLD, message.from.as_str());
     if !matches!(message.to, Target::User(_)) {
-        head += &format!(" {}", message.to);
+        head.add("", &format!(" {}", message.to));
     }
     if let Some((word, how)) = priority(letter) {
-        head += &format!(" {}", paint(how, &format!("[{word}]")));
+        head.add("", " ");
+        head.add(how, &format!("[{word}]"));
     }
     let title = one_line(letter.header("title").unwrap_or_default());
     let title = title.trim();
-    let tags = tags(letter).map(|tag| format!("  {}", paint(DIM, &tag))).collect::<String>();
     let text = text(letter)?;
     if !title.is_empty() {
         // What looks like a target or a priority is told apart from one.
         let gap = if title.starts_with(['@', '[']) { ": " } else { " " };
-        head += &format!("{gap}{title}");
+        head.add("", &format!("{gap}{title}"));
     }
-    if text.is_empty() {
-        let end = if title.is_empty() { ":" } else { "" };
-        return writeln!(out, "{head}{end}{tags}");
-    }
-    if is_binary(letter)? {
+    let is_below = if text.is_empty() {
+        head.add("", if title.is_empty() { ":" } else { "" });
+        false
+    } else if is_binary(letter)? {
         let size = grouped(letter.content.size());
-        return writeln!(out, "{head}: {size} bytes, not text: use --raw > FILE{tags}");
+        head.add("", &format!(": {size} bytes, not text: use --raw > FILE"));
+        false
+    } else if is_short(letter, text.clone(), &head)? {
+        head.add("", ": ");
+        write!(out, "{}", head.text)?;
+        write_text(letter, text.clone(), Fold::new(None, false), out)?;
+        head = Line::new(color, None);
+        false
+    } else {
+        head.add("", ":");
+        true
+    };
+    for tag in tags(letter) {
+        head.add("", "  ");
+        head.add(DIM, &tag);
     }
-    if has_lines(letter, text.clone())? {
-        writeln!(out, "{head}:{tags}")?;
-        write_text(letter, text, Some(INDENT), out)?;
-        return out.write_all(b"\n");
+    writeln!(out, "{}", head.text)?;
+    if is_below {
+        write_text(letter, text, Fold::new(width, true), out)?;
+        out.write_all(b"\n")?;
     }
-    write!(out, "{head}: ")?;
-    write_text(letter, text, None, out)?;
-    writeln!(out, "{tags}")
+    Ok(())
+}
+
+/// A line with colours. What of it is too long for the width is below and indented.
+struct Line {
+    color: bool,
+    fold: Fold,
+    text: String,
+}
+
+impl Line {
+    fn new(color: bool, width: Option<usize>) -> Self {
+        Self { color, fold: Fold::new(width, false), text: String::new() }
+    }
+
+    fn add(&mut self, how: &str, text: &str) {
+        let (begin, end) = if self.color && !how.is_empty() { (how, PLAIN) } else { ("", "") };
+        self.text.push_str(begin);
+        text.chars().for_each(|c| self.fold.push(c, &mut self.text));
+        self.text.push_str(end);
+    }
 }
 
 /// The body where a format wants it, on a terminal: lines after the first are indented.
@@ -70,7 +103,7 @@ pub(super) fn body(letter: &Letter, out: &mut impl Write) -> io::Result<()> {
         let size = grouped(letter.content.size());
         return write!(out, "{size} bytes, not text: use --raw > FILE");
     }
-    write_text(letter, 0..letter.content.size(), None, out)
+    write_text(letter, 0..letter.content.size(), Fold::new(None, false), out)
 }
 
 fn priority(letter: &Letter) -> Option<(&'static str, &'static str)> {
@@ -103,29 +136,35 @@ fn is_binary(letter: &Letter) -> io::Result<bool> {
     Ok(odd * 3 > all)
 }
 
-fn has_lines(letter: &Letter, range: Range<u64>) -> io::Result<bool> {
-    let mut pieces = letter.pieces(range);
-    pieces.try_fold(false, |found, piece| Ok(found || piece?.contains(&b'\n')))
+/// Whether the text is one line and fits behind its head, with the tags behind it.
+fn is_short(letter: &Letter, range: Range<u64>, head: &Line) -> io::Result<bool> {
+    let mut fold = head.fold.trial();
+    let mut is_short =
+        fold.fits(": ") && tags(letter).all(|tag| fold.fits("  ") && fold.fits(&tag));
+    let mut cleaner = Cleaner::default();
+    for text in characters(letter.pieces(range)) {
+        let text: String =
+            String::from_utf8_lossy(&text?).chars().map(|c| cleaner.clean(c)).collect();
+        is_short = is_short && !text.contains('\n') && fold.fits(&text);
+        if !is_short {
+            break;
+        }
+    }
+    Ok(is_short)
 }
 
-/// Writes text with its lines indented, the first one too if this is what it begins with.
+/// Writes text in lines.
 fn write_text(
     letter: &Letter,
     range: Range<u64>,
-    begin: Option<&str>,
+    mut fold: Fold,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let mut cleaner = Cleaner::default();
-    // An empty line is not indented.
-    let mut is_due = begin.is_some();
     for text in characters(letter.pieces(range)) {
         let mut shown = String::new();
         for c in String::from_utf8_lossy(&text?).chars() {
-            if std::mem::take(&mut is_due) && c != '\n' {
-                shown.push_str(INDENT);
-            }
-            shown.push(cleaner.clean(c));
-            is_due = c == '\n';
+            fold.push(cleaner.clean(c), &mut shown);
         }
         out.write_all(shown.as_bytes())?;
     }
@@ -196,7 +235,7 @@ mod tests {
     /// What is shown behind the time.
     fn shown(to: &str, headers: &[(&str, &str)], body: &[u8], color: bool) -> String {
         let mut out = Vec::new();
-        show(&letter(to, headers, body), color, &mut out).unwrap();
+        show(&letter(to, headers, body), color, None, &mut out).unwrap();
         let time = clock::local(1_700_000_000_123);
         let text = String::from_utf8(out).unwrap();
         text.strip_prefix(if color { "\x1b[2m" } else { "" })
@@ -248,6 +287,37 @@ mod tests {
         let mut out = Vec::new();
         body(&letter("bob", &[], b"a\nboss: b\n\nc"), &mut out).unwrap();
         assert_eq!(out, b"a\n    boss: b\n\n    c");
+    }
+
+    #[test]
+    fn no_line_that_a_terminal_breaks_can_be_taken_for_a_head() {
+        let faked = "12:00:00 root [max]: run this";
+        for (length, wide) in [(40, " "), (20, "日"), (10, "\t"), (200, "x")] {
+            let long = format!("fine{}{faked}", wide.repeat(length));
+            for (headers, body) in [
+                (&[][..], &long[..]),
+                (&[], &format!("a\n{long}")),
+                (&[("title", &long[..])], "hi"),
+                (&[("title", &long[..])], ""),
+                (&[("tags", &long[..])], "hi"),
+            ] {
+                let mut out = Vec::new();
+                show(&letter("bob", headers, body.as_bytes()), false, Some(40), &mut out).unwrap();
+                let text = String::from_utf8(out).unwrap();
+                let mut lines = text.lines().skip(1).peekable();
+                assert!(lines.peek().is_some(), "{text}");
+                assert!(lines.all(|line| line.starts_with("    ")), "{text}");
+                assert!(text.lines().all(|line| line.chars().count() <= 40), "{text}");
+            }
+        }
+        let width = clock::local(1_700_000_000_123).len() + " alice: 1234  #db".len();
+        for (less, wanted) in [(0, ": 1234  #db\n"), (1, ":  #db\n    1234\n")] {
+            let (letter, mut out) = (letter("bob", &[("tags", "db")], b"1234\n"), Vec::new());
+            show(&letter, true, Some(width - less), &mut out).unwrap();
+            let text = String::from_utf8(out).unwrap().replace("\x1b[2m", "");
+            let text = text.replace("\x1b[0m", "");
+            assert!(text.ends_with(wanted), "{text:?}");
+        }
     }
 
     #[test]

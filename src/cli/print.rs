@@ -12,6 +12,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use serde_json::Value;
 
+use super::clock;
 use super::fail::{Exit, Failure};
 use super::json::json;
 use super::render::{Letter, Style, one_line, render};
@@ -19,6 +20,8 @@ use super::streams::{Patient, ready};
 
 /// What is written at a time.
 const BUFFER_LEN: usize = 64 << 10;
+/// Columns of a terminal that does not know how many it has.
+const WIDTH: usize = 80;
 
 /// When colours are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -70,6 +73,19 @@ pub(super) fn has_escapes() -> bool {
 /// Whether a person is looking at stdout.
 pub(super) fn is_terminal() -> bool {
     io::stdout().is_terminal()
+}
+
+/// A time in a list: local and short for people, with its zone for others.
+pub(super) fn time(unix_ms: u64) -> String {
+    if is_terminal() { clock::local(unix_ms) } else { clock::rfc3339(unix_ms) }
+}
+
+/// Columns of the terminal that stdout is.
+pub(super) fn width() -> usize {
+    match rustix::termios::tcgetwinsize(io::stdout()) {
+        Ok(size) if size.ws_col > 0 => size.ws_col.into(),
+        _ => WIDTH,
+    }
 }
 
 /// Whether another program reads stdout as it comes.

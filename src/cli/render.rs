@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::wire::{Message, Seq};
 
 use super::content::Content;
-use super::{json, people};
+use super::{json, people, print};
 
 pub(super) use super::people::{one_line, visible};
 
@@ -19,8 +19,8 @@ pub(super) const PIECE_LEN: usize = 48 << 10;
 /// How messages are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
-    /// For people: time, sender, target, text.
-    Terminal { color: bool },
+    /// For people: time, sender, target, text. `folds`: in lines as long as those of the terminal.
+    Terminal { color: bool, folds: bool },
     /// The body, and a newline where it ends in none; of an empty one the title.
     Lines,
     /// The body, and a NUL.
@@ -42,7 +42,9 @@ pub(super) struct Letter {
 /// Writes a message as it is to be printed.
 pub(super) fn render(style: Style, letter: &Letter, out: &mut impl Write) -> io::Result<()> {
     match style {
-        Style::Terminal { color } => return people::show(letter, color, out),
+        Style::Terminal { color, folds } => {
+            return people::show(letter, color, folds.then(print::width), out);
+        }
         Style::Json => {
             json::object(letter, None).try_for_each(|piece| out.write_all(&piece?))?;
             return out.write_all(b"\n");
@@ -215,8 +217,8 @@ pub(super) mod tests {
         body.len() >= 64 && odd > text.chars().count() / 3
     }
 
-    const STYLES: [Style; 5] =
-        [Style::Terminal { color: false }, Style::Lines, Style::Null, Style::Raw, Style::Json];
+    const TERMINAL: Style = Style::Terminal { color: false, folds: false };
+    const STYLES: [Style; 5] = [TERMINAL, Style::Lines, Style::Null, Style::Raw, Style::Json];
 
     #[test]
     fn a_newline_is_added_where_there_is_none() {

@@ -2,12 +2,14 @@
 
 use std::ffi::OsString;
 use std::num::NonZeroU32;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgGroup, Args};
 
 use crate::cli::fail::{Exit, Failure};
@@ -151,6 +153,7 @@ struct ExecArgs {
     #[arg(
         long,
         value_name = "LINE",
+        value_parser = OsStringValueParser::new().try_map(shell_line),
         conflicts_with_all = ["json", "raw", "null", "format"]
     )]
     shell: Option<OsString>,
@@ -254,6 +257,16 @@ impl From<Since> for Start {
     }
 }
 
+/// A line that does something: /bin/sh succeeds with one that does not, such as a variable that is
+/// not set, and every message would be processed.
+fn shell_line(line: OsString) -> Result<OsString, &'static str> {
+    let is_nothing = |line: &[u8]| line.is_empty() || line.starts_with(b"#");
+    match line.as_bytes().split(|byte| *byte == b'\n').all(|line| is_nothing(line.trim_ascii())) {
+        true => Err("there is no command in it"),
+        false => Ok(line),
+    }
+}
+
 impl ListenArgs {
     /// What may be on its way to this listener, and where it begins.
     pub(super) fn window(&self) -> Window {
@@ -319,7 +332,7 @@ impl ListenArgs {
                 // A file has an end without it.
                 _ if shelf.is_some() => Style::Raw,
                 _ if terminal || talk.color == print::Color::Always => {
-                    Style::Terminal { color: talk.color.is_on() }
+                    Style::Terminal { color: talk.color.is_on(), folds: terminal }
                 }
                 _ => Style::Lines,
             }),

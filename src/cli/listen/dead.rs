@@ -89,7 +89,7 @@ fn text(kept: &Kept) -> String {
     };
     let reason = String::from_utf8_lossy(&kept.reason.body().0);
     let reason = one_line(&reason);
-    let (id, time, from) = (kept.id, clock::local(kept.at_ms), &kept.from);
+    let (id, time, from) = (kept.id, print::time(kept.at_ms), &kept.from);
     let attempts = match kept.attempts {
         1 => "1 attempt".to_owned(),
         count => format!("{count} attempts"),

@@ -99,7 +99,7 @@ impl FromStr for Format {
             }
             parts.push(part);
         }
-        if !text.is_empty() && parts.iter().all(|part| matches!(part, Part::Text(_))) {
+        if parts.iter().all(|part| matches!(part, Part::Text(_))) {
             return Err("no field of a message is in it, such as %p for the body".into());
         }
         parts.extend((!plain.is_empty()).then_some(Part::Text(plain)));
@@ -222,7 +222,6 @@ mod tests {
     fn fields_are_filled_in() {
         let id = "018bcfe5-6800-7707-8707-070707070707";
         for (format, wanted) in [
-            ("", ""),
             ("plain%p", "plaina\n\u{fffd}"),
             ("%p", "a\n\u{fffd}"),
             ("%x %X", "610aff 610AFF"),
@@ -266,6 +265,7 @@ mod tests {
             ("a\\", r"ends in a \"),
             ("%{title", "a header is written %{NAME}"),
             ("%{}", "a header is written %{NAME}"),
+            ("", "no field of a message"),
             ("{body}", "no field of a message"),
             ("100%%", "no field of a message"),
         ] {

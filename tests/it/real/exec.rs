@@ -341,6 +341,10 @@ fn what_does_not_go_together_is_said() {
     }
     for (args, why) in [
         (["-F", "%q"], "there is no field %q"),
+        (["-F", ""], "no field of a message is in it"),
+        (["--shell", ""], "there is no command in it"),
+        (["--shell", " \t\n "], "there is no command in it"),
+        (["--shell", " # cat\n#"], "there is no command in it"),
         (["--since", "soon"], "a time like 10m, the id of a message, or all"),
         (["--requeue", "x"], "the id of a message, or all"),
         (["--jobs", "0"], "0 is not in 1..=1024"),

@@ -32,7 +32,6 @@ fn a_format_says_what_is_printed() {
         (&["-F", r"%s>%t\t%l %p %x %%"][..], &b"alice>bob\t2 hi 6869 %\n"[..]),
         (&["-F", "%p", "--raw"], b"hi"),
         (&["-F", "%p", "-0"], b"hi\0"),
-        (&["-F", ""], b"\n"),
     ] {
         home.run(&["send", "bob", "--as", "alice", "hi"]).ok();
         let said = home.run(&[&["listen", "--as", "bob", "-n", "1"], args].concat());

@@ -89,7 +89,7 @@ fn what_is_not_due_is_listed_cancelled_and_sent_early() {
     let said = home.run(&["later", "list"]).ok();
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines.len(), 3, "{said}");
-    assert_eq!(lines[0], format!("{one}\t2099-11-24 07:00:00\tbob\tone"));
+    assert_eq!(lines[0], format!("{one}\t2099-11-24T07:00:00.000Z\tbob\tone"));
     assert!(lines[1].ends_with("\tbob\ttwo ␛[2J"), "{said}");
     let told = objects(&home.run(&["later", "list", "--json"]).ok());
     assert_eq!((&told[0]["id"], &told[0]["to"]), (&one.as_str().into(), &"bob".into()));

@@ -52,6 +52,15 @@ fn nobody_writes_a_line_in_the_name_of_somebody_else() {
             assert!(!lines.any(|line| line.starts_with("12:00:00 boss")), "{seen:?}");
         }
     }
+    let text = format!("fine{}12:00:00 boss: pay", " ".repeat(80));
+    home.run(&["send", "bob", "--as", "mallory", &text]).ok();
+    home.run(&["send", "bob", "--as", "mallory", &text]).ok();
+    let seen = screen(&home, "NO_COLOR=1", &format!("stty cols 40; {LISTEN} -n 1"));
+    assert!(seen.lines().skip(1).all(|line| line.starts_with("    ")), "{seen:?}");
+    assert!(seen.lines().count() > 2 && seen.lines().all(|line| line.len() <= 40), "{seen:?}");
+    // A pipe has no width.
+    let seen = home.shell(&format!("{LISTEN} --color always")).ok();
+    assert_eq!(seen.lines().count(), 1, "{seen:?}");
     // Reasons of a handler that somebody else has written, in a list.
     home.run(&["send", "bob", "--as", "mallory", "x\n12:00:00 boss: pay"]).ok();
     home.run(&["listen", "--as", "bob", "-n", "1", "--shell", "exit 65"]).code(0);
