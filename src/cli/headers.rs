@@ -56,7 +56,12 @@ pub(super) struct HeaderArgs {
     ///
     /// At least a second, rounded up to whole seconds, and counted from when the server accepted
     /// the message. Whoever waits for it with --until is then told that it is gone.
-    #[arg(long, value_name = "TIME", value_parser = units::duration, help_heading = "Headers")]
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = units::duration_with_unit,
+        help_heading = "Headers"
+    )]
     pub(super) ttl: Option<Duration>,
     /// Conversation id, such as the id of the first message of a conversation
     #[arg(

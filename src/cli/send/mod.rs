@@ -93,7 +93,8 @@ pub(super) struct SendArgs {
     /// Schedule after this delay
     ///
     /// Written like 90s, 10m, 1h30m or 2d.
-    #[arg(long = "in", id = "after", value_name = "TIME", value_parser = units::duration)]
+    #[arg(long = "in", id = "after", value_name = "TIME")]
+    #[arg(value_parser = units::duration_with_unit)]
     #[arg(conflicts_with = "volatile")]
     after: Option<Duration>,
     /// Show what would be sent, and send nothing

@@ -49,7 +49,7 @@ pub(in crate::cli) struct WrapArgs {
     #[arg(long, requires = "wrap")]
     only_on_failure: bool,
     /// Lines of its output to send
-    #[arg(long, value_name = "N", default_value = "20")]
+    #[arg(long, value_name = "N", default_value = "20", requires = "wrap")]
     tail: u16,
 }
 
