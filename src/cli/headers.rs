@@ -55,7 +55,8 @@ pub(super) struct HeaderArgs {
     /// Discard the message if it is not delivered within this time
     ///
     /// Written like 90s, 10m, 1h30m or 2d, always with a unit; at least a second, rounded up to
-    /// whole seconds, and counted from when the server accepted the message. Whoever waits for it with --until is then told that it is gone.
+    /// whole seconds, and counted from when the server accepted the message. Whoever waits for it
+    /// with --until is then told that it is gone.
     #[arg(
         long,
         value_name = "TIME",

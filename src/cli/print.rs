@@ -152,7 +152,7 @@ pub(super) fn write_error(error: io::Error) -> anyhow::Error {
 }
 
 /// The same where what was to be told had happened already.
-pub(super) fn after_sending(error: anyhow::Error) -> anyhow::Error {
+pub(super) fn after_sending(error: &anyhow::Error) -> anyhow::Error {
     let cause = error.root_cause().to_string();
     let what = format!("write error: stdout cannot be written: {cause}");
     Failure::new(Exit::Unexpected, without_number(&what))

@@ -128,7 +128,7 @@ impl<'a> Following<'a> {
         let is_reply = matches!(self.job.show, Show::Replies(_));
         match self.unprinted {
             Some(error) if is_reply || self.first.is_none() => {
-                return Err(if is_reply { error } else { print::after_sending(error) });
+                return Err(if is_reply { error } else { print::after_sending(&error) });
             }
             _ => {}
         }

@@ -367,7 +367,7 @@ impl<'a> Ledger<'a> {
                 let exit = self.following.map_or(Ok(Exit::Success), close)?;
                 match self.excerpt {
                     Some(excerpt) if exit == Exit::Success => Err(excerpt.failure().into()),
-                    _ => self.unprinted.map_or(Ok(exit), |error| Err(print::after_sending(error))),
+                    _ => self.unprinted.map_or(Ok(exit), |error| Err(print::after_sending(&error))),
                 }
             }
             Some(error) if self.accepted == 0 && kept == 0 => Err(error),
