@@ -50,9 +50,9 @@ pub(super) struct AskArgs {
     json: bool,
     /// Give up after this long without an answer [default: 1m]
     ///
-    /// Written like 500ms, 10s, 5m or 1h30m, and counted from when the server accepted the message.
-    /// Before that the server has as long to accept it; 10s if no time is given. Time spent reading
-    /// the message from stdin or a file does not count.
+    /// Written like 500ms, 10s, 5m or 1h30m; a bare number is seconds. Counted from when the server
+    /// accepted the message. Before that the server has as long to accept it; 10s if no time is
+    /// given. Time spent reading the message from stdin or a file does not count.
     #[arg(long, value_name = "TIME", env = "QMSG_TIMEOUT", value_parser = units::duration)]
     timeout: Option<Duration>,
 }

@@ -142,7 +142,7 @@ pub(super) fn tell_to(talk: Talk, error: &Error) -> Exit {
 }
 
 /// What the system says, without its number for it.
-fn without_number(cause: &str) -> String {
+pub(super) fn without_number(cause: &str) -> String {
     let end = cause.rfind(" (os error ").filter(|_| cause.ends_with(')'));
     cause[..end.unwrap_or(cause.len())].to_owned()
 }

@@ -54,9 +54,15 @@ pub(super) struct HeaderArgs {
     pub(super) media_type: Option<String>,
     /// Discard the message if it is not delivered within this time
     ///
-    /// At least a second, rounded up to whole seconds, and counted from when the server accepted
-    /// the message. Whoever waits for it with --until is then told that it is gone.
-    #[arg(long, value_name = "TIME", value_parser = units::duration, help_heading = "Headers")]
+    /// Written like 90s, 10m, 1h30m or 2d, always with a unit; at least a second, rounded up to
+    /// whole seconds, and counted from when the server accepted the message. Whoever waits for it
+    /// with --until is then told that it is gone.
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = units::duration_with_unit,
+        help_heading = "Headers"
+    )]
     pub(super) ttl: Option<Duration>,
     /// Conversation id, such as the id of the first message of a conversation
     #[arg(

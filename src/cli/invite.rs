@@ -31,6 +31,8 @@ pub(super) struct InviteArgs {
     #[arg(long, value_name = "DIR", env = "QMSG_CERTS")]
     certs: Option<PathBuf>,
     /// How long the ticket is good for
+    ///
+    /// A bare number is seconds.
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = units::duration)]
     expires: Duration,
 }

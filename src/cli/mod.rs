@@ -174,8 +174,8 @@ struct Who {
 struct Patience {
     /// Give up after this long without an answer (retries until then)
     ///
-    /// Written like 500ms, 10s, 5m or 1h30m. After a timeout the server may still have received the
-    /// request; since this is not known, the exit code is not 0.
+    /// Written like 500ms, 10s, 5m or 1h30m; a bare number is seconds. After a timeout the server
+    /// may still have received the request; since this is not known, the exit code is not 0.
     #[arg(
         long,
         value_name = "TIME",

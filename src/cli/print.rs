@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use serde_json::Value;
 
 use super::clock;
-use super::fail::{Exit, Failure};
+use super::fail::{Exit, Failure, without_number};
 use super::json::json;
 use super::render::{Letter, Style, one_line, render};
 use super::streams::{Patient, ready};
@@ -165,6 +165,15 @@ pub(super) fn write_error(error: io::Error) -> anyhow::Error {
         true => failure.hint("it is closed, or not open for writing").because(error),
         false => failure.because(error),
     }
+}
+
+/// The same where what was to be told had happened already.
+pub(super) fn after_sending(error: &anyhow::Error) -> anyhow::Error {
+    let cause = error.root_cause().to_string();
+    let what = format!("write error: stdout cannot be written: {cause}");
+    Failure::new(Exit::Unexpected, without_number(&what))
+        .hint("the messages were accepted all the same: do not send them again")
+        .into()
 }
 
 /// Prints what clap says when it is asked for help or the version.

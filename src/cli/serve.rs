@@ -170,6 +170,8 @@ struct Bounds {
     #[arg(long, value_name = "N", env = "QMSG_MAX_ROOMS", default_value = "100000")]
     max_rooms: u64,
     /// How long to keep a message after all its readers have processed it
+    ///
+    /// A bare number is seconds.
     #[arg(
         long,
         value_name = "TIME",
@@ -179,6 +181,8 @@ struct Bounds {
     )]
     keep: Duration,
     /// How long to keep a message that has not been processed
+    ///
+    /// A bare number is seconds.
     #[arg(
         long,
         value_name = "TIME",
@@ -188,6 +192,8 @@ struct Bounds {
     )]
     keep_unread: Duration,
     /// How long to remember message ids, to recognize a repeated message
+    ///
+    /// A bare number is seconds.
     #[arg(
         long,
         value_name = "TIME",

@@ -15,6 +15,9 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse::<u32>() {
         return Ok(Duration::from_secs(seconds.into()));
     }
+    if is_negative(text) {
+        return Err("it must not be negative".into());
+    }
     if text.contains(':') {
         let hint = "7:00 is a time of day, not a duration; write a duration like 7h or 1h30m";
         return Err(hint.into());
@@ -26,6 +29,16 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| bad())
     })?;
     Duration::try_from(signed).map_err(|_| bad())
+}
+
+/// A duration that has a unit: of `2 hours` as two words only the number would be read.
+pub(super) fn duration_with_unit(text: &str) -> Result<Duration, String> {
+    match text.parse::<u32>() {
+        Ok(number) if number > 0 => {
+            Err(format!("a unit is missing: write it like {number}s, {number}m or {number}h"))
+        }
+        _ => duration(text),
+    }
 }
 
 /// A number at the end that has no unit has the one below that of the number before: `1h30`.
@@ -41,6 +54,11 @@ fn with_last_unit(text: &str) -> String {
         _ => "",
     };
     format!("{text}{below}")
+}
+
+/// Whether this begins as a negative number does.
+pub(super) fn is_negative(text: &str) -> bool {
+    text.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// A number of bytes: `4096`, `64KiB`, `1.5G`, `2GiB`. `K`, `M`, `G` are powers of 1024 as well;
@@ -112,7 +130,7 @@ pub(super) struct Targets(pub(super) Vec<Target>);
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
-    use super::{duration, size, targets};
+    use super::{duration, duration_with_unit, size, targets};
     use std::time::Duration;
 
     #[test]
@@ -141,6 +159,19 @@ mod tests {
         }
         let day = duration("7:00").unwrap_err();
         assert!(day.contains("time of day"), "{day}");
+        let negative = duration("-5s").unwrap_err();
+        assert_eq!(negative, "it must not be negative");
+    }
+
+    #[test]
+    fn a_unit_can_be_wanted() {
+        for text in ["0", "2h", "1h30", "500ms"] {
+            assert_eq!(duration_with_unit(text), duration(text), "{text}");
+        }
+        for text in ["2", "05", "+7"] {
+            let why = duration_with_unit(text).unwrap_err();
+            assert!(why.contains("write it like"), "{why}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::Cli;
 use super::fail::{Exit, Failure};
 use super::known;
 use super::tips;
+use super::units;
 
 /// Longest line of a hint that repeats what was typed, in characters.
 const TYPED_LEN_MAX: usize = 60;
@@ -91,6 +92,9 @@ fn flag(name: &str) -> &str {
 fn unknown_argument(error: &clap::Error, line: &Line) -> (String, Option<String>) {
     let given = text(error, ContextKind::InvalidArg);
     let given = flag(&given);
+    if let Some(what) = negative(given, line) {
+        return (what, None);
+    }
     let what = format!("unexpected argument '{given}'");
     let long = |arg: &clap::Arg| arg.get_long().map(|long| format!("--{long}"));
     let names = || line.verb.get_arguments().filter(|arg| !arg.is_hide_set()).filter_map(long);
@@ -104,6 +108,21 @@ fn unknown_argument(error: &clap::Error, line: &Line) -> (String, Option<String>
         .or_else(|| given.starts_with("--").then(other).flatten())
         .or_else(|| after_dashes(given, line));
     (what, tip)
+}
+
+/// A number below 0 behind a flag whose value it was to be.
+fn negative(given: &str, line: &Line) -> Option<String> {
+    let arg_of = |word: &str| {
+        let mut args = line.verb.get_arguments().filter(|arg| arg.get_action().takes_values());
+        args.find(|arg| {
+            let long = arg.get_long().is_some_and(|name| word.strip_prefix("--") == Some(name));
+            long || arg.get_short().is_some_and(|letter| word == format!("-{letter}"))
+        })
+    };
+    let pairs = line.words.iter().zip(line.words.iter().skip(1));
+    let mut pairs = pairs.filter(|(_, word)| units::is_negative(word) && word.starts_with(given));
+    let (value, arg) = pairs.find_map(|(name, value)| Some((value, arg_of(name)?)))?;
+    Some(format!("invalid value '{value}' for '{arg}': it must not be negative"))
 }
 
 /// A word of a message that looks like a flag.
@@ -153,6 +172,9 @@ fn value(error: &clap::Error) -> (String, Option<String>) {
         return (format!("a value is required for '{of}'{one_of}"), None);
     }
     let why = match error.source() {
+        Some(_) if of.ends_with("<N>") && units::is_negative(&given) => {
+            "it must not be negative".into()
+        }
         Some(source) => reason(source),
         None => format!("possible values are {valid}"),
     };
@@ -267,6 +289,14 @@ mod tests {
             ("qmsg send bob --until", "a value is required for '--until <LEVEL>'"),
             ("qmsg send bob --until read", "possible values are accepted, delivered, processed"),
             ("qmsg send bob --timeout soon", "invalid value 'soon' for '--timeout <TIME>': write"),
+            ("qmsg send bob --in 2 hours hi", "'2' for '--in <TIME>': a unit is missing"),
+            ("qmsg send bob --ttl 5 hi", "'5' for '--ttl <TIME>': a unit is missing"),
+            ("qmsg send bob --in -5s x", "'-5s' for '--in <TIME>': it must not be negative"),
+            ("qmsg send bob --in=-5s x", "'-5s' for '--in <TIME>': it must not be negative"),
+            ("qmsg send bob --wrap --tail -1 -- x", "'-1' for '--tail <N>': it must not be neg"),
+            ("qmsg listen -n -1", "'-1' for '--count <N>': it must not be negative"),
+            ("qmsg listen --count=-1", "'-1' for '--count <N>': it must not be negative"),
+            ("qmsg send bob --tail 3 x", "missing argument: --wrap"),
             ("qmsg later cancel", "missing argument: <ID|all>"),
         ] {
             let said = said(line);

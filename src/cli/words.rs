@@ -36,7 +36,11 @@ fn is_no_option(word: &OsStr) -> bool {
     let word = word.to_string_lossy();
     let name = word.trim_start_matches('-').split('=').next().unwrap_or_default();
     let begins = name.starts_with(|c: char| c.is_ascii_alphabetic());
-    word.starts_with('-') && (!begins || name.contains(char::is_whitespace))
+    // What nobody types is no text either.
+    let is_odd = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
+    let is_damaged = word.starts_with(ESCAPE) && name.contains(is_odd);
+    let is_one = begins || is_damaged;
+    word.starts_with('-') && (!is_one || name.contains(char::is_whitespace))
 }
 
 /// Whether the option that is not known stands in this word.
@@ -189,6 +193,8 @@ mod tests {
             &["send", "bob", "--titel", "x", "text"][..],
             &["send", "bob", "--titel=a b", "text"],
             &["send", "bob", "-x", "text"],
+            &["send", "bob", "--\u{1b}[31mfoo", "text"],
+            &["send", "bob", "--\u{fffd}", "text"],
             &["send", "-5 x", "bob", "text"],
             &["listen", "-5 x"],
         ] {

@@ -28,6 +28,8 @@ pub(super) struct Idle {
     #[arg(long, value_name = "N", default_value = "1000", value_parser = many())]
     receivers: u64,
     /// How long to stay idle
+    ///
+    /// A bare number is seconds.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
     time: Duration,
 }

@@ -81,6 +81,8 @@ struct How {
     #[arg(long, global = true)]
     json: bool,
     /// Give up after this long without an arrival
+    ///
+    /// A bare number is seconds.
     #[arg(
         long,
         global = true,

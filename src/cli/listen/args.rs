@@ -63,8 +63,9 @@ pub(in crate::cli) struct ListenArgs {
     pub(super) count: Option<u64>,
     /// Exit after this time
     ///
-    /// For example 500ms, 10s, 5m or 1h30m. The exit code is 124 if --count was given and not
-    /// reached, otherwise 0; it is 69 if the server could not be reached at all.
+    /// For example 500ms, 10s, 5m or 1h30m; a bare number is seconds. The exit code is 124 if
+    /// --count was given and not reached, otherwise 0; it is 69 if the server could not be reached
+    /// at all.
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     pub(super) timeout: Option<Duration>,
     /// Exit once all waiting messages have been processed
@@ -75,8 +76,9 @@ pub(in crate::cli) struct ListenArgs {
     new: bool,
     /// Replay from this point, including processed messages
     ///
-    /// A time ago such as 10m or 24h, the id of the message to start after, or all. Processed
-    /// messages remain processed; they are only shown again, for as long as the server keeps them.
+    /// A time ago such as 10m or 24h (a bare number is seconds), the id of the message to start
+    /// after, or all. Processed messages remain processed; they are only shown again, for as long
+    /// as the server keeps them.
     #[arg(long, value_name = "TIME|ID|all")]
     since: Option<Since>,
     /// Share messages with this id's other --share listeners (a queue group)
@@ -173,6 +175,8 @@ struct ExecArgs {
     #[arg(long, value_name = "N", default_value = "5", requires = "handler")]
     max_attempts: u32,
     /// Delay before the first retry; doubles up to 5m
+    ///
+    /// A bare number is seconds.
     #[arg(
         long,
         value_name = "TIME",
@@ -183,7 +187,8 @@ struct ExecArgs {
     retry_delay: Duration,
     /// Stop a handler that takes longer than this, and count it as failed
     ///
-    /// It and the processes it started get SIGTERM, then SIGKILL after 5 seconds.
+    /// It and the processes it started get SIGTERM, then SIGKILL after 5 seconds. A bare
+    /// number is seconds.
     #[arg(long, value_name = "TIME", value_parser = units::duration, requires = "handler")]
     exec_timeout: Option<Duration>,
     /// Send the handler's stdout (at most 60 KiB) as the reply if it succeeds

@@ -107,7 +107,7 @@ impl<'a> Following<'a> {
                 news.reply(self.sender).map_or(Ok(()), |reply| print::reply(style, &reply))
             }
         };
-        if let (Err(error), Show::Replies(_)) = (printed, self.job.show) {
+        if let Err(error) = printed {
             self.unprinted.get_or_insert(error);
         }
         let Some(failure) = news.failure(clock::now_ms()) else { return Vec::new() };
@@ -125,8 +125,12 @@ impl<'a> Following<'a> {
 
     /// Nothing is waited for any more: how did it go?
     pub(super) fn close(self, talk: Talk) -> Result<Exit> {
-        if let Some(error) = self.unprinted {
-            return Err(error);
+        let is_reply = matches!(self.job.show, Show::Replies(_));
+        match self.unprinted {
+            Some(error) if is_reply || self.first.is_none() => {
+                return Err(if is_reply { error } else { print::after_sending(&error) });
+            }
+            _ => {}
         }
         let (exit, (missed, all)) = (self.levels.exit(), self.levels.missed());
         match self.first {

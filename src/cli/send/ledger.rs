@@ -48,6 +48,8 @@ pub(super) struct Ledger<'a> {
     kept: BTreeSet<MsgId>,
     refused: u64,
     first: Option<anyhow::Error>,
+    /// An object that could not be printed.
+    unprinted: Option<anyhow::Error>,
     /// Instead of messages that were refused; of one that was too long an excerpt.
     again: VecDeque<Draft>,
     excerpt: Option<Excerpt>,
@@ -91,6 +93,7 @@ impl<'a> Ledger<'a> {
             kept: BTreeSet::new(),
             refused: 0,
             first: None,
+            unprinted: None,
             again: VecDeque::new(),
             excerpt: None,
             skew: Skew::default(),
@@ -285,7 +288,9 @@ impl<'a> Ledger<'a> {
         fields.extend(self.excerpt.as_ref().map(|excerpt| ("truncated", excerpt.of.into())));
         fields.extend_from_slice(more);
         // What has been sent stays sent, whether or not somebody reads about it.
-        let _ = print::object(&fields);
+        if let Err(error) = print::object(&fields) {
+            self.unprinted.get_or_insert(error);
+        }
     }
 
     /// What cannot be read any more is not sent.
@@ -362,7 +367,7 @@ impl<'a> Ledger<'a> {
                 let exit = self.following.map_or(Ok(Exit::Success), close)?;
                 match self.excerpt {
                     Some(excerpt) if exit == Exit::Success => Err(excerpt.failure().into()),
-                    _ => Ok(exit),
+                    _ => self.unprinted.map_or(Ok(exit), |error| Err(print::after_sending(&error))),
                 }
             }
             Some(error) if self.accepted == 0 && kept == 0 => Err(error),

@@ -92,8 +92,9 @@ pub(super) struct SendArgs {
     at: Option<When>,
     /// Schedule after this delay
     ///
-    /// Written like 90s, 10m, 1h30m or 2d.
-    #[arg(long = "in", id = "after", value_name = "TIME", value_parser = units::duration)]
+    /// Written like 90s, 10m, 1h30m or 2d, always with a unit.
+    #[arg(long = "in", id = "after", value_name = "TIME")]
+    #[arg(value_parser = units::duration_with_unit)]
     #[arg(conflicts_with = "volatile")]
     after: Option<Duration>,
     /// Show what would be sent, and send nothing
@@ -108,10 +109,10 @@ pub(super) struct SendArgs {
     json: bool,
     /// Give up after this long without an answer from the server [default: 10s]
     ///
-    /// Written like 500ms, 10s, 5m or 1h30m. Until then, it keeps retrying. A message that was
-    /// given up may still have reached the server: the exit code is then not 0, because nobody
-    /// knows. With --until, it is also how long a message may take, once it is accepted, to reach
-    /// the level; without it, that wait has no limit.
+    /// Written like 500ms, 10s, 5m or 1h30m; a bare number is seconds. Until then, it keeps
+    /// retrying. A message that was given up may still have reached the server: the exit code is
+    /// then not 0, because nobody knows. With --until, it is also how long a message may take, once
+    /// it is accepted, to reach the level; without it, that wait has no limit.
     #[arg(long, value_name = "TIME", env = "QMSG_TIMEOUT", value_parser = units::duration)]
     timeout: Option<Duration>,
     #[command(flatten)]

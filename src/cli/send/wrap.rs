@@ -49,7 +49,7 @@ pub(in crate::cli) struct WrapArgs {
     #[arg(long, requires = "wrap")]
     only_on_failure: bool,
     /// Lines of its output to send
-    #[arg(long, value_name = "N", default_value = "20")]
+    #[arg(long, value_name = "N", default_value = "20", requires = "wrap")]
     tail: u16,
 }
 
@@ -85,10 +85,14 @@ pub(super) fn run(args: &SendArgs, talk: Talk) -> Result<u8> {
             End { code, status, last_lines, unwritten, ..End::none() }
         }
         Err(error) => {
-            fail::announce(&format!("cannot start {}: {}", program.to_string_lossy(), why(&error)));
+            let why = match attend::interpreter(program, &error) {
+                Some(name) => format!("its first line wants {name}, which does not exist"),
+                None => why(&error),
+            };
+            fail::announce(&format!("cannot start {}: {why}", program.to_string_lossy()));
             let is_missing = error.kind() == ErrorKind::NotFound;
             let code = if is_missing { CODE_NOT_FOUND } else { CODE_NOT_RUN };
-            End { code, status: format!("not started: {}", why(&error)), ..End::none() }
+            End { code, status: format!("not started: {why}"), ..End::none() }
         }
     };
     // A reader that has gone knows that it has.

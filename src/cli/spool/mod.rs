@@ -164,6 +164,8 @@ pub(super) struct SpoolBounds {
     )]
     max: u64,
     /// Set a message aside instead of sending it once it has waited this long
+    ///
+    /// A bare number is seconds.
     #[arg(
         long = "spool-age",
         value_name = "TIME",

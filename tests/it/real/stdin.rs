@@ -115,6 +115,22 @@ fn the_state_of_stdout_does_not_matter() {
 }
 
 #[test]
+fn code_1_when_json_is_lost_though_the_message_is_stored() {
+    let (home, _server) = setup();
+    for to in [">&-", "> /dev/full"] {
+        let said = home.shell(&format!("qmsg send bob --json x {to}"));
+        said.code(1).says("write error: stdout cannot be written: ");
+        said.says("were accepted all the same");
+        assert!(!said.stderr.contains("os error"), "{}", said.stderr);
+    }
+    // A reader that has gone wants no more.
+    home.shell("qmsg send bob --json x | true").ok();
+    assert_eq!(arrived(&home), ["x", "x", "x"]);
+    // What became of the message says more than that it could not be printed.
+    home.shell("qmsg send bob --json --until processed --timeout 1s x > /dev/full").code(10);
+}
+
+#[test]
 fn variables_stand_for_flags() {
     let (home, server) = setup();
     home.join(&server, &["carol"]);

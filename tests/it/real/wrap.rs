@@ -113,6 +113,20 @@ fn a_message_that_fails_changes_nothing() {
 }
 
 #[test]
+fn an_interpreter_that_is_not_there_is_named() {
+    let home = Home::new();
+    let _server = joined(&home);
+    for (first, name) in [("#!/bin/sh\\r", "/bin/sh\\r"), ("#! /no/such -x", "/no/such")] {
+        let line = format!("printf '{first}\\ntrue\\n' > job; chmod +x job");
+        home.shell(&line).ok();
+        let said = home.run(&wrap(&[], &["./job"]));
+        let why = format!("its first line wants {name}, which does not exist");
+        said.code(127).says(&format!("cannot start ./job: {why}"));
+        assert!(told(&home).1.contains(&why));
+    }
+}
+
+#[test]
 fn signals_go_to_the_command() {
     let home = Home::new();
     let _server = joined(&home);

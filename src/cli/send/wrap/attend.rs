@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, IsTerminal, Read};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -60,6 +61,17 @@ pub(super) fn start(program: &OsStr, arguments: &[impl AsRef<OsStr>]) -> io::Res
     run(shell)
 }
 
+/// What the first line of a script names, if a script is there and yet something was not found. A
+/// carriage return at its end can be seen.
+pub(super) fn interpreter(program: &OsStr, error: &io::Error) -> Option<String> {
+    let path = find(program).filter(|_| error.kind() == ErrorKind::NotFound)?;
+    let head = head(&path).ok()?;
+    let line = head.split(|byte| *byte == b'\n').next()?.strip_prefix(b"#!")?;
+    let line = line.trim_ascii_start();
+    let name = line.split(|byte| b" \t".contains(byte)).next().filter(|name| !name.is_empty())?;
+    (!Path::new(OsStr::from_bytes(name)).exists()).then(|| name.escape_ascii().to_string())
+}
+
 /// Where a program is, for one that does not look into `PATH`. It does not begin with a dash.
 fn find(program: &OsStr) -> Option<PathBuf> {
     if program.as_encoded_bytes().contains(&b'/') {
@@ -76,10 +88,16 @@ fn find(program: &OsStr) -> Option<PathBuf> {
 /// Whether its first line may be one of a script, and not the beginning of a program for another
 /// machine.
 fn is_script(path: &Path) -> bool {
+    let head = head(path);
+    head.is_ok_and(|head| {
+        !head.split(|byte| *byte == b'\n').next().unwrap_or_default().contains(&0)
+    })
+}
+
+fn head(path: &Path) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(HEAD_LEN).read_to_end(&mut head));
-    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    read.is_ok() && !line.contains(&0)
+    File::open(path)?.take(HEAD_LEN).read_to_end(&mut head)?;
+    Ok(head)
 }
 
 /// Keeps the command's end for this process, also where whoever started it has no use for its own
