@@ -2,7 +2,8 @@
 //!
 //! Clients know a server by its key, and users own their ids by theirs, in the store. So neither is
 //! made anew where the other shows that it was there: without `server.key.pem` a store with users
-//! is refused. Without `store.db` the key is enough to begin with, and that is told.
+//! is refused. Without `store.db` the key is enough to begin with, and that is told. A `store.db`
+//! with nothing in it is refused: it may have had users.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -79,8 +80,13 @@ fn keyless(data: &Path, users: u64) -> anyhow::Error {
 }
 
 /// Whether the directory has a key and no store: then every id is free again.
-pub(super) fn has_lost_store(data: &Path) -> bool {
-    data.join(KEY).exists() && !store::is_there(data)
+/// What is left of a store that may have had users is refused.
+pub(super) fn has_lost_store(data: &Path, certs: Option<&Path>) -> Result<bool> {
+    let has_key = data.join(KEY).exists();
+    if has_key || certs.is_some() {
+        store::refuse_remains(data).map_err(|error| unopened(error, data))?;
+    }
+    Ok(has_key && !store::is_there(data))
 }
 
 /// What lets a restarted server reset the connections of the last one.
@@ -116,6 +122,10 @@ pub(super) fn unopened(error: OpenError, data: &Path) -> anyhow::Error {
         OpenError::Half(log) => config(format!(
             "put store.db back beside its log, or, to begin without its messages: mv {0} {0}.old",
             log.display()
+        )),
+        OpenError::Emptied(store) => config(format!(
+            "put a backup back in its place, or, to start anew without users: rm {}",
+            store.display()
         )),
         OpenError::Format { found } => config(format!(
             "{} version of qmsg made it: use that one, or another directory with --data",

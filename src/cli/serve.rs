@@ -237,7 +237,7 @@ pub(super) fn run(args: &ServeArgs, talk: Talk) -> Result<Exit> {
         return upkeep::check(&data, args.json);
     }
     data::prepare(&data)?;
-    if data::has_lost_store(&data) {
+    if data::has_lost_store(&data, args.certs.as_deref())? {
         let dir = data.display();
         fail::announce(&format!("{dir} has a key but no store: creating an empty one"));
         fail::announce("every user has to join again; to restore a backup, stop the server first");
