@@ -148,6 +148,25 @@ pub(super) fn unopened(error: OpenError, data: &Path) -> anyhow::Error {
     failure.because(error)
 }
 
+/// The same where the store was to be checked and repaired.
+pub(super) fn unchecked(error: OpenError, data: &Path) -> anyhow::Error {
+    let config = |hint| Failure::new(Exit::Config, "the store cannot be checked").hint(hint);
+    let failure = match &error {
+        OpenError::InUse(_) => config("stop the server that uses it first, then check it"),
+        OpenError::Foreign(_) => config(
+            "if it was a store, too much of its beginning is damaged: put a backup back in its \
+             place; --data names another directory",
+        ),
+        OpenError::Missing(_) => config("--data names the server's directory"),
+        _ if error.is_damaged() && !error.is_full() => {
+            Failure::new(Exit::Io, "the store is damaged beyond repair")
+                .hint("put a backup back in its place")
+        }
+        _ => return unopened(error, data),
+    };
+    failure.because(error)
+}
+
 /// Why a server had to stop.
 pub(super) fn failed(error: StoreError, data: &Path) -> anyhow::Error {
     let hint = match &error {

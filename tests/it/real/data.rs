@@ -192,6 +192,14 @@ fn a_store_that_was_moved_away_is_whole() {
 }
 
 #[test]
+fn an_address_of_another_machine_is_told() {
+    let home = Home::new();
+    let data = home.data();
+    let args = ["serve", "--listen", "192.0.2.1:0", "--data", data.to_str().unwrap()];
+    start(home.command(&args)).end().code(78).says("it is not an address of this machine");
+}
+
+#[test]
 fn data_that_others_can_open_is_refused() {
     let (home, data, _) = stopped();
     for mode in [0o755, 0o750, 0o701, 0o770, 0o702] {

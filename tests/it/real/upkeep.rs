@@ -83,7 +83,7 @@ fn a_damaged_index_is_named_at_the_start_and_mended_by_what_is_named() {
     let address = server.address.clone();
     home.join(&server, &["bob"]);
     home.run(&["send", "bob", "kept"]).ok();
-    check(&home, &[]).code(78).says("is another server running");
+    check(&home, &[]).code(78).says("stop the server that uses it");
     server.stop("TERM");
     let whole = check(&home, &[]).ok();
     assert_eq!(whole, "intact: 1 users, 1 messages\n");
