@@ -111,6 +111,17 @@ fn a_damaged_index_is_named_at_the_start_and_mended_by_what_is_named() {
 }
 
 #[test]
+fn what_cannot_be_repaired_is_not_sent_round_in_circles() {
+    let home = Home::new();
+    home.serve(&[]).stop("TERM");
+    let file = File::options().write(true).open(home.data().join("store.db")).unwrap();
+    file.write_all_at(&[0xff; 100], 0).unwrap();
+    let said = check(&home, &[]);
+    said.code(78).says("is not a qmsg store").says("put a backup back");
+    assert!(!said.stderr.contains("--check-store"), "{}", said.stderr);
+}
+
+#[test]
 fn what_is_lost_is_told() {
     let home = Home::new();
     let server = home.serve(&[]);
