@@ -2,7 +2,8 @@
 //!
 //! Clients know a server by its key, and users own their ids by theirs, in the store. So neither is
 //! made anew where the other shows that it was there: without `server.key.pem` a store with users
-//! is refused. Without `store.db` the key is enough to begin with, and that is told.
+//! is refused. Without `store.db` the key is enough to begin with, and that is told. A `store.db`
+//! with nothing in it is refused: it may have had users.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -79,8 +80,13 @@ fn keyless(data: &Path, users: u64) -> anyhow::Error {
 }
 
 /// Whether the directory has a key and no store: then every id is free again.
-pub(super) fn has_lost_store(data: &Path) -> bool {
-    data.join(KEY).exists() && !store::is_there(data)
+/// What is left of a store that may have had users is refused.
+pub(super) fn has_lost_store(data: &Path, certs: Option<&Path>) -> Result<bool> {
+    let has_key = data.join(KEY).exists();
+    if has_key || certs.is_some() {
+        store::refuse_remains(data).map_err(|error| unopened(error, data))?;
+    }
+    Ok(has_key && !store::is_there(data))
 }
 
 /// What lets a restarted server reset the connections of the last one.
@@ -117,6 +123,10 @@ pub(super) fn unopened(error: OpenError, data: &Path) -> anyhow::Error {
             "put store.db back beside its log, or, to begin without its messages: mv {0} {0}.old",
             log.display()
         )),
+        OpenError::Emptied(store) => config(format!(
+            "put a backup back in its place, or, to start anew without users: rm {}",
+            store.display()
+        )),
         OpenError::Format { found } => config(format!(
             "{} version of qmsg made it: use that one, or another directory with --data",
             if *found > store::FORMAT { "a newer" } else { "an older" }
@@ -134,6 +144,25 @@ pub(super) fn unopened(error: OpenError, data: &Path) -> anyhow::Error {
             config("start the server once, or name its directory with --data".into())
         }
         _ => config("--data names another directory".into()),
+    };
+    failure.because(error)
+}
+
+/// The same where the store was to be checked and repaired.
+pub(super) fn unchecked(error: OpenError, data: &Path) -> anyhow::Error {
+    let config = |hint| Failure::new(Exit::Config, "the store cannot be checked").hint(hint);
+    let failure = match &error {
+        OpenError::InUse(_) => config("stop the server that uses it first, then check it"),
+        OpenError::Foreign(_) => config(
+            "if it was a store, too much of its beginning is damaged: put a backup back in its \
+             place; --data names another directory",
+        ),
+        OpenError::Missing(_) => config("--data names the server's directory"),
+        _ if error.is_damaged() && !error.is_full() => {
+            Failure::new(Exit::Io, "the store is damaged beyond repair")
+                .hint("put a backup back in its place")
+        }
+        _ => return unopened(error, data),
     };
     failure.because(error)
 }

@@ -10,7 +10,7 @@ use anyhow::Error;
 use super::notices::say;
 use super::{Talk, content};
 
-pub(super) use super::refusals::{client_failure, refusal, uncertain};
+pub(super) use super::refusals::{client_failure, refusal, reserved, uncertain};
 
 pub(super) use super::notices::{
     announce, finish, listen_to_diagnostics, note, pass, progress, usage,

@@ -6,7 +6,7 @@ use clap::Args;
 use crate::client::{self, Claim, ClientError};
 use crate::logic::{Command, Event, Intent};
 use crate::quic::{NewIdentity, Trust};
-use crate::wire::{JoinCode, PORT, Pin, Refusal, RoomName, Target, UserId};
+use crate::wire::{CloseCode, JoinCode, PORT, Pin, Refusal, RoomName, Target, UserId};
 
 use super::address::{BadTicket, PLACEHOLDER, Server, Ticket};
 use super::connect::Caller;
@@ -100,9 +100,6 @@ fn ticket(text: &str) -> Result<Ticket, String> {
 fn name(text: &str) -> Result<Target, String> {
     match text.parse() {
         Ok(Target::All) => Err("everyone is in @all already".into()),
-        Ok(Target::User(id)) if id.is_reserved() => {
-            Err("it reads like everyone, which is @all: choose another id".into())
-        }
         Ok(target) => Ok(target),
         Err(why) => Err(why.to_string()),
     }
@@ -132,10 +129,14 @@ pub(super) fn leave(args: &LeaveArgs, talk: Talk) -> Result<Exit> {
 }
 
 fn join_id(id: &UserId, args: &JoinArgs, talk: Talk) -> Result<Exit> {
+    if id.is_reserved() {
+        return Err(fail::reserved(id.as_str()).into());
+    }
     let start = clock::moment();
     let place = Place::take(id, args.patience.timeout)?;
     let remains = place.remains()?;
     let Plan { server, trust, code } = plan(id, &remains, args)?;
+    let had_joined = remains.server.is_some();
     let (identity, mut claim) = match remains.identity {
         Some(identity) => (identity, None),
         None => {
@@ -158,7 +159,7 @@ fn join_id(id: &UserId, args: &JoinArgs, talk: Talk) -> Result<Exit> {
         Ok(pin) => pin,
         Err(error) => {
             give_up(&place, claim.as_ref(), talk)?;
-            return Err(failure(error, &place, &server, id));
+            return Err(failure(error, &place, had_joined, &server, id));
         }
     };
     place.save(&server, pin)?;
@@ -189,9 +190,25 @@ fn give_up(place: &Place, claim: Option<&Claim>, talk: Talk) -> Result<()> {
     }
 }
 
-fn failure(error: ClientError, place: &Place, server: &Server, id: &UserId) -> anyhow::Error {
+fn failure(
+    error: ClientError,
+    place: &Place,
+    had_joined: bool,
+    server: &Server,
+    id: &UserId,
+) -> anyhow::Error {
     match error {
         ClientError::Key(error) => profile::unkept(error, &place.key()),
+        ClientError::Rejected(Some(CloseCode::IdTaken)) if had_joined && !place.key().exists() => {
+            let what = format!("{id} belongs to another key on {server}");
+            let key = place.key();
+            Failure::new(Exit::NotAllowed, what)
+                .hint(format!(
+                    "the key that was here is missing: put {} back from a copy",
+                    key.display()
+                ))
+                .into()
+        }
         error => fail::client_failure(error, &server.to_string(), id.as_str()),
     }
 }

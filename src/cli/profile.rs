@@ -22,6 +22,8 @@ use super::{Who, clock, connect, disk, known};
 const DEFAULT: &str = ".default";
 const PROFILE: &str = "profile.toml";
 const KEY: &str = "key.pem";
+/// Behind a `qmsg join` that cannot know which server it was.
+const ELSEWHERE: &str = " (add --server HOST:PORT unless its server is on this machine)";
 /// Ids that a hint shows.
 const SHOWN_MAX: usize = 8;
 
@@ -90,7 +92,10 @@ pub(super) fn choose(who: &Who) -> Result<Profile> {
     };
     let Some(mut profile) = load(&id)? else {
         return Err(Failure::new(Exit::Config, format!("{id} is not joined on this machine"))
-            .hint(not_joined(&id))
+            .hint(match profiles()?.join(id.as_str()).join(KEY).exists() {
+                true => format!("its key is still here: qmsg join {id}{ELSEWHERE}"),
+                false => not_joined(&id),
+            })
             .into());
     };
     if let Some(server) = &who.server {
@@ -168,9 +173,10 @@ pub(super) fn load(id: &UserId) -> Result<Option<Profile>> {
     let Some(text) = read(&path)? else { return Ok(None) };
     guard(&dir)?;
     let (server, pin) = parse(&text);
+    let elsewhere = if server.is_none() { ELSEWHERE } else { "" };
     let (Some(server), Some(pin)) = (server, pin) else {
         return Err(Failure::new(Exit::Config, format!("{} is damaged", path.display()))
-            .hint(format!("qmsg join {id} mends it with the key that is there"))
+            .hint(format!("qmsg join {id} mends it with the key that is there{elsewhere}"))
             .into());
     };
     let path = dir.join(KEY);

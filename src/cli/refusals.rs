@@ -67,6 +67,12 @@ fn past(obstacle: Obstacle) -> &'static str {
     }
 }
 
+/// An id that is nobody's.
+pub(super) fn reserved(id: &str) -> Failure {
+    Failure::new(Exit::NotAllowed, format!("nobody can claim {id}"))
+        .hint("it reads like everyone, which is @all: choose another id")
+}
+
 fn rejected(code: Option<CloseCode>, server: &str, id: &str) -> Failure {
     let fail = |exit, what: String, hint: &str| Failure::new(exit, what).hint(hint);
     match code {
@@ -75,11 +81,7 @@ fn rejected(code: Option<CloseCode>, server: &str, id: &str) -> Failure {
             format!("{id} belongs to another key on {server}"),
             "an id has one owner: choose another, or use the machine that joined as it",
         ),
-        Some(CloseCode::IdReserved) => fail(
-            Exit::NotAllowed,
-            format!("nobody can claim {id}"),
-            "it reads like everyone, which is @all: choose another id",
-        ),
+        Some(CloseCode::IdReserved) => reserved(id),
         Some(CloseCode::NotJoined) => fail(
             Exit::Config,
             format!("{id} is not known on {server}"),

@@ -1,6 +1,7 @@
 //! `qmsg serve`: the server.
 
 use std::env;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use clap::value_parser;
 
 use crate::durable::Quotas;
 use crate::logic::Limits;
-use crate::quic::{self, HANDSHAKE_DEADLINE, ServerSettings};
+use crate::quic::{BindError, HANDSHAKE_DEADLINE, ServerSettings};
 use crate::server::{Server, Settings, StartError};
 use crate::store;
 use crate::wire::{JoinCode, Pin};
@@ -243,7 +244,7 @@ pub(super) fn run(args: &ServeArgs, talk: Talk) -> Result<Exit> {
         return upkeep::check(&data, args.json);
     }
     data::prepare(&data)?;
-    if data::has_lost_store(&data) {
+    if data::has_lost_store(&data, args.certs.as_deref())? {
         let dir = data.display();
         fail::announce(&format!("{dir} has a key but no store: creating an empty one"));
         fail::announce("every user has to join again; to restore a backup, stop the server first");
@@ -331,10 +332,14 @@ pub(super) fn stop_signal() -> Result<impl Future<Output = Exit>> {
     Ok(async move { stops.next().await })
 }
 
-fn unbound(error: quic::BindError, listen: SocketAddr) -> anyhow::Error {
-    Failure::new(Exit::Config, format!("cannot listen on {listen}"))
-        .hint("is another server running there? --listen names another address or port")
-        .because(error)
+fn unbound(error: BindError, listen: SocketAddr) -> anyhow::Error {
+    let hint = match &error {
+        BindError::Socket { source, .. } if source.kind() == ErrorKind::AddrNotAvailable => {
+            "it is not an address of this machine: see `ip address`; --listen :PORT takes all"
+        }
+        _ => "is another server running there? --listen names another address or port",
+    };
+    Failure::new(Exit::Config, format!("cannot listen on {listen}")).hint(hint).because(error)
 }
 
 /// `--data`, or systemd's state directory, or the user's data directory.

@@ -49,7 +49,7 @@ fn copy_key(from: &Path, to: &Path) -> Result<()> {
 
 /// Tells what is whole and what is lost.
 pub(super) fn check(dir: &Path, json: bool) -> Result<Exit> {
-    let checked = store::check(dir).map_err(|error| data::unopened(error, dir))?;
+    let checked = store::check(dir).map_err(|error| data::unchecked(error, dir))?;
     let exit = if checked.is_whole() { Exit::Success } else { Exit::Partial };
     let (lost, users, aside) = match &checked.mended {
         Some(Mended { aside, lost, users }) => (&lost[..], &users[..], Some(aside)),

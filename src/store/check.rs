@@ -4,6 +4,7 @@
 //! place of the old one when it is on the disk. The old one stays beside it.
 
 use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
@@ -19,6 +20,8 @@ use crate::files;
 /// So many sequence numbers are left out where some may have been given out that are not known any
 /// more: clients know messages by them.
 pub(super) const SEQS_LEFT_OUT: u64 = 1 << 32;
+/// What every database of SQLite begins with.
+const MAGIC: &[u8] = b"SQLite format 3\0";
 /// Damages that are told one by one.
 const DAMAGES_MAX: u32 = 10;
 
@@ -59,12 +62,18 @@ impl Checked {
 /// Looks at the store in a directory, which no server may use meanwhile, and mends it.
 pub fn check(dir: &Path) -> Result<Checked, OpenError> {
     let (path, _lock) = file::take(dir)?;
+    let headless = mend_header(dir, &path).map_err(full_in(dir))?;
     let db = file::connect_damaged(&path, true)?;
-    let damages = damages(&db);
-    let mended = match damages.is_empty() {
+    let mut damages = damages(&db);
+    let mut mended = match damages.is_empty() {
         true => None,
         false => Some(mend(db, dir, &path).map_err(full_in(dir))?),
     };
+    if let Some(aside) = headless {
+        damages.insert(0, "the first bytes of the file".into());
+        let (lost, users) = mended.map(|it| (it.lost, it.users)).unwrap_or_default();
+        mended = Some(Mended { aside, lost, users });
+    }
     let db = file::connect_ours(&path)?;
     let (messages, rotten) = look_at_messages(&db).map_err(sqlite("reading the messages"))?;
     let users = count(&db, "user").map_err(sqlite("counting users"))?;
@@ -116,6 +125,28 @@ fn look_at_messages(db: &Connection) -> rusqlite::Result<(u64, u64)> {
     Ok((whole, rotten))
 }
 
+/// Gives the file its first bytes again, if only these are not those of a store: where the old one
+/// is. Not beside a log, which belongs to the old one too.
+fn mend_header(dir: &Path, path: &Path) -> Result<Option<PathBuf>, OpenError> {
+    let mut header = [0; 100];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    let is_log = fs::metadata(log_of(path)).is_ok_and(|log| log.len() > 0);
+    if read.is_err() || is_log || header.starts_with(MAGIC) || !tables::is_header(&header) {
+        return Ok(None);
+    }
+    let new_path = dir.join("store.db.new");
+    let _ = fs::remove_file(&new_path);
+    let copy = || {
+        let mut new = file::create_private(&new_path)?;
+        io::copy(&mut File::open(path)?, &mut new)?;
+        new.rewind()?;
+        new.write_all(MAGIC)?;
+        new.sync_all()
+    };
+    copy().map_err(at(&new_path))?;
+    put_in_place(&new_path, dir, path).map(Some)
+}
+
 fn mend(old: Connection, dir: &Path, path: &Path) -> Result<Mended, OpenError> {
     let new_path = dir.join("store.db.new");
     for leftover in [new_path.clone(), new_path.with_extension("new-journal")] {
@@ -131,17 +162,23 @@ fn mend(old: Connection, dir: &Path, path: &Path) -> Result<Mended, OpenError> {
     let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
     old.query_row(sql, (), |_| Ok(())).map_err(sqlite("emptying the log"))?;
     close(old)?;
+    let aside = put_in_place(&new_path, dir, path)?;
+    Ok(Mended { aside, lost, users })
+}
+
+/// A new file in the place of the old one, and where that is then.
+fn put_in_place(new_path: &Path, dir: &Path, path: &Path) -> Result<PathBuf, OpenError> {
     let aside = aside(path);
     if fs::hard_link(path, &aside).is_err() {
         fs::copy(path, &aside).and_then(|_| File::open(&aside)?.sync_all()).map_err(at(&aside))?;
     }
-    fs::rename(&new_path, path).map_err(at(path))?;
+    fs::rename(new_path, path).map_err(at(path))?;
     // It is empty, and the other one says where what is in it.
     for beside in [log_of(path), path.with_extension("db-shm")] {
         let _ = fs::remove_file(beside);
     }
     files::sync_directory(dir).map_err(at(dir))?;
-    Ok(Mended { aside, lost, users })
+    Ok(aside)
 }
 
 fn close(db: Connection) -> Result<(), OpenError> {

@@ -49,6 +49,9 @@ pub enum OpenError {
     /// The database is gone, and its log, which holds the newest messages, is not.
     #[error("{} is there without its store.db", .0.display())]
     Half(PathBuf),
+    /// The database has nothing in it, and none that a server has used is like that.
+    #[error("{} is empty", .0.display())]
+    Emptied(PathBuf),
     /// The disk is full, or a quota used up.
     #[error("no room in {}", .0.display())]
     Full(PathBuf),
@@ -168,7 +171,7 @@ fn open_files(dir: &Path, quotas: &Quotas) -> Result<Opened, OpenError> {
 pub(super) fn take(dir: &Path) -> Result<(PathBuf, Lock), OpenError> {
     check_sqlite_version()?;
     let path = database(dir);
-    refuse_half(&path)?;
+    refuse_remains(dir)?;
     if !is_there(dir) {
         return Err(OpenError::Missing(dir.to_path_buf()));
     }
@@ -193,6 +196,14 @@ pub(super) fn connect_damaged(path: &Path, shortened: bool) -> Result<Connection
 fn refuse_half(database: &Path) -> Result<(), OpenError> {
     let log = log_of(database);
     if is_empty(database) && !is_empty(&log) { Err(OpenError::Half(log)) } else { Ok(()) }
+}
+
+/// Refuses what a crash or a hand has left of a store: its log alone, or a file without anything
+/// in it.
+pub fn refuse_remains(dir: &Path) -> Result<(), OpenError> {
+    let path = database(dir);
+    refuse_half(&path)?;
+    if path.exists() && is_empty(&path) { Err(OpenError::Emptied(path)) } else { Ok(()) }
 }
 
 /// Whether there is a store in a directory.
@@ -222,6 +233,7 @@ pub fn users(dir: &Path) -> Result<u64, OpenError> {
 pub fn invite(dir: &Path, code: &JoinCode, expires_ms: u64) -> Result<(), OpenError> {
     check_sqlite_version()?;
     let path = database(dir);
+    refuse_remains(dir)?;
     if !is_there(dir) {
         return Err(OpenError::Missing(dir.to_path_buf()));
     }

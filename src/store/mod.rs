@@ -59,7 +59,7 @@ use std::thread::{self, JoinHandle};
 use crate::durable::{Found, Outcome, Quotas, Read, Ticket, Write};
 
 pub use check::{Checked, Mended, backup, check};
-pub use file::{OpenError, about, invite, is_there, users};
+pub use file::{OpenError, about, invite, is_there, refuse_remains, users};
 pub use tables::FORMAT;
 
 /// Most reads that the caller may have unanswered; beyond them [`Store::read`] blocks.

@@ -89,3 +89,12 @@ pub(super) fn create(db: &Connection) -> rusqlite::Result<()> {
          PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT}; COMMIT;"
     ))
 }
+
+/// Whether this is the header of one of our files, whatever its first 16 bytes are: the sizes and
+/// fractions that SQLite has (fileformat2.html, 1.3), our pages, our number and the tables' one.
+pub(super) fn is_header(header: &[u8; 100]) -> bool {
+    header[16..18] == 4096_u16.to_be_bytes()
+        && header[20..24] == [0, 64, 32, 32]
+        && header[60..64] == FORMAT.to_be_bytes()
+        && header[68..72] == APPLICATION_ID.to_be_bytes()
+}

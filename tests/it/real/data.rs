@@ -70,20 +70,15 @@ fn a_store_with_users_is_not_given_a_new_key_unasked() {
 
 #[test]
 fn every_other_state_of_the_directory_is_decided() {
-    // A start that was killed: a key, and no store or an empty one.
-    for empty in [false, true] {
-        let (home, data, _) = stopped();
-        for name in ["store.db", "store.db-wal", "store.db-shm"] {
-            let _ = fs::remove_file(data.join(name));
-        }
-        if empty {
-            fs::write(data.join("store.db"), "").unwrap();
-        }
-        let key = bytes(&data.join("server.key.pem"));
-        let server = home.serve(&[]);
-        home.run(&["join", "bob", "-s", &server.address, "--pin", &server.pin]).ok();
-        assert_eq!(bytes(&data.join("server.key.pem")), key);
+    // A start that was killed: a key, and no store.
+    let (home, data, _) = stopped();
+    for name in ["store.db", "store.db-wal", "store.db-shm"] {
+        let _ = fs::remove_file(data.join(name));
     }
+    let key = bytes(&data.join("server.key.pem"));
+    let server = home.serve(&[]);
+    home.run(&["join", "bob", "-s", &server.address, "--pin", &server.pin]).ok();
+    assert_eq!(bytes(&data.join("server.key.pem")), key);
     // A store without users has nobody who knows its key.
     let home = Home::new();
     home.serve(&[]).stop("TERM");
@@ -101,13 +96,36 @@ fn every_other_state_of_the_directory_is_decided() {
         if empty {
             fs::write(data.join("store.db"), "").unwrap();
         }
-        home.serve_in_vain(&data, &[]).code(78).says("without its store.db").says("mv ");
+        let said = home.serve_in_vain(&data, &[]);
+        said.code(78).says("without its store.db").says("mv ");
+        assert!(!said.stderr.contains("creating"), "{}", said.stderr);
         assert_eq!(bytes(&data.join("store.db-wal")), log);
         fs::rename(data.join("aside"), data.join("store.db")).unwrap();
     }
     home.serve(&[]).stop("TERM");
     fs::write(data.join("endpoint.secrets"), "").unwrap();
     home.serve_in_vain(&data, &[]).code(78).says("mv ").says("endpoint.secrets");
+}
+
+#[test]
+fn a_store_that_was_emptied_is_not_begun_anew_unasked() {
+    let (home, data, address) = stopped();
+    let store = data.join("store.db");
+    let whole = bytes(&store);
+    fs::write(&store, "").unwrap();
+    let path = data.to_str().unwrap();
+    let check = home.run(&["serve", "--check-store", "--data", path]);
+    let invite = home.run(&["invite", &address, "--data", path]);
+    for said in [home.serve_in_vain(&data, &[]), check, invite] {
+        said.code(78).says("store.db is empty").says("put a backup back").says("rm ");
+        assert_eq!(bytes(&store), b"");
+    }
+    fs::write(&store, whole).unwrap();
+    let server = home.serve_on(&address, &[]);
+    assert_eq!(home.run(&["listen", "-n", "1"]).ok(), "kept\n");
+    server.stop("TERM");
+    fs::remove_file(&store).unwrap();
+    home.serve(&[]).stop("TERM");
 }
 
 #[test]
@@ -171,6 +189,14 @@ fn a_store_that_was_moved_away_is_whole() {
     // It was not acknowledged, so it is sent again, and is one message.
     home.run(&["send", "bob", "--id", "1", "after"]).ok();
     assert_eq!(home.run(&["listen", "--poll"]).ok(), "before\nafter\n");
+}
+
+#[test]
+fn an_address_of_another_machine_is_told() {
+    let home = Home::new();
+    let data = home.data();
+    let args = ["serve", "--listen", "192.0.2.1:0", "--data", data.to_str().unwrap()];
+    start(home.command(&args)).end().code(78).says("it is not an address of this machine");
 }
 
 #[test]

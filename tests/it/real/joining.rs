@@ -186,7 +186,7 @@ fn a_damaged_profile_is_mended_with_the_key_that_is_there() {
     for text in [&b""[..], b"\0\0\0\0", b"\xff\xfe", b"server = 3", b"[profile", half.as_bytes()] {
         fs::write(&path, text).unwrap();
         let said = home.run(&["send", "bob", "hi"]);
-        said.code(78).says("is damaged").says("qmsg join bob mends it");
+        said.code(78).says("is damaged").says("qmsg join bob mends it").says("--server HOST:PORT");
         assert!(!said.stderr.contains("remove"), "{}", said.stderr);
         home.run(&join("bob", NOBODY)).code(69);
         home.run(&join("bob", &server.address)).code(0).says("already joined");
@@ -198,6 +198,8 @@ fn a_damaged_profile_is_mended_with_the_key_that_is_there() {
     fs::write(&path, server_line).unwrap();
     home.run(&["join", "bob"]).ok();
     home.forget("bob");
+    let said = home.run(&["send", "bob", "--as", "bob", "hi"]);
+    said.code(78).says("its key is still here: qmsg join bob").says("--server HOST:PORT");
     home.run(&join("bob", &server.address)).ok();
     assert_eq!(home.key("bob"), Some(key));
 }
@@ -219,7 +221,7 @@ fn a_damaged_or_missing_key_is_told_and_never_overwritten() {
     }
     fs::remove_file(&path).unwrap();
     home.run(&["send", "bob", "hi"]).code(78).says("from a copy");
-    home.run(&["join", "bob"]).code(77).says("bob belongs to another key");
+    home.run(&["join", "bob"]).code(77).says("key that was here is missing");
     assert_eq!(home.key("bob"), None, "a key that owns nothing is not kept");
     assert!(home.profile("bob").join("profile.toml").exists());
     fs::write(&path, whole).unwrap();

@@ -42,7 +42,7 @@ fn what_reads_like_everyone_is_nobodys() {
     let server = home.serve(&[]);
     for id in ["all", "ALL", "everyone"] {
         let said = home.run(&["join", id, "-s", &server.address]);
-        said.code(2).says("choose another id");
+        said.code(77).says("choose another id");
         assert!(!home.path().join(".local/share/qmsg/profiles").join(id).exists());
     }
     home.join(&server, &["allison"]);

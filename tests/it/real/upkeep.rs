@@ -83,7 +83,7 @@ fn a_damaged_index_is_named_at_the_start_and_mended_by_what_is_named() {
     let address = server.address.clone();
     home.join(&server, &["bob"]);
     home.run(&["send", "bob", "kept"]).ok();
-    check(&home, &[]).code(78).says("is another server running");
+    check(&home, &[]).code(78).says("stop the server that uses it");
     server.stop("TERM");
     let whole = check(&home, &[]).ok();
     assert_eq!(whole, "intact: 1 users, 1 messages\n");
@@ -108,6 +108,17 @@ fn a_damaged_index_is_named_at_the_start_and_mended_by_what_is_named() {
     assert!(data.join("store.db.damaged").exists());
     let _server = home.serve_on(&address, &[]);
     assert_eq!(home.run(&["listen", "--poll"]).ok(), "kept\n");
+}
+
+#[test]
+fn what_cannot_be_repaired_is_not_sent_round_in_circles() {
+    let home = Home::new();
+    home.serve(&[]).stop("TERM");
+    let file = File::options().write(true).open(home.data().join("store.db")).unwrap();
+    file.write_all_at(&[0xff; 100], 0).unwrap();
+    let said = check(&home, &[]);
+    said.code(78).says("is not a qmsg store").says("put a backup back");
+    assert!(!said.stderr.contains("--check-store"), "{}", said.stderr);
 }
 
 #[test]

@@ -183,6 +183,35 @@ fn rot_in_a_body_is_counted() {
 }
 
 #[test]
+fn the_first_bytes_of_the_file_are_written_anew() {
+    let (whole, all) = sample();
+    for (from, to) in [(0, 1), (15, 16), (0, 16)] {
+        let mut bytes = whole.clone();
+        bytes[from..to].fill(b'X');
+        let dir = place(&bytes);
+        assert!(matches!(backup(dir.path(), &dir.path().join("x")), Err(OpenError::Foreign(_))));
+        let checked = check(dir.path()).unwrap();
+        assert!(checked.is_whole() && checked.damages.len() == 1, "{checked:?}");
+        let mended = checked.mended.as_ref().unwrap();
+        assert_eq!(fs::read(&mended.aside).unwrap(), bytes, "as it was");
+        assert_eq!(fs::read(dir.path().join("store.db")).unwrap(), whole);
+        assert_eq!(check_use(dir.path(), &checked, "header"), all);
+    }
+    // Other damage is mended too, and the file as it was found is the one that is named.
+    let mut bytes = whole;
+    bytes[0] = b'X';
+    let (page, ..) =
+        pages(place(&sample().0).path()).into_iter().rfind(|it| it.1 == "user").unwrap();
+    let start = (page - 1) as usize * 4096;
+    bytes[start..start + 4096].fill(0);
+    let dir = place(&bytes);
+    let checked = check(dir.path()).unwrap();
+    let mended = checked.mended.as_ref().unwrap();
+    assert!(!mended.users.is_empty() && checked.damages.len() > 1, "{checked:?}");
+    assert_eq!(fs::read(&mended.aside).unwrap(), bytes, "as it was");
+}
+
+#[test]
 fn what_is_no_store_is_not_touched() {
     let empty = TempDir::new().unwrap();
     assert!(matches!(check(empty.path()), Err(OpenError::Missing(_))));
