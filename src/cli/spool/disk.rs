@@ -149,7 +149,7 @@ pub(super) fn advice(place: &Path, error: &io::Error) -> Option<String> {
             },
         )),
         ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
-            Some(format!("something that is no directory is in the way of {}", place.display()))
+            Some(format!("{} exists and is not a directory", place.display()))
         }
         _ => None,
     }
