@@ -31,7 +31,7 @@ pub(super) struct InviteArgs {
     #[arg(long, value_name = "DIR", env = "QMSG_CERTS")]
     certs: Option<PathBuf>,
     /// How long the ticket is good for
-    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = units::duration)]
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = units::duration_of_some)]
     expires: Duration,
 }
 

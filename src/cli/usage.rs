@@ -267,6 +267,8 @@ mod tests {
             ("qmsg send bob --until", "a value is required for '--until <LEVEL>'"),
             ("qmsg send bob --until read", "possible values are accepted, delivered, processed"),
             ("qmsg send bob --timeout soon", "invalid value 'soon' for '--timeout <TIME>': write"),
+            ("qmsg invite h --expires 0s", "for '--expires <TIME>': it must be longer than 0s"),
+            ("qmsg serve --max-body 0", "for '--max-body <SIZE>': it must be at least 1"),
             ("qmsg later cancel", "missing argument: <ID|all>"),
         ] {
             let said = said(line);
