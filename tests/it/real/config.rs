@@ -177,7 +177,7 @@ fn a_file_that_is_wrong_is_named_with_what_is_wrong() {
         ("color = \"blue\"", "color: \"blue\" is not accepted: it is one of auto", ""),
         ("[listen]\ncount = 0", "listen.count: \"0\" is not accepted", ""),
         ("as = \"b b\"", "as: \"b b\" is not accepted: ' ' is not allowed", ""),
-        ("[listen]\nraw = true\njson = true", "json and raw exclude each other", "leave out"),
+        ("[listen]\nraw = true\njson = true", "json and raw exclude each other", "use only one"),
         ("as = bob", "is not TOML", "below a line [send]"),
         ("[sendmail.aliases]\nroot = 1", "sendmail.aliases.root: write an id", ""),
         ("[sendmail.aliases]\nroot = \"a b\"", "sendmail.aliases.root: \"a b\"", ""),
