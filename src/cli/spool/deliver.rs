@@ -232,7 +232,7 @@ impl<'a> Spool<'a> {
             let kept = self.keep(std::slice::from_ref(parcel)).1.and_then(|()| {
                 let slots = self.place.waiting().map_err(|e| self.unusable(e))?;
                 let slot = slots.iter().find(|slot| slot.id == parcel.id);
-                let aside = slot.map(|slot| self.place.set_aside(slot, &fail::line(&error)));
+                let aside = slot.map(|slot| self.place.set_aside(slot, &fail::line(error)));
                 aside.unwrap_or(Ok(())).map_err(|e| self.unusable(e))
             });
             // The others are kept all the same.
