@@ -111,19 +111,7 @@ impl std::error::Error for Failure {}
 /// Tells an error, `qmsg: what: cause` and then the hint, and says how to end.
 pub(super) fn tell(error: &Error) -> Exit {
     let failure = error.downcast_ref::<Failure>();
-    let mut text = format!("qmsg: {error}");
-    let mut last = error.to_string();
-    for cause in error.chain().skip(1) {
-        let is_toml = cause.is::<toml::de::Error>();
-        let cause = cause.to_string();
-        // Transparent errors repeat their source.
-        if !last.contains(&cause) {
-            text.push_str(": ");
-            text.push_str(&if is_toml { without_picture(&cause) } else { without_number(&cause) });
-        }
-        last = cause;
-    }
-    say(&text);
+    say(&format!("qmsg: {}", line(error)));
     if let Some(hint) = failure.and_then(|failure| failure.hint.as_ref()) {
         say(&format!("hint: {hint}"));
     }
@@ -131,6 +119,21 @@ pub(super) fn tell(error: &Error) -> Exit {
         say(&format!("usage: {usage}"));
     }
     failure.map_or(Exit::Unexpected, |failure| failure.exit)
+}
+
+/// What went wrong and what it came from, of which nothing is said twice.
+pub(super) fn line(error: &Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1) {
+        let is_toml = cause.is::<toml::de::Error>();
+        let cause = cause.to_string();
+        let cause = if is_toml { without_picture(&cause) } else { without_number(&cause) };
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 /// The same for somebody who may want quiet: what is kept for a later try is no error then.
@@ -141,10 +144,12 @@ pub(super) fn tell_to(talk: Talk, error: &Error) -> Exit {
     }
 }
 
-/// What the system says, without its number for it.
+/// What the system or SQLite says, without the number for it.
 pub(super) fn without_number(cause: &str) -> String {
     let end = cause.rfind(" (os error ").filter(|_| cause.ends_with(')'));
-    cause[..end.unwrap_or(cause.len())].to_owned()
+    let cause = &cause[..end.unwrap_or(cause.len())];
+    let sqlite = cause.strip_prefix("Error code ").and_then(|rest| rest.split_once(": "));
+    sqlite.map_or(cause, |(_, what)| what).to_owned()
 }
 
 /// Where TOML is wrong and why, without the lines of the file in between.
@@ -209,7 +214,19 @@ pub(super) fn for_another_server(server: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{without_number, without_picture};
+    use super::{Exit, Failure, line, without_number, without_picture};
+
+    #[test]
+    fn a_cause_that_is_said_is_not_said_again() {
+        let failure = |what: &str| Failure::new(Exit::Unavailable, what);
+        let error = failure("no answer from h:1").because(failure("no answer"));
+        assert_eq!(line(&error), "no answer from h:1");
+        let cause = failure("Error code 11: the image is malformed");
+        let error = failure("reading: the image is malformed").because(cause);
+        assert_eq!(line(&error), "reading: the image is malformed");
+        let error = failure("cannot read").because(std::io::Error::from_raw_os_error(28));
+        assert_eq!(line(&error), "cannot read: No space left on device");
+    }
 
     #[test]
     fn causes_are_told_in_a_line_and_without_numbers() {

@@ -130,7 +130,7 @@ impl HeaderArgs {
             ("thread", self.thread.clone()),
         ];
         let known = known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        // An empty argument is as good as none.
+        // An empty argument counts as not given.
         let others = self.others.iter().filter(|pair| **pair != Default::default());
         known.chain(others.cloned())
     }

@@ -33,7 +33,7 @@ pub(super) struct InviteArgs {
     /// How long the ticket is good for
     ///
     /// A bare number is seconds.
-    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = units::duration)]
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = units::duration_of_some)]
     expires: Duration,
 }
 

@@ -92,7 +92,7 @@ pub(super) struct LeaveArgs {
 
 fn ticket(text: &str) -> Result<Ticket, String> {
     match text.parse::<Target>() {
-        Ok(_) => Err(format!("it is no ticket; one name at a time: qmsg join {text}")),
+        Ok(_) => Err(format!("it is not a ticket; one name at a time: qmsg join {text}")),
         Err(_) => text.parse().map_err(|why: BadTicket| why.to_string()),
     }
 }

@@ -137,7 +137,7 @@ pub(super) fn default_id() -> Result<UserId> {
             let ids: Vec<&str> = joined.iter().map(UserId::as_str).collect();
             let what = match &default {
                 Some(id) => format!("the default id, {id}, is not joined on this machine"),
-                None => format!("{} names no id", path.display()),
+                None => format!("{} names an id that is not joined", path.display()),
             };
             let hint = format!(
                 "joined are: {}; choose one with --as or QMSG_AS, or for good: echo {first} > {}",

@@ -45,6 +45,10 @@ fn dial_failure(error: DialError, server: &str) -> Error {
             format!("{server} speaks an incompatible protocol version"),
         )
         .hint("compare `qmsg --version` on both machines"),
+        DialError::Resolve { host, .. } => {
+            Failure::new(Exit::Unavailable, format!("cannot resolve {host}"))
+                .hint("check the name; -s names another server")
+        }
         DialError::Closed(code) => return rejected(*code, server, "").into(),
         DialError::Blocked(obstacle) => {
             Failure::new(Exit::Unavailable, format!("no answer from {server}"))

@@ -126,7 +126,7 @@ struct Bounds {
         value_name = "SIZE",
         env = "QMSG_MAX_BODY",
         default_value = "1MiB",
-        value_parser = units::size
+        value_parser = units::size_of_some
     )]
     max_body: u64,
     /// Maximum number of unread messages per user, and of messages per room

@@ -72,6 +72,18 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     size.map_err(|_| "write it like 4096, 64KiB, 1.5MB or 2GiB".to_owned())
 }
 
+/// A size that something fits in.
+pub(super) fn size_of_some(text: &str) -> Result<u64, String> {
+    size(text)
+        .and_then(|size| if size == 0 { Err("it must be at least 1".into()) } else { Ok(size) })
+}
+
+/// A duration that is not over at once.
+pub(super) fn duration_of_some(text: &str) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    if duration.as_millis() == 0 { Err("it must be longer than 0s".into()) } else { Ok(duration) }
+}
+
 /// Text of an argument. Bytes that are not UTF-8 are replaced, so that whoever reads the text can
 /// say what is wrong with it.
 pub(super) fn lossy() -> impl TypedValueParser<Value = String> {

@@ -217,9 +217,9 @@ fn conflict(error: &clap::Error) -> (String, Option<String>) {
         }
         _ => String::new(),
     };
-    let (one, tip) = (flag(&one), Some("leave out one of them".to_owned()));
+    let (one, tip) = (flag(&one), Some("use only one of them".to_owned()));
     if one == other || other.is_empty() {
-        return (format!("'{one}' can be given once only"), Some("leave out one".into()));
+        return (format!("'{one}' can be given only once"), Some("leave out one".into()));
     }
     (format!("'{one}' cannot be used with '{other}'"), tip)
 }
@@ -285,7 +285,7 @@ mod tests {
             ("qmsg listen -n x", "invalid value 'x' for '--count <N>': write a whole number"),
             ("qmsg serve --threads 999", "999 is not in 1..=256"),
             ("qmsg listen --raw --json", "'--raw' cannot be used with '--json'"),
-            ("qmsg send bob --json --json", "'--json' can be given once only"),
+            ("qmsg send bob --json --json", "'--json' can be given only once"),
             ("qmsg send bob --until", "a value is required for '--until <LEVEL>'"),
             ("qmsg send bob --until read", "possible values are accepted, delivered, processed"),
             ("qmsg send bob --timeout soon", "invalid value 'soon' for '--timeout <TIME>': write"),
@@ -297,6 +297,8 @@ mod tests {
             ("qmsg listen -n -1", "'-1' for '--count <N>': it must not be negative"),
             ("qmsg listen --count=-1", "'-1' for '--count <N>': it must not be negative"),
             ("qmsg send bob --tail 3 x", "missing argument: --wrap"),
+            ("qmsg invite h --expires 0s", "for '--expires <TIME>': it must be longer than 0s"),
+            ("qmsg serve --max-body 0", "for '--max-body <SIZE>': it must be at least 1"),
             ("qmsg later cancel", "missing argument: <ID|all>"),
         ] {
             let said = said(line);

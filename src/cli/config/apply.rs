@@ -89,7 +89,7 @@ fn choose<'a>(
                 let what = format!("{} and {} exclude each other", name(other), name(arg));
                 let file = setting.file.display();
                 return Err(Failure::new(Exit::Config, format!("{file}: {what}"))
-                    .hint("leave out one of them")
+                    .hint("use only one of them")
                     .into());
             }
         }

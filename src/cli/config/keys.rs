@@ -251,7 +251,7 @@ fn check(arg: &Arg, value: &str) -> Result<(), String> {
         _ => std::error::Error::source(&error)
             .map_or_else(|| "it cannot be empty".into(), usage::reason),
     };
-    Err(format!("{value:?} is not taken: {why}"))
+    Err(format!("{value:?} is not accepted: {why}"))
 }
 
 #[cfg(test)]

@@ -171,7 +171,7 @@ fn load(given: Option<&Path>) -> Result<Config> {
                     Exit::Config,
                     format!("{} cannot be read", path.display()),
                 )
-                .hint("`qmsg config path` tells which files are read")
+                .hint("`qmsg config path` shows which files are read")
                 .because(error));
             }
         };

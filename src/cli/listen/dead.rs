@@ -46,7 +46,7 @@ impl Task {
     fn told(self, count: u64, as_json: bool, talk: Talk) -> Result<Exit> {
         let (which, done, field) = match self {
             Self::List => return Ok(Exit::Success),
-            Self::Requeue(which) => (which, "put back", "requeued"),
+            Self::Requeue(which) => (which, "requeued", "requeued"),
             Self::Drop(which) => (which, "deleted", "dropped"),
         };
         if let (Which::One(id), 0) = (which, count) {
@@ -56,9 +56,9 @@ impl Task {
         if as_json {
             print::object(&[(field, count.into())])?;
         } else if count == 1 {
-            fail::note(talk, &format!("1 dead letter is {done}"));
+            fail::note(talk, &format!("1 dead letter {done}"));
         } else {
-            fail::note(talk, &format!("{count} dead letters are {done}"));
+            fail::note(talk, &format!("{count} dead letters {done}"));
         }
         Ok(Exit::Success)
     }

@@ -75,7 +75,7 @@ pub(in crate::cli) fn carry_out(job: &Job, input: Input, who: &Who, talk: Talk) 
                 if !ledger.has_kept() {
                     return finish(Err(error), ledger);
                 }
-                fail::note(talk, &format!("{error:#}"));
+                fail::note(talk, &fail::line(&error));
             }
             Err(error) => return finish(Err(error), ledger),
             Ok(()) => spool.after(),

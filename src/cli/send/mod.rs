@@ -79,7 +79,7 @@ pub(super) struct SendArgs {
     ///
     /// If the same user has sent a message to the same target with the same key within the server's
     /// duplicate window, nothing is sent, even if the text differs, and the exit code is 0. With -l
-    /// and -0 the number of the message is part of the key. An empty key is as good as none.
+    /// and -0 the number of the message is part of the key. An empty key counts as not given.
     #[arg(long = "id", value_name = "KEY", allow_hyphen_values = true)]
     #[arg(conflicts_with = "volatile")]
     key: Option<OsString>,
@@ -235,7 +235,7 @@ impl SendArgs {
         let now = clock::here();
         let due_ms = at.unix_ms(&now).ok_or_else(|| {
             let now = now.strftime("%Y-%m-%d %H:%M:%S %Z");
-            Failure::new(Exit::Usage, "the time of --at is over")
+            Failure::new(Exit::Usage, "the time of --at is in the past")
                 .hint(format!("it is {now}; --at 07:00 is the next time the clock shows this"))
         })?;
         Ok(Some(due_ms))

@@ -182,9 +182,9 @@ impl News {
     fn cause(&self, now_ms: u64) -> String {
         let who = self.who();
         if !self.about.duplicate && self.about.is_over(now_ms.saturating_add(HEARD_LATE_MS)) {
-            return format!("its time to live was over before {who} read it");
+            return format!("it expired before {who} read it");
         }
-        let ttl = if self.about.ttl_ms.is_some() { "its time to live was over, or " } else { "" };
+        let ttl = if self.about.ttl_ms.is_some() { "it expired, or " } else { "" };
         let other = match &self.about.to {
             Target::User(_) => "it was removed before it was read".into(),
             _ => format!("{who} left the room, or it was removed to make room for newer messages"),
@@ -324,9 +324,9 @@ mod tests {
             (undelivered, None, old, "@ops", "it waits on the server, so do not send it again"),
             (undelivered, Some(5_000), young, "bob", "until its time to live is over"),
             (undelivered, Some(5_000), old, "bob", "its time to live is over; is anybody"),
-            (gone, Some(5_000), old, "bob", "its time to live was over before bob read it"),
-            (gone, Some(5_000), young, "bob", "its time to live was over before bob read it"),
-            (gone, Some(9_000), young, "@ops", "its time to live was over, or bob left the room"),
+            (gone, Some(5_000), old, "bob", "it expired before bob read it"),
+            (gone, Some(5_000), young, "bob", "it expired before bob read it"),
+            (gone, Some(9_000), young, "@ops", "it expired, or bob left the room"),
             (gone, None, old, "bob", "it was removed before it was read"),
             (gone, None, old, "@ops", "bob left the room, or it was removed"),
         ] {

@@ -149,7 +149,10 @@ async fn tell(args: &SendArgs, end: &End, talk: Talk) {
                 fail::note(talk, "the message is not sent yet, but kept: qmsg spool list");
             }
             for (to, error) in delivery.failed {
-                fail::announce(&format!("the message to {to} was not sent: {error:#}"));
+                fail::announce(&format!(
+                    "the message to {to} was not sent: {}",
+                    fail::line(&error)
+                ));
             }
             Ok(())
         }))

@@ -1,5 +1,6 @@
 //! `qmsg sendmail`: what cron and others send as mail.
 
+mod called;
 mod decode;
 mod header;
 mod html;
@@ -9,7 +10,6 @@ mod options;
 
 use std::ffi::OsString;
 use std::io::{self, Read};
-use std::path::Path;
 
 use anyhow::Result;
 use bytes::Bytes;
@@ -25,11 +25,14 @@ use super::headers::HeaderArgs;
 use super::profile;
 use super::spool::{self, Delivery, Keep, Parcel, Spool, SpoolBounds};
 use super::{Patience, Talk, Who, host, ids, print};
+pub(super) use called::as_called;
 use mail::{Mail, TITLE_LEN_MAX};
 use options::Mode;
 
 /// Longest mail that is kept whole. All of it is in memory, since it has to be understood.
 const MAIL_LEN_MAX: usize = 64 << 20;
+/// The title of a mail without a text and a subject.
+const EMPTY: &str = "(empty mail)";
 
 /// Send a mail as a message: a drop-in replacement for /usr/sbin/sendmail
 ///
@@ -49,7 +52,7 @@ Examples:
 pub(super) struct SendmailArgs {
     /// Recipients, and sendmail's own options: -t, -i, -oi, -f, -F and others
     ///
-    /// From the first of them on, all arguments are sendmail's.
+    /// From the first of them on, all arguments are sendmail's, but for qmsg's own long options.
     #[arg(value_name = "ARG", trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<OsString>,
     #[command(flatten)]
@@ -61,17 +64,6 @@ pub(super) struct SendmailArgs {
     bounds: SpoolBounds,
     #[command(flatten)]
     patience: Patience,
-}
-
-/// The command line that is meant when the program is called by another name.
-pub(super) fn as_called(args: Vec<OsString>) -> Vec<OsString> {
-    let name = args.first().and_then(|first| Path::new(first).file_name());
-    if name.is_none_or(|name| name != "sendmail") {
-        return args;
-    }
-    // None of its arguments is one of ours.
-    let begin = ["qmsg", "sendmail", "--"].map(OsString::from);
-    begin.into_iter().chain(args.into_iter().skip(1)).collect()
 }
 
 pub(super) fn run(args: &SendmailArgs, config: &Config, talk: Talk) -> Result<Exit> {
@@ -92,7 +84,11 @@ pub(super) fn run(args: &SendmailArgs, config: &Config, talk: Talk) -> Result<Ex
         Mode::Mail => {}
     }
     let input = input(options.dots_are_text)?;
-    let mail = mail::read(&input.bytes);
+    let mut mail = mail::read(&input.bytes);
+    if mail.text.is_empty() && mail.subject.is_none() {
+        // That somebody has sent nothing is worth knowing, too.
+        mail.subject = Some(EMPTY.to_owned());
+    }
     let mut recipients: Vec<String> =
         options.recipients.iter().flat_map(|text| mail::addresses(text)).collect();
     if options.named_in_mail {
@@ -147,8 +143,10 @@ fn finish(delivery: Delivery, some_unknown: bool, talk: Talk) -> Result<Exit> {
         let what = "is over the server's limit: its start and its end were sent";
         fail::note(talk, &format!("the mail to {to} {what}"));
     }
-    for (to, error) in &delivery.failed {
-        fail::note(talk, &format!("the mail to {to} is set aside in the spool: {error:#}"));
+    for (at, (to, error)) in delivery.failed.iter().enumerate() {
+        // The cause of the first is told as the error.
+        let cause = if at == 0 { String::new() } else { format!(": {}", fail::line(error)) };
+        fail::note(talk, &format!("the mail to {to} is set aside in the spool{cause}"));
     }
     match delivery.failed.into_iter().next() {
         Some((_, error)) => Err(error),
@@ -311,24 +309,7 @@ pub(super) fn fuzz(bytes: &[u8]) {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
-    use super::{as_called, cut, local, take};
-
-    #[test]
-    fn the_name_it_is_called_by_matters() {
-        let called = |line: &str| {
-            let args = line.split(' ').map(Into::into).collect();
-            let args: Vec<_> = as_called(args);
-            args.join(" ".as_ref()).into_string()
-        };
-        for (line, wanted) in [
-            ("/usr/sbin/sendmail -t -v", "qmsg sendmail -- -t -v"),
-            ("sendmail", "qmsg sendmail --"),
-            ("qmsg sendmail -t", "qmsg sendmail -t"),
-            ("/sendmail/qmsg -q", "/sendmail/qmsg -q"),
-        ] {
-            assert_eq!(called(line), Ok(wanted.into()));
-        }
-    }
+    use super::{cut, local, take};
 
     #[test]
     fn of_a_mail_without_end_the_ends_are_kept() {

@@ -80,7 +80,10 @@ impl<'a> Spool<'a> {
             Err(error) if fail::is_unreachable(&error) => Turn::Unreachable(error),
             Err(error) => {
                 // It hinders nobody from sending.
-                fail::note(self.talk, &format!("waiting messages were not sent: {error:#}"));
+                fail::note(
+                    self.talk,
+                    &format!("waiting messages were not sent: {}", fail::line(&error)),
+                );
                 Turn::Free
             }
         }
@@ -128,7 +131,7 @@ impl<'a> Spool<'a> {
             Ok(())
         };
         if let Err(error) = rest() {
-            tracing::info!("some messages in the spool were not sent: {error:#}");
+            tracing::info!("some messages in the spool were not sent: {}", fail::line(&error));
         }
     }
 
@@ -229,7 +232,7 @@ impl<'a> Spool<'a> {
             let kept = self.keep(std::slice::from_ref(parcel)).1.and_then(|()| {
                 let slots = self.place.waiting().map_err(|e| self.unusable(e))?;
                 let slot = slots.iter().find(|slot| slot.id == parcel.id);
-                let aside = slot.map(|slot| self.place.set_aside(slot, &format!("{error:#}")));
+                let aside = slot.map(|slot| self.place.set_aside(slot, &fail::line(error)));
                 aside.unwrap_or(Ok(())).map_err(|e| self.unusable(e))
             });
             // The others are kept all the same.

@@ -149,7 +149,9 @@ pub(super) fn advice(place: &Path, error: &io::Error) -> Option<String> {
             },
         )),
         ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
-            Some(format!("something that is no directory is in the way of {}", place.display()))
+            // It may be one of those above.
+            let path = place.ancestors().find(|path| path.exists()).unwrap_or(place);
+            Some(format!("{} exists and is not a directory", path.display()))
         }
         _ => None,
     }

@@ -251,7 +251,7 @@ fn flush(args: &FlushArgs, talk: Talk) -> Result<Exit> {
             // Others may reach theirs.
             Err(error) => match worst {
                 None => worst = Some(error),
-                Some(_) => fail::note(talk, &format!("{id}: {error:#}")),
+                Some(_) => fail::note(talk, &format!("{id}: {}", fail::line(&error))),
             },
         }
     }

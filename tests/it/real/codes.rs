@@ -114,7 +114,10 @@ fn code_69_when_nobody_answers() {
     let address = mute.local_addr().unwrap().to_string();
     home.run(&["send", "bob", "--timeout", "500ms", "-s", &address, "hi"]).code(69);
     home.run(&["listen", "--timeout", "500ms", "-s", &address]).code(69);
-    home.run(&["send", "bob", "--timeout", "500ms", "-s", "no-such-host.invalid", "hi"]).code(69);
+    home.run(&["send", "bob", "--timeout", "500ms", "-s", "no-such-host.invalid", "hi"])
+        .code(69)
+        .says("cannot resolve no-such-host.invalid")
+        .says("hint: check the name");
 }
 
 #[test]
@@ -226,7 +229,7 @@ fn code_77_without_a_ticket_where_one_is_needed() {
     let data = data.to_str().unwrap();
     let ticket = home.run(&["invite", &address, "--data", data]).ok();
     late.run(&["join", "carol", ticket.trim()]).code(0);
-    let expired = home.run(&["invite", &address, "--data", data, "--expires", "0s"]).ok();
+    let expired = home.run(&["invite", &address, "--data", data, "--expires", "1ms"]).ok();
     late.run(&["join", "dave", expired.trim()]).code(77);
 }
 

@@ -61,15 +61,15 @@ fn it_can_be_put_back_and_deleted() {
     let dead = listed(&home);
     let id = |at: usize| dead[at]["id"].as_str().unwrap().to_owned();
     let bob = |args: &[&str]| home.run(&[&["listen", "--as", "bob"], args].concat());
-    bob(&["--requeue", &id(1)]).code(0).says("1 dead letter is put back");
+    bob(&["--requeue", &id(1)]).code(0).says("1 dead letter requeued");
     let args = ["-F", "%m %s %p", "--poll"];
     assert_eq!(bob(&args).ok(), format!("{} alice two\n", id(1)), "the same message");
     bob(&["--requeue", &id(1)]).code(67).says("is no dead letter").says("hint: ");
-    bob(&["--drop", &id(0)]).code(0).says("1 dead letter is deleted");
+    bob(&["--drop", &id(0)]).code(0).says("1 dead letter deleted");
     bob(&["--drop", &id(0)]).code(67);
     assert_eq!(listed(&home).len(), 1);
     assert_eq!(bob(&["--requeue", "all", "--json"]).ok(), "{\"requeued\":1}\n");
-    bob(&["--requeue", "all"]).code(0).says("0 dead letters are put back");
+    bob(&["--requeue", "all"]).code(0).says("0 dead letters requeued");
     assert_eq!(bob(&["--poll"]).ok(), "three\n");
     home.run(&["send", "bob", "--as", "alice", "four"]).ok();
     refuse(&home, "exit 100");

@@ -118,7 +118,7 @@ fn a_time_that_is_over_or_none_is_wrong_usage() {
     let (home, _server) = setup();
     let cases: [(&[&str], &str); 8] = [
         (&["--in", "999999999999h"], "beyond the calendar"),
-        (&["--at", "2020-01-01 07:00"], "the time of --at is over"),
+        (&["--at", "2020-01-01 07:00"], "the time of --at is in the past"),
         (&["--at", "2020-01-01T07:00:00Z"], "hint: it is 20"),
         (&["--at", "tomorrow"], "write it like 07:00"),
         (&["--in", "soon"], "write it like 500ms"),

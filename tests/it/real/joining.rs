@@ -302,7 +302,10 @@ fn a_default_that_names_nobody_is_told_and_mended_by_a_join() {
     home.join(&server, &["carol"]);
     assert_eq!(fs::read_to_string(&default).unwrap(), "carol\n");
     fs::write(&default, "").unwrap();
-    home.run(&["send", "bob", "hi"]).code(78).says("names no id").says("bob, carol");
+    home.run(&["send", "bob", "hi"])
+        .code(78)
+        .says("names an id that is not joined")
+        .says("bob, carol");
     fs::remove_dir_all(home.profile("carol")).unwrap();
     home.run(&["send", "bob", "hi"]).ok();
 }

@@ -35,7 +35,7 @@ fn who_waits_for_it_is_told_that_it_is_gone() {
     let address = server.address.clone();
     server.kill();
     let _server = home.serve_on(&address, &[]);
-    long.end().code(10).says("its time to live was over before bob read it");
+    long.end().code(10).says("it expired before bob read it");
     assert_eq!(home.run(&["listen", "--as", "bob", "--poll"]).ok(), "");
 }
 

@@ -111,9 +111,15 @@ fn what_cannot_be_routed_is_said() {
         sendmail(&home, args, mail).code(0);
         assert_eq!(one(&home, "ops").0, "hi");
     }
-    let said = home.pipe(hi.as_bytes(), &["sendmail", "--dry-run", "BOB"]).ok();
-    assert_eq!(said, "to: bob\ntitle: hi\ntype: text/plain\nbody: 1 bytes\n");
-    assert!(read(&home, "bob").is_empty());
+    for args in [["sendmail", "--dry-run", "BOB"], ["sendmail", "BOB", "--dry-run"]] {
+        let said = home.pipe(hi.as_bytes(), &args).ok();
+        assert_eq!(said, "to: bob\ntitle: hi\ntype: text/plain\nbody: 1 bytes\n");
+    }
+    home.pipe(hi.as_bytes(), &["sendmail", "bob", "--as", "b b"]).code(2);
+    for empty in ["", "\n", "To: bob\n\n"] {
+        sendmail(&home, "bob", empty).code(0);
+        assert_eq!(one(&home, "bob"), ("(empty mail)".into(), String::new()));
+    }
 }
 
 #[test]
@@ -205,7 +211,7 @@ fn mail_is_not_lost() {
     // What the server will not have is nobody's to send again: it is kept and listed.
     sendmail(&home, "nobody", "\n\nx")
         .code(67)
-        .says("set aside in the spool: no such user: nobody");
+        .says("set aside in the spool\nqmsg: no such user: nobody\n");
     let listed = home.run(&["spool", "list"]).ok();
     assert!(listed.contains("nobody") && listed.contains("no such user: nobody"), "{listed}");
     home.run(&["spool", "drop", "--all"]).code(0);

@@ -75,7 +75,7 @@ fn wrong_lines_are_told_like_all_errors() {
         (&["send"], "missing argument: <TARGET", "see qmsg send --help"),
         (&["listen", "-n", "0"], "it must be at least 1", "see qmsg listen --help"),
         (&["join", "@a", "@b"], "one name at a time", ""),
-        (&["listen", "--raw", "--json"], "'--raw' cannot be used with '--json'", "leave out one"),
+        (&["listen", "--raw", "--json"], "'--raw' cannot be used with '--json'", "use only one"),
     ];
     for (line, what, hint) in lines {
         let said = home.run(line);

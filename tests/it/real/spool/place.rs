@@ -69,7 +69,7 @@ fn a_place_that_cannot_be_used_is_told() {
     home.run(&[&["send", "bob"][..], &SPOOL, &["x"]].concat())
         .code(73)
         .says("cannot keep messages in")
-        .says("no directory is in the way");
+        .says("exists and is not a directory");
     home.run(&["spool", "flush"]).code(78).says("cannot use the spool");
     // With a server nobody needs it.
     let _server = home.serve_on(&address, &[]);
