@@ -186,8 +186,8 @@ fn all_who_listen_are_back_at_once() {
 
 #[test]
 fn all_who_listen_are_back_soon_on_a_slow_server() {
-    // Handshakes cost a part of a core what they cost a whole one: that is what is bounded here, with
-    // room for what else a machine does.
+    // Handshakes cost a part of a core what they cost a whole one: that is what is bounded here,
+    // with room for what else a machine does.
     let took = back(crowd() / 3, true);
     assert!(took < SOON, "{took:?}");
 }
