@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use data_encoding::BASE64URL_NOPAD;
 
+use crate::quic::is_localhost;
 use crate::wire::{JoinCode, PORT, Pin};
 
 /// A server's host and port, written `HOST`, `HOST:PORT`, `[V6]:PORT` or `V6`. An IPv6 address may
@@ -98,8 +99,7 @@ impl Listen {
     /// The address, of a name the first that it has. Waits for the resolver.
     pub(super) fn resolve(&self) -> io::Result<SocketAddr> {
         let Server { host, port } = &self.0;
-        // RFC 6761, section 6.3: never looked up, always loopback.
-        if host.trim_end_matches('.').eq_ignore_ascii_case("localhost") {
+        if is_localhost(host) {
             return Ok((Ipv4Addr::LOCALHOST, *port).into());
         }
         let none = || io::Error::new(io::ErrorKind::NotFound, "the name has no address");

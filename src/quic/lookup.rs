@@ -87,8 +87,9 @@ pub(super) fn is_fixed(host: &str) -> bool {
     host.parse::<IpAddr>().is_ok() || is_localhost(host)
 }
 
-/// RFC 6761, section 6.3: never looked up, always loopback.
-fn is_localhost(host: &str) -> bool {
+/// Whether a host is this one by its name alone: never looked up, always loopback (RFC 6761,
+/// section 6.3).
+pub fn is_localhost(host: &str) -> bool {
     host.trim_end_matches('.').eq_ignore_ascii_case("localhost")
 }
 
@@ -142,9 +143,9 @@ mod tests {
         assert!(timeout(soon, lookup.ask(slow)).await.is_err());
         assert!(lookup.is_under_way());
         assert!(timeout(soon, lookup.clone().ask(never)).await.is_err());
-        let (one, two) = (lookup.ask(never), lookup.ask(never));
-        say.send(()).unwrap();
-        let (one, two) = tokio::join!(one, two);
+        // Both wait before it answers: the branches are polled in this order.
+        let answers = async { say.send(()).unwrap() };
+        let (one, two, ()) = tokio::join!(biased; lookup.ask(never), lookup.ask(never), answers);
         assert_eq!((one.unwrap(), two.unwrap()), (vec![address()], vec![address()]));
         assert!(!lookup.is_under_way());
         let error = lookup.ask(|| Err(ErrorKind::PermissionDenied.into())).await.unwrap_err();

@@ -40,7 +40,7 @@ pub use listen::{
     BindError, HALF_OPEN_MAX, HANDSHAKE_DEADLINE, Incoming, LinkError, Listener, RETRY_ABOVE,
     ServerSettings,
 };
-pub use lookup::Lookup;
+pub use lookup::{Lookup, is_localhost};
 pub use obstacle::Obstacle;
 pub use private::FileError;
 pub use secrets::{Secrets, SecretsError};
