@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use crate::cli::fail::{Exit, Failure};
 use crate::cli::print;
 use crate::cli::render::{Letter, Style, render};
+use crate::files;
 use crate::logic::Command;
 use crate::wire::Seq;
 
@@ -190,12 +191,10 @@ impl Printer {
         self.printing = 0;
         match error.kind() {
             ErrorKind::BrokenPipe if !self.saves => Ok(Step::Unread),
-            kind if self.saves => {
-                let code = match kind {
-                    ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-                        Exit::NoSpace
-                    }
-                    _ => Exit::Unexpected,
+            _ if self.saves => {
+                let code = match files::is_full(&error) {
+                    true => Exit::NoSpace,
+                    false => Exit::Unexpected,
                 };
                 let failure = Failure::new(code, "a message cannot be saved");
                 Err(failure.hint("it is unprocessed and will be offered again").because(error))

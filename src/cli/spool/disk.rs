@@ -8,11 +8,11 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{Signal, geteuid};
+use rustix::process::geteuid;
 use tokio::runtime::Handle;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{clock, connect};
+use crate::files::is_full;
 
 /// How often somebody looks whether a lock is free.
 const TURN: Duration = Duration::from_millis(20);
@@ -107,22 +107,11 @@ pub(super) fn clean(dir: &Path, prefix: &str) -> io::Result<()> {
 /// Makes a write beyond the limit for files (`ulimit -f`) an error: the signal for it would end the
 /// process with its message unkept.
 pub(super) fn survive_limits() {
-    // Whoever cannot be told of it is ended by it, as before. Once set, it stays.
-    let catch = || drop(signal(SignalKind::from_raw(Signal::XFSZ.as_raw())));
-    if Handle::try_current().is_ok() {
-        catch();
-    } else if let Ok(runtime) = connect::runtime() {
-        let _context = runtime.enter();
-        catch();
+    // Every runtime sees to it, and it stays so when that is gone. Without one the process is ended
+    // by the signal, as before.
+    if Handle::try_current().is_err() {
+        drop(connect::runtime());
     }
-}
-
-/// Whether there is no room, of whatever kind.
-pub(super) fn is_full(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
-    )
 }
 
 /// Whether it is this process that lacks something, and not the file.
