@@ -3,8 +3,8 @@
 //! # The map
 //!
 //! ```text
-//! main ─▶ cli ─▶ server, client ─▶ logic | quic | store ─▶ durable ─▶ wire
-//!                                         └─ quic, store, cli ─▶ files
+//! main ─▶ cli ─▶ parts of the command line ─▶ server, client ─▶ logic | quic | store ─▶ durable
+//!                                                  ─▶ wire; quic, store and profile ─▶ files
 //! ```
 //!
 //! | part | is |
@@ -16,7 +16,26 @@
 //! | [`store`] | the durable log, on SQLite |
 //! | [`quic`] | endpoints, keys, TLS, one link as two queues of frames |
 //! | [`server`], [`client`] | the only loops and clocks; they carry out what logic decided |
-//! | [`cli`] | people: arguments, printing, error texts, exit codes |
+//! | [`cli`] | people: arguments, verbs, help, completions, configuration |
+//!
+//! The parts of the command line, from the bottom up:
+//!
+//! | part | is |
+//! |---|---|
+//! | `failure` | what went wrong, with exit code, cause and hint |
+//! | `clock` | the time of day and the time that has passed |
+//! | `text` | pure functions on text: units, times, what a terminal must not act on |
+//! | `mail` | parses a mail (RFC 5322, MIME) to text |
+//! | `terminal` | stdout, stderr, colours, progress |
+//! | `process` | this process: its runtime, its signals, its machine |
+//! | `message` | a message on this machine: body, headers, id |
+//! | `render` | how a message looks, for people and for programs |
+//! | `profile` | what `join` leaves on a machine, and how to reach the server with it |
+//! | `refusals` | what a server, or the way to it, has answered with no, as failures |
+//! | `handler` | commands that deal with messages, and when they run |
+//! | `spool` | messages that wait on this machine for the server |
+//! | `outgoing` | what is to be sent, and what becomes of it |
+//! | `bench` | measurements of a server |
 //!
 //! A part uses what is to its right and nothing else; parts between bars never know each other. A
 //! test reads the source and keeps it so (`tests/it/tidy.rs`).
@@ -60,12 +79,26 @@
 //! - No global state, no `unsafe`, no traits made for mocking: a simulator reads the same enums as
 //!   the real loops.
 
+mod bench;
 pub mod cli;
 pub mod client;
+mod clock;
 pub mod durable;
+mod failure;
 pub mod files;
+mod handler;
 pub mod logic;
+mod mail;
+mod message;
+mod outgoing;
+mod process;
+mod profile;
 pub mod quic;
+mod refusals;
+mod render;
 pub mod server;
+mod spool;
 pub mod store;
+mod terminal;
+mod text;
 pub mod wire;

@@ -10,9 +10,13 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::content::Content;
-use super::render::{Letter, Style, render};
-use super::{Server, Ticket, listen, sendmail, units, when};
+use crate::cli::verbs::sendmail::run;
+use crate::message::content::Content;
+use crate::message::letter::Letter;
+use crate::profile::address::{Server, Ticket};
+use crate::render::format;
+use crate::render::message::{Style, render};
+use crate::text::{units, when};
 use crate::wire::{Headers, Message, MsgId, Pin, Target, UserId};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -46,7 +50,7 @@ fn same<T: FromStr + Display + PartialEq + Debug>(text: &str) {
 
 /// A mail on stdin becomes headers that can be sent and a body that is not much longer.
 pub fn mail(data: &[u8]) {
-    sendmail::fuzz(data);
+    run::fuzz(data);
 }
 
 /// A format, a NUL, a title, a NUL, a body: nothing of them steers a terminal, and `--json` has the
@@ -59,7 +63,7 @@ pub fn format(data: &[u8]) {
     let text = |out: Vec<u8>| String::from_utf8(out).unwrap_or_else(|why| panic!("{why}"));
     let is_safe = |text: &str| !text.chars().any(|c| c.is_control() && c != '\n' && c != '\t');
     let format = String::from_utf8_lossy(format);
-    if let Some(out) = listen::fuzz(&format, &letter)
+    if let Some(out) = format::fuzz(&format, &letter)
         && !format.contains('\\')
         && is_safe(&format)
     {

@@ -6,21 +6,19 @@ use anyhow::Result;
 use clap::Args;
 use clap::builder::TypedValueParser;
 
+use crate::cli::values::lossy;
+use crate::message::headers::{bad, checked_name, checked_value, fit};
+use crate::text::clean::clean;
+use crate::text::units;
 use crate::wire::{HEADERS_LEN_MAX, HEADERS_MAX, Headers};
 
-use super::clean::{clean, cut};
-use super::fail::{Exit, Failure};
-use super::units::{self, lossy};
-
-/// Names of the five priorities, from 1 to 5.
-pub(super) const PRIORITIES: [&str; 5] = ["min", "low", "default", "high", "max"];
 /// Headers that the program itself reads: without a value they say nothing.
 const OWN: [&str; 6] = ["title", "priority", "tags", "type", "ttl", "thread"];
 
 /// Headers that are wanted, not checked yet. What makes messages without a command line fills in
 /// what it has.
 #[derive(Clone, Debug, Default, Args)]
-pub(super) struct HeaderArgs {
+pub(crate) struct HeaderArgs {
     /// Title of the message
     #[arg(
         short,
@@ -30,7 +28,7 @@ pub(super) struct HeaderArgs {
         allow_hyphen_values = true,
         help_heading = "Headers"
     )]
-    pub(super) title: Option<String>,
+    pub(crate) title: Option<String>,
     /// Priority: min, low, default, high or max, or 1 to 5
     #[arg(
         short,
@@ -39,7 +37,7 @@ pub(super) struct HeaderArgs {
         value_parser = lossy(),
         help_heading = "Headers"
     )]
-    pub(super) priority: Option<String>,
+    pub(crate) priority: Option<String>,
     /// Tags, separated by commas
     #[arg(
         long,
@@ -48,10 +46,10 @@ pub(super) struct HeaderArgs {
         allow_hyphen_values = true,
         help_heading = "Headers"
     )]
-    pub(super) tags: Vec<String>,
+    pub(crate) tags: Vec<String>,
     /// Media type of the body, such as text/markdown or application/json
     #[arg(long = "type", value_name = "TYPE", value_parser = lossy(), help_heading = "Headers")]
-    pub(super) media_type: Option<String>,
+    pub(crate) media_type: Option<String>,
     /// Discard the message if it is not delivered within this time
     ///
     /// Written like 90s, 10m, 1h30m or 2d, always with a unit; at least a second, rounded up to
@@ -63,7 +61,7 @@ pub(super) struct HeaderArgs {
         value_parser = units::duration_with_unit,
         help_heading = "Headers"
     )]
-    pub(super) ttl: Option<Duration>,
+    pub(crate) ttl: Option<Duration>,
     /// Conversation id, such as the id of the first message of a conversation
     #[arg(
         long,
@@ -72,7 +70,7 @@ pub(super) struct HeaderArgs {
         allow_hyphen_values = true,
         help_heading = "Headers"
     )]
-    pub(super) thread: Option<String>,
+    pub(crate) thread: Option<String>,
     /// Any other header; can be repeated
     ///
     /// A name consists of letters, digits, - and _; case does not matter.
@@ -83,12 +81,12 @@ pub(super) struct HeaderArgs {
         value_parser = lossy().try_map(|text: String| pair(&text)),
         help_heading = "Headers"
     )]
-    pub(super) others: Vec<(String, String)>,
+    pub(crate) others: Vec<(String, String)>,
 }
 
 impl HeaderArgs {
     /// They all, cleaned, checked and as they are sent: names in lower case, none twice.
-    pub(super) fn headers(&self) -> Result<Headers> {
+    pub(crate) fn headers(&self) -> Result<Headers> {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for (name, value) in self.given() {
             let (name, value) = (checked_name(&name)?, clean(&value));
@@ -136,33 +134,6 @@ impl HeaderArgs {
     }
 }
 
-/// These and one more, unless there is one of its name, or no room for it.
-pub(super) fn with(headers: &Headers, name: &str, value: &str) -> Headers {
-    let mut pairs: Vec<(String, String)> =
-        headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    if pairs.iter().any(|(before, _)| before == name) {
-        return headers.clone();
-    }
-    pairs.push((name.to_owned(), clean(value)));
-    fit(&mut pairs);
-    Headers::new(pairs).unwrap_or_else(|_| headers.clone())
-}
-
-/// Shortens the longest values until the headers are as long as they may be.
-fn fit(pairs: &mut [(String, String)]) {
-    loop {
-        let len: usize = pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
-        let excess = len.saturating_sub(HEADERS_LEN_MAX);
-        let Some((_, longest)) = pairs.iter_mut().max_by_key(|(_, value)| value.len()) else {
-            return;
-        };
-        if excess == 0 || longest.is_empty() {
-            return;
-        }
-        *longest = cut(longest, longest.len().saturating_sub(excess));
-    }
-}
-
 /// A header on the command line.
 fn pair(text: &str) -> Result<(String, String), String> {
     if text.trim().is_empty() {
@@ -175,79 +146,13 @@ fn pair(text: &str) -> Result<(String, String), String> {
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
-fn bad(what: String, hint: impl Into<String>) -> Failure {
-    Failure::new(Exit::Usage, what).hint(hint)
-}
-
-fn checked_name(name: &str) -> Result<String, Failure> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if name.is_empty() || !name.chars().all(allowed) {
-        let hint = "a name consists of ASCII letters, digits, - and _, as in -H 'Ticket: 42'";
-        return Err(bad(format!("{name:?} is not a valid header name"), hint));
-    }
-    Ok(name.to_ascii_lowercase())
-}
-
-/// The value as it is sent. What the program itself reads has one spelling.
-fn checked_value(name: &str, value: &str) -> Result<String, Failure> {
-    match name {
-        "priority" => priority(value),
-        "tags" => Ok(tags(value)),
-        "type" => media_type(value),
-        "ttl" => ttl(value),
-        _ => Ok(value.to_owned()),
-    }
-}
-
-fn priority(value: &str) -> Result<String, Failure> {
-    let is = |(number, name): &(usize, &str)| {
-        value.eq_ignore_ascii_case(name) || value == number.to_string()
-    };
-    let found = (1..).zip(PRIORITIES).find(is);
-    let (number, _) = found.ok_or_else(|| {
-        let hint = format!("it is one of {}, or 1 to 5", PRIORITIES.join(", "));
-        bad(format!("there is no priority {value:?}"), hint)
-    })?;
-    Ok(number.to_string())
-}
-
-fn tags(value: &str) -> String {
-    let tags: Vec<&str> = value.split(',').map(str::trim).filter(|tag| !tag.is_empty()).collect();
-    tags.join(",")
-}
-
-/// Type and subtype (RFC 6838, section 4.2), perhaps with parameters.
-fn media_type(value: &str) -> Result<String, Failure> {
-    let is_token = |text: &str| {
-        !text.is_empty()
-            && text.chars().all(|c| c.is_ascii_alphanumeric() || "!#$&-^_.+".contains(c))
-    };
-    let essence = value.split(';').next().unwrap_or_default().trim_end();
-    match essence.split_once('/') {
-        Some((kind, subtype)) if is_token(kind) && is_token(subtype) => Ok(value.to_owned()),
-        _ => Err(bad(
-            format!("{value:?} is not a media type"),
-            "write it like text/markdown or application/json",
-        )),
-    }
-}
-
-fn ttl(value: &str) -> Result<String, Failure> {
-    match value.parse::<u64>() {
-        Ok(seconds @ 1..) => Ok(seconds.to_string()),
-        _ => Err(bad(
-            format!("a message cannot live for {value:?} seconds"),
-            "--ttl takes a time of a second or more, such as 30s, 10m or 24h",
-        )),
-    }
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use clap::Parser;
 
-    use super::{HEADERS_LEN_MAX, HeaderArgs, with};
+    use super::{HEADERS_LEN_MAX, HeaderArgs};
+    use crate::message::headers::with;
 
     #[derive(Parser)]
     struct Line {

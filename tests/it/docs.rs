@@ -244,7 +244,7 @@ fn the_protocol_page_has_every_variant_with_its_number_and_fields() {
 #[test]
 fn the_table_of_exit_codes_is_whole() {
     let page = read("man/prose/qmsg.roff");
-    let source = read("src/cli/fail.rs");
+    let source = read("src/failure.rs");
     let body = source.split("pub enum Exit {").nth(1).unwrap().split("\n}\n").next().unwrap();
     let codes: Vec<&str> = body
         .lines()

@@ -4,13 +4,12 @@ use anyhow::Result;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use crate::cli::fail::{Exit, Failure};
-
-use super::keys::{Setting, setting};
+use crate::cli::config::keys::{Setting, setting};
+use crate::failure::{Exit, Failure};
 
 /// The command with what the files say as its defaults. `given` is the command line without them:
 /// what it says goes before whatever cannot stand beside it.
-pub(super) fn defaults(
+pub(crate) fn defaults(
     settings: &[Setting],
     command: Command,
     given: &ArgMatches,
@@ -132,7 +131,7 @@ mod tests {
     use clap::{Command, CommandFactory};
 
     use super::exclude;
-    use crate::cli::Cli;
+    use crate::cli::command::Cli;
 
     fn ask_all(command: &Command) {
         for a in command.get_arguments() {

@@ -6,7 +6,7 @@ use clap::builder::Resettable;
 use clap::{Arg, Command};
 
 /// A command that reads no variable without a value.
-pub(super) fn passed_over(command: Command) -> Command {
+pub(crate) fn passed_over(command: Command) -> Command {
     // Mostly there is none, and a send is in a hurry.
     let is_empty = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         value.is_empty() && name.as_encoded_bytes().starts_with(b"QMSG_")

@@ -7,9 +7,9 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, Command};
 use toml::{Table, Value};
 
-use crate::cli::fail::{Exit, Failure};
-use crate::cli::units::{self, Targets};
-use crate::cli::usage;
+use crate::cli::text::usage;
+use crate::failure::{Exit, Failure};
+use crate::text::units::{self, Targets};
 
 /// Flags of all verbs, which can stand at the top.
 const OF_ALL: &[&str] = &["quiet", "verbose", "color"];
@@ -25,17 +25,17 @@ const LIKENESS: f64 = 0.7;
 
 /// What a file says of a flag.
 #[derive(Debug)]
-pub(super) struct Setting {
-    pub(super) file: PathBuf,
+pub(crate) struct Setting {
+    pub(crate) file: PathBuf,
     /// The verb, and what of it; empty at the top.
     table: Vec<String>,
     key: String,
-    pub(super) values: Vec<String>,
+    pub(crate) values: Vec<String>,
 }
 
 impl Setting {
     /// Whether it stands in this verb's own table.
-    pub(super) fn is_of(&self, verb: &[String]) -> bool {
+    pub(crate) fn is_of(&self, verb: &[String]) -> bool {
         self.table == verb
     }
 }
@@ -43,7 +43,7 @@ impl Setting {
 type Aliases = Vec<(String, Targets)>;
 
 /// The settings and aliases of a file.
-pub(super) fn read(
+pub(crate) fn read(
     file: &Path,
     table: &Table,
     command: &Command,
@@ -54,12 +54,12 @@ pub(super) fn read(
 }
 
 /// The flags of a verb that can be keys of its table.
-pub(super) fn own(command: &Command) -> impl Iterator<Item = (&str, &Arg)> {
+pub(crate) fn own(command: &Command) -> impl Iterator<Item = (&str, &Arg)> {
     long(command).filter(|(key, arg)| !is_common(key, arg))
 }
 
 /// The flags that can be keys at the top, each as one of the verbs has it.
-pub(super) fn common(command: &Command) -> Vec<(&str, &Arg)> {
+pub(crate) fn common(command: &Command) -> Vec<(&str, &Arg)> {
     let mut found: Vec<(&str, &Arg)> = Vec::new();
     for (key, arg) in tree(command).into_iter().flat_map(long) {
         if is_common(key, arg) && !found.iter().any(|(other, _)| *other == key) {
@@ -70,7 +70,7 @@ pub(super) fn common(command: &Command) -> Vec<(&str, &Arg)> {
 }
 
 /// What the files say of a flag of a verb. In a file the verb's table goes before the top.
-pub(super) fn setting<'a>(
+pub(crate) fn setting<'a>(
     settings: &'a [Setting],
     verb: &[String],
     arg: &Arg,
@@ -259,7 +259,7 @@ mod tests {
     use clap::CommandFactory;
 
     use super::{OF_ALL, OF_SEVERAL, common, long};
-    use crate::cli::Cli;
+    use crate::cli::command::Cli;
 
     #[test]
     fn what_is_at_the_top_is_what_flags_there_are() {

@@ -21,10 +21,14 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Subcommand};
 use toml::Table;
 
-use super::fail::{self, Exit, Failure};
-use super::units::Targets;
-use super::{Cli, Verb, help, print, profile, quick, usage, words};
-use keys::Setting;
+use crate::cli::command::{Cli, Verb};
+use crate::cli::config::keys::Setting;
+use crate::cli::parse::{quick, words};
+use crate::cli::text::{help, usage};
+use crate::failure::{Exit, Failure};
+use crate::profile::home;
+use crate::terminal::{notices, print};
+use crate::text::units::Targets;
 
 /// What holds for the whole machine.
 const SYSTEM: &str = "/etc/qmsg/config.toml";
@@ -39,7 +43,7 @@ const SYSTEM: &str = "/etc/qmsg/config.toml";
 Examples:
   qmsg config show                  what is in force
   qmsg config path                  the files that are read")]
-pub(super) struct ConfigArgs {
+pub(crate) struct ConfigArgs {
     #[command(subcommand)]
     what: What,
 }
@@ -64,7 +68,7 @@ enum What {
 
 /// What the files say.
 #[derive(Debug, Default)]
-pub(super) struct Config {
+pub(crate) struct Config {
     /// Of the file that goes before the others first.
     settings: Vec<Setting>,
     /// Where mail for somebody goes, by the name in lower case.
@@ -75,7 +79,7 @@ pub(super) struct Config {
 
 impl Config {
     /// Where mail for this name goes, by `[sendmail.aliases]`.
-    pub(super) fn alias(&self, name: &str) -> Option<&Targets> {
+    pub(crate) fn alias(&self, name: &str) -> Option<&Targets> {
         self.aliases.get(&name.to_ascii_lowercase()).map(|(targets, _)| targets)
     }
 
@@ -86,7 +90,7 @@ impl Config {
 
 /// Parses a command line with what the files say where it says nothing. `Err`: all that was to be
 /// said has been said.
-pub(super) fn parse(args: &[OsString]) -> Result<(Cli, Config), Exit> {
+pub(crate) fn parse(args: &[OsString]) -> Result<(Cli, Config), Exit> {
     let told = |error: clap::Error| match error.kind() {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
@@ -94,13 +98,16 @@ pub(super) fn parse(args: &[OsString]) -> Result<(Cli, Config), Exit> {
             let whole = help::shown(quick::command(args), args);
             let shown = whole.try_get_matches_from(args).err().unwrap_or(error);
             let color = help::color(args);
+            let text = shown.render();
+            let (plain, styled) = (text.to_string(), text.ansi().to_string());
             if shown.use_stderr() {
-                fail::usage(&shown, color);
+                notices::usage(&plain, &styled, color);
                 return Exit::Usage;
             }
-            print::help(&shown, color).map_or_else(|error| fail::tell(&error), |()| Exit::Success)
+            print::help(&plain, &styled, color)
+                .map_or_else(|error| notices::tell(&error), |()| Exit::Success)
         }
-        _ => fail::tell(&usage::failure(&error, args).into()),
+        _ => notices::tell(&usage::failure(&error, args).into()),
     };
     let read =
         |args: &[OsString]| empty::passed_over(quick::command(args)).try_get_matches_from(args);
@@ -113,13 +120,13 @@ pub(super) fn parse(args: &[OsString]) -> Result<(Cli, Config), Exit> {
         }
     };
     words::check(&args, &plain, || quick::command(&args))
-        .map_err(|failure| fail::tell(&failure.into()))?;
+        .map_err(|failure| notices::tell(&failure.into()))?;
     let cli = Cli::from_arg_matches(&plain).map_err(told)?;
     // This has to work also where a file is broken.
     if matches!(cli.verb, Verb::Config(ConfigArgs { what: What::Path })) {
         return Ok((cli, Config::default()));
     }
-    let mut config = load(cli.files.config.as_deref()).map_err(|error| fail::tell(&error))?;
+    let mut config = load(cli.files.config.as_deref()).map_err(|error| notices::tell(&error))?;
     if matches!(cli.verb, Verb::Config(_)) {
         config.flags = flags(&plain);
     }
@@ -127,7 +134,7 @@ pub(super) fn parse(args: &[OsString]) -> Result<(Cli, Config), Exit> {
         return Ok((cli, config));
     }
     let command = apply::defaults(&config.settings, Cli::command(), &plain);
-    let command = empty::passed_over(command.map_err(|error| fail::tell(&error))?);
+    let command = empty::passed_over(command.map_err(|error| notices::tell(&error))?);
     let matches = command.try_get_matches_from(args);
     let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(told)?;
     Ok((cli, config))
@@ -153,7 +160,7 @@ fn paths(given: Option<&Path>) -> Vec<PathBuf> {
     match given {
         Some(path) => vec![path.to_owned()],
         None => {
-            let user = profile::home("XDG_CONFIG_HOME", ".config").ok();
+            let user = home::home("XDG_CONFIG_HOME", ".config").ok();
             let user = user.map(|home| home.join("config.toml"));
             user.into_iter().chain([PathBuf::from(SYSTEM)]).collect()
         }
@@ -189,7 +196,7 @@ fn load(given: Option<&Path>) -> Result<Config> {
     Ok(config)
 }
 
-pub(super) fn run(args: &ConfigArgs, cli: &Cli, config: &Config) -> Result<Exit> {
+pub(crate) fn run(args: &ConfigArgs, cli: &Cli, config: &Config) -> Result<Exit> {
     match args.what {
         What::Show { all, json } => show::run(config, all, json)?,
         What::Path => {

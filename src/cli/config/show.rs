@@ -6,10 +6,11 @@ use anyhow::Result;
 use clap::{Arg, ArgAction, Command, CommandFactory};
 use serde_json::Value;
 
-use crate::cli::{Cli, print, profile};
-
-use super::keys::{self, Setting, setting};
-use super::{Config, variable};
+use crate::cli::command::Cli;
+use crate::cli::config::keys::{self, Setting, setting};
+use crate::cli::config::{Config, variable};
+use crate::profile::joined;
+use crate::terminal::print;
 
 /// The origin of what is built in.
 const DEFAULT: &str = "default";
@@ -22,7 +23,7 @@ struct Entry {
     origin: String,
 }
 
-pub(super) fn run(config: &Config, all: bool, json: bool) -> Result<()> {
+pub(crate) fn run(config: &Config, all: bool, json: bool) -> Result<()> {
     let command = Cli::command();
     let mut table = Vec::new();
     for entry in entries(config, &command) {
@@ -147,7 +148,7 @@ fn held(config: &Config, path: &[String], arg: &Arg) -> (Option<Vec<String>>, St
 fn in_force(config: &Config, id: &str) -> (Option<Vec<String>>, String) {
     let none = (None, DEFAULT.to_owned());
     if id == "as_id" {
-        let joined = profile::default_id().ok().map(|id| vec![id.to_string()]);
+        let joined = joined::default_id().ok().map(|id| vec![id.to_string()]);
         return joined.map_or(none, |id| (Some(id), "joined first".into()));
     }
     let command = Cli::command();
@@ -156,7 +157,7 @@ fn in_force(config: &Config, id: &str) -> (Option<Vec<String>>, String) {
         return none;
     };
     let as_id = held(config, &[], arg).0.and_then(|ids| ids.first()?.parse().ok());
-    let joined = as_id.and_then(|id| profile::load(&id).ok().flatten());
+    let joined = as_id.and_then(|id| joined::load(&id).ok().flatten());
     joined.map_or(none, |profile| {
         (Some(vec![profile.server.to_string()]), format!("where {} was joined", profile.id))
     })

@@ -1,0 +1,73 @@
+//! Coming and going.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::Result;
+use clap::Args;
+use tokio::task::JoinSet;
+
+use crate::bench::client::{Counter, Place, Wants};
+use crate::bench::many;
+use crate::bench::report::{Report, Times};
+use crate::bench::run::{Bench, all};
+use crate::bench::usage::Usage;
+use crate::clock;
+
+/// New connections per second
+///
+/// Each connection is a handshake, the lookup of an id, the server's answer, and an orderly close.
+/// The reported times are those until the answer.
+#[derive(Debug, Args)]
+pub(crate) struct Connect {
+    /// Connections
+    #[arg(short = 'n', long, value_name = "N", default_value = "1000", value_parser = many())]
+    count: u64,
+    /// Connections at a time
+    #[arg(long, value_name = "N", default_value = "32", value_parser = many())]
+    concurrency: u64,
+}
+
+impl Connect {
+    pub(crate) async fn run(&self, bench: &Bench) -> Result<Report> {
+        let owners = bench.clients(0..self.concurrency, Wants::Send).await?;
+        bench.end(owners).await?;
+        let (done, begun, mut visits) =
+            (Counter::default(), Arc::new(AtomicU64::new(0)), JoinSet::new());
+        let usage = Usage::read(&bench.host);
+        for number in 0..self.concurrency {
+            let (place, done) = (bench.place.clone(), done.clone());
+            let (begun, count) = (Arc::clone(&begun), self.count);
+            visits.spawn(async move {
+                let mut visits = Vec::new();
+                while begun.fetch_add(1, Ordering::Relaxed) < count {
+                    visits.push(visit(&place, number).await?);
+                    done.add(1);
+                }
+                anyhow::Ok(visits)
+            });
+        }
+        let visits = bench.watch("links", self.count, &done, all(visits)).await?;
+        let spent = usage.spent(&bench.host);
+        let visits = visits.into_iter().flatten();
+        let (times, retries): (Vec<_>, Vec<u64>) = visits.unzip();
+        let mut report = Report::new("connect");
+        report.put("count", "links", self.count, "");
+        report.put("concurrency", "at one time", self.concurrency, "");
+        report.rate("links_per_s", "links", self.count, spent.time);
+        report.put("retries", "attempts that failed", retries.iter().sum::<u64>(), "");
+        report.times(&Times::new(times));
+        report.spent(&spent, self.count);
+        Ok(report)
+    }
+}
+
+/// How long it took until the answer, and how many attempts had failed before.
+async fn visit(place: &Place, number: u64) -> Result<(std::time::Duration, u64)> {
+    let start = clock::moment();
+    let mut client = place.client(number, Wants::Visit);
+    client.arrives(Wants::Visit).await?;
+    let (time, retries) = (clock::since(start), client.retries);
+    client.end().await?;
+    Ok((time, retries))
+}

@@ -1,0 +1,130 @@
+//! One message for many.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use bytes::Bytes;
+use clap::Args;
+use tokio::task::JoinSet;
+
+use crate::bench::client::{Client, Counter, Wants};
+use crate::bench::many;
+use crate::bench::report::Report;
+use crate::bench::run::{Bench, all};
+use crate::bench::usage::Usage;
+use crate::logic::{Command, Event};
+use crate::text::units;
+use crate::wire::{RoomName, Target};
+
+/// Deliveries per second from one sender to a room
+///
+/// The sender is not a member of the room and sends as fast as the server accepts; all members
+/// listen. The run ends when every member has received and acknowledged every message. Volatile
+/// messages are sent slowly enough that no member has to miss one.
+#[derive(Debug, Args)]
+pub(crate) struct Fanout {
+    /// Members of the room
+    #[arg(long, value_name = "N", default_value = "100", value_parser = many())]
+    receivers: u64,
+    /// Messages to the room
+    #[arg(short = 'n', long, value_name = "N", default_value = "1000", value_parser = many())]
+    count: u64,
+    /// Size of a message in bytes
+    #[arg(long, value_name = "SIZE", default_value = "100", value_parser = units::size)]
+    pub(crate) size: u64,
+    /// Send messages that are passed on and not stored
+    #[arg(long)]
+    pub(crate) volatile: bool,
+}
+
+/// Volatile messages that a member has room for twice: those before may be on their way.
+const TOGETHER_MAX: u64 = 1_024;
+const TOGETHER_BYTES_MAX: u64 = 1 << 20;
+/// How often it is looked whether all members have them.
+const LOOK: Duration = Duration::from_millis(1);
+
+impl Fanout {
+    pub(crate) async fn run(&self, bench: &Bench) -> Result<Report> {
+        let room = bench.place.room();
+        let members = bench.clients(0..self.receivers, Wants::Receive).await?;
+        let members = self.change(bench, members, &Command::Enter(room.clone())).await?;
+        let senders = bench.clients(self.receivers..self.receivers + 1, Wants::Send).await?;
+        let deliveries = self.count * self.receivers;
+        let (done, mut receiving) = (Counter::default(), JoinSet::new());
+        let usage = Usage::read(&bench.host);
+        for mut client in members {
+            let (count, done) = (self.count, done.clone());
+            receiving.spawn(async move {
+                let last = client.receive_all(count, &done).await?;
+                anyhow::Ok((client, last))
+            });
+        }
+        let sending = self.send(senders, room.clone(), &done);
+        let work = async { tokio::try_join!(sending, all(receiving)) };
+        let total = deliveries + self.count;
+        let (_, members) = bench.watch("answers and deliveries", total, &done, work).await?;
+        let spent = usage.spent(&bench.host);
+        let last = members.iter().map(|(_, last)| *last).max().unwrap_or(usage.at());
+        let members = members.into_iter().map(|(client, _)| client).collect();
+        // An own server goes as it is.
+        let members = match bench.host.process() {
+            Some(_) => members,
+            None => self.change(bench, members, &Command::Leave(room)).await?,
+        };
+        bench.end(members).await?;
+        let mut report = Report::new("fanout");
+        report.put("receivers", "members of the room", self.receivers, "");
+        report.put("count", "messages", self.count, "");
+        report.put("volatile", "volatile", self.volatile, "");
+        report.put("size", "size of a message", self.size, "bytes");
+        report.put("deliveries", "deliveries", deliveries, "");
+        let time = last - usage.at();
+        report.rate("delivered_per_s", "delivered", deliveries, time);
+        let bytes = deliveries as f64 * self.size as f64;
+        report.real("mb_per_s", "delivered", bytes / 1e6 / time.as_secs_f64(), "MB/s");
+        report.spent(&spent, deliveries);
+        Ok(report)
+    }
+
+    async fn send(&self, senders: Vec<Client>, room: RoomName, done: &Counter) -> Result<()> {
+        let (to, body) = (Target::Room(room), Bytes::from(vec![b'x'; self.size as usize]));
+        let together = (TOGETHER_BYTES_MAX / self.size.max(1)).clamp(1, TOGETHER_MAX);
+        let together = if self.volatile { together } else { self.count };
+        for mut client in senders {
+            let mut sent = 0;
+            while sent < self.count {
+                let count = together.min(self.count - sent);
+                client.send_all(&to, &body, count, done).await?;
+                sent += count;
+                while self.volatile && done.value() < sent * (1 + self.receivers) {
+                    tokio::time::sleep(LOOK).await;
+                }
+            }
+            client.end().await?;
+        }
+        Ok(())
+    }
+
+    /// Lets clients enter or leave the room, and waits until they have.
+    async fn change(
+        &self,
+        bench: &Bench,
+        mut clients: Vec<Client>,
+        command: &Command,
+    ) -> Result<Vec<Client>> {
+        let done = Counter::default();
+        let changing = async {
+            for client in &mut clients {
+                client.tell(command.clone()).await?;
+            }
+            let is = |event: &Event| matches!(event, Event::Entered { .. } | Event::Left { .. });
+            for client in &mut clients {
+                client.until(is).await?;
+                done.add(1);
+            }
+            anyhow::Ok(())
+        };
+        bench.watch("memberships", self.receivers, &done, changing).await?;
+        Ok(clients)
+    }
+}

@@ -1,0 +1,89 @@
+//! Many listeners, nothing to hear.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+use tokio::time::interval;
+
+use crate::bench::client::{Client, Counter, Wants};
+use crate::bench::many;
+use crate::bench::report::Report;
+use crate::bench::run::Bench;
+use crate::bench::usage::Usage;
+use crate::failure::{Exit, Failure};
+use crate::text::units;
+
+/// How often it is said that time goes by.
+const STEP: Duration = Duration::from_millis(100);
+
+/// Cost of idle listeners
+///
+/// Listeners connect, and then nothing happens for some time. Memory per listener is the growth of
+/// the server from before the first one to the end, remains of their handshakes included.
+#[derive(Debug, Args)]
+pub(crate) struct Idle {
+    /// Listeners
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = many())]
+    receivers: u64,
+    /// How long to stay idle
+    ///
+    /// A bare number is seconds.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
+    time: Duration,
+}
+
+impl Idle {
+    pub(crate) async fn run(&self, bench: &Bench) -> Result<Report> {
+        let nobody = Usage::read(&bench.host);
+        let mut listeners = bench.clients(0..self.receivers, Wants::Receive).await?;
+        let coming = nobody.spent(&bench.host);
+        let (usage, done) = (Usage::read(&bench.host), Counter::default());
+        let steps = self.time.as_millis().div_ceil(STEP.as_millis()) as u64;
+        bench.watch("tenths of a second", steps, &done, silence(steps, &done)).await?;
+        let spent = usage.spent(&bench.host);
+        let undisturbed = listeners.iter_mut().map(Client::is_undisturbed);
+        let disturbed = undisturbed.filter(|it| !it).count();
+        if disturbed > 0 {
+            let what = format!("{disturbed} of {} listeners lost their link", self.receivers);
+            return Err(Failure::new(Exit::Partial, what)
+                .hint("figures would be of fewer listeners; is the server still there?")
+                .into());
+        }
+        bench.end(listeners).await?;
+        let mut report = Report::new("idle");
+        let each = |kib: u64, before: u64| (kib as f64 - before as f64) / self.receivers as f64;
+        report.put("receivers", "listeners", self.receivers, "");
+        report.rate("connected_per_s", "connected", self.receivers, coming.time);
+        if let (Some(kib), Some(before)) = (spent.server_kib, nobody.server_kib) {
+            report.real("server_kib_each", "memory for each, server", each(kib, before), "KiB");
+            report.put("server_rss_empty_kib", "memory of the server before", before, "KiB");
+        }
+        if let (Some(kib), Some(before)) = (spent.client_kib, nobody.client_kib) {
+            report.real("client_kib_each", "memory for each, clients", each(kib, before), "KiB");
+        }
+        report.resident(&spent);
+        report.real("seconds", "time", spent.time.as_secs_f64(), "s");
+        let cpus = [
+            ("server_cpu_percent", "CPU of the server", spent.server_cpu),
+            ("client_cpu_percent", "CPU of the clients", spent.client_cpu),
+        ];
+        for (key, label, cpu) in cpus {
+            if let Some(cpu) = cpu {
+                let part = cpu.as_secs_f64() / spent.time.as_secs_f64();
+                report.real(key, label, part * 1e2, "% of a core");
+            }
+        }
+        Ok(report)
+    }
+}
+
+async fn silence(steps: u64, done: &Counter) -> Result<()> {
+    let mut ticks = interval(STEP);
+    ticks.tick().await;
+    for _ in 0..steps {
+        ticks.tick().await;
+        done.add(1);
+    }
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! One run: its server, its clients' place, and an eye on whether it goes on.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use aws_lc_rs::rand;
+use data_encoding::HEXLOWER;
+use tokio::task::JoinSet;
+use tokio::time::interval;
+
+use crate::bench::How;
+use crate::bench::client::{Client, Counter, Kept, Place, Wants};
+use crate::bench::host::Host;
+use crate::client::ClientError;
+use crate::failure::{Exit, Failure};
+use crate::profile::dial;
+use crate::quic::{self, Dialer, Identity, Trust};
+use crate::terminal::notices;
+use crate::terminal::verbosity::Verbosity;
+use crate::{clock, refusals};
+
+/// How often it is looked at how far a run has come.
+const TICK: Duration = Duration::from_millis(200);
+/// What is over sooner shows no progress.
+const QUICK: Duration = Duration::from_secs(1);
+/// Looks at an own server after a client's error: was that the cause?
+const LAST_LOOKS: usize = 5;
+
+pub(crate) struct Bench {
+    pub(crate) host: Host,
+    pub(crate) place: Place,
+    timeout: Duration,
+    talk: Verbosity,
+}
+
+impl Bench {
+    /// Finds or starts a server and sees that it answers.
+    pub(crate) async fn start(how: &How, size: u64, kept: Kept, talk: Verbosity) -> Result<Self> {
+        let mut random = [0; 4];
+        rand::fill(&mut random).ok().context("no random bytes")?;
+        let prefix = format!("bench-{}", HEXLOWER.encode(&random));
+        let host = match &how.server {
+            Some(server) => Host::given(server.clone(), how.pin),
+            None => Host::own(&format!("qmsg-{prefix}"), size).await?,
+        };
+        let (server, identity) = (host.server.clone(), Identity::generate()?);
+        let failure = |error| refusals::client_failure(error, &server.to_string(), &prefix);
+        let trust = host.pin.map_or(Trust::AnyAndReport, Trust::Pin);
+        // Whether somebody is there is told at once to a link with a socket of its own.
+        let dial = dial::dial(&server, trust, identity.clone(), false);
+        let link = quic::dial(&dial).await.map_err(|error| failure(error.into()))?;
+        let pin = link.pin();
+        if host.pin.is_none() && !how.trust && !link.remote().ip().is_loopback() {
+            return Err(failure(ClientError::Untrusted(pin)));
+        }
+        let dialer = Dialer::new().map_err(|error| failure(error.into()))?;
+        let patience = how.timeout;
+        let place = Place { server, pin, identity, dialer, prefix, patience, kept };
+        Ok(Self { host, place, timeout: how.timeout, talk })
+    }
+
+    /// Carries out a part of a run, which is to bring so many of `what`. It is an error when none
+    /// has come for too long, or when our own server has ended.
+    pub(crate) async fn watch<T>(
+        &self,
+        what: &str,
+        total: u64,
+        done: &Counter,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        tracing::info!("waiting for {total} {what}");
+        tokio::select! {
+            biased;
+            result = work => match result {
+                Ok(it) => Ok(it),
+                Err(error) => Err(self.cause().await.unwrap_or(error)),
+            },
+            error = self.look(what, total, done) => Err(error),
+        }
+    }
+
+    /// Claims ids with these numbers.
+    pub(crate) async fn clients(
+        &self,
+        numbers: std::ops::Range<u64>,
+        wants: Wants,
+    ) -> Result<Vec<Client>> {
+        let (done, total) = (Counter::default(), numbers.end - numbers.start);
+        let clients = self.place.clients(numbers, wants, &done);
+        self.watch("clients connected", total, &done, clients).await
+    }
+
+    /// Sees clients off. When this is over, all that they reported is recorded.
+    pub(crate) async fn end(&self, clients: impl IntoIterator<Item = Client>) -> Result<()> {
+        let (mut leaving, done) = (JoinSet::new(), Counter::default());
+        for client in clients {
+            let done = done.clone();
+            leaving.spawn(async move {
+                client.end().await?;
+                done.add(1);
+                anyhow::Ok(())
+            });
+        }
+        let total = leaving.len() as u64;
+        self.watch("clients at their ends", total, &done, all(leaving)).await.map(drop)
+    }
+
+    async fn look(&self, what: &str, total: u64, done: &Counter) -> anyhow::Error {
+        let start = clock::moment();
+        let (mut ticks, mut last, mut moved) = (interval(TICK), done.value(), start);
+        loop {
+            ticks.tick().await;
+            if let Some(error) = self.host.gone() {
+                return error;
+            }
+            let now = done.value();
+            if now != last {
+                (last, moved) = (now, clock::moment());
+            } else if clock::since(moved) >= self.timeout {
+                let exit = if now > 0 { Exit::Partial } else { Exit::Unavailable };
+                let time = self.timeout;
+                let what = format!("{now} of {total} {what}, then nothing for {time:?}");
+                return Failure::new(exit, what)
+                    .hint("is the server still there? --timeout waits longer")
+                    .into();
+            }
+            if clock::since(start) >= QUICK {
+                notices::progress(self.talk, Some(&format!("qmsg: {now} of {total} {what}")));
+            }
+        }
+    }
+
+    /// Why clients may have failed: our own server has ended.
+    async fn cause(&self) -> Option<anyhow::Error> {
+        let mut ticks = interval(TICK);
+        for _ in 0..LAST_LOOKS {
+            ticks.tick().await;
+            self.host.process()?;
+            if let Some(error) = self.host.gone() {
+                return Some(error);
+            }
+        }
+        None
+    }
+}
+
+/// What all tasks come to, in no order; the first error ends the others.
+pub(crate) async fn all<T: 'static>(mut tasks: JoinSet<Result<T>>) -> Result<Vec<T>> {
+    let mut results = Vec::with_capacity(tasks.len());
+    while let Some(result) = tasks.join_next().await {
+        results.push(result??);
+    }
+    Ok(results)
+}

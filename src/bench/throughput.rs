@@ -1,0 +1,99 @@
+//! As many messages as go through.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use bytes::Bytes;
+use clap::Args;
+use tokio::task::JoinSet;
+
+use crate::bench::client::{Counter, Wants};
+use crate::bench::many;
+use crate::bench::report::Report;
+use crate::bench::run::{Bench, all};
+use crate::bench::usage::Usage;
+use crate::text::units;
+use crate::wire::Target;
+
+/// Messages per second from many senders to many receivers
+///
+/// Each sender sends its messages to one receiver, as fast as the server takes them: sender I to
+/// receiver I modulo the number of receivers. The run ends when every message was accepted and
+/// received, and its acknowledgement recorded.
+#[derive(Debug, Args)]
+pub(crate) struct Throughput {
+    /// Clients that send
+    #[arg(long, value_name = "N", default_value = "1", value_parser = many())]
+    senders: u64,
+    /// Clients that receive; any beyond the number of senders receive nothing
+    #[arg(long, value_name = "N", default_value = "1", value_parser = many())]
+    receivers: u64,
+    /// Messages per sender
+    #[arg(short = 'n', long, value_name = "N", default_value = "100000", value_parser = many())]
+    count: u64,
+    /// Size of a message in bytes
+    #[arg(long, value_name = "SIZE", default_value = "100", value_parser = units::size)]
+    pub(crate) size: u64,
+    /// Send messages that are passed on and not stored
+    #[arg(long)]
+    pub(crate) volatile: bool,
+}
+
+impl Throughput {
+    pub(crate) async fn run(&self, bench: &Bench) -> Result<Report> {
+        let receivers = bench.clients(0..self.receivers, Wants::Receive).await?;
+        let all_ids = self.receivers..self.receivers + self.senders;
+        let senders = bench.clients(all_ids, Wants::Send).await?;
+        let targets: Vec<_> = receivers.iter().map(|it| Target::User(it.id.clone())).collect();
+        let body = Bytes::from(vec![b'x'; self.size as usize]);
+        let (done, mut sending, mut receiving) =
+            (Counter::default(), JoinSet::new(), JoinSet::new());
+        let usage = Usage::read(&bench.host);
+        for (number, mut client) in (0..).zip(receivers) {
+            let (count, done) = (self.count * self.senders_to(number), done.clone());
+            receiving.spawn(async move {
+                let last = client.receive_all(count, &done).await?;
+                client.end().await?;
+                anyhow::Ok(last)
+            });
+        }
+        for (mut client, to) in senders.into_iter().zip(targets.into_iter().cycle()) {
+            let (count, body, done) = (self.count, body.clone(), done.clone());
+            sending.spawn(async move {
+                let last = client.send_all(&to, &body, count, &done).await?;
+                client.end().await?;
+                anyhow::Ok(last)
+            });
+        }
+        let messages = self.count * self.senders;
+        let both = async { tokio::try_join!(all(sending), all(receiving)) };
+        let both = bench.watch("answers and deliveries", 2 * messages, &done, both).await?;
+        let spent = usage.spent(&bench.host);
+        let [accepted, delivered] = [both.0, both.1].map(|ends| last(ends, &usage) - usage.at());
+        let mut report = Report::new("throughput");
+        report.put("senders", "senders", self.senders, "");
+        report.put("receivers", "receivers", self.receivers, "");
+        report.put("count", "messages of each sender", self.count, "");
+        report.put("volatile", "volatile", self.volatile, "");
+        report.put("size", "size of a message", self.size, "bytes");
+        report.put("messages", "messages", messages, "");
+        report.rate("accepted_per_s", "accepted", messages, accepted);
+        report.rate("delivered_per_s", "delivered", messages, delivered);
+        report.rate("settled_per_s", "settled", messages, spent.time);
+        let bytes = messages as f64 * self.size as f64;
+        report.real("mb_per_s", "delivered", bytes / 1e6 / delivered.as_secs_f64(), "MB/s");
+        report.spent(&spent, messages);
+        Ok(report)
+    }
+
+    /// How many send to the receiver with this number.
+    fn senders_to(&self, receiver: u64) -> u64 {
+        let rest = u64::from(receiver < self.senders % self.receivers);
+        self.senders / self.receivers + rest
+    }
+}
+
+/// The latest of these moments.
+fn last(ends: Vec<Instant>, start: &Usage) -> Instant {
+    ends.into_iter().max().unwrap_or(start.at())
+}

@@ -1,6 +1,0 @@
-//! This machine.
-
-/// Its name, as `hostname` tells it.
-pub(super) fn name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}

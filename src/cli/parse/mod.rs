@@ -1,0 +1,5 @@
+//! How a command line is read.
+
+pub(crate) mod before;
+pub(crate) mod quick;
+pub(crate) mod words;

@@ -1,0 +1,62 @@
+//! The command line for those who are in a hurry.
+//!
+//! To build every verb with all its flags takes longer than to read a line of arguments, and a
+//! `send` is a new process each time. So a line that begins with it is read with that verb alone.
+
+use std::ffi::OsString;
+
+use clap::{Args, Command, CommandFactory};
+
+use crate::cli::args::{Files, Talk};
+use crate::cli::command::Cli;
+use crate::cli::verbs::listen::args::ListenArgs;
+use crate::cli::verbs::send::args::SendArgs;
+
+/// What a command line is read with.
+pub(crate) fn command(args: &[OsString]) -> Command {
+    let verb = args.get(1).and_then(|arg| arg.to_str());
+    verb.and_then(alone).unwrap_or_else(Cli::command)
+}
+
+/// One verb and what all have, if it is one that comes often.
+fn alone(verb: &str) -> Option<Command> {
+    let verb = match verb {
+        "send" => SendArgs::augment_args(Command::new("send")),
+        "listen" => ListenArgs::augment_args(Command::new("listen")),
+        _ => return None,
+    };
+    let command = Command::new("qmsg").max_term_width(100).subcommand_required(true);
+    Some(Files::augment_args(Talk::augment_args(command)).subcommand(verb))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory};
+
+    use super::{alone, command};
+    use crate::cli::command::Cli;
+
+    /// Everything there is to know of a verb.
+    fn help(mut command: Command, verb: &str) -> Option<String> {
+        command.build();
+        let verb = command.find_subcommand_mut(verb)?;
+        Some(verb.render_long_help().to_string())
+    }
+
+    #[test]
+    fn a_verb_alone_is_the_same_verb() {
+        for verb in ["send", "listen"] {
+            let quick = alone(verb).and_then(|command| help(command, verb));
+            assert!(quick.is_some());
+            assert_eq!(quick, help(Cli::command(), verb));
+        }
+    }
+
+    #[test]
+    fn only_a_verb_at_the_very_beginning_counts() {
+        for line in [&["qmsg"][..], &["qmsg", "-q", "send"], &["qmsg", "sent"], &["qmsg", "join"]] {
+            let args: Vec<_> = line.iter().map(Into::into).collect();
+            assert!(command(&args).find_subcommand("serve").is_some(), "{line:?}");
+        }
+    }
+}

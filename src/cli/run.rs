@@ -1,0 +1,54 @@
+//! Runs a command line: which verb, and the exit code.
+
+use std::ffi::OsString;
+
+use crate::bench;
+use crate::cli::command::Verb;
+use crate::cli::config;
+use crate::cli::parse::before;
+use crate::cli::verbs::sendmail::{self, called};
+use crate::cli::verbs::{ask, completions, invite, join, later, listen, send, serve, spool};
+use crate::process::init;
+use crate::terminal::notices;
+
+/// Runs a command line, which begins with the program's name: the exit code. The error, if there is
+/// one, has been told.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if let Some(exit) = completions::answer(&args) {
+        return exit.code();
+    }
+    let code = init::run(&args).unwrap_or_else(|| run_verb(called::as_called(args)));
+    notices::finish();
+    code
+}
+
+fn run_verb(args: Vec<OsString>) -> u8 {
+    let args = before::moved(args);
+    let (cli, config) = match config::parse(&args) {
+        Ok(parsed) => parsed,
+        Err(exit) => return exit.code(),
+    };
+    let talk = cli.talk.verbosity();
+    notices::listen_to_diagnostics(talk);
+    let said = match &cli.verb {
+        Verb::Serve(args) => serve::run::run(args, talk),
+        Verb::Join(args) => join::join(args, talk),
+        Verb::Leave(args) => join::leave(args, talk),
+        // It may have the code of a command that it ran.
+        Verb::Send(args) => {
+            let code = send::run::run(args, talk);
+            return code.unwrap_or_else(|error| notices::tell_to(talk, &error).code());
+        }
+        Verb::Ask(args) => ask::run(args, talk),
+        Verb::Later(args) => later::run(args, talk),
+        Verb::Listen(args) => listen::run::run(args, talk),
+        Verb::Invite(args) => invite::run(args),
+        Verb::Spool(args) => spool::run::run(args, talk),
+        Verb::Sendmail(args) => sendmail::run::run(args, &config, talk),
+        Verb::Config(args) => config::run(args, &cli, &config),
+        Verb::Bench(args) => bench::run(args, talk),
+        Verb::Completions(args) => completions::run(args),
+    };
+    said.unwrap_or_else(|error| notices::tell_to(talk, &error)).code()
+}

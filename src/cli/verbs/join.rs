@@ -1,0 +1,316 @@
+//! `qmsg join` and `qmsg leave`: ids and rooms.
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::cli::args::{Patience, Who};
+use crate::cli::caller::{self, Caller};
+use crate::client::{self, Claim, ClientError};
+use crate::failure::{Exit, Failure};
+use crate::logic::{Command, Event, Intent};
+use crate::profile::address::{BadTicket, PLACEHOLDER, Server, Ticket};
+use crate::profile::joined::{self, Place, Remains};
+use crate::profile::{dial, known};
+use crate::quic::{NewIdentity, Trust};
+use crate::terminal::verbosity::Verbosity;
+use crate::terminal::{notices, print};
+use crate::wire::{CloseCode, JoinCode, PORT, Pin, Refusal, RoomName, Target, UserId};
+use crate::{clock, refusals};
+
+/// Claim an id on a server, or join a room
+///
+/// `qmsg join alice` creates a key on this machine, claims the id for it, and remembers the server
+/// and the server's key. From then on the id belongs to this key: nobody else can join or send as
+/// alice.
+///
+/// `qmsg join @ops` makes you a member of a room. The first member creates the room; its messages
+/// arrive among all others. Joining again succeeds and changes nothing.
+///
+/// A server on this machine is trusted at first contact. A server elsewhere needs a TICKET from its
+/// operator, or --pin or --trust from you.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  qmsg join alice                   claim an id on a server on this machine
+  qmsg join alice qmsg:example.org:4433/3q2-7w.../G4_zb4...
+  qmsg join @ops                    become a member of a room")]
+pub(crate) struct JoinArgs {
+    /// The id to claim or the room to join: alice, ops@example.org, @ops
+    ///
+    /// An id consists of ASCII letters, digits and . _ + @ -, starts with a letter or a digit, and
+    /// has at most 128 bytes. Upper case is the same as lower case.
+    #[arg(value_name = "ID|@ROOM", value_parser = name)]
+    name: Target,
+    /// A ticket from the server's operator
+    ///
+    /// It names the server and its key, and lets you claim one id there. A ticket is a secret until
+    /// it is used: passed in the variable, it does not show in the list of processes.
+    #[arg(
+        value_name = "TICKET",
+        env = "QMSG_TICKET",
+        value_parser = ticket,
+        hide_env_values = true,
+        conflicts_with_all = ["pin", "trust"]
+    )]
+    ticket: Option<Ticket>,
+    #[command(flatten)]
+    who: Who,
+    /// The pin of the server's key, as `qmsg serve` prints it
+    #[arg(long, value_name = "SHA256:…", env = "QMSG_PIN")]
+    pin: Option<Pin>,
+    /// Trust whatever key the server presents at this first contact
+    ///
+    /// Someone intercepting the connection could present their own. The key is remembered, and from
+    /// then on no other is accepted.
+    #[arg(long, conflicts_with = "pin")]
+    trust: bool,
+    /// Print what was done as a JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    patience: Patience,
+}
+
+/// Leave a room
+///
+/// New messages to the room no longer reach you, and unread ones are given up. Leaving again
+/// changes nothing.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  qmsg leave @ops
+  qmsg leave @ops --as alice")]
+pub(crate) struct LeaveArgs {
+    /// The room: @ops
+    #[arg(value_name = "@ROOM", value_parser = room)]
+    room: RoomName,
+    #[command(flatten)]
+    who: Who,
+    /// Print what was done as a JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    patience: Patience,
+}
+
+fn ticket(text: &str) -> Result<Ticket, String> {
+    match text.parse::<Target>() {
+        Ok(_) => Err(format!("it is not a ticket; one name at a time: qmsg join {text}")),
+        Err(_) => text.parse().map_err(|why: BadTicket| why.to_string()),
+    }
+}
+
+fn name(text: &str) -> Result<Target, String> {
+    match text.parse() {
+        Ok(Target::All) => Err("everyone is in @all already".into()),
+        Ok(target) => Ok(target),
+        Err(why) => Err(why.to_string()),
+    }
+}
+
+fn room(text: &str) -> Result<RoomName, String> {
+    match text.parse() {
+        Ok(Target::Room(room)) => Ok(room),
+        Ok(Target::All) => Err("nobody can leave @all".into()),
+        Ok(Target::User(_)) => Err("a room is written with @: @ops".into()),
+        Err(why) => Err(why.to_string()),
+    }
+}
+
+pub(crate) fn join(args: &JoinArgs, talk: Verbosity) -> Result<Exit> {
+    match &args.name {
+        Target::User(id) => join_id(id, args, talk),
+        Target::Room(room) => {
+            change(&args.who, Command::Enter(room.clone()), args.patience, args.json, talk)
+        }
+        Target::All => Err(Failure::new(Exit::Usage, "everyone is in @all already").into()),
+    }
+}
+
+pub(crate) fn leave(args: &LeaveArgs, talk: Verbosity) -> Result<Exit> {
+    change(&args.who, Command::Leave(args.room.clone()), args.patience, args.json, talk)
+}
+
+fn join_id(id: &UserId, args: &JoinArgs, talk: Verbosity) -> Result<Exit> {
+    if id.is_reserved() {
+        return Err(refusals::reserved(id.as_str()).into());
+    }
+    let start = clock::moment();
+    let place = Place::take(id, args.patience.timeout)?;
+    let remains = place.remains()?;
+    let Plan { server, trust, code } = plan(id, &remains, args)?;
+    let had_joined = remains.server.is_some();
+    let (identity, mut claim) = match remains.identity {
+        Some(identity) => (identity, None),
+        None => {
+            let new = NewIdentity::generate()?;
+            (new.identity().clone(), Some(Claim::new(new, place.key())))
+        }
+    };
+    let dial = dial::dial(&server, trust, identity, false);
+    let left = args.patience.timeout.saturating_sub(clock::since(start));
+    let patience_ms = Patience { timeout: left }.ms();
+    let intent = Intent { id: id.clone(), claim: true, code, attach: None, patience_ms };
+    let settings = client::Settings { dial, dialer: None, intent, trust_remote: args.trust };
+    let (mut new, at) = (false, server.to_string());
+    let result = caller::run(settings, claim.as_mut(), None, |event| {
+        new |= event == Event::Welcome { claimed: true };
+        caller::note_offline(&event, &at, talk);
+        Ok(())
+    })?;
+    let pin = match result {
+        Ok(pin) => pin,
+        Err(error) => {
+            give_up(&place, claim.as_ref(), talk)?;
+            return Err(failure(error, &place, had_joined, &server, id));
+        }
+    };
+    place.save(&server, pin)?;
+    if args.json {
+        print::object(&[
+            ("id", id.as_str().into()),
+            ("server", server.to_string().into()),
+            ("pin", pin.to_string().into()),
+            ("changed", new.into()),
+        ])?;
+    } else if new {
+        notices::note(talk, &format!("joined {server} as {id}, pin {pin}"));
+    } else {
+        notices::note(talk, &format!("already joined {server} as {id}"));
+    }
+    Ok(Exit::Success)
+}
+
+/// Leaves a key behind only where the server may have given it the id.
+fn give_up(place: &Place, claim: Option<&Claim>, talk: Verbosity) -> Result<()> {
+    match claim {
+        Some(claim) if claim.may_be_granted() => {
+            notices::note(talk, "the server may have granted the id: run the same join again");
+            Ok(())
+        }
+        Some(claim) if claim.is_kept() => place.forget_key(),
+        _ => Ok(()),
+    }
+}
+
+fn failure(
+    error: ClientError,
+    place: &Place,
+    had_joined: bool,
+    server: &Server,
+    id: &UserId,
+) -> anyhow::Error {
+    match error {
+        ClientError::Key(error) => joined::unkept(error, &place.key()),
+        ClientError::Rejected(Some(CloseCode::IdTaken)) if had_joined && !place.key().exists() => {
+            let what = format!("{id} belongs to another key on {server}");
+            let key = place.key();
+            Failure::new(Exit::NotAllowed, what)
+                .hint(format!(
+                    "the key that was here is missing: put {} back from a copy",
+                    key.display()
+                ))
+                .into()
+        }
+        error => refusals::client_failure(error, &server.to_string(), id.as_str()),
+    }
+}
+
+/// Where and with what an id is claimed.
+struct Plan {
+    server: Server,
+    trust: Trust,
+    code: Option<JoinCode>,
+}
+
+/// From what is asked for and what there is. A ticket is shown even for an id that is joined: a
+/// server that was put back from an older backup may have forgotten it.
+fn plan(id: &UserId, remains: &Remains, args: &JoinArgs) -> Result<Plan> {
+    let ticket = args.ticket.as_ref();
+    let pin = args.pin.or(ticket.map(|ticket| ticket.pin));
+    let server = args.who.server.as_ref().or(ticket.map(|ticket| &ticket.server));
+    let known = remains.server.as_ref().zip(remains.pin);
+    if let Some((known_server, known_pin)) = known {
+        // At another address it is the same one only if it has the same key.
+        let is_known = pin.map_or_else(
+            || server.is_none_or(|server| server == known_server),
+            |pin| pin == known_pin,
+        );
+        if !is_known {
+            return Err(conflict(id, known_server, known_pin));
+        }
+    }
+    let local = || Server { host: "localhost".into(), port: PORT };
+    let server = server.or(remains.server.as_ref()).cloned().unwrap_or_else(local);
+    if server.host == PLACEHOLDER {
+        return Err(Failure::new(Exit::Usage, "the ticket does not name the server")
+            .hint("put the server's name or address in the place of HOST, or add -s HOST")
+            .into());
+    }
+    let trust = pin.or(remains.pin).map_or(Trust::AnyAndReport, Trust::Pin);
+    Ok(Plan { server, trust, code: ticket.map(|ticket| ticket.code.clone()) })
+}
+
+fn conflict(id: &UserId, server: &Server, pin: Pin) -> anyhow::Error {
+    Failure::new(Exit::Config, format!("{id} is joined on {server}, pin {pin}, already"))
+        .hint(
+            "choose another id; or keep profiles for the other server apart: \
+             XDG_DATA_HOME=DIR qmsg join ...; if it is the same server at another address: --pin",
+        )
+        .into()
+}
+
+/// Enters or leaves a room.
+fn change(
+    who: &Who,
+    command: Command,
+    patience: Patience,
+    json: bool,
+    talk: Verbosity,
+) -> Result<Exit> {
+    let caller = Caller::new(who, patience)?;
+    let (id, server) = (caller.id.clone(), caller.server.clone());
+    caller.want(command, |event| {
+        let (room, member, changed) = match event {
+            Event::Entered { room, changed } => (room, true, changed),
+            Event::Left { room, changed } => (room, false, changed),
+            Event::RoomRefused { room } => {
+                return Err(Failure::new(
+                    Exit::NoSpace,
+                    format!("{server} cannot make {id} a member of {room}"),
+                )
+                .hint("a limit is reached or its disk is full: leave a room, or ask its operator")
+                .into());
+            }
+            Event::NoSuchRoom { room } => {
+                let room = room.to_string();
+                return Err(refusals::refusal(Refusal::UnknownTarget, &room, &server).into());
+            }
+            event => {
+                caller::note_offline(&event, &server, talk);
+                return Ok(());
+            }
+        };
+        if member {
+            known::remember(&[Target::Room(room.clone())]);
+        }
+        if json {
+            print::object(&[
+                ("id", id.as_str().into()),
+                ("room", room.to_string().into()),
+                ("member", member.into()),
+                ("changed", changed.into()),
+            ])?;
+        } else {
+            let now = match (member, changed) {
+                (true, true) => "is now in",
+                (true, false) => "is already in",
+                (false, true) => "has left",
+                (false, false) => "is not a member of",
+            };
+            notices::note(talk, &format!("{id} {now} {room}"));
+        }
+        Ok(())
+    })?;
+    Ok(Exit::Success)
+}

@@ -1,0 +1,166 @@
+//! `qmsg later`: messages that the server keeps until they are due.
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use crate::cli::args::{Patience, Who};
+use crate::cli::caller::{self, Caller};
+use crate::clock;
+use crate::failure::{Exit, Failure};
+use crate::logic::{Command, Event};
+use crate::render::kept;
+use crate::terminal::table::Table;
+use crate::terminal::verbosity::Verbosity;
+use crate::terminal::{notices, print};
+use crate::text::units;
+use crate::wire::{Drawer, Kept, MsgId};
+
+/// List, cancel or send scheduled messages
+///
+/// Messages scheduled with send --at or --in are kept on the server, so they are sent even if this
+/// machine is off by then.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  qmsg send bob --at 07:00 good morning
+  qmsg later list
+  qmsg later cancel all")]
+pub(crate) struct LaterArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    List(ListArgs),
+    Cancel(CancelArgs),
+    Send(SendArgs),
+}
+
+/// List scheduled messages
+///
+/// A line each: id, time, target, and the title or the beginning of the text; separated by tabs if
+/// stdout is not a terminal.
+#[derive(Debug, Args)]
+struct ListArgs {
+    #[command(flatten)]
+    who: Who,
+    /// Print a JSON object for each message
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    patience: Patience,
+}
+
+/// Cancel scheduled messages
+#[derive(Debug, Args)]
+struct CancelArgs {
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Send scheduled messages now
+#[derive(Debug, Args)]
+struct SendArgs {
+    #[command(flatten)]
+    which: Which,
+}
+
+/// One scheduled message, or all of them.
+#[derive(Clone, Copy, Debug)]
+enum Pick {
+    One(MsgId),
+    All,
+}
+
+#[derive(Debug, Args)]
+struct Which {
+    /// The message's id, as `qmsg later list` shows it, or all
+    #[arg(value_name = "ID|all", required_unless_present = "all", value_parser = which)]
+    id: Option<Pick>,
+    /// All scheduled messages
+    #[arg(long, hide = true, conflicts_with = "id")]
+    all: bool,
+    #[command(flatten)]
+    who: Who,
+    /// Print the number of messages as a JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    patience: Patience,
+}
+
+pub(crate) fn run(args: &LaterArgs, talk: Verbosity) -> Result<Exit> {
+    match &args.what {
+        What::List(args) => list(args, talk),
+        What::Cancel(args) => take(&args.which, false, talk),
+        What::Send(args) => take(&args.which, true, talk),
+    }
+}
+
+fn list(args: &ListArgs, talk: Verbosity) -> Result<Exit> {
+    let mut count = 0_u64;
+    let mut table = Table::new(&["ID", "DUE", "TO", "MESSAGE"]);
+    let caller = Caller::new(&args.who, args.patience)?;
+    let server = caller.server.clone();
+    caller.want(Command::Look(Drawer::Later), |event| {
+        caller::note_offline(&event, &server, talk);
+        let Event::Kept(kept) = event else { return Ok(()) };
+        count += 1;
+        if args.json { print::object(&fields(&kept)) } else { table.add(&row(&kept)) }
+    })?;
+    table.end()?;
+    if count == 0 {
+        notices::note(talk, "no scheduled messages");
+    }
+    Ok(Exit::Success)
+}
+
+fn take(which: &Which, send: bool, talk: Verbosity) -> Result<Exit> {
+    let id = match which.id {
+        Some(Pick::One(id)) => Some(id),
+        Some(Pick::All) | None => None,
+    };
+    let mut taken = 0;
+    let command = Command::Take { drawer: Drawer::Later, id, back: send };
+    let caller = Caller::new(&which.who, which.patience)?;
+    let server = caller.server.clone();
+    caller.want(command, |event| {
+        caller::note_offline(&event, &server, talk);
+        if let Event::Taken { count, .. } = event {
+            taken += count;
+        }
+        Ok(())
+    })?;
+    if let Some(id) = id
+        && taken == 0
+    {
+        return Err(Failure::new(Exit::NoUser, format!("no scheduled message {id}"))
+            .hint("it may have been sent by now; `qmsg later list` shows what is scheduled")
+            .into());
+    }
+    let done = if send { "sent" } else { "cancelled" };
+    if which.json {
+        print::object(&[(done, taken.into())])?;
+    } else {
+        notices::note(talk, &format!("{} {done}", units::count(taken, "message")));
+    }
+    Ok(Exit::Success)
+}
+
+fn which(text: &str) -> Result<Pick, String> {
+    match text {
+        "all" => Ok(Pick::All),
+        id => id.parse().map(Pick::One).map_err(|why| format!("{why}, or all")),
+    }
+}
+
+fn row(kept: &Kept) -> Vec<String> {
+    let (id, due, to) = (kept.id.to_string(), print::time(kept.at_ms), kept.to.to_string());
+    vec![id, due, to, kept::gist(kept)]
+}
+
+fn fields(kept: &Kept) -> Vec<(&'static str, Value)> {
+    [kept::fields(kept), vec![("due", clock::rfc3339(kept.at_ms).into())]].concat()
+}

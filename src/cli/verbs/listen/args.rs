@@ -1,0 +1,380 @@
+//! The flags of `listen`, and what they ask for together.
+
+use std::ffi::OsString;
+use std::num::NonZeroU32;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{ArgGroup, Args};
+
+use crate::cli::args::Who;
+use crate::cli::verbs::listen::printer::{Shape, Sink};
+use crate::clock;
+use crate::failure::{Exit, Failure};
+use crate::handler::exec::Handler;
+use crate::handler::filter::Filter;
+use crate::handler::inbox::Wants;
+use crate::handler::save::Shelf;
+use crate::handler::schedule::Policy;
+use crate::logic::Window;
+use crate::render::format::Format;
+use crate::render::message::Style;
+use crate::terminal::verbosity::Verbosity;
+use crate::terminal::{color, print};
+use crate::text::units;
+use crate::wire::{MsgId, Start};
+
+/// What may be on its way to this listener and not yet recorded as processed.
+const WINDOW: Window = Window::of(8_192, 4 << 20);
+/// In messages, where others are to get their part.
+const SHARED_MESSAGES: u32 = 16;
+
+/// Receive messages: those waiting first, then new ones
+///
+/// Messages are printed, saved as files, or passed to a command. A message counts as processed
+/// once it has been printed, is on disk, or its command has succeeded; until then it is offered
+/// again, to this listener or the next. A terminal shows the time, sender, target, priority, title
+/// and tags of each message along with its body. Anywhere else only the body is printed, followed
+/// by a newline unless it ends in one; a message with an empty body prints its title. qmsg listen
+/// keeps running until it is stopped, even if the server restarts.
+///
+/// A message is printed once all of it has arrived; until then a message of more than 1 MiB is kept
+/// in $TMPDIR.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  qmsg listen                       print messages until it is stopped
+  qmsg listen --poll --json         print what is waiting, then exit
+  qmsg listen --room @ops --exec ./handler.sh")]
+#[command(group = ArgGroup::new("handler").args(["exec", "shell"]))]
+#[command(group = ArgGroup::new("drawer").args(["dead", "requeue", "drop"]).conflicts_with_all([
+    "count", "poll", "new", "since", "share", "from", "room", "priority", "title", "raw", "null",
+    "format", "save_dir", "handler",
+]))]
+pub(crate) struct ListenArgs {
+    #[command(flatten)]
+    pub(crate) who: Who,
+    /// Exit after N messages
+    ///
+    /// With a handler: after N messages have been processed or dead-lettered.
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+    /// Exit after this time
+    ///
+    /// For example 500ms, 10s, 5m or 1h30m; a bare number is seconds. The exit code is 124 if
+    /// --count was given and not reached, otherwise 0; it is 69 if the server could not be reached
+    /// at all.
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    pub(crate) timeout: Option<Duration>,
+    /// Exit once all waiting messages have been processed
+    #[arg(long)]
+    pub(crate) poll: bool,
+    /// Skip waiting messages; receive only new ones
+    #[arg(long, conflicts_with_all = ["poll", "since"])]
+    new: bool,
+    /// Replay from this point, including processed messages
+    ///
+    /// A time ago such as 10m or 24h (a bare number is seconds), the id of the message to start
+    /// after, or all. Processed messages remain processed; they are only shown again, for as long
+    /// as the server keeps them.
+    #[arg(long, value_name = "TIME|ID|all")]
+    since: Option<Since>,
+    /// Share messages with this id's other --share listeners (a queue group)
+    ///
+    /// Each message goes to exactly one of them, and to another if that one exits without having
+    /// processed it. Also known as competing consumers or a shared subscription.
+    #[arg(long)]
+    share: bool,
+    #[command(flatten)]
+    filter: Filter,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    exec: ExecArgs,
+    #[command(flatten)]
+    pub(crate) drawer: DrawerArgs,
+}
+
+/// How messages are printed.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output options")]
+struct OutputArgs {
+    /// Print a JSON object for each message
+    #[arg(long, conflicts_with_all = ["raw", "null", "format"])]
+    json: bool,
+    /// Print bodies byte for byte, with nothing added
+    ///
+    /// Refused on a terminal, because a body may contain control sequences. With --format: print no
+    /// newline after each message.
+    #[arg(long, conflicts_with = "null")]
+    raw: bool,
+    /// Print bodies byte for byte, each followed by a NUL
+    ///
+    /// Refused on a terminal, as --raw is. With --format: print a NUL instead of the newline.
+    #[arg(short = '0', long)]
+    null: bool,
+    /// Print each message in this format, followed by a newline
+    ///
+    /// %p body, %x %X body in hexadecimal, %l its length, %s sender, %t target, %g room, %m id,
+    /// %n seq, %I time, %U time in seconds, %j the object of --json, %T title, %u priority, %C
+    /// type, %E ttl, %D thread, %P all headers, %{NAME} a header, %% a %. \n \t \r \0 \a \e \v \\
+    /// are characters. Text without any field is refused.
+    #[arg(short = 'F', long)]
+    format: Option<Format>,
+    /// Save each message to its own file in this directory and print the file's name
+    ///
+    /// The file contains the body, or the output of --json or --format. It gets its name, SEQ-ID,
+    /// once it is complete and on disk; the message is then processed. Its permissions follow the
+    /// umask.
+    #[arg(long, value_name = "DIR", conflicts_with = "handler")]
+    save_dir: Option<PathBuf>,
+}
+
+/// Handlers.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Handler options")]
+struct ExecArgs {
+    /// Run this command for each message, with the body as its stdin
+    ///
+    /// Everything that follows belongs to the command. No shell is involved. The exit code decides:
+    /// 0 the message is processed, 75 it is retried later, 65 or 100 it becomes a dead letter;
+    /// anything else, or a signal, is a failure. The message's fields are in QMSG_MSG_ID,
+    /// QMSG_MSG_FROM and so on, and as a JSON object on file descriptor 3.
+    #[arg(
+        short = 'x',
+        long,
+        value_name = "CMD",
+        num_args = 1..,
+        allow_hyphen_values = true,
+        conflicts_with_all = ["json", "raw", "null", "format"]
+    )]
+    exec: Vec<OsString>,
+    /// Run this line with /bin/sh for each message, like --exec
+    #[arg(
+        long,
+        value_name = "LINE",
+        value_parser = OsStringValueParser::new().try_map(shell_line),
+        conflicts_with_all = ["json", "raw", "null", "format"]
+    )]
+    shell: Option<OsString>,
+    /// Run up to N handlers in parallel
+    ///
+    /// Messages from one sender are still handled one at a time, in order.
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        default_value = "1",
+        value_parser = clap::value_parser!(u32).range(1..=1024),
+        requires = "handler"
+    )]
+    jobs: u32,
+    /// Dead-letter after N failed attempts; 0 = never
+    #[arg(long, value_name = "N", default_value = "5", requires = "handler")]
+    max_attempts: u32,
+    /// Delay before the first retry; doubles up to 5m
+    ///
+    /// A bare number is seconds.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "1s",
+        value_parser = units::duration,
+        requires = "handler"
+    )]
+    retry_delay: Duration,
+    /// Stop a handler that takes longer than this, and count it as failed
+    ///
+    /// It and the processes it started get SIGTERM, then SIGKILL after 5 seconds. A bare
+    /// number is seconds.
+    #[arg(long, value_name = "TIME", value_parser = units::duration, requires = "handler")]
+    exec_timeout: Option<Duration>,
+    /// Send the handler's stdout (at most 60 KiB) as the reply if it succeeds
+    #[arg(long, requires = "handler")]
+    reply: bool,
+}
+
+/// Dead letters.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Dead letter options")]
+pub(crate) struct DrawerArgs {
+    /// List the dead letters and exit
+    #[arg(long)]
+    pub(crate) dead: bool,
+    /// Put a dead letter, or all of them, back into the mailbox and exit
+    #[arg(long, value_name = "ID|all", conflicts_with = "dead")]
+    pub(crate) requeue: Option<Which>,
+    /// Delete a dead letter, or all of them, and exit
+    #[arg(long, value_name = "ID|all", conflicts_with_all = ["dead", "requeue"])]
+    pub(crate) drop: Option<Which>,
+}
+
+/// One dead letter, or all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    All,
+    One(MsgId),
+}
+
+impl FromStr for Which {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "all" => Ok(Self::All),
+            id => id.parse().map(Self::One).map_err(|_| "give the id of a message, or all"),
+        }
+    }
+}
+
+/// Where to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Since {
+    All,
+    Ago(Duration),
+    After(MsgId),
+}
+
+impl FromStr for Since {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let why = "give a time like 10m, the id of a message, or all";
+        match (text, text.parse()) {
+            ("all", _) => Ok(Self::All),
+            (_, Ok(id)) => Ok(Self::After(id)),
+            _ => units::duration(text).map(Self::Ago).map_err(|_| why),
+        }
+    }
+}
+
+impl From<Since> for Start {
+    fn from(since: Since) -> Self {
+        match since {
+            Since::All => Self::Since(0),
+            Since::Ago(time) => {
+                Self::Since(clock::now_ms().saturating_sub(time.as_millis() as u64))
+            }
+            Since::After(id) => Self::After(id),
+        }
+    }
+}
+
+/// A line that does something: /bin/sh succeeds with one that does not, such as a variable that is
+/// not set, and every message would be processed.
+fn shell_line(line: OsString) -> Result<OsString, &'static str> {
+    let is_nothing = |line: &[u8]| line.is_empty() || line.starts_with(b"#");
+    match line.as_bytes().split(|byte| *byte == b'\n').all(|line| is_nothing(line.trim_ascii())) {
+        true => Err("there is no command in it"),
+        false => Ok(line),
+    }
+}
+
+impl ListenArgs {
+    /// What may be on its way to this listener, and where it begins.
+    pub(crate) fn window(&self) -> Window {
+        let most = match (self.share, self.exec.is_given()) {
+            (false, _) => WINDOW.messages,
+            // What it has no hands for is for others.
+            (true, true) => self.exec.jobs,
+            (true, false) => SHARED_MESSAGES,
+        };
+        // Of what is not wanted any number may come before.
+        let count = self.count.filter(|_| self.filter.is_open() && !self.new);
+        let messages = count.map_or(most, |count| count.min(most.into()) as u32);
+        let start = self.since.map(Start::from).unwrap_or_default();
+        Window { messages, bytes: WINDOW.bytes, start, share: self.share }
+    }
+
+    pub(crate) fn shares(&self) -> bool {
+        self.share
+    }
+
+    pub(crate) fn wants(&self) -> Wants {
+        let (filter, count) = (self.filter.clone(), self.count.unwrap_or(u64::MAX));
+        Wants { filter, count, new: self.new }
+    }
+
+    /// What to run for messages; `None`: they are printed.
+    pub(crate) fn handler(&self) -> Option<(Handler, Policy)> {
+        let ExecArgs { jobs, max_attempts, retry_delay, exec_timeout: limit, reply, .. } =
+            self.exec;
+        let (program, args) = self.exec.command()?;
+        let policy = Policy {
+            jobs: jobs as usize,
+            pause_ms: retry_delay.as_millis() as u64,
+            attempts_max: NonZeroU32::new(max_attempts),
+        };
+        Some((Handler { program, args, limit, replies: reply }, policy))
+    }
+
+    /// Where messages go that are printed.
+    pub(crate) fn sink(&self, talk: Verbosity) -> Result<Sink> {
+        let OutputArgs { json, format, save_dir, .. } = &self.output;
+        let suffix = if *json { ".json" } else { "" };
+        let shelf = save_dir.clone().map(|dir| Shelf::open(dir, suffix)).transpose()?;
+        if shelf.is_none() {
+            // Before a message comes.
+            print::check()?;
+        }
+        let terminal = print::is_terminal() && shelf.is_none();
+        if terminal && (self.output.raw || self.output.null) {
+            return Err(Failure::new(Exit::Usage, "bodies are not printed raw on a terminal")
+                .hint("they may contain control sequences; use a pipe or a file")
+                .into());
+        }
+        let shape = match format {
+            Some(format) => {
+                let end = self.output.end();
+                Shape::Formatted { format: Arc::new(format.clone()), end, shows: terminal }
+            }
+            None => Shape::Styled(match self.output {
+                OutputArgs { json: true, .. } => Style::Json,
+                OutputArgs { raw: true, .. } => Style::Raw,
+                OutputArgs { null: true, .. } => Style::Null,
+                // A file has an end without it.
+                _ if shelf.is_some() => Style::Raw,
+                _ if terminal || talk.color == color::Color::Always => {
+                    Style::Terminal { color: talk.color.is_on(), folds: terminal }
+                }
+                _ => Style::Lines,
+            }),
+        };
+        Ok(Sink { shape, shelf })
+    }
+
+    /// Whether what is listed is listed as JSON.
+    pub(crate) fn as_json(&self) -> bool {
+        self.output.json
+    }
+}
+
+impl OutputArgs {
+    fn end(&self) -> &'static [u8] {
+        match (self.raw, self.null) {
+            (true, _) => b"",
+            (_, true) => b"\0",
+            _ => b"\n",
+        }
+    }
+}
+
+impl ExecArgs {
+    fn is_given(&self) -> bool {
+        self.shell.is_some() || !self.exec.is_empty()
+    }
+
+    fn command(&self) -> Option<(OsString, Vec<OsString>)> {
+        if let Some(line) = &self.shell {
+            return Some(("/bin/sh".into(), vec!["-c".into(), line.clone()]));
+        }
+        // What separates ours from the command's, if it was given.
+        let given = self.exec.strip_prefix(&[OsString::from("--")]).unwrap_or(&self.exec);
+        given.split_first().map(|(program, args)| (program.clone(), args.to_vec()))
+    }
+}

@@ -1,0 +1,125 @@
+//! Dead letters: looked at, put back, deleted.
+
+use anyhow::Result;
+use serde_json::Value;
+
+use crate::cli::args::Patience;
+use crate::cli::caller::Caller;
+use crate::cli::verbs::listen::args::{ListenArgs, Which};
+use crate::clock;
+use crate::failure::{Exit, Failure};
+use crate::logic::{Command, Event};
+use crate::outgoing::job::PATIENCE;
+use crate::render::kept;
+use crate::terminal::verbosity::Verbosity;
+use crate::terminal::{notices, print};
+use crate::text::visible::one_line;
+use crate::wire::{Drawer, Kept, Target};
+
+/// What to do with dead letters.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Task {
+    List,
+    Requeue(Which),
+    Drop(Which),
+}
+
+/// What the flags ask for, if it is about dead letters.
+pub(crate) fn task(args: &ListenArgs) -> Option<Task> {
+    let requeue = args.drawer.requeue.map(Task::Requeue);
+    let drop = args.drawer.drop.map(Task::Drop);
+    requeue.or(drop).or(args.drawer.dead.then_some(Task::List))
+}
+
+impl Task {
+    fn command(self) -> Command {
+        let drawer = Drawer::Dead;
+        let take = |which, back| match which {
+            Which::All => Command::Take { drawer, id: None, back },
+            Which::One(id) => Command::Take { drawer, id: Some(id), back },
+        };
+        match self {
+            Self::List => Command::Look(drawer),
+            Self::Requeue(which) => take(which, true),
+            Self::Drop(which) => take(which, false),
+        }
+    }
+
+    /// Says what was done.
+    fn told(self, count: u64, as_json: bool, talk: Verbosity) -> Result<Exit> {
+        let (which, done, field) = match self {
+            Self::List => return Ok(Exit::Success),
+            Self::Requeue(which) => (which, "requeued", "requeued"),
+            Self::Drop(which) => (which, "deleted", "dropped"),
+        };
+        if let (Which::One(id), 0) = (which, count) {
+            let failure = Failure::new(Exit::NoUser, format!("{id} is no dead letter"));
+            return Err(failure.hint("`qmsg listen --dead` lists them").into());
+        }
+        if as_json {
+            print::object(&[(field, count.into())])?;
+        } else if count == 1 {
+            notices::note(talk, &format!("1 dead letter {done}"));
+        } else {
+            notices::note(talk, &format!("{count} dead letters {done}"));
+        }
+        Ok(Exit::Success)
+    }
+}
+
+pub(crate) fn run(args: &ListenArgs, task: Task, talk: Verbosity) -> Result<Exit> {
+    let patience = Patience { timeout: args.timeout.unwrap_or(PATIENCE) };
+    let as_json = args.as_json();
+    let mut taken = 0;
+    Caller::new(&args.who, patience)?.want(task.command(), |event| {
+        match event {
+            Event::Kept(kept) if as_json => print::object(&fields(&kept))?,
+            Event::Kept(kept) => print::line(&text(&kept))?,
+            Event::Taken { count, .. } => taken += count,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    task.told(taken, as_json, talk)
+}
+
+/// For people and scripts: id, when it was refused, who sent it, why it was refused, and what it
+/// says, with tabs in between.
+fn text(kept: &Kept) -> String {
+    let to = match &kept.to {
+        Target::User(_) => String::new(),
+        group => format!(" {group}"),
+    };
+    let reason = String::from_utf8_lossy(&kept.reason.body().0);
+    let reason = one_line(&reason);
+    let (id, time, from) = (kept.id, print::time(kept.at_ms), &kept.from);
+    let attempts = match kept.attempts {
+        1 => "1 attempt".to_owned(),
+        count => format!("{count} attempts"),
+    };
+    format!("{id}\t{time}\t{from}{to}\t{reason}, {attempts}\t{}", kept::gist(kept))
+}
+
+/// The documented fields.
+fn fields(kept: &Kept) -> Vec<(&'static str, Value)> {
+    let own = vec![
+        ("from", kept.from.to_string().into()),
+        ("dead", clock::rfc3339(kept.at_ms).into()),
+        ("attempts", kept.attempts.into()),
+        ("reason", String::from_utf8_lossy(&kept.reason.body().0).into()),
+    ];
+    [kept::fields(kept), own].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::text;
+    use crate::render::kept::tests::kept;
+
+    #[test]
+    fn a_line_says_what_and_why() {
+        let line = text(&kept("@ops", b"disk full", 9, &[]));
+        assert!(line.starts_with("018bcfe5-6800-7707-8707-070707070707\t2023-11-1"), "{line}");
+        assert!(line.ends_with("\talice @ops\texit code 1, 5 attempts\tdisk full"), "{line}");
+    }
+}

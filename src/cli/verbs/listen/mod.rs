@@ -1,0 +1,6 @@
+//! `qmsg listen`.
+
+pub(crate) mod args;
+pub(crate) mod dead;
+pub(crate) mod printer;
+pub(crate) mod run;

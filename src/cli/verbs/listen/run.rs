@@ -1,0 +1,329 @@
+//! `qmsg listen`.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustix::io::Errno;
+use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinHandle};
+
+use crate::cli::verbs::listen::args::ListenArgs;
+use crate::cli::verbs::listen::dead;
+use crate::cli::verbs::listen::printer::Printer;
+use crate::client::{self, ClientError};
+use crate::failure::Exit;
+use crate::handler::exec::Handler;
+use crate::handler::inbox::Inbox;
+use crate::handler::runner::{self, Runner};
+use crate::handler::step::{Step, pause};
+use crate::logic::{Command, Event, Intent};
+use crate::message::letter::Letter;
+use crate::process::runtime;
+use crate::process::signals::Stops;
+use crate::profile::dial;
+use crate::profile::joined::Profile;
+use crate::quic::Trust;
+use crate::refusals;
+use crate::terminal::verbosity::Verbosity;
+use crate::wire::{Pin, Seq};
+
+/// Batches between link and loop.
+const QUEUE_MAX: usize = 16;
+/// How long an end may take, so that what was done is recorded: when it came by itself, and when
+/// somebody wants it.
+const GOODBYE: Duration = Duration::from_secs(10);
+const GOODBYE_QUICK: Duration = Duration::from_secs(1);
+/// Who shares has to see soon that the server was started again, and say what it has before others
+/// are given it.
+const SHARING_KEEP_ALIVE: Duration = Duration::from_secs(1);
+/// How long `--poll` goes without an answer from the server.
+const PATIENCE_MS: u64 = 10_000;
+
+pub(crate) fn run(args: &ListenArgs, talk: Verbosity) -> Result<Exit> {
+    if let Some(task) = dead::task(args) {
+        return dead::run(args, task, talk);
+    }
+    let way = match args.handler() {
+        Some((handler, policy)) => {
+            check(&handler)?;
+            Handler::close_other_descriptors();
+            Way::Run(Runner::new(handler, policy, talk))
+        }
+        None => Way::Print(Printer::new(args.sink(talk)?)),
+    };
+    let Profile { id, identity, server, pin } = args.who.profile()?;
+    let mut dial = dial::dial(&server, Trust::Pin(pin), identity, true);
+    if args.shares() {
+        dial.keep_alive = Some(SHARING_KEEP_ALIVE);
+    }
+    let settings = client::Settings {
+        dial,
+        dialer: None,
+        intent: Intent {
+            id: id.clone(),
+            claim: false,
+            code: None,
+            attach: Some(args.window()),
+            patience_ms: args.poll.then_some(PATIENCE_MS),
+        },
+        trust_remote: false,
+    };
+    let (dial, server) = (settings.dial.clone(), server.to_string());
+    let inbox = Inbox::new(args.wants(), &server, talk);
+    let runtime = runtime::runtime()?;
+    match runtime.block_on(listen(args, settings, inbox, way))? {
+        End::Done => Ok(Exit::Success),
+        End::Signal(exit) => Ok(exit),
+        End::Failed(error) => Err(error),
+        End::Client(error) => Err(refusals::client_failure(error, &server, id.as_str())),
+        End::Timeout { welcomed: false } => {
+            Err(refusals::client_failure(dial.no_answer().into(), &server, id.as_str()))
+        }
+        // Said by the code alone: a time that is up is what was asked for.
+        End::Timeout { .. } if args.count.is_some() => Ok(Exit::Timeout),
+        End::Timeout { .. } => Ok(Exit::Success),
+    }
+}
+
+/// A command that is not there is better known before a message comes.
+fn check(handler: &Handler) -> Result<()> {
+    let is_command = |path: &Path| match path.metadata() {
+        Ok(metadata) if metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 => Ok(()),
+        Ok(_) => Err(Errno::ACCESS.into()),
+        Err(error) => Err(error),
+    };
+    let program = Path::new(&handler.program);
+    let found = match std::env::var_os("PATH") {
+        _ if program.components().nth(1).is_some() => is_command(program),
+        Some(path) => {
+            let mut places = std::env::split_paths(&path).map(|dir| dir.join(program));
+            let found = places.any(|path| is_command(&path).is_ok());
+            if found { Ok(()) } else { Err(Errno::NOENT.into()) }
+        }
+        // The system has a path of its own.
+        None => Ok(()),
+    };
+    found.map_err(|error| runner::no_command(handler, error))
+}
+
+/// How listening ended.
+enum End {
+    /// All that was asked for is done, or nobody reads stdout any more.
+    Done,
+    Timeout {
+        welcomed: bool,
+    },
+    Signal(Exit),
+    Client(ClientError),
+    Failed(anyhow::Error),
+}
+
+type ClientEnd = Result<Pin, ClientError>;
+/// What came of the client, if it ended.
+type ClientEnded = Option<Result<ClientEnd, JoinError>>;
+
+async fn listen(
+    args: &ListenArgs,
+    settings: client::Settings,
+    inbox: Inbox,
+    way: Way,
+) -> Result<End> {
+    let (commands, receiver) = mpsc::channel(QUEUE_MAX);
+    let (sender, events) = mpsc::channel(QUEUE_MAX);
+    let mut signals = Stops::new()?;
+    let client = tokio::spawn(client::run(settings, receiver, sender));
+    let (poll, shares) = (args.poll, args.shares());
+    let mut listener = Listener { events, commands, inbox, way, poll, shares };
+    let end = tokio::select! {
+        biased;
+        exit = signals.next() => Some(End::Signal(exit)),
+        done = listener.run() => match done {
+            Ok(true) => Some(End::Done),
+            // The events have ended, so the client has.
+            Ok(false) => None,
+            Err(error) => Some(End::Failed(error)),
+        },
+        () = pause(args.timeout) => {
+            Some(End::Timeout { welcomed: listener.inbox.is_welcomed() })
+        }
+    };
+    let patience = match end {
+        Some(End::Done) => GOODBYE,
+        // Nothing was done that could be recorded.
+        _ if !listener.inbox.is_welcomed() => Duration::ZERO,
+        _ => GOODBYE_QUICK,
+    };
+    let goodbye = listener.finish(client, patience);
+    let result = tokio::select! {
+        biased;
+        // Asked twice.
+        _ = signals.next_in_earnest() => None,
+        result = goodbye => result,
+    };
+    listener.way.kill().await;
+    match (end, result) {
+        (Some(end), _) => Ok(end),
+        (None, Some(result)) => {
+            let result = result.context("the client broke off")?;
+            Ok(result.map_or_else(End::Client, |_| End::Done))
+        }
+        (None, None) => Ok(End::Signal(Exit::Interrupted)),
+    }
+}
+
+/// How messages are dealt with.
+enum Way {
+    Print(Printer),
+    Run(Runner),
+}
+
+impl Way {
+    fn give(&mut self, letters: Vec<Letter>) {
+        match self {
+            Self::Print(printer) => printer.give(letters),
+            Self::Run(runner) => runner.give(letters),
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        match self {
+            Self::Print(printer) => printer.is_idle(),
+            Self::Run(runner) => runner.is_idle(),
+        }
+    }
+
+    /// Pending while there is nothing to deal with.
+    async fn next(&mut self) -> Result<Step> {
+        match self {
+            Self::Print(printer) => printer.next().await,
+            Self::Run(runner) => runner.next().await,
+        }
+    }
+
+    /// Begins nothing more until `release`: the seqs of what could be given back.
+    fn hold(&mut self) -> Vec<Seq> {
+        match self {
+            Self::Print(printer) => printer.hold(),
+            Self::Run(runner) => runner.hold(),
+        }
+    }
+
+    /// Forgets what is given back, and goes on.
+    fn release(&mut self, seqs: &[Seq]) {
+        match self {
+            Self::Print(printer) => printer.release(seqs),
+            Self::Run(runner) => runner.release(seqs),
+        }
+    }
+
+    async fn wind_down(&mut self, patience: Duration) -> Vec<Command> {
+        match self {
+            Self::Print(printer) => printer.wind_down(patience).await,
+            Self::Run(runner) => runner.wind_down().await,
+        }
+    }
+
+    async fn kill(&mut self) {
+        if let Self::Run(runner) = self {
+            runner.kill().await;
+        }
+    }
+}
+
+/// Between the client and the way.
+struct Listener {
+    events: mpsc::Receiver<Vec<Event>>,
+    commands: mpsc::Sender<Command>,
+    /// Messages as they come.
+    inbox: Inbox,
+    way: Way,
+    poll: bool,
+    shares: bool,
+}
+
+impl Listener {
+    /// Until all that is wanted is dealt with: `true`. `false`: the client has ended.
+    async fn run(&mut self) -> Result<bool> {
+        while !self.is_done() {
+            tokio::select! {
+                biased;
+                step = self.way.next() => match step? {
+                    Step::Say(commands) => self.say(commands).await,
+                    Step::Unread => return Ok(true),
+                },
+                batch = self.events.recv() => match batch {
+                    Some(batch) => self.told(batch).await?,
+                    None => return Ok(false),
+                },
+            }
+        }
+        Ok(true)
+    }
+
+    fn is_done(&self) -> bool {
+        let enough = self.inbox.is_full() || (self.poll && self.inbox.has_caught_up());
+        enough && self.inbox.is_whole() && self.way.is_idle()
+    }
+
+    async fn told(&mut self, batch: Vec<Event>) -> Result<()> {
+        let mut before = Vec::new();
+        for event in batch {
+            match event {
+                // What is not begun may go to others while there is no link.
+                Event::Offline if self.shares => {
+                    before.push(event);
+                    self.take(std::mem::take(&mut before)).await?;
+                    let seqs = self.way.hold();
+                    self.say([Command::GiveBack(seqs)]).await;
+                }
+                Event::GivenBack(seqs) => {
+                    self.take(std::mem::take(&mut before)).await?;
+                    self.inbox.gave_back(seqs.len());
+                    self.way.release(&seqs);
+                }
+                event => before.push(event),
+            }
+        }
+        self.take(before).await
+    }
+
+    async fn take(&mut self, events: Vec<Event>) -> Result<()> {
+        let taken = self.inbox.told(events, self.way.is_idle())?;
+        self.say(taken.commands).await;
+        if !taken.letters.is_empty() {
+            self.way.give(taken.letters);
+        }
+        Ok(())
+    }
+
+    async fn say(&self, commands: impl IntoIterator<Item = Command>) {
+        for command in commands {
+            // The client may have ended; then its end is told by the events.
+            let _ = self.commands.send(command).await;
+        }
+    }
+
+    /// Lets what is begun come to its end, reports it and lets the client end when that is
+    /// recorded. What came of the client, if it ended.
+    async fn finish(&mut self, client: JoinHandle<ClientEnd>, patience: Duration) -> ClientEnded {
+        let commands = self.way.wind_down(patience).await;
+        self.say(commands).await;
+        self.inbox.clear();
+        // Its sender gone, the client ends when all is answered.
+        let (gone, _) = mpsc::channel(1);
+        self.commands = gone;
+        let goodbye = async {
+            while self.events.recv().await.is_some() {}
+            client.await
+        };
+        let ended = tokio::time::timeout(patience, goodbye).await.ok();
+        if ended.is_none() {
+            tracing::info!(
+                "not everything processed was recorded in time: it will be offered again"
+            );
+        }
+        ended
+    }
+}

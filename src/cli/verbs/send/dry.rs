@@ -1,0 +1,119 @@
+//! `qmsg send --dry-run`: what would be sent, found out without the server.
+
+use anyhow::Result;
+use serde_json::{Map, Value};
+
+use crate::cli::args::Who;
+use crate::clock;
+use crate::failure::{Exit, Failure};
+use crate::message::content::Content;
+use crate::message::input::{self, Cut, Framing, Input};
+use crate::outgoing::job::{Job, Show};
+use crate::process::runtime;
+use crate::terminal::verbosity::Verbosity;
+use crate::terminal::{notices, print};
+use crate::wire::{MsgId, MsgIds, Target};
+
+/// Exits as the send would, as far as that can be told from here.
+pub(crate) fn run(job: &Job, input: Input, who: &Who, talk: Verbosity) -> Result<Exit> {
+    // Who is not joined cannot send.
+    who.profile()?;
+    let mut dry = Dry { job, number: 0, failed: 0, first: None, talk };
+    match input.framing() {
+        Framing::Whole { .. } => {
+            let Some(content) = input.whole(talk)? else { return Ok(Exit::Success) };
+            job.check(&content)?;
+            dry.message(&content, 0)?;
+        }
+        Framing::Until(end) => {
+            let runtime = runtime::runtime()?;
+            let mut printed = Ok(());
+            input.pieces(end, talk, runtime.handle(), |cut| {
+                printed = dry.piece(cut);
+                printed.is_ok()
+            })?;
+            printed?;
+        }
+    }
+    dry.close()
+}
+
+struct Dry<'a> {
+    job: &'a Job,
+    number: u64,
+    failed: u64,
+    first: Option<Failure>,
+    talk: Verbosity,
+}
+
+impl Dry<'_> {
+    fn piece(&mut self, cut: Cut) -> Result<()> {
+        let number = self.number + 1;
+        let checked = match cut {
+            Cut::Body(content) => self.job.check(&content).map(|()| content),
+            Cut::TooLong => Err(input::too_long()),
+        };
+        match checked {
+            Ok(content) => self.message(&content, number),
+            Err(failure) => {
+                self.number += 1;
+                self.failed += 1;
+                notices::note(self.talk, &format!("message {number}: {failure}"));
+                self.first.get_or_insert(failure);
+                Ok(())
+            }
+        }
+    }
+
+    /// One message, once for each target.
+    fn message(&mut self, content: &Content, place: u64) -> Result<()> {
+        self.number += 1;
+        self.job.targets.iter().try_for_each(|to| {
+            // What is made of chance will be another one.
+            let keyed = self.job.key.is_some();
+            let id = keyed.then(|| self.job.id(&mut MsgIds::default(), to, place, 0));
+            match self.job.show {
+                Show::Json => self.object(to, content, id),
+                _ => print::line(&self.line(to, content, id)),
+            }
+        })
+    }
+
+    fn line(&self, to: &Target, content: &Content, id: Option<MsgId>) -> String {
+        let mut line = format!("{} bytes to {to}", content.size());
+        line.extend(self.job.due_ms.map(|due_ms| format!(" at {}", clock::local(due_ms))));
+        line.extend(id.map(|id| format!(", id {id}")));
+        line.extend(self.job.volatile.then_some(", volatile"));
+        let headers = self.job.headers_of(content);
+        line.extend(headers.iter().map(|(name, value)| format!(", {name}: {value}")));
+        line
+    }
+
+    fn object(&self, to: &Target, content: &Content, id: Option<MsgId>) -> Result<()> {
+        let Job { due_ms, volatile, .. } = self.job;
+        let headers = self.job.headers_of(content);
+        let headers: Map<String, Value> =
+            headers.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        print::object(&[
+            ("id", id.map(|id| id.to_string()).into()),
+            ("to", to.to_string().into()),
+            ("number", self.number.into()),
+            ("state", "dry-run".into()),
+            ("size", content.size().into()),
+            ("headers", headers.into()),
+            ("due", due_ms.map(clock::rfc3339).into()),
+            ("volatile", (*volatile).into()),
+        ])
+    }
+
+    fn close(self) -> Result<Exit> {
+        match self.first {
+            None => Ok(Exit::Success),
+            Some(failure) if self.failed == self.number => Err(failure.into()),
+            Some(_) => {
+                let what = format!("{} of {} messages cannot be sent", self.failed, self.number);
+                Err(Failure::new(Exit::Partial, what).into())
+            }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! `qmsg send --wrap`: a command that is run, and a message about how it ended.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, ErrorKind};
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::cli::headers::HeaderArgs;
+use crate::cli::verbs::send::args::SendArgs;
+use crate::clock;
+use crate::failure::{self, Exit, Failure};
+use crate::handler::attend;
+use crate::message::content::Content;
+use crate::outgoing::job::Job;
+use crate::process::{host, runtime};
+use crate::spool::deliver::{Keep, Spool};
+use crate::spool::file::Parcel;
+use crate::terminal::notices;
+use crate::terminal::verbosity::Verbosity;
+use crate::text::clean::clean;
+use crate::wire::MsgIds;
+
+/// Most characters of a command line in a title.
+const NAME_CHARS_MAX: usize = 60;
+/// A command that cannot be started, as shells say it.
+const CODE_NOT_FOUND: u8 = 127;
+const CODE_NOT_RUN: u8 = 126;
+/// A signal's number is added to it.
+const CODE_SIGNAL: i32 = 128;
+
+/// How a command ended.
+struct End {
+    code: u8,
+    /// `exit 3`, `killed by signal 9`.
+    status: String,
+    time: Duration,
+    last_lines: Vec<u8>,
+    /// Why some of its output is lost.
+    unwritten: Option<io::Error>,
+}
+
+/// Runs the command; its code, or that of wrong usage.
+pub(crate) fn run(args: &SendArgs, talk: Verbosity) -> Result<u8> {
+    let Some((program, arguments)) = args.body.text.split_first() else {
+        return Err(Failure::new(Exit::Usage, "--wrap has no command to run")
+            .hint("put it after --, as in: qmsg send bob --wrap -- make all")
+            .into());
+    };
+    // What is wrong with the message is said before anything is done.
+    header_args(args, &End::none()).headers()?;
+    let start = clock::moment();
+    let runtime = runtime::runtime()?;
+    let _context = runtime.enter();
+    attend::keep_children()?;
+    let end = match attend::start(program, arguments) {
+        Ok(child) => {
+            let ended = runtime.block_on(attend::attend(child, args.wrap.tail.into()))?;
+            let (code, status) = outcome(ended.status);
+            let (last_lines, unwritten) = (ended.last_lines, ended.unwritten);
+            End { code, status, last_lines, unwritten, ..End::none() }
+        }
+        Err(error) => {
+            let why = match attend::interpreter(program, &error) {
+                Some(name) => format!("its first line wants {name}, which does not exist"),
+                None => why(&error),
+            };
+            notices::announce(&format!("cannot start {}: {why}", program.to_string_lossy()));
+            let is_missing = error.kind() == ErrorKind::NotFound;
+            let code = if is_missing { CODE_NOT_FOUND } else { CODE_NOT_RUN };
+            End { code, status: format!("not started: {why}"), ..End::none() }
+        }
+    };
+    // A reader that has gone knows that it has.
+    let is_lost = |error: &&io::Error| error.kind() != ErrorKind::BrokenPipe;
+    if let Some(error) = end.unwritten.as_ref().filter(is_lost) {
+        let (name, why) = (name(&args.body.text), why(error));
+        notices::announce(&format!("the output of {name} could not be written: {why}"));
+    }
+    let end = End { time: clock::since(start), ..end };
+    if end.code != 0 || !args.wrap.only_on_failure {
+        runtime.block_on(async {
+            tokio::select! {
+                () = attend::stopped() => notices::announce("stopped before the message was sent"),
+                () = tell(args, &end, talk) => {}
+            }
+        });
+    }
+    Ok(end.code)
+}
+
+impl End {
+    fn none() -> Self {
+        Self {
+            code: 0,
+            status: "exit 0".into(),
+            time: Duration::ZERO,
+            last_lines: Vec::new(),
+            unwritten: None,
+        }
+    }
+}
+
+fn outcome(status: ExitStatus) -> (u8, String) {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => (code as u8, format!("exit {code}")),
+        (None, Some(number)) => {
+            ((CODE_SIGNAL + number) as u8, format!("killed by signal {number}"))
+        }
+        (None, None) => (u8::MAX, "ended in an unknown way".into()),
+    }
+}
+
+/// Says how it ended. What goes wrong with that is said as well, and changes nothing.
+async fn tell(args: &SendArgs, end: &End, talk: Verbosity) {
+    let sent = parcels(args, end).and_then(|parcels| {
+        let (who, keeping, patience) = (args.who.clone(), args.keeping, args.job()?.patience);
+        Ok(tokio::task::spawn_blocking(move || -> Result<()> {
+            let profile = who.profile()?;
+            let spool = Spool::of(&profile, keeping.bounds, patience, talk)?;
+            let keep = if keeping.spool { Keep::Unreached } else { Keep::Nothing };
+            let delivery = spool.deliver(parcels, keep)?;
+            if delivery.kept > 0 {
+                notices::note(talk, "the message is not sent yet, but kept: qmsg spool list");
+            }
+            for (to, error) in delivery.failed {
+                notices::announce(&format!(
+                    "the message to {to} was not sent: {}",
+                    failure::line(&error)
+                ));
+            }
+            Ok(())
+        }))
+    });
+    let result = match sent {
+        Ok(sent) => sent.await.unwrap_or_else(|error| Err(error.into())),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = result {
+        notices::tell(&error.context("the message about the command was not sent"));
+    }
+}
+
+fn parcels(args: &SendArgs, end: &End) -> Result<Vec<Parcel>> {
+    let job = Job { headers: header_args(args, end).headers()?, ..args.job()? };
+    let about = format!("{}: {} after {:.1} s\n", name(&args.body.text), end.status, seconds(end));
+    let lost = end.unwritten.as_ref();
+    let lost = lost.map(|error| format!("its output could not be written: {}\n", why(error)));
+    let blank: &[u8] = if end.last_lines.is_empty() { b"" } else { b"\n" };
+    let lost = lost.unwrap_or_default();
+    let body = [about.as_bytes(), lost.as_bytes(), blank, &end.last_lines].concat();
+    let content = Content::Memory(body.into());
+    let mut ids = vec![MsgIds::default(); job.targets.len()];
+    let parcels = job.targets.iter().zip(&mut ids).map(|(to, ids)| Parcel {
+        id: job.id(ids, to, 0, 0),
+        to: to.clone(),
+        headers: job.headers.clone(),
+        due_ms: None,
+        content: content.clone(),
+        is_cuttable: true,
+    });
+    Ok(parcels.collect())
+}
+
+/// Without the number, which is of no use to people.
+fn why(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+fn seconds(end: &End) -> f64 {
+    end.time.as_secs_f64()
+}
+
+/// What the user says of the message, and what the end of the command adds.
+fn header_args(args: &SendArgs, end: &End) -> HeaderArgs {
+    let HeaderArgs { title, priority, media_type, mut others, .. } = args.headers.clone();
+    // What is empty is not given.
+    let given = |value: Option<String>| value.filter(|value| !clean(value).is_empty());
+    others.push(("exit".into(), end.code.to_string()));
+    others.push(("duration".into(), format!("{:.3}", seconds(end))));
+    let is_failure = end.code != 0;
+    HeaderArgs {
+        title: given(title).or_else(|| Some(headline(&args.body.text, end))),
+        priority: given(priority).or_else(|| is_failure.then(|| "high".into())),
+        media_type: given(media_type).or_else(|| Some("text/plain".into())),
+        others,
+        ..args.headers.clone()
+    }
+}
+
+fn headline(words: &[OsString], end: &End) -> String {
+    let (name, host) = (name(words), host::name());
+    match end.code {
+        0 => format!("{name} is done on {host}"),
+        _ => format!("{name} failed ({}) on {host}", end.status),
+    }
+}
+
+/// The command, on one line and not too long.
+fn name(words: &[OsString]) -> String {
+    let line = clean(&words.join(OsStr::new(" ")).to_string_lossy());
+    if line.chars().count() <= NAME_CHARS_MAX {
+        return line;
+    }
+    line.chars().take(NAME_CHARS_MAX - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NAME_CHARS_MAX, name};
+
+    #[test]
+    fn a_command_is_named_in_a_line() {
+        let words = |line: &str| line.split(' ').map(Into::into).collect::<Vec<_>>();
+        assert_eq!(name(&words("make all")), "make all");
+        assert_eq!(name(&words("sh -c a\nb")), "sh -c a b");
+        assert_eq!(name(&words(&"ü".repeat(99))).chars().count(), NAME_CHARS_MAX);
+    }
+}

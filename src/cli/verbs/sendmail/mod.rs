@@ -1,0 +1,5 @@
+//! `qmsg sendmail`.
+
+pub(crate) mod called;
+pub(crate) mod options;
+pub(crate) mod run;

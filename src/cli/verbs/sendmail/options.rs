@@ -1,0 +1,208 @@
+//! The options that programs call `/usr/sbin/sendmail` with. They follow `getopt(3)`: letters may
+//! stand together, a value may follow its letter or be the next argument, and recipients may stand
+//! anywhere. No mail is refused for an option that means nothing here.
+
+use std::borrow::Cow;
+use std::ffi::OsString;
+
+use crate::failure::{Exit, Failure};
+
+/// Letters about queues, retries, receipts and the like, which have no meaning here.
+const IGNORED: &str = "GIUTcmnsv";
+/// The same, with a value.
+const IGNORED_WITH_VALUE: &str = "ABCDLMNORVXehpo";
+/// The same, with a value that can only follow at once.
+const IGNORED_WITH_REST: &str = "dq";
+
+/// What it is called for (`-b`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// A mail on stdin.
+    #[default]
+    Mail,
+    /// `-bp`, as `mailq` does it.
+    ListQueue,
+    /// `-bi`, as `newaliases` does it: there is nothing to build from a configuration file.
+    Aliases,
+}
+
+/// What is asked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// `-t`: the mail names recipients, too.
+    pub(crate) named_in_mail: bool,
+    pub(crate) mode: Mode,
+    /// `-i`: a line with nothing but a dot does not end the mail.
+    pub(crate) dots_are_text: bool,
+    /// `-f`, or `-r` as it was once: who sends it.
+    pub(crate) sender: Option<String>,
+    /// `-F`: the sender's name.
+    pub(crate) name: Option<String>,
+    /// `-q`: there may be no mail at all.
+    pub(crate) runs_queue: bool,
+    pub(crate) recipients: Vec<String>,
+    /// Options that nobody knows.
+    pub(crate) unknown: Vec<String>,
+}
+
+/// Reads options.
+pub(crate) fn parse(args: &[OsString]) -> Result<Options, Failure> {
+    let mut options = Options::default();
+    let mut args = args.iter().map(|arg| arg.to_string_lossy());
+    let mut only_recipients = false;
+    while let Some(arg) = args.next() {
+        match arg.strip_prefix('-') {
+            Some("-") if !only_recipients => only_recipients = true,
+            Some(name) if !only_recipients && name.starts_with('-') => {
+                options.unknown.push(arg.into_owned());
+            }
+            Some(letters) if !only_recipients && !letters.is_empty() => {
+                let next = || args.next().map(Cow::into_owned);
+                options.letters(letters, next)?;
+            }
+            _ => options.recipients.push(arg.into_owned()),
+        }
+    }
+    Ok(options)
+}
+
+impl Options {
+    fn letters(
+        &mut self,
+        letters: &str,
+        next: impl FnOnce() -> Option<String>,
+    ) -> Result<(), Failure> {
+        let mut rest = letters.chars();
+        while let Some(letter) = rest.next() {
+            match letter {
+                't' => self.named_in_mail = true,
+                'i' => self.dots_are_text = true,
+                _ if IGNORED.contains(letter) => {}
+                _ if IGNORED_WITH_REST.contains(letter) => {
+                    self.runs_queue |= letter == 'q';
+                    return Ok(());
+                }
+                'f' | 'r' | 'F' | 'b' => {
+                    return self.set(letter, value(rest.as_str(), next));
+                }
+                _ if IGNORED_WITH_VALUE.contains(letter) => {
+                    let value = value(rest.as_str(), next).unwrap_or_default();
+                    self.dots_are_text |= letter == 'o' && value == "i"
+                        || letter == 'O' && value.eq_ignore_ascii_case("IgnoreDots")
+                        || letter == 'O' && value.eq_ignore_ascii_case("IgnoreDots=true");
+                    return Ok(());
+                }
+                _ => self.unknown.push(format!("-{letter}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// An option without the value that it needs says nothing.
+    fn set(&mut self, letter: char, value: Option<String>) -> Result<(), Failure> {
+        match (letter, value.as_deref()) {
+            ('f' | 'r', Some(_)) => self.sender = value,
+            ('F', Some(_)) => self.name = value,
+            ('b', Some("p")) => self.mode = Mode::ListQueue,
+            ('b', Some("i")) => self.mode = Mode::Aliases,
+            ('b', Some(mode @ ("d" | "D" | "s" | "t" | "v" | "H" | "h" | "P"))) => {
+                return Err(Failure::new(Exit::Usage, format!("-b{mode} is not supported")).hint(
+                    "a mail is read from stdin, its recipients are arguments or, with -t, \
+                           those in its header",
+                ));
+            }
+            // A mail on stdin, whatever else it may be (`-bm`, `-ba`).
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The value of an option: what follows the letter, or the next argument.
+fn value(rest: &str, next: impl FnOnce() -> Option<String>) -> Option<String> {
+    if rest.is_empty() { next() } else { Some(rest.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Mode, Options, parse};
+
+    fn parsed(line: &str) -> Result<Options, String> {
+        let args: Vec<_> = line.split_whitespace().map(Into::into).collect();
+        parse(&args).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn what_programs_call_it_with() {
+        let options = |named_in_mail, dots_are_text, sender: &str, name: &str, to: &[&str]| {
+            let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+            Options {
+                named_in_mail,
+                dots_are_text,
+                sender: some(sender),
+                name: some(name),
+                mode: Mode::Mail,
+                runs_queue: false,
+                unknown: Vec::new(),
+                recipients: to.iter().map(|&to| to.to_owned()).collect(),
+            }
+        };
+        for (line, wanted) in [
+            // cron of Debian and of cronie, at, mdadm, smartd by mailx.
+            (
+                "-FCronDaemon -i -B8BITMIME -oem root",
+                options(false, true, "", "CronDaemon", &["root"]),
+            ),
+            (
+                "-FCronDaemon -odi -oem -oi -t -f root",
+                options(true, true, "root", "CronDaemon", &[]),
+            ),
+            ("-i alice", options(false, true, "", "", &["alice"])),
+            ("-t", options(true, false, "", "", &[])),
+            ("-oi -f root@host root", options(false, true, "root@host", "", &["root"])),
+            ("-ti", options(true, true, "", "", &[])),
+            ("-itfroot bob", options(true, true, "root", "", &["bob"])),
+            ("-bm -F x bob -v carol", options(false, false, "", "x", &["bob", "carol"])),
+            ("-o i -em -N never -- -bob", options(false, true, "", "", &["-bob"])),
+            ("-r root -OIgnoreDots bob", options(false, true, "root", "", &["bob"])),
+            ("-O IgnoreDots=True bob -f", options(false, true, "", "", &["bob"])),
+            ("-tF", options(true, false, "", "", &[])),
+            ("-ba bob", options(false, false, "", "", &["bob"])),
+            ("-G -Uh7 -O X=y -p ESMTP:x bob", options(false, false, "", "", &["bob"])),
+        ] {
+            assert_eq!(parsed(line), Ok(wanted), "{line}");
+        }
+        assert!(parsed("-q15m").is_ok_and(|options| options.runs_queue));
+    }
+
+    #[test]
+    fn no_option_stops_a_mail() {
+        for (line, unknown) in [
+            ("-z bob", &["-z"][..]),
+            ("--verbose bob", &["--verbose"]),
+            ("-ätz bob", &["-ä", "-z"]),
+            ("--read-envelope-from bob -k", &["--read-envelope-from", "-k"]),
+        ] {
+            let Ok(options) = parsed(line) else { panic!("{line}") };
+            assert_eq!(
+                (options.unknown, &options.recipients[..]),
+                (unknown.iter().map(|&name| name.to_owned()).collect(), &["bob".to_owned()][..],),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn modes_without_a_mail() {
+        for (line, wanted) in [
+            ("-bp", Ok(Mode::ListQueue)),
+            ("-bi bob", Ok(Mode::Aliases)),
+            ("-b", Ok(Mode::Mail)),
+            ("-bs", Err("-bs is not supported".to_owned())),
+            ("-bd -q15m", Err("-bd is not supported".to_owned())),
+            ("-b v bob", Err("-bv is not supported".to_owned())),
+        ] {
+            assert_eq!(parsed(line).map(|options| options.mode), wanted, "{line}");
+        }
+    }
+}

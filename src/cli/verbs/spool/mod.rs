@@ -1,0 +1,4 @@
+//! `qmsg spool`.
+
+pub(crate) mod list;
+pub(crate) mod run;

@@ -1,0 +1,330 @@
+//! One run of a handler: its input, its environment, its time and what its end means.
+
+use std::ffi::OsString;
+use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::pin::pin;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use command_fds::{CommandFdExt, FdMapping};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe;
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::sync::watch;
+
+use crate::handler::environment::{PREFIX, variables};
+use crate::handler::step::pause;
+use crate::message::letter::Letter;
+use crate::render::json;
+use crate::terminal::print;
+use crate::wire::{Body, NOTE_LEN_MAX, Note};
+
+/// Between asking a handler to end and ending it.
+const KILL_AFTER: Duration = Duration::from_secs(5);
+/// For the rest of an answer, when something that the handler has started keeps its stdout.
+const ANSWER_AFTER: Duration = Duration::from_secs(1);
+/// Where a handler finds the message as JSON.
+const JSON_FD: i32 = 3;
+
+/// What runs for each message.
+#[derive(Debug)]
+pub(crate) struct Handler {
+    pub(crate) program: OsString,
+    pub(crate) args: Vec<OsString>,
+    /// How long it may take.
+    pub(crate) limit: Option<Duration>,
+    /// Its stdout is the answer.
+    pub(crate) replies: bool,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Processed {
+        reply: Option<Note>,
+    },
+    Later(String),
+    Refused(String),
+    Failed(String),
+    /// There is no such command, or it may not be run.
+    NoCommand(io::Error),
+}
+
+/// What is to become of handlers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// They may go on.
+    Run,
+    /// They are to end, and are ended if they take too long for it.
+    End,
+    /// They are ended.
+    Die,
+}
+
+/// Why a handler was told to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    TooLong,
+    Wished,
+    /// Its input could not be given to it.
+    NoInput,
+}
+
+impl Handler {
+    /// Keeps what this process was started with, beyond the first three descriptors, from handlers
+    /// and from what they leave behind: a lock would be held by it.
+    pub(crate) fn close_other_descriptors() {
+        close_fds::set_fds_cloexec(JSON_FD, &[]);
+    }
+
+    /// Runs it for a message, until it has ended or was ended.
+    pub(crate) async fn run(
+        &self,
+        letter: &Letter,
+        attempt: u32,
+        wish: watch::Receiver<Wish>,
+    ) -> Outcome {
+        let started = Feed::new(letter.whole()).and_then(|(body, stdin)| {
+            let (json, fd) = Feed::new(json::object(letter, Some(attempt)).chain(newline()))?;
+            let child = self.spawn(letter, attempt, stdin, fd)?;
+            Ok((child, body, json))
+        });
+        match started {
+            Ok((child, body, json)) => self.see_off(child, body, json, wish).await,
+            Err(error) => match error.kind() {
+                ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::NotADirectory => {
+                    Outcome::NoCommand(error)
+                }
+                _ => Outcome::Later(format!("the handler could not be started: {error}")),
+            },
+        }
+    }
+
+    fn spawn(
+        &self,
+        letter: &Letter,
+        attempt: u32,
+        stdin: OwnedFd,
+        json: OwnedFd,
+    ) -> io::Result<Child> {
+        let mut command = Command::new(&self.program);
+        command.args(&self.args).stdin(stdin);
+        command.stdout(match self.replies {
+            true => Stdio::piped(),
+            false if print::is_open() => Stdio::inherit(),
+            // A handler that says something is no worse for it.
+            false => Stdio::null(),
+        });
+        // What a listener that is a handler itself was told.
+        let inherited = std::env::vars_os().map(|(name, _)| name);
+        for name in inherited.filter(|name| name.to_string_lossy().starts_with(PREFIX)) {
+            command.env_remove(name);
+        }
+        command.envs(variables(letter, attempt));
+        // Ctrl-C is for the listener, which lets it end; what it has started ends with it.
+        command.process_group(0).kill_on_drop(true);
+        // The child writes to the number 3 before it runs the command. Nothing of ours that it
+        // still needs has it: pipes were opened just now, so that lower numbers are taken.
+        let mapping = FdMapping { parent_fd: json, child_fd: JSON_FD };
+        command.fd_mappings(vec![mapping]).map_err(io::Error::other)?;
+        command.spawn()
+    }
+
+    async fn see_off(
+        &self,
+        mut child: Child,
+        mut body: Feed<impl Iterator<Item = io::Result<Bytes>>>,
+        mut json: Feed<impl Iterator<Item = io::Result<Bytes>>>,
+        mut wish: watch::Receiver<Wish>,
+    ) -> Outcome {
+        let mut answer = Answer { from: child.stdout.take(), bytes: Vec::new() };
+        let group = Group::of(&child);
+        let mut limit = pin!(pause(self.limit));
+        let mut grace = pin!(pause(None));
+        let mut told = None;
+        let mut tell = |why, signal| {
+            group.signal(signal);
+            told.get_or_insert(why);
+        };
+        let status = loop {
+            tokio::select! {
+                status = child.wait() => break status,
+                fed = body.flow(), if !body.is_done() => if fed.is_err() {
+                    tell(Told::NoInput, Signal::KILL);
+                },
+                fed = json.flow(), if !json.is_done() => if fed.is_err() {
+                    tell(Told::NoInput, Signal::KILL);
+                },
+                () = answer.more(), if answer.from.is_some() => {}
+                () = &mut limit => {
+                    tell(Told::TooLong, Signal::TERM);
+                    limit.set(pause(None));
+                    grace.set(pause(Some(KILL_AFTER)));
+                }
+                () = &mut grace => {
+                    group.signal(Signal::KILL);
+                    grace.set(pause(None));
+                }
+                // Its sender is there as long as handlers run.
+                Ok(()) = wish.changed() => {
+                    let now = *wish.borrow_and_update();
+                    match now {
+                        Wish::Run => {}
+                        Wish::End => {
+                            tell(Told::Wished, Signal::TERM);
+                            grace.set(pause(Some(KILL_AFTER)));
+                        }
+                        Wish::Die => tell(Told::Wished, Signal::KILL),
+                    }
+                }
+            }
+        };
+        if told.is_some() {
+            // What of it has not ended either.
+            group.signal(Signal::KILL);
+        }
+        let rest = async {
+            while answer.from.is_some() {
+                answer.more().await;
+            }
+        };
+        // What comes later is not part of the answer.
+        let _ = tokio::time::timeout(ANSWER_AFTER, rest).await;
+        match status {
+            Ok(status) => self.judge(status, told, answer.bytes),
+            Err(error) => Outcome::Later(format!("the handler's exit status is unknown: {error}")),
+        }
+    }
+
+    fn judge(&self, status: ExitStatus, told: Option<Told>, answer: Vec<u8>) -> Outcome {
+        match told {
+            Some(Told::TooLong) => {
+                let limit = self.limit.unwrap_or_default();
+                return Outcome::Failed(format!("not done within {limit:?}"));
+            }
+            Some(Told::Wished) => return Outcome::Later("the listener ended".into()),
+            Some(Told::NoInput) => {
+                return Outcome::Later("the body cannot be read on this machine".into());
+            }
+            None => {}
+        }
+        match status.code() {
+            Some(0) if !self.replies => Outcome::Processed { reply: None },
+            Some(0) => match Note::new(Body(answer.into())) {
+                Ok(reply) => Outcome::Processed { reply: Some(reply) },
+                // It would be as long the next time.
+                Err(_) => Outcome::Refused(format!("an answer of more than {NOTE_LEN_MAX} bytes")),
+            },
+            Some(75) => Outcome::Later("exit code 75".into()),
+            Some(code @ (65 | 100)) => Outcome::Refused(format!("exit code {code}")),
+            Some(code) => Outcome::Failed(format!("exit code {code}")),
+            None => Outcome::Failed(format!("signal {}", status.signal().unwrap_or_default())),
+        }
+    }
+}
+
+fn newline() -> [io::Result<Bytes>; 1] {
+    [Ok(Bytes::from_static(b"\n"))]
+}
+
+/// A handler and what it has started.
+#[derive(Clone, Copy)]
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|id| Pid::from_raw(id.cast_signed())))
+    }
+
+    /// One that has ended gets none.
+    fn signal(self, signal: Signal) {
+        let sent = self.0.map(|group| kill_process_group(group, signal));
+        tracing::debug!(?signal, ?sent, "told a handler");
+    }
+}
+
+/// Bytes on their way into a pipe.
+struct Feed<I> {
+    to: Option<pipe::Sender>,
+    piece: Bytes,
+    pieces: I,
+}
+
+impl<I: Iterator<Item = io::Result<Bytes>>> Feed<I> {
+    /// A pipe that is as full as it can be, so that what is short is there as a whole, whatever
+    /// becomes of us.
+    fn new(pieces: I) -> io::Result<(Self, OwnedFd)> {
+        let (from, to) = io::pipe()?;
+        let to = pipe::Sender::from_owned_fd(to.into())?;
+        let mut feed = Self { to: Some(to), piece: Bytes::new(), pieces };
+        feed.push(|to, bytes| rustix::io::write(to, bytes).map_err(Errno::into))?;
+        Ok((feed, from.into()))
+    }
+
+    fn is_done(&self) -> bool {
+        self.to.is_none()
+    }
+
+    /// Feeds all that is left.
+    async fn flow(&mut self) -> io::Result<()> {
+        while let Some(to) = &self.to {
+            to.writable().await?;
+            self.push(pipe::Sender::try_write)?;
+        }
+        Ok(())
+    }
+
+    /// Writes until the pipe is full, or all is written, or nobody reads it any more.
+    fn push(
+        &mut self,
+        write: impl Fn(&pipe::Sender, &[u8]) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        while let Some(to) = &self.to {
+            if self.piece.is_empty() {
+                match self.pieces.next() {
+                    Some(piece) => self.piece = piece?,
+                    None => self.to = None,
+                }
+                continue;
+            }
+            match write(to, &self.piece) {
+                Ok(length) => self.piece.advance(length),
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => return Ok(()),
+                    ErrorKind::Interrupted => {}
+                    // A handler need not read.
+                    ErrorKind::BrokenPipe => self.to = None,
+                    _ => return Err(error),
+                },
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a handler answers.
+struct Answer {
+    from: Option<ChildStdout>,
+    /// At most a little more than an answer may have.
+    bytes: Vec<u8>,
+}
+
+impl Answer {
+    async fn more(&mut self) {
+        let Some(from) = &mut self.from else { return };
+        let mut piece = [0; 4096];
+        match from.read(&mut piece).await {
+            Ok(length @ 1..) => {
+                // What is more than it can have is read nevertheless, so that nobody has to wait.
+                let taken = length.min((NOTE_LEN_MAX + 1).saturating_sub(self.bytes.len()));
+                self.bytes.extend_from_slice(&piece[..taken]);
+            }
+            Ok(0) | Err(_) => self.from = None,
+        }
+    }
+}

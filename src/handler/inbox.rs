@@ -1,0 +1,225 @@
+//! What comes from the server: which messages are taken, which are left, and notices.
+
+use std::fmt::Display;
+
+use anyhow::Result;
+
+use crate::handler::filter::Filter;
+use crate::logic::{Command, Event, numbered};
+use crate::message::letter::Letter;
+use crate::message::reassembly::Mail;
+use crate::terminal::notices;
+use crate::terminal::verbosity::Verbosity;
+use crate::wire::{Message, Seq};
+
+/// What is wanted of all that comes.
+#[derive(Debug)]
+pub(crate) struct Wants {
+    pub(crate) filter: Filter,
+    /// So many messages.
+    pub(crate) count: u64,
+    /// Only what comes behind all that waits.
+    pub(crate) new: bool,
+}
+
+/// The messages that come, and how far they have.
+pub(crate) struct Inbox {
+    mail: Mail,
+    filter: Filter,
+    /// Messages that may still be taken.
+    wanted: u64,
+    /// What waited when the first link had caught up is not wanted.
+    old: Old,
+    /// The long message under way is not wanted: what to name it by, and bytes that are to come.
+    unwanted: Option<(Seq, u64)>,
+    caught_up: bool,
+    welcomed: bool,
+    /// That there is no link has been told.
+    offline: bool,
+    server: String,
+    talk: Verbosity,
+}
+
+/// Which messages are old.
+#[derive(Clone, Copy)]
+enum Old {
+    None,
+    /// All that come; the last was this.
+    All(Seq),
+    /// All up to this one.
+    Until(Seq),
+}
+
+/// What came of a batch of events.
+#[derive(Default)]
+pub(crate) struct Taken {
+    pub(crate) letters: Vec<Letter>,
+    /// For the server.
+    pub(crate) commands: Vec<Command>,
+}
+
+impl Inbox {
+    pub(crate) fn new(wants: Wants, server: &impl Display, talk: Verbosity) -> Self {
+        let Wants { filter, count: wanted, new } = wants;
+        let old = if new { Old::All(0) } else { Old::None };
+        let (mail, server) = (Mail::new(talk), server.to_string());
+        Self {
+            mail,
+            filter,
+            wanted,
+            old,
+            unwanted: None,
+            caught_up: false,
+            welcomed: false,
+            offline: false,
+            server,
+            talk,
+        }
+    }
+
+    /// All that is wanted has come.
+    pub(crate) fn is_full(&self) -> bool {
+        self.wanted == 0
+    }
+
+    /// All that waited has come.
+    pub(crate) fn has_caught_up(&self) -> bool {
+        self.caught_up
+    }
+
+    /// No message is half there.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.mail.is_whole()
+    }
+
+    /// The server has been reached.
+    pub(crate) fn is_welcomed(&self) -> bool {
+        self.welcomed
+    }
+
+    /// Takes what happened. `shows`: how far a long message has come is shown.
+    pub(crate) fn told(&mut self, batch: Vec<Event>, shows: bool) -> Result<Taken> {
+        let (mut taken, mut left, mut parts) = (Taken::default(), Vec::new(), 0);
+        for event in batch {
+            match event {
+                Event::Messages { seq, bundle } => {
+                    for (seq, message) in numbered(seq, &bundle) {
+                        if !self.is_wanted(seq, &message) {
+                            left.extend(self.leave(seq, &message));
+                        } else if self.wanted > 0 {
+                            self.wanted -= 1;
+                            taken.letters.extend(self.mail.message(seq, message)?);
+                        }
+                    }
+                }
+                Event::Part(body) => {
+                    parts += 1;
+                    left.extend(self.left_part(body.len() as u64));
+                    let shows = shows && taken.letters.is_empty();
+                    taken.letters.extend(self.mail.part(&body, shows)?);
+                }
+                Event::Cut => {
+                    self.unwanted = None;
+                    self.wanted += u64::from(self.mail.drop_partial());
+                }
+                event => self.noted(event),
+            }
+        }
+        // What is left is left before something else is said of what came with it.
+        taken.commands = leaving(left);
+        taken.commands.extend((parts > 0).then_some(Command::PartsTaken(parts)));
+        if !taken.letters.is_empty() {
+            self.hide_progress();
+        }
+        Ok(taken)
+    }
+
+    /// So many that were taken are not dealt with here.
+    pub(crate) fn gave_back(&mut self, count: usize) {
+        self.wanted = self.wanted.saturating_add(count as u64);
+    }
+
+    /// Forgets a message that is half there.
+    pub(crate) fn clear(&mut self) {
+        self.mail.drop_partial();
+    }
+
+    fn is_wanted(&mut self, seq: Seq, message: &Message) -> bool {
+        let is_new = match &mut self.old {
+            Old::None => true,
+            // Volatile ones never wait.
+            _ if seq == 0 => true,
+            Old::All(last) => {
+                *last = seq.max(*last);
+                false
+            }
+            Old::Until(last) => seq > *last,
+        };
+        is_new && self.filter.takes(message)
+    }
+
+    /// A message is not wanted. What to name it by, if it is all there.
+    fn leave(&mut self, seq: Seq, message: &Message) -> Option<Seq> {
+        if !message.is_long() {
+            return Some(seq);
+        }
+        self.unwanted = Some((seq, message.size - message.body.len() as u64));
+        None
+    }
+
+    fn left_part(&mut self, length: u64) -> Option<Seq> {
+        let (seq, missing) = self.unwanted.take()?;
+        let missing = missing.saturating_sub(length);
+        self.unwanted = (missing > 0).then_some((seq, missing));
+        (missing == 0).then_some(seq)
+    }
+
+    fn noted(&mut self, event: Event) {
+        match event {
+            Event::CaughtUp => {
+                tracing::info!("caught up");
+                self.caught_up = true;
+                if let Old::All(last) = self.old {
+                    self.old = Old::Until(last);
+                }
+            }
+            Event::Welcome { .. } => {
+                let again = if std::mem::replace(&mut self.welcomed, true) { " again" } else { "" };
+                if std::mem::take(&mut self.offline) {
+                    self.note(&format!("linked to {}{again}", self.server));
+                }
+            }
+            Event::Blocked(why) => {
+                self.offline = true;
+                self.note(&format!("no link to {}: {why}; trying again", self.server));
+            }
+            Event::Offline if self.offline => {}
+            Event::Offline => {
+                self.offline = true;
+                self.note(&format!("no link to {}, trying again", self.server));
+            }
+            Event::Lost { to, count } => {
+                self.note(&format!("{count} messages to {to} were removed before they were read"));
+            }
+            _ => {}
+        }
+    }
+
+    /// Says something, on a line of its own.
+    fn note(&mut self, text: &str) {
+        self.hide_progress();
+        notices::note(self.talk, text);
+    }
+
+    fn hide_progress(&mut self) {
+        self.mail.hide_progress();
+    }
+}
+
+/// What to say of messages that are left. Of a volatile one there is nothing that could stay.
+fn leaving(left: Vec<Seq>) -> Vec<Command> {
+    let (volatile, stored): (Vec<Seq>, Vec<Seq>) = left.into_iter().partition(|seq| *seq == 0);
+    let skipped = (!stored.is_empty()).then_some(Command::Skipped(stored));
+    let dropped = (!volatile.is_empty()).then_some(Command::Processed(volatile));
+    skipped.into_iter().chain(dropped).collect()
+}

@@ -1,0 +1,248 @@
+//! Handlers for messages: carries out what the schedule decides, and tells the server what came of
+//! it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::clock;
+use crate::failure::{Exit, Failure};
+use crate::handler::exec::{Handler, Outcome, Wish};
+use crate::handler::schedule::{Fate, Ms, Policy, Schedule, Ticket, Verdict};
+use crate::handler::step::{Step, pause};
+use crate::logic::Command;
+use crate::message::letter::Letter;
+use crate::terminal::notices;
+use crate::terminal::verbosity::Verbosity;
+use crate::wire::{Body, Note, Seq};
+
+/// How long handlers may go on when the listener is to end.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Messages and the handlers that run for them.
+pub(crate) struct Runner {
+    handler: Arc<Handler>,
+    schedule: Schedule,
+    letters: BTreeMap<Ticket, Arc<Letter>>,
+    running: JoinSet<(Ticket, Outcome)>,
+    wish: watch::Sender<Wish>,
+    /// So many answers are awaited about what is given back; nothing is started.
+    held: usize,
+    start: Instant,
+    talk: Verbosity,
+}
+
+impl Runner {
+    pub(crate) fn new(handler: Handler, policy: Policy, talk: Verbosity) -> Self {
+        Self {
+            handler: Arc::new(handler),
+            schedule: Schedule::new(policy),
+            letters: BTreeMap::new(),
+            running: JoinSet::new(),
+            wish: watch::Sender::new(Wish::Run),
+            held: 0,
+            start: clock::moment(),
+            talk,
+        }
+    }
+
+    pub(crate) fn give(&mut self, letters: Vec<Letter>) {
+        for letter in letters {
+            let ticket = self.schedule.arrived(&letter.message.from);
+            self.letters.insert(ticket, Arc::new(letter));
+        }
+        self.start_ready();
+    }
+
+    /// Whether all messages are dealt with.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.schedule.is_idle()
+    }
+
+    /// Waits until a message is dealt with. Pending while there is none.
+    pub(crate) async fn next(&mut self) -> Result<Step> {
+        loop {
+            self.start_ready();
+            let due = self.schedule.deadline().filter(|_| self.held == 0);
+            let due = due.map(|at_ms| at_ms.saturating_sub(self.now()));
+            tokio::select! {
+                biased;
+                Some(ended) = self.running.join_next(), if !self.running.is_empty() => {
+                    let (ticket, outcome) = ended.context("what runs a handler broke off")?;
+                    if let Some(command) = self.finished(ticket, outcome)? {
+                        return Ok(Step::Say(vec![command]));
+                    }
+                }
+                () = pause(due.map(Duration::from_millis)), if due.is_some() => {}
+                else => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Starts nothing more until it is told what of this is given back: the seqs of what no handler
+    /// runs for. Volatile messages nobody else has.
+    pub(crate) fn hold(&mut self) -> Vec<Seq> {
+        let idle = self.letters.iter().filter(|(ticket, _)| !self.schedule.runs(**ticket));
+        let seqs = idle.map(|(_, letter)| letter.seq).filter(|seq| *seq != 0).collect();
+        self.held += 1;
+        seqs
+    }
+
+    /// These are not ours any more. All else goes on.
+    pub(crate) fn release(&mut self, seqs: &[Seq]) {
+        self.held -= 1;
+        let is_gone = |ticket: &Ticket| {
+            self.letters.get(ticket).is_some_and(|letter| seqs.contains(&letter.seq))
+        };
+        for ticket in self.schedule.withdraw(|ticket| is_gone(&ticket)) {
+            self.letters.remove(&ticket);
+        }
+    }
+
+    /// Starts nothing more and waits for what runs, but not for ever. What is dealt with by then.
+    pub(crate) async fn wind_down(&mut self) -> Vec<Command> {
+        self.schedule.withdraw(|_| true);
+        let count = match self.running.len() {
+            0 => None,
+            1 => Some("1 handler".to_owned()),
+            count => Some(format!("{count} handlers")),
+        };
+        if let Some(count) = count {
+            notices::note(self.talk, &format!("waiting for {count}, at most {GRACE:?}"));
+        }
+        let mut commands = Vec::new();
+        let mut grace = std::pin::pin!(pause(Some(GRACE)));
+        while !self.running.is_empty() {
+            tokio::select! {
+                biased;
+                Some(Ok((ticket, outcome))) = self.running.join_next() => {
+                    // What has not ended well is left to the next listener.
+                    if matches!(outcome, Outcome::Processed { .. } | Outcome::Refused(_)) {
+                        commands.extend(self.finished(ticket, outcome).unwrap_or_default());
+                    }
+                }
+                () = &mut grace => {
+                    self.wish.send_replace(Wish::End);
+                    grace.set(pause(None));
+                }
+            }
+        }
+        commands
+    }
+
+    /// Ends what runs, at once.
+    pub(crate) async fn kill(&mut self) {
+        self.wish.send_replace(Wish::Die);
+        while self.running.join_next().await.is_some() {}
+    }
+
+    fn now(&self) -> Ms {
+        clock::since(self.start).as_millis() as Ms
+    }
+
+    fn start_ready(&mut self) {
+        while self.held == 0
+            && let Some((ticket, attempt)) = self.schedule.start(self.now())
+        {
+            let Some(letter) = self.letters.get(&ticket) else { continue };
+            let (handler, letter) = (self.handler.clone(), letter.clone());
+            let wish = self.wish.subscribe();
+            self.running.spawn(async move {
+                let outcome = handler.run(&letter, attempt, wish).await;
+                (ticket, outcome)
+            });
+        }
+    }
+
+    /// What to tell the server now that a run has ended, if anything.
+    fn finished(&mut self, ticket: Ticket, outcome: Outcome) -> Result<Option<Command>> {
+        let (verdict, reply, why) = match outcome {
+            Outcome::Processed { reply } => (Verdict::Processed, reply, String::new()),
+            Outcome::Later(why) => (Verdict::Later, None, why),
+            Outcome::Refused(why) => (Verdict::Refused, None, why),
+            Outcome::Failed(why) => (Verdict::Failed, None, why),
+            Outcome::NoCommand(error) => return Err(no_command(&self.handler, error)),
+        };
+        let now = self.now();
+        let Some(fate) = self.schedule.finished(now, ticket, verdict) else { return Ok(None) };
+        if let Fate::Again { at_ms, attempts } = fate {
+            self.tell(ticket, attempts, &why, &format!("again in {}", seconds(at_ms - now)));
+            return Ok(None);
+        }
+        if let Fate::Refused { attempts } = fate {
+            let fate = match self.letters.get(&ticket) {
+                Some(letter) if letter.is_volatile() => "given up; it was volatile",
+                _ => "refused for good; it is a dead letter now",
+            };
+            self.tell(ticket, attempts, &why, fate);
+        }
+        Ok(self.letters.remove(&ticket).map(|letter| settled(letter.seq, fate, reply, why)))
+    }
+
+    fn tell(&self, ticket: Ticket, attempts: u32, why: &str, fate: &str) {
+        let Some(letter) = self.letters.get(&ticket) else { return };
+        let (id, from) = (letter.message.id, &letter.message.from);
+        let text = format!("{id} from {from}: {why} at attempt {attempts}: {fate}");
+        notices::note(self.talk, &text);
+    }
+}
+
+/// What the server is told of a message that is dealt with. It keeps nothing of a volatile one.
+fn settled(seq: Seq, fate: Fate, reply: Option<Note>, why: String) -> Command {
+    match (fate, reply) {
+        (_, _) if seq == 0 => Command::Processed(vec![seq]),
+        (Fate::Refused { attempts }, _) => {
+            // What is told here is short.
+            let reason = Note::new(Body(why.into())).unwrap_or_default();
+            Command::Rejected { seq, attempts, reason }
+        }
+        (_, Some(reply)) => Command::Answered { seq, reply },
+        (_, None) => Command::Processed(vec![seq]),
+    }
+}
+
+fn seconds(ms: Ms) -> String {
+    format!("{:?}", Duration::from_millis(ms))
+}
+
+/// No message is to blame for that.
+pub(crate) fn no_command(handler: &Handler, error: std::io::Error) -> anyhow::Error {
+    let what = format!("{} cannot be run", handler.program.display());
+    Failure::new(Exit::Config, what)
+        .hint("--exec takes a command and its arguments; use --shell for a line of shell")
+        .because(error)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use super::{Fate, settled};
+    use crate::logic::Command;
+    use crate::wire::{Body, Note};
+
+    #[test]
+    fn the_server_is_told_what_it_keeps() {
+        let note = |text: &'static str| Note::new(Body(text.into())).unwrap();
+        let refused = Fate::Refused { attempts: 3 };
+        let told = |seq, fate, reply| settled(seq, fate, reply, "exit code 65".into());
+        let command = told(7, Fate::Processed, None);
+        assert!(matches!(command, Command::Processed(seqs) if seqs == [7]));
+        let command = told(7, Fate::Processed, Some(note("yes")));
+        let wanted = note("yes");
+        assert!(matches!(command, Command::Answered { seq: 7, reply } if reply == wanted));
+        let wanted = note("exit code 65");
+        let command = told(7, refused, None);
+        assert!(matches!(
+            command,
+            Command::Rejected { seq: 7, attempts: 3, reason } if reason == wanted
+        ));
+        for (fate, reply) in [(Fate::Processed, Some(note("yes"))), (refused, None)] {
+            let command = told(0, fate, reply);
+            assert!(matches!(command, Command::Processed(seqs) if seqs == [0]), "volatile");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! `--save-dir`: a file for each message.
+
+use std::fs::{File, Permissions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use tempfile::Builder;
+
+use crate::failure::{Exit, Failure};
+use crate::message::letter::Letter;
+
+/// A directory that files are put into.
+pub(crate) struct Shelf {
+    dir: PathBuf,
+    /// To sync it by.
+    handle: File,
+    /// At the end of each name.
+    suffix: &'static str,
+}
+
+impl Shelf {
+    pub(crate) fn open(dir: PathBuf, suffix: &'static str) -> Result<Self> {
+        let opened = File::open(&dir).and_then(|handle| match handle.metadata()?.is_dir() {
+            true => Ok(handle),
+            false => Err(io::ErrorKind::NotADirectory.into()),
+        });
+        match opened {
+            Ok(handle) => Ok(Self { dir, handle, suffix }),
+            Err(error) => {
+                let what = format!("cannot save messages in {}", dir.display());
+                let hint = format!("make the directory first: mkdir {}", dir.display());
+                Err(Failure::new(Exit::Config, what).hint(hint).because(error))
+            }
+        }
+    }
+
+    /// Puts each into a file of its own, which has its name once it is whole. They are on disk when
+    /// this is done.
+    pub(crate) fn put(
+        &self,
+        letters: &[Letter],
+        render: impl Fn(&Letter, &mut BufWriter<&File>) -> io::Result<()>,
+    ) -> io::Result<Vec<PathBuf>> {
+        let mut paths = Vec::new();
+        for letter in letters {
+            // As any program makes a file: less what the umask says.
+            let mode = Permissions::from_mode(0o666);
+            let file = Builder::new().prefix(".qmsg-").permissions(mode).tempfile_in(&self.dir)?;
+            let mut out = BufWriter::new(file.as_file());
+            render(letter, &mut out)?;
+            out.flush()?;
+            drop(out);
+            file.as_file().sync_all()?;
+            let path = self.dir.join(self.name(letter));
+            // One that is there is the same message.
+            file.persist(&path)?;
+            paths.push(path);
+        }
+        self.handle.sync_all()?;
+        Ok(paths)
+    }
+
+    /// Made of numbers alone, and in the order in which the server took the messages. Volatile ones
+    /// have no place there: they stand behind, by their time.
+    fn name(&self, letter: &Letter) -> String {
+        let Letter { seq, message, .. } = letter;
+        match letter.is_volatile() {
+            false => format!("{seq:020}-{}{}", message.id, self.suffix),
+            true => format!("v{:019}-{}{}", message.time_ms, message.id, self.suffix),
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use std::fs;
+    use std::io::{self, Write};
+
+    use tempfile::TempDir;
+
+    use super::Shelf;
+    use crate::message::letter::tests::letter;
+
+    #[test]
+    fn a_file_is_whole_or_it_is_not_there() {
+        let dir = TempDir::new().unwrap();
+        let shelf = Shelf::open(dir.path().to_owned(), ".json").unwrap();
+        let mut volatile = letter("bob", &[], b"two");
+        volatile.seq = 0;
+        let letters = [letter("bob", &[("title", "../../etc")], b"one"), volatile];
+        for _ in 0..2 {
+            let paths =
+                shelf.put(&letters, |letter, out| out.write_all(&letter.content.read(0, 9)?));
+            let names: Vec<String> = fs::read_dir(dir.path())
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            let id = "018bcfe5-6800-7707-8707-070707070707.json";
+            let wanted =
+                [format!("00000000000000000005-{id}"), format!("v0000001700000000123-{id}")];
+            assert_eq!(paths.unwrap(), wanted.clone().map(|name| dir.path().join(name)));
+            assert!(
+                names.len() == 2 && names.iter().all(|name| wanted.contains(name)),
+                "{names:?}"
+            );
+            assert_eq!(fs::read(dir.path().join(&wanted[0])).unwrap(), b"one");
+        }
+        let failed = shelf.put(&letters, |_, out| {
+            out.write_all(b"half")?;
+            Err(io::Error::other("no space"))
+        });
+        assert_eq!(failed.unwrap_err().to_string(), "no space");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing is left of it");
+    }
+
+    #[test]
+    fn what_is_no_directory_is_said() {
+        let dir = TempDir::new().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        for path in [file, dir.path().join("none")] {
+            let error = Shelf::open(path.clone(), "").err().unwrap().to_string();
+            assert_eq!(error, format!("cannot save messages in {}", path.display()));
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Tags and entities, well-formed or not.
+
+use mail_parser::decoders::charsets::map::charset_decoder;
+use mail_parser::decoders::html::add_html_token;
+
+/// Longest name of an entity.
+const ENTITY_LEN_MAX: usize = 32;
+
+pub(crate) struct Tag<'a> {
+    /// In lower case; empty for a declaration.
+    pub(crate) name: String,
+    pub(crate) closes: bool,
+    attributes: &'a [u8],
+}
+
+/// The tag that begins here, and its length. `<root@host>` is none, and neither is `a < b`.
+pub(crate) fn tag(bytes: &[u8]) -> Option<(Tag<'_>, usize)> {
+    let inner = &bytes[1..];
+    // Declarations and instructions.
+    if matches!(inner.first(), Some(b'!' | b'?')) {
+        let end = inner.iter().position(|&byte| byte == b'>')?;
+        let tag = Tag { name: String::new(), closes: false, attributes: &[] };
+        return Some((tag, end + 2));
+    }
+    let closes = inner.first() == Some(&b'/');
+    let start = 1 + usize::from(closes);
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b':' | b'_');
+    let name = &bytes[start..];
+    let name = &name[..name.iter().position(|byte| !is_name(byte))?];
+    let attributes = &bytes[start + name.len()..];
+    let is_tag = name.first().is_some_and(u8::is_ascii_alphabetic)
+        && matches!(attributes[0], b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n');
+    if !is_tag {
+        return None;
+    }
+    let end = end(attributes)?;
+    let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+    let length = start + name.len() + end + 1;
+    Some((Tag { name, closes, attributes: &attributes[..end] }, length))
+}
+
+/// Where a tag is closed: at the first `>` that is not within quotes, if these are closed.
+fn end(attributes: &[u8]) -> Option<usize> {
+    let (mut quote, mut first) = (None, None);
+    for (at, &byte) in attributes.iter().enumerate() {
+        match (quote, byte) {
+            (None, b'>') => return Some(at),
+            (None, b'"' | b'\'') if attributes[..at].trim_ascii_end().ends_with(b"=") => {
+                quote = Some(byte);
+            }
+            (Some(open), _) if open == byte => quote = None,
+            (Some(_), b'>') => first = first.or(Some(at)),
+            _ => {}
+        }
+    }
+    first
+}
+
+impl Tag<'_> {
+    /// The value of an attribute, its entities replaced.
+    pub(crate) fn attribute(&self, name: &str) -> Option<String> {
+        let mut rest = self.attributes;
+        loop {
+            let at = find(rest, name.as_bytes())?;
+            let before = at.checked_sub(1).map(|at| rest[at]);
+            let is_start = before.is_some_and(|byte| b" \t\r\n\"'/".contains(&byte));
+            rest = &rest[at + name.len()..];
+            match rest.trim_ascii_start().strip_prefix(b"=") {
+                Some(value) if is_start => return Some(plain(quoted(value.trim_ascii_start()))),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The value that begins here, without its quotes.
+fn quoted(value: &[u8]) -> &[u8] {
+    let (value, end) = match value {
+        [quote @ (b'"' | b'\''), rest @ ..] => (rest, rest.iter().position(|byte| byte == quote)),
+        _ => (value, value.iter().position(u8::is_ascii_whitespace)),
+    };
+    &value[..end.unwrap_or(value.len())]
+}
+
+/// Text without tags, its entities replaced.
+fn plain(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    let mut out = String::new();
+    let mut rest = text.trim();
+    while let Some(at) = rest.find('&') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let length = entity(rest.as_bytes()).map_or(1, <[u8]>::len);
+        match length {
+            1 => out.push('&'),
+            _ => out.push_str(&character(&rest.as_bytes()[..length])),
+        }
+        rest = &rest[length..];
+    }
+    out + rest
+}
+
+/// The entity that begins here with its `&`.
+pub(crate) fn entity(text: &[u8]) -> Option<&[u8]> {
+    let end = text.iter().take(ENTITY_LEN_MAX).position(|&byte| byte == b';')?;
+    let name = &text[1..end];
+    let name = name.strip_prefix(b"#").unwrap_or(name);
+    let is_name = !name.is_empty() && name.iter().all(u8::is_ascii_alphanumeric);
+    is_name.then(|| &text[..=end])
+}
+
+/// The character that an entity stands for, or the entity if there is none.
+pub(crate) fn character(entity: &[u8]) -> String {
+    let text = String::from_utf8_lossy(entity);
+    let number = text.trim_start_matches("&#").trim_end_matches(';');
+    // Written for a set in which these are characters, as browsers know.
+    if let (Ok(byte @ 128..=159), Some(decode)) =
+        (number.parse::<u8>(), charset_decoder(b"windows-1252"))
+    {
+        return decode(&[byte]);
+    }
+    let mut out = String::new();
+    add_html_token(&mut out, entity, false);
+    out
+}
+
+/// Where something is, in whatever case.
+pub(crate) fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).position(|window| window.eq_ignore_ascii_case(what))
+}

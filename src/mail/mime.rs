@@ -1,0 +1,374 @@
+//! The parts of a mail, and what of them can be read.
+//!
+//! Nothing is thrown away because a mail is broken: text whose encoding is not kept to stays as it
+//! came, and so does a whole of which no part can be told.
+
+use std::borrow::Cow;
+
+use mail_parser::{ContentType, Message, MimeHeaders};
+
+use crate::mail::header::{Header, line};
+use crate::mail::{decode, html};
+use crate::text::units::grouped;
+
+/// Mails and multiparts within each other; what is deeper is text as it came.
+const DEPTH_MAX: usize = 16;
+/// Parts of a mail; those beyond it are text as they came.
+const PARTS_MAX: usize = 1000;
+/// The fields that say what a part is.
+const ABOUT_PART: &[&str] = &["content-type", "content-disposition"];
+
+/// What can be read of a mail, or of a part.
+#[derive(Debug, Default)]
+pub(crate) struct Content {
+    pub(crate) text: Vec<u8>,
+    /// A line about each part that is left out, since it is no text.
+    pub(crate) left_out: Vec<String>,
+    is_html: bool,
+}
+
+/// What a header says about what follows.
+#[derive(Debug, Default)]
+struct Kind {
+    main: String,
+    sub: String,
+    boundary: Option<String>,
+    charset: String,
+    name: Option<String>,
+    transfer: String,
+}
+
+/// A multipart's parts, and what stands around them.
+struct Split<'a> {
+    before: &'a [u8],
+    parts: Vec<&'a [u8]>,
+    after: &'a [u8],
+}
+
+/// Reads what follows a header.
+pub(crate) fn read(header: &Header, body: &[u8]) -> Content {
+    Reader { depth: 0, parts: 0 }.part(&Kind::of(header), body)
+}
+
+struct Reader {
+    depth: usize,
+    parts: usize,
+}
+
+impl Reader {
+    fn part(&mut self, kind: &Kind, body: &[u8]) -> Content {
+        self.parts += 1;
+        if self.depth >= DEPTH_MAX || self.parts > PARTS_MAX {
+            return Content::of(body);
+        }
+        self.depth += 1;
+        let content = match (kind.main.as_str(), kind.sub.as_str()) {
+            ("multipart", _) => self.multipart(kind, body),
+            ("message", "rfc822" | "global" | "news") => self.mail(&kind.decoded(body)),
+            _ => kind.leaf(body, self.depth > 1),
+        };
+        self.depth -= 1;
+        content
+    }
+
+    fn multipart(&mut self, kind: &Kind, body: &[u8]) -> Content {
+        let Some(split) = split(body, kind.boundary.as_deref()) else { return Content::of(body) };
+        let mut content = Content::default();
+        // For those who cannot read MIME, and not of the mail, unless its writer is mistaken.
+        if !split.before.windows(4).any(|word| word.eq_ignore_ascii_case(b"mime")) {
+            content.append(Content::of(split.before));
+        }
+        let parts: Vec<(Kind, Content)> =
+            split.parts.iter().map(|part| self.section(part, kind.sub == "digest")).collect();
+        if kind.sub == "alternative" {
+            content.append(best(parts));
+        } else {
+            parts.into_iter().for_each(|(_, part)| content.append(part));
+        }
+        content.append(Content::of(split.after));
+        content
+    }
+
+    /// A part with its header, if it has one.
+    fn section(&mut self, part: &[u8], is_mail: bool) -> (Kind, Content) {
+        let (first, next) = line(part, 0);
+        let header = if first.is_empty() { None } else { Header::of(part) };
+        let body = match &header {
+            Some(header) => &part[header.body_at..],
+            None if first.is_empty() => &part[next..],
+            None => part,
+        };
+        let mut kind = header.as_ref().map(Kind::of).unwrap_or_default();
+        if is_mail && kind.main.is_empty() {
+            (kind.main, kind.sub) = ("message".into(), "rfc822".into());
+        }
+        let content = self.part(&kind, body);
+        (kind, content)
+    }
+
+    /// A mail in a mail: who sent it, when, and about what, and then its text.
+    fn mail(&mut self, bytes: &[u8]) -> Content {
+        let Some(header) = Header::of(bytes) else { return Content::of(bytes) };
+        let mut content = Content::default();
+        for (name, label) in [("from", "From"), ("date", "Date"), ("subject", "Subject")] {
+            if let Some(value) = header.value(name) {
+                let value = match name {
+                    "subject" => header.subject().unwrap_or_default(),
+                    _ => value.replace('\n', ""),
+                };
+                content.text.extend(format!("{label}: {value}\n").bytes());
+            }
+        }
+        content.text.push(b'\n');
+        content.append(self.part(&Kind::of(&header), &bytes[header.body_at..]));
+        content
+    }
+}
+
+/// The one that is easiest to read of parts that say the same, and what else there is.
+fn best(parts: Vec<(Kind, Content)>) -> Content {
+    let has_text = |content: &Content| !decode::is_blank(&content.text);
+    let plain = parts.iter().position(|(_, part)| has_text(part) && !part.is_html);
+    let chosen = plain.or_else(|| parts.iter().position(|(_, part)| has_text(part)));
+    let mut best = Content::default();
+    for (at, (kind, mut part)) in parts.into_iter().enumerate() {
+        let is_told = chosen.is_none_or(|chosen| chosen == at);
+        if !is_told {
+            let is_same = matches!(kind.sub.as_str(), "" | "plain" | "html" | "enriched");
+            if !is_same && kind.main != "multipart" {
+                part.left_out.push(kind.line(part.text.len()));
+            }
+            part.text.clear();
+        }
+        best.append(part);
+    }
+    best
+}
+
+impl Content {
+    fn of(text: &[u8]) -> Self {
+        Self { text: text.to_vec(), ..Self::default() }
+    }
+
+    /// Adds what follows, on a line of its own.
+    fn append(&mut self, mut next: Self) {
+        self.left_out.append(&mut next.left_out);
+        self.is_html |= next.is_html;
+        if decode::is_blank(&next.text) {
+            return;
+        }
+        if !self.text.is_empty() && !self.text.ends_with(b"\n") {
+            self.text.push(b'\n');
+        }
+        self.text.append(&mut next.text);
+    }
+}
+
+impl Kind {
+    fn of(header: &Header) -> Self {
+        let mut kind = header.understand(ABOUT_PART, |message: &Message<'_>| {
+            let Some(content_type) = message.content_type() else { return Self::default() };
+            let text = |name| ContentType::attribute(content_type, name);
+            Self {
+                main: content_type.ctype().to_ascii_lowercase(),
+                sub: content_type.subtype().unwrap_or_default().to_ascii_lowercase(),
+                boundary: text("boundary").map(str::to_owned),
+                charset: text("charset").unwrap_or_default().to_ascii_lowercase(),
+                name: message.attachment_name().map(str::to_owned),
+                transfer: String::new(),
+            }
+        });
+        let transfer = header.value("content-transfer-encoding").unwrap_or_default();
+        let transfer = transfer.split(['(', ';']).next().unwrap_or_default();
+        kind.transfer = transfer.trim().to_ascii_lowercase();
+        kind
+    }
+
+    fn decoded<'a>(&self, body: &'a [u8]) -> Cow<'a, [u8]> {
+        match self.transfer.as_str() {
+            "base64" => decode::base64(body),
+            "quoted-printable" => decode::quoted_printable(body),
+            _ => body.into(),
+        }
+    }
+
+    /// What is no multipart and no mail.
+    fn leaf(&self, body: &[u8], is_part: bool) -> Content {
+        let bytes = self.decoded(body);
+        let is_html = self.main == "text" && self.sub == "html";
+        let is_text = self.main.is_empty() || self.main == "text";
+        let is_seen = matches!(self.main.as_str(), "image" | "audio" | "video" | "font");
+        if is_seen || !is_text && !decode::is_text(&bytes) {
+            return Content { left_out: vec![self.line(bytes.len())], ..Content::default() };
+        }
+        let mut text = match decode::charset(&self.charset, &bytes) {
+            text if is_html => {
+                let readable = html::readable(&text);
+                if readable.is_empty() { text.into_owned() } else { readable }
+            }
+            text => text.into_owned(),
+        };
+        if let Some(name) = self.name.as_ref().filter(|_| is_part && !decode::is_blank(&text)) {
+            let title = format!("[{}]\n", decode::one_line(name));
+            text.splice(0..0, title.bytes());
+        }
+        Content { text, left_out: Vec::new(), is_html }
+    }
+
+    /// What is said of it if it is left out.
+    fn line(&self, size: usize) -> String {
+        let name = self.name.iter().map(|name| decode::one_line(name) + ", ").collect::<String>();
+        let unit = if size == 1 { "byte" } else { "bytes" };
+        let (main, sub) = (decode::one_line(&self.main), decode::one_line(&self.sub));
+        format!("[left out: {name}{main}/{sub}, {} {unit}]", grouped(size as u64))
+    }
+}
+
+/// The parts of a multipart. `None`: none can be told.
+fn split<'a>(body: &'a [u8], boundary: Option<&'a str>) -> Option<Split<'a>> {
+    let boundary = match boundary {
+        Some(boundary) => boundary.trim_end().as_bytes(),
+        None => guess(body)?,
+    };
+    let mut split = Split { before: body, parts: Vec::new(), after: &[] };
+    // Where the part begins that is not at its end yet.
+    let (mut start, mut at) = (None, 0);
+    while at < body.len() {
+        let (text, next) = line(body, at);
+        let rest = text.strip_prefix(b"--").and_then(|text| text.strip_prefix(boundary));
+        let rest = rest.map(<[u8]>::trim_ascii_end);
+        if let Some(rest @ (b"" | b"--")) = rest {
+            match start {
+                Some(start) => split.parts.push(without_line_end(&body[start..at])),
+                None => split.before = &body[..at],
+            }
+            start = Some(next);
+            if rest == b"--" {
+                split.after = &body[next..];
+                return Some(split);
+            }
+        }
+        at = next;
+    }
+    // Cut off: its last part is as long as it is.
+    split.parts.push(&body[start?..]);
+    Some(split)
+}
+
+/// The line end before a delimiter is the delimiter's.
+fn without_line_end(part: &[u8]) -> &[u8] {
+    let part = part.strip_suffix(b"\n").unwrap_or(part);
+    part.strip_suffix(b"\r").unwrap_or(part)
+}
+
+/// The boundary of a multipart whose header does not say it: that of the first line which begins
+/// as a delimiter does, and is followed by the header of a part.
+fn guess(body: &[u8]) -> Option<&[u8]> {
+    let mut at = 0;
+    while at < body.len() {
+        let (text, next) = line(body, at);
+        let (after, _) = line(body, next);
+        let is_header = after.get(..8).is_some_and(|name| name.eq_ignore_ascii_case(b"content-"));
+        match text.strip_prefix(b"--") {
+            Some(boundary) if is_header && !boundary.is_empty() => return Some(boundary),
+            _ => at = next,
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Header, read};
+
+    /// The text, and what is left out.
+    fn shown(mail: &str) -> (String, Vec<String>) {
+        let header = Header::of(mail.as_bytes()).unwrap_or_else(|| panic!("{mail}"));
+        let content = read(&header, &mail.as_bytes()[header.body_at..]);
+        (String::from_utf8_lossy(&content.text).into_owned(), content.left_out)
+    }
+
+    fn of(kind: &str, body: &str) -> String {
+        format!("Content-Type: {kind}\n\n{body}")
+    }
+
+    #[test]
+    fn parts_are_read_as_far_as_they_can_be() {
+        let mixed = |body: &str| of("multipart/mixed; boundary=\"b c\"", body);
+        let untold = |body: &str| of("multipart/mixed", body);
+        let alternative = |body: &str| of("multipart/alternative;\n boundary=b", body);
+        let digest = |body: &str| of("multipart/digest; boundary=b", body);
+        for (mail, text) in [
+            (mixed("--b c\n\none\n--b c  \n\n\ntwo\n\n--b c--\n"), "one\n\ntwo\n"),
+            // Cut off, not begun, with no end, with text around the parts.
+            (mixed("--b c\nContent-Type: text/plain\n\none\ntw"), "one\ntw"),
+            (mixed("--b c\nContent-Type: text/plain\n"), ""),
+            (mixed("one\ntwo\n"), "one\ntwo\n"),
+            (mixed("--other\n\none\n"), "--other\n\none\n"),
+            (mixed("This is a MIME message.\n--b c\n\none\n--b c--\n"), "one"),
+            (mixed("Note:\n--b c\n\none\n--b c--\nlist footer\n"), "Note:\none\nlist footer\n"),
+            // A part whose header is missing, or not ended.
+            (mixed("--b c\none: 1\ntwo\n--b c--\n"), "one: 1\ntwo"),
+            (mixed("--b c\nContent-Type: text/plain\none\n--b c--\n"), "one"),
+            (mixed("--b c\n\nTo: do\n--b c--\n"), "To: do"),
+            (untold("--x\nContent-Type: text/html\n\n<b>1</b>\n--x--\n"), "1\n"),
+            (untold("--x\n1\n"), "--x\n1\n"),
+            // The same several times.
+            (alternative("--b\nContent-Type: text/html\n\n<p>h</p>\n--b\n\np\n--b--\n"), "p"),
+            (alternative("--b\n\n \n--b\nContent-Type: text/html\n\n<p>h</p>\n--b--\n"), "h\n"),
+            // A mail in a mail, and in a list of mails.
+            (
+                of("message/rfc822", "From: a@b\nX-Y: z\nSubject: =?utf-8?q?=C3=BC?=\n\nin"),
+                "From: a@b\nSubject: ü\n\nin",
+            ),
+            (
+                digest("--b\n\nSubject: s\n\n1\n--b\n\nContent-Type: text/html\n\n<i>2</i>\n"),
+                "Subject: s\n\n1\n\n2\n",
+            ),
+            // Types and encodings that nobody knows.
+            (of("x-y/z\nContent-Transfer-Encoding: x-rot13", "grkg\n"), "grkg\n"),
+            (of("application/json", "{\"a\": 1}\n"), "{\"a\": 1}\n"),
+            (of(";;;", "x\n"), "x\n"),
+            (of("text", "x\n"), "x\n"),
+            (of("text/html", "<style>x</style>"), "<style>x</style>"),
+        ] {
+            assert_eq!(shown(&mail), (text.to_owned(), vec![]), "{mail}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_said() {
+        let related =
+            "--d\nContent-Type: text/html\n\nhtml\n--d\nContent-Type: image/png\n\n.\n--d--";
+        let alternative = format!(
+            "--c\n\nplain\n--c\n{}\n--c\n{}\n--c--",
+            of("multipart/related; boundary=d", related),
+            of("text/calendar", "x")
+        );
+        let parts = [
+            of(
+                "application/x-tar; name=\"a\u{7}.tar\"\nContent-Transfer-Encoding: base64",
+                "AAECAw==",
+            ),
+            of("text/x-log\nContent-Disposition: attachment; filename=full.log", "line"),
+            of("multipart/alternative; boundary=c", &alternative),
+        ];
+        let parts = parts.map(|part| format!("--b\n{part}\n")).concat();
+        let (text, left_out) = shown(&of("multipart/mixed; boundary=b", &(parts + "--b--\n")));
+        assert_eq!(text, "[full.log]\nline\nplain");
+        let wanted = [
+            "[left out: a .tar, application/x-tar, 4 bytes]",
+            "[left out: image/png, 1 byte]",
+            "[left out: text/calendar, 1 byte]",
+        ];
+        assert_eq!(left_out, wanted);
+    }
+
+    #[test]
+    fn what_is_within_itself_has_an_end() {
+        let deep = "Content-Type: message/rfc822\n\n".repeat(2000) + "end";
+        assert!(shown(&deep).0.ends_with("end"));
+        let many = of("multipart/mixed; boundary=b", &"--b\n\nyes\n".repeat(5000));
+        assert_eq!(shown(&many).0.matches("yes").count(), 5000);
+    }
+}

@@ -1,0 +1,8 @@
+//! A message on this machine: its body, its headers, its id.
+
+pub(crate) mod content;
+pub(crate) mod headers;
+pub(crate) mod ids;
+pub(crate) mod input;
+pub(crate) mod letter;
+pub(crate) mod reassembly;

@@ -1,0 +1,87 @@
+//! The signals by which people ask a program for an end.
+
+use std::fs;
+use std::io;
+
+use anyhow::Result;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::failure::Exit;
+
+/// SIGINT, SIGTERM, and SIGHUP unless it was ignored when the program started, as nohup(1) wants.
+pub(crate) struct Stops {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Option<Signal>,
+}
+
+impl Stops {
+    pub(crate) fn new() -> io::Result<Self> {
+        let hang_up = SignalKind::hangup();
+        let is_ours = !is_ignored(hang_up);
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: is_ours.then(|| signal(hang_up)).transpose()?,
+        })
+    }
+
+    /// The next one, as the exit that it means.
+    pub(crate) async fn next(&mut self) -> Exit {
+        tokio::select! {
+            biased;
+            exit = next(&mut self.interrupt, &mut self.terminate) => exit,
+            Some(()) = received(&mut self.hang_up) => Exit::HungUp,
+        }
+    }
+
+    /// Somebody is in a hurry. A terminal that goes away may say so more than once.
+    pub(crate) async fn next_in_earnest(&mut self) -> Exit {
+        next(&mut self.interrupt, &mut self.terminate).await
+    }
+}
+
+async fn next(interrupt: &mut Signal, terminate: &mut Signal) -> Exit {
+    tokio::select! {
+        biased;
+        _ = interrupt.recv() => Exit::Interrupted,
+        _ = terminate.recv() => Exit::Terminated,
+    }
+}
+
+async fn received(signal: &mut Option<Signal>) -> Option<()> {
+    match signal {
+        Some(signal) => signal.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether this process was started with a signal ignored. Where the system does not say so, a
+/// signal is left as it is.
+pub(crate) fn is_ignored(kind: SignalKind) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    ignored(&status).is_none_or(|mask| mask >> (kind.as_raw_value() - 1) & 1 == 1)
+}
+
+fn ignored(status: &str) -> Option<u64> {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
+}
+
+/// The first signal that asks for an end, as the exit that it means.
+pub(crate) fn stop_signal() -> Result<impl Future<Output = Exit>> {
+    let mut stops = Stops::new()?;
+    Ok(async move { stops.next().await })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ignored;
+
+    #[test]
+    fn the_mask_is_read() {
+        assert_eq!(ignored("SigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\n"), Some(0x1001));
+        assert_eq!(ignored("SigIgn:\tx\n"), None);
+        assert_eq!(ignored(""), None);
+    }
+}

@@ -1,0 +1,137 @@
+//! Objects of `--json`, each on one line. The body is rendered in pieces, so a long one needs no
+//! more memory than a short one.
+
+use std::io;
+
+use bytes::Bytes;
+use data_encoding::BASE64;
+use serde_json::{Map, Value};
+
+use crate::clock;
+use crate::message::letter::{Letter, PIECE_LEN, characters};
+use crate::text::json::json;
+use crate::wire::{Headers, Target};
+
+/// Base64 makes four characters of three bytes, so it can be cut between these.
+const _: () = assert!(PIECE_LEN.is_multiple_of(3));
+
+type Piece = io::Result<Bytes>;
+
+/// A message as an object, without a newline behind it: the body first, then its other fields in
+/// alphabetical order. `attempt`: of a handler.
+pub(crate) fn object(letter: &Letter, attempt: Option<u32>) -> impl Iterator<Item = Piece> {
+    let body: Box<dyn Iterator<Item = Piece> + Send> = match is_text(letter.whole()) {
+        Ok(true) => {
+            let begin = Ok(Bytes::from_static(b"{\"body\":\""));
+            Box::new([begin].into_iter().chain(characters(letter.whole()).map(quoted)))
+        }
+        Ok(false) => {
+            let begin = Ok(Bytes::from_static(b"{\"body_b64\":\""));
+            let encoded = letter.whole().map(|bytes| Ok(BASE64.encode(&bytes?).into()));
+            Box::new([begin].into_iter().chain(encoded))
+        }
+        Err(error) => Box::new([Err(error)].into_iter()),
+    };
+    let mut others = fields(letter);
+    others.extend(attempt.map(|attempt| ("attempt".to_owned(), attempt.into())));
+    let end = format!("\",{}", &json(&Value::Object(others))[1..]);
+    body.chain([Ok(end.into())])
+}
+
+/// The inside of a string.
+fn quoted(text: io::Result<Vec<u8>>) -> Piece {
+    let quoted = json(&Value::from(String::from_utf8_lossy(&text?)));
+    let end = quoted.len() - 1;
+    Ok(Bytes::from(quoted).slice(1..end))
+}
+
+/// The documented fields of `--json`, without the body.
+fn fields(letter: &Letter) -> Map<String, Value> {
+    let message = &letter.message;
+    let mut object = Map::new();
+    let mut put = |name: &str, value: Value| object.insert(name.to_owned(), value);
+    put("id", message.id.to_string().into());
+    // Not in the store, so without a place there.
+    put("seq", if letter.is_volatile() { Value::Null } else { letter.seq.into() });
+    put("time", clock::rfc3339(message.time_ms).into());
+    put("from", message.from.to_string().into());
+    put("to", message.to.to_string().into());
+    if let Target::Room(room) = &message.to {
+        put("room", room.to_string().into());
+    }
+    put("headers", headers(&message.headers));
+    put("size", letter.content.size().into());
+    object
+}
+
+/// What a sender said about a message, by name.
+pub(crate) fn headers(headers: &Headers) -> Value {
+    Value::Object(headers.iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
+}
+
+/// Whether it is valid UTF-8.
+fn is_text(pieces: impl Iterator<Item = Piece>) -> io::Result<bool> {
+    for bytes in characters(pieces) {
+        if str::from_utf8(&bytes?).is_err() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use proptest::prelude::{ProptestConfig, prop, prop_assert_eq, proptest};
+    use serde_json::Value;
+
+    use super::{is_text, object};
+    use crate::message::letter::tests::{bodies, cut, letter};
+    use crate::text::json::json;
+
+    fn line(to: &str, headers: &[(&str, &str)], body: &[u8], attempt: Option<u32>) -> String {
+        let pieces: Result<Vec<_>, _> = object(&letter(to, headers, body), attempt).collect();
+        String::from_utf8(pieces.unwrap().concat()).unwrap()
+    }
+
+    #[test]
+    fn json_is_lossless() {
+        let text = line("bob", &[], b"a\"\x1b\x7f\xc2\x9b", None);
+        assert!(!text.chars().any(char::is_control), "{text}");
+        assert_eq!(
+            text,
+            "{\"body\":\"a\\\"\\u001b\\u007f\\u009b\",\"from\":\"alice\",\"headers\":{},\
+             \"id\":\"018bcfe5-6800-7707-8707-070707070707\",\"seq\":5,\"size\":6,\
+             \"time\":\"2023-11-14T22:13:20.123Z\",\"to\":\"bob\"}"
+        );
+        let value: Value = serde_json::from_str(&line("bob", &[], b"\xff\0", None)).unwrap();
+        assert_eq!(value["body_b64"], "/wA=");
+        assert!(value.get("body").is_none());
+        assert_eq!(json(&"\u{85}".into()), "\"\\u0085\"");
+        let hidden = "a\u{202e}\u{2028}\u{e0041}😀";
+        let text = json(&hidden.into());
+        assert_eq!(text, "\"a\\u202e\\u2028\\udb40\\udc41😀\"");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), hidden);
+    }
+
+    #[test]
+    fn what_is_new_stands_behind_the_body() {
+        let text = line("@ops", &[("title", "a\"b")], b"", Some(3));
+        assert!(text.starts_with("{\"body\":\"\",\"attempt\":3,\"from\""), "{text}");
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&value["room"], &value["headers"]["title"]), (&"@ops".into(), &"a\"b".into()));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn where_it_is_cut_does_not_matter(
+            body in bodies(),
+            lengths in prop::collection::vec(1..6_usize, 1..6),
+        ) {
+            let text = is_text(cut(&body, &lengths).into_iter()).unwrap();
+            prop_assert_eq!(text, str::from_utf8(&body).is_ok());
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! Sending messages with the spool behind: what waits goes first, and what finds no server waits.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::time::Duration;
+
+use anyhow::{Error, Result};
+
+use crate::failure::{self, Exit, Failure};
+use crate::message::ids;
+use crate::process::runtime;
+use crate::profile::joined::Profile;
+use crate::spool::bounds::SpoolBounds;
+use crate::spool::carry::{Errands, Outcome, carry};
+use crate::spool::disk;
+use crate::spool::file::{Origin, Parcel};
+use crate::spool::flush::{self, Flush};
+use crate::spool::place::{NotKept, Place, Slot};
+use crate::spool::places::spools;
+use crate::terminal::notices;
+use crate::terminal::verbosity::Verbosity;
+use crate::wire::{MsgId, MsgIds, Refusal, Target};
+use crate::{clock, refusals};
+
+/// How often somebody who waits for the right to send looks whether something waits at all.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long a command that is done goes on for what waits.
+const AFTER: Duration = Duration::from_secs(1);
+
+/// The spool of one id, as one who sends uses it.
+pub(crate) struct Spool<'a> {
+    place: Place,
+    profile: &'a Profile,
+    bounds: SpoolBounds,
+    patience: Duration,
+    talk: Verbosity,
+}
+
+/// Of what is not sent, what goes into the spool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    Nothing,
+    /// What finds no server.
+    Unreached,
+    /// Whatever is in the way: nobody hears of it otherwise.
+    All,
+}
+
+/// What came of messages.
+#[derive(Debug, Default)]
+pub(crate) struct Delivery {
+    /// In the spool.
+    pub(crate) kept: u64,
+    /// Refused, each with where it was to go.
+    pub(crate) failed: Vec<(Target, Error)>,
+    /// Sent without their middle, since all of it was too long for the server.
+    pub(crate) cut: Vec<Target>,
+}
+
+/// Whether one who sends may go on.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    /// Nothing is before.
+    Free,
+    /// Older messages for the same target are waiting still, since another process sends them.
+    Busy,
+    /// And since there is no server.
+    Unreachable(Error),
+}
+
+impl<'a> Spool<'a> {
+    pub(crate) fn of(
+        profile: &'a Profile,
+        bounds: SpoolBounds,
+        patience: Duration,
+        talk: Verbosity,
+    ) -> Result<Self> {
+        let place = Place::of(&spools()?, &profile.id);
+        Ok(Self { place, profile, bounds, patience, talk })
+    }
+
+    /// Sends what waits for these targets, so that it arrives before what is sent next.
+    pub(crate) fn before(&self, targets: &[Target]) -> Turn {
+        match self.try_before(targets) {
+            Ok(turn) => turn,
+            Err(error) if failure::is_unreachable(&error) => Turn::Unreachable(error),
+            Err(error) => {
+                // It hinders nobody from sending.
+                notices::note(
+                    self.talk,
+                    &format!("waiting messages were not sent: {}", failure::line(&error)),
+                );
+                Turn::Free
+            }
+        }
+    }
+
+    fn try_before(&self, targets: &[Target]) -> Result<Turn> {
+        let pick = || self.place.pick(|to| targets.contains(to)).map_err(|e| self.unusable(e));
+        if pick()?.is_empty() {
+            return Ok(Turn::Free);
+        }
+        // Who has it sends what waits: as soon as nothing does, it is not needed.
+        let start = clock::moment();
+        let patience = || self.patience.saturating_sub(clock::since(start));
+        loop {
+            let wait = patience().min(LOOK);
+            let sending = self.place.wait_to_send(wait).map_err(|e| self.unusable(e))?;
+            let slots = pick()?;
+            match sending {
+                _ if slots.is_empty() => return Ok(Turn::Free),
+                Some(_sending) => {
+                    let report = self.flush(patience(), None).run(slots)?;
+                    self.tell(&report);
+                    return Ok(Turn::Free);
+                }
+                None if patience().is_zero() => return Ok(Turn::Busy),
+                None => {}
+            }
+        }
+    }
+
+    fn unusable(&self, error: io::Error) -> Error {
+        crate::spool::places::unusable(self.place.path(), error)
+    }
+
+    /// There is a server: a moment is left to send what else waits. What that comes to changes
+    /// nothing for whoever has sent.
+    pub(crate) fn after(&self) {
+        let rest = || -> Result<()> {
+            if self.place.waiting()?.is_empty() {
+                return Ok(());
+            }
+            let Some(_sending) = self.place.try_send()? else { return Ok(()) };
+            let report = self.flush(self.patience, Some(AFTER)).run(self.place.waiting()?)?;
+            self.tell(&report);
+            Ok(())
+        };
+        if let Err(error) = rest() {
+            tracing::info!("some messages in the spool were not sent: {}", failure::line(&error));
+        }
+    }
+
+    fn flush(&self, patience: Duration, time_max: Option<Duration>) -> Flush<'_> {
+        Flush {
+            place: &self.place,
+            profile: self.profile,
+            age_max: self.bounds.age,
+            patience_ms: patience.as_millis() as u64,
+            time_max,
+        }
+    }
+
+    fn tell(&self, report: &flush::Report) {
+        if report.sent > 0 {
+            notices::note(
+                self.talk,
+                &format!("{} from the spool", crate::spool::places::messages(report.sent, "sent")),
+            );
+        }
+        if !report.aside.is_empty() {
+            let count =
+                crate::spool::places::messages(report.aside.len() as u64, "set aside in the spool");
+            notices::note(self.talk, &format!("{count}: qmsg spool list"));
+        }
+    }
+
+    /// What waits, and what was set aside.
+    pub(crate) fn ids(&self) -> Result<(BTreeSet<MsgId>, BTreeSet<MsgId>)> {
+        let ids = |slots: Vec<Slot>| slots.into_iter().map(|slot| slot.id).collect();
+        let slots = |slots: io::Result<_>| slots.map_err(|error| self.unusable(error));
+        Ok((ids(slots(self.place.waiting())?), ids(slots(self.place.aside())?)))
+    }
+
+    /// Keeps messages that found no server: how many, and why not the others. When this returns
+    /// they are on the disk.
+    pub(crate) fn keep(&self, parcels: &[Parcel]) -> (usize, Result<()>) {
+        let origin = Origin { since_ms: clock::now_ms(), server: self.profile.pin };
+        let (kept, result) = self.place.keep(parcels, self.bounds.max, origin);
+        (kept, result.map_err(|error| self.not_kept(error)))
+    }
+
+    fn not_kept(&self, error: NotKept) -> Error {
+        let dir = self.place.path().display();
+        match &error {
+            NotKept::Full { .. } => Failure::new(Exit::NoSpace, format!("the spool {dir} is full"))
+                .hint("qmsg spool list shows its messages; --spool-max raises the limit"),
+            NotKept::Io(error) => {
+                let lost = "the message was neither sent nor kept";
+                let hint = disk::advice(self.place.path(), error);
+                let hint = hint.map_or(lost.into(), |hint| format!("{lost}; {hint}"));
+                Failure::new(Exit::NoSpace, format!("cannot keep messages in {dir}")).hint(hint)
+            }
+        }
+        .because(error)
+    }
+
+    /// Sends messages.
+    pub(crate) fn deliver(&self, parcels: Vec<Parcel>, keep: Keep) -> Result<Delivery> {
+        let targets: Vec<Target> = parcels.iter().map(|parcel| parcel.to.clone()).collect();
+        let mut own = Own::new(parcels, self.profile.server.to_string());
+        let gone = match self.before(&targets) {
+            Turn::Unreachable(error) => Some(error),
+            Turn::Busy if keep != Keep::Nothing => Some(crate::spool::places::busy().into()),
+            Turn::Free | Turn::Busy => {
+                let settings = flush::settings(self.profile, self.patience.as_millis() as u64);
+                let result = runtime::runtime()?.block_on(carry(settings, &mut own));
+                let (server, id) = (&own.server, self.profile.id.as_str());
+                result.err().map(|error| refusals::client_failure(error, server, id))
+            }
+        };
+        let mut delivery = Delivery { cut: std::mem::take(&mut own.cut), ..Delivery::default() };
+        let failed = std::mem::take(&mut own.failed);
+        let aside = if keep == Keep::All { self.keep_refused(&failed) } else { Ok(()) };
+        delivery.failed.extend(failed.into_iter().map(|(parcel, error)| (parcel.to, error)));
+        let Some(gone) = gone else {
+            self.after();
+            return aside.map(|()| delivery);
+        };
+        let is_unreachable = failure::is_unreachable(&gone);
+        if keep == Keep::Nothing || !is_unreachable && keep == Keep::Unreached {
+            return Err(gone);
+        }
+        let unanswered = own.unanswered();
+        let (kept, result) = self.keep(&unanswered);
+        delivery.kept = kept as u64;
+        match result.and(aside) {
+            Ok(()) if is_unreachable => Ok(delivery),
+            // Kept, but somebody has to do something.
+            Ok(()) => Err(gone),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Keeps what the server will not have, where it is not sent again.
+    fn keep_refused(&self, refused: &[(Parcel, Error)]) -> Result<()> {
+        let mut result = Ok(());
+        for (parcel, error) in refused {
+            let kept = self.keep(std::slice::from_ref(parcel)).1.and_then(|()| {
+                let slots = self.place.waiting().map_err(|e| self.unusable(e))?;
+                let slot = slots.iter().find(|slot| slot.id == parcel.id);
+                let aside = slot.map(|slot| self.place.set_aside(slot, &failure::line(error)));
+                aside.unwrap_or(Ok(())).map_err(|e| self.unusable(e))
+            });
+            // The others are kept all the same.
+            result = result.and(kept);
+        }
+        result
+    }
+}
+
+/// Messages of one who sends.
+struct Own {
+    next: VecDeque<Parcel>,
+    given: BTreeMap<MsgId, Parcel>,
+    server: String,
+    failed: Vec<(Parcel, Error)>,
+    ids: MsgIds,
+    /// Given again with these ids.
+    redated: BTreeSet<MsgId>,
+    /// How far the server's clock is ahead of this machine's, while nothing that was given can have
+    /// been stored before.
+    ahead_ms: Option<i64>,
+    is_linked: bool,
+    /// Those that are sent without their middle.
+    cut: Vec<Target>,
+}
+
+impl Own {
+    fn new(parcels: Vec<Parcel>, server: String) -> Self {
+        let (next, given) = (parcels.into(), BTreeMap::new());
+        Self {
+            next,
+            given,
+            server,
+            failed: Vec::new(),
+            ids: MsgIds::default(),
+            redated: BTreeSet::new(),
+            ahead_ms: None,
+            is_linked: false,
+            cut: Vec::new(),
+        }
+    }
+
+    fn unanswered(self) -> Vec<Parcel> {
+        self.given.into_values().chain(self.next).collect()
+    }
+}
+
+impl Errands for Own {
+    fn next(&mut self) -> Option<Parcel> {
+        let parcel = self.next.pop_front()?;
+        self.given.insert(parcel.id, parcel.clone());
+        Some(parcel)
+    }
+
+    fn told(&mut self, id: MsgId, outcome: Outcome) {
+        let Some(parcel) = self.given.remove(&id) else { return };
+        let is_for_time =
+            matches!(outcome, Outcome::Refused(Refusal::IdTooOld | Refusal::IdInFuture));
+        if is_for_time
+            && !id.is_keyed()
+            && !self.redated.contains(&parcel.id)
+            && let Some(ahead_ms) = self.ahead_ms
+        {
+            // Dated by the clock that the server goes by.
+            let id = ids::fresh_by(&mut self.ids, ahead_ms);
+            self.redated.insert(id);
+            return self.next.push_back(Parcel { id, ..parcel });
+        }
+        if let Outcome::Refused(Refusal::BodyTooLong { max }) = outcome
+            && let Ok(Some(short)) = parcel.cut(max)
+        {
+            self.cut.push(short.to.clone());
+            self.next.push_front(short);
+            return;
+        }
+        let error = match outcome {
+            Outcome::Accepted => return,
+            Outcome::Refused(why) => {
+                refusals::refusal(why, &parcel.to.to_string(), &self.server).into()
+            }
+            Outcome::Unreadable(error) => failure::unreadable("the message", error),
+        };
+        self.failed.push((parcel, error));
+    }
+
+    fn skewed(&mut self, ahead_ms: i64) {
+        // Once: what was on its way on another link may have been stored.
+        self.ahead_ms = Some(ahead_ms).filter(|_| !std::mem::replace(&mut self.is_linked, true));
+    }
+
+    fn unlinked(&mut self) {
+        self.ahead_ms = None;
+    }
+}

@@ -1,0 +1,196 @@
+//! What file systems do, and do not.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::process::geteuid;
+use tokio::runtime::Handle;
+
+use crate::clock;
+use crate::files::is_full;
+use crate::process::runtime;
+
+/// How often somebody looks whether a lock is free.
+const TURN: Duration = Duration::from_millis(20);
+/// A file that is not finished and older is nobody's any more.
+const UNFINISHED_AGE_MS: i64 = 60_000;
+
+/// Sees a file or a directory onto the disk, if its file system has a way to: some of them, such as
+/// those of FUSE, know none for directories.
+pub(crate) fn sync(file: &File) -> io::Result<()> {
+    accept(file.sync_all())
+}
+
+fn accept(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if is_unsupported(&error) => Ok(()),
+        result => result,
+    }
+}
+
+fn is_unsupported(error: &io::Error) -> bool {
+    const NONE: [Errno; 6] =
+        [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::PERM, Errno::BADF, Errno::NOTTY];
+    Errno::from_io_error(error).is_some_and(|errno| NONE.contains(&errno))
+}
+
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    sync(&File::open(dir)?)
+}
+
+/// Makes a directory and those above it, for the user alone, and sees them onto the disk.
+pub(crate) fn make(dir: &Path) -> io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let Some(above) = dir.parent() else { return Ok(()) };
+    make(above)?;
+    match DirBuilder::new().mode(0o700).create(dir) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    sync_dir(above)
+}
+
+/// The lock of this name. `None`: somebody else has it. The system lets go of it when a process
+/// ends, however it does. Where there are no locks, everybody has it.
+pub(crate) fn try_lock(path: &Path) -> io::Result<Option<File>> {
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) if has_no_locks(&error) => Ok(Some(file)),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn has_no_locks(error: &io::Error) -> bool {
+    is_unsupported(error) || Errno::from_io_error(error) == Some(Errno::NOLCK)
+}
+
+/// The same, waited for.
+pub(crate) fn lock(path: &Path, patience: Duration) -> io::Result<Option<File>> {
+    let start = clock::moment();
+    loop {
+        if let Some(lock) = try_lock(path)? {
+            return Ok(Some(lock));
+        }
+        if clock::since(start) >= patience {
+            return Ok(None);
+        }
+        thread::sleep(TURN);
+    }
+}
+
+/// Removes files that somebody did not finish, and will not.
+pub(crate) fn clean(dir: &Path, prefix: &str) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let is_unfinished = entry.file_name().to_str().is_some_and(|name| name.starts_with(prefix));
+        let is_old = || {
+            let written_ms = entry.metadata().map(|metadata| metadata.mtime() * 1000);
+            let now_ms = i64::try_from(clock::now_ms()).unwrap_or_default();
+            written_ms.is_ok_and(|written_ms| now_ms - written_ms >= UNFINISHED_AGE_MS)
+        };
+        if is_unfinished && is_old() {
+            // What cannot be removed is in nobody's way.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// Makes a write beyond the limit for files (`ulimit -f`) an error: the signal for it would end the
+/// process with its message unkept.
+pub(crate) fn survive_limits() {
+    // Every runtime sees to it, and it stays so when that is gone. Without one the process is ended
+    // by the signal, as before.
+    if Handle::try_current().is_err() {
+        drop(runtime::runtime());
+    }
+}
+
+/// Whether it is this process that lacks something, and not the file.
+pub(crate) fn is_passing(error: &io::Error) -> bool {
+    const LACKS: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
+    error.kind() == ErrorKind::Interrupted
+        || Errno::from_io_error(error).is_some_and(|errno| LACKS.contains(&errno))
+}
+
+/// What to do about a place that cannot be used, if that can be told. Programs that ran as root
+/// once leave files in the homes of others.
+pub(crate) fn advice(place: &Path, error: &io::Error) -> Option<String> {
+    match error.kind() {
+        _ if is_full(error) => Some("free some space, or raise the quota".into()),
+        ErrorKind::ReadOnlyFilesystem => Some(format!(
+            "{} is on a read-only file system: XDG_STATE_HOME names another place",
+            place.display()
+        )),
+        ErrorKind::PermissionDenied => Some(foreign(place).map_or_else(
+            || format!("you need to be allowed to write there: chmod -R u+rwX {}", place.display()),
+            |(path, uid)| {
+                let path = path.display();
+                format!("{path} belongs to the user {uid}: sudo chown -R \"$USER\" {path}")
+            },
+        )),
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
+            // It may be one of those above.
+            let path = place.ancestors().find(|path| path.exists()).unwrap_or(place);
+            Some(format!("{} exists and is not a directory", path.display()))
+        }
+        _ => None,
+    }
+}
+
+/// What belongs to somebody else: of the place and what is right below it, or else above it.
+fn foreign(place: &Path) -> Option<(PathBuf, u32)> {
+    let own = geteuid().as_raw();
+    let below = fs::read_dir(place).into_iter().flatten().flatten().map(|entry| entry.path());
+    let above = place.ancestors().map(Path::to_owned);
+    let owner = |path: PathBuf| {
+        let uid = fs::symlink_metadata(&path).ok()?.uid();
+        (uid != own).then_some((path, uid))
+    };
+    let nearest = above.into_iter().find(|path| path.exists());
+    nearest.into_iter().chain(below).find_map(owner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use rustix::io::Errno;
+
+    use super::{accept, has_no_locks, is_full, is_passing};
+
+    fn of(errno: Errno) -> io::Error {
+        io::Error::from_raw_os_error(errno.raw_os_error())
+    }
+
+    #[test]
+    fn what_a_file_system_does_not_know_is_no_failure() {
+        for errno in [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::PERM] {
+            assert!(accept(Err(of(errno))).is_ok(), "{errno}");
+        }
+        for errno in [Errno::IO, Errno::NOSPC, Errno::DQUOT, Errno::FBIG, Errno::ROFS] {
+            assert!(accept(Err(of(errno))).is_err(), "{errno}");
+        }
+        assert!(has_no_locks(&of(Errno::NOLCK)) && !has_no_locks(&of(Errno::IO)));
+    }
+
+    #[test]
+    fn no_room_has_several_names() {
+        for errno in [Errno::NOSPC, Errno::DQUOT, Errno::FBIG] {
+            assert!(is_full(&of(errno)) && !is_passing(&of(errno)), "{errno}");
+        }
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM] {
+            assert!(is_passing(&of(errno)) && !is_full(&of(errno)), "{errno}");
+        }
+        assert!(!is_full(&of(Errno::ACCESS)) && !is_passing(&of(Errno::ACCESS)));
+    }
+}

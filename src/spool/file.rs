@@ -1,0 +1,331 @@
+//! A message in a file of its own.
+//!
+//! A line that names the format, a line of JSON that says what the message is, its body byte for
+//! byte, and the SHA-256 of all that. A file that is not whole is told by its length, one that has
+//! been changed by its hash.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
+use bytes::Bytes;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::message::content::Content;
+use crate::spool::disk;
+use crate::text::excerpt;
+use crate::wire::{Headers, MsgId, PART_LEN_MAX, Pin, Target};
+
+const FORMAT: &[u8] = b"qmsg spooled message 1\n";
+/// Longest description of a message: its headers, each byte escaped, and a little more.
+const ABOUT_LEN_MAX: u64 = 128 << 10;
+/// What the description of a message grows by when it is cut.
+const CUT_LEN_MAX: usize = 64;
+const PIECE_LEN: usize = PART_LEN_MAX;
+
+/// A message that is ready to be sent: nothing of it is made later.
+#[derive(Clone, Debug)]
+pub(crate) struct Parcel {
+    pub(crate) id: MsgId,
+    pub(crate) to: Target,
+    pub(crate) headers: Headers,
+    /// When it is to be delivered, in milliseconds since 1970; `None`: at once.
+    pub(crate) due_ms: Option<u64>,
+    pub(crate) content: Content,
+    /// What does not fit may be left out of the middle: it is text for people.
+    pub(crate) is_cuttable: bool,
+}
+
+impl Parcel {
+    /// The same message in at most `len_max` bytes. `None`: as it is it must stay.
+    pub(crate) fn cut(&self, len_max: u64) -> io::Result<Option<Self>> {
+        let size = self.content.size();
+        if !self.is_cuttable || size <= len_max {
+            return Ok(None);
+        }
+        let len_max = usize::try_from(len_max).unwrap_or(usize::MAX);
+        let text = match &self.content {
+            Content::Memory(text) => excerpt::excerpt(text, len_max).unwrap_or_default(),
+            Content::File(_) => {
+                let length = len_max.saturating_add(1);
+                let start = self.content.read(0, length)?;
+                let end = self.content.read(size.saturating_sub(length as u64), length)?;
+                excerpt::of_ends(&start, &end, size, len_max)
+            }
+        };
+        let mut headers: Vec<(String, String)> =
+            self.headers.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        if !headers.iter().any(|(name, _)| name == excerpt::HEADER) {
+            headers.push((excerpt::HEADER.into(), size.to_string()));
+        }
+        // The text says it, too, should there be no room in the headers.
+        let headers = Headers::new(headers).unwrap_or_else(|_| self.headers.clone());
+        Ok(Some(Self { headers, content: Content::Memory(text.into()), ..self.clone() }))
+    }
+}
+
+/// What a file says about its message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct About {
+    pub(crate) id: MsgId,
+    pub(crate) to: Target,
+    pub(crate) headers: Headers,
+    pub(crate) due_ms: Option<u64>,
+    /// Bytes of the body.
+    pub(crate) size: u64,
+    pub(crate) origin: Origin,
+    pub(crate) is_cuttable: bool,
+}
+
+/// Where a message in the spool comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// When it came here, in milliseconds since 1970.
+    pub(crate) since_ms: u64,
+    /// The server that it was for, by its key: an id may be joined on another one later.
+    pub(crate) server: Pin,
+}
+
+/// Why a file is not a message.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Damage {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("it is not a message of a spool that this qmsg knows")]
+    Format,
+    #[error("it is not whole")]
+    Length,
+    #[error("it has been changed")]
+    Hash,
+}
+
+/// Writes a new file, for nobody else to read, and sees it onto the disk. Its name there is the
+/// caller's business.
+pub(crate) fn write(path: &Path, parcel: &Parcel, origin: Origin) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut out = BufWriter::new(&file);
+    let mut hash = Context::new(&SHA256);
+    let mut put = |bytes: &[u8]| {
+        hash.update(bytes);
+        out.write_all(bytes)
+    };
+    put(FORMAT)?;
+    put(describe(parcel, origin).as_bytes())?;
+    put(b"\n")?;
+    for piece in parcel.content.pieces(0..parcel.content.size(), PIECE_LEN) {
+        put(&piece?)?;
+    }
+    out.write_all(hash.finish().as_ref())?;
+    out.flush()?;
+    drop(out);
+    disk::sync(&file)
+}
+
+/// Most bytes that a file has besides the body of its message.
+pub(crate) fn extra(parcel: &Parcel, origin: Origin) -> u64 {
+    let about = describe(parcel, origin).len() + CUT_LEN_MAX;
+    (FORMAT.len() + about + 1 + SHA256_OUTPUT_LEN) as u64
+}
+
+fn describe(parcel: &Parcel, origin: Origin) -> String {
+    let mut about = Map::new();
+    let mut put = |name: &str, value: Value| about.insert(name.to_owned(), value);
+    put("id", parcel.id.to_string().into());
+    put("to", parcel.to.to_string().into());
+    let pairs = parcel.headers.iter().map(|(name, value)| Value::from(vec![name, value]));
+    put("headers", pairs.collect());
+    put("due_ms", parcel.due_ms.into());
+    put("size", parcel.content.size().into());
+    put("since_ms", origin.since_ms.into());
+    put("server", origin.server.to_string().into());
+    if parcel.is_cuttable {
+        put("cuttable", true.into());
+    }
+    Value::Object(about).to_string()
+}
+
+/// What a file says about its message, and whether it is as long as it says.
+pub(crate) fn about(path: &Path) -> Result<About, Damage> {
+    begin(&File::open(path)?).map(|(about, _)| about)
+}
+
+/// All of a message, which is exactly what was written.
+pub(crate) fn read(path: &Path) -> Result<(Parcel, Origin), Damage> {
+    let file = File::open(path)?;
+    let (about, start) = begin(&file)?;
+    let About { id, to, headers, due_ms, size, origin, is_cuttable } = about;
+    let end = start + size;
+    let whole = Content::within(file.try_clone()?, 0, end + SHA256_OUTPUT_LEN as u64);
+    let (mut hash, mut bytes) = (Context::new(&SHA256), Vec::new());
+    for piece in whole.pieces(0..end, PIECE_LEN) {
+        let piece = piece?;
+        hash.update(&piece);
+        if size <= PIECE_LEN as u64 {
+            bytes.extend_from_slice(&piece);
+        }
+    }
+    if whole.read(end, SHA256_OUTPUT_LEN)? != hash.finish().as_ref() {
+        return Err(Damage::Hash);
+    }
+    // A short one needs its file no more.
+    let content = match bytes.is_empty() {
+        true => Content::within(file, start, size),
+        false => Content::Memory(Bytes::from(bytes).slice(start as usize..)),
+    };
+    Ok((Parcel { id, to, headers, due_ms, content, is_cuttable }, origin))
+}
+
+/// What comes before the body, and where that begins.
+fn begin(file: &File) -> Result<(About, u64), Damage> {
+    let length = file.metadata()?.len();
+    let mut reader = BufReader::new(file.take(FORMAT.len() as u64 + ABOUT_LEN_MAX));
+    let mut format = [0; FORMAT.len()];
+    let read = reader.read_exact(&mut format);
+    if read.is_err() || format != FORMAT {
+        return Err(Damage::Format);
+    }
+    let mut line = Vec::new();
+    io::BufRead::read_until(&mut reader, b'\n', &mut line)?;
+    let start = (FORMAT.len() + line.len()) as u64;
+    let about = understand(&line).ok_or(Damage::Format)?;
+    if start.saturating_add(about.size).saturating_add(SHA256_OUTPUT_LEN as u64) != length {
+        return Err(Damage::Length);
+    }
+    Ok((about, start))
+}
+
+fn understand(line: &[u8]) -> Option<About> {
+    let about: Value = serde_json::from_slice(line).ok()?;
+    let text = |name: &str| about.get(name)?.as_str();
+    let pairs =
+        about.get("headers")?.as_array()?.iter().map(|pair| match pair.as_array()?.as_slice() {
+            [name, value] => Some((name.as_str()?.to_owned(), value.as_str()?.to_owned())),
+            _ => None,
+        });
+    Some(About {
+        id: MsgId::from_bytes(text("id")?.parse::<Uuid>().ok()?.into_bytes()),
+        to: text("to")?.parse().ok()?,
+        headers: Headers::new(pairs.collect::<Option<_>>()?).ok()?,
+        due_ms: about.get("due_ms")?.as_u64(),
+        size: about.get("size")?.as_u64()?,
+        origin: Origin {
+            since_ms: about.get("since_ms")?.as_u64()?,
+            server: text("server")?.parse().ok()?,
+        },
+        is_cuttable: about.get("cuttable").and_then(Value::as_bool).unwrap_or(false),
+    })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, proptest};
+    use tempfile::TempDir;
+
+    use super::{Damage, Origin, Parcel, about, read, write};
+    use crate::message::content::Content;
+    use crate::wire::{Headers, MsgId, Pin};
+
+    fn parcel(body: Vec<u8>, headers: Vec<(String, String)>) -> Parcel {
+        Parcel {
+            id: MsgId::new(1_700_000_000_000, [7; 10]),
+            to: "@ops".parse().unwrap(),
+            headers: Headers::new(headers).unwrap(),
+            due_ms: Some(5),
+            content: Content::Memory(body.into()),
+            is_cuttable: false,
+        }
+    }
+
+    fn bytes(content: &Content) -> Vec<u8> {
+        content.pieces(0..content.size(), 1000).flat_map(|piece| piece.unwrap()).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn what_is_written_is_read_and_what_is_changed_is_noticed(
+            length in prop::sample::select(vec![0, 1, 31, 33, 4000, 65_536, 65_537, 200_000]),
+            name in "[a-z]{1,9}",
+            value in any::<String>(),
+            (at, flip) in (any::<prop::sample::Index>(), 1..=255_u8),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let dir = TempDir::new().unwrap();
+            let path = dir.path().join("it");
+            let body: Vec<u8> = (0..length as u32).map(|n| (n % 251) as u8).collect();
+            let written = parcel(body.clone(), vec![(name, value)]);
+            let origin = Origin { since_ms: 9, server: Pin([3; 32]) };
+            write(&path, &written, origin).unwrap();
+            prop_assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            let (parcel, read_origin) = read(&path).unwrap();
+            prop_assert_eq!((parcel.id, &parcel.to), (written.id, &written.to));
+            prop_assert_eq!((&parcel.headers, parcel.due_ms), (&written.headers, Some(5)));
+            prop_assert!(read_origin == origin && bytes(&parcel.content) == body);
+            prop_assert_eq!(about(&path).unwrap().size, length as u64);
+            let whole = fs::read(&path).unwrap();
+            let mut changed = whole.clone();
+            changed[at.index(whole.len())] ^= flip;
+            fs::write(&path, &changed).unwrap();
+            prop_assert!(read(&path).is_err());
+            fs::write(&path, &whole[..cut.index(whole.len())]).unwrap();
+            prop_assert!(read(&path).is_err() && about(&path).is_err());
+            fs::write(&path, [&whole[..], b"more"].concat()).unwrap();
+            prop_assert!(matches!(read(&path), Err(Damage::Length)));
+        }
+    }
+
+    #[test]
+    fn text_that_is_too_long_loses_its_middle() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("it");
+        let text: Vec<u8> = (0..9000).flat_map(|n| format!("{n}\n").into_bytes()).collect();
+        let size = text.len().to_string();
+        let long = Parcel { is_cuttable: true, ..parcel(text.clone(), vec![]) };
+        write(&path, &long, Origin { since_ms: 9, server: Pin([3; 32]) }).unwrap();
+        let (on_disk, _) = read(&path).unwrap();
+        for parcel in [&long, &on_disk] {
+            assert!(parcel.cut(text.len() as u64).unwrap().is_none(), "it fits");
+            for len_max in [100, 5000] {
+                let short = parcel.cut(len_max).unwrap().unwrap();
+                let body = bytes(&short.content);
+                assert!(body.len() as u64 <= len_max && body.ends_with(b"\n8999\n"));
+                assert_eq!(short.headers.iter().last(), Some(("truncated", size.as_str())));
+                let again = short.cut(90).unwrap().unwrap();
+                assert_eq!(again.headers, short.headers, "the size of the whole");
+            }
+        }
+        assert!(parcel(text, vec![]).cut(100).unwrap().is_none(), "not everything is text");
+    }
+
+    #[test]
+    fn other_files_are_no_messages() {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("it");
+        let line = |json: &str| format!("qmsg spooled message 1\n{json}\n");
+        let good = r#"{"id":"018bcfe5-6800-7707-8707-070707070707","to":"bob","headers":[],"#;
+        for text in [
+            String::new(),
+            "hello\n".into(),
+            "qmsg spooled message 2\n{}\n".into(),
+            line(""),
+            line("{}"),
+            line("[]"),
+            line(&format!(r#"{good}"due_ms":null,"size":-1,"since_ms":1}}"#)),
+            line(&format!(r#"{good}"due_ms":null,"size":18446744073709551615,"since_ms":1}}"#)),
+            line(&good.replace("[]", "[[1,2]]")),
+            "qmsg spooled message 1\n".to_owned() + &"x".repeat(200_000),
+        ] {
+            fs::write(&path, text).unwrap();
+            assert!(read(&path).is_err() && about(&path).is_err());
+        }
+        assert!(matches!(about(dir.path()), Err(Damage::Format | Damage::Io(_))));
+    }
+}

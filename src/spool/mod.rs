@@ -1,0 +1,10 @@
+//! Messages that wait on this machine because no server could be reached.
+
+pub(crate) mod bounds;
+pub(crate) mod carry;
+pub(crate) mod deliver;
+pub(crate) mod disk;
+pub(crate) mod file;
+pub(crate) mod flush;
+pub(crate) mod place;
+pub(crate) mod places;

@@ -1,0 +1,60 @@
+//! The spools of all ids.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use anyhow::{Error, Result};
+
+use crate::failure::{Exit, Failure};
+use crate::profile::home;
+use crate::spool::disk;
+use crate::spool::place::{Place, Slot};
+use crate::wire::UserId;
+
+/// Where all spools are.
+pub(crate) fn spools() -> Result<PathBuf> {
+    Ok(home::home("XDG_STATE_HOME", ".local/state")?.join("spool"))
+}
+
+/// The id that was asked for, or all that have a spool.
+pub(crate) fn places(as_id: Option<&UserId>) -> Result<Vec<(UserId, Place)>> {
+    let dir = spools()?;
+    let ids = match (as_id, fs::read_dir(&dir)) {
+        (Some(id), _) => vec![id.clone()],
+        (None, Err(error)) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        (None, Err(error)) => return Err(unusable(&dir, error)),
+        (None, Ok(entries)) => {
+            let dirs = entries.flatten().filter(|entry| entry.path().is_dir());
+            let mut ids: Vec<UserId> =
+                dirs.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+            ids.sort();
+            ids
+        }
+    };
+    Ok(ids.into_iter().map(|id| (id.clone(), Place::of(&dir, &id))).collect())
+}
+
+pub(crate) fn unusable(place: &Path, error: io::Error) -> Error {
+    let what = format!("cannot use the spool {}", place.display());
+    let hint = disk::advice(place, &error);
+    let failure = Failure::new(Exit::Config, what);
+    hint.into_iter().fold(failure, Failure::hint).because(error)
+}
+
+pub(crate) fn messages(count: u64, done: &str) -> String {
+    match count {
+        1 => format!("1 message {done}"),
+        count => format!("{count} messages {done}"),
+    }
+}
+
+pub(crate) fn busy() -> Failure {
+    Failure::new(Exit::Unavailable, "another process is sending the waiting messages")
+        .hint("try again when it has finished; if it is stopped, resume or kill it")
+}
+
+/// Messages that are waiting, then those that were set aside.
+pub(crate) fn all(place: &Place) -> Result<Vec<Slot>> {
+    let both = || -> io::Result<Vec<Slot>> { Ok([place.waiting()?, place.aside()?].concat()) };
+    both().map_err(|error| unusable(place.path(), error))
+}

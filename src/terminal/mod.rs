@@ -1,0 +1,9 @@
+//! stdout and stderr as they are.
+
+pub(crate) mod color;
+pub(crate) mod notices;
+pub(crate) mod print;
+pub(crate) mod progress;
+pub(crate) mod streams;
+pub(crate) mod table;
+pub(crate) mod verbosity;

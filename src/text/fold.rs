@@ -1,0 +1,121 @@
+//! Text in lines that fit a terminal: where it would break a line itself, the rest would begin at
+//! the left, like a head of ours.
+
+/// Before each line of a text that stands below its head, and before what is left of a long one.
+pub(crate) const INDENT: &str = "    ";
+/// Even on a terminal that is no wider than an indentation.
+const WIDTH_MIN: usize = 2 * INDENT.len();
+
+/// Goes through a text.
+pub(crate) struct Fold {
+    /// `None`: lines are as long as they are.
+    width: Option<usize>,
+    column: usize,
+    /// The next character begins a line that is indented.
+    is_due: bool,
+}
+
+impl Fold {
+    /// `begin`: with an indentation.
+    pub(crate) fn new(width: Option<usize>, begin: bool) -> Self {
+        Self { width: width.map(|width| width.max(WIDTH_MIN)), column: 0, is_due: begin }
+    }
+
+    /// Adds a character, and what has to be before it. An empty line is not indented.
+    pub(crate) fn push(&mut self, c: char, to: &mut String) {
+        if c == '\n' {
+            (self.column, self.is_due) = (0, true);
+            return to.push(c);
+        }
+        if std::mem::take(&mut self.is_due) {
+            self.indent(to);
+        }
+        if !self.has_room(c) {
+            to.push('\n');
+            self.indent(to);
+        }
+        self.skip(c);
+        to.push(c);
+    }
+
+    /// Whether all of this fits behind what there is; if so it is counted as added.
+    pub(crate) fn fits(&mut self, text: &str) -> bool {
+        text.chars().all(|c| {
+            let fits = self.has_room(c);
+            self.skip(c);
+            fits
+        })
+    }
+
+    /// A copy to try with.
+    pub(crate) fn trial(&self) -> Self {
+        Self { ..*self }
+    }
+
+    fn indent(&mut self, to: &mut String) {
+        to.push_str(INDENT);
+        self.column = INDENT.len();
+    }
+
+    fn has_room(&self, c: char) -> bool {
+        self.width.is_none_or(|width| self.column + columns(c, self.column) <= width)
+    }
+
+    fn skip(&mut self, c: char) {
+        self.column += columns(c, self.column);
+    }
+}
+
+/// So many columns at most: more than it needs does no harm, with less a terminal breaks a line.
+fn columns(c: char, column: usize) -> usize {
+    match c {
+        '\t' => 8 - column % 8,
+        // Scripts of East Asia, and pictures.
+        '\u{1100}'..='\u{115f}'
+        | '\u{2300}'..='\u{23ff}'
+        | '\u{25fd}'..='\u{27bf}'
+        | '\u{2b1b}'..='\u{2b55}'
+        | '\u{2e80}'..='\u{a4cf}'
+        | '\u{a960}'..='\u{a97f}'
+        | '\u{ac00}'..='\u{d7a3}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{fe10}'..='\u{fe1f}'
+        | '\u{fe30}'..='\u{fe6f}'
+        | '\u{ff00}'..='\u{ff60}'
+        | '\u{ffe0}'..='\u{ffe6}'
+        | '\u{16fe0}'..='\u{1b2ff}'
+        | '\u{1d300}'..='\u{1d37f}'
+        | '\u{1f000}'..='\u{1faff}'
+        | '\u{20000}'..='\u{3ffff}' => 2,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Fold;
+
+    fn folded(text: &str, width: Option<usize>, begin: bool) -> String {
+        let (mut fold, mut to) = (Fold::new(width, begin), String::new());
+        text.chars().for_each(|c| fold.push(c, &mut to));
+        to
+    }
+
+    #[test]
+    fn no_line_is_longer_than_the_width() {
+        for (text, width, wanted) in [
+            ("0123456789", 10, "    012345\n    6789"),
+            ("012345\n\n0123456", 10, "    012345\n\n    012345\n    6"),
+            ("日本語字", 10, "    日本語\n    字"),
+            ("a日本語", 10, "    a日本\n    語"),
+            ("012\t34\t5", 10, "    012\t34\n    \t5"),
+            ("01234", 0, "    0123\n    4"),
+        ] {
+            assert_eq!(folded(text, Some(width), true), wanted, "{text:?}");
+        }
+        assert_eq!(folded("0123456789a", Some(10), false), "0123456789\n    a");
+        assert_eq!(folded(&"a".repeat(500), None, false), "a".repeat(500));
+        assert!(Fold::new(Some(10), false).fits("0123456789"));
+        assert!(!Fold::new(Some(10), false).fits("0123456789a"));
+    }
+}

@@ -1,0 +1,127 @@
+//! The parts of the crate, and what each may use.
+
+/// The parts of the crate, from the bottom up: the parts each may use, and the external crates.
+/// `main → cli → parts of the command line → {server, client} → {logic | quic | store} → wire`,
+/// with `durable` as the words that logic and store share.
+pub(super) const PARTS: &[(&str, &[&str], &[&str])] = &[
+    ("wire", &[], &["serde", "postcard", "bytes", "uuid", "thiserror", "data_encoding"]),
+    ("files", &[], &["rustix", "tempfile"]),
+    ("durable", &["wire"], &[]),
+    ("logic", &["wire", "durable"], &["thiserror"]),
+    ("store", &["wire", "durable", "files"], &["rusqlite", "aws_lc_rs", "thiserror", "tracing"]),
+    (
+        "quic",
+        &["wire", "files"],
+        &[
+            "quinn",
+            "quinn_proto",
+            "rustls",
+            "rcgen",
+            "tokio",
+            "bytes",
+            "socket2",
+            "aws_lc_rs",
+            "data_encoding",
+            "thiserror",
+            "tracing",
+        ],
+    ),
+    ("server", &["wire", "durable", "logic", "quic", "store"], LOOP),
+    ("client", &["wire", "durable", "logic", "quic", "store"], LOOP),
+    ("failure", &[], &["anyhow", "toml"]),
+    ("clock", &[], &["jiff"]),
+    ("text", &["wire", "clock"], &["jiff", "parse_size", "serde_json"]),
+    ("mail", &["text"], &["mail_parser"]),
+    (
+        "terminal",
+        &["failure", "clock", "text"],
+        &["anyhow", "rustix", "serde_json", "tracing", "tracing_subscriber"],
+    ),
+    ("process", &["failure", "terminal"], &["anyhow", "rustix", "tokio"]),
+    (
+        "message",
+        &["wire", "failure", "clock", "text", "terminal"],
+        &["anyhow", "aws_lc_rs", "bytes", "tempfile", "tokio"],
+    ),
+    (
+        "render",
+        &["wire", "clock", "text", "terminal", "message"],
+        &["anyhow", "bytes", "data_encoding", "serde_json"],
+    ),
+    (
+        "profile",
+        &["wire", "files", "quic", "failure", "clock", "terminal", "process"],
+        &["anyhow", "data_encoding", "strsim", "thiserror", "tokio", "toml"],
+    ),
+    ("refusals", &["wire", "quic", "client", "failure", "clock", "profile"], &["anyhow"]),
+    (
+        "handler",
+        &["wire", "logic", "failure", "clock", "text", "terminal", "message", "render"],
+        &[
+            "anyhow",
+            "bytes",
+            "clap",
+            "close_fds",
+            "command_fds",
+            "rustix",
+            "tempfile",
+            "tokio",
+            "tracing",
+        ],
+    ),
+    (
+        "spool",
+        TALKING,
+        &[
+            "anyhow",
+            "aws_lc_rs",
+            "bytes",
+            "clap",
+            "rustix",
+            "serde_json",
+            "thiserror",
+            "tokio",
+            "tracing",
+            "uuid",
+            "tempfile",
+        ],
+    ),
+    (
+        "outgoing",
+        SENDING,
+        &["anyhow", "bytes", "clap", "data_encoding", "serde_json", "tokio", "tracing"],
+    ),
+    (
+        "bench",
+        TALKING,
+        &[
+            "anyhow",
+            "aws_lc_rs",
+            "bytes",
+            "clap",
+            "data_encoding",
+            "serde_json",
+            "tokio",
+            "tracing",
+        ],
+    ),
+    ("cli", &CLI, &[ANY]),
+    ("main", &["cli"], &[ANY]),
+    ("lib", &[], &[]),
+];
+/// What talks to a server on a user's behalf.
+const TALKING: &[&str] = &[
+    "wire", "files", "logic", "quic", "client", "failure", "clock", "text", "terminal", "process",
+    "message", "profile", "refusals",
+];
+const SENDING: &[&str] = &[
+    "wire", "logic", "quic", "client", "failure", "clock", "text", "terminal", "process",
+    "message", "render", "profile", "refusals", "spool",
+];
+const CLI: [&str; 22] = [
+    "wire", "durable", "files", "logic", "quic", "store", "server", "client", "failure", "clock",
+    "text", "mail", "terminal", "process", "message", "render", "profile", "refusals", "handler",
+    "spool", "outgoing", "bench",
+];
+const LOOP: &[&str] = &["tokio", "tracing", "thiserror", "bytes"];
+pub(super) const ANY: &str = "*";
