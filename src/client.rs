@@ -245,7 +245,7 @@ impl<'a> Shell<'a> {
                     encode(&frame, &mut self.buffer);
                 }
                 PeerOutput::Event(Event::GaveUp(None)) => return Err(self.gave_up()),
-                PeerOutput::Event(Event::GaveUp(code) | Event::Rejected(code)) => {
+                PeerOutput::Event(Event::GaveUp(code) | Event::Denied(code)) => {
                     return Err(ClientError::Rejected(code));
                 }
                 PeerOutput::Event(event) => self.untold.push(event),

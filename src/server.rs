@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 
-use crate::durable::{Quotas, Read, Ticket, Write};
+use crate::durable::{Quotas, Read, RequestId, Write};
 use crate::logic::{Hub, Input, Limits, LinkId, Output, Time};
 use crate::quic::{self, Listener, Outgoing};
 use crate::store::{self, Done, Store};
@@ -149,11 +149,11 @@ struct Shell<'a> {
     links: BTreeMap<LinkId, Line>,
     /// Links with something in their buffer.
     touched: Vec<LinkId>,
-    batch: Vec<(Ticket, Write)>,
+    batch: Vec<(RequestId, Write)>,
     batch_bytes: u64,
     /// The store is writing a batch.
     writing: bool,
-    reads: VecDeque<(Ticket, Read)>,
+    reads: VecDeque<(RequestId, Read)>,
     reading: usize,
 }
 
@@ -267,8 +267,8 @@ impl<'a> Shell<'a> {
             Output::Deliver { links, record } => {
                 self.share(links, &FromServer::deliver(record.seq, &record.bundle));
             }
-            Output::Pass { links, bundle } => self.share(links, &FromServer::pass(&bundle)),
-            Output::Part { links, body } => self.share(links, &FromServer::Part(body)),
+            Output::Volatile { links, bundle } => self.share(links, &FromServer::pass(&bundle)),
+            Output::Chunk { links, body } => self.share(links, &FromServer::Chunk(body)),
             Output::Close { link, code } => {
                 self.flush_link(link);
                 self.pass(link, Outgoing::Close(code));

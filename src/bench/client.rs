@@ -13,7 +13,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::bench::partial::Partial;
 use crate::client::{self, ClientError, Settings};
 use crate::failure::{Exit, Failure};
-use crate::logic::{Command, Draft, Event, Intent, Window};
+use crate::logic::{Command, Draft, Event, Intent, Prefetch};
 use crate::message::ids;
 use crate::profile::address::Server;
 use crate::profile::dial;
@@ -24,7 +24,7 @@ use crate::{clock, refusals};
 /// Commands and batches of events on their way.
 const QUEUE_MAX: usize = 256;
 /// As much as the server allows by default, as `listen` does.
-const WINDOW: Window = Window::of(8_192, 4 << 20);
+const WINDOW: Prefetch = Prefetch::of(8_192, 4 << 20);
 /// Clients that are started at one time.
 const STARTING_MAX: usize = 64;
 
@@ -184,7 +184,7 @@ impl Client {
     pub(crate) async fn tell(&mut self, command: Command) -> Result<()> {
         match &command {
             Command::Send(drafts) => self.unanswered += drafts.len() as u64,
-            Command::Processed(_) => self.unsettled = matches!(self.kept, Kept::Stored),
+            Command::Ack(_) => self.unsettled = matches!(self.kept, Kept::Stored),
             _ => {}
         }
         if self.commands.send(command).await.is_err() {
@@ -243,7 +243,7 @@ impl Client {
 
     /// Says that it has dealt with messages.
     pub(crate) async fn processed(&mut self, seqs: Vec<Seq>) -> Result<()> {
-        if seqs.is_empty() { Ok(()) } else { self.tell(Command::Processed(seqs)).await }
+        if seqs.is_empty() { Ok(()) } else { self.tell(Command::Ack(seqs)).await }
     }
 
     /// Waits for a message, by what names it.
@@ -276,7 +276,7 @@ impl Client {
         loop {
             if let Some(event) = self.taken.next() {
                 self.unanswered = self.unanswered.saturating_sub(answers(&event));
-                if matches!(event, Event::Settled { pending: 0 }) {
+                if matches!(event, Event::AckRecorded { pending: 0 }) {
                     self.unsettled = false;
                 }
                 return Ok(event);
@@ -292,7 +292,7 @@ impl Client {
         let (batch, parts) = self.partial.taken(batch);
         if parts > 0 {
             // If it has ended, its events will have too.
-            let _ = self.commands.send(Command::PartsTaken(parts)).await;
+            let _ = self.commands.send(Command::ChunksConsumed(parts)).await;
         }
         Ok(batch)
     }
@@ -310,7 +310,7 @@ impl Client {
             Event::Refused { why, .. } => {
                 return Err(refusals::refusal(*why, "the receiver", &self.server).into());
             }
-            Event::Lost { to, count } => {
+            Event::Gap { to, count } => {
                 let what = format!("{count} messages to {to} were removed before they were read");
                 return Err(Failure::new(Exit::Partial, what)
                     .hint("raise the server's --max-mailbox, or send less")
@@ -370,7 +370,7 @@ fn message(ids: &mut MsgIds, kept: Kept, to: &Target, body: &Bytes) -> Command {
 /// How many messages went well by this.
 fn answers(event: &Event) -> u64 {
     match event {
-        Event::Accepted { count, .. } | Event::Passed { count, .. } => u64::from(*count),
+        Event::Accepted { count, .. } | Event::VolatileSent { count, .. } => u64::from(*count),
         _ => 0,
     }
 }

@@ -47,7 +47,7 @@ impl Fanout {
     pub(crate) async fn run(&self, bench: &Bench) -> Result<Report> {
         let room = bench.place.room();
         let members = bench.clients(0..self.receivers, Wants::Receive).await?;
-        let members = self.change(bench, members, &Command::Enter(room.clone())).await?;
+        let members = self.change(bench, members, &Command::JoinRoom(room.clone())).await?;
         let senders = bench.clients(self.receivers..self.receivers + 1, Wants::Send).await?;
         let deliveries = self.count * self.receivers;
         let (done, mut receiving) = (Counter::default(), JoinSet::new());
@@ -69,7 +69,7 @@ impl Fanout {
         // An own server goes as it is.
         let members = match bench.host.process() {
             Some(_) => members,
-            None => self.change(bench, members, &Command::Leave(room)).await?,
+            None => self.change(bench, members, &Command::LeaveRoom(room)).await?,
         };
         bench.end(members).await?;
         let mut report = Report::new("fanout");
@@ -117,7 +117,8 @@ impl Fanout {
             for client in &mut clients {
                 client.tell(command.clone()).await?;
             }
-            let is = |event: &Event| matches!(event, Event::Entered { .. } | Event::Left { .. });
+            let is =
+                |event: &Event| matches!(event, Event::RoomJoined { .. } | Event::RoomLeft { .. });
             for client in &mut clients {
                 client.until(is).await?;
                 done.add(1);

@@ -16,7 +16,7 @@ impl Partial {
                     let missing = bundle.first.size - bundle.first.body.len() as u64;
                     self.0 = Some((event, missing));
                 }
-                Event::Part(body) => {
+                Event::Chunk(body) => {
                     parts += 1;
                     if let Some((_, missing)) = &mut self.0 {
                         *missing = missing.saturating_sub(body.len() as u64);
@@ -24,7 +24,7 @@ impl Partial {
                     let whole = self.0.take_if(|(_, missing)| *missing == 0);
                     events.extend(whole.map(|(message, _)| message));
                 }
-                Event::Cut => self.0 = None,
+                Event::BodyAborted => self.0 = None,
                 event => events.push(event),
             }
         }

@@ -11,16 +11,17 @@ mod read;
 use std::sync::Arc;
 
 use crate::wire::{
-    Body, Bundle, Drawer, JoinCode, Message, MsgId, Note, Pin, RoomName, Seq, Span, Target, UserId,
+    Body, Bundle, JoinCode, Message, MsgId, Note, ParkedKind, Pin, RoomName, Seq, Span, Target,
+    UserId,
 };
 
-pub use page::{Item, Missing, Page};
+pub use page::{Missing, Page, PageItem};
 pub use quotas::Quotas;
 pub use read::{Found, Read};
 
 /// Names a question, so that its answer can be told apart. Never used twice by one server process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(pub u64);
+pub struct RequestId(pub u64);
 
 /// Names a long body that is being stored part by part. Never used twice by one server process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,7 +35,7 @@ pub struct Record {
     /// Its place in its own log: 1, 2, 3, … without gaps.
     pub ordinal: u64,
     /// Of a long body: where its parts are, the first one included, one number after the other. To
-    /// be named in [`Read::Part`]. 0 for a body that is whole.
+    /// be named in [`Read::Chunk`]. 0 for a body that is whole.
     pub parts: u64,
     /// The messages.
     pub bundle: Arc<Bundle>,
@@ -58,18 +59,18 @@ impl Record {
 
 /// How far one user has processed one log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cursor {
+pub struct StoredCursor {
     /// Everything of the log up to here is processed, or is not for this user.
     pub through: Seq,
     /// Ordinal of the log's last message at or before `through`. 0: before its first.
     pub ordinal: u64,
     /// Processed, or not for this user, beyond `through`, ascending.
-    pub above: Vec<Stretch>,
+    pub above: Vec<AckedRange>,
 }
 
 /// Messages of a log that follow one another in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stretch {
+pub struct AckedRange {
     /// From the first to the last of them. Seqs in between may belong to other logs, as may those
     /// at its ends.
     pub span: Span,
@@ -108,7 +109,7 @@ pub enum Write {
     /// Begin to store a long body: the first part of it. Answer: `Kept` if the message could be
     /// appended now; otherwise `Duplicate`, `UnknownTarget`, `OtherKind`, `Full` or `DiskFull`, and
     /// there is no upload.
-    Begin {
+    BeginUpload {
         /// What it is called from now on. A restart forgets it and removes its parts.
         upload: Upload,
         /// The message with the first part, alone.
@@ -116,26 +117,26 @@ pub enum Write {
     },
     /// The next part. Answer: `Kept`, also for an upload that there is not, of which nothing is
     /// kept; or `DiskFull`, and the upload is over.
-    Part {
+    AppendChunk {
         /// Of which body.
         upload: Upload,
         /// The bytes.
         body: Body,
     },
     /// Forget a body whose rest will not come. Answer: `Kept`, also if there is none.
-    Discard {
+    DiscardUpload {
         /// Which.
         upload: Upload,
     },
     /// Move a cursor. Answer: `Settled`. In a room that the user has left nothing is written: only
     /// `Enter` makes a membership.
-    Settle {
+    Ack {
         /// Whose.
         user: UserId,
         /// In which log.
         log: Target,
         /// Where to. Later moves replace earlier ones; they never go back.
-        cursor: Cursor,
+        cursor: StoredCursor,
         /// Messages that became processed by this move.
         messages: u64,
         /// Their bytes, as [`Bundle::len_bytes`] counts.
@@ -144,7 +145,7 @@ pub enum Write {
         /// A rejected one is copied to the user's dead letters, of which, over the quota of a
         /// log, the oldest are dropped. The time is when it was decided, in milliseconds since
         /// 1970.
-        verdicts: Vec<(Seq, Verdict, u64)>,
+        verdicts: Vec<(Seq, Disposition, u64)>,
     },
     /// Keep a message until it is due. Counts as sent by its id. Answer: `Scheduled`, `Duplicate`,
     /// `UnknownTarget`, `DiskFull`, or `Full` if its sender has as many as a log may have.
@@ -156,17 +157,17 @@ pub enum Write {
     },
     /// Append a bounded number of the messages that are due. One whose target is full is due again
     /// a minute later. Answer: `Released`, or `DiskFull`.
-    Release {
+    ReleaseDue {
         /// Now, in milliseconds since 1970. They get this time.
         now_ms: u64,
     },
     /// Take messages out of a drawer, a bounded number of the oldest. What cannot be put back, as
     /// its log is full, stays. Answer: `Withdrawn`, or `DiskFull`.
-    Withdraw {
+    TakeParked {
         /// Whose.
         user: UserId,
         /// Which.
-        drawer: Drawer,
+        drawer: ParkedKind,
         /// The message; `None`: all.
         id: Option<MsgId>,
         /// Append dead letters to the user's own log, scheduled messages to the log of their
@@ -177,14 +178,14 @@ pub enum Write {
     },
     /// Make a user a member of a room, which comes to exist with its first member. The cursor
     /// starts at the end of the log. Answer: `Member` or `Full`; `UnknownTarget` for no such user.
-    Enter {
+    JoinRoom {
         /// Who.
         user: UserId,
         /// Where.
         room: RoomName,
     },
     /// End a membership; the cursor goes. Answer: `Member`, or `UnknownTarget` for no such room.
-    Leave {
+    LeaveRoom {
         /// Who.
         user: UserId,
         /// Where.
@@ -202,10 +203,10 @@ impl Write {
     /// Bytes of messages in it.
     pub fn len_bytes(&self) -> u64 {
         match self {
-            Self::Append { bundle, .. } | Self::Begin { bundle, .. } => bundle.len_here(),
-            Self::Part { body, .. } => body.len() as u64,
+            Self::Append { bundle, .. } | Self::BeginUpload { bundle, .. } => bundle.len_here(),
+            Self::AppendChunk { body, .. } => body.len() as u64,
             Self::Schedule { message, .. } => message.len_here(),
-            Self::Settle { verdicts, .. } => verdicts.iter().map(|said| said.1.len_bytes()).sum(),
+            Self::Ack { verdicts, .. } => verdicts.iter().map(|said| said.1.len_bytes()).sum(),
             _ => 0,
         }
     }
@@ -213,9 +214,9 @@ impl Write {
 
 /// What a reader said of a message, besides that it is dealt with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Disposition {
     /// Dealt with, and here is the answer.
-    Answered(Note),
+    Replied(Note),
     /// Refused for good.
     Rejected {
         /// How often it was tried.
@@ -228,11 +229,11 @@ pub enum Verdict {
     Expired,
 }
 
-impl Verdict {
+impl Disposition {
     /// Bytes of what was said.
     fn len_bytes(&self) -> u64 {
         match self {
-            Self::Answered(note) | Self::Rejected { reason: note, .. } => note.body().len() as u64,
+            Self::Replied(note) | Self::Rejected { reason: note, .. } => note.body().len() as u64,
             Self::Expired => 0,
         }
     }
@@ -272,15 +273,15 @@ pub enum Outcome {
     /// The disk is full; nothing of this write has happened.
     DiskFull,
     /// The part is there, or gone with its upload.
-    Kept,
+    ChunkStored,
     /// The cursor stands there.
-    Settled,
+    AckRecorded,
     /// The membership is as wanted.
     Member {
         /// By this write.
         changed: bool,
         /// Where the member's cursor stands; default after `Leave`.
-        cursor: Cursor,
+        cursor: StoredCursor,
     },
     /// Old things are gone.
     Swept {
@@ -290,7 +291,7 @@ pub enum Outcome {
     /// The message is kept until it is due.
     Scheduled,
     /// What was due and could be appended is in its logs, as for `Append`.
-    Released {
+    DueReleased {
         /// As they stand in their logs, ascending by seq.
         records: Vec<Record>,
         /// When to ask again, in milliseconds since 1970; in the past if there are more. `None`:
@@ -298,7 +299,7 @@ pub enum Outcome {
         next_ms: Option<u64>,
     },
     /// So many messages are out of the drawer.
-    Withdrawn {
+    ParkedTaken {
         /// How many. 0: there are none, or the oldest cannot be put back.
         count: u64,
         /// Those that were put back, as they stand in their logs, ascending by seq.

@@ -10,14 +10,14 @@ pub enum Missing {
     /// Its message was removed.
     Removed,
     /// The stored bytes do not match their checksum.
-    Rotten,
+    Corrupt,
 }
 
 /// A stretch of several logs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
     /// Ascending by seq.
-    pub items: Vec<Item>,
+    pub items: Vec<PageItem>,
     /// These logs have been looked at up to here: the seq of the last item where a limit cut the
     /// page, otherwise the last seq given out when the page was read.
     pub through: Seq,
@@ -27,7 +27,7 @@ pub struct Page {
 
 /// One thing a reader meets in a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Item {
+pub enum PageItem {
     /// Messages.
     Messages(Record),
     /// Messages were removed unread by quota or age: all of this log up to this place. Comes before
@@ -41,7 +41,7 @@ pub enum Item {
         ordinal: u64,
     },
     /// The stored bytes do not match their checksum; they are not handed out.
-    Rotten {
+    Corrupt {
         /// The log.
         log: Target,
         /// The seq of the message.
@@ -51,12 +51,12 @@ pub enum Item {
     },
 }
 
-impl Item {
+impl PageItem {
     /// The last place of it in the order of all messages.
     pub fn last(&self) -> Seq {
         match self {
             Self::Messages(record) => record.span().last,
-            Self::Removed { seq, .. } | Self::Rotten { seq, .. } => *seq,
+            Self::Removed { seq, .. } | Self::Corrupt { seq, .. } => *seq,
         }
     }
 }

@@ -1,8 +1,10 @@
 //! What is looked up, and what is found.
 
-use crate::wire::{Body, Drawer, Kept, MsgId, Pin, Refusal, Seq, Standing, Start, Target, UserId};
+use crate::wire::{
+    Body, Kept, MsgId, ParkedKind, Pin, RecipientStatus, Refusal, Seq, Start, Target, UserId,
+};
 
-use super::{Cursor, Missing, Page};
+use super::{Missing, Page, StoredCursor};
 
 /// Something to be looked up. Reads see every batch that was answered before they were asked.
 #[derive(Clone, Debug)]
@@ -25,7 +27,7 @@ pub enum Read {
     },
     /// Where a reader of these logs begins: behind which seq. Costs a look at each run of them, of
     /// up to 256 messages, that is older, or newer than the message. Answer: `Begin`.
-    Begin {
+    StartPosition {
         /// The logs.
         logs: Vec<Target>,
         /// What was asked for; not `Unprocessed`.
@@ -34,7 +36,7 @@ pub enum Read {
     /// The seq of a message in a log, the newest if there are several, and when its time to live is
     /// over. Costs a look at each newer
     /// run of the log; with more than 131,072 messages behind it it is not found. Answer: `Sent`.
-    Sent {
+    FindMessage {
         /// The log.
         to: Target,
         /// Its id.
@@ -45,7 +47,7 @@ pub enum Read {
     /// How far a message of a log has come with each of its recipients: the user whose log it is;
     /// of a room those who were members when it was appended and still are; of `@all` those who
     /// were users then; its sender never, but in the own log. Answer: `Standings`.
-    Standings {
+    Recipients {
         /// The log.
         to: Target,
         /// Its seq.
@@ -55,17 +57,17 @@ pub enum Read {
         /// Begin behind this recipient, in the order of their ids.
         after: Option<UserId>,
     },
-    /// What is in a drawer, a page of it. Answer: `Drawer`.
-    Drawer {
+    /// What is in a drawer, a page of it. Answer: `ParkedKind`.
+    Parked {
         /// Whose.
         user: UserId,
         /// Which.
-        drawer: Drawer,
+        drawer: ParkedKind,
         /// Begin behind this number.
         after: u64,
     },
     /// A part of a long body. Answer: `Part`.
-    Part {
+    Chunk {
         /// [`Record::parts`](super::Record) plus the part's number, from 0.
         at: u64,
     },
@@ -90,19 +92,19 @@ pub enum Found {
     /// Whether a target exists.
     Target(Option<Refusal>),
     /// The logs of a user, each with the user's cursor. The own log and `@all` are always there.
-    Mailbox(Vec<(Target, Cursor)>),
+    Mailbox(Vec<(Target, StoredCursor)>),
     /// Behind which seq to begin. `None`: there is no such message.
-    Begin(Option<Seq>),
+    StartPosition(Option<Seq>),
     /// The seq of a message, if it is there; and if it expires, when, in milliseconds since 1970.
-    Sent(Option<(Seq, Option<u64>)>),
+    MessageFound(Option<(Seq, Option<u64>)>),
     /// A page of standings, as many as one frame can have: `Accepted`, `Refused`, `Processed` or
     /// `Gone`. Whether there are more.
-    Standings(Vec<Standing>, bool),
+    Recipients(Vec<RecipientStatus>, bool),
     /// A page of what is in a drawer, as many as one frame can have and at least one if there are
     /// any. Whether there are more.
-    Drawer(Vec<Kept>, bool),
+    Parked(Vec<Kept>, bool),
     /// A part of a long body.
-    Part(Result<Body, Missing>),
+    Chunk(Result<Body, Missing>),
     /// A stretch of logs.
     Page(Page),
 }

@@ -112,13 +112,13 @@ impl Inbox {
                         }
                     }
                 }
-                Event::Part(body) => {
+                Event::Chunk(body) => {
                     parts += 1;
                     left.extend(self.left_part(body.len() as u64));
                     let shows = shows && taken.letters.is_empty();
                     taken.letters.extend(self.mail.part(&body, shows)?);
                 }
-                Event::Cut => {
+                Event::BodyAborted => {
                     self.unwanted = None;
                     self.wanted += u64::from(self.mail.drop_partial());
                 }
@@ -127,7 +127,7 @@ impl Inbox {
         }
         // What is left is left before something else is said of what came with it.
         taken.commands = leaving(left);
-        taken.commands.extend((parts > 0).then_some(Command::PartsTaken(parts)));
+        taken.commands.extend((parts > 0).then_some(Command::ChunksConsumed(parts)));
         if !taken.letters.is_empty() {
             self.hide_progress();
         }
@@ -198,7 +198,7 @@ impl Inbox {
                 self.offline = true;
                 self.note(&format!("no link to {}, trying again", self.server));
             }
-            Event::Lost { to, count } => {
+            Event::Gap { to, count } => {
                 self.note(&format!("{count} messages to {to} were removed before they were read"));
             }
             _ => {}
@@ -219,7 +219,7 @@ impl Inbox {
 /// What to say of messages that are left. Of a volatile one there is nothing that could stay.
 fn leaving(left: Vec<Seq>) -> Vec<Command> {
     let (volatile, stored): (Vec<Seq>, Vec<Seq>) = left.into_iter().partition(|seq| *seq == 0);
-    let skipped = (!stored.is_empty()).then_some(Command::Skipped(stored));
-    let dropped = (!volatile.is_empty()).then_some(Command::Processed(volatile));
+    let skipped = (!stored.is_empty()).then_some(Command::Release(stored));
+    let dropped = (!volatile.is_empty()).then_some(Command::Ack(volatile));
     skipped.into_iter().chain(dropped).collect()
 }

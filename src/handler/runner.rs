@@ -194,14 +194,14 @@ impl Runner {
 /// What the server is told of a message that is dealt with. It keeps nothing of a volatile one.
 fn settled(seq: Seq, fate: Fate, reply: Option<Note>, why: String) -> Command {
     match (fate, reply) {
-        (_, _) if seq == 0 => Command::Processed(vec![seq]),
+        (_, _) if seq == 0 => Command::Ack(vec![seq]),
         (Fate::Refused { attempts }, _) => {
             // What is told here is short.
             let reason = Note::new(Body(why.into())).unwrap_or_default();
-            Command::Rejected { seq, attempts, reason }
+            Command::Reject { seq, attempts, reason }
         }
-        (_, Some(reply)) => Command::Answered { seq, reply },
-        (_, None) => Command::Processed(vec![seq]),
+        (_, Some(reply)) => Command::Reply { seq, reply },
+        (_, None) => Command::Ack(vec![seq]),
     }
 }
 
@@ -230,19 +230,19 @@ mod tests {
         let refused = Fate::Refused { attempts: 3 };
         let told = |seq, fate, reply| settled(seq, fate, reply, "exit code 65".into());
         let command = told(7, Fate::Processed, None);
-        assert!(matches!(command, Command::Processed(seqs) if seqs == [7]));
+        assert!(matches!(command, Command::Ack(seqs) if seqs == [7]));
         let command = told(7, Fate::Processed, Some(note("yes")));
         let wanted = note("yes");
-        assert!(matches!(command, Command::Answered { seq: 7, reply } if reply == wanted));
+        assert!(matches!(command, Command::Reply { seq: 7, reply } if reply == wanted));
         let wanted = note("exit code 65");
         let command = told(7, refused, None);
         assert!(matches!(
             command,
-            Command::Rejected { seq: 7, attempts: 3, reason } if reason == wanted
+            Command::Reject { seq: 7, attempts: 3, reason } if reason == wanted
         ));
         for (fate, reply) in [(Fate::Processed, Some(note("yes"))), (refused, None)] {
             let command = told(0, fate, reply);
-            assert!(matches!(command, Command::Processed(seqs) if seqs == [0]), "volatile");
+            assert!(matches!(command, Command::Ack(seqs) if seqs == [0]), "volatile");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 /// Longest line that is kept, in bytes: the end of a longer one. All that is kept together stays
 /// below what a frame takes.
 const LINE_LEN_MAX: usize = 2 << 10;
-const KEPT_LEN_MAX: usize = 32 << 10;
+const PARKED_LEN_MAX: usize = 32 << 10;
 
 /// The last lines of two streams, each in the order in which it ended.
 pub(crate) struct Tail {
@@ -38,7 +38,7 @@ impl Tail {
         }
         self.bytes += line.len();
         self.lines.push_back(line);
-        while self.lines.len() > self.lines_max || self.bytes > KEPT_LEN_MAX {
+        while self.lines.len() > self.lines_max || self.bytes > PARKED_LEN_MAX {
             let Some(first) = self.lines.pop_front() else { break };
             self.bytes -= first.len();
         }
@@ -52,7 +52,7 @@ impl Tail {
 
 #[cfg(test)]
 mod tests {
-    use super::{KEPT_LEN_MAX, LINE_LEN_MAX, Tail};
+    use super::{LINE_LEN_MAX, PARKED_LEN_MAX, Tail};
 
     fn kept(lines_max: usize, pieces: &[&[u8]]) -> Vec<u8> {
         let (mut tail, mut line) = (Tail::new(lines_max), Vec::new());
@@ -73,6 +73,6 @@ mod tests {
         assert!(long.len() == LINE_LEN_MAX && long.ends_with(b"xy\n"));
         let line = [vec![b'x'; 1000], b"\n".to_vec()].concat();
         let many = kept(60_000, &[&line.repeat(1000)]);
-        assert!(many.len() <= KEPT_LEN_MAX && many.len() > KEPT_LEN_MAX - 2000);
+        assert!(many.len() <= PARKED_LEN_MAX && many.len() > PARKED_LEN_MAX - 2000);
     }
 }

@@ -2,60 +2,62 @@
 
 use std::sync::Arc;
 
-use crate::durable::{Found, Outcome, Record, Ticket};
+use crate::durable::{Found, Outcome, Record, RequestId};
 use crate::wire::{Bundle, CloseCode, FromServer, Refusal};
 
 use super::Time;
 use super::exchange::{LinkId, Output};
-use super::hub::{Ask, Hub};
+use super::hub::{Hub, Pending};
 
 impl Hub {
     pub(super) fn durable(
         &mut self,
         now: Time,
-        ticket: Ticket,
+        ticket: RequestId,
         outcome: Outcome,
         out: &mut Vec<Output>,
     ) {
         let Some(ask) = self.asked.remove(&ticket) else { return };
         match ask {
-            Ask::Admit { link } => self.admit(now, link, claim_verdict(&outcome), out),
-            Ask::Append { link, bundle, upload } => {
+            Pending::Admit { link } => self.admit(now, link, claim_verdict(&outcome), out),
+            Pending::Append { link, bundle, upload } => {
                 // Of one that was turned down the sender has heard.
                 if upload.is_none_or(|upload| self.uploads.remove(&upload).is_some()) {
                     self.appended(link, &bundle, outcome, out);
                 }
             }
-            Ask::Begin { upload } => self.begun(upload, &outcome, out),
-            Ask::Part { link, upload } => self.part_stored(link, upload, &outcome, out),
-            Ask::Settle { link, user, messages, bytes, covered } => {
+            Pending::BeginUpload { upload } => self.begun(upload, &outcome, out),
+            Pending::AppendChunk { link, upload } => self.part_stored(link, upload, &outcome, out),
+            Pending::Ack { link, user, messages, bytes, covered } => {
                 self.covered(&user, &covered, out);
                 self.settled(link, &user, messages, bytes, out);
             }
-            Ask::Enter { link, user, room } => self.entered(link, &user, room, outcome, out),
-            Ask::Leave { link, user, room } => self.left(now, link, &user, room, &outcome, out),
-            Ask::Sweep => {
+            Pending::JoinRoom { link, user, room } => self.entered(link, &user, room, outcome, out),
+            Pending::LeaveRoom { link, user, room } => {
+                self.left(now, link, &user, room, &outcome, out)
+            }
+            Pending::Sweep => {
                 let more = outcome == Outcome::Swept { more: true };
                 let wait_ms = if more { self.limits.sweep_ms / 100 } else { self.limits.sweep_ms };
                 self.sweep_at_ms = Some(now.mono_ms + wait_ms);
             }
-            Ask::Take { link, user, taking } => {
+            Pending::TakeParked { link, user, taking } => {
                 self.taken_out(now, link, &user, taking, outcome, out);
             }
-            Ask::Schedule { link, message, due_ms } => {
+            Pending::Schedule { link, message, due_ms } => {
                 self.scheduled(now, link, (&message, due_ms), &outcome, out);
             }
-            Ask::Release => self.released(now, outcome, out),
-            Ask::Discard
-            | Ask::Stream { .. }
-            | Ask::Mailbox { .. }
-            | Ask::Page { .. }
-            | Ask::Start { .. }
-            | Ask::Pass { .. }
-            | Ask::Sent { .. }
-            | Ask::Standings { .. }
-            | Ask::Lapse { .. }
-            | Ask::Look { .. } => {}
+            Pending::ReleaseDue => self.released(now, outcome, out),
+            Pending::DiscardUpload
+            | Pending::Download { .. }
+            | Pending::Mailbox { .. }
+            | Pending::Page { .. }
+            | Pending::StartPosition { .. }
+            | Pending::Volatile { .. }
+            | Pending::FindMessage { .. }
+            | Pending::Recipients { .. }
+            | Pending::Expire { .. }
+            | Pending::ListParked { .. } => {}
         }
     }
 
@@ -86,10 +88,16 @@ impl Hub {
         }
     }
 
-    pub(super) fn found(&mut self, now: Time, ticket: Ticket, found: Found, out: &mut Vec<Output>) {
+    pub(super) fn found(
+        &mut self,
+        now: Time,
+        ticket: RequestId,
+        found: Found,
+        out: &mut Vec<Output>,
+    ) {
         let Some(ask) = self.asked.remove(&ticket) else { return };
         match (ask, found) {
-            (Ask::Admit { link }, Found::Owner(owner)) => {
+            (Pending::Admit { link }, Found::Owner(owner)) => {
                 let verdict = match (owner, self.links.get(&link)) {
                     (None, _) => Err(CloseCode::NotJoined),
                     (Some(owner), Some(state)) if owner == state.key => Ok(false),
@@ -97,24 +105,30 @@ impl Hub {
                 };
                 self.admit(now, link, verdict, out);
             }
-            (Ask::Mailbox { user }, Found::Mailbox(logs)) => self.loaded(&user, logs, out),
-            (Ask::Page { link }, Found::Page(page)) => self.paged(link, page, out),
-            (Ask::Start { link }, Found::Begin(behind)) => self.starts(link, behind, out),
-            (Ask::Stream { link }, Found::Part(part)) => self.part_read(link, ticket, part, out),
-            (Ask::Sent { link, asked }, Found::Sent(at)) => self.located(link, asked, at, out),
-            (Ask::Standings { link, asked }, Found::Standings(standings, more)) => {
+            (Pending::Mailbox { user }, Found::Mailbox(logs)) => self.loaded(&user, logs, out),
+            (Pending::Page { link }, Found::Page(page)) => self.paged(link, page, out),
+            (Pending::StartPosition { link }, Found::StartPosition(behind)) => {
+                self.starts(link, behind, out)
+            }
+            (Pending::Download { link }, Found::Chunk(part)) => {
+                self.part_read(link, ticket, part, out)
+            }
+            (Pending::FindMessage { link, asked }, Found::MessageFound(at)) => {
+                self.located(link, asked, at, out)
+            }
+            (Pending::Recipients { link, asked }, Found::Recipients(standings, more)) => {
                 self.found_standings(link, &asked, standings, more, out);
             }
-            (Ask::Lapse { log, seq }, Found::Standings(standings, more)) => {
+            (Pending::Expire { log, seq }, Found::Recipients(standings, more)) => {
                 self.lapsed(now, (log, seq), standings, more, out);
             }
-            (Ask::Look { link, drawer }, Found::Drawer(page, more)) => {
+            (Pending::ListParked { link, drawer }, Found::Parked(page, more)) => {
                 self.looked(link, drawer, (page, more), out);
             }
-            (Ask::Pass { link, bundle }, Found::Target(why_not)) => {
+            (Pending::Volatile { link, bundle }, Found::Target(why_not)) => {
                 let (id, count) = (bundle.first.id, bundle.count() as u32);
                 let frame = match why_not {
-                    None => FromServer::Passed { id, count, readers: 0 },
+                    None => FromServer::VolatileSent { id, count, readers: 0 },
                     Some(why) => FromServer::Refused { id, count, why },
                 };
                 self.answer(link, &bundle, frame, out);

@@ -11,14 +11,14 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// How far the wall clock was ahead of the monotonic one, at least: today and the day before.
 #[derive(Default)]
-pub(super) struct Believed {
+pub(super) struct TrustedClock {
     /// When that day began, by the monotonic clock.
     begun_ms: u64,
     today_ms: Option<i64>,
     before_ms: Option<i64>,
 }
 
-impl Believed {
+impl TrustedClock {
     /// Milliseconds since 1970. Has to be asked often, to know what the clock was meanwhile.
     pub(super) fn unix_ms(&mut self, now: Time) -> u64 {
         if now.mono_ms.saturating_sub(self.begun_ms) >= DAY_MS {

@@ -1,19 +1,19 @@
 //! What users keep aside: dead letters, and messages that are due later.
 
 use crate::durable::{Outcome, Read, Write};
-use crate::wire::{Drawer, FromServer, Kept, MsgId, UserId};
+use crate::wire::{FromServer, Kept, MsgId, ParkedKind, UserId};
 
 use super::Time;
 use super::exchange::{LinkId, Output};
-use super::hub::{Ask, Hub};
+use super::hub::{Hub, Pending};
 
 /// Most messages that one `Look` shows.
-pub(super) const LOOK_MAX: usize = 64;
+pub(super) const LIST_PARKED_MAX: usize = 64;
 
 /// What is to be taken out of a drawer, and how many have been so far.
 #[derive(Clone)]
 pub(super) struct Taking {
-    pub(super) drawer: Drawer,
+    pub(super) drawer: ParkedKind,
     pub(super) id: Option<MsgId>,
     pub(super) back: bool,
     pub(super) count: u64,
@@ -24,30 +24,30 @@ impl Hub {
         &mut self,
         link: LinkId,
         user: &UserId,
-        (drawer, after): (Drawer, u64),
+        (drawer, after): (ParkedKind, u64),
         out: &mut Vec<Output>,
     ) {
-        let ticket = self.ask(Ask::Look { link, drawer });
-        out.push(Output::Read(ticket, Read::Drawer { user: user.clone(), drawer, after }));
+        let ticket = self.ask(Pending::ListParked { link, drawer });
+        out.push(Output::Read(ticket, Read::Parked { user: user.clone(), drawer, after }));
     }
 
     /// The store has shown what is in a drawer, and whether there is more.
     pub(super) fn looked(
         &mut self,
         link: LinkId,
-        drawer: Drawer,
+        drawer: ParkedKind,
         (mut page, mut more): (Vec<Kept>, bool),
         out: &mut Vec<Output>,
     ) {
         if !self.links.contains_key(&link) {
             return;
         }
-        more |= page.len() > LOOK_MAX;
-        page.truncate(LOOK_MAX);
+        more |= page.len() > LIST_PARKED_MAX;
+        page.truncate(LIST_PARKED_MAX);
         let next = page.last().map(|kept| kept.number).filter(|_| more);
-        let frames = page.into_iter().map(FromServer::Kept);
+        let frames = page.into_iter().map(FromServer::Parked);
         out.extend(frames.map(|frame| Output::Frame { link, frame }));
-        self.reply(link, FromServer::Looked { drawer, next }, out);
+        self.reply(link, FromServer::ParkedEnd { drawer, next }, out);
     }
 
     pub(super) fn take_out(
@@ -59,9 +59,9 @@ impl Hub {
         out: &mut Vec<Output>,
     ) {
         let Taking { drawer, id, back, .. } = taking;
-        let ticket = self.ask(Ask::Take { link, user: user.clone(), taking });
+        let ticket = self.ask(Pending::TakeParked { link, user: user.clone(), taking });
         let (user, now_ms) = (user.clone(), now.unix_ms);
-        out.push(Output::Write(ticket, Write::Withdraw { user, drawer, id, back, now_ms }));
+        out.push(Output::Write(ticket, Write::TakeParked { user, drawer, id, back, now_ms }));
     }
 
     /// Messages are out of a drawer. If all of them are wanted there may be more.
@@ -75,7 +75,7 @@ impl Hub {
         out: &mut Vec<Output>,
     ) {
         let (count, records) = match outcome {
-            Outcome::Withdrawn { count, records } => (count, records),
+            Outcome::ParkedTaken { count, records } => (count, records),
             _ => (0, Vec::new()),
         };
         for record in records {
@@ -86,6 +86,6 @@ impl Hub {
             return self.take_out(now, link, user, taking, out);
         }
         let Taking { drawer, id, count, .. } = taking;
-        self.reply(link, FromServer::Taken { drawer, id, count }, out);
+        self.reply(link, FromServer::ParkedTaken { drawer, id, count }, out);
     }
 }

@@ -1,8 +1,8 @@
 //! What a client is told and what it says: the two sides of a [`Peer`](super::Peer).
 
 use crate::wire::{
-    Body, Bundle, CloseCode, Drawer, FromClient, FromServer, JoinCode, Kept, Message, MsgId, Note,
-    Refusal, RoomName, Seq, Standing, Start, Target, UserId,
+    Body, Bundle, CloseCode, FromClient, FromServer, JoinCode, Kept, Message, MsgId, Note,
+    ParkedKind, RecipientStatus, Refusal, RoomName, Seq, Start, Target, UserId,
 };
 
 use super::outbox::Draft;
@@ -20,14 +20,14 @@ pub struct Intent {
     /// The code of a ticket.
     pub code: Option<JoinCode>,
     /// Take deliveries.
-    pub attach: Option<Window>,
+    pub attach: Option<Prefetch>,
     /// How long to go without an answer while one is awaited, in milliseconds. `None`: for ever.
     pub patience_ms: Option<u64>,
 }
 
 /// How deliveries are to come: how much may be delivered and not yet settled, and what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
+pub struct Prefetch {
     /// In messages.
     pub messages: u32,
     /// In bytes.
@@ -38,10 +38,10 @@ pub struct Window {
     pub share: bool,
 }
 
-impl Window {
+impl Prefetch {
     /// So many messages and bytes of all that is unprocessed, shared with nobody.
     pub const fn of(messages: u32, bytes: u64) -> Self {
-        Self { messages, bytes, start: Start::Unprocessed, share: false }
+        Self { messages, bytes, start: Start::Unacked, share: false }
     }
 }
 
@@ -69,7 +69,7 @@ pub enum Command {
     /// The part of a draft's long body that was asked for by `PartWanted`. They are to come in the
     /// order in which they were asked for, all of them. One of a wrong length says that it cannot
     /// be given: the message is not sent, and nothing more is said of it.
-    Part {
+    Chunk {
         /// Of this draft.
         id: MsgId,
         /// Which part, from 0.
@@ -79,16 +79,16 @@ pub enum Command {
     },
     /// These messages have been dealt with; volatile ones in their order. Answered by `Settled`, as
     /// are the other things that can be said of a delivery.
-    Processed(Vec<Seq>),
+    Ack(Vec<Seq>),
     /// This message, which is not volatile, has been dealt with, and its sender hears this of it.
-    Answered {
+    Reply {
         /// Which.
         seq: Seq,
         /// The answer.
         reply: Note,
     },
     /// This message, which is not volatile, is refused for good and goes to the dead letters.
-    Rejected {
+    Reject {
         /// Which.
         seq: Seq,
         /// How often it was tried.
@@ -98,32 +98,32 @@ pub enum Command {
     },
     /// These messages, none volatile, are not for this reader: they stay as they are for others,
     /// and are told of again on the next link. Not answered.
-    Skipped(Vec<Seq>),
+    Release(Vec<Seq>),
     /// These messages, none volatile, came on a link that is gone, and are not begun: they are told
     /// of again if they are delivered again. Answered by `GivenBack`.
-    GiveBack(Vec<Seq>),
+    Return(Vec<Seq>),
     /// So many more parts of long messages have been dealt with.
-    PartsTaken(u32),
+    ChunksConsumed(u32),
     /// Become a member of a room. Answered by `Entered` or `RoomRefused`.
-    Enter(RoomName),
+    JoinRoom(RoomName),
     /// End a membership. Answered by `Left`, `NoSuchRoom` or `RoomRefused`.
-    Leave(RoomName),
+    LeaveRoom(RoomName),
     /// Tell how far a message that was accepted comes, until `Unwatch`. Answered by `Stands`, again
     /// and again, or `NotThere`.
-    Watch {
+    Track {
         /// Which.
         id: MsgId,
         /// Where it went.
         to: Target,
     },
     /// Enough is known of it. Not answered.
-    Unwatch(MsgId),
+    Untrack(MsgId),
     /// Show all that is in a drawer. Answered by `Kept` for each, then `Looked`.
-    Look(Drawer),
+    ListParked(ParkedKind),
     /// Take messages out of a drawer. Answered by `Taken`.
-    Take {
+    TakeParked {
         /// Which drawer.
-        drawer: Drawer,
+        drawer: ParkedKind,
         /// The message; `None`: all.
         id: Option<MsgId>,
         /// Put it back among what waits, or, before its time, send it; otherwise it is gone.
@@ -169,7 +169,7 @@ pub enum Event {
     },
     /// The server's clock and this machine's differ by more than a message takes on its way. Said
     /// on every link where that is so, before anything that was sent on it is answered.
-    Skewed {
+    ClockSkew {
         /// How far ahead the server's clock is, in milliseconds; below 0 if it is behind.
         ahead_ms: i64,
     },
@@ -192,7 +192,7 @@ pub enum Event {
         why: Refusal,
     },
     /// Volatile messages have been passed on to so many readers.
-    Passed {
+    VolatileSent {
         /// The first of them.
         id: MsgId,
         /// How many: those behind have the ids behind.
@@ -206,7 +206,7 @@ pub enum Event {
         id: MsgId,
     },
     /// Messages have come, of which [`numbered`] makes single ones. Each is to be answered by
-    /// [`Command::Processed`].
+    /// [`Command::Ack`].
     Messages {
         /// To name the first by, and those behind it by the seqs behind; 0 for volatile ones.
         seq: Seq,
@@ -214,57 +214,57 @@ pub enum Event {
         bundle: Bundle,
     },
     /// The next part of the last message, which is a long one. To be answered by
-    /// [`Command::PartsTaken`], also when the body is cut after it.
-    Part(Body),
+    /// [`Command::ChunksConsumed`], also when the body is cut after it.
+    Chunk(Body),
     /// The rest of the last message does not come; forget it. A stored one comes again.
-    Cut,
+    BodyAborted,
     /// The next part of a draft with a long body is to be sent. To be answered by
-    /// [`Command::Part`]. Asked again, from the second part on, when a link was lost.
-    PartWanted {
+    /// [`Command::Chunk`]. Asked again, from the second part on, when a link was lost.
+    ChunkWanted {
         /// Of this draft.
         id: MsgId,
-        /// Which part, from 0: the bytes from `index * PART_LEN_MAX` on.
+        /// Which part, from 0: the bytes from `index * CHUNK_LEN_MAX` on.
         index: u64,
     },
     /// Messages were removed from a log before this user read them.
-    Lost {
+    Gap {
         /// The log.
         to: Target,
         /// How many.
         count: u64,
     },
-    /// Those of the messages of a [`Command::GiveBack`] that have not been delivered again by then:
+    /// Those of the messages of a [`Command::Return`] that have not been delivered again by then:
     /// they are for others now, or come again.
-    GivenBack(Vec<Seq>),
+    Returned(Vec<Seq>),
     /// The server has recorded messages as processed; so many that were reported are still on their
     /// way.
-    Settled {
+    AckRecorded {
         /// Reported and not recorded.
         pending: usize,
     },
     /// How far a watched message has come with some of its recipients. Nobody is told twice of the
     /// same, and never of less than before.
-    Stands {
+    TrackUpdate {
         /// The message.
         id: MsgId,
         /// With whom, and how far.
-        standings: Vec<Standing>,
+        standings: Vec<RecipientStatus>,
         /// All recipients have been told of by now.
         complete: bool,
     },
     /// A watched message is not there, or not any more.
-    NotThere {
+    UnknownMessage {
         /// Its id.
         id: MsgId,
     },
     /// Something in a drawer.
-    Kept(Kept),
+    Parked(Kept),
     /// All that is in it has been told of.
-    Looked(Drawer),
+    ParkedEnd(ParkedKind),
     /// So many messages were in the drawer and are not any more.
-    Taken {
+    ParkedTaken {
         /// Which drawer.
-        drawer: Drawer,
+        drawer: ParkedKind,
         /// What was asked for.
         id: Option<MsgId>,
         /// How many.
@@ -273,14 +273,14 @@ pub enum Event {
     /// All that was waiting has come. Said once a link.
     CaughtUp,
     /// The user is a member of the room.
-    Entered {
+    RoomJoined {
         /// Which.
         room: RoomName,
         /// By this request.
         changed: bool,
     },
     /// The user is not a member of the room.
-    Left {
+    RoomLeft {
         /// Which.
         room: RoomName,
         /// By this request.
@@ -305,7 +305,7 @@ pub enum Event {
     /// closed the connection with this code. The peer does nothing more.
     GaveUp(Option<CloseCode>),
     /// The server will not have this client. The peer does nothing more.
-    Rejected(Option<CloseCode>),
+    Denied(Option<CloseCode>),
 }
 
 /// The messages of [`Event::Messages`] one by one, each with what to name it by.

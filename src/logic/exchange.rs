@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::durable::{Found, Outcome, Read, Record, Ticket, Write};
+use crate::durable::{Found, Outcome, Read, Record, RequestId, Write};
 use crate::wire::{Body, Bundle, CloseCode, FromClient, FromServer, Pin};
 
 /// Names a link. Given by the server's loop, never used twice.
@@ -32,9 +32,9 @@ pub enum Input {
         link: LinkId,
     },
     /// Writes are on disk, or were turned down; in the order they were asked for.
-    Durable(Vec<(Ticket, Outcome)>),
+    Durable(Vec<(RequestId, Outcome)>),
     /// A read has its answer.
-    Found(Ticket, Found),
+    Found(RequestId, Found),
     /// Time has passed.
     Tick,
 }
@@ -57,7 +57,7 @@ pub enum Output {
         record: Record,
     },
     /// Pass messages on to all of these links; encoding them once is enough.
-    Pass {
+    Volatile {
         /// At least one.
         links: Vec<LinkId>,
         /// What to pass on.
@@ -65,7 +65,7 @@ pub enum Output {
     },
     /// Send the next part of the last long message to all of these links; encoding it once is
     /// enough.
-    Part {
+    Chunk {
         /// At least one.
         links: Vec<LinkId>,
         /// The bytes.
@@ -79,7 +79,7 @@ pub enum Output {
         code: CloseCode,
     },
     /// Write, together with all that is written now, and answer with [`Input::Durable`].
-    Write(Ticket, Write),
+    Write(RequestId, Write),
     /// Read at once and answer with [`Input::Found`].
-    Read(Ticket, Read),
+    Read(RequestId, Read),
 }

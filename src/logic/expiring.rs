@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use crate::durable::{Record, Verdict, Write};
+use crate::durable::{Disposition, Record, Write};
 use crate::wire::{Bundle, Seq, Span, Target, UserId};
 
 use super::exchange::{LinkId, Output};
-use super::hub::{Ask, Hub};
-use super::watching::Covered;
+use super::hub::{Hub, Pending};
+use super::watching::Acked;
 
 /// What of a log has expired and is to be written down.
 #[derive(Default)]
 pub(super) struct Expired {
     messages: u64,
     bytes: u64,
-    verdicts: Vec<(Seq, Verdict, u64)>,
+    verdicts: Vec<(Seq, Disposition, u64)>,
     /// It held up what is behind it.
     clears: bool,
 }
@@ -51,7 +51,7 @@ impl Hub {
             expired.messages += span.count();
             expired.bytes += weights.len_bytes(span.first - record.seq, span.count());
             let seqs = span.first..=span.last;
-            expired.verdicts.extend(seqs.map(|seq| (seq, Verdict::Expired, self.now.unix_ms)));
+            expired.verdicts.extend(seqs.map(|seq| (seq, Disposition::Expired, self.now.unix_ms)));
         }
     }
 
@@ -69,11 +69,11 @@ impl Hub {
             mailbox.settling += 1;
             let spans = verdicts.iter().map(|(seq, ..)| Span::one(*seq)).collect();
             let (said, at_ms) = (verdicts.clone(), self.now.unix_ms);
-            let covered = Covered { log: log.clone(), spans, verdicts: said, at_ms };
+            let covered = Acked { log: log.clone(), spans, verdicts: said, at_ms };
             let reader = user.clone();
-            let ask = Ask::Settle { link: id, user: reader, messages: 0, bytes: 0, covered };
+            let ask = Pending::Ack { link: id, user: reader, messages: 0, bytes: 0, covered };
             let ticket = self.ask(ask);
-            let write = Write::Settle { user, log, cursor, messages, bytes, verdicts };
+            let write = Write::Ack { user, log, cursor, messages, bytes, verdicts };
             out.push(Output::Write(ticket, write));
         }
         if clears {

@@ -4,13 +4,13 @@
 //! window. So that many of those together are not more than the server has, windows shrink when
 //! much is under way. A small one stays to each, so that nobody waits for others.
 
-use super::{Limits, PART_LEN_MAX};
+use super::{CHUNK_LEN_MAX, Limits};
 
 /// What a message takes beside its body and headers, in bytes.
 const MESSAGE_LEN: u64 = 64;
 
 /// Bytes that readers were given and have not dealt with.
-pub(super) struct Flight {
+pub(super) struct DeliveryBudget {
     bytes: u64,
     max: u64,
     /// Of each reader, whatever the others have.
@@ -20,7 +20,7 @@ pub(super) struct Flight {
 /// Messages and their bytes.
 pub(super) type Load = (u64, u64);
 
-impl Flight {
+impl DeliveryBudget {
     pub(super) fn new(limits: &Limits) -> Self {
         Self { bytes: 0, max: limits.flight_bytes_max, min: limits.flight_bytes_min }
     }
@@ -59,12 +59,12 @@ fn weight((messages, bytes): Load) -> u64 {
 }
 
 fn len(parts: u32) -> u64 {
-    u64::from(parts) * PART_LEN_MAX as u64
+    u64::from(parts) * CHUNK_LEN_MAX as u64
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Flight, Limits, MESSAGE_LEN, PART_LEN_MAX};
+    use super::{CHUNK_LEN_MAX, DeliveryBudget, Limits, MESSAGE_LEN};
 
     #[test]
     fn windows_shrink_when_much_is_under_way_and_grow_again() {
@@ -74,7 +74,7 @@ mod tests {
             flight_bytes_min: 2 * MESSAGE_LEN,
             ..Limits::default()
         };
-        let mut flight = Flight::new(&limits);
+        let mut flight = DeliveryBudget::new(&limits);
         let window = (50, 5_000);
         assert_eq!(flight.window(window, (0, 0)), window);
         let most = (90, 0);
@@ -93,9 +93,9 @@ mod tests {
 
     #[test]
     fn parts_count_as_well() {
-        let part = PART_LEN_MAX as u64;
+        let part = CHUNK_LEN_MAX as u64;
         let limits = Limits { flight_bytes_max: 3 * part, ..Limits::default() };
-        let mut flight = Flight::new(&limits);
+        let mut flight = DeliveryBudget::new(&limits);
         flight.add_parts(2);
         assert!(flight.has_room_for_part());
         flight.add((0, 1));

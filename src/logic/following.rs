@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::wire::{FromClient, MsgId, Standing, State, Target, UserId};
+use crate::wire::{DeliveryState, FromClient, MsgId, RecipientStatus, Target, UserId};
 
 use super::Time;
 use super::event::{Event, PeerOutput};
@@ -32,7 +32,7 @@ struct Watch {
     told: BTreeMap<UserId, Told>,
     /// Those for whom it is over, though it is not known whether they are recipients: the server
     /// may name them yet, by what it knew before.
-    gone: BTreeMap<UserId, Standing>,
+    gone: BTreeMap<UserId, RecipientStatus>,
     /// Of those told the ones with whom it may come further.
     open: usize,
     /// All recipients have been told of.
@@ -42,14 +42,14 @@ struct Watch {
 }
 
 struct Told {
-    state: State,
+    state: DeliveryState,
     /// The server named the recipient on this link.
     listed: bool,
 }
 
 impl Watch {
     /// A recipient is named. What is to be told: what is further than what was told before.
-    fn listed(&mut self, standing: Standing) -> Option<Standing> {
+    fn listed(&mut self, standing: RecipientStatus) -> Option<RecipientStatus> {
         let gone = self.gone.remove(&standing.user);
         let standing = gone.filter(|gone| gone.state > standing.state).unwrap_or(standing);
         if let Some(told) = self.told.get_mut(&standing.user) {
@@ -61,13 +61,13 @@ impl Watch {
     }
 
     /// It has come so far with somebody. What is to be told.
-    fn came(&mut self, standing: Standing) -> Option<Standing> {
+    fn came(&mut self, standing: RecipientStatus) -> Option<RecipientStatus> {
         if self.told.contains_key(&standing.user) {
             self.further(standing)
         } else if self.complete {
             // No recipient: one who has left the room.
             None
-        } else if standing.state == State::Gone {
+        } else if standing.state == DeliveryState::Gone {
             self.gone.insert(standing.user.clone(), standing);
             None
         } else {
@@ -76,12 +76,12 @@ impl Watch {
         }
     }
 
-    fn add(&mut self, Standing { user, state, .. }: &Standing, listed: bool) {
+    fn add(&mut self, RecipientStatus { user, state, .. }: &RecipientStatus, listed: bool) {
         self.open += usize::from(!state.is_final());
         self.told.insert(user.clone(), Told { state: *state, listed });
     }
 
-    fn further(&mut self, standing: Standing) -> Option<Standing> {
+    fn further(&mut self, standing: RecipientStatus) -> Option<RecipientStatus> {
         let told = self.told.get_mut(&standing.user)?;
         if standing.state <= told.state {
             return None;
@@ -93,16 +93,21 @@ impl Watch {
 
     /// All recipients have been named. Those who are none any more, though it was not done with
     /// them.
-    fn completed(&mut self) -> Vec<Standing> {
+    fn completed(&mut self) -> Vec<RecipientStatus> {
         self.complete = true;
         self.gone.clear();
         let mut gone = Vec::new();
         for (user, told) in &mut self.told {
             if !told.listed && !told.state.is_final() {
-                told.state = State::Gone;
+                told.state = DeliveryState::Gone;
                 self.open -= 1;
                 let user = user.clone();
-                gone.push(Standing { user, state: State::Gone, time_ms: 0, note: None });
+                gone.push(RecipientStatus {
+                    user,
+                    state: DeliveryState::Gone,
+                    time_ms: 0,
+                    note: None,
+                });
             }
         }
         gone
@@ -149,7 +154,7 @@ impl Following {
             let to = watch.to.clone();
             let (id, after) = self.asks.pop_front()?;
             self.asked.insert(id, true);
-            return Some(FromClient::Watch { id, to, after });
+            return Some(FromClient::Track { id, to, after });
         }
         None
     }
@@ -188,7 +193,7 @@ impl Peer {
     pub(super) fn unwatch(&mut self, now: Time, id: MsgId, out: &mut Vec<PeerOutput>) {
         self.awaits(now);
         if self.following.remove(id).is_some_and(|watch| watch.begun) {
-            out.push(PeerOutput::Frame(FromClient::Unwatch { id }));
+            out.push(PeerOutput::Frame(FromClient::Untrack { id }));
         }
         self.follow(out);
     }
@@ -205,7 +210,7 @@ impl Peer {
     pub(super) fn watched(
         &mut self,
         id: MsgId,
-        standings: Vec<Standing>,
+        standings: Vec<RecipientStatus>,
         more: bool,
         out: &mut Vec<PeerOutput>,
     ) {
@@ -214,7 +219,7 @@ impl Peer {
         {
             let last = standings.last().map(|standing| standing.user.clone()).filter(|_| more);
             let news = standings.into_iter().filter_map(|standing| watch.listed(standing));
-            let mut news: Vec<Standing> = news.collect();
+            let mut news: Vec<RecipientStatus> = news.collect();
             let was_complete = watch.complete;
             match last {
                 Some(_) => self.following.asks.push_front((id, last)),
@@ -223,7 +228,7 @@ impl Peer {
             self.following.incomplete -= usize::from(watch.complete && !was_complete);
             if !news.is_empty() || watch.complete && !was_complete {
                 let (standings, complete) = (news, watch.complete);
-                out.push(PeerOutput::Event(Event::Stands { id, standings, complete }));
+                out.push(PeerOutput::Event(Event::TrackUpdate { id, standings, complete }));
             }
             self.end_watch(id, out);
         }
@@ -231,11 +236,16 @@ impl Peer {
     }
 
     /// A message that is watched has come further.
-    pub(super) fn stood(&mut self, id: MsgId, standing: Standing, out: &mut Vec<PeerOutput>) {
+    pub(super) fn stood(
+        &mut self,
+        id: MsgId,
+        standing: RecipientStatus,
+        out: &mut Vec<PeerOutput>,
+    ) {
         let Some(watch) = self.following.watches.get_mut(&id) else { return };
         if let Some(news) = watch.came(standing) {
             let (standings, complete) = (vec![news], watch.complete);
-            out.push(PeerOutput::Event(Event::Stands { id, standings, complete }));
+            out.push(PeerOutput::Event(Event::TrackUpdate { id, standings, complete }));
             self.end_watch(id, out);
             self.follow(out);
         }
@@ -244,7 +254,7 @@ impl Peer {
     /// A message is not there: nothing will be known of it.
     pub(super) fn not_there(&mut self, id: MsgId, out: &mut Vec<PeerOutput>) {
         if self.following.asked.remove(&id) == Some(true) && self.following.remove(id).is_some() {
-            out.push(PeerOutput::Event(Event::NotThere { id }));
+            out.push(PeerOutput::Event(Event::UnknownMessage { id }));
         }
         self.follow(out);
     }
@@ -257,7 +267,7 @@ impl Peer {
             && let Some(watch) = self.following.remove(id)
             && !matches!(watch.to, Target::User(_))
         {
-            out.push(PeerOutput::Frame(FromClient::Unwatch { id }));
+            out.push(PeerOutput::Frame(FromClient::Untrack { id }));
         }
     }
 }

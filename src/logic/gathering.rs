@@ -12,17 +12,17 @@ use super::Time;
 use super::exchange::{LinkId, Output};
 use super::hub::Hub;
 use super::link::{Link, Mode};
-use super::spans::Spans;
+use super::spans::SeqSet;
 
 /// Readers that wait for others, until then.
 #[derive(Default)]
-pub(super) struct Gathering {
+pub(super) struct ResumeGrace {
     /// `None`: not begun.
     until_ms: Option<u64>,
     readers: BTreeSet<LinkId>,
 }
 
-impl Gathering {
+impl ResumeGrace {
     pub(super) fn deadline(&self) -> Option<u64> {
         self.until_ms.filter(|_| !self.readers.is_empty())
     }
@@ -39,7 +39,7 @@ impl Hub {
 
     /// What of this nobody else has said to have. One that was given to several, each time on a new
     /// link, is the first one's.
-    pub(super) fn unclaimed(&self, user: &UserId, holds: &Spans) -> Spans {
+    pub(super) fn unclaimed(&self, user: &UserId, holds: &SeqSet) -> SeqSet {
         let mut left = holds.clone();
         for (_, reader) in self.sharers(user) {
             reader.holds.iter().for_each(|span| left.remove(span));

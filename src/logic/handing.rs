@@ -1,13 +1,13 @@
 //! What is done with each thing of a page: handed out, told of, or gone past.
 
-use crate::durable::{Item, Record};
+use crate::durable::{PageItem, Record};
 use crate::wire::{FromServer, Message, Seq, Span, Target, UserId};
 
 use super::exchange::{LinkId, Output};
 use super::hub::Hub;
-use super::offers::Offer;
-use super::place::Mark;
-use super::spans::Spans;
+use super::offers::Delivery;
+use super::place::Position;
+use super::spans::SeqSet;
 
 /// What came of handing something to a reader.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,11 +30,11 @@ impl Hub {
         &mut self,
         id: LinkId,
         user: &UserId,
-        item: Item,
+        item: PageItem,
         out: &mut Vec<Output>,
     ) -> Handed {
         match item {
-            Item::Messages(record) => {
+            PageItem::Messages(record) => {
                 let log = &record.bundle.first.to;
                 let place = self.mailboxes.get_mut(user).and_then(|m| m.places.get_mut(log));
                 // Not a member any more.
@@ -52,16 +52,16 @@ impl Hub {
                     }
                     return handed;
                 }
-                let at = Mark { seq: record.seq, ordinal: record.ordinal };
+                let at = Position { seq: record.seq, ordinal: record.ordinal };
                 place.pass(at, record.bundle.count());
                 Handed::All
             }
-            Item::Removed { log, seq, ordinal } => {
-                self.hand_out_loss(id, user, &log, Mark { seq, ordinal }, out);
+            PageItem::Removed { log, seq, ordinal } => {
+                self.hand_out_loss(id, user, &log, Position { seq, ordinal }, out);
                 Handed::All
             }
-            Item::Rotten { log, seq, ordinal } => {
-                self.hand_out_damage(id, user, log, Mark { seq, ordinal }, out);
+            PageItem::Corrupt { log, seq, ordinal } => {
+                self.hand_out_damage(id, user, log, Position { seq, ordinal }, out);
                 Handed::All
             }
         }
@@ -72,7 +72,7 @@ impl Hub {
         id: LinkId,
         user: &UserId,
         log: Target,
-        at: Mark,
+        at: Position,
         out: &mut Vec<Output>,
     ) {
         let one = Span::one(at.seq);
@@ -85,7 +85,7 @@ impl Hub {
         let Some(place) = place.filter(|place| !place.is_processed(at.seq)) else { return };
         place.offer(at, 1);
         if new {
-            self.notice(id, at.seq, Offer::notice(at.seq, log, true), 1, out);
+            self.notice(id, at.seq, Delivery::notice(at.seq, log, true), 1, out);
         }
     }
 
@@ -164,7 +164,7 @@ impl Hub {
         let log = &record.bundle.first.to;
         let place = self.mailboxes.get_mut(user).and_then(|m| m.places.get_mut(log));
         let Some(place) = place.filter(|_| first < end) else { return };
-        let mark = |seq| Mark { seq, ordinal: record.ordinal + (seq - record.seq) };
+        let mark = |seq| Position { seq, ordinal: record.ordinal + (seq - record.seq) };
         for span in waiting {
             let (from, to) = (span.first.max(first), span.last.min(end - 1));
             if from <= to {
@@ -179,11 +179,11 @@ impl Hub {
         id: LinkId,
         user: &UserId,
         log: &Target,
-        at: Mark,
+        at: Position,
         out: &mut Vec<Output>,
     ) {
         let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
-        let mut held = Spans::default();
+        let mut held = SeqSet::default();
         for link in &mailbox.links {
             let reader = self.links.get(link).and_then(|link| link.reader.as_ref());
             let offers = reader.into_iter().flat_map(|reader| reader.offers.iter());
@@ -205,7 +205,7 @@ impl Hub {
         });
         self.removed(user, log, at.seq, &held, out);
         for (seq, count) in notices {
-            self.notice(id, seq, Offer::notice(seq, log.clone(), false), count, out);
+            self.notice(id, seq, Delivery::notice(seq, log.clone(), false), count, out);
         }
     }
 
@@ -214,7 +214,7 @@ impl Hub {
         &mut self,
         id: LinkId,
         seq: Seq,
-        offer: Offer,
+        offer: Delivery,
         count: u64,
         out: &mut Vec<Output>,
     ) {
@@ -222,7 +222,7 @@ impl Hub {
         let Some(reader) = reader else { return };
         let to = offer.log.clone();
         reader.offer(seq, offer, &mut self.flight);
-        out.push(Output::Frame { link: id, frame: FromServer::Lost { seq, to, count } });
+        out.push(Output::Frame { link: id, frame: FromServer::Gap { seq, to, count } });
     }
 
     /// Notes that messages go out on a link, as far as they fit: how many of them, from the first
@@ -237,9 +237,9 @@ impl Hub {
         }
         let count = reader.admits(&record.bundle, &self.flight);
         if count > 0 {
-            place.offer(Mark { seq: record.seq, ordinal: record.ordinal }, count);
+            place.offer(Position { seq: record.seq, ordinal: record.ordinal }, count);
             let span = Span::of(record.seq, count);
-            let offer = Offer::messages(span, log.clone(), record.bundle.weights());
+            let offer = Delivery::messages(span, log.clone(), record.bundle.weights());
             reader.offer(record.seq, offer, &mut self.flight);
         }
         count

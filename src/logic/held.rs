@@ -7,29 +7,29 @@ use crate::wire::FromClient;
 pub(super) fn can_wait(held: &[FromClient], frame: &FromClient) -> bool {
     match frame {
         FromClient::Send { .. }
-        | FromClient::Pass { .. }
-        | FromClient::Part(_)
-        | FromClient::Cut
-        | FromClient::Enter(_)
-        | FromClient::Leave(_)
-        | FromClient::Later { .. }
-        | FromClient::Look { .. }
-        | FromClient::Take { .. }
-        | FromClient::Watch { .. }
-        | FromClient::Unwatch { .. } => true,
-        FromClient::Attach { .. } => {
-            !held.iter().any(|held| matches!(held, FromClient::Attach { .. }))
+        | FromClient::Volatile { .. }
+        | FromClient::Chunk(_)
+        | FromClient::AbortBody
+        | FromClient::JoinRoom(_)
+        | FromClient::LeaveRoom(_)
+        | FromClient::Schedule { .. }
+        | FromClient::ListParked { .. }
+        | FromClient::TakeParked { .. }
+        | FromClient::Track { .. }
+        | FromClient::Untrack { .. } => true,
+        FromClient::Subscribe { .. } => {
+            !held.iter().any(|held| matches!(held, FromClient::Subscribe { .. }))
         }
-        FromClient::Holds(_) => !held
+        FromClient::Resume(_) => !held
             .iter()
-            .any(|held| matches!(held, FromClient::Holds(_) | FromClient::Attach { .. })),
-        FromClient::Processed(_)
-        | FromClient::Skipped(_)
-        | FromClient::Answered { .. }
-        | FromClient::Rejected { .. }
+            .any(|held| matches!(held, FromClient::Resume(_) | FromClient::Subscribe { .. })),
+        FromClient::Ack(_)
+        | FromClient::Release(_)
+        | FromClient::Reply { .. }
+        | FromClient::Reject { .. }
         | FromClient::Pong { .. }
-        | FromClient::Took { .. }
+        | FromClient::AckVolatile { .. }
         | FromClient::Hello { .. }
-        | FromClient::More { .. } => false,
+        | FromClient::ChunkCredit { .. } => false,
     }
 }

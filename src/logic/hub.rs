@@ -3,51 +3,51 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::durable::{Read, Ticket, Upload, Verdict, Write};
+use crate::durable::{Disposition, Read, RequestId, Upload, Write};
 use crate::wire::{
-    Bundle, CloseCode, Drawer, Frame, FromClient, FromServer, Message, MsgId, Pin, Refusal,
+    Bundle, CloseCode, Frame, FromClient, FromServer, Message, MsgId, ParkedKind, Pin, Refusal,
     RoomName, Seq, Target, UserId,
 };
 
-use super::believing::Believed;
+use super::believing::TrustedClock;
 use super::drawers::Taking;
-use super::event::Window;
+use super::event::Prefetch;
 use super::exchange::{Input, LinkId, Output};
-use super::flight::Flight;
-use super::gathering::Gathering;
+use super::flight::DeliveryBudget;
+use super::gathering::ResumeGrace;
 use super::held::can_wait;
-use super::lapsing::Lapses;
+use super::lapsing::Expirations;
 use super::link::{Link, Stage};
 use super::mailbox::Mailbox;
 use super::reading::Log;
-use super::relaying::{Passage, Relay};
+use super::relaying::{VolatileBody, VolatileId};
 use super::scheduling::Schedule;
 use super::succeeding::Sessions;
-use super::watching::{Asked, Covered, Watching};
+use super::watching::{Acked, Asked, Tracking};
 use super::{Limits, Time};
 
 /// What an answer from the store is for.
-pub(super) enum Ask {
+pub(super) enum Pending {
     Admit { link: LinkId },
     Append { link: LinkId, bundle: Arc<Bundle>, upload: Option<Upload> },
-    Begin { upload: Upload },
-    Part { link: LinkId, upload: Upload },
-    Discard,
-    Stream { link: LinkId },
+    BeginUpload { upload: Upload },
+    AppendChunk { link: LinkId, upload: Upload },
+    DiscardUpload,
+    Download { link: LinkId },
     Mailbox { user: UserId },
     Page { link: LinkId },
-    Pass { link: LinkId, bundle: Arc<Bundle> },
-    Settle { link: LinkId, user: UserId, messages: u32, bytes: u64, covered: Covered },
-    Enter { link: LinkId, user: UserId, room: RoomName },
-    Leave { link: LinkId, user: UserId, room: RoomName },
-    Sent { link: LinkId, asked: Asked },
-    Standings { link: LinkId, asked: Asked },
-    Lapse { log: Target, seq: Seq },
-    Look { link: LinkId, drawer: Drawer },
-    Take { link: LinkId, user: UserId, taking: Taking },
+    Volatile { link: LinkId, bundle: Arc<Bundle> },
+    Ack { link: LinkId, user: UserId, messages: u32, bytes: u64, covered: Acked },
+    JoinRoom { link: LinkId, user: UserId, room: RoomName },
+    LeaveRoom { link: LinkId, user: UserId, room: RoomName },
+    FindMessage { link: LinkId, asked: Asked },
+    Recipients { link: LinkId, asked: Asked },
+    Expire { log: Target, seq: Seq },
+    ListParked { link: LinkId, drawer: ParkedKind },
+    TakeParked { link: LinkId, user: UserId, taking: Taking },
     Schedule { link: LinkId, message: Arc<Message>, due_ms: u64 },
-    Release,
-    Start { link: LinkId },
+    ReleaseDue,
+    StartPosition { link: LinkId },
     Sweep,
 }
 
@@ -59,20 +59,20 @@ pub struct Hub {
     pub(super) links: BTreeMap<LinkId, Link>,
     pub(super) mailboxes: BTreeMap<UserId, Mailbox>,
     pub(super) logs: BTreeMap<Target, Log>,
-    pub(super) asked: BTreeMap<Ticket, Ask>,
+    pub(super) asked: BTreeMap<RequestId, Pending>,
     /// Long bodies being stored, nothing having been said of them to their senders.
     pub(super) uploads: BTreeMap<Upload, (LinkId, Arc<Bundle>)>,
     /// Long volatile bodies on their way from sender to readers.
-    pub(super) relays: BTreeMap<Passage, Relay>,
+    pub(super) relays: BTreeMap<VolatileId, VolatileBody>,
     /// Links that are to be told that they may send so many parts more.
     pub(super) allowed: BTreeMap<LinkId, u32>,
-    pub(super) flight: Flight,
-    pub(super) watching: Watching,
-    pub(super) lapses: Lapses,
+    pub(super) flight: DeliveryBudget,
+    pub(super) watching: Tracking,
+    pub(super) lapses: Expirations,
     /// Links that may be to be asked what has come.
     pub(super) pinging: BTreeSet<LinkId>,
     pub(super) schedule: Schedule,
-    pub(super) gathering: Gathering,
+    pub(super) gathering: ResumeGrace,
     pub(super) sessions: Sessions,
     next_name: u64,
     /// Links that have not said who they are, by the moment they must have.
@@ -80,7 +80,7 @@ pub struct Hub {
     /// When to sweep next; `None` while a sweep is under way.
     pub(super) sweep_at_ms: Option<u64>,
     /// What sweeps go by.
-    believed: Believed,
+    believed: TrustedClock,
 }
 
 impl Hub {
@@ -96,17 +96,17 @@ impl Hub {
             uploads: BTreeMap::new(),
             relays: BTreeMap::new(),
             allowed: BTreeMap::new(),
-            flight: Flight::new(&limits),
-            watching: Watching::default(),
-            lapses: Lapses::default(),
+            flight: DeliveryBudget::new(&limits),
+            watching: Tracking::default(),
+            lapses: Expirations::default(),
             pinging: BTreeSet::new(),
             schedule: Schedule::new(),
-            gathering: Gathering::default(),
+            gathering: ResumeGrace::default(),
             sessions: Sessions::default(),
             next_name: 0,
             silent: BTreeSet::new(),
             sweep_at_ms: Some(0),
-            believed: Believed::default(),
+            believed: TrustedClock::default(),
         }
     }
 
@@ -142,8 +142,8 @@ impl Hub {
         others.into_iter().flatten().min()
     }
 
-    pub(super) fn ask(&mut self, ask: Ask) -> Ticket {
-        let ticket = Ticket(self.name());
+    pub(super) fn ask(&mut self, ask: Pending) -> RequestId {
+        let ticket = RequestId(self.name());
         self.asked.insert(ticket, ask);
         ticket
     }
@@ -181,7 +181,7 @@ impl Hub {
             self.close(link, CloseCode::TooSlow, out);
         }
         if self.sweep_at_ms.take_if(|at_ms| *at_ms <= now.mono_ms).is_some() {
-            let ticket = self.ask(Ask::Sweep);
+            let ticket = self.ask(Pending::Sweep);
             let now_ms = self.believed.unix_ms(now);
             out.push(Output::Write(ticket, Write::Sweep { now_ms }));
         }
@@ -229,7 +229,7 @@ impl Hub {
         if claim && id.is_reserved() {
             return self.close(link, CloseCode::IdReserved, out);
         }
-        let ticket = self.ask(Ask::Admit { link });
+        let ticket = self.ask(Pending::Admit { link });
         let Some(state) = self.links.get_mut(&link) else { return };
         let checking = Stage::Checking { id: id.clone(), held: Vec::new() };
         if let Stage::Silent { until_ms } = std::mem::replace(&mut state.stage, checking) {
@@ -290,50 +290,50 @@ impl Hub {
                 let first = Message { id, from, to, time_ms, headers, size, body };
                 self.send(now, link, Arc::new(Bundle { first, others }), out);
             }
-            FromClient::Pass { id, to, headers, size, body, others } => {
+            FromClient::Volatile { id, to, headers, size, body, others } => {
                 let (from, time_ms) = (user.clone(), now.unix_ms);
                 let first = Message { id, from, to, time_ms, headers, size, body };
                 self.pass(link, Arc::new(Bundle { first, others }), out);
             }
-            FromClient::Took { count } => self.took(link, user, count, out),
-            FromClient::Attach { messages, bytes, start, share } => {
-                self.attach(link, user, &Window { messages, bytes, start, share }, out);
+            FromClient::AckVolatile { count } => self.took(link, user, count, out),
+            FromClient::Subscribe { messages, bytes, start, share } => {
+                self.attach(link, user, &Prefetch { messages, bytes, start, share }, out);
             }
-            FromClient::Holds(spans) => self.holds(link, &spans, out),
-            FromClient::Processed(spans) => self.processed(now, link, user, &spans, out),
-            FromClient::Skipped(spans) => self.skipped(link, user, &spans, out),
-            FromClient::Enter(room) => {
+            FromClient::Resume(spans) => self.holds(link, &spans, out),
+            FromClient::Ack(spans) => self.processed(now, link, user, &spans, out),
+            FromClient::Release(spans) => self.skipped(link, user, &spans, out),
+            FromClient::JoinRoom(room) => {
                 let (user, asked) = (user.clone(), room.clone());
-                let ticket = self.ask(Ask::Enter { link, user: user.clone(), room: asked });
-                out.push(Output::Write(ticket, Write::Enter { user, room }));
+                let ticket = self.ask(Pending::JoinRoom { link, user: user.clone(), room: asked });
+                out.push(Output::Write(ticket, Write::JoinRoom { user, room }));
             }
-            FromClient::Leave(room) => {
+            FromClient::LeaveRoom(room) => {
                 let (user, asked) = (user.clone(), room.clone());
-                let ticket = self.ask(Ask::Leave { link, user: user.clone(), room: asked });
-                out.push(Output::Write(ticket, Write::Leave { user, room }));
+                let ticket = self.ask(Pending::LeaveRoom { link, user: user.clone(), room: asked });
+                out.push(Output::Write(ticket, Write::LeaveRoom { user, room }));
             }
-            FromClient::Part(body) => self.part(link, body, out),
-            FromClient::Cut => self.cut(link, out),
-            FromClient::More { parts } => self.more(link, parts, out),
-            FromClient::Watch { id, to, after } => {
+            FromClient::Chunk(body) => self.part(link, body, out),
+            FromClient::AbortBody => self.cut(link, out),
+            FromClient::ChunkCredit { parts } => self.more(link, parts, out),
+            FromClient::Track { id, to, after } => {
                 self.watch(link, user, Asked { id, to, after }, out);
             }
-            FromClient::Unwatch { id } => self.unwatch(link, id),
+            FromClient::Untrack { id } => self.unwatch(link, id),
             FromClient::Pong { number } => self.pong(now, link, user, number, out),
-            FromClient::Answered { seq, reply } => {
-                self.judged(now, link, user, (seq, Verdict::Answered(reply)), out);
+            FromClient::Reply { seq, reply } => {
+                self.judged(now, link, user, (seq, Disposition::Replied(reply)), out);
             }
-            FromClient::Rejected { seq, attempts, reason } => {
-                let verdict = Verdict::Rejected { attempts, reason };
+            FromClient::Reject { seq, attempts, reason } => {
+                let verdict = Disposition::Rejected { attempts, reason };
                 self.judged(now, link, user, (seq, verdict), out);
             }
-            FromClient::Later { due_ms, id, to, headers, body } => {
+            FromClient::Schedule { due_ms, id, to, headers, body } => {
                 let (from, time_ms, size) = (user.clone(), now.unix_ms, body.len() as u64);
                 let message = Message { id, from, to, time_ms, headers, size, body };
                 self.later(now, link, (message, due_ms), out);
             }
-            FromClient::Look { drawer, after } => self.look(link, user, (drawer, after), out),
-            FromClient::Take { drawer, id, back } => {
+            FromClient::ListParked { drawer, after } => self.look(link, user, (drawer, after), out),
+            FromClient::TakeParked { drawer, id, back } => {
                 self.take_out(now, link, user, Taking { drawer, id, back, count: 0 }, out);
             }
             FromClient::Hello { .. } => self.close(link, CloseCode::OutOfTurn, out),
@@ -364,7 +364,7 @@ impl Hub {
         if bundle.first.is_long() {
             return self.begin_upload(link, bundle, out);
         }
-        let ticket = self.ask(Ask::Append { link, bundle: bundle.clone(), upload: None });
+        let ticket = self.ask(Pending::Append { link, bundle: bundle.clone(), upload: None });
         out.push(Output::Write(ticket, Write::Append { bundle, upload: None }));
     }
 }

@@ -7,11 +7,11 @@
 use std::collections::BTreeSet;
 
 use crate::durable::Read;
-use crate::wire::{Seq, Span, Standing, State, Target, UserId};
+use crate::wire::{DeliveryState, RecipientStatus, Seq, Span, Target, UserId};
 
 use super::Time;
 use super::exchange::{LinkId, Output};
-use super::hub::{Ask, Hub};
+use super::hub::{Hub, Pending};
 use super::link::Reader;
 
 /// How long at most the clock is not looked at. It may have been set meanwhile.
@@ -20,30 +20,30 @@ const LOOK_MS_MAX: u64 = 60_000;
 const READING_MAX: usize = 64;
 
 /// When a message expires, and where it is.
-pub(super) type Lapse = (u64, Target, Seq);
+pub(super) type Expiration = (u64, Target, Seq);
 
 /// What is watched and expires.
 #[derive(Default)]
-pub(super) struct Lapses {
+pub(super) struct Expirations {
     /// In the order of their times, in milliseconds since 1970.
-    due: BTreeSet<Lapse>,
+    due: BTreeSet<Expiration>,
     /// Of how many it is being looked up whom they have not reached.
     reading: usize,
     /// When to look at the clock, in the monotonic one.
     at_ms: Option<u64>,
 }
 
-impl Lapses {
+impl Expirations {
     pub(super) fn deadline(&self) -> Option<u64> {
         self.at_ms
     }
 
-    pub(super) fn add(&mut self, now: Time, lapse: Lapse) {
+    pub(super) fn add(&mut self, now: Time, lapse: Expiration) {
         self.due.insert(lapse);
         self.aim(now);
     }
 
-    pub(super) fn remove(&mut self, lapse: &Lapse) {
+    pub(super) fn remove(&mut self, lapse: &Expiration) {
         self.due.remove(lapse);
         if self.due.is_empty() {
             self.at_ms = None;
@@ -90,8 +90,8 @@ impl Hub {
             self.lapses.reading -= 1;
             return self.lapses.aim(now);
         };
-        let ticket = self.ask(Ask::Lapse { log: to.clone(), seq });
-        out.push(Output::Read(ticket, Read::Standings { to, seq, from, after }));
+        let ticket = self.ask(Pending::Expire { log: to.clone(), seq });
+        out.push(Output::Read(ticket, Read::Recipients { to, seq, from, after }));
     }
 
     /// The store has said how far an expired message has come with some.
@@ -99,15 +99,15 @@ impl Hub {
         &mut self,
         now: Time,
         (log, seq): (Target, Seq),
-        standings: Vec<Standing>,
+        standings: Vec<RecipientStatus>,
         more: bool,
         out: &mut Vec<Output>,
     ) {
         let last = standings.last().map(|standing| standing.user.clone()).filter(|_| more);
         for mut standing in standings {
             self.note_lapse((&log, seq), &mut standing);
-            if standing.state == State::Gone {
-                let Standing { user, state, time_ms, note } = standing;
+            if standing.state == DeliveryState::Gone {
+                let RecipientStatus { user, state, time_ms, note } = standing;
                 self.stands((&log, seq), &user, &(state, time_ms, note), out);
             }
         }
@@ -120,12 +120,12 @@ impl Hub {
 
     /// A message that the store holds for unread is gone if it is watched and has expired, unless a
     /// reader has it.
-    pub(super) fn note_lapse(&self, (log, seq): (&Target, Seq), standing: &mut Standing) {
+    pub(super) fn note_lapse(&self, (log, seq): (&Target, Seq), standing: &mut RecipientStatus) {
         let over = self.watching.expires_ms(log, seq).filter(|at_ms| *at_ms <= self.now.unix_ms);
-        if let (Some(at_ms), State::Accepted) = (over, standing.state)
+        if let (Some(at_ms), DeliveryState::Accepted) = (over, standing.state)
             && !self.is_taken(&standing.user, log, seq)
         {
-            (standing.state, standing.time_ms) = (State::Gone, at_ms);
+            (standing.state, standing.time_ms) = (DeliveryState::Gone, at_ms);
         }
     }
 
@@ -139,11 +139,11 @@ impl Hub {
         out: &mut Vec<Output>,
     ) {
         for seq in self.watching.within(log, span) {
-            let (user, state) = (user.clone(), State::Accepted);
-            let mut standing = Standing { user, state, time_ms: 0, note: None };
+            let (user, state) = (user.clone(), DeliveryState::Accepted);
+            let mut standing = RecipientStatus { user, state, time_ms: 0, note: None };
             self.note_lapse((log, seq), &mut standing);
-            if standing.state == State::Gone {
-                let news = (State::Gone, standing.time_ms, None);
+            if standing.state == DeliveryState::Gone {
+                let news = (DeliveryState::Gone, standing.time_ms, None);
                 self.stands((log, seq), &standing.user, &news, out);
             }
         }

@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::durable::Page;
 use crate::wire::{
-    Bodies, Bundle, FromClient, MsgId, PART_LEN_MAX, PARTS_AHEAD_MAX, Pin, Seq, Session, Span,
+    Bodies, Bundle, CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, FromClient, MsgId, Pin, Seq, Session, Span,
     Start, Target, UserId, Weights,
 };
 
 use super::Limits;
-use super::event::Window;
-use super::flight::{Flight, Load};
-use super::offers::{Offer, Offers};
-use super::proving::Proofs;
-use super::spans::Spans;
-use super::streaming::Streaming;
+use super::event::Prefetch;
+use super::flight::{DeliveryBudget, Load};
+use super::offers::{Delivery, Unacked};
+use super::proving::Confirmations;
+use super::spans::SeqSet;
+use super::streaming::Download;
 use super::uploading::Incoming;
 
 /// One connection of one device.
@@ -32,7 +32,7 @@ pub(super) struct Link {
     pub(super) requests: u32,
     pub(super) reader: Option<Reader>,
     /// For the reader that is to come.
-    pub(super) holds: Spans,
+    pub(super) holds: SeqSet,
     /// What may come of bodies.
     pub(super) bodies: Bodies,
     /// Where the long body under way goes.
@@ -44,7 +44,7 @@ pub(super) struct Link {
     /// Messages of its user of which it is told how far they come, by their ids: where they are,
     /// once that is known.
     pub(super) watches: BTreeMap<MsgId, Option<(Target, Seq)>>,
-    pub(super) proofs: Proofs,
+    pub(super) proofs: Confirmations,
 }
 
 /// How far a link has come.
@@ -65,10 +65,10 @@ pub(super) struct Reader {
     pub(super) unsettled_messages: u32,
     pub(super) unsettled_bytes: u64,
     /// Delivered, not processed.
-    pub(super) offers: Offers,
+    pub(super) offers: Unacked,
     /// Not for this reader, as it said: stays as it is for others. Of what is processed since, some
     /// may be left here.
-    pub(super) skipped: Spans,
+    pub(super) skipped: SeqSet,
     /// How many spans of that there may be before those are left out.
     pub(super) skipped_max: usize,
     /// Everything for this reader up to here has been delivered, or was processed already.
@@ -78,7 +78,7 @@ pub(super) struct Reader {
     pub(super) share: bool,
     /// What it has from an earlier link and was not delivered on this one: of those who share it is
     /// for nobody else.
-    pub(super) holds: Spans,
+    pub(super) holds: SeqSet,
     /// Where it is to begin, if that was not looked up yet.
     pub(super) start: Start,
     /// It begins behind this seq: what is before is not for it.
@@ -95,7 +95,7 @@ pub(super) struct Reader {
     /// It has been told that it caught up.
     pub(super) told: bool,
     /// The long body on its way to it; nothing else with a body goes there until it ends.
-    pub(super) streaming: Option<Streaming>,
+    pub(super) streaming: Option<Download>,
     /// What is left of a page, for after that body. The page counts as on its way.
     pub(super) parked: Option<Page>,
 }
@@ -131,13 +131,13 @@ impl Link {
             send_bytes: 0,
             requests: 0,
             reader: None,
-            holds: Spans::default(),
+            holds: SeqSet::default(),
             bodies: Bodies::default(),
             incoming: None,
             parts_in: 0,
             parts_out: 0,
             watches: BTreeMap::new(),
-            proofs: Proofs::default(),
+            proofs: Confirmations::default(),
         }
     }
 
@@ -152,7 +152,7 @@ impl Link {
     pub(super) fn count(&mut self, frame: &FromClient, limits: &Limits) -> bool {
         match frame {
             FromClient::Send { body, headers, others, .. }
-            | FromClient::Pass { body, headers, others, .. } => {
+            | FromClient::Volatile { body, headers, others, .. } => {
                 let count = 1 + others.count();
                 let bytes = body.len() + others.len_bytes() + headers.len_bytes() * count;
                 let alone = self.sends == 0 && count == 1;
@@ -161,36 +161,38 @@ impl Link {
                 self.send_bytes += bytes as u64;
                 fits && self.sends <= limits.sends_max
             }
-            FromClient::Enter(_) | FromClient::Leave(_) => {
+            FromClient::JoinRoom(_) | FromClient::LeaveRoom(_) => {
                 self.requests += 1;
                 self.requests <= limits.requests_max
             }
-            FromClient::Part(_) => {
+            FromClient::Chunk(_) => {
                 self.parts_in += 1;
-                self.parts_in <= PARTS_AHEAD_MAX
+                self.parts_in <= CHUNKS_AHEAD_MAX
             }
-            FromClient::Look { .. } | FromClient::Take { .. } | FromClient::Watch { .. } => {
+            FromClient::ListParked { .. }
+            | FromClient::TakeParked { .. }
+            | FromClient::Track { .. } => {
                 self.requests += 1;
                 self.requests <= limits.requests_max
             }
-            FromClient::Later { body, headers, .. } => {
+            FromClient::Schedule { body, headers, .. } => {
                 self.sends += 1;
                 self.send_bytes += (body.len() + headers.len_bytes()) as u64;
                 let fits = self.sends == 1 || self.send_bytes <= limits.send_bytes_max;
                 fits && self.sends <= limits.sends_max
             }
             FromClient::Hello { .. }
-            | FromClient::Took { .. }
-            | FromClient::Cut
-            | FromClient::More { .. }
-            | FromClient::Attach { .. }
-            | FromClient::Skipped(_)
-            | FromClient::Holds(_)
-            | FromClient::Answered { .. }
-            | FromClient::Rejected { .. }
-            | FromClient::Unwatch { .. }
+            | FromClient::AckVolatile { .. }
+            | FromClient::AbortBody
+            | FromClient::ChunkCredit { .. }
+            | FromClient::Subscribe { .. }
+            | FromClient::Release(_)
+            | FromClient::Resume(_)
+            | FromClient::Reply { .. }
+            | FromClient::Reject { .. }
+            | FromClient::Untrack { .. }
             | FromClient::Pong { .. }
-            | FromClient::Processed(_) => true,
+            | FromClient::Ack(_) => true,
         }
     }
 
@@ -202,19 +204,19 @@ impl Link {
 }
 
 impl Reader {
-    pub(super) fn new(window: &Window, limits: &Limits) -> Self {
+    pub(super) fn new(window: &Prefetch, limits: &Limits) -> Self {
         Self {
             window_messages: window.messages.clamp(1, limits.window_messages_max),
             window_bytes: window.bytes.min(limits.window_bytes_max),
             unsettled_messages: 0,
             unsettled_bytes: 0,
-            offers: Offers::default(),
-            skipped: Spans::default(),
+            offers: Unacked::default(),
+            skipped: SeqSet::default(),
             skipped_max: 0,
             position: 0,
             mode: Mode::Waiting,
             share: window.share,
-            holds: Spans::default(),
+            holds: SeqSet::default(),
             start: window.start,
             floor: 0,
             replay: None,
@@ -229,11 +231,11 @@ impl Reader {
     }
 
     /// How many of these messages may be delivered now: if nothing is unsettled at least one.
-    pub(super) fn admits(&self, bundle: &Bundle, flight: &Flight) -> u64 {
+    pub(super) fn admits(&self, bundle: &Bundle, flight: &DeliveryBudget) -> u64 {
         self.room(bundle, self.unsettled(), flight)
     }
 
-    fn room(&self, bundle: &Bundle, has: Load, flight: &Flight) -> u64 {
+    fn room(&self, bundle: &Bundle, has: Load, flight: &DeliveryBudget) -> u64 {
         let (window_messages, window_bytes) = flight.window(self.window(), has);
         let (messages, bytes) = has;
         let free = window_messages.saturating_sub(messages);
@@ -247,7 +249,7 @@ impl Reader {
 
     /// What a page may hold: messages and bytes. `None` while so little is free that the page would
     /// not be worth its read.
-    pub(super) fn page_size(&self, flight: &Flight) -> Option<(u32, u64)> {
+    pub(super) fn page_size(&self, flight: &DeliveryBudget) -> Option<(u32, u64)> {
         let has = self.unsettled();
         let window = flight.window(self.window(), has);
         let (messages, bytes) = (window.0.saturating_sub(has.0), window.1.saturating_sub(has.1));
@@ -269,12 +271,12 @@ impl Reader {
 
     /// What it has under way. A long body beyond the window is not: its parts are, one by one.
     pub(super) fn flying(&self) -> Load {
-        let most = self.window_bytes.max(PART_LEN_MAX as u64);
+        let most = self.window_bytes.max(CHUNK_LEN_MAX as u64);
         let bytes = self.unsettled_bytes.min(most) + self.passed_bytes.min(most);
         (u64::from(self.unsettled_messages) + self.passed_messages, bytes)
     }
 
-    pub(super) fn offer(&mut self, first: Seq, offer: Offer, flight: &mut Flight) {
+    pub(super) fn offer(&mut self, first: Seq, offer: Delivery, flight: &mut DeliveryBudget) {
         let span = Span { first, last: offer.last };
         flight.remove(self.flying());
         self.unsettled_messages += span.count() as u32;
@@ -311,7 +313,7 @@ impl Reader {
     }
 
     /// How many of these messages may be passed to it now: if it has dealt with all, at least one.
-    pub(super) fn can_take(&self, bundle: &Bundle, flight: &Flight) -> u64 {
+    pub(super) fn can_take(&self, bundle: &Bundle, flight: &DeliveryBudget) -> u64 {
         if self.streaming.is_some() {
             return 0;
         }
@@ -323,7 +325,7 @@ impl Reader {
         self.passed_messages + u64::from(self.unsettled_messages)
     }
 
-    pub(super) fn pass(&mut self, bundle: &Bundle, flight: &mut Flight) {
+    pub(super) fn pass(&mut self, bundle: &Bundle, flight: &mut DeliveryBudget) {
         let (weights, count) = (bundle.weights(), bundle.count());
         flight.remove(self.flying());
         self.passed_messages += count;
@@ -333,7 +335,7 @@ impl Reader {
     }
 
     /// The last message passed to it does not become whole.
-    pub(super) fn unpass(&mut self, flight: &mut Flight) {
+    pub(super) fn unpass(&mut self, flight: &mut DeliveryBudget) {
         if let Some(Passed { weights, at, count }) = self.passed.pop_back() {
             flight.remove(self.flying());
             self.passed_messages -= count;
@@ -343,7 +345,7 @@ impl Reader {
     }
 
     /// It has dealt with so many messages that were passed to it. `false`: it never had them.
-    pub(super) fn took(&mut self, count: u32, flight: &mut Flight) -> bool {
+    pub(super) fn took(&mut self, count: u32, flight: &mut DeliveryBudget) -> bool {
         let mut left = u64::from(count);
         if left == 0 || left > self.passed_messages {
             return false;
@@ -364,7 +366,7 @@ impl Reader {
         true
     }
 
-    pub(super) fn settled(&mut self, messages: u32, bytes: u64, flight: &mut Flight) {
+    pub(super) fn settled(&mut self, messages: u32, bytes: u64, flight: &mut DeliveryBudget) {
         flight.remove(self.flying());
         self.unsettled_messages = self.unsettled_messages.saturating_sub(messages);
         self.unsettled_bytes = self.unsettled_bytes.saturating_sub(bytes);

@@ -50,15 +50,15 @@ mod telling;
 mod uploading;
 mod watching;
 
-pub use event::{Command, Ending, Event, Intent, PeerInput, PeerOutput, Window, numbered};
+pub use event::{Command, Ending, Event, Intent, PeerInput, PeerOutput, Prefetch, numbered};
 pub use exchange::{Input, LinkId, Output};
 pub use hub::Hub;
 pub use outbox::Draft;
 pub use peer::Peer;
 
-use crate::wire::{FromServer, PART_LEN_MAX, PARTS_AHEAD_MAX};
+use crate::wire::{CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, FromServer};
 
-use drawers::LOOK_MAX;
+use drawers::LIST_PARKED_MAX;
 use proving::TOLD_MAX;
 
 /// A moment, by both clocks.
@@ -147,15 +147,15 @@ impl Limits {
     /// Most frames that wait for a link's id to be looked up: those that are counted, and a few
     /// that are not.
     fn held_max(&self) -> usize {
-        (self.sends_max + self.requests_max + PARTS_AHEAD_MAX) as usize + 64
+        (self.sends_max + self.requests_max + CHUNKS_AHEAD_MAX) as usize + 64
     }
 
     /// Most frames that can wait to be written to a link that keeps to the protocol: answers to
     /// sends and requests, what is shown of drawers, deliveries, and as many confirmations; parts
     /// of bodies, and what makes up for the client's; what a watching sender is told.
     pub fn link_queue_max(&self) -> usize {
-        let parts = 2 * PARTS_AHEAD_MAX;
-        let answers = self.sends_max + self.requests_max * (1 + LOOK_MAX as u32);
+        let parts = 2 * CHUNKS_AHEAD_MAX;
+        let answers = self.sends_max + self.requests_max * (1 + LIST_PARKED_MAX as u32);
         (answers + 2 * self.window_messages_max + parts + TOLD_MAX) as usize + 16
     }
 }

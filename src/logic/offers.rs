@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::wire::{Seq, Span, Target, Weights};
 
-use super::spans::{Spans, missing, within};
+use super::spans::{SeqSet, missing, within};
 
 /// Deliveries by the seq of the first of each, none over another.
 #[derive(Default)]
-pub(super) struct Offers(BTreeMap<Seq, Offer>);
+pub(super) struct Unacked(BTreeMap<Seq, Delivery>);
 
 /// Messages of one bundle, or a notice of lost ones.
-pub(super) struct Offer {
+pub(super) struct Delivery {
     pub(super) last: Seq,
     pub(super) log: Target,
     pub(super) weights: Weights,
@@ -23,7 +23,7 @@ pub(super) struct Offer {
     pub(super) is_notice: bool,
 }
 
-impl Offer {
+impl Delivery {
     /// Messages that are delivered as a bundle of these weights.
     pub(super) fn messages(span: Span, log: Target, weights: Weights) -> Self {
         Self { last: span.last, log, weights, at: 0, counts: true, is_notice: false }
@@ -48,8 +48,8 @@ impl Offer {
     }
 }
 
-impl Offers {
-    pub(super) fn insert(&mut self, first: Seq, offer: Offer) {
+impl Unacked {
+    pub(super) fn insert(&mut self, first: Seq, offer: Delivery) {
         self.0.insert(first, offer);
     }
 
@@ -71,7 +71,7 @@ impl Offers {
 
     /// Whether these are offered, each once, and are any.
     pub(super) fn are(&self, spans: &[Span]) -> bool {
-        let mut distinct = Spans::default();
+        let mut distinct = SeqSet::default();
         let offered = spans.iter().all(|span| {
             let new = distinct.within(*span).next().is_none();
             distinct.insert(*span);
@@ -81,7 +81,7 @@ impl Offers {
     }
 
     /// Takes out all of a span that is offered, in pieces.
-    pub(super) fn take(&mut self, span: Span) -> Vec<(Seq, Offer)> {
+    pub(super) fn take(&mut self, span: Span) -> Vec<(Seq, Delivery)> {
         self.cut(span.first);
         self.cut(span.last + 1);
         let mut taken = Vec::new();
@@ -101,7 +101,7 @@ impl Offers {
     }
 
     /// All of them in ascending order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Span, &Offer)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Span, &Delivery)> {
         self.0.iter().map(|(&first, offer)| (Span { first, last: offer.last }, offer))
     }
 }
@@ -112,7 +112,7 @@ mod tests {
 
     use proptest::prelude::{Strategy, any, proptest};
 
-    use super::{Offer, Offers};
+    use super::{Delivery, Unacked};
     use crate::logic::spans::joined;
     use crate::wire::{Body, Bundle, Headers, Message, MsgId, Seq, Span, Target, Weights};
 
@@ -137,12 +137,12 @@ mod tests {
             steps in proptest::collection::vec((any::<bool>(), any_span(), any::<u8>()), 0..40),
             asked in any_span(),
         ) {
-            let (mut offers, mut each) = (Offers::default(), BTreeMap::<Seq, u64>::new());
+            let (mut offers, mut each) = (Unacked::default(), BTreeMap::<Seq, u64>::new());
             for (adds, span, len) in steps {
                 if adds && each.range(span.first..=span.last).next().is_none() {
                     let lengths: Vec<u8> =
                         (0..span.count()).map(|at| len.wrapping_mul(at as u8 | 1)).collect();
-                    let offer = Offer::messages(span, Target::All, weights(&lengths));
+                    let offer = Delivery::messages(span, Target::All, weights(&lengths));
                     offers.insert(span.first, offer);
                     let bytes = lengths.iter().map(|len| u64::from(*len) + 2);
                     each.extend((span.first..).zip(bytes));

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::wire::{
-    BUNDLE_MAX, Body, FromClient, Headers, MsgId, Others, PART_LEN_MAX, Target, part_len,
+    BUNDLE_MAX, Body, CHUNK_LEN_MAX, FromClient, Headers, MsgId, Others, Target, chunk_len,
 };
 
 /// A message that a client wants to have sent.
@@ -17,7 +17,7 @@ pub struct Draft {
     pub headers: Headers,
     /// Bytes of the whole body.
     pub size: u64,
-    /// The body, or the first [`PART_LEN_MAX`] bytes of a long one, whose other parts are asked
+    /// The body, or the first [`CHUNK_LEN_MAX`] bytes of a long one, whose other parts are asked
     /// for. A long body that is whole here is never asked for.
     pub body: Body,
     /// Only for those who read now: neither stored nor, when the link is lost, sent again.
@@ -58,16 +58,16 @@ impl Draft {
 
     /// Bytes of it in its first frame, which is what the server counts.
     fn len_first(&self) -> u64 {
-        (self.body.len().min(PART_LEN_MAX) + self.headers.len_bytes()) as u64
+        (self.body.len().min(CHUNK_LEN_MAX) + self.headers.len_bytes()) as u64
     }
 
     /// A body that is neither whole nor the first part of one cannot be sent: it is taken as whole,
     /// and one that is longer than a first part as a first part.
     fn mended(mut self) -> Self {
         let len = self.body.len() as u64;
-        let sound = len == self.size || self.body.len() == part_len(self.size);
+        let sound = len == self.size || self.body.len() == chunk_len(self.size);
         debug_assert!(sound, "a whole body or the first part of one");
-        if len > self.size || len < PART_LEN_MAX as u64 {
+        if len > self.size || len < CHUNK_LEN_MAX as u64 {
             self.size = len;
         }
         self
@@ -75,7 +75,7 @@ impl Draft {
 
     /// Most bytes its body may have.
     fn size_max(&self, allowed: &Allowed) -> u64 {
-        let most = if self.due_ms.is_some() { PART_LEN_MAX as u64 } else { u64::MAX };
+        let most = if self.due_ms.is_some() { CHUNK_LEN_MAX as u64 } else { u64::MAX };
         allowed.body_len_max.min(most)
     }
 
@@ -88,11 +88,11 @@ impl Draft {
     /// The frame that sends it, or its first part, and others behind it.
     fn frame(&self, others: Others) -> FromClient {
         let Self { id, to, headers, size, body, volatile, due_ms } = self.clone();
-        let body = Body(body.0.slice(..part_len(size)));
+        let body = Body(body.0.slice(..chunk_len(size)));
         if let Some(due_ms) = due_ms {
-            FromClient::Later { due_ms, id, to, headers, body }
+            FromClient::Schedule { due_ms, id, to, headers, body }
         } else if volatile {
-            FromClient::Pass { id, to, headers, size, body, others }
+            FromClient::Volatile { id, to, headers, size, body, others }
         } else {
             FromClient::Send { id, to, headers, size, body, others }
         }
@@ -132,7 +132,7 @@ impl Outbox {
             && next.id == last.plus(1)
             && self.sent.len() - start < BUNDLE_MAX
             && next.size <= allowed.body_len_max
-            && next.size.saturating_add(len) <= PART_LEN_MAX as u64
+            && next.size.saturating_add(len) <= CHUNK_LEN_MAX as u64
             && self.fits(next, allowed)
         {
             (last, len) = (next.id, len + next.size);

@@ -2,8 +2,8 @@
 //! in.
 
 use crate::wire::{
-    Bodies, Body, FromClient, Message, MsgId, PART_LEN_MAX, PARTS_AHEAD_MAX, Piece, Seq, Span,
-    part_len,
+    Bodies, Body, CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, FromClient, Message, MsgId, Piece, Seq, Span,
+    chunk_len,
 };
 
 use super::event::{Event, PeerOutput, VOLATILE};
@@ -12,7 +12,7 @@ use super::peer::Peer;
 
 /// What is under way of long bodies, in both directions.
 #[derive(Default)]
-pub(super) struct Parts {
+pub(super) struct Chunks {
     /// The draft whose head is out and whose parts are not. The heads of others wait.
     sending: Option<Sending>,
     /// Sent on this link and not made up for by `More`.
@@ -50,19 +50,19 @@ struct Receiving {
 impl Sending {
     fn new(draft: &Draft) -> Option<Self> {
         let whole = (draft.body.len() as u64 == draft.size).then(|| draft.body.clone());
-        let is_long = draft.size > PART_LEN_MAX as u64;
+        let is_long = draft.size > CHUNK_LEN_MAX as u64;
         is_long.then_some(Self { id: draft.id, size: draft.size, whole, next: 1, asked: 1 })
     }
 
     /// How many parts it has, the first one included.
     fn count(&self) -> u64 {
-        self.size.div_ceil(PART_LEN_MAX as u64)
+        self.size.div_ceil(CHUNK_LEN_MAX as u64)
     }
 
     /// Where a part is in the body.
     fn range(&self, index: u64) -> (u64, usize) {
-        let start = index * PART_LEN_MAX as u64;
-        (start, part_len(self.size.saturating_sub(start)))
+        let start = index * CHUNK_LEN_MAX as u64;
+        (start, chunk_len(self.size.saturating_sub(start)))
     }
 
     /// Asked of the user and not answered.
@@ -71,7 +71,7 @@ impl Sending {
     }
 }
 
-impl Parts {
+impl Chunks {
     /// The head of a draft is out.
     pub(super) fn begin(&mut self, draft: &Draft) {
         self.sending = Sending::new(draft);
@@ -84,21 +84,21 @@ impl Parts {
         let (id, count) = (sending.id, sending.count());
         while let Some(whole) = &sending.whole
             && sending.next < count
-            && self.ahead < PARTS_AHEAD_MAX
+            && self.ahead < CHUNKS_AHEAD_MAX
         {
             let (start, len) = sending.range(sending.next);
             let part = whole.0.slice(start as usize..start as usize + len);
-            out.push(PeerOutput::Frame(FromClient::Part(Body(part))));
+            out.push(PeerOutput::Frame(FromClient::Chunk(Body(part))));
             self.ahead += 1;
             sending.next += 1;
             sending.asked = sending.next;
         }
         while sending.asked < count
             && sending.whole.is_none()
-            && u64::from(self.ahead) + sending.open() < u64::from(PARTS_AHEAD_MAX)
+            && u64::from(self.ahead) + sending.open() < u64::from(CHUNKS_AHEAD_MAX)
         {
             let index = sending.asked;
-            out.push(PeerOutput::Event(Event::PartWanted { id, index }));
+            out.push(PeerOutput::Event(Event::ChunkWanted { id, index }));
             sending.asked += 1;
         }
         let all = sending.next == count;
@@ -128,7 +128,7 @@ impl Parts {
             return Some(id);
         }
         self.ahead += 1;
-        out.push(PeerOutput::Frame(FromClient::Part(body)));
+        out.push(PeerOutput::Frame(FromClient::Chunk(body)));
         None
     }
 
@@ -145,7 +145,7 @@ impl Parts {
         (self.taken, self.taken_max) = (0, 0);
         if let Some(sending) = self.sending.take_if(|sending| sending.id == id) {
             self.stale += sending.open();
-            out.push(PeerOutput::Frame(FromClient::Cut));
+            out.push(PeerOutput::Frame(FromClient::AbortBody));
         }
     }
 
@@ -170,14 +170,14 @@ impl Parts {
 
     /// A part has come. The place of the message if it is whole now.
     fn came(&mut self, body: Body, out: &mut Vec<PeerOutput>) -> Option<Seq> {
-        if !self.bodies.take(Piece::Part(body.len())) {
+        if !self.bodies.take(Piece::Chunk(body.len())) {
             return None;
         }
         if self.receiving.as_ref().is_some_and(|receiving| receiving.told) {
             self.told += 1;
-            out.push(PeerOutput::Event(Event::Part(body)));
+            out.push(PeerOutput::Event(Event::Chunk(body)));
         } else {
-            out.push(PeerOutput::Frame(FromClient::More { parts: 1 }));
+            out.push(PeerOutput::Frame(FromClient::ChunkCredit { parts: 1 }));
         }
         let done = self.receiving.take_if(|_| !self.bodies.is_partial())?;
         Some(done.seq)
@@ -188,7 +188,7 @@ impl Parts {
     fn cut(&mut self, out: &mut Vec<PeerOutput>) -> Option<Seq> {
         self.bodies = Bodies::default();
         let receiving = self.receiving.take().filter(|receiving| receiving.told)?;
-        out.push(PeerOutput::Event(Event::Cut));
+        out.push(PeerOutput::Event(Event::BodyAborted));
         Some(receiving.seq)
     }
 
@@ -256,7 +256,7 @@ impl Peer {
     pub(super) fn parts_taken(&mut self, parts: u32, out: &mut Vec<PeerOutput>) {
         let parts = self.parts.taken(parts);
         if parts > 0 {
-            out.push(PeerOutput::Frame(FromClient::More { parts }));
+            out.push(PeerOutput::Frame(FromClient::ChunkCredit { parts }));
         }
     }
 

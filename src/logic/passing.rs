@@ -7,8 +7,8 @@ use crate::durable::Read;
 use crate::wire::{Bundle, CloseCode, FromServer, Message, Target, UserId};
 
 use super::exchange::{LinkId, Output};
-use super::hub::{Ask, Hub};
-use super::relaying::Passage;
+use super::hub::{Hub, Pending};
+use super::relaying::VolatileId;
 
 /// What becomes of volatile messages at the moment.
 enum Passing {
@@ -46,7 +46,7 @@ impl Hub {
             Passing::Full => self.passed(link, &bundle, 0, out),
             Passing::Nobody => {
                 let to = to.clone();
-                let ticket = self.ask(Ask::Pass { link, bundle });
+                let ticket = self.ask(Pending::Volatile { link, bundle });
                 out.push(Output::Read(ticket, Read::Target { to }));
             }
         }
@@ -122,7 +122,7 @@ impl Hub {
         &mut self,
         sender: LinkId,
         bundle: &Bundle,
-        passage: Option<Passage>,
+        passage: Option<VolatileId>,
         out: &mut Vec<Output>,
     ) {
         match passage {
@@ -176,7 +176,7 @@ impl Hub {
         &mut self,
         link: LinkId,
         bundle: Arc<Bundle>,
-        passage: Option<Passage>,
+        passage: Option<VolatileId>,
         (links, count): (Vec<LinkId>, u64),
         out: &mut Vec<Output>,
     ) -> Option<Arc<Bundle>> {
@@ -194,7 +194,7 @@ impl Hub {
             None => {
                 // Who reads is served before who wrote.
                 let (readers, passed) = (links.len(), bundle.clone());
-                out.push(Output::Pass { links, bundle });
+                out.push(Output::Volatile { links, bundle });
                 self.passed(link, &passed, readers, out);
             }
         }
@@ -209,6 +209,11 @@ impl Hub {
         out: &mut Vec<Output>,
     ) {
         let (id, count) = (bundle.first.id, bundle.count() as u32);
-        self.answer(link, bundle, FromServer::Passed { id, count, readers: readers as u32 }, out);
+        self.answer(
+            link,
+            bundle,
+            FromServer::VolatileSent { id, count, readers: readers as u32 },
+            out,
+        );
     }
 }

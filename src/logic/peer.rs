@@ -2,17 +2,17 @@
 
 use std::collections::VecDeque;
 
-use crate::durable::Verdict;
+use crate::durable::Disposition;
 use crate::wire::{Bundle, CloseCode, FromClient, FromServer, Message, Session};
 
 use super::Time;
-use super::event::{Command, Ending, Event, Intent, PeerInput, PeerOutput, VOLATILE, Window};
+use super::event::{Command, Ending, Event, Intent, PeerInput, PeerOutput, Prefetch, VOLATILE};
 use super::following::Following;
 use super::outbox::{Allowed, Outbox};
-use super::parts::Parts;
+use super::parts::Chunks;
 use super::pauses::Pauses;
 use super::requests::Request;
-use super::shown::Shown;
+use super::shown::Inbox;
 use super::telling::shortened;
 
 enum Stage {
@@ -37,8 +37,8 @@ pub struct Peer {
     pub(super) requests: VecDeque<Request>,
     /// So many of them, the first, have been made on this link.
     pub(super) requests_out: usize,
-    pub(super) parts: Parts,
-    pub(super) shown: Shown,
+    pub(super) parts: Chunks,
+    pub(super) shown: Inbox,
     pub(super) following: Following,
     /// Volatile messages of this link that the user has not dealt with.
     pub(super) passed: u32,
@@ -73,7 +73,7 @@ impl Peer {
     /// is what the server tells clients with one key apart by.
     pub fn new(now: Time, intent: Intent, seed: u64) -> Self {
         Self {
-            shown: Shown::new(intent.attach.as_ref()),
+            shown: Inbox::new(intent.attach.as_ref()),
             expects: intent.attach.is_some(),
             intent,
             stage: Stage::Resting { until_ms: now.mono_ms },
@@ -81,7 +81,7 @@ impl Peer {
             outbox: Outbox::default(),
             requests: VecDeque::new(),
             requests_out: 0,
-            parts: Parts::default(),
+            parts: Chunks::default(),
             following: Following::default(),
             passed: 0,
             pauses: Pauses::new(seed),
@@ -115,7 +115,7 @@ impl Peer {
                 drafts.into_iter().for_each(|draft| self.outbox.push(draft));
                 self.send(out);
             }
-            Command::Processed(seqs) => {
+            Command::Ack(seqs) => {
                 self.awaits(now);
                 self.take(&seqs, out);
                 let stored = seqs.into_iter().filter(|seq| *seq != VOLATILE);
@@ -123,35 +123,37 @@ impl Peer {
                 self.report(&report, out);
                 self.recorded(out);
             }
-            Command::Skipped(seqs) => {
+            Command::Release(seqs) => {
                 self.awaits(now);
                 self.shown.skipped(seqs);
                 self.report_known(out);
             }
-            Command::GiveBack(seqs) => {
+            Command::Return(seqs) => {
                 let seqs = self.shown.give_back(seqs, self.parts.receiving());
-                out.push(PeerOutput::Event(Event::GivenBack(seqs)));
+                out.push(PeerOutput::Event(Event::Returned(seqs)));
             }
-            Command::Enter(room) => self.request(now, Request::Enter(room), out),
-            Command::Leave(room) => self.request(now, Request::Leave(room), out),
-            Command::Part { id, index, body } => {
+            Command::JoinRoom(room) => self.request(now, Request::JoinRoom(room), out),
+            Command::LeaveRoom(room) => self.request(now, Request::LeaveRoom(room), out),
+            Command::Chunk { id, index, body } => {
                 // What the server has to answer has grown.
                 self.waiting_since_ms = now.mono_ms;
                 self.part_given((id, index), body, out);
             }
-            Command::PartsTaken(parts) => self.parts_taken(parts, out),
-            Command::Answered { seq, reply } => {
-                self.judge(now, seq, Verdict::Answered(reply), out);
+            Command::ChunksConsumed(parts) => self.parts_taken(parts, out),
+            Command::Reply { seq, reply } => {
+                self.judge(now, seq, Disposition::Replied(reply), out);
             }
-            Command::Rejected { seq, attempts, reason } => {
+            Command::Reject { seq, attempts, reason } => {
                 let reason = shortened(reason);
-                self.judge(now, seq, Verdict::Rejected { attempts, reason }, out);
+                self.judge(now, seq, Disposition::Rejected { attempts, reason }, out);
             }
-            Command::Watch { id, to } => self.watch(now, id, to, out),
-            Command::Unwatch(id) => self.unwatch(now, id, out),
-            Command::Look(drawer) => self.request(now, Request::Look { drawer, after: 0 }, out),
-            Command::Take { drawer, id, back } => {
-                self.request(now, Request::Take { drawer, id, back }, out);
+            Command::Track { id, to } => self.watch(now, id, to, out),
+            Command::Untrack(id) => self.unwatch(now, id, out),
+            Command::ListParked(drawer) => {
+                self.request(now, Request::ListParked { drawer, after: 0 }, out)
+            }
+            Command::TakeParked { drawer, id, back } => {
+                self.request(now, Request::TakeParked { drawer, id, back }, out);
             }
         }
     }
@@ -262,7 +264,7 @@ impl Peer {
             && !code.is_some_and(CloseCode::is_transient)
         {
             self.stage = Stage::Over;
-            return out.push(PeerOutput::Event(Event::Rejected(code)));
+            return out.push(PeerOutput::Event(Event::Denied(code)));
         }
         self.turned_away = match ending {
             Ending::Closed(code) => code,
@@ -289,10 +291,10 @@ impl Peer {
             FromServer::Hello { .. } | FromServer::Welcome { .. } | FromServer::Ping { .. } => {
                 false
             }
-            FromServer::More { parts } => self.parts.goes_on(*parts),
+            FromServer::ChunkCredit { parts } => self.parts.goes_on(*parts),
             _ => true,
         };
-        let is_more = matches!(frame, FromServer::More { .. });
+        let is_more = matches!(frame, FromServer::ChunkCredit { .. });
         self.heard(now, frame, out);
         let tells = |output: &PeerOutput| matches!(output, PeerOutput::Event(_));
         if is_answer && (is_more || out[before..].iter().any(tells)) {
@@ -307,7 +309,7 @@ impl Peer {
             FromServer::Hello { time_ms, body_len_max, sends_max, send_bytes_max, .. } => {
                 let ahead_ms = (time_ms as i64).saturating_sub(now.unix_ms as i64);
                 if ahead_ms.unsigned_abs() > SKEW_MS_MAX {
-                    out.push(PeerOutput::Event(Event::Skewed { ahead_ms }));
+                    out.push(PeerOutput::Event(Event::ClockSkew { ahead_ms }));
                 }
                 let allowed = Allowed { body_len_max, sends_max, send_bytes_max };
                 self.stage = Stage::Greeted(allowed);
@@ -326,23 +328,27 @@ impl Peer {
             FromServer::Refused { id, count, why } => {
                 return self.sent((id, count), |count| Event::Refused { id, count, why }, out);
             }
-            FromServer::Passed { id, count, readers } => {
-                return self.sent((id, count), |count| Event::Passed { id, count, readers }, out);
+            FromServer::VolatileSent { id, count, readers } => {
+                return self.sent(
+                    (id, count),
+                    |count| Event::VolatileSent { id, count, readers },
+                    out,
+                );
             }
             FromServer::Deliver { seq, id, from, to, time_ms, headers, size, body, others } => {
                 let first = Message { id, from, to, time_ms, headers, size, body };
                 return self.deliver(seq, Bundle { first, others }, out);
             }
-            FromServer::Pass { id, from, to, time_ms, headers, size, body, others } => {
+            FromServer::Volatile { id, from, to, time_ms, headers, size, body, others } => {
                 let first = Message { id, from, to, time_ms, headers, size, body };
                 return self.pass(Bundle { first, others }, out);
             }
-            FromServer::Lost { seq, to, count } => {
+            FromServer::Gap { seq, to, count } => {
                 return self.lost(seq, to, count, out);
             }
-            FromServer::Settled { count } => {
+            FromServer::AckRecorded { count } => {
                 self.shown.settled(count);
-                Event::Settled { pending: self.shown.pending() }
+                Event::AckRecorded { pending: self.shown.pending() }
             }
             FromServer::CaughtUp => {
                 self.expects = false;
@@ -350,23 +356,23 @@ impl Peer {
                 self.recorded(out);
                 Event::CaughtUp
             }
-            FromServer::Part(body) => return self.part_came(body, out),
-            FromServer::Cut => return self.cut(out),
-            FromServer::More { parts } => return self.parts_allowed(parts, out),
+            FromServer::Chunk(body) => return self.part_came(body, out),
+            FromServer::AbortBody => return self.cut(out),
+            FromServer::ChunkCredit { parts } => return self.parts_allowed(parts, out),
             FromServer::Ping { number } => {
                 return out.push(PeerOutput::Frame(FromClient::Pong { number }));
             }
-            FromServer::Watched { id, standings, more } => {
+            FromServer::TrackPage { id, standings, more } => {
                 return self.watched(id, standings, more, out);
             }
-            FromServer::NotThere { id } => return self.not_there(id, out),
-            FromServer::Stands { id, standing } => return self.stood(id, standing, out),
-            FromServer::Entered { .. }
-            | FromServer::Left { .. }
+            FromServer::UnknownMessage { id } => return self.not_there(id, out),
+            FromServer::TrackUpdate { id, standing } => return self.stood(id, standing, out),
+            FromServer::RoomJoined { .. }
+            | FromServer::RoomLeft { .. }
             | FromServer::RoomRefused { .. }
-            | FromServer::Kept(_)
-            | FromServer::Looked { .. }
-            | FromServer::Taken { .. }
+            | FromServer::Parked(_)
+            | FromServer::ParkedEnd { .. }
+            | FromServer::ParkedTaken { .. }
             | FromServer::NoSuchRoom { .. } => return self.requested(frame, out),
         };
         out.push(PeerOutput::Event(event));
@@ -378,13 +384,13 @@ impl Peer {
         self.session.link += 1;
         let session = Some(self.session);
         out.push(PeerOutput::Frame(FromClient::Hello { id, claim, code, session }));
-        if let Some(Window { messages, bytes, start, share }) = attach {
+        if let Some(Prefetch { messages, bytes, start, share }) = attach {
             let start = self.shown.start(start);
             let holds = if share { self.shown.held() } else { Vec::new() };
             if !holds.is_empty() {
-                out.push(PeerOutput::Frame(FromClient::Holds(holds)));
+                out.push(PeerOutput::Frame(FromClient::Resume(holds)));
             }
-            out.push(PeerOutput::Frame(FromClient::Attach { messages, bytes, start, share }));
+            out.push(PeerOutput::Frame(FromClient::Subscribe { messages, bytes, start, share }));
         }
         self.requests_out = 0;
         self.ask(out);

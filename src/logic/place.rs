@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::durable::{Cursor, Stretch};
+use crate::durable::{AckedRange, StoredCursor};
 use crate::wire::{Seq, Span};
 
-use super::spans::{Spans, missing, within};
-use super::stretches::Stretches;
+use super::spans::{SeqSet, missing, within};
+use super::stretches::AckedRanges;
 
 /// Most stretches that are kept as processed beyond a message that is not. They are written down
 /// with every move of the cursor.
@@ -22,14 +22,14 @@ const ENTRIES_MIN: usize = 16_384;
 /// handed out yet, and then it is beyond `passed`; or it is not for this user, and then stretches
 /// of what is processed go on over it.
 #[derive(Default)]
-pub(super) struct Place {
-    through: Mark,
-    passed: Mark,
+pub(super) struct Cursor {
+    through: Position,
+    passed: Position,
     /// By the seq of the first.
     waiting: BTreeMap<Seq, Waiting>,
-    done: Stretches,
+    done: AckedRanges,
     /// What waits and was put aside by readers: no notice of it need go by its own seq.
-    aside: Spans,
+    aside: SeqSet,
     /// How many entries may wait before it is looked what of them is gone from the log.
     entries_max: usize,
 }
@@ -38,20 +38,20 @@ pub(super) struct Place {
 /// of the last of them.
 struct Waiting {
     /// The mark just before it.
-    before: Mark,
-    last: Mark,
+    before: Position,
+    last: Position,
     /// How many messages it stands for.
     count: u64,
 }
 
 /// A position in a log: a seq, and the ordinal of the log's last message at or before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Mark {
+pub(super) struct Position {
     pub(super) seq: Seq,
     pub(super) ordinal: u64,
 }
 
-impl Mark {
+impl Position {
     /// The mark of a message so far behind this one, if the seqs between them are of this log.
     pub(super) fn plus(self, count: u64) -> Self {
         Self { seq: self.seq + count, ordinal: self.ordinal + count }
@@ -63,16 +63,16 @@ impl Mark {
     }
 }
 
-impl From<Cursor> for Place {
-    fn from(cursor: Cursor) -> Self {
-        let through = Mark { seq: cursor.through, ordinal: cursor.ordinal };
-        let mut done = Stretches::default();
+impl From<StoredCursor> for Cursor {
+    fn from(cursor: StoredCursor) -> Self {
+        let through = Position { seq: cursor.through, ordinal: cursor.ordinal };
+        let mut done = AckedRanges::default();
         cursor.above.into_iter().for_each(|stretch| done.insert(stretch, |_, _| false));
         Self { through, passed: through, done, ..Self::default() }
     }
 }
 
-impl Place {
+impl Cursor {
     /// Where a reader that has been given all up to `position` goes on reading.
     pub(super) fn after(&self, position: Seq) -> Seq {
         self.through.seq.max(position)
@@ -113,7 +113,7 @@ impl Place {
     }
 
     /// So many messages are handed out, that at `at` and those behind it.
-    pub(super) fn offer(&mut self, at: Mark, count: u64) {
+    pub(super) fn offer(&mut self, at: Position, count: u64) {
         for Span { first, last } in self.unknown(Span::of(at.seq, count)) {
             let before = at.plus(first - at.seq).before();
             let count = last - first + 1;
@@ -123,7 +123,7 @@ impl Place {
     }
 
     /// So many messages went by that are not for this user.
-    pub(super) fn pass(&mut self, at: Mark, count: u64) {
+    pub(super) fn pass(&mut self, at: Position, count: u64) {
         self.passed = self.passed.max(at.plus(count - 1));
     }
 
@@ -158,7 +158,7 @@ impl Place {
     /// All up to `at` is gone from the log; `held` of it is still with readers. The notices to be
     /// handed out now, each with the number of messages it stands for: of those that nobody was
     /// given, and of those that were with readers who are gone.
-    pub(super) fn removed(&mut self, at: Mark, held: &Spans) -> Vec<(Seq, u64)> {
+    pub(super) fn removed(&mut self, at: Position, held: &SeqSet) -> Vec<(Seq, u64)> {
         self.cut(at.seq + 1);
         self.join_aside(at, held);
         let mut notices = Vec::new();
@@ -188,7 +188,7 @@ impl Place {
 
     /// Of what is gone and was put aside, one entry is left for all that nobody holds anything
     /// between.
-    fn join_aside(&mut self, at: Mark, held: &Spans) {
+    fn join_aside(&mut self, at: Position, held: &SeqSet) {
         let gone = Span { first: 0, last: at.seq };
         let aside: Vec<Span> = self.aside.within(gone).collect();
         let mut runs: Vec<Waiting> = Vec::new();
@@ -234,7 +234,7 @@ impl Place {
     }
 
     /// What is behind `from`, not behind `to`, and not waiting, is done.
-    fn fill(&mut self, from: Mark, to: Mark) {
+    fn fill(&mut self, from: Position, to: Position) {
         let mut from = from.max(self.through);
         if from.seq >= to.seq {
             return;
@@ -244,7 +244,7 @@ impl Place {
         for (before, last) in within.chain([(to, to)]) {
             if let Some(count) = before.ordinal.checked_sub(from.ordinal).filter(|n| *n > 0) {
                 let span = Span { first: from.seq + 1, last: before.seq };
-                let stretch = Stretch { span, ordinal: from.ordinal + 1, count };
+                let stretch = AckedRange { span, ordinal: from.ordinal + 1, count };
                 let (waiting, passed) = (&self.waiting, self.passed.seq);
                 self.done.insert(stretch, |behind, until| {
                     let next = waiting.range(behind + 1..).next();
@@ -270,9 +270,9 @@ impl Place {
     }
 
     /// What to write down.
-    pub(super) fn cursor(&self) -> Cursor {
-        let Mark { seq, ordinal } = self.through;
-        Cursor { through: seq, ordinal, above: self.done.iter().collect() }
+    pub(super) fn cursor(&self) -> StoredCursor {
+        let Position { seq, ordinal } = self.through;
+        StoredCursor { through: seq, ordinal, above: self.done.iter().collect() }
     }
 }
 

@@ -3,12 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::wire::{CloseCode, FromServer, MsgId, Seq, Span, Standing, State, Target, UserId};
+use crate::wire::{
+    CloseCode, DeliveryState, FromServer, MsgId, RecipientStatus, Seq, Span, Target, UserId,
+};
 
 use super::Time;
 use super::exchange::{LinkId, Output};
 use super::hub::Hub;
-use super::streaming::Streaming;
+use super::streaming::Download;
 
 /// Most that a link is told by `Stands` and has not confirmed; then it is asked to.
 pub(super) const TOLD_MAX: u32 = 1_024;
@@ -21,13 +23,13 @@ const STANDING_LEN: usize = 64;
 
 /// What a link has confirmed and what not.
 #[derive(Default)]
-pub(super) struct Proofs {
+pub(super) struct Confirmations {
     /// The number of the `Ping` that is out, and what its answer proves.
     asked: Option<(u64, Sent)>,
     /// What the next one is for.
     next: Sent,
     /// To be told when there is room, what comes later in place of what came before.
-    held: BTreeMap<(MsgId, UserId), Standing>,
+    held: BTreeMap<(MsgId, UserId), RecipientStatus>,
     held_bytes: u64,
 }
 
@@ -41,7 +43,7 @@ struct Sent {
     told_bytes: u64,
 }
 
-impl Proofs {
+impl Confirmations {
     /// Whether more may be told now.
     fn has_room(&self) -> bool {
         let asked = self.asked.as_ref().map(|(_, sent)| (sent.told, sent.told_bytes));
@@ -56,7 +58,7 @@ impl Proofs {
         self.asked.is_none() && (!deliveries.is_empty() || much)
     }
 
-    fn hold(&mut self, id: MsgId, standing: Standing) {
+    fn hold(&mut self, id: MsgId, standing: RecipientStatus) {
         let key = (id, standing.user.clone());
         if self.held.get(&key).is_some_and(|held| held.state >= standing.state) {
             return;
@@ -68,7 +70,7 @@ impl Proofs {
     }
 }
 
-fn len_bytes(standing: &Standing) -> u64 {
+fn len_bytes(standing: &RecipientStatus) -> u64 {
     let note = standing.note.as_ref().map_or(0, |note| note.body().len());
     (STANDING_LEN + standing.user.as_str().len() + note) as u64
 }
@@ -79,7 +81,7 @@ impl Hub {
         &mut self,
         id: LinkId,
         message: MsgId,
-        standing: Standing,
+        standing: RecipientStatus,
         out: &mut Vec<Output>,
     ) {
         let Some(link) = self.links.get_mut(&id) else { return };
@@ -87,7 +89,7 @@ impl Hub {
         if proofs.held.is_empty() && proofs.has_room() {
             proofs.next.told += 1;
             proofs.next.told_bytes += len_bytes(&standing);
-            let frame = FromServer::Stands { id: message, standing };
+            let frame = FromServer::TrackUpdate { id: message, standing };
             out.push(Output::Frame { link: id, frame });
         } else {
             proofs.hold(message, standing);
@@ -115,8 +117,8 @@ impl Hub {
         for id in links {
             let Some(reader) = self.reader(id) else { continue };
             let under_way = match &reader.streaming {
-                Some(Streaming::Stored(stream)) => stream.seq == seq,
-                Some(Streaming::Passed(_)) | None => false,
+                Some(Download::Stored(stream)) => stream.seq == seq,
+                Some(Download::Passed(_)) | None => false,
             };
             if reader.offers.has_message(seq) && !under_way {
                 self.prove(id, log, seq);
@@ -166,7 +168,7 @@ impl Hub {
             self.tell(id, message, standing, out);
         }
         for (log, seq) in sent.deliveries {
-            self.stands((&log, seq), user, &(State::Delivered, now.unix_ms, None), out);
+            self.stands((&log, seq), user, &(DeliveryState::Delivered, now.unix_ms, None), out);
         }
         self.pinging.insert(id);
     }

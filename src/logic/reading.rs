@@ -3,19 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::durable::{Cursor, Page, Read};
+use crate::durable::{Page, Read, StoredCursor};
 use crate::wire::{Bundle, CloseCode, FromServer, Seq, Span, Target, UserId};
 
-use super::event::Window;
+use super::event::Prefetch;
 use super::exchange::{LinkId, Output};
 use super::handing::Handed;
-use super::hub::{Ask, Hub};
+use super::hub::{Hub, Pending};
 use super::link::{Link, Mode, Reader};
 use super::mailbox::Mailbox;
-use super::place::Place;
-use super::relaying::Passage;
-use super::spans::Spans;
-use super::streaming::Streaming;
+use super::place::Cursor;
+use super::relaying::VolatileId;
+use super::spans::SeqSet;
+use super::streaming::Download;
 
 /// A log that somebody reads.
 #[derive(Default)]
@@ -25,7 +25,7 @@ pub(super) struct Log {
     pub(super) links: BTreeSet<LinkId>,
     /// Volatile messages for readers who have no room; of a room long ones, and those that came
     /// after them. Bounded by what their senders may leave unanswered.
-    pub(super) held: VecDeque<(LinkId, Arc<Bundle>, Option<Passage>)>,
+    pub(super) held: VecDeque<(LinkId, Arc<Bundle>, Option<VolatileId>)>,
 }
 
 impl Hub {
@@ -33,7 +33,7 @@ impl Hub {
         &mut self,
         id: LinkId,
         user: &UserId,
-        window: &Window,
+        window: &Prefetch,
         out: &mut Vec<Output>,
     ) {
         let Some(link) = self.links.get_mut(&id) else { return };
@@ -53,7 +53,7 @@ impl Hub {
         if mailbox.loaded {
             self.start(id, user, out);
         } else if !known {
-            let ticket = self.ask(Ask::Mailbox { user: user.clone() });
+            let ticket = self.ask(Pending::Mailbox { user: user.clone() });
             out.push(Output::Read(ticket, Read::Mailbox { user: user.clone() }));
         }
         self.bequeath(id, heir_of, out);
@@ -71,7 +71,7 @@ impl Hub {
     ) {
         let held_back = self.held_back(user);
         held_back.iter().for_each(|log| self.release_held_of(id, log, out));
-        if let Some(Streaming::Passed(passage)) = gone.streaming {
+        if let Some(Download::Passed(passage)) = gone.streaming {
             self.relay(passage, out);
         }
         let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
@@ -79,7 +79,7 @@ impl Hub {
         for target in mailbox.places.keys() {
             unsubscribe(&mut self.logs, target, id);
         }
-        let mut waiting = Spans::default();
+        let mut waiting = SeqSet::default();
         for (span, offer) in gone.offers.iter() {
             let place = mailbox.places.get_mut(&offer.log);
             let Some(place) = place else { continue };
@@ -103,7 +103,7 @@ impl Hub {
         &mut self,
         readers: &[LinkId],
         user: &UserId,
-        waiting: &Spans,
+        waiting: &SeqSet,
         out: &mut Vec<Output>,
     ) {
         for id in readers {
@@ -133,7 +133,7 @@ impl Hub {
     pub(super) fn loaded(
         &mut self,
         user: &UserId,
-        logs: Vec<(Target, Cursor)>,
+        logs: Vec<(Target, StoredCursor)>,
         out: &mut Vec<Output>,
     ) {
         let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
@@ -178,9 +178,9 @@ impl Hub {
         let Some((messages, bytes)) = reader.page_size(&self.flight) else { return };
         reader.mode = Mode::Paging;
         let reader = &*reader;
-        let after = |(log, place): (&Target, &Place)| (log.clone(), reader.after(place));
+        let after = |(log, place): (&Target, &Cursor)| (log.clone(), reader.after(place));
         let logs = mailbox.places.iter().map(after).collect();
-        let ticket = self.ask(Ask::Page { link: id });
+        let ticket = self.ask(Pending::Page { link: id });
         out.push(Output::Read(ticket, Read::Page { logs, reader: user.clone(), messages, bytes }));
     }
 

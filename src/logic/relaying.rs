@@ -8,15 +8,15 @@ use crate::wire::{Body, Bundle, FromServer, Target};
 use super::exchange::{LinkId, Output};
 use super::hub::Hub;
 use super::link::Link;
-use super::streaming::Streaming;
+use super::streaming::Download;
 use super::uploading::Incoming;
 
 /// Names a long volatile message that is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Passage(u64);
+pub(super) struct VolatileId(u64);
 
 /// A long volatile message between its sender and its readers.
-pub(super) struct Relay {
+pub(super) struct VolatileBody {
     sender: LinkId,
     bundle: Arc<Bundle>,
     /// Those who get it. `None`: it is held back until somebody has room.
@@ -29,14 +29,14 @@ pub(super) struct Relay {
 
 impl Hub {
     /// Takes in the parts of a long message that goes somewhere.
-    pub(super) fn take_in(&mut self, sender: LinkId, bundle: &Arc<Bundle>) -> Option<Passage> {
+    pub(super) fn take_in(&mut self, sender: LinkId, bundle: &Arc<Bundle>) -> Option<VolatileId> {
         if !bundle.first.is_long() {
             return None;
         }
-        let passage = Passage(self.name());
-        self.aim(sender, Incoming::Passage(passage));
+        let passage = VolatileId(self.name());
+        self.aim(sender, Incoming::VolatileId(passage));
         let (bundle, parts) = (bundle.clone(), VecDeque::new());
-        let relay = Relay { sender, bundle, readers: None, parts, whole: false };
+        let relay = VolatileBody { sender, bundle, readers: None, parts, whole: false };
         self.relays.insert(passage, relay);
         Some(passage)
     }
@@ -44,25 +44,25 @@ impl Hub {
     /// These readers, who count it as passed already, get it.
     pub(super) fn begin_relay(
         &mut self,
-        passage: Passage,
+        passage: VolatileId,
         links: Vec<LinkId>,
         out: &mut Vec<Output>,
     ) {
         for id in &links {
             if let Some(reader) = self.reader(*id) {
-                reader.streaming = Some(Streaming::Passed(passage));
+                reader.streaming = Some(Download::Passed(passage));
             }
         }
         let Some(relay) = self.relays.get_mut(&passage) else { return };
         relay.readers = Some(links.clone());
-        out.push(Output::Pass { links, bundle: relay.bundle.clone() });
+        out.push(Output::Volatile { links, bundle: relay.bundle.clone() });
         self.relay(passage, out);
     }
 
     /// A part has come from the sender.
     pub(super) fn relay_part(
         &mut self,
-        passage: Passage,
+        passage: VolatileId,
         body: Body,
         last: bool,
         out: &mut Vec<Output>,
@@ -76,7 +76,7 @@ impl Hub {
 
     /// Hands on what there is, as far as its readers take it, so that a fast sender takes their
     /// pace. In a room nobody is waited for who is half a window behind another: it is left behind.
-    pub(super) fn relay(&mut self, passage: Passage, out: &mut Vec<Output>) {
+    pub(super) fn relay(&mut self, passage: VolatileId, out: &mut Vec<Output>) {
         loop {
             let Some(relay) = self.relays.get_mut(&passage) else { return };
             let Some(readers) = relay.readers.as_mut() else { return };
@@ -111,16 +111,16 @@ impl Hub {
                     self.flight.add_parts(1);
                 }
             }
-            out.push(Output::Part { links: ready, body });
+            out.push(Output::Chunk { links: ready, body });
             self.allow(sender, 1);
         }
     }
 
     /// Answers the sender: all has been handed on, or there is nobody left who would take it.
-    pub(super) fn end_relay(&mut self, passage: Passage, out: &mut Vec<Output>) {
+    pub(super) fn end_relay(&mut self, passage: VolatileId, out: &mut Vec<Output>) {
         let Some(relay) = self.relays.remove(&passage) else { return };
         let readers = relay.readers.unwrap_or_default();
-        self.divert(relay.sender, Incoming::Passage(passage));
+        self.divert(relay.sender, Incoming::VolatileId(passage));
         self.allow(relay.sender, relay.parts.len() as u32);
         self.passed(relay.sender, &relay.bundle, readers.len(), out);
         for id in readers {
@@ -131,7 +131,7 @@ impl Hub {
     /// The sender does not bring the rest. The message, if it was not answered.
     pub(super) fn cut_relay(
         &mut self,
-        passage: Passage,
+        passage: VolatileId,
         out: &mut Vec<Output>,
     ) -> Option<Arc<Bundle>> {
         let relay = self.relays.remove(&passage)?;
@@ -156,7 +156,7 @@ impl Hub {
         let reader = self.links.get_mut(&id).and_then(|link| link.reader.as_mut());
         let Some(reader) = reader else { return };
         reader.unpass(&mut self.flight);
-        out.push(Output::Frame { link: id, frame: FromServer::Cut });
+        out.push(Output::Frame { link: id, frame: FromServer::AbortBody });
         self.end_passed(id, out);
     }
 

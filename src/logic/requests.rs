@@ -1,7 +1,7 @@
 //! A client's requests that are not sends: to be a member of a room, or one no more; to see what is
 //! in a drawer, or to take it out.
 
-use crate::wire::{Drawer, FromClient, FromServer, MsgId, RoomName};
+use crate::wire::{FromClient, FromServer, MsgId, ParkedKind, RoomName};
 
 use super::Time;
 use super::event::{Event, PeerOutput};
@@ -13,15 +13,15 @@ const REQUESTS_OPEN_MAX: usize = 16;
 /// A request that is not a send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Request {
-    Enter(RoomName),
-    Leave(RoomName),
+    JoinRoom(RoomName),
+    LeaveRoom(RoomName),
     /// What is in a drawer behind this number.
-    Look {
-        drawer: Drawer,
+    ListParked {
+        drawer: ParkedKind,
         after: u64,
     },
-    Take {
-        drawer: Drawer,
+    TakeParked {
+        drawer: ParkedKind,
         id: Option<MsgId>,
         back: bool,
     },
@@ -30,15 +30,15 @@ pub(super) enum Request {
 impl Request {
     fn frame(&self) -> FromClient {
         match self.clone() {
-            Self::Enter(room) => FromClient::Enter(room),
-            Self::Leave(room) => FromClient::Leave(room),
-            Self::Look { drawer, after } => FromClient::Look { drawer, after },
-            Self::Take { drawer, id, back } => FromClient::Take { drawer, id, back },
+            Self::JoinRoom(room) => FromClient::JoinRoom(room),
+            Self::LeaveRoom(room) => FromClient::LeaveRoom(room),
+            Self::ListParked { drawer, after } => FromClient::ListParked { drawer, after },
+            Self::TakeParked { drawer, id, back } => FromClient::TakeParked { drawer, id, back },
         }
     }
 
-    fn looks_into(&self, of: Drawer) -> bool {
-        matches!(self, Self::Look { drawer, .. } if *drawer == of)
+    fn looks_into(&self, of: ParkedKind) -> bool {
+        matches!(self, Self::ListParked { drawer, .. } if *drawer == of)
     }
 }
 
@@ -61,49 +61,53 @@ impl Peer {
     /// The server has said something to a request.
     pub(super) fn requested(&mut self, frame: FromServer, out: &mut Vec<PeerOutput>) {
         let event = match frame {
-            FromServer::Entered { room, changed } => {
-                self.answered(|request| *request == Request::Enter(room.clone()), out);
-                Event::Entered { room, changed }
+            FromServer::RoomJoined { room, changed } => {
+                self.answered(|request| *request == Request::JoinRoom(room.clone()), out);
+                Event::RoomJoined { room, changed }
             }
-            FromServer::Left { room, changed } => {
-                self.answered(|request| *request == Request::Leave(room.clone()), out);
-                Event::Left { room, changed }
+            FromServer::RoomLeft { room, changed } => {
+                self.answered(|request| *request == Request::LeaveRoom(room.clone()), out);
+                Event::RoomLeft { room, changed }
             }
             FromServer::NoSuchRoom { room } => {
-                self.answered(|request| *request == Request::Leave(room.clone()), out);
+                self.answered(|request| *request == Request::LeaveRoom(room.clone()), out);
                 Event::NoSuchRoom { room }
             }
             FromServer::RoomRefused { room } => {
                 let is = |request: &Request| match request {
-                    Request::Enter(of) | Request::Leave(of) => *of == room,
-                    Request::Look { .. } | Request::Take { .. } => false,
+                    Request::JoinRoom(of) | Request::LeaveRoom(of) => *of == room,
+                    Request::ListParked { .. } | Request::TakeParked { .. } => false,
                 };
                 self.answered(is, out);
                 Event::RoomRefused { room }
             }
-            FromServer::Kept(kept) => {
+            FromServer::Parked(kept) => {
                 // When the link is lost it goes on behind this one.
                 let open = self.requests.iter_mut().take(self.requests_out);
                 for request in open.filter(|request| request.looks_into(kept.drawer)).take(1) {
-                    *request = Request::Look { drawer: kept.drawer, after: kept.number };
+                    *request = Request::ListParked { drawer: kept.drawer, after: kept.number };
                 }
-                Event::Kept(kept)
+                Event::Parked(kept)
             }
-            FromServer::Looked { drawer, next } => {
+            FromServer::ParkedEnd { drawer, next } => {
                 self.answered(|request| request.looks_into(drawer), out);
                 if let Some(after) = next {
-                    self.requests.push_back(Request::Look { drawer, after });
+                    self.requests.push_back(Request::ListParked { drawer, after });
                     return self.ask(out);
                 }
-                Event::Looked(drawer)
+                Event::ParkedEnd(drawer)
             }
-            FromServer::Taken { drawer, id, count } => {
+            FromServer::ParkedTaken { drawer, id, count } => {
                 let is = |request: &Request| match request {
-                    Request::Take { drawer: of, id: asked, .. } => *of == drawer && *asked == id,
-                    Request::Enter(_) | Request::Leave(_) | Request::Look { .. } => false,
+                    Request::TakeParked { drawer: of, id: asked, .. } => {
+                        *of == drawer && *asked == id
+                    }
+                    Request::JoinRoom(_) | Request::LeaveRoom(_) | Request::ListParked { .. } => {
+                        false
+                    }
                 };
                 self.answered(is, out);
-                Event::Taken { drawer, id, count }
+                Event::ParkedTaken { drawer, id, count }
             }
             _ => return,
         };

@@ -8,7 +8,7 @@ use crate::wire::{Bundle, FromServer, Message, Refusal};
 use super::Time;
 use super::answers::verdict;
 use super::exchange::{LinkId, Output};
-use super::hub::{Ask, Hub};
+use super::hub::{Hub, Pending};
 
 /// How long at most the clock is not looked at. It may have been set meanwhile.
 const LOOK_MS_MAX: u64 = 60_000;
@@ -73,7 +73,7 @@ impl Hub {
             return self.answer(link, &message.into(), frame, out);
         }
         let message = Arc::new(message);
-        let ticket = self.ask(Ask::Schedule { link, message: message.clone(), due_ms });
+        let ticket = self.ask(Pending::Schedule { link, message: message.clone(), due_ms });
         out.push(Output::Write(ticket, Write::Schedule { message, due_ms }));
     }
 
@@ -101,13 +101,13 @@ impl Hub {
             return self.schedule.aim(now);
         }
         self.schedule = Schedule { next_ms: None, at_ms: None, releasing: true };
-        let ticket = self.ask(Ask::Release);
-        out.push(Output::Write(ticket, Write::Release { now_ms: now.unix_ms }));
+        let ticket = self.ask(Pending::ReleaseDue);
+        out.push(Output::Write(ticket, Write::ReleaseDue { now_ms: now.unix_ms }));
     }
 
     /// What was due is in its logs, or some of it.
     pub(super) fn released(&mut self, now: Time, outcome: Outcome, out: &mut Vec<Output>) {
-        let Outcome::Released { records, next_ms } = outcome else {
+        let Outcome::DueReleased { records, next_ms } = outcome else {
             self.schedule = Schedule::unknown(now.mono_ms + AGAIN_MS);
             return;
         };

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use crate::durable::{Outcome, Verdict, Write};
+use crate::durable::{Disposition, Outcome, Write};
 use crate::wire::{CloseCode, FromServer, REASON_LEN_MAX, RoomName, Seq, Span, Target, UserId};
 
 use super::Time;
 use super::exchange::{LinkId, Output};
-use super::hub::{Ask, Hub};
-use super::offers::Offer;
-use super::place::Place;
+use super::hub::{Hub, Pending};
+use super::offers::Delivery;
+use super::place::Cursor;
 use super::reading::{tell_caught_up, unsubscribe};
-use super::watching::Covered;
+use super::watching::Acked;
 
 /// What a report moves in one log.
 #[derive(Default)]
@@ -21,12 +21,17 @@ struct Moved {
     messages: u64,
     bytes: u64,
     spans: Vec<Span>,
-    verdicts: Vec<(Seq, Verdict, u64)>,
+    verdicts: Vec<(Seq, Disposition, u64)>,
 }
 
 impl Moved {
     /// These of a delivery, which began at `first`, are dealt with for the first time.
-    fn add(&mut self, (first, offer): (Seq, &Offer), new: Vec<Span>, said: Option<(Verdict, u64)>) {
+    fn add(
+        &mut self,
+        (first, offer): (Seq, &Delivery),
+        new: Vec<Span>,
+        said: Option<(Disposition, u64)>,
+    ) {
         if offer.counts {
             self.messages += new.iter().map(|new| new.count()).sum::<u64>();
             self.bytes += new.iter().map(|new| offer.len_bytes(first, *new)).sum::<u64>();
@@ -56,10 +61,10 @@ impl Hub {
         now: Time,
         id: LinkId,
         user: &UserId,
-        (seq, verdict): (Seq, Verdict),
+        (seq, verdict): (Seq, Disposition),
         out: &mut Vec<Output>,
     ) {
-        if let Verdict::Rejected { reason, .. } = &verdict
+        if let Disposition::Rejected { reason, .. } = &verdict
             && reason.body().len() > REASON_LEN_MAX
         {
             return self.close(id, CloseCode::OutOfTurn, out);
@@ -72,7 +77,7 @@ impl Hub {
         now: Time,
         id: LinkId,
         user: &UserId,
-        (spans, verdict): (&[Span], Option<Verdict>),
+        (spans, verdict): (&[Span], Option<Disposition>),
         out: &mut Vec<Output>,
     ) {
         let reader = self.links.get_mut(&id).and_then(|link| link.reader.as_mut());
@@ -94,7 +99,7 @@ impl Hub {
             let new = place.processed(span);
             cleared |= crowded && !place.is_crowded();
             // Nobody was given what a notice stands for.
-            let said = if offer.is_notice { Some(Verdict::Expired) } else { verdict.clone() };
+            let said = if offer.is_notice { Some(Disposition::Expired) } else { verdict.clone() };
             let said = said.map(|verdict| (verdict, now.unix_ms));
             moved.entry(offer.log.clone()).or_default().add((first, &offer), new, said);
         }
@@ -123,17 +128,17 @@ impl Hub {
         let last = moved.len() - 1;
         for (index, (log, moved)) in moved.into_iter().enumerate() {
             let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
-            let cursor = mailbox.places.get(&log).map(Place::cursor).unwrap_or_default();
+            let cursor = mailbox.places.get(&log).map(Cursor::cursor).unwrap_or_default();
             mailbox.settling += 1;
             let (confirmed, freed) = if index == last { report } else { (0, 0) };
             let Moved { messages, bytes, spans, verdicts } = moved;
             let (at_ms, said) = (now.unix_ms, verdicts.clone());
-            let covered = Covered { log: log.clone(), spans, verdicts: said, at_ms };
+            let covered = Acked { log: log.clone(), spans, verdicts: said, at_ms };
             let (reader, user) = (user.clone(), user.clone());
             let ask =
-                Ask::Settle { link, user: reader, messages: confirmed, bytes: freed, covered };
+                Pending::Ack { link, user: reader, messages: confirmed, bytes: freed, covered };
             let ticket = self.ask(ask);
-            let write = Write::Settle { user, log, cursor, messages, bytes, verdicts };
+            let write = Write::Ack { user, log, cursor, messages, bytes, verdicts };
             out.push(Output::Write(ticket, write));
         }
     }
@@ -155,7 +160,7 @@ impl Hub {
             && let Some(reader) = self.links.get_mut(&id).and_then(|link| link.reader.as_mut())
         {
             reader.settled(messages, bytes, &mut self.flight);
-            let frame = FromServer::Settled { count: messages };
+            let frame = FromServer::AckRecorded { count: messages };
             out.push(Output::Frame { link: id, frame });
             self.pump(id, user, out);
         }
@@ -176,7 +181,7 @@ impl Hub {
         let Outcome::Member { changed, cursor } = outcome else {
             return self.reply(id, FromServer::RoomRefused { room }, out);
         };
-        self.reply(id, FromServer::Entered { room, changed }, out);
+        self.reply(id, FromServer::RoomJoined { room, changed }, out);
         let Some(mailbox) = self.mailboxes.get_mut(user).filter(|_| changed) else { return };
         mailbox.left.remove(&target);
         // There is a place if the mailbox was read after the write and before its answer: it may
@@ -214,9 +219,9 @@ impl Hub {
             }
             _ => return self.reply(id, FromServer::RoomRefused { room }, out),
         };
-        self.reply(id, FromServer::Left { room: room.clone(), changed }, out);
-        let again = |ask: &Ask| match ask {
-            Ask::Enter { user: who, room: to, .. } => (who, to) == (user, &room),
+        self.reply(id, FromServer::RoomLeft { room: room.clone(), changed }, out);
+        let again = |ask: &Pending| match ask {
+            Pending::JoinRoom { user: who, room: to, .. } => (who, to) == (user, &room),
             _ => false,
         };
         let entering = self.asked.values().any(again);

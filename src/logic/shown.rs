@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::durable::Verdict;
+use crate::durable::Disposition;
 use crate::wire::{SPANS_MAX, Seq, Span, Start};
 
-use super::event::Window;
-use super::spans::{Spans, joined};
+use super::event::Prefetch;
+use super::spans::{SeqSet, joined};
 
 /// Most spans of what was taken to be recorded that are remembered.
 const OVER_MAX: usize = 8_192;
@@ -16,21 +16,21 @@ const OVER_MAX: usize = 8_192;
 /// oldest first, and no more than the window unsettled. One that is not for this reader is `aside`
 /// from when the user says so until the server hears it, and then as if it had not been delivered.
 #[derive(Default)]
-pub(super) struct Shown {
-    open: Spans,
-    done: Spans,
-    aside: Spans,
+pub(super) struct Inbox {
+    open: SeqSet,
+    done: SeqSet,
+    aside: SeqSet,
     /// Dealt with, and taken to be recorded because all but these was delivered. One that is
     /// delivered after all was with another reader, who is gone, or has been since the server died.
     /// The user is not told of it again.
-    over: Spans,
+    over: SeqSet,
     /// Of these but `aside`, those told as lost: how many messages of each the user knows to be
     /// lost, or has.
     lost: BTreeMap<Seq, u64>,
     /// Of those done, what the user said of some besides.
-    verdicts: BTreeMap<Seq, Verdict>,
+    verdicts: BTreeMap<Seq, Disposition>,
     /// Delivered on this link and not reported on it.
-    owed: Spans,
+    owed: SeqSet,
     /// Reported on this link, in order, not settled.
     reported: VecDeque<Span>,
     reported_count: u64,
@@ -54,16 +54,16 @@ enum Floor {
     Later(Seq),
 }
 
-impl Shown {
-    pub(super) fn new(window: Option<&Window>) -> Self {
-        let starts = |window: &&Window| window.start != Start::Unprocessed;
+impl Inbox {
+    pub(super) fn new(window: Option<&Prefetch>) -> Self {
+        let starts = |window: &&Prefetch| window.start != Start::Unacked;
         let floor = window.filter(starts).map_or(Floor::None, |_| Floor::Wanted);
         Self { floor, shares: window.is_some_and(|window| window.share), ..Self::default() }
     }
 
     /// Where the next link is to begin, if this is what the user wanted of the first.
     pub(super) fn start(&self, wanted: Start) -> Start {
-        if let Floor::Wanted = self.floor { wanted } else { Start::Unprocessed }
+        if let Floor::Wanted = self.floor { wanted } else { Start::Unacked }
     }
 
     /// Puts aside what is before the first that was ever delivered.
@@ -150,7 +150,7 @@ impl Shown {
     }
 
     /// The user has dealt with this one and says more of it. What to report now.
-    pub(super) fn judged(&mut self, seq: Seq, verdict: Verdict) -> Vec<Span> {
+    pub(super) fn judged(&mut self, seq: Seq, verdict: Disposition) -> Vec<Span> {
         if self.open.contains(seq) {
             self.verdicts.insert(seq, verdict);
         }
@@ -158,7 +158,7 @@ impl Shown {
     }
 
     /// What the user said of one that is done.
-    pub(super) fn verdict(&self, seq: Seq) -> Option<&Verdict> {
+    pub(super) fn verdict(&self, seq: Seq) -> Option<&Disposition> {
         if self.verdicts.is_empty() { None } else { self.verdicts.get(&seq) }
     }
 
@@ -252,7 +252,7 @@ impl Shown {
             return false;
         }
         let before = self.done.count();
-        let mut still = Spans::default();
+        let mut still = SeqSet::default();
         let known = self.owed.iter().chain(self.reported.iter().copied());
         for span in known.flat_map(|span| self.done.within(span)) {
             still.insert(span);

@@ -6,7 +6,7 @@ use super::exchange::{LinkId, Output};
 use super::hub::Hub;
 use super::link::Reader;
 use super::mailbox::Mailbox;
-use super::spans::Spans;
+use super::spans::SeqSet;
 
 /// So many spans may always be known as skipped before it is looked which of them still wait.
 const SKIPPED_MIN: usize = 1_024;
@@ -32,7 +32,7 @@ impl Hub {
             .iter()
             .map(|(first, offer)| (Span { first: *first, last: offer.last }, offer.log.clone()))
             .collect();
-        let mut waiting = Spans::default();
+        let mut waiting = SeqSet::default();
         for (first, offer) in taken {
             let span = Span { first, last: offer.last };
             waiting.insert(span);
@@ -63,7 +63,7 @@ fn forget_processed(reader: &mut Reader, mailbox: &Mailbox) {
     if reader.replay.is_some() || reader.skipped.len() <= reader.skipped_max.max(SKIPPED_MIN) {
         return;
     }
-    let mut still = Spans::default();
+    let mut still = SeqSet::default();
     for place in mailbox.places.values() {
         for span in reader.skipped.iter().flat_map(|span| place.waiting(span)) {
             still.insert(span);

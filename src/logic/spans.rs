@@ -6,13 +6,13 @@ use crate::wire::{Seq, Span};
 
 /// A set of seqs. Costs what it has of gaps, not of members.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Spans {
+pub(super) struct SeqSet {
     /// Last member by first: disjoint, and never adjacent.
     spans: BTreeMap<Seq, Seq>,
     count: u64,
 }
 
-impl Spans {
+impl SeqSet {
     /// Number of members.
     pub(super) fn count(&self) -> u64 {
         self.count
@@ -84,7 +84,7 @@ impl Spans {
     }
 }
 
-impl FromIterator<Seq> for Spans {
+impl FromIterator<Seq> for SeqSet {
     fn from_iter<I: IntoIterator<Item = Seq>>(seqs: I) -> Self {
         let mut spans = Self::default();
         for span in joined(seqs) {
@@ -145,7 +145,7 @@ mod tests {
 
     use proptest::prelude::{Strategy, any, proptest};
 
-    use super::{Spans, joined};
+    use super::{SeqSet, joined};
     use crate::wire::Span;
 
     fn any_span() -> impl Strategy<Value = Span> {
@@ -157,7 +157,7 @@ mod tests {
         fn it_is_a_set(steps in proptest::collection::vec((any::<bool>(), any_span()), 0..40),
             asked in any_span())
         {
-            let (mut spans, mut set) = (Spans::default(), BTreeSet::new());
+            let (mut spans, mut set) = (SeqSet::default(), BTreeSet::new());
             for (adds, span) in steps {
                 if adds {
                     spans.insert(span);

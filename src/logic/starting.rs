@@ -9,15 +9,15 @@ use crate::durable::{Read, Record};
 use crate::wire::{Seq, Span, Start, UserId};
 
 use super::exchange::{LinkId, Output};
-use super::hub::{Ask, Hub};
+use super::hub::{Hub, Pending};
 use super::link::{Mode, Reader};
-use super::offers::Offer;
-use super::place::Place;
+use super::offers::Delivery;
+use super::place::Cursor;
 use super::spans::missing;
 
 impl Reader {
     /// Behind which seq it goes on reading in a log.
-    pub(super) fn after(&self, place: &Place) -> Seq {
+    pub(super) fn after(&self, place: &Cursor) -> Seq {
         let unprocessed = place.after(0);
         self.position.max(self.replay.map_or(unprocessed, |replay| replay.min(unprocessed)))
     }
@@ -58,12 +58,12 @@ impl Hub {
         let logs = mailbox.places.keys().cloned().collect();
         let Some(reader) = self.reader(id) else { return false };
         let start = std::mem::take(&mut reader.start);
-        if start == Start::Unprocessed {
+        if start == Start::Unacked {
             return false;
         }
         reader.mode = Mode::Beginning;
-        let ticket = self.ask(Ask::Start { link: id });
-        out.push(Output::Read(ticket, Read::Begin { logs, start }));
+        let ticket = self.ask(Pending::StartPosition { link: id });
+        out.push(Output::Read(ticket, Read::StartPosition { logs, start }));
         true
     }
 
@@ -87,7 +87,7 @@ impl Hub {
         if count > 0 {
             let span = Span::of(record.seq, count);
             let (log, weights) = (record.bundle.first.to.clone(), record.bundle.weights());
-            let offer = Offer::messages(span, log, weights);
+            let offer = Delivery::messages(span, log, weights);
             reader.offer(record.seq, offer, &mut self.flight);
             self.deliver(id, record.slice(0, count), out);
         }

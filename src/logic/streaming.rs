@@ -3,41 +3,43 @@
 
 use std::collections::VecDeque;
 
-use crate::durable::{Missing, Page, Read, Record, Ticket};
-use crate::wire::{Body, CloseCode, FromServer, PART_LEN_MAX, PARTS_AHEAD_MAX, Seq, Span, Target};
+use crate::durable::{Missing, Page, Read, Record, RequestId};
+use crate::wire::{
+    Body, CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, CloseCode, FromServer, Seq, Span, Target,
+};
 
 use super::exchange::{LinkId, Output};
-use super::flight::Flight;
-use super::hub::{Ask, Hub};
+use super::flight::DeliveryBudget;
+use super::hub::{Hub, Pending};
 use super::link::{Link, Reader};
-use super::offers::Offer;
-use super::relaying::Passage;
+use super::offers::Delivery;
+use super::relaying::VolatileId;
 
 /// Most parts that are being read for one link.
 const READS_MAX: usize = 8;
 
 /// A long body on its way to a reader.
-pub(super) enum Streaming {
+pub(super) enum Download {
     /// From the store.
-    Stored(Stream),
+    Stored(DownloadState),
     /// From a sender.
-    Passed(Passage),
+    Passed(VolatileId),
 }
 
 /// What is still to be read of a stored body.
-pub(super) struct Stream {
+pub(super) struct DownloadState {
     pub(super) seq: Seq,
     log: Target,
     /// The parts that are to be asked for.
     next: u64,
     end: u64,
     /// Those asked for, in order, each with its bytes once they have come.
-    asked: VecDeque<(Ticket, Option<Body>)>,
+    asked: VecDeque<(RequestId, Option<Body>)>,
 }
 
-impl Stream {
+impl DownloadState {
     fn new(record: &Record) -> Self {
-        let count = record.bundle.first.size.div_ceil(PART_LEN_MAX as u64);
+        let count = record.bundle.first.size.div_ceil(CHUNK_LEN_MAX as u64);
         let (next, end) = (record.parts + 1, record.parts + count);
         let log = record.bundle.first.to.clone();
         Self { seq: record.seq, log, next, end, asked: VecDeque::new() }
@@ -47,17 +49,17 @@ impl Stream {
 impl Link {
     /// Whether one more part may be sent on it.
     pub(super) fn takes_part(&self) -> bool {
-        self.parts_out < PARTS_AHEAD_MAX
+        self.parts_out < CHUNKS_AHEAD_MAX
     }
 
     /// Whether it has taken so much of what it was sent that nobody has to be waited for who has
     /// taken nothing meanwhile.
     pub(super) fn is_far_ahead(&self) -> bool {
-        self.parts_out <= PARTS_AHEAD_MAX / 2
+        self.parts_out <= CHUNKS_AHEAD_MAX / 2
     }
 
     /// Nothing is on its way any more.
-    pub(super) fn land(&mut self, flight: &mut Flight) {
+    pub(super) fn land(&mut self, flight: &mut DeliveryBudget) {
         let asked = self.stream().map_or(0, |stream| stream.asked.len() as u32);
         flight.remove_parts(self.parts_out + asked);
         if let Some(reader) = &self.reader {
@@ -65,17 +67,17 @@ impl Link {
         }
     }
 
-    fn stream(&mut self) -> Option<&mut Stream> {
+    fn stream(&mut self) -> Option<&mut DownloadState> {
         match self.reader.as_mut()?.streaming.as_mut()? {
-            Streaming::Stored(stream) => Some(stream),
-            Streaming::Passed(_) => None,
+            Download::Stored(stream) => Some(stream),
+            Download::Passed(_) => None,
         }
     }
 
     /// The part to be asked for now, if there is one for which there is room.
-    fn next_part(&mut self, flight: &Flight) -> Option<u64> {
+    fn next_part(&mut self, flight: &DeliveryBudget) -> Option<u64> {
         let parts_out = self.parts_out as usize;
-        let free = (PARTS_AHEAD_MAX as usize).saturating_sub(parts_out);
+        let free = (CHUNKS_AHEAD_MAX as usize).saturating_sub(parts_out);
         let stream = self.stream()?;
         let is_first = parts_out + stream.asked.len() == 0;
         let has_room = is_first || flight.has_room_for_part();
@@ -87,13 +89,13 @@ impl Link {
 impl Hub {
     /// Delivers a message of a page: all of it, or its first part, and the rest as it is read.
     pub(super) fn deliver(&mut self, id: LinkId, record: Record, out: &mut Vec<Output>) {
-        let stream = record.bundle.first.is_long().then(|| Stream::new(&record));
+        let stream = record.bundle.first.is_long().then(|| DownloadState::new(&record));
         if stream.is_none() {
             self.delivered(&[id], &record.bundle.first.to, record.span());
         }
         out.push(Output::Deliver { links: vec![id], record });
         if let (Some(stream), Some(reader)) = (stream, self.reader(id)) {
-            reader.streaming = Some(Streaming::Stored(stream));
+            reader.streaming = Some(Download::Stored(stream));
             self.read_on(id, out);
         }
     }
@@ -117,12 +119,12 @@ impl Hub {
     fn read_on(&mut self, id: LinkId, out: &mut Vec<Output>) {
         while let Some(at) = self.links.get_mut(&id).and_then(|link| link.next_part(&self.flight)) {
             self.flight.add_parts(1);
-            let ticket = self.ask(Ask::Stream { link: id });
+            let ticket = self.ask(Pending::Download { link: id });
             if let Some(stream) = self.links.get_mut(&id).and_then(Link::stream) {
                 stream.next += 1;
                 stream.asked.push_back((ticket, None));
             }
-            out.push(Output::Read(ticket, Read::Part { at }));
+            out.push(Output::Read(ticket, Read::Chunk { at }));
         }
     }
 
@@ -130,7 +132,7 @@ impl Hub {
     pub(super) fn part_read(
         &mut self,
         id: LinkId,
-        ticket: Ticket,
+        ticket: RequestId,
         part: Result<Body, Missing>,
         out: &mut Vec<Output>,
     ) {
@@ -146,7 +148,7 @@ impl Hub {
             let body = body.take().unwrap_or_default();
             link.stream().and_then(|stream| stream.asked.pop_front());
             link.parts_out += 1;
-            out.push(Output::Part { links: vec![id], body });
+            out.push(Output::Chunk { links: vec![id], body });
         }
         match link.stream().filter(|s| s.next == s.end && s.asked.is_empty()) {
             Some(stream) => {
@@ -165,19 +167,25 @@ impl Hub {
         let Some(seq) = link.stream().map(|stream| stream.seq) else { return };
         let Some(user) = link.user().cloned() else { return };
         let Some(reader) = link.reader.as_mut() else { return };
-        out.push(Output::Frame { link: id, frame: FromServer::Cut });
-        if let Some(Streaming::Stored(stream)) = &reader.streaming {
+        out.push(Output::Frame { link: id, frame: FromServer::AbortBody });
+        if let Some(Download::Stored(stream)) = &reader.streaming {
             self.flight.remove_parts(stream.asked.len() as u32);
         }
         if let Some((_, offer)) = reader.offers.take(Span::one(seq)).pop() {
             reader.settled(1, offer.len_bytes(seq, Span::one(seq)), &mut self.flight);
             match missing {
                 Missing::Removed => reader.rewind(seq - 1),
-                Missing::Rotten => {
+                Missing::Corrupt => {
                     let places = self.mailboxes.get(&user).map(|mailbox| &mailbox.places);
                     let place = places.and_then(|places| places.get(&offer.log));
                     if place.is_some_and(|place| !place.is_processed(seq)) {
-                        self.notice(id, seq, Offer::notice(seq, offer.log, offer.counts), 1, out);
+                        self.notice(
+                            id,
+                            seq,
+                            Delivery::notice(seq, offer.log, offer.counts),
+                            1,
+                            out,
+                        );
                     }
                 }
             }
@@ -218,8 +226,8 @@ impl Hub {
         link.parts_out -= parts;
         self.flight.remove_parts(parts);
         match link.reader.as_ref().and_then(|reader| reader.streaming.as_ref()) {
-            Some(&Streaming::Passed(passage)) => self.relay(passage, out),
-            Some(Streaming::Stored(_)) => self.read_on(id, out),
+            Some(&Download::Passed(passage)) => self.relay(passage, out),
+            Some(Download::Stored(_)) => self.read_on(id, out),
             None => {}
         }
     }

@@ -3,18 +3,18 @@
 
 use std::collections::BTreeMap;
 
-use crate::durable::Stretch;
+use crate::durable::AckedRange;
 use crate::wire::{Seq, Span};
 
-use super::place::Mark;
+use super::place::Position;
 use super::spans::{missing, within};
 
 /// A set of messages. Costs what it has of gaps, not of members. The seqs that are asked for are
 /// those of messages of the log.
 #[derive(Debug, Default)]
-pub(super) struct Stretches(BTreeMap<Seq, Stretch>);
+pub(super) struct AckedRanges(BTreeMap<Seq, AckedRange>);
 
-impl Stretches {
+impl AckedRanges {
     /// How many stretches there are.
     pub(super) fn len(&self) -> usize {
         self.0.len()
@@ -30,7 +30,7 @@ impl Stretches {
     }
 
     /// Stretches in ascending order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = Stretch> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = AckedRange> {
         self.0.values().copied()
     }
 
@@ -45,7 +45,7 @@ impl Stretches {
     }
 
     /// How many members are behind `from` and not behind `to`.
-    pub(super) fn count(&self, from: Mark, to: Mark) -> u64 {
+    pub(super) fn count(&self, from: Position, to: Position) -> u64 {
         let before = self.0.range(..=from.seq).next_back();
         let behind = self.0.range(from.seq + 1..=to.seq);
         let all = before.into_iter().chain(behind).map(|(_, stretch)| stretch);
@@ -58,7 +58,7 @@ impl Stretches {
 
     /// Adds a stretch, which becomes one with those that it touches or has members of, and with
     /// those next to it if there is nothing else behind the one seq and before the other.
-    pub(super) fn insert(&mut self, new: Stretch, is_empty: impl Fn(Seq, Seq) -> bool) {
+    pub(super) fn insert(&mut self, new: AckedRange, is_empty: impl Fn(Seq, Seq) -> bool) {
         let mut new = new;
         if let Some((&first, before)) = self.0.range(..=new.span.first).next_back()
             && (end(before) >= new.ordinal || is_empty(before.span.last, new.span.first))
@@ -76,7 +76,7 @@ impl Stretches {
     }
 
     /// Takes out all that is not behind this mark.
-    pub(super) fn trim(&mut self, through: Mark) {
+    pub(super) fn trim(&mut self, through: Position) {
         while let Some(first) = self.0.first_entry()
             && *first.key() <= through.seq
         {
@@ -93,14 +93,14 @@ impl Stretches {
 }
 
 /// The ordinal behind the last one.
-fn end(stretch: &Stretch) -> u64 {
+fn end(stretch: &AckedRange) -> u64 {
     stretch.ordinal.saturating_add(stretch.count)
 }
 
 /// Both, and what is between them; `one` begins first.
-fn union(one: Stretch, other: Stretch) -> Stretch {
+fn union(one: AckedRange, other: AckedRange) -> AckedRange {
     let last = one.span.last.max(other.span.last);
     let span = Span { first: one.span.first.min(other.span.first), last };
     let ordinal = one.ordinal.min(other.ordinal);
-    Stretch { span, ordinal, count: end(&one).max(end(&other)) - ordinal }
+    AckedRange { span, ordinal, count: end(&one).max(end(&other)) - ordinal }
 }

@@ -11,7 +11,7 @@ use crate::wire::{CloseCode, FromClient, Pin, Session, UserId};
 use super::Hub;
 use super::exchange::{LinkId, Output};
 use super::link::Link;
-use super::spans::Spans;
+use super::spans::SeqSet;
 
 /// The link of each client that is here, by its key and what it calls itself.
 #[derive(Default)]
@@ -64,14 +64,14 @@ impl Hub {
     }
 
     /// What is kept for a link is no more.
-    fn inherited(&mut self, id: LinkId) -> Option<Spans> {
+    fn inherited(&mut self, id: LinkId) -> Option<SeqSet> {
         let user = self.links.get(&id)?.heir_of.as_ref()?;
         self.mailboxes.get_mut(user)?.kept.remove(&id)
     }
 
     /// A link for which something is kept says first that it has it, and attaches.
     pub(super) fn heir_says(&mut self, id: LinkId, frame: &FromClient, out: &mut Vec<Output>) {
-        if !matches!(frame, FromClient::Holds(_) | FromClient::Attach { .. }) {
+        if !matches!(frame, FromClient::Resume(_) | FromClient::Subscribe { .. }) {
             let heir_of = self.links.get_mut(&id).and_then(|link| link.heir_of.take());
             self.bequeath(id, heir_of, out);
         }
@@ -90,7 +90,7 @@ impl Hub {
 }
 
 /// What the client of a link has of what it shares.
-fn has(link: &Link, mut kept: Spans) -> Spans {
+fn has(link: &Link, mut kept: SeqSet) -> SeqSet {
     if let Some(reader) = link.reader.as_ref().filter(|reader| reader.share) {
         reader.offers.iter().for_each(|(span, _)| kept.insert(span));
         reader.holds.iter().for_each(|span| kept.insert(span));

@@ -1,6 +1,6 @@
 //! What a client tells its user of sends and deliveries, and reports of the latter.
 
-use crate::durable::Verdict;
+use crate::durable::Disposition;
 use crate::wire::{
     Body, Bundle, FromClient, MsgId, Note, REASON_LEN_MAX, Refusal, SPANS_MAX, Seq, Span, Target,
 };
@@ -80,7 +80,7 @@ impl Peer {
         }
         let count = self.shown.lost(seq, count);
         if count > 0 {
-            out.push(PeerOutput::Event(Event::Lost { to, count }));
+            out.push(PeerOutput::Event(Event::Gap { to, count }));
         }
         let report = self.shown.processed([seq]);
         self.report(&report, out);
@@ -90,7 +90,7 @@ impl Peer {
     pub(super) fn recorded(&mut self, out: &mut Vec<PeerOutput>) {
         if self.shown.recorded() {
             let pending = self.shown.pending();
-            out.push(PeerOutput::Event(Event::Settled { pending }));
+            out.push(PeerOutput::Event(Event::AckRecorded { pending }));
         }
     }
 
@@ -100,7 +100,7 @@ impl Peer {
         let count = self.passed.min(dealt_with as u32);
         if count > 0 && self.is_greeted() {
             self.passed -= count;
-            out.push(PeerOutput::Frame(FromClient::Took { count }));
+            out.push(PeerOutput::Frame(FromClient::AckVolatile { count }));
         }
     }
 
@@ -109,7 +109,7 @@ impl Peer {
         &mut self,
         now: Time,
         seq: Seq,
-        verdict: Verdict,
+        verdict: Disposition,
         out: &mut Vec<PeerOutput>,
     ) {
         if seq == VOLATILE {
@@ -127,7 +127,7 @@ impl Peer {
         self.report(&report, out);
         let aside = self.shown.put_aside();
         let parts = aside.chunks(SPANS_MAX);
-        out.extend(parts.map(|part| PeerOutput::Frame(FromClient::Skipped(part.to_vec()))));
+        out.extend(parts.map(|part| PeerOutput::Frame(FromClient::Release(part.to_vec()))));
     }
 
     pub(super) fn report(&self, spans: &[Span], out: &mut Vec<PeerOutput>) {
@@ -139,20 +139,20 @@ impl Peer {
                 continue;
             }
             let parts = alike.chunks(SPANS_MAX);
-            out.extend(parts.map(|part| PeerOutput::Frame(FromClient::Processed(part.to_vec()))));
+            out.extend(parts.map(|part| PeerOutput::Frame(FromClient::Ack(part.to_vec()))));
         }
     }
 }
 
 /// The frame that says what the user said of a message.
-fn judgement(seq: Seq, verdict: &Verdict) -> Option<FromClient> {
+fn judgement(seq: Seq, verdict: &Disposition) -> Option<FromClient> {
     match verdict.clone() {
-        Verdict::Answered(reply) => Some(FromClient::Answered { seq, reply }),
-        Verdict::Rejected { attempts, reason } => {
-            Some(FromClient::Rejected { seq, attempts, reason })
+        Disposition::Replied(reply) => Some(FromClient::Reply { seq, reply }),
+        Disposition::Rejected { attempts, reason } => {
+            Some(FromClient::Reject { seq, attempts, reason })
         }
         // Only a server says so.
-        Verdict::Expired => None,
+        Disposition::Expired => None,
     }
 }
 

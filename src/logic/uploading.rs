@@ -7,8 +7,8 @@ use crate::wire::{Body, Bundle, FromServer, Message};
 
 use super::answers::verdict;
 use super::exchange::{LinkId, Output};
-use super::hub::{Ask, Hub};
-use super::relaying::Passage;
+use super::hub::{Hub, Pending};
+use super::relaying::VolatileId;
 
 /// Where the parts of a body go.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub(super) enum Incoming {
     /// To the store.
     Upload(Upload),
     /// To readers.
-    Passage(Passage),
+    VolatileId(VolatileId),
     /// Nobody needs them: the sender has its answer and will hear it.
     Nowhere,
 }
@@ -32,8 +32,8 @@ impl Hub {
         let upload = Upload(self.name());
         self.aim(link, Incoming::Upload(upload));
         self.uploads.insert(upload, (link, bundle.clone()));
-        let ticket = self.ask(Ask::Begin { upload });
-        out.push(Output::Write(ticket, Write::Begin { upload, bundle }));
+        let ticket = self.ask(Pending::BeginUpload { upload });
+        out.push(Output::Write(ticket, Write::BeginUpload { upload, bundle }));
     }
 
     /// What comes of a message's body, if more of it comes, is of no use.
@@ -66,20 +66,20 @@ impl Hub {
         let incoming = if last { link.incoming.take() } else { link.incoming };
         match incoming {
             Some(Incoming::Upload(upload)) => {
-                let ticket = self.ask(Ask::Part { link: id, upload });
-                out.push(Output::Write(ticket, Write::Part { upload, body }));
+                let ticket = self.ask(Pending::AppendChunk { link: id, upload });
+                out.push(Output::Write(ticket, Write::AppendChunk { upload, body }));
                 if last {
                     self.end_upload(upload, out);
                 }
             }
-            Some(Incoming::Passage(passage)) => self.relay_part(passage, body, last, out),
+            Some(Incoming::VolatileId(passage)) => self.relay_part(passage, body, last, out),
             Some(Incoming::Nowhere) | None => self.allow(id, 1),
         }
     }
 
     fn end_upload(&mut self, upload: Upload, out: &mut Vec<Output>) {
         let Some((link, bundle)) = self.uploads.get(&upload).cloned() else { return };
-        let asked = Ask::Append { link, bundle: bundle.clone(), upload: Some(upload) };
+        let asked = Pending::Append { link, bundle: bundle.clone(), upload: Some(upload) };
         let ticket = self.ask(asked);
         out.push(Output::Write(ticket, Write::Append { bundle, upload: Some(upload) }));
     }
@@ -104,18 +104,18 @@ impl Hub {
         match incoming? {
             Incoming::Upload(upload) => {
                 let (_, bundle) = self.uploads.remove(&upload)?;
-                let ticket = self.ask(Ask::Discard);
-                out.push(Output::Write(ticket, Write::Discard { upload }));
+                let ticket = self.ask(Pending::DiscardUpload);
+                out.push(Output::Write(ticket, Write::DiscardUpload { upload }));
                 Some(bundle)
             }
-            Incoming::Passage(passage) => self.cut_relay(passage, out),
+            Incoming::VolatileId(passage) => self.cut_relay(passage, out),
             Incoming::Nowhere => None,
         }
     }
 
     /// The store has said whether it takes a long body.
     pub(super) fn begun(&mut self, upload: Upload, outcome: &Outcome, out: &mut Vec<Output>) {
-        if *outcome != Outcome::Kept {
+        if *outcome != Outcome::ChunkStored {
             self.turn_down(upload, outcome, out);
         }
     }
@@ -151,7 +151,7 @@ impl Hub {
                 && parts > 0
             {
                 link.parts_in = link.parts_in.saturating_sub(parts);
-                out.push(Output::Frame { link: id, frame: FromServer::More { parts } });
+                out.push(Output::Frame { link: id, frame: FromServer::ChunkCredit { parts } });
             }
         }
     }

@@ -5,16 +5,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::durable::{Read, Verdict};
-use crate::wire::{CloseCode, FromServer, MsgId, Note, Seq, Span, Standing, State, Target, UserId};
+use crate::durable::{Disposition, Read};
+use crate::wire::{
+    CloseCode, DeliveryState, FromServer, MsgId, Note, RecipientStatus, Seq, Span, Target, UserId,
+};
 
 use super::exchange::{LinkId, Output};
-use super::hub::{Ask, Hub};
-use super::spans::Spans;
+use super::hub::{Hub, Pending};
+use super::spans::SeqSet;
 
 /// Messages that are watched, by their log and seq.
 #[derive(Default)]
-pub(super) struct Watching(BTreeMap<Target, BTreeMap<Seq, Watched>>);
+pub(super) struct Tracking(BTreeMap<Target, BTreeMap<Seq, Watched>>);
 
 pub(super) struct Watched {
     id: MsgId,
@@ -33,24 +35,24 @@ pub(super) struct Asked {
 
 /// What a move of a cursor means for senders.
 #[derive(Clone)]
-pub(super) struct Covered {
+pub(super) struct Acked {
     pub(super) log: Target,
     /// Messages that were not covered before.
     pub(super) spans: Vec<Span>,
     /// What was said of some of them besides.
-    pub(super) verdicts: Vec<(Seq, Verdict, u64)>,
+    pub(super) verdicts: Vec<(Seq, Disposition, u64)>,
     /// When, in milliseconds since 1970.
     pub(super) at_ms: u64,
 }
 
 /// The seq of a message, and when its time to live is over.
-pub(super) type Place = (Seq, Option<u64>);
+pub(super) type Cursor = (Seq, Option<u64>);
 
 /// How far a message has come with somebody: the state, since when, and what was said.
-pub(super) type News = (State, u64, Option<Note>);
+pub(super) type News = (DeliveryState, u64, Option<Note>);
 
-impl Watching {
-    fn insert(&mut self, log: &Target, (seq, expires_ms): Place, id: MsgId, link: LinkId) {
+impl Tracking {
+    fn insert(&mut self, log: &Target, (seq, expires_ms): Cursor, id: MsgId, link: LinkId) {
         let of_log = self.0.entry(log.clone()).or_default();
         let new = || Watched { id, links: BTreeSet::new(), expires_ms };
         of_log.entry(seq).or_insert_with(new).links.insert(link);
@@ -108,8 +110,8 @@ impl Hub {
             None => drop(link.watches.insert(asked.id, None)),
         }
         let (to, from) = (asked.to.clone(), user.clone());
-        let read = Read::Sent { to, id: asked.id, from };
-        let ticket = self.ask(Ask::Sent { link: id, asked });
+        let read = Read::FindMessage { to, id: asked.id, from };
+        let ticket = self.ask(Pending::FindMessage { link: id, asked });
         out.push(Output::Read(ticket, read));
     }
 
@@ -118,7 +120,7 @@ impl Hub {
         &mut self,
         id: LinkId,
         asked: Asked,
-        place: Option<Place>,
+        place: Option<Cursor>,
         out: &mut Vec<Output>,
     ) {
         let Some(link) = self.links.get_mut(&id) else { return };
@@ -145,8 +147,8 @@ impl Hub {
         out: &mut Vec<Output>,
     ) {
         let (to, from, after) = (asked.to.clone(), user.clone(), asked.after.clone());
-        let ticket = self.ask(Ask::Standings { link: id, asked });
-        out.push(Output::Read(ticket, Read::Standings { to, seq, from, after }));
+        let ticket = self.ask(Pending::Recipients { link: id, asked });
+        out.push(Output::Read(ticket, Read::Recipients { to, seq, from, after }));
     }
 
     /// The store has said how far it has come with some of the recipients.
@@ -154,7 +156,7 @@ impl Hub {
         &mut self,
         id: LinkId,
         asked: &Asked,
-        mut standings: Vec<Standing>,
+        mut standings: Vec<RecipientStatus>,
         more: bool,
         out: &mut Vec<Output>,
     ) {
@@ -170,12 +172,12 @@ impl Hub {
         if is_one_user && standings.iter().any(|standing| standing.state.is_final()) {
             self.unwatch(id, asked.id);
         }
-        self.reply(id, FromServer::Watched { id: asked.id, standings, more }, out);
+        self.reply(id, FromServer::TrackPage { id: asked.id, standings, more }, out);
     }
 
     fn not_there(&mut self, link: LinkId, id: MsgId, out: &mut Vec<Output>) {
         self.unwatch(link, id);
-        self.reply(link, FromServer::NotThere { id }, out);
+        self.reply(link, FromServer::UnknownMessage { id }, out);
     }
 
     /// A link is to hear no more of a message.
@@ -204,18 +206,20 @@ impl Hub {
     }
 
     /// A cursor is on disk: tells those who watch what it covers.
-    pub(super) fn covered(&mut self, user: &UserId, covered: &Covered, out: &mut Vec<Output>) {
-        let Covered { log, spans, verdicts, at_ms } = covered;
+    pub(super) fn covered(&mut self, user: &UserId, covered: &Acked, out: &mut Vec<Output>) {
+        let Acked { log, spans, verdicts, at_ms } = covered;
         let watched = spans.iter().flat_map(|span| self.watching.within(log, *span));
         for seq in watched.collect::<Vec<Seq>>() {
             let verdict = verdicts.iter().find(|(of, ..)| *of == seq);
             let news = match verdict.map(|(_, verdict, _)| verdict) {
-                None => (State::Processed, *at_ms, None),
-                Some(Verdict::Answered(reply)) => (State::Processed, *at_ms, Some(reply.clone())),
-                Some(Verdict::Rejected { reason, .. }) => {
-                    (State::Refused, *at_ms, Some(reason.clone()))
+                None => (DeliveryState::Processed, *at_ms, None),
+                Some(Disposition::Replied(reply)) => {
+                    (DeliveryState::Processed, *at_ms, Some(reply.clone()))
                 }
-                Some(Verdict::Expired) => (State::Gone, *at_ms, None),
+                Some(Disposition::Rejected { reason, .. }) => {
+                    (DeliveryState::Rejected, *at_ms, Some(reason.clone()))
+                }
+                Some(Disposition::Expired) => (DeliveryState::Gone, *at_ms, None),
             };
             self.stands((log, seq), user, &news, out);
         }
@@ -227,14 +231,14 @@ impl Hub {
         user: &UserId,
         log: &Target,
         through: Seq,
-        held: &Spans,
+        held: &SeqSet,
         out: &mut Vec<Output>,
     ) {
         let watched = self.watching.within(log, Span { first: 0, last: through });
         for seq in watched.into_iter().filter(|seq| !held.contains(*seq)) {
             let place = self.mailboxes.get(user).and_then(|mailbox| mailbox.places.get(log));
             if place.is_some_and(|place| !place.is_processed(seq)) {
-                self.stands((log, seq), user, &(State::Gone, 0, None), out);
+                self.stands((log, seq), user, &(DeliveryState::Gone, 0, None), out);
             }
         }
     }
@@ -248,7 +252,7 @@ impl Hub {
         out: &mut Vec<Output>,
     ) {
         for seq in self.watching.within(log, Span { first: 0, last: Seq::MAX }) {
-            self.stands((log, seq), user, &(State::Gone, at_ms, None), out);
+            self.stands((log, seq), user, &(DeliveryState::Gone, at_ms, None), out);
         }
     }
 
@@ -270,7 +274,7 @@ impl Hub {
                 continue;
             }
             let (state, time_ms, note) = (*state, *time_ms, note.clone());
-            self.tell(link, id, Standing { user: user.clone(), state, time_ms, note }, out);
+            self.tell(link, id, RecipientStatus { user: user.clone(), state, time_ms, note }, out);
             if is_one_user && state.is_final() {
                 self.unwatch(link, id);
             }

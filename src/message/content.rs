@@ -14,7 +14,7 @@ use bytes::Bytes;
 use tempfile::{SpooledData, SpooledTempFile};
 
 use crate::failure::{self, Exit, Failure};
-use crate::wire::{Body, PART_LEN_MAX};
+use crate::wire::{Body, CHUNK_LEN_MAX};
 
 /// Longest body that is kept in memory.
 const MEMORY_LEN_MAX: usize = 1 << 20;
@@ -90,7 +90,7 @@ impl Content {
 
     /// What a frame takes of it, by number from 0.
     pub(crate) fn part(&self, index: u64) -> io::Result<Body> {
-        self.read(index.saturating_mul(PART_LEN_MAX as u64), PART_LEN_MAX).map(Body)
+        self.read(index.saturating_mul(CHUNK_LEN_MAX as u64), CHUNK_LEN_MAX).map(Body)
     }
 
     /// A range of it in pieces of a length, the last one perhaps shorter.
@@ -191,7 +191,7 @@ mod tests {
     use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
     use tempfile::tempfile;
 
-    use super::{Content, MEMORY_LEN_MAX, PART_LEN_MAX, Spool};
+    use super::{CHUNK_LEN_MAX, Content, MEMORY_LEN_MAX, Spool};
 
     /// Bytes of which no two stretches are alike.
     fn noise(length: usize) -> Vec<u8> {
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_source_gives_what_it_holds() {
-        for length in [0, 1, PART_LEN_MAX, MEMORY_LEN_MAX, MEMORY_LEN_MAX + 1, 3 << 20] {
+        for length in [0, 1, CHUNK_LEN_MAX, MEMORY_LEN_MAX, MEMORY_LEN_MAX + 1, 3 << 20] {
             let bytes = noise(length);
             let long = length > MEMORY_LEN_MAX;
             let source = file(&bytes);
@@ -245,7 +245,7 @@ mod tests {
         let bytes = noise(2 << 20);
         let mut source = file(&bytes);
         source.seek(SeekFrom::Start(1000)).unwrap();
-        assert!(all(&rest(&source), PART_LEN_MAX) == bytes[1000..]);
+        assert!(all(&rest(&source), CHUNK_LEN_MAX) == bytes[1000..]);
         source.seek(SeekFrom::End(-5)).unwrap();
         assert_eq!(all(&rest(&source), 2), bytes[bytes.len() - 5..]);
     }
@@ -274,7 +274,7 @@ mod tests {
 
         #[test]
         fn parts_of_a_file_are_those_of_memory(
-            length in 0..5 * PART_LEN_MAX,
+            length in 0..5 * CHUNK_LEN_MAX,
             index in 0..7_u64,
             far in any::<u64>(),
         ) {

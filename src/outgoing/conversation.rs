@@ -240,14 +240,14 @@ impl User<'_, '_> {
 
     async fn told(&mut self, batch: Vec<Event>) {
         for event in batch {
-            let Event::PartWanted { id, index } = event else {
+            let Event::ChunkWanted { id, index } = event else {
                 self.ledger.told(&event);
                 continue;
             };
             let body = self.part(id, index).await;
             if let Some(commands) = &self.commands {
                 // As for `give`.
-                let _ = commands.send(Command::Part { id, index, body }).await;
+                let _ = commands.send(Command::Chunk { id, index, body }).await;
             }
         }
     }

@@ -55,10 +55,10 @@ impl<'a> Following<'a> {
     pub(crate) fn told(&mut self, event: &Event) -> Vec<String> {
         let mut out = Vec::new();
         match event {
-            Event::Stands { id, standings, complete } => {
+            Event::TrackUpdate { id, standings, complete } => {
                 self.levels.stands(*id, standings, *complete, &mut out);
             }
-            Event::NotThere { id } => self.levels.not_there(*id, &mut out),
+            Event::UnknownMessage { id } => self.levels.not_there(*id, &mut out),
             _ => {}
         }
         self.notes(&out)

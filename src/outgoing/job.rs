@@ -10,7 +10,7 @@ use crate::message::content::Content;
 use crate::message::{headers, ids};
 use crate::render::message::Style;
 use crate::spool::bounds::Keeping;
-use crate::wire::{Headers, MsgId, MsgIds, PART_LEN_MAX, Target};
+use crate::wire::{CHUNK_LEN_MAX, Headers, MsgId, MsgIds, Target};
 
 /// How long the server may be silent, if nothing else is said.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -109,12 +109,12 @@ impl Job {
 
     /// Whether this can be sent, as far as is known without the server.
     pub(crate) fn check(&self, content: &Content) -> Result<(), Failure> {
-        if self.due_ms.is_none() || content.size() <= PART_LEN_MAX as u64 {
+        if self.due_ms.is_none() || content.size() <= CHUNK_LEN_MAX as u64 {
             return Ok(());
         }
         let size = content.size();
         let what = format!("a message of {size} bytes is too long to be kept for later");
         Err(Failure::new(Exit::Data, what)
-            .hint(format!("{PART_LEN_MAX} bytes are the limit; a longer one can be sent now")))
+            .hint(format!("{CHUNK_LEN_MAX} bytes are the limit; a longer one can be sent now")))
     }
 }

@@ -24,7 +24,7 @@ use crate::outgoing::news::About;
 use crate::terminal::progress::Progress;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
-use crate::wire::{Body, MsgId, MsgIds, PART_LEN_MAX, Refusal, Target, UserId};
+use crate::wire::{Body, CHUNK_LEN_MAX, MsgId, MsgIds, Refusal, Target, UserId};
 use crate::{clock, refusals};
 
 /// How often progress is shown.
@@ -160,7 +160,7 @@ impl<'a> Ledger<'a> {
         let fresh = || (id, Progress::new(talk, size, "to", to));
         self.bar.take_if(|(of, _)| *of != id);
         let (_, bar) = self.bar.get_or_insert_with(fresh);
-        bar.at(index.saturating_mul(PART_LEN_MAX as u64));
+        bar.at(index.saturating_mul(CHUNK_LEN_MAX as u64));
         Some(content.clone())
     }
 
@@ -169,7 +169,7 @@ impl<'a> Ledger<'a> {
             Event::Accepted { id, count, duplicate } => {
                 ids::span(*id, *count).for_each(|id| self.accepted(id, *duplicate));
             }
-            Event::Passed { id, count, readers } => {
+            Event::VolatileSent { id, count, readers } => {
                 let state = [("state", "passed".into()), ("readers", (*readers).into())];
                 ids::span(*id, *count).for_each(|id| self.went(id, &state));
             }
@@ -186,7 +186,7 @@ impl<'a> Ledger<'a> {
             Event::Uncertain { id } => {
                 self.failed_at(*id, "unknown", |_, server| refusals::uncertain(server).into());
             }
-            Event::Skewed { ahead_ms } => self.skewed(*ahead_ms),
+            Event::ClockSkew { ahead_ms } => self.skewed(*ahead_ms),
             Event::Welcome { .. } => self.skew.is_linked = true,
             Event::Offline => {
                 self.unlinked();

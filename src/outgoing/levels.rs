@@ -7,7 +7,7 @@ use crate::failure::Exit;
 use crate::logic::Command;
 use crate::outgoing::job::Until;
 use crate::outgoing::news::{About, News, Outcome};
-use crate::wire::{MsgId, Standing, State, Target, UserId};
+use crate::wire::{DeliveryState, MsgId, RecipientStatus, Target, UserId};
 
 /// Messages that are asked about at a time: less than any server allows.
 const WATCHES_MAX: usize = 256;
@@ -40,7 +40,7 @@ struct Open {
     /// All recipients are known.
     complete: bool,
     /// With whom it has not come to an end: how far it is, and since when.
-    under_way: BTreeMap<UserId, (State, u64)>,
+    under_way: BTreeMap<UserId, (DeliveryState, u64)>,
     /// With whom it has.
     told: BTreeSet<UserId>,
 }
@@ -78,13 +78,13 @@ impl Levels {
     pub(crate) fn stands(
         &mut self,
         id: MsgId,
-        standings: &[Standing],
+        standings: &[RecipientStatus],
         complete: bool,
         out: &mut Vec<News>,
     ) {
         for standing in standings {
             let Some(open) = self.open.get_mut(&id) else { return };
-            let Standing { user, state, time_ms, note } = standing.clone();
+            let RecipientStatus { user, state, time_ms, note } = standing.clone();
             let Some(outcome) = Outcome::of(self.wanted, state) else {
                 if !open.told.contains(&user) {
                     open.under_way.insert(user, (state, time_ms));
@@ -95,7 +95,7 @@ impl Levels {
                 continue;
             }
             open.under_way.remove(&user);
-            self.replies += u64::from(state == State::Processed && note.is_some());
+            self.replies += u64::from(state == DeliveryState::Processed && note.is_some());
             let (about, user) = (open.about.clone(), Some(user));
             self.tell(News { id, about, user, outcome, state, time_ms, note }, out);
             if self.has_enough() {
@@ -111,7 +111,7 @@ impl Levels {
 
     /// The server has no such message, or not any more.
     pub(crate) fn not_there(&mut self, id: MsgId, out: &mut Vec<News>) {
-        self.end(id, |_| (Outcome::Gone, State::Gone), out);
+        self.end(id, |_| (Outcome::Gone, DeliveryState::Gone), out);
     }
 
     /// Time has passed.
@@ -121,7 +121,7 @@ impl Levels {
         {
             self.due.pop_front();
             let late = |state| match state {
-                State::Accepted => (Outcome::Undelivered, state),
+                DeliveryState::Accepted => (Outcome::Undelivered, state),
                 _ => (Outcome::Unprocessed, state),
             };
             self.end(id, late, out);
@@ -142,14 +142,14 @@ impl Levels {
     /// What to say to the client next.
     pub(crate) fn command(&mut self) -> Option<Command> {
         if let Some(id) = self.ended.pop_front() {
-            return Some(Command::Unwatch(id));
+            return Some(Command::Untrack(id));
         }
         while self.watched < WATCHES_MAX {
             let id = self.unasked.pop_front()?;
             if let Some(open) = self.open.get_mut(&id) {
                 open.asked = true;
                 self.watched += 1;
-                return Some(Command::Watch { id, to: open.about.to.clone() });
+                return Some(Command::Track { id, to: open.about.to.clone() });
             }
         }
         None
@@ -198,7 +198,12 @@ impl Levels {
 
     /// Nothing more is waited for of this message: so it is with those whom it is under way to, and
     /// with those who are not known.
-    fn end(&mut self, id: MsgId, as_from: impl Fn(State) -> (Outcome, State), out: &mut Vec<News>) {
+    fn end(
+        &mut self,
+        id: MsgId,
+        as_from: impl Fn(DeliveryState) -> (Outcome, DeliveryState),
+        out: &mut Vec<News>,
+    ) {
         let Some(open) = self.open.get_mut(&id) else { return };
         let under_way = std::mem::take(&mut open.under_way).into_iter();
         let mut ends: Vec<_> =
@@ -206,10 +211,10 @@ impl Levels {
         let about = open.about.clone();
         match &about.to {
             Target::User(user) if ends.is_empty() && !open.told.contains(user) => {
-                ends.push((Some(user.clone()), State::Accepted, 0));
+                ends.push((Some(user.clone()), DeliveryState::Accepted, 0));
             }
             Target::Room(_) | Target::All if !open.complete => {
-                ends.push((None, State::Accepted, 0));
+                ends.push((None, DeliveryState::Accepted, 0));
             }
             _ => {}
         }
@@ -239,7 +244,7 @@ impl Levels {
 mod tests {
     use super::{About, Levels, News, OPEN_MAX, Until, WATCHES_MAX};
     use crate::logic::Command;
-    use crate::wire::{Body, MsgId, Note, Standing, State};
+    use crate::wire::{Body, DeliveryState, MsgId, Note, RecipientStatus};
 
     fn id() -> MsgId {
         MsgId::from_bytes([7; 16])
@@ -250,18 +255,18 @@ mod tests {
     }
 
     /// `bob=processed:reply`.
-    fn standing(text: &str) -> Standing {
+    fn standing(text: &str) -> RecipientStatus {
         let (user, state) = text.split_once('=').unwrap();
         let (state, note) = state.split_once(':').map_or((state, None), |(s, n)| (s, Some(n)));
         let state = match state {
-            "accepted" => State::Accepted,
-            "delivered" => State::Delivered,
-            "gone" => State::Gone,
-            "refused" => State::Refused,
-            _ => State::Processed,
+            "accepted" => DeliveryState::Accepted,
+            "delivered" => DeliveryState::Delivered,
+            "gone" => DeliveryState::Gone,
+            "refused" => DeliveryState::Rejected,
+            _ => DeliveryState::Processed,
         };
         let note = note.map(|note| Note::new(Body(note.to_owned().into())).unwrap());
-        Standing { user: user.parse().unwrap(), state, time_ms: 5, note }
+        RecipientStatus { user: user.parse().unwrap(), state, time_ms: 5, note }
     }
 
     /// What happens to one message: `bob=delivered,carol=accepted` are standings, with a dot behind
@@ -276,7 +281,7 @@ mod tests {
                 "none" => levels.not_there(id(), &mut out),
                 _ => {
                     let all = step.trim_end_matches('.');
-                    let standings: Vec<Standing> =
+                    let standings: Vec<RecipientStatus> =
                         all.split(',').filter(|one| !one.is_empty()).map(standing).collect();
                     levels.stands(id(), &standings, step.ends_with('.'), &mut out);
                 }
@@ -290,7 +295,7 @@ mod tests {
     }
 
     fn unwatches(levels: &mut Levels) -> bool {
-        matches!(levels.command(), Some(Command::Unwatch(of)) if of == id())
+        matches!(levels.command(), Some(Command::Untrack(of)) if of == id())
     }
 
     #[test]
@@ -365,14 +370,14 @@ mod tests {
         levels.stands(id(), &[standing("bob=processed")], true, &mut vec![]);
         assert!(levels.has_room(0) && !levels.has_room(1));
         assert!(unwatches(&mut levels), "before the next is watched");
-        assert!(matches!(levels.command(), Some(Command::Watch { .. })));
+        assert!(matches!(levels.command(), Some(Command::Track { .. })));
         assert!(levels.command().is_none());
         // What is not asked about yet may be over as well.
         for id in ids() {
             levels.not_there(id, &mut vec![]);
         }
         while let Some(command) = levels.command() {
-            assert!(matches!(command, Command::Unwatch(_)));
+            assert!(matches!(command, Command::Untrack(_)));
         }
         assert!(levels.is_done());
     }

@@ -10,7 +10,7 @@ use crate::failure::{Exit, Failure};
 use crate::message::content::Content;
 use crate::message::letter::Letter;
 use crate::outgoing::job::Until;
-use crate::wire::{Body, Headers, Message, MsgId, Note, State, Target, UserId};
+use crate::wire::{Body, DeliveryState, Headers, Message, MsgId, Note, Target, UserId};
 
 /// How long ago the server may have accepted a message when that is heard.
 const HEARD_LATE_MS: u64 = 1_000;
@@ -44,7 +44,7 @@ pub(crate) struct News {
     /// `None`: with those who are not known.
     pub(crate) user: Option<UserId>,
     pub(crate) outcome: Outcome,
-    pub(crate) state: State,
+    pub(crate) state: DeliveryState,
     /// 0: not known.
     pub(crate) time_ms: u64,
     pub(crate) note: Option<Note>,
@@ -66,14 +66,14 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// What a state comes to. `None`: it is to be waited for.
-    pub(crate) fn of(wanted: Until, state: State) -> Option<Self> {
+    pub(crate) fn of(wanted: Until, state: DeliveryState) -> Option<Self> {
         match (state, wanted) {
-            (State::Gone, _) => Some(Self::Gone),
-            (State::Processed, _) => Some(Self::Reached),
+            (DeliveryState::Gone, _) => Some(Self::Gone),
+            (DeliveryState::Processed, _) => Some(Self::Reached),
             // Whoever refuses it has got it.
-            (State::Refused, Until::Processed) => Some(Self::Refused),
-            (State::Delivered, Until::Processed) | (State::Accepted, _) => None,
-            (State::Delivered | State::Refused, _) => Some(Self::Reached),
+            (DeliveryState::Rejected, Until::Processed) => Some(Self::Refused),
+            (DeliveryState::Delivered, Until::Processed) | (DeliveryState::Accepted, _) => None,
+            (DeliveryState::Delivered | DeliveryState::Rejected, _) => Some(Self::Reached),
         }
     }
 
@@ -102,7 +102,7 @@ impl News {
             ("time", time.into()),
         ];
         if let Some(note) = note {
-            let names = if *state == State::Refused {
+            let names = if *state == DeliveryState::Rejected {
                 ("reason", "reason_b64")
             } else {
                 ("body", "body_b64")
@@ -122,7 +122,7 @@ impl News {
         match (self.time_ms, self.state) {
             (1.., _) => Some(self.time_ms),
             _ if self.about.duplicate => None,
-            (0, State::Accepted) => Some(self.about.heard_ms),
+            (0, DeliveryState::Accepted) => Some(self.about.heard_ms),
             (0, _) => Some(now_ms),
         }
     }
@@ -131,7 +131,7 @@ impl News {
     pub(crate) fn reply(&self, asker: &UserId) -> Option<Letter> {
         let (user, note) = (self.user.as_ref()?, self.note.as_ref()?);
         let body = note.body();
-        if self.state != State::Processed {
+        if self.state != DeliveryState::Processed {
             return None;
         }
         let message = Message {
@@ -223,13 +223,13 @@ impl News {
 }
 
 /// As it is called in `--json`.
-fn word(state: State) -> &'static str {
+fn word(state: DeliveryState) -> &'static str {
     match state {
-        State::Accepted => "accepted",
-        State::Delivered => "delivered",
-        State::Gone => "gone",
-        State::Refused => "refused",
-        State::Processed => "processed",
+        DeliveryState::Accepted => "accepted",
+        DeliveryState::Delivered => "delivered",
+        DeliveryState::Gone => "gone",
+        DeliveryState::Rejected => "refused",
+        DeliveryState::Processed => "processed",
     }
 }
 
@@ -241,9 +241,9 @@ mod tests {
     use serde_json::Value;
 
     use super::{About, News, Outcome};
-    use crate::wire::{Body, MsgId, Note, State, Target};
+    use crate::wire::{Body, DeliveryState, MsgId, Note, Target};
 
-    fn news(outcome: Outcome, state: State, note: Option<&'static [u8]>) -> News {
+    fn news(outcome: Outcome, state: DeliveryState, note: Option<&'static [u8]>) -> News {
         let to: Target = "@ops".parse().unwrap();
         News {
             id: MsgId::from_bytes([7; 16]),
@@ -269,7 +269,7 @@ mod tests {
     #[test]
     fn an_object_says_who_how_far_and_when() {
         let (came, now) = ("2023-11-14T22:13:20.000Z", "2023-11-14T22:13:29.000Z");
-        let accepted = news(Outcome::Undelivered, State::Accepted, None);
+        let accepted = news(Outcome::Undelivered, DeliveryState::Accepted, None);
         let told = fields(&accepted);
         assert_eq!((&told["user"], &told["to"]), (&"bob".into(), &"@ops".into()));
         assert_eq!((&told["state"], &told["time"]), (&"accepted".into(), &came.into()));
@@ -277,12 +277,12 @@ mod tests {
         assert_eq!(kept["time"], now, "what the server knows goes first");
         let unknown = fields(&News { user: None, ..accepted });
         assert_eq!(unknown["user"], Value::Null);
-        let mut done = news(Outcome::Reached, State::Processed, Some(b"\xff"));
+        let mut done = news(Outcome::Reached, DeliveryState::Processed, Some(b"\xff"));
         let told = fields(&done);
         assert_eq!((&told["time"], &told["body_b64"]), (&now.into(), &"/w==".into()));
         done.about.duplicate = true;
         assert_eq!(fields(&done)["time"], Value::Null, "it may have been long ago");
-        let refused = fields(&news(Outcome::Refused, State::Refused, Some(b"no")));
+        let refused = fields(&news(Outcome::Refused, DeliveryState::Rejected, Some(b"no")));
         assert_eq!((&refused["state"], &refused["reason"]), (&"refused".into(), &"no".into()));
         assert!(!refused.contains_key("body"));
     }
@@ -291,9 +291,9 @@ mod tests {
     fn only_a_reply_is_a_reply() {
         let asker = "alice".parse().unwrap();
         let reply = |state, note| news(Outcome::Reached, state, note).reply(&asker);
-        assert!(reply(State::Processed, None).is_none());
-        assert!(reply(State::Refused, Some(b"no")).is_none());
-        let letter = reply(State::Processed, Some(b"yes")).unwrap();
+        assert!(reply(DeliveryState::Processed, None).is_none());
+        assert!(reply(DeliveryState::Rejected, Some(b"no")).is_none());
+        let letter = reply(DeliveryState::Processed, Some(b"yes")).unwrap();
         assert_eq!((letter.message.from.as_str(), letter.content.size()), ("bob", 3));
     }
 
@@ -302,18 +302,23 @@ mod tests {
         for (outcome, state, note, what) in [
             (
                 Outcome::Undelivered,
-                State::Accepted,
+                DeliveryState::Accepted,
                 None,
                 "bob did not receive the message in time",
             ),
-            (Outcome::Refused, State::Refused, None, "bob refused the message"),
-            (Outcome::Refused, State::Refused, Some(&b" no\n"[..]), "refused the message: no"),
-            (Outcome::Gone, State::Gone, None, "bob will not receive the message"),
+            (Outcome::Refused, DeliveryState::Rejected, None, "bob refused the message"),
+            (
+                Outcome::Refused,
+                DeliveryState::Rejected,
+                Some(&b" no\n"[..]),
+                "refused the message: no",
+            ),
+            (Outcome::Gone, DeliveryState::Gone, None, "bob will not receive the message"),
         ] {
             let failure = news(outcome, state, note).failure(0).unwrap();
             assert!(failure.to_string().ends_with(what), "{failure}");
         }
-        assert!(news(Outcome::Reached, State::Processed, None).failure(0).is_none());
+        assert!(news(Outcome::Reached, DeliveryState::Processed, None).failure(0).is_none());
     }
 
     #[test]
@@ -330,7 +335,7 @@ mod tests {
             (gone, None, old, "bob", "it was removed before it was read"),
             (gone, None, old, "@ops", "bob left the room, or it was removed"),
         ] {
-            let mut news = news(outcome, State::Accepted, None);
+            let mut news = news(outcome, DeliveryState::Accepted, None);
             (news.about.ttl_ms, news.about.to) = (ttl_ms, to.parse().unwrap());
             let told = format!("{:?}", news.failure(1_700_000_000_000 + age_ms).unwrap());
             assert!(told.contains(hint), "{ttl_ms:?} after {age_ms}: {told}");

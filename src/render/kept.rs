@@ -65,12 +65,12 @@ pub(crate) mod tests {
     use serde_json::Value;
 
     use super::{fields, gist};
-    use crate::wire::{Body, Drawer, Headers, Kept, MsgId, Note};
+    use crate::wire::{Body, Headers, Kept, MsgId, Note, ParkedKind};
 
     pub(crate) fn kept(to: &str, body: &'static [u8], size: u64, headers: &[(&str, &str)]) -> Kept {
         let pairs = headers.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         Kept {
-            drawer: Drawer::Dead,
+            drawer: ParkedKind::DeadLetters,
             number: 1,
             id: MsgId::new(1_700_000_000_000, [7; 10]),
             from: "alice".parse().unwrap(),

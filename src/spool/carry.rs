@@ -127,14 +127,14 @@ impl<E: Errands> Carrier<'_, E> {
 
     async fn told(&mut self, batch: Vec<Event>) {
         for event in batch {
-            let Event::PartWanted { id, index } = event else {
+            let Event::ChunkWanted { id, index } = event else {
                 self.answered(&event);
                 continue;
             };
             let body = self.part(id, index);
             if let Some(commands) = &self.commands {
                 // As for `give`.
-                let _ = commands.send(Command::Part { id, index, body }).await;
+                let _ = commands.send(Command::Chunk { id, index, body }).await;
             }
         }
     }
@@ -152,7 +152,7 @@ impl<E: Errands> Carrier<'_, E> {
         match *event {
             Event::Accepted { id, count, .. } => self.tell(id, count, || Outcome::Accepted),
             Event::Refused { id, count, why } => self.tell(id, count, || Outcome::Refused(why)),
-            Event::Skewed { ahead_ms } => self.errands.skewed(ahead_ms),
+            Event::ClockSkew { ahead_ms } => self.errands.skewed(ahead_ms),
             Event::Offline => self.errands.unlinked(),
             _ => {}
         }

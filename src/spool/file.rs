@@ -17,14 +17,14 @@ use uuid::Uuid;
 use crate::message::content::Content;
 use crate::spool::disk;
 use crate::text::excerpt;
-use crate::wire::{Headers, MsgId, PART_LEN_MAX, Pin, Target};
+use crate::wire::{CHUNK_LEN_MAX, Headers, MsgId, Pin, Target};
 
 const FORMAT: &[u8] = b"qmsg spooled message 1\n";
 /// Longest description of a message: its headers, each byte escaped, and a little more.
 const ABOUT_LEN_MAX: u64 = 128 << 10;
 /// What the description of a message grows by when it is cut.
 const CUT_LEN_MAX: usize = 64;
-const PIECE_LEN: usize = PART_LEN_MAX;
+const PIECE_LEN: usize = CHUNK_LEN_MAX;
 
 /// A message that is ready to be sent: nothing of it is made later.
 #[derive(Clone, Debug)]

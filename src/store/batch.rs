@@ -1,7 +1,7 @@
 //! One transaction: writes carried out in order, each seeing those before it.
 //!
 //! Messages, and rows that many writes of a batch touch (logs, cursors, ids), are gathered in
-//! memory and written once, by [`Batch::finish`] or later, by the [`Tail`]. The caller begins and
+//! memory and written once, by [`Batch::finish`] or later, by the [`WriteBuffer`]. The caller begins and
 //! ends the transaction; a batch that is not finished is to be rolled back.
 
 use std::collections::BTreeMap;
@@ -14,11 +14,11 @@ use super::keyed;
 use super::names::{ALL, Names};
 use super::parts;
 use super::record::{self, Long};
-use super::run::{self, Run, drop_oldest};
+use super::run::{self, Segment, drop_oldest};
 use super::sql::{Num, cursor, execute, first, num, unencodable};
 use super::sweep;
-use super::tail::Tail;
-use crate::durable::{Cursor, Outcome, Quotas, Upload, Verdict, Write};
+use super::tail::WriteBuffer;
+use crate::durable::{Disposition, Outcome, Quotas, StoredCursor, Upload, Write};
 use crate::wire::{Bundle, JoinCode, Message, Pin, Seq, Target, UserId};
 
 /// Most loose parts that go with a transaction, besides two for each that it brings.
@@ -30,14 +30,14 @@ pub(super) struct Batch<'a> {
     pub(super) quotas: &'a Quotas,
     pub(super) names: &'a mut Names,
     sweep_after: &'a mut Seq,
-    pub(super) tail: &'a mut Tail,
+    pub(super) tail: &'a mut WriteBuffer,
     /// The newest run of each log that has new messages.
-    open: BTreeMap<i64, Run>,
+    open: BTreeMap<i64, Segment>,
     /// Full runs with their logs.
-    full: Vec<(i64, Run)>,
+    full: Vec<(i64, Segment)>,
     parts_written: u64,
     /// By user and log; furthest positions not yet written.
-    pub(super) cursors: BTreeMap<(i64, i64), Cursor>,
+    pub(super) cursors: BTreeMap<(i64, i64), StoredCursor>,
 }
 
 impl<'a> Batch<'a> {
@@ -47,7 +47,7 @@ impl<'a> Batch<'a> {
         quotas: &'a Quotas,
         names: &'a mut Names,
         sweep_after: &'a mut Seq,
-        tail: &'a mut Tail,
+        tail: &'a mut WriteBuffer,
     ) -> Self {
         let (open, full, parts_written, cursors) = Default::default();
         Self { db, quotas, names, sweep_after, tail, open, full, parts_written, cursors }
@@ -60,22 +60,24 @@ impl<'a> Batch<'a> {
                 self.claim(id, *key, *code_needed, code.as_ref(), *now_ms)
             }
             Write::Append { bundle, upload } => self.append(bundle, *upload),
-            Write::Begin { upload, bundle } => self.begin(*upload, &bundle.first),
-            Write::Part { upload, body } => {
+            Write::BeginUpload { upload, bundle } => self.begin(*upload, &bundle.first),
+            Write::AppendChunk { upload, body } => {
                 self.parts_written += 1;
-                parts::put(self.db, *upload, body).map(|()| Outcome::Kept)
+                parts::put(self.db, *upload, body).map(|()| Outcome::ChunkStored)
             }
-            Write::Discard { upload } => parts::discard(self.db, *upload).map(|()| Outcome::Kept),
-            Write::Settle { user, log, cursor, messages, bytes, verdicts } => {
+            Write::DiscardUpload { upload } => {
+                parts::discard(self.db, *upload).map(|()| Outcome::ChunkStored)
+            }
+            Write::Ack { user, log, cursor, messages, bytes, verdicts } => {
                 self.settle(user, log, cursor, (*messages, *bytes), verdicts)?;
-                Ok(Outcome::Settled)
+                Ok(Outcome::AckRecorded)
             }
-            Write::Enter { user, room } => self.enter(user, room),
-            Write::Leave { user, room } => self.leave(user, room),
+            Write::JoinRoom { user, room } => self.enter(user, room),
+            Write::LeaveRoom { user, room } => self.leave(user, room),
             Write::Sweep { now_ms } => self.sweep(*now_ms),
             Write::Schedule { message, due_ms } => self.schedule(message, *due_ms),
-            Write::Release { now_ms } => self.release(*now_ms),
-            Write::Withdraw { user, drawer, id, back, now_ms } => {
+            Write::ReleaseDue { now_ms } => self.release(*now_ms),
+            Write::TakeParked { user, drawer, id, back, now_ms } => {
                 self.withdraw(user, *drawer, *id, back.then_some(*now_ms))
             }
         }
@@ -137,7 +139,7 @@ impl<'a> Batch<'a> {
         }
         self.parts_written += 1;
         let begun = parts::begin(db, upload, message)?;
-        Ok(if begun { Outcome::Kept } else { Outcome::DiskFull })
+        Ok(if begun { Outcome::ChunkStored } else { Outcome::DiskFull })
     }
 
     fn append(&mut self, bundle: &Bundle, upload: Option<Upload>) -> rusqlite::Result<Outcome> {
@@ -272,9 +274,9 @@ impl<'a> Batch<'a> {
         &mut self,
         user: &UserId,
         target: &Target,
-        cursor: &Cursor,
+        cursor: &StoredCursor,
         (messages, bytes): (u64, u64),
-        verdicts: &[(Seq, Verdict, u64)],
+        verdicts: &[(Seq, Disposition, u64)],
     ) -> rusqlite::Result<()> {
         let (user, no) = (self.names.user(self.db, user)?, self.names.log(self.db, target)?);
         let (Some(user), Some(no)) = (user, no) else { return Ok(()) };
@@ -354,18 +356,18 @@ pub(super) fn owner(db: &Connection, id: &UserId) -> rusqlite::Result<Option<Pin
 }
 
 /// Where a user who has processed nothing of `@all` stands in it: where it ended at the claim.
-pub(super) fn since(db: &Connection, user: i64) -> rusqlite::Result<Cursor> {
+pub(super) fn since(db: &Connection, user: i64) -> rusqlite::Result<StoredCursor> {
     const SQL: &str = "SELECT since_seq, since_ordinal FROM user WHERE no = ?1";
     let found = first(db, SQL, [user], |row| Ok((num(row, 0)?, num(row, 1)?)))?;
     let (through, ordinal) = found.unwrap_or_default();
-    Ok(Cursor { through, ordinal, above: Vec::new() })
+    Ok(StoredCursor { through, ordinal, above: Vec::new() })
 }
 
 pub(super) fn put_cursor(
     db: &Connection,
     user: i64,
     no: i64,
-    cursor: &Cursor,
+    cursor: &StoredCursor,
 ) -> rusqlite::Result<()> {
     const SQL: &str = "INSERT OR REPLACE INTO cursor (user, log, through, ordinal, above) \
         VALUES (?1, ?2, ?3, ?4, ?5)";

@@ -13,7 +13,7 @@ use super::file::{self, OpenError, at, database, full_in, log_of, sqlite};
 use super::run::{self, Stored};
 use super::salvage::{self, Copied, TABLES};
 use super::sql::{execute, num};
-use super::tail::Tail;
+use super::tail::WriteBuffer;
 use super::{parts, record, tables};
 use crate::files;
 
@@ -230,7 +230,7 @@ fn lost_users(old: &Connection, new: &Connection) -> rusqlite::Result<Vec<String
 
 /// Passes by sequence numbers that clients may know of messages that are not known here.
 pub(super) fn leave_out(db: &Connection) -> rusqlite::Result<()> {
-    Tail::load(db)?.leave_out(db, SEQS_LEFT_OUT)
+    WriteBuffer::load(db)?.leave_out(db, SEQS_LEFT_OUT)
 }
 
 /// What one table says of another is made to agree. Numbers of users and rooms are never given out

@@ -7,7 +7,7 @@ use super::find;
 use super::letters::{self, Place, Stored, letter};
 use super::parts;
 use crate::durable::{Outcome, Record};
-use crate::wire::{Drawer, Headers, Message, MsgId, Note, Seq, Target, UserId};
+use crate::wire::{Headers, Message, MsgId, Note, ParkedKind, Seq, Target, UserId};
 
 /// Most letters that are taken out by one write.
 const TAKEN_MAX: usize = 64;
@@ -23,7 +23,7 @@ enum Posted {
     /// There is no room for it.
     Full,
     /// It is damaged.
-    Rotten,
+    Corrupt,
 }
 
 impl Batch<'_> {
@@ -45,7 +45,7 @@ impl Batch<'_> {
         if let Some(long) = long {
             parts::share(db, long.first)?;
         }
-        let (place, bytes) = (Place { user, drawer: Drawer::Dead }, message.len_bytes());
+        let (place, bytes) = (Place { user, drawer: ParkedKind::DeadLetters }, message.len_bytes());
         let (letter, body) = letter(message, long, (at_ms, attempts, reason.clone()));
         place.add(db, (&letter, &body), bytes, None)?;
         self.make_room(place)
@@ -75,7 +75,7 @@ impl Batch<'_> {
             // Its rest is nowhere.
             return Ok(Outcome::DiskFull);
         }
-        let (place, bytes) = (Place { user, drawer: Drawer::Later }, message.len_bytes());
+        let (place, bytes) = (Place { user, drawer: ParkedKind::Scheduled }, message.len_bytes());
         if !place.filled(db)?.admits(bytes, self.quotas) {
             let before = self.has_sent(user, message)?;
             return Ok(if before { Outcome::Duplicate } else { Outcome::Full });
@@ -98,35 +98,35 @@ impl Batch<'_> {
             match self.post(&stored, None, now_ms)? {
                 Posted::Done(record) => records.push(record),
                 Posted::Full => stored.put_off(self.db, Some(now_ms.saturating_add(AGAIN_MS)))?,
-                Posted::Rotten => stored.put_off(self.db, None)?,
+                Posted::Corrupt => stored.put_off(self.db, None)?,
             }
         }
-        Ok(Outcome::Released { records, next_ms: letters::next_due(self.db)? })
+        Ok(Outcome::DueReleased { records, next_ms: letters::next_due(self.db)? })
     }
 
     pub(super) fn withdraw(
         &mut self,
         id: &UserId,
-        drawer: Drawer,
+        drawer: ParkedKind,
         message: Option<MsgId>,
         back_at_ms: Option<u64>,
     ) -> rusqlite::Result<Outcome> {
         let (mut count, mut records) = (0, Vec::new());
         if let Some(user) = self.names.user(self.db, id)? {
             let place = Place { user, drawer };
-            let own = (drawer == Drawer::Dead).then_some(id);
+            let own = (drawer == ParkedKind::DeadLetters).then_some(id);
             for stored in place.oldest(self.db, message, TAKEN_MAX)? {
                 match back_at_ms {
                     None => stored.remove(self.db)?,
                     Some(now_ms) => match self.post(&stored, own, now_ms)? {
                         Posted::Done(record) => records.push(record),
-                        Posted::Full | Posted::Rotten => continue,
+                        Posted::Full | Posted::Corrupt => continue,
                     },
                 }
                 count += 1;
             }
         }
-        Ok(Outcome::Withdrawn { count, records })
+        Ok(Outcome::ParkedTaken { count, records })
     }
 
     /// Takes a letter out of its drawer and puts its message at the end of its log, or of a user's
@@ -138,7 +138,7 @@ impl Batch<'_> {
         now_ms: u64,
     ) -> rusqlite::Result<Posted> {
         let db = self.db;
-        let Some((message, long)) = stored.message(db)? else { return Ok(Posted::Rotten) };
+        let Some((message, long)) = stored.message(db)? else { return Ok(Posted::Corrupt) };
         let mut message = Message { time_ms: now_ms, ..message };
         if let Some(own) = own {
             message.headers = with_room(message.headers, &message.to);
@@ -146,7 +146,7 @@ impl Batch<'_> {
         }
         let sender = self.names.user(db, &message.from)?;
         let (Some(sender), Some(no)) = (sender, self.names.log(db, &message.to)?) else {
-            return Ok(Posted::Rotten);
+            return Ok(Posted::Corrupt);
         };
         if !self.admits(no, &message)? {
             return Ok(Posted::Full);

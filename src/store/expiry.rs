@@ -12,7 +12,7 @@ use rusqlite::{Connection, Row};
 
 use super::batch::Batch;
 use super::sql::{Num, cursor, execute, is_past, num};
-use crate::durable::{Cursor, Quotas};
+use crate::durable::{Quotas, StoredCursor};
 use crate::wire::{Message, Seq};
 
 /// Most rows that are looked at together.
@@ -47,7 +47,11 @@ pub(super) fn note(
 }
 
 /// A user has processed what a cursor covers: how many of it, and how many bytes, count no more.
-pub(super) fn settled(db: &Connection, log: i64, cursor: &Cursor) -> rusqlite::Result<(u64, u64)> {
+pub(super) fn settled(
+    db: &Connection,
+    log: i64,
+    cursor: &StoredCursor,
+) -> rusqlite::Result<(u64, u64)> {
     const SQL: &str = "SELECT seq, bytes FROM expired WHERE log = ?1 AND seq <= ?2";
     let last = cursor.above.last().map_or(cursor.through, |stretch| stretch.span.last);
     let mut statement = db.prepare_cached(SQL)?;
@@ -76,7 +80,7 @@ impl Batch<'_> {
     /// messages. Whether there were as many.
     pub(super) fn expire(&mut self, log: Option<i64>, now_ms: u64) -> rusqlite::Result<Expiry> {
         let found = due(self.db, log, now_ms)?;
-        let mut cursors: BTreeMap<i64, Cursor> = BTreeMap::new();
+        let mut cursors: BTreeMap<i64, StoredCursor> = BTreeMap::new();
         for Expiring { log, at_ms, seq, bytes } in &found {
             let sql = "DELETE FROM expiring WHERE log = ?1 AND at_ms = ?2 AND seq = ?3";
             execute(self.db, sql, (log, Num(*at_ms), Num(*seq)))?;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::durable::{Item, Record};
-use crate::wire::{BUNDLE_MAX, Body, Bundle, Message, PART_LEN_MAX};
+use crate::durable::{PageItem, Record};
+use crate::wire::{BUNDLE_MAX, Body, Bundle, CHUNK_LEN_MAX, Message};
 
 /// A record that may go on.
 #[derive(Default)]
@@ -15,7 +15,7 @@ pub(super) struct Joined {
 
 impl Joined {
     /// Takes the next message of a page: together with those before it, or with those behind.
-    pub(super) fn add(&mut self, next: Record, items: &mut Vec<Item>) {
+    pub(super) fn add(&mut self, next: Record, items: &mut Vec<PageItem>) {
         let message = &next.bundle.first;
         if self.first.as_ref().is_some_and(|first| self.goes_on(first, &next)) {
             self.len += message.size;
@@ -28,14 +28,14 @@ impl Joined {
     }
 
     /// Nothing is to be added to what there is.
-    pub(super) fn end(&mut self, items: &mut Vec<Item>) {
+    pub(super) fn end(&mut self, items: &mut Vec<PageItem>) {
         let Some(mut record) = self.first.take() else { return };
         if !self.others.is_empty() {
             let first = record.bundle.first.clone();
             record.bundle = Arc::new(Bundle { first, others: self.others.iter().collect() });
             self.others.clear();
         }
-        items.push(Item::Messages(record));
+        items.push(PageItem::Messages(record));
     }
 
     fn goes_on(&self, first: &Record, next: &Record) -> bool {
@@ -50,6 +50,6 @@ impl Joined {
             && next.parts == 0
             && first.parts == 0
             && count < BUNDLE_MAX as u64
-            && self.len.saturating_add(message.size) <= PART_LEN_MAX as u64
+            && self.len.saturating_add(message.size) <= CHUNK_LEN_MAX as u64
     }
 }

@@ -6,7 +6,7 @@ use super::parts;
 use super::record::{Letter, Long, Rot};
 use super::sql::{Num, execute, first, num, unencodable};
 use super::tail::Log;
-use crate::wire::{Body, Drawer, KEPT_LEN_MAX, Kept, Message, MsgId, Note, PART_LEN_MAX};
+use crate::wire::{Body, CHUNK_LEN_MAX, Kept, Message, MsgId, Note, PARKED_LEN_MAX, ParkedKind};
 
 /// Most letters of a page.
 const PAGE_MAX: usize = 64;
@@ -15,15 +15,15 @@ const PAGE_MAX: usize = 64;
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     pub(super) user: i64,
-    pub(super) drawer: Drawer,
+    pub(super) drawer: ParkedKind,
 }
 
 impl Place {
     /// The drawer's number in the tables.
     fn kind(self) -> i64 {
         match self.drawer {
-            Drawer::Dead => 0,
-            Drawer::Later => 1,
+            ParkedKind::DeadLetters => 0,
+            ParkedKind::Scheduled => 1,
         }
     }
 
@@ -90,7 +90,7 @@ impl Place {
         while let Some(row) = rows.next()? {
             let Some(kept) = Stored::at(row)?.kept(db)? else { continue };
             bytes += kept.headers.len_bytes() + kept.reason.body().len() + kept.body.len();
-            if !page.is_empty() && (page.len() == PAGE_MAX || bytes > PART_LEN_MAX) {
+            if !page.is_empty() && (page.len() == PAGE_MAX || bytes > CHUNK_LEN_MAX) {
                 return Ok((page, true));
             }
             page.push(kept);
@@ -136,7 +136,8 @@ pub(super) struct Stored {
 impl Stored {
     /// From a row of `no, user, kind, id, bytes, part, parts, letter`.
     fn at(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let drawer = if num(row, 2)? == 0 { Drawer::Dead } else { Drawer::Later };
+        let drawer =
+            if num(row, 2)? == 0 { ParkedKind::DeadLetters } else { ParkedKind::Scheduled };
         let (no, place) = (num(row, 0)?, Place { user: row.get(1)?, drawer });
         let id = row.get_ref(3)?.as_blob()?;
         let letter = Letter::decode(place.numbers(), row.get_ref(7)?.as_blob()?);
@@ -170,7 +171,7 @@ impl Stored {
         let Some((letter, body)) = self.letter else { return Ok(None) };
         let Some(mut body) = whole(db, &letter, &body)? else { return Ok(None) };
         let size = letter.long.map_or(body.len() as u64, |long| long.size);
-        body.0.truncate(KEPT_LEN_MAX);
+        body.0.truncate(PARKED_LEN_MAX);
         let Letter { id, from, to, time_ms, at_ms, attempts, reason, headers, .. } = letter;
         Ok(Some(Kept {
             drawer,

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::batch::{Batch, put_cursor};
 use super::names::ALL;
 use super::sql::{Num, cursor, execute, first, name, num};
-use crate::durable::{Cursor, Outcome};
+use crate::durable::{Outcome, StoredCursor};
 use crate::wire::{RoomName, Seq, UserId};
 
 impl Batch<'_> {
@@ -39,7 +39,8 @@ impl Batch<'_> {
             }
         };
         let log = self.tail.log(self.db, no)?;
-        let cursor = Cursor { through: log.last_seq, ordinal: log.last_ordinal, above: Vec::new() };
+        let cursor =
+            StoredCursor { through: log.last_seq, ordinal: log.last_ordinal, above: Vec::new() };
         put_cursor(self.db, user, no, &cursor)?;
         const ADD: &str = "INSERT INTO member (log, id, user, since) VALUES (?1, ?2, ?3, ?4)";
         execute(self.db, ADD, (no, id.as_str(), user, Num(log.last_seq)))?;
@@ -55,7 +56,7 @@ impl Batch<'_> {
         const REMOVE: &str = "DELETE FROM member WHERE log = ?1 AND id = ?2";
         execute(self.db, REMOVE, (no, id.as_str()))?;
         let gone = execute(self.db, "DELETE FROM cursor WHERE user = ?1 AND log = ?2", (user, no))?;
-        Ok(Outcome::Member { changed: gone > 0, cursor: Cursor::default() })
+        Ok(Outcome::Member { changed: gone > 0, cursor: StoredCursor::default() })
     }
 }
 

@@ -56,7 +56,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use crate::durable::{Found, Outcome, Quotas, Read, Ticket, Write};
+use crate::durable::{Found, Outcome, Quotas, Read, RequestId, Write};
 
 pub use check::{Checked, Mended, backup, check};
 pub use file::{OpenError, about, invite, is_there, refuse_remains, users};
@@ -69,8 +69,8 @@ const BATCHES_WAITING_MAX: usize = 1;
 
 /// An open store. Dropped, its threads end after the work in hand; [`Store::close`] waits for that.
 pub struct Store {
-    batches: SyncSender<Vec<(Ticket, Write)>>,
-    reads: SyncSender<(Ticket, Read)>,
+    batches: SyncSender<Vec<(RequestId, Write)>>,
+    reads: SyncSender<(RequestId, Read)>,
     writer: JoinHandle<()>,
     reader: JoinHandle<()>,
 }
@@ -80,11 +80,11 @@ pub struct Store {
 pub enum Done {
     /// A batch is on disk: the answers to its writes in their order, but without those that wait
     /// for room, and with those that waited before. One for each [`Store::commit`].
-    Durable(Vec<(Ticket, Outcome)>),
+    Durable(Vec<(RequestId, Outcome)>),
     /// `Settle`s that waited for room while the disk was full are on disk. Belongs to no batch.
-    Late(Vec<(Ticket, Outcome)>),
+    Late(Vec<(RequestId, Outcome)>),
     /// A read is answered.
-    Found(Ticket, Found),
+    Found(RequestId, Found),
     /// Nothing is written or read any more, and what was not answered may or may not be on disk.
     /// Said once.
     Failed(StoreError),
@@ -129,10 +129,10 @@ impl Store {
         let file::Opened { writing, reading, wal, place, lock } = file::open(dir, &quotas)?;
         let report = Arc::new(Report { done: Box::new(done), failed: AtomicBool::new(false) });
         let (batches, to_write) = sync_channel(BATCHES_WAITING_MAX);
-        let (reads, to_read) = sync_channel::<(Ticket, Read)>(READS_IN_WORK_MAX);
+        let (reads, to_read) = sync_channel::<(RequestId, Read)>(READS_IN_WORK_MAX);
         let writer = writer::Writer::new(writing, (wal, place), quotas, Arc::clone(&report), lock);
         let writer = spawn("store-writer", &report, move |_| {
-            let batches: Receiver<Vec<(Ticket, Write)>> = to_write;
+            let batches: Receiver<Vec<(RequestId, Write)>> = to_write;
             writer.run(&batches);
         })?;
         let reader =
@@ -141,13 +141,13 @@ impl Store {
     }
 
     /// Asks for writes to be made durable together. Answer: [`Done::Durable`].
-    pub fn commit(&self, batch: Vec<(Ticket, Write)>) {
+    pub fn commit(&self, batch: Vec<(RequestId, Write)>) {
         // The writer is gone only after `Failed`, which is the answer to this too.
         let _ = self.batches.send(batch);
     }
 
     /// Asks for something to be looked up. Answer: [`Done::Found`].
-    pub fn read(&self, ticket: Ticket, read: Read) {
+    pub fn read(&self, ticket: RequestId, read: Read) {
         // As in `commit`.
         let _ = self.reads.send((ticket, read));
     }

@@ -11,14 +11,14 @@ use rusqlite::Connection;
 use super::record::{Long, Sum, sum_at};
 use super::sql::{Num, execute, first, num};
 use crate::durable::{Missing, Upload};
-use crate::wire::{Body, Message, PART_LEN_MAX};
+use crate::wire::{Body, CHUNK_LEN_MAX, Message};
 
 /// Most loose parts that are removed at a time.
 pub(super) const REMOVED_MAX: u64 = 64;
 /// Pages of a part: 16 behind its row, and its share of the row's page and of those above.
 const PAGES: u64 = 17;
 
-const PART_LEN: u64 = PART_LEN_MAX as u64;
+const PART_LEN: u64 = CHUNK_LEN_MAX as u64;
 
 /// A body of which not all parts are there.
 struct Partial {
@@ -153,7 +153,7 @@ pub(super) fn read(db: &Connection, no: u64) -> rusqlite::Result<Result<Body, Mi
             Ok(Body(bytes.to_vec().into()))
         } else {
             tracing::error!(part = no, "what is stored is damaged");
-            Err(Missing::Rotten)
+            Err(Missing::Corrupt)
         })
     })?;
     Ok(found.unwrap_or(Err(Missing::Removed)))

@@ -18,14 +18,14 @@ use super::run::{self, Piece, Stored};
 use super::sql::{Num, cursor, cursor_at, first, name, num};
 use super::standings;
 use super::{Done, Report, StoreError};
-use crate::durable::{Cursor, Found, Item, Outcome, Page, Read, Record, Ticket};
+use crate::durable::{Found, Outcome, Page, PageItem, Read, Record, RequestId, StoredCursor};
 use crate::wire::{Message, Refusal, Seq, Start, Target, UserId};
 
 /// When so many messages of one log are known no more of its runs are looked at.
 const AHEAD: usize = 32;
 
 /// Answers reads until there can be no more, or one fails.
-pub(super) fn run(db: &Connection, asked: &Receiver<(Ticket, Read)>, report: &Report) {
+pub(super) fn run(db: &Connection, asked: &Receiver<(RequestId, Read)>, report: &Report) {
     let mut names = Names::default();
     for (ticket, read) in asked {
         if report.has_failed() {
@@ -48,18 +48,20 @@ fn answer(db: &Connection, names: &mut Names, read: &Read) -> rusqlite::Result<F
             None => Some(Refusal::UnknownTarget),
         }),
         Read::Mailbox { user } => Found::Mailbox(mailbox(db, names, user)?),
-        Read::Begin { logs, start } => Found::Begin(begin(db, names, logs, start)?),
-        Read::Sent { to, id, from } => Found::Sent(standings::sent(db, names, to, (*id, from))?),
-        Read::Standings { to, seq, from, after } => {
-            let (page, more) = standings::page(db, names, (to, *seq), from, after.as_ref())?;
-            Found::Standings(page, more)
+        Read::StartPosition { logs, start } => Found::StartPosition(begin(db, names, logs, start)?),
+        Read::FindMessage { to, id, from } => {
+            Found::MessageFound(standings::sent(db, names, to, (*id, from))?)
         }
-        Read::Drawer { user, drawer, after } => {
+        Read::Recipients { to, seq, from, after } => {
+            let (page, more) = standings::page(db, names, (to, *seq), from, after.as_ref())?;
+            Found::Recipients(page, more)
+        }
+        Read::Parked { user, drawer, after } => {
             let place = names.user(db, user)?.map(|user| Place { user, drawer: *drawer });
             let page = place.map_or(Ok(Default::default()), |place| place.page(db, *after))?;
-            Found::Drawer(page.0, page.1)
+            Found::Parked(page.0, page.1)
         }
-        Read::Part { at } => Found::Part(parts::read(db, *at)?),
+        Read::Chunk { at } => Found::Chunk(parts::read(db, *at)?),
         Read::Page { logs, reader, messages, bytes } => {
             let reader = names.user(db, reader)?.unwrap_or(NOBODY);
             let last_seq = last_seq(db)?;
@@ -90,14 +92,14 @@ fn begin(
     for to in logs {
         let Some(no) = names.log(db, to)? else { continue };
         found.extend(match start {
-            Start::Unprocessed => None,
+            Start::Unacked => None,
             Start::Since(time_ms) => find::since(db, no, *time_ms)?,
             Start::After(id) => find::by_id(db, no, *id, None, find::made_ms(*id))?,
         });
     }
     let found = found.into_iter();
     Ok(match start {
-        Start::Unprocessed => None,
+        Start::Unacked => None,
         // If there is nothing, with what comes next.
         Start::Since(_) => Some(found.min().map_or(last_seq(db)?, |seq| seq - 1)),
         Start::After(_) => found.max(),
@@ -108,10 +110,10 @@ fn mailbox(
     db: &Connection,
     names: &mut Names,
     user: &UserId,
-) -> rusqlite::Result<Vec<(Target, Cursor)>> {
+) -> rusqlite::Result<Vec<(Target, StoredCursor)>> {
     let own = Target::User(user.clone());
     let Some(no) = names.user(db, user)? else {
-        return Ok(vec![(own, Cursor::default()), (Target::All, Cursor::default())]);
+        return Ok(vec![(own, StoredCursor::default()), (Target::All, StoredCursor::default())]);
     };
     let all = match cursor(db, no, ALL)? {
         Some(cursor) => cursor,
@@ -151,7 +153,7 @@ fn page(
         let head = match front {
             Front::Removed { seq, ordinal } => {
                 joined.end(&mut page.items);
-                page.items.push(Item::Removed { log: log.to.clone(), seq, ordinal });
+                page.items.push(PageItem::Removed { log: log.to.clone(), seq, ordinal });
                 continue;
             }
             Front::Message(head) => head,
@@ -159,7 +161,7 @@ fn page(
         let total = bytes.saturating_add(head.bytes);
         if messages > 0 && (messages >= messages_max || total > bytes_max) {
             joined.end(&mut page.items);
-            page.through = page.items.last().map_or(last_seq, Item::last);
+            page.through = page.items.last().map_or(last_seq, PageItem::last);
             page.complete = false;
             break;
         }
@@ -310,7 +312,7 @@ impl Ahead<'_> {
         &mut self,
         db: &Connection,
         head: MessageHead,
-    ) -> rusqlite::Result<Result<Record, Item>> {
+    ) -> rusqlite::Result<Result<Record, PageItem>> {
         let MessageHead { seq, ordinal, run, body, .. } = head;
         let read = match body {
             Ok((entry, from, span)) => {
@@ -339,7 +341,7 @@ impl Ahead<'_> {
             }
             Err(rot) => {
                 tracing::error!(log = %self.to, seq, ordinal, "what is stored is damaged: {rot}");
-                Err(Item::Rotten { log: self.to.clone(), seq, ordinal })
+                Err(PageItem::Corrupt { log: self.to.clone(), seq, ordinal })
             }
         })
     }

@@ -14,8 +14,8 @@ use aws_lc_rs::digest::{Context, SHA256, digest};
 pub(super) use postcard::Error as EncodeError;
 use serde::{Deserialize, Serialize};
 
-use crate::durable::Stretch;
-use crate::wire::{Body, Headers, Message, MsgId, Note, PART_LEN_MAX, Seq, Span, Target, UserId};
+use crate::durable::AckedRange;
+use crate::wire::{Body, CHUNK_LEN_MAX, Headers, Message, MsgId, Note, Seq, Span, Target, UserId};
 
 const SUM_LEN: usize = 16;
 const VERSION: u8 = 2;
@@ -74,7 +74,7 @@ pub(super) struct Long {
 impl Long {
     /// Number of its parts.
     pub(super) fn count(&self) -> u64 {
-        self.size.div_ceil(PART_LEN_MAX as u64)
+        self.size.div_ceil(CHUNK_LEN_MAX as u64)
     }
 }
 
@@ -252,24 +252,24 @@ impl Letter {
     }
 }
 
-/// [`Cursor::above`](crate::durable::Cursor) as bytes.
-pub(super) fn encode_above(above: &[Stretch]) -> Result<Vec<u8>, EncodeError> {
+/// [`StoredCursor::above`](crate::durable::Cursor) as bytes.
+pub(super) fn encode_above(above: &[AckedRange]) -> Result<Vec<u8>, EncodeError> {
     if above.is_empty() {
         return Ok(Vec::new());
     }
-    let numbers = |of: &Stretch| (of.span.first, of.span.last, of.ordinal, of.count);
+    let numbers = |of: &AckedRange| (of.span.first, of.span.last, of.ordinal, of.count);
     postcard::to_stdvec(&above.iter().map(numbers).collect::<Vec<_>>())
 }
 
 /// The reverse of [`encode_above`].
-pub(super) fn decode_above(bytes: &[u8]) -> Result<Vec<Stretch>, EncodeError> {
+pub(super) fn decode_above(bytes: &[u8]) -> Result<Vec<AckedRange>, EncodeError> {
     if bytes.is_empty() {
         return Ok(Vec::new());
     }
     let numbers: Vec<(Seq, Seq, u64, u64)> = postcard::from_bytes(bytes)?;
     let stretch = |(first, last, ordinal, count)| {
         let span = Span { first, last };
-        Stretch { span, ordinal, count }
+        AckedRange { span, ordinal, count }
     };
     Ok(numbers.into_iter().map(stretch).collect())
 }

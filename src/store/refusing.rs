@@ -13,7 +13,7 @@ impl Batch<'_> {
             Write::Append { bundle, .. } => {
                 each(bundle.messages(), |message| self.refuse_message(&message))
             }
-            Write::Begin { bundle, .. } => self.refuse_message(&bundle.first),
+            Write::BeginUpload { bundle, .. } => self.refuse_message(&bundle.first),
             Write::Schedule { message, .. } => self.refuse_message(message),
             Write::Claim { id, key, .. } if owner(self.db, id)? == Some(*key) => {
                 Ok(Outcome::Claimed { new: false })

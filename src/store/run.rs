@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row, Statement};
 use super::parts;
 use super::record::{EncodeError, Entry, Head, Long, Place, Rot};
 use super::sql::{Num, execute, first, num, unencodable};
-use super::tail::Tail;
+use super::tail::WriteBuffer;
 use crate::durable::Quotas;
 use crate::wire::{Message, Seq};
 
@@ -19,19 +19,19 @@ pub(super) const MESSAGES_MAX: usize = 256;
 /// is its own.
 const BYTES_MAX: usize = 64 << 10;
 
-/// What [`Run::insert`] is done by.
+/// What [`Segment::insert`] is done by.
 pub(super) const INSERT: &str = "INSERT INTO run \
     (last, log, last_ordinal, messages, bytes, time_ms, part, parts, head, records) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 
 /// A run that is not written yet.
 #[derive(Default)]
-pub(super) struct Run {
+pub(super) struct Segment {
     pub(super) head: Head,
     pub(super) records: Vec<u8>,
 }
 
-impl Run {
+impl Segment {
     /// Whether this message would make it too large.
     pub(super) fn is_full(&self, message: &Message) -> bool {
         let Some(last) = self.head.entries.last() else { return false };
@@ -129,7 +129,7 @@ impl Stored {
     pub(super) fn keep(&self, db: &Connection, kept: &[Seq]) -> rusqlite::Result<()> {
         let Ok(head) = &self.head else { return Ok(()) };
         let records = records(db, self.place.last)?;
-        let mut run = Run { head: head.without_entries(), records: Vec::new() };
+        let mut run = Segment { head: head.without_entries(), records: Vec::new() };
         for (entry, record) in head.spans() {
             if kept.binary_search(&entry.seq).is_ok() {
                 let record = records.get(record).unwrap_or_default();
@@ -168,7 +168,7 @@ pub(super) fn records(db: &Connection, last: Seq) -> rusqlite::Result<Vec<u8>> {
 pub(super) fn drop_oldest(
     db: &Connection,
     no: i64,
-    tail: &mut Tail,
+    tail: &mut WriteBuffer,
     quotas: &Quotas,
 ) -> rusqlite::Result<()> {
     const OLDEST: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \

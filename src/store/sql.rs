@@ -6,7 +6,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{Connection, Error, ErrorCode, OptionalExtension, Params, Row, ffi};
 
 use super::record;
-use crate::durable::Cursor;
+use crate::durable::StoredCursor;
 use crate::wire::{BadName, Seq};
 
 /// An unsigned number in SQLite's signed columns. What does not fit is cut to the largest that
@@ -54,21 +54,25 @@ pub(super) fn first<T>(
 }
 
 /// The cursor that a user has in a log, if one is written down.
-pub(super) fn cursor(db: &Connection, user: i64, log: i64) -> rusqlite::Result<Option<Cursor>> {
+pub(super) fn cursor(
+    db: &Connection,
+    user: i64,
+    log: i64,
+) -> rusqlite::Result<Option<StoredCursor>> {
     const SQL: &str = "SELECT through, ordinal, above FROM cursor WHERE user = ?1 AND log = ?2";
     first(db, SQL, (user, log), |row| cursor_at(row, 0))
 }
 
 /// The cursor in three columns from `column` on.
-pub(super) fn cursor_at(row: &Row<'_>, column: usize) -> rusqlite::Result<Cursor> {
+pub(super) fn cursor_at(row: &Row<'_>, column: usize) -> rusqlite::Result<StoredCursor> {
     let bytes = row.get_ref(column + 2)?.as_blob()?;
     let above = record::decode_above(bytes)
         .map_err(|cause| Error::FromSqlConversionFailure(column + 2, Type::Blob, cause.into()))?;
-    Ok(Cursor { through: num(row, column)?, ordinal: num(row, column + 1)?, above })
+    Ok(StoredCursor { through: num(row, column)?, ordinal: num(row, column + 1)?, above })
 }
 
 /// Whether a cursor has the message at a seq of its log behind it.
-pub(super) fn is_past(cursor: &Cursor, seq: Seq) -> bool {
+pub(super) fn is_past(cursor: &StoredCursor, seq: Seq) -> bool {
     seq <= cursor.through || cursor.above.iter().any(|stretch| stretch.span.contains(seq))
 }
 

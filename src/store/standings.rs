@@ -10,7 +10,9 @@ use super::names::{ALL, Names};
 use super::reader::removed;
 use super::sql::{cursor, is_past};
 use super::verdicts::{Said, said};
-use crate::wire::{MsgId, PART_LEN_MAX, STANDINGS_MAX, Seq, Standing, State, Target, UserId};
+use crate::wire::{
+    CHUNK_LEN_MAX, DeliveryState, MsgId, RecipientStatus, STATUSES_MAX, Seq, Target, UserId,
+};
 
 /// The seq of a message in a log by its id and its sender, and when its time to live is over.
 pub(super) fn sent(
@@ -38,7 +40,7 @@ pub(super) fn page(
     (to, seq): (&Target, Seq),
     from: &UserId,
     after: Option<&UserId>,
-) -> rusqlite::Result<(Vec<Standing>, bool)> {
+) -> rusqlite::Result<(Vec<RecipientStatus>, bool)> {
     let Some(no) = names.log(db, to)? else { return Ok(Default::default()) };
     let sender = names.user(db, from)?.unwrap_or(0);
     let mut readers = match to {
@@ -46,11 +48,11 @@ pub(super) fn page(
         Target::User(owner) => vec![(no, owner.clone())],
         _ => {
             let after = after.map_or("", UserId::as_str);
-            readers(db, no, (seq, sender), after, STANDINGS_MAX + 1)?
+            readers(db, no, (seq, sender), after, STATUSES_MAX + 1)?
         }
     };
-    let mut more = readers.len() > STANDINGS_MAX;
-    readers.truncate(STANDINGS_MAX);
+    let mut more = readers.len() > STATUSES_MAX;
+    readers.truncate(STATUSES_MAX);
     let message = Taken {
         no,
         seq,
@@ -61,11 +63,11 @@ pub(super) fn page(
     for (reader, user) in readers {
         let Said { state, time_ms, note } = message.with(db, reader)?;
         bytes += note.as_ref().map_or(0, |note| note.body().len());
-        if bytes > PART_LEN_MAX && !page.is_empty() {
+        if bytes > CHUNK_LEN_MAX && !page.is_empty() {
             more = true;
             break;
         }
-        page.push(Standing { user, state, time_ms, note });
+        page.push(RecipientStatus { user, state, time_ms, note });
     }
     Ok((page, more))
 }
@@ -92,9 +94,9 @@ impl Taken {
             cursor => cursor.unwrap_or_default(),
         };
         let (state, time_ms) = match is_past(&cursor, seq) {
-            true => (State::Processed, 0),
-            false if removed => (State::Gone, 0),
-            false => (State::Accepted, time_ms),
+            true => (DeliveryState::Processed, 0),
+            false if removed => (DeliveryState::Gone, 0),
+            false => (DeliveryState::Accepted, time_ms),
         };
         Ok(Said { state, time_ms, note: None })
     }

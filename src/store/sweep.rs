@@ -9,7 +9,7 @@ use super::run::Stored;
 use super::sql::{Num, cursor, execute, first, is_past, num};
 use super::verdicts;
 use super::{expiry, keyed};
-use crate::durable::{Cursor, Quotas};
+use crate::durable::{Quotas, StoredCursor};
 use crate::wire::Seq;
 
 /// When so many messages have been looked at a sweep ends with their run.
@@ -20,7 +20,7 @@ const MEMBERS_MAX: u64 = 65_536;
 /// How far the readers of a log are.
 enum Readers {
     /// The one reader of a user's log.
-    Owner(Cursor),
+    Owner(StoredCursor),
     /// The last member of a room; `u64::MAX` for a room without any.
     Slowest(Seq),
     /// Too many to ask.

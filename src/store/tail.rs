@@ -22,7 +22,7 @@ const MESSAGES_MAX: u64 = 4096;
 const LOGS_MAX: usize = 8192;
 
 /// What is known beyond the tables.
-pub(super) struct Tail {
+pub(super) struct WriteBuffer {
     /// Of all messages.
     pub(super) last_seq: Seq,
     /// Ids of new messages, and where they are looked up.
@@ -55,7 +55,7 @@ pub(super) struct Log {
     pub(super) removed_ordinal: u64,
 }
 
-impl Tail {
+impl WriteBuffer {
     /// From the runs that are not noted.
     pub(super) fn load(db: &Connection) -> rusqlite::Result<Self> {
         const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \

@@ -8,15 +8,15 @@ use super::batch::Batch;
 use super::names::ALL;
 use super::record::{Sum, sum_at};
 use super::sql::{Num, cursor, execute, first, is_past, num};
-use crate::durable::{Quotas, Verdict};
-use crate::wire::{Body, Note, Seq, State, Target};
+use crate::durable::{Disposition, Quotas};
+use crate::wire::{Body, DeliveryState, Note, Seq, Target};
 
 /// Most rows that are forgotten at a time.
 const FORGOTTEN_MAX: usize = 1024;
 
 /// What is said of a message to its sender.
 pub(super) struct Said {
-    pub(super) state: State,
+    pub(super) state: DeliveryState,
     pub(super) time_ms: u64,
     pub(super) note: Option<Note>,
 }
@@ -29,7 +29,7 @@ impl Batch<'_> {
         &mut self,
         user: i64,
         (no, log): (i64, &Target),
-        verdicts: &[(Seq, Verdict, u64)],
+        verdicts: &[(Seq, Disposition, u64)],
     ) -> rusqlite::Result<()> {
         let before = cursor(self.db, user, no)?;
         if no < ALL && before.is_none() {
@@ -40,7 +40,7 @@ impl Batch<'_> {
         for (seq, verdict, time_ms) in verdicts.iter().filter(|(seq, ..)| !dealt_with(*seq)) {
             let until_ms = time_ms.saturating_add(keep_ms(no, self.quotas));
             let new = put(self.db, (*seq, user), verdict, *time_ms, until_ms)?;
-            if let (true, Verdict::Rejected { attempts, reason }) = (new, verdict) {
+            if let (true, Disposition::Rejected { attempts, reason }) = (new, verdict) {
                 self.bury(user, (no, log, *seq), (*attempts, reason, *time_ms))?;
             }
         }
@@ -56,20 +56,21 @@ fn keep_ms(no: i64, quotas: &Quotas) -> u64 {
 }
 
 /// Numbers in the table. In their order they are a format.
-const STATES: [State; 3] = [State::Processed, State::Refused, State::Gone];
+const STATES: [DeliveryState; 3] =
+    [DeliveryState::Processed, DeliveryState::Rejected, DeliveryState::Gone];
 
 /// `false`: something was said before.
 fn put(
     db: &Connection,
     (seq, user): (Seq, i64),
-    verdict: &Verdict,
+    verdict: &Disposition,
     time_ms: u64,
     until_ms: u64,
 ) -> rusqlite::Result<bool> {
     let (kind, note) = match verdict {
-        Verdict::Answered(note) => (0, &*note.body().0),
-        Verdict::Rejected { reason, .. } => (1, &*reason.body().0),
-        Verdict::Expired => (2, &[][..]),
+        Disposition::Replied(note) => (0, &*note.body().0),
+        Disposition::Rejected { reason, .. } => (1, &*reason.body().0),
+        Disposition::Expired => (2, &[][..]),
     };
     const SQL: &str = "INSERT OR IGNORE INTO verdict \
         (seq, user, kind, time_ms, until_ms, sum, note) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -91,7 +92,7 @@ pub(super) fn said(db: &Connection, (seq, user): (Seq, i64)) -> rusqlite::Result
             tracing::error!(seq, user, "what is stored of a verdict is damaged");
             return Ok(None);
         };
-        Ok(Some(Said { state, time_ms, note: (state != State::Gone).then_some(note) }))
+        Ok(Some(Said { state, time_ms, note: (state != DeliveryState::Gone).then_some(note) }))
     })?;
     Ok(found.flatten())
 }

@@ -12,13 +12,13 @@ use super::file::Lock;
 use super::names::Names;
 use super::place::Place;
 use super::sql::num;
-use super::tail::Tail;
+use super::tail::WriteBuffer;
 use super::wal::Wal;
 use super::{Done, Report, StoreError};
-use crate::durable::{Cursor, Outcome, Quotas, Ticket, Upload, Verdict, Write};
+use crate::durable::{Disposition, Outcome, Quotas, RequestId, StoredCursor, Upload, Write};
 use crate::wire::{Seq, Target, UserId};
 
-type Answers = Vec<(Ticket, Outcome)>;
+type Answers = Vec<(RequestId, Outcome)>;
 
 /// The WAL is brought into the database when it has this many pages, about 8 MiB.
 const WAL_PAGES: u64 = 2048;
@@ -35,7 +35,7 @@ pub(super) struct Writer {
     quotas: Quotas,
     names: Names,
     /// `None`: to be read from the tables.
-    tail: Option<Tail>,
+    tail: Option<WriteBuffer>,
     /// Seq at which the last sweep ended.
     sweep_after: Seq,
     /// What found no room. Unlike messages, which are refused, these have happened already.
@@ -54,11 +54,11 @@ pub(super) struct Writer {
 /// Moves of one cursor, added up, and what was said meanwhile.
 #[derive(Default)]
 struct Waiting {
-    cursor: Cursor,
+    cursor: StoredCursor,
     messages: u64,
     bytes: u64,
-    verdicts: Vec<(Seq, Verdict, u64)>,
-    tickets: Vec<Ticket>,
+    verdicts: Vec<(Seq, Disposition, u64)>,
+    tickets: Vec<RequestId>,
 }
 
 /// Which writes a transaction holds, besides those given to it.
@@ -108,7 +108,7 @@ impl Writer {
     }
 
     /// Works until there can be no more batches, or one fails.
-    pub(super) fn run(mut self, batches: &Receiver<Vec<(Ticket, Write)>>) {
+    pub(super) fn run(mut self, batches: &Receiver<Vec<(RequestId, Write)>>) {
         if let Err(error) = self.work(batches) {
             // Whether an earlier write is on disk is unknown from here on; trying again could make
             // it look as if it were.
@@ -116,7 +116,7 @@ impl Writer {
         }
     }
 
-    fn work(&mut self, batches: &Receiver<Vec<(Ticket, Write)>>) -> Result<(), StoreError> {
+    fn work(&mut self, batches: &Receiver<Vec<(RequestId, Write)>>) -> Result<(), StoreError> {
         while !self.report.has_failed() {
             match self.next(batches) {
                 Ok(batch) => self.commit(batch)?,
@@ -134,8 +134,8 @@ impl Writer {
     /// Wakes up only if there is something to do then.
     fn next(
         &self,
-        batches: &Receiver<Vec<(Ticket, Write)>>,
-    ) -> Result<Vec<(Ticket, Write)>, RecvTimeoutError> {
+        batches: &Receiver<Vec<(RequestId, Write)>>,
+    ) -> Result<Vec<(RequestId, Write)>, RecvTimeoutError> {
         if self.loose {
             batches.recv_timeout(Duration::ZERO)
         } else if self.behind || !self.waiting.is_empty() || !self.over.is_empty() {
@@ -145,7 +145,7 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, batch: Vec<(Ticket, Write)>) -> Result<(), StoreError> {
+    fn commit(&mut self, batch: Vec<(RequestId, Write)>) -> Result<(), StoreError> {
         let answers = match self.transaction(&batch, And::Waiting) {
             Ok(answers) => answers,
             Err(cause) if self.place.is_full(&cause) => self.commit_without_room(batch)?,
@@ -184,13 +184,16 @@ impl Writer {
     }
 
     /// Refuses what asks for room, keeps what has happened, and tries what makes room.
-    fn commit_without_room(&mut self, batch: Vec<(Ticket, Write)>) -> Result<Answers, StoreError> {
+    fn commit_without_room(
+        &mut self,
+        batch: Vec<(RequestId, Write)>,
+    ) -> Result<Answers, StoreError> {
         tracing::warn!("the disk is full, or the store as large as it may be");
         let mut answers = Vec::with_capacity(batch.len());
         let (mut refused, mut making_room) = (Vec::new(), Vec::new());
         for (ticket, write) in batch {
             match write {
-                Write::Settle { user, log, cursor, messages, bytes, verdicts } => {
+                Write::Ack { user, log, cursor, messages, bytes, verdicts } => {
                     let waiting = self.waiting.entry((user, log)).or_default();
                     if cursor.through >= waiting.cursor.through {
                         waiting.cursor = cursor;
@@ -203,26 +206,26 @@ impl Writer {
                 Write::Sweep { .. } => {
                     making_room.push((ticket, write, Outcome::Swept { more: false }));
                 }
-                Write::Withdraw { back: false, .. } => {
+                Write::TakeParked { back: false, .. } => {
                     making_room.push((ticket, write, Outcome::DiskFull));
                 }
-                Write::Discard { upload } => {
+                Write::DiscardUpload { upload } => {
                     self.over.insert(upload);
-                    answers.push((ticket, Outcome::Kept));
+                    answers.push((ticket, Outcome::ChunkStored));
                 }
                 Write::Append { upload: Some(upload), .. }
-                | Write::Begin { upload, .. }
-                | Write::Part { upload, .. } => {
+                | Write::BeginUpload { upload, .. }
+                | Write::AppendChunk { upload, .. } => {
                     self.over.insert(upload);
                     refused.push((ticket, write));
                 }
                 Write::Append { upload: None, .. }
                 | Write::Schedule { .. }
                 | Write::Claim { .. }
-                | Write::Enter { .. }
-                | Write::Leave { .. }
-                | Write::Release { .. }
-                | Write::Withdraw { .. } => refused.push((ticket, write)),
+                | Write::JoinRoom { .. }
+                | Write::LeaveRoom { .. }
+                | Write::ReleaseDue { .. }
+                | Write::TakeParked { .. } => refused.push((ticket, write)),
             }
         }
         let refused = self.refuse(&refused);
@@ -253,7 +256,7 @@ impl Writer {
     /// `None` if there is no room.
     fn try_alone(
         &mut self,
-        batch: &[(Ticket, Write)],
+        batch: &[(RequestId, Write)],
         and: And,
     ) -> Result<Option<Answers>, StoreError> {
         match self.transaction(batch, and) {
@@ -264,7 +267,7 @@ impl Writer {
     }
 
     /// All of it is on disk, or none of it has happened.
-    fn transaction(&mut self, batch: &[(Ticket, Write)], and: And) -> rusqlite::Result<Answers> {
+    fn transaction(&mut self, batch: &[(RequestId, Write)], and: And) -> rusqlite::Result<Answers> {
         self.db.execute_batch("BEGIN IMMEDIATE")?;
         self.wal.grow(self.wal_pages);
         let written =
@@ -288,7 +291,7 @@ impl Writer {
         }
     }
 
-    fn refuse(&mut self, writes: &[(Ticket, Write)]) -> rusqlite::Result<Answers> {
+    fn refuse(&mut self, writes: &[(RequestId, Write)]) -> rusqlite::Result<Answers> {
         let mut batch = self.begin()?;
         writes.iter().map(|(ticket, write)| Ok((*ticket, batch.refuse(write)?))).collect()
     }
@@ -297,26 +300,26 @@ impl Writer {
         let Self { db, quotas, names, sweep_after, tail, .. } = self;
         let tail = match tail {
             Some(tail) => tail,
-            None => tail.insert(Tail::load(db)?),
+            None => tail.insert(WriteBuffer::load(db)?),
         };
         Ok(Batch::start(db, quotas, names, sweep_after, tail))
     }
 
-    fn fill(&mut self, batch: &[(Ticket, Write)], and: And) -> rusqlite::Result<Answers> {
+    fn fill(&mut self, batch: &[(RequestId, Write)], and: And) -> rusqlite::Result<Answers> {
         let mut answers = Vec::with_capacity(batch.len());
         let Self { db, quotas, names, sweep_after, tail, waiting, over, .. } = self;
         let tail = match tail {
             Some(tail) => tail,
-            None => tail.insert(Tail::load(db)?),
+            None => tail.insert(WriteBuffer::load(db)?),
         };
         let mut transaction = Batch::start(db, quotas, names, sweep_after, tail);
         for &upload in over.iter() {
-            transaction.write(&Write::Discard { upload })?;
+            transaction.write(&Write::DiscardUpload { upload })?;
         }
         for ((user, log), waiting) in waiting.iter().filter(|(_, waiting)| and.takes(waiting)) {
             let Waiting { cursor, messages, bytes, verdicts, tickets } = waiting;
             transaction.settle(user, log, cursor, (*messages, *bytes), verdicts)?;
-            answers.extend(tickets.iter().map(|&ticket| (ticket, Outcome::Settled)));
+            answers.extend(tickets.iter().map(|&ticket| (ticket, Outcome::AckRecorded)));
         }
         for (ticket, write) in batch {
             answers.push((*ticket, transaction.write(write)?));

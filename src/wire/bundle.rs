@@ -25,7 +25,7 @@ pub struct Bundle {
 }
 
 /// Bodies behind the first one of a bundle: together with it at most
-/// [`PART_LEN_MAX`](super::PART_LEN_MAX) bytes, and at
+/// [`CHUNK_LEN_MAX`](super::PART_LEN_MAX) bytes, and at
 /// most [`BUNDLE_MAX`] in number. Cloning shares them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Others {

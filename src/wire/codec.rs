@@ -10,13 +10,13 @@ use super::bundle::{BUNDLE_MAX, Others};
 use super::message::{Body, HEADERS_LEN_MAX};
 
 /// Most bytes of a body in one frame.
-pub const PART_LEN_MAX: usize = 64 << 10;
+pub const CHUNK_LEN_MAX: usize = 64 << 10;
 /// Most bytes of a frame, its length prefix not counted: a part, headers, names, numbers, and the
 /// lengths of a bundle's bodies, up to three bytes each.
-pub const FRAME_LEN_MAX: usize = PART_LEN_MAX + HEADERS_LEN_MAX + 2048 + 3 * BUNDLE_MAX;
+pub const FRAME_LEN_MAX: usize = CHUNK_LEN_MAX + HEADERS_LEN_MAX + 2048 + 3 * BUNDLE_MAX;
 /// Most parts of bodies, first ones not counted, that either side may have sent on a link beyond
 /// what the other has asked for by `More`.
-pub const PARTS_AHEAD_MAX: u32 = 64;
+pub const CHUNKS_AHEAD_MAX: u32 = 64;
 
 const PREFIX_LEN: usize = 4;
 
@@ -43,9 +43,9 @@ pub enum Piece {
         longest: u64,
     },
     /// The next bytes, so many.
-    Part(usize),
+    Chunk(usize),
     /// The end of it, too early.
-    Cut,
+    Abort,
 }
 
 impl Piece {
@@ -57,8 +57,8 @@ impl Piece {
 }
 
 /// How many bytes come next of a body of which so many are left.
-pub fn part_len(left: u64) -> usize {
-    left.min(PART_LEN_MAX as u64) as usize
+pub fn chunk_len(left: u64) -> usize {
+    left.min(CHUNK_LEN_MAX as u64) as usize
 }
 
 /// Bytes that are not this protocol. The link they came from is of no more use.
@@ -73,7 +73,7 @@ pub enum Malformed {
     /// A part or an end that belongs to no body, a first or later part of a wrong length, or a body
     /// begun before the last was whole.
     #[error("a body out of order")]
-    Part,
+    Chunk,
     /// A body announced with more bytes than are allowed here.
     #[error("a body of {0} bytes")]
     BodyTooLong(u64),
@@ -90,20 +90,20 @@ pub struct Bodies {
 impl Bodies {
     /// Takes what a frame has of a body. `false`: it may not come now.
     pub fn take(&mut self, piece: Piece) -> bool {
-        let part_len_max = PART_LEN_MAX as u64;
+        let part_len_max = CHUNK_LEN_MAX as u64;
         let len = match piece {
             Piece::None => return true,
             Piece::Head { size, len, behind, .. }
                 if self.left == 0
-                    && len == part_len(size)
+                    && len == chunk_len(size)
                     && behind.is_none_or(|len| size.saturating_add(len as u64) <= part_len_max) =>
             {
                 self.left = size;
                 len
             }
-            Piece::Part(len) if self.left > 0 && len == part_len(self.left) => len,
-            Piece::Cut if self.left > 0 => return std::mem::take(&mut self.left) > 0,
-            Piece::Head { .. } | Piece::Part(_) | Piece::Cut => return false,
+            Piece::Chunk(len) if self.left > 0 && len == chunk_len(self.left) => len,
+            Piece::Abort if self.left > 0 => return std::mem::take(&mut self.left) > 0,
+            Piece::Head { .. } | Piece::Chunk(_) | Piece::Abort => return false,
         };
         self.left -= len as u64;
         true
@@ -133,7 +133,7 @@ pub fn encode<F: Frame>(frame: &F, out: &mut BytesMut) {
         }
     }
     if let Piece::Head { size, len, .. } = frame.piece() {
-        debug_assert_eq!(len, part_len(size), "a head with the first part");
+        debug_assert_eq!(len, chunk_len(size), "a head with the first part");
     }
     let start = out.len();
     out.reserve(len_hint(frame.piece()));
@@ -154,8 +154,8 @@ fn len_hint(piece: Piece) -> usize {
         + match piece {
             // Of the bodies behind it each has its length before them.
             Piece::Head { len, behind, .. } => len + behind.map_or(0, |len| len + len / 8),
-            Piece::Part(len) => len,
-            Piece::None | Piece::Cut => return 0,
+            Piece::Chunk(len) => len,
+            Piece::None | Piece::Abort => return 0,
         }
 }
 
@@ -196,7 +196,7 @@ impl<F: Frame> Decoder<F> {
                 Err(Malformed::BodyTooLong(longest))
             }
             _ if self.bodies.take(piece) => Ok(Some(frame)),
-            _ => Err(Malformed::Part),
+            _ => Err(Malformed::Chunk),
         }
     }
 

@@ -3,12 +3,12 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::bundle::{Others, Span};
-use super::codec::{Frame, PART_LEN_MAX, Piece};
+use super::codec::{CHUNK_LEN_MAX, Frame, Piece};
 use super::id::{JoinCode, MsgId, RoomName, Target, UserId};
 use super::message::{Body, Headers, Seq};
-use super::standing::{Drawer, Note, Start};
+use super::standing::{Note, ParkedKind, Start};
 
-/// Most spans of deliveries that one [`FromClient::Processed`] can report.
+/// Most spans of deliveries that one [`FromClient::Ack`] can report.
 pub const SPANS_MAX: usize = 2048;
 
 /// Which client this is, among those of one key, and which of its links.
@@ -51,9 +51,9 @@ pub enum FromClient {
         others: Others,
     },
     /// The next bytes of the body begun by the last `Send` or `Pass`.
-    Part(Body),
+    Chunk(Body),
     /// Deliver what waits for me and what comes, at most this much of it unsettled at a time.
-    Attach {
+    Subscribe {
         /// Window in messages, at least 1.
         messages: u32,
         /// Window in bytes; one message larger than it is still delivered, alone.
@@ -65,13 +65,13 @@ pub enum FromClient {
         share: bool,
     },
     /// These deliveries of this link have been dealt with.
-    Processed(#[serde(deserialize_with = "bounded_spans")] Vec<Span>),
+    Ack(#[serde(deserialize_with = "bounded_spans")] Vec<Span>),
     /// Make me a member of a room.
-    Enter(RoomName),
+    JoinRoom(RoomName),
     /// End my membership of a room.
-    Leave(RoomName),
+    LeaveRoom(RoomName),
     /// Pass this message on to those who read now; it is neither stored nor repeated.
-    Pass {
+    Volatile {
         /// Its id.
         id: MsgId,
         /// Where it goes.
@@ -86,29 +86,29 @@ pub enum FromClient {
         others: Others,
     },
     /// So many messages more that were passed to me, in their order, have been dealt with.
-    Took {
+    AckVolatile {
         /// How many.
         count: u32,
     },
     /// The body under way ends here, and its message is not sent.
-    Cut,
+    AbortBody,
     /// So many parts of bodies more may come.
-    More {
+    ChunkCredit {
         /// How many.
         parts: u32,
     },
     /// These deliveries of this link are not for this reader: they stay as they are, for others,
     /// and take no place in the window any more.
-    Skipped(#[serde(deserialize_with = "bounded_spans")] Vec<Span>),
+    Release(#[serde(deserialize_with = "bounded_spans")] Vec<Span>),
     /// This delivery of this link has been dealt with, and here is what its sender hears of it.
-    Answered {
+    Reply {
         /// Which.
         seq: Seq,
         /// The answer.
         reply: Note,
     },
     /// This delivery of this link is refused for good: it goes to the dead letters.
-    Rejected {
+    Reject {
         /// Which.
         seq: Seq,
         /// How often it was tried.
@@ -118,7 +118,7 @@ pub enum FromClient {
     },
     /// Say how far a message of mine has come with each of its recipients, in pages, and then all
     /// that changes. Asked for again with `after` until the last page has come.
-    Watch {
+    Track {
         /// The message.
         id: MsgId,
         /// Where it went.
@@ -127,12 +127,12 @@ pub enum FromClient {
         after: Option<UserId>,
     },
     /// Say no more of it.
-    Unwatch {
+    Untrack {
         /// The message.
         id: MsgId,
     },
     /// Keep this message, and send it at that time as if it came then.
-    Later {
+    Schedule {
         /// When, in milliseconds since 1970.
         due_ms: u64,
         /// Its id.
@@ -141,21 +141,21 @@ pub enum FromClient {
         to: Target,
         /// What is said about it.
         headers: Headers,
-        /// All of the body, at most [`PART_LEN_MAX`](super::PART_LEN_MAX) bytes.
+        /// All of the body, at most [`CHUNK_LEN_MAX`](super::PART_LEN_MAX) bytes.
         #[serde(deserialize_with = "bounded_body")]
         body: Body,
     },
     /// Show what is in a drawer of mine, a page of it.
-    Look {
+    ListParked {
         /// Which.
-        drawer: Drawer,
+        drawer: ParkedKind,
         /// Begin behind this one; 0 for the first.
         after: u64,
     },
     /// Take messages out of a drawer of mine.
-    Take {
+    TakeParked {
         /// Which.
-        drawer: Drawer,
+        drawer: ParkedKind,
         /// The message; `None`: all of them.
         id: Option<MsgId>,
         /// Put it back among what waits for me, or, before its time, send it; otherwise it is gone.
@@ -168,17 +168,17 @@ pub enum FromClient {
     },
     /// These deliveries of an earlier link are with me, who shares, and not dealt with: they are
     /// for none of the others while this link lasts. Comes before `Attach`, if at all.
-    Holds(#[serde(deserialize_with = "bounded_spans")] Vec<Span>),
+    Resume(#[serde(deserialize_with = "bounded_spans")] Vec<Span>),
 }
 
 impl Frame for FromClient {
     fn piece(&self) -> Piece {
         match self {
-            Self::Send { size, body, others, .. } | Self::Pass { size, body, others, .. } => {
+            Self::Send { size, body, others, .. } | Self::Volatile { size, body, others, .. } => {
                 Piece::head(*size, body, others)
             }
-            Self::Part(body) => Piece::Part(body.len()),
-            Self::Cut => Piece::Cut,
+            Self::Chunk(body) => Piece::Chunk(body.len()),
+            Self::AbortBody => Piece::Abort,
             _ => Piece::None,
         }
     }
@@ -195,7 +195,7 @@ fn bounded_spans<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Span>
 
 fn bounded_body<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Body, D::Error> {
     let body = Body::deserialize(deserializer)?;
-    if body.len() > PART_LEN_MAX {
+    if body.len() > CHUNK_LEN_MAX {
         return Err(de::Error::custom("longer than a part"));
     }
     Ok(body)

@@ -7,7 +7,7 @@ use super::codec::{Frame, Piece};
 use super::id::{MsgId, RoomName, Target, UserId};
 use super::message::{Body, Headers, Message, Seq};
 use super::refusal::Refusal;
-use super::standing::{Drawer, Kept, STANDINGS_MAX, Standing};
+use super::standing::{Kept, ParkedKind, RecipientStatus, STATUSES_MAX};
 
 /// A frame from server to client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,9 +72,9 @@ pub enum FromServer {
         others: Others,
     },
     /// The next bytes of the body begun by the last `Deliver` or `Pass`.
-    Part(Body),
+    Chunk(Body),
     /// So many deliveries more, in the order they were reported, are recorded as processed.
-    Settled {
+    AckRecorded {
         /// How many.
         count: u32,
     },
@@ -82,7 +82,7 @@ pub enum FromServer {
     CaughtUp,
     /// Messages of a log were removed before you read them. To be reported in `Processed` like a
     /// delivery.
-    Lost {
+    Gap {
         /// To be named in `Processed`.
         seq: Seq,
         /// The log they were in.
@@ -91,14 +91,14 @@ pub enum FromServer {
         count: u64,
     },
     /// You are a member of the room.
-    Entered {
+    RoomJoined {
         /// Which.
         room: RoomName,
         /// Whether you were not before.
         changed: bool,
     },
     /// You are not a member of the room.
-    Left {
+    RoomLeft {
         /// Which.
         room: RoomName,
         /// Whether you were before.
@@ -110,7 +110,7 @@ pub enum FromServer {
         room: RoomName,
     },
     /// A message that is not stored, for you as one who reads now.
-    Pass {
+    Volatile {
         /// Made by its sender.
         id: MsgId,
         /// Proven by a key.
@@ -129,7 +129,7 @@ pub enum FromServer {
         others: Others,
     },
     /// Messages have been passed on.
-    Passed {
+    VolatileSent {
         /// The id of the first.
         id: MsgId,
         /// How many: those behind have the ids behind.
@@ -138,9 +138,9 @@ pub enum FromServer {
         readers: u32,
     },
     /// The body under way ends here, and its message is not delivered. A stored one may come again.
-    Cut,
+    AbortBody,
     /// So many parts of bodies more may come.
-    More {
+    ChunkCredit {
         /// How many.
         parts: u32,
     },
@@ -150,41 +150,41 @@ pub enum FromServer {
         number: u64,
     },
     /// Answer to `Watch`: a page of the recipients, in the order of their ids.
-    Watched {
+    TrackPage {
         /// The message.
         id: MsgId,
-        /// Recipients and how far it has come with each: at most [`STANDINGS_MAX`] of them, with no
+        /// Recipients and how far it has come with each: at most [`STATUSES_MAX`] of them, with no
         /// more than one part's bytes of notes, or one.
         #[serde(deserialize_with = "bounded_standings")]
-        standings: Vec<Standing>,
+        standings: Vec<RecipientStatus>,
         /// There are others, behind the last of these.
         more: bool,
     },
     /// Answer to `Watch`: no message of that id and sender is there, or not any more.
-    NotThere {
+    UnknownMessage {
         /// The id.
         id: MsgId,
     },
     /// A message that is watched has come further with one recipient.
-    Stands {
+    TrackUpdate {
         /// The message.
         id: MsgId,
         /// With whom, and how far.
-        standing: Standing,
+        standing: RecipientStatus,
     },
     /// Something in a drawer that is looked into.
-    Kept(Kept),
+    Parked(Kept),
     /// Answer to `Look`, behind what was found.
-    Looked {
+    ParkedEnd {
         /// Which.
-        drawer: Drawer,
+        drawer: ParkedKind,
         /// To look behind, for the next page; `None`: this was the last one.
         next: Option<u64>,
     },
     /// Answer to `Take`.
-    Taken {
+    ParkedTaken {
         /// Which.
-        drawer: Drawer,
+        drawer: ParkedKind,
         /// What was asked for.
         id: Option<MsgId>,
         /// So many were there and are not any more.
@@ -209,18 +209,17 @@ impl FromServer {
     pub fn pass(bundle: &Bundle) -> Self {
         let Bundle { first, others } = bundle.clone();
         let Message { id, from, to, time_ms, headers, size, body } = first;
-        Self::Pass { id, from, to, time_ms, headers, size, body, others }
+        Self::Volatile { id, from, to, time_ms, headers, size, body, others }
     }
 }
 
 impl Frame for FromServer {
     fn piece(&self) -> Piece {
         match self {
-            Self::Deliver { size, body, others, .. } | Self::Pass { size, body, others, .. } => {
-                Piece::head(*size, body, others)
-            }
-            Self::Part(body) => Piece::Part(body.len()),
-            Self::Cut => Piece::Cut,
+            Self::Deliver { size, body, others, .. }
+            | Self::Volatile { size, body, others, .. } => Piece::head(*size, body, others),
+            Self::Chunk(body) => Piece::Chunk(body.len()),
+            Self::AbortBody => Piece::Abort,
             _ => Piece::None,
         }
     }
@@ -228,9 +227,9 @@ impl Frame for FromServer {
 
 fn bounded_standings<'de, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<Vec<Standing>, D::Error> {
-    let standings = Vec::<Standing>::deserialize(deserializer)?;
-    if standings.len() > STANDINGS_MAX {
+) -> Result<Vec<RecipientStatus>, D::Error> {
+    let standings = Vec::<RecipientStatus>::deserialize(deserializer)?;
+    if standings.len() > STATUSES_MAX {
         return Err(de::Error::custom("too many"));
     }
     Ok(standings)

@@ -125,7 +125,7 @@ pub struct Message {
     pub headers: Headers,
     /// Bytes of the whole body.
     pub size: u64,
-    /// The body; of a long one the first [`PART_LEN_MAX`](super::PART_LEN_MAX) bytes, and the rest
+    /// The body; of a long one the first [`CHUNK_LEN_MAX`](super::PART_LEN_MAX) bytes, and the rest
     /// is elsewhere or on its way.
     pub body: Body,
 }

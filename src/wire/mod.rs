@@ -12,22 +12,22 @@
 //!    server looks up whether the key of the connection owns that id; if not, it closes the
 //!    connection with the reason, a [`CloseCode`].
 //! 3. Then [`FromClient::Send`] is answered, in any order, by `Accepted` once the message is on
-//!    disk or by `Refused`; [`FromClient::Attach`] opens a window for deliveries, and each delivery
-//!    that was dealt with is reported by [`FromClient::Processed`], and confirmed by `Settled` once
+//!    disk or by `Refused`; [`FromClient::Subscribe`] opens a window for deliveries, and each delivery
+//!    that was dealt with is reported by [`FromClient::Ack`], and confirmed by `Settled` once
 //!    *that* is on disk, which reopens the window by as much.
-//! 4. [`FromClient::Pass`] is the volatile kind of `Send`: it goes to those who read at the moment,
+//! 4. [`FromClient::Volatile`] is the volatile kind of `Send`: it goes to those who read at the moment,
 //!    waits for no disk, and is answered by `Passed` with their number. What was passed to a reader
-//!    is confirmed by [`FromClient::Took`], which keeps the unconfirmed within the same window.
-//! 5. [`FromClient::Watch`] asks how far a message has come with its recipients: pages of
-//!    [`Standing`]s, then every change, until `Unwatch`. What was delivered is proven by `Ping` and
+//!    is confirmed by [`FromClient::AckVolatile`], which keeps the unconfirmed within the same window.
+//! 5. [`FromClient::Track`] asks how far a message has come with its recipients: pages of
+//!    [`RecipientStatus`]s, then every change, until `Unwatch`. What was delivered is proven by `Ping` and
 //!    `Pong`: the stream is in order, so what was sent before the one has come with the other.
 //! 6. A delivery may also be `Answered`, `Skipped` or `Rejected`. What is rejected goes to the
-//!    reader's dead letters, one of two [`Drawer`]s; messages sent by [`FromClient::Later`] wait in
+//!    reader's dead letters, one of two [`ParkedKind`]s; messages sent by [`FromClient::Schedule`] wait in
 //!    the other one. `Look` shows what is in them, `Take` takes it out.
 //! 7. Either side ends it by closing the connection with a [`CloseCode`].
 //!
-//! A body longer than [`PART_LEN_MAX`] is cut: its frame says the whole size and has exactly the
-//! first `PART_LEN_MAX` bytes, `Part` frames bring the rest, each as long but the last, and frames
+//! A body longer than [`CHUNK_LEN_MAX`] is cut: its frame says the whole size and has exactly the
+//! first `CHUNK_LEN_MAX` bytes, `Part` frames bring the rest, each as long but the last, and frames
 //! without a body may come in between. One body is under way at a time in each direction. `Cut`
 //! ends it early: a sender that was answered before it had sent all, a reader whose message was
 //! removed meanwhile, a volatile message whose sender is gone.
@@ -38,7 +38,7 @@
 //! for itself, though what has consecutive numbers is answered and reported together, as a count or
 //! as a [`Span`]. So a bundle can be cut anywhere on its way, and messages can be put into one.
 //!
-//! Each side may send [`PARTS_AHEAD_MAX`] parts, first ones not counted, beyond those that the
+//! Each side may send [`CHUNKS_AHEAD_MAX`] parts, first ones not counted, beyond those that the
 //! other has asked for by `More`. So neither holds more of a body than that, however long it is.
 //!
 //! Order of variants and fields is the format: only append variants, never change one. A frame that
@@ -57,8 +57,8 @@ mod standing;
 
 pub use bundle::{BUNDLE_MAX, Bundle, Others, Span, Weights};
 pub use codec::{
-    Bodies, Decoder, FRAME_LEN_MAX, Frame, Malformed, PART_LEN_MAX, PARTS_AHEAD_MAX, Piece, encode,
-    part_len,
+    Bodies, CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, Decoder, FRAME_LEN_MAX, Frame, Malformed, Piece,
+    chunk_len, encode,
 };
 pub use from_client::{FromClient, SPANS_MAX, Session};
 pub use from_server::FromServer;
@@ -68,8 +68,8 @@ pub use id::{
 pub use message::{Body, HEADERS_LEN_MAX, HEADERS_MAX, Headers, Message, Seq, TooManyHeaders};
 pub use refusal::{CloseCode, Refusal};
 pub use standing::{
-    Drawer, KEPT_LEN_MAX, Kept, NOTE_LEN_MAX, Note, NoteTooLong, REASON_LEN_MAX, STANDINGS_MAX,
-    Standing, Start, State,
+    DeliveryState, Kept, NOTE_LEN_MAX, Note, NoteTooLong, PARKED_LEN_MAX, ParkedKind,
+    REASON_LEN_MAX, RecipientStatus, STATUSES_MAX, Start,
 };
 
 /// The protocol and its version, agreed before a byte is read.

@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::codec::PART_LEN_MAX;
+use super::codec::CHUNK_LEN_MAX;
 use super::id::{MsgId, Target, UserId};
 use super::message::{Body, Headers};
 
-/// Most standings of one [`FromServer::Watched`](super::FromServer::Watched).
-pub const STANDINGS_MAX: usize = 64;
+/// Most standings of one [`FromServer::TrackPage`](super::FromServer::TrackPage).
+pub const STATUSES_MAX: usize = 64;
 /// Most bytes of a [`Note`].
-pub const NOTE_LEN_MAX: usize = PART_LEN_MAX - 4096;
+pub const NOTE_LEN_MAX: usize = CHUNK_LEN_MAX - 4096;
 
 /// Most bytes of the reason for which a message is refused.
 pub const REASON_LEN_MAX: usize = 4 << 10;
@@ -43,7 +43,7 @@ impl<'de> Deserialize<'de> for Note {
 
 /// How far a message has come with one recipient. What comes later is further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum State {
+pub enum DeliveryState {
     /// It is on the server's disk.
     Accepted,
     /// A reader has it.
@@ -52,12 +52,12 @@ pub enum State {
     /// room, or it was removed unread to make room.
     Gone,
     /// A reader has refused it for good. It is among the recipient's dead letters.
-    Refused,
+    Rejected,
     /// A reader has dealt with it.
     Processed,
 }
 
-impl State {
+impl DeliveryState {
     /// Whether nothing more comes.
     pub fn is_final(self) -> bool {
         !matches!(self, Self::Accepted | Self::Delivered)
@@ -66,11 +66,11 @@ impl State {
 
 /// A recipient of a message, and how far it has come there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
+pub struct RecipientStatus {
     /// Who.
     pub user: UserId,
     /// How far.
-    pub state: State,
+    pub state: DeliveryState,
     /// Since when, in milliseconds since 1970; 0: not known, or not kept.
     pub time_ms: u64,
     /// The answer, or why it was refused.
@@ -79,18 +79,18 @@ pub struct Standing {
 
 /// Where a user's messages are kept that do not wait for a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Drawer {
+pub enum ParkedKind {
     /// Dead letters: what a reader of the user has refused for good.
-    Dead,
+    DeadLetters,
     /// What the user sent and is due later.
-    Later,
+    Scheduled,
 }
 
 /// A message in a drawer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// Which drawer.
-    pub drawer: Drawer,
+    pub drawer: ParkedKind,
     /// Its place in the drawer: ascending, 1 or more.
     pub number: u64,
     /// Made by its sender.
@@ -111,19 +111,19 @@ pub struct Kept {
     pub headers: Headers,
     /// Bytes of the whole body.
     pub size: u64,
-    /// The beginning of the body, at most [`KEPT_LEN_MAX`] bytes.
+    /// The beginning of the body, at most [`PARKED_LEN_MAX`] bytes.
     pub body: Body,
 }
 
 /// Most bytes of a body that are shown of a message in a drawer.
-pub const KEPT_LEN_MAX: usize = 48 << 10;
+pub const PARKED_LEN_MAX: usize = 48 << 10;
 
 /// Where a reader begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Start {
     /// With the first message that is not processed.
     #[default]
-    Unprocessed,
+    Unacked,
     /// With all that the server took since then and still has, processed or not, in milliseconds
     /// since 1970. What is processed already is delivered once more and stays processed.
     Since(u64),

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use qmsg::durable::{Found, Outcome, Quotas, Read, Ticket, Write};
+use qmsg::durable::{Found, Outcome, Quotas, Read, RequestId, Write};
 use qmsg::store::{Done, Store};
 use qmsg::wire::{Body, Headers, Message, MsgId, Pin, Target, UserId};
 
@@ -52,7 +52,7 @@ impl Filling {
     pub(crate) fn write_all(&mut self, writes: impl Iterator<Item = Write>) {
         let mut writes = writes.peekable();
         while writes.peek().is_some() {
-            self.commit(writes.by_ref().take(BATCH).map(|write| (Ticket(0), write)).collect());
+            self.commit(writes.by_ref().take(BATCH).map(|write| (RequestId(0), write)).collect());
         }
         self.finish();
     }
@@ -62,7 +62,7 @@ impl Filling {
         let (batch, mut targets) = (BATCH.min(BATCH_BYTES / len), to.iter().cycle());
         for start in (0..count).step_by(batch) {
             let messages = targets.by_ref().take(batch.min(count - start));
-            let writes = messages.map(|to| (Ticket(0), self.message(from, to, now_ms(), len)));
+            let writes = messages.map(|to| (RequestId(0), self.message(from, to, now_ms(), len)));
             let writes = writes.collect();
             self.commit(writes);
         }
@@ -91,7 +91,7 @@ impl Filling {
     }
 
     /// Asks for a batch, and waits until only the last few have no answer.
-    pub(crate) fn commit(&mut self, batch: Vec<(Ticket, Write)>) {
+    pub(crate) fn commit(&mut self, batch: Vec<(RequestId, Write)>) {
         self.store.commit(batch);
         self.unanswered += 1;
         if self.unanswered > AHEAD {
@@ -108,7 +108,7 @@ impl Filling {
 
     /// Has one batch made durable; nothing else is under way.
     pub(crate) fn outcomes(&mut self, batch: impl Iterator<Item = Write>) -> Vec<Outcome> {
-        self.store.commit(batch.map(|write| (Ticket(0), write)).collect());
+        self.store.commit(batch.map(|write| (RequestId(0), write)).collect());
         let Done::Durable(answers) = self.done.recv().unwrap() else { panic!("no batch") };
         answers.into_iter().map(|(_, outcome)| outcome).collect()
     }
@@ -121,7 +121,7 @@ impl Filling {
                 outcome,
                 Outcome::Stored { .. }
                     | Outcome::Claimed { .. }
-                    | Outcome::Settled
+                    | Outcome::AckRecorded
                     | Outcome::Member { .. }
             );
             assert!(done, "{outcome:?}");
@@ -130,7 +130,7 @@ impl Filling {
 
     /// Looks something up; nothing else is under way.
     pub(crate) fn read(&mut self, read: Read) -> Found {
-        self.store.read(Ticket(0), read);
+        self.store.read(RequestId(0), read);
         match self.done.recv().unwrap() {
             Done::Found(_, found) => found,
             other => panic!("{other:?}"),

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use qmsg::durable::{Cursor, Found, Outcome, Quotas, Read, Ticket, Upload, Write};
-use qmsg::wire::{Bundle, Message, PART_LEN_MAX, Pin, RoomName, Target};
+use qmsg::durable::{Found, Outcome, Quotas, Read, RequestId, StoredCursor, Upload, Write};
+use qmsg::wire::{Bundle, CHUNK_LEN_MAX, Message, Pin, RoomName, Target};
 use tempfile::TempDir;
 
 use super::filling::{BATCH, Filling, now_ms, user};
@@ -76,7 +76,7 @@ impl Bench {
             let writes = (batch * BATCH..(batch + 1) * BATCH).map(|n| {
                 let (from, to, id_ms) = of(n);
                 let to = Target::User(user(to));
-                (Ticket(n as u64), self.0.message(&user(from), &to, id_ms, BODY_LEN))
+                (RequestId(n as u64), self.0.message(&user(from), &to, id_ms, BODY_LEN))
             });
             let writes = writes.collect();
             self.0.commit(writes);
@@ -105,17 +105,10 @@ impl Bench {
         for round in 1..=MANY_LOGS_BATCHES as u64 {
             let settle = |n| {
                 let (user, log) = (user(n), Target::User(user(n)));
-                let cursor = Cursor { through: round, ordinal: round, above: vec![] };
+                let cursor = StoredCursor { through: round, ordinal: round, above: vec![] };
                 (
-                    Ticket(0),
-                    Write::Settle {
-                        user,
-                        log,
-                        cursor,
-                        messages: 1,
-                        bytes: 100,
-                        verdicts: Vec::new(),
-                    },
+                    RequestId(0),
+                    Write::Ack { user, log, cursor, messages: 1, bytes: 100, verdicts: Vec::new() },
                 )
             };
             self.0.commit((0..LOGS).map(settle).collect());
@@ -131,7 +124,7 @@ impl Bench {
         for _ in 0..ONE_BY_ONE {
             let write = self.0.message(&from, &to, now_ms(), BODY_LEN);
             let start = Instant::now();
-            self.0.commit(vec![(Ticket(0), write)]);
+            self.0.commit(vec![(RequestId(0), write)]);
             self.0.finish();
             times.push(start.elapsed());
         }
@@ -151,14 +144,14 @@ impl Bench {
         let mib = |start: Instant| (LONG * PARTS / 16) as f64 / start.elapsed().as_secs_f64();
         let start = Instant::now();
         for upload in (0..LONG as u64).map(Upload) {
-            let Write::Append { bundle, .. } = self.0.message(&from, &to, now_ms(), PART_LEN_MAX)
+            let Write::Append { bundle, .. } = self.0.message(&from, &to, now_ms(), CHUNK_LEN_MAX)
             else {
                 panic!("no message")
             };
-            let (size, body) = ((PARTS * PART_LEN_MAX) as u64, bundle.first.body.clone());
+            let (size, body) = ((PARTS * CHUNK_LEN_MAX) as u64, bundle.first.body.clone());
             let bundle: Arc<Bundle> = Arc::new(Message { size, ..bundle.first.clone() }.into());
-            let mut writes = vec![Write::Begin { upload, bundle: Arc::clone(&bundle) }];
-            writes.extend((1..PARTS).map(|_| Write::Part { upload, body: body.clone() }));
+            let mut writes = vec![Write::BeginUpload { upload, bundle: Arc::clone(&bundle) }];
+            writes.extend((1..PARTS).map(|_| Write::AppendChunk { upload, body: body.clone() }));
             writes.push(Write::Append { bundle, upload: Some(upload) });
             for batch in writes.chunks(16) {
                 self.0.outcomes(batch.iter().cloned());
@@ -167,14 +160,14 @@ impl Bench {
         row("64 MiB bodies in", &format!("{:.0} MiB/s", mib(start)));
         let start = Instant::now();
         for at in 1..=(LONG * PARTS) as u64 {
-            assert!(matches!(self.0.read(Read::Part { at }), Found::Part(Ok(_))));
+            assert!(matches!(self.0.read(Read::Chunk { at }), Found::Chunk(Ok(_))));
         }
         row("  and out", &format!("{:.0} MiB/s", mib(start)));
         let start = Instant::now();
         let through = (ONE_BY_ONE + LONG) as u64;
-        let cursor = Cursor { through, ordinal: LONG as u64, above: vec![] };
+        let cursor = StoredCursor { through, ordinal: LONG as u64, above: vec![] };
         let (user, messages, bytes) = (user(2), LONG as u64, u64::MAX);
-        let settle = Write::Settle { user, log: to, cursor, messages, bytes, verdicts: Vec::new() };
+        let settle = Write::Ack { user, log: to, cursor, messages, bytes, verdicts: Vec::new() };
         self.0.outcomes([settle].into_iter());
         let sweep = Write::Sweep { now_ms: now_ms() + 2 * DAY_MS };
         while self.0.outcomes([sweep.clone()].into_iter()) == [Outcome::Swept { more: true }] {}
@@ -183,12 +176,12 @@ impl Bench {
 
     fn room(&mut self, what: &str) {
         let (user, room): (_, RoomName) = (user(0), "ops".parse().unwrap());
-        self.0.write_all([Write::Enter { user: user.clone(), room: room.clone() }].into_iter());
+        self.0.write_all([Write::JoinRoom { user: user.clone(), room: room.clone() }].into_iter());
         let room = Target::Room(room);
         for (what, batch, batches) in [(what, BATCH, 300), ("  one a batch", 1, 1000)] {
             let start = Instant::now();
             for _ in 0..batches {
-                let message = |_| (Ticket(0), self.0.message(&user, &room, now_ms(), BODY_LEN));
+                let message = |_| (RequestId(0), self.0.message(&user, &room, now_ms(), BODY_LEN));
                 let writes = (0..batch).map(message).collect();
                 self.0.commit(writes);
                 self.0.finish();

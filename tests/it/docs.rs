@@ -226,14 +226,14 @@ fn the_protocol_page_has_every_variant_with_its_number_and_fields() {
     assert!(page.contains(alpn));
     assert!(page.contains(concat!("\"qmsg ", env!("CARGO_PKG_VERSION"), "\"")), "its version");
     let numbers = [
-        wire::PART_LEN_MAX,
+        wire::CHUNK_LEN_MAX,
         wire::FRAME_LEN_MAX,
         wire::HEADERS_MAX,
         wire::HEADERS_LEN_MAX,
         wire::NAME_LEN_MAX,
         wire::SPANS_MAX,
         wire::BUNDLE_MAX,
-        wire::PARTS_AHEAD_MAX as usize,
+        wire::CHUNKS_AHEAD_MAX as usize,
         wire::PORT.into(),
     ];
     for number in numbers {

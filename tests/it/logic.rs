@@ -48,7 +48,7 @@ use std::ops::Range;
 use qmsg::durable::Quotas;
 use qmsg::logic::{Draft, Limits, LinkId};
 use qmsg::wire::{
-    Body, CloseCode, FromClient, FromServer, Headers, MsgId, Others, PART_LEN_MAX, Pin, Refusal,
+    Body, CHUNK_LEN_MAX, CloseCode, FromClient, FromServer, Headers, MsgId, Others, Pin, Refusal,
     RoomName, Seq, Span, Target, UserId,
 };
 
@@ -113,8 +113,8 @@ fn head(n: u64, to: &str, len: usize) -> Draft {
 
 /// A part of the body of the message with this id.
 fn part_of(id: MsgId, size: u64, index: u64) -> Body {
-    let start = index * PART_LEN_MAX as u64;
-    stretch_of(id, start..size.min(start + PART_LEN_MAX as u64))
+    let start = index * CHUNK_LEN_MAX as u64;
+    stretch_of(id, start..size.min(start + CHUNK_LEN_MAX as u64))
 }
 
 fn send(n: u64, to: &str, len: usize) -> FromClient {
@@ -144,7 +144,7 @@ fn sends(numbers: Range<u64>, to: &str, len: usize) -> FromClient {
 
 fn passes(numbers: Range<u64>, to: &str, len: usize) -> FromClient {
     let Draft { id, to, headers, size, body, .. } = head(numbers.start, to, len);
-    FromClient::Pass { id, to, headers, size, body, others: others(numbers, len) }
+    FromClient::Volatile { id, to, headers, size, body, others: others(numbers, len) }
 }
 
 /// All of these but the first.
@@ -162,19 +162,19 @@ fn processed(seqs: impl IntoIterator<Item = Seq>) -> FromClient {
             _ => spans.push(Span::one(seq)),
         }
     }
-    FromClient::Processed(spans)
+    FromClient::Ack(spans)
 }
 
 /// That these are not for the reader.
 fn skipped(seqs: impl IntoIterator<Item = Seq>) -> FromClient {
     match processed(seqs) {
-        FromClient::Processed(spans) => FromClient::Skipped(spans),
+        FromClient::Ack(spans) => FromClient::Release(spans),
         other => other,
     }
 }
 
 fn passed(n: u64, readers: u32) -> Said {
-    Said::Frame(FromServer::Passed { id: id(n), count: 1, readers })
+    Said::Frame(FromServer::VolatileSent { id: id(n), count: 1, readers })
 }
 
 fn hello(name: &str) -> FromClient {
@@ -186,7 +186,7 @@ fn claim(name: &str) -> FromClient {
 }
 
 fn attach(messages: u32, bytes: u64) -> FromClient {
-    FromClient::Attach { messages, bytes, start: qmsg::wire::Start::Unprocessed, share: false }
+    FromClient::Subscribe { messages, bytes, start: qmsg::wire::Start::Unacked, share: false }
 }
 
 fn welcome(name: &str, claimed: bool) -> Said {
@@ -211,11 +211,11 @@ fn refused(n: u64, why: Refusal) -> Said {
 }
 
 fn lost(seq: Seq, to: &str, count: u64) -> Said {
-    Said::Frame(FromServer::Lost { seq, to: target(to), count })
+    Said::Frame(FromServer::Gap { seq, to: target(to), count })
 }
 
 fn settled(count: u32) -> Said {
-    Said::Frame(FromServer::Settled { count })
+    Said::Frame(FromServer::AckRecorded { count })
 }
 
 const CAUGHT_UP: Said = Said::Frame(FromServer::CaughtUp);
@@ -275,8 +275,8 @@ impl Server {
     }
 
     fn enter(&mut self, link: LinkId, name: &str) {
-        self.say(link, FromClient::Enter(room(name)));
-        let entered = FromServer::Entered { room: room(name), changed: true };
+        self.say(link, FromClient::JoinRoom(room(name)));
+        let entered = FromServer::RoomJoined { room: room(name), changed: true };
         assert!(self.heard(link).contains(&Said::Frame(entered)));
     }
 }

@@ -21,7 +21,7 @@ use qmsg::quic::{
     dial,
 };
 use qmsg::wire::{
-    Body, CloseCode, Frame, FromClient, FromServer, Headers, Message, MsgId, Others, PART_LEN_MAX,
+    Body, CHUNK_LEN_MAX, CloseCode, Frame, FromClient, FromServer, Headers, Message, MsgId, Others,
     RoomName, Target, UserId, encode,
 };
 use tokio::sync::mpsc;
@@ -84,11 +84,11 @@ fn encoded_all<F: Frame>(frames: &[F]) -> Bytes {
 }
 
 fn enter(room: usize) -> FromClient {
-    FromClient::Enter(format!("room-{room}").parse::<RoomName>().unwrap())
+    FromClient::JoinRoom(format!("room-{room}").parse::<RoomName>().unwrap())
 }
 
 fn settled(count: u32) -> FromServer {
-    FromServer::Settled { count }
+    FromServer::AckRecorded { count }
 }
 
 fn big(length: usize) -> Bytes {
@@ -97,7 +97,7 @@ fn big(length: usize) -> Bytes {
 
 /// The frames of a body: its size, the first part, the others.
 fn cut(body: &Bytes) -> (u64, Body, impl Iterator<Item = Body>) {
-    let mut parts = body.chunks(PART_LEN_MAX).map(|part| Body(body.slice_ref(part)));
+    let mut parts = body.chunks(CHUNK_LEN_MAX).map(|part| Body(body.slice_ref(part)));
     (body.len() as u64, parts.next().unwrap_or_default(), parts)
 }
 
@@ -112,7 +112,7 @@ fn send(body: &Bytes) -> Vec<FromClient> {
         body: first,
         others: Others::default(),
     };
-    std::iter::once(head).chain(parts.map(FromClient::Part)).collect()
+    std::iter::once(head).chain(parts.map(FromClient::Chunk)).collect()
 }
 
 fn deliver(body: &Bytes) -> Vec<FromServer> {
@@ -127,7 +127,7 @@ fn deliver(body: &Bytes) -> Vec<FromServer> {
         body: first,
     };
     let head = FromServer::deliver(1, &message.into());
-    std::iter::once(head).chain(parts.map(FromServer::Part)).collect()
+    std::iter::once(head).chain(parts.map(FromServer::Chunk)).collect()
 }
 
 /// Both ends of one link, the greeting still on its way.

@@ -28,7 +28,9 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use bytes::Bytes;
-use qmsg::durable::{Cursor, Found, Item, Outcome, Page, Quotas, Read, Stretch, Ticket, Write};
+use qmsg::durable::{
+    AckedRange, Found, Outcome, Page, PageItem, Quotas, Read, RequestId, StoredCursor, Write,
+};
 use qmsg::store::{Done, OpenError, Store};
 use qmsg::wire::{Body, Bundle, Headers, Message, MsgId, Pin, Seq, Span, Target};
 use rusqlite::Connection;
@@ -67,9 +69,9 @@ impl Rig {
         rig
     }
 
-    fn ticket(&mut self) -> Ticket {
+    fn ticket(&mut self) -> RequestId {
         self.tickets += 1;
-        Ticket(self.tickets)
+        RequestId(self.tickets)
     }
 
     fn next(&self) -> Done {
@@ -77,7 +79,7 @@ impl Rig {
     }
 
     /// Commits one batch and gives the answers as they come, with the batch's tickets.
-    fn commit_raw(&mut self, writes: Vec<Write>) -> (Vec<Ticket>, Vec<(Ticket, Outcome)>) {
+    fn commit_raw(&mut self, writes: Vec<Write>) -> (Vec<RequestId>, Vec<(RequestId, Outcome)>) {
         let batch: Vec<_> = writes.into_iter().map(|write| (self.ticket(), write)).collect();
         let tickets = batch.iter().map(|(ticket, _)| *ticket).collect();
         self.store.commit(batch);
@@ -120,7 +122,7 @@ impl Rig {
         }
     }
 
-    pub(crate) fn whole(&mut self, reader: &str, log: &str) -> Vec<Item> {
+    pub(crate) fn whole(&mut self, reader: &str, log: &str) -> Vec<PageItem> {
         let page = self.page(reader, &[(log, 0)], u32::MAX, u64::MAX);
         assert!(page.complete);
         page.items
@@ -131,7 +133,7 @@ impl Rig {
         self.store.close();
     }
 
-    pub(crate) fn mailbox(&mut self, user: &str) -> Vec<(String, Cursor)> {
+    pub(crate) fn mailbox(&mut self, user: &str) -> Vec<(String, StoredCursor)> {
         match self.read(Read::Mailbox { user: user.parse().unwrap() }) {
             Found::Mailbox(logs) => logs.into_iter().map(|(to, c)| (to.to_string(), c)).collect(),
             other => panic!("{other:?}"),
@@ -197,16 +199,16 @@ fn append_all(bundle: Bundle) -> Write {
     Write::Append { bundle: Arc::new(bundle), upload: None }
 }
 
-fn cursor(through: Seq, ordinal: u64, above: &[Seq]) -> Cursor {
-    Cursor { through, ordinal, above: above.iter().map(stretch).collect() }
+fn cursor(through: Seq, ordinal: u64, above: &[Seq]) -> StoredCursor {
+    StoredCursor { through, ordinal, above: above.iter().map(stretch).collect() }
 }
 
-fn stretch(seq: &Seq) -> Stretch {
-    Stretch { span: Span::one(*seq), ordinal: 0, count: 1 }
+fn stretch(seq: &Seq) -> AckedRange {
+    AckedRange { span: Span::one(*seq), ordinal: 0, count: 1 }
 }
 
-fn settle(user: &str, log: &str, cursor: Cursor, messages: u64, bytes: u64) -> Write {
-    Write::Settle {
+fn settle(user: &str, log: &str, cursor: StoredCursor, messages: u64, bytes: u64) -> Write {
+    Write::Ack {
         user: user.parse().unwrap(),
         log: target(log),
         cursor,
@@ -217,18 +219,18 @@ fn settle(user: &str, log: &str, cursor: Cursor, messages: u64, bytes: u64) -> W
 }
 
 fn enter(user: &str, room: &str) -> Write {
-    Write::Enter { user: user.parse().unwrap(), room: room.parse().unwrap() }
+    Write::JoinRoom { user: user.parse().unwrap(), room: room.parse().unwrap() }
 }
 
 fn leave(user: &str, room: &str) -> Write {
-    Write::Leave { user: user.parse().unwrap(), room: room.parse().unwrap() }
+    Write::LeaveRoom { user: user.parse().unwrap(), room: room.parse().unwrap() }
 }
 
 fn sweep(now_ms: u64) -> Write {
     Write::Sweep { now_ms }
 }
 
-fn member(changed: bool, cursor: Cursor) -> Outcome {
+fn member(changed: bool, cursor: StoredCursor) -> Outcome {
     Outcome::Member { changed, cursor }
 }
 
@@ -236,19 +238,19 @@ fn stored(seq: Seq, ordinal: u64) -> Outcome {
     Outcome::Stored { seq, ordinal }
 }
 
-fn seqs(items: &[Item]) -> Vec<Seq> {
-    let span = |item: &Item| match item {
-        Item::Messages(record) => record.span(),
-        Item::Removed { seq, .. } | Item::Rotten { seq, .. } => Span::one(*seq),
+fn seqs(items: &[PageItem]) -> Vec<Seq> {
+    let span = |item: &PageItem| match item {
+        PageItem::Messages(record) => record.span(),
+        PageItem::Removed { seq, .. } | PageItem::Corrupt { seq, .. } => Span::one(*seq),
     };
     items.iter().map(span).flat_map(|span| span.first..=span.last).collect()
 }
 
 /// Each message of these items on its own.
-pub(crate) fn each(items: Vec<Item>) -> Vec<Item> {
+pub(crate) fn each(items: Vec<PageItem>) -> Vec<PageItem> {
     let each = |item| match item {
-        Item::Messages(record) => {
-            let slice = |at| Item::Messages(record.slice(at, 1));
+        PageItem::Messages(record) => {
+            let slice = |at| PageItem::Messages(record.slice(at, 1));
             (0..record.bundle.count()).map(slice).collect()
         }
         other => vec![other],

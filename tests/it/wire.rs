@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use bytes::BytesMut;
-use qmsg::wire::{Decoder, Frame, FromClient, FromServer, Malformed, PART_LEN_MAX, encode};
+use qmsg::wire::{CHUNK_LEN_MAX, Decoder, Frame, FromClient, FromServer, Malformed, encode};
 use serde::de::{Error as _, Visitor, value::Error as CapturedError};
 use serde::forward_to_deserialize_any;
 
@@ -120,7 +120,7 @@ fn check_vectors<F: Pinned>(text: &str) {
         assert_eq!(encoded(std::slice::from_ref(sample)), bytes, "{name}");
         // A part and the end of a body need one that is under way: there is its head.
         let before = match variant {
-            "part" | "cut" => vec![F::head(PART_LEN_MAX as u64 + 3)],
+            "chunk" | "abortbody" => vec![F::head(CHUNK_LEN_MAX as u64 + 3)],
             _ => vec![],
         };
         let head = encoded(&before);
@@ -149,7 +149,7 @@ fn kind(error: Malformed) -> &'static str {
     match error {
         Malformed::FrameTooLong(_) => "frame-too-long",
         Malformed::Undecodable => "undecodable",
-        Malformed::Part => "part",
+        Malformed::Chunk => "part",
         Malformed::BodyTooLong(_) => "body-too-long",
     }
 }

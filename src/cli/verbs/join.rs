@@ -121,14 +121,14 @@ pub(crate) fn join(args: &JoinArgs, talk: Verbosity) -> Result<Exit> {
     match &args.name {
         Target::User(id) => join_id(id, args, talk),
         Target::Room(room) => {
-            change(&args.who, Command::Enter(room.clone()), args.patience, args.json, talk)
+            change(&args.who, Command::JoinRoom(room.clone()), args.patience, args.json, talk)
         }
         Target::All => Err(Failure::new(Exit::Usage, "everyone is in @all already").into()),
     }
 }
 
 pub(crate) fn leave(args: &LeaveArgs, talk: Verbosity) -> Result<Exit> {
-    change(&args.who, Command::Leave(args.room.clone()), args.patience, args.json, talk)
+    change(&args.who, Command::LeaveRoom(args.room.clone()), args.patience, args.json, talk)
 }
 
 fn join_id(id: &UserId, args: &JoinArgs, talk: Verbosity) -> Result<Exit> {
@@ -272,8 +272,8 @@ fn change(
     let (id, server) = (caller.id.clone(), caller.server.clone());
     caller.want(command, |event| {
         let (room, member, changed) = match event {
-            Event::Entered { room, changed } => (room, true, changed),
-            Event::Left { room, changed } => (room, false, changed),
+            Event::RoomJoined { room, changed } => (room, true, changed),
+            Event::RoomLeft { room, changed } => (room, false, changed),
             Event::RoomRefused { room } => {
                 return Err(Failure::new(
                     Exit::NoSpace,

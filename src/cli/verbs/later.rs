@@ -14,7 +14,7 @@ use crate::terminal::table::Table;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
 use crate::text::units;
-use crate::wire::{Drawer, Kept, MsgId};
+use crate::wire::{Kept, MsgId, ParkedKind};
 
 /// List, cancel or send scheduled messages
 ///
@@ -104,9 +104,9 @@ fn list(args: &ListArgs, talk: Verbosity) -> Result<Exit> {
     let mut table = Table::new(&["ID", "DUE", "TO", "MESSAGE"]);
     let caller = Caller::new(&args.who, args.patience)?;
     let server = caller.server.clone();
-    caller.want(Command::Look(Drawer::Later), |event| {
+    caller.want(Command::ListParked(ParkedKind::Scheduled), |event| {
         caller::note_offline(&event, &server, talk);
-        let Event::Kept(kept) = event else { return Ok(()) };
+        let Event::Parked(kept) = event else { return Ok(()) };
         count += 1;
         if args.json { print::object(&fields(&kept)) } else { table.add(&row(&kept)) }
     })?;
@@ -123,12 +123,12 @@ fn take(which: &Which, send: bool, talk: Verbosity) -> Result<Exit> {
         Some(Pick::All) | None => None,
     };
     let mut taken = 0;
-    let command = Command::Take { drawer: Drawer::Later, id, back: send };
+    let command = Command::TakeParked { drawer: ParkedKind::Scheduled, id, back: send };
     let caller = Caller::new(&which.who, which.patience)?;
     let server = caller.server.clone();
     caller.want(command, |event| {
         caller::note_offline(&event, &server, talk);
-        if let Event::Taken { count, .. } = event {
+        if let Event::ParkedTaken { count, .. } = event {
             taken += count;
         }
         Ok(())

@@ -5,19 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::{Strategy, any, prop_oneof, proptest};
 use proptest::sample::Index;
 
-use super::{Mark, Place};
-use crate::durable::{Cursor, Stretch};
-use crate::logic::spans::{Spans, joined};
+use super::{Cursor, Position};
+use crate::durable::{AckedRange, StoredCursor};
+use crate::logic::spans::{SeqSet, joined};
 use crate::wire::{Seq, Span};
 
 /// A log of messages, some behind those of other logs; whether each is for the reader.
-type Log = Vec<(Mark, bool)>;
+type Log = Vec<(Position, bool)>;
 
 /// A place that keeps each message by itself.
 #[derive(Default)]
 struct Naive {
-    through: Mark,
-    passed: Mark,
+    through: Position,
+    passed: Position,
     /// By its seq.
     waiting: BTreeMap<Seq, Waiting>,
     /// Ordinals.
@@ -27,27 +27,27 @@ struct Naive {
 }
 
 struct Waiting {
-    before: Mark,
-    last: Mark,
+    before: Position,
+    last: Position,
     /// How many it stands for, and the ordinals of these and of what may be among them.
     count: u64,
     members: BTreeSet<u64>,
 }
 
 impl Waiting {
-    fn new(before: Mark, last: Mark, count: u64) -> Self {
+    fn new(before: Position, last: Position, count: u64) -> Self {
         Self { before, last, count, members: (before.ordinal + 1..=last.ordinal).collect() }
     }
 }
 
 impl Naive {
-    fn is_processed(&self, at: Mark) -> bool {
+    fn is_processed(&self, at: Position) -> bool {
         at.seq <= self.through.seq || self.done.contains(&at.ordinal)
     }
 
-    fn hand_out(&mut self, at: Mark) {
+    fn hand_out(&mut self, at: Position) {
         if !self.is_processed(at) {
-            let before = Mark { seq: at.seq - 1, ordinal: at.ordinal - 1 };
+            let before = Position { seq: at.seq - 1, ordinal: at.ordinal - 1 };
             self.waiting.entry(at.seq).or_insert_with(|| Waiting::new(before, at, 1));
         }
         self.passed = self.passed.max(at);
@@ -59,7 +59,7 @@ impl Naive {
     }
 
     /// Of what was put aside and is gone, one notice is left for all that has nothing between.
-    fn join_aside(&mut self, at: Mark, held: &BTreeSet<Seq>) {
+    fn join_aside(&mut self, at: Position, held: &BTreeSet<Seq>) {
         let gone: Vec<Seq> = self.waiting.range(..=at.seq).map(|(seq, _)| *seq).collect();
         for two in gone.windows(2) {
             let aside = |seq| self.aside.contains(&seq) && !held.contains(&seq);
@@ -74,7 +74,7 @@ impl Naive {
         self.aside = self.aside.split_off(&(at.seq + 1));
     }
 
-    fn removed(&mut self, at: Mark, held: &BTreeSet<Seq>) -> Vec<(Seq, u64)> {
+    fn removed(&mut self, at: Position, held: &BTreeSet<Seq>) -> Vec<(Seq, u64)> {
         self.join_aside(at, held);
         let gone = self.waiting.range(..=at.seq).filter(|(seq, _)| !held.contains(seq));
         let mut notices: Vec<_> = gone.map(|(seq, gone)| (*seq, gone.count)).collect();
@@ -170,7 +170,7 @@ fn any_log() -> impl Strategy<Value = Log> {
             seq += gap;
             for _ in 0..count {
                 seq += 1;
-                log.push((Mark { seq, ordinal: log.len() as u64 + 1 }, own > 0));
+                log.push((Position { seq, ordinal: log.len() as u64 + 1 }, own > 0));
             }
         }
         log
@@ -179,8 +179,8 @@ fn any_log() -> impl Strategy<Value = Log> {
 
 /// What an earlier reader of this log may have left above the cursor: what is for the user and
 /// in none of them lies between two stretches.
-fn above(log: &Log, done: &BTreeSet<u64>) -> Vec<Stretch> {
-    let mut above: Vec<Stretch> = vec![];
+fn above(log: &Log, done: &BTreeSet<u64>) -> Vec<AckedRange> {
+    let mut above: Vec<AckedRange> = vec![];
     let mut joins = false;
     for (mark, is_for) in log {
         let is_done = *is_for && done.contains(&mark.ordinal);
@@ -190,7 +190,11 @@ fn above(log: &Log, done: &BTreeSet<u64>) -> Vec<Stretch> {
                 stretch.count = mark.ordinal + 1 - stretch.ordinal;
             }
             _ if is_done => {
-                above.push(Stretch { span: Span::one(mark.seq), ordinal: mark.ordinal, count: 1 });
+                above.push(AckedRange {
+                    span: Span::one(mark.seq),
+                    ordinal: mark.ordinal,
+                    count: 1,
+                });
             }
             _ => {}
         }
@@ -200,39 +204,39 @@ fn above(log: &Log, done: &BTreeSet<u64>) -> Vec<Stretch> {
 }
 
 /// As the hub does with messages of a page: what needs it is handed out, the rest goes by.
-fn hand_out(place: &mut Place, marks: &[Mark]) {
+fn hand_out(place: &mut Cursor, marks: &[Position]) {
     let (first, last) = (marks[0], marks[marks.len() - 1]);
     let span = Span { first: first.seq, last: last.seq };
     let unprocessed = place.unprocessed(span);
     assert_eq!(place.is_untouched(span), unprocessed == [span]);
     for span in unprocessed {
         let ordinal = first.ordinal + (span.first - first.seq);
-        place.offer(Mark { seq: span.first, ordinal }, span.count());
+        place.offer(Position { seq: span.first, ordinal }, span.count());
     }
     place.pass(first, marks.len() as u64);
 }
 
 /// The next messages for the user that follow one another, of so many.
-fn page(log: &Log, from: usize, count: u64) -> Vec<Mark> {
+fn page(log: &Log, from: usize, count: u64) -> Vec<Position> {
     let rest = log.iter().skip(from).skip_while(|(_, is_for)| !is_for);
     let rest = rest.take_while(|(_, is_for)| *is_for).take(count as usize);
-    let marks: Vec<Mark> = rest.map(|(mark, _)| *mark).collect();
-    let next = |(at, mark): &(usize, &Mark)| mark.seq - marks[0].seq == *at as u64;
+    let marks: Vec<Position> = rest.map(|(mark, _)| *mark).collect();
+    let next = |(at, mark): &(usize, &Position)| mark.seq - marks[0].seq == *at as u64;
     marks.iter().enumerate().take_while(next).map(|(_, mark)| *mark).collect()
 }
 
 /// The cursor is what the naive one says, and its stretches have the log's messages.
-fn check(place: &Place, naive: &Naive, log: &Log, loaded: usize) {
-    let Cursor { through, ordinal, above } = place.cursor();
-    assert_eq!(Mark { seq: through, ordinal }, naive.through);
-    let ordinals = |of: &Stretch| (of.ordinal, of.ordinal + of.count - 1);
+fn check(place: &Cursor, naive: &Naive, log: &Log, loaded: usize) {
+    let StoredCursor { through, ordinal, above } = place.cursor();
+    assert_eq!(Position { seq: through, ordinal }, naive.through);
+    let ordinals = |of: &AckedRange| (of.ordinal, of.ordinal + of.count - 1);
     // What was there at first is joined to the rest as late as when that changes.
     assert_eq!(naive.joined(above.iter().map(ordinals)), naive.stretches());
     assert!(above.len() <= naive.stretches().len() + loaded, "{above:?}");
     for stretch in above {
         let (first, last) = ordinals(&stretch);
         let Span { first: from, last: to } = stretch.span;
-        let alike = |(mark, _): &(Mark, bool)| {
+        let alike = |(mark, _): &(Position, bool)| {
             (from..=to).contains(&mark.seq) == (first..=last).contains(&mark.ordinal)
         };
         assert!(log.iter().all(alike), "{stretch:?}");
@@ -257,7 +261,7 @@ proptest! {
         let loaded = above.len();
         let all = above.iter().flat_map(|s| s.ordinal..s.ordinal + s.count);
         let mut naive = Naive { done: all.collect(), ..Naive::default() };
-        let mut place = Place::from(Cursor { above, ..Cursor::default() });
+        let mut place = Cursor::from(StoredCursor { above, ..StoredCursor::default() });
         let mut gone = 0;
         for step in steps {
             let met = naive.passed.ordinal as usize;
@@ -287,7 +291,7 @@ proptest! {
                     let to = (at.index(met + 1) + more as usize).min(log.len()).max(gone);
                     let Some((mark, _)) = to.checked_sub(1).map(|at| log[at]) else { continue };
                     gone = to;
-                    let spans: Spans = held.iter().copied().collect();
+                    let spans: SeqSet = held.iter().copied().collect();
                     assert_eq!(place.removed(mark, &spans), naive.removed(mark, &held));
                 }
             }

@@ -112,7 +112,7 @@ mod tests {
         {
             ledger(&job(), |ledger| {
                 let (one, two) = (send(ledger), send(ledger));
-                ledger.told(&Event::Skewed { ahead_ms });
+                ledger.told(&Event::ClockSkew { ahead_ms });
                 assert!(!ledger.has_room(), "the order stays");
                 let again = refused(ledger, one, why);
                 let there_ms = clock::now_ms().saturating_add_signed(ahead_ms);
@@ -131,9 +131,9 @@ mod tests {
             let id = send(ledger);
             // Before there was a link nothing can be there.
             ledger.told(&Event::Offline);
-            ledger.told(&Event::Skewed { ahead_ms: YEAR_MS });
+            ledger.told(&Event::ClockSkew { ahead_ms: YEAR_MS });
             ledger.told(&Event::Offline);
-            ledger.told(&Event::Skewed { ahead_ms: YEAR_MS });
+            ledger.told(&Event::ClockSkew { ahead_ms: YEAR_MS });
             assert_eq!(refused(ledger, id, Refusal::IdTooOld), []);
             assert_eq!(ledger.refused, 1);
         });
@@ -145,7 +145,7 @@ mod tests {
             let job = Job { due_ms: Some(1_000), is_delay, ..job() };
             ledger(&job, |ledger| {
                 assert_eq!(ledger.has_room(), !is_delay, "that clock has to be known");
-                ledger.told(&Event::Skewed { ahead_ms: YEAR_MS });
+                ledger.told(&Event::ClockSkew { ahead_ms: YEAR_MS });
                 assert!(ledger.has_room());
                 let cut = Cut::Body(Content::Memory("text".into()));
                 assert_eq!(ledger.drafts(Ok(cut))[0].due_ms, Some(wanted));

@@ -88,8 +88,8 @@ impl Pair {
         let mut reader = clients.client(READER, Wants::Listen).await?;
         let to = match room {
             Some(room) => {
-                reader.tell(qmsg::logic::Command::Enter(room.clone())).await?;
-                reader.until(|event| matches!(event, Event::Entered { .. })).await?;
+                reader.tell(qmsg::logic::Command::JoinRoom(room.clone())).await?;
+                reader.until(|event| matches!(event, Event::RoomJoined { .. })).await?;
                 Target::Room(room.clone())
             }
             None => Target::User(READER.parse()?),

@@ -63,7 +63,7 @@ pub(crate) async fn offline(sizes: &Sizes) -> Result<Value> {
     let ids = away("users away", sizes.offline, None, nothing, sizes).await?;
     let room: RoomName = "crowd".parse()?;
     let enter = |store: &mut Filling, from, to| {
-        let enter = |number| Write::Enter { user: user(number), room: room.clone() };
+        let enter = |number| Write::JoinRoom { user: user(number), room: room.clone() };
         store.write_all((from..to).map(enter));
     };
     let members = away("members away", sizes.members, Some(&room), enter, sizes).await?;

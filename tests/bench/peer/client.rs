@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use aws_lc_rs::rand;
 use qmsg::client::{self, ClientError, Settings};
-use qmsg::logic::{Command, Draft, Event, Intent, Window};
+use qmsg::logic::{Command, Draft, Event, Intent, Prefetch};
 use qmsg::quic::{DialSettings, Dialer, Identity, KEEP_ALIVE, Lookup, Trust};
 use qmsg::wire::{Body, Headers, MsgId, MsgIds, Pin, Seq, Target};
 use tokio::sync::mpsc;
@@ -21,7 +21,7 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 /// After so long nothing more is expected.
 const SILENCE: Duration = Duration::from_secs(5);
 /// As the limits of the server's defaults.
-const WINDOW: Window = Window::of(8_192, 4 << 20);
+const WINDOW: Prefetch = Prefetch::of(8_192, 4 << 20);
 const BODY_LEN_MAX: u64 = 64 << 20;
 /// Messages of a stream that are made before the client hears of them.
 const DRAFTS_TOGETHER: u64 = 64;
@@ -144,7 +144,7 @@ impl Client {
     }
 
     pub(crate) async fn processed(&self, seqs: Vec<Seq>) -> Result<()> {
-        self.tell(Command::Processed(seqs)).await
+        self.tell(Command::Ack(seqs)).await
     }
 
     /// What has happened since.
@@ -183,7 +183,7 @@ impl Client {
                 for event in events.recv().await.context("the client has ended")? {
                     match event {
                         Event::Accepted { count, .. } => answered += u64::from(count),
-                        Event::Passed { count, readers, .. } => {
+                        Event::VolatileSent { count, readers, .. } => {
                             answered += u64::from(count);
                             lost += if readers == 0 { u64::from(count) } else { 0 };
                         }
@@ -208,7 +208,7 @@ impl Client {
                     self.long = Some((seq, message.size - message.body.len() as u64));
                 }
                 event @ Event::Messages { .. } => seqs.extend(event.seqs()),
-                Event::Part(body) => {
+                Event::Chunk(body) => {
                     parts += 1;
                     if let Some((_, left)) = &mut self.long {
                         *left -= body.len() as u64;
@@ -219,7 +219,7 @@ impl Client {
             }
         }
         if parts > 0 {
-            self.tell(Command::PartsTaken(parts)).await?;
+            self.tell(Command::ChunksConsumed(parts)).await?;
         }
         let count = seqs.len() as u64;
         if count > 0 {

@@ -21,8 +21,8 @@ pub(crate) async fn fan(options: &Options) -> Result<Value> {
     let room: RoomName = options.text("room", "fan").parse()?;
     let mut members = options.server()?.clients(count, Wants::Listen).await?;
     for member in &mut members {
-        member.tell(Command::Enter(room.clone())).await?;
-        member.until(|event| matches!(event, Event::Entered { .. })).await?;
+        member.tell(Command::JoinRoom(room.clone())).await?;
+        member.until(|event| matches!(event, Event::RoomJoined { .. })).await?;
     }
     println!("READY");
     let before = cpu();
@@ -101,7 +101,7 @@ pub(crate) async fn closed(options: &Options) -> Result<Value> {
 }
 
 fn is_answer(event: &Event) -> bool {
-    matches!(event, Event::Accepted { .. } | Event::Passed { readers: 1.., .. })
+    matches!(event, Event::Accepted { .. } | Event::VolatileSent { readers: 1.., .. })
 }
 
 /// Connections, each until the server knows who it is.

@@ -1,7 +1,7 @@
 //! The hub between bytes and bytes, on a store that says yes to everything.
 
 use bytes::{Bytes, BytesMut};
-use qmsg::durable::{Cursor, Found, Outcome, Page, Read, Ticket, Write};
+use qmsg::durable::{Found, Outcome, Page, Read, RequestId, StoredCursor, Write};
 use qmsg::logic::{Hub, Input, Limits, LinkId, Output, Time};
 use qmsg::wire::{
     Body, Decoder, FromClient, FromServer, Headers, MsgId, Others, Pin, Seq, Span, Target, UserId,
@@ -19,8 +19,8 @@ const BODY_LEN: usize = 100;
 struct Server {
     hub: Hub,
     links: Vec<Link>,
-    batch: Vec<(Ticket, Write)>,
-    reads: Vec<(Ticket, Read)>,
+    batch: Vec<(RequestId, Write)>,
+    reads: Vec<(RequestId, Read)>,
     seq: Seq,
     /// Rooms that somebody has entered.
     rooms: Vec<Target>,
@@ -105,7 +105,7 @@ impl Server {
                         self.links[link.0 as usize].delivered(record.span());
                     }
                 }
-                Output::Pass { links, bundle } => {
+                Output::Volatile { links, bundle } => {
                     let frame = FromServer::pass(&bundle);
                     for link in links {
                         encode(&frame, self.down(link));
@@ -114,7 +114,7 @@ impl Server {
                 }
                 Output::Write(ticket, write) => self.batch.push((ticket, write)),
                 Output::Read(ticket, read) => self.reads.push((ticket, read)),
-                Output::Part { .. } => panic!("no long body"),
+                Output::Chunk { .. } => panic!("no long body"),
                 Output::Close { link, code } => panic!("{link:?} is closed: {code:?}"),
             }
         }
@@ -132,10 +132,10 @@ impl Server {
                 self.seq += bundle.count();
                 Outcome::Stored { seq, ordinal: seq }
             }
-            Write::Settle { .. } => Outcome::Settled,
-            Write::Enter { room, .. } => {
+            Write::Ack { .. } => Outcome::AckRecorded,
+            Write::JoinRoom { room, .. } => {
                 self.rooms.push(Target::Room(room.clone()));
-                Outcome::Member { changed: true, cursor: Cursor::default() }
+                Outcome::Member { changed: true, cursor: StoredCursor::default() }
             }
             other => panic!("{other:?}"),
         }
@@ -146,7 +146,8 @@ impl Server {
             Read::Owner { .. } => Found::Owner(Some(Pin([1; 32]))),
             Read::Target { .. } => Found::Target(None),
             Read::Mailbox { user } => {
-                let logs = [Target::User(user), Target::All].map(|log| (log, Cursor::default()));
+                let logs =
+                    [Target::User(user), Target::All].map(|log| (log, StoredCursor::default()));
                 Found::Mailbox(logs.into())
             }
             Read::Page { .. } => {
@@ -160,10 +161,10 @@ impl Server {
     fn attach(&mut self, link: u64) {
         self.say(
             link,
-            &[FromClient::Attach {
+            &[FromClient::Subscribe {
                 messages: 1024,
                 bytes: 4 << 20,
-                start: qmsg::wire::Start::Unprocessed,
+                start: qmsg::wire::Start::Unacked,
                 share: false,
             }],
         );
@@ -175,11 +176,11 @@ impl Server {
         for number in 0..self.links.len() {
             let spans = std::mem::take(&mut self.links[number].delivered);
             if !spans.is_empty() {
-                self.say(number as u64, &[FromClient::Processed(spans)]);
+                self.say(number as u64, &[FromClient::Ack(spans)]);
             }
             let count = std::mem::take(&mut self.links[number].passed);
             if count > 0 {
-                self.say(number as u64, &[FromClient::Took { count }]);
+                self.say(number as u64, &[FromClient::AckVolatile { count }]);
             }
         }
         self.links.iter_mut().for_each(|link| link.down.clear());
@@ -230,7 +231,7 @@ fn send(turn: usize, n: usize, count: usize, to: &str) -> FromClient {
 fn pass(turn: usize, n: usize, count: usize) -> FromClient {
     let others = others(count);
     let (to, headers, size) = ("bob".parse().unwrap(), Headers::default(), BODY_LEN as u64);
-    FromClient::Pass { id: id(turn, n), to, headers, size, body: body(), others }
+    FromClient::Volatile { id: id(turn, n), to, headers, size, body: body(), others }
 }
 
 #[test]
@@ -267,7 +268,7 @@ fn a_message_to_a_room_takes_little_for_each_listener() {
     let mut server = Server::new(&names);
     for link in 1..=TURN as u64 {
         server.attach(link);
-        server.say(link, &[FromClient::Enter("ops".parse().unwrap())]);
+        server.say(link, &[FromClient::JoinRoom("ops".parse().unwrap())]);
         server.links[link as usize].down.clear();
     }
     let heap = server.heap(1, |turn| vec![send(turn, 0, 1, "@ops")]);

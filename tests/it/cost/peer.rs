@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use qmsg::logic::{
-    Command, Draft, Event, Intent, Limits, Peer, PeerInput, PeerOutput, Time, Window,
+    Command, Draft, Event, Intent, Limits, Peer, PeerInput, PeerOutput, Prefetch, Time,
 };
 use qmsg::wire::{Body, Bundle, Decoder, FromServer, Headers, Message, MsgId, Seq, encode};
 
@@ -24,7 +24,7 @@ struct Client {
 impl Client {
     /// Welcome, with nothing waiting.
     fn new() -> Self {
-        let attach = Some(Window::of(1024, 4 << 20));
+        let attach = Some(Prefetch::of(1024, 4 << 20));
         let id = "bob".parse().unwrap();
         let intent = Intent { id, claim: false, code: None, attach, patience_ms: None };
         let peer = Peer::new(NOW, intent, 7);
@@ -126,7 +126,7 @@ fn receives(count: usize) -> Heap {
     let turn = |turn: usize| {
         let firsts = (turn * TURN..(turn + 1) * TURN).step_by(count);
         let deliveries: Vec<_> = firsts.map(|first| delivery(first, count)).collect();
-        let settled = FromServer::Settled { count: TURN as u32 };
+        let settled = FromServer::AckRecorded { count: TURN as u32 };
         (encoded(&deliveries), encoded(&[settled]))
     };
     let mut total = 0;
@@ -134,7 +134,7 @@ fn receives(count: usize) -> Heap {
         client.take(&deliveries);
         let seqs = std::mem::take(&mut client.received);
         total += seqs.len();
-        client.feed(Command::Processed(seqs));
+        client.feed(Command::Ack(seqs));
         client.up.clear();
         client.take(&settled);
     };

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::thread;
 
-use qmsg::durable::{Item, Quotas};
+use qmsg::durable::{PageItem, Quotas};
 
 use super::trace::now_us;
 use crate::real::kit::{Home, Server};
@@ -85,7 +85,7 @@ impl Story {
         let mut shown = vec![];
         for log in ["bob", "@ops"] {
             for item in each(rig.whole("bob", log)) {
-                let Item::Messages(record) = item else { panic!("{item:?} in {log}") };
+                let PageItem::Messages(record) = item else { panic!("{item:?} in {log}") };
                 let bytes = match record.parts {
                     0 => record.bundle.first.body.0.to_vec(),
                     _ => body(&mut rig, &record),

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use qmsg::quic::{End, Outgoing};
 use qmsg::wire::{
-    Body, CloseCode, FromClient, FromServer, Headers, MsgId, Others, PART_LEN_MAX, Span, Start,
+    Body, CHUNK_LEN_MAX, CloseCode, FromClient, FromServer, Headers, MsgId, Others, Span, Start,
 };
 
 use super::scale;
@@ -15,7 +15,7 @@ use crate::wire::malformed_of_clients;
 
 /// How far a link has come.
 #[derive(Clone, Copy, Debug)]
-enum State {
+enum DeliveryState {
     /// It has said nothing.
     Silent,
     /// Its first frame is right before.
@@ -26,22 +26,27 @@ enum State {
     Sending,
 }
 
-const STATES: [State; 5] =
-    [State::Silent, State::Checked, State::Known, State::Reading, State::Sending];
+const STATES: [DeliveryState; 5] = [
+    DeliveryState::Silent,
+    DeliveryState::Checked,
+    DeliveryState::Known,
+    DeliveryState::Reading,
+    DeliveryState::Sending,
+];
 /// In `cargo test` what is malformed meets one state in so many.
 const ONE_IN: usize = 5;
 
 /// Brings a link into a state, says this, and hears how it ends.
-async fn say(foe: &Foe, state: State, what: &[u8]) -> End {
+async fn say(foe: &Foe, state: DeliveryState, what: &[u8]) -> End {
     let mut link = foe.link().await;
     let greeting = match state {
-        State::Silent => vec![],
-        State::Checked | State::Known => vec![hello("foe")],
-        State::Reading => vec![hello("foe"), attach(10, 1 << 20)],
-        State::Sending => vec![hello("foe"), long()],
+        DeliveryState::Silent => vec![],
+        DeliveryState::Checked | DeliveryState::Known => vec![hello("foe")],
+        DeliveryState::Reading => vec![hello("foe"), attach(10, 1 << 20)],
+        DeliveryState::Sending => vec![hello("foe"), long()],
     };
     let greeting = bytes(&greeting);
-    if matches!(state, State::Silent | State::Checked) {
+    if matches!(state, DeliveryState::Silent | DeliveryState::Checked) {
         let all = [&greeting[..], what].concat();
         link.outgoing.send(Outgoing::Frames(all.into())).await.unwrap();
     } else {
@@ -56,7 +61,7 @@ async fn say(foe: &Foe, state: State, what: &[u8]) -> End {
 }
 
 fn attach(messages: u32, bytes: u64) -> FromClient {
-    FromClient::Attach { messages, bytes, start: Start::Unprocessed, share: false }
+    FromClient::Subscribe { messages, bytes, start: Start::Unacked, share: false }
 }
 
 /// The first part of a long message.
@@ -66,8 +71,8 @@ fn long() -> FromClient {
         id: MsgId::new(since.as_millis() as u64, [7; 10]),
         to: "@all".parse().unwrap(),
         headers: Headers::default(),
-        size: 4 * PART_LEN_MAX as u64,
-        body: Body(vec![0; PART_LEN_MAX].into()),
+        size: 4 * CHUNK_LEN_MAX as u64,
+        body: Body(vec![0; CHUNK_LEN_MAX].into()),
         others: Others::default(),
     }
 }
@@ -84,7 +89,7 @@ fn what_is_malformed_ends_its_link_in_every_state() {
             for (turn, state) in STATES.into_iter().enumerate() {
                 let is_tried = scale() > 1 || (number + turn).is_multiple_of(ONE_IN);
                 // What is wrong with a part is so where none is to come.
-                if !is_tried || *kind == "part" && matches!(state, State::Sending) {
+                if !is_tried || *kind == "part" && matches!(state, DeliveryState::Sending) {
                     continue;
                 }
                 let end = foe.runtime.block_on(say(&foe, state, bytes));
@@ -110,24 +115,32 @@ fn what_is_malformed_ends_its_link_in_every_state() {
 fn what_may_not_come_ends_its_link() {
     let scene = Scene::new(&[]);
     let foe = scene.foe();
-    let spans = |first, last| FromClient::Processed(vec![Span { first, last }]);
+    let spans = |first, last| FromClient::Ack(vec![Span { first, last }]);
     let most = attach(u32::MAX, u64::MAX);
     // In one packet with what has to be looked up first, so that none is answered before the last.
-    let many = (0..100).map(|_| FromClient::Enter("r".parse().unwrap())).collect();
+    let many = (0..100).map(|_| FromClient::JoinRoom("r".parse().unwrap())).collect();
     let cases = [
-        (State::Silent, vec![spans(1, 1)], CloseCode::OutOfTurn),
-        (State::Silent, vec![hello("foe"), hello("foe")], CloseCode::OutOfTurn),
-        (State::Checked, vec![spans(1, 1)], CloseCode::OutOfTurn),
-        (State::Checked, vec![most.clone(), most.clone()], CloseCode::OutOfTurn),
-        (State::Known, vec![hello("foe")], CloseCode::OutOfTurn),
-        (State::Known, vec![spans(1, u64::MAX - 1)], CloseCode::OutOfTurn),
-        (State::Known, vec![most.clone(), spans(0, u64::MAX - 1)], CloseCode::OutOfTurn),
-        (State::Known, vec![FromClient::More { parts: u32::MAX }], CloseCode::OutOfTurn),
-        (State::Known, vec![FromClient::Part(Body::default())], CloseCode::Malformed),
-        (State::Reading, vec![most], CloseCode::OutOfTurn),
-        (State::Reading, vec![FromClient::Took { count: u32::MAX }], CloseCode::OutOfTurn),
-        (State::Sending, vec![long()], CloseCode::Malformed),
-        (State::Checked, many, CloseCode::OverLimit),
+        (DeliveryState::Silent, vec![spans(1, 1)], CloseCode::OutOfTurn),
+        (DeliveryState::Silent, vec![hello("foe"), hello("foe")], CloseCode::OutOfTurn),
+        (DeliveryState::Checked, vec![spans(1, 1)], CloseCode::OutOfTurn),
+        (DeliveryState::Checked, vec![most.clone(), most.clone()], CloseCode::OutOfTurn),
+        (DeliveryState::Known, vec![hello("foe")], CloseCode::OutOfTurn),
+        (DeliveryState::Known, vec![spans(1, u64::MAX - 1)], CloseCode::OutOfTurn),
+        (DeliveryState::Known, vec![most.clone(), spans(0, u64::MAX - 1)], CloseCode::OutOfTurn),
+        (
+            DeliveryState::Known,
+            vec![FromClient::ChunkCredit { parts: u32::MAX }],
+            CloseCode::OutOfTurn,
+        ),
+        (DeliveryState::Known, vec![FromClient::Chunk(Body::default())], CloseCode::Malformed),
+        (DeliveryState::Reading, vec![most], CloseCode::OutOfTurn),
+        (
+            DeliveryState::Reading,
+            vec![FromClient::AckVolatile { count: u32::MAX }],
+            CloseCode::OutOfTurn,
+        ),
+        (DeliveryState::Sending, vec![long()], CloseCode::Malformed),
+        (DeliveryState::Checked, many, CloseCode::OverLimit),
     ];
     for (state, frames, code) in cases {
         let end = foe.runtime.block_on(say(&foe, state, &bytes(&frames)));

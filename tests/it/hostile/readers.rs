@@ -36,7 +36,7 @@ impl Member {
         let connecting = endpoint.connect(server.parse().unwrap(), "raw.example").unwrap();
         let connection = within(connecting).await.unwrap();
         let (mut send, mut recv) = within(connection.accept_bi()).await.unwrap();
-        let enter = FromClient::Enter("hall".parse().unwrap());
+        let enter = FromClient::JoinRoom("hall".parse().unwrap());
         let said = bytes(&[hello(&format!("foe{number}")), enter]);
         send.write_all(&said).await.unwrap();
         let mut decoder = Decoder::<FromServer>::new(1);
@@ -45,7 +45,7 @@ impl Member {
             let length = within(recv.read(&mut buffer)).await.unwrap().unwrap();
             decoder.push(&buffer[..length]);
             while let Some(frame) = decoder.next_frame().unwrap() {
-                if matches!(frame, FromServer::Entered { .. }) {
+                if matches!(frame, FromServer::RoomJoined { .. }) {
                     return Self { _connection: connection, send, _recv: recv };
                 }
             }
@@ -54,10 +54,10 @@ impl Member {
 
     /// From now on everything is to be delivered, and nothing is read.
     async fn stall(&mut self) {
-        let attach = FromClient::Attach {
+        let attach = FromClient::Subscribe {
             messages: u32::MAX,
             bytes: u64::MAX,
-            start: Start::Unprocessed,
+            start: Start::Unacked,
             share: false,
         };
         self.send.write_all(&bytes(&[attach])).await.unwrap();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use qmsg::durable::{Missing, Outcome, Record, Upload};
-use qmsg::wire::{Body, Message, MsgId, PART_LEN_MAX};
+use qmsg::wire::{Body, CHUNK_LEN_MAX, Message, MsgId};
 
 #[derive(Default)]
 pub(super) struct Bodies {
@@ -26,19 +26,19 @@ impl Bodies {
     }
 
     pub(super) fn part(&mut self, upload: Upload, body: &Body, disk_full: bool) -> Outcome {
-        let Some((id, parts)) = self.uploads.get_mut(&upload) else { return Outcome::Kept };
+        let Some((id, parts)) = self.uploads.get_mut(&upload) else { return Outcome::ChunkStored };
         if disk_full || self.is_full {
             self.broken.insert(*id);
             self.uploads.remove(&upload);
             return Outcome::DiskFull;
         }
         parts.push(body.clone());
-        Outcome::Kept
+        Outcome::ChunkStored
     }
 
     pub(super) fn discard(&mut self, upload: Upload) -> Outcome {
         self.uploads.remove(&upload);
-        Outcome::Kept
+        Outcome::ChunkStored
     }
 
     pub(super) fn end(&mut self, upload: Upload) -> Option<Vec<Body>> {
@@ -49,7 +49,7 @@ impl Bodies {
     pub(super) fn keep(&mut self, size: u64, body: Vec<Body>) -> u64 {
         assert_eq!(body.iter().map(|part| part.len() as u64).sum::<u64>(), size);
         let (_, firsts) = body.split_last().unwrap();
-        assert!(firsts.iter().all(|part| part.len() == PART_LEN_MAX));
+        assert!(firsts.iter().all(|part| part.len() == CHUNK_LEN_MAX));
         let first = self.last + 1;
         self.last += body.len() as u64;
         self.parts.extend((first..).zip(body.into_iter().map(Ok)));
@@ -57,7 +57,7 @@ impl Bodies {
     }
 
     pub(super) fn remove(&mut self, record: &Record) {
-        let count = record.bundle.first.size.div_ceil(PART_LEN_MAX as u64);
+        let count = record.bundle.first.size.div_ceil(CHUNK_LEN_MAX as u64);
         for at in record.parts..record.parts + count {
             self.parts.remove(&at);
         }
@@ -65,15 +65,15 @@ impl Bodies {
 
     /// From now on the last part does not match its checksum.
     pub(super) fn rot(&mut self, record: &Record) {
-        let count = record.bundle.first.size.div_ceil(PART_LEN_MAX as u64);
+        let count = record.bundle.first.size.div_ceil(CHUNK_LEN_MAX as u64);
         if let Some(part) = self.parts.get_mut(&(record.parts + count - 1)) {
-            *part = Err(Missing::Rotten);
+            *part = Err(Missing::Corrupt);
         }
     }
 
     /// Whether some of it is damaged, or all of it gone.
     pub(super) fn is_spoilt(&self, record: &Record) -> bool {
-        let count = record.bundle.first.size.div_ceil(PART_LEN_MAX as u64);
+        let count = record.bundle.first.size.div_ceil(CHUNK_LEN_MAX as u64);
         record.parts > 0 && (record.parts..record.parts + count).any(|at| self.read(at).is_err())
     }
 

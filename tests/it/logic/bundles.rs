@@ -138,7 +138,7 @@ fn a_report_that_reaches_beyond_what_is_open_ends_the_link() {
     for spans in wrong {
         let (mut server, _, bob) = live(4);
         server.heard(bob);
-        server.say(bob, FromClient::Processed(spans.to_vec()));
+        server.say(bob, FromClient::Ack(spans.to_vec()));
         assert_eq!(server.heard(bob), [closed(CloseCode::OutOfTurn)], "{spans:?}");
         assert_eq!(through(&server, "bob"), (0, vec![]), "{spans:?}");
     }
@@ -267,7 +267,7 @@ fn what_of_a_bundle_was_removed_is_told_as_lost() {
 /// The numbers of the messages in each frame that was passed on.
 fn passed_on(said: &[Said]) -> Vec<Vec<u64>> {
     let ids = |said: &Said| match said {
-        Said::Frame(FromServer::Pass { id, others, .. }) => {
+        Said::Frame(FromServer::Volatile { id, others, .. }) => {
             let first = u64::from(id.as_bytes()[15]);
             Some((first..=first + others.count() as u64).collect())
         }
@@ -277,7 +277,7 @@ fn passed_on(said: &[Said]) -> Vec<Vec<u64>> {
 }
 
 fn passed(n: u64, count: u32, readers: u32) -> Said {
-    Said::Frame(FromServer::Passed { id: id(n), count, readers })
+    Said::Frame(FromServer::VolatileSent { id: id(n), count, readers })
 }
 
 #[test]
@@ -289,13 +289,13 @@ fn a_volatile_bundle_takes_the_pace_of_a_users_reader() {
     server.say(alice, passes(1..8, "bob", 5));
     assert_eq!(server.heard(alice), [passed(1, 3, 1)]);
     assert_eq!(passed_on(&server.heard(bob)), [[1, 2, 3]]);
-    server.say(bob, FromClient::Took { count: 2 });
+    server.say(bob, FromClient::AckVolatile { count: 2 });
     assert_eq!(server.heard(alice), [passed(4, 2, 1)]);
     assert_eq!(passed_on(&server.heard(bob)), [[4, 5]]);
     // What comes behind it stays behind it.
     server.say(alice, passes(8..10, "bob", 5));
     assert_eq!(server.heard(alice), []);
-    server.say(bob, FromClient::Took { count: 3 });
+    server.say(bob, FromClient::AckVolatile { count: 3 });
     assert_eq!(server.heard(alice), [passed(6, 2, 1), passed(8, 1, 1)]);
     assert_eq!(passed_on(&server.heard(bob)), [vec![6, 7], vec![8]]);
     server.lose(bob);
@@ -315,12 +315,12 @@ fn a_volatile_bundle_goes_to_a_room_as_a_whole() {
     });
     server.say(alice, passes(1..6, "@ops", 5));
     assert_eq!(server.heard(alice), [passed(1, 5, 2)]);
-    server.say(bob, FromClient::Took { count: 5 });
+    server.say(bob, FromClient::AckVolatile { count: 5 });
     server.say(alice, passes(6..8, "@ops", 5));
     assert_eq!(server.heard(alice), [passed(6, 2, 1)], "carol has no room");
     assert_eq!(passed_on(&server.heard(bob)), [vec![1, 2, 3, 4, 5], vec![6, 7]]);
     assert_eq!(passed_on(&server.heard(carol)), [[1, 2, 3, 4, 5]]);
-    server.say(carol, FromClient::Took { count: 6 });
+    server.say(carol, FromClient::AckVolatile { count: 6 });
     assert_eq!(server.heard(carol), [closed(CloseCode::OutOfTurn)]);
     server.say(alice, passes(8..10, "@dev", 5));
     let refused = FromServer::Refused { id: id(8), count: 2, why: Refusal::UnknownTarget };

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use qmsg::durable::Verdict;
+use qmsg::durable::Disposition;
 use qmsg::logic::{Command, Draft, Event, Intent, LinkId, Peer, PeerInput, Time, numbered};
 use qmsg::wire::{
-    Bundle, Drawer, Kept, Message, MsgId, PART_LEN_MAX, Seq, Standing, State, Target, UserId,
+    Bundle, CHUNK_LEN_MAX, DeliveryState, Kept, Message, MsgId, ParkedKind, RecipientStatus, Seq,
+    Target, UserId,
 };
 
 use super::body_of;
@@ -35,9 +36,9 @@ pub(super) struct Client {
     /// Those it watches.
     pub(super) watches: BTreeMap<MsgId, Watch>,
     /// What the user said of messages besides that they are dealt with.
-    pub(super) verdicts: BTreeMap<Seq, Verdict>,
+    pub(super) verdicts: BTreeMap<Seq, Disposition>,
     /// What is shown of a drawer that is looked into.
-    pub(super) looking: Option<(Drawer, Vec<Kept>)>,
+    pub(super) looking: Option<(ParkedKind, Vec<Kept>)>,
     /// What was in the last one that it looked into.
     pub(super) kept: Vec<Kept>,
 }
@@ -45,7 +46,7 @@ pub(super) struct Client {
 /// How far a message has come, as its sender was told.
 pub(super) struct Watch {
     pub(super) to: Target,
-    pub(super) told: BTreeMap<UserId, State>,
+    pub(super) told: BTreeMap<UserId, DeliveryState>,
     pub(super) complete: bool,
 }
 
@@ -79,7 +80,7 @@ impl Client {
             Event::Messages { seq, bundle: Bundle { first: message, .. } } if message.is_long() => {
                 assert!(!self.shown.contains(seq), "{seq} shown twice to {}", self.user);
                 let first = message.body.0.to_vec();
-                assert_eq!(first.len(), PART_LEN_MAX);
+                assert_eq!(first.len(), CHUNK_LEN_MAX);
                 let before = self.partial.replace((*seq, message.clone(), first));
                 assert_eq!(before, None, "one body at a time");
             }
@@ -88,7 +89,7 @@ impl Client {
                     self.shows(seq, &message, &message.body.0, ordered);
                 }
             }
-            Event::Part(part) => {
+            Event::Chunk(part) => {
                 self.untaken += 1;
                 let (_, message, body) = self.partial.as_mut().expect("a part of a message");
                 body.extend_from_slice(&part.0);
@@ -97,22 +98,22 @@ impl Client {
                     self.shows(seq, &message, &body, ordered);
                 }
             }
-            Event::Cut => assert!(self.partial.take().is_some(), "a body that is cut"),
-            Event::PartWanted { id, index } => self.wanted.push_back((*id, *index)),
-            Event::GaveUp(_) | Event::Rejected(_) => self.over = true,
+            Event::BodyAborted => assert!(self.partial.take().is_some(), "a body that is cut"),
+            Event::ChunkWanted { id, index } => self.wanted.push_back((*id, *index)),
+            Event::GaveUp(_) | Event::Denied(_) => self.over = true,
             Event::Accepted { id, count, .. } => {
                 self.accepted.extend((0..u64::from(*count)).map(|behind| id.plus(behind)));
             }
-            Event::Stands { id, standings, complete } => self.hears(*id, standings, *complete),
-            Event::NotThere { id } => {
+            Event::TrackUpdate { id, standings, complete } => self.hears(*id, standings, *complete),
+            Event::UnknownMessage { id } => {
                 assert!(self.watches.remove(id).is_some(), "{id} is not watched");
             }
-            Event::Looked(drawer) => {
+            Event::ParkedEnd(drawer) => {
                 let (looking, shown) = self.looking.take().expect("it looks into it");
                 assert_eq!(looking, *drawer);
                 self.kept = shown;
             }
-            Event::Kept(kept) => {
+            Event::Parked(kept) => {
                 let (drawer, shown) = self.looking.as_mut().expect("it looks into a drawer");
                 assert_eq!(*drawer, kept.drawer);
                 assert!(shown.last().is_none_or(|last| last.number < kept.number), "shown twice");
@@ -123,12 +124,12 @@ impl Client {
         self.events.push(event);
     }
 
-    fn hears(&mut self, id: MsgId, standings: &[Standing], complete: bool) {
+    fn hears(&mut self, id: MsgId, standings: &[RecipientStatus], complete: bool) {
         let watch = self.watches.get_mut(&id).expect("a message that is watched");
         assert!(complete >= watch.complete, "complete once");
         assert!(!standings.is_empty() || complete && !watch.complete, "nothing new");
         watch.complete = complete;
-        for Standing { user, state, .. } in standings {
+        for RecipientStatus { user, state, .. } in standings {
             let before = watch.told.insert(user.clone(), *state);
             assert!(before < Some(*state), "{user} at {state:?} after {before:?}");
         }
@@ -163,6 +164,6 @@ impl Client {
         let (id, index) = self.wanted.pop_front()?;
         let draft = self.drafts.iter().find(|draft| draft.id == id).expect("a part of a draft");
         let body = super::part_of(id, draft.size, index);
-        Some(Command::Part { id, index, body }.into())
+        Some(Command::Chunk { id, index, body }.into())
     }
 }

@@ -3,7 +3,7 @@
 use qmsg::durable::Quotas;
 use qmsg::logic::{Command, Ending, Event, Limits, LinkId, PeerInput, PeerOutput};
 use qmsg::wire::{
-    Body, Drawer, FromClient, FromServer, Headers, Kept, MsgId, PART_LEN_MAX, Refusal, Seq,
+    Body, CHUNK_LEN_MAX, FromClient, FromServer, Headers, Kept, MsgId, ParkedKind, Refusal, Seq,
 };
 
 use super::peers::Alone;
@@ -15,33 +15,33 @@ use super::{
 };
 
 fn reject(seq: Seq) -> FromClient {
-    FromClient::Rejected { seq, attempts: 5, reason: note("no") }
+    FromClient::Reject { seq, attempts: 5, reason: note("no") }
 }
 
 pub(super) fn later(n: u64, to: &str, in_ms: u64) -> FromClient {
     let super::Draft { id, to, headers, body, .. } = draft(n, to, 5);
-    FromClient::Later { due_ms: START.unix_ms + in_ms, id, to, headers, body }
+    FromClient::Schedule { due_ms: START.unix_ms + in_ms, id, to, headers, body }
 }
 
-fn look(drawer: Drawer, after: u64) -> FromClient {
-    FromClient::Look { drawer, after }
+fn look(drawer: ParkedKind, after: u64) -> FromClient {
+    FromClient::ListParked { drawer, after }
 }
 
-fn looked(drawer: Drawer, next: Option<u64>) -> Said {
-    Said::Frame(FromServer::Looked { drawer, next })
+fn looked(drawer: ParkedKind, next: Option<u64>) -> Said {
+    Said::Frame(FromServer::ParkedEnd { drawer, next })
 }
 
-fn take(drawer: Drawer, id: Option<MsgId>, back: bool) -> FromClient {
-    FromClient::Take { drawer, id, back }
+fn take(drawer: ParkedKind, id: Option<MsgId>, back: bool) -> FromClient {
+    FromClient::TakeParked { drawer, id, back }
 }
 
-fn taken(drawer: Drawer, id: Option<MsgId>, count: u64) -> Said {
-    Said::Frame(FromServer::Taken { drawer, id, count })
+fn taken(drawer: ParkedKind, id: Option<MsgId>, count: u64) -> Said {
+    Said::Frame(FromServer::ParkedTaken { drawer, id, count })
 }
 
 fn kept(said: &[Said]) -> Vec<&Kept> {
     let kept = |said| match said {
-        &Said::Frame(FromServer::Kept(ref kept)) => Some(kept),
+        &Said::Frame(FromServer::Parked(ref kept)) => Some(kept),
         _ => None,
     };
     said.iter().filter_map(kept).collect()
@@ -63,10 +63,10 @@ fn refused_by_bob(count: u64) -> (Server, LinkId, LinkId) {
 #[test]
 fn a_dead_letter_says_what_it_was_and_why() {
     let (mut server, _, bob) = refused_by_bob(1);
-    server.say(bob, look(Drawer::Dead, 0));
+    server.say(bob, look(ParkedKind::DeadLetters, 0));
     let heard = server.heard(bob);
     let expected = Kept {
-        drawer: Drawer::Dead,
+        drawer: ParkedKind::DeadLetters,
         number: 1,
         id: id(1),
         from: user("alice"),
@@ -79,7 +79,10 @@ fn a_dead_letter_says_what_it_was_and_why() {
         size: 5,
         body: super::body_of(id(1), 5),
     };
-    assert_eq!(heard, [Said::Frame(FromServer::Kept(expected)), looked(Drawer::Dead, None)]);
+    assert_eq!(
+        heard,
+        [Said::Frame(FromServer::Parked(expected)), looked(ParkedKind::DeadLetters, None)]
+    );
 }
 
 #[test]
@@ -87,32 +90,32 @@ fn a_drawer_is_shown_in_pages() {
     let (mut server, alice, bob) = refused_by_bob(5);
     let (mut numbers, mut after) = (vec![], Some(0));
     while let Some(next) = after {
-        server.say(bob, look(Drawer::Dead, next));
+        server.say(bob, look(ParkedKind::DeadLetters, next));
         let heard = server.heard(bob);
         numbers.extend(kept(&heard).iter().map(|kept| kept.number));
-        let Some(Said::Frame(FromServer::Looked { next, .. })) = heard.last() else {
+        let Some(Said::Frame(FromServer::ParkedEnd { next, .. })) = heard.last() else {
             panic!("{heard:?}");
         };
         after = *next;
     }
     assert_eq!(numbers, [1, 2, 3, 4, 5]);
-    server.say(alice, look(Drawer::Dead, 0));
-    assert_eq!(server.heard(alice), [looked(Drawer::Dead, None)], "not alice's");
+    server.say(alice, look(ParkedKind::DeadLetters, 0));
+    assert_eq!(server.heard(alice), [looked(ParkedKind::DeadLetters, None)], "not alice's");
 }
 
 #[test]
 fn what_is_put_back_is_delivered_as_a_new_message() {
     let (mut server, alice, bob) = refused_by_bob(5);
-    server.say(bob, take(Drawer::Dead, Some(id(9)), true));
-    assert_eq!(server.heard(bob), [taken(Drawer::Dead, Some(id(9)), 0)]);
-    server.say(bob, take(Drawer::Dead, Some(id(2)), true));
+    server.say(bob, take(ParkedKind::DeadLetters, Some(id(9)), true));
+    assert_eq!(server.heard(bob), [taken(ParkedKind::DeadLetters, Some(id(9)), 0)]);
+    server.say(bob, take(ParkedKind::DeadLetters, Some(id(2)), true));
     let heard = server.heard(bob);
     assert_eq!(seqs(&heard), [6]);
-    assert_eq!(heard.last(), Some(&taken(Drawer::Dead, Some(id(2)), 1)));
+    assert_eq!(heard.last(), Some(&taken(ParkedKind::DeadLetters, Some(id(2)), 1)));
     server.say(bob, processed([6]));
     server.heard(bob);
-    server.say(bob, take(Drawer::Dead, None, false));
-    assert_eq!(server.heard(bob), [taken(Drawer::Dead, None, 4)], "in several writes");
+    server.say(bob, take(ParkedKind::DeadLetters, None, false));
+    assert_eq!(server.heard(bob), [taken(ParkedKind::DeadLetters, None, 4)], "in several writes");
     server.say(alice, watch(1, "bob", None));
     assert_eq!(server.heard(alice).len(), 1);
     assert_eq!(server.store.drawers.all().count(), 0);
@@ -127,7 +130,7 @@ fn a_dead_letter_of_a_room_comes_back_as_the_own_message() {
     server.sent(links[0], 1, "@ops", 5);
     server.say(links[1], reject(1));
     server.take_said();
-    server.say(links[1], take(Drawer::Dead, None, true));
+    server.say(links[1], take(ParkedKind::DeadLetters, None, true));
     let heard = server.heard(links[1]);
     let Said::Frame(FromServer::Deliver { to, headers, from, .. }) = &heard[1] else {
         panic!("{heard:?}");
@@ -143,14 +146,14 @@ fn a_long_dead_letter_comes_back_whole() {
     let alice = world.client("alice", None);
     let bob = world.client("bob", Some((8, 1 << 20)));
     world.drain();
-    world.send(alice, draft(1, "bob", 3 * PART_LEN_MAX + 7));
+    world.send(alice, draft(1, "bob", 3 * CHUNK_LEN_MAX + 7));
     world.flow();
-    world.judge(bob, 1, Command::Rejected { seq: 1, attempts: 1, reason: note("no") });
+    world.judge(bob, 1, Command::Reject { seq: 1, attempts: 1, reason: note("no") });
     world.flow();
-    world.feed(bob, Command::Take { drawer: Drawer::Dead, id: None, back: true });
+    world.feed(bob, Command::TakeParked { drawer: ParkedKind::DeadLetters, id: None, back: true });
     world.flow();
     assert_eq!(world.clients[bob].todo, [2], "the client has checked its body");
-    let taken = Event::Taken { drawer: Drawer::Dead, id: None, count: 1 };
+    let taken = Event::ParkedTaken { drawer: ParkedKind::DeadLetters, id: None, count: 1 };
     assert!(world.told(bob).contains(&taken));
 }
 
@@ -167,11 +170,11 @@ fn what_is_due_later_is_accepted_now_and_delivered_then() {
     assert_eq!(server.heard(alice), [duplicate(1)], "its id is known");
     server.say(alice, send(1, "bob", 5));
     assert_eq!(server.heard(alice), [duplicate(1)]);
-    server.say(alice, look(Drawer::Later, 0));
+    server.say(alice, look(ParkedKind::Scheduled, 0));
     let heard = server.heard(alice);
     assert_eq!(kept(&heard)[0].at_ms, START.unix_ms + 5_000);
     server.say(alice, watch(1, "bob", None));
-    assert_eq!(server.heard(alice), [Said::Frame(FromServer::NotThere { id: id(1) })]);
+    assert_eq!(server.heard(alice), [Said::Frame(FromServer::UnknownMessage { id: id(1) })]);
     server.pass(4_998);
     assert!(server.heard(bob).is_empty(), "not yet");
     assert_eq!(server.deadline(), Some(START.mono_ms + 5_000));
@@ -181,8 +184,8 @@ fn what_is_due_later_is_accepted_now_and_delivered_then() {
     assert_eq!(*time_ms, START.unix_ms + 5_000, "as if it came then");
     server.say(alice, watch(1, "bob", None));
     assert_eq!(server.heard(alice).len(), 1);
-    server.say(alice, look(Drawer::Later, 0));
-    assert_eq!(server.heard(alice), [looked(Drawer::Later, None)]);
+    server.say(alice, look(ParkedKind::Scheduled, 0));
+    assert_eq!(server.heard(alice), [looked(ParkedKind::Scheduled, None)]);
 }
 
 #[test]
@@ -259,12 +262,12 @@ fn what_is_cancelled_is_not_sent_and_what_is_hurried_is_sent_now() {
     }
     server.work();
     server.take_said();
-    server.say(bob, take(Drawer::Later, Some(id(1)), false));
-    assert_eq!(server.heard(bob), [taken(Drawer::Later, Some(id(1)), 0)], "not bob's");
-    server.say(alice, take(Drawer::Later, Some(id(1)), false));
-    assert_eq!(server.heard(alice), [taken(Drawer::Later, Some(id(1)), 1)]);
-    server.say(alice, take(Drawer::Later, Some(id(2)), true));
-    assert_eq!(server.heard(alice), [taken(Drawer::Later, Some(id(2)), 1)]);
+    server.say(bob, take(ParkedKind::Scheduled, Some(id(1)), false));
+    assert_eq!(server.heard(bob), [taken(ParkedKind::Scheduled, Some(id(1)), 0)], "not bob's");
+    server.say(alice, take(ParkedKind::Scheduled, Some(id(1)), false));
+    assert_eq!(server.heard(alice), [taken(ParkedKind::Scheduled, Some(id(1)), 1)]);
+    server.say(alice, take(ParkedKind::Scheduled, Some(id(2)), true));
+    assert_eq!(server.heard(alice), [taken(ParkedKind::Scheduled, Some(id(2)), 1)]);
     assert_eq!(server.store.record(1).unwrap().bundle.first.id, id(2));
     assert_eq!(seqs(&server.heard(bob)), [1]);
     server.pass(10_000);
@@ -279,7 +282,7 @@ fn what_cannot_be_kept_is_refused() {
     let mut server = Server::new(limits, quotas);
     let alice = server.link("alice");
     let mut long = later(1, "alice", 10);
-    if let FromClient::Later { body, .. } = &mut long {
+    if let FromClient::Schedule { body, .. } = &mut long {
         *body = Body(vec![b'a'; 6].into());
     }
     server.say(alice, long);
@@ -319,7 +322,7 @@ fn an_id_made_of_a_key_tells_no_time() {
         assert_eq!(seqs(&server.heard(bob)), expected);
     }
     let mut frame = later(3, "bob", 10);
-    if let FromClient::Later { id, .. } = &mut frame {
+    if let FromClient::Schedule { id, .. } = &mut frame {
         *id = MsgId::keyed([8; 16]);
     }
     server.say(alice, frame);
@@ -339,12 +342,12 @@ fn a_draft_that_is_due_later_goes_alone_and_whole() {
     let told = Event::Accepted { id: id(1), count: 1, duplicate: false };
     assert_eq!(alone.takes(PeerInput::Frame(answer)), [PeerOutput::Event(told)]);
     alone.takes(PeerInput::Ended(Ending::Silence));
-    let long = super::Draft { due_ms, ..draft(3, "bob", PART_LEN_MAX + 1) };
+    let long = super::Draft { due_ms, ..draft(3, "bob", CHUNK_LEN_MAX + 1) };
     alone.takes(Command::Send(vec![long]));
     alone.takes(PeerInput::Linked);
     let said = alone.takes(PeerInput::Frame(Limits::default().greeting(START)));
     assert!(said.contains(&PeerOutput::Frame(later(2, "bob", 10))), "not answered");
-    let why = Refusal::BodyTooLong { max: PART_LEN_MAX as u64 };
+    let why = Refusal::BodyTooLong { max: CHUNK_LEN_MAX as u64 };
     let told = Event::Refused { id: id(3), count: 1, why };
     assert!(said.contains(&PeerOutput::Event(told)), "{said:?}");
 }
@@ -352,31 +355,31 @@ fn a_draft_that_is_due_later_goes_alone_and_whole() {
 #[test]
 fn a_client_looks_on_by_itself_and_where_it_left_off() {
     let mut alone = Alone::welcomed();
-    let look = |after| PeerOutput::Frame(look(Drawer::Dead, after));
+    let look = |after| PeerOutput::Frame(look(ParkedKind::DeadLetters, after));
     let kept = |number| {
         let (headers, body) = (Headers::default(), Body::default());
         let (time_ms, at_ms, attempts, size) = (1, 2, 3, 0);
-        let (drawer, reason) = (Drawer::Dead, note("no"));
+        let (drawer, reason) = (ParkedKind::DeadLetters, note("no"));
         let (from, to) = (user("bob"), target("alice"));
         let id = id(number);
         Kept { drawer, number, id, from, to, time_ms, at_ms, attempts, reason, headers, size, body }
     };
-    let shown = |number| PeerOutput::Event(Event::Kept(kept(number)));
-    assert_eq!(alone.takes(Command::Look(Drawer::Dead)), [look(0)]);
-    let mut comes = |number| alone.takes(PeerInput::Frame(FromServer::Kept(kept(number))));
+    let shown = |number| PeerOutput::Event(Event::Parked(kept(number)));
+    assert_eq!(alone.takes(Command::ListParked(ParkedKind::DeadLetters)), [look(0)]);
+    let mut comes = |number| alone.takes(PeerInput::Frame(FromServer::Parked(kept(number))));
     assert_eq!(comes(1), [shown(1)]);
     assert_eq!(comes(2), [shown(2)]);
-    let next = FromServer::Looked { drawer: Drawer::Dead, next: Some(2) };
+    let next = FromServer::ParkedEnd { drawer: ParkedKind::DeadLetters, next: Some(2) };
     assert_eq!(alone.takes(PeerInput::Frame(next)), [look(2)]);
-    let mut comes = |number| alone.takes(PeerInput::Frame(FromServer::Kept(kept(number))));
+    let mut comes = |number| alone.takes(PeerInput::Frame(FromServer::Parked(kept(number))));
     assert_eq!(comes(4), [shown(4)]);
     alone.takes(PeerInput::Ended(Ending::Silence));
     alone.takes(PeerInput::Linked);
     let said = alone.takes(PeerInput::Frame(Limits::default().greeting(START)));
     assert_eq!(said.last(), Some(&look(4)));
     assert!(alone.peer.is_waiting());
-    let last = FromServer::Looked { drawer: Drawer::Dead, next: None };
-    let told = PeerOutput::Event(Event::Looked(Drawer::Dead));
+    let last = FromServer::ParkedEnd { drawer: ParkedKind::DeadLetters, next: None };
+    let told = PeerOutput::Event(Event::ParkedEnd(ParkedKind::DeadLetters));
     assert_eq!(alone.takes(PeerInput::Frame(last)), [told]);
 }
 
@@ -388,12 +391,12 @@ fn requests_wait_for_the_id_like_sends() {
     server.say(link, super::hello("alice"));
     server.say(link, attach(8, 1_000));
     server.say(link, later(1, "alice", 10));
-    server.say(link, look(Drawer::Later, 0));
+    server.say(link, look(ParkedKind::Scheduled, 0));
     server.say(link, watch(1, "alice", None));
     let heard = server.heard(link);
     assert!(heard.contains(&accepted(1)), "{heard:?}");
-    assert!(heard.contains(&Said::Frame(FromServer::NotThere { id: id(1) })));
-    let drawer = Drawer::Later;
+    assert!(heard.contains(&Said::Frame(FromServer::UnknownMessage { id: id(1) })));
+    let drawer = ParkedKind::Scheduled;
     assert!(heard.iter().any(|said| matches!(said,
-        Said::Frame(FromServer::Looked { drawer: of, .. }) if *of == drawer)));
+        Said::Frame(FromServer::ParkedEnd { drawer: of, .. }) if *of == drawer)));
 }

@@ -1,6 +1,6 @@
 //! Messages whose time to live is over before somebody reads them.
 
-use qmsg::durable::{Verdict, Write};
+use qmsg::durable::{Disposition, Write};
 use qmsg::wire::{Headers, Seq};
 
 use super::server::Server;
@@ -24,12 +24,12 @@ fn waiting() -> Server {
 /// What was written as expired, each seq with the time.
 fn expired(server: &mut Server) -> Vec<(Seq, u64)> {
     let verdicts = server.batch.iter().flat_map(|(_, write)| match write {
-        Write::Settle { verdicts, .. } => verdicts.clone(),
+        Write::Ack { verdicts, .. } => verdicts.clone(),
         _ => vec![],
     });
     verdicts
         .map(|(seq, verdict, time_ms)| {
-            assert_eq!(verdict, Verdict::Expired);
+            assert_eq!(verdict, Disposition::Expired);
             (seq, time_ms)
         })
         .collect()

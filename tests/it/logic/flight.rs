@@ -3,7 +3,7 @@
 
 use qmsg::durable::Quotas;
 use qmsg::logic::Limits;
-use qmsg::wire::{CloseCode, FromClient, PART_LEN_MAX};
+use qmsg::wire::{CHUNK_LEN_MAX, CloseCode, FromClient};
 
 use super::server::Server;
 use super::{attach, closed, hello, id, key, processed, seqs};
@@ -69,7 +69,7 @@ fn new_messages_wait_in_the_store_for_who_has_enough() {
 
 #[test]
 fn parts_of_long_bodies_count() {
-    let part = PART_LEN_MAX as u64;
+    let part = CHUNK_LEN_MAX as u64;
     let mut server = waiting(0, 0, (5 * part, 256));
     let alice = server.link("alice");
     server.store_long(alice, 1, "bob", 10);
@@ -81,11 +81,11 @@ fn parts_of_long_bodies_count() {
     assert_eq!(server.brief(bob), "deliver:1 part*3");
     assert_eq!(server.brief(carol), "deliver:2 part*1");
     for _ in 0..5 {
-        server.say(carol, FromClient::More { parts: 1 });
+        server.say(carol, FromClient::ChunkCredit { parts: 1 });
         assert_eq!(server.brief(carol), "part*1", "one is always on its way");
     }
     server.lose(bob);
-    server.say(carol, FromClient::More { parts: 1 });
+    server.say(carol, FromClient::ChunkCredit { parts: 1 });
     assert_eq!(server.brief(carol), "part*3");
 }
 
@@ -96,7 +96,7 @@ fn what_waits_for_an_id_to_be_looked_up_is_bounded() {
     server.say(link, hello("bob"));
     // Each of these is allowed, and is not counted anywhere else.
     for n in 0..20_000 {
-        server.say(link, FromClient::Unwatch { id: id(n) });
+        server.say(link, FromClient::Untrack { id: id(n) });
     }
     assert_eq!(server.heard_so_far(link), [closed(CloseCode::OutOfTurn)]);
 }

@@ -10,11 +10,11 @@ use super::{processed, seqs};
 const GATHER_MS: u64 = 3_000;
 
 fn share() -> FromClient {
-    FromClient::Attach { messages: 10, bytes: 1 << 20, start: Start::Unprocessed, share: true }
+    FromClient::Subscribe { messages: 10, bytes: 1 << 20, start: Start::Unacked, share: true }
 }
 
 fn holds(seqs: &[Seq]) -> FromClient {
-    FromClient::Holds(seqs.iter().map(|seq| Span::one(*seq)).collect())
+    FromClient::Resume(seqs.iter().map(|seq| Span::one(*seq)).collect())
 }
 
 fn heard(server: &mut Server, link: LinkId) -> Vec<Seq> {
@@ -92,8 +92,8 @@ fn what_two_have_is_the_first_ones() {
 fn who_does_not_share_waits_for_nobody() {
     let mut server = restarted();
     let alone = server.link("bob");
-    let (messages, start) = (10, Start::Unprocessed);
-    server.say(alone, FromClient::Attach { messages, bytes: 1 << 20, start, share: false });
+    let (messages, start) = (10, Start::Unacked);
+    server.say(alone, FromClient::Subscribe { messages, bytes: 1 << 20, start, share: false });
     server.work();
     assert_eq!(heard(&mut server, alone), [1, 2, 3, 4]);
 }

@@ -124,7 +124,7 @@ fn what_is_said_before_a_refusal_is_not_done() {
 #[test]
 fn hello_is_first_and_once() {
     let room: RoomName = "ops".parse().unwrap();
-    let others = [send(1, "alice", 1), attach(1, 1), processed([1]), FromClient::Enter(room)];
+    let others = [send(1, "alice", 1), attach(1, 1), processed([1]), FromClient::JoinRoom(room)];
     for first in others {
         assert_eq!(answer(server(), "alice", first), [closed(CloseCode::OutOfTurn)]);
     }

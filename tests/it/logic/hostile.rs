@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use qmsg::durable::Quotas;
 use qmsg::logic::{Limits, LinkId};
-use qmsg::wire::{Drawer, FromClient, FromServer, Seq};
+use qmsg::wire::{FromClient, FromServer, ParkedKind, Seq};
 
 use super::server::{Said, Server, reports};
 use super::store::drawers::Letter;
@@ -148,7 +148,8 @@ impl Run {
             server.work();
         }
         let now_ms = server.now.unix_ms;
-        let is_overdue = |letter: &Letter| letter.drawer == Drawer::Later && letter.at_ms <= now_ms;
+        let is_overdue =
+            |letter: &Letter| letter.drawer == ParkedKind::Scheduled && letter.at_ms <= now_ms;
         assert!(!server.store.drawers.all().any(is_overdue), "overdue");
         for name in NAMES {
             let is_reported = |seq: Seq| self.reported.contains(&(name, seq));
@@ -179,10 +180,10 @@ fn read_all(server: &mut Server, name: &str) {
     let mut shown: BTreeSet<Seq> = BTreeSet::new();
     loop {
         let said = server.heard(link);
-        let is_part = |said: &&Said| matches!(said, Said::Frame(FromServer::Part(_)));
+        let is_part = |said: &&Said| matches!(said, Said::Frame(FromServer::Chunk(_)));
         let parts = said.iter().filter(is_part).count() as u32;
         let lost = said.iter().filter_map(|said| match said {
-            Said::Frame(FromServer::Lost { seq, .. }) => Some(*seq),
+            Said::Frame(FromServer::Gap { seq, .. }) => Some(*seq),
             _ => None,
         });
         let some: Vec<Seq> = lost.chain(seqs(&said)).collect();
@@ -191,7 +192,7 @@ fn read_all(server: &mut Server, name: &str) {
         }
         shown.extend(some.iter());
         if parts > 0 {
-            server.say(link, FromClient::More { parts });
+            server.say(link, FromClient::ChunkCredit { parts });
         }
         if !some.is_empty() {
             server.say(link, processed(some));

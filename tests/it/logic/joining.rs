@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use qmsg::durable::{Item, Outcome};
+use qmsg::durable::{Outcome, PageItem};
 use qmsg::wire::{Body, Bundle, Message};
 
 /// What came of messages one by one, as the answer for all of them.
@@ -23,8 +23,8 @@ pub(crate) fn mixed(each: Vec<Outcome>) -> Outcome {
 }
 
 /// Adds a message to the items of a page, to the last one if both are alike and it has room.
-pub(super) fn join(mut items: Vec<Item>, item: Item, most: u64) -> Vec<Item> {
-    if let (Some(Item::Messages(last)), Item::Messages(next)) = (items.last_mut(), &item) {
+pub(super) fn join(mut items: Vec<PageItem>, item: PageItem, most: u64) -> Vec<PageItem> {
+    if let (Some(PageItem::Messages(last)), PageItem::Messages(next)) = (items.last_mut(), &item) {
         let Bundle { first, others } = &*last.bundle;
         let count = last.bundle.count();
         let message = &next.bundle.first;

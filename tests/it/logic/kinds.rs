@@ -2,7 +2,7 @@
 //! messages live for a short time. At the end each user has a plain reader, so that what others
 //! left is met.
 
-use qmsg::logic::{Intent, Window};
+use qmsg::logic::{Intent, Prefetch};
 use qmsg::wire::{Seq, Start};
 
 use super::random::{Run, check};
@@ -15,16 +15,16 @@ const NAMES: [&str; 3] = ["alice", "bob", "carol"];
 
 fn client(run: &mut Run, name: &str, start: Start, share: bool) {
     let (messages, bytes) = run.window();
-    let attach = Some(Window { messages, bytes, start, share });
+    let attach = Some(Prefetch { messages, bytes, start, share });
     let id = user(name);
     let intent = Intent { id, claim: true, code: None, attach, patience_ms: None };
     let index = run.world.client_of(intent);
-    run.world.clients[index].unordered = share || start != Start::Unprocessed;
+    run.world.clients[index].unordered = share || start != Start::Unacked;
 }
 
 fn start(run: &mut Run) -> Start {
     match run.chance.below(4) {
-        0 => Start::Unprocessed,
+        0 => Start::Unacked,
         1 => Start::Since(0),
         2 => Start::Since(START.unix_ms + run.chance.below(4_000) as u64),
         _ => {
@@ -40,7 +40,7 @@ fn run(seed: u64) -> Run {
     let mut run = Run::empty(seed, 24);
     run.brief = run.chance.one_in(3);
     for (name, share) in [("alice", false), ("bob", true), ("bob", true), ("carol", false)] {
-        client(&mut run, name, Start::Unprocessed, share);
+        client(&mut run, name, Start::Unacked, share);
     }
     run.world.client("dave", None);
     run.lengths();
@@ -59,7 +59,7 @@ fn run(seed: u64) -> Run {
         check(&run);
     }
     for name in &NAMES {
-        client(&mut run, name, Start::Unprocessed, false);
+        client(&mut run, name, Start::Unacked, false);
     }
     run.world.drain();
     run

@@ -3,7 +3,7 @@
 
 use qmsg::durable::Quotas;
 use qmsg::logic::{Limits, LinkId};
-use qmsg::wire::{FromClient, FromServer, Standing, State};
+use qmsg::wire::{DeliveryState, FromClient, FromServer, RecipientStatus};
 
 use super::server::{START, Said, Server};
 use super::watching::{note, watch};
@@ -14,8 +14,9 @@ const TTL_MS: u64 = 5_000;
 /// A message is gone since its time to live was over.
 fn gone(n: u64, name: &str) -> Said {
     let time_ms = START.unix_ms + TTL_MS;
-    let standing = Standing { user: user(name), state: State::Gone, time_ms, note: None };
-    Said::Frame(FromServer::Stands { id: id(n), standing })
+    let standing =
+        RecipientStatus { user: user(name), state: DeliveryState::Gone, time_ms, note: None };
+    Said::Frame(FromServer::TrackUpdate { id: id(n), standing })
 }
 
 /// Alice watches a message to somebody that lives 5 s.
@@ -54,8 +55,8 @@ fn whoever_begins_to_watch_then_hears_of_it_at_once() {
     let again = server.link("alice");
     server.take_said();
     server.say(again, watch(1, "bob", None));
-    let Said::Frame(FromServer::Stands { standing, .. }) = gone(1, "bob") else { panic!() };
-    let frame = FromServer::Watched { id: id(1), standings: vec![standing], more: false };
+    let Said::Frame(FromServer::TrackUpdate { standing, .. }) = gone(1, "bob") else { panic!() };
+    let frame = FromServer::TrackPage { id: id(1), standings: vec![standing], more: false };
     assert_eq!(server.heard(again), [Said::Frame(frame)]);
     assert_ne!(again, alice);
     // One that was watched before the restart and is not over.
@@ -69,7 +70,9 @@ fn whoever_begins_to_watch_then_hears_of_it_at_once() {
     server.pass(TTL_MS);
     let heard = server.heard(again);
     let is_gone = |said: &Said| match said {
-        Said::Frame(FromServer::Stands { standing, .. }) => standing.state == State::Gone,
+        Said::Frame(FromServer::TrackUpdate { standing, .. }) => {
+            standing.state == DeliveryState::Gone
+        }
         _ => false,
     };
     assert!(heard.len() == 1 && is_gone(&heard[0]), "{heard:?}");
@@ -99,10 +102,14 @@ fn each_member_of_a_room_who_has_not_got_it_is_told_of() {
 #[test]
 fn what_a_reader_has_is_gone_only_when_the_reader_lets_go_of_it() {
     type End = fn(&mut Server, LinkId);
-    let ends: [(&str, End, Option<State>); 4] = [
-        ("lost", |server, bob| server.lose(bob), Some(State::Gone)),
-        ("skipped", |server, bob| server.say(bob, skipped([1])), Some(State::Gone)),
-        ("processed", |server, bob| server.say(bob, processed([1])), Some(State::Processed)),
+    let ends: [(&str, End, Option<DeliveryState>); 4] = [
+        ("lost", |server, bob| server.lose(bob), Some(DeliveryState::Gone)),
+        ("skipped", |server, bob| server.say(bob, skipped([1])), Some(DeliveryState::Gone)),
+        (
+            "processed",
+            |server, bob| server.say(bob, processed([1])),
+            Some(DeliveryState::Processed),
+        ),
         ("kept", |_, _| {}, None),
     ];
     for (what, end, state) in ends {
@@ -116,7 +123,7 @@ fn what_a_reader_has_is_gone_only_when_the_reader_lets_go_of_it() {
         end(&mut server, bob);
         let told = server.heard(alice);
         let told = told.iter().map(|said| match said {
-            Said::Frame(FromServer::Stands { standing, .. }) => standing.state,
+            Said::Frame(FromServer::TrackUpdate { standing, .. }) => standing.state,
             other => panic!("{other:?}"),
         });
         assert_eq!(told.collect::<Vec<_>>(), Vec::from_iter(state), "{what}");
@@ -131,14 +138,14 @@ fn what_was_answered_in_time_is_not_gone() {
     let alice = watching(&mut server, "bob");
     server.pongs(bob);
     server.heard(alice);
-    server.say(bob, FromClient::Answered { seq: 1, reply: note("yes") });
+    server.say(bob, FromClient::Reply { seq: 1, reply: note("yes") });
     server.pass(TTL_MS);
     server.look();
     server.answer_read();
     assert_eq!(server.heard_so_far(alice), []);
     let told = server.heard(alice);
-    assert!(matches!(&told[..], [Said::Frame(FromServer::Stands { standing, .. })]
-        if standing.state == State::Processed));
+    assert!(matches!(&told[..], [Said::Frame(FromServer::TrackUpdate { standing, .. })]
+        if standing.state == DeliveryState::Processed));
 }
 
 /// A reader who is there and has no room has not got it.
@@ -167,8 +174,8 @@ fn a_clock_that_was_set_is_looked_at_within_a_minute() {
     server.set_clock(2 * 86_400_000);
     server.pass(60_000);
     let heard = server.heard(alice);
-    assert!(matches!(&heard[..], [Said::Frame(FromServer::Stands { standing, .. })]
-        if standing.state == State::Gone));
+    assert!(matches!(&heard[..], [Said::Frame(FromServer::TrackUpdate { standing, .. })]
+        if standing.state == DeliveryState::Gone));
 }
 
 #[test]
@@ -176,7 +183,7 @@ fn nothing_is_looked_up_for_those_who_do_not_watch() {
     let mut server = server();
     server.link("bob");
     let alice = watching(&mut server, "bob");
-    server.say(alice, FromClient::Unwatch { id: id(1) });
+    server.say(alice, FromClient::Untrack { id: id(1) });
     server.work();
     server.pass(TTL_MS);
     assert!(server.reads.is_empty());
@@ -204,7 +211,7 @@ fn looks_into_the_store_are_bounded() {
     server.pass(TTL_MS);
     assert_eq!(server.reads.len(), 64);
     let told = server.heard(alice);
-    let gone = |said: &&Said| matches!(said, Said::Frame(FromServer::Stands { .. }));
+    let gone = |said: &&Said| matches!(said, Said::Frame(FromServer::TrackUpdate { .. }));
     assert_eq!(told.iter().filter(gone).count(), 64);
     let mut count = 64;
     while server.deadline().is_some_and(|at_ms| at_ms <= server.now.mono_ms) {

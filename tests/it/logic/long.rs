@@ -1,14 +1,14 @@
 //! What tests of long bodies say and hear.
 
 use qmsg::logic::LinkId;
-use qmsg::wire::{Body, FromClient, FromServer, PART_LEN_MAX};
+use qmsg::wire::{Body, CHUNK_LEN_MAX, FromClient, FromServer};
 
 use super::server::{Said, Server};
 use super::{id, part_of, pass, send};
 
 /// Bytes of a body of so many parts, the last one short.
 pub(super) fn len_of(parts: u64) -> usize {
-    (parts as usize - 1) * PART_LEN_MAX + 5
+    (parts as usize - 1) * CHUNK_LEN_MAX + 5
 }
 
 /// The parts of a body, without the first.
@@ -18,7 +18,7 @@ pub(super) fn parts_of(n: u64, parts: u64) -> impl Iterator<Item = Body> {
 
 /// The later frames of a body of so many parts.
 pub(super) fn rest(n: u64, parts: u64) -> impl Iterator<Item = FromClient> {
-    parts_of(n, parts).map(FromClient::Part)
+    parts_of(n, parts).map(FromClient::Chunk)
 }
 
 impl Server {
@@ -71,23 +71,23 @@ pub(super) fn brief(said: &[Said]) -> String {
             Said::Frame(FromServer::Deliver { seq, others, .. }) => {
                 each("deliver", *seq, 1 + others.count() as u64, "")
             }
-            Said::Frame(FromServer::Pass { id, others, .. }) => {
+            Said::Frame(FromServer::Volatile { id, others, .. }) => {
                 ids("pass", id, 1 + others.count() as u32, "")
             }
-            Said::Frame(FromServer::Part(_)) => ("part*".into(), 1),
-            Said::Frame(FromServer::More { parts }) => ("more:".into(), *parts),
+            Said::Frame(FromServer::Chunk(_)) => ("part*".into(), 1),
+            Said::Frame(FromServer::ChunkCredit { parts }) => ("more:".into(), *parts),
             Said::Frame(FromServer::Accepted { id, count, duplicate }) => {
                 ids(if *duplicate { "duplicate" } else { "accepted" }, id, *count, "")
             }
             Said::Frame(FromServer::Refused { id, count, why }) => {
                 ids("refused", id, *count, &format!(":{why:?}"))
             }
-            Said::Frame(FromServer::Passed { id, count, readers }) => {
+            Said::Frame(FromServer::VolatileSent { id, count, readers }) => {
                 ids("passed", id, *count, &format!(":{readers}"))
             }
-            Said::Frame(FromServer::Lost { seq, count, .. }) => (format!("lost:{seq}:{count}"), 0),
-            Said::Frame(FromServer::Settled { count }) => (format!("settled:{count}"), 0),
-            Said::Frame(FromServer::Cut) => ("cut".into(), 0),
+            Said::Frame(FromServer::Gap { seq, count, .. }) => (format!("lost:{seq}:{count}"), 0),
+            Said::Frame(FromServer::AckRecorded { count }) => (format!("settled:{count}"), 0),
+            Said::Frame(FromServer::AbortBody) => ("cut".into(), 0),
             Said::Frame(FromServer::CaughtUp) => ("caught-up".into(), 0),
             Said::Frame(other) => (format!("{other:?}"), 0),
             Said::Close(code) => (format!("close:{code:?}"), 0),

@@ -42,7 +42,7 @@ fn a_reader_is_told_how_many_were_removed_unread() {
     let bob = server.reader("bob");
     let said = server.heard(bob);
     assert_eq!(seqs(&said), [8, 9, 10]);
-    assert!(!said.iter().any(|said| matches!(said, Said::Frame(FromServer::Lost { .. }))), "once");
+    assert!(!said.iter().any(|said| matches!(said, Said::Frame(FromServer::Gap { .. }))), "once");
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn damage_met_twice_on_the_way_is_reported_once() {
     let bob = server.reader("bob");
     assert_eq!(server.heard(bob).len(), 4);
     // Reading begins anew for the second room.
-    server.say(bob, FromClient::Enter(room("dev")));
+    server.say(bob, FromClient::JoinRoom(room("dev")));
     assert_eq!(server.heard(bob).len(), 1, "the answer only");
     processed(&mut server, bob, &[1, 2, 3]);
     assert_eq!(server.heard(bob), [settled(3)]);
@@ -146,12 +146,12 @@ fn a_notice_that_comes_again_with_more_tells_of_those() {
             link_lost(&mut alone);
             linked(&mut alone);
         }
-        let notice = FromServer::Lost { seq: 7, to: target("@ops"), count };
+        let notice = FromServer::Gap { seq: 7, to: target("@ops"), count };
         let out = alone.takes(PeerInput::Frame(notice));
         let report = PeerOutput::Frame(super::processed([7]));
         assert_eq!(out.last(), Some(&report));
         let lost = |output: &PeerOutput| match output {
-            PeerOutput::Event(Event::Lost { count, .. }) => *count,
+            PeerOutput::Event(Event::Gap { count, .. }) => *count,
             _ => 0,
         };
         out.iter().map(lost).sum::<u64>()

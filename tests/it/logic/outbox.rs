@@ -1,7 +1,7 @@
 //! What a client sends together, and what it makes of the answers.
 
 use qmsg::logic::{Command, Draft, Event, Limits, PeerInput, PeerOutput};
-use qmsg::wire::{BUNDLE_MAX, FromClient, FromServer, Headers, MsgId, PART_LEN_MAX, Refusal};
+use qmsg::wire::{BUNDLE_MAX, CHUNK_LEN_MAX, FromClient, FromServer, Headers, MsgId, Refusal};
 
 use super::parts::{link_lost, linked};
 use super::peers::Alone;
@@ -11,7 +11,7 @@ use super::{draft, head, id, passes, sends, target};
 fn bundles(out: &[PeerOutput]) -> Vec<Vec<MsgId>> {
     let ids = |output: &PeerOutput| match output {
         PeerOutput::Frame(
-            FromClient::Send { id, others, .. } | FromClient::Pass { id, others, .. },
+            FromClient::Send { id, others, .. } | FromClient::Volatile { id, others, .. },
         ) => Some((0..=others.count() as u64).map(|behind| id.plus(behind)).collect()),
         _ => None,
     };
@@ -53,7 +53,7 @@ fn what_differs_goes_apart() {
         |draft| draft.to = target("@bob"),
         |draft| draft.volatile = true,
         |draft| draft.id = id(30),
-        |draft| *draft = head(2, "bob", PART_LEN_MAX + 1),
+        |draft| *draft = head(2, "bob", CHUNK_LEN_MAX + 1),
     ];
     for change in changes {
         let mut three: Vec<Draft> = (1..4).map(|n| draft(n, "bob", 5)).collect();
@@ -62,7 +62,7 @@ fn what_differs_goes_apart() {
         let middle = three[1].id;
         let mut out = alone.takes(Command::Send(three));
         // The last one waits for the parts of a long one.
-        out.extend(alone.takes(Command::Part { id: id(2), index: 1, body: Default::default() }));
+        out.extend(alone.takes(Command::Chunk { id: id(2), index: 1, body: Default::default() }));
         assert_eq!(bundles(&out), [vec![id(1)], vec![middle], vec![id(3)]]);
     }
     let mut four: Vec<Draft> = (1..5).map(|n| draft(n, "bob", 5)).collect();
@@ -78,7 +78,8 @@ fn a_frame_holds_no_more_than_it_may() {
     let out = Alone::welcomed().takes(drafts(1..BUNDLE_MAX as u64 + 3, 0));
     let counts: Vec<usize> = bundles(&out).iter().map(Vec::len).collect();
     assert_eq!(counts, [BUNDLE_MAX, 2]);
-    for (len, counts) in [(PART_LEN_MAX / 2, [2, 2].as_slice()), (PART_LEN_MAX / 2 + 1, &[1; 4])] {
+    for (len, counts) in [(CHUNK_LEN_MAX / 2, [2, 2].as_slice()), (CHUNK_LEN_MAX / 2 + 1, &[1; 4])]
+    {
         let out = Alone::welcomed().takes(drafts(1..5, len));
         let found: Vec<usize> = bundles(&out).iter().map(Vec::len).collect();
         assert_eq!(found, counts, "{len}");
@@ -149,9 +150,9 @@ fn volatile_ones_are_each_uncertain() {
     let mut alone = Alone::welcomed();
     let volatile = |n| Draft { volatile: true, ..draft(n, "bob", 5) };
     alone.takes(Command::Send((1..5).map(volatile).collect()));
-    let passed = FromServer::Passed { id: id(1), count: 2, readers: 1 };
+    let passed = FromServer::VolatileSent { id: id(1), count: 2, readers: 1 };
     let out = alone.takes(PeerInput::Frame(passed));
-    let told = Event::Passed { id: id(1), count: 2, readers: 1 };
+    let told = Event::VolatileSent { id: id(1), count: 2, readers: 1 };
     assert_eq!(out, [PeerOutput::Event(told)]);
     let out = link_lost(&mut alone);
     let uncertain = [3, 4].map(|n| PeerOutput::Event(Event::Uncertain { id: id(n) }));

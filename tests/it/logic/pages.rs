@@ -1,6 +1,6 @@
 //! What the model store says of where a reader begins, and what stands there.
 
-use qmsg::durable::{Item, Page, Record};
+use qmsg::durable::{Page, PageItem, Record};
 use qmsg::wire::{Seq, Start, Target, UserId};
 
 use super::joining::join;
@@ -11,7 +11,7 @@ impl Store {
         let logs = logs.iter().filter_map(|log| self.logs.get(log));
         let records = logs.flat_map(|log| log.records.iter().map(|(record, _)| record));
         match start {
-            Start::Unprocessed => panic!("nothing to look up"),
+            Start::Unacked => panic!("nothing to look up"),
             Start::Since(ms) => {
                 let since = records.filter(|record| record.bundle.first.time_ms >= ms);
                 Some(since.map(|record| record.seq - 1).min().unwrap_or(self.last_seq))
@@ -34,15 +34,15 @@ impl Store {
             let Some(log) = self.logs.get(target) else { continue };
             let (seq, ordinal) = log.removed;
             if seq > *after {
-                all.push((Item::Removed { log: target.clone(), seq, ordinal }, 0));
+                all.push((PageItem::Removed { log: target.clone(), seq, ordinal }, 0));
             }
             for (record, rotten) in log.records.iter().filter(|(r, _)| r.seq > *after) {
                 if *target != Target::User(reader.clone()) && record.bundle.first.from == *reader {
                     continue;
                 }
                 let Record { seq, ordinal, .. } = *record;
-                let rot = Item::Rotten { log: target.clone(), seq, ordinal };
-                let item = if *rotten { rot } else { Item::Messages(record.clone()) };
+                let rot = PageItem::Corrupt { log: target.clone(), seq, ordinal };
+                let item = if *rotten { rot } else { PageItem::Messages(record.clone()) };
                 all.push((item, record.bundle.first.len_bytes()));
             }
         }
@@ -50,9 +50,9 @@ impl Store {
         let mut page = Page { items: vec![], through: self.last_seq, complete: true };
         let (mut count, mut sum) = (0, 0);
         for (item, size) in all {
-            if !matches!(item, Item::Removed { .. }) {
+            if !matches!(item, PageItem::Removed { .. }) {
                 if count > 0 && (count >= messages || sum + size > bytes) {
-                    page.through = page.items.last().map(Item::last).unwrap();
+                    page.through = page.items.last().map(PageItem::last).unwrap();
                     page.complete = false;
                     break;
                 }

@@ -4,7 +4,7 @@ use std::slice::from_ref;
 
 use qmsg::durable::Quotas;
 use qmsg::logic::{Command, Draft, Ending, Event, Limits, PeerInput, PeerOutput};
-use qmsg::wire::{FromClient, FromServer, Message, MsgId, PARTS_AHEAD_MAX, Refusal};
+use qmsg::wire::{CHUNKS_AHEAD_MAX, FromClient, FromServer, Message, MsgId, Refusal};
 
 use super::long::{len_of, parts_of};
 use super::peers::Alone;
@@ -16,20 +16,20 @@ fn frame(frame: FromClient) -> PeerOutput {
 }
 
 fn part(n: u64, parts: u64, index: u64) -> FromClient {
-    FromClient::Part(part_of(id(n), len_of(parts) as u64, index))
+    FromClient::Chunk(part_of(id(n), len_of(parts) as u64, index))
 }
 
 /// The user's answer.
 fn given(n: u64, parts: u64, index: u64) -> Command {
-    Command::Part { id: id(n), index, body: part_of(id(n), len_of(parts) as u64, index) }
+    Command::Chunk { id: id(n), index, body: part_of(id(n), len_of(parts) as u64, index) }
 }
 
 fn wanted(n: u64, index: u64) -> PeerOutput {
-    PeerOutput::Event(Event::PartWanted { id: id(n), index })
+    PeerOutput::Event(Event::ChunkWanted { id: id(n), index })
 }
 
 fn more(parts: u32) -> PeerInput {
-    PeerInput::Frame(FromServer::More { parts })
+    PeerInput::Frame(FromServer::ChunkCredit { parts })
 }
 
 fn accepted(n: u64) -> FromServer {
@@ -81,7 +81,7 @@ fn parts_are_asked_for_as_far_ahead_as_they_may_be_sent() {
         assert_eq!(alone.takes(given(1, 100, index)), [frame(part(1, 100, index))]);
     }
     assert!(!alone.peer.wants_part());
-    assert_eq!(alone.takes(more(PARTS_AHEAD_MAX)).len(), 34);
+    assert_eq!(alone.takes(more(CHUNKS_AHEAD_MAX)).len(), 34);
     for index in 66..100 {
         alone.takes(given(1, 100, index));
     }
@@ -98,7 +98,7 @@ fn what_has_its_answer_is_cut_and_what_was_asked_for_is_ignored() {
     alone.takes(given(1, 9, 1));
     let refused = FromServer::Refused { id: id(1), count: 1, why: Refusal::MailboxFull };
     let out = alone.takes(PeerInput::Frame(refused));
-    let expected = [frame(FromClient::Cut), frame(send(2, "bob", len_of(3)))];
+    let expected = [frame(FromClient::AbortBody), frame(send(2, "bob", len_of(3)))];
     assert_eq!(out[..2], expected);
     assert_eq!(out[2..4], [wanted(2, 1), wanted(2, 2)]);
     (2..9).for_each(|index| assert_eq!(alone.takes(given(1, 9, index)), []));
@@ -129,7 +129,7 @@ fn a_lost_link_asks_for_all_of_it_again() {
         count: 1,
         duplicate: true,
     }));
-    assert_eq!(out[0], frame(FromClient::Cut));
+    assert_eq!(out[0], frame(FromClient::AbortBody));
 }
 
 #[test]
@@ -137,8 +137,8 @@ fn a_part_of_a_wrong_length_gives_the_message_up() {
     let mut alone = Alone::welcomed();
     alone.takes(Command::Send(vec![head(1, "bob", len_of(4))]));
     alone.takes(Command::Send(vec![draft(2, "bob", 5)]));
-    let out = alone.takes(Command::Part { id: id(1), index: 1, body: Default::default() });
-    assert_eq!(out, [frame(FromClient::Cut), frame(send(2, "bob", 5))]);
+    let out = alone.takes(Command::Chunk { id: id(1), index: 1, body: Default::default() });
+    assert_eq!(out, [frame(FromClient::AbortBody), frame(send(2, "bob", 5))]);
     assert_eq!(alone.takes(given(1, 4, 2)), []);
     alone.takes(PeerInput::Frame(accepted(2)));
     assert!(!alone.peer.is_waiting());
@@ -151,7 +151,7 @@ fn parts_that_were_not_asked_for_are_ignored() {
     alone.takes(Command::Send(vec![head(1, "bob", len_of(4))]));
     for (n, index) in [(2, 1), (1, 2), (1, 0), (1, u64::MAX)] {
         let body = part_of(id(1), len_of(4) as u64, 1);
-        assert_eq!(alone.takes(Command::Part { id: id(n), index, body }), []);
+        assert_eq!(alone.takes(Command::Chunk { id: id(n), index, body }), []);
     }
     assert_eq!(alone.takes(given(1, 4, 1)), [frame(part(1, 4, 1))]);
 }
@@ -186,7 +186,7 @@ fn message(id: MsgId, parts: u64) -> Message {
 /// The frames of a delivery of so many parts.
 pub(super) fn delivery(seq: u64, parts: u64) -> Vec<PeerInput> {
     let head = FromServer::deliver(seq, &message(id(1), parts).into());
-    let parts = parts_of(1, parts).map(FromServer::Part);
+    let parts = parts_of(1, parts).map(FromServer::Chunk);
     std::iter::once(head).chain(parts).map(PeerInput::Frame).collect()
 }
 
@@ -202,12 +202,15 @@ fn parts_are_told_as_they_come_and_their_taking_is_reported() {
     let mut alone = Alone::welcomed();
     let out = take_all(&mut alone, delivery(7, 3));
     let told = Event::Messages { seq: 7, bundle: message(id(1), 3).into() };
-    let parts = parts_of(1, 3).map(Event::Part);
+    let parts = parts_of(1, 3).map(Event::Chunk);
     let expected = std::iter::once(told).chain(parts).map(PeerOutput::Event);
     assert!(out.into_iter().eq(expected));
-    assert_eq!(alone.takes(Command::PartsTaken(2)), [frame(FromClient::More { parts: 2 })]);
-    assert_eq!(alone.takes(Command::PartsTaken(1)), [], "there were no more");
-    let out = alone.takes(Command::Processed(vec![7]));
+    assert_eq!(
+        alone.takes(Command::ChunksConsumed(2)),
+        [frame(FromClient::ChunkCredit { parts: 2 })]
+    );
+    assert_eq!(alone.takes(Command::ChunksConsumed(1)), [], "there were no more");
+    let out = alone.takes(Command::Ack(vec![7]));
     assert_eq!(out, [frame(processed([7]))]);
 }
 
@@ -215,9 +218,9 @@ fn parts_are_told_as_they_come_and_their_taking_is_reported() {
 fn a_body_that_does_not_become_whole_is_told_again() {
     let mut alone = Alone::welcomed();
     take_all(&mut alone, delivery(7, 4).into_iter().take(3));
-    let cut = PeerOutput::Event(Event::Cut);
-    assert_eq!(alone.takes(PeerInput::Frame(FromServer::Cut))[..], from_ref(&cut)[..]);
-    assert_eq!(alone.takes(Command::Processed(vec![7])), [], "there is nothing to report");
+    let cut = PeerOutput::Event(Event::BodyAborted);
+    assert_eq!(alone.takes(PeerInput::Frame(FromServer::AbortBody))[..], from_ref(&cut)[..]);
+    assert_eq!(alone.takes(Command::Ack(vec![7])), [], "there is nothing to report");
     take_all(&mut alone, delivery(7, 4).into_iter().take(3));
     let out = link_lost(&mut alone);
     assert_eq!(out, [cut, PeerOutput::Event(Event::Offline)]);
@@ -226,7 +229,10 @@ fn a_body_that_does_not_become_whole_is_told_again() {
     assert_eq!(out.len(), 4);
     assert!(matches!(out[0], PeerOutput::Event(Event::Messages { seq: 7, .. })));
     // Four parts of before are still with the user; they concern no server any more.
-    assert_eq!(alone.takes(Command::PartsTaken(5)), [frame(FromClient::More { parts: 1 })]);
+    assert_eq!(
+        alone.takes(Command::ChunksConsumed(5)),
+        [frame(FromClient::ChunkCredit { parts: 1 })]
+    );
 }
 
 #[test]
@@ -236,17 +242,17 @@ fn what_was_shown_is_swallowed_when_it_comes_again() {
         take_all(&mut alone, delivery(7, 3));
         link_lost(&mut alone);
         if is_processed {
-            alone.takes(Command::Processed(vec![7]));
+            alone.takes(Command::Ack(vec![7]));
         }
         linked(&mut alone);
         let mut again = delivery(7, 3).into_iter();
-        let one = frame(FromClient::More { parts: 1 });
+        let one = frame(FromClient::ChunkCredit { parts: 1 });
         assert_eq!(take_all(&mut alone, again.by_ref().take(2))[..], from_ref(&one)[..]);
         // Not even this is told of.
-        assert_eq!(alone.takes(PeerInput::Frame(FromServer::Cut)), []);
+        assert_eq!(alone.takes(PeerInput::Frame(FromServer::AbortBody)), []);
         let mut out = take_all(&mut alone, delivery(7, 3));
         if !is_processed {
-            out.extend(alone.takes(Command::Processed(vec![7])));
+            out.extend(alone.takes(Command::Ack(vec![7])));
         }
         let reported = frame(processed([7]));
         assert_eq!(out, [one.clone(), one, reported], "once it is whole, not before");
@@ -258,13 +264,13 @@ fn a_volatile_body_that_is_cut_is_not_counted() {
     let mut alone = Alone::welcomed();
     let head = FromServer::pass(&message(id(1), 3).into());
     alone.takes(PeerInput::Frame(head.clone()));
-    let out = alone.takes(PeerInput::Frame(FromServer::Cut));
-    assert_eq!(out, [PeerOutput::Event(Event::Cut)]);
-    assert_eq!(alone.takes(Command::Processed(vec![0])), []);
+    let out = alone.takes(PeerInput::Frame(FromServer::AbortBody));
+    assert_eq!(out, [PeerOutput::Event(Event::BodyAborted)]);
+    assert_eq!(alone.takes(Command::Ack(vec![0])), []);
     alone.takes(PeerInput::Frame(head));
     take_all(&mut alone, delivery(7, 3).into_iter().skip(1));
-    let out = alone.takes(Command::Processed(vec![0]));
-    assert_eq!(out, [frame(FromClient::Took { count: 1 })]);
+    let out = alone.takes(Command::Ack(vec![0]));
+    assert_eq!(out, [frame(FromClient::AckVolatile { count: 1 })]);
 }
 
 #[test]
@@ -282,5 +288,5 @@ fn a_large_body_goes_from_user_to_user() {
     let told = world.told(bob);
     let shown = told.iter().filter(|event| matches!(event, Event::Messages { .. })).count();
     assert_eq!((shown, world.clients[bob].todo.len()), (3, 0));
-    assert!(world.told(alice).contains(&Event::Passed { id: id(3), count: 1, readers: 1 }));
+    assert!(world.told(alice).contains(&Event::VolatileSent { id: id(3), count: 1, readers: 1 }));
 }

@@ -20,7 +20,7 @@ fn reader(server: &mut Server, name: &str, messages: u32) -> LinkId {
 fn got(server: &mut Server, link: LinkId) -> Vec<u64> {
     let said = server.heard_so_far(link);
     let number = |said: Said| match said {
-        Said::Frame(FromServer::Pass { id, .. }) => u64::from(id.as_bytes()[15]),
+        Said::Frame(FromServer::Volatile { id, .. }) => u64::from(id.as_bytes()[15]),
         other => panic!("{other:?}"),
     };
     said.into_iter().map(number).collect()
@@ -64,7 +64,7 @@ fn a_room_and_everyone_but_the_sender() {
     let alice = reader(&mut server, "alice", 8);
     let (bob, carol) = (reader(&mut server, "bob", 8), reader(&mut server, "carol", 8));
     for link in [alice, bob] {
-        server.say(link, FromClient::Enter(room("ops")));
+        server.say(link, FromClient::JoinRoom(room("ops")));
         server.heard(link);
     }
     server.say(alice, pass(1, "@ops", 5));
@@ -83,7 +83,7 @@ fn a_sender_takes_the_pace_of_a_users_reader() {
     (1..=4).for_each(|n| server.say(alice, pass(n, "bob", 5)));
     assert_eq!(server.heard(alice), [passed(1, 1), passed(2, 1)], "the others wait");
     assert_eq!(got(&mut server, bob), [1, 2]);
-    server.say(bob, FromClient::Took { count: 1 });
+    server.say(bob, FromClient::AckVolatile { count: 1 });
     assert_eq!(server.heard(alice), [passed(3, 1)]);
     assert_eq!(got(&mut server, bob), [3]);
     server.lose(bob);
@@ -100,7 +100,7 @@ fn what_waits_goes_to_a_reader_that_comes() {
     server.say(bob, attach(1, 1 << 20));
     assert_eq!(server.heard(alice), [passed(2, 1)]);
     server.heard(bob);
-    server.say(bob, FromClient::Took { count: 1 });
+    server.say(bob, FromClient::AckVolatile { count: 1 });
     assert_eq!(server.heard(alice), [passed(3, 1)]);
 }
 
@@ -112,7 +112,7 @@ fn what_has_expired_while_it_waited_is_not_passed() {
     server.say(alice, pass(1, "bob", 5));
     match super::brief(2, "bob", "5") {
         FromClient::Send { id, to, headers, size, body, others } => {
-            server.say(alice, FromClient::Pass { id, to, headers, size, body, others });
+            server.say(alice, FromClient::Volatile { id, to, headers, size, body, others });
         }
         other => panic!("{other:?}"),
     }
@@ -120,7 +120,7 @@ fn what_has_expired_while_it_waited_is_not_passed() {
     assert_eq!(server.heard(alice), [passed(1, 1)]);
     assert_eq!(got(&mut server, bob), [1]);
     server.pass(5_000);
-    server.say(bob, FromClient::Took { count: 1 });
+    server.say(bob, FromClient::AckVolatile { count: 1 });
     assert_eq!(server.heard(alice), [passed(2, 0), passed(3, 1)]);
     assert_eq!(got(&mut server, bob), [3]);
 }
@@ -142,7 +142,7 @@ fn nobody_takes_what_was_not_passed() {
         let (alice, bob) = (server.link("alice"), reader(&mut server, "bob", 2));
         server.say(alice, pass(1, "bob", 5));
         got(&mut server, bob);
-        server.say(bob, FromClient::Took { count });
+        server.say(bob, FromClient::AckVolatile { count });
         assert_eq!(server.heard(bob), [closed(CloseCode::OutOfTurn)], "{count}");
     }
 }
@@ -161,8 +161,8 @@ fn a_lost_link_leaves_it_uncertain_and_repeats_nothing() {
     assert_eq!(
         world.told(alice),
         [
-            Event::Passed { id: id(1), count: 1, readers: 1 },
-            Event::Passed { id: id(2), count: 1, readers: 1 }
+            Event::VolatileSent { id: id(1), count: 1, readers: 1 },
+            Event::VolatileSent { id: id(2), count: 1, readers: 1 }
         ]
     );
     let told = world.told(bob);

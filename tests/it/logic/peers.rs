@@ -1,10 +1,10 @@
 //! The client's brain alone, fed by hand.
 
 use qmsg::logic::{
-    Command, Draft, Ending, Event, Intent, Limits, Peer, PeerInput, PeerOutput, Time, Window,
+    Command, Draft, Ending, Event, Intent, Limits, Peer, PeerInput, PeerOutput, Prefetch, Time,
 };
 use qmsg::wire::{
-    Bundle, CloseCode, FromClient, FromServer, Message, PART_LEN_MAX, SPANS_MAX, Span, Target,
+    Bundle, CHUNK_LEN_MAX, CloseCode, FromClient, FromServer, Message, SPANS_MAX, Span, Target,
 };
 
 use super::server::START;
@@ -132,9 +132,9 @@ fn patience_is_counted_from_the_last_answer_not_from_a_welcome() {
 #[test]
 fn a_body_that_is_begun_again_and_again_costs_patience() {
     let mut alone = Alone::new(Some(3_000), 1);
-    let long = draft(1, "bob", 40 * PART_LEN_MAX);
+    let long = draft(1, "bob", 40 * CHUNK_LEN_MAX);
     alone.takes(Command::Send(vec![long]));
-    let more = |parts| PeerInput::Frame(FromServer::More { parts });
+    let more = |parts| PeerInput::Frame(FromServer::ChunkCredit { parts });
     let deadline = |alone: &Alone| alone.peer.deadline().unwrap() - alone.now.mono_ms;
     for (ms, parts) in [(1_000, 2), (500, 3)] {
         alone.is_welcomed();
@@ -157,7 +157,7 @@ fn a_body_that_is_begun_again_and_again_costs_patience() {
 /// reader has something to do.
 #[test]
 fn patience_is_counted_until_a_reader_has_caught_up() {
-    let window = Window::of(10, 1_000);
+    let window = Prefetch::of(10, 1_000);
     let id = user("alice");
     let attach = Some(window);
     let intent = Intent { id, claim: false, code: None, attach, patience_ms: Some(1_000) };
@@ -171,9 +171,9 @@ fn patience_is_counted_until_a_reader_has_caught_up() {
     assert_eq!(alone.peer.deadline(), None, "the reader has something to do");
     assert!(!alone.peer.is_waiting(), "and may go when it has done it");
     alone.now.mono_ms += 50_000;
-    alone.takes(Command::Processed(vec![1]));
+    alone.takes(Command::Ack(vec![1]));
     assert_eq!(alone.peer.deadline(), Some(alone.now.mono_ms + 1_000));
-    alone.takes(PeerInput::Frame(FromServer::Settled { count: 1 }));
+    alone.takes(PeerInput::Frame(FromServer::AckRecorded { count: 1 }));
     assert_eq!(alone.peer.deadline(), Some(alone.now.mono_ms + 1_000), "there may be more");
     alone.takes(PeerInput::Frame(FromServer::CaughtUp));
     assert_eq!(alone.peer.deadline(), None);
@@ -214,13 +214,13 @@ fn what_time_mends_is_tried_again_and_the_rest_is_final() {
             alone.waits();
             assert_eq!(alone.takes(PeerInput::Tick), [PeerOutput::Dial]);
         } else {
-            assert_eq!(out, [PeerOutput::Event(Event::Rejected(Some(code)))]);
+            assert_eq!(out, [PeerOutput::Event(Event::Denied(Some(code)))]);
             assert_eq!(alone.takes(Command::Send(vec![draft(1, "bob", 1)])), []);
         }
     }
     let mut alone = Alone::new(None, 1);
     let out = alone.takes(PeerInput::Ended(Ending::Closed(None)));
-    assert_eq!(out, [PeerOutput::Event(Event::Rejected(None))], "a number of a later version");
+    assert_eq!(out, [PeerOutput::Event(Event::Denied(None))], "a number of a later version");
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn patience_ends_when_no_answer_comes() {
 fn patience_is_not_counted_for_watches() {
     let mut alone = Alone::new(Some(1_000), 1);
     alone.is_welcomed();
-    alone.takes(Command::Watch { id: id(1), to: Target::User(user("bob")) });
+    alone.takes(Command::Track { id: id(1), to: Target::User(user("bob")) });
     assert_eq!((alone.peer.deadline(), alone.peer.is_waiting()), (None, true));
     alone.now.mono_ms += 50_000;
     alone.takes(Command::Send(vec![draft(2, "bob", 1)]));
@@ -259,7 +259,7 @@ fn patience_is_not_counted_for_watches() {
     alone.takes(PeerInput::Ended(Ending::Silence));
     alone.now.mono_ms += 50_000;
     assert_eq!(alone.takes(PeerInput::Tick), [PeerOutput::Dial], "it goes on trying");
-    alone.takes(Command::Unwatch(id(1)));
+    alone.takes(Command::Untrack(id(1)));
     assert!(!alone.peer.is_waiting());
 }
 
@@ -338,7 +338,7 @@ fn a_report_is_no_longer_than_a_frame_may_be() {
         let deliver = FromServer::deliver(seq, &message.clone().into());
         alone.takes(PeerInput::Frame(deliver));
     }
-    let out = alone.takes(Command::Processed(seqs().collect()));
+    let out = alone.takes(Command::Ack(seqs().collect()));
     let report = |seqs| PeerOutput::Frame(super::processed(seqs));
     let (first, rest) = (seqs().take(SPANS_MAX), seqs().skip(SPANS_MAX));
     assert_eq!(out, [report(first.collect::<Vec<_>>()), report(rest.collect())]);
@@ -354,16 +354,16 @@ fn seqs_that_no_server_reaches_are_ignored() {
         PeerInput::Frame(FromServer::deliver(seq, &Bundle { first, others }))
     };
     let lost = |seq| {
-        PeerInput::Frame(FromServer::Lost { seq, to: "@all".parse().unwrap(), count: u64::MAX })
+        PeerInput::Frame(FromServer::Gap { seq, to: "@all".parse().unwrap(), count: u64::MAX })
     };
     for beyond in [deliver(u64::MAX, 1), deliver(u64::MAX - 2, 3), lost(u64::MAX)] {
         assert_eq!(alone.takes(beyond), []);
     }
     assert_eq!(alone.takes(deliver(u64::MAX - 3, 3)).len(), 1);
-    let out = alone.takes(Command::Processed((u64::MAX - 3..u64::MAX).collect()));
+    let out = alone.takes(Command::Ack((u64::MAX - 3..u64::MAX).collect()));
     let last = Span { first: u64::MAX - 3, last: u64::MAX - 1 };
-    assert_eq!(out, [PeerOutput::Frame(FromClient::Processed(vec![last]))]);
-    assert_eq!(alone.takes(PeerInput::Frame(FromServer::Settled { count: u32::MAX })).len(), 1);
+    assert_eq!(out, [PeerOutput::Frame(FromClient::Ack(vec![last]))]);
+    assert_eq!(alone.takes(PeerInput::Frame(FromServer::AckRecorded { count: u32::MAX })).len(), 1);
 }
 
 #[test]
@@ -379,7 +379,7 @@ fn clocks_that_differ_are_told_of_on_every_link() {
             let unix_ms = START.unix_ms.saturating_add_signed(ahead_ms);
             let hello = Limits::default().greeting(Time { unix_ms, ..START });
             let told = alone.takes(PeerInput::Frame(hello));
-            let skewed = PeerOutput::Event(Event::Skewed { ahead_ms });
+            let skewed = PeerOutput::Event(Event::ClockSkew { ahead_ms });
             assert_eq!(told.first() == Some(&skewed), is_told, "{ahead_ms}: {told:?}");
             assert!(matches!(told.last(), Some(PeerOutput::Frame(FromClient::Hello { .. }))));
             alone.takes(PeerInput::Ended(Ending::Silence));

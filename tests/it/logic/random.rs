@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use qmsg::durable::Quotas;
 use qmsg::logic::{Command, Draft, Event, Limits, LinkId};
-use qmsg::wire::{Headers, MsgId, PART_LEN_MAX, Seq, Target, UserId};
+use qmsg::wire::{CHUNK_LEN_MAX, Headers, MsgId, Seq, Target, UserId};
 
 use super::client::Client;
 use super::world::World;
@@ -173,8 +173,8 @@ impl Run {
         // Some larger than any window, some of several parts.
         let long = self.chance.one_in(self.long_in);
         let len = match self.chance.below(8) {
-            0 if long => 2 * PART_LEN_MAX,
-            _ if long => PART_LEN_MAX + 1 + self.chance.below(9 * PART_LEN_MAX),
+            0 if long => 2 * CHUNK_LEN_MAX,
+            _ if long => CHUNK_LEN_MAX + 1 + self.chance.below(9 * CHUNK_LEN_MAX),
             0 => 500,
             _ => self.chance.below(120),
         };
@@ -233,7 +233,7 @@ impl Run {
     fn belong(&mut self) {
         let (client, room) = (self.client(), room(self.chance.pick(&ROOMS).unwrap()));
         let leaves = self.chance.one_in(3);
-        let request = if leaves { Command::Leave(room) } else { Command::Enter(room) };
+        let request = if leaves { Command::LeaveRoom(room) } else { Command::JoinRoom(room) };
         self.world.feed(client, request);
     }
 }
@@ -278,7 +278,7 @@ fn check_answers(run: &Run, client: &Client) {
     for event in &client.events {
         let (id, count, accepted) = match event {
             Event::Accepted { id, count, .. } => (id, *count, true),
-            Event::Refused { id, count, .. } | Event::Passed { id, count, .. } => {
+            Event::Refused { id, count, .. } | Event::VolatileSent { id, count, .. } => {
                 (id, *count, false)
             }
             Event::Uncertain { id } => (id, 1, false),
@@ -317,7 +317,7 @@ fn check_gaps(world: &World) {
     }
     for ((user, log), unseen) in gaps {
         let lost = |event: &Event| match event {
-            Event::Lost { to, count } if to == log => *count,
+            Event::Gap { to, count } if to == log => *count,
             _ => 0,
         };
         let told: u64 = readers_of(world, user).flat_map(|client| &client.events).map(lost).sum();

@@ -39,7 +39,7 @@ fn a_message_comes_once_to_a_user_whose_link_is_lost() {
     assert_eq!(told[2..], [Event::CaughtUp], "offered again, not shown again");
     world.process(bob, vec![1]);
     world.flow();
-    assert_eq!(world.told(bob), [Event::Settled { pending: 0 }]);
+    assert_eq!(world.told(bob), [Event::AckRecorded { pending: 0 }]);
     assert_eq!(world.server.store.cursor("bob", "bob").through, 1);
 }
 
@@ -52,7 +52,7 @@ fn what_was_reported_on_a_lost_link_is_reported_again_if_it_did_not_arrive() {
     world.cut_client(bob);
     assert!(world.clients[bob].peer.is_waiting());
     world.flow();
-    assert_eq!(world.told(bob).last(), Some(&Event::Settled { pending: 0 }));
+    assert_eq!(world.told(bob).last(), Some(&Event::AckRecorded { pending: 0 }));
     assert_eq!(world.server.store.cursor("bob", "bob").through, 1);
 }
 
@@ -69,7 +69,7 @@ fn what_was_recorded_before_the_link_was_lost_is_known_by_what_does_not_come_aga
     world.cut(link);
     world.flow();
     let told = world.told(bob);
-    assert_eq!(told[2..], [Event::Settled { pending: 0 }, Event::CaughtUp]);
+    assert_eq!(told[2..], [Event::AckRecorded { pending: 0 }, Event::CaughtUp]);
     assert!(!world.clients[bob].peer.is_waiting());
 }
 
@@ -113,25 +113,25 @@ fn more_than_may_be_in_flight_goes_in_turns_and_in_order() {
 #[test]
 fn requests_are_repeated_after_a_lost_link() {
     let (mut world, _, bob) = world();
-    world.feed(bob, Command::Enter(room("ops")));
-    world.feed(bob, Command::Enter(room("dev")));
-    world.feed(bob, Command::Leave(room("ops")));
+    world.feed(bob, Command::JoinRoom(room("ops")));
+    world.feed(bob, Command::JoinRoom(room("dev")));
+    world.feed(bob, Command::LeaveRoom(room("ops")));
     assert!(world.clients[bob].peer.is_waiting());
     world.cut_client(bob);
     world.drain();
     let told = world.told(bob);
-    assert!(told.contains(&Event::Entered { room: room("ops"), changed: true }));
-    assert!(told.contains(&Event::Left { room: room("ops"), changed: true }));
+    assert!(told.contains(&Event::RoomJoined { room: room("ops"), changed: true }));
+    assert!(told.contains(&Event::RoomLeft { room: room("ops"), changed: true }));
     assert!(!world.clients[bob].peer.is_waiting());
-    world.feed(bob, Command::Enter(room("dev")));
+    world.feed(bob, Command::JoinRoom(room("dev")));
     world.drain();
-    assert!(world.told(bob).contains(&Event::Entered { room: room("dev"), changed: false }));
+    assert!(world.told(bob).contains(&Event::RoomJoined { room: room("dev"), changed: false }));
 }
 
 #[test]
 fn a_notice_is_told_once_and_acknowledged_by_the_client_itself() {
     let (mut world, alice, bob) = world();
-    world.feed(bob, Command::Enter(room("ops")));
+    world.feed(bob, Command::JoinRoom(room("ops")));
     world.flow();
     world.cut_client(bob);
     for n in 1..=4 {
@@ -144,12 +144,12 @@ fn a_notice_is_told_once_and_acknowledged_by_the_client_itself() {
     world.told(bob);
     world.flow();
     let told = world.told(bob);
-    assert!(told.contains(&Event::Lost { to: target("@ops"), count: 3 }));
+    assert!(told.contains(&Event::Gap { to: target("@ops"), count: 3 }));
     assert_eq!(shown(&told), [4]);
     world.cut_client(bob);
     world.drain();
     let again = world.told(bob);
-    assert!(!again.iter().any(|event| matches!(event, Event::Lost { .. })), "{again:?}");
+    assert!(!again.iter().any(|event| matches!(event, Event::Gap { .. })), "{again:?}");
     assert_eq!(world.server.store.cursor("bob", "@ops").through, 4);
 }
 
@@ -166,7 +166,7 @@ fn what_another_reader_dealt_with_while_the_link_was_lost_is_settled() {
     world.told(bob);
     assert!(!world.clients[bob].peer.is_waiting());
     world.process(bob, vec![1]);
-    assert_eq!(world.told(bob), [Event::Settled { pending: 0 }]);
+    assert_eq!(world.told(bob), [Event::AckRecorded { pending: 0 }]);
     assert!(!world.clients[bob].peer.is_waiting(), "it will not be offered again");
 }
 
@@ -174,7 +174,7 @@ fn what_another_reader_dealt_with_while_the_link_was_lost_is_settled() {
 fn of_equal_requests_each_has_its_answer() {
     let (mut world, _, bob) = world();
     let ops = || room("ops");
-    for request in [Command::Enter(ops()), Command::Leave(ops()), Command::Enter(ops())] {
+    for request in [Command::JoinRoom(ops()), Command::LeaveRoom(ops()), Command::JoinRoom(ops())] {
         world.feed(bob, request);
     }
     let link = world.clients[bob].link.unwrap();
@@ -185,13 +185,15 @@ fn of_equal_requests_each_has_its_answer() {
     while world.clients[bob].events.is_empty() {
         world.down(link, 1);
     }
-    assert_eq!(world.told(bob), [Event::Entered { room: ops(), changed: true }]);
+    assert_eq!(world.told(bob), [Event::RoomJoined { room: ops(), changed: true }]);
     world.cut(link);
     world.drain();
     let mut told = world.told(bob);
-    told.retain(|event| matches!(event, Event::Entered { .. } | Event::Left { .. }));
-    let (left, entered) =
-        (Event::Left { room: ops(), changed: true }, Event::Entered { room: ops(), changed: true });
+    told.retain(|event| matches!(event, Event::RoomJoined { .. } | Event::RoomLeft { .. }));
+    let (left, entered) = (
+        Event::RoomLeft { room: ops(), changed: true },
+        Event::RoomJoined { room: ops(), changed: true },
+    );
     assert_eq!(told[told.len() - 2..], [left, entered], "the last wish counts");
 }
 
@@ -199,12 +201,12 @@ fn of_equal_requests_each_has_its_answer() {
 fn any_number_of_requests_keeps_to_the_limit() {
     let (mut world, _, bob) = world();
     for n in 0..200 {
-        world.feed(bob, Command::Enter(room(&format!("room-{n}"))));
+        world.feed(bob, Command::JoinRoom(room(&format!("room-{n}"))));
     }
     world.flow();
     world.cut_client(bob);
     world.drain();
-    let entered = |event: &&Event| matches!(event, Event::Entered { .. });
+    let entered = |event: &&Event| matches!(event, Event::RoomJoined { .. });
     assert_eq!(world.told(bob).iter().filter(entered).count(), 200);
 }
 
@@ -221,16 +223,16 @@ fn what_seemed_to_be_recorded_and_comes_after_all_is_not_shown_again() {
     };
     let report = PeerOutput::Frame(super::processed([7]));
     assert_eq!(alone.takes(delivery(7)).len(), 1);
-    assert_eq!(alone.takes(Command::Processed(vec![7])), slice::from_ref(&report));
+    assert_eq!(alone.takes(Command::Ack(vec![7])), slice::from_ref(&report));
     link_lost(&mut alone);
     linked(&mut alone);
     let out = alone.takes(PeerInput::Frame(FromServer::CaughtUp));
-    assert!(out.contains(&PeerOutput::Event(Event::Settled { pending: 0 })), "{out:?}");
+    assert!(out.contains(&PeerOutput::Event(Event::AckRecorded { pending: 0 })), "{out:?}");
     assert!(!alone.peer.is_waiting());
     link_lost(&mut alone);
     linked(&mut alone);
     assert_eq!(alone.takes(delivery(7)), [report]);
     assert!(alone.peer.is_waiting());
-    let settled = PeerInput::Frame(FromServer::Settled { count: 1 });
-    assert_eq!(alone.takes(settled), [PeerOutput::Event(Event::Settled { pending: 0 })]);
+    let settled = PeerInput::Frame(FromServer::AckRecorded { count: 1 });
+    assert_eq!(alone.takes(settled), [PeerOutput::Event(Event::AckRecorded { pending: 0 })]);
 }

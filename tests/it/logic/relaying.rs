@@ -29,7 +29,7 @@ fn to_all_who_read_now_and_answered_after_the_last_part() {
     server.say_all(alice, parts);
     assert_eq!(server.brief(alice), "passed:1:2 more:1");
     assert_eq!((server.brief(one), server.brief(two)), ("part*1".into(), "pass:1 part*3".into()));
-    server.say(one, FromClient::Took { count: 1 });
+    server.say(one, FromClient::AckVolatile { count: 1 });
     assert_eq!(server.brief(one), "");
 }
 
@@ -46,11 +46,11 @@ fn a_sender_takes_the_pace_of_a_users_readers() {
     assert_eq!(server.brief(alice), "", "nobody has room");
     server.heard(slow);
     assert_eq!(server.brief(quick), "pass:1 part*64");
-    server.say(quick, FromClient::More { parts: 64 });
+    server.say(quick, FromClient::ChunkCredit { parts: 64 });
     assert_eq!(server.brief(quick), "", "the other one has none");
-    server.say(slow, FromClient::More { parts: 30 });
+    server.say(slow, FromClient::ChunkCredit { parts: 30 });
     assert_eq!(server.brief(alice), "more:30");
-    server.say(slow, FromClient::More { parts: 5 });
+    server.say(slow, FromClient::ChunkCredit { parts: 5 });
     assert_eq!(server.brief(alice), "passed:1:2 more:5");
     assert_eq!((server.brief(slow), server.brief(quick)), ("part*35".into(), "part*35".into()));
 }
@@ -67,13 +67,13 @@ fn a_slow_member_of_a_room_is_left_behind() {
     let mut parts = rest(1, 100);
     server.say(alice, pass(1, "@ops", len_of(100)));
     server.say_all(alice, parts.by_ref().take(64));
-    server.say(quick, FromClient::More { parts: 64 });
+    server.say(quick, FromClient::ChunkCredit { parts: 64 });
     server.say_all(alice, parts);
     assert_eq!(server.brief(alice), "more:98 passed:1:1 more:1");
     assert_eq!(server.brief(slow), "pass:1 part*64 cut");
     assert_eq!(server.brief(quick), "pass:1 part*99");
     // It is not counted as passed.
-    server.say(slow, FromClient::Took { count: 1 });
+    server.say(slow, FromClient::AckVolatile { count: 1 });
     assert_eq!(server.brief(slow), "close:OutOfTurn");
 }
 
@@ -98,8 +98,8 @@ fn a_sender_takes_the_pace_of_a_rooms_readers() {
     assert_eq!(server.brief(alice), "", "nobody has room");
     // One is a little behind the other.
     for (ahead, behind) in [(20, 31), (31, 20), (13, 13)] {
-        server.say(one, FromClient::More { parts: ahead });
-        server.say(two, FromClient::More { parts: behind });
+        server.say(one, FromClient::ChunkCredit { parts: ahead });
+        server.say(two, FromClient::ChunkCredit { parts: behind });
     }
     assert_eq!(server.brief(alice), "more:31 passed:1:2 more:4");
     for link in [one, two] {
@@ -137,7 +137,7 @@ fn what_is_held_back_for_a_room_ends_with_its_last_member() {
     // The sender reads too, but is not sent what it sends.
     server.pass_long(alice, 2, "@ops", 3);
     assert_eq!(server.brief(alice), "pass:1");
-    server.say(bob, FromClient::Leave("ops".parse().unwrap()));
+    server.say(bob, FromClient::LeaveRoom("ops".parse().unwrap()));
     server.work();
     assert_eq!(server.brief(alice), "passed:2:0 more:2");
 }
@@ -152,7 +152,7 @@ fn when_the_sender_ends_it_readers_hear_so() {
         if is_lost {
             server.lose(alice);
         } else {
-            server.say(alice, FromClient::Cut);
+            server.say(alice, FromClient::AbortBody);
             assert_eq!(server.brief(alice), "more:3", "it is not answered");
         }
         assert_eq!(server.brief(bob), "pass:1 part*3 cut");
@@ -175,7 +175,7 @@ fn to_nobody_it_is_answered_at_once_and_the_rest_is_of_no_use() {
         server.say(alice, pass(n, to, len_of(5)));
         server.say_all(alice, rest(n, 5).take(2));
         assert_eq!(server.brief(alice), format!("more:2 {said}"));
-        server.say(alice, FromClient::Cut);
+        server.say(alice, FromClient::AbortBody);
         assert_eq!(server.brief(alice), "");
     }
 }
@@ -188,7 +188,7 @@ fn it_waits_until_a_users_reader_has_room() {
     assert_eq!(server.brief(alice), "passed:1:1");
     server.pass_long(alice, 2, "bob", 4);
     assert_eq!(server.brief(alice), "", "its parts wait with it");
-    server.say(bob, FromClient::Took { count: 1 });
+    server.say(bob, FromClient::AckVolatile { count: 1 });
     assert_eq!(server.brief(alice), "passed:2:1 more:3");
     assert_eq!(server.brief(bob), "pass:1 pass:2 part*3");
     // With the last reader waiting ends; what comes then goes nowhere.
@@ -207,9 +207,9 @@ fn one_that_waits_and_is_ended_is_forgotten() {
     server.say(alice, pass(1, "bob", 5));
     server.say(alice, pass(2, "bob", len_of(4)));
     server.say_all(alice, rest(2, 4).take(2));
-    server.say(alice, FromClient::Cut);
+    server.say(alice, FromClient::AbortBody);
     assert_eq!(server.brief(alice), "passed:1:1 more:2");
-    server.say(bob, FromClient::Took { count: 1 });
+    server.say(bob, FromClient::AckVolatile { count: 1 });
     assert_eq!(server.brief(bob), "pass:1");
 }
 
@@ -221,7 +221,7 @@ fn readers_that_go_are_not_waited_for() {
     server.say(alice, pass(1, "bob", len_of(100)));
     let mut parts = rest(1, 100);
     server.say_all(alice, parts.by_ref().take(64));
-    server.say(one, FromClient::More { parts: 64 });
+    server.say(one, FromClient::ChunkCredit { parts: 64 });
     server.say_all(alice, parts.by_ref().take(10));
     server.lose(two);
     assert_eq!(server.brief(alice), "more:74");
@@ -242,7 +242,7 @@ fn stored_and_volatile_bodies_take_turns_on_a_link() {
     server.say(alice, send(3, "bob", 5));
     server.heard(alice);
     assert_eq!(server.brief(carol), "", "one body at a time");
-    server.say(bob, FromClient::More { parts: 64 });
+    server.say(bob, FromClient::ChunkCredit { parts: 64 });
     assert_eq!(server.brief(bob), "part*5 pass:2 part*2");
     server.say(bob, processed([1]));
     assert_eq!(server.brief(bob), "settled:1 deliver:2");

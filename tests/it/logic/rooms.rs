@@ -8,11 +8,11 @@ use super::server::{Said, Server};
 use super::{CAUGHT_UP, attach, processed, room, send, seqs, server, settled};
 
 fn entered(name: &str, changed: bool) -> Said {
-    Said::Frame(FromServer::Entered { room: room(name), changed })
+    Said::Frame(FromServer::RoomJoined { room: room(name), changed })
 }
 
 fn left(name: &str, changed: bool) -> Said {
-    Said::Frame(FromServer::Left { room: room(name), changed })
+    Said::Frame(FromServer::RoomLeft { room: room(name), changed })
 }
 
 #[test]
@@ -20,11 +20,14 @@ fn membership_is_as_wanted_however_often_it_is_asked_for() {
     let mut server = server();
     let alice = server.link("alice");
     let asks = [
-        (FromClient::Leave(room("ops")), Said::Frame(FromServer::NoSuchRoom { room: room("ops") })),
-        (FromClient::Enter(room("ops")), entered("ops", true)),
-        (FromClient::Enter(room("ops")), entered("ops", false)),
-        (FromClient::Leave(room("ops")), left("ops", true)),
-        (FromClient::Leave(room("ops")), left("ops", false)),
+        (
+            FromClient::LeaveRoom(room("ops")),
+            Said::Frame(FromServer::NoSuchRoom { room: room("ops") }),
+        ),
+        (FromClient::JoinRoom(room("ops")), entered("ops", true)),
+        (FromClient::JoinRoom(room("ops")), entered("ops", false)),
+        (FromClient::LeaveRoom(room("ops")), left("ops", true)),
+        (FromClient::LeaveRoom(room("ops")), left("ops", false)),
     ];
     for (ask, answer) in asks {
         server.say(alice, ask);
@@ -38,7 +41,7 @@ fn rooms_and_memberships_have_limits() {
     let mut server = Server::new(Limits::default(), quotas);
     let alice = server.link("alice");
     server.enter(alice, "ops");
-    server.say(alice, FromClient::Enter(room("dev")));
+    server.say(alice, FromClient::JoinRoom(room("dev")));
     let refused = Said::Frame(FromServer::RoomRefused { room: room("dev") });
     assert_eq!(server.heard(alice), [refused]);
 }
@@ -98,7 +101,7 @@ fn a_room_is_read_from_where_it_was_entered() {
     server.enter(alice, "ops");
     server.sent(alice, 1, "@ops", 5);
     server.say(alice, send(2, "@ops", 5));
-    server.say(bob, FromClient::Enter(room("ops")));
+    server.say(bob, FromClient::JoinRoom(room("ops")));
     server.say(alice, send(3, "@ops", 5));
     // All three in one batch: the second is before, the third behind.
     let said = server.heard(bob);
@@ -119,7 +122,7 @@ fn entering_while_a_page_is_on_its_way_misses_and_doubles_nothing() {
         server.say(bob, attach(8, 1_000));
         server.look();
         server.answer_read();
-        server.say(bob, FromClient::Enter(room("ops")));
+        server.say(bob, FromClient::JoinRoom(room("ops")));
         server.say(alice, send(2, "@ops", 5));
         server.say(alice, send(3, "bob", 5));
         if order & 1 == 0 {
@@ -151,7 +154,7 @@ fn a_room_that_was_left_is_delivered_no_more_but_can_still_be_reported() {
     server.enter(bob, "ops");
     server.sent(alice, 1, "@ops", 5);
     assert_eq!(seqs(&server.heard(bob)), [1]);
-    server.say(bob, FromClient::Leave(room("ops")));
+    server.say(bob, FromClient::LeaveRoom(room("ops")));
     assert_eq!(server.heard(bob), [left("ops", true)]);
     server.sent(alice, 2, "@ops", 5);
     assert_eq!(server.heard(bob), []);
@@ -173,7 +176,7 @@ fn leaving_while_the_mailbox_is_read_holds() {
     server.sent(alice, 1, "@ops", 5);
     server.say(bob, attach(8, 1_000));
     server.look();
-    server.say(bob, FromClient::Leave(room("ops")));
+    server.say(bob, FromClient::LeaveRoom(room("ops")));
     server.commit();
     server.answer_writes();
     server.sent(alice, 2, "@ops", 5);
@@ -191,9 +194,9 @@ fn a_membership_that_was_read_before_it_was_answered_is_entered_once() {
         server.enter(alice, "ops");
         if leaves_first {
             server.enter(bob, "ops");
-            server.say(bob, FromClient::Leave(room("ops")));
+            server.say(bob, FromClient::LeaveRoom(room("ops")));
         }
-        server.say(bob, FromClient::Enter(room("ops")));
+        server.say(bob, FromClient::JoinRoom(room("ops")));
         server.say(alice, send(1, "@ops", 5));
         server.say(alice, send(2, "@ops", 5));
         server.commit();
@@ -218,7 +221,7 @@ fn the_answer_to_enter_brings_back_nothing_that_was_processed_before_it() {
     let mut server = server();
     let (alice, bob) = (server.link("alice"), server.link("bob"));
     server.enter(alice, "ops");
-    server.say(bob, FromClient::Enter(room("ops")));
+    server.say(bob, FromClient::JoinRoom(room("ops")));
     server.say(alice, send(1, "@ops", 5));
     server.commit();
     server.say(bob, attach(8, 1_000));
@@ -239,8 +242,8 @@ fn neither_does_it_after_an_answer_to_leave() {
     let (alice, bob) = (server.link("alice"), server.link("bob"));
     server.enter(alice, "ops");
     server.enter(bob, "ops");
-    server.say(bob, FromClient::Leave(room("ops")));
-    server.say(bob, FromClient::Enter(room("ops")));
+    server.say(bob, FromClient::LeaveRoom(room("ops")));
+    server.say(bob, FromClient::JoinRoom(room("ops")));
     server.say(alice, send(1, "@ops", 5));
     server.say(alice, send(2, "@ops", 5));
     server.commit();

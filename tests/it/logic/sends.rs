@@ -139,11 +139,11 @@ fn requests_have_a_limit() {
     let alice = server.link("alice");
     for _ in 0..2 {
         server.enter(alice, "ops");
-        server.say(alice, FromClient::Leave(room("ops")));
+        server.say(alice, FromClient::LeaveRoom(room("ops")));
         server.heard(alice);
     }
     for name in ["a", "b", "c"] {
-        server.say(alice, FromClient::Enter(room(name)));
+        server.say(alice, FromClient::JoinRoom(room(name)));
     }
     assert_eq!(server.heard(alice), [closed(CloseCode::OverLimit)]);
 }

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash};
 
-use qmsg::durable::{Found, Outcome, Quotas, Read, Record, Ticket, Write};
+use qmsg::durable::{Found, Outcome, Quotas, Read, Record, RequestId, Write};
 use qmsg::logic::{Hub, Input, Limits, LinkId, Output, Time};
 use qmsg::wire::{
-    Bodies, CloseCode, Frame, FromClient, FromServer, PARTS_AHEAD_MAX, Pin, Seq, Span, Start,
+    Bodies, CHUNKS_AHEAD_MAX, CloseCode, Frame, FromClient, FromServer, Pin, Seq, Span, Start,
     UserId,
 };
 
@@ -24,12 +24,12 @@ pub(crate) struct Server {
     limits: Limits,
     hub: Hub,
     /// Asked for, not on disk.
-    pub(super) batch: Vec<(Ticket, Write)>,
+    pub(super) batch: Vec<(RequestId, Write)>,
     /// On disk, not answered.
-    pub(super) written: Option<Vec<(Ticket, Outcome)>>,
-    pub(super) reads: VecDeque<(Ticket, Read)>,
+    pub(super) written: Option<Vec<(RequestId, Outcome)>>,
+    pub(super) reads: VecDeque<(RequestId, Read)>,
     /// Read, not answered.
-    pub(super) found: VecDeque<(Ticket, Found)>,
+    pub(super) found: VecDeque<(RequestId, Found)>,
     links: BTreeMap<LinkId, Audit>,
     next_link: u64,
     /// How often it was said that something is to be delivered, to however many.
@@ -51,8 +51,8 @@ pub(crate) enum Said {
 /// What a frame says has been dealt with.
 pub(super) fn reports(frame: &FromClient) -> Vec<Span> {
     match frame {
-        FromClient::Processed(spans) => spans.clone(),
-        FromClient::Answered { seq, .. } | FromClient::Rejected { seq, .. } => {
+        FromClient::Ack(spans) => spans.clone(),
+        FromClient::Reply { seq, .. } | FromClient::Reject { seq, .. } => {
             vec![Span::one(*seq)]
         }
         _ => vec![],
@@ -128,18 +128,18 @@ impl Server {
         audit.reported.extend(reports(&frame));
         match &frame {
             FromClient::Hello { id, .. } => _ = audit.user.get_or_insert(id.clone()),
-            FromClient::Attach { messages, bytes, start, share } => {
-                (audit.shares, audit.begins) = (*share, *start == Start::Unprocessed);
+            FromClient::Subscribe { messages, bytes, start, share } => {
+                (audit.shares, audit.begins) = (*share, *start == Start::Unacked);
                 let messages = (*messages).clamp(1, self.limits.window_messages_max);
                 let window = (messages, (*bytes).min(self.limits.window_bytes_max));
                 audit.window.get_or_insert(window);
             }
-            FromClient::Skipped(spans) => {
+            FromClient::Release(spans) => {
                 let skipped = |seq| spans.iter().any(|span| span.contains(seq));
                 audit.unsettled.retain(|seq, _| !skipped(*seq));
             }
-            FromClient::Part(_) => audit.parts_in += 1,
-            FromClient::More { parts } => {
+            FromClient::Chunk(_) => audit.parts_in += 1,
+            FromClient::ChunkCredit { parts } => {
                 audit.parts_out = audit.parts_out.saturating_sub(*parts);
             }
             _ => {}
@@ -167,7 +167,7 @@ impl Server {
     pub(super) fn commit(&mut self) {
         if self.written.is_none() && !self.batch.is_empty() {
             let batch = std::mem::take(&mut self.batch);
-            let write = |(ticket, write): &(Ticket, Write)| (*ticket, self.store.write(write));
+            let write = |(ticket, write): &(RequestId, Write)| (*ticket, self.store.write(write));
             self.written = Some(batch.iter().map(write).collect());
         }
     }
@@ -277,14 +277,14 @@ impl Server {
                     self.deliveries += 1;
                     links.into_iter().for_each(|link| self.deliver(link, &record));
                 }
-                Output::Pass { links, bundle } => {
+                Output::Volatile { links, bundle } => {
                     assert!(!links.is_empty());
                     let frame = FromServer::pass(&bundle);
                     links.into_iter().for_each(|link| self.frame(link, frame.clone()));
                 }
-                Output::Part { links, body } => {
+                Output::Chunk { links, body } => {
                     assert!(!links.is_empty());
-                    let frame = FromServer::Part(body);
+                    let frame = FromServer::Chunk(body);
                     links.into_iter().for_each(|link| self.frame(link, frame.clone()));
                 }
                 Output::Close { link, code } => {
@@ -324,7 +324,7 @@ impl Server {
                     assert!(self.store.has_stored(user, id), "accepted before it is on disk");
                 }
             }
-            FromServer::Settled { count } => {
+            FromServer::AckRecorded { count } => {
                 for _ in 0..*count {
                     let span = audit.reported.pop_front().expect("what was reported");
                     let seq = span.first;
@@ -340,18 +340,18 @@ impl Server {
                 assert!(!std::mem::replace(&mut audit.caught_up, true), "caught up twice");
             }
             FromServer::Deliver { seq, .. } => audit.last = Some(*seq),
-            FromServer::Pass { .. } => audit.last = None,
-            FromServer::Cut => {
+            FromServer::Volatile { .. } => audit.last = None,
+            FromServer::AbortBody => {
                 // It is not delivered, so there is nothing to settle.
                 let is_reported = |seq| audit.reported.iter().any(|span| span.contains(seq));
                 let seq = audit.last.filter(|seq| !is_reported(*seq));
                 seq.map(|seq| audit.unsettled.remove(&seq));
             }
-            FromServer::Part(_) => {
+            FromServer::Chunk(_) => {
                 audit.parts_out += 1;
-                assert!(audit.parts_out <= PARTS_AHEAD_MAX, "too far ahead");
+                assert!(audit.parts_out <= CHUNKS_AHEAD_MAX, "too far ahead");
             }
-            FromServer::More { parts } => {
+            FromServer::ChunkCredit { parts } => {
                 audit.parts_in = audit.parts_in.checked_sub(*parts).expect("parts that came");
             }
             _ => {}

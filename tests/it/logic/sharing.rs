@@ -1,7 +1,7 @@
 //! Readers of one id that split what comes.
 
 use qmsg::logic::LinkId;
-use qmsg::wire::{FromClient, FromServer, PART_LEN_MAX, Seq, Start};
+use qmsg::wire::{CHUNK_LEN_MAX, FromClient, FromServer, Seq, Start};
 
 use super::server::{Said, Server};
 use super::{
@@ -9,7 +9,7 @@ use super::{
 };
 
 fn share(messages: u32) -> FromClient {
-    FromClient::Attach { messages, bytes: 1 << 20, start: Start::Unprocessed, share: true }
+    FromClient::Subscribe { messages, bytes: 1 << 20, start: Start::Unacked, share: true }
 }
 
 /// A link of bob's that shares, with a window of so many messages.
@@ -104,10 +104,10 @@ fn a_page_is_for_all_who_have_room() {
     // Long messages are never given out but by a page.
     let two = sharer(&mut server, 100);
     assert_eq!(server.heard(two), [CAUGHT_UP]);
-    server.say(alice, send(7, "bob", 2 * PART_LEN_MAX));
+    server.say(alice, send(7, "bob", 2 * CHUNK_LEN_MAX));
     for index in 1..2 {
-        let body = super::part_of(super::id(7), 2 * PART_LEN_MAX as u64, index);
-        server.say(alice, FromClient::Part(body));
+        let body = super::part_of(super::id(7), 2 * CHUNK_LEN_MAX as u64, index);
+        server.say(alice, FromClient::Chunk(body));
     }
     server.say(alice, send(8, "bob", 5));
     // Whoever asked for it: while a body goes to the one, the other has the rest.
@@ -218,7 +218,7 @@ fn volatile_ones_go_to_one() {
     server.work();
     server.take_said();
     let passes = |said: Vec<Said>| {
-        said.iter().filter(|said| matches!(said, Said::Frame(FromServer::Pass { .. }))).count()
+        said.iter().filter(|said| matches!(said, Said::Frame(FromServer::Volatile { .. }))).count()
     };
     for (n, each) in [(1, [1, 0]), (2, [0, 1])] {
         server.say(alice, pass(n, "bob", 5));

@@ -2,7 +2,7 @@
 
 use qmsg::durable::Quotas;
 use qmsg::logic::{Command, Event, Limits, PeerOutput};
-use qmsg::wire::{CloseCode, FromClient, PART_LEN_MAX};
+use qmsg::wire::{CHUNK_LEN_MAX, CloseCode, FromClient};
 
 use super::parts::{delivery, link_lost, linked, take_all};
 use super::peers::Alone;
@@ -63,7 +63,7 @@ fn it_does_not_come_again_on_the_link_whatever_is_read_again() {
 #[test]
 fn only_what_was_delivered_can_be_skipped_and_once() {
     let never: [FromClient; 5] = [
-        FromClient::Skipped(vec![]),
+        FromClient::Release(vec![]),
         skipped([3]),
         skipped([1, 3]),
         skipped([1, 2, 1]),
@@ -149,14 +149,14 @@ fn a_client_is_told_again_on_the_next_link() {
         world.send(alice, draft(n, "bob", 5));
     }
     // One of several parts is skipped before the last has come.
-    world.send(alice, draft(4, "bob", 3 * PART_LEN_MAX));
+    world.send(alice, draft(4, "bob", 3 * CHUNK_LEN_MAX));
     world.flow();
     let shown = |events: Vec<Event>| events.iter().flat_map(Event::seqs).collect::<Vec<_>>();
     assert_eq!(shown(world.told(bob)), [1, 2, 3, 4]);
     world.skip(bob, vec![1, 3]);
     world.process(bob, vec![2]);
     world.flow();
-    assert_eq!(world.told(bob), [Event::Settled { pending: 0 }]);
+    assert_eq!(world.told(bob), [Event::AckRecorded { pending: 0 }]);
     world.cut_client(bob);
     // Of this link nothing is left to say.
     world.skip(bob, vec![4]);
@@ -181,14 +181,14 @@ fn a_client_skips_a_long_message_when_it_has_come() {
     let mut message = delivery(7, 2);
     let last = message.split_off(1);
     take_all(&mut alone, message);
-    assert_eq!(alone.takes(Command::Skipped(vec![7, 8, 0])), []);
+    assert_eq!(alone.takes(Command::Release(vec![7, 8, 0])), []);
     let out = take_all(&mut alone, last);
     assert_eq!(out.last(), Some(&PeerOutput::Frame(skipped([7]))));
     assert!(!alone.peer.is_waiting());
     // Skipped without a link: of the next one's delivery nothing is told.
     take_all(&mut alone, delivery(8, 2));
     link_lost(&mut alone);
-    alone.takes(Command::Skipped(vec![8]));
+    alone.takes(Command::Release(vec![8]));
     linked(&mut alone);
     let out = take_all(&mut alone, delivery(8, 2));
     assert_eq!(out.last(), Some(&PeerOutput::Frame(skipped([8]))));
@@ -197,26 +197,26 @@ fn a_client_skips_a_long_message_when_it_has_come() {
 
 #[test]
 fn a_client_gives_back_what_has_not_come_again() {
-    let given_back = |seqs: &[u64]| [PeerOutput::Event(Event::GivenBack(seqs.to_vec()))];
+    let given_back = |seqs: &[u64]| [PeerOutput::Event(Event::Returned(seqs.to_vec()))];
     let mut alone = Alone::welcomed();
     for (seq, parts) in [(7, 1), (8, 1), (9, 1), (10, 2)] {
         take_all(&mut alone, delivery(seq, parts));
     }
-    assert_eq!(alone.takes(Command::GiveBack(vec![7, 10])), given_back(&[]), "it is still here");
+    assert_eq!(alone.takes(Command::Return(vec![7, 10])), given_back(&[]), "it is still here");
     link_lost(&mut alone);
-    assert_eq!(alone.takes(Command::GiveBack(vec![7, 99])), given_back(&[7]));
+    assert_eq!(alone.takes(Command::Return(vec![7, 99])), given_back(&[7]));
     linked(&mut alone);
     // These come again: one of them is not whole yet.
     assert_eq!(take_all(&mut alone, delivery(8, 1)), []);
     let mut long = delivery(10, 2);
     let last = long.split_off(1);
     assert_eq!(take_all(&mut alone, long), []);
-    assert_eq!(alone.takes(Command::GiveBack(vec![8, 9, 10])), given_back(&[9]));
+    assert_eq!(alone.takes(Command::Return(vec![8, 9, 10])), given_back(&[9]));
     take_all(&mut alone, last);
     for seq in [7, 9] {
         let out = take_all(&mut alone, delivery(seq, 1));
         assert!(matches!(out[..], [PeerOutput::Event(Event::Messages { .. })]), "{out:?}");
     }
-    let out = alone.takes(Command::Processed(vec![7, 8, 9, 10]));
+    let out = alone.takes(Command::Ack(vec![7, 8, 9, 10]));
     assert_eq!(out, [PeerOutput::Frame(processed(7..=10))]);
 }

@@ -1,7 +1,7 @@
 //! Readers that begin elsewhere than with what is not processed.
 
 use qmsg::durable::Quotas;
-use qmsg::logic::{Event, Intent, Limits, LinkId, Window};
+use qmsg::logic::{Event, Intent, Limits, LinkId, Prefetch};
 use qmsg::wire::{FromClient, FromServer, Seq, Start};
 
 use super::server::{START, Said, Server};
@@ -11,7 +11,7 @@ use super::{
 };
 
 fn from(start: Start, messages: u32) -> FromClient {
-    FromClient::Attach { messages, bytes: 1 << 20, start, share: false }
+    FromClient::Subscribe { messages, bytes: 1 << 20, start, share: false }
 }
 
 /// Alice has sent so many messages to bob, one a second; these are processed.
@@ -51,7 +51,7 @@ fn what_is_processed_is_replayed_and_stays_so() {
     let since = |seconds: u64| Start::Since(START.unix_ms + 1_000 * seconds);
     let (before, behind) = (Start::Since(0), Start::Since(u64::MAX));
     for (start, expected) in [
-        (Start::Unprocessed, vec![3, 6, 7]),
+        (Start::Unacked, vec![3, 6, 7]),
         (before, vec![1, 2, 3, 4, 5, 6, 7]),
         (since(2), vec![3, 4, 5, 6, 7]),
         (since(5), vec![6, 7]),
@@ -116,7 +116,7 @@ fn what_was_replayed_is_not_replayed_again() {
     server.say(bob, from(Start::Since(0), 2));
     assert_eq!(seqs(&server.heard(bob)), [1, 2]);
     server.say(bob, processed([1, 2]));
-    server.say(bob, FromClient::Enter(super::room("ops")));
+    server.say(bob, FromClient::JoinRoom(super::room("ops")));
     server.lose(other);
     assert_eq!(all(&mut server, bob), [3, 4, 5, 6]);
     // It has caught up, and is a reader like any.
@@ -158,7 +158,7 @@ fn what_was_removed_before_the_start_is_for_others_to_hear() {
     let bob = server.link("bob");
     server.say(bob, from(Start::After(id(5)), 10));
     let said = server.heard(bob);
-    assert!(!said.iter().any(|said| matches!(said, Said::Frame(FromServer::Lost { .. }))));
+    assert!(!said.iter().any(|said| matches!(said, Said::Frame(FromServer::Gap { .. }))));
     assert_eq!(seqs(&said), [6]);
     let other = server.link("bob");
     server.say(other, attach(10, 1_000));
@@ -185,10 +185,10 @@ fn a_client_begins_there_once() {
         world.pass(1_000);
     }
     let start = Start::Since(START.unix_ms + 2_000);
-    let attach = Some(Window { start, ..Window::of(10, 1_000) });
+    let attach = Some(Prefetch { start, ..Prefetch::of(10, 1_000) });
     let intent = Intent { id: user("bob"), claim: true, code: None, attach, patience_ms: None };
     let late = world.client_of(Intent {
-        attach: Some(Window { start: Start::Since(u64::MAX), ..Window::of(10, 1_000) }),
+        attach: Some(Prefetch { start: Start::Since(u64::MAX), ..Prefetch::of(10, 1_000) }),
         ..intent.clone()
     });
     let two = world.client_of(intent);

@@ -7,7 +7,7 @@ mod users;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use qmsg::durable::{Cursor, Found, Outcome, Quotas, Read, Record, Verdict, Write};
+use qmsg::durable::{Disposition, Found, Outcome, Quotas, Read, Record, StoredCursor, Write};
 use qmsg::wire::{Body, JoinCode, Message, MsgId, Pin, Refusal, Seq, Target, UserId};
 
 use super::bodies::Bodies;
@@ -27,7 +27,7 @@ pub(super) struct Store {
     users: BTreeMap<UserId, Pin>,
     pub(super) logs: BTreeMap<Target, Log>,
     sent: BTreeSet<(UserId, MsgId)>,
-    cursors: BTreeMap<(UserId, Target), Cursor>,
+    cursors: BTreeMap<(UserId, Target), StoredCursor>,
     /// Who is to see what; nobody forgets it.
     owed: BTreeMap<Seq, (Record, BTreeSet<UserId>)>,
     /// Whom of those a removal met before they had processed it.
@@ -76,26 +76,26 @@ impl Store {
 
     pub(super) fn write(&mut self, write: &Write) -> Outcome {
         match write {
-            Write::Settle { user, log, cursor, messages, verdicts, .. } => {
+            Write::Ack { user, log, cursor, messages, verdicts, .. } => {
                 let open = |(seq, ..): &&(Seq, _, _)| !self.is_processed(user, *seq);
                 let verdicts: Vec<_> = verdicts.iter().filter(open).cloned().collect();
                 if self.settle(user, log, cursor, *messages) {
                     self.expire(user, &verdicts);
                     verdicts.into_iter().for_each(|said| self.say(user, said));
                 }
-                Outcome::Settled
+                Outcome::AckRecorded
             }
             Write::Sweep { .. } => Outcome::Swept { more: false },
-            Write::Begin { upload, bundle } => {
+            Write::BeginUpload { upload, bundle } => {
                 let message = &bundle.first;
                 let outcome = self.fits(message);
-                if outcome == Outcome::Kept {
+                if outcome == Outcome::ChunkStored {
                     self.bodies.begin(*upload, message);
                 }
                 self.note(message, outcome)
             }
-            Write::Part { upload, body } => self.bodies.part(*upload, body, self.disk_full),
-            Write::Discard { upload } => self.bodies.discard(*upload),
+            Write::AppendChunk { upload, body } => self.bodies.part(*upload, body, self.disk_full),
+            Write::DiscardUpload { upload } => self.bodies.discard(*upload),
             Write::Claim { id, .. } if self.disk_full && !self.has_user(id) => Outcome::DiskFull,
             Write::Claim { id, key, code_needed, code, .. } => {
                 self.claim(id, *key, *code_needed, code.as_ref())
@@ -120,11 +120,11 @@ impl Store {
                 let each = each.collect();
                 mixed(each)
             }
-            Write::Enter { user, room } => self.enter(user, room),
-            Write::Leave { user, room } => self.leave(user, room),
+            Write::JoinRoom { user, room } => self.enter(user, room),
+            Write::LeaveRoom { user, room } => self.leave(user, room),
             Write::Schedule { message, due_ms } => self.schedule(message, *due_ms),
-            Write::Release { now_ms } => self.release(*now_ms),
-            Write::Withdraw { user, drawer, id, back, now_ms } => {
+            Write::ReleaseDue { now_ms } => self.release(*now_ms),
+            Write::TakeParked { user, drawer, id, back, now_ms } => {
                 self.withdraw(user, (*drawer, *id), back.then_some(*now_ms))
             }
         }
@@ -133,8 +133,8 @@ impl Store {
     /// Appends one message, if it can be; its body, if it was uploaded.
     fn take(&mut self, message: &Message, body: Option<Option<Vec<Body>>>) -> Outcome {
         let outcome = match (self.fits(message), body) {
-            (Outcome::Kept, Some(None)) => Outcome::Full,
-            (Outcome::Kept, body) => self.append(message, body.flatten()),
+            (Outcome::ChunkStored, Some(None)) => Outcome::Full,
+            (Outcome::ChunkStored, body) => self.append(message, body.flatten()),
             (refused, _) => refused,
         };
         self.note(message, outcome)
@@ -159,7 +159,7 @@ impl Store {
         if self.disk_full {
             return Outcome::DiskFull;
         }
-        if self.has_room(log, message) { Outcome::Kept } else { Outcome::Full }
+        if self.has_room(log, message) { Outcome::ChunkStored } else { Outcome::Full }
     }
 
     /// What is said of a target that does not exist.
@@ -246,7 +246,13 @@ impl Store {
 
     /// Whether there is such a cursor: it is not one of a room that the user has left since, even
     /// if the user has entered it again.
-    fn settle(&mut self, user: &UserId, log: &Target, cursor: &Cursor, messages: u64) -> bool {
+    fn settle(
+        &mut self,
+        user: &UserId,
+        log: &Target,
+        cursor: &StoredCursor,
+        messages: u64,
+    ) -> bool {
         let key = (user.clone(), log.clone());
         let Some(before) = self.cursors.get_mut(&key) else { return false };
         check_stretches(cursor, self.owed.values().map(|(record, _)| record), log);
@@ -270,8 +276,8 @@ impl Store {
     }
 
     /// What has expired nobody is to see. What was removed unread is settled in the same way.
-    fn expire(&mut self, user: &UserId, verdicts: &[(Seq, Verdict, u64)]) {
-        for (seq, _, time_ms) in verdicts.iter().filter(|said| said.1 == Verdict::Expired) {
+    fn expire(&mut self, user: &UserId, verdicts: &[(Seq, Disposition, u64)]) {
+        for (seq, _, time_ms) in verdicts.iter().filter(|said| said.1 == Disposition::Expired) {
             let Some((record, readers)) = self.owed.get_mut(seq) else { continue };
             let first = &record.bundle.first;
             if first.headers.ttl_ms().is_some_and(|ttl| first.time_ms + ttl <= *time_ms) {
@@ -284,13 +290,13 @@ impl Store {
 
     pub(super) fn read(&self, read: &Read) -> Found {
         match read {
-            Read::Begin { logs, start } => Found::Begin(self.begin(logs, *start)),
-            Read::Sent { to, id, from } => {
-                Found::Sent(self.located(to, from, *id).map(|seq| (seq, self.expires_ms(seq))))
-            }
-            Read::Standings { seq, after, .. } => self.standings(*seq, after.as_ref()),
-            Read::Drawer { user, drawer, after } => self.drawer(user, *drawer, *after),
-            Read::Part { at } => Found::Part(self.bodies.read(*at)),
+            Read::StartPosition { logs, start } => Found::StartPosition(self.begin(logs, *start)),
+            Read::FindMessage { to, id, from } => Found::MessageFound(
+                self.located(to, from, *id).map(|seq| (seq, self.expires_ms(seq))),
+            ),
+            Read::Recipients { seq, after, .. } => self.standings(*seq, after.as_ref()),
+            Read::Parked { user, drawer, after } => self.drawer(user, *drawer, *after),
+            Read::Chunk { at } => Found::Chunk(self.bodies.read(*at)),
             Read::Owner { id } => Found::Owner(self.owner(id)),
             Read::Target { to } => Found::Target(match self.missing(to) {
                 _ if self.logs.contains_key(to) => None,
@@ -341,7 +347,7 @@ impl Store {
         self.owed.get(&seq).map(|(record, _)| record)
     }
 
-    pub(super) fn cursor(&self, user: &str, log: &str) -> Cursor {
+    pub(super) fn cursor(&self, user: &str, log: &str) -> StoredCursor {
         self.cursors[&(user.parse().unwrap(), log.parse().unwrap())].clone()
     }
 

@@ -8,7 +8,7 @@ use super::server::{Said, Server};
 use super::{attach, closed, processed, send, server, target};
 
 fn more(parts: u32) -> FromClient {
-    FromClient::More { parts }
+    FromClient::ChunkCredit { parts }
 }
 
 /// A server with alice, who sent bob a long message of so many parts and then a short one, and bob,
@@ -29,7 +29,7 @@ fn from_the_store_part_by_part() {
     let said = server.heard(bob);
     assert_eq!(brief(&said), "deliver:1 part*19 deliver:2 caught-up");
     let part = |said: Said| match said {
-        Said::Frame(FromServer::Part(body)) => Some(body),
+        Said::Frame(FromServer::Chunk(body)) => Some(body),
         _ => None,
     };
     let parts: Vec<Body> = said.into_iter().filter_map(part).collect();
@@ -69,7 +69,7 @@ fn leave_for_more_than_was_sent_ends_the_link() {
 #[test]
 fn reads_are_few_and_their_answers_may_come_in_any_order() {
     let (mut server, _, bob) = behind(30);
-    while server.reads.iter().all(|(_, read)| !format!("{read:?}").starts_with("Part")) {
+    while server.reads.iter().all(|(_, read)| !format!("{read:?}").starts_with("Chunk")) {
         server.look();
         server.answer_read();
         server.commit();
@@ -84,7 +84,7 @@ fn reads_are_few_and_their_answers_may_come_in_any_order() {
         said.extend(server.heard_so_far(bob));
     }
     let part = |said: Said| match said {
-        Said::Frame(FromServer::Part(body)) => Some(body),
+        Said::Frame(FromServer::Chunk(body)) => Some(body),
         _ => None,
     };
     assert!(said.into_iter().filter_map(part).eq(parts_of(1, 30)));

@@ -75,10 +75,10 @@ fn other_clients_of_a_key_and_other_keys_go_on() {
 
 fn share(server: &mut Server, link: LinkId, messages: u32, holds: &[Seq]) {
     if !holds.is_empty() {
-        server.say(link, FromClient::Holds(holds.iter().map(|seq| Span::one(*seq)).collect()));
+        server.say(link, FromClient::Resume(holds.iter().map(|seq| Span::one(*seq)).collect()));
     }
-    let (bytes, start) = (1 << 20, Start::Unprocessed);
-    server.say(link, FromClient::Attach { messages, bytes, start, share: true });
+    let (bytes, start) = (1 << 20, Start::Unacked);
+    server.say(link, FromClient::Subscribe { messages, bytes, start, share: true });
     server.work();
 }
 

@@ -2,14 +2,14 @@
 
 use qmsg::durable::Quotas;
 use qmsg::logic::Limits;
-use qmsg::wire::{Body, CloseCode, FromClient, PARTS_AHEAD_MAX};
+use qmsg::wire::{Body, CHUNKS_AHEAD_MAX, CloseCode, FromClient};
 
 use super::long::{len_of, parts_of, rest};
 use super::server::Server;
 use super::{accepted, claim, closed, key, send, server};
 
 /// One part more than can be ahead, the first one not counted.
-const TOO_MANY: u64 = PARTS_AHEAD_MAX as u64 + 2;
+const TOO_MANY: u64 = CHUNKS_AHEAD_MAX as u64 + 2;
 
 #[test]
 fn a_body_is_written_as_it_comes_and_accepted_when_it_is_whole() {
@@ -35,12 +35,12 @@ fn a_sender_may_be_so_far_ahead_and_no_further() {
     let alice = server.link("alice");
     let mut parts = rest(1, 200);
     server.say(alice, send(1, "alice", len_of(200)));
-    server.say_all(alice, parts.by_ref().take(PARTS_AHEAD_MAX as usize));
+    server.say_all(alice, parts.by_ref().take(CHUNKS_AHEAD_MAX as usize));
     assert_eq!(server.heard_so_far(alice), []);
     assert_eq!(server.brief(alice), "more:64");
-    server.say_all(alice, parts.by_ref().take(PARTS_AHEAD_MAX as usize));
+    server.say_all(alice, parts.by_ref().take(CHUNKS_AHEAD_MAX as usize));
     assert_eq!(server.brief(alice), "more:64");
-    server.say_all(alice, parts.by_ref().take(PARTS_AHEAD_MAX as usize + 1));
+    server.say_all(alice, parts.by_ref().take(CHUNKS_AHEAD_MAX as usize + 1));
     assert_eq!(server.heard(alice), [closed(CloseCode::OverLimit)]);
     assert!(server.store.bodies.is_idle(), "what was stored of it is discarded");
 }
@@ -64,7 +64,7 @@ fn what_is_turned_down_is_answered_before_it_is_whole() {
         // Until the sender has heard of it.
         server.say_all(alice, parts.by_ref().take(1));
         assert_eq!(server.brief(alice), "more:1");
-        server.say(alice, FromClient::Cut);
+        server.say(alice, FromClient::AbortBody);
         assert_eq!(server.brief(alice), "");
     }
     // All of it at once.
@@ -107,7 +107,7 @@ fn a_body_that_its_sender_ends_is_forgotten() {
             server.work();
         }
         if round < 2 {
-            server.say(alice, FromClient::Cut);
+            server.say(alice, FromClient::AbortBody);
             assert_eq!(server.brief(alice), "more:3", "and not answered");
             server.say(alice, send(2, "alice", 5));
             server.heard(alice).iter().for_each(|said| assert_ne!(*said, accepted(1)));
@@ -138,7 +138,7 @@ fn before_the_welcome_too() {
     server.say(alice, claim("alice"));
     server.send_long(alice, 1, "alice", 3);
     server.say(alice, send(2, "alice", len_of(3)));
-    server.say(alice, FromClient::Cut);
+    server.say(alice, FromClient::AbortBody);
     let said = server.brief(alice);
     assert!(said.contains("accepted:1") && said.contains("more:2"), "{said}");
     let bob = server.open(key("bob"));
@@ -149,19 +149,19 @@ fn before_the_welcome_too() {
 
 #[test]
 fn pieces_of_bodies_out_of_order_end_the_link() {
-    let part = |len: usize| FromClient::Part(Body(vec![0; len].into()));
+    let part = |len: usize| FromClient::Chunk(Body(vec![0; len].into()));
     let long = || send(1, "alice", len_of(3));
-    let part_max = qmsg::wire::PART_LEN_MAX;
+    let part_max = qmsg::wire::CHUNK_LEN_MAX;
     let cases = [
         vec![part(5)],
-        vec![FromClient::Cut],
+        vec![FromClient::AbortBody],
         vec![send(1, "alice", 5), part(1)],
         vec![long(), part(0)],
         vec![long(), part(part_max - 1)],
         vec![long(), part(part_max), part(6)],
         vec![long(), part(part_max), part(5), part(1)],
-        vec![long(), part(part_max), part(5), FromClient::Cut],
-        vec![long(), FromClient::Cut, part(part_max)],
+        vec![long(), part(part_max), part(5), FromClient::AbortBody],
+        vec![long(), FromClient::AbortBody, part(part_max)],
         vec![long(), send(2, "alice", 5)],
         vec![long(), long()],
     ];

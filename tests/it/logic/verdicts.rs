@@ -1,9 +1,10 @@
 //! What a reader says of a message besides that it is dealt with.
 
-use qmsg::durable::Verdict;
+use qmsg::durable::Disposition;
 use qmsg::logic::{Command, Ending, Event, PeerInput, PeerOutput};
 use qmsg::wire::{
-    Body, CloseCode, Drawer, FromClient, FromServer, Note, REASON_LEN_MAX, Seq, Standing, State,
+    Body, CloseCode, DeliveryState, FromClient, FromServer, Note, ParkedKind, REASON_LEN_MAX,
+    RecipientStatus, Seq,
 };
 
 use super::peers::Alone;
@@ -12,22 +13,22 @@ use super::watching::{note, watch};
 use super::{closed, id, processed, seqs, server, settled, user};
 
 fn answered(seq: Seq, reply: &'static str) -> FromClient {
-    FromClient::Answered { seq, reply: note(reply) }
+    FromClient::Reply { seq, reply: note(reply) }
 }
 
 fn rejected(seq: Seq, reason: &'static str) -> FromClient {
-    FromClient::Rejected { seq, attempts: 5, reason: note(reason) }
+    FromClient::Reject { seq, attempts: 5, reason: note(reason) }
 }
 
-fn stands(n: u64, name: &str, state: State, text: &'static str) -> Said {
+fn stands(n: u64, name: &str, state: DeliveryState, text: &'static str) -> Said {
     let (user, note) = (user(name), Some(note(text)));
-    let standing = Standing { user, state, time_ms: START.unix_ms, note };
-    Said::Frame(FromServer::Stands { id: id(n), standing })
+    let standing = RecipientStatus { user, state, time_ms: START.unix_ms, note };
+    Said::Frame(FromServer::TrackUpdate { id: id(n), standing })
 }
 
 fn dead(server: &Server, owner: &str) -> Vec<(String, u32)> {
     let mine = server.store.drawers.all().filter(|letter| letter.owner == user(owner));
-    let dead = mine.filter(|letter| letter.drawer == Drawer::Dead);
+    let dead = mine.filter(|letter| letter.drawer == ParkedKind::DeadLetters);
     dead.map(|letter| (letter.message.id.to_string(), letter.attempts)).collect()
 }
 
@@ -43,19 +44,19 @@ fn an_answer_and_a_refusal_are_settled_and_told_with_their_words() {
     server.heard(bob);
     server.say(bob, rejected(2, "exit code 65"));
     assert_eq!(server.heard(bob), [settled(1)]);
-    assert_eq!(server.heard(alice), [stands(2, "bob", State::Refused, "exit code 65")]);
+    assert_eq!(server.heard(alice), [stands(2, "bob", DeliveryState::Rejected, "exit code 65")]);
     server.say(bob, answered(1, "forty-two"));
     assert_eq!(server.heard(bob), [settled(1)]);
-    assert_eq!(server.heard(alice), [stands(1, "bob", State::Processed, "forty-two")]);
+    assert_eq!(server.heard(alice), [stands(1, "bob", DeliveryState::Processed, "forty-two")]);
     assert_eq!(dead(&server, "bob"), [(id(2).to_string(), 5)]);
     let again = server.reader("bob");
     assert!(seqs(&server.heard(again)).is_empty(), "both are dealt with");
     for (n, state, text) in
-        [(1, State::Processed, "forty-two"), (2, State::Refused, "exit code 65")]
+        [(1, DeliveryState::Processed, "forty-two"), (2, DeliveryState::Rejected, "exit code 65")]
     {
         server.say(alice, watch(n, "bob", None));
         let heard = server.heard(alice);
-        let [Said::Frame(FromServer::Watched { standings, .. })] = &heard[..] else {
+        let [Said::Frame(FromServer::TrackPage { standings, .. })] = &heard[..] else {
             panic!("{heard:?}");
         };
         assert_eq!((standings[0].state, &standings[0].note), (state, &Some(note(text))));
@@ -72,7 +73,7 @@ fn of_several_readers_the_first_has_said_it() {
     server.heard(alice);
     server.say(one, answered(1, "yes"));
     server.say(two, rejected(1, "no"));
-    assert_eq!(server.heard(alice), [stands(1, "bob", State::Processed, "yes")]);
+    assert_eq!(server.heard(alice), [stands(1, "bob", DeliveryState::Processed, "yes")]);
     for link in [one, two] {
         assert!(server.heard(link).contains(&settled(1)));
     }
@@ -92,8 +93,10 @@ fn each_member_of_a_room_speaks_for_itself() {
     server.say(links[1], rejected(1, "no"));
     server.say(links[2], answered(1, "yes"));
     let told = server.heard(links[0]);
-    let both =
-        [stands(1, "bob", State::Refused, "no"), stands(1, "carol", State::Processed, "yes")];
+    let both = [
+        stands(1, "bob", DeliveryState::Rejected, "no"),
+        stands(1, "carol", DeliveryState::Processed, "yes"),
+    ];
     assert_eq!(told, both);
     assert_eq!((dead(&server, "bob").len(), dead(&server, "carol").len()), (1, 0));
 }
@@ -101,7 +104,7 @@ fn each_member_of_a_room_speaks_for_itself() {
 #[test]
 fn what_was_not_offered_or_says_too_much_ends_the_link() {
     let long = Note::new(Body(vec![b'a'; REASON_LEN_MAX + 1].into())).unwrap();
-    let too_long = FromClient::Rejected { seq: 1, attempts: 1, reason: long };
+    let too_long = FromClient::Reject { seq: 1, attempts: 1, reason: long };
     for frames in [
         vec![answered(2, "")],
         vec![rejected(2, "")],
@@ -149,15 +152,15 @@ fn a_client_says_it_again_on_the_next_link_in_the_order_it_is_delivered() {
     for seq in 1..=5 {
         alone.takes(deliver(seq, seq));
     }
-    assert_eq!(frames(alone.takes(Command::Processed(vec![1, 2]))), [processed([1, 2])]);
+    assert_eq!(frames(alone.takes(Command::Ack(vec![1, 2]))), [processed([1, 2])]);
     let (reply, reason) = (note("yes"), note("no"));
-    let said = alone.takes(Command::Answered { seq: 3, reply });
+    let said = alone.takes(Command::Reply { seq: 3, reply });
     assert_eq!(frames(said), [answered(3, "yes")]);
-    let said = alone.takes(Command::Rejected { seq: 5, attempts: 5, reason });
+    let said = alone.takes(Command::Reject { seq: 5, attempts: 5, reason });
     assert_eq!(frames(said), [rejected(5, "no")]);
-    assert_eq!(frames(alone.takes(Command::Processed(vec![4]))), [processed([4])]);
-    let settled = alone.takes(PeerInput::Frame(FromServer::Settled { count: 1 }));
-    assert_eq!(settled, [PeerOutput::Event(Event::Settled { pending: 4 })]);
+    assert_eq!(frames(alone.takes(Command::Ack(vec![4]))), [processed([4])]);
+    let settled = alone.takes(PeerInput::Frame(FromServer::AckRecorded { count: 1 }));
+    assert_eq!(settled, [PeerOutput::Event(Event::AckRecorded { pending: 4 })]);
     alone.takes(PeerInput::Ended(Ending::Silence));
     alone.is_welcomed();
     let mut again = vec![];
@@ -166,8 +169,8 @@ fn a_client_says_it_again_on_the_next_link_in_the_order_it_is_delivered() {
     }
     let all = [processed([2]), answered(3, "yes"), processed([4]), rejected(5, "no")];
     assert_eq!(again, all);
-    let settled = alone.takes(PeerInput::Frame(FromServer::Settled { count: 4 }));
-    assert_eq!(settled, [PeerOutput::Event(Event::Settled { pending: 0 })]);
+    let settled = alone.takes(PeerInput::Frame(FromServer::AckRecorded { count: 4 }));
+    assert_eq!(settled, [PeerOutput::Event(Event::AckRecorded { pending: 0 })]);
 }
 
 #[test]
@@ -192,10 +195,10 @@ fn a_bundle_delivered_again_is_reported_in_pieces_that_keep_what_was_said() {
     };
     alone.takes(several(1, 5));
     alone.takes(PeerInput::Ended(Ending::Silence));
-    alone.takes(Command::Answered { seq: 3, reply: note("yes") });
-    alone.takes(Command::Processed(vec![1, 2, 4, 5]));
+    alone.takes(Command::Reply { seq: 3, reply: note("yes") });
+    alone.takes(Command::Ack(vec![1, 2, 4, 5]));
     // What was said first holds.
-    alone.takes(Command::Rejected { seq: 3, attempts: 5, reason: note("no") });
+    alone.takes(Command::Reject { seq: 3, attempts: 5, reason: note("no") });
     alone.is_welcomed();
     let all = [processed([1, 2]), answered(3, "yes"), processed([4, 5])];
     assert_eq!(frames(alone.takes(several(1, 5))), all);
@@ -206,11 +209,11 @@ fn a_client_says_no_more_than_a_server_takes_and_nothing_of_volatile_ones() {
     let mut alone = Alone::welcomed();
     alone.takes(deliver(1, 1));
     let reason = Note::new(Body(vec![b'a'; REASON_LEN_MAX + 1].into())).unwrap();
-    let said = frames(alone.takes(Command::Rejected { seq: 1, attempts: 1, reason }));
-    let [FromClient::Rejected { reason, .. }] = &said[..] else { panic!("{said:?}") };
+    let said = frames(alone.takes(Command::Reject { seq: 1, attempts: 1, reason }));
+    let [FromClient::Reject { reason, .. }] = &said[..] else { panic!("{said:?}") };
     assert_eq!(reason.body().len(), REASON_LEN_MAX);
-    assert_eq!(alone.takes(Command::Answered { seq: 0, reply: note("yes") }), []);
-    assert_eq!(alone.takes(Command::Answered { seq: 9, reply: note("yes") }), []);
+    assert_eq!(alone.takes(Command::Reply { seq: 0, reply: note("yes") }), []);
+    assert_eq!(alone.takes(Command::Reply { seq: 9, reply: note("yes") }), []);
 }
 
 #[test]
@@ -222,7 +225,7 @@ fn a_verdict_is_written_once_with_the_cursor() {
     let said: Vec<_> = server.store.verdicts().values().cloned().collect();
     assert_eq!(said, [], "not before it is on disk");
     server.work();
-    let verdict = Verdict::Rejected { attempts: 5, reason: note("no") };
+    let verdict = Disposition::Rejected { attempts: 5, reason: note("no") };
     let said: Vec<_> = server.store.verdicts().values().cloned().collect();
     assert_eq!(said, [(verdict, START.unix_ms)]);
     assert_eq!(server.store.cursor("bob", "bob").through, 1);

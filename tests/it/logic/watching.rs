@@ -3,14 +3,15 @@
 use qmsg::durable::Quotas;
 use qmsg::logic::{Limits, LinkId};
 use qmsg::wire::{
-    Body, CloseCode, FromClient, FromServer, Note, PART_LEN_MAX, Seq, Standing, State,
+    Body, CHUNK_LEN_MAX, CloseCode, DeliveryState, FromClient, FromServer, Note, RecipientStatus,
+    Seq,
 };
 
 use super::server::{START, Said, Server};
 use super::{attach, closed, id, processed, room, send, seqs, server, settled, target, user};
 
 pub(super) fn watch(n: u64, to: &str, after: Option<&str>) -> FromClient {
-    FromClient::Watch { id: id(n), to: target(to), after: after.map(user) }
+    FromClient::Track { id: id(n), to: target(to), after: after.map(user) }
 }
 
 pub(super) fn note(text: &'static str) -> Note {
@@ -18,21 +19,21 @@ pub(super) fn note(text: &'static str) -> Note {
 }
 
 /// Since when is not looked at but where a test says so.
-fn standing(name: &str, state: State) -> Standing {
-    Standing { user: user(name), state, time_ms: START.unix_ms, note: None }
+fn standing(name: &str, state: DeliveryState) -> RecipientStatus {
+    RecipientStatus { user: user(name), state, time_ms: START.unix_ms, note: None }
 }
 
-fn watched(n: u64, standings: &[(&str, State)], more: bool) -> Said {
+fn watched(n: u64, standings: &[(&str, DeliveryState)], more: bool) -> Said {
     let standings = standings.iter().map(|(name, state)| standing(name, *state)).collect();
-    Said::Frame(FromServer::Watched { id: id(n), standings, more })
+    Said::Frame(FromServer::TrackPage { id: id(n), standings, more })
 }
 
-fn stands(n: u64, name: &str, state: State) -> Said {
-    Said::Frame(FromServer::Stands { id: id(n), standing: standing(name, state) })
+fn stands(n: u64, name: &str, state: DeliveryState) -> Said {
+    Said::Frame(FromServer::TrackUpdate { id: id(n), standing: standing(name, state) })
 }
 
 fn not_there(n: u64) -> Said {
-    Said::Frame(FromServer::NotThere { id: id(n) })
+    Said::Frame(FromServer::UnknownMessage { id: id(n) })
 }
 
 /// The numbers of the pings among what was said.
@@ -62,7 +63,7 @@ fn each_step_of_one_message_is_told_when_it_is_proven() {
     let (alice, bob) = (server.link("alice"), server.link("bob"));
     server.sent(alice, 1, "bob", 5);
     server.say(alice, watch(1, "bob", None));
-    assert_eq!(server.heard(alice), [watched(1, &[("bob", State::Accepted)], false)]);
+    assert_eq!(server.heard(alice), [watched(1, &[("bob", DeliveryState::Accepted)], false)]);
     server.say(bob, attach(8, 1_000));
     let heard = server.heard(bob);
     assert_eq!(seqs(&heard), [1]);
@@ -70,11 +71,11 @@ fn each_step_of_one_message_is_told_when_it_is_proven() {
     assert!(matches!(heard.last(), Some(Said::Frame(FromServer::Ping { .. }))), "behind it");
     assert_eq!(server.heard(alice), [], "it may have been lost on its way");
     server.say(bob, FromClient::Pong { number });
-    assert_eq!(server.heard(alice), [stands(1, "bob", State::Delivered)]);
+    assert_eq!(server.heard(alice), [stands(1, "bob", DeliveryState::Delivered)]);
     server.say(bob, processed([1]));
     server.commit();
     assert_eq!(server.heard_so_far(alice), [], "not before it is on disk");
-    assert_eq!(server.heard(alice), [stands(1, "bob", State::Processed)]);
+    assert_eq!(server.heard(alice), [stands(1, "bob", DeliveryState::Processed)]);
     assert_eq!(server.heard(bob), [settled(1)]);
 }
 
@@ -85,9 +86,9 @@ fn what_was_delivered_before_it_is_watched_is_proven_then() {
     server.sent(alice, 1, "bob", 5);
     assert!(pings(&server.heard(bob)).is_empty(), "nobody asked");
     server.say(alice, watch(1, "bob", None));
-    assert_eq!(server.heard(alice), [watched(1, &[("bob", State::Accepted)], false)]);
+    assert_eq!(server.heard(alice), [watched(1, &[("bob", DeliveryState::Accepted)], false)]);
     server.pongs(bob);
-    assert_eq!(server.heard(alice), [stands(1, "bob", State::Delivered)]);
+    assert_eq!(server.heard(alice), [stands(1, "bob", DeliveryState::Delivered)]);
 }
 
 #[test]
@@ -104,10 +105,10 @@ fn whatever_becomes_durable_while_the_store_is_asked_is_told() {
         server.say(bob, processed([1]));
         let told = server.heard(alice);
         let processed = |said: &Said| match said {
-            Said::Frame(FromServer::Watched { standings, .. }) => {
-                standings[0].state == State::Processed
+            Said::Frame(FromServer::TrackPage { standings, .. }) => {
+                standings[0].state == DeliveryState::Processed
             }
-            said => *said == stands(1, "bob", State::Processed),
+            said => *said == stands(1, "bob", DeliveryState::Processed),
         };
         assert!(told.iter().any(processed), "{steps}: {told:?}");
     }
@@ -123,20 +124,20 @@ fn recipients_of_a_room_come_in_pages_and_then_one_by_one() {
     let alice = links[0];
     server.sent(alice, 1, "@ops", 5);
     server.say(alice, watch(1, "@ops", None));
-    let first = [("bob", State::Accepted), ("carol", State::Accepted)];
+    let first = [("bob", DeliveryState::Accepted), ("carol", DeliveryState::Accepted)];
     assert_eq!(server.heard(alice), [watched(1, &first, true)]);
     server.say(links[3], processed([1]));
-    assert_eq!(server.heard(alice), [stands(1, "dave", State::Processed)]);
+    assert_eq!(server.heard(alice), [stands(1, "dave", DeliveryState::Processed)]);
     server.say(alice, watch(1, "@ops", Some("carol")));
-    let mut rest = standing("dave", State::Processed);
+    let mut rest = standing("dave", DeliveryState::Processed);
     rest.time_ms = 0;
-    let rest = FromServer::Watched { id: id(1), standings: vec![rest], more: false };
+    let rest = FromServer::TrackPage { id: id(1), standings: vec![rest], more: false };
     assert_eq!(server.heard(alice), [Said::Frame(rest)]);
     server.pongs(links[1]);
-    assert_eq!(server.heard(alice), [stands(1, "bob", State::Delivered)]);
-    server.say(links[2], FromClient::Leave(room("ops")));
-    assert_eq!(server.heard(alice), [stands(1, "carol", State::Gone)]);
-    server.say(alice, FromClient::Unwatch { id: id(1) });
+    assert_eq!(server.heard(alice), [stands(1, "bob", DeliveryState::Delivered)]);
+    server.say(links[2], FromClient::LeaveRoom(room("ops")));
+    assert_eq!(server.heard(alice), [stands(1, "carol", DeliveryState::Gone)]);
+    server.say(alice, FromClient::Untrack { id: id(1) });
     server.say(links[1], processed([1]));
     assert_eq!(server.heard(alice), []);
 }
@@ -156,15 +157,15 @@ fn only_the_own_messages_can_be_watched() {
 fn the_parts_of_a_long_message_are_proven_by_what_follows_the_last() {
     let mut server = server();
     let (alice, bob) = (server.link("alice"), server.reader("bob"));
-    let len = 2 * PART_LEN_MAX + 7;
+    let len = 2 * CHUNK_LEN_MAX + 7;
     server.say(alice, send(1, "bob", len));
-    server.say(alice, FromClient::Part(super::part_of(id(1), len as u64, 1)));
-    server.say(alice, FromClient::Part(super::part_of(id(1), len as u64, 2)));
+    server.say(alice, FromClient::Chunk(super::part_of(id(1), len as u64, 1)));
+    server.say(alice, FromClient::Chunk(super::part_of(id(1), len as u64, 2)));
     server.commit();
     server.answer_writes();
     server.say(alice, watch(1, "bob", None));
     let heard = server.heard(bob);
-    let part = |said: &Said| matches!(said, Said::Frame(FromServer::Part(_)));
+    let part = |said: &Said| matches!(said, Said::Frame(FromServer::Chunk(_)));
     let last = heard.iter().rposition(part).unwrap();
     let ping = |said: &Said| !pings(std::slice::from_ref(said)).is_empty();
     let first = heard.iter().position(ping).unwrap();
@@ -185,9 +186,10 @@ fn one_ping_is_out_on_a_link_and_proves_what_was_sent_before_it() {
     }
     let [number] = all[..] else { panic!("{all:?}") };
     server.say(bob, FromClient::Pong { number });
-    assert_eq!(server.heard(alice), [stands(1, "bob", State::Delivered)]);
+    assert_eq!(server.heard(alice), [stands(1, "bob", DeliveryState::Delivered)]);
     assert_eq!(server.pongs(bob), []);
-    let both = [stands(2, "bob", State::Delivered), stands(3, "bob", State::Delivered)];
+    let both =
+        [stands(2, "bob", DeliveryState::Delivered), stands(3, "bob", DeliveryState::Delivered)];
     assert_eq!(server.heard(alice), both);
 }
 
@@ -220,7 +222,7 @@ fn so_many_messages_can_be_watched_and_one_that_is_done_with_makes_room() {
         server.sent(alice, n, "bob", 5);
         server.say(alice, watch(n, "bob", None));
     }
-    server.say(alice, FromClient::Unwatch { id: id(4) });
+    server.say(alice, FromClient::Untrack { id: id(4) });
     server.sent(alice, 6, "bob", 5);
     server.say(alice, watch(6, "bob", None));
     assert!(!server.heard(alice).contains(&closed(CloseCode::OverLimit)));
@@ -234,8 +236,8 @@ fn what_is_unwatched_while_the_store_is_asked_is_answered_and_no_more() {
     let (alice, bob) = (server.link("alice"), server.reader("bob"));
     server.sent(alice, 1, "bob", 5);
     server.say(alice, watch(1, "bob", None));
-    server.say(alice, FromClient::Unwatch { id: id(1) });
-    assert_eq!(server.heard(alice), [watched(1, &[("bob", State::Accepted)], false)]);
+    server.say(alice, FromClient::Untrack { id: id(1) });
+    assert_eq!(server.heard(alice), [watched(1, &[("bob", DeliveryState::Accepted)], false)]);
     server.say(bob, processed([1]));
     assert_eq!(server.heard(alice), []);
 }
@@ -251,11 +253,11 @@ fn a_message_that_is_removed_unread_is_gone_for_whoever_meets_that() {
     server.store.remove(&target("@ops"), seq);
     server.say(bob, attach(8, 1_000));
     let heard = server.heard(alice);
-    let [Said::Frame(FromServer::Stands { standing, .. })] = &heard[..] else {
+    let [Said::Frame(FromServer::TrackUpdate { standing, .. })] = &heard[..] else {
         panic!("{heard:?}");
     };
-    assert_eq!((standing.user.as_str(), standing.state), ("bob", State::Gone));
-    server.say(alice, FromClient::Unwatch { id: id(1) });
+    assert_eq!((standing.user.as_str(), standing.state), ("bob", DeliveryState::Gone));
+    server.say(alice, FromClient::Untrack { id: id(1) });
     server.say(alice, watch(1, "@ops", None));
     assert_eq!(server.heard(alice), [not_there(1)]);
 }
@@ -271,7 +273,7 @@ fn a_message_that_rots_is_gone_and_neither_delivered_nor_processed() {
     server.say(bob, attach(8, 1_000));
     assert!(pings(&server.heard(bob)).is_empty());
     server.say(bob, processed([seq]));
-    assert_eq!(server.heard(alice), [stands(1, "bob", State::Gone)]);
+    assert_eq!(server.heard(alice), [stands(1, "bob", DeliveryState::Gone)]);
 }
 
 /// What a sender is told and takes nothing of is bounded: it is asked what has come, and meanwhile
@@ -294,10 +296,10 @@ fn a_sender_who_does_not_take_what_is_told_is_told_the_last_of_it() {
     server.heard(alice);
     let told = |said: &[Said]| {
         let state = |said: &Said| match said {
-            Said::Frame(FromServer::Stands { standing, .. }) => Some(standing.state),
+            Said::Frame(FromServer::TrackUpdate { standing, .. }) => Some(standing.state),
             _ => None,
         };
-        said.iter().filter_map(state).collect::<Vec<State>>()
+        said.iter().filter_map(state).collect::<Vec<DeliveryState>>()
     };
     while !server.pongs(bob).is_empty() {}
     server.say(bob, processed(1..=COUNT as Seq));
@@ -318,7 +320,8 @@ fn a_sender_who_does_not_take_what_is_told_is_told_the_last_of_it() {
             server.say(alice, FromClient::Pong { number });
         }
     }
-    let processed = states.iter().filter(|state| **state == State::Processed).count() as u64;
+    let processed =
+        states.iter().filter(|state| **state == DeliveryState::Processed).count() as u64;
     assert_eq!(processed, COUNT);
     assert!((states.len() as u64) < 2 * COUNT, "{} of {COUNT} twice", states.len());
 }

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::BytesMut;
-use qmsg::durable::{Quotas, Verdict};
+use qmsg::durable::{Disposition, Quotas};
 use qmsg::logic::{
-    Command, Draft, Ending, Event, Intent, Limits, LinkId, PeerInput, PeerOutput, Window,
+    Command, Draft, Ending, Event, Intent, Limits, LinkId, PeerInput, PeerOutput, Prefetch,
 };
 use qmsg::wire::{
-    Decoder, Drawer, FromClient, FromServer, MsgId, Seq, Standing, State, Target, UserId, encode,
+    Decoder, DeliveryState, FromClient, FromServer, MsgId, ParkedKind, RecipientStatus, Seq,
+    Target, UserId, encode,
 };
 
 use super::client::{Client, Watch};
@@ -45,7 +46,7 @@ impl World {
 
     /// A client that claims its id. Its index.
     pub(super) fn client(&mut self, name: &str, window: Option<(u32, u64)>) -> usize {
-        let attach = window.map(|(messages, bytes)| Window::of(messages, bytes));
+        let attach = window.map(|(messages, bytes)| Prefetch::of(messages, bytes));
         let id = user(name);
         self.client_of(Intent { id, claim: true, code: None, attach, patience_ms: None })
     }
@@ -72,7 +73,7 @@ impl World {
             let todo = &mut self.clients[client].todo;
             todo.iter().position(|at| at == seq).map(|at| todo.remove(at));
         }
-        self.feed(client, Command::Processed(seqs));
+        self.feed(client, Command::Ack(seqs));
     }
 
     /// The user deals with a message and says more of it.
@@ -84,14 +85,14 @@ impl World {
     pub(super) fn watch(&mut self, client: usize, id: MsgId, to: Target) {
         let watch = Watch { to: to.clone(), told: BTreeMap::new(), complete: false };
         self.clients[client].watches.insert(id, watch);
-        self.feed(client, Command::Watch { id, to });
+        self.feed(client, Command::Track { id, to });
     }
 
     /// The user looks into a drawer, if it does not yet.
-    pub(super) fn look_into(&mut self, client: usize, drawer: Drawer) {
+    pub(super) fn look_into(&mut self, client: usize, drawer: ParkedKind) {
         if self.clients[client].looking.is_none() {
             self.clients[client].looking = Some((drawer, vec![]));
-            self.feed(client, Command::Look(drawer));
+            self.feed(client, Command::ListParked(drawer));
         }
     }
 
@@ -99,15 +100,15 @@ impl World {
     fn check_told(&self, sender: &UserId, to: &Target, event: &Event) {
         let store = &self.server.store;
         let (id, standings) = match event {
-            Event::Stands { id, standings, .. } => (*id, &standings[..]),
-            Event::NotThere { id } => (*id, &[][..]),
+            Event::TrackUpdate { id, standings, .. } => (*id, &standings[..]),
+            Event::UnknownMessage { id } => (*id, &[][..]),
             _ => return,
         };
         let seqs = store.seqs_of(sender, id, to);
-        if matches!(event, Event::NotThere { .. }) {
+        if matches!(event, Event::UnknownMessage { .. }) {
             assert_eq!(store.located(to, sender, id), None, "{id} is there");
         }
-        for Standing { user, state, .. } in standings {
+        for RecipientStatus { user, state, .. } in standings {
             let has = |seq: &Seq| {
                 let readers = self.clients.iter().filter(|client| client.user == *user);
                 // One that began elsewhere puts aside at once what is before.
@@ -117,19 +118,19 @@ impl World {
             let has_refused = |user: &UserId, seq: &Seq| {
                 let mut readers = self.clients.iter().filter(|client| client.user == *user);
                 readers.any(|client| {
-                    matches!(client.verdicts.get(seq), Some(Verdict::Rejected { .. }))
+                    matches!(client.verdicts.get(seq), Some(Disposition::Rejected { .. }))
                 })
             };
             let is_true = |seq: &Seq| match state {
-                State::Accepted => true,
-                State::Delivered => has(seq),
-                State::Gone => {
+                DeliveryState::Accepted => true,
+                DeliveryState::Delivered => has(seq),
+                DeliveryState::Gone => {
                     let now_ms = self.server.now.unix_ms;
                     store.is_gone(user, *seq)
                         || store.expires_ms(*seq).is_some_and(|at_ms| at_ms <= now_ms)
                 }
-                State::Refused => store.is_refused(user, *seq) || has_refused(user, seq),
-                State::Processed => store.is_processed(user, *seq),
+                DeliveryState::Rejected => store.is_refused(user, *seq) || has_refused(user, seq),
+                DeliveryState::Processed => store.is_processed(user, *seq),
             };
             assert!(seqs.iter().any(is_true), "{id} to {to} stands at {state:?} with {user}");
         }
@@ -138,7 +139,7 @@ impl World {
     /// The user does not want some of what is to do.
     pub(super) fn skip(&mut self, client: usize, seqs: Vec<Seq>) {
         self.clients[client].skips(&seqs);
-        self.feed(client, Command::Skipped(seqs));
+        self.feed(client, Command::Release(seqs));
     }
 
     /// The user gives the oldest part wanted.
@@ -152,7 +153,7 @@ impl World {
     pub(super) fn take(&mut self, client: usize) {
         let parts = std::mem::take(&mut self.clients[client].untaken);
         if parts > 0 {
-            self.feed(client, Command::PartsTaken(parts));
+            self.feed(client, Command::ChunksConsumed(parts));
         }
     }
 
@@ -179,7 +180,7 @@ impl World {
                     encode(&frame, &mut line.expect("a frame needs a link").up);
                 }
                 PeerOutput::Event(event) => {
-                    if let Event::Stands { id, .. } | Event::NotThere { id } = &event {
+                    if let Event::TrackUpdate { id, .. } | Event::UnknownMessage { id } = &event {
                         news.push((client.watches[id].to.clone(), event.clone()));
                     }
                     client.told(event, ordered);

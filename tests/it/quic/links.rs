@@ -186,7 +186,7 @@ async fn bytes_that_are_no_frames_end_one_link() {
         (&[1, 0, 0, 0, 0xee], Malformed::Undecodable),
         (&[0, 0, 0, 0], Malformed::Undecodable),
         // A part (variant 2) of a body that was not begun.
-        (&[3, 0, 0, 0, 2, 1, 9], Malformed::Part),
+        (&[3, 0, 0, 0, 2, 1, 9], Malformed::Chunk),
     ];
     for (bytes, why) in cases {
         let (server, client) = pair(&listener).await;

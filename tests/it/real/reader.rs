@@ -5,7 +5,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use qmsg::client::{self, Settings};
-use qmsg::logic::{Command, Event, Intent, Window, numbered};
+use qmsg::logic::{Command, Event, Intent, Prefetch, numbered};
 use qmsg::quic::{DialSettings, Identity, Lookup, Trust};
 use qmsg::wire::{Body, Note, Seq};
 use tokio::sync::{mpsc, oneshot};
@@ -52,7 +52,7 @@ impl Reader {
                 id: id.parse().unwrap(),
                 claim: false,
                 code: None,
-                attach: Some(Window::of(100, 1 << 20)),
+                attach: Some(Prefetch::of(100, 1 << 20)),
                 patience_ms: None,
             },
             trust_remote: false,
@@ -107,12 +107,12 @@ impl Says {
         let note = |text: String| Note::new(Body(text.into())).unwrap();
         match self {
             Self::Nothing => None,
-            Self::Processed => Some(Command::Processed(vec![seq])),
+            Self::Processed => Some(Command::Ack(vec![seq])),
             Self::Reply(text) => {
-                Some(Command::Answered { seq, reply: note(format!("{text} {body}")) })
+                Some(Command::Reply { seq, reply: note(format!("{text} {body}")) })
             }
             Self::Refused(why) => {
-                Some(Command::Rejected { seq, attempts: 1, reason: note(why.into()) })
+                Some(Command::Reject { seq, attempts: 1, reason: note(why.into()) })
             }
         }
     }

@@ -101,9 +101,9 @@ async fn serve(incoming: Incoming, until: Until, links: &AtomicUsize) {
                     let count = 1 + others.count() as u32;
                     answers.push(FromServer::Accepted { id, count, duplicate: false });
                 }
-                FromClient::Part(_) if matches!(until, Until::Parts(most) if parts < most) => {
+                FromClient::Chunk(_) if matches!(until, Until::Parts(most) if parts < most) => {
                     parts += 1;
-                    answers.push(FromServer::More { parts: 1 });
+                    answers.push(FromServer::ChunkCredit { parts: 1 });
                 }
                 _ => {}
             }

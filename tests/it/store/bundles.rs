@@ -1,7 +1,7 @@
 //! Messages that are appended together, and those that are found together.
 
-use qmsg::durable::{Item, Outcome, Quotas, Record};
-use qmsg::wire::{BUNDLE_MAX, Bundle, Headers, Message, PART_LEN_MAX};
+use qmsg::durable::{Outcome, PageItem, Quotas, Record};
+use qmsg::wire::{BUNDLE_MAX, Bundle, CHUNK_LEN_MAX, Headers, Message};
 use tempfile::TempDir;
 
 use super::{
@@ -15,15 +15,17 @@ fn messages(numbers: std::ops::Range<u32>, length: usize) -> impl Iterator<Item 
 }
 
 /// The bundles of a page.
-fn bundles(items: &[Item]) -> Vec<(u64, u64, Bundle)> {
-    let of = |item: &Item| match item {
-        Item::Messages(Record { seq, ordinal, bundle, .. }) => (*seq, *ordinal, (**bundle).clone()),
+fn bundles(items: &[PageItem]) -> Vec<(u64, u64, Bundle)> {
+    let of = |item: &PageItem| match item {
+        PageItem::Messages(Record { seq, ordinal, bundle, .. }) => {
+            (*seq, *ordinal, (**bundle).clone())
+        }
         other => panic!("{other:?}"),
     };
     items.iter().map(of).collect()
 }
 
-fn counts(items: &[Item]) -> Vec<u64> {
+fn counts(items: &[PageItem]) -> Vec<u64> {
     bundles(items).iter().map(|(_, _, bundle)| bundle.count()).collect()
 }
 
@@ -92,7 +94,7 @@ fn a_room_drops_the_first_of_a_bundle() {
     let sent = (1..8).map(|n| message("alice", "@ops", n, 1));
     assert_eq!(rig.one(append_all(bundle(sent))), stored(1, 1));
     let items = rig.whole("bob", "@ops");
-    assert_eq!(items[0], Item::Removed { log: target("@ops"), seq: 3, ordinal: 3 });
+    assert_eq!(items[0], PageItem::Removed { log: target("@ops"), seq: 3, ordinal: 3 });
     assert_eq!(bundles(&items[1..])[0].0, 4);
     assert_eq!(counts(&items[1..]), [4]);
 }
@@ -123,7 +125,7 @@ fn found_together_is_what_could_have_been_sent_together() {
     let dir = TempDir::new().unwrap();
     let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob", "carol"]);
     let most = BUNDLE_MAX as u32;
-    let half = PART_LEN_MAX / 2;
+    let half = CHUNK_LEN_MAX / 2;
     rig.commit(messages(0..most + 5, 0).map(append).collect());
     assert_eq!(counts(&rig.whole("bob", "bob")), [u64::from(most), 5], "in number");
     let from = |n| [("carol", n)];

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 
-use qmsg::durable::{Item, Outcome, Quotas};
+use qmsg::durable::{Outcome, PageItem, Quotas};
 use qmsg::store::{Checked, OpenError, backup, check};
 use tempfile::TempDir;
 
@@ -14,7 +14,7 @@ const MESSAGES: u32 = 90;
 const USERS: [&str; 3] = ["alice", "bob", "carol"];
 
 /// A closed store in which every kind of table has several pages: its file, and what bob can read.
-fn sample() -> (Vec<u8>, Vec<Item>) {
+fn sample() -> (Vec<u8>, Vec<PageItem>) {
     let dir = TempDir::new().unwrap();
     let mut rig = Rig::with(&dir, Quotas::default(), &USERS);
     rig.commit((0..400).map(|n| claim(&format!("user-{n}"))).collect());
@@ -31,7 +31,7 @@ fn sample() -> (Vec<u8>, Vec<Item>) {
     (fs::read(dir.path().join("store.db")).unwrap(), items)
 }
 
-fn read(rig: &mut Rig) -> Vec<Item> {
+fn read(rig: &mut Rig) -> Vec<PageItem> {
     each(["bob", "@ops", "@all"].into_iter().flat_map(|log| rig.whole("bob", log)).collect())
 }
 
@@ -52,14 +52,14 @@ fn pages(dir: &Path) -> Vec<(u64, String, bool)> {
 }
 
 /// Whether what is read is of what there was, and in the same order.
-fn is_part(found: &[Item], all: &[Item]) -> bool {
+fn is_part(found: &[PageItem], all: &[PageItem]) -> bool {
     let mut rest = all.iter();
-    let told = |item: &&Item| !matches!(item, Item::Rotten { .. });
+    let told = |item: &&PageItem| !matches!(item, PageItem::Corrupt { .. });
     found.iter().filter(told).all(|item| rest.any(|other| other == item))
 }
 
 /// It is whole after this, and can be used.
-fn check_use(dir: &Path, checked: &Checked, what: &str) -> Vec<Item> {
+fn check_use(dir: &Path, checked: &Checked, what: &str) -> Vec<PageItem> {
     let again = check(dir).unwrap();
     assert!(again.damages.is_empty() && again.mended.is_none(), "{what}: {again:?}");
     assert_eq!((again.users, again.messages), (checked.users, checked.messages), "{what}");

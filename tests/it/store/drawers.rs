@@ -1,7 +1,7 @@
 //! Messages that do not wait for a reader: dead letters.
 
-use qmsg::durable::{Found, Item, Outcome, Quotas, Read, Record, Write};
-use qmsg::wire::{Drawer, Headers, KEPT_LEN_MAX, Kept, Message, MsgId, PART_LEN_MAX};
+use qmsg::durable::{Found, Outcome, PageItem, Quotas, Read, Record, Write};
+use qmsg::wire::{CHUNK_LEN_MAX, Headers, Kept, Message, MsgId, PARKED_LEN_MAX, ParkedKind};
 use tempfile::TempDir;
 
 use super::standings::{judge, rejected, standings};
@@ -16,15 +16,15 @@ pub(super) const SAID_MS: u64 = NOW_MS + 1000;
 /// When something is taken out.
 pub(super) const TAKEN_MS: u64 = NOW_MS + 5000;
 
-pub(super) fn page(rig: &mut Rig, user: &str, drawer: Drawer, after: u64) -> (Vec<Kept>, bool) {
-    match rig.read(Read::Drawer { user: user.parse().unwrap(), drawer, after }) {
-        Found::Drawer(page, more) => (page, more),
+pub(super) fn page(rig: &mut Rig, user: &str, drawer: ParkedKind, after: u64) -> (Vec<Kept>, bool) {
+    match rig.read(Read::Parked { user: user.parse().unwrap(), drawer, after }) {
+        Found::Parked(page, more) => (page, more),
         other => panic!("{other:?}"),
     }
 }
 
 /// All of it, whatever the pages.
-pub(super) fn look(rig: &mut Rig, user: &str, drawer: Drawer) -> Vec<Kept> {
+pub(super) fn look(rig: &mut Rig, user: &str, drawer: ParkedKind) -> Vec<Kept> {
     let mut all: Vec<Kept> = Vec::new();
     loop {
         let (more, goes_on) = page(rig, user, drawer, all.last().map_or(0, |last| last.number));
@@ -37,13 +37,13 @@ pub(super) fn look(rig: &mut Rig, user: &str, drawer: Drawer) -> Vec<Kept> {
     }
 }
 
-pub(super) fn withdraw(user: &str, drawer: Drawer, id: Option<MsgId>, back: bool) -> Write {
-    Write::Withdraw { user: user.parse().unwrap(), drawer, id, back, now_ms: TAKEN_MS }
+pub(super) fn withdraw(user: &str, drawer: ParkedKind, id: Option<MsgId>, back: bool) -> Write {
+    Write::TakeParked { user: user.parse().unwrap(), drawer, id, back, now_ms: TAKEN_MS }
 }
 
 pub(super) fn withdrawn(outcome: Outcome) -> (u64, Vec<Record>) {
     match outcome {
-        Outcome::Withdrawn { count, records } => (count, records),
+        Outcome::ParkedTaken { count, records } => (count, records),
         other => panic!("{other:?}"),
     }
 }
@@ -51,7 +51,7 @@ pub(super) fn withdrawn(outcome: Outcome) -> (u64, Vec<Record>) {
 /// The message as it is shown.
 pub(super) fn kept(number: u64, of: &Message, attempts: u32, reason: &str) -> Kept {
     let Message { id, from, to, time_ms, headers, size, body } = of.clone();
-    let drawer = Drawer::Dead;
+    let drawer = ParkedKind::DeadLetters;
     let reason = super::standings::note(reason);
     let at_ms = SAID_MS;
     Kept { drawer, number, id, from, to, time_ms, at_ms, attempts, reason, headers, size, body }
@@ -91,16 +91,20 @@ fn what_is_refused_is_kept_and_can_be_put_back() {
     sweep_all(&mut rig, NOW_MS + 31 * DAY_MS);
     rig.store.close();
     let mut rig = Rig::open(dir.path(), Quotas::default());
-    assert_eq!(look(&mut rig, "bob", Drawer::Dead), expected);
-    for (user, drawer) in [("bob", Drawer::Later), ("alice", Drawer::Dead), ("no", Drawer::Dead)] {
+    assert_eq!(look(&mut rig, "bob", ParkedKind::DeadLetters), expected);
+    for (user, drawer) in [
+        ("bob", ParkedKind::Scheduled),
+        ("alice", ParkedKind::DeadLetters),
+        ("no", ParkedKind::DeadLetters),
+    ] {
         assert_eq!(look(&mut rig, user, drawer), []);
     }
-    let none = withdraw("alice", Drawer::Dead, Some(room.id), true);
+    let none = withdraw("alice", ParkedKind::DeadLetters, Some(room.id), true);
     assert_eq!(withdrawn(rig.one(none)), (0, vec![]));
-    let one = withdraw("bob", Drawer::Dead, Some(room.id), true);
+    let one = withdraw("bob", ParkedKind::DeadLetters, Some(room.id), true);
     let (count, first) = withdrawn(rig.one(one));
-    let (more, others) = withdrawn(rig.one(withdraw("bob", Drawer::Dead, None, true)));
-    assert_eq!((count, more, look(&mut rig, "bob", Drawer::Dead).len()), (1, 2, 0));
+    let (more, others) = withdrawn(rig.one(withdraw("bob", ParkedKind::DeadLetters, None, true)));
+    assert_eq!((count, more, look(&mut rig, "bob", ParkedKind::DeadLetters).len()), (1, 2, 0));
     // The same messages, to bob now, and from now on.
     let anew = |of: &Message, room: Option<&str>| {
         let pairs = of.headers.iter().chain(room.map(|room| ("room", room)));
@@ -114,19 +118,19 @@ fn what_is_refused_is_kept_and_can_be_put_back() {
     let found: Vec<_> = each(rig.whole("bob", "bob"))
         .into_iter()
         .filter_map(|item| match item {
-            Item::Messages(record) => Some((record.seq, record.bundle.first.clone())),
+            PageItem::Messages(record) => Some((record.seq, record.bundle.first.clone())),
             _ => None,
         })
         .collect();
     assert_eq!(found, anew);
     // They can be refused again, and thrown away.
     rig.one(judge("bob", "bob", cursor(6, 4, &[]), &[(5, rejected(1, "again"))]));
-    let again = look(&mut rig, "bob", Drawer::Dead);
+    let again = look(&mut rig, "bob", ParkedKind::DeadLetters);
     assert_eq!((again.len(), again[0].id), (1, titled.id));
     assert_eq!(rig.one(append(titled.clone())), stored(7, 5), "the ids are forgotten by now");
-    let gone = withdraw("bob", Drawer::Dead, Some(titled.id), false);
+    let gone = withdraw("bob", ParkedKind::DeadLetters, Some(titled.id), false);
     assert_eq!(withdrawn(rig.one(gone)), (1, vec![]));
-    assert_eq!(look(&mut rig, "bob", Drawer::Dead), []);
+    assert_eq!(look(&mut rig, "bob", ParkedKind::DeadLetters), []);
 }
 
 #[test]
@@ -143,22 +147,22 @@ fn long_bodies_are_there_while_anyone_has_them() {
     sweep_all(&mut rig, NOW_MS + 2 * DAY_MS);
     assert_eq!(rig.whole("bob", "@ops"), []);
     assert_eq!(rows(&dir), (4, 0, 0));
-    let shown = look(&mut rig, "bob", Drawer::Dead);
-    assert_eq!((shown[0].size, shown[0].body.len()), (size as u64, KEPT_LEN_MAX));
-    assert_eq!(shown[0].body.0, bytes(1, size).slice(..KEPT_LEN_MAX));
-    assert_eq!(withdrawn(rig.one(withdraw("carol", Drawer::Dead, None, false))).0, 1);
+    let shown = look(&mut rig, "bob", ParkedKind::DeadLetters);
+    assert_eq!((shown[0].size, shown[0].body.len()), (size as u64, PARKED_LEN_MAX));
+    assert_eq!(shown[0].body.0, bytes(1, size).slice(..PARKED_LEN_MAX));
+    assert_eq!(withdrawn(rig.one(withdraw("carol", ParkedKind::DeadLetters, None, false))).0, 1);
     rig.store.close();
     let mut rig = Rig::open(dir.path(), Quotas::default());
     sweep_all(&mut rig, NOW_MS + 2 * DAY_MS);
     assert_eq!(rows(&dir), (4, 0, 0));
-    let (_, back) = withdrawn(rig.one(withdraw("bob", Drawer::Dead, None, true)));
+    let (_, back) = withdrawn(rig.one(withdraw("bob", ParkedKind::DeadLetters, None, true)));
     assert_eq!(body(&mut rig, &back[0]), bytes(1, size));
-    assert_eq!(back[0].bundle.first.body.0, bytes(1, size).slice(..PART_LEN_MAX));
+    assert_eq!(back[0].bundle.first.body.0, bytes(1, size).slice(..CHUNK_LEN_MAX));
     assert_eq!(records(&mut rig, "bob"), back);
     // In its log it is as any other: refused once more, then both are gone.
     let seq = back[0].seq;
     rig.one(judge("bob", "bob", cursor(seq, 1, &[]), &[(seq, rejected(1, "still"))]));
-    assert_eq!(withdrawn(rig.one(withdraw("bob", Drawer::Dead, None, false))).0, 1);
+    assert_eq!(withdrawn(rig.one(withdraw("bob", ParkedKind::DeadLetters, None, false))).0, 1);
     sweep_all(&mut rig, NOW_MS);
     assert_eq!(rows(&dir), (4, 0, 0));
     sweep_all(&mut rig, NOW_MS + 2 * DAY_MS);
@@ -177,7 +181,7 @@ fn drop_the_oldest_over_quota() {
         let seq = u64::from(n);
         assert_eq!(rig.one(append(message("alice", "bob", n, length))), stored(seq, seq));
         rig.one(judge("bob", "bob", cursor(seq, seq, &[]), &[(seq, rejected(1, ""))]));
-        look(rig, "bob", Drawer::Dead).iter().map(|kept| kept.size).collect::<Vec<_>>()
+        look(rig, "bob", ParkedKind::DeadLetters).iter().map(|kept| kept.size).collect::<Vec<_>>()
     };
     for n in 1..=5 {
         refuse(&mut rig, n, n as usize);
@@ -201,15 +205,16 @@ fn come_in_pages_and_go_a_few_at_a_time() {
     rig.commit((1..=150).map(|n| append(message("alice", "bob", n, 20))).collect());
     let said: Vec<_> = (1..=150).map(|seq| (seq, rejected(1, "no"))).collect();
     rig.one(judge("bob", "bob", cursor(150, 150, &[]), &said));
-    let (first, more) = page(&mut rig, "bob", Drawer::Dead, 0);
+    let (first, more) = page(&mut rig, "bob", ParkedKind::DeadLetters, 0);
     assert_eq!((first.len(), more), (64, true));
-    let all = look(&mut rig, "bob", Drawer::Dead);
+    let all = look(&mut rig, "bob", ParkedKind::DeadLetters);
     assert_eq!(ids(&all), (1..=150).map(|n| message("alice", "bob", n, 0).id).collect::<Vec<_>>());
     // Beside a hundred new ones there is room for fifty in the mailbox.
     rig.commit((151..=250).map(|n| append(message("alice", "bob", n, 20))).collect());
     let mut taken = Vec::new();
     loop {
-        let (count, records) = withdrawn(rig.one(withdraw("bob", Drawer::Dead, None, true)));
+        let (count, records) =
+            withdrawn(rig.one(withdraw("bob", ParkedKind::DeadLetters, None, true)));
         assert!(count <= 64 && records.len() as u64 == count);
         taken.extend(records.into_iter().map(|record| record.bundle.first.id));
         if count == 0 {
@@ -217,9 +222,9 @@ fn come_in_pages_and_go_a_few_at_a_time() {
         }
     }
     assert_eq!(taken, ids(&all)[..50]);
-    assert_eq!(look(&mut rig, "bob", Drawer::Dead), all[50..]);
+    assert_eq!(look(&mut rig, "bob", ParkedKind::DeadLetters), all[50..]);
     assert_eq!(seqs(&rig.whole("bob", "bob")).len(), 300);
-    let gone = || withdraw("bob", Drawer::Dead, None, false);
+    let gone = || withdraw("bob", ParkedKind::DeadLetters, None, false);
     let counts = rig.commit(vec![gone(), gone(), gone()]).into_iter().map(|out| withdrawn(out).0);
     assert_eq!(counts.collect::<Vec<_>>(), [64, 36, 0]);
     // Of large ones there is one on a page.
@@ -229,9 +234,9 @@ fn come_in_pages_and_go_a_few_at_a_time() {
         assert_eq!(rig.one(append(large)), stored(seq, seq));
         rig.one(judge("bob", "bob", cursor(seq, seq, &[]), &[(seq, rejected(1, "large"))]));
     }
-    let (first, more) = page(&mut rig, "bob", Drawer::Dead, 0);
-    assert_eq!((first.len(), more, first[0].body.len()), (1, true, KEPT_LEN_MAX));
-    assert_eq!(look(&mut rig, "bob", Drawer::Dead).len(), 3);
+    let (first, more) = page(&mut rig, "bob", ParkedKind::DeadLetters, 0);
+    assert_eq!((first.len(), more, first[0].body.len()), (1, true, PARKED_LEN_MAX));
+    assert_eq!(look(&mut rig, "bob", ParkedKind::DeadLetters).len(), 3);
 }
 
 #[test]
@@ -253,13 +258,14 @@ fn rot_is_not_handed_out() {
         let said = [1, 2, 3].map(|seq| (seq, rejected(1, "no")));
         rig.one(judge("bob", "bob", cursor(3, 3, &[]), &said));
         database(dir.path()).execute_batch(damage).unwrap();
-        let shown = look(&mut rig, "bob", Drawer::Dead);
+        let shown = look(&mut rig, "bob", ParkedKind::DeadLetters);
         let good = [1, 3].map(|n| message("alice", "bob", n, 0).id);
         assert_eq!(ids(&shown), good, "{damage}");
-        let (count, records) = withdrawn(rig.one(withdraw("bob", Drawer::Dead, None, true)));
+        let (count, records) =
+            withdrawn(rig.one(withdraw("bob", ParkedKind::DeadLetters, None, true)));
         assert_eq!((count, records.len()), (2, 2), "{damage}");
-        assert_eq!(withdrawn(rig.one(withdraw("bob", Drawer::Dead, None, true))).0, 0);
-        assert_eq!(withdrawn(rig.one(withdraw("bob", Drawer::Dead, None, false))).0, 1);
+        assert_eq!(withdrawn(rig.one(withdraw("bob", ParkedKind::DeadLetters, None, true))).0, 0);
+        assert_eq!(withdrawn(rig.one(withdraw("bob", ParkedKind::DeadLetters, None, false))).0, 1);
     }
 }
 
@@ -273,7 +279,10 @@ fn a_message_that_is_damaged_or_gone_is_only_refused() {
     let damage = "UPDATE run SET records = x'' WHERE last = 1; DELETE FROM run WHERE last = 2";
     database(dir.path()).execute_batch(damage).unwrap();
     let said = [1, 2, 3].map(|seq| (seq, rejected(1, "no")));
-    assert_eq!(rig.one(judge("bob", "bob", cursor(3, 3, &[]), &said)), Outcome::Settled);
-    assert_eq!(ids(&look(&mut rig, "bob", Drawer::Dead)), [message("alice", "bob", 3, 0).id]);
+    assert_eq!(rig.one(judge("bob", "bob", cursor(3, 3, &[]), &said)), Outcome::AckRecorded);
+    assert_eq!(
+        ids(&look(&mut rig, "bob", ParkedKind::DeadLetters)),
+        [message("alice", "bob", 3, 0).id]
+    );
     assert!(standings(&mut rig, "bob", 2, "alice")[0].note.is_some());
 }

@@ -185,7 +185,7 @@ fn are_had_for_a_while_when_made_of_a_key() {
     expect(&[rig.one(keyed("alice", 2, 10))], true);
     let due = Write::Schedule { message: keyed_message(3), due_ms: NOW_MS };
     assert_eq!(rig.commit(vec![due.clone(), due]), [Outcome::Scheduled, Outcome::Duplicate]);
-    rig.one(Write::Release { now_ms: NOW_MS });
+    rig.one(Write::ReleaseDue { now_ms: NOW_MS });
     expect(&[rig.one(keyed("alice", 3, DAY_MS))], false);
     // Not swept yet, but of before the window.
     expect(&[rig.one(keyed("alice", 1, DAY_MS))], false);

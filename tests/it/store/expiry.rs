@@ -1,6 +1,6 @@
 //! What expires unread takes no place in a mailbox.
 
-use qmsg::durable::{Outcome, Quotas, Verdict, Write};
+use qmsg::durable::{Disposition, Outcome, Quotas, Write};
 use qmsg::wire::{Headers, Message, Seq};
 use tempfile::TempDir;
 
@@ -60,8 +60,8 @@ fn kept(dir: &TempDir) -> (i64, i64, i64, i64) {
 fn went_by(seqs: &[Seq], through: Seq, above: &[Seq]) -> Write {
     let bytes = 5 * seqs.len() as u64;
     let mut write = settle("bob", "bob", cursor(through, through, above), seqs.len() as u64, bytes);
-    if let Write::Settle { verdicts, .. } = &mut write {
-        verdicts.extend(seqs.iter().map(|seq| (*seq, Verdict::Expired, NOW_MS + 9_000)));
+    if let Write::Ack { verdicts, .. } = &mut write {
+        verdicts.extend(seqs.iter().map(|seq| (*seq, Disposition::Expired, NOW_MS + 9_000)));
     }
     write
 }
@@ -116,7 +116,7 @@ fn what_was_read_in_time_does_not_expire() {
     let read = settle("bob", "bob", cursor(1, 1, &[]), 1, 5);
     let late = |n| append(brief_at(NOW_MS + 5_000, n, 0));
     let outcomes = rig.commit(vec![read, late(5), late(6), late(7)]);
-    assert_eq!(outcomes, [Outcome::Settled, stored(5, 5), stored(6, 6), Outcome::Full]);
+    assert_eq!(outcomes, [Outcome::AckRecorded, stored(5, 5), stored(6, 6), Outcome::Full]);
     assert_eq!(kept(&dir), (4, 4, 0, 1));
     let (dir, mut rig) = full();
     rig.one(settle("bob", "bob", cursor(3, 3, &[]), 3, 11));

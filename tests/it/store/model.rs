@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, TestRunner};
-use qmsg::durable::{Cursor, Item, Outcome, Verdict, Write};
-use qmsg::wire::Drawer;
+use qmsg::durable::{Disposition, Outcome, PageItem, StoredCursor, Write};
+use qmsg::wire::ParkedKind;
 use tempfile::TempDir;
 
 use super::drawers::{look, withdraw};
@@ -31,7 +31,7 @@ enum Step {
         user: usize,
         log: usize,
         count: usize,
-        said: Option<Verdict>,
+        said: Option<Disposition>,
     },
     Schedule {
         user: usize,
@@ -45,7 +45,7 @@ enum Step {
     },
     Withdraw {
         user: usize,
-        drawer: Drawer,
+        drawer: ParkedKind,
         n: Option<u32>,
         back: bool,
     },
@@ -84,7 +84,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (0..5_u64).prop_map(|minute| Step::Release { minute }),
         3 => (0..3_usize, any::<bool>(), 0..120_u32, any::<bool>()).prop_map(
             |(user, dead, n, back)| {
-                let drawer = if dead { Drawer::Dead } else { Drawer::Later };
+                let drawer = if dead { ParkedKind::DeadLetters } else { ParkedKind::Scheduled };
                 Step::Withdraw { user, drawer, n: (n < 60).then_some(n), back }
             }),
         2 => (0..3_usize, 3..5_usize).prop_map(|(user, room)| Step::Enter { user, room }),
@@ -100,12 +100,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..90)
 }
 
-fn verdicts() -> impl Strategy<Value = Option<Verdict>> {
+fn verdicts() -> impl Strategy<Value = Option<Disposition>> {
     prop_oneof![
         2 => Just(None),
         1 => Just(Some(answered("yes"))),
         4 => (0..9_u32).prop_map(|attempts| Some(rejected(attempts, "no"))),
-        1 => Just(Some(Verdict::Expired)),
+        1 => Just(Some(Disposition::Expired)),
     ]
 }
 
@@ -197,16 +197,16 @@ fn settle_some(
     model: &mut Model,
     (user, log): (usize, usize),
     count: usize,
-    said: Option<Verdict>,
+    said: Option<Disposition>,
 ) -> (Write, Outcome) {
     let (to, messages, bytes) = model.advance(user, log, count);
     let mut write = settle(USERS[user], TARGETS[log], to.clone(), messages, bytes);
     let said = said.filter(|_| messages > 0);
-    if let (Some(said), Write::Settle { verdicts, .. }) = (&said, &mut write) {
+    if let (Some(said), Write::Ack { verdicts, .. }) = (&said, &mut write) {
         verdicts.push((to.through, said.clone(), SAID_MS));
     }
     model.settle(user, log, to, said.as_ref());
-    (write, Outcome::Settled)
+    (write, Outcome::AckRecorded)
 }
 
 fn compare(rig: &mut Rig, model: &Model) {
@@ -214,7 +214,7 @@ fn compare(rig: &mut Rig, model: &Model) {
         for (log, target) in TARGETS.iter().enumerate() {
             let found = each(rig.whole(name, target));
             for item in &found {
-                if let Item::Messages(record) = item
+                if let PageItem::Messages(record) = item
                     && record.parts > 0
                 {
                     let whole = bytes(
@@ -225,19 +225,22 @@ fn compare(rig: &mut Rig, model: &Model) {
                 }
             }
             let items = found.into_iter().map(|item| match item {
-                Item::Messages(record) => (record.seq, record.ordinal, false),
-                Item::Removed { seq, ordinal, .. } => (seq, ordinal, true),
-                Item::Rotten { .. } => panic!("rot"),
+                PageItem::Messages(record) => (record.seq, record.ordinal, false),
+                PageItem::Removed { seq, ordinal, .. } => (seq, ordinal, true),
+                PageItem::Corrupt { .. } => panic!("rot"),
             });
             assert_eq!(items.collect::<Vec<_>>(), model.items(user, log), "{name} in {target}");
         }
         let mailbox: BTreeMap<_, _> = rig.mailbox(name).into_iter().collect();
-        let mut cursors: BTreeMap<_, _> =
-            [(name.to_string(), Cursor::default()), ("@all".to_string(), Cursor::default())].into();
+        let mut cursors: BTreeMap<_, _> = [
+            (name.to_string(), StoredCursor::default()),
+            ("@all".to_string(), StoredCursor::default()),
+        ]
+        .into();
         let kept = model.cursors.iter().filter(|((of, _), _)| *of == user);
         cursors.extend(kept.map(|(&(_, log), cursor)| (TARGETS[log].to_string(), cursor.clone())));
         assert_eq!(mailbox, cursors);
-        for drawer in [Drawer::Dead, Drawer::Later] {
+        for drawer in [ParkedKind::DeadLetters, ParkedKind::Scheduled] {
             let shown = look(rig, name, drawer).into_iter();
             let shown: Vec<_> = shown.map(|k| (k.id, k.to, k.at_ms, k.attempts, k.size)).collect();
             let of = |letter: &Letter| {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use qmsg::durable::{Cursor, Outcome, Quotas, Record, Verdict};
-use qmsg::wire::{Drawer, Message, MsgId, Seq, State};
+use qmsg::durable::{Disposition, Outcome, Quotas, Record, StoredCursor};
+use qmsg::wire::{DeliveryState, Message, MsgId, ParkedKind, Seq};
 
 use super::partial::Partial;
 use super::uploads::PART;
@@ -67,7 +67,7 @@ impl Content {
 /// A message in a drawer.
 pub(super) struct Letter {
     pub(super) user: usize,
-    pub(super) drawer: Drawer,
+    pub(super) drawer: ParkedKind,
     pub(super) to: usize,
     pub(super) at_ms: u64,
     pub(super) attempts: u32,
@@ -80,10 +80,10 @@ pub(super) struct Model {
     last_seq: Seq,
     pub(super) logs: [Log; 6],
     sent: Vec<(usize, u32)>,
-    pub(super) cursors: BTreeMap<(usize, usize), Cursor>,
+    pub(super) cursors: BTreeMap<(usize, usize), StoredCursor>,
     /// Where the memberships begin.
     since: BTreeMap<(usize, usize), Seq>,
-    said: BTreeMap<(Seq, usize), State>,
+    said: BTreeMap<(Seq, usize), DeliveryState>,
     /// In the order in which they came.
     pub(super) letters: Vec<Letter>,
     pub(super) uploads: Vec<Partial>,
@@ -136,7 +136,12 @@ impl Model {
     }
 
     /// Where the next messages of a log end, how many of them there are, and their bytes.
-    pub(super) fn advance(&self, user: usize, log: usize, count: usize) -> (Cursor, u64, u64) {
+    pub(super) fn advance(
+        &self,
+        user: usize,
+        log: usize,
+        count: usize,
+    ) -> (StoredCursor, u64, u64) {
         let through = self.through(user, log);
         let next = self.logs[log].messages.iter().filter(|m| m.seq > through);
         let taken: Vec<_> = next.take(count).collect();
@@ -148,7 +153,13 @@ impl Model {
     }
 
     /// A move of a cursor, with a word about the last of its messages.
-    pub(super) fn settle(&mut self, user: usize, log: usize, to: Cursor, said: Option<&Verdict>) {
+    pub(super) fn settle(
+        &mut self,
+        user: usize,
+        log: usize,
+        to: StoredCursor,
+        said: Option<&Disposition>,
+    ) {
         let membership = (3..5).contains(&log);
         if membership && !self.cursors.contains_key(&(user, log)) {
             return;
@@ -162,13 +173,13 @@ impl Model {
             return;
         }
         let state = match verdict {
-            Verdict::Answered(_) => State::Processed,
-            Verdict::Rejected { .. } => State::Refused,
-            Verdict::Expired => State::Gone,
+            Disposition::Replied(_) => DeliveryState::Processed,
+            Disposition::Rejected { .. } => DeliveryState::Rejected,
+            Disposition::Expired => DeliveryState::Gone,
         };
         self.said.insert((seq, user), state);
-        if let &Verdict::Rejected { attempts, .. } = verdict {
-            let (drawer, at_ms, due_ms) = (Drawer::Dead, SAID_MS, u64::MAX);
+        if let &Disposition::Rejected { attempts, .. } = verdict {
+            let (drawer, at_ms, due_ms) = (ParkedKind::DeadLetters, SAID_MS, u64::MAX);
             self.letters.push(Letter { user, drawer, to: log, at_ms, attempts, due_ms, content });
             while over(self.drawer(user, drawer).map(|letter| letter.content)) {
                 let of = |l: &Letter| (l.user, l.drawer) == (user, drawer);
@@ -181,7 +192,7 @@ impl Model {
         }
     }
 
-    pub(super) fn drawer(&self, user: usize, drawer: Drawer) -> impl Iterator<Item = &Letter> {
+    pub(super) fn drawer(&self, user: usize, drawer: ParkedKind) -> impl Iterator<Item = &Letter> {
         self.letters.iter().filter(move |letter| (letter.user, letter.drawer) == (user, drawer))
     }
 
@@ -198,7 +209,7 @@ impl Model {
         if self.sent.contains(&(user, n)) {
             return Outcome::Duplicate;
         }
-        let (drawer, size) = (Drawer::Later, length as u64);
+        let (drawer, size) = (ParkedKind::Scheduled, length as u64);
         if !fits(self.drawer(user, drawer).map(|letter| letter.content), size) {
             return Outcome::Full;
         }
@@ -210,7 +221,7 @@ impl Model {
     }
 
     pub(super) fn release(&mut self, now_ms: u64) -> Outcome {
-        let later = |letter: &Letter| letter.drawer == Drawer::Later;
+        let later = |letter: &Letter| letter.drawer == ParkedKind::Scheduled;
         let mut due: Vec<_> = (0..self.letters.len())
             .filter(|&at| later(&self.letters[at]) && self.letters[at].due_ms <= now_ms)
             .collect();
@@ -227,13 +238,13 @@ impl Model {
         }
         self.remove(&gone);
         let left = self.letters.iter().filter(|letter| later(letter));
-        Outcome::Released { records, next_ms: left.map(|letter| letter.due_ms).min() }
+        Outcome::DueReleased { records, next_ms: left.map(|letter| letter.due_ms).min() }
     }
 
     pub(super) fn withdraw(
         &mut self,
         user: usize,
-        drawer: Drawer,
+        drawer: ParkedKind,
         (from_n, back): (Option<u32>, bool),
     ) -> Outcome {
         let wanted = |letter: &Letter| {
@@ -250,13 +261,13 @@ impl Model {
             records.extend(record);
         }
         self.remove(&gone);
-        Outcome::Withdrawn { count: gone.len() as u64, records }
+        Outcome::ParkedTaken { count: gone.len() as u64, records }
     }
 
     /// The record that a letter's message makes, [`brief`]ly, if its log has room.
     fn post(&mut self, at: usize) -> Option<Record> {
         let &Letter { user, drawer, to: log, mut content, .. } = &self.letters[at];
-        let to = if drawer == Drawer::Dead { user } else { log };
+        let to = if drawer == ParkedKind::DeadLetters { user } else { log };
         if to != log && log > 2 && content.header == 0 {
             content.header = ("room".len() + TARGETS[log].len()) as u64;
         }
@@ -295,7 +306,7 @@ impl Model {
         if !self.exists(room) {
             return Outcome::UnknownTarget;
         }
-        member(self.cursors.remove(&(user, room)).is_some(), Cursor::default())
+        member(self.cursors.remove(&(user, room)).is_some(), StoredCursor::default())
     }
 
     pub(super) fn items(&self, user: usize, log: usize) -> Vec<(Seq, u64, bool)> {
@@ -305,7 +316,9 @@ impl Model {
     }
 
     /// Every message with those for whom it is, and how far it has come there.
-    pub(super) fn standings(&self) -> impl Iterator<Item = (usize, Placed, Vec<(&str, State)>)> {
+    pub(super) fn standings(
+        &self,
+    ) -> impl Iterator<Item = (usize, Placed, Vec<(&str, DeliveryState)>)> {
         let messages = (0..6).flat_map(|log| self.logs[log].messages.iter().map(move |m| (log, m)));
         messages.map(|(log, &placed)| {
             let Placed { seq, content, .. } = placed;
@@ -319,8 +332,8 @@ impl Model {
             };
             let state = |user: usize| match self.said.get(&(seq, user)) {
                 Some(state) => *state,
-                None if seq <= self.through(user, log) => State::Processed,
-                None => State::Accepted,
+                None if seq <= self.through(user, log) => DeliveryState::Processed,
+                None => DeliveryState::Accepted,
             };
             let readers = (0..3).filter(|&user| here(user));
             (log, placed, readers.map(|user| (USERS[user], state(user))).collect())
@@ -363,11 +376,11 @@ pub(super) fn brief(outcome: Outcome) -> Outcome {
         records.into_iter().map(brief).collect()
     };
     match outcome {
-        Outcome::Released { records, next_ms } => {
-            Outcome::Released { records: each(records), next_ms }
+        Outcome::DueReleased { records, next_ms } => {
+            Outcome::DueReleased { records: each(records), next_ms }
         }
-        Outcome::Withdrawn { count, records } => {
-            Outcome::Withdrawn { count, records: each(records) }
+        Outcome::ParkedTaken { count, records } => {
+            Outcome::ParkedTaken { count, records: each(records) }
         }
         other => other,
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use qmsg::durable::{Item, Outcome, Page, Quotas, Record};
+use qmsg::durable::{Outcome, Page, PageItem, Quotas, Record};
 use qmsg::wire::{Headers, Seq};
 use tempfile::TempDir;
 
@@ -18,7 +18,7 @@ fn messages_come_back_as_they_were() {
     sent.headers = Headers::new(vec![("type".into(), "a\0b\n".into())]).unwrap();
     rig.one(append(sent.clone()));
     let record = Record { seq: 1, ordinal: 1, parts: 0, bundle: Arc::new(sent.into()) };
-    assert_eq!(rig.whole("bob", "bob"), [Item::Messages(record)]);
+    assert_eq!(rig.whole("bob", "bob"), [PageItem::Messages(record)]);
 }
 
 /// What came, how far it was looked, and whether that was all.
@@ -66,7 +66,7 @@ fn logs_are_merged_and_cut() {
     let page = rig.page("alice", &[("alice", 0), ("@ops", 0), ("@all", 0)], 99, ALL);
     assert_eq!(seqs(&page.items), [6, 8]);
     // Ordinals are those of the log, own messages counted.
-    let Item::Messages(last) = &rig.whole("alice", "@ops")[0] else { panic!() };
+    let PageItem::Messages(last) = &rig.whole("alice", "@ops")[0] else { panic!() };
     assert_eq!((last.seq, last.ordinal), (6, 3));
 }
 
@@ -123,7 +123,7 @@ fn a_room_drops_its_oldest_and_says_so() {
         let sends = (1..=5).map(|n| append(message("alice", room, n, 10))).collect();
         let expected: Vec<_> = (1..=5).map(|n| stored(n, n)).collect();
         assert_eq!(rig.commit(sends), expected);
-        let removed = |seq| Item::Removed { log: target(room), seq, ordinal: seq };
+        let removed = |seq| PageItem::Removed { log: target(room), seq, ordinal: seq };
         let items = rig.whole("bob", room);
         assert_eq!(items[0], removed(2));
         assert_eq!(seqs(&items), [2, 3, 4, 5]);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use qmsg::durable::{Item, Missing, Outcome, Quotas};
+use qmsg::durable::{Missing, Outcome, PageItem, Quotas};
 use tempfile::TempDir;
 
 use super::uploads::{
@@ -76,11 +76,11 @@ fn rot_is_not_handed_out() {
         let parts = records(&mut rig, "bob")[0].parts;
         let spoil = |part: u64| database(dir.path()).execute(damage, [part as i64]).unwrap();
         spoil(parts + 1);
-        assert_eq!(read(&mut rig, parts + 1), Err(Missing::Rotten), "{damage}");
+        assert_eq!(read(&mut rig, parts + 1), Err(Missing::Corrupt), "{damage}");
         assert!(read(&mut rig, parts).is_ok() && read(&mut rig, parts + 2).is_ok());
         assert_eq!(records(&mut rig, "bob").len(), 1);
         spoil(parts);
-        let rotten = Item::Rotten { log: target("bob"), seq: 1, ordinal: 1 };
+        let rotten = PageItem::Corrupt { log: target("bob"), seq: 1, ordinal: 1 };
         assert_eq!(rig.whole("bob", "bob"), [rotten]);
     }
 }

@@ -2,7 +2,7 @@
 
 use qmsg::durable::{Outcome, Quotas};
 use qmsg::store::Done;
-use qmsg::wire::{Drawer, State};
+use qmsg::wire::{DeliveryState, ParkedKind};
 use tempfile::TempDir;
 
 use super::drawers::{look, withdraw, withdrawn};
@@ -145,10 +145,10 @@ fn verdicts_wait_with_their_cursor() {
     ]);
     // They take room, and do not hold up what takes none.
     let (silent, waiting) = waiting.split_last().unwrap();
-    assert_eq!(answers, [(*silent, Outcome::Settled)]);
+    assert_eq!(answers, [(*silent, Outcome::AckRecorded)]);
     let state = |rig: &mut Rig, seq| standings(rig, "alice", seq, "bob").remove(0).state;
-    assert_eq!([1, 2, 3, 4].map(|seq| state(&mut rig, seq)), [State::Accepted; 4]);
-    assert_eq!(look(&mut rig, "alice", Drawer::Dead), []);
+    assert_eq!([1, 2, 3, 4].map(|seq| state(&mut rig, seq)), [DeliveryState::Accepted; 4]);
+    assert_eq!(look(&mut rig, "alice", ParkedKind::DeadLetters), []);
     let (sweeping, mut answers) = rig.commit_raw(vec![sweep(NOW_MS + 40 * DAY_MS)]);
     if answers.len() == 1 {
         match rig.next() {
@@ -159,7 +159,7 @@ fn verdicts_wait_with_their_cursor() {
     let mut answered: Vec<_> = answers.iter().map(|(ticket, _)| *ticket).collect();
     answered.sort();
     assert_eq!(answered, [waiting, &sweeping].concat());
-    let states = [State::Processed, State::Refused, State::Processed];
+    let states = [DeliveryState::Processed, DeliveryState::Rejected, DeliveryState::Processed];
     assert_eq!([1, 2, 3].map(|seq| state(&mut rig, seq)), states);
     assert_eq!(standings(&mut rig, "alice", 2, "bob")[0].note, Some(note("no")));
 }
@@ -174,12 +174,14 @@ fn drawers_lose_nothing_for_lack_of_room() {
     rig.one(judge("bob", "bob", cursor(9, 9, &[]), &said));
     rig.commit((11..=13).map(|n| schedule(large(n), NOW_MS)).collect());
     fill(&mut rig);
-    let before = [Drawer::Dead, Drawer::Later].map(|drawer| look(&mut rig, "bob", drawer));
+    let before = [ParkedKind::DeadLetters, ParkedKind::Scheduled]
+        .map(|drawer| look(&mut rig, "bob", drawer));
     assert_eq!((before[0].len(), before[1].len()), (9, 3));
-    let dead = |back| withdraw("bob", Drawer::Dead, None, back);
+    let dead = |back| withdraw("bob", ParkedKind::DeadLetters, None, back);
     let outcomes = rig.commit(vec![release(NOW_MS), dead(true), schedule(large(14), NOW_MS + 1)]);
     assert_eq!(outcomes, [FULL, FULL, FULL]);
-    let after = [Drawer::Dead, Drawer::Later].map(|drawer| look(&mut rig, "bob", drawer));
+    let after = [ParkedKind::DeadLetters, ParkedKind::Scheduled]
+        .map(|drawer| look(&mut rig, "bob", drawer));
     assert_eq!(after, before);
     assert_eq!(rig.whole("bob", "bob").len(), 9);
     // To throw letters away makes room, even beside what there is none for.

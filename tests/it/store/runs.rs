@@ -1,6 +1,6 @@
 //! Messages of one log and one batch stand together.
 
-use qmsg::durable::{Item, Outcome, Quotas};
+use qmsg::durable::{Outcome, PageItem, Quotas};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -32,7 +32,7 @@ fn are_cut_by_count_by_bytes_and_by_batch() {
     let items = each(rig.whole("bob", "bob"));
     assert_eq!(seqs(&items), (1..=307).collect::<Vec<_>>());
     for item in items {
-        let Item::Messages(record) = item else { panic!("{item:?}") };
+        let PageItem::Messages(record) = item else { panic!("{item:?}") };
         let n = record.seq as u32;
         assert_eq!(record.ordinal, record.seq);
         let length = record.bundle.first.body.len();
@@ -100,17 +100,19 @@ fn rot_of_one_message_is_its_own() {
     }
     drop(db);
     let mut rig = Rig::open(dir.path(), Quotas::default());
-    let rotten = |seq| Item::Rotten { log: target("bob"), seq, ordinal: seq };
+    let rotten = |seq| PageItem::Corrupt { log: target("bob"), seq, ordinal: seq };
     let items = rig.whole("bob", "bob");
     assert_eq!(seqs(&items), (1..=10).collect::<Vec<_>>());
     let expected = [rotten(2), rotten(3), rotten(10)];
-    let found: Vec<_> = items.into_iter().filter(|i| matches!(i, Item::Rotten { .. })).collect();
+    let found: Vec<_> =
+        items.into_iter().filter(|i| matches!(i, PageItem::Corrupt { .. })).collect();
     assert_eq!(found, expected);
     // Nor does it become whole by being moved.
     rig.commit(vec![settle("bob", "bob", cursor(1, 1, &[6, 9]), 3, 3), sweep(NOW_MS + DAY_MS)]);
     let items = rig.whole("bob", "bob");
     assert_eq!(seqs(&items), [2, 3, 4, 5, 7, 8, 10]);
-    let found: Vec<_> = items.into_iter().filter(|i| matches!(i, Item::Rotten { .. })).collect();
+    let found: Vec<_> =
+        items.into_iter().filter(|i| matches!(i, PageItem::Corrupt { .. })).collect();
     assert_eq!(found, expected);
 }
 
@@ -132,7 +134,7 @@ fn rot_of_a_head_is_that_of_its_run() {
         database(dir.path()).execute_batch(damage).unwrap();
         let items = each(rig.whole("bob", "bob"));
         assert_eq!(seqs(&items), [1, 2, 3, 4, 7, 8, 9], "{damage}");
-        assert_eq!(items[4], Item::Rotten { log: target("bob"), seq: 7, ordinal: 7 });
+        assert_eq!(items[4], PageItem::Corrupt { log: target("bob"), seq: 7, ordinal: 7 });
         // From its middle on too, for nobody knows what was there.
         assert_eq!(seqs(&rig.page("bob", &[("bob", 6)], 9, ALL).items), [7, 8, 9]);
         // It goes as one, when its last message would.
@@ -194,12 +196,12 @@ fn a_sweep_takes_messages_out_of_a_run() {
     assert_eq!(counts(dir.path()).0 as usize, left(0).len() + left(1).len());
     rig.store.close();
     let mut rig = Rig::open(dir.path(), Quotas::default());
-    let Item::Messages(record) = &each(rig.whole("bob", "bob"))[30] else { panic!() };
+    let PageItem::Messages(record) = &each(rig.whole("bob", "bob"))[30] else { panic!() };
     assert_eq!(record.ordinal * 2, record.seq);
     assert_eq!(record.bundle.first, message("alice", "bob", record.seq as u32, 9));
     // Unread for a month, the rest goes; the reader is told how far.
     rig.one(sweep(NOW_MS + 30 * DAY_MS));
-    let removed = |log, seq, ordinal| Item::Removed { log: target(log), seq, ordinal };
+    let removed = |log, seq, ordinal| PageItem::Removed { log: target(log), seq, ordinal };
     assert_eq!(rig.whole("bob", "bob"), [removed("bob", 196, 98)]);
     assert_eq!(rig.whole("bob", "@all"), [removed("@all", 199, 100)]);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use qmsg::durable::{Outcome, Quotas, Record, Write};
-use qmsg::wire::{Drawer, Kept, Message, Note};
+use qmsg::wire::{Kept, Message, Note, ParkedKind};
 use tempfile::TempDir;
 
 use super::drawers::{TAKEN_MS, kept, look, withdraw, withdrawn};
@@ -27,12 +27,12 @@ fn later(to: &str, n: u32, minutes: u64) -> Write {
 }
 
 pub(super) fn release(now_ms: u64) -> Write {
-    Write::Release { now_ms }
+    Write::ReleaseDue { now_ms }
 }
 
 pub(super) fn released(outcome: Outcome) -> (Vec<Record>, Option<u64>) {
     match outcome {
-        Outcome::Released { records, next_ms } => (records, next_ms),
+        Outcome::DueReleased { records, next_ms } => (records, next_ms),
         other => panic!("{other:?}"),
     }
 }
@@ -57,13 +57,13 @@ fn go_to_their_logs_when_they_are_due() {
     ];
     assert_eq!(rig.commit(writes), vec![SCHEDULED; 4]);
     let expected = Kept {
-        drawer: Drawer::Later,
+        drawer: ParkedKind::Scheduled,
         at_ms: at(10),
         reason: Note::default(),
         ..kept(2, &message("alice", "@ops", 2, 9), 0, "")
     };
-    assert_eq!(look(&mut rig, "alice", Drawer::Later)[1], expected);
-    assert_eq!(look(&mut rig, "bob", Drawer::Later), []);
+    assert_eq!(look(&mut rig, "alice", ParkedKind::Scheduled)[1], expected);
+    assert_eq!(look(&mut rig, "bob", ParkedKind::Scheduled), []);
     let id = message("alice", "bob", 1, 9).id;
     assert_eq!(sent(&mut rig, "bob", id, "alice"), None);
     rig.store.close();
@@ -78,7 +78,7 @@ fn go_to_their_logs_when_they_are_due() {
     assert_eq!((brief(&records), next_ms), (vec![(3, 1), (4, 3)], None));
     assert_eq!(seqs(&rig.whole("bob", "bob")), [3]);
     assert_eq!(sent(&mut rig, "bob", id, "alice"), Some(3));
-    assert_eq!(look(&mut rig, "alice", Drawer::Later), []);
+    assert_eq!(look(&mut rig, "alice", ParkedKind::Scheduled), []);
     assert_eq!(rig.one(append(message("alice", "bob", 5, 1))), stored(5, 2));
 }
 
@@ -106,7 +106,7 @@ fn count_as_sent() {
     let copy = killed(dir.path());
     let mut rig = Rig::open(copy.path(), Quotas::default());
     let id = message("alice", "bob", 1, 9).id;
-    assert_eq!(withdrawn(rig.one(withdraw("alice", Drawer::Later, Some(id), false))).0, 1);
+    assert_eq!(withdrawn(rig.one(withdraw("alice", ParkedKind::Scheduled, Some(id), false))).0, 1);
     assert_eq!(brief(&released(rig.one(release(at(9)))).0), [(2, 3)]);
     let copy = killed(copy.path());
     let mut rig = Rig::open(copy.path(), Quotas::default());
@@ -134,8 +134,11 @@ fn wait_for_room() {
     let (records, next_ms) = released(rig.one(release(at(5))));
     assert_eq!((brief(&records), next_ms), (vec![(2, 1), (3, 3)], Some(at(6))));
     // What is told of it is when it was due.
-    assert_eq!(look(&mut rig, "alice", Drawer::Later)[0].at_ms, at(2));
-    assert_eq!(withdrawn(rig.one(withdraw("alice", Drawer::Later, None, true))), (0, vec![]));
+    assert_eq!(look(&mut rig, "alice", ParkedKind::Scheduled)[0].at_ms, at(2));
+    assert_eq!(
+        withdrawn(rig.one(withdraw("alice", ParkedKind::Scheduled, None, true))),
+        (0, vec![])
+    );
     assert_eq!(released(rig.one(release(at(6) - 1))), (vec![], Some(at(6))));
     rig.one(settle("bob", "bob", cursor(1, 1, &[]), 1, 1));
     let (records, next_ms) = released(rig.one(release(at(6))));
@@ -151,7 +154,7 @@ fn are_called_off_or_sent_at_once() {
     rig.commit(vec![later("bob", 1, 9), later("@ops", 2, 9), later("bob", 3, 9)]);
     let take = |n, back| {
         let id = message("alice", "bob", n, 9).id;
-        withdraw("alice", Drawer::Later, Some(id), back)
+        withdraw("alice", ParkedKind::Scheduled, Some(id), back)
     };
     assert_eq!(withdrawn(rig.one(take(1, false))), (1, vec![]));
     assert_eq!(withdrawn(rig.one(take(1, true))), (0, vec![]));
@@ -159,8 +162,8 @@ fn are_called_off_or_sent_at_once() {
     let expected = Message { time_ms: TAKEN_MS, ..message("alice", "@ops", 2, 9) };
     assert_eq!((count, &records[0].bundle.first), (1, &expected));
     assert_eq!(seqs(&rig.whole("bob", "@ops")), [1]);
-    assert_eq!(withdrawn(rig.one(withdraw("bob", Drawer::Later, None, false))).0, 0);
-    assert_eq!(withdrawn(rig.one(withdraw("alice", Drawer::Later, None, false))).0, 1);
+    assert_eq!(withdrawn(rig.one(withdraw("bob", ParkedKind::Scheduled, None, false))).0, 0);
+    assert_eq!(withdrawn(rig.one(withdraw("alice", ParkedKind::Scheduled, None, false))).0, 1);
     assert_eq!(released(rig.one(release(at(99)))), (vec![], None));
 }
 
@@ -192,7 +195,7 @@ fn that_are_damaged_are_not_sent() {
     database(dir.path()).execute_batch("UPDATE letter SET user = 2 WHERE no = 2").unwrap();
     let (records, next_ms) = released(rig.one(release(at(1))));
     assert_eq!((brief(&records), next_ms), (vec![(1, 1)], Some(at(2))));
-    assert_eq!(look(&mut rig, "bob", Drawer::Later), []);
+    assert_eq!(look(&mut rig, "bob", ParkedKind::Scheduled), []);
     assert_eq!(rig.whole("bob", "bob").len(), 1);
     assert_eq!(records[0].bundle.first.to, target("bob"));
 }

@@ -1,9 +1,10 @@
 //! How far a message has come, and where it stands by its id.
 
 use bytes::Bytes;
-use qmsg::durable::{Cursor, Found, Outcome, Quotas, Read, Verdict, Write};
+use qmsg::durable::{Disposition, Found, Outcome, Quotas, Read, StoredCursor, Write};
 use qmsg::wire::{
-    Body, Drawer, Message, MsgId, Note, PART_LEN_MAX, STANDINGS_MAX, Seq, Standing, State,
+    Body, CHUNK_LEN_MAX, DeliveryState, Message, MsgId, Note, ParkedKind, RecipientStatus,
+    STATUSES_MAX, Seq,
 };
 use tempfile::TempDir;
 
@@ -20,26 +21,31 @@ pub(super) fn note(text: &str) -> Note {
     Note::new(Body(Bytes::copy_from_slice(text.as_bytes()))).unwrap()
 }
 
-pub(super) fn answered(text: &str) -> Verdict {
-    Verdict::Answered(note(text))
+pub(super) fn answered(text: &str) -> Disposition {
+    Disposition::Replied(note(text))
 }
 
-pub(super) fn rejected(attempts: u32, text: &str) -> Verdict {
-    Verdict::Rejected { attempts, reason: note(text) }
+pub(super) fn rejected(attempts: u32, text: &str) -> Disposition {
+    Disposition::Rejected { attempts, reason: note(text) }
 }
 
 /// Processes everything up to a seq, and says something of some of it.
-pub(super) fn judge(user: &str, log: &str, through: Cursor, said: &[(Seq, Verdict)]) -> Write {
+pub(super) fn judge(
+    user: &str,
+    log: &str,
+    through: StoredCursor,
+    said: &[(Seq, Disposition)],
+) -> Write {
     let mut write = settle(user, log, through, said.len() as u64, 0);
-    if let Write::Settle { verdicts, .. } = &mut write {
+    if let Write::Ack { verdicts, .. } = &mut write {
         verdicts.extend(said.iter().map(|(seq, verdict)| (*seq, verdict.clone(), SAID_MS)));
     }
     write
 }
 
 pub(super) fn sent(rig: &mut Rig, to: &str, id: MsgId, from: &str) -> Option<Seq> {
-    match rig.read(Read::Sent { to: target(to), id, from: from.parse().unwrap() }) {
-        Found::Sent(at) => at.map(|(seq, _)| seq),
+    match rig.read(Read::FindMessage { to: target(to), id, from: from.parse().unwrap() }) {
+        Found::MessageFound(at) => at.map(|(seq, _)| seq),
         other => panic!("{other:?}"),
     }
 }
@@ -50,17 +56,17 @@ fn page(
     seq: Seq,
     from: &str,
     after: Option<&str>,
-) -> (Vec<Standing>, bool) {
+) -> (Vec<RecipientStatus>, bool) {
     let after = after.map(|after| after.parse().unwrap());
-    match rig.read(Read::Standings { to: target(to), seq, from: from.parse().unwrap(), after }) {
-        Found::Standings(page, more) => (page, more),
+    match rig.read(Read::Recipients { to: target(to), seq, from: from.parse().unwrap(), after }) {
+        Found::Recipients(page, more) => (page, more),
         other => panic!("{other:?}"),
     }
 }
 
 /// All of it, whatever the pages.
-pub(super) fn standings(rig: &mut Rig, to: &str, seq: Seq, from: &str) -> Vec<Standing> {
-    let mut all: Vec<Standing> = Vec::new();
+pub(super) fn standings(rig: &mut Rig, to: &str, seq: Seq, from: &str) -> Vec<RecipientStatus> {
+    let mut all: Vec<RecipientStatus> = Vec::new();
     loop {
         let after = all.last().map(|last| last.user.to_string());
         let (more, goes_on) = page(rig, to, seq, from, after.as_deref());
@@ -72,12 +78,12 @@ pub(super) fn standings(rig: &mut Rig, to: &str, seq: Seq, from: &str) -> Vec<St
     }
 }
 
-fn stands(user: &str, state: State, time_ms: u64, said: Option<&str>) -> Standing {
-    Standing { user: user.parse().unwrap(), state, time_ms, note: said.map(note) }
+fn stands(user: &str, state: DeliveryState, time_ms: u64, said: Option<&str>) -> RecipientStatus {
+    RecipientStatus { user: user.parse().unwrap(), state, time_ms, note: said.map(note) }
 }
 
-fn waits(user: &str) -> Standing {
-    stands(user, State::Accepted, NOW_MS, None)
+fn waits(user: &str) -> RecipientStatus {
+    stands(user, DeliveryState::Accepted, NOW_MS, None)
 }
 
 #[test]
@@ -88,16 +94,16 @@ fn go_from_accepted_to_what_the_reader_said() {
     for seq in 1..=6 {
         assert_eq!(standings(&mut rig, "bob", seq, "alice"), [waits("bob")]);
     }
-    let said = [(2, answered("yes")), (3, rejected(5, "no")), (5, Verdict::Expired)];
+    let said = [(2, answered("yes")), (3, rejected(5, "no")), (5, Disposition::Expired)];
     let said = judge("bob", "bob", cursor(3, 3, &[5]), &said);
     rig.one(said.clone());
     let expected = || {
         [
-            stands("bob", State::Processed, 0, None),
-            stands("bob", State::Processed, SAID_MS, Some("yes")),
-            stands("bob", State::Refused, SAID_MS, Some("no")),
+            stands("bob", DeliveryState::Processed, 0, None),
+            stands("bob", DeliveryState::Processed, SAID_MS, Some("yes")),
+            stands("bob", DeliveryState::Rejected, SAID_MS, Some("no")),
             waits("bob"),
-            stands("bob", State::Gone, SAID_MS, None),
+            stands("bob", DeliveryState::Gone, SAID_MS, None),
             waits("bob"),
         ]
     };
@@ -138,9 +144,9 @@ fn in_a_room_are_of_those_who_were_there() {
     rig.one(judge("bob", "@ops", cursor(1, 1, &[]), &[(1, answered("I"))]));
     rig.one(judge("carol", "@ops", cursor(0, 0, &[2]), &[(2, rejected(1, "II"))]));
     let of = |rig: &mut Rig, seq| standings(rig, "@ops", seq, "alice");
-    let carol = stands("carol", State::Refused, SAID_MS, Some("II"));
+    let carol = stands("carol", DeliveryState::Rejected, SAID_MS, Some("II"));
     let expected = [
-        vec![stands("bob", State::Processed, SAID_MS, Some("I")), waits("carol")],
+        vec![stands("bob", DeliveryState::Processed, SAID_MS, Some("I")), waits("carol")],
         vec![waits("bob"), carol, waits("erin")],
     ];
     assert_eq!([of(&mut rig, 1), of(&mut rig, 2)], expected);
@@ -166,7 +172,7 @@ fn of_everyone_are_of_the_users_of_then() {
         append(message("alice", "@all", 2, 1)),
         settle("carol", "@all", cursor(1, 1, &[]), 1, 1),
     ]);
-    let processed = stands("carol", State::Processed, 0, None);
+    let processed = stands("carol", DeliveryState::Processed, 0, None);
     assert_eq!(standings(&mut rig, "@all", 1, "alice"), [waits("bob"), processed]);
     let expected = ["abel", "bob", "carol"].map(waits);
     assert_eq!(standings(&mut rig, "@all", 2, "alice"), expected);
@@ -185,19 +191,19 @@ fn come_in_pages() {
     ]);
     for (log, seq) in [("@ops", 1), ("@all", 2)] {
         let (first, more) = page(&mut rig, log, seq, "alice", None);
-        assert_eq!((first.len(), more), (STANDINGS_MAX, true));
+        assert_eq!((first.len(), more), (STATUSES_MAX, true));
         let all = standings(&mut rig, log, seq, "alice");
         let expected: Vec<_> = users.iter().map(|user| waits(user)).collect();
         assert_eq!(all, expected);
     }
     // Of long answers there are fewer on a page.
-    let long = "x".repeat(PART_LEN_MAX / 4);
+    let long = "x".repeat(CHUNK_LEN_MAX / 4);
     let says = |user: &String| judge(user, "@ops", cursor(1, 1, &[]), &[(1, answered(&long))]);
     rig.commit(users.iter().take(9).map(says).collect());
     let (first, more) = page(&mut rig, "@ops", 1, "alice", None);
     assert_eq!((first.len(), more), (4, true));
     let (second, more) = page(&mut rig, "@ops", 1, "alice", Some("user-005"));
-    assert_eq!((second.len(), more), (STANDINGS_MAX, true));
+    assert_eq!((second.len(), more), (STATUSES_MAX, true));
     assert_eq!(standings(&mut rig, "@ops", 1, "alice").len(), 200);
 }
 
@@ -211,7 +217,7 @@ fn are_kept_while_their_message_may_be() {
     for (seq, log) in (1..).zip(logs) {
         rig.one(judge("bob", log, cursor(seq, 1, &[]), &[(seq, rejected(1, "no"))]));
     }
-    let refused = stands("bob", State::Refused, SAID_MS, Some("no"));
+    let refused = stands("bob", DeliveryState::Rejected, SAID_MS, Some("no"));
     let first = |rig: &mut Rig, seq: usize| {
         let to = logs[seq - 1];
         standings(rig, to, seq as u64, "alice").remove(0)
@@ -220,7 +226,7 @@ fn are_kept_while_their_message_may_be() {
     assert_eq!(rig.one(sweep(SAID_MS + DAY_MS - 1)), swept);
     assert_eq!([first(&mut rig, 1), first(&mut rig, 2)], [refused.clone(), refused.clone()]);
     assert_eq!(rig.one(sweep(SAID_MS + DAY_MS)), swept);
-    let processed = stands("bob", State::Processed, 0, None);
+    let processed = stands("bob", DeliveryState::Processed, 0, None);
     assert_eq!([first(&mut rig, 1), first(&mut rig, 2)], [processed, refused]);
     rig.one(sweep(SAID_MS + 30 * DAY_MS));
     let rows = "SELECT count(*) FROM verdict";
@@ -237,8 +243,10 @@ fn tell_what_was_removed_unread() {
     rig.one(append(message("alice", "@ops", 1, 1)));
     rig.one(settle("carol", "@ops", cursor(1, 1, &[]), 1, 1));
     rig.commit((2..=5).map(|n| append(message("alice", "@ops", n, 1))).collect());
-    let expected =
-        [stands("bob", State::Gone, 0, None), stands("carol", State::Processed, 0, None)];
+    let expected = [
+        stands("bob", DeliveryState::Gone, 0, None),
+        stands("carol", DeliveryState::Processed, 0, None),
+    ];
     assert_eq!(standings(&mut rig, "@ops", 1, "alice"), expected);
     assert_eq!(sent(&mut rig, "@ops", message("alice", "@ops", 1, 1).id, "alice"), None);
     assert_eq!(sent(&mut rig, "@ops", message("alice", "@ops", 3, 1).id, "alice"), Some(3));
@@ -288,9 +296,9 @@ fn nothing_is_kept_of_what_was_said_before_a_return() {
     rig.commit(vec![enter("bob", "ops"), append(message("alice", "@ops", 1, 1))]);
     rig.commit(vec![leave("bob", "ops"), enter("bob", "ops")]);
     rig.one(judge("bob", "@ops", cursor(1, 1, &[]), &[(1, rejected(3, "no"))]));
-    assert_eq!(look(&mut rig, "bob", Drawer::Dead), []);
+    assert_eq!(look(&mut rig, "bob", ParkedKind::DeadLetters), []);
     // Behind it all is as ever.
     rig.one(append(message("alice", "@ops", 2, 1)));
     rig.one(judge("bob", "@ops", cursor(2, 2, &[]), &[(2, rejected(1, "no"))]));
-    assert_eq!(look(&mut rig, "bob", Drawer::Dead).len(), 1);
+    assert_eq!(look(&mut rig, "bob", ParkedKind::DeadLetters).len(), 1);
 }

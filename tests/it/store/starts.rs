@@ -10,8 +10,8 @@ use super::{
 
 fn begin(rig: &mut Rig, logs: &[&str], start: Start) -> Option<Seq> {
     let logs = logs.iter().map(|log| target(log)).collect();
-    match rig.read(Read::Begin { logs, start }) {
-        Found::Begin(seq) => seq,
+    match rig.read(Read::StartPosition { logs, start }) {
+        Found::StartPosition(seq) => seq,
         other => panic!("{other:?}"),
     }
 }

@@ -1,6 +1,6 @@
 //! Removing what is old.
 
-use qmsg::durable::{Item, Outcome, Quotas};
+use qmsg::durable::{Outcome, PageItem, Quotas};
 use qmsg::store::invite;
 use qmsg::wire::JoinCode;
 use tempfile::TempDir;
@@ -54,7 +54,7 @@ fn unprocessed_messages_go_after_ten_days_and_are_told() {
     assert_eq!(rig.one(append(message("alice", "bob", 3, 1))), Outcome::Full);
     rig.one(sweep(day(10)));
     let items = rig.whole("bob", "bob");
-    assert_eq!(items[0], Item::Removed { log: target("bob"), seq: 1, ordinal: 1 });
+    assert_eq!(items[0], PageItem::Removed { log: target("bob"), seq: 1, ordinal: 1 });
     assert_eq!(seqs(&items), [1, 2]);
     assert_eq!(rig.one(append(message("alice", "bob", 3, 1))), stored(3, 3));
     // A clock that went back: what stands behind a younger message waits for it.
@@ -95,7 +95,7 @@ fn a_room_waits_for_its_slowest_member() {
     rig.commit(vec![leave("carol", "ops"), sweep(day(1))]);
     assert_eq!(seqs(&rig.whole("bob", "@ops")), [4]);
     // Nobody was waiting for them, so nobody is told.
-    assert!(matches!(rig.whole("bob", "@ops")[0], Item::Messages(_)));
+    assert!(matches!(rig.whole("bob", "@ops")[0], PageItem::Messages(_)));
     rig.commit(vec![leave("bob", "ops"), sweep(day(1))]);
     assert_eq!(rig.whole("bob", "@ops"), []);
 }
@@ -109,7 +109,7 @@ fn broadcasts_go_by_age_alone() {
     rig.one(sweep(day(10) - 1));
     assert_eq!(seqs(&rig.page("bob", &[("@all", 0)], 9, 9).items), [1]);
     rig.one(sweep(day(10)));
-    let removed = Item::Removed { log: target("@all"), seq: 1, ordinal: 1 };
+    let removed = PageItem::Removed { log: target("@all"), seq: 1, ordinal: 1 };
     assert_eq!(rig.whole("bob", "@all"), [removed]);
     assert_eq!(rig.page("bob", &[("@all", 1)], 9, 9).items, []);
 }

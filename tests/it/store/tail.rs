@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use qmsg::durable::{Item, Outcome, Quotas};
+use qmsg::durable::{Outcome, PageItem, Quotas};
 use tempfile::TempDir;
 
 use super::{
@@ -136,5 +136,5 @@ fn a_damaged_run_does_not_stop_the_others() {
     let mut again = Rig::open(copy.path(), Quotas::default());
     assert_eq!(again.one(append(message("alice", "bob", 2, 1))), Outcome::Duplicate);
     assert_eq!(again.one(append(message("alice", "bob", 4, 1))), stored(4, 4));
-    assert!(matches!(each(again.whole("bob", "bob"))[2], Item::Rotten { seq: 3, .. }));
+    assert!(matches!(each(again.whole("bob", "bob"))[2], PageItem::Corrupt { seq: 3, .. }));
 }

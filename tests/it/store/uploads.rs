@@ -4,14 +4,14 @@ use std::fs;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use qmsg::durable::{Found, Item, Missing, Outcome, Quotas, Read, Record, Upload, Write};
-use qmsg::wire::{Body, Message, PART_LEN_MAX};
+use qmsg::durable::{Found, Missing, Outcome, PageItem, Quotas, Read, Record, Upload, Write};
+use qmsg::wire::{Body, CHUNK_LEN_MAX, Message};
 use tempfile::TempDir;
 
 use super::{NOW_MS, Rig, append, cursor, database, message, settle, stored, sweep};
 
-pub(super) const PART: usize = PART_LEN_MAX;
-pub(super) const KEPT: Outcome = Outcome::Kept;
+pub(super) const PART: usize = CHUNK_LEN_MAX;
+pub(super) const KEPT: Outcome = Outcome::ChunkStored;
 
 /// A body of which no two parts are the same.
 pub(super) fn bytes(n: u32, size: usize) -> Bytes {
@@ -30,15 +30,15 @@ pub(super) fn long(to: &str, n: u32, size: usize) -> Message {
 }
 
 pub(super) fn begin(upload: u64, message: Message) -> Write {
-    Write::Begin { upload: Upload(upload), bundle: Arc::new(message.into()) }
+    Write::BeginUpload { upload: Upload(upload), bundle: Arc::new(message.into()) }
 }
 
 pub(super) fn part(upload: u64, bytes: Bytes) -> Write {
-    Write::Part { upload: Upload(upload), body: Body(bytes) }
+    Write::AppendChunk { upload: Upload(upload), body: Body(bytes) }
 }
 
 pub(super) fn discard(upload: u64) -> Write {
-    Write::Discard { upload: Upload(upload) }
+    Write::DiscardUpload { upload: Upload(upload) }
 }
 
 pub(super) fn finish(upload: u64, message: Message) -> Write {
@@ -64,15 +64,15 @@ pub(super) fn send(rig: &mut Rig, to: &str, n: u32, size: usize) -> Outcome {
 }
 
 pub(super) fn read(rig: &mut Rig, at: u64) -> Result<Body, Missing> {
-    match rig.read(Read::Part { at }) {
-        Found::Part(part) => part,
+    match rig.read(Read::Chunk { at }) {
+        Found::Chunk(part) => part,
         other => panic!("{other:?}"),
     }
 }
 
 pub(super) fn records(rig: &mut Rig, log: &str) -> Vec<Record> {
     let record = |item| match item {
-        Item::Messages(record) => Some(record),
+        PageItem::Messages(record) => Some(record),
         _ => None,
     };
     rig.whole("bob", log).into_iter().filter_map(record).collect()
@@ -239,8 +239,8 @@ fn are_refused_at_the_end_too() {
         for write in writes {
             match write {
                 Write::Append { upload: Some(name), .. }
-                | Write::Begin { upload: name, .. }
-                | Write::Part { upload: name, .. } => *name = Upload(upload),
+                | Write::BeginUpload { upload: name, .. }
+                | Write::AppendChunk { upload: name, .. } => *name = Upload(upload),
                 _ => {}
             }
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use qmsg::durable::{Cursor, Found, Outcome, Quotas, Read, Upload, Write};
+use qmsg::durable::{Found, Outcome, Quotas, Read, StoredCursor, Upload, Write};
 use qmsg::store::{OpenError, invite};
 use qmsg::wire::{JoinCode, Pin};
 use tempfile::TempDir;
@@ -124,7 +124,7 @@ fn a_mailbox_at_its_quota_refuses() {
         send(3, 40),
         send(4, 0),
     ]);
-    let expected = [Outcome::Settled, stored(2, 2), Outcome::Full, stored(3, 3), Outcome::Full];
+    let expected = [Outcome::AckRecorded, stored(2, 2), Outcome::Full, stored(3, 3), Outcome::Full];
     assert_eq!(outcomes, expected);
     // Another's log is not concerned, and what is processed counts no more.
     assert_eq!(rig.one(append(message("bob", "alice", 5, 60))), stored(4, 1));
@@ -137,7 +137,7 @@ fn cursors_move_forward_only_and_survive() {
     let dir = TempDir::new().unwrap();
     let mut rig = Rig::with(&dir, Quotas::default(), &["alice"]);
     let own = |rig: &mut Rig| rig.mailbox("alice").remove(0);
-    assert_eq!(own(&mut rig), ("alice".into(), Cursor::default()));
+    assert_eq!(own(&mut rig), ("alice".into(), StoredCursor::default()));
     rig.commit(vec![
         settle("alice", "alice", cursor(4, 2, &[6, 9]), 0, 0),
         settle("alice", "alice", cursor(3, 1, &[]), 0, 0),
@@ -154,7 +154,7 @@ fn cursors_move_forward_only_and_survive() {
         settle("nobody", "nobody", cursor(4, 2, &[]), 0, 0),
         settle("alice", "@void", cursor(4, 2, &[]), 0, 0),
     ]);
-    assert_eq!(outcomes, [Outcome::Settled, Outcome::Settled]);
+    assert_eq!(outcomes, [Outcome::AckRecorded, Outcome::AckRecorded]);
     assert_eq!(rig.mailbox("alice").len(), 2);
 }
 
@@ -163,7 +163,7 @@ fn rooms_are_entered_and_left() {
     let dir = TempDir::new().unwrap();
     let quotas = Quotas { rooms_max: 2, memberships_max: 2, ..Quotas::default() };
     let mut rig = Rig::with(&dir, quotas, &["alice", "bob"]);
-    let none = Cursor::default;
+    let none = StoredCursor::default;
     let outcomes = rig.commit(vec![
         leave("alice", "ops"), // no such room
         enter("alice", "ops"),
@@ -178,7 +178,7 @@ fn rooms_are_entered_and_left() {
         member(true, none()),
         stored(1, 1),
         member(true, cursor(1, 1, &[])),
-        Outcome::Settled,
+        Outcome::AckRecorded,
         member(false, cursor(1, 1, &[])),
         Outcome::UnknownTarget,
     ];
@@ -197,7 +197,7 @@ fn rooms_are_entered_and_left() {
         Outcome::Full, // two memberships
         Outcome::Full, // two rooms
         member(true, none()),
-        Outcome::Settled,
+        Outcome::AckRecorded,
         member(false, none()),
         member(true, cursor(1, 1, &[])),
     ];
@@ -224,7 +224,7 @@ fn a_name_of_the_other_kind_is_told() {
         assert_eq!(rig.one(append(message("alice", to, 1, 1))), outcome, "{to}");
         assert_eq!(rig.one(schedule(message("alice", to, 1, 1), 9)), outcome, "{to}");
         let bundle = Arc::new(message("alice", to, 1, 1).into());
-        let begin = Write::Begin { upload: Upload(1), bundle };
+        let begin = Write::BeginUpload { upload: Upload(1), bundle };
         assert_eq!(rig.one(begin), outcome, "{to}");
     }
 }

@@ -3,8 +3,8 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use qmsg::wire::{
-    BUNDLE_MAX, Body, Bundle, Decoder, FromClient, FromServer, Headers, Malformed, Message, MsgId,
-    MsgIds, Others, PART_LEN_MAX, SPANS_MAX, Span,
+    BUNDLE_MAX, Body, Bundle, CHUNK_LEN_MAX, Decoder, FromClient, FromServer, Headers, Malformed,
+    Message, MsgId, MsgIds, Others, SPANS_MAX, Span,
 };
 
 use super::properties::{any_span, config};
@@ -89,7 +89,7 @@ proptest! {
 
     #[test]
     fn spans_come_back_as_sent(spans in vec(any_span(), 0..20)) {
-        let frames = [FromClient::Processed(spans)];
+        let frames = [FromClient::Ack(spans)];
         prop_assert_eq!(decode([&encoded(&frames)[..]]), (frames.to_vec(), None, true));
     }
 
@@ -143,11 +143,11 @@ fn bundles_have_limits() {
     };
     assert_eq!(sends(BUNDLE_MAX, 0), None);
     assert_eq!(sends(BUNDLE_MAX + 1, 0), Some(Malformed::Undecodable), "in number");
-    assert_eq!(sends(2, PART_LEN_MAX / 2), None);
-    assert_eq!(sends(2, PART_LEN_MAX / 2 + 1), Some(Malformed::Part), "in bytes");
-    assert_eq!(sends(1, PART_LEN_MAX), None);
+    assert_eq!(sends(2, CHUNK_LEN_MAX / 2), None);
+    assert_eq!(sends(2, CHUNK_LEN_MAX / 2 + 1), Some(Malformed::Chunk), "in bytes");
+    assert_eq!(sends(1, CHUNK_LEN_MAX), None);
     let report = |count: usize| {
-        let stream = encoded(&[FromClient::Processed(vec![Span::one(1); count])]);
+        let stream = encoded(&[FromClient::Ack(vec![Span::one(1); count])]);
         decode::<FromClient>([&stream[..]]).1
     };
     assert_eq!(report(SPANS_MAX), None);
@@ -157,14 +157,14 @@ fn bundles_have_limits() {
 /// A body with others behind it is whole, however many bytes those have.
 #[test]
 fn nothing_is_behind_a_long_body() {
-    let first = bundle_of(headers(&[]), &[vec![7; PART_LEN_MAX]]).first;
+    let first = bundle_of(headers(&[]), &[vec![7; CHUNK_LEN_MAX]]).first;
     for others in [vec![vec![]], vec![vec![7; 9]]] {
         let bodies: Vec<Body> = others.into_iter().map(|bytes| Body(bytes.into())).collect();
         let others: Others = bodies.iter().collect();
-        let size = PART_LEN_MAX as u64 + 5;
+        let size = CHUNK_LEN_MAX as u64 + 5;
         let bundle = Bundle { first: Message { size, ..first.clone() }, others };
         let stream = encoded(&[FromServer::deliver(1, &bundle)]);
-        assert_eq!(decode::<FromServer>([&stream[..]]).1, Some(Malformed::Part));
+        assert_eq!(decode::<FromServer>([&stream[..]]).1, Some(Malformed::Chunk));
     }
 }
 

@@ -187,7 +187,7 @@ fn errors_read_as_part_of_a_sentence() {
         (TooManyHeaders.into(), "more than 64 headers, or more than 8192 bytes of them"),
         (Malformed::FrameTooLong(u32::MAX).into(), "a frame of 4294967295 bytes"),
         (Malformed::Undecodable.into(), "a frame that cannot be decoded"),
-        (Malformed::Part.into(), "a body out of order"),
+        (Malformed::Chunk.into(), "a body out of order"),
         (Malformed::BodyTooLong(1 << 40).into(), "a body of 1099511627776 bytes"),
     ];
     for (error, text) in errors {

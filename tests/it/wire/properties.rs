@@ -4,10 +4,11 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use qmsg::wire::{
-    BUNDLE_MAX, Body, Bundle, Drawer, FRAME_LEN_MAX, FromClient, FromServer, HEADERS_LEN_MAX,
-    HEADERS_MAX, Headers, JoinCode, KEPT_LEN_MAX, Kept, Malformed, Message, MsgId, NAME_LEN_MAX,
-    NOTE_LEN_MAX, Note, Others, PART_LEN_MAX, REASON_LEN_MAX, RoomName, SPANS_MAX, STANDINGS_MAX,
-    Seq, Session, Span, Standing, Start, State, Target, TooManyHeaders, UserId, part_len,
+    BUNDLE_MAX, Body, Bundle, CHUNK_LEN_MAX, DeliveryState, FRAME_LEN_MAX, FromClient, FromServer,
+    HEADERS_LEN_MAX, HEADERS_MAX, Headers, JoinCode, Kept, Malformed, Message, MsgId, NAME_LEN_MAX,
+    NOTE_LEN_MAX, Note, Others, PARKED_LEN_MAX, ParkedKind, REASON_LEN_MAX, RecipientStatus,
+    RoomName, SPANS_MAX, STATUSES_MAX, Seq, Session, Span, Start, Target, TooManyHeaders, UserId,
+    chunk_len,
 };
 
 use super::samples::{first_of, id};
@@ -43,8 +44,8 @@ fn any_headers() -> impl Strategy<Value = Headers> {
 
 /// Mostly short ones, some that need up to four parts, some that end where a part does.
 fn any_body() -> impl Strategy<Value = Body> {
-    let long = (any::<u8>(), 0..4 * PART_LEN_MAX).prop_map(|(byte, len)| vec![byte; len]);
-    let edge = (1..4usize, 0..3usize).prop_map(|(n, d)| vec![7; n * PART_LEN_MAX + d - 1]);
+    let long = (any::<u8>(), 0..4 * CHUNK_LEN_MAX).prop_map(|(byte, len)| vec![byte; len]);
+    let edge = (1..4usize, 0..3usize).prop_map(|(n, d)| vec![7; n * CHUNK_LEN_MAX + d - 1]);
     let bytes = prop_oneof![6 => vec(any::<u8>(), 0..99), 1 => long, 1 => edge];
     bytes.prop_map(|bytes| Body(bytes.into()))
 }
@@ -53,15 +54,15 @@ fn any_body() -> impl Strategy<Value = Body> {
 fn any_parts() -> impl Strategy<Value = (u64, Body, Vec<Body>)> {
     any_body().prop_map(|body| {
         let size = body.len() as u64;
-        let mut parts = body.0.chunks(PART_LEN_MAX).map(|part| body.0.slice_ref(part)).map(Body);
+        let mut parts = body.0.chunks(CHUNK_LEN_MAX).map(|part| body.0.slice_ref(part)).map(Body);
         (size, parts.next().unwrap_or_default(), parts.collect())
     })
 }
 
 /// What a message can have behind it.
 fn any_others(size: u64) -> impl Strategy<Value = Others> {
-    let room = (PART_LEN_MAX as u64).saturating_sub(size) as usize;
-    let count = if size > PART_LEN_MAX as u64 { 0 } else { 9 };
+    let room = (CHUNK_LEN_MAX as u64).saturating_sub(size) as usize;
+    let count = if size > CHUNK_LEN_MAX as u64 { 0 } else { 9 };
     vec(vec(any::<u8>(), 0..=99.min(room / 9)), 0..=count).prop_map(|bodies| {
         let bodies: Vec<Body> = bodies.into_iter().map(|bytes| Body(bytes.into())).collect();
         bodies.iter().collect()
@@ -86,15 +87,15 @@ fn any_send() -> impl Strategy<Value = Vec<FromClient>> {
     let of = (any_id(), any_target(), any_headers(), any_bundle(), any::<bool>(), any::<bool>());
     of.prop_map(|(id, to, headers, ((size, body, parts), others), volatile, cut)| {
         let head = if volatile {
-            FromClient::Pass { id, to, headers, size, body, others }
+            FromClient::Volatile { id, to, headers, size, body, others }
         } else {
             FromClient::Send { id, to, headers, size, body, others }
         };
         let mut frames = vec![head];
-        frames.extend(parts.into_iter().map(FromClient::Part));
+        frames.extend(parts.into_iter().map(FromClient::Chunk));
         if cut && frames.len() > 1 {
             frames.pop();
-            frames.push(FromClient::Cut);
+            frames.push(FromClient::AbortBody);
         }
         frames
     })
@@ -111,13 +112,18 @@ fn any_other() -> impl Strategy<Value = FromClient> {
             }
         ),
         (any::<u32>(), any::<u64>(), any_start(), any::<bool>()).prop_map(
-            |(messages, bytes, start, share)| FromClient::Attach { messages, bytes, start, share }
+            |(messages, bytes, start, share)| FromClient::Subscribe {
+                messages,
+                bytes,
+                start,
+                share
+            }
         ),
-        vec(any_span(), 0..50).prop_map(FromClient::Processed),
-        any_room().prop_map(FromClient::Enter),
-        any_room().prop_map(FromClient::Leave),
-        any::<u32>().prop_map(|count| FromClient::Took { count }),
-        any::<u32>().prop_map(|parts| FromClient::More { parts }),
+        vec(any_span(), 0..50).prop_map(FromClient::Ack),
+        any_room().prop_map(FromClient::JoinRoom),
+        any_room().prop_map(FromClient::LeaveRoom),
+        any::<u32>().prop_map(|count| FromClient::AckVolatile { count }),
+        any::<u32>().prop_map(|parts| FromClient::ChunkCredit { parts }),
         any_verdict(),
         any_request(),
     ]
@@ -125,7 +131,7 @@ fn any_other() -> impl Strategy<Value = FromClient> {
 
 fn any_start() -> impl Strategy<Value = Start> {
     let (since, after) = (any::<u64>().prop_map(Start::Since), any_id().prop_map(Start::After));
-    prop_oneof![Just(Start::Unprocessed), since, after]
+    prop_oneof![Just(Start::Unacked), since, after]
 }
 
 /// Mostly short ones, some as long as can be.
@@ -137,30 +143,32 @@ fn any_note() -> impl Strategy<Value = Note> {
 
 fn any_verdict() -> impl Strategy<Value = FromClient> {
     prop_oneof![
-        vec(any_span(), 0..50).prop_map(FromClient::Skipped),
-        (any::<Seq>(), any_note()).prop_map(|(seq, reply)| FromClient::Answered { seq, reply }),
+        vec(any_span(), 0..50).prop_map(FromClient::Release),
+        (any::<Seq>(), any_note()).prop_map(|(seq, reply)| FromClient::Reply { seq, reply }),
         (any::<Seq>(), any::<u32>(), any_note())
-            .prop_map(|(seq, attempts, reason)| { FromClient::Rejected { seq, attempts, reason } }),
+            .prop_map(|(seq, attempts, reason)| { FromClient::Reject { seq, attempts, reason } }),
         any::<u64>().prop_map(|number| FromClient::Pong { number }),
     ]
 }
 
-fn any_drawer() -> impl Strategy<Value = Drawer> {
-    any::<bool>().prop_map(|dead| if dead { Drawer::Dead } else { Drawer::Later })
+fn any_drawer() -> impl Strategy<Value = ParkedKind> {
+    any::<bool>()
+        .prop_map(|dead| if dead { ParkedKind::DeadLetters } else { ParkedKind::Scheduled })
 }
 
 fn any_request() -> impl Strategy<Value = FromClient> {
     let later = (any::<u64>(), any_id(), any_target(), any_headers(), vec(any::<u8>(), 0..99));
     prop_oneof![
         (any_id(), any_target(), option::of(any_user()))
-            .prop_map(|(id, to, after)| FromClient::Watch { id, to, after }),
-        any_id().prop_map(|id| FromClient::Unwatch { id }),
+            .prop_map(|(id, to, after)| FromClient::Track { id, to, after }),
+        any_id().prop_map(|id| FromClient::Untrack { id }),
         later.prop_map(|(due_ms, id, to, headers, body)| {
-            FromClient::Later { due_ms, id, to, headers, body: Body(body.into()) }
+            FromClient::Schedule { due_ms, id, to, headers, body: Body(body.into()) }
         }),
-        (any_drawer(), any::<u64>()).prop_map(|(drawer, after)| FromClient::Look { drawer, after }),
+        (any_drawer(), any::<u64>())
+            .prop_map(|(drawer, after)| FromClient::ListParked { drawer, after }),
         (any_drawer(), option::of(any_id()), any::<bool>())
-            .prop_map(|(drawer, id, back)| FromClient::Take { drawer, id, back }),
+            .prop_map(|(drawer, id, back)| FromClient::TakeParked { drawer, id, back }),
     ]
 }
 
@@ -170,19 +178,24 @@ fn any_deliver() -> impl Strategy<Value = Vec<FromServer>> {
         |((seq, time_ms), id, from, to, headers, ((size, body, parts), others))| {
             let first = Message { id, from, to, time_ms, headers, size, body };
             let head = Bundle { first, others };
-            let parts = parts.into_iter().map(FromServer::Part);
+            let parts = parts.into_iter().map(FromServer::Chunk);
             std::iter::once(FromServer::deliver(seq, &head)).chain(parts).collect()
         },
     )
 }
 
-fn any_standing() -> impl Strategy<Value = Standing> {
-    const STATES: [State; 5] =
-        [State::Accepted, State::Delivered, State::Gone, State::Refused, State::Processed];
+fn any_standing() -> impl Strategy<Value = RecipientStatus> {
+    const STATES: [DeliveryState; 5] = [
+        DeliveryState::Accepted,
+        DeliveryState::Delivered,
+        DeliveryState::Gone,
+        DeliveryState::Rejected,
+        DeliveryState::Processed,
+    ];
     let note = option::of(vec(any::<u8>(), 0..30));
     (any_user(), 0..STATES.len(), any::<u64>(), note).prop_map(|(user, state, time_ms, note)| {
         let note = note.map(|bytes| Note::new(Body(bytes.into())).unwrap());
-        Standing { user, state: STATES[state], time_ms, note }
+        RecipientStatus { user, state: STATES[state], time_ms, note }
     })
 }
 
@@ -202,15 +215,16 @@ fn any_kept() -> impl Strategy<Value = Kept> {
 fn any_news() -> impl Strategy<Value = FromServer> {
     prop_oneof![
         any::<u64>().prop_map(|number| FromServer::Ping { number }),
-        (any_id(), vec(any_standing(), 0..=STANDINGS_MAX), any::<bool>())
-            .prop_map(|(id, standings, more)| FromServer::Watched { id, standings, more }),
-        any_id().prop_map(|id| FromServer::NotThere { id }),
-        (any_id(), any_standing()).prop_map(|(id, standing)| FromServer::Stands { id, standing }),
-        any_kept().prop_map(FromServer::Kept),
+        (any_id(), vec(any_standing(), 0..=STATUSES_MAX), any::<bool>())
+            .prop_map(|(id, standings, more)| FromServer::TrackPage { id, standings, more }),
+        any_id().prop_map(|id| FromServer::UnknownMessage { id }),
+        (any_id(), any_standing())
+            .prop_map(|(id, standing)| FromServer::TrackUpdate { id, standing }),
+        any_kept().prop_map(FromServer::Parked),
         (any_drawer(), option::of(any::<u64>()))
-            .prop_map(|(drawer, next)| FromServer::Looked { drawer, next }),
+            .prop_map(|(drawer, next)| FromServer::ParkedEnd { drawer, next }),
         (any_drawer(), option::of(any_id()), any::<u64>())
-            .prop_map(|(drawer, id, count)| FromServer::Taken { drawer, id, count }),
+            .prop_map(|(drawer, id, count)| FromServer::ParkedTaken { drawer, id, count }),
     ]
 }
 
@@ -270,16 +284,16 @@ proptest! {
     /// A body that lacks a part, or has one of another length, is noticed where that shows.
     #[test]
     fn a_body_is_whole_or_an_error(
-        size in PART_LEN_MAX as u64 + 1..5 * PART_LEN_MAX as u64,
+        size in CHUNK_LEN_MAX as u64 + 1..5 * CHUNK_LEN_MAX as u64,
         at in any::<prop::sample::Index>(),
-        len in prop_oneof![Just(None), (0..PART_LEN_MAX + 9).prop_map(Some)],
+        len in prop_oneof![Just(None), (0..CHUNK_LEN_MAX + 9).prop_map(Some)],
     ) {
         let first = first_of(size);
         let mut left = size - first.len() as u64;
         let mut parts = vec![];
         while left > 0 {
-            parts.push(part_len(left));
-            left -= part_len(left) as u64;
+            parts.push(chunk_len(left));
+            left -= chunk_len(left) as u64;
         }
         let at = at.index(parts.len());
         let right = parts[at];
@@ -288,11 +302,11 @@ proptest! {
             None => drop(parts.remove(at)),
         }
         let mut frames = vec![FromClient::head(size)];
-        frames.extend(parts.into_iter().map(|len| FromClient::Part(Body(vec![0; len].into()))));
+        frames.extend(parts.into_iter().map(|len| FromClient::Chunk(Body(vec![0; len].into()))));
         frames.push(FromClient::head(3));
         let (_, error, _) = decode::<FromClient>([&encoded(&frames)[..]]);
         let wrong = len != Some(right);
-        prop_assert_eq!(error, wrong.then_some(Malformed::Part));
+        prop_assert_eq!(error, wrong.then_some(Malformed::Chunk));
     }
 }
 
@@ -360,23 +374,28 @@ fn the_largest_of_everything_fits_a_frame() {
     let stream = encoded(&frames);
     assert!(split(&stream).iter().all(|frame| frame.len() <= PREFIX_LEN + FRAME_LEN_MAX));
     assert_eq!(decode([&stream[..]]), (frames.to_vec(), None, false), "its parts are to come");
-    let ones = vec![Body(vec![b'a'; PART_LEN_MAX / BUNDLE_MAX].into()); BUNDLE_MAX];
+    let ones = vec![Body(vec![b'a'; CHUNK_LEN_MAX / BUNDLE_MAX].into()); BUNDLE_MAX];
     let first = Message { size: ones[0].len() as u64, body: ones[0].clone(), ..message.clone() };
     let most = Bundle { first, others: ones[1..].iter().collect() };
     let frames = [FromServer::deliver(u64::MAX, &most)];
     let stream = encoded(&frames);
     assert!(split(&stream).iter().all(|frame| frame.len() <= PREFIX_LEN + FRAME_LEN_MAX));
     assert_eq!(decode([&stream[..]]), (frames.to_vec(), None, true));
-    let processed = [FromClient::Processed(vec![Span::one(u64::MAX - 1); SPANS_MAX])];
+    let processed = [FromClient::Ack(vec![Span::one(u64::MAX - 1); SPANS_MAX])];
     assert_eq!(decode([&encoded(&processed)[..]]), (processed.to_vec(), None, true));
     let note = Note::new(Body(vec![b'a'; NOTE_LEN_MAX].into())).unwrap();
     let (user, id) = (name.parse().unwrap(), id());
-    let standing = Standing { user, state: State::Refused, time_ms: u64::MAX, note: Some(note) };
-    let bare = Standing { note: None, ..standing.clone() };
-    let mut standings = vec![bare; STANDINGS_MAX - 1];
+    let standing = RecipientStatus {
+        user,
+        state: DeliveryState::Rejected,
+        time_ms: u64::MAX,
+        note: Some(note),
+    };
+    let bare = RecipientStatus { note: None, ..standing.clone() };
+    let mut standings = vec![bare; STATUSES_MAX - 1];
     standings.push(standing);
     let kept = Kept {
-        drawer: Drawer::Later,
+        drawer: ParkedKind::Scheduled,
         number: u64::MAX,
         id,
         from: name.parse().unwrap(),
@@ -387,9 +406,9 @@ fn the_largest_of_everything_fits_a_frame() {
         reason: Note::new(Body(vec![b'a'; REASON_LEN_MAX].into())).unwrap(),
         headers: message.headers,
         size: u64::MAX,
-        body: Body(vec![b'a'; KEPT_LEN_MAX].into()),
+        body: Body(vec![b'a'; PARKED_LEN_MAX].into()),
     };
-    let frames = [FromServer::Watched { id, standings, more: true }, FromServer::Kept(kept)];
+    let frames = [FromServer::TrackPage { id, standings, more: true }, FromServer::Parked(kept)];
     let stream = encoded(&frames);
     assert!(split(&stream).iter().all(|frame| frame.len() <= PREFIX_LEN + FRAME_LEN_MAX));
     assert_eq!(decode([&stream[..]]), (frames.to_vec(), None, true));

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use qmsg::wire::{
-    Body, Bundle, Drawer, FromClient, FromServer, Headers, JoinCode, Kept, Message, MsgId, Note,
-    Others, Refusal, RoomName, Session, Span, Standing, Start, Target, UserId, part_len,
+    Body, Bundle, FromClient, FromServer, Headers, JoinCode, Kept, Message, MsgId, Note, Others,
+    ParkedKind, RecipientStatus, Refusal, RoomName, Session, Span, Start, Target, UserId,
+    chunk_len,
 };
 
 use super::Pinned;
@@ -13,25 +14,25 @@ impl Pinned for FromClient {
         match self {
             Self::Hello { .. } => "hello",
             Self::Send { .. } => "send",
-            Self::Part(_) => "part",
-            Self::Attach { .. } => "attach",
-            Self::Processed(_) => "processed",
-            Self::Enter(_) => "enter",
-            Self::Leave(_) => "leave",
-            Self::Pass { .. } => "pass",
-            Self::Took { .. } => "took",
-            Self::Cut => "cut",
-            Self::More { .. } => "more",
-            Self::Skipped(_) => "skipped",
-            Self::Answered { .. } => "answered",
-            Self::Rejected { .. } => "rejected",
-            Self::Watch { .. } => "watch",
-            Self::Unwatch { .. } => "unwatch",
-            Self::Later { .. } => "later",
-            Self::Look { .. } => "look",
-            Self::Take { .. } => "take",
+            Self::Chunk(_) => "chunk",
+            Self::Subscribe { .. } => "subscribe",
+            Self::Ack(_) => "ack",
+            Self::JoinRoom(_) => "joinroom",
+            Self::LeaveRoom(_) => "leaveroom",
+            Self::Volatile { .. } => "volatile",
+            Self::AckVolatile { .. } => "ackvolatile",
+            Self::AbortBody => "abortbody",
+            Self::ChunkCredit { .. } => "chunkcredit",
+            Self::Release(_) => "release",
+            Self::Reply { .. } => "reply",
+            Self::Reject { .. } => "reject",
+            Self::Track { .. } => "track",
+            Self::Untrack { .. } => "untrack",
+            Self::Schedule { .. } => "schedule",
+            Self::ListParked { .. } => "listparked",
+            Self::TakeParked { .. } => "takeparked",
             Self::Pong { .. } => "pong",
-            Self::Holds(_) => "holds",
+            Self::Resume(_) => "resume",
         }
     }
 
@@ -50,44 +51,39 @@ impl Pinned for FromClient {
             send("bob", &[("subject", "café")], b"hi\0\xff\n"),
             send("@db-01.cron", &[], b"."),
             send("@all", &[("a", ""), ("a", "b")], b""),
-            Self::Part(body(b"def")),
-            Self::Attach {
-                messages: 1024,
-                bytes: 4 << 20,
-                start: Start::Unprocessed,
-                share: false,
-            },
-            Self::Processed(vec![Span::one(1), Span { first: 300, last: u64::MAX - 1 }]),
-            Self::Processed(vec![]),
-            Self::Enter(room("ops")),
-            Self::Leave(room("ops")),
+            Self::Chunk(body(b"def")),
+            Self::Subscribe { messages: 1024, bytes: 4 << 20, start: Start::Unacked, share: false },
+            Self::Ack(vec![Span::one(1), Span { first: 300, last: u64::MAX - 1 }]),
+            Self::Ack(vec![]),
+            Self::JoinRoom(room("ops")),
+            Self::LeaveRoom(room("ops")),
             pass(&[]),
-            Self::Took { count: 300 },
-            Self::Cut,
-            Self::More { parts: 300 },
+            Self::AckVolatile { count: 300 },
+            Self::AbortBody,
+            Self::ChunkCredit { parts: 300 },
             bundle(send("bob", &[("a", "b")], b"hi")),
             bundle(send("bob", &[], b"")),
             pass(&[b"", b"to"]),
-            Self::Attach { messages: 1, bytes: 0, start: Start::Since(300), share: true },
-            Self::Attach { messages: 1, bytes: 0, start: Start::After(id()), share: false },
-            Self::Skipped(vec![Span::one(1), Span { first: 300, last: 302 }]),
-            Self::Answered { seq: 300, reply: note(b"yes\0") },
-            Self::Rejected { seq: 300, attempts: 5, reason: note(b"exit code 65") },
-            Self::Watch { id: id(), to: Target::All, after: None },
-            Self::Watch { id: id(), to: Target::All, after: Some(user("bob")) },
-            Self::Unwatch { id: id() },
-            Self::Later {
+            Self::Subscribe { messages: 1, bytes: 0, start: Start::Since(300), share: true },
+            Self::Subscribe { messages: 1, bytes: 0, start: Start::After(id()), share: false },
+            Self::Release(vec![Span::one(1), Span { first: 300, last: 302 }]),
+            Self::Reply { seq: 300, reply: note(b"yes\0") },
+            Self::Reject { seq: 300, attempts: 5, reason: note(b"exit code 65") },
+            Self::Track { id: id(), to: Target::All, after: None },
+            Self::Track { id: id(), to: Target::All, after: Some(user("bob")) },
+            Self::Untrack { id: id() },
+            Self::Schedule {
                 due_ms: 1_700_000_000_123,
                 id: id(),
                 to: Target::All,
                 headers: Headers::new(vec![("a".into(), "b".into())]).unwrap(),
                 body: body(b"hi"),
             },
-            Self::Look { drawer: Drawer::Dead, after: 300 },
-            Self::Take { drawer: Drawer::Later, id: Some(id()), back: false },
-            Self::Take { drawer: Drawer::Dead, id: None, back: true },
+            Self::ListParked { drawer: ParkedKind::DeadLetters, after: 300 },
+            Self::TakeParked { drawer: ParkedKind::Scheduled, id: Some(id()), back: false },
+            Self::TakeParked { drawer: ParkedKind::DeadLetters, id: None, back: true },
             Self::Pong { number: 300 },
-            Self::Holds(vec![Span::one(1), Span { first: 300, last: 302 }]),
+            Self::Resume(vec![Span::one(1), Span { first: 300, last: 302 }]),
         ]
     }
 
@@ -118,25 +114,25 @@ impl Pinned for FromServer {
                 Target::Room(_) => "deliver-room",
                 Target::All => "deliver-all",
             },
-            Self::Part(_) => "part",
-            Self::Settled { .. } => "settled",
+            Self::Chunk(_) => "chunk",
+            Self::AckRecorded { .. } => "ackrecorded",
             Self::CaughtUp => "caughtup",
-            Self::Cut => "cut",
-            Self::More { .. } => "more",
-            Self::Lost { .. } => "lost",
-            Self::Entered { .. } => "entered",
-            Self::Left { .. } => "left",
+            Self::AbortBody => "abortbody",
+            Self::ChunkCredit { .. } => "chunkcredit",
+            Self::Gap { .. } => "gap",
+            Self::RoomJoined { .. } => "roomjoined",
+            Self::RoomLeft { .. } => "roomleft",
             Self::RoomRefused { .. } => "roomrefused",
             Self::NoSuchRoom { .. } => "nosuchroom",
-            Self::Pass { .. } => "pass",
-            Self::Passed { .. } => "passed",
+            Self::Volatile { .. } => "volatile",
+            Self::VolatileSent { .. } => "volatilesent",
             Self::Ping { .. } => "ping",
-            Self::Watched { .. } => "watched",
-            Self::NotThere { .. } => "notthere",
-            Self::Stands { .. } => "stands",
-            Self::Kept(_) => "kept",
-            Self::Looked { .. } => "looked",
-            Self::Taken { .. } => "taken",
+            Self::TrackPage { .. } => "trackpage",
+            Self::UnknownMessage { .. } => "unknownmessage",
+            Self::TrackUpdate { .. } => "trackupdate",
+            Self::Parked(_) => "parked",
+            Self::ParkedEnd { .. } => "parkedend",
+            Self::ParkedTaken { .. } => "parkedtaken",
         }
     }
 
@@ -163,32 +159,36 @@ impl Pinned for FromServer {
             deliver("bob", &[("subject", "café")], b"hi\0\xff\n"),
             deliver("@ops", &[], b"."),
             deliver("@all", &[], b""),
-            Self::Part(body(b"def")),
-            Self::Settled { count: u32::MAX },
+            Self::Chunk(body(b"def")),
+            Self::AckRecorded { count: u32::MAX },
             Self::CaughtUp,
-            Self::Lost { seq: 301, to: Target::Room(room.clone()), count: 7 },
-            Self::Entered { room: room.clone(), changed: true },
-            Self::Left { room: room.clone(), changed: false },
+            Self::Gap { seq: 301, to: Target::Room(room.clone()), count: 7 },
+            Self::RoomJoined { room: room.clone(), changed: true },
+            Self::RoomLeft { room: room.clone(), changed: false },
             Self::RoomRefused { room },
             passed_on(&[]),
-            Self::Passed { id: MsgId::new(1_700_000_000_000, [1; 10]), count: 1, readers: 300 },
-            Self::Cut,
-            Self::More { parts: 300 },
+            Self::VolatileSent {
+                id: MsgId::new(1_700_000_000_000, [1; 10]),
+                count: 1,
+                readers: 300,
+            },
+            Self::AbortBody,
+            Self::ChunkCredit { parts: 300 },
             Self::Refused { id: id(), count: u32::MAX, why: MailboxFull },
             Self::deliver(300, &deliver_all("@ops", &[b"hi", b"", b"to"])),
             passed_on(&[b"", b"to"]),
-            Self::Passed { id: id(), count: 1024, readers: 1 },
+            Self::VolatileSent { id: id(), count: 1024, readers: 1 },
             Self::Ping { number: 300 },
-            Self::Watched { id: id(), standings: standings(), more: true },
-            Self::NotThere { id: id() },
-            Self::Stands { id: id(), standing: standings().remove(0) },
-            Self::Kept(kept()),
-            Self::Looked { drawer: Drawer::Dead, next: None },
-            Self::Looked { drawer: Drawer::Later, next: Some(300) },
-            Self::Taken { drawer: Drawer::Dead, id: Some(id()), count: 1 },
-            Self::Watched { id: id(), standings: vec![], more: false },
-            Self::Stands { id: id(), standing: standings().remove(3) },
-            Self::Taken { drawer: Drawer::Later, id: None, count: 300 },
+            Self::TrackPage { id: id(), standings: standings(), more: true },
+            Self::UnknownMessage { id: id() },
+            Self::TrackUpdate { id: id(), standing: standings().remove(0) },
+            Self::Parked(kept()),
+            Self::ParkedEnd { drawer: ParkedKind::DeadLetters, next: None },
+            Self::ParkedEnd { drawer: ParkedKind::Scheduled, next: Some(300) },
+            Self::ParkedTaken { drawer: ParkedKind::DeadLetters, id: Some(id()), count: 1 },
+            Self::TrackPage { id: id(), standings: vec![], more: false },
+            Self::TrackUpdate { id: id(), standing: standings().remove(3) },
+            Self::ParkedTaken { drawer: ParkedKind::Scheduled, id: None, count: 300 },
             Self::NoSuchRoom { room: self::room("ops") },
             Self::Refused { id: id(), count: 1, why: OtherKind },
         ]);
@@ -207,17 +207,17 @@ fn note(bytes: &'static [u8]) -> Note {
     Note::new(body(bytes)).unwrap()
 }
 
-fn standings() -> Vec<Standing> {
-    use qmsg::wire::State::*;
-    let standing = |state| Standing { user: user("bob"), state, time_ms: 300, note: None };
-    let mut standings = [Accepted, Delivered, Gone, Refused, Processed].map(standing).to_vec();
+fn standings() -> Vec<RecipientStatus> {
+    use qmsg::wire::DeliveryState::*;
+    let standing = |state| RecipientStatus { user: user("bob"), state, time_ms: 300, note: None };
+    let mut standings = [Accepted, Delivered, Gone, Rejected, Processed].map(standing).to_vec();
     standings[3].note = Some(note(b"no"));
     standings
 }
 
 fn kept() -> Kept {
     Kept {
-        drawer: Drawer::Dead,
+        drawer: ParkedKind::DeadLetters,
         number: 300,
         id: id(),
         from: user("alice"),
@@ -246,7 +246,7 @@ pub(super) fn body(bytes: &'static [u8]) -> Body {
 
 /// The first part of a body of so many bytes.
 pub(super) fn first_of(size: u64) -> Body {
-    Body(vec![b'a'; part_len(size)].into())
+    Body(vec![b'a'; chunk_len(size)].into())
 }
 
 pub(super) fn id() -> MsgId {
@@ -275,7 +275,7 @@ fn bundle(mut send: FromClient) -> FromClient {
 }
 
 fn pass(behind: &[&'static [u8]]) -> FromClient {
-    FromClient::Pass {
+    FromClient::Volatile {
         id: MsgId::new(1_700_000_000_000, [1; 10]),
         to: Target::All,
         headers: Headers::default(),

@@ -21,7 +21,7 @@ use crate::handler::filter::Filter;
 use crate::handler::inbox::Wants;
 use crate::handler::save::Shelf;
 use crate::handler::schedule::Policy;
-use crate::logic::Window;
+use crate::logic::Prefetch;
 use crate::render::format::Format;
 use crate::render::message::Style;
 use crate::terminal::verbosity::Verbosity;
@@ -30,7 +30,7 @@ use crate::text::units;
 use crate::wire::{MsgId, Start};
 
 /// What may be on its way to this listener and not yet recorded as processed.
-const WINDOW: Window = Window::of(8_192, 4 << 20);
+const WINDOW: Prefetch = Prefetch::of(8_192, 4 << 20);
 /// In messages, where others are to get their part.
 const SHARED_MESSAGES: u32 = 16;
 
@@ -277,7 +277,7 @@ fn shell_line(line: OsString) -> Result<OsString, &'static str> {
 
 impl ListenArgs {
     /// What may be on its way to this listener, and where it begins.
-    pub(crate) fn window(&self) -> Window {
+    pub(crate) fn window(&self) -> Prefetch {
         let most = match (self.share, self.exec.is_given()) {
             (false, _) => WINDOW.messages,
             // What it has no hands for is for others.
@@ -288,7 +288,7 @@ impl ListenArgs {
         let count = self.count.filter(|_| self.filter.is_open() && !self.new);
         let messages = count.map_or(most, |count| count.min(most.into()) as u32);
         let start = self.since.map(Start::from).unwrap_or_default();
-        Window { messages, bytes: WINDOW.bytes, start, share: self.share }
+        Prefetch { messages, bytes: WINDOW.bytes, start, share: self.share }
     }
 
     pub(crate) fn shares(&self) -> bool {

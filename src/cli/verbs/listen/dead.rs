@@ -14,7 +14,7 @@ use crate::render::kept;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
 use crate::text::visible::one_line;
-use crate::wire::{Drawer, Kept, Target};
+use crate::wire::{Kept, ParkedKind, Target};
 
 /// What to do with dead letters.
 #[derive(Clone, Copy, Debug)]
@@ -33,13 +33,13 @@ pub(crate) fn task(args: &ListenArgs) -> Option<Task> {
 
 impl Task {
     fn command(self) -> Command {
-        let drawer = Drawer::Dead;
+        let drawer = ParkedKind::DeadLetters;
         let take = |which, back| match which {
-            Which::All => Command::Take { drawer, id: None, back },
-            Which::One(id) => Command::Take { drawer, id: Some(id), back },
+            Which::All => Command::TakeParked { drawer, id: None, back },
+            Which::One(id) => Command::TakeParked { drawer, id: Some(id), back },
         };
         match self {
-            Self::List => Command::Look(drawer),
+            Self::List => Command::ListParked(drawer),
             Self::Requeue(which) => take(which, true),
             Self::Drop(which) => take(which, false),
         }
@@ -73,9 +73,9 @@ pub(crate) fn run(args: &ListenArgs, task: Task, talk: Verbosity) -> Result<Exit
     let mut taken = 0;
     Caller::new(&args.who, patience)?.want(task.command(), |event| {
         match event {
-            Event::Kept(kept) if as_json => print::object(&fields(&kept))?,
-            Event::Kept(kept) => print::line(&text(&kept))?,
-            Event::Taken { count, .. } => taken += count,
+            Event::Parked(kept) if as_json => print::object(&fields(&kept))?,
+            Event::Parked(kept) => print::line(&text(&kept))?,
+            Event::ParkedTaken { count, .. } => taken += count,
             _ => {}
         }
         Ok(())

@@ -182,7 +182,7 @@ impl Printer {
         let error = match self.done.recv().await.context("the printer broke off")? {
             Answer::Printed { seqs, last } => {
                 self.printing -= usize::from(last);
-                return Ok(Step::Say(vec![Command::Processed(seqs)]));
+                return Ok(Step::Say(vec![Command::Ack(seqs)]));
             }
             Answer::Unread => return Ok(Step::Unread),
             Answer::Failed(error) => error,
@@ -225,7 +225,7 @@ impl Printer {
                 match self.done.recv().await {
                     Some(Answer::Printed { seqs, last }) => {
                         self.printing -= usize::from(last);
-                        left.push(Command::Processed(seqs));
+                        left.push(Command::Ack(seqs));
                     }
                     Some(Answer::Unread) => {}
                     Some(Answer::Failed(_)) | None => return,

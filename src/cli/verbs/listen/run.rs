@@ -276,9 +276,9 @@ impl Listener {
                     before.push(event);
                     self.take(std::mem::take(&mut before)).await?;
                     let seqs = self.way.hold();
-                    self.say([Command::GiveBack(seqs)]).await;
+                    self.say([Command::Return(seqs)]).await;
                 }
-                Event::GivenBack(seqs) => {
+                Event::Returned(seqs) => {
                     self.take(std::mem::take(&mut before)).await?;
                     self.inbox.gave_back(seqs.len());
                     self.way.release(&seqs);

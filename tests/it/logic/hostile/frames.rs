@@ -3,8 +3,8 @@
 
 use qmsg::logic::Draft;
 use qmsg::wire::{
-    Body, Drawer, FromClient, JoinCode, MsgId, Note, PART_LEN_MAX, REASON_LEN_MAX, RoomName, Seq,
-    Session, Span, Start, UserId,
+    Body, CHUNK_LEN_MAX, FromClient, JoinCode, MsgId, Note, ParkedKind, REASON_LEN_MAX, RoomName,
+    Seq, Session, Span, Start, UserId,
 };
 
 use super::{CLOCK_MS_OFF, DUE_MS, NAMES, TARGETS};
@@ -24,19 +24,19 @@ pub(super) fn some(chance: &mut Chance, unsettled: &[Seq]) -> Vec<FromClient> {
     let frame = match chance.below(kinds) {
         0..20 => message(chance),
         20..23 => return long(chance),
-        23..27 => FromClient::Enter(room_of(chance)),
-        27 => FromClient::Leave(room_of(chance)),
+        23..27 => FromClient::JoinRoom(room_of(chance)),
+        27 => FromClient::LeaveRoom(room_of(chance)),
         28..38 => request(chance),
         38 => hello(chance),
         39..42 => attach(chance),
-        42 => FromClient::Holds(spans(chance, unsettled)),
+        42 => FromClient::Resume(spans(chance, unsettled)),
         43 => part(chance),
-        44 => FromClient::Cut,
-        45 => FromClient::More { parts: chance.below(4) as u32 },
-        46 => FromClient::Took { count: chance.below(4) as u32 },
+        44 => FromClient::AbortBody,
+        45 => FromClient::ChunkCredit { parts: chance.below(4) as u32 },
+        46 => FromClient::AckVolatile { count: chance.below(4) as u32 },
         47..50 => verdict(chance, unsettled),
-        50..53 => FromClient::Skipped(spans(chance, unsettled)),
-        _ => FromClient::Processed(spans(chance, unsettled)),
+        50..53 => FromClient::Release(spans(chance, unsettled)),
+        _ => FromClient::Ack(spans(chance, unsettled)),
     };
     vec![frame]
 }
@@ -66,15 +66,15 @@ fn message(chance: &mut Chance) -> FromClient {
 fn long(chance: &mut Chance) -> Vec<FromClient> {
     let make = if chance.one_in(2) { pass } else { send };
     let ((n, to), parts, said) = (message_to(chance), 1 + chance.below(2), chance.below(5));
-    let mut frames = vec![make(n, to, parts * PART_LEN_MAX + LAST_LEN)];
-    frames.extend((1..parts).map(|_| FromClient::Part(zeros(PART_LEN_MAX))));
-    frames.push(FromClient::Part(zeros(LAST_LEN)));
+    let mut frames = vec![make(n, to, parts * CHUNK_LEN_MAX + LAST_LEN)];
+    frames.extend((1..parts).map(|_| FromClient::Chunk(zeros(CHUNK_LEN_MAX))));
+    frames.push(FromClient::Chunk(zeros(LAST_LEN)));
     frames.truncate(said + 1);
     frames
 }
 
 fn part(chance: &mut Chance) -> FromClient {
-    FromClient::Part(zeros([0, LAST_LEN, PART_LEN_MAX, PART_LEN_MAX][chance.below(4)]))
+    FromClient::Chunk(zeros([0, LAST_LEN, CHUNK_LEN_MAX, CHUNK_LEN_MAX][chance.below(4)]))
 }
 
 pub(super) fn attach(chance: &mut Chance) -> FromClient {
@@ -86,9 +86,9 @@ pub(super) fn attach(chance: &mut Chance) -> FromClient {
         0 => Start::Since(number(chance)),
         1 => Start::Since(time(chance)),
         2 => Start::After(msg_id(chance)),
-        _ => Start::Unprocessed,
+        _ => Start::Unacked,
     };
-    FromClient::Attach { messages, bytes, start, share: chance.one_in(3) }
+    FromClient::Subscribe { messages, bytes, start, share: chance.one_in(3) }
 }
 
 fn verdict(chance: &mut Chance, unsettled: &[Seq]) -> FromClient {
@@ -96,30 +96,30 @@ fn verdict(chance: &mut Chance, unsettled: &[Seq]) -> FromClient {
     let len = [0, 3, 8, REASON_LEN_MAX, 2 * REASON_LEN_MAX][chance.below(5)];
     let note = Note::new(zeros(len)).unwrap();
     match chance.below(5) {
-        0..2 => FromClient::Answered { seq, reply: note },
-        2..4 => FromClient::Rejected { seq, attempts: number(chance) as u32, reason: note },
+        0..2 => FromClient::Reply { seq, reply: note },
+        2..4 => FromClient::Reject { seq, attempts: number(chance) as u32, reason: note },
         _ => FromClient::Pong { number: number(chance) },
     }
 }
 
 fn request(chance: &mut Chance) -> FromClient {
-    let drawer = [Drawer::Dead, Drawer::Later][chance.below(2)];
+    let drawer = [ParkedKind::DeadLetters, ParkedKind::Scheduled][chance.below(2)];
     match chance.below(8) {
         0..3 => {
             let ((n, to), after) = (message_to(chance), chance.one_in(3).then(|| name(chance)));
-            FromClient::Watch { id: id(n), to: target(to), after }
+            FromClient::Track { id: id(n), to: target(to), after }
         }
-        3 => FromClient::Unwatch { id: msg_id(chance) },
+        3 => FromClient::Untrack { id: msg_id(chance) },
         4 => {
             let ((n, to), len, due_ms) = (message_to(chance), chance.below(90), time(chance));
             let Draft { id, to, headers, body, .. } = draft(n, to, len);
-            FromClient::Later { due_ms, id, to, headers, body }
+            FromClient::Schedule { due_ms, id, to, headers, body }
         }
-        5 if chance.one_in(3) => FromClient::Look { drawer, after: number(chance) },
-        5 => FromClient::Look { drawer, after: 0 },
+        5 if chance.one_in(3) => FromClient::ListParked { drawer, after: number(chance) },
+        5 => FromClient::ListParked { drawer, after: 0 },
         _ => {
             let id = chance.one_in(2).then(|| msg_id(chance));
-            FromClient::Take { drawer, id, back: chance.one_in(2) }
+            FromClient::TakeParked { drawer, id, back: chance.one_in(2) }
         }
     }
 }
@@ -178,6 +178,6 @@ fn message_to(chance: &mut Chance) -> (u64, &'static str) {
 }
 
 fn zeros(len: usize) -> Body {
-    static ZEROS: [u8; PART_LEN_MAX] = [0; PART_LEN_MAX];
+    static ZEROS: [u8; CHUNK_LEN_MAX] = [0; CHUNK_LEN_MAX];
     Body(bytes::Bytes::from_static(&ZEROS[..len]))
 }

@@ -1,8 +1,8 @@
 //! Random runs: what is watched, refused, answered, kept aside and due later.
 
-use qmsg::durable::Verdict;
+use qmsg::durable::Disposition;
 use qmsg::logic::{Command, Draft};
-use qmsg::wire::{Body, Drawer, MsgId, Note, Seq, Standing, State, UserId};
+use qmsg::wire::{Body, DeliveryState, MsgId, Note, ParkedKind, RecipientStatus, Seq, UserId};
 
 use super::{Client, Run, World};
 use crate::logic::draft;
@@ -37,23 +37,23 @@ impl Run {
         let watched: Vec<MsgId> = self.world.clients[index].watches.keys().copied().collect();
         let Some(id) = self.chance.pick(&watched) else { return };
         self.world.clients[index].watches.remove(&id);
-        self.world.feed(index, Command::Unwatch(id));
+        self.world.feed(index, Command::Untrack(id));
     }
 
     fn look_into(&mut self, index: usize) {
-        let drawer = self.chance.pick(&[Drawer::Dead, Drawer::Later]).unwrap();
+        let drawer = self.chance.pick(&[ParkedKind::DeadLetters, ParkedKind::Scheduled]).unwrap();
         self.world.look_into(index, drawer);
     }
 
     fn take_out(&mut self, index: usize) {
-        let drawer = self.chance.pick(&[Drawer::Dead, Drawer::Later]).unwrap();
+        let drawer = self.chance.pick(&[ParkedKind::DeadLetters, ParkedKind::Scheduled]).unwrap();
         let client = &self.world.clients[index];
         let letters = self.world.server.store.drawers.all();
         let mine = letters.filter(|letter| letter.owner == client.user && letter.drawer == drawer);
         let ids: Vec<MsgId> = mine.map(|letter| letter.message.id).collect();
         let id = self.chance.pick(&ids).filter(|_| !self.chance.one_in(3));
         let back = self.chance.one_in(2);
-        self.world.feed(index, Command::Take { drawer, id, back });
+        self.world.feed(index, Command::TakeParked { drawer, id, back });
     }
 
     /// A user answers a message or refuses it.
@@ -61,12 +61,12 @@ impl Run {
         self.said += 1;
         let note = Note::new(Body(self.said.to_be_bytes().to_vec().into())).unwrap();
         let (command, verdict) = if self.chance.one_in(2) {
-            let (reply, said) = (note.clone(), Verdict::Answered(note));
-            (Command::Answered { seq, reply }, said)
+            let (reply, said) = (note.clone(), Disposition::Replied(note));
+            (Command::Reply { seq, reply }, said)
         } else {
             let (attempts, reason) = (self.said, note.clone());
-            let said = Verdict::Rejected { attempts, reason: note };
-            (Command::Rejected { seq, attempts, reason }, said)
+            let said = Disposition::Rejected { attempts, reason: note };
+            (Command::Reject { seq, attempts, reason }, said)
         };
         self.world.clients[index].verdicts.insert(seq, verdict);
         self.world.judge(index, seq, command);
@@ -90,7 +90,7 @@ impl Run {
             let right = complete.filter(|(id, _)| wrong_of(&self.world, client, **id).is_empty());
             for id in right.map(|(id, _)| *id).collect::<Vec<MsgId>>() {
                 self.world.clients[index].watches.remove(&id);
-                self.world.feed(index, Command::Unwatch(id));
+                self.world.feed(index, Command::Untrack(id));
                 ended = true;
             }
         }
@@ -100,7 +100,7 @@ impl Run {
     /// What is due comes, and every watch becomes complete and right. One that is so makes room for
     /// others, which wait for it if there are more than the server allows.
     pub(super) fn settle_levels(&mut self) {
-        let later = |letter: &Letter| letter.drawer == Drawer::Later;
+        let later = |letter: &Letter| letter.drawer == ParkedKind::Scheduled;
         for _ in 0..100 {
             if !self.world.server.store.drawers.all().any(later) {
                 break;
@@ -118,11 +118,12 @@ impl Run {
             let wrong = client.watches.keys().map(|id| wrong_of(&self.world, client, *id));
             let wrong: Vec<Vec<String>> = wrong.collect();
             assert!(wrong.is_empty(), "not complete, or not right: {wrong:?}");
-            self.world.look_into(index, Drawer::Dead);
+            self.world.look_into(index, ParkedKind::DeadLetters);
             self.world.drain();
             let client = &self.world.clients[index];
             let letters = self.world.server.store.drawers.all();
-            let dead = letters.filter(|l| l.owner == client.user && l.drawer == Drawer::Dead);
+            let dead =
+                letters.filter(|l| l.owner == client.user && l.drawer == ParkedKind::DeadLetters);
             let dead = dead.map(|letter| (letter.message.id, letter.attempts));
             assert!(client.kept.iter().map(|kept| (kept.id, kept.attempts)).eq(dead));
         }
@@ -135,14 +136,14 @@ fn wrong_of(world: &World, client: &Client, id: MsgId) -> Vec<String> {
     let Some(seq) = store.located(&watch.to, &client.user, id) else { return vec![] };
     let standings = store.all_standings(seq);
     let mut wrong = vec![];
-    for Standing { user, state, .. } in &standings {
+    for RecipientStatus { user, state, .. } in &standings {
         let told = watch.told.get(user);
         // One that was refused, put back and sent around again.
         let again = store.seqs_of(&client.user, id, &watch.to).len() > 1;
         // What was delivered and left by its reader is on no disk.
-        let left = (*state, told) == (State::Accepted, Some(&State::Delivered));
+        let left = (*state, told) == (DeliveryState::Accepted, Some(&DeliveryState::Delivered));
         // As is one that nobody has read in time. A clock that was set back gives it more time.
-        let lapsed = told == Some(&State::Gone) && store.expires_ms(seq).is_some();
+        let lapsed = told == Some(&DeliveryState::Gone) && store.expires_ms(seq).is_some();
         let passed_by = again && told.is_some_and(|told| told.is_final());
         if told != Some(state) && !left && !lapsed && !passed_by {
             wrong.push(format!("{id} stands at {state:?} with {user}, told {told:?}"));
@@ -181,7 +182,7 @@ pub(super) fn check_verdicts(run: &Run) {
     let is_there = |seq: Seq| store.all_standings(seq);
     for ((user, seq), (verdict, _)) in store.verdicts() {
         let said = readers(user).any(|client| client.verdicts.get(seq) == Some(verdict));
-        assert!(said || *verdict == Verdict::Expired, "{user} never said {verdict:?} of {seq}");
+        assert!(said || *verdict == Disposition::Expired, "{user} never said {verdict:?} of {seq}");
     }
     for client in &world.clients {
         for (seq, verdict) in &client.verdicts {
@@ -190,12 +191,12 @@ pub(super) fn check_verdicts(run: &Run) {
                 continue;
             };
             // Unless it rotted before that was on disk.
-            let gone = standing.state == State::Gone;
+            let gone = standing.state == DeliveryState::Gone;
             let kept = store.verdicts().get(&(client.user.clone(), *seq));
             assert!(gone || kept.map(|(kept, _)| kept) == Some(verdict), "{seq}: {kept:?}");
         }
     }
-    let dead = store.drawers.all().filter(|letter| letter.drawer == Drawer::Dead);
+    let dead = store.drawers.all().filter(|letter| letter.drawer == ParkedKind::DeadLetters);
     let mut attempts: Vec<u32> = dead.map(|letter| letter.attempts).collect();
     let count = attempts.len();
     attempts.sort_unstable();
@@ -205,7 +206,7 @@ pub(super) fn check_verdicts(run: &Run) {
         let there = store.all_standings(*seq).iter().any(|standing| standing.user == *user);
         // What is damaged is not kept.
         let is_sound = store.record(*seq).is_some_and(|record| !store.bodies.is_spoilt(record));
-        if let Verdict::Rejected { attempts: number, .. } = verdict
+        if let Disposition::Rejected { attempts: number, .. } = verdict
             && there
             && is_sound
             && !run.takes

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use qmsg::durable::{Found, Outcome, Record};
 use qmsg::wire::{
-    Body, Drawer, Headers, KEPT_LEN_MAX, Kept, Message, MsgId, Note, PART_LEN_MAX, Seq, Target,
-    UserId,
+    Body, CHUNK_LEN_MAX, Headers, Kept, Message, MsgId, Note, PARKED_LEN_MAX, ParkedKind, Seq,
+    Target, UserId,
 };
 
 use super::Store;
@@ -26,7 +26,7 @@ pub(in crate::logic) struct Drawers {
 #[derive(Clone)]
 pub(in crate::logic) struct Letter {
     pub(in crate::logic) owner: UserId,
-    pub(in crate::logic) drawer: Drawer,
+    pub(in crate::logic) drawer: ParkedKind,
     pub(in crate::logic) message: Message,
     /// All parts of a long body.
     parts: Option<Vec<Body>>,
@@ -44,7 +44,7 @@ impl Drawers {
     fn of<'a>(
         &'a self,
         owner: &'a UserId,
-        drawer: Drawer,
+        drawer: ParkedKind,
     ) -> impl Iterator<Item = (u64, &'a Letter)> {
         let mine = move |letter: &Letter| letter.owner == *owner && letter.drawer == drawer;
         let letters = self.letters.iter().map(|(number, letter)| (*number, letter));
@@ -69,20 +69,20 @@ impl Store {
         let there = log.records.iter().find(|(record, _)| record.seq == seq);
         let Some((record, _)) = there else { return };
         let message = record.bundle.first.clone();
-        let count = message.size.div_ceil(PART_LEN_MAX as u64);
+        let count = message.size.div_ceil(CHUNK_LEN_MAX as u64);
         let read = |at| self.bodies.read(at);
         let parts: Result<Vec<Body>, _> = (record.parts..record.parts + count).map(read).collect();
         let parts = message.is_long().then_some(parts);
         // What is rotten is not kept.
         let Ok(parts) = parts.transpose() else { return };
-        let (owner, drawer) = (owner.clone(), Drawer::Dead);
+        let (owner, drawer) = (owner.clone(), ParkedKind::DeadLetters);
         let letter = Letter { owner, drawer, message, parts, at_ms, attempts, reason };
         self.drawers.add(letter);
     }
 
     pub(super) fn schedule(&mut self, message: &Message, due_ms: u64) -> Outcome {
         assert!(!message.is_long(), "its body is whole");
-        let (owner, drawer) = (message.from.clone(), Drawer::Later);
+        let (owner, drawer) = (message.from.clone(), ParkedKind::Scheduled);
         let outcome = if !self.logs.contains_key(&message.to) {
             self.missing(&message.to)
         } else if self.sent.contains(&(owner.clone(), message.id)) {
@@ -113,19 +113,19 @@ impl Store {
                 }
             }
         }
-        Outcome::Released { records, next_ms: self.due().map(|(at_ms, _)| at_ms).min() }
+        Outcome::DueReleased { records, next_ms: self.due().map(|(at_ms, _)| at_ms).min() }
     }
 
     fn due(&self) -> impl Iterator<Item = (u64, u64)> {
         let later = self.drawers.letters.iter();
-        let later = later.filter(|(_, letter)| letter.drawer == Drawer::Later);
+        let later = later.filter(|(_, letter)| letter.drawer == ParkedKind::Scheduled);
         later.map(|(number, letter)| (letter.at_ms, *number))
     }
 
     pub(super) fn withdraw(
         &mut self,
         owner: &UserId,
-        (drawer, id): (Drawer, Option<MsgId>),
+        (drawer, id): (ParkedKind, Option<MsgId>),
         back_at_ms: Option<u64>,
     ) -> Outcome {
         let wanted = |letter: &Letter| id.is_none_or(|id| letter.message.id == id);
@@ -142,14 +142,14 @@ impl Store {
             }
             count += 1;
         }
-        Outcome::Withdrawn { count, records }
+        Outcome::ParkedTaken { count, records }
     }
 
     /// Takes a letter out and appends its message, unless the log is full.
     fn post(&mut self, number: u64, now_ms: u64) -> Option<Record> {
         let Letter { owner, drawer, message, parts, .. } = self.drawers.letters[&number].clone();
         let mut message = Message { time_ms: now_ms, ..message };
-        if drawer == Drawer::Dead {
+        if drawer == ParkedKind::DeadLetters {
             message.headers = with_room(&message);
             message.to = Target::User(owner);
         }
@@ -161,18 +161,18 @@ impl Store {
         self.record(seq).cloned()
     }
 
-    pub(super) fn drawer(&self, owner: &UserId, drawer: Drawer, after: u64) -> Found {
+    pub(super) fn drawer(&self, owner: &UserId, drawer: ParkedKind, after: u64) -> Found {
         let mut rest = self.drawers.of(owner, drawer).filter(|(number, _)| *number > after);
         let page = rest.by_ref().take(PAGE_MAX).map(|(number, letter)| kept(number, letter));
         let page = page.collect();
-        Found::Drawer(page, rest.next().is_some())
+        Found::Parked(page, rest.next().is_some())
     }
 }
 
 fn kept(number: u64, letter: &Letter) -> Kept {
     let Letter { drawer, message, at_ms, attempts, reason, .. } = letter.clone();
     let Message { id, from, to, time_ms, headers, size, body } = message;
-    let body = Body(body.0.slice(..body.len().min(KEPT_LEN_MAX)));
+    let body = Body(body.0.slice(..body.len().min(PARKED_LEN_MAX)));
     Kept { drawer, number, id, from, to, time_ms, at_ms, attempts, reason, headers, size, body }
 }
 

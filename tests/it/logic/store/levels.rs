@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use qmsg::durable::{Found, Record, Verdict};
-use qmsg::wire::{MsgId, Note, Seq, Standing, State, Target, UserId};
+use qmsg::durable::{Disposition, Found, Record};
+use qmsg::wire::{DeliveryState, MsgId, Note, RecipientStatus, Seq, Target, UserId};
 
 use super::Store;
 
@@ -14,7 +14,7 @@ const PAGE_MAX: usize = 2;
 pub(in crate::logic) struct Levels {
     /// The log of each message, and its recipients: those who read the log then and still do.
     recipients: BTreeMap<Seq, (Target, BTreeSet<UserId>)>,
-    verdicts: BTreeMap<(UserId, Seq), (Verdict, u64)>,
+    verdicts: BTreeMap<(UserId, Seq), (Disposition, u64)>,
 }
 
 impl Levels {
@@ -31,9 +31,9 @@ impl Levels {
 
 impl Store {
     /// A reader has said something of a message.
-    pub(super) fn say(&mut self, user: &UserId, (seq, verdict, at_ms): (Seq, Verdict, u64)) {
+    pub(super) fn say(&mut self, user: &UserId, (seq, verdict, at_ms): (Seq, Disposition, u64)) {
         assert!(self.is_processed(user, seq), "said of one that is not covered");
-        if let Verdict::Rejected { attempts, reason } = &verdict {
+        if let Disposition::Rejected { attempts, reason } = &verdict {
             self.bury(user, seq, (*attempts, reason.clone()), at_ms);
         }
         let before = self.levels.verdicts.insert((user.clone(), seq), (verdict, at_ms));
@@ -56,42 +56,44 @@ impl Store {
         let all = self.all_standings(seq);
         let mut rest = all.into_iter().filter(|standing| Some(&standing.user) > after);
         let page = rest.by_ref().take(PAGE_MAX).collect();
-        Found::Standings(page, rest.next().is_some())
+        Found::Recipients(page, rest.next().is_some())
     }
 
     /// How far it has come with each recipient, in the order of their ids. Nobody if it is not
     /// there any more.
-    pub(in crate::logic) fn all_standings(&self, seq: Seq) -> Vec<Standing> {
+    pub(in crate::logic) fn all_standings(&self, seq: Seq) -> Vec<RecipientStatus> {
         let Some((log, users)) = self.levels.recipients.get(&seq) else { return vec![] };
         let there = self.logs[log].records.iter().any(|(record, _)| record.seq == seq);
         let users = users.iter().filter(|_| there);
         users.map(|user| self.standing(user, seq)).collect()
     }
 
-    fn standing(&self, user: &UserId, seq: Seq) -> Standing {
+    fn standing(&self, user: &UserId, seq: Seq) -> RecipientStatus {
         let (state, time_ms, note) = match self.levels.verdicts.get(&(user.clone(), seq)) {
-            Some((Verdict::Answered(note), at_ms)) => (State::Processed, *at_ms, Some(note)),
-            Some((Verdict::Rejected { reason, .. }, at_ms)) => {
-                (State::Refused, *at_ms, Some(reason))
+            Some((Disposition::Replied(note), at_ms)) => {
+                (DeliveryState::Processed, *at_ms, Some(note))
             }
-            Some((Verdict::Expired, at_ms)) => (State::Gone, *at_ms, None),
-            None if self.is_processed(user, seq) => (State::Processed, 0, None),
-            None => (State::Accepted, self.owed[&seq].0.bundle.first.time_ms, None),
+            Some((Disposition::Rejected { reason, .. }, at_ms)) => {
+                (DeliveryState::Rejected, *at_ms, Some(reason))
+            }
+            Some((Disposition::Expired, at_ms)) => (DeliveryState::Gone, *at_ms, None),
+            None if self.is_processed(user, seq) => (DeliveryState::Processed, 0, None),
+            None => (DeliveryState::Accepted, self.owed[&seq].0.bundle.first.time_ms, None),
         };
         let note: Option<Note> = note.cloned();
-        Standing { user: user.clone(), state, time_ms, note }
+        RecipientStatus { user: user.clone(), state, time_ms, note }
     }
 
     /// Whether a user is no recipient of it any more, or was never given it and will not be.
     pub(in crate::logic) fn is_gone(&self, user: &UserId, seq: Seq) -> bool {
         let verdict = self.levels.verdicts.get(&(user.clone(), seq));
         let there = self.all_standings(seq).iter().any(|standing| standing.user == *user);
-        !there || matches!(verdict, Some((Verdict::Expired, _)))
+        !there || matches!(verdict, Some((Disposition::Expired, _)))
     }
 
     pub(in crate::logic) fn is_refused(&self, user: &UserId, seq: Seq) -> bool {
         let verdict = self.levels.verdicts.get(&(user.clone(), seq));
-        matches!(verdict, Some((Verdict::Rejected { .. }, _)))
+        matches!(verdict, Some((Disposition::Rejected { .. }, _)))
     }
 
     /// The places of a message in a log, also of those that were removed.
@@ -105,7 +107,7 @@ impl Store {
     }
 
     /// What was said of messages besides that they are dealt with.
-    pub(in crate::logic) fn verdicts(&self) -> &BTreeMap<(UserId, Seq), (Verdict, u64)> {
+    pub(in crate::logic) fn verdicts(&self) -> &BTreeMap<(UserId, Seq), (Disposition, u64)> {
         &self.levels.verdicts
     }
 }

@@ -1,6 +1,6 @@
 //! The model store's users and their memberships.
 
-use qmsg::durable::{Cursor, Outcome, Record};
+use qmsg::durable::{Outcome, Record, StoredCursor};
 use qmsg::wire::{JoinCode, Pin, RoomName, Target, UserId};
 
 use super::{Log, Store};
@@ -41,14 +41,14 @@ impl Store {
         let all = self.end(&Target::All);
         self.users.insert(id.clone(), key);
         self.logs.insert(own.clone(), Log::default());
-        self.cursors.insert((id.clone(), own), Cursor::default());
+        self.cursors.insert((id.clone(), own), StoredCursor::default());
         self.cursors.insert((id.clone(), Target::All), all);
         Outcome::Claimed { new: true }
     }
 
-    fn end(&self, log: &Target) -> Cursor {
+    fn end(&self, log: &Target) -> StoredCursor {
         let Log { last_seq, ordinal, .. } = self.logs[log];
-        Cursor { through: last_seq, ordinal, above: vec![] }
+        StoredCursor { through: last_seq, ordinal, above: vec![] }
     }
 
     pub(super) fn enter(&mut self, user: &UserId, room: &RoomName) -> Outcome {
@@ -83,6 +83,6 @@ impl Store {
         readers.for_each(|(_, readers)| _ = readers.remove(user));
         self.levels.excuse(user, &log);
         self.gaps.retain(|(who, of, _)| who != user || *of != log);
-        Outcome::Member { changed, cursor: Cursor::default() }
+        Outcome::Member { changed, cursor: StoredCursor::default() }
     }
 }
