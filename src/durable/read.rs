@@ -1,7 +1,8 @@
 //! What is looked up, and what is found.
 
 use crate::wire::{
-    Body, Kept, MsgId, ParkedKind, Pin, RecipientStatus, Refusal, Seq, Start, Target, UserId,
+    Body, MsgId, ParkedKind, ParkedMessage, Pin, RecipientStatus, Refusal, Seq, Start, Target,
+    UserId,
 };
 
 use super::{Missing, Page, StoredCursor};
@@ -102,7 +103,7 @@ pub enum Found {
     Recipients(Vec<RecipientStatus>, bool),
     /// A page of what is in a drawer, as many as one frame can have and at least one if there are
     /// any. Whether there are more.
-    Parked(Vec<Kept>, bool),
+    Parked(Vec<ParkedMessage>, bool),
     /// A part of a long body.
     Chunk(Result<Body, Missing>),
     /// A stretch of logs.

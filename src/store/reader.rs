@@ -19,7 +19,7 @@ use super::sql::{Num, cursor, cursor_at, first, name, num};
 use super::standings;
 use super::{Done, Report, StoreError};
 use crate::durable::{Found, Outcome, Page, PageItem, Read, Record, RequestId, StoredCursor};
-use crate::wire::{Message, Refusal, Seq, Start, Target, UserId};
+use crate::wire::{Refusal, Seq, Start, Target, UserId};
 
 /// When so many messages of one log are known no more of its runs are looked at.
 const AHEAD: usize = 32;
@@ -328,8 +328,11 @@ impl Ahead<'_> {
             Err(rot) => Err(rot),
         };
         let read = match read {
-            Ok((message, Some(long))) => match parts::read(db, long.first)? {
-                Ok(body) => Ok((Message { body, ..message }, long.first)),
+            Ok((mut message, Some(long))) => match parts::read(db, long.first)? {
+                Ok(body) => {
+                    message.body = body;
+                    Ok((message, long.first))
+                }
                 Err(_) => Err(Rot::Part),
             },
             Ok((message, None)) => Ok((message, 0)),

@@ -65,10 +65,12 @@ pub use from_server::FromServer;
 pub use id::{
     BadMsgId, BadName, BadPin, JoinCode, MsgId, MsgIds, NAME_LEN_MAX, Pin, RoomName, Target, UserId,
 };
-pub use message::{Body, HEADERS_LEN_MAX, HEADERS_MAX, Headers, Message, Seq, TooManyHeaders};
+pub use message::{
+    Body, Envelope, HEADERS_LEN_MAX, HEADERS_MAX, Headers, Message, Seq, TooManyHeaders,
+};
 pub use refusal::{CloseCode, Refusal};
 pub use standing::{
-    DeliveryState, Kept, NOTE_LEN_MAX, Note, NoteTooLong, PARKED_LEN_MAX, ParkedKind,
+    DeliveryState, NOTE_LEN_MAX, Note, NoteTooLong, PARKED_LEN_MAX, ParkedKind, ParkedMessage,
     REASON_LEN_MAX, RecipientStatus, STATUSES_MAX, Start,
 };
 
