@@ -1,7 +1,7 @@
 //! A client's messages on their way to the server.
 
 use std::collections::VecDeque;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 
 use crate::wire::{BUNDLE_MAX, CHUNK_LEN_MAX, Envelope, FromClient, MsgId, Others, chunk_len};
 
@@ -54,7 +54,7 @@ impl Draft {
         let sound = len == self.size || self.body.len() == chunk_len(self.size);
         debug_assert!(sound, "a whole body or the first part of one");
         if len > self.size || len < CHUNK_LEN_MAX as u64 {
-            self.envelope.size = len;
+            self.size = len;
         }
         self
     }
@@ -95,6 +95,12 @@ impl Deref for Draft {
 
     fn deref(&self) -> &Envelope {
         &self.envelope
+    }
+}
+
+impl DerefMut for Draft {
+    fn deref_mut(&mut self) -> &mut Envelope {
+        &mut self.envelope
     }
 }
 

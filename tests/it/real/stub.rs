@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use qmsg::logic::{Limits, Time};
 use qmsg::quic::{Identity, Incoming, Listener, Outgoing, Secrets, ServerSettings};
-use qmsg::wire::{FromClient, FromServer, encode};
+use qmsg::wire::{Envelope, FromClient, FromServer, encode};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 
@@ -97,7 +97,9 @@ async fn serve(incoming: Incoming, until: Until, links: &AtomicUsize) {
                     dies = until == Until::WelcomeAndDeath && !claim;
                     answers.push(FromServer::Welcome { id, claimed: claim });
                 }
-                FromClient::Send { id, others, .. } if until == Until::Accepted => {
+                FromClient::Send { envelope: Envelope { id, .. }, others }
+                    if until == Until::Accepted =>
+                {
                     let count = 1 + others.count() as u32;
                     answers.push(FromServer::Accepted { id, count, duplicate: false });
                 }
