@@ -10,8 +10,8 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::files;
-use crate::quic::{FileError, Identity, Secrets, SecretsError};
+use crate::files::{self, PrivateFileError};
+use crate::quic::{Identity, Secrets, SecretsError};
 use crate::store::{self, OpenError, StoreError};
 
 use super::fail::{Exit, Failure};
@@ -95,7 +95,7 @@ pub(super) fn secrets(data: &Path) -> Result<Secrets> {
     Secrets::load_or_create(&path).map_err(|error| {
         let what = format!("cannot use {}", path.display());
         let failure = match &error {
-            SecretsError::File(FileError::Io { source, .. }) => {
+            SecretsError::File(PrivateFileError::Io { source, .. }) => {
                 disk::failure(what, &path, above(data), source)
             }
             SecretsError::Damaged { .. } => Failure::new(Exit::Config, what).hint(format!(
@@ -192,7 +192,7 @@ fn check(data: &Path) -> String {
 /// SQLite says that it may not write, and not which file.
 fn unwritable(data: &Path) -> String {
     let names = ["", "store.db", "store.db-wal", "store.db-shm"].map(|name| data.join(name));
-    let foreign = names.iter().find(|path| files::foreign(path, above(data)).is_some());
+    let foreign = names.iter().find(|path| files::uppermost_foreign(path, above(data)).is_some());
     let probe = std::fs::File::options().append(true).open(data.join("store.db"));
     match (foreign, probe) {
         (_, Err(error)) if error.kind() == ErrorKind::ReadOnlyFilesystem => {

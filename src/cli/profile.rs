@@ -10,8 +10,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use toml::Table;
 
-use crate::files;
-use crate::quic::{FileError, Identity, IdentityError};
+use crate::files::{self, PrivateFileError};
+use crate::quic::{Identity, IdentityError};
 use crate::wire::{Pin, UserId};
 
 use super::address::Server;
@@ -230,9 +230,11 @@ pub(super) fn key(
     result.map_err(|error| {
         let what = "cannot use the key";
         let failure = match &error {
-            IdentityError::File(FileError::Exposed { .. }) => Failure::new(Exit::Config, what)
-                .hint("a key is private: only its owner may be able to read it"),
-            IdentityError::File(FileError::Io { source, .. }) if !is_missing(source) => {
+            IdentityError::File(PrivateFileError::Exposed { .. }) => {
+                Failure::new(Exit::Config, what)
+                    .hint("a key is private: only its owner may be able to read it")
+            }
+            IdentityError::File(PrivateFileError::Io { source, .. }) if !is_missing(source) => {
                 disk::failure(what, path, &top(path), source)
             }
             _ => Failure::new(Exit::Config, what).hint(lost()),
@@ -245,7 +247,7 @@ pub(super) fn key(
 pub(super) fn unkept(error: IdentityError, path: &Path) -> anyhow::Error {
     let what = format!("cannot keep a new key in {}", path.display());
     let failure = match &error {
-        IdentityError::File(FileError::Io { source, .. }) => {
+        IdentityError::File(PrivateFileError::Io { source, .. }) => {
             disk::failure(what, path, &top(path), source)
         }
         _ => Failure::new(Exit::Config, what).hint("run the same join again"),

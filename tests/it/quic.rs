@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use qmsg::quic::{
-    DialSettings, End, Identity, Link, Listener, Lookup, Outgoing, Secrets, ServerSettings, Trust,
-    dial,
+    Connection, ConnectionEnd, DialSettings, Identity, Listener, Lookup, Outgoing, Secrets,
+    ServerSettings, Trust, dial,
 };
 use qmsg::wire::{
     Body, CloseCode, Frame, FromClient, FromServer, Headers, Message, MsgId, Others, PART_LEN_MAX,
@@ -42,7 +42,7 @@ fn settings(address: &str) -> ServerSettings {
         secrets: Secrets::generate().unwrap(),
         body_len_max: BODY_LEN_MAX,
         handshake_deadline: PATIENCE,
-        links: None,
+        peer_list: None,
     }
 }
 
@@ -131,14 +131,14 @@ fn deliver(body: &Bytes) -> Vec<FromServer> {
 }
 
 /// Both ends of one link, the greeting still on its way.
-async fn pair(listener: &Listener) -> (Link<FromClient>, Link<FromServer>) {
+async fn pair(listener: &Listener) -> (Connection<FromClient>, Connection<FromServer>) {
     pair_with(listener, &to(listener.local_addr())).await
 }
 
 async fn pair_with(
     listener: &Listener,
     settings: &DialSettings,
-) -> (Link<FromClient>, Link<FromServer>) {
+) -> (Connection<FromClient>, Connection<FromServer>) {
     let accepting = async {
         let incoming = listener.accept().await.unwrap();
         incoming.establish(encoded(&hello())).await.unwrap()
@@ -151,10 +151,10 @@ async fn pair_with(
 pub(crate) struct Running<F> {
     pub(crate) outgoing: mpsc::Sender<Outgoing>,
     pub(crate) incoming: mpsc::Receiver<Vec<F>>,
-    end: JoinHandle<End>,
+    end: JoinHandle<ConnectionEnd>,
 }
 
-pub(crate) fn run<F: Frame + Send + 'static>(link: Link<F>) -> Running<F> {
+pub(crate) fn run<F: Frame + Send + 'static>(link: Connection<F>) -> Running<F> {
     let (outgoing, receiver) = mpsc::channel(64);
     let (sender, incoming) = mpsc::channel(64);
     let end = tokio::spawn(link.run(receiver, sender, |frames| frames));
@@ -179,7 +179,7 @@ impl<F> Running<F> {
         frames
     }
 
-    pub(crate) async fn end(self) -> End {
+    pub(crate) async fn end(self) -> ConnectionEnd {
         within(self.end).await.unwrap()
     }
 }

@@ -14,7 +14,7 @@ use source::{Source, has};
 /// share.
 const PARTS: &[(&str, &[&str], &[&str])] = &[
     ("wire", &[], &["serde", "postcard", "bytes", "uuid", "thiserror", "data_encoding"]),
-    ("files", &[], &["rustix", "tempfile"]),
+    ("files", &[], &["rustix", "tempfile", "thiserror"]),
     ("durable", &["wire"], &[]),
     ("logic", &["wire", "durable"], &["thiserror"]),
     ("store", &["wire", "durable", "files"], &["rusqlite", "aws_lc_rs", "thiserror", "tracing"]),

@@ -4,7 +4,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use qmsg::quic::{End, Outgoing};
+use qmsg::quic::{ConnectionEnd, Outgoing};
 use qmsg::wire::{
     Body, CloseCode, FromClient, FromServer, Headers, MsgId, Others, PART_LEN_MAX, Span, Start,
 };
@@ -32,7 +32,7 @@ const STATES: [State; 5] =
 const ONE_IN: usize = 5;
 
 /// Brings a link into a state, says this, and hears how it ends.
-async fn say(foe: &Foe, state: State, what: &[u8]) -> End {
+async fn say(foe: &Foe, state: State, what: &[u8]) -> ConnectionEnd {
     let mut link = foe.link().await;
     let greeting = match state {
         State::Silent => vec![],
@@ -94,7 +94,8 @@ fn what_is_malformed_ends_its_link_in_every_state() {
                     "part" => &[CloseCode::Malformed, CloseCode::OutOfTurn],
                     _ => &[CloseCode::Malformed],
                 };
-                let is_told = matches!(end, End::Closed(Some(code)) if may.contains(&code));
+                let is_told =
+                    matches!(end, ConnectionEnd::ClosedByPeer(Some(code)) if may.contains(&code));
                 assert!(is_told, "{name} when {state:?}: {end:?}");
                 count += 1;
             }
@@ -131,7 +132,7 @@ fn what_may_not_come_ends_its_link() {
     ];
     for (state, frames, code) in cases {
         let end = foe.runtime.block_on(say(&foe, state, &bytes(&frames)));
-        assert_eq!(end, End::Closed(Some(code)), "{:?} when {state:?}", frames[0]);
+        assert_eq!(end, ConnectionEnd::ClosedByPeer(Some(code)), "{:?} when {state:?}", frames[0]);
     }
     scene.still_serves();
 }

@@ -42,9 +42,9 @@ async fn links_of_one_dialer_share_its_socket() {
             let (accepted, dialled) = within(both).await;
             linked.push((accepted.unwrap(), dialled.unwrap()));
         }
-        let (first, second) = (linked[0].0.remote(), linked[1].0.remote());
+        let (first, second) = (linked[0].0.remote_address(), linked[1].0.remote_address());
         assert_eq!(first, second);
-        assert_eq!(linked[2].0.remote(), first);
+        assert_eq!(linked[2].0.remote_address(), first);
     }
 }
 
@@ -123,7 +123,7 @@ async fn the_right_server_is_found_behind_a_wrong_one() {
         let accepting = async { v6.accept().await.unwrap().establish(hi()).await.unwrap() };
         let all = async { tokio::join!(turning_away, accepting, dial(&client)) };
         let ((), _server, dialled) = within(all).await;
-        assert_eq!(dialled.unwrap().remote(), v6.local_addr());
+        assert_eq!(dialled.unwrap().remote_address(), v6.local_addr());
     }
 }
 
@@ -192,7 +192,7 @@ async fn localhost_is_either_loopback_address() {
         let mut client = to(v4.local_addr());
         client.host = name.into();
         let (_, link) = pair_with(&v4, &client).await;
-        assert_eq!(link.remote(), v4.local_addr());
+        assert_eq!(link.remote_address(), v4.local_addr());
     }
     // A machine without IPv6 has no second address to try.
     let Ok(v6) = Listener::bind(&settings("[::1]:0")) else { return };
@@ -200,7 +200,7 @@ async fn localhost_is_either_loopback_address() {
     client.host = "localhost".into();
     let begun = Instant::now();
     let (_, link) = pair_with(&v6, &client).await;
-    assert_eq!(link.remote(), v6.local_addr());
+    assert_eq!(link.remote_address(), v6.local_addr());
     assert!(begun.elapsed() < Duration::from_secs(1));
 }
 
@@ -212,7 +212,7 @@ async fn the_second_address_is_tried_while_the_first_is_silent() {
     let mut client = to(v6.local_addr());
     client.host = "localhost".into();
     let (_, link) = pair_with(&v6, &client).await;
-    assert_eq!(link.remote(), v6.local_addr());
+    assert_eq!(link.remote_address(), v6.local_addr());
 }
 
 #[tokio::test]
@@ -222,8 +222,8 @@ async fn a_socket_for_all_addresses_takes_both_families() {
     for host in ["127.0.0.1", "::1"] {
         let ip = host.parse().unwrap();
         let (server, client) = pair_with(&listener, &to(SocketAddr::new(ip, port))).await;
-        assert_eq!(server.remote().ip(), ip);
-        assert_eq!(client.remote().ip(), ip);
+        assert_eq!(server.remote_address().ip(), ip);
+        assert_eq!(client.remote_address().ip(), ip);
     }
     assert_eq!(listener.local_addr().ip(), Ipv6Addr::UNSPECIFIED);
 }

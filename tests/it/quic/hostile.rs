@@ -7,16 +7,16 @@ use super::flights::flights;
 use super::raw::Raw;
 use super::{big, encoded, enter, hello, listen, run, settings, to, within};
 use bytes::Bytes;
-use qmsg::quic::{DialError, Link, LinkError, Listener, RETRY_ABOVE, dial};
+use qmsg::quic::{Connection, DialError, HandshakeError, Listener, RETRY_ABOVE, dial};
 use qmsg::wire::{CloseCode, FromClient};
-use quinn::{Connection, ConnectionError, TransportErrorCode};
+use quinn::{ConnectionError, TransportErrorCode};
 use tokio::net::UdpSocket;
 
 /// Links a raw client, with what became of it on the server.
 async fn connect(
     listener: &Listener,
     raw: &Raw,
-) -> (Result<Link<FromClient>, LinkError>, Result<Connection, ConnectionError>) {
+) -> (Result<Connection<FromClient>, HandshakeError>, Result<quinn::Connection, ConnectionError>) {
     let endpoint = raw.client();
     let connecting = endpoint.connect(listener.local_addr(), "raw.example").unwrap();
     let accepting = async { listener.accept().await.unwrap().establish(encoded(&hello())).await };
@@ -36,7 +36,7 @@ async fn without_exactly_one_certificate_nobody_gets_in() {
     let listener = listen();
     for certificates in [0, 2] {
         let (link, client) = connect(&listener, &Raw { certificates, ..Raw::default() }).await;
-        assert!(matches!(link, Err(LinkError::Failed(_))), "{certificates} certificates");
+        assert!(matches!(link, Err(HandshakeError::Failed(_))), "{certificates} certificates");
         // The client's handshake is over before the server has seen its certificate.
         let closed = within(client.unwrap().closed()).await;
         assert!(alert(&closed).is_some(), "{closed}");
@@ -207,9 +207,9 @@ async fn who_falls_silent_in_the_handshake_is_dropped() {
         silent.send_to(&datagram, listener.local_addr()).await.unwrap();
     }
     let incoming = within(listener.accept()).await.unwrap();
-    assert_eq!(incoming.remote(), silent.local_addr().unwrap());
+    assert_eq!(incoming.remote_address(), silent.local_addr().unwrap());
     let link = within(incoming.establish(encoded(&hello()))).await;
-    assert!(matches!(link, Err(LinkError::TooSlow)), "{:?}", link.err());
+    assert!(matches!(link, Err(HandshakeError::TooSlow)), "{:?}", link.err());
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{
     big, deliver, encoded, encoded_all, enter, hello, listen, pair, run, send, settled, to, within,
 };
-use qmsg::quic::{End, Identity, Outgoing};
+use qmsg::quic::{ConnectionEnd, Identity, Outgoing};
 use qmsg::wire::ALPN;
 use qmsg::wire::{CloseCode, Malformed};
 use tokio::sync::mpsc;
@@ -18,8 +18,8 @@ async fn the_greeting_arrives_and_both_sides_know_each_other() {
     let (server, client) = super::pair_with(&listener, &settings).await;
     assert_eq!(server.pin(), settings.identity.pin());
     assert_ne!(client.pin(), server.pin());
-    assert_eq!(client.remote(), listener.local_addr());
-    assert!(server.remote().ip().is_loopback());
+    assert_eq!(client.remote_address(), listener.local_addr());
+    assert!(server.remote_address().ip().is_loopback());
     assert_eq!(client.protocol().as_deref(), Some(ALPN));
     assert_eq!(server.protocol().as_deref(), Some(ALPN));
     let mut client = run(client);
@@ -88,7 +88,7 @@ async fn a_side_that_does_not_read_still_sends() {
         count += within(stuck.recv()).await.unwrap().len();
     }
     drop(stuck);
-    assert_eq!(within(client).await.unwrap(), End::Ours(CloseCode::Done));
+    assert_eq!(within(client).await.unwrap(), ConnectionEnd::ClosedHere(CloseCode::Done));
 }
 
 #[tokio::test]
@@ -99,8 +99,8 @@ async fn a_close_is_seen_at_once_with_its_reason() {
     let (server, mut client) = (run(server), run(client));
     client.read(1).await;
     client.close(CloseCode::Done).await;
-    assert_eq!(client.end().await, End::Ours(CloseCode::Done));
-    assert_eq!(server.end().await, End::Closed(Some(CloseCode::Done)));
+    assert_eq!(client.end().await, ConnectionEnd::ClosedHere(CloseCode::Done));
+    assert_eq!(server.end().await, ConnectionEnd::ClosedByPeer(Some(CloseCode::Done)));
     // No idle timeout (45 s) was waited out.
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
 }
@@ -113,8 +113,8 @@ async fn every_reason_crosses_from_the_server() {
         let (server, mut client) = (run(server), run(client));
         client.read(1).await;
         server.close(code).await;
-        assert_eq!(client.end().await, End::Closed(Some(code)));
-        assert_eq!(server.end().await, End::Ours(code));
+        assert_eq!(client.end().await, ConnectionEnd::ClosedByPeer(Some(code)));
+        assert_eq!(server.end().await, ConnectionEnd::ClosedHere(code));
     }
 }
 
@@ -136,8 +136,8 @@ async fn frames_queued_before_a_close_arrive_before_it() {
     let count = 3 * send(&body).len();
     let frames = server.read(count + 1).await;
     assert_eq!(frames[count], enter(1));
-    assert_eq!(within(client).await.unwrap(), End::Ours(CloseCode::OverLimit));
-    assert_eq!(server.end().await, End::Closed(Some(CloseCode::OverLimit)));
+    assert_eq!(within(client).await.unwrap(), ConnectionEnd::ClosedHere(CloseCode::OverLimit));
+    assert_eq!(server.end().await, ConnectionEnd::ClosedByPeer(Some(CloseCode::OverLimit)));
 }
 
 #[tokio::test]
@@ -146,14 +146,14 @@ async fn a_link_ends_with_either_of_its_queues() {
     let (server, client) = pair(&listener).await;
     let (server, client) = (run(server), run(client));
     drop(client.outgoing);
-    assert_eq!(within(client.end).await.unwrap(), End::Ours(CloseCode::Done));
-    assert_eq!(server.end().await, End::Closed(Some(CloseCode::Done)));
+    assert_eq!(within(client.end).await.unwrap(), ConnectionEnd::ClosedHere(CloseCode::Done));
+    assert_eq!(server.end().await, ConnectionEnd::ClosedByPeer(Some(CloseCode::Done)));
 
     let (server, client) = pair(&listener).await;
     let (server, client) = (run(server), run(client));
     drop(server.incoming);
-    assert_eq!(within(server.end).await.unwrap(), End::Ours(CloseCode::Done));
-    assert_eq!(client.end().await, End::Closed(Some(CloseCode::Done)));
+    assert_eq!(within(server.end).await.unwrap(), ConnectionEnd::ClosedHere(CloseCode::Done));
+    assert_eq!(client.end().await, ConnectionEnd::ClosedByPeer(Some(CloseCode::Done)));
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn a_link_that_is_dropped_is_closed() {
     let (server, client) = pair(&listener).await;
     let server = run(server);
     drop(client);
-    assert_eq!(server.end().await, End::Closed(Some(CloseCode::Done)));
+    assert_eq!(server.end().await, ConnectionEnd::ClosedByPeer(Some(CloseCode::Done)));
 }
 
 #[tokio::test]
@@ -172,8 +172,8 @@ async fn a_closed_listener_ends_its_links_and_takes_no_more() {
     let (server, client) = (run(server), run(client));
     within(listener.close()).await;
     assert!(within(listener.accept()).await.is_none());
-    assert_eq!(server.end().await, End::Ours(CloseCode::Stopping));
-    assert_eq!(client.end().await, End::Closed(Some(CloseCode::Stopping)));
+    assert_eq!(server.end().await, ConnectionEnd::ClosedHere(CloseCode::Stopping));
+    assert_eq!(client.end().await, ConnectionEnd::ClosedByPeer(Some(CloseCode::Stopping)));
 }
 
 #[tokio::test]
@@ -195,8 +195,8 @@ async fn bytes_that_are_no_frames_end_one_link() {
         client.write(bytes::Bytes::from_static(bytes)).await;
         // What came before is still delivered.
         assert_eq!(server.read(1).await, [enter(1)]);
-        assert_eq!(server.end().await, End::Malformed(why), "{bytes:?}");
-        assert_eq!(client.end().await, End::Closed(Some(CloseCode::Malformed)));
+        assert_eq!(server.end().await, ConnectionEnd::Malformed(why), "{bytes:?}");
+        assert_eq!(client.end().await, ConnectionEnd::ClosedByPeer(Some(CloseCode::Malformed)));
     }
     good_client.write(encoded(&enter(5))).await;
     assert_eq!(good_server.read(1).await, [enter(5)]);
@@ -209,6 +209,6 @@ async fn a_body_over_the_limit_ends_the_link_with_its_own_reason() {
     let (server, client) = (run(server), run(client));
     let length = super::BODY_LEN_MAX + 1;
     client.write(encoded_all(&send(&big(length as usize)))).await;
-    assert_eq!(server.end().await, End::Malformed(Malformed::BodyTooLong(length)));
-    assert_eq!(client.end().await, End::Closed(Some(CloseCode::BodyTooLong)));
+    assert_eq!(server.end().await, ConnectionEnd::Malformed(Malformed::BodyTooLong(length)));
+    assert_eq!(client.end().await, ConnectionEnd::ClosedByPeer(Some(CloseCode::BodyTooLong)));
 }

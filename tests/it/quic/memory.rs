@@ -16,16 +16,16 @@ use tokio::time::Instant;
 
 /// One of the two sockets.
 #[derive(Debug)]
-pub(super) struct End {
+pub(super) struct MemorySocket {
     address: SocketAddr,
     peer: SocketAddr,
-    incoming: Arc<Mutex<Way>>,
-    outgoing: Arc<Mutex<Way>>,
+    incoming: Arc<Mutex<Direction>>,
+    outgoing: Arc<Mutex<Direction>>,
 }
 
 /// One direction.
 #[derive(Debug)]
-struct Way {
+struct Direction {
     delay: Duration,
     /// Which datagrams do not arrive, counted from now.
     lost: Range<usize>,
@@ -46,17 +46,23 @@ struct Datagram {
 
 /// A client's end and a server's, so far away from each other in each direction. Must be called
 /// inside a tokio runtime.
-pub(super) fn wire(delay: Duration) -> (Arc<End>, Arc<End>) {
+pub(super) fn wire(delay: Duration) -> (Arc<MemorySocket>, Arc<MemorySocket>) {
     // Of RFC 5737: nobody's.
     let (client, server) = ("192.0.2.1:1".parse().unwrap(), "192.0.2.2:2".parse().unwrap());
-    let (up, down) = (Way::new(delay), Way::new(delay));
-    let end = |address, peer, incoming: &Arc<Mutex<Way>>, outgoing: &Arc<Mutex<Way>>| {
-        Arc::new(End { address, peer, incoming: incoming.clone(), outgoing: outgoing.clone() })
-    };
+    let (up, down) = (Direction::new(delay), Direction::new(delay));
+    let end =
+        |address, peer, incoming: &Arc<Mutex<Direction>>, outgoing: &Arc<Mutex<Direction>>| {
+            Arc::new(MemorySocket {
+                address,
+                peer,
+                incoming: incoming.clone(),
+                outgoing: outgoing.clone(),
+            })
+        };
     (end(client, server, &down, &up), end(server, client, &up, &down))
 }
 
-impl End {
+impl MemorySocket {
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -72,7 +78,7 @@ impl End {
     }
 }
 
-impl Way {
+impl Direction {
     fn new(delay: Duration) -> Arc<Mutex<Self>> {
         let heard_at = Instant::now();
         let timer = TokioRuntime.new_timer(heard_at.into_std());
@@ -97,7 +103,7 @@ impl Way {
     }
 }
 
-impl AsyncUdpSocket for End {
+impl AsyncUdpSocket for MemorySocket {
     fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
         Box::pin(Writable)
     }

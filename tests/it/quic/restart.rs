@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{Running, encoded, enter, hello, listen, run, settings, to, within};
-use qmsg::quic::{End, KEEP_ALIVE, Listener, Outgoing, ServerSettings, dial};
+use qmsg::quic::{ConnectionEnd, KEEP_ALIVE, Listener, Outgoing, ServerSettings, dial};
 use qmsg::wire::FromServer;
 use tokio::net::UdpSocket;
 use tokio::runtime::Runtime;
@@ -48,7 +48,7 @@ fn its_clients_learn_of_it_when_they_write() {
         // A late acknowledgement may have brought the reset before: then there is no link to write
         // to any more.
         let _ = link.outgoing.send(Outgoing::Frames(encoded(&enter(1)))).await;
-        assert_eq!(link.end().await, End::Lost);
+        assert_eq!(link.end().await, ConnectionEnd::Lost);
         assert!(begun.elapsed() < Duration::from_secs(5));
     });
 }
@@ -78,7 +78,7 @@ fn clients_that_have_nothing_to_say_learn_of_it_at_once() {
     let dir = tempfile::TempDir::new().unwrap();
     let mut settings = settings("127.0.0.1:0");
     let path = dir.path().join("links");
-    settings.links = Some(path.clone());
+    settings.peer_list = Some(path.clone());
     let first = process();
     settings.address = serve(&first, &settings);
     let clients = process();
@@ -95,7 +95,7 @@ fn clients_that_have_nothing_to_say_learn_of_it_at_once() {
     let begun = Instant::now();
     assert_eq!(serve(&second, &settings), settings.address);
     clients.block_on(async {
-        assert_eq!(link.end().await, End::Lost);
+        assert_eq!(link.end().await, ConnectionEnd::Lost);
         // A keep-alive would be the next thing said.
         assert!(begun.elapsed() < KEEP_ALIVE / 4, "{:?}", begun.elapsed());
         // The next process knows of its own.
@@ -224,6 +224,6 @@ fn a_hail_at_the_end_of_a_link_is_of_no_matter() {
         }
         front.try_send_to(&[0], client).unwrap();
         front.try_send_to(&reset[..answer.unwrap()], client).unwrap();
-        assert_eq!(link.end().await, End::Lost);
+        assert_eq!(link.end().await, ConnectionEnd::Lost);
     });
 }

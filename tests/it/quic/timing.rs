@@ -11,8 +11,8 @@ use qmsg::client;
 use qmsg::durable::Quotas;
 use qmsg::logic::{Command, Draft, Event, Intent, Limits};
 use qmsg::quic::{
-    DialSettings, Dialer, End, HANDSHAKE_DEADLINE, Identity, KEEP_ALIVE, LinkError, Listener,
-    ServerSettings,
+    ConnectionEnd, DialSettings, Dialer, HANDSHAKE_DEADLINE, HandshakeError, Identity, KEEP_ALIVE,
+    Listener, ServerSettings,
 };
 use qmsg::wire::{Body, FromClient, Headers, MsgId, Pin, Target};
 use tokio::sync::mpsc;
@@ -34,11 +34,11 @@ const IDLE: Duration = Duration::from_secs(45);
 const FIRST_FLIGHT: Range<usize> = 0..2;
 const EVERYTHING: Range<usize> = 0..usize::MAX;
 
-fn listen(end: &Arc<memory::End>) -> Listener {
+fn listen(end: &Arc<memory::MemorySocket>) -> Listener {
     let settings = settings(&end.address().to_string());
     let deadline = HANDSHAKE_DEADLINE;
     let settings = ServerSettings { handshake_deadline: deadline, ..settings };
-    Listener::on(end.clone(), &settings).unwrap()
+    Listener::with_socket(end.clone(), &settings).unwrap()
 }
 
 /// A hub that knows alice and bob.
@@ -75,7 +75,11 @@ async fn serve(listener: Listener, mut hub: Server) {
 }
 
 /// What alice's `send` is and does.
-fn send_of(alice: Identity, end: &Arc<memory::End>, server: &memory::End) -> client::Settings {
+fn send_of(
+    alice: Identity,
+    end: &Arc<memory::MemorySocket>,
+    server: &memory::MemorySocket,
+) -> client::Settings {
     let id = "alice".parse().unwrap();
     client::Settings {
         dial: DialSettings {
@@ -83,7 +87,7 @@ fn send_of(alice: Identity, end: &Arc<memory::End>, server: &memory::End) -> cli
             deadline: HANDSHAKE_DEADLINE,
             ..to(server.address())
         },
-        dialer: Some(Dialer::on(end.clone()).unwrap()),
+        dialer: Some(Dialer::with_socket(end.clone()).unwrap()),
         intent: Intent { id, claim: false, code: None, attach: None, patience_ms: Some(60_000) },
         trust_remote: true,
     }
@@ -140,7 +144,7 @@ async fn a_lost_first_flight_costs_one_timeout() {
 #[tokio::test(start_paused = true)]
 async fn who_falls_silent_in_the_handshake_is_dropped_at_its_deadline() {
     let (near, there) = wire(NEAR);
-    let (listener, dialer) = (listen(&there), Dialer::on(near.clone()).unwrap());
+    let (listener, dialer) = (listen(&there), Dialer::with_socket(near.clone()).unwrap());
     near.lose(FIRST_FLIGHT.end..usize::MAX);
     let begun = Instant::now();
     let settings = to(there.address());
@@ -148,7 +152,7 @@ async fn who_falls_silent_in_the_handshake_is_dropped_at_its_deadline() {
     let incoming = listener.accept().await.unwrap();
     assert_eq!(begun.elapsed(), NEAR);
     let link = incoming.establish(encoded(&hello())).await;
-    assert!(matches!(link, Err(LinkError::TooSlow)), "{:?}", link.err());
+    assert!(matches!(link, Err(HandshakeError::TooSlow)), "{:?}", link.err());
     assert_eq!(begun.elapsed(), NEAR + HANDSHAKE_DEADLINE);
 }
 
@@ -156,7 +160,7 @@ async fn who_falls_silent_in_the_handshake_is_dropped_at_its_deadline() {
 #[tokio::test(start_paused = true)]
 async fn a_dead_peer_is_noticed_after_the_idle_timeout() {
     let (near, there) = wire(NEAR);
-    let (listener, dialer) = (listen(&there), Dialer::on(near.clone()).unwrap());
+    let (listener, dialer) = (listen(&there), Dialer::with_socket(near.clone()).unwrap());
     let settings = DialSettings { keep_alive: Some(KEEP_ALIVE), ..to(there.address()) };
     let accepting = async {
         let incoming = listener.accept().await.unwrap();
@@ -173,7 +177,7 @@ async fn a_dead_peer_is_noticed_after_the_idle_timeout() {
     let server = async { (server.end.await.unwrap(), there.heard_at().elapsed()) };
     let client = async { (client.end.await.unwrap(), near.heard_at().elapsed()) };
     let (server, client) = tokio::join!(server, client);
-    assert_eq!(server, (End::Lost, IDLE));
+    assert_eq!(server, (ConnectionEnd::Lost, IDLE));
     // Only what wants an answer begins it: it has shown itself, and heard none.
-    assert_eq!(client, (End::Lost, KEEP_ALIVE + IDLE));
+    assert_eq!(client, (ConnectionEnd::Lost, KEEP_ALIVE + IDLE));
 }
