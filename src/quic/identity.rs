@@ -103,8 +103,8 @@ impl Identity {
         }
     }
 
-    /// Reads an operator's own certificate, with its chain if it has one, and its key, both PEM. The
-    /// permissions of the key's file are not checked: web servers share such keys by group.
+    /// Reads an operator's own certificate, with its chain if it has one, and its key, both PEM.
+    /// The permissions of the key's file are not checked: web servers share such keys by group.
     pub fn from_certificate(certificate: &Path, key: &Path) -> Result<Self, IdentityError> {
         let unreadable = |path: &Path| {
             let path = path.to_owned();

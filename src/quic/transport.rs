@@ -116,7 +116,7 @@ pub(super) fn transport_with(role: Role, idle_ms: u32) -> TransportConfig {
         .time_threshold(9.0 / 8.0)
         .persistent_congestion_threshold(3)
         .ack_frequency_config(None)
-        // MTU probes are padded packets right after the handshake, wasted if the client leaves then.
+        // MTU probes are padded packets right after the handshake, wasted on a client that leaves.
         .mtu_discovery_config((role != Role::OneShot).then(MtuDiscoveryConfig::default))
         .congestion_controller_factory(Arc::new(CubicConfig::default()))
         // With the spin bit onlookers could measure round trips.

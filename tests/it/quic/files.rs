@@ -1,4 +1,4 @@
-//! Keys and secrets on disk.
+//! Files of keys and secrets.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -19,7 +19,7 @@ fn names(directory: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_key_is_kept_and_its_pin_with_it() {
+fn a_saved_key_keeps_its_pin() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("key.pem");
     let made = Identity::create(&path).unwrap();
@@ -93,7 +93,7 @@ async fn an_operators_certificate_is_shown_and_pinned_by_its_key() {
     let pair_of_keys = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
     let params = rcgen::CertificateParams::new(vec!["qmsg.example".into()]).unwrap();
     let leaf = params.self_signed(&pair_of_keys).unwrap();
-    // A chain: what follows the leaf is shown, not looked at.
+    // A chain: certificates after the leaf are sent and not checked.
     fs::write(&certificate, leaf.pem() + &leaf.pem()).unwrap();
     fs::write(&key, pair_of_keys.serialize_pem()).unwrap();
     let mut server = settings("127.0.0.1:0");
@@ -111,7 +111,7 @@ async fn an_operators_certificate_is_shown_and_pinned_by_its_key() {
 }
 
 #[test]
-fn secrets_are_kept_and_guarded() {
+fn secrets_are_saved_and_must_be_private() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("secrets");
     Secrets::load_or_create(&path).unwrap();

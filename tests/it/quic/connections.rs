@@ -1,4 +1,4 @@
-//! Frames both ways, and how a link ends.
+//! Frames in both directions, and the ends of connections.
 
 use std::time::{Duration, Instant};
 
@@ -78,7 +78,7 @@ async fn a_side_that_does_not_read_still_sends() {
     let client = tokio::spawn(client.run(receiver, sender, |frames| frames));
     let mut server = run(server);
     for _ in 0..8 {
-        // More than queue, window and send buffer of this direction hold together.
+        // More than the queue, window and send buffer of this direction can hold.
         server.write(encoded_all(&deliver(&big(1 << 20)))).await;
     }
     outgoing.send(Outgoing::Frames(encoded(&enter(1)))).await.unwrap();
@@ -101,12 +101,12 @@ async fn a_close_is_seen_at_once_with_its_reason() {
     client.close(CloseCode::Done).await;
     assert_eq!(client.end().await, ConnectionEnd::ClosedHere(CloseCode::Done));
     assert_eq!(server.end().await, ConnectionEnd::ClosedByPeer(Some(CloseCode::Done)));
-    // No idle timeout (45 s) was waited out.
+    // Far less than the idle timeout of 45 s.
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
-async fn every_reason_crosses_from_the_server() {
+async fn every_close_code_reaches_the_client() {
     let listener = listen();
     for code in CloseCode::ALL {
         let (server, client) = pair(&listener).await;
@@ -141,7 +141,7 @@ async fn frames_queued_before_a_close_arrive_before_it() {
 }
 
 #[tokio::test]
-async fn a_link_ends_with_either_of_its_queues() {
+async fn a_connection_ends_with_either_of_its_queues() {
     let listener = listen();
     let (server, client) = pair(&listener).await;
     let (server, client) = (run(server), run(client));
@@ -157,7 +157,7 @@ async fn a_link_ends_with_either_of_its_queues() {
 }
 
 #[tokio::test]
-async fn a_link_that_is_dropped_is_closed() {
+async fn a_dropped_connection_is_closed() {
     let listener = listen();
     let (server, client) = pair(&listener).await;
     let server = run(server);
@@ -166,7 +166,7 @@ async fn a_link_that_is_dropped_is_closed() {
 }
 
 #[tokio::test]
-async fn a_closed_listener_ends_its_links_and_takes_no_more() {
+async fn a_closed_listener_ends_its_connections_and_accepts_no_more() {
     let listener = listen();
     let (server, client) = pair(&listener).await;
     let (server, client) = (run(server), run(client));
@@ -177,7 +177,7 @@ async fn a_closed_listener_ends_its_links_and_takes_no_more() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_frames_end_one_link() {
+async fn malformed_bytes_end_one_connection() {
     let listener = listen();
     let (good_server, good_client) = pair(&listener).await;
     let (mut good_server, good_client) = (run(good_server), run(good_client));
@@ -185,7 +185,7 @@ async fn bytes_that_are_no_frames_end_one_link() {
         (&[0xff; 4], Malformed::FrameTooLong(u32::MAX)),
         (&[1, 0, 0, 0, 0xee], Malformed::Undecodable),
         (&[0, 0, 0, 0], Malformed::Undecodable),
-        // A part (variant 2) of a body that was not begun.
+        // A part (variant 2) of a body that has not begun.
         (&[3, 0, 0, 0, 2, 1, 9], Malformed::Part),
     ];
     for (bytes, why) in cases {
@@ -193,7 +193,7 @@ async fn bytes_that_are_no_frames_end_one_link() {
         let (mut server, client) = (run(server), run(client));
         client.write(encoded(&enter(1))).await;
         client.write(bytes::Bytes::from_static(bytes)).await;
-        // What came before is still delivered.
+        // Frames that arrived before are still delivered.
         assert_eq!(server.read(1).await, [enter(1)]);
         assert_eq!(server.end().await, ConnectionEnd::Malformed(why), "{bytes:?}");
         assert_eq!(client.end().await, ConnectionEnd::ClosedByPeer(Some(CloseCode::Malformed)));
@@ -203,7 +203,7 @@ async fn bytes_that_are_no_frames_end_one_link() {
 }
 
 #[tokio::test]
-async fn a_body_over_the_limit_ends_the_link_with_its_own_reason() {
+async fn a_body_over_the_limit_ends_the_connection_with_its_own_code() {
     let listener = listen();
     let (server, client) = pair(&listener).await;
     let (server, client) = (run(server), run(client));
