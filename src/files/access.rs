@@ -11,7 +11,7 @@ pub const OTHERS: u32 = 0o077;
 /// Permission bits that let others change the entries of a directory.
 pub const OTHERS_WRITE: u32 = 0o022;
 
-/// The owner of a path, if that is another user than the one who runs this. `None` for a path that
+/// The user id of a path's owner, if that is not the user of this process. `None` for a path that
 /// does not exist.
 pub fn foreign_owner(path: &Path) -> Option<u32> {
     let owner = fs::symlink_metadata(path).ok()?.uid();
@@ -19,7 +19,7 @@ pub fn foreign_owner(path: &Path) -> Option<u32> {
 }
 
 /// The uppermost of a path and the directories above it, as far as they are below `top`, that
-/// belongs to another user than the one who runs this.
+/// belongs to another user than that of this process.
 pub fn uppermost_foreign<'a>(path: &'a Path, top: &Path) -> Option<&'a Path> {
     let is_below = |path: &&Path| *path != top && path.starts_with(top);
     path.ancestors().take_while(is_below).filter(|path| foreign_owner(path).is_some()).last()

@@ -17,7 +17,7 @@ pub enum DialError {
         /// The resolver's error.
         source: io::Error,
     },
-    /// Nobody is there, or nobody who speaks QUIC.
+    /// Nothing answers there, or nothing that speaks QUIC.
     #[error("{}", if *.refused { "nothing listens there" } else { "no answer" })]
     NoAnswer {
         /// True if the network said so, false if the time was up.
@@ -70,7 +70,7 @@ impl DialError {
         }
     }
 
-    /// The one of two errors that says more; this one if they say the same.
+    /// Picks the error of smaller rank; this one if the ranks are equal.
     pub(super) fn more_telling(self, other: Self) -> Self {
         if other.rank() < self.rank() { other } else { self }
     }

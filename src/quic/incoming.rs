@@ -41,7 +41,7 @@ pub enum HandshakeError {
     /// The connection ended before the client had proven a key.
     #[error("the handshake failed")]
     Failed(#[from] ConnectionError),
-    /// The handshake ended without a key, which TLS was told not to allow.
+    /// The handshake ended without a key, which the TLS settings do not allow.
     #[error("no key")]
     NoKey,
 }

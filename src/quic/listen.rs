@@ -33,7 +33,7 @@ const WAITING_MAX: usize = 4096;
 /// its first flight only.
 const WAITING_BYTES_MAX: u64 = 64 << 10;
 const WAITING_BYTES_TOTAL_MAX: u64 = 16 << 20;
-/// Clients that are remembered as told to prove their address.
+/// Addresses remembered of clients that were asked to prove theirs.
 const RETRIED_MAX: usize = 4096;
 /// Longest time for a client to come back with the proof of its address, over the slowest path.
 const RETRY_LIFETIME: Duration = Duration::from_secs(60);
@@ -160,9 +160,9 @@ impl Listener {
         }
     }
 
-    /// Tells whether a client must prove its address first. For a client that was told so before,
-    /// this always holds: its packet left before it knew, and it would not recognise a handshake
-    /// that answers that packet.
+    /// Tells whether a client must prove its address first. A client that was asked to before always
+    /// must: this packet left before the request arrived, and the client would not recognise a
+    /// handshake that answers it.
     fn must_retry(&self, under_way: usize, incoming: &quinn::Incoming) -> bool {
         let mut retried = self.retried.lock().unwrap_or_else(PoisonError::into_inner);
         let address = incoming.remote_address();
@@ -184,7 +184,7 @@ impl Listener {
     }
 }
 
-/// The last `RETRIED_MAX` addresses that were told to prove themselves.
+/// The last `RETRIED_MAX` addresses of clients that were asked to prove theirs.
 #[derive(Default)]
 struct RetriedAddresses {
     known: BTreeSet<SocketAddr>,

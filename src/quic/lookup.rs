@@ -49,13 +49,13 @@ impl Lookup {
         &self,
         resolve: impl FnOnce() -> io::Result<Vec<SocketAddr>> + Send + 'static,
     ) -> io::Result<Vec<SocketAddr>> {
-        let mut answer = self.receiver(resolve)?;
+        let mut answer = self.shared_channel(resolve)?;
         let found = match answer.wait_for(Option::is_some).await {
             Ok(found) => found.clone().unwrap_or_else(|| Ok(Vec::new())),
             Err(_) => Err(Arc::new(io::Error::other("the resolver broke off"))),
         };
         // The next call asks again: the server may have moved.
-        self.finish(&answer);
+        self.end_lookup(&answer);
         let found = found.map_err(|error| io::Error::new(error.kind(), error))?;
         if found.is_empty() {
             return Err(io::Error::new(ErrorKind::NotFound, "the name has no address"));
@@ -64,7 +64,7 @@ impl Lookup {
     }
 
     /// The channel of the lookup under way, or else of this one.
-    fn receiver(
+    fn shared_channel(
         &self,
         resolve: impl FnOnce() -> io::Result<Vec<SocketAddr>> + Send + 'static,
     ) -> io::Result<watch::Receiver<LookupResult>> {
@@ -79,7 +79,7 @@ impl Lookup {
     }
 
     /// Ends the lookup with this channel, unless another has ended it and begun anew.
-    fn finish(&self, answer: &watch::Receiver<LookupResult>) {
+    fn end_lookup(&self, answer: &watch::Receiver<LookupResult>) {
         let mut under_way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         under_way.take_if(|under_way| under_way.same_channel(answer));
     }

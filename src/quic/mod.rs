@@ -1,7 +1,7 @@
 //! Authenticated QUIC connections that carry frames. The core (`logic`) calls one a link.
 //!
 //! A [`Listener`] yields an [`IncomingConnection`] for each client that wants to connect.
-//! [`dial()`] connects to a server, and a [`Dialer`] does so for many connections on shared sockets.
+//! [`dial()`] connects to a server; a [`Dialer`] does so for many connections on shared sockets.
 //! Both sides get a [`Connection`]: one QUIC connection, its only bidirectional stream, and the
 //! [`Pin`](crate::wire::Pin) of the peer's key. [`Connection::run`] moves frames between the stream
 //! and two bounded queues until a [`ConnectionEnd`]. The meaning of frames is not known here.

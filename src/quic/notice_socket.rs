@@ -98,7 +98,7 @@ impl NoticeSocket {
     }
 
     /// Waits until a server that has begun to answer a handshake has been silent for `STALL`. It
-    /// counts as gone then, and with it what it knew of the handshake.
+    /// counts as gone then, and its state of the handshake with it.
     pub(super) async fn server_stalled(&self) {
         self.arrived.notified().await;
         while timeout(STALL, self.arrived.notified()).await.is_ok() {}

@@ -14,9 +14,9 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::disk;
 use crate::cli::content::Content;
 use crate::cli::excerpt;
+use crate::files;
 use crate::wire::{Headers, MsgId, PART_LEN_MAX, Pin, Target};
 
 const FORMAT: &[u8] = b"qmsg spooled message 1\n";
@@ -121,7 +121,7 @@ pub(super) fn write(path: &Path, parcel: &Parcel, origin: Origin) -> io::Result<
     out.write_all(hash.finish().as_ref())?;
     out.flush()?;
     drop(out);
-    disk::sync(&file)
+    files::sync(&file)
 }
 
 /// Most bytes that a file has besides the body of its message.

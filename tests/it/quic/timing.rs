@@ -26,8 +26,8 @@ use crate::logic::server::{START, Said, Server};
 /// flight leaves twice.
 const NEAR: Duration = Duration::from_millis(50);
 const FAR: Duration = Duration::from_millis(300);
-/// Time after which a client sends an unanswered flight again: the assumed round trip of 100 ms, and
-/// twice as much for its variance (RFC 9002, section 6.2.2).
+/// Time after which a client sends an unanswered flight again: the assumed round trip of 100 ms,
+/// and twice as much for its variance (RFC 9002, section 6.2.2).
 const FIRST_TIMEOUT: Duration = Duration::from_millis(300);
 /// Idle timeout, after which silence ends a connection.
 const IDLE: Duration = Duration::from_secs(45);
