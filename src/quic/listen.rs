@@ -160,9 +160,9 @@ impl Listener {
         }
     }
 
-    /// Tells whether a client must prove its address first. A client that was asked to before always
-    /// must: this packet left before the request arrived, and the client would not recognise a
-    /// handshake that answers it.
+    /// Tells whether a client must prove its address first. A client that was asked to before
+    /// always must: this packet left before the request arrived, and the client would not
+    /// recognise a handshake that answers it.
     fn must_retry(&self, under_way: usize, incoming: &quinn::Incoming) -> bool {
         let mut retried = self.retried.lock().unwrap_or_else(PoisonError::into_inner);
         let address = incoming.remote_address();
