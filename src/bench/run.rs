@@ -50,7 +50,7 @@ impl Bench {
         let dial = dial::dial(&server, trust, identity.clone(), false);
         let link = quic::dial(&dial).await.map_err(|error| failure(error.into()))?;
         let pin = link.pin();
-        if host.pin.is_none() && !how.trust && !link.remote().ip().is_loopback() {
+        if host.pin.is_none() && !how.trust && !link.remote_address().ip().is_loopback() {
             return Err(failure(ClientError::Untrusted(pin)));
         }
         let dialer = Dialer::new().map_err(|error| failure(error.into()))?;

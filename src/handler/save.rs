@@ -1,14 +1,13 @@
 //! `--save-dir`: a file for each message.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use tempfile::Builder;
 
 use crate::failure::{Exit, Failure};
+use crate::files;
 use crate::message::letter::Letter;
 
 /// A directory that files are put into.
@@ -45,17 +44,13 @@ impl Shelf {
     ) -> io::Result<Vec<PathBuf>> {
         let mut paths = Vec::new();
         for letter in letters {
-            // As any program makes a file: less what the umask says.
-            let mode = Permissions::from_mode(0o666);
-            let file = Builder::new().prefix(".qmsg-").permissions(mode).tempfile_in(&self.dir)?;
-            let mut out = BufWriter::new(file.as_file());
-            render(letter, &mut out)?;
-            out.flush()?;
-            drop(out);
-            file.as_file().sync_all()?;
             let path = self.dir.join(self.name(letter));
             // One that is there is the same message.
-            file.persist(&path)?;
+            files::replace_with(&path, files::ANYBODY, |file| {
+                let mut out = BufWriter::new(file);
+                render(letter, &mut out)?;
+                out.flush()
+            })?;
             paths.push(path);
         }
         self.handle.sync_all()?;

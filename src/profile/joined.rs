@@ -10,11 +10,12 @@ use anyhow::{Context, Result};
 use toml::Table;
 
 use crate::failure::{Exit, Failure};
+use crate::files::PrivateFileError;
 use crate::process::runtime;
 use crate::profile::address::Server;
 use crate::profile::home::{PROFILE, data_home, joined, private_directory, profiles, read, top};
 use crate::profile::{disk, known};
-use crate::quic::{FileError, Identity, IdentityError};
+use crate::quic::{Identity, IdentityError};
 use crate::wire::{Pin, UserId};
 use crate::{clock, files};
 
@@ -170,9 +171,11 @@ pub(crate) fn key(
     result.map_err(|error| {
         let what = "cannot use the key";
         let failure = match &error {
-            IdentityError::File(FileError::Exposed { .. }) => Failure::new(Exit::Config, what)
-                .hint("a key is private: only its owner may be able to read it"),
-            IdentityError::File(FileError::Io { source, .. }) if !is_missing(source) => {
+            IdentityError::File(PrivateFileError::Exposed { .. }) => {
+                Failure::new(Exit::Config, what)
+                    .hint("a key is private: only its owner may be able to read it")
+            }
+            IdentityError::File(PrivateFileError::Io { source, .. }) if !is_missing(source) => {
                 disk::failure(what, path, &top(path), source)
             }
             _ => Failure::new(Exit::Config, what).hint(lost()),
@@ -185,7 +188,7 @@ pub(crate) fn key(
 pub(crate) fn unkept(error: IdentityError, path: &Path) -> anyhow::Error {
     let what = format!("cannot keep a new key in {}", path.display());
     let failure = match &error {
-        IdentityError::File(FileError::Io { source, .. }) => {
+        IdentityError::File(PrivateFileError::Io { source, .. }) => {
             disk::failure(what, path, &top(path), source)
         }
         _ => Failure::new(Exit::Config, what).hint("run the same join again"),

@@ -32,18 +32,18 @@ pub(super) async fn accept(
         let events = events.clone();
         // The handshake takes its time in its own task: others are accepted meanwhile.
         tokio::spawn(async move {
-            let carrier = match incoming.establish(greeting).await {
-                Ok(carrier) => carrier,
+            let connection = match incoming.establish(greeting).await {
+                Ok(connection) => connection,
                 Err(error) => return tracing::debug!(%error, "no link"),
             };
-            let (key, remote) = (carrier.pin(), carrier.remote());
+            let (key, remote) = (connection.pin(), connection.remote_address());
             let (outgoing, queue) = mpsc::channel(queue_max);
             if events.send(Event::Opened { link, key, outgoing }).await.is_err() {
                 return;
             }
             tracing::debug!(?link, %remote, %key, "link");
             let end =
-                carrier.run(queue, events.clone(), |frames| Event::Frames(link, frames)).await;
+                connection.run(queue, events.clone(), |frames| Event::Frames(link, frames)).await;
             tracing::debug!(?link, ?end, "link ended");
             // The loop may be gone, and then it needs no telling.
             let _ = events.send(Event::Closed(link)).await;

@@ -14,8 +14,8 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::files;
 use crate::message::content::Content;
-use crate::spool::disk;
 use crate::text::excerpt;
 use crate::wire::{CHUNK_LEN_MAX, Headers, MsgId, Pin, Target};
 
@@ -121,7 +121,7 @@ pub(crate) fn write(path: &Path, parcel: &Parcel, origin: Origin) -> io::Result<
     out.write_all(hash.finish().as_ref())?;
     out.flush()?;
     drop(out);
-    disk::sync(&file)
+    files::sync(&file)
 }
 
 /// Most bytes that a file has besides the body of its message.

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::files;
 use crate::spool::disk;
 use crate::spool::file::{self, About, Damage, Origin, Parcel};
 use crate::wire::{MsgId, Target, UserId};
@@ -105,7 +106,7 @@ impl Place {
         if added.is_empty() {
             return (kept, result);
         }
-        match disk::sync_dir(&self.dir) {
+        match files::sync_directory(&self.dir) {
             Ok(()) => (kept, result),
             // What cannot be made certain is not kept.
             Err(error) => {
@@ -125,7 +126,7 @@ impl Place {
         kept: &mut usize,
         added: &mut Vec<PathBuf>,
     ) -> Result<(), NotKept> {
-        disk::make(&self.dir)?;
+        files::create_directory(&self.dir)?;
         let _lock = disk::lock(&self.dir.join(ADDING), ADDING_PATIENCE)?;
         disk::clean(&self.dir, UNFINISHED)?;
         let there = self.waiting()?;
@@ -168,12 +169,12 @@ impl Place {
     /// Puts a message where it is not sent any more, with the reason.
     pub(crate) fn set_aside(&self, slot: &Slot, reason: &str) -> io::Result<()> {
         let aside = self.dir.join(ASIDE);
-        disk::make(&aside)?;
+        files::create_directory(&aside)?;
         let Some(name) = slot.path.file_name() else { return Ok(()) };
         // First the reason: a message that is aside has one. On a full disk it goes without.
         let new = aside.join(format!("{UNFINISHED}{}.{REASON}", slot.id));
         let told = fs::write(&new, reason)
-            .and_then(|()| disk::sync(&File::open(&new)?))
+            .and_then(|()| files::sync(&File::open(&new)?))
             .and_then(|()| fs::rename(&new, reason_of(&aside.join(name))));
         if told.is_err() {
             let _ = fs::remove_file(&new);
@@ -183,8 +184,8 @@ impl Place {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             result => result?,
         }
-        disk::sync_dir(&aside)?;
-        disk::sync_dir(&self.dir)
+        files::sync_directory(&aside)?;
+        files::sync_directory(&self.dir)
     }
 }
 

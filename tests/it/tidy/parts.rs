@@ -5,7 +5,7 @@
 /// with `durable` as the words that logic and store share.
 pub(super) const PARTS: &[(&str, &[&str], &[&str])] = &[
     ("wire", &[], &["serde", "postcard", "bytes", "uuid", "thiserror", "data_encoding"]),
-    ("files", &[], &["rustix", "tempfile"]),
+    ("files", &[], &["rustix", "tempfile", "thiserror"]),
     ("durable", &["wire"], &[]),
     ("logic", &["wire", "durable"], &["thiserror"]),
     ("store", &["wire", "durable", "files"], &["rusqlite", "aws_lc_rs", "thiserror", "tracing"]),

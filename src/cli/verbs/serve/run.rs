@@ -273,7 +273,7 @@ pub(crate) fn run(args: &ServeArgs, talk: Verbosity) -> Result<Exit> {
             secrets,
             body_len_max: args.bounds.max_body,
             handshake_deadline: HANDSHAKE_DEADLINE,
-            links: Some(data.join("links")),
+            peer_list: Some(data.join("links")),
         },
         limits: args.bounds.limits(code_needed, is_restart),
         quotas: args.bounds.quotas(),

@@ -1,8 +1,8 @@
-//! A server's connection ids, which its next process knows for its own.
+//! A server's connection ids, which its next process recognises as this server's.
 //!
-//! quinn's generator of this kind leaves 24 bits to chance. With two thousand links one or two of
-//! the last process would have the id of one of the next, to which their packets would go, and
-//! never be answered by the reset that tells of the restart.
+//! quinn's generator of this kind makes only 24 random bits. With two thousand connections one or
+//! two of the last process would share an id with a connection of the next process. Packets with
+//! that id would go to the new connection, and no reset would tell the client of the restart.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use aws_lc_rs::{hmac, rand};
 use quinn::{ConnectionId, ConnectionIdGenerator};
 use quinn_proto::InvalidCid;
 
-/// Bytes made by chance, and bytes that only the key can make of them.
+/// Random bytes of an id, and bytes that only the key can derive from them.
 const NONCE_LEN: usize = 5;
 const PROOF_LEN: usize = 3;
 
-/// Makes ids with a key.
-pub(super) struct Ids {
+/// A generator of ids for one key.
+pub(super) struct ConnectionIds {
     key: hmac::Key,
 }
 
-impl Ids {
+impl ConnectionIds {
     pub(super) fn new(key: u64) -> Self {
         Self { key: hmac::Key::new(hmac::HMAC_SHA256, &key.to_be_bytes()) }
     }
@@ -33,10 +33,10 @@ impl Ids {
     }
 }
 
-impl ConnectionIdGenerator for Ids {
+impl ConnectionIdGenerator for ConnectionIds {
     fn generate_cid(&mut self) -> ConnectionId {
         let mut nonce = [0; NONCE_LEN];
-        // Without random numbers there would have been no handshake.
+        // Cannot fail here: without random numbers there would have been no handshake.
         let _ = rand::fill(&mut nonce);
         ConnectionId::new(&self.id(nonce))
     }
@@ -57,11 +57,12 @@ impl ConnectionIdGenerator for Ids {
 
 #[cfg(test)]
 mod tests {
-    use super::{ConnectionId, ConnectionIdGenerator, Ids};
+    use super::{ConnectionId, ConnectionIdGenerator, ConnectionIds};
 
     #[test]
     fn only_the_same_key_knows_an_id() {
-        let (mut before, after, other) = (Ids::new(7), Ids::new(7), Ids::new(8));
+        let (mut before, after, other) =
+            (ConnectionIds::new(7), ConnectionIds::new(7), ConnectionIds::new(8));
         for _ in 0..100 {
             let id = before.generate_cid();
             assert_eq!(id.len(), before.cid_len());

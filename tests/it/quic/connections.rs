@@ -1,11 +1,11 @@
-//! Frames both ways, and how a link ends.
+//! Frames in both directions, and the ends of connections.
 
 use std::time::{Duration, Instant};
 
 use super::{
     big, deliver, encoded, encoded_all, enter, hello, listen, pair, run, send, settled, to, within,
 };
-use qmsg::quic::{End, Identity, Outgoing};
+use qmsg::quic::{ConnectionEnd, Identity, Outgoing};
 use qmsg::wire::ALPN;
 use qmsg::wire::{CloseCode, Malformed};
 use tokio::sync::mpsc;
@@ -18,8 +18,8 @@ async fn the_greeting_arrives_and_both_sides_know_each_other() {
     let (server, client) = super::pair_with(&listener, &settings).await;
     assert_eq!(server.pin(), settings.identity.pin());
     assert_ne!(client.pin(), server.pin());
-    assert_eq!(client.remote(), listener.local_addr());
-    assert!(server.remote().ip().is_loopback());
+    assert_eq!(client.remote_address(), listener.local_addr());
+    assert!(server.remote_address().ip().is_loopback());
     assert_eq!(client.protocol().as_deref(), Some(ALPN));
     assert_eq!(server.protocol().as_deref(), Some(ALPN));
     let mut client = run(client);
@@ -78,7 +78,7 @@ async fn a_side_that_does_not_read_still_sends() {
     let client = tokio::spawn(client.run(receiver, sender, |frames| frames));
     let mut server = run(server);
     for _ in 0..8 {
-        // More than queue, window and send buffer of this direction hold together.
+        // More than the queue, window and send buffer of this direction can hold.
         server.write(encoded_all(&deliver(&big(1 << 20)))).await;
     }
     outgoing.send(Outgoing::Frames(encoded(&enter(1)))).await.unwrap();
@@ -88,7 +88,7 @@ async fn a_side_that_does_not_read_still_sends() {
         count += within(stuck.recv()).await.unwrap().len();
     }
     drop(stuck);
-    assert_eq!(within(client).await.unwrap(), End::Ours(CloseCode::Done));
+    assert_eq!(within(client).await.unwrap(), ConnectionEnd::ClosedHere(CloseCode::Done));
 }
 
 #[tokio::test]
@@ -99,22 +99,22 @@ async fn a_close_is_seen_at_once_with_its_reason() {
     let (server, mut client) = (run(server), run(client));
     client.read(1).await;
     client.close(CloseCode::Done).await;
-    assert_eq!(client.end().await, End::Ours(CloseCode::Done));
-    assert_eq!(server.end().await, End::Closed(Some(CloseCode::Done)));
-    // No idle timeout (45 s) was waited out.
+    assert_eq!(client.end().await, ConnectionEnd::ClosedHere(CloseCode::Done));
+    assert_eq!(server.end().await, ConnectionEnd::ClosedByPeer(Some(CloseCode::Done)));
+    // Far less than the idle timeout of 45 s.
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
-async fn every_reason_crosses_from_the_server() {
+async fn every_close_code_reaches_the_client() {
     let listener = listen();
     for code in CloseCode::ALL {
         let (server, client) = pair(&listener).await;
         let (server, mut client) = (run(server), run(client));
         client.read(1).await;
         server.close(code).await;
-        assert_eq!(client.end().await, End::Closed(Some(code)));
-        assert_eq!(server.end().await, End::Ours(code));
+        assert_eq!(client.end().await, ConnectionEnd::ClosedByPeer(Some(code)));
+        assert_eq!(server.end().await, ConnectionEnd::ClosedHere(code));
     }
 }
 
@@ -136,48 +136,48 @@ async fn frames_queued_before_a_close_arrive_before_it() {
     let count = 3 * send(&body).len();
     let frames = server.read(count + 1).await;
     assert_eq!(frames[count], enter(1));
-    assert_eq!(within(client).await.unwrap(), End::Ours(CloseCode::OverLimit));
-    assert_eq!(server.end().await, End::Closed(Some(CloseCode::OverLimit)));
+    assert_eq!(within(client).await.unwrap(), ConnectionEnd::ClosedHere(CloseCode::OverLimit));
+    assert_eq!(server.end().await, ConnectionEnd::ClosedByPeer(Some(CloseCode::OverLimit)));
 }
 
 #[tokio::test]
-async fn a_link_ends_with_either_of_its_queues() {
+async fn a_connection_ends_with_either_of_its_queues() {
     let listener = listen();
     let (server, client) = pair(&listener).await;
     let (server, client) = (run(server), run(client));
     drop(client.outgoing);
-    assert_eq!(within(client.end).await.unwrap(), End::Ours(CloseCode::Done));
-    assert_eq!(server.end().await, End::Closed(Some(CloseCode::Done)));
+    assert_eq!(within(client.end).await.unwrap(), ConnectionEnd::ClosedHere(CloseCode::Done));
+    assert_eq!(server.end().await, ConnectionEnd::ClosedByPeer(Some(CloseCode::Done)));
 
     let (server, client) = pair(&listener).await;
     let (server, client) = (run(server), run(client));
     drop(server.incoming);
-    assert_eq!(within(server.end).await.unwrap(), End::Ours(CloseCode::Done));
-    assert_eq!(client.end().await, End::Closed(Some(CloseCode::Done)));
+    assert_eq!(within(server.end).await.unwrap(), ConnectionEnd::ClosedHere(CloseCode::Done));
+    assert_eq!(client.end().await, ConnectionEnd::ClosedByPeer(Some(CloseCode::Done)));
 }
 
 #[tokio::test]
-async fn a_link_that_is_dropped_is_closed() {
+async fn a_dropped_connection_is_closed() {
     let listener = listen();
     let (server, client) = pair(&listener).await;
     let server = run(server);
     drop(client);
-    assert_eq!(server.end().await, End::Closed(Some(CloseCode::Done)));
+    assert_eq!(server.end().await, ConnectionEnd::ClosedByPeer(Some(CloseCode::Done)));
 }
 
 #[tokio::test]
-async fn a_closed_listener_ends_its_links_and_takes_no_more() {
+async fn a_closed_listener_ends_its_connections_and_accepts_no_more() {
     let listener = listen();
     let (server, client) = pair(&listener).await;
     let (server, client) = (run(server), run(client));
     within(listener.close()).await;
     assert!(within(listener.accept()).await.is_none());
-    assert_eq!(server.end().await, End::Ours(CloseCode::Stopping));
-    assert_eq!(client.end().await, End::Closed(Some(CloseCode::Stopping)));
+    assert_eq!(server.end().await, ConnectionEnd::ClosedHere(CloseCode::Stopping));
+    assert_eq!(client.end().await, ConnectionEnd::ClosedByPeer(Some(CloseCode::Stopping)));
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_frames_end_one_link() {
+async fn malformed_bytes_end_one_connection() {
     let listener = listen();
     let (good_server, good_client) = pair(&listener).await;
     let (mut good_server, good_client) = (run(good_server), run(good_client));
@@ -185,7 +185,7 @@ async fn bytes_that_are_no_frames_end_one_link() {
         (&[0xff; 4], Malformed::FrameTooLong(u32::MAX)),
         (&[1, 0, 0, 0, 0xee], Malformed::Undecodable),
         (&[0, 0, 0, 0], Malformed::Undecodable),
-        // A part (variant 2) of a body that was not begun.
+        // A chunk (variant 2) of a body that has not begun.
         (&[3, 0, 0, 0, 2, 1, 9], Malformed::Chunk),
     ];
     for (bytes, why) in cases {
@@ -193,22 +193,22 @@ async fn bytes_that_are_no_frames_end_one_link() {
         let (mut server, client) = (run(server), run(client));
         client.write(encoded(&enter(1))).await;
         client.write(bytes::Bytes::from_static(bytes)).await;
-        // What came before is still delivered.
+        // Frames that arrived before are still delivered.
         assert_eq!(server.read(1).await, [enter(1)]);
-        assert_eq!(server.end().await, End::Malformed(why), "{bytes:?}");
-        assert_eq!(client.end().await, End::Closed(Some(CloseCode::Malformed)));
+        assert_eq!(server.end().await, ConnectionEnd::Malformed(why), "{bytes:?}");
+        assert_eq!(client.end().await, ConnectionEnd::ClosedByPeer(Some(CloseCode::Malformed)));
     }
     good_client.write(encoded(&enter(5))).await;
     assert_eq!(good_server.read(1).await, [enter(5)]);
 }
 
 #[tokio::test]
-async fn a_body_over_the_limit_ends_the_link_with_its_own_reason() {
+async fn a_body_over_the_limit_ends_the_connection_with_its_own_code() {
     let listener = listen();
     let (server, client) = pair(&listener).await;
     let (server, client) = (run(server), run(client));
     let length = super::BODY_LEN_MAX + 1;
     client.write(encoded_all(&send(&big(length as usize)))).await;
-    assert_eq!(server.end().await, End::Malformed(Malformed::BodyTooLong(length)));
-    assert_eq!(client.end().await, End::Closed(Some(CloseCode::BodyTooLong)));
+    assert_eq!(server.end().await, ConnectionEnd::Malformed(Malformed::BodyTooLong(length)));
+    assert_eq!(client.end().await, ConnectionEnd::ClosedByPeer(Some(CloseCode::BodyTooLong)));
 }
