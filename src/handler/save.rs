@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::failure::{Exit, Failure};
 use crate::files;
-use crate::message::letter::Letter;
+use crate::message::received::Received;
 
 /// A directory that files are put into.
 pub(crate) struct Shelf {
@@ -39,8 +39,8 @@ impl Shelf {
     /// this is done.
     pub(crate) fn put(
         &self,
-        letters: &[Letter],
-        render: impl Fn(&Letter, &mut BufWriter<&File>) -> io::Result<()>,
+        letters: &[Received],
+        render: impl Fn(&Received, &mut BufWriter<&File>) -> io::Result<()>,
     ) -> io::Result<Vec<PathBuf>> {
         let mut paths = Vec::new();
         for letter in letters {
@@ -59,8 +59,8 @@ impl Shelf {
 
     /// Made of numbers alone, and in the order in which the server took the messages. Volatile ones
     /// have no place there: they stand behind, by their time.
-    fn name(&self, letter: &Letter) -> String {
-        let Letter { seq, message, .. } = letter;
+    fn name(&self, letter: &Received) -> String {
+        let Received { seq, message, .. } = letter;
         match letter.is_volatile() {
             false => format!("{seq:020}-{}{}", message.id, self.suffix),
             true => format!("v{:019}-{}{}", message.time_ms, message.id, self.suffix),
@@ -77,7 +77,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::Shelf;
-    use crate::message::letter::tests::letter;
+    use crate::message::received::tests::letter;
 
     #[test]
     fn a_file_is_whole_or_it_is_not_there() {

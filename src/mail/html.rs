@@ -3,9 +3,7 @@
 //! One pass over the bytes, which is right for every character set that has ASCII in it, and for
 //! whatever is wrong with the tags: what is no tag, or is never closed, is text.
 
-mod tag;
-
-use crate::mail::html::tag::{Tag, character, entity, find, tag};
+use crate::mail::tag::{Tag, character, entity, find, tag};
 
 /// Elements whose content nobody is to read.
 const UNREAD: &[&str] = &["script", "style", "template", "title"];
@@ -23,22 +21,23 @@ const INDENT_MAX: usize = 4;
 /// of lists, and the addresses of links.
 pub(crate) fn readable(html: &[u8]) -> Vec<u8> {
     let last_end = html.iter().rposition(|&byte| byte == b'>').unwrap_or_default();
-    let mut page = Page { html, at: 0, last_end, out: Out::default(), unclosed: Vec::new() };
+    let mut page =
+        HtmlPage { html, at: 0, last_end, out: HtmlText::default(), unclosed: Vec::new() };
     page.run();
     page.out.finish()
 }
 
-struct Page<'a> {
+struct HtmlPage<'a> {
     html: &'a [u8],
     at: usize,
     /// The last `>` of all.
     last_end: usize,
-    out: Out,
+    out: HtmlText,
     /// Elements that are not closed any more: nobody need look for their ends again.
     unclosed: Vec<&'static str>,
 }
 
-impl Page<'_> {
+impl HtmlPage<'_> {
     fn run(&mut self) {
         while let Some(&byte) = self.html.get(self.at) {
             match byte {
@@ -110,7 +109,7 @@ impl Page<'_> {
 
 /// The text so far, and what is to stand before the next of it.
 #[derive(Default)]
-struct Out {
+struct HtmlText {
     text: Vec<u8>,
     /// Line ends: 2 for an empty line.
     breaks: usize,
@@ -137,7 +136,7 @@ enum Gap {
     Cell,
 }
 
-impl Out {
+impl HtmlText {
     fn tag(&mut self, tag: &Tag<'_>) {
         let name = tag.name.as_str();
         let is_one = |names: &str| names.split_ascii_whitespace().any(|one| one == name);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::failure::Exit;
 use crate::logic::Command;
 use crate::outgoing::job::Until;
-use crate::outgoing::news::{About, News, Outcome};
+use crate::outgoing::receipt::{AcceptedMessage, Receipt, RecipientOutcome};
 use crate::wire::{DeliveryState, MsgId, RecipientStatus, Target, UserId};
 
 /// Messages that are asked about at a time: less than any server allows.
@@ -15,7 +15,7 @@ const WATCHES_MAX: usize = 256;
 const OPEN_MAX: usize = 1024;
 
 /// All messages that were accepted and are waited for.
-pub(crate) struct Levels {
+pub(crate) struct UntilTracker {
     wanted: Until,
     /// For each message, from when it was accepted.
     timeout_ms: Option<u64>,
@@ -30,12 +30,12 @@ pub(crate) struct Levels {
     /// Nothing more is to be heard of these.
     ended: VecDeque<MsgId>,
     watched: usize,
-    outcomes: BTreeMap<Outcome, u64>,
+    outcomes: BTreeMap<RecipientOutcome, u64>,
 }
 
 /// A message that is waited for.
 struct Open {
-    about: About,
+    about: AcceptedMessage,
     asked: bool,
     /// All recipients are known.
     complete: bool,
@@ -45,7 +45,7 @@ struct Open {
     told: BTreeSet<UserId>,
 }
 
-impl Levels {
+impl UntilTracker {
     pub(crate) fn new(wanted: Until, timeout_ms: Option<u64>, enough: Option<u64>) -> Self {
         Self {
             wanted,
@@ -62,7 +62,7 @@ impl Levels {
     }
 
     /// A message is on the server's disk.
-    pub(crate) fn accepted(&mut self, id: MsgId, about: About, now_ms: u64) {
+    pub(crate) fn accepted(&mut self, id: MsgId, about: AcceptedMessage, now_ms: u64) {
         if self.has_enough() {
             return;
         }
@@ -80,12 +80,12 @@ impl Levels {
         id: MsgId,
         standings: &[RecipientStatus],
         complete: bool,
-        out: &mut Vec<News>,
+        out: &mut Vec<Receipt>,
     ) {
         for standing in standings {
             let Some(open) = self.open.get_mut(&id) else { return };
             let RecipientStatus { user, state, time_ms, note } = standing.clone();
-            let Some(outcome) = Outcome::of(self.wanted, state) else {
+            let Some(outcome) = RecipientOutcome::of(self.wanted, state) else {
                 if !open.told.contains(&user) {
                     open.under_way.insert(user, (state, time_ms));
                 }
@@ -97,7 +97,7 @@ impl Levels {
             open.under_way.remove(&user);
             self.replies += u64::from(state == DeliveryState::Processed && note.is_some());
             let (about, user) = (open.about.clone(), Some(user));
-            self.tell(News { id, about, user, outcome, state, time_ms, note }, out);
+            self.tell(Receipt { id, about, user, outcome, state, time_ms, note }, out);
             if self.has_enough() {
                 return self.close_all();
             }
@@ -110,19 +110,19 @@ impl Levels {
     }
 
     /// The server has no such message, or not any more.
-    pub(crate) fn not_there(&mut self, id: MsgId, out: &mut Vec<News>) {
-        self.end(id, |_| (Outcome::Gone, DeliveryState::Gone), out);
+    pub(crate) fn not_there(&mut self, id: MsgId, out: &mut Vec<Receipt>) {
+        self.end(id, |_| (RecipientOutcome::Gone, DeliveryState::Gone), out);
     }
 
     /// Time has passed.
-    pub(crate) fn tick(&mut self, now_ms: u64, out: &mut Vec<News>) {
+    pub(crate) fn tick(&mut self, now_ms: u64, out: &mut Vec<Receipt>) {
         while let Some(&(at_ms, id)) = self.due.front()
             && at_ms <= now_ms
         {
             self.due.pop_front();
             let late = |state| match state {
-                DeliveryState::Accepted => (Outcome::Undelivered, state),
-                _ => (Outcome::Unprocessed, state),
+                DeliveryState::Accepted => (RecipientOutcome::Undelivered, state),
+                _ => (RecipientOutcome::Unprocessed, state),
             };
             self.end(id, late, out);
         }
@@ -184,14 +184,14 @@ impl Levels {
     /// How many recipients it has not come to as it was wanted, and how many there were.
     pub(crate) fn missed(&self) -> (u64, u64) {
         let all = self.outcomes.values().sum();
-        (all - self.outcomes.get(&Outcome::Reached).copied().unwrap_or_default(), all)
+        (all - self.outcomes.get(&RecipientOutcome::Reached).copied().unwrap_or_default(), all)
     }
 
     fn has_enough(&self) -> bool {
         self.enough.is_some_and(|enough| self.replies >= enough)
     }
 
-    fn tell(&mut self, news: News, out: &mut Vec<News>) {
+    fn tell(&mut self, news: Receipt, out: &mut Vec<Receipt>) {
         *self.outcomes.entry(news.outcome).or_default() += 1;
         out.push(news);
     }
@@ -201,8 +201,8 @@ impl Levels {
     fn end(
         &mut self,
         id: MsgId,
-        as_from: impl Fn(DeliveryState) -> (Outcome, DeliveryState),
-        out: &mut Vec<News>,
+        as_from: impl Fn(DeliveryState) -> (RecipientOutcome, DeliveryState),
+        out: &mut Vec<Receipt>,
     ) {
         let Some(open) = self.open.get_mut(&id) else { return };
         let under_way = std::mem::take(&mut open.under_way).into_iter();
@@ -221,7 +221,7 @@ impl Levels {
         for (user, state, time_ms) in ends {
             let (outcome, state) = as_from(state);
             let about = about.clone();
-            self.tell(News { id, about, user, outcome, state, time_ms, note: None }, out);
+            self.tell(Receipt { id, about, user, outcome, state, time_ms, note: None }, out);
         }
         self.close(id);
     }
@@ -242,7 +242,7 @@ impl Levels {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
-    use super::{About, Levels, News, OPEN_MAX, Until, WATCHES_MAX};
+    use super::{AcceptedMessage, OPEN_MAX, Receipt, Until, UntilTracker, WATCHES_MAX};
     use crate::logic::Command;
     use crate::wire::{Body, DeliveryState, MsgId, Note, RecipientStatus};
 
@@ -250,8 +250,14 @@ mod tests {
         MsgId::from_bytes([7; 16])
     }
 
-    fn about(to: &str) -> About {
-        About { number: 1, to: to.parse().unwrap(), duplicate: false, heard_ms: 0, ttl_ms: None }
+    fn about(to: &str) -> AcceptedMessage {
+        AcceptedMessage {
+            number: 1,
+            to: to.parse().unwrap(),
+            duplicate: false,
+            heard_ms: 0,
+            ttl_ms: None,
+        }
     }
 
     /// `bob=processed:reply`.
@@ -271,7 +277,7 @@ mod tests {
 
     /// What happens to one message: `bob=delivered,carol=accepted` are standings, with a dot behind
     /// them all are said; `late` is the end of the time, `none` that there is no such message.
-    fn after(levels: &mut Levels, to: &str, steps: &str) -> String {
+    fn after(levels: &mut UntilTracker, to: &str, steps: &str) -> String {
         let mut out = Vec::new();
         levels.accepted(id(), about(to), 0);
         while levels.command().is_some() {}
@@ -287,14 +293,14 @@ mod tests {
                 }
             }
         }
-        let show = |news: &News| {
+        let show = |news: &Receipt| {
             let user = news.user.as_ref().map_or("?", |user| user.as_str());
             format!("{user} {:?}", news.outcome).to_lowercase()
         };
         out.iter().map(show).collect::<Vec<_>>().join(", ")
     }
 
-    fn unwatches(levels: &mut Levels) -> bool {
+    fn unwatches(levels: &mut UntilTracker) -> bool {
         matches!(levels.command(), Some(Command::Untrack(of)) if of == id())
     }
 
@@ -329,7 +335,7 @@ mod tests {
             (p, "@ops", "a=delivered,b=processed. a=processed", 0, "b reached, a reached"),
         ];
         for (wanted, to, steps, code, told) in cases {
-            let mut levels = Levels::new(wanted, Some(100), None);
+            let mut levels = UntilTracker::new(wanted, Some(100), None);
             assert_eq!(after(&mut levels, to, steps), told, "{wanted:?} {to}: {steps}");
             assert_eq!(levels.exit().code(), code, "{wanted:?} {to}: {steps}");
             assert!(levels.open.is_empty(), "{steps}");
@@ -349,7 +355,7 @@ mod tests {
             (1, "a=delivered. late", 11, "a unprocessed"),
         ];
         for (enough, steps, code, told) in cases {
-            let mut levels = Levels::new(Until::Processed, Some(100), Some(enough));
+            let mut levels = UntilTracker::new(Until::Processed, Some(100), Some(enough));
             assert_eq!(after(&mut levels, "@ops", steps), told, "{steps}");
             assert_eq!(levels.exit().code(), code, "{steps}");
             assert!(unwatches(&mut levels), "{steps}");
@@ -359,7 +365,7 @@ mod tests {
 
     #[test]
     fn what_is_asked_about_is_bounded() {
-        let mut levels = Levels::new(Until::Processed, None, None);
+        let mut levels = UntilTracker::new(Until::Processed, None, None);
         let ids = || (0..OPEN_MAX as u64).map(|n| id().plus(n));
         for id in ids() {
             levels.accepted(id, about("bob"), 0);

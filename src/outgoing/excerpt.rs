@@ -1,21 +1,17 @@
-//! An excerpt instead of a text that is longer than the server takes.
-
-use std::collections::VecDeque;
+//! An excerpt of a text that is longer than the server takes.
 
 use bytes::Bytes;
 
 use crate::failure::{Exit, Failure};
-use crate::logic::Draft;
 use crate::message::content::Content;
-use crate::message::headers;
-use crate::outgoing::ledger::{Ledger, Sent};
 use crate::text::excerpt;
-use crate::wire::{Headers, MsgId};
 
 /// Longest excerpt, in bytes, however much the server takes.
 const LEN_MAX: u64 = 1 << 20;
+
 /// Longest text that is read to see that it is one.
 const TEXT_LEN_MAX: u64 = 1 << 30;
+
 /// What is read at a time.
 const PIECE_LEN: usize = 64 << 10;
 
@@ -27,38 +23,6 @@ pub(crate) struct Excerpt {
     pub(crate) of: u64,
     /// The longest body that the server takes.
     max: u64,
-}
-
-impl Ledger<'_> {
-    /// A message was too long: an excerpt goes instead, if that is wanted and there is one.
-    pub(crate) fn shorten(&mut self, id: MsgId, max: u64) -> bool {
-        let Some(Sent { content, .. }) = self.unanswered.get(&id) else { return false };
-        if !self.one || !self.job.excerpts {
-            return false;
-        }
-        if self.excerpt.is_none() {
-            self.excerpt = Excerpt::of(content, max);
-        }
-        let Some(Excerpt { content, .. }) = &self.excerpt else { return false };
-        let (content, Ok(body)) = (content.clone(), content.part(0)) else { return false };
-        let Some(sent) = self.answered(id) else { return false };
-        let draft = self.draft(id, Sent { content, ..sent }, body);
-        self.again.push_back(draft);
-        true
-    }
-
-    /// What is to be sent instead of messages that were refused.
-    pub(crate) fn again(&mut self) -> VecDeque<Draft> {
-        std::mem::take(&mut self.again)
-    }
-
-    pub(crate) fn headers_of(&self, content: &Content) -> Headers {
-        let headers = self.job.headers_of(content);
-        match &self.excerpt {
-            Some(excerpt) => headers::with(&headers, excerpt::HEADER, &excerpt.of.to_string()),
-            None => headers,
-        }
-    }
 }
 
 impl Excerpt {

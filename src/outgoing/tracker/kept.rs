@@ -3,18 +3,18 @@
 use anyhow::Result;
 
 use crate::failure::{Exit, Failure};
-use crate::outgoing::ledger::{Ledger, Sent};
+use crate::outgoing::tracker::{SendTracker, SentMessage};
 use crate::spool::deliver::Spool;
-use crate::spool::file::Parcel;
+use crate::spool::file::Spooled;
 use crate::wire::MsgId;
 
-impl Ledger<'_> {
+impl SendTracker<'_> {
     /// Puts what is not answered into the spool, in its order.
     pub(crate) fn keep(&mut self, spool: &Spool<'_>) -> Result<()> {
-        let mut unanswered: Vec<(&MsgId, &Sent)> = self.unanswered.iter().collect();
+        let mut unanswered: Vec<(&MsgId, &SentMessage)> = self.unanswered.iter().collect();
         // Ids made of a key tell no order.
         unanswered.sort_by_key(|(_, sent)| sent.number);
-        let parcels = unanswered.into_iter().map(|(id, Sent { to, content, .. })| Parcel {
+        let parcels = unanswered.into_iter().map(|(id, SentMessage { to, content, .. })| Spooled {
             id: *id,
             to: to.clone(),
             headers: self.headers_of(content),
@@ -22,10 +22,10 @@ impl Ledger<'_> {
             content: content.clone(),
             is_cuttable: false,
         });
-        let parcels: Vec<Parcel> = parcels.collect();
+        let parcels: Vec<Spooled> = parcels.collect();
         let (count, result) = spool.keep(&parcels);
-        for Parcel { id, .. } in parcels.into_iter().take(count) {
-            let Some(Sent { number, to, .. }) = self.answered(id) else { continue };
+        for Spooled { id, .. } in parcels.into_iter().take(count) {
+            let Some(SentMessage { number, to, .. }) = self.answered(id) else { continue };
             self.kept.insert(id);
             self.print(id, number, &to, &[("state", "spooled".into())]);
         }

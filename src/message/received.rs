@@ -13,13 +13,13 @@ pub(crate) const PIECE_LEN: usize = 48 << 10;
 
 /// A message to be printed, its body apart.
 #[derive(Debug)]
-pub(crate) struct Letter {
+pub(crate) struct Received {
     pub(crate) seq: Seq,
     pub(crate) message: Message,
     pub(crate) content: Content,
 }
 
-impl Letter {
+impl Received {
     /// Whether it was passed on without being stored.
     pub(crate) fn is_volatile(&self) -> bool {
         self.seq == 0
@@ -83,16 +83,16 @@ pub(crate) mod tests {
     use bytes::Bytes;
     use proptest::prelude::{ProptestConfig, Strategy, prop, prop_assert_eq, proptest};
 
-    use super::{Letter, characters};
+    use super::{Received, characters};
     use crate::message::content::Content;
     use crate::wire::{Body, Headers, Message, MsgId};
 
     /// A letter from alice with a short body.
-    pub(crate) fn letter(to: &str, headers: &[(&str, &str)], body: &[u8]) -> Letter {
+    pub(crate) fn letter(to: &str, headers: &[(&str, &str)], body: &[u8]) -> Received {
         letter_of(to, headers, Content::Memory(Bytes::copy_from_slice(body)))
     }
 
-    pub(crate) fn letter_of(to: &str, headers: &[(&str, &str)], content: Content) -> Letter {
+    pub(crate) fn letter_of(to: &str, headers: &[(&str, &str)], content: Content) -> Received {
         let pairs = headers.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         let message = Message {
             id: MsgId::new(1_700_000_000_000, [7; 10]),
@@ -103,7 +103,7 @@ pub(crate) mod tests {
             size: content.size(),
             body: Body::default(),
         };
-        Letter { seq: 5, message, content }
+        Received { seq: 5, message, content }
     }
 
     /// Bytes with much that matters where they are cut.

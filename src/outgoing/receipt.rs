@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::message::content::Content;
-use crate::message::letter::Letter;
+use crate::message::received::Received;
 use crate::outgoing::job::Until;
 use crate::wire::{Body, DeliveryState, Headers, Message, MsgId, Note, Target, UserId};
 
@@ -17,7 +17,7 @@ const HEARD_LATE_MS: u64 = 1_000;
 
 /// What an accepted message is, for the one who reads about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct About {
+pub(crate) struct AcceptedMessage {
     /// Its place in the input, from 1.
     pub(crate) number: u64,
     pub(crate) to: Target,
@@ -28,7 +28,7 @@ pub(crate) struct About {
     pub(crate) ttl_ms: Option<u64>,
 }
 
-impl About {
+impl AcceptedMessage {
     /// Whether its time to live is over, which is known of one that was sent just now.
     fn is_over(&self, now_ms: u64) -> bool {
         let over = |ttl_ms: u64| self.heard_ms.saturating_add(ttl_ms) <= now_ms;
@@ -38,12 +38,12 @@ impl About {
 
 /// What became of a message with a recipient. Said once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct News {
+pub(crate) struct Receipt {
     pub(crate) id: MsgId,
-    pub(crate) about: About,
+    pub(crate) about: AcceptedMessage,
     /// `None`: with those who are not known.
     pub(crate) user: Option<UserId>,
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: RecipientOutcome,
     pub(crate) state: DeliveryState,
     /// 0: not known.
     pub(crate) time_ms: u64,
@@ -51,7 +51,7 @@ pub(crate) struct News {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Outcome {
+pub(crate) enum RecipientOutcome {
     /// It came as far as was wanted.
     Reached,
     /// The time was up before a reader had it.
@@ -64,7 +64,7 @@ pub(crate) enum Outcome {
     Gone,
 }
 
-impl Outcome {
+impl RecipientOutcome {
     /// What a state comes to. `None`: it is to be waited for.
     pub(crate) fn of(wanted: Until, state: DeliveryState) -> Option<Self> {
         match (state, wanted) {
@@ -87,7 +87,7 @@ impl Outcome {
     }
 }
 
-impl News {
+impl Receipt {
     /// Its line of `--json`, as heard just now.
     pub(crate) fn fields(&self, now_ms: u64) -> Vec<(&'static str, Value)> {
         let Self { id, about, user, state, note, .. } = self;
@@ -128,7 +128,7 @@ impl News {
     }
 
     /// The answer, as a message from the one who gave it to the one who asked.
-    pub(crate) fn reply(&self, asker: &UserId) -> Option<Letter> {
+    pub(crate) fn reply(&self, asker: &UserId) -> Option<Received> {
         let (user, note) = (self.user.as_ref()?, self.note.as_ref()?);
         let body = note.body();
         if self.state != DeliveryState::Processed {
@@ -143,20 +143,20 @@ impl News {
             size: body.len() as u64,
             body: Body::default(),
         };
-        Some(Letter { seq: 0, message, content: Content::Memory(body.0.clone()) })
+        Some(Received { seq: 0, message, content: Content::Memory(body.0.clone()) })
     }
 
     /// What is wrong with it at this time, if it is the only one.
     pub(crate) fn failure(&self, now_ms: u64) -> Option<Failure> {
         let who = self.who();
         let hint = match self.outcome {
-            Outcome::Reached => return None,
-            Outcome::Undelivered => self.fate(now_ms),
-            Outcome::Unprocessed => {
+            RecipientOutcome::Reached => return None,
+            RecipientOutcome::Undelivered => self.fate(now_ms),
+            RecipientOutcome::Unprocessed => {
                 "it stays on the server until it is processed, so do not send it again".into()
             }
-            Outcome::Refused => format!("it is kept for {who}: qmsg listen --dead"),
-            Outcome::Gone => self.cause(now_ms),
+            RecipientOutcome::Refused => format!("it is kept for {who}: qmsg listen --dead"),
+            RecipientOutcome::Gone => self.cause(now_ms),
         };
         Some(Failure::new(self.outcome.exit(), self.text()).hint(hint))
     }
@@ -196,16 +196,16 @@ impl News {
     pub(crate) fn text(&self) -> String {
         let who = self.who();
         match self.outcome {
-            Outcome::Reached => format!("{who}: {}", word(self.state)),
-            Outcome::Undelivered => format!("{who} did not receive the message in time"),
-            Outcome::Unprocessed => {
+            RecipientOutcome::Reached => format!("{who}: {}", word(self.state)),
+            RecipientOutcome::Undelivered => format!("{who} did not receive the message in time"),
+            RecipientOutcome::Unprocessed => {
                 format!("{who} received the message but did not process it in time")
             }
-            Outcome::Refused => match self.reason() {
+            RecipientOutcome::Refused => match self.reason() {
                 Some(reason) => format!("{who} refused the message: {reason}"),
                 None => format!("{who} refused the message"),
             },
-            Outcome::Gone => format!("{who} will not receive the message"),
+            RecipientOutcome::Gone => format!("{who} will not receive the message"),
         }
     }
 
@@ -240,14 +240,18 @@ mod tests {
 
     use serde_json::Value;
 
-    use super::{About, News, Outcome};
+    use super::{AcceptedMessage, Receipt, RecipientOutcome};
     use crate::wire::{Body, DeliveryState, MsgId, Note, Target};
 
-    fn news(outcome: Outcome, state: DeliveryState, note: Option<&'static [u8]>) -> News {
+    fn news(
+        outcome: RecipientOutcome,
+        state: DeliveryState,
+        note: Option<&'static [u8]>,
+    ) -> Receipt {
         let to: Target = "@ops".parse().unwrap();
-        News {
+        Receipt {
             id: MsgId::from_bytes([7; 16]),
-            about: About {
+            about: AcceptedMessage {
                 number: 3,
                 to,
                 duplicate: false,
@@ -262,27 +266,28 @@ mod tests {
         }
     }
 
-    fn fields(news: &News) -> BTreeMap<&'static str, Value> {
+    fn fields(news: &Receipt) -> BTreeMap<&'static str, Value> {
         news.fields(1_700_000_009_000).into_iter().collect()
     }
 
     #[test]
     fn an_object_says_who_how_far_and_when() {
         let (came, now) = ("2023-11-14T22:13:20.000Z", "2023-11-14T22:13:29.000Z");
-        let accepted = news(Outcome::Undelivered, DeliveryState::Accepted, None);
+        let accepted = news(RecipientOutcome::Undelivered, DeliveryState::Accepted, None);
         let told = fields(&accepted);
         assert_eq!((&told["user"], &told["to"]), (&"bob".into(), &"@ops".into()));
         assert_eq!((&told["state"], &told["time"]), (&"accepted".into(), &came.into()));
-        let kept = fields(&News { time_ms: 1_700_000_009_000, ..accepted.clone() });
+        let kept = fields(&Receipt { time_ms: 1_700_000_009_000, ..accepted.clone() });
         assert_eq!(kept["time"], now, "what the server knows goes first");
-        let unknown = fields(&News { user: None, ..accepted });
+        let unknown = fields(&Receipt { user: None, ..accepted });
         assert_eq!(unknown["user"], Value::Null);
-        let mut done = news(Outcome::Reached, DeliveryState::Processed, Some(b"\xff"));
+        let mut done = news(RecipientOutcome::Reached, DeliveryState::Processed, Some(b"\xff"));
         let told = fields(&done);
         assert_eq!((&told["time"], &told["body_b64"]), (&now.into(), &"/w==".into()));
         done.about.duplicate = true;
         assert_eq!(fields(&done)["time"], Value::Null, "it may have been long ago");
-        let refused = fields(&news(Outcome::Refused, DeliveryState::Rejected, Some(b"no")));
+        let refused =
+            fields(&news(RecipientOutcome::Refused, DeliveryState::Rejected, Some(b"no")));
         assert_eq!((&refused["state"], &refused["reason"]), (&"refused".into(), &"no".into()));
         assert!(!refused.contains_key("body"));
     }
@@ -290,7 +295,7 @@ mod tests {
     #[test]
     fn only_a_reply_is_a_reply() {
         let asker = "alice".parse().unwrap();
-        let reply = |state, note| news(Outcome::Reached, state, note).reply(&asker);
+        let reply = |state, note| news(RecipientOutcome::Reached, state, note).reply(&asker);
         assert!(reply(DeliveryState::Processed, None).is_none());
         assert!(reply(DeliveryState::Rejected, Some(b"no")).is_none());
         let letter = reply(DeliveryState::Processed, Some(b"yes")).unwrap();
@@ -301,29 +306,31 @@ mod tests {
     fn a_failure_says_what_to_do() {
         for (outcome, state, note, what) in [
             (
-                Outcome::Undelivered,
+                RecipientOutcome::Undelivered,
                 DeliveryState::Accepted,
                 None,
                 "bob did not receive the message in time",
             ),
-            (Outcome::Refused, DeliveryState::Rejected, None, "bob refused the message"),
+            (RecipientOutcome::Refused, DeliveryState::Rejected, None, "bob refused the message"),
             (
-                Outcome::Refused,
+                RecipientOutcome::Refused,
                 DeliveryState::Rejected,
                 Some(&b" no\n"[..]),
                 "refused the message: no",
             ),
-            (Outcome::Gone, DeliveryState::Gone, None, "bob will not receive the message"),
+            (RecipientOutcome::Gone, DeliveryState::Gone, None, "bob will not receive the message"),
         ] {
             let failure = news(outcome, state, note).failure(0).unwrap();
             assert!(failure.to_string().ends_with(what), "{failure}");
         }
-        assert!(news(Outcome::Reached, DeliveryState::Processed, None).failure(0).is_none());
+        assert!(
+            news(RecipientOutcome::Reached, DeliveryState::Processed, None).failure(0).is_none()
+        );
     }
 
     #[test]
     fn a_message_that_is_gone_does_not_wait_on_the_server() {
-        let (undelivered, gone) = (Outcome::Undelivered, Outcome::Gone);
+        let (undelivered, gone) = (RecipientOutcome::Undelivered, RecipientOutcome::Gone);
         let (young, old) = (4_999, 5_000);
         for (outcome, ttl_ms, age_ms, to, hint) in [
             (undelivered, None, old, "@ops", "it waits on the server, so do not send it again"),

@@ -9,8 +9,8 @@ use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::logic::{Command, Event};
 use crate::outgoing::job::{Job, Show, Until};
-use crate::outgoing::levels::Levels;
-use crate::outgoing::news::{About, News};
+use crate::outgoing::receipt::{AcceptedMessage, Receipt};
+use crate::outgoing::until::UntilTracker;
 use crate::render::message::{self, Style};
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
@@ -19,10 +19,10 @@ use crate::wire::{MsgId, UserId};
 /// Recipients that are told of one by one.
 const TOLD_MAX: u64 = 10;
 
-pub(crate) struct Following<'a> {
+pub(crate) struct UntilReporter<'a> {
     job: &'a Job,
     sender: &'a UserId,
-    levels: Levels,
+    levels: UntilTracker,
     /// The levels' time is counted from then.
     start: Instant,
     /// Recipients it has not come to as far as was wanted, and what of the first.
@@ -32,13 +32,13 @@ pub(crate) struct Following<'a> {
     unprinted: Option<anyhow::Error>,
 }
 
-impl<'a> Following<'a> {
+impl<'a> UntilReporter<'a> {
     pub(crate) fn new(job: &'a Job, sender: &'a UserId) -> Self {
         let timeout_ms = job.timeout.map(|timeout| timeout.as_millis() as u64);
         Self {
             job,
             sender,
-            levels: Levels::new(job.until, timeout_ms, job.enough),
+            levels: UntilTracker::new(job.until, timeout_ms, job.enough),
             start: clock::moment(),
             missed: 0,
             first: None,
@@ -46,7 +46,7 @@ impl<'a> Following<'a> {
         }
     }
 
-    pub(crate) fn accepted(&mut self, id: MsgId, about: About) {
+    pub(crate) fn accepted(&mut self, id: MsgId, about: AcceptedMessage) {
         tracing::info!(%id, to = %about.to, "accepted, and followed from here");
         self.levels.accepted(id, about, self.now_ms());
     }
@@ -96,11 +96,11 @@ impl<'a> Following<'a> {
         clock::since(self.start).as_millis() as u64
     }
 
-    fn notes(&mut self, out: &[News]) -> Vec<String> {
+    fn notes(&mut self, out: &[Receipt]) -> Vec<String> {
         out.iter().flat_map(|news| self.news(news)).collect()
     }
 
-    fn news(&mut self, news: &News) -> Vec<String> {
+    fn news(&mut self, news: &Receipt) -> Vec<String> {
         let printed = match self.job.show {
             Show::Nothing => Ok(()),
             Show::Json | Show::Replies(Style::Json) => print::object(&news.fields(clock::now_ms())),

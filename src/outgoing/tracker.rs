@@ -1,8 +1,8 @@
 //! Who has been sent what, and what came of it.
 
 mod kept;
+mod redating;
 mod shortening;
-mod skew;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -16,11 +16,11 @@ use crate::logic::{Command, Draft, Event};
 use crate::message::content::Content;
 use crate::message::ids;
 use crate::message::input::{self, Cut};
-use crate::outgoing::following::Following;
+use crate::outgoing::excerpt::Excerpt;
 use crate::outgoing::job::{Job, Until};
-use crate::outgoing::ledger::shortening::Excerpt;
-use crate::outgoing::ledger::skew::Skew;
-use crate::outgoing::news::About;
+use crate::outgoing::receipt::AcceptedMessage;
+use crate::outgoing::reporter::UntilReporter;
+use crate::outgoing::skew::Skew;
 use crate::terminal::progress::Progress;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
@@ -33,7 +33,7 @@ const PROGRESS_MS: u64 = 1_000;
 const TOLD_MAX: u64 = 10;
 
 /// Who has been sent what, and what came of it.
-pub(crate) struct Ledger<'a> {
+pub(crate) struct SendTracker<'a> {
     job: &'a Job,
     /// The input is one message.
     one: bool,
@@ -43,7 +43,7 @@ pub(crate) struct Ledger<'a> {
     number: u64,
     /// For each target.
     ids: Vec<MsgIds>,
-    unanswered: BTreeMap<MsgId, Sent>,
+    unanswered: BTreeMap<MsgId, SentMessage>,
     accepted: u64,
     /// In the spool, unless they were sent from there.
     kept: BTreeSet<MsgId>,
@@ -56,7 +56,7 @@ pub(crate) struct Ledger<'a> {
     excerpt: Option<Excerpt>,
     skew: Skew,
     /// What was accepted and is to come further.
-    following: Option<Following<'a>>,
+    following: Option<UntilReporter<'a>>,
     /// Of the long message that is on its way.
     bar: Option<(MsgId, Progress)>,
     /// When the number of messages was shown last, and whether it was at all.
@@ -65,7 +65,7 @@ pub(crate) struct Ledger<'a> {
 }
 
 /// A message to one target.
-struct Sent {
+struct SentMessage {
     number: u64,
     to: Target,
     content: Content,
@@ -73,7 +73,7 @@ struct Sent {
     is_known: bool,
 }
 
-impl<'a> Ledger<'a> {
+impl<'a> SendTracker<'a> {
     pub(crate) fn new(
         job: &'a Job,
         one: bool,
@@ -98,7 +98,7 @@ impl<'a> Ledger<'a> {
             again: VecDeque::new(),
             excerpt: None,
             skew: Skew::default(),
-            following: follows.then(|| Following::new(job, sender)),
+            following: follows.then(|| UntilReporter::new(job, sender)),
             bar: None,
             shown_ms: 0,
             shows: false,
@@ -133,13 +133,13 @@ impl<'a> Ledger<'a> {
         let ids: Vec<_> = ids.map(|(to, ids)| (to, job.id(ids, to, place, ahead_ms))).collect();
         let drafts = ids.into_iter().map(|(to, id)| {
             let (number, to, content) = (self.number, to.clone(), content.clone());
-            self.draft(id, Sent { number, to, content, is_known: false }, body.clone())
+            self.draft(id, SentMessage { number, to, content, is_known: false }, body.clone())
         });
         drafts.collect()
     }
 
     /// A message that is to be sent now.
-    fn draft(&mut self, id: MsgId, sent: Sent, body: Body) -> Draft {
+    fn draft(&mut self, id: MsgId, sent: SentMessage, body: Body) -> Draft {
         let draft = Draft {
             id,
             to: sent.to.clone(),
@@ -155,7 +155,7 @@ impl<'a> Ledger<'a> {
 
     /// The client wants a part of this message: where it is. `None` if it is answered already.
     pub(crate) fn part(&mut self, id: MsgId, index: u64) -> Option<Content> {
-        let Sent { to, content, .. } = self.unanswered.get(&id)?;
+        let SentMessage { to, content, .. } = self.unanswered.get(&id)?;
         let (talk, size) = (self.talk, content.size());
         let fresh = || (id, Progress::new(talk, size, "to", to));
         self.bar.take_if(|(of, _)| *of != id);
@@ -203,17 +203,17 @@ impl<'a> Ledger<'a> {
             state.extend(self.due_ms().map(|due_ms| ("due", clock::rfc3339(due_ms).into())));
             return self.went(id, &state);
         };
-        if let Some(Sent { number, to, .. }) = self.unanswered.remove(&id) {
+        if let Some(SentMessage { number, to, .. }) = self.unanswered.remove(&id) {
             self.skew.answered(id);
             let (heard_ms, ttl_ms) = (clock::now_ms(), self.job.headers.ttl_ms());
-            following.accepted(id, About { number, to, duplicate, heard_ms, ttl_ms });
+            following.accepted(id, AcceptedMessage { number, to, duplicate, heard_ms, ttl_ms });
             self.bar.take_if(|(of, _)| *of == id);
             self.accepted += 1;
         }
     }
 
     /// Hears of messages that were accepted.
-    fn follow(&mut self, hear: impl FnOnce(&mut Following<'a>) -> Vec<String>) {
+    fn follow(&mut self, hear: impl FnOnce(&mut UntilReporter<'a>) -> Vec<String>) {
         // What is printed may go to the same terminal.
         self.clear();
         let notes = self.following.as_mut().map(hear).unwrap_or_default();
@@ -221,13 +221,13 @@ impl<'a> Ledger<'a> {
     }
 
     fn went(&mut self, id: MsgId, state: &[(&str, Value)]) {
-        let Some(Sent { number, to, .. }) = self.answered(id) else { return };
+        let Some(SentMessage { number, to, .. }) = self.answered(id) else { return };
         self.accepted += 1;
         self.progress();
         self.print(id, number, &to, state);
     }
 
-    fn answered(&mut self, id: MsgId) -> Option<Sent> {
+    fn answered(&mut self, id: MsgId) -> Option<SentMessage> {
         let sent = self.unanswered.remove(&id)?;
         self.skew.answered(id);
         self.bar.take_if(|(of, _)| *of == id);
@@ -236,7 +236,7 @@ impl<'a> Ledger<'a> {
 
     /// `why` is given the target and the server.
     fn failed_at(&mut self, id: MsgId, state: &str, why: impl FnOnce(&str, &str) -> anyhow::Error) {
-        let Some(Sent { number, to, .. }) = self.answered(id) else { return };
+        let Some(SentMessage { number, to, .. }) = self.answered(id) else { return };
         let failure = why(&to.to_string(), self.server);
         self.print(
             id,
@@ -305,7 +305,7 @@ impl<'a> Ledger<'a> {
     pub(crate) fn is_done(&self) -> bool {
         self.unanswered.is_empty()
             && self.again.is_empty()
-            && self.following.as_ref().is_none_or(Following::is_done)
+            && self.following.as_ref().is_none_or(UntilReporter::is_done)
     }
 
     /// Whether more of the input may be sent.
@@ -324,7 +324,7 @@ impl<'a> Ledger<'a> {
     }
 
     pub(crate) fn has_command(&self) -> bool {
-        self.following.as_ref().is_some_and(Following::has_command)
+        self.following.as_ref().is_some_and(UntilReporter::has_command)
     }
 
     /// When `tick` is due.
@@ -333,7 +333,7 @@ impl<'a> Ledger<'a> {
     }
 
     pub(crate) fn tick(&mut self) {
-        self.follow(Following::tick);
+        self.follow(UntilReporter::tick);
     }
 
     /// Says something, on a line of its own.
@@ -366,7 +366,7 @@ impl<'a> Ledger<'a> {
                 Err(Failure::new(Exit::TempFail, what).hint(hint).into())
             }
             None => {
-                let close = |following: Following<'_>| following.close(self.talk);
+                let close = |following: UntilReporter<'_>| following.close(self.talk);
                 let exit = self.following.map_or(Ok(Exit::Success), close)?;
                 match self.excerpt {
                     Some(excerpt) if exit == Exit::Success => Err(excerpt.failure().into()),

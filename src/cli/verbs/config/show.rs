@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::cli::command::Cli;
 use crate::cli::config::keys::{self, Setting, setting};
-use crate::cli::config::{Config, variable};
+use crate::cli::config::settings::{Config, variable};
 use crate::profile::joined;
 use crate::terminal::print;
 
@@ -16,7 +16,7 @@ use crate::terminal::print;
 const DEFAULT: &str = "default";
 
 /// A key, its value if it has one, and where that comes from.
-struct Entry {
+struct ConfigEntry {
     table: Vec<String>,
     key: String,
     value: Option<Value>,
@@ -61,11 +61,11 @@ fn quoted(text: &str) -> String {
 }
 
 /// All keys, those at the top first.
-fn entries(config: &Config, command: &Command) -> Vec<Entry> {
+fn entries(config: &Config, command: &Command) -> Vec<ConfigEntry> {
     let common = keys::common(command).into_iter().map(|(_, arg)| entry(config, &[], arg));
-    let mut entries: Vec<Entry> = common.collect();
+    let mut entries: Vec<ConfigEntry> = common.collect();
     verbs(config, command, &mut Vec::new(), &mut entries);
-    let aliases = config.aliases.iter().map(|(name, (targets, file))| Entry {
+    let aliases = config.aliases().iter().map(|(name, (targets, file))| ConfigEntry {
         table: vec!["sendmail".into(), "aliases".into()],
         key: name.clone(),
         value: Some(targets.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(",").into()),
@@ -75,13 +75,18 @@ fn entries(config: &Config, command: &Command) -> Vec<Entry> {
     entries
 }
 
-fn verbs(config: &Config, command: &Command, path: &mut Vec<String>, entries: &mut Vec<Entry>) {
+fn verbs(
+    config: &Config,
+    command: &Command,
+    path: &mut Vec<String>,
+    entries: &mut Vec<ConfigEntry>,
+) {
     for verb in command.get_subcommands() {
         path.push(verb.get_name().to_owned());
         entries.extend(keys::own(verb).map(|(_, arg)| entry(config, path, arg)));
         // What is common may be set for one verb, too.
         let special = verb.get_arguments().filter(|arg| {
-            let is_set = setting(&config.settings, path, arg).is_some_and(|set| set.is_of(path));
+            let is_set = setting(config.settings(), path, arg).is_some_and(|set| set.is_of(path));
             is_set && !keys::own(verb).any(|(_, own)| own.get_id() == arg.get_id())
         });
         entries.extend(special.map(|arg| entry(config, path, arg)));
@@ -90,7 +95,7 @@ fn verbs(config: &Config, command: &Command, path: &mut Vec<String>, entries: &m
     }
 }
 
-fn entry(config: &Config, path: &[String], arg: &Arg) -> Entry {
+fn entry(config: &Config, path: &[String], arg: &Arg) -> ConfigEntry {
     let (values, origin) = held(config, path, arg);
     let value = values.map(|values| match (arg.get_action(), values.as_slice()) {
         (ArgAction::SetTrue | ArgAction::SetFalse, [value]) => is_on(value).into(),
@@ -102,7 +107,7 @@ fn entry(config: &Config, path: &[String], arg: &Arg) -> Entry {
         (_, values) => values.to_vec().into(),
     });
     let key = arg.get_long().unwrap_or_default().to_owned();
-    Entry { table: path.to_vec(), key, value, origin }
+    ConfigEntry { table: path.to_vec(), key, value, origin }
 }
 
 /// Of a size, too: what is no plain number stays text.
@@ -122,13 +127,13 @@ fn is_on(value: &str) -> bool {
 /// The values of a flag and where they come from.
 fn held(config: &Config, path: &[String], arg: &Arg) -> (Option<Vec<String>>, String) {
     let id = arg.get_id().as_str();
-    if let Some((_, values)) = config.flags.iter().find(|(flag, _)| flag == id) {
-        return (Some(values.clone()), "flag".into());
+    if let Some(values) = config.flag(id) {
+        return (Some(values.to_vec()), "flag".into());
     }
     if let Some((name, value)) = variable(arg) {
         return (Some(vec![value]), format!("env {name}"));
     }
-    if let Some(Setting { values, file, .. }) = setting(&config.settings, path, arg) {
+    if let Some(Setting { values, file, .. }) = setting(config.settings(), path, arg) {
         return (Some(values.clone()), file.display().to_string());
     }
     let built_in: Vec<String> =

@@ -1,43 +1,18 @@
-//! A clock that is wrong, here or there: the server goes by its own, so messages are dated by that.
-
-use std::collections::BTreeSet;
+//! Messages dated by the clock of the server, if it and that of this machine differ.
 
 use crate::message::ids;
-use crate::outgoing::ledger::{Ledger, MsgIds};
-use crate::wire::{MsgId, Refusal};
+use crate::outgoing::tracker::SendTracker;
+use crate::wire::{MsgId, MsgIds, Refusal};
 
-/// How the server's clock stands against this machine's.
-#[derive(Debug, Default)]
-pub(crate) struct Skew {
-    /// Milliseconds that it is ahead; below 0 if it is behind.
-    pub(crate) ahead_ms: i64,
-    /// There has been a link.
-    pub(crate) is_linked: bool,
-    /// Sent before that was known, and not answered: others wait, so that the order stays.
-    early: BTreeSet<MsgId>,
-}
-
-impl Skew {
-    pub(crate) fn answered(&mut self, id: MsgId) {
-        self.early.remove(&id);
-    }
-
-    pub(crate) fn holds_back(&self) -> bool {
-        !self.early.is_empty()
-    }
-}
-
-impl Ledger<'_> {
+impl SendTracker<'_> {
     pub(crate) fn skewed(&mut self, ahead_ms: i64) {
-        self.skew.early = self.unanswered.keys().copied().collect();
-        (self.skew.ahead_ms, self.skew.is_linked) = (ahead_ms, true);
+        self.skew.set(ahead_ms, self.unanswered.keys().copied());
         self.ids.fill(MsgIds::default());
     }
 
     /// The link is gone: what was sent on it may have been stored, by a clock that was right then.
     pub(crate) fn unlinked(&mut self) {
-        if self.skew.is_linked {
-            self.skew.early.clear();
+        if self.skew.unlink() {
             self.unanswered.values_mut().for_each(|sent| sent.is_known = true);
         }
     }
@@ -48,7 +23,7 @@ impl Ledger<'_> {
         let is_for_time = matches!(why, Refusal::IdTooOld | Refusal::IdInFuture);
         let Some(sent) = self.unanswered.get(&id) else { return false };
         // Later ones are dated by the server's clock: then one of the two was set since.
-        let is_early = self.skew.early.contains(&id);
+        let is_early = self.skew.is_early(id);
         if !is_for_time || !is_early || sent.is_known || id.is_keyed() {
             return false;
         }
@@ -73,7 +48,7 @@ impl Ledger<'_> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
-    use super::Ledger;
+    use super::SendTracker;
     use crate::clock;
     use crate::logic::Event;
     use crate::message::content::Content;
@@ -85,22 +60,22 @@ mod tests {
 
     const YEAR_MS: i64 = 365 * 24 * 60 * 60 * 1000;
 
-    fn ledger(job: &Job, run: impl FnOnce(&mut Ledger<'_>)) {
+    fn ledger(job: &Job, run: impl FnOnce(&mut SendTracker<'_>)) {
         let talk = Verbosity { quiet: true, verbose: 0, color: Color::Never };
         let id: UserId = "alice".parse().unwrap();
-        run(&mut Ledger::new(job, false, &id, "there", talk));
+        run(&mut SendTracker::new(job, false, &id, "there", talk));
     }
 
     fn job() -> Job {
         Job::new(vec!["bob".parse().unwrap()], Headers::default())
     }
 
-    fn send(ledger: &mut Ledger<'_>) -> MsgId {
+    fn send(ledger: &mut SendTracker<'_>) -> MsgId {
         let cut = Cut::Body(Content::Memory("text".into()));
         ledger.drafts(Ok(cut)).pop_front().unwrap().id
     }
 
-    fn refused(ledger: &mut Ledger<'_>, id: MsgId, why: Refusal) -> Vec<MsgId> {
+    fn refused(ledger: &mut SendTracker<'_>, id: MsgId, why: Refusal) -> Vec<MsgId> {
         ledger.told(&Event::Refused { id, count: 1, why });
         ledger.again().into_iter().map(|draft| draft.id).collect()
     }

@@ -4,11 +4,11 @@
 use std::ffi::{OsStr, OsString};
 
 use anyhow::{Context, Result};
-use clap::{Arg, Args, Command, CommandFactory, ValueEnum};
+use clap::{Arg, Command, CommandFactory, ValueEnum};
 use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
-use clap_complete::env::{Bash, EnvCompleter, Fish, Zsh};
 
 use crate::cli::command::Cli;
+use crate::cli::verbs::completions::args::{CompletionShell, CompletionsArgs};
 use crate::failure::Exit;
 use crate::message::headers;
 use crate::profile::known;
@@ -42,55 +42,17 @@ const ZSH_LOADED: &str = r#"
 [[ $funcstack[1] == _qmsg ]] && _clap_dynamic_completer_qmsg "$@"
 "#;
 
-/// Print a completion script for a shell
-///
-/// It completes commands, flags and their values, and for targets, ids and rooms the names that
-/// this machine knows: its own ids, the rooms they joined, and the targets that were sent to from a
-/// terminal.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  eval \"$(qmsg completions bash)\"              in ~/.bashrc
-  qmsg completions zsh > ~/.zfunc/_qmsg        a directory of $fpath
-  qmsg completions fish > ~/.config/fish/completions/qmsg.fish")]
-pub(crate) struct CompletionsArgs {
-    /// The shell
-    #[arg(value_name = "SHELL")]
-    shell: Shell,
-}
-
-/// A shell that can be taught.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Shell {
-    /// GNU bash, 3.2 or later
-    Bash,
-    /// Z shell
-    Zsh,
-    /// fish
-    Fish,
-}
-
-impl Shell {
-    fn completer(self) -> &'static dyn EnvCompleter {
-        match self {
-            Self::Bash => &Bash,
-            Self::Zsh => &Zsh,
-            Self::Fish => &Fish,
-        }
-    }
-}
-
 /// What a shell loads, once.
-pub fn completion_script(shell: Shell) -> String {
+pub fn completion_script(shell: CompletionShell) -> String {
     let mut script = Vec::new();
     let name = "qmsg";
     // A vector takes everything.
     let _ = shell.completer().write_registration(VARIABLE, name, name, name, &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
     match shell {
-        Shell::Bash => BASH.to_owned(),
-        Shell::Zsh => script.trim_end().to_owned() + ZSH_LOADED,
-        Shell::Fish => script,
+        CompletionShell::Bash => BASH.to_owned(),
+        CompletionShell::Zsh => script.trim_end().to_owned() + ZSH_LOADED,
+        CompletionShell::Fish => script,
     }
 }
 
@@ -101,7 +63,7 @@ pub(crate) fn run(args: &CompletionsArgs) -> Result<Exit> {
 
 /// Answers a shell that asks what a word can become, if this run is such a question.
 pub(crate) fn answer(args: &[OsString]) -> Option<Exit> {
-    let shell = Shell::from_str(std::env::var_os(VARIABLE)?.to_str()?, false).ok()?;
+    let shell = CompletionShell::from_str(std::env::var_os(VARIABLE)?.to_str()?, false).ok()?;
     // No other line begins so: a variable that is left over keeps no message from being sent.
     args.get(1).filter(|arg| *arg == "--")?;
     let line: Vec<_> = args.iter().skip(2).cloned().collect();
@@ -110,7 +72,7 @@ pub(crate) fn answer(args: &[OsString]) -> Option<Exit> {
     let here = std::env::current_dir().ok();
     let completer = shell.completer();
     completer.write_complete(&mut command(), line, here.as_deref(), &mut found).ok()?;
-    let ends = if shell == Shell::Bash { b'\x0b' } else { b'\n' };
+    let ends = if shell == CompletionShell::Bash { b'\x0b' } else { b'\n' };
     let is_wanted = |word: &&[u8]| wants_flags || !word.starts_with(b"-");
     let words: Vec<&[u8]> = found.split(|&byte| byte == ends).filter(is_wanted).collect();
     let printed = print::pass(&words.join(&ends));
