@@ -94,6 +94,44 @@ impl<'a> Source<'a> {
     fn line_of(&self, at: usize) -> usize {
         self.code[..at].matches('\n').count() + 1
     }
+
+    /// The code as words, `::`, arrows and single characters.
+    pub(super) fn tokens(&self) -> Vec<Token> {
+        let (mut found, mut line, mut rest) = (vec![], 1, self.code.as_str());
+        while let Some(c) = rest.chars().next() {
+            let pair = ["::", "->", "=>"].iter().any(|pair| rest.starts_with(pair));
+            let length = match c {
+                _ if is_word(c) => first_word(rest).len(),
+                _ if pair => 2,
+                _ => c.len_utf8(),
+            };
+            let (text, behind) = rest.split_at(length);
+            line += usize::from(c == '\n');
+            if !c.is_whitespace() {
+                found.push(Token { text: text.into(), line });
+            }
+            rest = behind;
+        }
+        found
+    }
+}
+
+/// A word or a sign of code.
+#[derive(Clone, Debug)]
+pub(super) struct Token {
+    pub(super) text: String,
+    pub(super) line: usize,
+}
+
+impl Token {
+    pub(super) fn is(&self, text: &str) -> bool {
+        self.text == text
+    }
+
+    /// True of names, keywords and numbers.
+    pub(super) fn is_word(&self) -> bool {
+        self.text.starts_with(is_word)
+    }
 }
 
 /// How many bytes of `rest` belong together, and the state in which they are.
