@@ -7,7 +7,7 @@ use super::imports::part;
 use super::items::Kind;
 use super::tree::Tree;
 
-/// How the name of a bound ends.
+/// Ends of the names of bounds.
 const ENDS: &[&str] = &["_MAX", "_MIN"];
 
 /// Files with bounds that are not the one for them, by part.
@@ -28,20 +28,20 @@ fn scattered(tree: &Tree) -> Vec<Figure> {
 
 #[test]
 fn bounds_stand_together() {
-    hold(BOUNDS, &scattered(&Tree::of_src()));
+    hold(BOUNDS, &scattered(Tree::read()));
 }
 
 #[test]
 fn a_bound_elsewhere_bites() {
     let value = |path: &str, text: &str| {
-        let tree = Tree::new([(path.to_string(), text.to_string())]);
+        let tree = Tree::from_texts(&[(path, text)]);
         scattered(&tree).iter().map(|figure| figure.value).sum::<usize>()
     };
     let bounds = "pub(super) const A_MAX: usize = 4; const B_LEN_MIN: u8 = 1;";
-    assert_eq!(value("src/a/b.rs", bounds), 1);
-    assert_eq!(value("src/a/mod.rs", bounds), 1);
-    assert_eq!(value("src/a/limits.rs", bounds), 0);
-    assert_eq!(value("src/a.rs", bounds), 0);
-    assert_eq!(value("src/a/b.rs", "const A_MS: u64 = 4; use super::limits::A_MAX;"), 0);
-    assert_eq!(value("src/a/b.rs", "#[cfg(test)] mod tests { const A_MAX: u8 = 1; }"), 0);
+    assert_eq!(value("a/b.rs", bounds), 1);
+    assert_eq!(value("a/mod.rs", bounds), 1);
+    assert_eq!(value("a/limits.rs", bounds), 0);
+    assert_eq!(value("a.rs", bounds), 0);
+    assert_eq!(value("a/b.rs", "const A_MS: u64 = 4; use super::limits::A_MAX;"), 0);
+    assert_eq!(value("a/b.rs", "#[cfg(test)] mod tests { const A_MAX: u8 = 1; }"), 0);
 }

@@ -30,14 +30,14 @@ fn in_cycles(tree: &Tree) -> Vec<Figure> {
 
 #[test]
 fn no_methods_call_one_another_in_a_circle() {
-    hold(CYCLES, &in_cycles(&Tree::of_src()));
+    hold(CYCLES, &in_cycles(Tree::read()));
 }
 
 #[test]
 fn a_cycle_bites() {
     let value = |a: &str, b: &str| {
-        let texts = [("src/a/b.rs".to_string(), a.into()), ("src/a/c.rs".to_string(), b.into())];
-        in_cycles(&Tree::new(texts)).iter().map(|figure| figure.value).sum::<usize>()
+        let tree = Tree::from_texts(&[("a/b.rs", a), ("a/c.rs", b)]);
+        in_cycles(&tree).iter().map(|figure| figure.value).sum::<usize>()
     };
     let b = "impl<'a, T> B<'a, T> where T: X { fn f(&self) -> impl Y { x(|| self.g(1)) } }";
     assert_eq!(value(b, "impl super::b::B<'_, u8> { fn g(&self) { Self::f(self) } }"), 2);

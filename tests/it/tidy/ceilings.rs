@@ -1,8 +1,59 @@
 //! The figures of the house: what each is now, which it may not exceed, and what it shall be. A
 //! figure that falls is lowered here in the same change, so that it never rises again.
 
-/// A figure, as a check names it, its present value, and its aim. Behind the aim a figure may move.
+/// A figure as its check names it, its ceiling, and its aim. Above the aim the ceiling is exact.
 pub(super) type Ceiling = (&'static str, usize, usize);
+
+/// Files in circles of imports, by part.
+pub(super) const CIRCLES: &[Ceiling] =
+    &[("cli", 13, 0), ("logic", 24, 0), ("quic", 9, 0), ("store", 10, 0)];
+
+/// Leaves that their own root imports, by part.
+pub(super) const LEAVES: &[Ceiling] =
+    &[("cli", 33, 0), ("logic", 2, 0), ("server", 1, 0), ("store", 4, 0)];
+
+/// The size of `cli`.
+pub(super) const SHARE: &[Ceiling] = &[("percent of src in cli", 54, 30)];
+
+/// Methods that call one another in circles, by part.
+pub(super) const CYCLES: &[Ceiling] =
+    &[("cli", 5, 0), ("logic", 23, 0), ("server", 6, 0), ("store", 1, 0)];
+
+/// Fields that are not private, of types with methods, by part.
+pub(super) const FIELDS: &[Ceiling] = &[
+    ("cli", 109, 0),
+    ("durable", 4, 0),
+    ("logic", 91, 0),
+    ("quic", 11, 0),
+    ("store", 45, 0),
+    ("wire", 12, 0),
+];
+
+/// Impls away from their types, by part.
+pub(super) const IMPLS: &[Ceiling] = &[("logic", 26, 0), ("store", 5, 0)];
+
+/// Owners of the state of the hub.
+pub(super) const HUB: &[Ceiling] = &[("files that may touch a field of Hub", 21, 1)];
+
+/// Names with several meanings.
+pub(super) const NAMES: &[Ceiling] = &[("type names with several owners", 60, 0)];
+
+/// Methods named by a bare verb, by part.
+pub(super) const VERBS: &[Ceiling] = &[
+    ("cli", 38, 0),
+    ("logic", 16, 0),
+    ("quic", 2, 0),
+    ("server", 1, 0),
+    ("store", 6, 0),
+    ("wire", 5, 0),
+];
+
+/// Doc comments that begin with a pronoun or a question, in whole percent. 1 is less than 2.
+pub(super) const COMMENTS: &[Ceiling] = &[("src", 23, 1), ("tests", 20, 1)];
+
+/// Files with bounds of a part, besides its `limits.rs`, by part.
+pub(super) const BOUNDS: &[Ceiling] =
+    &[("cli", 36, 0), ("logic", 11, 0), ("quic", 7, 0), ("store", 17, 0), ("wire", 6, 0)];
 
 /// A figure of the source, and the places that make it up.
 pub(super) struct Figure {
@@ -18,16 +69,15 @@ impl Figure {
     }
 }
 
-/// What is wrong with figures under their ceilings. One without a row has 0.
+/// A line for each figure that its row does not allow. One without a row has the ceiling 0.
 fn check(rows: &[Ceiling], figures: &[Figure]) -> String {
     let mut report = String::new();
     for figure in figures {
-        let Figure { name, value, places } = figure;
+        let Figure { name, value, .. } = figure;
         let row = rows.iter().find(|(row, ..)| row == name);
         let (_, ceiling, aim) = row.copied().unwrap_or(("", 0, 0));
         if *value > ceiling {
             report += &format!("{name}: {value}, more than {ceiling}\n");
-            places.iter().for_each(|place| report += &format!("  {place}\n"));
         } else if *value < ceiling && ceiling > aim {
             report += &format!("{name}: {value}; lower its ceiling, {ceiling}\n");
         }
@@ -40,7 +90,7 @@ fn check(rows: &[Ceiling], figures: &[Figure]) -> String {
     report
 }
 
-/// Fails unless each figure is what its row says.
+/// Fails unless each figure is what its row says. Prints the places of all of them.
 pub(super) fn hold(rows: &[Ceiling], figures: &[Figure]) {
     for Figure { name, value, places } in figures {
         println!("{name}: {value}");
@@ -56,21 +106,10 @@ fn a_ceiling_is_exact_down_to_its_aim() {
         let places = vec!["here".to_string(); value];
         check(&[("a", ceiling, aim)], &[Figure::count("a", places)]).contains(part)
     };
-    assert!(says(3, 2, 0, "a: 3, more than 2\n  here"));
+    assert!(says(3, 2, 0, "a: 3, more than 2"));
     assert!(says(1, 2, 0, "a: 1; lower its ceiling, 2"));
     assert_eq!(check(&[("a", 2, 2)], &[Figure::count("a", vec![])]), "");
     assert_eq!(check(&[("a", 0, 0)], &[Figure::count("a", vec![])]), "");
     assert!(check(&[], &[Figure::count("b", vec!["here".into()])]).contains("b: 1, more than 0"));
     assert!(check(&[("a", 2, 0)], &[]).contains("a: no such figure"));
 }
-
-pub(super) const CIRCLES: &[Ceiling] = &[];
-pub(super) const LEAVES: &[Ceiling] = &[];
-pub(super) const SHARE: &[Ceiling] = &[];
-pub(super) const CYCLES: &[Ceiling] = &[];
-pub(super) const FIELDS: &[Ceiling] = &[];
-pub(super) const IMPLS: &[Ceiling] = &[];
-pub(super) const HUB: &[Ceiling] = &[];
-pub(super) const NAMES: &[Ceiling] = &[];
-pub(super) const COMMENTS: &[Ceiling] = &[];
-pub(super) const BOUNDS: &[Ceiling] = &[];

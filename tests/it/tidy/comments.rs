@@ -1,4 +1,4 @@
-//! A doc comment begins with the thing or with what is done to it, not with a pronoun or a question.
+//! A doc comment begins with a noun or a verb, not with a pronoun or a question.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What a file brings in and defines, read from its tokens.
+//! Imports, definitions and impls of a file, read from its tokens.
 
 use std::ops::Range;
 
@@ -103,7 +103,7 @@ fn branch(tokens: &[Token], prefix: &[String], found: &mut Vec<(Vec<String>, Str
     found.push((path, name));
 }
 
-/// What commas part, outside of brackets.
+/// Parts between commas, outside of brackets.
 fn items(tokens: &[Token]) -> Vec<&[Token]> {
     let (mut found, mut start, mut at) = (vec![], 0, 0);
     while at < tokens.len() {

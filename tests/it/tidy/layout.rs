@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::source::Source;
 use super::tree::Tree;
-use super::{ANY, PARTS, dependencies, named_parts};
+use super::{ANY, PARTS, dependencies, files, named_parts};
 
 /// Files of the crate that are no part: its two roots.
 const ROOTS: &[&str] = &["main", "lib"];
@@ -48,7 +48,19 @@ fn named_paths(line: &str) -> Vec<&str> {
     words.filter(|word| ["src/", "tests/"].iter().any(|top| word.starts_with(top))).collect()
 }
 
-/// What the rows of [`PARTS`] allow and no file of the part needs.
+/// The filters of `cargo test` in a text, each with the variables set before it.
+fn commands(text: &str) -> Vec<(Vec<&str>, &str)> {
+    let spans = text.split(['\n', '`']);
+    let commands = spans.filter_map(|span| {
+        let (variables, run) = span.split_once("cargo test ")?;
+        let variables = variables.split_whitespace().filter_map(|word| word.split_once('='));
+        let name = run.split_once("--test it ")?.1.split(' ').next()?;
+        Some((variables.map(|(name, _)| name).collect(), name))
+    });
+    commands.collect()
+}
+
+/// Parts and crates that a row of [`PARTS`] allows and no file of the part uses.
 fn unused(tree: &Tree, rows: &[(&str, &[&str], &[&str])]) -> Vec<String> {
     let mut used: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let crates = dependencies();
@@ -71,7 +83,7 @@ fn unused(tree: &Tree, rows: &[(&str, &[&str], &[&str])]) -> Vec<String> {
 
 #[test]
 fn every_drawing_has_every_part() {
-    let tree = parts(&Tree::of_src());
+    let tree = parts(Tree::read());
     let rows = PARTS.iter().map(|(part, ..)| part.to_string());
     let rows: BTreeSet<_> = rows.filter(|part| !ROOTS.contains(&part.as_str())).collect();
     assert_eq!(rows, tree, "PARTS and src");
@@ -83,8 +95,27 @@ fn every_drawing_has_every_part() {
 
 #[test]
 fn a_part_uses_what_its_row_allows() {
-    let unused = unused(&Tree::of_src(), PARTS);
+    let unused = unused(Tree::read(), PARTS);
     assert!(unused.is_empty(), "\n{}", unused.join("\n"));
+}
+
+#[test]
+fn commands_in_contributing_can_be_run() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = read("CONTRIBUTING.md");
+    let mut paths = vec![];
+    files(root, &root.join("tests/it"), &mut paths).unwrap();
+    paths.retain(|path| path.ends_with(".rs"));
+    let sources: String = paths.iter().map(|path| read(path)).collect();
+    let commands = commands(&page);
+    assert!(commands.len() >= 8, "{commands:?}");
+    for (variables, name) in commands {
+        let path = format!("tests/it/{}.rs", name.trim_end_matches("::").replace("::", "/"));
+        assert!(paths.contains(&path), "no tests {name}");
+        for variable in variables {
+            assert!(sources.contains(&format!("\"{variable}\"")), "nothing reads {variable}");
+        }
+    }
 }
 
 #[test]
@@ -100,32 +131,26 @@ fn paths_in_pages_exist() {
     }
 }
 
-#[cfg(test)]
-mod snippets {
-    use std::collections::BTreeSet;
+fn set(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_string()).collect()
+}
 
-    use super::super::tree::Tree;
-    use super::{named_paths, of_map, of_page, unused};
+#[test]
+fn drawings_are_read() {
+    let map = "//! | part | is |\n//! | [`a`], [`b`] | of [`c`] |\n//! see [`d`]";
+    assert_eq!(of_map(map), set(&["a", "b"]));
+    let page = "    src/main.rs   x\n    src/a/  y   src/b.rs  z\nsee src/c.rs\n\
+                | `src/d/`, `src/e.rs` | not `src/f/g.rs` |\n    src/lib.rs\n";
+    assert_eq!(of_page(page), set(&["a", "b", "d", "e"]));
+    let run = "see `A=1 B=2 cargo test --test it a::b -- --x` and\n$ cargo test --test it c::\n";
+    assert_eq!(commands(run), [(vec!["A", "B"], "a::b"), (vec![], "c::")]);
+    assert_eq!(named_paths("`src/a.rs`, (tests/it/) mysrc/b"), ["src/a.rs", "tests/it/"]);
+}
 
-    fn set(names: &[&str]) -> BTreeSet<String> {
-        names.iter().map(|name| (*name).to_string()).collect()
-    }
-
-    #[test]
-    fn drawings_are_read() {
-        let map = "//! | part | is |\n//! | [`a`], [`b`] | of [`c`] |\n//! see [`d`]";
-        assert_eq!(of_map(map), set(&["a", "b"]));
-        let page = "    src/main.rs   x\n    src/a/  y   src/b.rs  z\nsee src/c.rs\n\
-                    | `src/d/`, `src/e.rs` | not `src/f/g.rs` |\n    src/lib.rs\n";
-        assert_eq!(of_page(page), set(&["a", "b", "d", "e"]));
-        assert_eq!(named_paths("`src/a.rs`, (tests/it/) mysrc/b"), ["src/a.rs", "tests/it/"]);
-    }
-
-    #[test]
-    fn an_unused_allowance_bites() {
-        let text = "use crate::{b::B, c}; use super::d; use tokio::io; use super::e::E;";
-        let tree = Tree::new([("src/a.rs".to_string(), text.to_string())]);
-        let rows: &[(&str, &[&str], &[&str])] = &[("a", &["b", "c", "f"], &["tokio", "bytes"])];
-        assert_eq!(unused(&tree, rows), ["a does not use f", "a does not use bytes"]);
-    }
+#[test]
+fn an_unused_allowance_bites() {
+    let text = "use crate::{b::B, c}; use super::d; use tokio::io; use super::e::E;";
+    let tree = Tree::from_texts(&[("a.rs", text)]);
+    let rows: &[(&str, &[&str], &[&str])] = &[("a", &["b", "c", "f"], &["tokio", "bytes"])];
+    assert_eq!(unused(&tree, rows), ["a does not use f", "a does not use bytes"]);
 }

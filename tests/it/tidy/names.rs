@@ -1,8 +1,9 @@
-//! A type name has one owner.
+//! A type name has one owner, and a method is not named by a verb that could be anything.
 
 use std::collections::BTreeMap;
 
-use super::ceilings::{Figure, NAMES, hold};
+use super::ceilings::{Figure, NAMES, VERBS, hold};
+use super::imports::part;
 use super::tree::Tree;
 
 /// The names of types that are defined more than once, each with all its files.
@@ -18,17 +19,47 @@ fn shared(tree: &Tree) -> Figure {
     Figure::count("type names with several owners", places.collect())
 }
 
+/// Verbs that say nothing without their object. Methods of traits have the names of the trait.
+const BARE: &[&str] = &["told", "tell", "cut", "take", "give", "pass", "next", "of"];
+
+/// Methods that are named by a bare verb, by part.
+fn bare(tree: &Tree) -> Vec<Figure> {
+    let mut parts: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (path, file) in &tree.files {
+        for block in file.impls.iter().filter(|block| block.traits.is_empty()) {
+            let methods = block.methods.iter().filter(|method| BARE.contains(&&*method.name));
+            let places = methods.map(|method| {
+                format!("{path}:{}: {}::{}", block.line, block.of.join("::"), method.name)
+            });
+            parts.entry(part(path)).or_default().extend(places);
+        }
+    }
+    parts.retain(|_, places| !places.is_empty());
+    parts.into_iter().map(|(part, places)| Figure::count(part, places)).collect()
+}
+
+#[test]
+fn a_method_has_a_name_of_its_own() {
+    hold(VERBS, &bare(Tree::read()));
+}
+
+#[test]
+fn a_bare_verb_bites() {
+    let value = |text| bare(&Tree::from_texts(&[("a/b.rs", text)])).len();
+    assert_eq!(value("struct A; impl A { pub fn take(self) {} }"), 1);
+    assert_eq!(value("impl A { fn of(&self) { self.x() } } fn told() {}"), 1);
+    assert_eq!(value("impl Iterator for A { fn next(&mut self) { b.take() } } fn told() {}"), 0);
+    assert_eq!(value("impl A { fn take_parked(self) {} }"), 0);
+}
+
 #[test]
 fn a_type_name_has_one_owner() {
-    hold(NAMES, &[shared(&Tree::of_src())]);
+    hold(NAMES, &[shared(Tree::read())]);
 }
 
 #[test]
 fn a_second_owner_bites() {
-    let value = |a: &str, b: &str| {
-        let texts = [("src/a.rs".to_string(), a.into()), ("src/b.rs".to_string(), b.into())];
-        shared(&Tree::new(texts)).value
-    };
+    let value = |a: &str, b: &str| shared(&Tree::from_texts(&[("a.rs", a), ("b.rs", b)])).value;
     for a in ["struct A;", "pub enum A {}", "pub(crate) trait A {}", "type A = u8;"] {
         assert_eq!(value(a, "struct A(u8);"), 1, "{a}");
         assert_eq!(value(a, "use crate::a::A; impl A { fn f(a: A) {} } struct B;"), 0, "{a}");

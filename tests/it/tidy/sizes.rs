@@ -53,7 +53,7 @@ fn share_of_cli(tree: &Tree) -> Figure {
 
 #[test]
 fn cli_is_a_small_part() {
-    hold(SHARE, &[share_of_cli(&Tree::of_src())]);
+    hold(SHARE, &[share_of_cli(Tree::read())]);
 }
 
 #[test]

@@ -45,7 +45,7 @@ impl<'a> Source<'a> {
         lines.filter(|(line, _)| has(line, pattern)).map(|(_, number)| number).collect()
     }
 
-    /// What is named right behind `root`, as in `crate::wire` or `crate::{durable, wire::Seq}`,
+    /// Names right behind `root`, as in `crate::wire` or `crate::{durable, wire::Seq}`,
     /// each with its line.
     pub(super) fn named_behind(&self, root: &str) -> Vec<(usize, &str)> {
         let mut named = vec![];
@@ -134,7 +134,7 @@ impl Token {
     }
 }
 
-/// How many bytes of `rest` belong together, and the state in which they are.
+/// Length in bytes of the next piece of `rest`, and the state that it is in.
 fn step(before: &str, rest: &str, state: State) -> (usize, State) {
     let c = rest.chars().next().map_or(0, char::len_utf8);
     match state {
@@ -197,7 +197,7 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || "_'".contains(c)
 }
 
-/// Whether `text` goes on a word, or a path, that `before` has begun.
+/// True when `text` continues a word, or a path, that `before` began.
 fn is_glued(before: &str, text: &str) -> bool {
     text.starts_with(is_word) && (before.ends_with(is_word) || before.ends_with("::"))
 }
@@ -225,7 +225,7 @@ fn group(text: &str) -> Vec<&str> {
     names
 }
 
-/// Whether `line` has `pattern` as whole words. `…` in a pattern is anything.
+/// True when `line` has `pattern` as whole words. `…` in a pattern stands for anything.
 pub(super) fn has(line: &str, pattern: &str) -> bool {
     let (head, tail) = pattern.split_once('…').unwrap_or((pattern, ""));
     line.match_indices(head).any(|(at, _)| {

@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::{fs, iter};
 
 use super::files;
 use super::items::{Def, Impl, Use};
 use super::source::{Source, Token};
 
-/// How many re-exports lead from a name to its definition, at most.
+/// Most re-exports between a name and its definition.
 const HOPS_MAX: usize = 8;
 
 /// The files of a crate, by path.
@@ -33,19 +34,28 @@ pub(super) struct File {
 }
 
 impl Tree {
-    /// Reads `src` of this repository.
-    pub(super) fn of_src() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut paths = vec![];
-        files(root, &root.join("src"), &mut paths).unwrap();
-        let read = |path: String| {
-            let text = fs::read_to_string(root.join(&path)).unwrap();
-            (path, text)
-        };
-        Self::new(paths.into_iter().filter(|path| path.ends_with(".rs")).map(read))
+    /// `src` of this repository, read once.
+    pub(super) fn read() -> &'static Self {
+        static TREE: OnceLock<Tree> = OnceLock::new();
+        TREE.get_or_init(|| {
+            let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+            let mut paths = vec![];
+            files(root, &root.join("src"), &mut paths).unwrap();
+            paths.retain(|path| path.ends_with(".rs"));
+            let read = |path: String| {
+                let text = fs::read_to_string(root.join(&path)).unwrap();
+                (path, text)
+            };
+            Self::new(paths.into_iter().map(read))
+        })
     }
 
-    pub(super) fn new(texts: impl IntoIterator<Item = (String, String)>) -> Self {
+    /// A tree of small texts below `src`.
+    pub(super) fn from_texts(texts: &[(&str, &str)]) -> Self {
+        Self::new(texts.iter().map(|(path, text)| (format!("src/{path}"), (*text).to_string())))
+    }
+
+    fn new(texts: impl IntoIterator<Item = (String, String)>) -> Self {
         let files = texts.into_iter().map(|(path, text)| {
             let file = File::new(&path, text);
             (path, file)
@@ -64,7 +74,7 @@ impl Tree {
     /// The file that defines what `path`, as it stands in `file`, names. `None` for a module, and
     /// for what is not of this crate.
     pub(super) fn definer(&self, file: &File, path: &[String]) -> Option<&str> {
-        self.find(self.absolute(file, path, HOPS_MAX)?, HOPS_MAX)
+        self.find(&self.absolute(file, path, HOPS_MAX)?, HOPS_MAX)
     }
 
     /// `path` from the root of the crate.
@@ -85,7 +95,7 @@ impl Tree {
         }
     }
 
-    fn find(&self, path: Vec<String>, hops: usize) -> Option<&str> {
+    fn find(&self, path: &[String], hops: usize) -> Option<&str> {
         let length = (0..=path.len()).rev().find(|&end| self.modules.contains_key(&path[..end]))?;
         let name = path.get(length)?;
         let module = &self.modules[&path[..length]];
@@ -96,10 +106,10 @@ impl Tree {
         let Some(found) = file.uses.iter().find(|found| found.name == *name) else {
             return Some(module);
         };
-        self.find(self.absolute(file, &found.path, hops)?, hops.checked_sub(1)?)
+        self.find(&self.absolute(file, &found.path, hops)?, hops.checked_sub(1)?)
     }
 
-    /// What each file takes from others by an import or a path: the other file and the line.
+    /// Imports and paths in code that lead from one file to another.
     pub(super) fn arrows(&self) -> Vec<Arrow> {
         let mut found = vec![];
         for (path, file) in &self.files {
@@ -124,9 +134,18 @@ pub(super) struct Arrow {
     pub(super) to: String,
 }
 
+impl Arrow {
+    /// True from the root of a folder, `a/mod.rs` or `a.rs`, to a file below it.
+    pub(super) fn is_to_leaf(&self) -> bool {
+        let root = self.from.strip_suffix(".rs").unwrap_or(&self.from);
+        let folder = root.strip_suffix("/mod").unwrap_or(root);
+        self.to.strip_prefix(folder).is_some_and(|below| below.starts_with('/'))
+    }
+}
+
 impl File {
     pub(super) fn new(path: &str, text: String) -> Self {
-        let (tokens, tests) = without_tests(Source::new(path, &text).tokens());
+        let (tokens, tests) = without_tests(&Source::new(path, &text).tokens());
         let children = modules(&tokens).collect();
         Self {
             uses: Use::all(&tokens),
@@ -140,10 +159,23 @@ impl File {
         }
     }
 
-    /// True when code outside of imports has `name`.
+    /// True when code outside of imports uses `name`, and not one like it: of a field, a method, a
+    /// variant or a module.
     pub(super) fn names(&self, name: &str) -> bool {
+        let is = |at: usize, texts: &[&str]| {
+            self.tokens.get(at).is_some_and(|token| texts.contains(&token.text.as_str()))
+        };
+        let other =
+            |at: usize| at > 0 && is(at - 1, &[".", "::", "mod", "fn"]) || is(at + 1, &[":"]);
         let named = self.tokens.iter().enumerate().filter(|(_, token)| token.is(name));
-        named.into_iter().any(|(at, _)| !self.is_import(at))
+        named.into_iter().any(|(at, _)| !self.is_import(at) && !other(at))
+    }
+
+    /// True when the file has `name` for itself: imports it, or uses what it re-exports.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.uses.iter().any(|import| !import.public && import.name == name)
+            || self.names(name)
+            || self.paths().iter().any(|(_, path)| path.iter().any(|word| word == name))
     }
 
     fn is_import(&self, at: usize) -> bool {
@@ -185,13 +217,13 @@ fn modules(tokens: &[Token]) -> impl Iterator<Item = String> {
 }
 
 /// The tokens that are in a build, and the names of modules that are only in one for tests.
-fn without_tests(tokens: Vec<Token>) -> (Vec<Token>, BTreeSet<String>) {
+fn without_tests(tokens: &[Token]) -> (Vec<Token>, BTreeSet<String>) {
     let (mut kept, mut tests, mut at) = (vec![], BTreeSet::new(), 0);
     while at < tokens.len() {
-        let end = attribute(&tokens, at).unwrap_or(at);
+        let end = attribute(tokens, at).unwrap_or(at);
         let has = |text: &str| tokens[at..end].iter().any(|token| token.is(text));
         if has("cfg") && has("test") && !has("not") {
-            let behind = item(&tokens, end);
+            let behind = item(tokens, end);
             tests.extend(modules(&tokens[end..behind]));
             at = behind;
         } else {
