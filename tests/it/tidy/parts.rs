@@ -7,7 +7,7 @@ pub(super) const PARTS: &[(&str, &[&str], &[&str])] = &[
     ("wire", &[], &["serde", "postcard", "bytes", "uuid", "thiserror", "data_encoding"]),
     ("files", &[], &["rustix", "tempfile", "thiserror"]),
     ("durable", &["wire"], &[]),
-    ("logic", &["wire", "durable"], &["thiserror"]),
+    ("logic", &["wire", "durable"], &[]),
     ("store", &["wire", "durable", "files"], &["rusqlite", "aws_lc_rs", "thiserror", "tracing"]),
     (
         "quic",
@@ -21,13 +21,12 @@ pub(super) const PARTS: &[(&str, &[&str], &[&str])] = &[
             "bytes",
             "socket2",
             "aws_lc_rs",
-            "data_encoding",
             "thiserror",
             "tracing",
         ],
     ),
     ("server", &["wire", "durable", "logic", "quic", "store"], LOOP),
-    ("client", &["wire", "durable", "logic", "quic", "store"], LOOP),
+    ("client", &["wire", "logic", "quic"], LOOP),
     ("failure", &[], &["anyhow", "toml"]),
     ("clock", &[], &["jiff"]),
     ("text", &["wire", "clock"], &["jiff", "parse_size", "serde_json"]),
@@ -56,7 +55,7 @@ pub(super) const PARTS: &[(&str, &[&str], &[&str])] = &[
     ("refusals", &["wire", "quic", "client", "failure", "clock", "profile"], &["anyhow"]),
     (
         "handler",
-        &["wire", "logic", "failure", "clock", "text", "terminal", "message", "render"],
+        &["wire", "files", "logic", "failure", "clock", "text", "terminal", "message", "render"],
         &["anyhow", "bytes", "close_fds", "command_fds", "rustix", "tempfile", "tokio", "tracing"],
     ),
     (
