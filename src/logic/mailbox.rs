@@ -6,19 +6,19 @@ use crate::wire::Target;
 
 use super::exchange::LinkId;
 use super::expiring::Expired;
-use super::place::Cursor;
+use super::place::StoredCursor;
 use super::spans::SeqSet;
 
 /// A user's reading, in memory while one of the user's links reads or a cursor is being written.
 #[derive(Default)]
 pub(super) struct Mailbox {
     pub(super) loaded: bool,
-    pub(super) places: BTreeMap<Target, Cursor>,
+    pub(super) places: BTreeMap<Target, StoredCursor>,
     /// Rooms left while it was being loaded, which may have been read as memberships.
     pub(super) left: BTreeSet<Target>,
     /// Places in rooms that were left when entering them anew was asked for: they may be of the new
     /// membership, if the mailbox was read behind both.
-    pub(super) entering: BTreeMap<Target, Cursor>,
+    pub(super) entering: BTreeMap<Target, StoredCursor>,
     pub(super) links: BTreeSet<LinkId>,
     /// What readers that share had on links that others have taken the place of: for those, until
     /// they have attached.

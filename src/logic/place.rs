@@ -22,7 +22,7 @@ const ENTRIES_MIN: usize = 16_384;
 /// handed out yet, and then it is beyond `passed`; or it is not for this user, and then stretches
 /// of what is processed go on over it.
 #[derive(Default)]
-pub(super) struct Cursor {
+pub(super) struct StoredCursor {
     through: Position,
     passed: Position,
     /// By the seq of the first.
@@ -63,7 +63,7 @@ impl Position {
     }
 }
 
-impl From<StoredCursor> for Cursor {
+impl From<StoredCursor> for StoredCursor {
     fn from(cursor: StoredCursor) -> Self {
         let through = Position { seq: cursor.through, ordinal: cursor.ordinal };
         let mut done = AckedRanges::default();
@@ -72,7 +72,7 @@ impl From<StoredCursor> for Cursor {
     }
 }
 
-impl Cursor {
+impl StoredCursor {
     /// Where a reader that has been given all up to `position` goes on reading.
     pub(super) fn after(&self, position: Seq) -> Seq {
         self.through.seq.max(position)

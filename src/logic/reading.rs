@@ -12,7 +12,7 @@ use super::handing::Handed;
 use super::hub::{Hub, Pending};
 use super::link::{Link, Mode, Reader};
 use super::mailbox::Mailbox;
-use super::place::Cursor;
+use super::place::StoredCursor;
 use super::relaying::VolatileId;
 use super::spans::SeqSet;
 use super::streaming::Download;
@@ -178,7 +178,7 @@ impl Hub {
         let Some((messages, bytes)) = reader.page_size(&self.flight) else { return };
         reader.mode = Mode::Paging;
         let reader = &*reader;
-        let after = |(log, place): (&Target, &Cursor)| (log.clone(), reader.after(place));
+        let after = |(log, place): (&Target, &StoredCursor)| (log.clone(), reader.after(place));
         let logs = mailbox.places.iter().map(after).collect();
         let ticket = self.ask(Pending::Page { link: id });
         out.push(Output::Read(ticket, Read::Page { logs, reader: user.clone(), messages, bytes }));

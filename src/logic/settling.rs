@@ -10,7 +10,7 @@ use super::Time;
 use super::exchange::{LinkId, Output};
 use super::hub::{Hub, Pending};
 use super::offers::Delivery;
-use super::place::Cursor;
+use super::place::StoredCursor;
 use super::reading::{tell_caught_up, unsubscribe};
 use super::watching::Acked;
 
@@ -128,7 +128,7 @@ impl Hub {
         let last = moved.len() - 1;
         for (index, (log, moved)) in moved.into_iter().enumerate() {
             let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
-            let cursor = mailbox.places.get(&log).map(Cursor::cursor).unwrap_or_default();
+            let cursor = mailbox.places.get(&log).map(StoredCursor::cursor).unwrap_or_default();
             mailbox.settling += 1;
             let (confirmed, freed) = if index == last { report } else { (0, 0) };
             let Moved { messages, bytes, spans, verdicts } = moved;

@@ -12,12 +12,12 @@ use super::exchange::{LinkId, Output};
 use super::hub::{Hub, Pending};
 use super::link::{Mode, Reader};
 use super::offers::Delivery;
-use super::place::Cursor;
+use super::place::StoredCursor;
 use super::spans::missing;
 
 impl Reader {
     /// Behind which seq it goes on reading in a log.
-    pub(super) fn after(&self, place: &Cursor) -> Seq {
+    pub(super) fn after(&self, place: &StoredCursor) -> Seq {
         let unprocessed = place.after(0);
         self.position.max(self.replay.map_or(unprocessed, |replay| replay.min(unprocessed)))
     }

@@ -46,13 +46,13 @@ pub(super) struct Acked {
 }
 
 /// The seq of a message, and when its time to live is over.
-pub(super) type Cursor = (Seq, Option<u64>);
+pub(super) type StoredCursor = (Seq, Option<u64>);
 
 /// How far a message has come with somebody: the state, since when, and what was said.
 pub(super) type News = (DeliveryState, u64, Option<Note>);
 
 impl Tracking {
-    fn insert(&mut self, log: &Target, (seq, expires_ms): Cursor, id: MsgId, link: LinkId) {
+    fn insert(&mut self, log: &Target, (seq, expires_ms): StoredCursor, id: MsgId, link: LinkId) {
         let of_log = self.0.entry(log.clone()).or_default();
         let new = || Watched { id, links: BTreeSet::new(), expires_ms };
         of_log.entry(seq).or_insert_with(new).links.insert(link);
@@ -120,7 +120,7 @@ impl Hub {
         &mut self,
         id: LinkId,
         asked: Asked,
-        place: Option<Cursor>,
+        place: Option<StoredCursor>,
         out: &mut Vec<Output>,
     ) {
         let Some(link) = self.links.get_mut(&id) else { return };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::{Strategy, any, prop_oneof, proptest};
 use proptest::sample::Index;
 
-use super::{Cursor, Position};
+use super::{Position, StoredCursor};
 use crate::durable::{AckedRange, StoredCursor};
 use crate::logic::spans::{SeqSet, joined};
 use crate::wire::{Seq, Span};
@@ -204,7 +204,7 @@ fn above(log: &Log, done: &BTreeSet<u64>) -> Vec<AckedRange> {
 }
 
 /// As the hub does with messages of a page: what needs it is handed out, the rest goes by.
-fn hand_out(place: &mut Cursor, marks: &[Position]) {
+fn hand_out(place: &mut StoredCursor, marks: &[Position]) {
     let (first, last) = (marks[0], marks[marks.len() - 1]);
     let span = Span { first: first.seq, last: last.seq };
     let unprocessed = place.unprocessed(span);
@@ -226,7 +226,7 @@ fn page(log: &Log, from: usize, count: u64) -> Vec<Position> {
 }
 
 /// The cursor is what the naive one says, and its stretches have the log's messages.
-fn check(place: &Cursor, naive: &Naive, log: &Log, loaded: usize) {
+fn check(place: &StoredCursor, naive: &Naive, log: &Log, loaded: usize) {
     let StoredCursor { through, ordinal, above } = place.cursor();
     assert_eq!(Position { seq: through, ordinal }, naive.through);
     let ordinals = |of: &AckedRange| (of.ordinal, of.ordinal + of.count - 1);
@@ -261,7 +261,7 @@ proptest! {
         let loaded = above.len();
         let all = above.iter().flat_map(|s| s.ordinal..s.ordinal + s.count);
         let mut naive = Naive { done: all.collect(), ..Naive::default() };
-        let mut place = Cursor::from(StoredCursor { above, ..StoredCursor::default() });
+        let mut place = StoredCursor::from(StoredCursor { above, ..StoredCursor::default() });
         let mut gone = 0;
         for step in steps {
             let met = naive.passed.ordinal as usize;

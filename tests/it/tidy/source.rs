@@ -10,7 +10,7 @@ pub(super) struct Source<'a> {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum DeliveryState {
+enum State {
     Code,
     LineComment,
     BlockComment { depth: usize },
@@ -21,14 +21,14 @@ enum DeliveryState {
 impl<'a> Source<'a> {
     pub(super) fn new(path: &'a str, text: &'a str) -> Self {
         let mut source = Self { path, text, code: String::new(), comments: String::new() };
-        let mut state = DeliveryState::Code;
+        let mut state = State::Code;
         let mut rest = text;
         while !rest.is_empty() {
             let (length, next) = step(&source.code, rest, state);
             let (taken, behind) = rest.split_at(length);
             let comment = is_comment(state) || is_comment(next);
             let character = taken.starts_with('\'') && taken != "'";
-            let code = state == DeliveryState::Code && next == DeliveryState::Code && !character;
+            let code = state == State::Code && next == State::Code && !character;
             for c in taken.chars() {
                 let blank = if c == '\n' { c } else { ' ' };
                 source.code.push(if code { c } else { blank });
@@ -97,48 +97,42 @@ impl<'a> Source<'a> {
 }
 
 /// How many bytes of `rest` belong together, and the state in which they are.
-fn step(before: &str, rest: &str, state: DeliveryState) -> (usize, DeliveryState) {
+fn step(before: &str, rest: &str, state: State) -> (usize, State) {
     let c = rest.chars().next().map_or(0, char::len_utf8);
     match state {
-        DeliveryState::LineComment if rest.starts_with('\n') => (c, DeliveryState::Code),
-        DeliveryState::BlockComment { depth } if rest.starts_with("/*") => {
-            (2, DeliveryState::BlockComment { depth: depth + 1 })
+        State::LineComment if rest.starts_with('\n') => (c, State::Code),
+        State::BlockComment { depth } if rest.starts_with("/*") => {
+            (2, State::BlockComment { depth: depth + 1 })
         }
-        DeliveryState::BlockComment { depth: 1 } if rest.starts_with("*/") => {
-            (2, DeliveryState::Code)
+        State::BlockComment { depth: 1 } if rest.starts_with("*/") => (2, State::Code),
+        State::BlockComment { depth } if rest.starts_with("*/") => {
+            (2, State::BlockComment { depth: depth - 1 })
         }
-        DeliveryState::BlockComment { depth } if rest.starts_with("*/") => {
-            (2, DeliveryState::BlockComment { depth: depth - 1 })
-        }
-        DeliveryState::Text { escape: false } if rest.starts_with('"') => (c, DeliveryState::Code),
-        DeliveryState::Text { escape } => {
-            (c, DeliveryState::Text { escape: !escape && rest.starts_with('\\') })
-        }
-        DeliveryState::RawText { hashes } if ends_raw(rest, hashes) => {
-            (1 + hashes, DeliveryState::Code)
-        }
-        DeliveryState::Code => start(before, rest, c),
+        State::Text { escape: false } if rest.starts_with('"') => (c, State::Code),
+        State::Text { escape } => (c, State::Text { escape: !escape && rest.starts_with('\\') }),
+        State::RawText { hashes } if ends_raw(rest, hashes) => (1 + hashes, State::Code),
+        State::Code => start(before, rest, c),
         inside => (c, inside),
     }
 }
 
 /// The same from within code, where comments, strings and characters begin.
-fn start(before: &str, rest: &str, c: usize) -> (usize, DeliveryState) {
+fn start(before: &str, rest: &str, c: usize) -> (usize, State) {
     if rest.starts_with("//") {
-        return (2, DeliveryState::LineComment);
+        return (2, State::LineComment);
     }
     if rest.starts_with("/*") {
-        return (2, DeliveryState::BlockComment { depth: 1 });
+        return (2, State::BlockComment { depth: 1 });
     }
     if rest.starts_with('"') {
-        return (c, DeliveryState::Text { escape: false });
+        return (c, State::Text { escape: false });
     }
     let hashed = rest.strip_prefix('r').map(|raw| raw.trim_start_matches('#'));
     if let Some(raw) = hashed.filter(|raw| raw.starts_with('"'))
         && !is_glued(before.strip_suffix('b').unwrap_or(before), "r")
     {
         let hashes = rest.len() - raw.len() - 1;
-        return (2 + hashes, DeliveryState::RawText { hashes });
+        return (2 + hashes, State::RawText { hashes });
     }
     if let Some(quoted) = rest.strip_prefix('\'') {
         // `'a'` or `'\…'` is a character, `'a` a lifetime.
@@ -146,10 +140,10 @@ fn start(before: &str, rest: &str, c: usize) -> (usize, DeliveryState) {
         let end = quoted.char_indices().skip(escape.max(1)).find(|&(_, c)| c == '\'');
         let near = quoted.chars().nth(1) == Some('\'');
         if let Some((end, _)) = end.filter(|_| near || escape > 0) {
-            return (end + 2, DeliveryState::Code);
+            return (end + 2, State::Code);
         }
     }
-    (c, DeliveryState::Code)
+    (c, State::Code)
 }
 
 fn ends_raw(rest: &str, hashes: usize) -> bool {
@@ -157,8 +151,8 @@ fn ends_raw(rest: &str, hashes: usize) -> bool {
         .is_some_and(|tail| tail.bytes().take_while(|&b| b == b'#').count() >= hashes)
 }
 
-fn is_comment(state: DeliveryState) -> bool {
-    matches!(state, DeliveryState::LineComment | DeliveryState::BlockComment { .. })
+fn is_comment(state: State) -> bool {
+    matches!(state, State::LineComment | State::BlockComment { .. })
 }
 
 fn is_word(c: char) -> bool {
