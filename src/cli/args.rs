@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use clap::builder::{FalseyValueParser, PossibleValue};
+use clap::builder::FalseyValueParser;
 
 use crate::cli::values;
-use crate::profile::address::Server;
+use crate::profile::address::ServerAddress;
 use crate::profile::joined::{self, Profile};
 use crate::terminal::color::Color;
 use crate::terminal::verbosity::Verbosity;
@@ -43,7 +43,8 @@ pub(crate) struct Talk {
         display_order = 902,
         value_name = "WHEN",
         env = "QMSG_COLOR",
-        default_value = "auto"
+        default_value = "auto",
+        value_parser = values::color()
     )]
     color: Color,
 }
@@ -80,7 +81,7 @@ pub(crate) struct Who {
     /// Default: the server where the id was joined; for a first join, localhost:4433. Its key must
     /// be the one that was pinned when joining, whatever address it has now.
     #[arg(short, long, value_name = "HOST[:PORT]", env = "QMSG_SERVER")]
-    pub(crate) server: Option<Server>,
+    pub(crate) server: Option<ServerAddress>,
 }
 
 impl Who {
@@ -110,23 +111,5 @@ pub(crate) struct Patience {
 impl Patience {
     pub(crate) fn ms(self) -> Option<u64> {
         Some(self.timeout.as_millis() as u64)
-    }
-}
-
-impl clap::ValueEnum for Color {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Auto, Self::Always, Self::Never]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        let (name, help) = match self {
-            Self::Auto => ("auto", "On a terminal that has them, unless `NO_COLOR` is set"),
-            Self::Always => (
-                "always",
-                "Always; `listen` then prints into a pipe what it would print on a terminal",
-            ),
-            Self::Never => ("never", "Never"),
-        };
-        Some(PossibleValue::new(name).help(help))
     }
 }
