@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::{Clock, encoded};
-use crate::logic::{Limits, LinkId};
+use crate::logic::{Limits, LinkId, greeting};
 use crate::quic::{Listener, Outgoing};
 use crate::wire::{FromClient, Pin};
 
@@ -28,7 +28,7 @@ pub(super) async fn accept(
     while let Some(incoming) = listener.accept().await {
         let link = LinkId(next);
         next += 1;
-        let greeting = encoded(&limits.greeting(clock.now()));
+        let greeting = encoded(&greeting(&limits, clock.now()));
         let events = events.clone();
         // The handshake takes its time in its own task: others are accepted meanwhile.
         tokio::spawn(async move {

@@ -84,7 +84,7 @@ fn send_of(alice: Identity, end: &Arc<memory::End>, server: &memory::End) -> cli
             ..to(server.address())
         },
         dialer: Some(Dialer::on(end.clone()).unwrap()),
-        intent: Intent { id, claim: false, code: None, attach: None, patience_ms: Some(60_000) },
+        intent: Intent { id, claim: false, code: None, prefetch: None, patience_ms: Some(60_000) },
         trust_remote: true,
     }
 }
