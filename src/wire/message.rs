@@ -98,6 +98,12 @@ impl Headers {
         Some(seconds.saturating_mul(1_000))
     }
 
+    /// End of the time to live of a message that the server accepted at this time, both in
+    /// milliseconds since 1970. `None`: never.
+    pub fn expires_ms(&self, accepted_ms: u64) -> Option<u64> {
+        Some(accepted_ms.saturating_add(self.ttl_ms()?))
+    }
+
     /// Bytes of all names and values.
     pub fn len_bytes(&self) -> usize {
         self.0.iter().map(|(name, value)| name.len() + value.len()).sum()
@@ -160,13 +166,6 @@ pub struct Message {
     pub time_ms: u64,
     /// The sender's fields, which a message also offers as its own.
     pub envelope: Envelope,
-}
-
-impl Message {
-    /// End of the time to live, in milliseconds since 1970. `None`: never.
-    pub fn expires_ms(&self) -> Option<u64> {
-        Some(self.time_ms.saturating_add(self.headers.ttl_ms()?))
-    }
 }
 
 impl Deref for Message {

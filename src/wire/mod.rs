@@ -21,9 +21,9 @@
 //! 5. [`FromClient::Track`] asks how far a message has come with its recipients: pages of
 //!    [`RecipientStatus`], then every change, until `Untrack`. Delivery is proven by `Ping` and
 //!    `Pong`: the stream is in order, so a pong confirms all that was sent before its ping.
-//! 6. A delivery may also be answered with a `Reply`, returned with a `Release`, or refused for good
-//!    with a `Reject`. A rejected message goes to the reader's dead letters, one of two kinds of
-//!    parked messages ([`ParkedKind`]); messages sent by [`FromClient::Schedule`] are the other.
+//! 6. A delivery may also be answered with a `Reply`, returned with a `Release`, or refused for
+//!    good with a `Reject`. A rejected message goes to the reader's dead letters, one of two kinds
+//!    of parked messages ([`ParkedKind`]); messages sent by [`FromClient::Schedule`] are the other.
 //!    `ListParked` shows them, `TakeParked` takes them out.
 //! 7. Either side ends it by closing the connection with a [`CloseCode`].
 //!
