@@ -18,12 +18,26 @@ pub const FRAME_LEN_MAX: usize = CHUNK_LEN_MAX + HEADERS_LEN_MAX + 2048 + 3 * BU
 /// what the other has asked for by `More`.
 pub const CHUNKS_AHEAD_MAX: u32 = 64;
 
+/// Most unknown frames in a row that a side skips.
+pub const SKIPPED_MAX: u32 = 64;
+
 const PREFIX_LEN: usize = 4;
+/// The bit of a length prefix that marks an optional frame.
+const OPTIONAL: u32 = 1 << 31;
 
 /// A frame type whose long bodies travel in parts.
 pub trait Frame: Clone + Serialize + DeserializeOwned {
+    /// Number of variants. A frame with this number or a higher one is unknown to this version.
+    const VARIANTS: u32;
+
     /// What the frame has of a body.
     fn piece(&self) -> Piece;
+
+    /// True for a frame that a receiver which does not know it may ignore. Only one that needs no
+    /// answer and has nothing of a body can be.
+    fn is_optional(&self) -> bool {
+        false
+    }
 }
 
 /// What a frame has of a body.
@@ -67,6 +81,9 @@ pub enum Malformed {
     /// A length prefix above [`FRAME_LEN_MAX`].
     #[error("a frame of {0} bytes")]
     FrameTooLong(u32),
+    /// More than [`SKIPPED_MAX`] optional frames in a row that are unknown here.
+    #[error("too many unknown frames")]
+    TooManyUnknown,
     /// Not a frame, or bytes left over behind it.
     #[error("a frame that cannot be decoded")]
     Undecodable,
@@ -144,7 +161,8 @@ pub fn encode<F: Frame>(frame: &F, out: &mut BytesMut) {
     debug_assert!(written.is_ok(), "a frame serialises");
     let length = out.len() - start - PREFIX_LEN;
     debug_assert!(length <= FRAME_LEN_MAX, "limits of names, headers and parts add up");
-    out[start..start + PREFIX_LEN].copy_from_slice(&(length as u32).to_le_bytes());
+    let flag = if frame.is_optional() { OPTIONAL } else { 0 };
+    out[start..start + PREFIX_LEN].copy_from_slice(&(length as u32 | flag).to_le_bytes());
 }
 
 /// About as many bytes as a frame with this of a body takes, so that its buffer grows once.
@@ -167,6 +185,8 @@ pub struct Decoder<F> {
     buffer: BytesMut,
     body_len_max: u64,
     bodies: Bodies,
+    /// Unknown frames since the last known one.
+    skipped: u32,
     frames: PhantomData<F>,
 }
 
@@ -177,6 +197,7 @@ impl<F: Frame> Decoder<F> {
             buffer: BytesMut::new(),
             body_len_max,
             bodies: Bodies::default(),
+            skipped: 0,
             frames: PhantomData,
         }
     }
@@ -189,7 +210,7 @@ impl<F: Frame> Decoder<F> {
     /// The next frame, `None` when more bytes are needed. After an error the stream makes no sense
     /// any more.
     pub fn next_frame(&mut self) -> Result<Option<F>, Malformed> {
-        let Some(frame) = self.take()? else { return Ok(None) };
+        let Some(frame) = self.take_frame()? else { return Ok(None) };
         let piece = frame.piece();
         match piece {
             Piece::Head { longest, .. } if longest > self.body_len_max => {
@@ -205,20 +226,41 @@ impl<F: Frame> Decoder<F> {
         self.buffer.is_empty() && !self.bodies.is_partial()
     }
 
-    fn take(&mut self) -> Result<Option<F>, Malformed> {
-        let Some(prefix) = self.buffer.first_chunk::<PREFIX_LEN>() else { return Ok(None) };
-        let length = u32::from_le_bytes(*prefix);
-        if length as usize > FRAME_LEN_MAX {
-            return Err(Malformed::FrameTooLong(length));
+    /// Takes the next known frame out of the buffer, and the unknown optional ones before it.
+    fn take_frame(&mut self) -> Result<Option<F>, Malformed> {
+        loop {
+            let Some(prefix) = self.buffer.first_chunk::<PREFIX_LEN>() else { return Ok(None) };
+            let prefix = u32::from_le_bytes(*prefix);
+            let length = prefix & !OPTIONAL;
+            if length as usize > FRAME_LEN_MAX {
+                return Err(Malformed::FrameTooLong(length));
+            }
+            let end = PREFIX_LEN + length as usize;
+            let Some(value) = self.buffer.get(PREFIX_LEN..end) else { return Ok(None) };
+            if prefix & OPTIONAL == 0 || !is_unknown::<F>(value) {
+                let frame = decoded(value)?;
+                self.buffer.advance(end);
+                self.skipped = 0;
+                return Ok(Some(frame));
+            }
+            self.buffer.advance(end);
+            self.skipped += 1;
+            if self.skipped > SKIPPED_MAX {
+                return Err(Malformed::TooManyUnknown);
+            }
         }
-        let end = PREFIX_LEN + length as usize;
-        let Some(value) = self.buffer.get(PREFIX_LEN..end) else { return Ok(None) };
-        let decoded = postcard::take_from_bytes(value);
-        let (frame, rest) = decoded.map_err(|_| Malformed::Undecodable)?;
-        if !rest.is_empty() {
-            return Err(Malformed::Undecodable);
-        }
-        self.buffer.advance(end);
-        Ok(Some(frame))
+    }
+}
+
+/// True for the bytes of a frame that a later version has added.
+fn is_unknown<F: Frame>(value: &[u8]) -> bool {
+    postcard::take_from_bytes::<u32>(value).is_ok_and(|(variant, _)| variant >= F::VARIANTS)
+}
+
+/// The frame that these bytes are, all of them.
+fn decoded<F: Frame>(value: &[u8]) -> Result<F, Malformed> {
+    match postcard::take_from_bytes(value) {
+        Ok((frame, [])) => Ok(frame),
+        Ok(_) | Err(_) => Err(Malformed::Undecodable),
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::bundle::{Others, Span};
 use super::codec::{CHUNK_LEN_MAX, Frame, Piece};
+use super::feature::{Feature, Features};
 use super::id::{JoinCode, MsgId, RoomName, Target, UserId};
 use super::message::{Body, Envelope, Seq};
 use super::standing::{Note, ParkedKind, Start};
@@ -33,6 +34,8 @@ pub enum FromClient {
         code: Option<JoinCode>,
         /// Of a client that may come again: this link takes the place of its earlier ones.
         session: Option<Session>,
+        /// Parts of the protocol that the client understands.
+        features: Features,
     },
     /// Take this message.
     Send {
@@ -148,7 +151,36 @@ pub enum FromClient {
     Resume(#[serde(deserialize_with = "bounded_spans")] Vec<Span>),
 }
 
+impl FromClient {
+    /// The feature that a client has named before it sends this frame.
+    pub fn feature(&self) -> Option<Feature> {
+        match self {
+            Self::Volatile { .. } | Self::AckVolatile { .. } => Some(Feature::Volatile),
+            Self::Pong { .. } => Some(Feature::Confirm),
+            Self::Track { .. } | Self::Untrack { .. } => Some(Feature::Track),
+            Self::Schedule { .. } | Self::ListParked { .. } | Self::TakeParked { .. } => {
+                Some(Feature::Parked)
+            }
+            Self::Hello { .. }
+            | Self::Send { .. }
+            | Self::Chunk(_)
+            | Self::Subscribe { .. }
+            | Self::Ack(_)
+            | Self::JoinRoom(_)
+            | Self::LeaveRoom(_)
+            | Self::AbortBody
+            | Self::ChunkCredit { .. }
+            | Self::Release(_)
+            | Self::Reply { .. }
+            | Self::Reject { .. }
+            | Self::Resume(_) => None,
+        }
+    }
+}
+
 impl Frame for FromClient {
+    const VARIANTS: u32 = 21;
+
     fn piece(&self) -> Piece {
         match self {
             Self::Send { envelope, others } | Self::Volatile { envelope, others } => {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::bundle::Bundle;
 use super::codec::{Frame, Piece};
+use super::feature::{Feature, Features};
 use super::id::{MsgId, RoomName, Target, UserId};
 use super::message::{Body, Seq};
 use super::refusal::Refusal;
@@ -24,6 +25,8 @@ pub enum FromServer {
         send_bytes_max: u64,
         /// Name and version of the program.
         version: String,
+        /// Parts of the protocol that the server understands.
+        features: Features,
     },
     /// The key of this connection acts as this id now.
     Welcome {
@@ -167,6 +170,35 @@ pub enum FromServer {
 }
 
 impl FromServer {
+    /// The feature that a client has named before it gets this frame.
+    pub fn feature(&self) -> Option<Feature> {
+        match self {
+            Self::Volatile(_) | Self::VolatileSent { .. } => Some(Feature::Volatile),
+            Self::Ping { .. } => Some(Feature::Confirm),
+            Self::TrackPage { .. } | Self::UnknownMessage { .. } | Self::TrackUpdate { .. } => {
+                Some(Feature::Track)
+            }
+            Self::Parked(_) | Self::ParkedEnd { .. } | Self::ParkedTaken { .. } => {
+                Some(Feature::Parked)
+            }
+            Self::Hello { .. }
+            | Self::Welcome { .. }
+            | Self::Accepted { .. }
+            | Self::Refused { .. }
+            | Self::Deliver { .. }
+            | Self::Chunk(_)
+            | Self::AckRecorded { .. }
+            | Self::CaughtUp
+            | Self::Gap { .. }
+            | Self::RoomJoined { .. }
+            | Self::RoomLeft { .. }
+            | Self::RoomRefused { .. }
+            | Self::AbortBody
+            | Self::ChunkCredit { .. }
+            | Self::NoSuchRoom { .. } => None,
+        }
+    }
+
     /// The frame that delivers `bundle`, its first message as `seq`. Shares the bodies.
     pub fn deliver(seq: Seq, bundle: &Bundle) -> Self {
         Self::Deliver { seq, bundle: bundle.clone() }
@@ -179,6 +211,8 @@ impl FromServer {
 }
 
 impl Frame for FromServer {
+    const VARIANTS: u32 = 24;
+
     fn piece(&self) -> Piece {
         match self {
             Self::Deliver { bundle, .. } | Self::Volatile(bundle) => {

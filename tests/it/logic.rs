@@ -7,6 +7,7 @@ mod client;
 mod clocks;
 mod drawers;
 mod expiring;
+mod features;
 mod flight;
 mod following;
 mod gathering;
@@ -48,8 +49,8 @@ use std::ops::Range;
 use qmsg::durable::Quotas;
 use qmsg::logic::{Draft, Limits, LinkId};
 use qmsg::wire::{
-    Body, CHUNK_LEN_MAX, CloseCode, Envelope, FromClient, FromServer, Headers, MsgId, Others, Pin,
-    Refusal, RoomName, Seq, Span, Target, UserId,
+    Body, CHUNK_LEN_MAX, CloseCode, Envelope, Features, FromClient, FromServer, Headers, MsgId,
+    Others, Pin, Refusal, RoomName, Seq, Span, Target, UserId,
 };
 
 use server::{START, Said, Server};
@@ -183,11 +184,23 @@ fn passed(n: u64, readers: u32) -> Said {
 }
 
 fn hello(name: &str) -> FromClient {
-    FromClient::Hello { id: user(name), claim: false, code: None, session: None }
+    FromClient::Hello {
+        id: user(name),
+        claim: false,
+        code: None,
+        session: None,
+        features: Features::KNOWN,
+    }
 }
 
 fn claim(name: &str) -> FromClient {
-    FromClient::Hello { id: user(name), claim: true, code: None, session: None }
+    FromClient::Hello {
+        id: user(name),
+        claim: true,
+        code: None,
+        session: None,
+        features: Features::KNOWN,
+    }
 }
 
 fn attach(messages: u32, bytes: u64) -> FromClient {

@@ -4,6 +4,7 @@
 mod any;
 mod bundles;
 mod names;
+mod optional;
 mod properties;
 mod samples;
 
@@ -152,6 +153,7 @@ fn kind(error: Malformed) -> &'static str {
         Malformed::Undecodable => "undecodable",
         Malformed::Chunk => "part",
         Malformed::BodyTooLong(_) => "body-too-long",
+        Malformed::TooManyUnknown => "too-many-unknown",
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::durable::Page;
 use crate::wire::{
-    Bodies, Bundle, CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, FromClient, MsgId, Pin, Seq, Session, Span,
-    Start, Target, UserId, Weights,
+    Bodies, Bundle, CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, Features, FromClient, MsgId, Pin, Seq,
+    Session, Span, Start, Target, UserId, Weights,
 };
 
 use super::budget::{DeliveryBudget, Load};
@@ -23,6 +23,8 @@ pub(super) struct Link {
     pub(super) stage: Stage,
     /// Which client's it is, and which of its links, if it said so.
     pub(super) session: Option<Session>,
+    /// The parts of the protocol that the client has named.
+    pub(super) features: Features,
     /// Something of this user's is kept until its reader comes.
     pub(super) heir_of: Option<UserId>,
     /// Unanswered sends and their bytes, those held back included.
@@ -126,6 +128,7 @@ impl Link {
             key,
             stage: Stage::Silent { until_ms },
             session: None,
+            features: Features::default(),
             heir_of: None,
             sends: 0,
             send_bytes: 0,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::durable::Read;
-use crate::wire::{Bundle, CloseCode, FromServer, Target, UserId};
+use crate::wire::{Bundle, CloseCode, Feature, FromServer, Target, UserId};
 
 use super::io::{LinkId, Output};
 use super::relaying::VolatileId;
@@ -141,7 +141,8 @@ impl Hub {
         for id in &log.links {
             let link = self.links.get(id);
             let own = link.and_then(|link| link.user()) == Some(from);
-            let reader = link.and_then(|link| link.reader.as_ref());
+            let able = link.filter(|link| link.features.contains(Feature::Volatile));
+            let reader = able.and_then(|link| link.reader.as_ref());
             // As with stored messages: what goes to a room is not for its sender.
             let Some(reader) = reader.filter(|_| !own || one_user) else { continue };
             match reader.can_take(bundle, &self.flight) {

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::wire::{
-    CloseCode, DeliveryState, FromServer, MsgId, RecipientStatus, Seq, Span, Target, UserId,
+    CloseCode, DeliveryState, Feature, FromServer, MsgId, RecipientStatus, Seq, Span, Target,
+    UserId,
 };
 
 use super::io::{LinkId, Output};
@@ -127,6 +128,9 @@ impl Hub {
     fn prove(&mut self, id: LinkId, log: &Target, seq: Seq) {
         let most = self.limits.prefetch_messages_max as usize;
         let Some(link) = self.links.get_mut(&id) else { return };
+        if !link.features.contains(Feature::Confirm) {
+            return;
+        }
         let deliveries = &mut link.proofs.next.deliveries;
         // A client that keeps to the protocol confirms before it has more than a window beyond.
         if deliveries.len() < most {

@@ -204,6 +204,9 @@ impl Hub {
         if !link.count(&frame, &self.limits) {
             return self.close(id, CloseCode::OverLimit, out);
         }
+        if frame.feature().is_some_and(|feature| !link.features.contains(feature)) {
+            return self.close(id, CloseCode::OutOfTurn, out);
+        }
         match &mut link.stage {
             Stage::Silent { .. } => self.hello(now, id, frame, out),
             Stage::Checking { held, .. }
@@ -220,7 +223,7 @@ impl Hub {
     }
 
     fn hello(&mut self, now: Time, link: LinkId, frame: FromClient, out: &mut Vec<Output>) {
-        let FromClient::Hello { id, claim, code, session } = frame else {
+        let FromClient::Hello { id, claim, code, session, features } = frame else {
             return self.close(link, CloseCode::OutOfTurn, out);
         };
         if !session.is_none_or(|session| self.succeed(link, session, out)) {
@@ -231,6 +234,7 @@ impl Hub {
         }
         let ticket = self.ask(Pending::Admit { link });
         let Some(state) = self.links.get_mut(&link) else { return };
+        state.features = features;
         let checking = Stage::Checking { id: id.clone(), held: Vec::new() };
         if let Stage::Silent { until_ms } = std::mem::replace(&mut state.stage, checking) {
             self.silent.remove(&(until_ms, link));

@@ -1,8 +1,8 @@
 //! What a client is told and what it says: the two sides of a [`Peer`](crate::logic::Peer).
 
 use crate::wire::{
-    Body, Bundle, CloseCode, FromClient, FromServer, JoinCode, Message, MsgId, Note, ParkedKind,
-    ParkedMessage, RecipientStatus, Refusal, RoomName, Seq, Target, UserId,
+    Body, Bundle, CloseCode, Feature, Features, FromClient, FromServer, JoinCode, Message, MsgId,
+    Note, ParkedKind, ParkedMessage, RecipientStatus, Refusal, RoomName, Seq, Target, UserId,
 };
 
 use super::outbox::Draft;
@@ -110,6 +110,20 @@ pub enum Command {
         /// Put it back among what waits, or, before its time, send it; otherwise it is gone.
         back: bool,
     },
+}
+
+impl Command {
+    /// The features that the server needs for it.
+    pub(super) fn features(&self) -> Features {
+        match self {
+            Self::Send(drafts) => drafts.iter().filter_map(Draft::feature).collect(),
+            Self::Track { .. } => [Feature::Track].into_iter().collect(),
+            Self::ListParked(_) | Self::TakeParked { .. } => {
+                [Feature::Parked].into_iter().collect()
+            }
+            _ => Features::default(),
+        }
+    }
 }
 
 impl From<Command> for PeerInput {
@@ -287,6 +301,9 @@ pub enum Event {
     GaveUp(Option<CloseCode>),
     /// The server will not have this client. The peer does nothing more.
     Denied(Option<CloseCode>),
+    /// The server has not named a feature that something the user asked for needs. The peer does
+    /// nothing more.
+    Unsupported(Feature),
 }
 
 /// The messages of [`Event::Messages`] one by one, each with what to name it by.

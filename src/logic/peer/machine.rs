@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::durable::Disposition;
-use crate::wire::{CloseCode, FromClient, FromServer, Session};
+use crate::wire::{CloseCode, Features, FromClient, FromServer, Session};
 
 use super::chunks::Chunks;
 use super::deliver::shortened;
@@ -59,6 +59,8 @@ pub struct Peer {
     /// What the server knows its links by: one that it still holds for alive is not to say anything
     /// behind what the next one says.
     session: Session,
+    /// Features of the server that the user's wishes have needed so far.
+    needed: Features,
 }
 
 impl Peer {
@@ -83,6 +85,7 @@ impl Peer {
             turned_away: None,
             waiting_since_ms: now.mono_ms,
             session: Session { client: seed, link: 0 },
+            needed: Features::default(),
         }
     }
 
@@ -101,7 +104,21 @@ impl Peer {
         self.tick(now, out);
     }
 
+    /// Notes features that the user's wishes need. `false`: the server lacks one that any of them
+    /// needs, and the peer is over.
+    fn needs(&mut self, features: Features, out: &mut Vec<PeerOutput>) -> bool {
+        self.needed = self.needed.union(features);
+        let Some(allowed) = self.allowed() else { return true };
+        let Some(missing) = self.needed.missing_in(allowed.features) else { return true };
+        self.stage = Stage::Over;
+        out.push(PeerOutput::Event(Event::Unsupported(missing)));
+        false
+    }
+
     fn command(&mut self, now: Time, command: Command, out: &mut Vec<PeerOutput>) {
+        if !self.needs(command.features(), out) {
+            return;
+        }
         match command {
             Command::Send(drafts) => {
                 self.awaits(now);
@@ -299,14 +316,24 @@ impl Peer {
 
     fn heard(&mut self, now: Time, frame: FromServer, out: &mut Vec<PeerOutput>) {
         let event = match frame {
-            FromServer::Hello { time_ms, body_len_max, sends_max, send_bytes_max, .. } => {
+            FromServer::Hello {
+                time_ms,
+                body_len_max,
+                sends_max,
+                send_bytes_max,
+                features,
+                ..
+            } => {
                 let ahead_ms = (time_ms as i64).saturating_sub(now.unix_ms as i64);
                 if ahead_ms.unsigned_abs() > SKEW_MS_MAX {
                     out.push(PeerOutput::Event(Event::ClockSkew { ahead_ms }));
                 }
-                let allowed = Allowed { body_len_max, sends_max, send_bytes_max };
+                let allowed = Allowed { body_len_max, sends_max, send_bytes_max, features };
                 self.stage = Stage::Greeted(allowed);
-                return self.introduce(out);
+                if self.needs(Features::default(), out) {
+                    self.introduce(out);
+                }
+                return;
             }
             FromServer::Welcome { claimed, .. } => {
                 self.welcomed = true;
@@ -370,7 +397,13 @@ impl Peer {
         let Intent { id, claim, code, prefetch, .. } = self.intent.clone();
         self.session.link += 1;
         let session = Some(self.session);
-        out.push(PeerOutput::Frame(FromClient::Hello { id, claim, code, session }));
+        out.push(PeerOutput::Frame(FromClient::Hello {
+            id,
+            claim,
+            code,
+            session,
+            features: Features::KNOWN,
+        }));
         if let Some(Prefetch { messages, bytes, start, share }) = prefetch {
             let start = self.shown.start(start);
             let holds = if share { self.shown.held() } else { Vec::new() };

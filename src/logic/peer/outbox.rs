@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
 
-use crate::wire::{BUNDLE_MAX, CHUNK_LEN_MAX, Envelope, FromClient, MsgId, Others, chunk_len};
+use crate::wire::{
+    BUNDLE_MAX, CHUNK_LEN_MAX, Envelope, Feature, Features, FromClient, MsgId, Others, chunk_len,
+};
 
 /// A message that a client wants to have sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +26,7 @@ pub(super) struct Allowed {
     pub(super) body_len_max: u64,
     pub(super) sends_max: u32,
     pub(super) send_bytes_max: u64,
+    pub(super) features: Features,
 }
 
 /// Drafts in the order they are to be accepted: first those that were sent on this link, then those
@@ -57,6 +60,15 @@ impl Draft {
             self.size = len;
         }
         self
+    }
+
+    /// The feature that the server needs for it.
+    pub(super) fn feature(&self) -> Option<Feature> {
+        match self {
+            Self { due_ms: Some(_), .. } => Some(Feature::Parked),
+            Self { volatile: true, .. } => Some(Feature::Volatile),
+            _ => None,
+        }
     }
 
     /// Most bytes its body may have.

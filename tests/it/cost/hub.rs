@@ -4,8 +4,8 @@ use bytes::{Bytes, BytesMut};
 use qmsg::durable::{Found, Outcome, Page, Read, RequestId, StoredCursor, Write};
 use qmsg::logic::{Hub, Input, Limits, LinkId, Output, Time};
 use qmsg::wire::{
-    Body, Decoder, Envelope, FromClient, FromServer, Headers, MsgId, Others, Pin, Seq, Span,
-    Target, UserId, encode,
+    Body, Decoder, Envelope, Features, FromClient, FromServer, Headers, MsgId, Others, Pin, Seq,
+    Span, Target, UserId, encode,
 };
 
 use super::{HUB_ALONE, HUB_PASSED, HUB_PASSED_ALONE, HUB_ROOM, HUB_STORED, Heap};
@@ -59,7 +59,16 @@ impl Server {
             });
             server.feed([Input::Opened { link: LinkId(number), key: Pin([1; 32]) }]);
             let id: UserId = user.parse().unwrap();
-            server.say(number, &[FromClient::Hello { id, claim: true, code: None, session: None }]);
+            server.say(
+                number,
+                &[FromClient::Hello {
+                    id,
+                    claim: true,
+                    code: None,
+                    session: None,
+                    features: Features::KNOWN,
+                }],
+            );
         }
         server
     }

@@ -96,8 +96,9 @@ fn what_is_malformed_ends_its_link_in_every_state() {
                     continue;
                 }
                 let end = foe.runtime.block_on(say(&foe, state, bytes));
-                let may = match *kind {
-                    "body-too-long" => &[CloseCode::BodyTooLong][..],
+                let may: &[CloseCode] = match *kind {
+                    "too-many-unknown" => &[CloseCode::OverLimit],
+                    "body-too-long" => &[CloseCode::BodyTooLong],
                     // In front of the part that is wrong there is a frame that is not.
                     "part" => &[CloseCode::Malformed, CloseCode::OutOfTurn],
                     _ => &[CloseCode::Malformed],

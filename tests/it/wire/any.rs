@@ -4,8 +4,8 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use qmsg::wire::{
-    Body, Bundle, CHUNK_LEN_MAX, DeliveryState, Envelope, FromClient, FromServer, Headers,
-    JoinCode, Message, MsgId, NOTE_LEN_MAX, Note, Others, ParkedKind, ParkedMessage,
+    Body, Bundle, CHUNK_LEN_MAX, DeliveryState, Envelope, Features, FromClient, FromServer,
+    Headers, JoinCode, Message, MsgId, NOTE_LEN_MAX, Note, Others, ParkedKind, ParkedMessage,
     RecipientStatus, RoomName, STATUSES_MAX, Seq, Session, Span, Start, Target, UserId,
 };
 
@@ -97,7 +97,7 @@ pub(super) fn any_other() -> impl Strategy<Value = FromClient> {
         (any_user(), any::<bool>(), code, option::of((any::<u64>(), any::<u32>()))).prop_map(
             |(id, claim, code, session)| {
                 let session = session.map(|(client, link)| Session { client, link });
-                FromClient::Hello { id, claim, code, session }
+                FromClient::Hello { id, claim, code, session, features: Features::KNOWN }
             }
         ),
         (any::<u32>(), any::<u64>(), any_start(), any::<bool>()).prop_map(
