@@ -31,7 +31,7 @@ pub(crate) struct Filling {
 impl Filling {
     pub(crate) fn open(dir: &Path, quotas: Quotas) -> Self {
         let (tell, done) = sync_channel(AHEAD);
-        let store = Store::open(dir, quotas, move |done| drop(tell.send(done))).unwrap();
+        let store = qmsg::store::open(dir, quotas, move |done| drop(tell.send(done))).unwrap();
         Self { store, done, unanswered: 0, ids: 0, body: Bytes::new() }
     }
 

@@ -63,7 +63,7 @@ impl Rig {
 
     fn try_open(dir: &Path, quotas: Quotas) -> Result<Self, OpenError> {
         let (tell, done) = sync_channel(DONE_MAX);
-        let store = Store::open(dir, quotas, move |done| drop(tell.send(done)))?;
+        let store = qmsg::store::open(dir, quotas, move |done| drop(tell.send(done)))?;
         Ok(Self { store, done, tickets: 0, asked: BTreeMap::new() })
     }
 

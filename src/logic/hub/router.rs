@@ -16,7 +16,7 @@ use super::lapsing::Expirations;
 use super::link::{Link, Stage};
 use super::mailbox::Mailbox;
 use super::parked::Taking;
-use super::pending::{PendingAppend, PendingRequests, PendingRoom, Table};
+use super::pending::{PendingAppend, PendingRequests, PendingRoom, PendingTable};
 use super::reading::Log;
 use super::relaying::{VolatileBody, VolatileId};
 use super::scheduling::Schedule;
@@ -120,7 +120,7 @@ impl Hub {
     /// Notes what waits for the answer to a request, which gets the number returned.
     pub(super) fn ask<T>(
         &mut self,
-        table: impl FnOnce(&mut PendingRequests) -> &mut Table<T>,
+        table: impl FnOnce(&mut PendingRequests) -> &mut PendingTable<T>,
         waiting: T,
     ) -> RequestId {
         let request = self.request();
