@@ -8,7 +8,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use qmsg::durable::{AppendOutcome, Found, Outcome, Quotas, Read, RequestId, Write};
 use qmsg::store::{Done, Store};
-use qmsg::wire::{Body, Headers, Message, MsgId, Pin, Target, UserId};
+use qmsg::wire::{Body, Envelope, Headers, Message, MsgId, Pin, Target, UserId};
 
 /// Writes that are made durable together.
 pub(crate) const BATCH: usize = 1024;
@@ -79,13 +79,15 @@ impl Filling {
         // In no order within a millisecond, as those that clients make.
         random[..8].copy_from_slice(&self.ids.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
         let message = Message {
-            id: MsgId::new(id_ms, random),
             from: from.clone(),
-            to: to.clone(),
             time_ms: id_ms,
-            headers: Headers::default(),
-            size: len as u64,
-            body: Body(self.body.clone()),
+            envelope: Envelope {
+                id: MsgId::new(id_ms, random),
+                to: to.clone(),
+                headers: Headers::default(),
+                size: len as u64,
+                body: Body(self.body.clone()),
+            },
         };
         Write::Append { bundle: Arc::new(message.into()), upload: None }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use qmsg::durable::{Found, Outcome, Quotas, Read, RequestId, StoredCursor, Swept, Upload, Write};
-use qmsg::wire::{Bundle, CHUNK_LEN_MAX, Message, Pin, RoomName, Target};
+use qmsg::wire::{Bundle, CHUNK_LEN_MAX, Pin, RoomName, Target};
 use tempfile::TempDir;
 
 use super::filling::{BATCH, Filling, now_ms, user};
@@ -148,8 +148,9 @@ impl Bench {
             else {
                 panic!("no message")
             };
-            let (size, body) = ((PARTS * CHUNK_LEN_MAX) as u64, bundle.first.body.clone());
-            let bundle: Arc<Bundle> = Arc::new(Message { size, ..bundle.first.clone() }.into());
+            let (mut message, body) = (bundle.first.clone(), bundle.first.body.clone());
+            message.size = (PARTS * CHUNK_LEN_MAX) as u64;
+            let bundle: Arc<Bundle> = Arc::new(message.into());
             let mut writes = vec![Write::BeginUpload { upload, bundle: Arc::clone(&bundle) }];
             writes.extend((1..PARTS).map(|_| Write::AppendChunk { upload, body: body.clone() }));
             writes.push(Write::Append { bundle, upload: Some(upload) });

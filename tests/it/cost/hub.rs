@@ -7,8 +7,8 @@ use qmsg::durable::{
 };
 use qmsg::logic::{Hub, Input, Limits, LinkId, Output, Time};
 use qmsg::wire::{
-    Body, Decoder, FromClient, FromServer, Headers, MsgId, Others, Pin, Seq, Span, Target, UserId,
-    encode,
+    Body, Decoder, Envelope, FromClient, FromServer, Headers, MsgId, Others, Pin, Seq, Span,
+    Target, UserId, encode,
 };
 
 use super::{HUB_ALONE, HUB_PASSED, HUB_PASSED_ALONE, HUB_ROOM, HUB_STORED, Heap};
@@ -229,13 +229,19 @@ fn others(count: usize) -> Others {
 fn send(turn: usize, n: usize, count: usize, to: &str) -> FromClient {
     let others = others(count);
     let (to, headers, size) = (to.parse().unwrap(), Headers::default(), BODY_LEN as u64);
-    FromClient::Send { id: id(turn, n), to, headers, size, body: body(), others }
+    FromClient::Send {
+        envelope: Envelope { id: id(turn, n), to, headers, size, body: body() },
+        others,
+    }
 }
 
 fn pass(turn: usize, n: usize, count: usize) -> FromClient {
     let others = others(count);
     let (to, headers, size) = ("bob".parse().unwrap(), Headers::default(), BODY_LEN as u64);
-    FromClient::Volatile { id: id(turn, n), to, headers, size, body: body(), others }
+    FromClient::Volatile {
+        envelope: Envelope { id: id(turn, n), to, headers, size, body: body() },
+        others,
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::render::kept;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
 use crate::text::visible::one_line;
-use crate::wire::{Kept, ParkedKind, Target};
+use crate::wire::{ParkedKind, ParkedMessage, Target};
 
 /// What to do with dead letters.
 #[derive(Clone, Copy, Debug)]
@@ -85,14 +85,14 @@ pub(crate) fn run(args: &ListenArgs, task: Task, talk: Verbosity) -> Result<Exit
 
 /// For people and scripts: id, when it was refused, who sent it, why it was refused, and what it
 /// says, with tabs in between.
-fn text(kept: &Kept) -> String {
-    let to = match &kept.to {
+fn text(kept: &ParkedMessage) -> String {
+    let to = match &kept.message.to {
         Target::User(_) => String::new(),
         group => format!(" {group}"),
     };
     let reason = String::from_utf8_lossy(&kept.reason.body().0);
     let reason = one_line(&reason);
-    let (id, time, from) = (kept.id, print::time(kept.at_ms), &kept.from);
+    let (id, time, from) = (kept.message.id, print::time(kept.at_ms), &kept.message.from);
     let attempts = match kept.attempts {
         1 => "1 attempt".to_owned(),
         count => format!("{count} attempts"),
@@ -101,9 +101,9 @@ fn text(kept: &Kept) -> String {
 }
 
 /// The documented fields.
-fn fields(kept: &Kept) -> Vec<(&'static str, Value)> {
+fn fields(kept: &ParkedMessage) -> Vec<(&'static str, Value)> {
     let own = vec![
-        ("from", kept.from.to_string().into()),
+        ("from", kept.message.from.to_string().into()),
         ("dead", clock::rfc3339(kept.at_ms).into()),
         ("attempts", kept.attempts.into()),
         ("reason", String::from_utf8_lossy(&kept.reason.body().0).into()),
