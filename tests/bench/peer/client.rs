@@ -21,7 +21,6 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 /// After so long nothing more is expected.
 const SILENCE: Duration = Duration::from_secs(5);
 /// As the limits of the server's defaults.
-const WINDOW: Prefetch = Prefetch::of(8_192, 4 << 20);
 const BODY_LEN_MAX: u64 = 64 << 20;
 /// Messages of a stream that are made before the client hears of them.
 const DRAFTS_TOGETHER: u64 = 64;
@@ -122,7 +121,7 @@ impl Server {
             id: id.parse()?,
             claim: wants != Wants::Visit,
             code: None,
-            attach: (wants == Wants::Listen).then_some(WINDOW),
+            prefetch: (wants == Wants::Listen).then_some(Prefetch::DEFAULT),
             patience_ms: Some(2 * ATTEMPT.as_millis() as u64),
         };
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
