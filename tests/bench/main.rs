@@ -1,5 +1,5 @@
-//! First readings, by `cargo bench`: how fast, how large. In about a minute, on loopback, on the
-//! disk that temporary directories are on.
+//! Quick readings of speed and size, by `cargo bench`: about a minute, on loopback, on the disk of
+//! the directory for temporary files.
 #![expect(clippy::unwrap_used, reason = "a reading that cannot be taken ends the bench")]
 
 #[expect(dead_code, reason = "growth uses the rest")]
@@ -25,7 +25,7 @@ const LINES: usize = 100_000;
 const REPEATS: usize = 5;
 
 fn main() {
-    // `cargo test` starts benches too, to see that they do.
+    // `cargo test` starts benches too, only to see that they start.
     if env::args().any(|argument| argument == "--bench") {
         conditions();
         store::all();
@@ -51,7 +51,7 @@ fn row(what: &str, reading: &str) {
     println!("{what:<58} {reading:>26}");
 }
 
-/// A whole process each time, so the cheapest process there is stands beside it.
+/// Time of a `send`, which is a process of its own, beside the time of the cheapest process.
 fn one_send() {
     let home = Home::new();
     let server = home.serve(&[]);
@@ -79,7 +79,7 @@ fn one_send() {
     }
 }
 
-/// One pipe of lines in, one out; bob's mailbox takes just as many.
+/// Lines piped into one `send` and out of one `listen`. Bob's mailbox holds exactly that many.
 fn bulk() {
     let home = Home::new();
     let server = home.serve(&[]);
@@ -108,7 +108,7 @@ fn bulk() {
     server.stop("TERM");
 }
 
-/// From one client to another, both already there.
+/// Round trips between two connected clients.
 fn one_round() {
     let figures = bench(&["latency", "-n", "2000"]);
     let [p50, p99] = ["p50_us", "p99_us"].map(|key| figures[key].as_f64().unwrap() / 1e3);
@@ -123,7 +123,7 @@ fn idle_listeners() {
     row("  all, part of a core", &format!("{} %", figures["server_cpu_percent"]));
 }
 
-/// What the verb finds, with a server of its own.
+/// Figures of `qmsg bench` with a server of its own.
 fn bench(args: &[&str]) -> Value {
     let figures = Home::new().run(&[&["bench", "--json"], args].concat()).ok();
     serde_json::from_str(&figures).unwrap()

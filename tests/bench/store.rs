@@ -1,4 +1,4 @@
-//! The store alone, by `cargo bench -- store`: messages a second, one by one, long bodies;
+//! The store alone, by `cargo bench -- store`: messages a second, single commits, long bodies;
 //! checkpoints and syncs included.
 
 use std::io::Write as _;
@@ -25,7 +25,7 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 struct Bench(Filling);
 
-/// Appends, pages and settles of one log, of many, by one sender, by many, with old ids.
+/// Measures appends, pages and acks: one log and many, one sender and many, with old ids.
 pub(crate) fn all() {
     let quotas = Quotas { log_messages_max: u64::MAX, ..Quotas::default() };
     let dir = TempDir::new().unwrap();
@@ -69,7 +69,7 @@ impl Bench {
         Self(filling)
     }
 
-    /// Sender, target and time of the id of each message by its number.
+    /// Appends batches. `of` gives sender, target and id time of a message by its number.
     fn appends(&mut self, what: &str, batches: usize, of: impl Fn(usize) -> (usize, usize, u64)) {
         let start = Instant::now();
         for batch in 0..batches {
@@ -99,7 +99,7 @@ impl Bench {
         rate(what, seen, start);
     }
 
-    /// Every reader of 1,000 moves on by one message, 100 times.
+    /// Moves each of 1,000 cursors on by one message, 100 times.
     fn settles(&mut self) {
         let start = Instant::now();
         for round in 1..=MANY_LOGS_BATCHES as u64 {
@@ -117,7 +117,7 @@ impl Bench {
         rate("settles of 1,000 logs", MANY_LOGS_BATCHES * LOGS, start);
     }
 
-    /// A sender that waits for each answer, beside the least that a disk can do for it.
+    /// Commits one append at a time, beside the least time that the disk needs for that.
     fn one_by_one(&mut self) {
         let (from, to) = (user(0), Target::User(user(1)));
         let mut times = Vec::new();
@@ -137,7 +137,7 @@ impl Bench {
         }
     }
 
-    /// Bodies of 64 MiB in, out, and gone.
+    /// Writes, reads and deletes bodies of 64 MiB.
     fn long_bodies(&mut self) {
         const PARTS: usize = 1024;
         let (from, to) = (user(0), Target::User(user(2)));

@@ -1,4 +1,4 @@
-//! One client of the library, and the making of many.
+//! One client of the library, and ways to start many.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,37 +15,37 @@ use tokio::time::timeout;
 
 use crate::clock::now_ns;
 
-/// Handshakes at a time.
+/// Clients that connect at the same time.
 const AT_ONCE: usize = 32;
 const ATTEMPT: Duration = Duration::from_secs(10);
-/// After so long nothing more is expected.
+/// Time without a message after which no more are expected.
 const SILENCE: Duration = Duration::from_secs(5);
-/// As the limits of the server's defaults.
+/// Prefetch and body size by the defaults of the server's limits.
 const WINDOW: Prefetch = Prefetch::of(8_192, 4 << 20);
 const BODY_LEN_MAX: u64 = 64 << 20;
-/// Messages of a stream that are made before the client hears of them.
+/// Messages of a stream that are prepared before the client gets them.
 const DRAFTS_TOGETHER: u64 = 64;
-/// Commands that wait for the client's loop, which takes as many in a turn.
+/// Commands that wait for the client's loop, which handles as many in a turn.
 const COMMANDS_MAX: usize = 256;
 
-/// Where clients go, and with which key. All ids of a run belong to one.
+/// Address of the server and key of the clients. All ids of a run belong to one key.
 #[derive(Clone)]
 pub(crate) struct Server {
     host: String,
     port: u16,
     identity: Identity,
-    /// All links share its socket.
+    /// Dialer with the one socket that all links share.
     dialer: Dialer,
 }
 
-/// What a client is there for.
+/// Purpose of a client.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wants {
-    /// To be welcomed as an id that is claimed already, and to leave.
+    /// Connects as an id that is claimed already, and leaves.
     Visit,
-    /// To send.
+    /// Sends only.
     Send,
-    /// To take what comes, too.
+    /// Sends and receives.
     Listen,
 }
 
@@ -54,19 +54,19 @@ pub(crate) struct Client {
     commands: mpsc::Sender<Command>,
     events: mpsc::Receiver<Vec<Event>>,
     end: JoinHandle<Result<Pin, ClientError>>,
-    /// A long message under way, and the bytes that it lacks.
+    /// A long message that is being received: its seq and the bytes that are missing.
     long: Option<(Seq, u64)>,
 }
 
 impl Server {
-    /// Must be called inside a tokio runtime. The key is made if there is none.
+    /// Reads the key, or makes one if there is none. Must be called inside a tokio runtime.
     pub(crate) fn new(address: &str, key: &Path) -> Result<Self> {
         let (host, port) = address.rsplit_once(':').context("HOST:PORT")?;
         let identity = Identity::load_or_create(key)?;
         Ok(Self { host: host.into(), port: port.parse()?, identity, dialer: Dialer::new()? })
     }
 
-    /// A client that is welcome and, if it listens, has what was waiting for it.
+    /// Connects a client. A listener has caught up when this returns.
     pub(crate) async fn client(&self, id: &str, wants: Wants) -> Result<Client> {
         let mut client = self.start(id, wants)?;
         loop {
@@ -83,7 +83,7 @@ impl Server {
         }
     }
 
-    /// Clients u0, u1, …, made so many at a time.
+    /// Connects clients u0, u1, …, at most [`AT_ONCE`] at a time.
     pub(crate) async fn clients(&self, count: usize, wants: Wants) -> Result<Vec<Client>> {
         let (mut tasks, mut clients) = (JoinSet::new(), Vec::new());
         for number in 0..count {
@@ -101,12 +101,12 @@ impl Server {
         Ok(clients)
     }
 
-    /// Connects, is welcomed, and leaves.
+    /// Connects and leaves.
     pub(crate) async fn visit(&self, id: &str) -> Result<()> {
         self.start(id, Wants::Visit)?.end().await
     }
 
-    /// A client on its way.
+    /// Starts a client that is not connected yet.
     pub(crate) fn start(&self, id: &str, wants: Wants) -> Result<Client> {
         let dial = DialSettings {
             host: self.host.clone(),
@@ -147,7 +147,7 @@ impl Client {
         self.tell(Command::Ack(seqs)).await
     }
 
-    /// What has happened since.
+    /// Next batch of events.
     pub(crate) async fn next(&mut self) -> Result<Vec<Event>> {
         match self.events.recv().await {
             Some(batch) => Ok(batch),
@@ -160,8 +160,8 @@ impl Client {
         Ok(())
     }
 
-    /// Sends so many messages, as fast as they are taken, until the last is answered: how many
-    /// volatile ones nobody read.
+    /// Sends `count` messages as fast as the client accepts them, and waits until the last has its
+    /// answer. Returns the number of volatile messages that had no reader.
     pub(crate) async fn publish(&mut self, draft: &Draft, count: u64) -> Result<u64> {
         let (commands, events) = (&self.commands, &mut self.events);
         let send = async {
@@ -198,7 +198,7 @@ impl Client {
         tokio::try_join!(send, answers).map(|((), lost)| lost)
     }
 
-    /// Takes the messages of the next batch: how many there are that are whole.
+    /// Acks the messages of the next batch of events; returns the number of whole messages.
     pub(crate) async fn take(&mut self) -> Result<u64> {
         let (mut seqs, mut parts) = (Vec::new(), 0);
         for event in self.next().await? {
@@ -228,8 +228,8 @@ impl Client {
         Ok(count)
     }
 
-    /// Takes so many messages, or what there is when nothing comes any more: how many, and when it
-    /// had the last.
+    /// Receives `count` messages, or fewer if none comes for [`SILENCE`]. Returns their number and
+    /// the time of the last one.
     pub(crate) async fn take_all(&mut self, count: u64) -> Result<(u64, u64)> {
         let (mut got, mut last) = (0, 0);
         while got < count {
@@ -247,12 +247,12 @@ impl Client {
         Ok((got, last))
     }
 
-    /// Whether it is there and has nothing to tell.
+    /// True if the client runs and has no event waiting.
     pub(crate) fn is_quiet(&mut self) -> bool {
         self.events.try_recv() == Err(mpsc::error::TryRecvError::Empty)
     }
 
-    /// Lets it do what it has to do, and leave.
+    /// Lets the client finish its work and leave.
     pub(crate) async fn end(self) -> Result<()> {
         let Self { commands, mut events, end, .. } = self;
         drop(commands);
@@ -262,7 +262,7 @@ impl Client {
     }
 }
 
-/// A message of so many bytes, to be sent by [`again`] any number of times.
+/// Message of `len` bytes, for [`again`] to send any number of times.
 pub(crate) fn draft(to: &Target, len: usize, volatile: bool) -> Draft {
     let (id, to, size) = (MsgId::new(0, [0; 10]), to.clone(), len as u64);
     Draft { id, to, headers: Headers::default(), size, body: body(len), volatile, due_ms: None }

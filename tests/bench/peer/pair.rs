@@ -13,7 +13,7 @@ use crate::clock::{cpu, now_ns};
 use crate::options::Options;
 use crate::quantile_us;
 
-/// Sends back what comes, until it is terminated.
+/// Sends each message back to its sender, until the process is terminated.
 pub(crate) async fn echo(options: &Options) -> Result<Value> {
     let volatile = options.volatile();
     let mut terminated = signal(SignalKind::terminate())?;
@@ -41,7 +41,7 @@ pub(crate) async fn echo(options: &Options) -> Result<Value> {
     Ok(json!({ "n": count }))
 }
 
-/// Half of the time that a message takes to the echo and back.
+/// Half of the round-trip time of a message to `echo` and back.
 pub(crate) async fn ping(options: &Options) -> Result<Value> {
     let (volatile, warm_ups) = (options.volatile(), options.number("warm", 2_000)?);
     let (count, to) = (options.number("n", 20_000)?, "echo".parse()?);
@@ -67,7 +67,7 @@ pub(crate) async fn ping(options: &Options) -> Result<Value> {
     }))
 }
 
-/// Takes so many messages.
+/// Receives `n` messages.
 pub(crate) async fn sub(options: &Options) -> Result<Value> {
     let count: u64 = options.number("n", 1)?;
     let mut client = options.server()?.client("sub", Wants::Listen).await?;
@@ -77,7 +77,7 @@ pub(crate) async fn sub(options: &Options) -> Result<Value> {
     Ok(json!({ "got": got, "last": last }))
 }
 
-/// Sends so many messages, as fast as they are taken, until the last is answered.
+/// Sends messages as fast as the client accepts them, until the last has its answer.
 pub(crate) async fn publish(options: &Options) -> Result<Value> {
     let (to, count) = (options.text("to", "sub").parse()?, options.number("n", 1)?);
     let draft = draft(&to, options.number("size", 100)?, options.volatile());

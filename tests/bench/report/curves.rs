@@ -1,4 +1,4 @@
-//! How cost grows: tables and curves of what `cargo bench --bench growth` found.
+//! Tables and curves of the growth of costs, from the readings of `cargo bench --bench growth`.
 
 use serde_json::Value;
 
@@ -98,7 +98,7 @@ fn spread(value: &Value) -> Option<[f64; 3]> {
     Some([median?, min?, max?])
 }
 
-/// Without the machine's name, and without paths of it.
+/// Conditions of the run as text, without the name of the machine and its paths.
 fn conditions(value: &Value) -> String {
     let said = |key: &str| value[key].as_str().unwrap_or("?").to_owned();
     let gib = value["memory_kib"].as_f64().unwrap_or(f64::NAN) / 1024.0 / 1024.0;

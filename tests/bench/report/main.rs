@@ -1,9 +1,9 @@
 //! Turns readings into the tables and curves of `docs/PERFORMANCE.md`.
 //!
-//! `qmsg-report RESULTS.json GROWTH.json [DIRECTORY]`: what the driver of the comparison found
-//! (`tests/bench/peers.sh`), what `cargo bench --bench growth` found, and where the page is. `-`
-//! for one of the two leaves its tables as they are. Only what stands between two marks is written
-//! anew: `<!-- begin NAME -->` and `<!-- end NAME -->`.
+//! `qmsg-report RESULTS.json GROWTH.json [DIRECTORY]`: readings of the comparison
+//! (`tests/bench/peers.sh`), readings of `cargo bench --bench growth`, and the directory of the
+//! page. `-` for one of the two files leaves its tables as they are. Only text between `<!-- begin
+//! NAME -->` and `<!-- end NAME -->` is replaced.
 
 mod curves;
 mod plot;
@@ -19,7 +19,7 @@ use anyhow::{Context, Result, ensure};
 use results::Results;
 use serde_json::Value;
 
-/// Names and contents of what stands between marks.
+/// Names of marked sections, each with its new content.
 type Parts = Vec<(&'static str, String)>;
 
 fn main() -> Result<()> {
@@ -57,7 +57,7 @@ fn read(path: &str) -> Result<Option<Value>> {
     serde_json::from_str(&text).with_context(|| path.to_owned()).map(Some)
 }
 
-/// Writes anew what stands between the two marks with this name.
+/// Replaces the text between the two marks with this name.
 fn replace(page: &str, name: &str, content: &str) -> Result<String> {
     let [begin, end] = ["begin", "end"].map(|side| format!("<!-- {side} {name} -->\n"));
     let (before, rest) = page.split_once(&begin).with_context(|| format!("no {begin}"))?;

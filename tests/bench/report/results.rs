@@ -1,30 +1,31 @@
-//! What the driver of the comparison wrote: by workload and peer, a record for each repetition.
+//! Results that the driver of the comparison wrote: for each workload and peer one record a
+//! repetition.
 
 use serde_json::Value;
 
-/// Of the time of all processors, in per cent, that other machines may have taken from this one
-/// during a repetition. The driver repeats what was disturbed more; it is left out here.
+/// Most CPU time in per cent that other virtual machines may have taken during a repetition. The
+/// driver repeats a run that was disturbed more; such records are left out here.
 const STEAL_PERCENT_MAX: f64 = 8.0;
 
 pub(crate) struct Results(Value);
 
-/// A place in the results.
+/// Selects records of the results.
 #[derive(Clone, Copy)]
 pub(crate) struct Of {
     pub(crate) workload: &'static str,
     pub(crate) peer: &'static str,
-    /// Only repetitions with so many connections.
+    /// Selects only repetitions with this number of connections.
     pub(crate) connections: Option<u64>,
 }
 
-/// Which figure of a record, and in which unit.
+/// A figure of a record, and its conversion to the unit shown.
 #[derive(Clone, Copy)]
 pub(crate) enum Figure {
-    /// As it stands there.
+    /// Value as it was recorded.
     Plain(&'static str),
-    /// From KiB.
+    /// Value in KiB, shown in MiB.
     Mib(&'static str),
-    /// Seconds of a processor for the whole run, as microseconds for each message that arrived.
+    /// CPU seconds of the whole run, shown in microseconds for each message that arrived.
     Each(&'static str),
 }
 
@@ -38,7 +39,8 @@ impl Results {
         peers.into_iter().flat_map(|peers| peers.keys().map(String::as_str)).collect()
     }
 
-    /// Median, least and most of the calm repetitions; of all, if none was calm.
+    /// Median, least and greatest value of the undisturbed repetitions, or of all if every one was
+    /// disturbed.
     pub(crate) fn reading(
         &self,
         workload: &str,

@@ -1,4 +1,4 @@
-//! The hub between bytes and bytes, on a store that says yes to everything.
+//! The hub from bytes to bytes, with a store that grants every request.
 
 use bytes::{Bytes, BytesMut};
 use qmsg::durable::{Found, Outcome, Page, Read, RequestId, StoredCursor, Write};
@@ -11,7 +11,7 @@ use qmsg::wire::{
 use super::{HUB_ALONE, HUB_PASSED, HUB_PASSED_ALONE, HUB_ROOM, HUB_STORED, Heap};
 
 const NOW: Time = Time { mono_ms: 1_000, unix_ms: 1_800_000_000_000 };
-/// Messages that come together.
+/// Messages that arrive together.
 const TURN: usize = 64;
 const TURNS: usize = 32;
 const BODY_LEN: usize = 100;
@@ -22,11 +22,11 @@ struct Server {
     batch: Vec<(RequestId, Write)>,
     reads: Vec<(RequestId, Read)>,
     seq: Seq,
-    /// Rooms that somebody has entered.
+    /// Rooms that already have members.
     rooms: Vec<Target>,
 }
 
-/// What came, and what goes.
+/// Buffers of a link, and its deliveries that are not acked yet.
 struct Link {
     decoder: Decoder<FromClient>,
     down: BytesMut,
@@ -35,7 +35,7 @@ struct Link {
 }
 
 impl Link {
-    /// As a client reports it: neighbours together.
+    /// Notes a delivery; neighbouring ranges are joined, as a client does in its acks.
     fn delivered(&mut self, next: Span) {
         match self.delivered.last_mut() {
             Some(span) if span.last + 1 == next.first => span.last = next.last,
@@ -64,7 +64,7 @@ impl Server {
         server
     }
 
-    /// Frames of one link as bytes, and everything that comes of them.
+    /// Feeds frames of one link to the hub as bytes, and handles all that follows.
     fn say(&mut self, link: u64, frames: &[FromClient]) {
         let bytes = encoded(frames);
         self.take(link, &bytes);
@@ -157,7 +157,7 @@ impl Server {
         }
     }
 
-    /// A listener that has nothing waiting.
+    /// Subscribes a listener that has no messages waiting.
     fn attach(&mut self, link: u64) {
         self.say(
             link,
@@ -171,7 +171,7 @@ impl Server {
         self.links[link as usize].down.clear();
     }
 
-    /// Listeners report what they were given.
+    /// Acks all deliveries of the listeners.
     fn report(&mut self) {
         for number in 0..self.links.len() {
             let spans = std::mem::take(&mut self.links[number].delivered);
@@ -186,7 +186,8 @@ impl Server {
         self.links.iter_mut().for_each(|link| link.down.clear());
     }
 
-    /// Turns of so many messages that are reported at once, after one that grows what can grow.
+    /// Heap use of turns of `messages` each, all acked together. A first turn lets buffers grow and
+    /// is not counted.
     fn heap(&mut self, messages: usize, turns: impl Fn(usize) -> Vec<FromClient>) -> Heap {
         let frames: Vec<_> = (0..=TURNS).map(|turn| encoded(&turns(turn))).collect();
         self.take(0, &frames[0]);
@@ -216,12 +217,12 @@ fn body() -> Body {
     Body(Bytes::from(vec![b'x'; BODY_LEN]))
 }
 
-/// All of so many but the first.
+/// Bodies of the messages of a bundle after the first.
 fn others(count: usize) -> Others {
     vec![body(); count - 1].iter().collect()
 }
 
-/// So many messages, in one bundle.
+/// Bundle of `count` messages.
 fn send(turn: usize, n: usize, count: usize, to: &str) -> FromClient {
     let others = others(count);
     let (to, headers, size) = (to.parse().unwrap(), Headers::default(), BODY_LEN as u64);

@@ -1,4 +1,4 @@
-//! The client's brain between its user and bytes.
+//! The client's state machine, from drafts to bytes and from bytes to events.
 
 use bytes::{Bytes, BytesMut};
 use qmsg::logic::{
@@ -22,7 +22,7 @@ struct Client {
 }
 
 impl Client {
-    /// Welcome, with nothing waiting.
+    /// A client that is welcomed and has no messages waiting.
     fn new() -> Self {
         let attach = Some(Prefetch::of(1024, 4 << 20));
         let id = "bob".parse().unwrap();
@@ -83,7 +83,7 @@ fn draft(n: usize) -> Draft {
     Draft { id: id(n), to, headers, size, body: body(), volatile: false, due_ms: None }
 }
 
-/// So many messages, in one bundle.
+/// Bundle of `count` messages for delivery.
 fn delivery(n: usize, count: usize) -> FromServer {
     let (from, to) = ("alice".parse().unwrap(), "bob".parse().unwrap());
     let (time_ms, headers, size) = (NOW.unix_ms, Headers::default(), BODY_LEN as u64);
@@ -92,7 +92,7 @@ fn delivery(n: usize, count: usize) -> FromServer {
     FromServer::deliver(n as Seq + 1, &Bundle { first, others })
 }
 
-/// Turns of drafts and their answers, so many at a time.
+/// Heap use of drafts and their answers, `count` at a time.
 fn sends(count: usize) -> Heap {
     let mut client = Client::new();
     let turn = |turn: usize| {

@@ -1,6 +1,6 @@
-//! Every moment at which the power may go: what the disk holds then opens, is sound, and has all
-//! that was acknowledged. `PROOF_IMAGES=5000 PROOF_SEED=n cargo test --test it crash::images --
-//! --nocapture` makes more of them.
+//! Every moment at which the power may go: the image of the disk opens, is sound, and holds all
+//! accepted messages. `PROOF_IMAGES=5000 PROOF_SEED=n cargo test --test it crash::images --
+//! --nocapture` makes more images.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,18 +20,18 @@ use crate::real::kit::{Home, Server};
 use crate::real::wait::pause;
 use crate::tally::Report;
 
-/// The writing thread checkpoints when it has had nothing to do for one second.
+/// Idle time until the writer thread has checkpointed: it does so after one idle second.
 const IDLE: Duration = Duration::from_millis(1_300);
-/// How many images `cargo test` makes of a run.
+/// Images that `cargo test` makes of each run.
 const IMAGES: u64 = 150;
-/// How many images of it a server is started on, which is then cut off in turn.
+/// Images that a server is started on, whose recovery is then cut off in turn.
 const RECOVERIES: u64 = 3;
 
-/// What a server did with its disk.
+/// Changes that a server made to its disk.
 struct Recorded {
     begin: Disk,
     steps: Vec<Step>,
-    /// When it began, if what was told by then is what must be there.
+    /// Power loss before the start, if only what was accepted by then must be there.
     since_us: Option<u64>,
 }
 
@@ -47,7 +47,7 @@ fn record(home: &Home, story: &Story) -> Recorded {
     Recorded { begin: Disk::default(), steps: steps(&trace, &data), since_us: None }
 }
 
-/// A server finds the image, and puts what its log holds into the database.
+/// Records a server that starts on an image and recovers its write-ahead log.
 fn record_recovery(home: &Home, (image, at_us): &(Image, u64)) -> Recorded {
     let (data, trace) = (home.data(), home.path().join("trace"));
     lay_out(image, &data);
@@ -57,15 +57,15 @@ fn record_recovery(home: &Home, (image, at_us): &(Image, u64)) -> Recorded {
     Recorded { begin: Disk::of(image), steps, since_us: Some(*at_us) }
 }
 
-/// A moment and what is left then.
+/// A power loss: its moment and its effect.
 struct Cut {
-    /// So many steps are done.
+    /// Steps done before the loss.
     done: usize,
     loss: Loss,
     seed: u64,
 }
 
-/// So many of them: each moment with each loss, if they are enough.
+/// Power losses for a run of `steps` steps: each moment with each kind of loss, if `count` allows.
 fn cuts(steps: usize, count: u64, seed: u64) -> Vec<Cut> {
     let cut = |n: u64| Cut {
         done: (n * (steps as u64 + 1) / count) as usize,
@@ -76,7 +76,7 @@ fn cuts(steps: usize, count: u64, seed: u64) -> Vec<Cut> {
 }
 
 impl Recorded {
-    /// The image of one of the moments, and until when what was told must be in it.
+    /// Image of the disk after a loss, and the time up to which accepted messages must be in it.
     fn image(&self, cut: &Cut) -> (Image, u64) {
         let mut disk = self.begin.clone();
         self.steps[..cut.done].iter().for_each(|step| disk.apply(step));
@@ -84,7 +84,7 @@ impl Recorded {
         (disk.image(cut.loss, &mut Chance::new(cut.seed)), self.since_us.unwrap_or(at_us))
     }
 
-    /// Looks into so many images.
+    /// Checks `count` images.
     fn check(&self, name: &str, story: &Story, count: u64, seed: u64) {
         let cuts = cuts(self.steps.len(), count, seed);
         let next = AtomicUsize::new(0);
@@ -120,7 +120,7 @@ fn whenever_the_power_goes_what_was_acknowledged_is_there() {
     run.check("a run", &story, count, seed);
     let mut chance = Chance::new(seed);
     for n in 1..=RECOVERIES {
-        // Late enough that there is something in the log.
+        // Late enough for the write-ahead log not to be empty.
         let done = run.steps.len() / 2 + chance.below(run.steps.len() / 2);
         let loss = Loss::ALL[chance.below(Loss::ALL.len())];
         let found = run.image(&Cut { done, loss, seed });

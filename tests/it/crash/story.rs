@@ -1,4 +1,4 @@
-//! Users of a server, what it told them and when, and what an image of its disk must hold then.
+//! Users of a server, what the server told them and when, and what an image of its disk must hold.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -12,18 +12,18 @@ use crate::store::{Rig, body, database, each};
 use crate::tally::{Answer, Report, Tally, Value};
 
 const READ: usize = 5;
-/// Where each of the writers sends, and how many bytes.
+/// Target and body length of each writer.
 const WRITERS: [(&str, usize); 3] = [("bob", 40), ("@ops", 3_000), ("bob", 150_000)];
 
-/// What a user was told.
+/// An answer that a user got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Told {
     Accepted(Value),
-    /// That bob is a member of the room.
+    /// Bob is a member of the room.
     Member,
-    /// That bob has what he will read next.
+    /// Bob's unread messages were delivered.
     Reads,
-    /// That bob has read these.
+    /// Bob's acks were confirmed.
     Read,
 }
 
@@ -44,7 +44,7 @@ impl Story {
         self.tell(Told::Member);
     }
 
-    /// Each writer sends so many more, all at the same time.
+    /// Lets all writers send the values of these counters at the same time.
     pub(super) fn send(&self, home: &Home, counters: std::ops::Range<u64>) {
         thread::scope(|scope| {
             for writer in 0..WRITERS.len() {
@@ -59,7 +59,7 @@ impl Story {
         });
     }
 
-    /// Sends one message, with so much patience; the exit code.
+    /// Sends one message, giving up after `patience`; returns the exit code.
     pub(super) fn try_send(&self, home: &Home, value: Value, patience: &str) -> Option<i32> {
         let (to, length) = WRITERS[value.writer as usize];
         self.sent.lock().unwrap().push(value);
@@ -77,7 +77,8 @@ impl Story {
         self.tell(Told::Read);
     }
 
-    /// Opens the store that an image holds, and looks for all that was told before the power went.
+    /// Opens the store of an image and looks for everything that was accepted before the power
+    /// went.
     pub(super) fn check(&self, dir: &Path, at_us: u64) -> Report {
         let told: Vec<Told> =
             self.told.lock().unwrap().iter().filter(|t| t.0 < at_us).map(|t| t.1).collect();
@@ -117,7 +118,7 @@ impl Story {
     }
 }
 
-/// Of bytes without a pattern, so that sectors of one are not taken for those of another.
+/// Bytes without a pattern, so that sectors of different messages can be told apart.
 fn content(value: Value, length: usize) -> Vec<u8> {
     let mut bytes = format!("{value} ").into_bytes();
     let mut state = u64::from(value.writer) << 32 | (value.counter + 1);

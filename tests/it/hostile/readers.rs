@@ -1,5 +1,5 @@
-//! Readers that take deliveries and never read them: what they can make the server hold is bounded
-//! for all of them together.
+//! Readers that get deliveries and never read them: their memory in the server is bounded for all
+//! together.
 
 use bytes::BytesMut;
 use quinn::{Connection, Endpoint, RecvStream, SendStream};
@@ -14,17 +14,17 @@ use crate::real::wait::pause;
 use qmsg::wire::{Decoder, FromClient, FromServer, Start};
 
 const READERS: usize = 50;
-/// Messages in their room, and bytes of each.
+/// Messages in the room, and bytes of each.
 const MESSAGES: usize = 900;
 const LENGTH: usize = 60_000;
-/// What all of them may be given together: far less than their windows.
+/// Delivery budget of the server: far less than the prefetch of all readers.
 const FLIGHT_MIB: usize = 12;
-/// What each may be given all the same.
+/// Least that each reader gets beyond the budget.
 const LEAST_KIB: u64 = 64;
-/// What a reader takes without having read what came before.
+/// Bytes that a reader's connection accepts without the reader having read.
 const WINDOW: u32 = 16 << 10;
 
-/// A member of the room that can be made a reader.
+/// A member of the room that can subscribe.
 struct Member {
     _connection: Connection,
     send: SendStream,
@@ -52,7 +52,7 @@ impl Member {
         }
     }
 
-    /// From now on everything is to be delivered, and nothing is read.
+    /// Subscribes with the largest prefetch and reads nothing.
     async fn stall(&mut self) {
         let attach = FromClient::Subscribe {
             messages: u32::MAX,
@@ -99,7 +99,7 @@ fn who_does_not_read_takes_no_more_than_all_may() {
     let attack = format!("{readers} readers that do not read, {waiting} MiB waiting for each");
     let least_kib = readers as u64 * (LEAST_KIB + LINK_KIB);
     effect.check(&attack, (flight_mib as u64 * 1_024) * 5 / 4 + least_kib);
-    // Whoever reads has it all.
+    // A reader that does read gets everything.
     let listen = ["listen", "--as", "carol", "--poll", "-s", &server.address];
     let said = home.run(&listen).ok();
     assert_eq!(said.lines().count(), messages);

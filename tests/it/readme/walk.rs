@@ -1,5 +1,5 @@
-//! A newcomer's walk: every block of the README, from top to bottom, on a machine that has nothing
-//! but what the page has said before. Other than for the newcomer, the server has a free port.
+//! A newcomer's walk: every block of the README, from top to bottom, on a machine that has only
+//! what the page installed before. The server's port is the one difference: a free one.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,23 +10,23 @@ use super::{Block, blocks, repository};
 use crate::needs::is_missing;
 use crate::real::kit::{Home, Running, Server, Stream, start};
 
-/// What becomes of a block.
+/// Expected result of a block.
 #[derive(Clone, Copy)]
 enum Step {
-    /// It comes to its end, and says this.
+    /// Ends by itself and prints this.
     Ends(&'static [&'static str]),
-    /// The same, when the server has been stopped.
+    /// Ends after the server was stopped, and prints this.
     EndsUnserved(&'static [&'static str]),
-    /// It says this, and goes on.
+    /// Prints this and keeps running.
     GoesOn(&'static [&'static str]),
-    /// It serves, until another one does.
+    /// Serves, until the next server starts.
     Serves,
-    /// For another test, or another machine: too long, or it changes the machine.
+    /// Not run: for another machine, takes too long, changes the machine, or has another test.
     LookedAt,
 }
 use Step::{Ends, EndsUnserved, GoesOn, LookedAt, Serves};
 
-/// By words that only this block has.
+/// Steps, each by words that only its block has.
 const STEPS: &[(&str, Step)] = &[
     ("$ cargo test\n", LookedAt),
     ("apt-get install", LookedAt),
@@ -64,7 +64,8 @@ const STEPS: &[(&str, Step)] = &[
     ("cargo test --test it real::queue", LookedAt),
 ];
 
-/// What a desktop, systemd and root have, and a test has not. What is said of it is recorded.
+/// Stand-ins for desktop, systemd and root programs that a test does not have. Their arguments are
+/// recorded.
 const STAND_INS: &[(&str, &str)] = &[
     ("notify-send", "[ \"$1\" = -- ] && echo \"notified of $2: $3\""),
     ("sudo", "[ \"$1\" = -u ] && shift 2\nexec \"$@\""),
@@ -76,9 +77,9 @@ const STAND_INS: &[(&str, &str)] = &[
 struct Walk {
     home: Home,
     server: Option<Server>,
-    /// Where the server is, or was.
+    /// Address of the server, or of the last one.
     address: String,
-    /// What goes on in other terminals.
+    /// Processes that still run in other terminals.
     running: Vec<Running>,
     ticket: String,
 }
@@ -94,7 +95,7 @@ impl Walk {
         Self { home, server: None, address: String::new(), running: vec![], ticket: String::new() }
     }
 
-    /// With places of the machine below the home, and the port of the server that runs.
+    /// Text with the machine's paths moved below the home, and the port replaced by the server's.
     fn local(&self, text: &str) -> String {
         let home = self.home.path().to_str().unwrap();
         let text = text.replace("/var/lib", &format!("{home}/var/lib"));
@@ -109,14 +110,14 @@ impl Walk {
         let path = shell.get_envs().find(|(name, _)| *name == "PATH").unwrap().1.unwrap();
         let path = format!("{}/bin:{}", self.home.path().display(), path.to_str().unwrap());
         shell.env("PATH", path).env("QMSG_LISTEN", "127.0.0.1:0");
-        // On another machine the ticket says where.
+        // On another machine the ticket holds the address.
         if home.path() == self.home.path() && !self.address.is_empty() {
             shell.env("QMSG_SERVER", &self.address);
         }
         shell
     }
 
-    /// Runs what is typed in a block; the lines that it shows beside that are said.
+    /// Runs the commands of a block and checks the output that the block shows.
     fn take(&mut self, block: &Block, step: Step) {
         let is_console = block.language == "console";
         let typed = block.text.lines().filter_map(|line| match is_console {
@@ -178,7 +179,7 @@ pub(super) fn write_program(path: &Path, script: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Whether a line is among what was said, with anything for each … in it.
+/// True if a line is among the output; … stands for anything.
 fn is_shown(line: &str, said: &str) -> bool {
     let fits = |said: &str| {
         let (mut rest, mut pieces) = (said, line.split('…'));
@@ -227,7 +228,7 @@ impl Walk {
         }
     }
 
-    /// The service has the key, the users and the messages of the server before it.
+    /// Checks that the service has key, users and messages of the earlier server.
     fn serves_its_copied_data(&self) {
         let data = self.home.path().join("var/lib/qmsg");
         let args = ["serve", "--listen", &self.address, "--data", data.to_str().unwrap()];

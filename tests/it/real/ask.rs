@@ -1,4 +1,4 @@
-//! `ask`: a question, its answer, and how it ends.
+//! `ask`: a question, its answer, and how the command ends.
 
 use serde_json::Value;
 
@@ -50,7 +50,7 @@ fn the_verdict_is_the_exit_code() {
     let value: Value = serde_json::from_slice(&said.code(12).stdout).unwrap();
     assert_eq!(value["reason"], "no\u{1b}[2J such job");
     drop(reader);
-    // Dealt with, and nothing to say.
+    // Bob acks without a reply.
     let _listener = home.listen(&["--as", "bob"]);
     assert_eq!(ask(&[]).ok(), "");
 }
@@ -78,7 +78,7 @@ fn several_are_asked_and_so_many_replies_are_enough() {
         .collect();
     replies.sort();
     assert_eq!(replies, ["bob bob: x", "carol carol: x"]);
-    // All of them, and one has nothing to say.
+    // All members ack, and one sends no reply.
     let _dave = Reader::new(&home, "dave", &server.address, Says::Processed);
     let replies = ask(&[]).ok();
     assert_eq!(replies.lines().count(), 2, "{replies}");

@@ -11,7 +11,7 @@ fn setup(ids: &[&str]) -> (Home, Server) {
     (home, server)
 }
 
-/// Refuses all that waits for bob.
+/// Rejects all messages that wait for bob.
 fn refuse(home: &Home, line: &str) {
     home.run(&["listen", "--as", "bob", "--poll", "--shell", line]).code(0);
 }
@@ -28,7 +28,7 @@ fn a_dead_letter_is_kept_with_what_is_known_of_it() {
     home.run(&["send", "bob", "--as", "alice", "one"]).ok();
     home.pipe(b"\xfftwo", &["send", "@ops", "--as", "alice"]).ok();
     refuse(&home, "exit 65");
-    // Over a restart.
+    // Dead letters survive a restart.
     let address = server.address.clone();
     server.kill();
     let _server = home.serve_on(&address, &[]);
@@ -47,7 +47,7 @@ fn a_dead_letter_is_kept_with_what_is_known_of_it() {
     let lines: Vec<&str> = lines.lines().collect();
     assert!(lines[0].ends_with("\talice\texit code 65, 1 attempt\tone"), "{lines:?}");
     assert!(lines[1].ends_with("\talice @ops\texit code 65, 1 attempt\t(no text)"), "{lines:?}");
-    // Nobody else's.
+    // Other users do not see them.
     assert_eq!(home.run(&["listen", "--as", "alice", "--dead"]).ok(), "");
 }
 

@@ -1,4 +1,4 @@
-//! How `listen` hands messages out: by a format, as files, and which of them.
+//! Output of `listen`: by a format, as files, and filtered.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ fn setup(ids: &[&str]) -> (Home, Server) {
     (home, server)
 }
 
-/// Files in a directory of the home, by name, and what is in them.
+/// Files in a directory of the home, by name, with their content.
 fn files(home: &Home, dir: &str) -> Vec<(String, Vec<u8>)> {
     let entries = fs::read_dir(home.path().join(dir)).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<(String, Vec<u8>)> = entries

@@ -1,7 +1,7 @@
-//! Processes that stand still, as `SIGSTOP` makes them, while others go on.
+//! Processes that are stopped by `SIGSTOP` while others go on.
 //!
 //! `PROOF_FREEZE_SECONDS=60 cargo test --test it real::freeze -- --nocapture` freezes each for a
-//! minute: longer than a link lives without a sign of life, so that links are really lost.
+//! minute: longer than a silent link lives, so that links are really lost.
 
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
@@ -12,16 +12,17 @@ use super::kit::{Home, Said, Server, start};
 use crate::chance::number;
 use crate::tally::{Answer, Tally};
 
-/// Whose stream is frozen, whose goes on, and who send one message after the other.
+/// Writers: the stream that is frozen, the stream that goes on, and the single sends.
 const FROZEN: u32 = 1;
 const STREAM: u32 = 2;
 const SINGLES: [u32; 2] = [3, 4];
 const EVERY: Duration = Duration::from_millis(5);
-/// How long senders try.
+/// Time that senders keep trying.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// Messages sent singly before a freeze, and behind it.
+/// Messages sent singly before a freeze, and after it.
 const AROUND: usize = 12;
-/// Until a message gets through again: one round of dialling, and a margin for a busy machine.
+/// Bound until a message gets through again: one round of dialling, and a margin for a busy
+/// machine.
 const SOON: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +38,7 @@ fn take(ends: &Receiver<Answer>, count: usize) {
     }
 }
 
-/// Freezes one of them under load for so long. What became of all messages.
+/// Freezes one process under load, and reports what became of all messages.
 fn freeze(who: Who) {
     let seconds = number("PROOF_FREEZE_SECONDS", 1);
     let time = Duration::from_secs(seconds);

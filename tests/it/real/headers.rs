@@ -1,4 +1,4 @@
-//! What is said about a message beside its body, and what is found out before it is sent.
+//! Headers of a message, and errors in them that are found before it is sent.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ fn setup() -> (Home, Server) {
     (home, server)
 }
 
-/// The lines of a `--json`.
+/// Objects in the lines of `--json` output.
 fn objects(lines: &str) -> Vec<Value> {
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

@@ -1,4 +1,4 @@
-//! What a test leaves when it has ended, however it ended: nothing.
+//! Leftovers of a test, however it ended: none.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,11 +10,11 @@ use super::kit::{DEADLINE, Home, Stream, start};
 use super::sweep::{pid, running};
 use super::wait::pause;
 
-/// Tells the test below to panic.
+/// Variable that makes the test below panic.
 const PANICS: &str = "QMSG_TESTS_PANIC";
 
-/// Panics when it is told to, with a process that has left its group and session, in a home that
-/// a thread holds for ever.
+/// Panics if the variable is set, with a process that has left its group and session, in a home
+/// that a thread holds for ever.
 #[test]
 fn a_test_ends_with_all_it_started() {
     let home = Arc::new(Home::new());

@@ -1,4 +1,4 @@
-//! A reader that says of each message what a test wants it to say.
+//! A reader whose answer to each message is set by the test.
 
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -12,27 +12,27 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::kit::{DEADLINE, Home};
 
-/// What is said of a message.
+/// Answer to a message.
 #[derive(Clone, Copy)]
 pub(crate) enum Says {
-    /// Nothing: it stays with the reader.
+    /// No answer: the delivery stays unacked.
     Nothing,
     Processed,
-    /// This and, behind a space, the message.
+    /// Reply of this text and, after a space, the body of the message.
     Reply(&'static str),
     Refused(&'static str),
 }
 
-/// A client of the library with a thread of its own. It ends when it is dropped.
+/// A client of the library in a thread of its own. It ends on drop.
 pub(crate) struct Reader {
-    /// The body of each message that came.
+    /// Body of each message that arrived.
     came: Receiver<String>,
     end: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Reader {
-    /// As an id that was joined from this home. It has caught up.
+    /// Connects as an id that was joined from this home, and waits until it has caught up.
     pub(crate) fn new(home: &Home, id: &str, address: &str, says: Says) -> Self {
         let key = home.path().join(format!(".local/share/qmsg/profiles/{id}/key.pem"));
         let (host, port) = address.rsplit_once(':').unwrap();
@@ -96,7 +96,7 @@ impl Reader {
         Self { came, end: Some(end), thread: Some(thread) }
     }
 
-    /// The body of the next message that comes to it.
+    /// Body of the next message.
     pub(crate) fn next(&self) -> String {
         self.came.recv_timeout(DEADLINE).unwrap()
     }

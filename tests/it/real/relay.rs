@@ -1,4 +1,5 @@
-//! A server's address behind a network that is as bad as a test wants it, and counts what comes by.
+//! A relay for datagrams in front of a server: as bad a network as a test wants, with a count of
+//! datagrams.
 
 mod weather;
 
@@ -12,33 +13,33 @@ use std::time::{Duration, Instant};
 
 pub(crate) use weather::Weather;
 
-/// How often a thread with nothing to do looks whether it is still wanted.
+/// Interval at which an idle thread checks whether it must end.
 const LOOK: Duration = Duration::from_millis(200);
-/// A client that has been silent for so long is gone; one that listens shows itself every 20 s.
+/// Silence after which a client is forgotten; a listener sends something every 20 s.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(50);
-/// Datagrams on their way; what is more waits in a socket's buffer, or is lost there.
+/// Delayed datagrams that are kept; more wait in the socket's buffer, or are lost there.
 const ON_THE_WAY_MAX: usize = 65_536;
 
-/// Passes datagrams on until it is dropped.
+/// Relays datagrams until it is dropped.
 pub(crate) struct Relay {
     pub(crate) address: String,
     way: Arc<Way>,
 }
 
-/// What the threads of a relay share.
+/// State that the threads of a relay share.
 struct Way {
     server: SocketAddr,
     datagrams: AtomicU64,
     over: AtomicBool,
-    /// To the server, to clients.
+    /// Weather towards the server, and towards clients.
     up: Mutex<Weather>,
     down: Mutex<Weather>,
-    /// How often clients have moved. Their sockets of before are gone.
+    /// Number of times that clients have moved; their earlier sockets are closed.
     moves: AtomicUsize,
     late: SyncSender<Late>,
 }
 
-/// A datagram that is to leave later.
+/// A datagram that leaves later.
 struct Late {
     due: Instant,
     socket: Arc<UdpSocket>,
@@ -47,12 +48,12 @@ struct Late {
 }
 
 impl Relay {
-    /// To this server, in fair weather.
+    /// Relay to a server, in fair weather.
     pub(crate) fn new(server: &str) -> Self {
         Self::in_weather(server, &Weather::default(), &Weather::default())
     }
 
-    /// Bad to the server, bad to clients.
+    /// Relay with weather of its own in each direction: to the server, to clients.
     pub(crate) fn in_weather(server: &str, up: &Weather, down: &Weather) -> Self {
         let front = Arc::new(socket(Ipv4Addr::LOCALHOST));
         let address = front.local_addr().unwrap().to_string();
@@ -72,19 +73,19 @@ impl Relay {
         Self { address, way }
     }
 
-    /// From now on, in both directions.
+    /// Sets the weather of both directions.
     pub(crate) fn set(&self, weather: &Weather) {
         *self.way.up.lock().unwrap() = weather.clone();
         *self.way.down.lock().unwrap() = weather.clone();
     }
 
-    /// Both ways, so far.
+    /// Datagrams relayed so far, in both directions.
     pub(crate) fn datagrams(&self) -> u64 {
         self.way.datagrams.load(Ordering::SeqCst)
     }
 
-    /// The server sees all clients come from other ports, and with every other move from another
-    /// address: what a router does that has forgotten them.
+    /// Moves all clients to other ports, and every second time to another address, as a router does
+    /// that has forgotten them.
     pub(crate) fn rebind(&self) {
         self.way.moves.fetch_add(1, Ordering::SeqCst);
     }
@@ -97,7 +98,7 @@ impl Drop for Relay {
 }
 
 impl Way {
-    /// Gives each datagram of a socket to `pass`, while it is wanted.
+    /// Receives datagrams from a socket and gives each to a function, until the relay ends.
     fn carry(
         &self,
         socket: &UdpSocket,
@@ -113,7 +114,8 @@ impl Way {
         }
     }
 
-    /// Sends what the weather leaves of a datagram, and when. What cannot be sent is lost.
+    /// Sends what the weather leaves of a datagram, now or delayed. A datagram that cannot be sent
+    /// is lost.
     fn send(
         &self,
         weather: &Mutex<Weather>,
@@ -133,15 +135,16 @@ impl Way {
     }
 }
 
-/// A client's socket at the server's side.
+/// Socket on the server's side for one client.
 struct Back {
     socket: Arc<UdpSocket>,
-    /// How many moves there had been.
+    /// Number of moves when it was made.
     moves: usize,
     used: Instant,
 }
 
-/// From clients: each has a socket at the server's side, with a thread for the way back.
+/// Relays datagrams of clients: each has a socket on the server's side, with a thread for the other
+/// direction.
 fn up_from(front: &Arc<UdpSocket>, way: &Arc<Way>) {
     let mut backs: BTreeMap<SocketAddr, Back> = BTreeMap::new();
     let pass = |datagram: &[u8], client| {
@@ -151,7 +154,7 @@ fn up_from(front: &Arc<UdpSocket>, way: &Arc<Way>) {
         }
         backs.retain(|_, back| back.moves == moves);
         let back = backs.entry(client).or_insert_with(|| {
-            // Every other move is to another host.
+            // Every second move is to another address.
             let back = Arc::new(socket(Ipv4Addr::new(127, 0, 0, 1 + (moves / 2 % 200) as u8)));
             let (down, front, way) = (Arc::clone(&back), Arc::clone(front), Arc::clone(way));
             thread::spawn(move || {
@@ -171,7 +174,7 @@ fn up_from(front: &Arc<UdpSocket>, way: &Arc<Way>) {
     way.carry(front, || true, pass);
 }
 
-/// Sends each when it is due, until nobody has any more.
+/// Sends delayed datagrams when they are due, until all senders of the queue are gone.
 fn deliver(late: &Receiver<Late>) {
     let mut waiting: BinaryHeap<Late> = BinaryHeap::new();
     loop {
@@ -209,7 +212,7 @@ impl PartialOrd for Late {
     }
 }
 
-/// The one that is due first is the greatest.
+/// Reverse order: the heap's greatest item is the one that is due first.
 impl Ord for Late {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         other.due.cmp(&self.due)

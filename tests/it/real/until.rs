@@ -1,4 +1,4 @@
-//! `send --until`: the rows of the exit codes that tell how far a message has come.
+//! `send --until`: the exit codes that tell how far a message has come.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ fn setup(ids: &[&str]) -> (Home, Server) {
     (home, server)
 }
 
-/// Of each line: recipient and state.
+/// Recipient and status in each line.
 #[track_caller]
 fn standings(lines: &str) -> Vec<String> {
     let line = |line: &str| {
@@ -53,7 +53,7 @@ fn code_10_when_nobody_got_it_in_time() {
         said.code(10).says("bob did not receive the message in time").says("do not send it again");
         assert_eq!(standings(&String::from_utf8(said.stdout).unwrap()), ["bob accepted"]);
     }
-    // They are on the server nevertheless.
+    // The messages are on the server nevertheless.
     assert_eq!(home.run(&["listen", "--as", "bob", "--poll"]).ok(), "hi\nhi\n");
 }
 
@@ -78,7 +78,7 @@ fn code_12_when_it_was_refused_for_good() {
     said.code(12).says("bob refused the message: no such job");
     let line: Value = serde_json::from_slice(&said.stdout).unwrap();
     assert_eq!((&line["state"], &line["reason"]), (&"refused".into(), &"no such job".into()));
-    // Whoever refuses it has got it.
+    // A rejected message was delivered before.
     home.run(&["send", "bob", "--until", "delivered", "hi"]).code(0);
 }
 
@@ -92,10 +92,10 @@ fn code_13_when_it_is_not_the_same_with_all() {
     said.code(13).says("2 of 3 recipients").says("carol refused").says("dave did not receive");
     let told = standings(&String::from_utf8(said.stdout).unwrap());
     assert_eq!(told, ["bob processed", "carol refused", "dave accepted"]);
-    // Where one of the targets is none at all.
+    // One of the targets does not exist.
     let said = home.run(&["send", "bob,nobody", "--until", "processed", "--json", "hi"]);
     said.code(13).says("no such user: nobody").says("1 of 2 messages were not stored");
-    // In one way with all: its code.
+    // Exit code where all fail in the same way.
     let args = ["send", "carol,dave", "--until", "delivered"];
     home.run(&[&args[..], &SHORT, &["hi"]].concat()).code(13);
     let args = ["send", "@all", "--until", "processed", "--as", "bob"];
@@ -121,7 +121,7 @@ fn the_members_of_a_room_and_all_users_are_waited_for() {
     said.code(13);
     let told = standings(&String::from_utf8(said.stdout).unwrap());
     assert_eq!(told, ["bob processed", "carol processed", "dave accepted"]);
-    // Nobody else is in it.
+    // A room without other members.
     home.run(&["join", "@empty", "--as", "alice"]).ok();
     let args = ["send", "@empty", "--as", "alice", "--until", "processed", "--json", "hi"];
     let said = home.run(&args);
@@ -160,7 +160,7 @@ fn a_line_over_the_limit_fails_alone() {
     assert_eq!(home.run(&["listen", "--poll"]).ok(), "one\nthree\none\nthree\n");
 }
 
-/// The wait goes on through a restart, and what happened meanwhile is told.
+/// The wait goes on through a restart, and reports what happened meanwhile.
 #[test]
 fn a_restart_of_the_server_does_not_end_the_wait() {
     for signal in ["KILL", "TERM"] {
@@ -176,7 +176,7 @@ fn a_restart_of_the_server_does_not_end_the_wait() {
         let mut second = wait(&["-v"]);
         match signal {
             "KILL" => server.kill(),
-            // It says goodbye.
+            // The server closes its links.
             _ => {
                 drop(server.stop(signal));
                 second.until(Stream::Err, "trying again");
@@ -220,7 +220,7 @@ fn a_server_that_stays_away_does_not_end_the_wait_before_its_time() {
     let said = sender.end();
     said.code(10).says("bob did not receive the message in time");
     assert_eq!(standings(&String::from_utf8(said.stdout).unwrap()), ["bob accepted"]);
-    // A server that was away from the start is something else.
+    // A server that is away from the start is another error.
     home.run(&[&["send", "bob", "--until", "processed"][..], &SHORT, &["x"]].concat()).code(69);
 }
 

@@ -1,4 +1,4 @@
-//! `send --wrap`: a command as it would be without, and a message about its end.
+//! `send --wrap`: a command runs as it would without, and a message reports its end.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -14,7 +14,7 @@ fn joined(home: &Home) -> Server {
     server
 }
 
-/// What bob has been sent: each message's headers, and its body.
+/// Headers and body of each message for bob.
 fn read(home: &Home) -> Vec<(Value, String)> {
     let text = home.run(&["listen", "--poll", "--json", "--as", "bob"]).ok();
     let parse = |line: &str| {
@@ -50,7 +50,7 @@ fn the_command_is_as_it_would_be_alone() {
     let mut lines: Vec<&str> = lines.lines().collect();
     lines.sort_unstable();
     assert_eq!(lines, ["err", "in", "no newline"]);
-    // Bytes are bytes, and many of them are no trouble.
+    // Binary and long output is fine.
     let said = home.run(&wrap(&["-q"], &["sh", "-c", "head -c 3000000 /dev/zero; seq 100"]));
     said.code(0);
     assert_eq!(said.stdout.len(), 3_000_000 + 292);
@@ -104,7 +104,7 @@ fn a_message_that_fails_changes_nothing() {
     let _server = home.serve_on(&address, &[]);
     home.run(&["spool", "flush"]).code(0).says("1 message sent");
     assert!(read(&home)[0].1.starts_with("false: exit 1"));
-    // As shells have it.
+    // The exit codes of shells.
     home.run(&wrap(&[], &["no-such-command"])).code(127).says("cannot start no-such-command");
     home.run(&wrap(&[], &["/"])).code(126);
     let messages = read(&home);
@@ -130,10 +130,10 @@ fn an_interpreter_that_is_not_there_is_named() {
 fn signals_go_to_the_command() {
     let home = Home::new();
     let _server = joined(&home);
-    // A child catches what its shell does until it has begun, so it is the one that says so.
+    // A child runs its shell's traps until its program starts, so the child itself reports that.
     let sleeper = "sh -c 'echo up; exec tail -f /dev/null'";
     let both = format!("trap 'kill $!; exit 8' INT; trap 'kill $!; exit 7' TERM; {sleeper} & wait");
-    // What is ignored stays ignored, as it is for whoever runs in the background of a script.
+    // Ignored signals stay ignored, as for whoever runs in the background of a script.
     let (default, ignored) = ("--default-signal=INT", "--ignore-signal=INT");
     for (at_first, signals, script, code, status) in [
         (default, &["TERM"][..], both.clone(), 7, "exit 7"),
@@ -152,17 +152,17 @@ fn signals_go_to_the_command() {
         assert!(body.contains(&format!(": {status} after ")), "{body}");
     }
     home.run(&wrap(&[], &["sh", "-c", "kill -9 $$"])).code(137);
-    // What the command leaves running is not waited for.
+    // Processes that the command leaves behind are not waited for.
     let said = home.run(&wrap(&[], &["sh", "-c", "tail -f /dev/null & echo $!"]));
     said.code(0);
     let left = String::from_utf8(said.stdout).unwrap();
     sweep::signal(left.trim().parse().unwrap(), "KILL");
-    // One that prints without an end notices that its reader has gone.
+    // A command that prints without end notices that its reader is gone.
     let said = home.shell("{ qmsg send bob --wrap -- yes; echo $? >&2; } | head -n 1");
     assert_eq!((said.stdout.as_slice(), said.stderr.as_str()), (&b"y\n"[..], "141\n"));
 }
 
-/// The exit code as the message has it, and the message.
+/// Exit code in the message's headers, and its body.
 fn told(home: &Home) -> (String, String) {
     let (headers, body) = read(home).remove(0);
     (headers["exit"].as_str().unwrap().to_owned(), body)
@@ -213,7 +213,7 @@ fn a_terminal_that_goes_away_is_told() {
         ("--default-signal=USR1", &["USR1"], 138),
         // As under nohup.
         ("--ignore-signal=HUP", &["HUP", "TERM"], 7),
-        // Whoever started it has no use for the ends of its children.
+        // A parent that ignores SIGCHLD.
         ("--ignore-signal=CHLD", &["TERM"], 7),
     ] {
         let script = if code > 128 { format!("exec {sleeper}") } else { script.clone() };
@@ -251,7 +251,7 @@ fn output_that_cannot_be_written_stops_nothing() {
 fn what_stays_in_the_background_is_left_alone() {
     let home = Home::new();
     let _server = joined(&home);
-    // It prints when it is told to, and then says that it still lives.
+    // The command prints when it is told to, and then reports that it still runs.
     let made = home.program("mkfifo", &["go", "lives"]).status().unwrap();
     assert!(made.success());
     let script = "{ read -r x < go; seq 20000; echo $? > lives; } & echo $!; exit 2";

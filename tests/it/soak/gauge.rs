@@ -1,4 +1,4 @@
-//! What a server holds.
+//! Resources that a server holds.
 
 use std::fmt;
 use std::fs;
@@ -11,7 +11,7 @@ pub(super) struct Gauge {
     pub(super) kib: u64,
     pub(super) descriptors: usize,
     pub(super) threads: u64,
-    /// The data directory.
+    /// Size of the data directory.
     pub(super) disk_kib: u64,
 }
 
@@ -39,7 +39,7 @@ impl fmt::Display for Gauge {
     }
 }
 
-/// Of a straight line through these points, by least squares.
+/// Slope of the straight line through these points, by least squares.
 pub(super) fn slope(points: impl Iterator<Item = (f64, f64)>) -> f64 {
     let points: Vec<(f64, f64)> = points.collect();
     let count = points.len() as f64;

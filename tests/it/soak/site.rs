@@ -1,4 +1,4 @@
-//! A server with those who write and those who read.
+//! A server with its writers and readers.
 
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -12,20 +12,20 @@ use crate::real::wait::Over;
 use crate::tally::{Answer, Tally, Value};
 
 const WRITERS: u32 = 2;
-/// Where they write to. A writer has another number for each.
+/// Targets of the writers. A writer has another number for each.
 const TARGETS: [&str; 3] = ["bob", "@ops", "@all"];
-/// Who reads, and which of the targets.
+/// Readers, each with the targets that reach it.
 const READERS: [(&str, &[usize]); 2] = [("bob", &[0, 1, 2]), ("carol", &[1, 2])];
-/// Behind it the number of a target begins.
+/// Step between the writers' numbers of one target and the next.
 const NUMBERS: u32 = 100;
-/// How long a sender tries; a server is never away so long.
+/// Time that a sender keeps trying; a server is never away that long.
 const PATIENCE: &str = "60s";
-/// Lines sent at a time.
+/// Lines sent by one command.
 const LINES: u64 = 40;
 
 pub(super) struct Site {
     pub(super) home: Arc<Home>,
-    /// There but while it is started again.
+    /// Missing only during a restart.
     server: Option<Server>,
     address: String,
     pub(super) relay: Relay,
@@ -66,13 +66,13 @@ impl Site {
         self.server.as_ref().unwrap()
     }
 
-    /// Ends the server in some way and starts another one.
+    /// Ends the server and starts another one.
     pub(super) fn restart(&mut self, end: impl FnOnce(Server)) {
         self.server.take().map(end);
         self.server = Some(self.home.serve_on(&self.address, &["--keep", "1m"]));
     }
 
-    /// Messages that were tried, each target's for itself.
+    /// Accepted messages of each target.
     pub(super) fn sent(&self) -> [u64; TARGETS.len()] {
         self.tallies.lock().unwrap().each_ref().map(Tally::accepted)
     }
@@ -99,7 +99,7 @@ impl Site {
                 let common = ["--as", "alice", "-q", "--timeout", PATIENCE, "-s", &relay];
                 let args = [&["send", "-l", TARGETS[target]], &common[..]].concat();
                 let sending = start_with(home.command(&args), lines.into());
-                // Some are killed before they are through.
+                // Some senders are killed before they have finished.
                 let time = if chance.one_in(20) {
                     Duration::from_millis(chance.below(15) as u64)
                 } else {
@@ -113,7 +113,7 @@ impl Site {
         })
     }
 
-    /// Lets the writers end and the readers see all there is; then all must be there.
+    /// Ends the writers and lets the readers finish; then every message must have arrived.
     pub(super) fn end(self, name: &str) {
         drop(self.over);
         for writer in self.writers {
