@@ -120,7 +120,7 @@ fn idle_listeners() {
     row("serve, nobody there", &format!("{} KiB", figures["server_rss_empty_kib"]));
     row("serve, 1,000 idle listeners", &format!("{} KiB", figures["server_rss_kib"]));
     row("  each", &format!("{} KiB", figures["server_kib_each"]));
-    row("  all, part of a core", &format!("{} %", figures["server_cpu_percent"]));
+    row("  all, share of a CPU", &format!("{} %", figures["server_cpu_percent"]));
 }
 
 /// Figures of `qmsg bench` with a server of its own.
@@ -133,7 +133,7 @@ fn ms(time: Duration) -> String {
     format!("{:.2} ms", time.as_secs_f64() * 1e3)
 }
 
-fn quantile(times: &mut [Duration], part: f64) -> Duration {
+fn quantile(times: &mut [Duration], share: f64) -> Duration {
     times.sort_unstable();
-    times[((times.len() - 1) as f64 * part).round() as usize]
+    times[((times.len() - 1) as f64 * share).round() as usize]
 }

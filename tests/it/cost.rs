@@ -37,9 +37,9 @@ const HUB_ALONE: Heap = Heap { allocations: 23.0, bytes: 5_000.0 }; // 13.0, 2,9
 /// The same for a message to a room with as many listeners as a turn has messages.
 const HUB_ROOM: Heap = Heap { allocations: 25.0, bytes: 7_500.0 }; // 14.2, 4,366
 /// From a sender's frame to its answer and the listener's frame, for volatile messages.
-const HUB_PASSED: Heap = Heap { allocations: 0.4, bytes: 260.0 }; // 0.2, 146
+const HUB_VOLATILE: Heap = Heap { allocations: 0.4, bytes: 260.0 }; // 0.2, 146
 /// The same for messages outside of bundles.
-const HUB_PASSED_ALONE: Heap = Heap { allocations: 12.0, bytes: 2_600.0 }; // 7.2, 1,484
+const HUB_VOLATILE_ALONE: Heap = Heap { allocations: 12.0, bytes: 2_600.0 }; // 7.2, 1,484
 /// From a draft to its frame, and from the answer's frame to the event.
 const PEER_SENDS: Heap = Heap { allocations: 0.6, bytes: 410.0 }; // 0.3, 234
 /// The same for drafts that come one by one.
@@ -73,7 +73,7 @@ fn check(what: &str, figures: &[(&str, f64, f64)]) {
 
 impl Heap {
     /// Measures work that handles this number of messages.
-    fn of(messages: usize, work: impl FnOnce()) -> Self {
+    fn measured(messages: usize, work: impl FnOnce()) -> Self {
         let info = allocation_counter::measure(work);
         let [allocations, bytes] =
             [info.count_total, info.bytes_total].map(|sum| sum as f64 / messages as f64);

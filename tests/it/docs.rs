@@ -56,7 +56,7 @@ fn page(command: &Command, prose: &str) -> String {
     assert!(sections.contains(PREAMBLE));
     if !is_program && command.has_subcommands() {
         sections += ".SH COMMANDS\n";
-        sections.extend(command.get_subcommands().map(part));
+        sections.extend(command.get_subcommands().map(subcommand));
     }
     let sections = sections.replace(PREAMBLE, "");
     // clap_mangen's title without a date has its fields in the wrong places.
@@ -65,19 +65,19 @@ fn page(command: &Command, prose: &str) -> String {
 }
 
 /// Section about a nested subcommand: its description, and the options that only it has.
-fn part(command: &Command) -> String {
+fn subcommand(command: &Command) -> String {
     let own = command.clone().mut_args(|arg| {
         let is_elsewhere = arg.is_global_set() || arg.get_id() == "help";
         // A heading would begin a new section for each subcommand.
         arg.hide(is_elsewhere).help_heading(None)
     });
     let man = Man::new(own);
-    let mut part = Vec::new();
-    man.render_description_section(&mut part).unwrap();
-    man.render_options_section(&mut part).unwrap();
-    let part = String::from_utf8(part).unwrap();
-    let part = part.replace(".SH DESCRIPTION\n", "").replace(".SH OPTIONS\n", "");
-    format!(".SS {}\n{part}", command.get_name())
+    let mut section = Vec::new();
+    man.render_description_section(&mut section).unwrap();
+    man.render_options_section(&mut section).unwrap();
+    let section = String::from_utf8(section).unwrap();
+    let section = section.replace(".SH DESCRIPTION\n", "").replace(".SH OPTIONS\n", "");
+    format!(".SS {}\n{section}", command.get_name())
 }
 
 fn pages() -> Files {

@@ -159,7 +159,7 @@ fn summary(skipped: &BTreeMap<&'static str, BTreeSet<&'static str>>) -> String {
 }
 
 #[test]
-fn a_run_names_what_it_skipped_once() {
+fn a_run_lists_its_skipped_tests_once() {
     let tests = BTreeSet::from(["a::b", "c"]);
     let skipped = BTreeMap::from([("jq", tests), ("namespaces", BTreeSet::from(["c"]))]);
     assert_eq!(
@@ -183,7 +183,7 @@ fn run_without_script(tests: &str) -> (Option<i32>, String) {
 }
 
 #[test]
-fn a_skip_is_told_behind_the_result_and_may_be_forbidden() {
+fn skips_are_printed_after_the_result_and_can_be_failures() {
     let (code, said) = run_without_script("");
     let (_, end) = said.split_once("test result: ok. 2 passed").unwrap();
     assert!(
@@ -196,9 +196,9 @@ fn a_skip_is_told_behind_the_result_and_may_be_forbidden() {
 }
 
 #[test]
-fn a_test_knows_its_name_and_a_need_its_absence() {
+fn the_name_of_a_test_and_a_missing_need_are_found() {
     fn here() {}
-    assert!(std::any::type_name_of_val(&here).ends_with("absence::here"));
+    assert!(std::any::type_name_of_val(&here).ends_with("found::here"));
     let absent = tool("absent", &["/nonexistent/tool"], &["tool"]);
     assert!(!absent.is_met() && tool("sh", &["/bin/sh", "-c", "true"], &[]).is_met());
     assert!(!Path::new("/nonexistent").exists());

@@ -60,7 +60,7 @@ fn two_commands_do_everything() {
 }
 
 #[test]
-fn the_files_it_names_are_there() {
+fn files_that_the_readme_names_exist() {
     let text = readme();
     let links = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
     let mut links: Vec<&str> = links.collect();
@@ -78,7 +78,7 @@ fn the_files_it_names_are_there() {
 }
 
 #[test]
-fn the_tour_goes_through() {
+fn the_tour_succeeds() {
     let home = Home::new();
     let tour = repository().join("tests/tour.sh");
     let mut shell = home.program("/bin/sh", &[Path::as_os_str(&tour)]);

@@ -185,7 +185,7 @@ fn report(answers: &[(u64, Answer)], shown: &[u64]) -> Report {
 }
 
 #[test]
-fn what_went_wrong_is_told_apart() {
+fn kinds_of_failures_are_told_apart() {
     use Answer::{Accepted, Refused, Unknown};
     let five = [0, 1, 2, 3, 4].map(|counter| (counter, Accepted));
     let sorted = |shown: &[u64]| {

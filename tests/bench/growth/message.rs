@@ -89,7 +89,7 @@ impl Pair {
         let mut reader = clients.client(READER, Wants::Listen).await?;
         let to = match room {
             Some(room) => {
-                reader.tell(qmsg::logic::Command::JoinRoom(room.clone())).await?;
+                reader.command(qmsg::logic::Command::JoinRoom(room.clone())).await?;
                 reader.until(|event| matches!(event, Event::RoomJoined { .. })).await?;
                 Target::Room(room.clone())
             }
@@ -101,7 +101,7 @@ impl Pair {
     }
 
     async fn pipelined(&mut self, count: u64) -> Result<()> {
-        let taken = self.reader.take_all(count);
+        let taken = self.reader.receive_all(count);
         let (_, (got, _)) = tokio::try_join!(self.sender.publish(&self.draft, count), taken)?;
         anyhow::ensure!(got == count, "{got} of {count} arrived");
         Ok(())
@@ -111,7 +111,7 @@ impl Pair {
         for _ in 0..count {
             self.sender.send(again(&mut self.ids, &self.draft)?).await?;
             self.sender.until(|event| matches!(event, Event::Accepted { .. })).await?;
-            while self.reader.take().await? == 0 {}
+            while self.reader.receive().await? == 0 {}
         }
         Ok(())
     }

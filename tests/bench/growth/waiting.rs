@@ -39,11 +39,11 @@ pub(crate) async fn reader(sizes: &Sizes) -> Result<Value> {
         let mut reader = clients.start(READER, Wants::Listen)?;
         let (mut taken, mut first) = (0, None);
         while taken < sizes.waiting {
-            let seqs: Vec<_> = reader.next().await?.iter().flat_map(Event::seqs).collect();
+            let seqs: Vec<_> = reader.next_events().await?.iter().flat_map(Event::seqs).collect();
             if !seqs.is_empty() {
                 first.get_or_insert_with(|| start.elapsed());
                 taken += seqs.len();
-                reader.processed(seqs).await?;
+                reader.ack(seqs).await?;
             }
         }
         let first = first.unwrap();

@@ -21,7 +21,7 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 /// Time without a message after which no more are expected.
 const SILENCE: Duration = Duration::from_secs(5);
 /// Prefetch and body size by the defaults of the server's limits.
-const WINDOW: Prefetch = Prefetch::of(8_192, 4 << 20);
+const PREFETCH: Prefetch = Prefetch::of(8_192, 4 << 20);
 const BODY_LEN_MAX: u64 = 64 << 20;
 /// Messages of a stream that are prepared before the client gets them.
 const DRAFTS_TOGETHER: u64 = 64;
@@ -70,12 +70,12 @@ impl Server {
     pub(crate) async fn client(&self, id: &str, wants: Wants) -> Result<Client> {
         let mut client = self.start(id, wants)?;
         loop {
-            for event in client.next().await? {
+            for event in client.next_events().await? {
                 match event {
                     Event::Welcome { .. } if wants != Wants::Listen => return Ok(client),
                     Event::CaughtUp => return Ok(client),
                     event @ Event::Messages { .. } => {
-                        client.processed(event.seqs().collect()).await?;
+                        client.ack(event.seqs().collect()).await?;
                     }
                     _ => {}
                 }
@@ -122,7 +122,7 @@ impl Server {
             id: id.parse()?,
             claim: wants != Wants::Visit,
             code: None,
-            attach: (wants == Wants::Listen).then_some(WINDOW),
+            attach: (wants == Wants::Listen).then_some(PREFETCH),
             patience_ms: Some(2 * ATTEMPT.as_millis() as u64),
         };
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
@@ -135,20 +135,20 @@ impl Server {
 }
 
 impl Client {
-    pub(crate) async fn tell(&self, command: Command) -> Result<()> {
+    pub(crate) async fn command(&self, command: Command) -> Result<()> {
         self.commands.send(command).await.context("the client has ended")
     }
 
     pub(crate) async fn send(&self, draft: Draft) -> Result<()> {
-        self.tell(Command::Send(vec![draft])).await
+        self.command(Command::Send(vec![draft])).await
     }
 
-    pub(crate) async fn processed(&self, seqs: Vec<Seq>) -> Result<()> {
-        self.tell(Command::Ack(seqs)).await
+    pub(crate) async fn ack(&self, seqs: Vec<Seq>) -> Result<()> {
+        self.command(Command::Ack(seqs)).await
     }
 
     /// Next batch of events.
-    pub(crate) async fn next(&mut self) -> Result<Vec<Event>> {
+    pub(crate) async fn next_events(&mut self) -> Result<Vec<Event>> {
         match self.events.recv().await {
             Some(batch) => Ok(batch),
             None => bail!("the client ended: {:?}", (&mut self.end).await?),
@@ -156,7 +156,7 @@ impl Client {
     }
 
     pub(crate) async fn until(&mut self, wanted: impl Fn(&Event) -> bool) -> Result<()> {
-        while !self.next().await?.iter().any(&wanted) {}
+        while !self.next_events().await?.iter().any(&wanted) {}
         Ok(())
     }
 
@@ -178,14 +178,14 @@ impl Client {
             anyhow::Ok(())
         };
         let answers = async {
-            let (mut answered, mut lost) = (0, 0);
+            let (mut answered, mut unread) = (0, 0);
             while answered < count {
                 for event in events.recv().await.context("the client has ended")? {
                     match event {
                         Event::Accepted { count, .. } => answered += u64::from(count),
                         Event::VolatileSent { count, readers, .. } => {
                             answered += u64::from(count);
-                            lost += if readers == 0 { u64::from(count) } else { 0 };
+                            unread += if readers == 0 { u64::from(count) } else { 0 };
                         }
                         Event::Refused { why, .. } => bail!("refused: {why:?}"),
                         Event::Uncertain { .. } | Event::Offline => bail!("the link was lost"),
@@ -193,15 +193,15 @@ impl Client {
                     }
                 }
             }
-            Ok(lost)
+            Ok(unread)
         };
-        tokio::try_join!(send, answers).map(|((), lost)| lost)
+        tokio::try_join!(send, answers).map(|((), unread)| unread)
     }
 
     /// Acks the messages of the next batch of events; returns the number of whole messages.
-    pub(crate) async fn take(&mut self) -> Result<u64> {
-        let (mut seqs, mut parts) = (Vec::new(), 0);
-        for event in self.next().await? {
+    pub(crate) async fn receive(&mut self) -> Result<u64> {
+        let (mut seqs, mut chunks) = (Vec::new(), 0);
+        for event in self.next_events().await? {
             match event {
                 Event::Messages { seq, bundle } if bundle.first.is_long() => {
                     let message = bundle.first;
@@ -209,7 +209,7 @@ impl Client {
                 }
                 event @ Event::Messages { .. } => seqs.extend(event.seqs()),
                 Event::Chunk(body) => {
-                    parts += 1;
+                    chunks += 1;
                     if let Some((_, left)) = &mut self.long {
                         *left -= body.len() as u64;
                     }
@@ -218,24 +218,24 @@ impl Client {
                 _ => {}
             }
         }
-        if parts > 0 {
-            self.tell(Command::ChunksConsumed(parts)).await?;
+        if chunks > 0 {
+            self.command(Command::ChunksConsumed(chunks)).await?;
         }
         let count = seqs.len() as u64;
         if count > 0 {
-            self.processed(seqs).await?;
+            self.ack(seqs).await?;
         }
         Ok(count)
     }
 
     /// Receives `count` messages, or fewer if none comes for [`SILENCE`]. Returns their number and
     /// the time of the last one.
-    pub(crate) async fn take_all(&mut self, count: u64) -> Result<(u64, u64)> {
+    pub(crate) async fn receive_all(&mut self, count: u64) -> Result<(u64, u64)> {
         let (mut got, mut last) = (0, 0);
         while got < count {
             let more = if got == 0 {
-                self.take().await?
-            } else if let Ok(more) = timeout(SILENCE, self.take()).await {
+                self.receive().await?
+            } else if let Ok(more) = timeout(SILENCE, self.receive()).await {
                 more?
             } else {
                 break;

@@ -50,7 +50,7 @@ async fn run(work: &str, options: &Options) -> Result<serde_json::Value> {
 }
 
 /// Quantile in microseconds. `times` must be sorted and not empty.
-fn quantile_us(times: &[Duration], part: f64) -> f64 {
-    let at = ((times.len() - 1) as f64 * part).round() as usize;
+fn quantile_us(times: &[Duration], share: f64) -> f64 {
+    let at = ((times.len() - 1) as f64 * share).round() as usize;
     (times[at].as_secs_f64() * 1e7).round() / 10.0
 }

@@ -21,13 +21,13 @@ pub(crate) async fn fan(options: &Options) -> Result<Value> {
     let room: RoomName = options.text("room", "fan").parse()?;
     let mut members = options.server()?.clients(count, Wants::Listen).await?;
     for member in &mut members {
-        member.tell(Command::JoinRoom(room.clone())).await?;
+        member.command(Command::JoinRoom(room.clone())).await?;
         member.until(|event| matches!(event, Event::RoomJoined { .. })).await?;
     }
     println!("READY");
     let before = cpu();
     let reader = |mut member: Client| async move {
-        let taken = member.take_all(per).await?;
+        let taken = member.receive_all(per).await?;
         anyhow::Ok((member, taken))
     };
     let tasks: JoinSet<_> = members.into_iter().map(reader).collect();

@@ -22,7 +22,7 @@ pub(crate) async fn echo(options: &Options) -> Result<Value> {
     let (mut count, mut ids) = (0, MsgIds::default());
     loop {
         let batch = tokio::select! {
-            batch = client.next() => batch?,
+            batch = client.next_events() => batch?,
             _ = terminated.recv() => break,
         };
         for event in batch {
@@ -32,7 +32,7 @@ pub(crate) async fn echo(options: &Options) -> Result<Value> {
                 let (id, headers) = (message.id, Headers::default());
                 let reply = Draft { id, to, headers, size, body, volatile, due_ms: None };
                 client.send(again(&mut ids, &reply)?).await?;
-                client.processed(vec![seq]).await?;
+                client.ack(vec![seq]).await?;
                 count += 1;
             }
         }
@@ -51,7 +51,7 @@ pub(crate) async fn ping(options: &Options) -> Result<Value> {
     for _ in 0..warm_ups + count {
         let start = Instant::now();
         client.send(again(&mut ids, &draft)?).await?;
-        while client.take().await? == 0 {}
+        while client.receive().await? == 0 {}
         times.push(start.elapsed() / 2);
     }
     client.end().await?;
@@ -72,7 +72,7 @@ pub(crate) async fn sub(options: &Options) -> Result<Value> {
     let count: u64 = options.number("n", 1)?;
     let mut client = options.server()?.client("sub", Wants::Listen).await?;
     println!("READY");
-    let (got, last) = client.take_all(count).await?;
+    let (got, last) = client.receive_all(count).await?;
     client.end().await?;
     Ok(json!({ "got": got, "last": last }))
 }
@@ -83,9 +83,9 @@ pub(crate) async fn publish(options: &Options) -> Result<Value> {
     let draft = draft(&to, options.number("size", 100)?, options.volatile());
     let mut client = options.server()?.client("pub", Wants::Send).await?;
     let t0 = now_ns();
-    let lost = client.publish(&draft, count).await?;
+    let unread = client.publish(&draft, count).await?;
     let t1 = now_ns();
     client.end().await?;
     let rate = count as f64 / Duration::from_nanos(t1 - t0).as_secs_f64();
-    Ok(json!({ "t0": t0, "t1": t1, "n": count, "lost": lost, "answers_s": rate.round() }))
+    Ok(json!({ "t0": t0, "t1": t1, "n": count, "lost": unread, "answers_s": rate.round() }))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::Parts;
+use crate::Sections;
 use crate::plot::{Line, Panel, Point, svg};
 use crate::text;
 
@@ -10,7 +10,7 @@ const STREAM: (&str, &str) = ("sent in a stream", "pipelined_us");
 const ALONE: (&str, &str) = ("one at a time", "single_us");
 const CPU: &str = "server CPU, µs a message";
 
-pub(crate) fn tables(growth: &Value) -> Parts {
+pub(crate) fn tables(growth: &Value) -> Sections {
     let empty = vec![];
     let array = |value: &Value| value.as_array().unwrap_or(&empty).clone();
     let offline = &growth["offline"];

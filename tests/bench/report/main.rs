@@ -20,7 +20,7 @@ use results::Results;
 use serde_json::Value;
 
 /// Names of marked sections, each with its new content.
-type Parts = Vec<(&'static str, String)>;
+type Sections = Vec<(&'static str, String)>;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -28,21 +28,21 @@ fn main() -> Result<()> {
         anyhow::bail!("qmsg-report RESULTS.json GROWTH.json [DIRECTORY]")
     };
     let directory = Path::new(rest.first().map_or("docs", String::as_str));
-    let mut parts = Parts::new();
+    let mut sections = Sections::new();
     if let Some(value) = read(peers)? {
         let results = Results::new(value);
-        parts.extend(tables::all(&results));
-        parts.push(("reached", wanted::table(&results)));
+        sections.extend(tables::all(&results));
+        sections.push(("reached", wanted::table(&results)));
     }
     if let Some(value) = read(growth)? {
-        parts.extend(curves::tables(&value));
+        sections.extend(curves::tables(&value));
         for (name, image) in curves::images(&value) {
             fs::write(directory.join(name), image)?;
         }
     }
     let path = directory.join("PERFORMANCE.md");
     let mut page = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    for (name, content) in &parts {
+    for (name, content) in &sections {
         page = replace(&page, name, content)?;
     }
     fs::write(&path, page)?;

@@ -11,7 +11,7 @@ pub(crate) struct Results(Value);
 
 /// Selects records of the results.
 #[derive(Clone, Copy)]
-pub(crate) struct Of {
+pub(crate) struct Series {
     pub(crate) workload: &'static str,
     pub(crate) peer: &'static str,
     /// Selects only repetitions with this number of connections.
@@ -62,8 +62,8 @@ impl Results {
         Some([middle / 2.0, first, last])
     }
 
-    pub(crate) fn median(&self, of: Of, figure: Figure) -> Option<f64> {
-        let Of { workload, peer, connections } = of;
+    pub(crate) fn median(&self, of: Series, figure: Figure) -> Option<f64> {
+        let Series { workload, peer, connections } = of;
         self.reading(workload, peer, connections, figure).map(|[median, ..]| median)
     }
 }

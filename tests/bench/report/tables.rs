@@ -1,6 +1,6 @@
 //! A table for each workload of the comparison, a row for each peer.
 
-use crate::Parts;
+use crate::Sections;
 use crate::results::Figure::{Each, Mib, Plain};
 use crate::results::{Figure, Results};
 use crate::text;
@@ -119,7 +119,7 @@ const TABLES: &[Table] = &[
     },
 ];
 
-pub(crate) fn all(results: &Results) -> Parts {
+pub(crate) fn all(results: &Results) -> Sections {
     TABLES.iter().map(|table| (table.name, table.text(results))).collect()
 }
 

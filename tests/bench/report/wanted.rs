@@ -1,7 +1,7 @@
 //! Goals for qmsg relative to other programs, and the readings.
 
 use crate::results::Figure::{self, Plain};
-use crate::results::{Of, Results};
+use crate::results::{Results, Series};
 use crate::text;
 
 #[derive(Clone, Copy)]
@@ -17,17 +17,17 @@ use Bound::{AtLeast, AtMost, Stated};
 struct Want {
     what: &'static str,
     figure: Figure,
-    ours: Of,
-    theirs: Of,
+    ours: Series,
+    theirs: Series,
     bound: Bound,
 }
 
-const fn of(workload: &'static str, peer: &'static str) -> Of {
-    Of { workload, peer, connections: None }
+const fn of(workload: &'static str, peer: &'static str) -> Series {
+    Series { workload, peer, connections: None }
 }
 
-const fn with(connections: u64, peer: &'static str) -> Of {
-    Of { workload: "W5", peer, connections: Some(connections) }
+const fn with(connections: u64, peer: &'static str) -> Series {
+    Series { workload: "W5", peer, connections: Some(connections) }
 }
 
 /// Goal whose two figures come from the same workload.

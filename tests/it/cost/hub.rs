@@ -8,7 +8,7 @@ use qmsg::wire::{
     encode,
 };
 
-use super::{HUB_ALONE, HUB_PASSED, HUB_PASSED_ALONE, HUB_ROOM, HUB_STORED, Heap};
+use super::{HUB_ALONE, HUB_ROOM, HUB_STORED, HUB_VOLATILE, HUB_VOLATILE_ALONE, Heap};
 
 const NOW: Time = Time { mono_ms: 1_000, unix_ms: 1_800_000_000_000 };
 /// Messages that arrive together.
@@ -31,7 +31,7 @@ struct Link {
     decoder: Decoder<FromClient>,
     down: BytesMut,
     delivered: Vec<Span>,
-    passed: u32,
+    volatile: u32,
 }
 
 impl Link {
@@ -55,7 +55,7 @@ impl Server {
                 decoder,
                 down: BytesMut::new(),
                 delivered: vec![],
-                passed: 0,
+                volatile: 0,
             });
             server.feed([Input::Opened { link: LinkId(number), key: Pin([1; 32]) }]);
             let id: UserId = user.parse().unwrap();
@@ -67,10 +67,10 @@ impl Server {
     /// Feeds frames of one link to the hub as bytes, and handles all that follows.
     fn say(&mut self, link: u64, frames: &[FromClient]) {
         let bytes = encoded(frames);
-        self.take(link, &bytes);
+        self.receive(link, &bytes);
     }
 
-    fn take(&mut self, link: u64, bytes: &[u8]) {
+    fn receive(&mut self, link: u64, bytes: &[u8]) {
         let number = link as usize;
         self.links[number].decoder.push(bytes);
         let mut inputs = Vec::new();
@@ -80,12 +80,12 @@ impl Server {
         self.feed(inputs);
         while !(self.batch.is_empty() && self.reads.is_empty()) {
             let batch = std::mem::take(&mut self.batch);
-            let answers = batch.into_iter().map(|(ticket, write)| (ticket, self.write(&write)));
+            let answers = batch.into_iter().map(|(request, write)| (request, self.write(&write)));
             let answers = Input::Durable(answers.collect());
             self.feed([answers]);
-            for (ticket, read) in std::mem::take(&mut self.reads) {
+            for (request, read) in std::mem::take(&mut self.reads) {
                 let found = self.read(read);
-                self.feed([Input::Found(ticket, found)]);
+                self.feed([Input::Found(request, found)]);
             }
         }
     }
@@ -109,11 +109,11 @@ impl Server {
                     let frame = FromServer::pass(&bundle);
                     for link in links {
                         encode(&frame, self.down(link));
-                        self.links[link.0 as usize].passed += bundle.count() as u32;
+                        self.links[link.0 as usize].volatile += bundle.count() as u32;
                     }
                 }
-                Output::Write(ticket, write) => self.batch.push((ticket, write)),
-                Output::Read(ticket, read) => self.reads.push((ticket, read)),
+                Output::Write(request, write) => self.batch.push((request, write)),
+                Output::Read(request, read) => self.reads.push((request, read)),
                 Output::Chunk { .. } => panic!("no long body"),
                 Output::Close { link, code } => panic!("{link:?} is closed: {code:?}"),
             }
@@ -158,7 +158,7 @@ impl Server {
     }
 
     /// Subscribes a listener that has no messages waiting.
-    fn attach(&mut self, link: u64) {
+    fn subscribe(&mut self, link: u64) {
         self.say(
             link,
             &[FromClient::Subscribe {
@@ -172,13 +172,13 @@ impl Server {
     }
 
     /// Acks all deliveries of the listeners.
-    fn report(&mut self) {
+    fn ack_all(&mut self) {
         for number in 0..self.links.len() {
             let spans = std::mem::take(&mut self.links[number].delivered);
             if !spans.is_empty() {
                 self.say(number as u64, &[FromClient::Ack(spans)]);
             }
-            let count = std::mem::take(&mut self.links[number].passed);
+            let count = std::mem::take(&mut self.links[number].volatile);
             if count > 0 {
                 self.say(number as u64, &[FromClient::AckVolatile { count }]);
             }
@@ -190,12 +190,12 @@ impl Server {
     /// is not counted.
     fn heap(&mut self, messages: usize, turns: impl Fn(usize) -> Vec<FromClient>) -> Heap {
         let frames: Vec<_> = (0..=TURNS).map(|turn| encoded(&turns(turn))).collect();
-        self.take(0, &frames[0]);
-        self.report();
-        Heap::of(TURNS * messages, || {
+        self.receive(0, &frames[0]);
+        self.ack_all();
+        Heap::measured(TURNS * messages, || {
             for bytes in &frames[1..] {
-                self.take(0, bytes);
-                self.report();
+                self.receive(0, bytes);
+                self.ack_all();
             }
         })
     }
@@ -229,7 +229,7 @@ fn send(turn: usize, n: usize, count: usize, to: &str) -> FromClient {
     FromClient::Send { id: id(turn, n), to, headers, size, body: body(), others }
 }
 
-fn pass(turn: usize, n: usize, count: usize) -> FromClient {
+fn volatile(turn: usize, n: usize, count: usize) -> FromClient {
     let others = others(count);
     let (to, headers, size) = ("bob".parse().unwrap(), Headers::default(), BODY_LEN as u64);
     FromClient::Volatile { id: id(turn, n), to, headers, size, body: body(), others }
@@ -238,12 +238,12 @@ fn pass(turn: usize, n: usize, count: usize) -> FromClient {
 #[test]
 fn a_stored_message_takes_little_of_the_heap() {
     let mut server = Server::new(&["alice", "bob"]);
-    server.attach(1);
+    server.subscribe(1);
     let heap = server.heap(TURN, |turn| vec![send(turn, 0, TURN, "bob")]);
     assert_eq!(server.seq as usize, (TURNS + 1) * TURN);
     heap.check("hub, stored, bundles", HUB_STORED);
     let mut server = Server::new(&["alice", "bob"]);
-    server.attach(1);
+    server.subscribe(1);
     let heap = server.heap(TURN, |turn| (0..TURN).map(|n| send(turn, n, 1, "bob")).collect());
     assert_eq!(server.seq as usize, (TURNS + 1) * TURN);
     heap.check("hub, stored, one by one", HUB_ALONE);
@@ -254,7 +254,7 @@ fn a_thousand_idle_listeners_change_nothing() {
     let names: Vec<String> = (0..1_000).map(|n| format!("user-{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut server = Server::new(&names);
-    (1..1_000).for_each(|link| server.attach(link));
+    (1..1_000).for_each(|link| server.subscribe(link));
     let heap = server.heap(TURN, |turn| vec![send(turn, 0, TURN, "user-7")]);
     heap.check("hub, stored, bundles, a thousand links", HUB_STORED);
     let heap = server
@@ -268,7 +268,7 @@ fn a_message_to_a_room_takes_little_for_each_listener() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut server = Server::new(&names);
     for link in 1..=TURN as u64 {
-        server.attach(link);
+        server.subscribe(link);
         server.say(link, &[FromClient::JoinRoom("ops".parse().unwrap())]);
         server.links[link as usize].down.clear();
     }
@@ -281,9 +281,10 @@ fn a_message_to_a_room_takes_little_for_each_listener() {
 #[test]
 fn a_volatile_message_takes_little_of_the_heap() {
     let mut server = Server::new(&["alice", "bob"]);
-    server.attach(1);
-    let heap = server.heap(TURN, |turn| vec![pass(turn, 0, TURN)]);
-    heap.check("hub, passed on, bundles", HUB_PASSED);
-    let heap = server.heap(TURN, |turn| (0..TURN).map(|n| pass(TURNS + 1 + turn, n, 1)).collect());
-    heap.check("hub, passed on, one by one", HUB_PASSED_ALONE);
+    server.subscribe(1);
+    let heap = server.heap(TURN, |turn| vec![volatile(turn, 0, TURN)]);
+    heap.check("hub, volatile, bundles", HUB_VOLATILE);
+    let heap =
+        server.heap(TURN, |turn| (0..TURN).map(|n| volatile(TURNS + 1 + turn, n, 1)).collect());
+    heap.check("hub, volatile, one by one", HUB_VOLATILE_ALONE);
 }

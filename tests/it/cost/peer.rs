@@ -34,11 +34,11 @@ impl Client {
         client.feed(PeerInput::Linked);
         let welcome = FromServer::Welcome { id: "bob".parse().unwrap(), claimed: false };
         let frames = [Limits::default().greeting(NOW), welcome, FromServer::CaughtUp];
-        client.take(&encoded(&frames));
+        client.receive(&encoded(&frames));
         client
     }
 
-    fn take(&mut self, bytes: &[u8]) {
+    fn receive(&mut self, bytes: &[u8]) {
         self.decoder.push(bytes);
         while let Some(frame) = self.decoder.next_frame().unwrap() {
             self.feed(PeerInput::Frame(frame));
@@ -106,11 +106,11 @@ fn sends(count: usize) -> Heap {
     let mut carry = |(drafts, answers): (Vec<_>, BytesMut)| {
         drafts.into_iter().for_each(|drafts| client.feed(Command::Send(drafts)));
         client.up.clear();
-        client.take(&answers);
+        client.receive(&answers);
     };
     carry(turn(0));
     let turns: Vec<_> = (1..=TURNS).map(turn).collect();
-    let heap = Heap::of(TURNS * TURN, || turns.into_iter().for_each(carry));
+    let heap = Heap::measured(TURNS * TURN, || turns.into_iter().for_each(carry));
     assert_eq!(client.answered, (TURNS + 1) * TURN);
     heap
 }
@@ -126,21 +126,21 @@ fn receives(count: usize) -> Heap {
     let turn = |turn: usize| {
         let firsts = (turn * TURN..(turn + 1) * TURN).step_by(count);
         let deliveries: Vec<_> = firsts.map(|first| delivery(first, count)).collect();
-        let settled = FromServer::AckRecorded { count: TURN as u32 };
-        (encoded(&deliveries), encoded(&[settled]))
+        let confirmed = FromServer::AckRecorded { count: TURN as u32 };
+        (encoded(&deliveries), encoded(&[confirmed]))
     };
     let mut total = 0;
-    let mut carry = |(deliveries, settled): (BytesMut, BytesMut)| {
-        client.take(&deliveries);
+    let mut carry = |(deliveries, confirmed): (BytesMut, BytesMut)| {
+        client.receive(&deliveries);
         let seqs = std::mem::take(&mut client.received);
         total += seqs.len();
         client.feed(Command::Ack(seqs));
         client.up.clear();
-        client.take(&settled);
+        client.receive(&confirmed);
     };
     carry(turn(0));
     let turns: Vec<_> = (1..=TURNS).map(turn).collect();
-    let heap = Heap::of(TURNS * TURN, || turns.into_iter().for_each(carry));
+    let heap = Heap::measured(TURNS * TURN, || turns.into_iter().for_each(carry));
     assert_eq!(total, (TURNS + 1) * TURN);
     heap
 }

@@ -223,7 +223,7 @@ pub(super) fn lay_out(image: &Image, dir: &Path) {
 }
 
 #[test]
-fn only_what_was_synced_is_certain() {
+fn only_synced_writes_are_certain() {
     let path = PathBuf::from("/d/f");
     let mut disk = Disk::default();
     let mut left = |calls: Vec<Call>, loss| {

@@ -138,7 +138,7 @@ fn round(tally: &mut Tally, writer: u32, cycles: u64) -> Vec<Value> {
 }
 
 #[test]
-fn a_full_disk_loses_nothing_and_is_left_behind() {
+fn a_full_disk_loses_nothing_and_service_resumes() {
     needs!("namespaces");
     let cycles = number("PROOF_FULL", CYCLES);
     let (mut tally, mut shown) = (Tally::default(), vec![]);

@@ -58,7 +58,7 @@ fn record_recovery(home: &Home, (image, at_us): &(Image, u64)) -> Recorded {
 }
 
 /// A power loss: its moment and its effect.
-struct Cut {
+struct PowerLoss {
     /// Steps done before the loss.
     done: usize,
     loss: Loss,
@@ -66,36 +66,39 @@ struct Cut {
 }
 
 /// Power losses for a run of `steps` steps: each moment with each kind of loss, if `count` allows.
-fn cuts(steps: usize, count: u64, seed: u64) -> Vec<Cut> {
-    let cut = |n: u64| Cut {
+fn power_losses(steps: usize, count: u64, seed: u64) -> Vec<PowerLoss> {
+    let power_loss = |n: u64| PowerLoss {
         done: (n * (steps as u64 + 1) / count) as usize,
         loss: Loss::ALL[n as usize % Loss::ALL.len()],
         seed: seed << 32 | n,
     };
-    (0..count).map(cut).collect()
+    (0..count).map(power_loss).collect()
 }
 
 impl Recorded {
     /// Image of the disk after a loss, and the time up to which accepted messages must be in it.
-    fn image(&self, cut: &Cut) -> (Image, u64) {
+    fn image(&self, power_loss: &PowerLoss) -> (Image, u64) {
         let mut disk = self.begin.clone();
-        self.steps[..cut.done].iter().for_each(|step| disk.apply(step));
-        let at_us = self.steps.get(cut.done).map_or(u64::MAX, |step| step.at_us);
-        (disk.image(cut.loss, &mut Chance::new(cut.seed)), self.since_us.unwrap_or(at_us))
+        self.steps[..power_loss.done].iter().for_each(|step| disk.apply(step));
+        let at_us = self.steps.get(power_loss.done).map_or(u64::MAX, |step| step.at_us);
+        (
+            disk.image(power_loss.loss, &mut Chance::new(power_loss.seed)),
+            self.since_us.unwrap_or(at_us),
+        )
     }
 
     /// Checks `count` images.
     fn check(&self, name: &str, story: &Story, count: u64, seed: u64) {
-        let cuts = cuts(self.steps.len(), count, seed);
+        let power_losses = power_losses(self.steps.len(), count, seed);
         let next = AtomicUsize::new(0);
         let sums = Mutex::new(BTreeMap::<Loss, [u64; 4]>::new());
         let work = || {
             let dir = TempDir::new().unwrap();
-            while let Some(cut) = cuts.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let (image, at_us) = self.image(cut);
+            while let Some(power_loss) = power_losses.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let (image, at_us) = self.image(power_loss);
                 lay_out(&image, dir.path());
                 let report = story.check(dir.path(), at_us);
-                let Cut { done, loss, .. } = cut;
+                let PowerLoss { done, loss, .. } = power_loss;
                 assert!(report.is_pass(), "{done} steps, {loss:?} lost, seed {seed}: {report}");
                 add(sums.lock().unwrap().entry(*loss).or_default(), &report);
             }
@@ -112,7 +115,7 @@ impl Recorded {
 }
 
 #[test]
-fn whenever_the_power_goes_what_was_acknowledged_is_there() {
+fn a_power_loss_at_any_moment_keeps_accepted_messages() {
     needs!("strace");
     let (home, story) = (Home::new(), Story::default());
     let (count, seed) = (number("PROOF_IMAGES", IMAGES), number("PROOF_SEED", 1));
@@ -123,7 +126,7 @@ fn whenever_the_power_goes_what_was_acknowledged_is_there() {
         // Late enough for the write-ahead log not to be empty.
         let done = run.steps.len() / 2 + chance.below(run.steps.len() / 2);
         let loss = Loss::ALL[chance.below(Loss::ALL.len())];
-        let found = run.image(&Cut { done, loss, seed });
+        let found = run.image(&PowerLoss { done, loss, seed });
         let recovery = record_recovery(&home, &found);
         let is_database = |path: &Path| path.extension().is_some_and(|end| end == "db");
         let checkpoint =

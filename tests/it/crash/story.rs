@@ -17,7 +17,7 @@ const WRITERS: [(&str, usize); 3] = [("bob", 40), ("@ops", 3_000), ("bob", 150_0
 
 /// An answer that a user got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
+enum Confirmation {
     Accepted(Value),
     /// Bob is a member of the room.
     Member,
@@ -29,19 +29,19 @@ enum Told {
 
 #[derive(Default)]
 pub(super) struct Story {
-    told: Mutex<Vec<(u64, Told)>>,
+    confirmed: Mutex<Vec<(u64, Confirmation)>>,
     sent: Mutex<Vec<Value>>,
 }
 
 impl Story {
-    fn tell(&self, told: Told) {
-        self.told.lock().unwrap().push((now_us(), told));
+    fn confirm(&self, confirmation: Confirmation) {
+        self.confirmed.lock().unwrap().push((now_us(), confirmation));
     }
 
     pub(super) fn join(&self, home: &Home, server: &Server) {
         home.join(server, &["alice", "bob"]);
         home.run(&["join", "@ops", "--as", "bob"]).ok();
-        self.tell(Told::Member);
+        self.confirm(Confirmation::Member);
     }
 
     /// Lets all writers send the values of these counters at the same time.
@@ -66,22 +66,22 @@ impl Story {
         let args = ["send", to, "--as", "alice", "-q", "--timeout", patience];
         let code = home.pipe(&content(value, length), &args).code;
         if code == Some(0) {
-            self.tell(Told::Accepted(value));
+            self.confirm(Confirmation::Accepted(value));
         }
         code
     }
 
     pub(super) fn read(&self, home: &Home) {
-        self.tell(Told::Reads);
+        self.confirm(Confirmation::Reads);
         home.run(&["listen", "--as", "bob", "-q", "-n", &READ.to_string()]).code(0);
-        self.tell(Told::Read);
+        self.confirm(Confirmation::Read);
     }
 
     /// Opens the store of an image and looks for everything that was accepted before the power
     /// went.
     pub(super) fn check(&self, dir: &Path, at_us: u64) -> Report {
-        let told: Vec<Told> =
-            self.told.lock().unwrap().iter().filter(|t| t.0 < at_us).map(|t| t.1).collect();
+        let confirmed: Vec<Confirmation> =
+            self.confirmed.lock().unwrap().iter().filter(|t| t.0 < at_us).map(|t| t.1).collect();
         let mut rig = Rig::open(dir, Quotas::default());
         let mut shown = vec![];
         for log in ["bob", "@ops"] {
@@ -101,18 +101,24 @@ impl Story {
         }
         let mailbox = rig.mailbox("bob");
         let cursor = |log: &str| mailbox.iter().find(|(to, _)| to == log).map(|(_, c)| c.ordinal);
-        assert!(!told.contains(&Told::Member) || cursor("@ops").is_some(), "no member any more");
+        assert!(
+            !confirmed.contains(&Confirmation::Member) || cursor("@ops").is_some(),
+            "no member any more"
+        );
         let read: u64 = ["bob", "@ops"].into_iter().filter_map(cursor).sum();
-        assert!(!told.contains(&Told::Read) || read >= READ as u64, "what was read comes again");
-        assert!(told.contains(&Told::Reads) || read == 0, "{read} taken for read");
+        assert!(
+            !confirmed.contains(&Confirmation::Read) || read >= READ as u64,
+            "what was read comes again"
+        );
+        assert!(confirmed.contains(&Confirmation::Reads) || read == 0, "{read} taken for read");
         rig.close();
         let sound: String =
             database(dir).query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(sound, "ok");
         let mut tally = Tally::default();
         for value in &*self.sent.lock().unwrap() {
-            let is_told = told.contains(&Told::Accepted(*value));
-            tally.answer(*value, if is_told { Answer::Accepted } else { Answer::Unknown });
+            let is_accepted = confirmed.contains(&Confirmation::Accepted(*value));
+            tally.answer(*value, if is_accepted { Answer::Accepted } else { Answer::Unknown });
         }
         tally.report(&shown, true)
     }

@@ -12,7 +12,7 @@ const LENGTH: usize = 1_000;
 const KIB_MAX: u64 = 96 << 10;
 
 #[test]
-fn a_flooded_mailbox_is_full_and_nobody_else_waits() {
+fn a_flooded_mailbox_is_full_and_others_do_not_wait() {
     let mailbox = MAILBOX * scale();
     let scene = Scene::new(&["--max-mailbox", &mailbox.to_string()]);
     let home = &scene.home;

@@ -42,7 +42,7 @@ async fn say(foe: &Foe, state: LinkState, what: &[u8]) -> ConnectionEnd {
     let greeting = match state {
         LinkState::Silent => vec![],
         LinkState::Checked | LinkState::Known => vec![hello("foe")],
-        LinkState::Reading => vec![hello("foe"), attach(10, 1 << 20)],
+        LinkState::Reading => vec![hello("foe"), subscribe(10, 1 << 20)],
         LinkState::Sending => vec![hello("foe"), long()],
     };
     let greeting = bytes(&greeting);
@@ -60,7 +60,7 @@ async fn say(foe: &Foe, state: LinkState, what: &[u8]) -> ConnectionEnd {
     link.end().await
 }
 
-fn attach(messages: u32, bytes: u64) -> FromClient {
+fn subscribe(messages: u32, bytes: u64) -> FromClient {
     FromClient::Subscribe { messages, bytes, start: Start::Unacked, share: false }
 }
 
@@ -78,7 +78,7 @@ fn long() -> FromClient {
 }
 
 #[test]
-fn what_is_malformed_ends_its_link_in_every_state() {
+fn malformed_frames_end_their_link_in_every_state() {
     let scene = Scene::new(&[]);
     let foe = scene.foe();
     let malformed = malformed_of_clients();
@@ -113,11 +113,11 @@ fn what_is_malformed_ends_its_link_in_every_state() {
 
 /// Well-formed frames that may not come in a state, and credit that was never given.
 #[test]
-fn what_may_not_come_ends_its_link() {
+fn frames_out_of_turn_end_their_link() {
     let scene = Scene::new(&[]);
     let foe = scene.foe();
     let spans = |first, last| FromClient::Ack(vec![Span { first, last }]);
-    let most = attach(u32::MAX, u64::MAX);
+    let most = subscribe(u32::MAX, u64::MAX);
     // All in one packet with a frame that needs a look-up, so that none is answered before the
     // last.
     let many = (0..100).map(|_| FromClient::JoinRoom("r".parse().unwrap())).collect();

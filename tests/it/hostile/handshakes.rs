@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// The handshake deadline, with a margin for a busy machine.
 const DROPPED: Duration = HANDSHAKE_DEADLINE.saturating_add(Duration::from_secs(2));
 /// Time to watch for further packets, in a run that does not wait for the deadline.
-const LOOKED_AT: Duration = Duration::from_secs(2);
+const WATCHED: Duration = Duration::from_secs(2);
 /// Memory for one unfinished handshake, and for all that wait to be accepted.
 const KIB_EACH: u64 = 96;
 const WAITING_KIB: u64 = 16 << 10;
@@ -71,7 +71,7 @@ impl Sources {
     /// Waits until the server sends nothing more; returns the time since our last packet.
     fn until_silent(&mut self) -> Duration {
         // The deadline itself is tested with a shorter one in the QUIC tests.
-        let wait = if scale() > 1 { DROPPED } else { LOOKED_AT };
+        let wait = if scale() > 1 { DROPPED } else { WATCHED };
         while Instant::now() < self.last_sent + wait {
             self.receive();
             pause(PAUSE);
@@ -111,11 +111,11 @@ fn flood(name: &str, packets: usize) {
 }
 
 #[test]
-fn handshakes_that_are_not_ended_are_dropped() {
+fn unfinished_handshakes_are_dropped() {
     flood("handshakes begun", 2);
 }
 
 #[test]
-fn first_packets_from_addresses_of_others_cost_next_to_nothing() {
+fn first_packets_from_forged_addresses_cost_little() {
     flood("first packets from 64 addresses", 1);
 }

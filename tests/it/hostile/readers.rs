@@ -18,11 +18,11 @@ const READERS: usize = 50;
 const MESSAGES: usize = 900;
 const LENGTH: usize = 60_000;
 /// Delivery budget of the server: far less than the prefetch of all readers.
-const FLIGHT_MIB: usize = 12;
+const BUDGET_MIB: usize = 12;
 /// Least that each reader gets beyond the budget.
 const LEAST_KIB: u64 = 64;
 /// Bytes that a reader's connection accepts without the reader having read.
-const WINDOW: u32 = 16 << 10;
+const RECEIVE_WINDOW: u32 = 16 << 10;
 
 /// A member of the room that can subscribe.
 struct Member {
@@ -54,20 +54,20 @@ impl Member {
 
     /// Subscribes with the largest prefetch and reads nothing.
     async fn stall(&mut self) {
-        let attach = FromClient::Subscribe {
+        let subscribe = FromClient::Subscribe {
             messages: u32::MAX,
             bytes: u64::MAX,
             start: Start::Unacked,
             share: false,
         };
-        self.send.write_all(&bytes(&[attach])).await.unwrap();
+        self.send.write_all(&bytes(&[subscribe])).await.unwrap();
     }
 }
 
 #[test]
-fn who_does_not_read_takes_no_more_than_all_may() {
+fn readers_that_stall_stay_within_the_delivery_budget() {
     let (readers, messages) = (READERS * scale(), MESSAGES * scale());
-    let flight_mib = FLIGHT_MIB * scale();
+    let flight_mib = BUDGET_MIB * scale();
     let flight = format!("{flight_mib}MiB");
     let scene = Scene::new(&["--max-mailbox-bytes", "4GiB", "--max-in-flight", &flight]);
     let (home, server) = (&scene.home, &scene.server);
@@ -75,7 +75,7 @@ fn who_does_not_read_takes_no_more_than_all_may() {
     home.run(&["join", "@hall", "--as", "carol", "-s", &server.address]).ok();
     let runtime = Runtime::new().unwrap();
     let mut members: Vec<Member> = runtime.block_on(async {
-        let endpoint = Raw { window: WINDOW, ..Raw::default() }.client();
+        let endpoint = Raw { window: RECEIVE_WINDOW, ..Raw::default() }.client();
         let mut members = vec![];
         for number in 0..readers {
             members.push(Member::new(endpoint.clone(), &server.address, number).await);

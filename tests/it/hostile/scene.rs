@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 
 use crate::quic::{Running, run, within};
 use crate::real::kit::{DEADLINE, Home, Server, peak_kib};
-use crate::real::wait::Over;
+use crate::real::wait::StopOnDrop;
 
 /// Memory of the server for an idle link.
 pub(super) const LINK_KIB: u64 = 128;
@@ -55,9 +55,9 @@ impl Scene {
     ) -> (T, Effect) {
         let before = self.times();
         let peak_before = peak_kib(&self.server.child);
-        let over = Over::default();
-        let seen = over.seen();
-        let wanted = || !seen.is_over();
+        let over = StopOnDrop::default();
+        let flag = over.flag();
+        let wanted = || !flag.is_over();
         thread::scope(|scope| {
             let attack = scope.spawn(|| attack(&wanted));
             let during = {

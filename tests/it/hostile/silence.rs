@@ -55,11 +55,11 @@ fn linger_all(name: &str, speaks: bool) {
 }
 
 #[test]
-fn who_says_nothing_is_dropped() {
+fn a_silent_link_is_dropped() {
     linger_all("that said nothing", false);
 }
 
 #[test]
-fn who_says_a_byte_a_second_is_dropped() {
+fn a_link_that_sends_a_byte_a_second_is_dropped() {
     linger_all("that said a byte a second", true);
 }

@@ -172,7 +172,7 @@ fn a_job_is_quiet_while_nothing_is_wrong_and_while_the_server_is_away() {
 }
 
 #[test]
-fn a_job_tells_of_each_failure_and_once_a_day_is_once() {
+fn a_job_reports_each_failure_and_once_a_day_is_once() {
     let desk = Desk::new();
     let jobs = jobs();
     for job in jobs.iter().filter(|job| job.command.contains("backup")) {
@@ -213,7 +213,7 @@ fn cron_runs_the_crontab_of_the_readme() {
 }
 
 #[test]
-fn a_unit_that_fails_is_told_of() {
+fn a_failed_unit_is_reported() {
     let desk = Desk::new();
     let unit = block("ini", "systemctl status");
     let line = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();

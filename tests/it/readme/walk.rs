@@ -16,22 +16,22 @@ enum Step {
     /// Ends by itself and prints this.
     Ends(&'static [&'static str]),
     /// Ends after the server was stopped, and prints this.
-    EndsUnserved(&'static [&'static str]),
+    EndsAfterServer(&'static [&'static str]),
     /// Prints this and keeps running.
-    GoesOn(&'static [&'static str]),
+    KeepsRunning(&'static [&'static str]),
     /// Serves, until the next server starts.
     Serves,
     /// Not run: for another machine, takes too long, changes the machine, or has another test.
-    LookedAt,
+    NotRun,
 }
-use Step::{Ends, EndsUnserved, GoesOn, LookedAt, Serves};
+use Step::{Ends, EndsAfterServer, KeepsRunning, NotRun, Serves};
 
 /// Steps, each by words that only its block has.
 const STEPS: &[(&str, Step)] = &[
-    ("$ cargo test\n", LookedAt),
-    ("apt-get install", LookedAt),
-    ("# cargo install --locked --path . --root /usr/local\n", LookedAt),
-    ("install target/release/qmsg", LookedAt),
+    ("$ cargo test\n", NotRun),
+    ("apt-get install", NotRun),
+    ("# cargo install --locked --path . --root /usr/local\n", NotRun),
+    ("install target/release/qmsg", NotRun),
     ("man/*.1", Ends(&[])),
     ("$ qmsg serve\n", Serves),
     ("qmsg join alice\n", Ends(&["% /"])),
@@ -47,21 +47,21 @@ const STEPS: &[(&str, Step)] = &[
     ("> build.sh", Ends(&[])),
     ("--wrap -- sh build.sh", Ends(&["built\n"])),
     ("--only-on-failure --spool", Ends(&["built\n"])),
-    ("tail -n +1 -F app.log", GoesOn(&[])),
+    ("tail -n +1 -F app.log", KeepsRunning(&[])),
     ("notify-send", Ends(&["notified of alice: ERROR no space left\n"])),
     ("jq -r", Ends(&["alice: db-1\n"])),
     ("while IFS= read", Ends(&["got INFO started\ngot ERROR no space left\n"])),
-    ("qmsg ask", GoesOn(&["hello world\n"])),
-    ("qmsg join work", GoesOn(&[": 1\n", ": 2\n", ": 3\n", ": 4\n", ": 5\n", ": 6\n"])),
+    ("qmsg ask", KeepsRunning(&["hello world\n"])),
+    ("qmsg join work", KeepsRunning(&[": 1\n", ": 2\n", ": 3\n", ": 4\n", ": 5\n", ": 6\n"])),
     ("--id \"nightly-", Ends(&[])),
     ("not sent, code", Ends(&["not sent, code 67\n"])),
     ("$ qmsg serve --listen", Serves),
     ("$ qmsg invite HOST\n", Ends(&[])),
     ("$ qmsg join carol", Ends(&[])),
     ("useradd", Ends(&["useradd --system"])),
-    ("cp -a", EndsUnserved(&["chown -R qmsg:"])),
+    ("cp -a", EndsAfterServer(&["chown -R qmsg:"])),
     ("systemctl enable", Ends(&["systemctl enable --now qmsg\n", "qmsg:127.0.0.1:"])),
-    ("cargo test --test it real::queue", LookedAt),
+    ("cargo test --test it real::queue", NotRun),
 ];
 
 /// Stand-ins for desktop, systemd and root programs that a test does not have. Their arguments are
@@ -118,7 +118,7 @@ impl Walk {
     }
 
     /// Runs the commands of a block and checks the output that the block shows.
-    fn take(&mut self, block: &Block, step: Step) {
+    fn follow(&mut self, block: &Block, step: Step) {
         let is_console = block.language == "console";
         let typed = block.text.lines().filter_map(|line| match is_console {
             true => line.strip_prefix("$ "),
@@ -126,13 +126,13 @@ impl Walk {
         });
         let script = typed.collect::<Vec<_>>().join("\n");
         let shown = block.text.lines().filter(|line| is_console && !line.starts_with("$ "));
-        if let EndsUnserved(_) = step {
+        if let EndsAfterServer(_) = step {
             self.server.take().unwrap().stop("TERM");
         }
         match step {
-            LookedAt => {}
+            NotRun => {}
             Serves => self.serve(&script, shown),
-            Ends(texts) | EndsUnserved(texts) => {
+            Ends(texts) | EndsAfterServer(texts) => {
                 let elsewhere = Home::new();
                 let home = if script.contains("join carol") { &elsewhere } else { &self.home };
                 let mut shell = self.shell(home, &self.local(&script));
@@ -148,7 +148,7 @@ impl Walk {
                     self.ticket = out.trim().to_owned();
                 }
             }
-            GoesOn(texts) => {
+            KeepsRunning(texts) => {
                 let mut running = start(self.shell(&self.home, &script));
                 texts.iter().for_each(|text| running.until(Stream::Out, text));
                 self.running.push(running);
@@ -205,7 +205,7 @@ fn the_readme_holds_from_top_to_bottom() {
         let (words, step) = steps.next().unwrap_or_else(|| panic!("no step: {}", block.text));
         assert!(block.text.contains(words), "{words:?} is not in {}", block.text);
         if !(words.starts_with("jq ") && is_missing("jq", &here)) {
-            walk.take(&block, *step);
+            walk.follow(&block, *step);
         }
     }
     assert!(steps.next().is_none(), "all of them were met");
@@ -238,7 +238,7 @@ impl Walk {
 }
 
 #[test]
-fn what_is_shown_may_leave_out_what_differs() {
+fn an_ellipsis_stands_for_text_that_varies() {
     let said = "qmsg: ready\nqmsg:host:1/abc/def\n";
     for line in ["…", "qmsg: ready", "qmsg:…:1/…/…", "…def"] {
         assert!(is_shown(line, said), "{line}");

@@ -209,7 +209,7 @@ fn an_interrupted_run_ends_its_server() {
 }
 
 #[test]
-fn nobody_there_is_told_at_once() {
+fn an_unreachable_server_is_an_error_at_once() {
     let home = Home::new();
     let server = home.serve(&[]);
     let address = server.address.clone();

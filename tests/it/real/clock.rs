@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
-use super::flow::{Drip, Shown, send_singly};
+use super::flow::{Drip, LoggedListener, send_singly};
 use super::kit::{DEADLINE, Home, Said, Server, Stream, start, start_with};
 use crate::chance::{Chance, number};
 use crate::needs::needs;
@@ -110,7 +110,7 @@ fn steps(whose: Whose) {
     let server = serve(&home, |command| of(Whose::Server, command), &[]);
     home.join(&server, &["alice", "bob"]);
     let listen = home.command(&["listen", "-v", "--as", "bob"]);
-    let listener = Shown::start(&home, of(Whose::Clients, listen));
+    let listener = LoggedListener::start(&home, of(Whose::Clients, listen));
     let args = ["send", "-l", "bob", "--as", "alice", "-q", "--json", "--timeout", "60s"];
     let drip = Drip::start(of(Whose::Clients, home.command(&args)), STREAM, EVERY);
     let single = |body: &str| home.command(&["send", "bob", "--as", "alice", "-q", body]);
@@ -214,7 +214,7 @@ fn a_user_with_a_wrong_clock() {
 
 /// Scheduled and expiring messages follow the server's clock, even a wrong one.
 #[test]
-fn what_has_a_time_when_the_clock_is_set() {
+fn scheduled_and_expiring_messages_follow_a_set_clock() {
     needs!("libfaketime");
     let home = Home::new();
     let clock = Clock::new(&home);

@@ -97,7 +97,7 @@ fn the_users_file_goes_before_the_machines() {
 }
 
 #[test]
-fn what_the_line_says_stands_against_a_file_that_excludes_it() {
+fn a_flag_wins_over_a_file_that_excludes_it() {
     let home = Home::new();
     let _server = joined(&home);
     home.run(&["send", "bob", "--as", "alice", "one"]).ok();
@@ -138,7 +138,7 @@ fn every_verb_takes_a_file() {
 }
 
 #[test]
-fn what_is_shown_is_a_file() {
+fn config_show_prints_a_valid_file() {
     let home = Home::new();
     write(&home, "as = \"bob\"\n[sendmail.aliases]\nroot = [\"@ops\", \"bob\"]\n\"*\" = \"bob\"\n");
     let text = home.run(&["config", "show"]).ok();
@@ -153,7 +153,7 @@ fn what_is_shown_is_a_file() {
 }
 
 #[test]
-fn a_file_that_is_wrong_is_named_with_what_is_wrong() {
+fn an_error_in_a_file_names_file_and_reason() {
     let home = Home::new();
     let cases = [
         ("colour = \"auto\"", "unknown key \"colour\" at the top", "did you mean color?"),

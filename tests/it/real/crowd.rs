@@ -21,7 +21,7 @@ const SOON: Duration = Duration::from_secs(10);
 const LATE: Duration = Duration::from_secs(120);
 /// A server with a share of a CPU: it runs this long, then is stopped this long.
 const RUNS: Duration = Duration::from_millis(15);
-const STANDS: Duration = Duration::from_millis(85);
+const STOPPED: Duration = Duration::from_millis(85);
 
 fn crowd() -> usize {
     number("PROOF_CROWD", 300) as usize
@@ -95,7 +95,7 @@ impl Slow {
         let thread = thread::spawn(move || {
             while !wanted.load(Ordering::SeqCst) {
                 signal("STOP");
-                pause(STANDS);
+                pause(STOPPED);
                 signal("CONT");
                 pause(RUNS);
             }
@@ -112,7 +112,7 @@ impl Drop for Slow {
 }
 
 #[test]
-fn all_who_send_in_one_moment_get_through() {
+fn all_simultaneous_senders_succeed() {
     let mut crowd = Crowd::new();
     let server = crowd.home.serve(&[]);
     crowd.home.join(&server, &["alice", "bob"]);
@@ -156,7 +156,7 @@ fn back(count: usize, slow: bool) -> Duration {
 
 /// A server that ends or refuses every link because it is overloaded.
 #[test]
-fn too_much_to_do_is_no_other_protocol() {
+fn an_overloaded_server_is_not_taken_for_another_protocol() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     for code in [CloseCode::Busy, CloseCode::TooSlow, CloseCode::Stopping, CloseCode::Done] {
         for refuses in [false, true] {
@@ -179,13 +179,13 @@ fn too_much_to_do_is_no_other_protocol() {
 }
 
 #[test]
-fn all_who_listen_are_back_at_once() {
+fn all_listeners_are_back_at_once() {
     let took = back(crowd(), false);
     assert!(took < SOON, "{took:?}");
 }
 
 #[test]
-fn all_who_listen_are_back_soon_on_a_slow_server() {
+fn all_listeners_are_back_soon_on_a_slow_server() {
     // A handshake costs the same CPU time whatever the server's share of a CPU. That cost is
     // bounded here, with a margin for other load on the machine.
     let took = back(crowd() / 3, true);

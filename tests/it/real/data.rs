@@ -68,7 +68,7 @@ fn a_store_with_users_is_not_given_a_new_key_unasked() {
 }
 
 #[test]
-fn every_other_state_of_the_directory_is_decided() {
+fn every_other_state_of_the_directory_has_its_answer() {
     // A start that was killed left a key, and no store.
     let (home, data, _) = stopped();
     for name in ["store.db", "store.db-wal", "store.db-shm"] {
@@ -128,7 +128,7 @@ fn a_store_that_was_emptied_is_not_begun_anew_unasked() {
 }
 
 #[test]
-fn a_store_whose_key_has_no_store_is_told_of() {
+fn a_key_without_its_store_is_reported() {
     let (home, data, _) = stopped();
     for name in ["store.db", "store.db-wal", "store.db-shm"] {
         let _ = fs::remove_file(data.join(name));
@@ -143,7 +143,7 @@ fn a_store_whose_key_has_no_store_is_told_of() {
 type Harm = fn(&Path);
 
 #[test]
-fn nothing_is_acknowledged_into_a_store_that_is_not_there_any_more() {
+fn nothing_is_accepted_once_the_store_is_gone() {
     let harms: [(&str, Harm); 6] = [
         ("removed", |data| fs::remove_file(data.join("store.db")).unwrap()),
         ("renamed", |data| fs::rename(data.join("store.db"), data.join("x")).unwrap()),
@@ -173,7 +173,7 @@ fn nothing_is_acknowledged_into_a_store_that_is_not_there_any_more() {
 }
 
 #[test]
-fn a_store_that_was_moved_away_is_whole() {
+fn a_store_that_was_moved_is_complete() {
     let home = Home::new();
     let mut server = home.serve(&[]);
     let address = server.address.clone();
@@ -191,7 +191,7 @@ fn a_store_that_was_moved_away_is_whole() {
 }
 
 #[test]
-fn an_address_of_another_machine_is_told() {
+fn an_address_of_another_machine_is_an_error() {
     let home = Home::new();
     let data = home.data();
     let args = ["serve", "--listen", "192.0.2.1:0", "--data", data.to_str().unwrap()];

@@ -22,7 +22,7 @@ fn listed(home: &Home) -> Vec<Value> {
 }
 
 #[test]
-fn a_dead_letter_is_kept_with_what_is_known_of_it() {
+fn a_dead_letter_keeps_its_details() {
     let (home, server) = setup(&["alice", "bob"]);
     home.run(&["join", "@ops", "--as", "bob"]).ok();
     home.run(&["send", "bob", "--as", "alice", "one"]).ok();
@@ -52,7 +52,7 @@ fn a_dead_letter_is_kept_with_what_is_known_of_it() {
 }
 
 #[test]
-fn it_can_be_put_back_and_deleted() {
+fn a_dead_letter_can_be_put_back_and_deleted() {
     let (home, _server) = setup(&["alice", "bob"]);
     for text in ["one", "two", "three"] {
         home.run(&["send", "bob", "--as", "alice", text]).ok();
@@ -91,7 +91,7 @@ fn a_long_body_comes_back_whole() {
 }
 
 #[test]
-fn what_has_no_server_is_said() {
+fn listing_dead_letters_without_a_server_is_an_error() {
     let (home, server) = setup(&["bob"]);
     server.kill();
     home.run(&["listen", "--dead", "--timeout", "300ms"]).code(69);

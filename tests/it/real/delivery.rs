@@ -88,7 +88,7 @@ fn rooms_and_everyone() {
 }
 
 #[test]
-fn listeners_of_one_id_are_all_offered_a_message() {
+fn every_listener_of_an_id_gets_a_message() {
     let (home, _server) = setup(&["alice", "bob"]);
     let (mut one, mut two) = (home.listen(&["--as", "bob"]), home.listen(&["--as", "bob"]));
     home.run(&["send", "bob", "--as", "alice", "both"]).ok();
@@ -102,7 +102,7 @@ fn listeners_of_one_id_are_all_offered_a_message() {
 }
 
 #[test]
-fn what_was_not_printed_is_offered_again() {
+fn unprinted_messages_are_redelivered() {
     let (home, _server) = setup(&["bob"]);
     home.pipe(b"1\n2\n3\n", &["send", "-l", "bob"]).ok();
     for expected in ["1\n", "2\n"] {

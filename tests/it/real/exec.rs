@@ -194,7 +194,7 @@ fn a_listener_that_is_killed_leaves_the_message() {
 }
 
 #[test]
-fn a_listener_that_is_asked_to_end_lets_its_handlers_end() {
+fn a_terminated_listener_waits_for_its_handlers() {
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
         let (home, _server) = setup(&["alice", "bob"]);
         let gate = fifo(&home, "gate");
@@ -214,7 +214,7 @@ fn a_listener_that_is_asked_to_end_lets_its_handlers_end() {
 }
 
 #[test]
-fn asked_twice_it_ends_at_once() {
+fn a_listener_terminated_twice_ends_at_once() {
     let (home, _server) = setup(&["bob"]);
     home.run(&["send", "bob", "hi"]).ok();
     let line = "trap '' TERM; echo $$ > pid; echo begun; while :; do sleep 0.1; done";
@@ -306,7 +306,7 @@ fn volatile_messages_are_given_up_without_a_trace() {
 }
 
 #[test]
-fn time_runs_for_handlers_too() {
+fn timeout_and_poll_apply_with_handlers() {
     let (home, _server) = setup(&["bob"]);
     home.run(&["send", "bob", "hi"]).ok();
     let args = ["listen", "-n", "1", "--timeout", "1s", "--shell", "exit 75"];
@@ -318,7 +318,7 @@ fn time_runs_for_handlers_too() {
 }
 
 #[test]
-fn what_does_not_go_together_is_said() {
+fn flags_that_exclude_each_other_are_errors() {
     let home = Home::new();
     let cases: [(&[&str], &str); 14] = [
         (&["--jobs", "2"], "--exec <CMD>...|--shell <LINE>"),

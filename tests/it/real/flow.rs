@@ -82,21 +82,21 @@ pub(crate) fn send_singly(
 }
 
 /// A listener whose output goes to files, which can be read while it is frozen.
-pub(crate) struct Shown {
+pub(crate) struct LoggedListener {
     process: Child,
     out: PathBuf,
     err: PathBuf,
 }
 
-impl Shown {
+impl LoggedListener {
     /// Starts a `listen -v` and waits until it has caught up.
     pub(crate) fn start(home: &Home, mut command: Command) -> Self {
         let path = |name| home.path().join(name);
         let (out, err) = (path("shown"), path("shown-err"));
         command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
-        let shown = Self { process: command.spawn().unwrap(), out, err };
-        until_file(&shown.err, |text| text.contains("caught up"));
-        shown
+        let listener = Self { process: command.spawn().unwrap(), out, err };
+        until_file(&listener.err, |text| text.contains("caught up"));
+        listener
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -135,7 +135,7 @@ impl Shown {
 }
 
 /// Kills the listener of a test that fails.
-impl Drop for Shown {
+impl Drop for LoggedListener {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();

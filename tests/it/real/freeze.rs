@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::flow::{Drip, Shown, send_singly};
+use super::flow::{Drip, LoggedListener, send_singly};
 use super::kit::{Home, Said, Server, start};
 use crate::chance::number;
 use crate::tally::{Answer, Tally};
@@ -45,7 +45,7 @@ fn freeze(who: Who) {
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["alice", "bob"]);
-    let listener = Shown::start(&home, home.command(&["listen", "-v", "--as", "bob"]));
+    let listener = LoggedListener::start(&home, home.command(&["listen", "-v", "--as", "bob"]));
     let patience = format!("{}s", PATIENCE.as_secs());
     let to = ["--as", "alice", "-q", "--timeout", &patience];
     let drip = |writer| {
@@ -104,7 +104,7 @@ fn freeze(who: Who) {
     assert!(back < SOON, "{run}");
 }
 
-fn signal(who: Who, name: &str, (server, sender, listener): (&Server, &Drip, &Shown)) {
+fn signal(who: Who, name: &str, (server, sender, listener): (&Server, &Drip, &LoggedListener)) {
     match who {
         Who::Server => server.signal(name),
         Who::Sender => sender.signal(name),

@@ -50,7 +50,7 @@ fn ticket(home: &Home, address: &str) -> String {
 }
 
 #[test]
-fn a_first_join_that_is_refused_or_not_heard_leaves_nothing() {
+fn a_refused_or_unheard_first_join_leaves_nothing() {
     let (home, user) = (Home::new(), Home::new());
     let (server, address) = guarded(&home);
     let used = ticket(&home, &address);
@@ -80,7 +80,7 @@ fn a_first_join_that_is_refused_or_not_heard_leaves_nothing() {
 }
 
 #[test]
-fn a_first_join_that_is_killed_before_it_is_heard_leaves_no_key() {
+fn a_first_join_killed_before_its_claim_leaves_no_key() {
     let home = Home::new();
     for signal in ["KILL", "INT", "TERM"] {
         let joining = start(home.command(&["join", "bob", "-s", NOBODY, "--timeout", "60s"]));
@@ -127,7 +127,7 @@ fn a_key_is_kept_when_the_answer_may_be_lost_and_the_next_join_uses_it() {
 }
 
 #[test]
-fn what_was_joined_before_survives_every_failure() {
+fn an_earlier_join_survives_every_failure() {
     let (home, other) = (Home::new(), Home::new());
     let server = home.serve(&[]);
     home.join(&server, &["bob"]);
@@ -206,7 +206,7 @@ fn a_damaged_profile_is_mended_with_the_key_that_is_there() {
 }
 
 #[test]
-fn a_damaged_or_missing_key_is_told_and_never_overwritten() {
+fn a_damaged_or_missing_key_is_an_error_and_never_overwritten() {
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["bob"]);
@@ -231,7 +231,7 @@ fn a_damaged_or_missing_key_is_told_and_never_overwritten() {
 }
 
 #[test]
-fn joins_at_one_time_all_work() {
+fn simultaneous_joins_all_succeed() {
     let home = Home::new();
     let server = home.serve(&[]);
     let begin = |id: &str| {
@@ -253,7 +253,7 @@ fn joins_at_one_time_all_work() {
 }
 
 #[test]
-fn who_waits_for_another_join_of_the_id_keeps_its_time() {
+fn a_join_that_waits_for_another_keeps_its_timeout() {
     let home = Home::new();
     let mut fake = Fake::new(Answer::Nothing);
     let first = start(home.command(&["join", "bob", "-s", &fake.address, "--timeout", "60s"]));
@@ -290,7 +290,7 @@ fn an_id_that_a_restored_server_has_forgotten_is_claimed_again_with_its_key() {
 }
 
 #[test]
-fn a_default_that_names_nobody_is_told_and_mended_by_a_join() {
+fn an_unknown_default_id_is_an_error_that_a_join_mends() {
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["bob"]);

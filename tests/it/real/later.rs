@@ -42,7 +42,7 @@ fn a_key_sends_once() {
 }
 
 #[test]
-fn by_lines_the_number_belongs_to_the_key() {
+fn keys_of_lines_include_the_line_number() {
     let (home, _server) = setup(&["bob"]);
     let send = |input: &[u8]| home.pipe(input, &["send", "-l", "bob", "--id", "k", "--json"]).ok();
     assert_eq!(objects(&send(b"a\nb\n")).len(), 2);
@@ -79,7 +79,7 @@ fn a_message_comes_when_it_is_due() {
 }
 
 #[test]
-fn what_is_not_due_is_listed_cancelled_and_sent_early() {
+fn scheduled_messages_are_listed_cancelled_and_sent_early() {
     let (home, _server) = setup(&["alice", "bob"]);
     let id = |text: &str| {
         let sent = home.run(&["send", "bob", "--at", "2099-11-24 07:00", "--json", text]).ok();
@@ -114,7 +114,7 @@ fn what_is_not_due_is_listed_cancelled_and_sent_early() {
 }
 
 #[test]
-fn what_cannot_be_kept_is_refused_at_once() {
+fn a_message_that_cannot_be_scheduled_is_refused_at_once() {
     let (home, _server) = setup(&["bob"]);
     home.run(&["send", "nobody", "--in", "1h", "x"]).code(67).says("no such user: nobody");
     let long = vec![b'x'; 70_000];

@@ -13,7 +13,7 @@ const FOLLOWED: [&str; 6] = ["--as", "alice", "-v", "--json", "--until", "proces
 
 /// Nobody listens, and the wait has no timeout.
 #[test]
-fn who_waits_for_it_is_told_that_it_is_gone() {
+fn expiry_ends_the_wait_for_a_message() {
     let (home, server) = setup(&[]);
     for id in ["alice", "bob", "carol"] {
         home.run(&["join", "@ops", "--as", id]).ok();
@@ -40,7 +40,7 @@ fn who_waits_for_it_is_told_that_it_is_gone() {
 }
 
 #[test]
-fn it_takes_no_place_in_a_mailbox() {
+fn an_expired_message_frees_its_place_in_the_mailbox() {
     let (home, _server) = setup(&["--max-mailbox", "2"]);
     let send =
         |more: &[&str]| home.run(&[&["send", "bob", "--as", "alice"], more, &["hi"]].concat());
@@ -58,7 +58,7 @@ fn it_takes_no_place_in_a_mailbox() {
 }
 
 #[test]
-fn less_than_a_second_is_refused() {
+fn a_ttl_below_one_second_is_refused() {
     let home = Home::new();
     home.run(&["send", "bob", "--ttl", "100ms", "hi"]).code(2).says("of a second or more");
 }

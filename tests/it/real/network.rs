@@ -137,7 +137,7 @@ fn a_blackout_is_waited_out() {
 /// A tunnel on the path carries shorter packets than before (RFC 8899, section 4.3), and sends no
 /// error.
 #[test]
-fn a_way_that_carries_less_than_before_is_gone() {
+fn a_path_with_a_smaller_mtu_is_noticed() {
     let scene = Scene::new(&Weather { length_max: 1_400, ..Weather::default() });
     let links = scene.run("at most 1,200 bytes from now on", || {
         scene.relay.set(&Weather { length_max: 1_200, ..Weather::default() });
@@ -162,7 +162,7 @@ fn a_client_whose_address_changes_keeps_its_link() {
 }
 
 #[test]
-fn what_cannot_get_through_is_reported() {
+fn failed_sends_on_a_bad_network_are_reported() {
     let bad = Weather { lost: 600, ..Weather::default() };
     let scene = Scene::new(&Weather::default());
     let listener = scene.listen();

@@ -175,7 +175,7 @@ fn variables_without_a_value_are_unset() {
 }
 
 #[test]
-fn a_server_without_a_directory_of_its_own() {
+fn the_default_directory_of_a_server() {
     let home = Home::new();
     let (one, two) = (home.path().join("one"), home.path().join("two"));
     let list: OsString = [OsStr::new(""), one.as_os_str(), two.as_os_str()].join(OsStr::new(":"));
@@ -218,7 +218,7 @@ fn words_of_a_text_are_text() {
 }
 
 #[test]
-fn of_a_long_text_an_excerpt_is_sent() {
+fn a_long_text_is_sent_as_an_excerpt() {
     let home = Home::new();
     let server = home.serve(&["--max-body", "200KiB"]);
     home.join(&server, &["bob", "carol"]);

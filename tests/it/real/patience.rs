@@ -75,7 +75,7 @@ fn all_end(begin: impl Fn(&[&str]) -> Running) -> Vec<Said> {
 }
 
 #[test]
-fn a_server_that_welcomes_and_stands_still_does_not_hold_anything_up() {
+fn timeouts_hold_when_the_server_stops_after_its_welcome() {
     let (home, _stub) = with(Until::Welcome);
     all_end(|args| start(home.command(&[args, &["--timeout", "1s"]].concat())));
     // Listening until a timeout is success.
@@ -85,7 +85,7 @@ fn a_server_that_welcomes_and_stands_still_does_not_hold_anything_up() {
 }
 
 #[test]
-fn a_server_that_welcomes_and_dies_is_not_asked_without_pause() {
+fn a_server_that_dies_after_its_welcome_is_retried_with_pauses() {
     let (home, stub) = with(Until::WelcomeAndDeath);
     for args in [&["send", "bob", "-m", "hi"][..], &["listen", "--as", "bob"]] {
         let before = stub.links();
@@ -97,8 +97,8 @@ fn a_server_that_welcomes_and_dies_is_not_asked_without_pause() {
 }
 
 #[test]
-fn a_body_that_is_not_taken_any_further_does_not_hold_anything_up() {
-    let (home, _stub) = with(Until::Parts(20));
+fn timeouts_hold_when_the_server_stops_within_a_body() {
+    let (home, _stub) = with(Until::Chunks(20));
     let file = home.path().join("long");
     std::fs::File::create(&file).unwrap().set_len(64 << 20).unwrap();
     run(&home, &["send", "bob", "-f", "long"], 1).code(69).says("the server stopped answering");
@@ -106,7 +106,7 @@ fn a_body_that_is_not_taken_any_further_does_not_hold_anything_up() {
 }
 
 #[test]
-fn a_server_that_accepts_and_stands_still_leaves_a_message_undelivered() {
+fn timeouts_hold_when_the_server_stops_after_accepting() {
     let (home, _stub) = with(Until::Accepted);
     let said = run(&home, &["send", "bob", "--until", "delivered", "-m", "hi"], 1);
     said.code(10).says("bob did not receive the message in time").says("do not send it again");
@@ -117,7 +117,7 @@ fn a_server_that_accepts_and_stands_still_leaves_a_message_undelivered() {
 }
 
 #[test]
-fn signals_end_what_waits_at_once() {
+fn signals_end_waiting_commands_at_once() {
     let (home, stub) = with(Until::Welcome);
     let waiting: [&[&str]; 4] = [
         &["listen", "--as", "bob"],
@@ -147,7 +147,7 @@ fn resolving(home: &Home, line: &str) -> Running {
 }
 
 #[test]
-fn a_resolver_that_never_answers_does_not_hold_anything_up() {
+fn timeouts_hold_when_the_resolver_never_answers() {
     needs!("namespaces");
     let home = Home::new();
     let server = home.serve(&[]);

@@ -29,7 +29,7 @@ fn join(home: &Home, args: &[&str], harms: &[&str]) -> Said {
 }
 
 #[test]
-fn files_that_root_has_made_in_a_home_are_told_with_the_chown_that_mends_it() {
+fn files_of_root_in_a_home_are_errors_with_the_chown_to_run() {
     needs!("root");
     let home = Home::new();
     let server = home.serve(&[]);
@@ -72,7 +72,7 @@ fn files_that_root_has_made_in_a_home_are_told_with_the_chown_that_mends_it() {
 }
 
 #[test]
-fn what_is_read_only_is_told() {
+fn a_read_only_home_is_an_error() {
     needs!("namespaces");
     let home = Home::new();
     let server = home.serve(&[]);
@@ -94,7 +94,7 @@ fn what_is_read_only_is_told() {
 }
 
 #[test]
-fn file_systems_without_hard_links_or_synced_directories_do() {
+fn file_systems_without_hard_links_or_directory_syncs_work() {
     needs!("strace");
     let home = Home::new();
     let server = home.serve(&[]);

@@ -133,7 +133,7 @@ fn shows_soon(listener: &mut Running, stream: Stream, text: &str) -> Duration {
 }
 
 #[test]
-fn no_network_is_told_once_and_so_is_its_return() {
+fn loss_and_return_of_the_network_are_reported_once() {
     needs!("networks");
     let net = Net::new();
     let server = net.serve("10.9.0.1:0");
@@ -162,7 +162,7 @@ fn no_network_is_told_once_and_so_is_its_return() {
 }
 
 #[test]
-fn a_listener_that_gets_another_address_hears_at_once() {
+fn a_listener_with_a_new_address_gets_messages_at_once() {
     needs!("networks");
     let net = Net::new();
     let server = net.serve("10.9.0.1:0");
@@ -185,7 +185,7 @@ fn a_listener_that_gets_another_address_hears_at_once() {
 }
 
 #[test]
-fn a_server_with_several_addresses_answers_from_the_one_that_was_called() {
+fn a_server_answers_from_the_address_that_was_dialled() {
     needs!("networks");
     for listen in ["0.0.0.0:4433", "[::]:4433"] {
         let net = Net::new();
@@ -228,7 +228,7 @@ fn a_server_that_moves_is_found_by_its_name() {
 }
 
 #[test]
-fn what_stands_in_the_way_is_told() {
+fn obstacles_on_the_path_are_reported() {
     needs!("networks");
     let net = Net::new();
     let server = net.serve("10.9.0.1:0");

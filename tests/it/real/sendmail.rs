@@ -88,7 +88,7 @@ fn each_caller_gets_its_mail_through() {
 }
 
 #[test]
-fn what_cannot_be_routed_is_said() {
+fn mail_without_a_valid_recipient_is_an_error() {
     let home = Home::new();
     let _server = joined(&home);
     let hi = "Subject: hi\n\nx";
@@ -166,7 +166,7 @@ fn whatever_a_program_prints_arrives() {
 }
 
 #[test]
-fn mail_that_is_too_long_arrives_without_its_middle() {
+fn long_mail_arrives_without_its_middle() {
     let home = Home::new();
     let server = home.serve(&["--max-body", "1000"]);
     home.join(&server, &["host", "bob"]);

@@ -52,7 +52,7 @@ fn each_message_goes_to_one_of_them() {
 }
 
 #[test]
-fn another_takes_over_what_one_leaves() {
+fn unacked_messages_go_to_another_worker() {
     for signal in ["TERM", "KILL"] {
         let (home, _server) = setup(&["alice", "bob"]);
         home.shell("mkfifo gate").ok();
@@ -73,7 +73,7 @@ fn another_takes_over_what_one_leaves() {
 }
 
 #[test]
-fn what_one_does_not_want_another_gets() {
+fn filtered_messages_go_to_another_worker() {
     let (home, _server) = setup(&["alice", "bob", "carol"]);
     let line = "echo \"$(cat) \"";
     let mut of_alice = worker(&home, "a", &["--from", "alice"], line);
@@ -98,7 +98,7 @@ fn what_one_does_not_want_another_gets() {
 }
 
 #[test]
-fn what_waits_is_shared_out_to_its_end() {
+fn all_waiting_messages_are_shared_out() {
     let (home, _server) = setup(&["alice", "bob", "carol"]);
     send(&home, (0..200).map(|n| format!("m{n}")));
     home.run(&["send", "bob", "--as", "carol", "of carol"]).ok();

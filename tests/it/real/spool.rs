@@ -69,7 +69,7 @@ fn files(home: &Home) -> Vec<PathBuf> {
 }
 
 #[test]
-fn what_finds_no_server_waits_and_arrives_once_and_in_order() {
+fn spooled_messages_arrive_once_and_in_order() {
     let (home, address) = without_server(&["alice", "bob"]);
     home.run(&["send", "bob", "--timeout", "200ms", "lost"]).code(69);
     let long = vec![b'x'; 200_000];
@@ -110,7 +110,7 @@ fn what_finds_no_server_waits_and_arrives_once_and_in_order() {
 }
 
 #[test]
-fn a_variable_or_a_file_turns_it_on_and_a_refusal_is_no_reason() {
+fn the_spool_is_enabled_by_a_setting_and_not_used_for_refusals() {
     let (home, address) = without_server(&["alice", "bob"]);
     let send = ["send", "bob", "--timeout", "200ms", "x"];
     let mut command = home.command(&send);
@@ -161,7 +161,7 @@ fn a_spool_has_its_limits() {
 }
 
 #[test]
-fn what_the_server_never_takes_is_set_aside() {
+fn messages_that_are_refused_for_good_are_set_aside() {
     let (home, address) = without_server(&["alice", "bob"]);
     keep(&home, "carol", "too early");
     let server = home.serve_on(&address, &[]);
@@ -188,7 +188,7 @@ fn what_the_server_never_takes_is_set_aside() {
 }
 
 #[test]
-fn what_a_full_mailbox_refuses_goes_on_waiting() {
+fn messages_for_a_full_mailbox_stay_in_the_spool() {
     let home = Home::new();
     let server = home.serve(&["--max-mailbox", "1"]);
     home.join(&server, &["alice", "bob"]);
@@ -234,7 +234,7 @@ fn a_damaged_file_is_never_sent() {
 }
 
 #[test]
-fn what_was_for_another_server_is_not_sent() {
+fn messages_for_another_server_are_not_sent() {
     let (home, _) = without_server(&["alice", "bob"]);
     keep(&home, "bob", "secret");
     fs::remove_dir_all(home.path().join(".local/share/qmsg/profiles")).unwrap();
@@ -247,7 +247,7 @@ fn what_was_for_another_server_is_not_sent() {
 }
 
 #[test]
-fn several_may_send_at_once_what_waits() {
+fn several_processes_may_flush_at_once() {
     let (home, address) = without_server(&["alice", "bob", "carol"]);
     let count = 300;
     let input: String = (1..=count).map(|n| format!("{n}\n")).collect();
@@ -284,7 +284,7 @@ fn several_may_send_at_once_what_waits() {
 }
 
 #[test]
-fn many_may_keep_at_once() {
+fn several_processes_may_spool_at_once() {
     let (home, address) = without_server(&["alice", "bob"]);
     let values: Vec<String> = (0..24).map(|n| format!("{n}")).collect();
     let keep_it = |value: &String| {
@@ -349,7 +349,7 @@ fn moments(longest: Duration) -> impl FnMut() -> Duration {
 }
 
 #[test]
-fn kill_9_loses_nothing_that_is_kept() {
+fn kill_9_loses_no_spooled_message() {
     let (home, address) = without_server(&["alice", "bob"]);
     let send = |value: &str| {
         let args = ["send", "bob", "--spool", "--timeout", "30ms", "-q", value];

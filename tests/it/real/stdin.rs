@@ -39,7 +39,7 @@ fn a_pipe_and_a_file_are_read_to_their_end() {
 
 /// An empty stdin mostly means that the command before the pipe failed.
 #[test]
-fn an_empty_message_has_to_be_meant() {
+fn an_empty_message_needs_a_flag() {
     let (home, _server) = setup();
     let accidents = ["< /dev/null", "<&-", "- < /dev/null", "-f /dev/null", "< /dev/null --id k"];
     for end in accidents {
@@ -85,7 +85,7 @@ fn text_leaves_stdin_alone() {
 }
 
 #[test]
-fn a_terminal_is_read_to_its_end_with_a_word_about_it() {
+fn a_terminal_is_read_to_its_end_after_a_notice() {
     needs!("script");
     let (home, _server) = setup();
     let said = home.shell("printf 'typed\\n\\004' | script -qec 'qmsg send bob' /dev/null");
@@ -99,7 +99,7 @@ fn a_terminal_is_read_to_its_end_with_a_word_about_it() {
 }
 
 #[test]
-fn lines_and_nuls_cut_the_input() {
+fn lines_and_nuls_split_the_input() {
     let (home, _server) = setup();
     home.pipe(b"a\n\n b \nlast", &["send", "-l", "bob"]).ok();
     home.pipe(b"x\ny\0\0z", &["send", "-0", "bob"]).ok();

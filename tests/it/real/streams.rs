@@ -214,7 +214,7 @@ fn a_reader_that_ends_is_noticed_at_once() {
 }
 
 #[test]
-fn an_end_is_not_held_up_by_a_reader_that_does_not_read() {
+fn a_stalled_reader_does_not_delay_the_end() {
     let (home, _server) = setup(&["bob"]);
     home.pipe(&vec![b'x'; 1 << 20], &["send", "bob"]).ok();
     let (from, to) = std::io::pipe().unwrap();
@@ -237,7 +237,7 @@ fn an_end_is_not_held_up_by_a_reader_that_does_not_read() {
 }
 
 #[test]
-fn what_is_missing_on_stderr_is_said_when_it_is_read_again() {
+fn lines_lost_on_stderr_are_reported_when_it_is_read_again() {
     let home = Home::new();
     let (from, to) = std::io::pipe().unwrap();
     let mut command = home.command(&["serve", "--json", "-vvv", "--listen", "127.0.0.1:0"]);
@@ -268,7 +268,7 @@ fn what_is_missing_on_stderr_is_said_when_it_is_read_again() {
 }
 
 #[test]
-fn saved_files_are_made_like_any_others_and_a_full_disk_is_73() {
+fn saved_files_have_common_modes_and_a_full_disk_is_73() {
     use std::os::unix::fs::PermissionsExt;
     let (home, _server) = setup(&["bob"]);
     std::fs::create_dir(home.path().join("out")).unwrap();

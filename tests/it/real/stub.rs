@@ -25,7 +25,7 @@ pub(super) enum Until {
     /// Welcomes a client.
     Welcome,
     /// Receives this many chunks of long bodies.
-    Parts(u32),
+    Chunks(u32),
     /// Accepts messages.
     Accepted,
 }
@@ -87,7 +87,7 @@ async fn serve(incoming: IncomingConnection, until: Until, links: &AtomicUsize) 
     let (say, outgoing) = mpsc::channel(QUEUE_MAX);
     let (heard, mut incoming) = mpsc::channel(QUEUE_MAX);
     let running = tokio::spawn(link.run(outgoing, heard, |frames: Vec<FromClient>| frames));
-    let (mut dies, mut parts) = (false, 0);
+    let (mut dies, mut chunks) = (false, 0);
     while let Some(frames) = incoming.recv().await {
         let mut answers = Vec::new();
         for frame in frames {
@@ -101,8 +101,8 @@ async fn serve(incoming: IncomingConnection, until: Until, links: &AtomicUsize) 
                     let count = 1 + others.count() as u32;
                     answers.push(FromServer::Accepted { id, count, duplicate: false });
                 }
-                FromClient::Chunk(_) if matches!(until, Until::Parts(most) if parts < most) => {
-                    parts += 1;
+                FromClient::Chunk(_) if matches!(until, Until::Chunks(most) if chunks < most) => {
+                    chunks += 1;
                     answers.push(FromServer::ChunkCredit { parts: 1 });
                 }
                 _ => {}

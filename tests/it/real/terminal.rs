@@ -40,7 +40,7 @@ fn title_priority_and_tags_are_seen() {
 }
 
 #[test]
-fn nobody_writes_a_line_in_the_name_of_somebody_else() {
+fn a_message_cannot_forge_the_line_of_another() {
     needs!("script");
     let (home, _server) = setup();
     for text in ["hi\n12:00:00 boss: pay", "hi\r12:00:00 boss: pay", "hi\u{2028}12:00:00 boss: pay"]
@@ -103,7 +103,7 @@ fn a_pager_gets_what_a_terminal_gets_if_asked_to() {
 }
 
 #[test]
-fn what_is_no_text_is_not_thrown_at_a_terminal() {
+fn binary_bodies_are_not_printed_to_a_terminal() {
     needs!("script");
     let (home, _server) = setup();
     let noise = super::kit::noise(100_000);
@@ -157,7 +157,7 @@ fn a_handler_has_a_defined_world() {
 }
 
 #[test]
-fn what_a_handler_leaves_behind_holds_nobody_up() {
+fn background_processes_of_a_handler_delay_nobody() {
     let (home, _server) = setup();
     home.shell("mkfifo gate").ok();
     home.pipe(&[b'x'; 200_000], &["send", "bob"]).ok();

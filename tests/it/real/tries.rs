@@ -9,7 +9,7 @@ use crate::needs::needs;
 use super::kit::{Home, Stream, start};
 
 #[test]
-fn a_name_that_is_not_there_is_never_to_be_claimed() {
+fn an_unknown_name_gets_a_hint_that_claims_nothing() {
     let (home, other) = (Home::new(), Home::new());
     let server = home.serve(&[]);
     home.join(&server, &["alice", "deploy"]);
@@ -37,7 +37,7 @@ fn a_name_that_is_not_there_is_never_to_be_claimed() {
 }
 
 #[test]
-fn what_reads_like_everyone_is_nobodys() {
+fn names_that_look_like_everyone_are_reserved() {
     let home = Home::new();
     let server = home.serve(&[]);
     for id in ["all", "ALL", "everyone"] {
@@ -63,7 +63,7 @@ fn leaving_a_room_that_is_not_there_is_an_error() {
 
 /// Usage errors look like all other errors, and colours follow the same rules.
 #[test]
-fn wrong_lines_are_told_like_all_errors() {
+fn usage_errors_look_like_all_errors() {
     needs!("script");
     let home = Home::new();
     let lines: [(&[&str], &str, &str); 9] = [
@@ -93,7 +93,7 @@ fn wrong_lines_are_told_like_all_errors() {
 }
 
 #[test]
-fn who_and_where_may_stand_before_the_verb() {
+fn id_and_server_may_stand_before_the_verb() {
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["alice", "bob"]);
@@ -106,7 +106,7 @@ fn who_and_where_may_stand_before_the_verb() {
 }
 
 #[test]
-fn a_slip_is_noted_for_a_person_and_not_for_a_script() {
+fn likely_mistakes_are_noted_for_a_person_and_not_for_a_script() {
     needs!("script");
     let home = Home::new();
     let server = home.serve(&[]);
@@ -124,7 +124,7 @@ fn a_slip_is_noted_for_a_person_and_not_for_a_script() {
 }
 
 #[test]
-fn a_join_says_at_once_that_nobody_answers() {
+fn a_join_without_a_server_fails_at_once() {
     let home = Home::new();
     let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let mut join = start(home.command(&["join", "alice", "-s", &free, "--timeout", "60s"]));

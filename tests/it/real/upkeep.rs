@@ -33,7 +33,7 @@ fn damage(home: &Home, name: &str) {
 }
 
 #[test]
-fn a_backup_of_a_busy_server_is_put_back_and_its_owners_have_their_ids() {
+fn a_restored_backup_of_a_busy_server_keeps_its_ids() {
     let home = Home::new();
     let server = home.serve(&[]);
     let address = server.address.clone();
@@ -77,7 +77,7 @@ fn a_backup_of_a_busy_server_is_put_back_and_its_owners_have_their_ids() {
 }
 
 #[test]
-fn a_damaged_index_is_named_at_the_start_and_mended_by_what_is_named() {
+fn a_damaged_index_is_reported_with_the_command_that_mends_it() {
     let home = Home::new();
     let server = home.serve(&[]);
     let address = server.address.clone();
@@ -111,7 +111,7 @@ fn a_damaged_index_is_named_at_the_start_and_mended_by_what_is_named() {
 }
 
 #[test]
-fn what_cannot_be_repaired_is_not_sent_round_in_circles() {
+fn a_store_that_cannot_be_repaired_is_not_advised_to_be_repaired() {
     let home = Home::new();
     home.serve(&[]).stop("TERM");
     let file = File::options().write(true).open(home.data().join("store.db")).unwrap();
@@ -122,7 +122,7 @@ fn what_cannot_be_repaired_is_not_sent_round_in_circles() {
 }
 
 #[test]
-fn what_is_lost_is_told() {
+fn users_and_messages_lost_to_damage_are_reported() {
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["bob", "carol"]);

@@ -11,27 +11,27 @@ use super::kit::DEADLINE;
 /// Interval between looks.
 const GLANCE: Duration = Duration::from_millis(10);
 
-/// Signal that ends threads: sent when this is dropped, also by a panic.
+/// Flag that ends threads; it is set on drop, also by a panic.
 #[derive(Default)]
-pub(crate) struct Over(Arc<AtomicBool>);
+pub(crate) struct StopOnDrop(Arc<AtomicBool>);
 
-/// The threads' view of the signal.
+/// The threads' view of the flag.
 #[derive(Clone)]
-pub(crate) struct Seen(Arc<AtomicBool>);
+pub(crate) struct StopFlag(Arc<AtomicBool>);
 
-impl Over {
-    pub(crate) fn seen(&self) -> Seen {
-        Seen(Arc::clone(&self.0))
+impl StopOnDrop {
+    pub(crate) fn flag(&self) -> StopFlag {
+        StopFlag(Arc::clone(&self.0))
     }
 }
 
-impl Seen {
+impl StopFlag {
     pub(crate) fn is_over(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
 }
 
-impl Drop for Over {
+impl Drop for StopOnDrop {
     fn drop(&mut self) {
         self.0.store(true, Ordering::SeqCst);
     }

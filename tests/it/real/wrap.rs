@@ -61,7 +61,7 @@ fn the_command_is_as_it_would_be_alone() {
 }
 
 #[test]
-fn what_is_said_of_the_message_holds() {
+fn options_of_the_message_apply() {
     let home = Home::new();
     let _server = joined(&home);
     let flags = ["--title", "backup", "-p", "min", "--tags", "x", "--tail", "1", "-H", "job: 7"];
@@ -113,7 +113,7 @@ fn a_message_that_fails_changes_nothing() {
 }
 
 #[test]
-fn an_interpreter_that_is_not_there_is_named() {
+fn a_missing_interpreter_is_named() {
     let home = Home::new();
     let _server = joined(&home);
     for (first, name) in [("#!/bin/sh\\r", "/bin/sh\\r"), ("#! /no/such -x", "/no/such")] {
@@ -201,7 +201,7 @@ fn a_script_needs_no_interpreter_line() {
 }
 
 #[test]
-fn a_terminal_that_goes_away_is_told() {
+fn a_closed_terminal_is_reported() {
     let home = Home::new();
     let _server = joined(&home);
     let sleeper = "sh -c 'echo up; exec tail -f /dev/null'";
@@ -248,7 +248,7 @@ fn output_that_cannot_be_written_stops_nothing() {
 }
 
 #[test]
-fn what_stays_in_the_background_is_left_alone() {
+fn background_processes_are_left_alone() {
     let home = Home::new();
     let _server = joined(&home);
     // The command prints when it is told to, and then reports that it still runs.

@@ -51,7 +51,7 @@ pub(super) fn slope(points: impl Iterator<Item = (f64, f64)>) -> f64 {
 }
 
 #[test]
-fn a_line_has_its_slope() {
+fn the_slope_of_a_line_is_found() {
     let line = [(0.0, 5.0), (1.0, 7.0), (2.0, 9.0)];
     assert!((slope(line.into_iter()) - 2.0).abs() < 1e-9);
     assert_eq!(slope([(1.0, 5.0)].into_iter()), 0.0);

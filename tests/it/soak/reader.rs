@@ -12,7 +12,7 @@ use crate::real::wait::until_file;
 use crate::tally::Value;
 
 /// Deliveries of a listener that may be unconfirmed: after a kill some of them come again.
-const WINDOW: usize = 8_192;
+const UNCONFIRMED_MAX: usize = 8_192;
 
 pub(super) struct Reader {
     pub(super) id: &'static str,
@@ -44,8 +44,8 @@ impl Reader {
     /// Kills the process and starts another one, without waiting for it: the server may be away.
     pub(super) fn kill(&mut self, home: &Home, relay: &Relay) {
         self.process.kill().unwrap();
-        self.take();
-        self.loose = self.shown.iter().rev().take(WINDOW).copied().collect();
+        self.read_output();
+        self.loose = self.shown.iter().rev().take(UNCONFIRMED_MAX).copied().collect();
         (self.process, self.path) = start(home, relay, self.id, self.processes);
         self.processes += 1;
     }
@@ -61,12 +61,12 @@ impl Reader {
             until_file(&self.path, |text| text.contains(&format!("last-{target}\n")));
         }
         self.signal("TERM");
-        self.take();
+        self.read_output();
         (std::mem::take(&mut self.shown), self.repeated)
     }
 
     /// Reads what the process has shown until its end.
-    fn take(&mut self) {
+    fn read_output(&mut self) {
         self.process.wait().unwrap();
         let stdout = fs::read_to_string(&self.path).unwrap();
         // A killed process may end within a line.

@@ -8,7 +8,7 @@ use super::reader::Reader;
 use crate::chance::Chance;
 use crate::real::kit::{DEADLINE, Home, Server, start_with};
 use crate::real::relay::{Relay, Weather};
-use crate::real::wait::Over;
+use crate::real::wait::StopOnDrop;
 use crate::tally::{Answer, Tally, Value};
 
 const WRITERS: u32 = 2;
@@ -17,7 +17,7 @@ const TARGETS: [&str; 3] = ["bob", "@ops", "@all"];
 /// Readers, each with the targets that reach it.
 const READERS: [(&str, &[usize]); 2] = [("bob", &[0, 1, 2]), ("carol", &[1, 2])];
 /// Step between the writers' numbers of one target and the next.
-const NUMBERS: u32 = 100;
+const WRITER_STEP: u32 = 100;
 /// Time that a sender keeps trying; a server is never away that long.
 const PATIENCE: &str = "60s";
 /// Lines sent by one command.
@@ -32,7 +32,7 @@ pub(super) struct Site {
     pub(super) readers: Vec<Reader>,
     writers: Vec<JoinHandle<()>>,
     tallies: Arc<Mutex<[Tally; TARGETS.len()]>>,
-    over: Over,
+    over: StopOnDrop,
 }
 
 impl Site {
@@ -47,7 +47,7 @@ impl Site {
         let relay = Relay::in_weather(&address, &Weather::default(), &Weather::default());
         let readers = READERS.map(|(id, targets)| Reader::new(&home, &relay, id, targets));
         let readers = readers.into_iter().collect();
-        let (tallies, over) = (Arc::default(), Over::default());
+        let (tallies, over) = (Arc::default(), StopOnDrop::default());
         let mut site = Self {
             home,
             server: Some(server),
@@ -84,7 +84,7 @@ impl Site {
 
     fn writer(&self, writer: u32, seed: u64) -> JoinHandle<()> {
         let mut chance = Chance::new(seed * 1_000 + u64::from(writer));
-        let (home, over) = (Arc::clone(&self.home), self.over.seen());
+        let (home, over) = (Arc::clone(&self.home), self.over.flag());
         let (tallies, relay) = (Arc::clone(&self.tallies), self.relay.address.clone());
         thread::spawn(move || {
             let mut counters = [0; TARGETS.len()];
@@ -93,7 +93,7 @@ impl Site {
                 let count = if chance.one_in(8) { LINES } else { 1 };
                 let first = counters[target];
                 counters[target] += count;
-                let writer = target as u32 * NUMBERS + writer;
+                let writer = target as u32 * WRITER_STEP + writer;
                 let values = (first..first + count).map(|counter| Value { writer, counter });
                 let lines: String = values.clone().map(|value| format!("{value}\n")).collect();
                 let common = ["--as", "alice", "-q", "--timeout", PATIENCE, "-s", &relay];
@@ -129,7 +129,7 @@ impl Site {
             let (shown, repeated) =
                 reader.end(&targets.iter().map(|at| TARGETS[*at]).collect::<Vec<_>>());
             for &target in targets {
-                let is_of = |value: &&Value| value.writer / NUMBERS == target as u32;
+                let is_of = |value: &&Value| value.writer / WRITER_STEP == target as u32;
                 let shown: Vec<Value> = shown.iter().filter(is_of).copied().collect();
                 let to = TARGETS[target];
                 let run = format!("{name}: {to} to {id}, in all {repeated} repeated after kills");

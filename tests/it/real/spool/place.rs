@@ -10,7 +10,7 @@ use super::{SPOOL, files, keep, list, objects, read, without_server};
 use crate::real::kit::{Home, start, start_with};
 
 #[test]
-fn no_file_is_in_the_way_of_others() {
+fn a_bad_file_does_not_block_others() {
     let (home, address) = without_server(&["alice", "bob"]);
     for text in ["1", "2", "3", "4", "5"] {
         keep(&home, "bob", text);
@@ -44,7 +44,7 @@ fn no_file_is_in_the_way_of_others() {
 /// Whatever is wrong with the directory, the message is kept or an error printed; messages spooled
 /// earlier stay as they are.
 #[test]
-fn a_place_that_cannot_be_used_is_told() {
+fn an_unusable_spool_directory_is_an_error() {
     let (home, address) = without_server(&["alice", "bob"]);
     keep(&home, "bob", "before");
     let before: Vec<Vec<u8>> = files(&home).iter().map(|path| fs::read(path).unwrap()).collect();
@@ -82,7 +82,7 @@ fn a_place_that_cannot_be_used_is_told() {
 }
 
 #[test]
-fn a_process_that_stands_still_holds_nobody_up() {
+fn a_stopped_process_does_not_block_others() {
     let (home, address) = without_server(&["alice", "bob"]);
     keep(&home, "bob", "1");
     let dir = files(&home)[0].parent().unwrap().to_owned();
