@@ -29,22 +29,22 @@ struct Work {
     kib: f64,
 }
 
-/// From a sender's frame to the answers to both sides: decode, append, answer, deliver, ack,
-/// settle.
+/// Heap use from a sender's frame to the answers to both sides: decode, append, answer, deliver,
+/// ack, confirm.
 const HUB_STORED: Heap = Heap { allocations: 1.0, bytes: 400.0 }; // 0.5, 228
 /// The same for messages outside of bundles.
 const HUB_ALONE: Heap = Heap { allocations: 23.0, bytes: 5_000.0 }; // 13.0, 2,907
 /// The same for a message to a room with as many listeners as a turn has messages.
 const HUB_ROOM: Heap = Heap { allocations: 25.0, bytes: 7_500.0 }; // 14.2, 4,366
-/// From a sender's frame to its answer and the listener's frame, for volatile messages.
+/// Heap use from a sender's frame to its answer and the listener's frame, for volatile messages.
 const HUB_VOLATILE: Heap = Heap { allocations: 0.4, bytes: 260.0 }; // 0.2, 146
 /// The same for messages outside of bundles.
 const HUB_VOLATILE_ALONE: Heap = Heap { allocations: 12.0, bytes: 2_600.0 }; // 7.2, 1,484
-/// From a draft to its frame, and from the answer's frame to the event.
+/// Heap use from a draft to its frame, and from the answer's frame to the event.
 const PEER_SENDS: Heap = Heap { allocations: 0.6, bytes: 410.0 }; // 0.3, 234
 /// The same for drafts that come one by one.
 const PEER_SENDS_ALONE: Heap = Heap { allocations: 7.0, bytes: 2_650.0 }; // 4.0, 1,512
-/// From a delivery's frame to the event, the ack and its confirmation.
+/// Heap use from a delivery's frame to the event, the ack and its confirmation.
 const PEER_RECEIVES: Heap = Heap { allocations: 0.6, bytes: 280.0 }; // 0.3, 160
 /// The same for messages that come one by one.
 const PEER_RECEIVES_ALONE: Heap = Heap { allocations: 16.0, bytes: 1_850.0 }; // 9.2, 1,050

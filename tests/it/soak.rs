@@ -37,7 +37,7 @@ fn nothing_is_lost_and_nothing_grows() {
     while begun.elapsed() < time {
         faults.strike(&mut plagued);
         if looks.len() as u32 <= begun.elapsed().as_millis() as u32 / every.as_millis() as u32 {
-            let gauge = Gauge::of(&steady);
+            let gauge = Gauge::read(&steady);
             let at = begun.elapsed().as_secs();
             let sent = (plagued.sent(), steady.sent());
             println!("{at:>5} s, sent {sent:?}, {faults}; left alone: {gauge}");
@@ -45,7 +45,7 @@ fn nothing_is_lost_and_nothing_grows() {
         }
         pause(Duration::from_millis(200));
     }
-    let (first, last) = (looks.first().unwrap().1, Gauge::of(&steady));
+    let (first, last) = (looks.first().unwrap().1, Gauge::read(&steady));
     let half = &looks[looks.len() / 2..];
     let slope =
         slope(half.iter().map(|(at, gauge)| (at.as_secs_f64() / 3_600.0, gauge.kib as f64)));

@@ -100,20 +100,20 @@ pub(crate) struct Report {
     pub(crate) accepted: u64,
     pub(crate) refused: u64,
     pub(crate) shown: u64,
-    /// Accepted and not shown: before the first shown value of their writer, between, and after the
-    /// last.
+    /// Accepted values that were not shown: before the first shown value of their writer, between
+    /// two, and after the last.
     pub(crate) lost_prefix: u64,
     pub(crate) lost_middle: u64,
     pub(crate) lost_suffix: u64,
-    /// Shown again.
+    /// Values shown again.
     pub(crate) duplicated: u64,
-    /// Shown after a later one of the same writer.
+    /// Values shown after a later one of the same writer.
     pub(crate) reordered: u64,
-    /// Shown, though never sent or refused.
+    /// Values shown, though never sent or refused.
     pub(crate) unexpected: u64,
-    /// Without an answer, and shown.
+    /// Values without an answer that were shown.
     pub(crate) recovered: u64,
-    /// Without an answer, and not shown.
+    /// Values without an answer that were not shown.
     pub(crate) unknown: u64,
     pub(crate) drained: bool,
 }

@@ -55,7 +55,7 @@ impl Results {
         let is_calm = |run: &Value| run["steal_pct"].as_f64().unwrap_or(0.0) <= STEAL_PERCENT_MAX;
         let disturbed = !runs.iter().any(|run| is_calm(run));
         let counted = runs.into_iter().filter(|run| disturbed || is_calm(run));
-        let mut readings: Vec<f64> = counted.filter_map(|run| figure.of(run)).collect();
+        let mut readings: Vec<f64> = counted.filter_map(|run| figure.value_in(run)).collect();
         readings.sort_unstable_by(f64::total_cmp);
         let (first, last) = (*readings.first()?, *readings.last()?);
         let middle = readings[(readings.len() - 1) / 2] + readings[readings.len() / 2];
@@ -69,7 +69,7 @@ impl Results {
 }
 
 impl Figure {
-    fn of(self, run: &Value) -> Option<f64> {
+    fn value_in(self, run: &Value) -> Option<f64> {
         match self {
             Self::Plain(key) => run[key].as_f64(),
             Self::Mib(key) => Some(run[key].as_f64()? / 1024.0),

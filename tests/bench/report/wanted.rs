@@ -22,7 +22,7 @@ struct Want {
     bound: Bound,
 }
 
-const fn of(workload: &'static str, peer: &'static str) -> Series {
+const fn series(workload: &'static str, peer: &'static str) -> Series {
     Series { workload, peer, connections: None }
 }
 
@@ -38,7 +38,7 @@ const fn want(
     peer: &'static str,
     bound: Bound,
 ) -> Want {
-    Want { what, figure, ours: of(workload, "qmsg"), theirs: of(workload, peer), bound }
+    Want { what, figure, ours: series(workload, "qmsg"), theirs: series(workload, peer), bound }
 }
 
 const fn idle(what: &'static str, figure: Figure, bound: Bound) -> Want {
@@ -47,8 +47,8 @@ const fn idle(what: &'static str, figure: Figure, bound: Bound) -> Want {
 }
 
 const fn lines(what: &'static str, peer: &'static str, bound: Bound) -> Want {
-    let ours = of("W3ack", "qmsg-lines");
-    Want { what, figure: RATE, ours, theirs: of("W3cli", peer), bound }
+    let ours = series("W3ack", "qmsg-lines");
+    Want { what, figure: RATE, ours, theirs: series("W3cli", peer), bound }
 }
 
 const WALL: Figure = Plain("wall_p50_ms");

@@ -25,7 +25,7 @@ struct Reading {
 }
 
 impl Reading {
-    fn take(World { home, server, .. }: &World) -> Self {
+    fn now(World { home, server, .. }: &World) -> Self {
         let io = fs::read_to_string(format!("/proc/{}/io", server.child.id())).unwrap();
         let count = |name: &str| {
             let line = io.lines().find_map(|line| line.strip_prefix(name)).unwrap();
@@ -82,10 +82,10 @@ impl World {
     fn work(&self, address: &str, messages: usize, send: impl FnOnce()) -> Work {
         let count = messages.to_string();
         let listener = self.home.listen(&["--as", "bob", "-n", &count, "-s", address]);
-        let before = Reading::take(self);
+        let before = Reading::now(self);
         send();
         listener.end().ok();
-        Reading::take(self).since(before, messages)
+        Reading::now(self).since(before, messages)
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) type Image = BTreeMap<PathBuf, Vec<u8>>;
 
 impl Disk {
     /// Disk on which the whole image is synced.
-    pub(super) fn of(image: &Image) -> Self {
+    pub(super) fn synced(image: &Image) -> Self {
         let files = image.values().map(|bytes| File {
             synced: bytes.clone(),
             since: vec![],

@@ -54,7 +54,7 @@ fn record_recovery(home: &Home, (image, at_us): &(Image, u64)) -> Recorded {
     let server = Server::start(traced(home, &data, &trace));
     assert_eq!(server.stop("TERM").0, Some(143));
     let steps = steps(&trace, &data);
-    Recorded { begin: Disk::of(image), steps, since_us: Some(*at_us) }
+    Recorded { begin: Disk::synced(image), steps, since_us: Some(*at_us) }
 }
 
 /// A power loss: its moment and its effect.

@@ -21,7 +21,7 @@ enum Step {
     KeepsRunning(&'static [&'static str]),
     /// Serves, until the next server starts.
     Serves,
-    /// Not run: for another machine, takes too long, changes the machine, or has another test.
+    /// Skipped: for another machine, takes too long, changes the machine, or has another test.
     NotRun,
 }
 use Step::{Ends, EndsAfterServer, KeepsRunning, NotRun, Serves};

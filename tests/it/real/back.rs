@@ -7,7 +7,7 @@ use super::wait::{pause, until_file};
 use crate::chance::number;
 
 const LISTENERS: usize = 20;
-/// Far below the 20 s after which a listener without a restart notice would see the loss.
+/// Bound far below the 20 s after which a listener without a restart notice would see the loss.
 const SOON: Duration = Duration::from_secs(5);
 
 /// Starts listeners, ends the server once it knows their addresses, and starts it again. Returns

@@ -53,7 +53,7 @@ impl Clock {
     }
 
     /// Command that uses this clock.
-    fn of(&self, mut command: Command) -> Command {
+    fn drive(&self, mut command: Command) -> Command {
         command.env("LD_PRELOAD", LIBRARY).env("FAKETIME_TIMESTAMP_FILE", &self.file);
         for setting in ["FAKETIME_NO_CACHE", "FAKETIME_DONT_FAKE_MONOTONIC", "NO_FAKE_STAT"] {
             command.env(setting, "1");
@@ -63,10 +63,10 @@ impl Clock {
     }
 }
 
-fn serve(home: &Home, of: impl Fn(Command) -> Command, more: &[&str]) -> Server {
+fn serve(home: &Home, with_clock: impl Fn(Command) -> Command, more: &[&str]) -> Server {
     let data = home.data();
     let args = ["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
-    Server::start(of(home.command(&[&args[..], more].concat())))
+    Server::start(with_clock(home.command(&[&args[..], more].concat())))
 }
 
 /// Checks that a send was refused because of its time, with the right error.
@@ -106,15 +106,16 @@ fn steps(whose: Whose) {
     let (count, seed) = (number("PROOF_CLOCK_STEPS", 10), number("PROOF_SEED", 1));
     let home = Home::new();
     let clock = Clock::new(&home);
-    let of = |who: Whose, command| if who == whose { clock.of(command) } else { command };
-    let server = serve(&home, |command| of(Whose::Server, command), &[]);
+    let with_clock =
+        |who: Whose, command| if who == whose { clock.drive(command) } else { command };
+    let server = serve(&home, |command| with_clock(Whose::Server, command), &[]);
     home.join(&server, &["alice", "bob"]);
     let listen = home.command(&["listen", "-v", "--as", "bob"]);
-    let listener = LoggedListener::start(&home, of(Whose::Clients, listen));
+    let listener = LoggedListener::start(&home, with_clock(Whose::Clients, listen));
     let args = ["send", "-l", "bob", "--as", "alice", "-q", "--json", "--timeout", "60s"];
-    let drip = Drip::start(of(Whose::Clients, home.command(&args)), STREAM, EVERY);
+    let drip = Drip::start(with_clock(Whose::Clients, home.command(&args)), STREAM, EVERY);
     let single = |body: &str| home.command(&["send", "bob", "--as", "alice", "-q", body]);
-    let send = |body: &str| start(of(Whose::Clients, single(body))).end();
+    let send = |body: &str| start(with_clock(Whose::Clients, single(body))).end();
     let (ended, ends) = sync_channel(4096);
     let mut tally = Tally::default();
     let (mut slowest, mut chance) = (Duration::ZERO, Chance::new(seed));
@@ -178,7 +179,7 @@ fn a_user_with_a_wrong_clock() {
     let home = Home::new();
     let (clock, server) = (Clock::new(&home), home.serve(&[]));
     home.join(&server, &["alice"]);
-    let run = |args: &[&str]| start(clock.of(home.command(args))).end();
+    let run = |args: &[&str]| start(clock.drive(home.command(args))).end();
     let heard = || home.run(&["listen", "--as", "alice", "--poll"]).ok();
     let year = |text: &str| text.trim()[..4].parse::<u32>().unwrap();
     let this_year = year(&home.shell("date +%Y").ok());
@@ -192,7 +193,7 @@ fn a_user_with_a_wrong_clock() {
         run(&["send", "alice", "--wrap", "--tail", "0", "--", "true"]).ok();
         let lines = (5..900).map(|n| format!("{n}\n")).collect::<String>();
         let args = ["send", "-l", "alice", "-q"];
-        start_with(clock.of(home.command(&args)), lines.clone().into_bytes()).end().ok();
+        start_with(clock.drive(home.command(&args)), lines.clone().into_bytes()).end().ok();
         let found = heard();
         let of_command = found.lines().nth(if offset == "-8d" { 4 } else { 3 }).unwrap();
         assert!(of_command.starts_with("true: exit 0 after "), "{found}");
@@ -218,7 +219,7 @@ fn scheduled_and_expiring_messages_follow_a_set_clock() {
     needs!("libfaketime");
     let home = Home::new();
     let clock = Clock::new(&home);
-    let server = serve(&home, |command| clock.of(command), &["--keep", "1h"]);
+    let server = serve(&home, |command| clock.drive(command), &["--keep", "1h"]);
     home.join(&server, &["alice", "bob"]);
     let send = |body: &str, more: &[&str]| {
         home.run(&[&["send", "bob", "--as", "alice"], more, &[body]].concat()).ok()

@@ -115,7 +115,7 @@ fn a_flag_wins_over_a_file_that_excludes_it() {
     home.run(&["send"]).code(2);
 }
 
-/// Includes verbs with subcommands.
+/// Covers verbs with subcommands too.
 #[test]
 fn every_verb_takes_a_file() {
     let home = Home::new();

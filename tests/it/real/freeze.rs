@@ -32,7 +32,7 @@ enum Who {
     Listener,
 }
 
-fn take(ends: &Receiver<Answer>, count: usize) {
+fn await_answers(ends: &Receiver<Answer>, count: usize) {
     for _ in 0..count {
         ends.recv_timeout(PATIENCE).unwrap();
     }
@@ -69,7 +69,7 @@ fn freeze(who: Who) {
                 send_singly(send, writer, &ended, code)
             })
         });
-        take(&ends, AROUND);
+        await_answers(&ends, AROUND);
         listener.until_more(Some(FROZEN), 0);
         signal(who, "STOP", (&server, &drips[0], &listener));
         while ends.try_recv().is_ok() {}
@@ -83,7 +83,7 @@ fn freeze(who: Who) {
         signal(who, "CONT", (&server, &drips[0], &listener));
         listener.until_more(writer, before);
         let back = begun.elapsed();
-        take(&ends, AROUND);
+        await_answers(&ends, AROUND);
         drop(ends);
         singles.into_iter().for_each(|single| tally.merge(single.join().unwrap()));
         (meanwhile, back)

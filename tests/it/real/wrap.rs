@@ -122,7 +122,7 @@ fn a_missing_interpreter_is_named() {
         let said = home.run(&wrap(&[], &["./job"]));
         let why = format!("its first line wants {name}, which does not exist");
         said.code(127).says(&format!("cannot start ./job: {why}"));
-        assert!(told(&home).1.contains(&why));
+        assert!(report(&home).1.contains(&why));
     }
 }
 
@@ -163,7 +163,7 @@ fn signals_go_to_the_command() {
 }
 
 /// Exit code in the message's headers, and its body.
-fn told(home: &Home) -> (String, String) {
+fn report(home: &Home) -> (String, String) {
     let (headers, body) = read(home).remove(0);
     (headers["exit"].as_str().unwrap().to_owned(), body)
 }
@@ -196,7 +196,7 @@ fn a_script_needs_no_interpreter_line() {
     ] {
         let said = home.shell(&format!("PATH=$PWD/bin:$PATH; qmsg send bob --wrap -- {line}"));
         assert_eq!((said.code, &said.stdout[..]), (Some(code), out.as_bytes()), "{line}");
-        assert_eq!(told(&home).0, code.to_string(), "{line}");
+        assert_eq!(report(&home).0, code.to_string(), "{line}");
     }
 }
 
@@ -222,7 +222,7 @@ fn a_closed_terminal_is_reported() {
         running.until(Stream::Out, "up");
         signals.iter().for_each(|signal| running.signal(signal));
         running.end().code(code);
-        assert_eq!(told(&home).0, code.to_string(), "{at_first}");
+        assert_eq!(report(&home).0, code.to_string(), "{at_first}");
     }
 }
 
@@ -238,7 +238,7 @@ fn output_that_cannot_be_written_stops_nothing() {
     ] {
         home.shell(&line).code(4);
         assert!(fs::remove_file(home.path().join("done")).is_ok(), "{line}");
-        let (code, body) = told(&home);
+        let (code, body) = report(&home);
         assert_eq!(code, "4", "{line}");
         assert!(body.contains(&format!("its output could not be written: {why}\n")), "{body}");
         assert!(body.contains("\n30000\n"), "{body}");
@@ -257,7 +257,7 @@ fn background_processes_are_left_alone() {
     let script = "{ read -r x < go; seq 20000; echo $? > lives; } & echo $!; exit 2";
     let said = home.run(&wrap(&[], &["sh", "-c", script]));
     said.code(2);
-    assert_eq!(told(&home).0, "2");
+    assert_eq!(report(&home).0, "2");
     let left = home.shell("echo x > go; cat lives");
     assert_eq!(left.stdout, b"0\n", "its output has a reader");
 }

@@ -16,7 +16,7 @@ pub(super) struct Gauge {
 }
 
 impl Gauge {
-    pub(super) fn of(site: &Site) -> Self {
+    pub(super) fn read(site: &Site) -> Self {
         let process = format!("/proc/{}", site.server().child.id());
         let status = fs::read_to_string(format!("{process}/status")).unwrap();
         let number = |name: &str| {

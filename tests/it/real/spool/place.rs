@@ -41,7 +41,7 @@ fn a_bad_file_does_not_block_others() {
     assert!(list(&home).iter().all(|entry| entry["reason"].is_string()));
 }
 
-/// Whatever is wrong with the directory, the message is kept or an error printed; messages spooled
+/// Defects of the directory: the message is kept or an error printed; messages spooled
 /// earlier stay as they are.
 #[test]
 fn an_unusable_spool_directory_is_an_error() {
