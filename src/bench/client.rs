@@ -23,8 +23,6 @@ use crate::{clock, refusals};
 
 /// Commands and batches of events on their way.
 const QUEUE_MAX: usize = 256;
-/// As much as the server allows by default, as `listen` does.
-const WINDOW: Prefetch = Prefetch::of(8_192, 4 << 20);
 /// Clients that are started at one time.
 const STARTING_MAX: usize = 64;
 
@@ -119,7 +117,7 @@ impl BenchTarget {
                 id: id.clone(),
                 claim: wants != ClientRole::Visit,
                 code: None,
-                attach: (wants == ClientRole::Receive).then_some(WINDOW),
+                prefetch: (wants == ClientRole::Receive).then_some(Prefetch::DEFAULT),
                 patience_ms: Some(self.patience.as_millis() as u64),
             },
             trust_remote: true,

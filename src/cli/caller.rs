@@ -35,7 +35,8 @@ impl Requester {
         let Profile { id, identity, server, pin } = who.profile()?;
         let dial = dial(&server, Trust::Pin(pin), identity, false);
         let patience_ms = patience.ms();
-        let intent = Intent { id: id.clone(), claim: false, code: None, attach: None, patience_ms };
+        let intent =
+            Intent { id: id.clone(), claim: false, code: None, prefetch: None, patience_ms };
         let settings = Settings { dial, dialer: None, intent, trust_remote: false };
         Ok(Self { id, server: server.to_string(), settings })
     }

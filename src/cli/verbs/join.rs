@@ -150,7 +150,7 @@ fn join_id(id: &UserId, args: &JoinArgs, talk: Verbosity) -> Result<Exit> {
     let dial = dial::dial(&server, trust, identity, false);
     let left = args.patience.timeout.saturating_sub(clock::since(start));
     let patience_ms = Patience { timeout: left }.ms();
-    let intent = Intent { id: id.clone(), claim: true, code, attach: None, patience_ms };
+    let intent = Intent { id: id.clone(), claim: true, code, prefetch: None, patience_ms };
     let settings = client::Settings { dial, dialer: None, intent, trust_remote: args.trust };
     let (mut new, at) = (false, server.to_string());
     let result = caller::run(settings, claim.as_mut(), None, |event| {

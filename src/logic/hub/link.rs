@@ -206,8 +206,8 @@ impl Link {
 impl Reader {
     pub(super) fn new(window: &Prefetch, limits: &Limits) -> Self {
         Self {
-            window_messages: window.messages.clamp(1, limits.window_messages_max),
-            window_bytes: window.bytes.min(limits.window_bytes_max),
+            window_messages: window.messages.clamp(1, limits.prefetch_messages_max),
+            window_bytes: window.bytes.min(limits.prefetch_bytes_max),
             unsettled_messages: 0,
             unsettled_bytes: 0,
             offers: Unacked::default(),
@@ -277,7 +277,7 @@ impl Reader {
     }
 
     pub(super) fn offer(&mut self, first: Seq, offer: Delivery, flight: &mut DeliveryBudget) {
-        let span = Span { first, last: offer.last };
+        let span = Span { first, last: offer.last() };
         flight.remove(self.flying());
         self.unsettled_messages += span.count() as u32;
         self.unsettled_bytes += offer.len_bytes(first, span);
@@ -294,7 +294,7 @@ impl Reader {
             return Vec::new();
         }
         let span = Span { first: span.first.max(self.floor + 1), last: span.last };
-        let new = self.offers.uncovered(span);
+        let new = self.offers.missing(span);
         if self.skipped.is_empty() {
             return new;
         }

@@ -23,7 +23,7 @@ use super::scheduling::Schedule;
 use super::succeeding::Sessions;
 use super::wall_clock::TrustedClock;
 use super::watching::{Acked, Asked, Tracking};
-use crate::logic::limits::{Limits, Time};
+use crate::logic::limits::{Limits, Time, held_frames_max};
 use crate::logic::prefetch::Prefetch;
 
 /// What an answer from the store is for.
@@ -207,7 +207,7 @@ impl Hub {
         match &mut link.stage {
             Stage::Silent { .. } => self.hello(now, id, frame, out),
             Stage::Checking { held, .. }
-                if held.len() < self.limits.held_max() && can_wait(held, &frame) =>
+                if held.len() < held_frames_max(&self.limits) && can_wait(held, &frame) =>
             {
                 held.push(frame);
             }

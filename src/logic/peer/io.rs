@@ -21,7 +21,7 @@ pub struct Intent {
     /// The code of a ticket.
     pub code: Option<JoinCode>,
     /// Take deliveries.
-    pub attach: Option<Prefetch>,
+    pub prefetch: Option<Prefetch>,
     /// How long to go without an answer while one is awaited, in milliseconds. `None`: for ever.
     pub patience_ms: Option<u64>,
 }

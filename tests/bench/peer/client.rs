@@ -20,8 +20,7 @@ const AT_ONCE: usize = 32;
 const ATTEMPT: Duration = Duration::from_secs(10);
 /// Time without a message after which no more are expected.
 const SILENCE: Duration = Duration::from_secs(5);
-/// Prefetch and body size by the defaults of the server's limits.
-const PREFETCH: Prefetch = Prefetch::of(8_192, 4 << 20);
+/// Longest body that the server accepts by default, in bytes.
 const BODY_LEN_MAX: u64 = 64 << 20;
 /// Messages of a stream that are prepared before the client gets them.
 const DRAFTS_TOGETHER: u64 = 64;
@@ -122,7 +121,7 @@ impl Server {
             id: id.parse()?,
             claim: wants != Wants::Visit,
             code: None,
-            attach: (wants == Wants::Listen).then_some(PREFETCH),
+            prefetch: (wants == Wants::Listen).then_some(Prefetch::DEFAULT),
             patience_ms: Some(2 * ATTEMPT.as_millis() as u64),
         };
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX);

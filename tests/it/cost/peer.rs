@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use qmsg::logic::{
-    Command, Draft, Event, Intent, Limits, Peer, PeerInput, PeerOutput, Prefetch, Time,
+    Command, Draft, Event, Intent, Limits, Peer, PeerInput, PeerOutput, Prefetch, Time, greeting,
 };
 use qmsg::wire::{Body, Bundle, Decoder, FromServer, Headers, Message, MsgId, Seq, encode};
 
@@ -24,16 +24,16 @@ struct Client {
 impl Client {
     /// A client that is welcomed and has no messages waiting.
     fn new() -> Self {
-        let attach = Some(Prefetch::of(1024, 4 << 20));
+        let prefetch = Some(Prefetch { messages: 1024, bytes: 4 << 20, ..Prefetch::DEFAULT });
         let id = "bob".parse().unwrap();
-        let intent = Intent { id, claim: false, code: None, attach, patience_ms: None };
+        let intent = Intent { id, claim: false, code: None, prefetch, patience_ms: None };
         let peer = Peer::new(NOW, intent, 7);
         let (decoder, up, received) = (Decoder::new(1 << 20), BytesMut::new(), vec![]);
         let mut client = Self { peer, decoder, up, received, answered: 0 };
         client.feed(PeerInput::Tick);
         client.feed(PeerInput::Linked);
         let welcome = FromServer::Welcome { id: "bob".parse().unwrap(), claimed: false };
-        let frames = [Limits::default().greeting(NOW), welcome, FromServer::CaughtUp];
+        let frames = [greeting(&Limits::default(), NOW), welcome, FromServer::CaughtUp];
         client.receive(&encoded(&frames));
         client
     }

@@ -1,7 +1,7 @@
 //! Dead letters, and what is kept until it is due.
 
 use qmsg::durable::Quotas;
-use qmsg::logic::{Command, Ending, Event, Limits, LinkId, PeerInput, PeerOutput};
+use qmsg::logic::{Command, Ending, Event, Limits, LinkId, PeerInput, PeerOutput, greeting};
 use qmsg::wire::{
     Body, CHUNK_LEN_MAX, FromClient, FromServer, Headers, Kept, MsgId, ParkedKind, Refusal, Seq,
 };
@@ -345,7 +345,7 @@ fn a_draft_that_is_due_later_goes_alone_and_whole() {
     let long = super::Draft { due_ms, ..draft(3, "bob", CHUNK_LEN_MAX + 1) };
     alone.takes(Command::Send(vec![long]));
     alone.takes(PeerInput::Linked);
-    let said = alone.takes(PeerInput::Frame(Limits::default().greeting(START)));
+    let said = alone.takes(PeerInput::Frame(greeting(&Limits::default(), START)));
     assert!(said.contains(&PeerOutput::Frame(later(2, "bob", 10))), "not answered");
     let why = Refusal::BodyTooLong { max: CHUNK_LEN_MAX as u64 };
     let told = Event::Refused { id: id(3), count: 1, why };
@@ -375,7 +375,7 @@ fn a_client_looks_on_by_itself_and_where_it_left_off() {
     assert_eq!(comes(4), [shown(4)]);
     alone.takes(PeerInput::Ended(Ending::Silence));
     alone.takes(PeerInput::Linked);
-    let said = alone.takes(PeerInput::Frame(Limits::default().greeting(START)));
+    let said = alone.takes(PeerInput::Frame(greeting(&Limits::default(), START)));
     assert_eq!(said.last(), Some(&look(4)));
     assert!(alone.peer.is_waiting());
     let last = FromServer::ParkedEnd { drawer: ParkedKind::DeadLetters, next: None };

@@ -2,6 +2,7 @@
 
 use qmsg::logic::{
     Command, Draft, Ending, Event, Intent, Limits, Peer, PeerInput, PeerOutput, Prefetch, Time,
+    greeting,
 };
 use qmsg::wire::{
     Bundle, CHUNK_LEN_MAX, CloseCode, FromClient, FromServer, Message, SPANS_MAX, Span, Target,
@@ -18,7 +19,7 @@ pub(super) struct Alone {
 impl Alone {
     pub(super) fn new(patience_ms: Option<u64>, seed: u64) -> Self {
         let id = user("alice");
-        let intent = Intent { id, claim: false, code: None, attach: None, patience_ms };
+        let intent = Intent { id, claim: false, code: None, prefetch: None, patience_ms };
         Self { peer: Peer::new(START, intent, seed), now: START }
     }
 
@@ -55,7 +56,7 @@ impl Alone {
     fn is_welcomed_with(&mut self, limits: Limits) {
         self.takes(PeerInput::Tick);
         self.takes(PeerInput::Linked);
-        self.takes(PeerInput::Frame(limits.greeting(START)));
+        self.takes(PeerInput::Frame(greeting(&limits, START)));
         let welcome = FromServer::Welcome { id: user("alice"), claimed: false };
         self.takes(PeerInput::Frame(welcome));
     }
@@ -157,10 +158,10 @@ fn a_body_that_is_begun_again_and_again_costs_patience() {
 /// reader has something to do.
 #[test]
 fn patience_is_counted_until_a_reader_has_caught_up() {
-    let window = Prefetch::of(10, 1_000);
+    let window = Prefetch { messages: 10, bytes: 1_000, ..Prefetch::DEFAULT };
     let id = user("alice");
-    let attach = Some(window);
-    let intent = Intent { id, claim: false, code: None, attach, patience_ms: Some(1_000) };
+    let prefetch = Some(window);
+    let intent = Intent { id, claim: false, code: None, prefetch, patience_ms: Some(1_000) };
     let mut alone = Alone { peer: Peer::new(START, intent, 1), now: START };
     alone.now.mono_ms += 300;
     alone.is_welcomed();
@@ -308,7 +309,7 @@ fn what_was_not_answered_is_sent_again_first_and_in_order() {
     alone.waits();
     alone.takes(PeerInput::Tick);
     alone.takes(PeerInput::Linked);
-    let out = alone.takes(PeerInput::Frame(Limits::default().greeting(START)));
+    let out = alone.takes(PeerInput::Frame(greeting(&Limits::default(), START)));
     let sent = |output: &PeerOutput| match output {
         PeerOutput::Frame(FromClient::Send { id, others, .. }) => Some((*id, others.count())),
         _ => None,
@@ -377,7 +378,7 @@ fn clocks_that_differ_are_told_of_on_every_link() {
             alone.takes(PeerInput::Tick);
             alone.takes(PeerInput::Linked);
             let unix_ms = START.unix_ms.saturating_add_signed(ahead_ms);
-            let hello = Limits::default().greeting(Time { unix_ms, ..START });
+            let hello = greeting(&Limits::default(), Time { unix_ms, ..START });
             let told = alone.takes(PeerInput::Frame(hello));
             let skewed = PeerOutput::Event(Event::ClockSkew { ahead_ms });
             assert_eq!(told.first() == Some(&skewed), is_told, "{ahead_ms}: {told:?}");

@@ -89,7 +89,7 @@ fn send_of(
             ..to(server.address())
         },
         dialer: Some(Dialer::with_socket(end.clone()).unwrap()),
-        intent: Intent { id, claim: false, code: None, attach: None, patience_ms: Some(60_000) },
+        intent: Intent { id, claim: false, code: None, prefetch: None, patience_ms: Some(60_000) },
         trust_remote: true,
     }
 }

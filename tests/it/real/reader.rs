@@ -52,7 +52,7 @@ impl Reader {
                 id: id.parse().unwrap(),
                 claim: false,
                 code: None,
-                attach: Some(Prefetch::of(100, 1 << 20)),
+                prefetch: Some(Prefetch { messages: 100, bytes: 1 << 20, ..Prefetch::DEFAULT }),
                 patience_ms: None,
             },
             trust_remote: false,

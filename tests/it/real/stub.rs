@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use qmsg::logic::{Limits, Time};
+use qmsg::logic::{Limits, Time, greeting};
 use qmsg::quic::{Identity, IncomingConnection, Listener, Outgoing, Secrets, ServerSettings};
 use qmsg::wire::{FromClient, FromServer, encode};
 use tokio::runtime::Builder;
@@ -82,7 +82,8 @@ fn encoded(frames: &[FromServer]) -> bytes::Bytes {
 }
 
 async fn serve(incoming: IncomingConnection, until: Until, links: &AtomicUsize) {
-    let greeting = Limits { body_len_max: 1 << 30, ..Limits::default() }.greeting(Time::default());
+    let greeting =
+        greeting(&Limits { body_len_max: 1 << 30, ..Limits::default() }, Time::default());
     let Ok(link) = incoming.establish(encoded(&[greeting])).await else { return };
     let (say, outgoing) = mpsc::channel(QUEUE_MAX);
     let (heard, mut incoming) = mpsc::channel(QUEUE_MAX);

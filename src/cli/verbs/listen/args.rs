@@ -29,9 +29,7 @@ use crate::terminal::{color, print};
 use crate::text::units;
 use crate::wire::{MsgId, Start};
 
-/// What may be on its way to this listener and not yet recorded as processed.
-const WINDOW: Prefetch = Prefetch::of(8_192, 4 << 20);
-/// In messages, where others are to get their part.
+/// Most unacked messages of a reader that shares, so that the other readers get their part.
 const SHARED_MESSAGES: u32 = 16;
 
 /// Receive messages: those waiting first, then new ones
@@ -279,7 +277,7 @@ impl ListenArgs {
     /// What may be on its way to this listener, and where it begins.
     pub(crate) fn window(&self) -> Prefetch {
         let most = match (self.share, self.exec.is_given()) {
-            (false, _) => WINDOW.messages,
+            (false, _) => Prefetch::DEFAULT.messages,
             // What it has no hands for is for others.
             (true, true) => self.exec.jobs,
             (true, false) => SHARED_MESSAGES,
@@ -288,7 +286,7 @@ impl ListenArgs {
         let count = self.count.filter(|_| self.filter.filter().is_open() && !self.new);
         let messages = count.map_or(most, |count| count.min(most.into()) as u32);
         let start = self.since.map(Start::from).unwrap_or_default();
-        Prefetch { messages, bytes: WINDOW.bytes, start, share: self.share }
+        Prefetch { messages, bytes: Prefetch::DEFAULT.bytes, start, share: self.share }
     }
 
     pub(crate) fn shares(&self) -> bool {

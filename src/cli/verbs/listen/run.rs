@@ -65,7 +65,7 @@ pub(crate) fn run(args: &ListenArgs, talk: Verbosity) -> Result<Exit> {
             id: id.clone(),
             claim: false,
             code: None,
-            attach: Some(args.window()),
+            prefetch: Some(args.window()),
             patience_ms: args.poll.then_some(PATIENCE_MS),
         },
         trust_remote: false,

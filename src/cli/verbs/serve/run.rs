@@ -212,10 +212,10 @@ struct Bounds {
 impl Bounds {
     fn limits(&self, code_needed: bool, is_restart: bool) -> Limits {
         Limits {
-            gather_ms: if is_restart { GATHER_MS } else { 0 },
+            resume_grace_ms: if is_restart { GATHER_MS } else { 0 },
             links_max: self.max_links,
             body_len_max: self.max_body,
-            flight_bytes_max: self.max_in_flight,
+            budget_bytes_max: self.max_in_flight,
             id_age_ms_max: self.duplicate_window.as_millis() as u64,
             code_needed,
             ..Limits::default()
