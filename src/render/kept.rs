@@ -1,4 +1,4 @@
-//! Messages in a drawer, as they are listed.
+//! Parked messages as they are listed: dead letters and scheduled messages.
 
 use data_encoding::BASE64;
 use serde_json::Value;
@@ -8,10 +8,10 @@ use crate::render::json::headers;
 use crate::text::visible::one_line;
 use crate::wire::ParkedMessage;
 
-/// Of what a message says, in a line.
+/// Longest summary of a message, in characters.
 const SHOWN_CHARS_MAX: usize = 60;
 
-/// What it says in a few words: its title, or the first line of its body that is not empty.
+/// Summarizes a message: its title, or the first line of its body that is not blank.
 pub(crate) fn gist(kept: &ParkedMessage) -> String {
     let title = kept.message.headers.iter().find(|(name, _)| *name == "title");
     let text = match (title, body(kept)) {
@@ -23,7 +23,7 @@ pub(crate) fn gist(kept: &ParkedMessage) -> String {
     one_line(text.trim()).chars().take(SHOWN_CHARS_MAX).collect()
 }
 
-/// The fields that messages of all drawers have.
+/// JSON fields that dead letters and scheduled messages share.
 pub(crate) fn fields(kept: &ParkedMessage) -> Vec<(&'static str, Value)> {
     vec![
         match body(kept) {
@@ -39,13 +39,13 @@ pub(crate) fn fields(kept: &ParkedMessage) -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Whether only the beginning of its body is here.
+/// True when only the beginning of the body is here.
 fn is_cut(kept: &ParkedMessage) -> bool {
     kept.message.is_long()
 }
 
-/// What is here of its body, if it is text: without the half character at its end, if it was cut
-/// there.
+/// The available part of the body, if it is text. A character that was cut in half at the end is
+/// left out.
 fn body(kept: &ParkedMessage) -> Result<&str, &[u8]> {
     let bytes = &kept.message.body.0[..];
     match str::from_utf8(bytes) {

@@ -1,4 +1,4 @@
-//! The arguments that say which messages are wanted.
+//! The flags that select messages.
 
 use clap::Args;
 
@@ -7,7 +7,7 @@ use crate::handler::filter::{Filter, Priority};
 use crate::text::units;
 use crate::wire::{Target, UserId};
 
-/// What is said on the command line. All that is given has to fit.
+/// Filter flags. A message has to match all that are given.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Filter options")]
 pub(crate) struct FilterArgs {
