@@ -33,6 +33,7 @@ mod sends;
 pub(crate) mod server;
 mod sharing;
 mod skipping;
+mod snapshot;
 mod starting;
 mod store;
 mod streaming;
