@@ -6,9 +6,9 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use qmsg::durable::{Found, Outcome, Quotas, Read, RequestId, Write};
+use qmsg::durable::{AppendOutcome, Found, Outcome, Quotas, Read, RequestId, Write};
 use qmsg::store::{Done, Store};
-use qmsg::wire::{Body, Headers, Message, MsgId, Pin, Target, UserId};
+use qmsg::wire::{Body, Envelope, Headers, Message, MsgId, Pin, Target, UserId};
 
 /// Writes that are committed together.
 pub(crate) const BATCH: usize = 1024;
@@ -31,7 +31,7 @@ pub(crate) struct Filling {
 impl Filling {
     pub(crate) fn open(dir: &Path, quotas: Quotas) -> Self {
         let (tell, done) = sync_channel(AHEAD);
-        let store = Store::open(dir, quotas, move |done| drop(tell.send(done))).unwrap();
+        let store = qmsg::store::open(dir, quotas, move |done| drop(tell.send(done))).unwrap();
         Self { store, done, unanswered: 0, ids: 0, body: Bytes::new() }
     }
 
@@ -79,13 +79,15 @@ impl Filling {
         // Ids of one millisecond come in no order, as those of real clients do.
         random[..8].copy_from_slice(&self.ids.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
         let message = Message {
-            id: MsgId::new(id_ms, random),
             from: from.clone(),
-            to: to.clone(),
             time_ms: id_ms,
-            headers: Headers::default(),
-            size: len as u64,
-            body: Body(self.body.clone()),
+            envelope: Envelope {
+                id: MsgId::new(id_ms, random),
+                to: to.clone(),
+                headers: Headers::default(),
+                size: len as u64,
+                body: Body(self.body.clone()),
+            },
         };
         Write::Append { bundle: Arc::new(message.into()), upload: None }
     }
@@ -119,10 +121,10 @@ impl Filling {
         for (_, outcome) in answers {
             let done = matches!(
                 outcome,
-                Outcome::Stored { .. }
-                    | Outcome::Claimed { .. }
-                    | Outcome::AckRecorded
-                    | Outcome::Member { .. }
+                Outcome::Append(AppendOutcome::All(Ok(_)))
+                    | Outcome::Claim(Ok(_))
+                    | Outcome::Ack
+                    | Outcome::JoinRoom(Ok(_))
             );
             assert!(done, "{outcome:?}");
         }

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use qmsg::durable::{Found, Outcome, Quotas, Read, RequestId, StoredCursor, Upload, Write};
-use qmsg::wire::{Bundle, CHUNK_LEN_MAX, Message, Pin, RoomName, Target};
+use qmsg::durable::{Found, Outcome, Quotas, Read, RequestId, StoredCursor, Swept, Upload, Write};
+use qmsg::wire::{Bundle, CHUNK_LEN_MAX, Pin, RoomName, Target};
 use tempfile::TempDir;
 
 use super::filling::{BATCH, Filling, now_ms, user};
@@ -148,8 +148,9 @@ impl Bench {
             else {
                 panic!("no message")
             };
-            let (size, body) = ((CHUNKS * CHUNK_LEN_MAX) as u64, bundle.first.body.clone());
-            let bundle: Arc<Bundle> = Arc::new(Message { size, ..bundle.first.clone() }.into());
+            let (mut message, body) = (bundle.first.clone(), bundle.first.body.clone());
+            message.size = (CHUNKS * CHUNK_LEN_MAX) as u64;
+            let bundle: Arc<Bundle> = Arc::new(message.into());
             let mut writes = vec![Write::BeginUpload { upload, bundle: Arc::clone(&bundle) }];
             writes.extend((1..CHUNKS).map(|_| Write::AppendChunk { upload, body: body.clone() }));
             writes.push(Write::Append { bundle, upload: Some(upload) });
@@ -170,7 +171,8 @@ impl Bench {
         let ack = Write::Ack { user, log: to, cursor, messages, bytes, verdicts: Vec::new() };
         self.0.outcomes([ack].into_iter());
         let sweep = Write::Sweep { now_ms: now_ms() + 2 * DAY_MS };
-        while self.0.outcomes([sweep.clone()].into_iter()) == [Outcome::Swept { more: true }] {}
+        let more = [Outcome::Sweep(Swept { more: true })];
+        while self.0.outcomes([sweep.clone()].into_iter()) == more {}
         row("  and removed", &format!("{:.0} MiB/s", mib(start)));
     }
 

@@ -8,7 +8,7 @@ use aws_lc_rs::rand;
 use qmsg::client::{self, ClientError, Settings};
 use qmsg::logic::{Command, Draft, Event, Intent, Prefetch};
 use qmsg::quic::{DialSettings, Dialer, Identity, KEEP_ALIVE, Lookup, Trust};
-use qmsg::wire::{Body, Headers, MsgId, MsgIds, Pin, Seq, Target};
+use qmsg::wire::{Body, Envelope, Headers, MsgId, MsgIds, Pin, Seq, Target};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
@@ -264,7 +264,11 @@ impl Client {
 /// Message of `len` bytes, for [`again`] to send any number of times.
 pub(crate) fn draft(to: &Target, len: usize, volatile: bool) -> Draft {
     let (id, to, size) = (MsgId::new(0, [0; 10]), to.clone(), len as u64);
-    Draft { id, to, headers: Headers::default(), size, body: body(len), volatile, due_ms: None }
+    Draft {
+        volatile,
+        due_ms: None,
+        envelope: Envelope { id, to, headers: Headers::default(), size, body: body(len) },
+    }
 }
 
 /// The same message with a new id.
@@ -280,7 +284,9 @@ fn with_id(ids: &mut MsgIds, time_ms: u64, draft: &Draft) -> Result<Draft> {
         random
     });
     filled.ok().context("no random bytes")?;
-    Ok(Draft { id, ..draft.clone() })
+    let mut draft = draft.clone();
+    draft.id = id;
+    Ok(draft)
 }
 
 fn body(len: usize) -> Body {

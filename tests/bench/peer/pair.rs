@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use qmsg::logic::{Draft, Event, numbered};
-use qmsg::wire::{Headers, MsgIds, Target};
+use qmsg::wire::{Envelope, Headers, MsgIds, Target};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -30,7 +30,11 @@ pub(crate) async fn echo(options: &Options) -> Result<Value> {
             for (seq, message) in numbered(seq, &bundle) {
                 let (to, size, body) = (Target::User(message.from), message.size, message.body);
                 let (id, headers) = (message.id, Headers::default());
-                let reply = Draft { id, to, headers, size, body, volatile, due_ms: None };
+                let reply = Draft {
+                    volatile,
+                    due_ms: None,
+                    envelope: Envelope { id, to, headers, size, body },
+                };
                 client.send(again(&mut ids, &reply)?).await?;
                 client.ack(vec![seq]).await?;
                 count += 1;

@@ -4,7 +4,9 @@ use bytes::{Bytes, BytesMut};
 use qmsg::logic::{
     Command, Draft, Event, Intent, Limits, Peer, PeerInput, PeerOutput, Prefetch, Time, greeting,
 };
-use qmsg::wire::{Body, Bundle, Decoder, FromServer, Headers, Message, MsgId, Seq, encode};
+use qmsg::wire::{
+    Body, Bundle, Decoder, Envelope, FromServer, Headers, Message, MsgId, Seq, encode,
+};
 
 use super::{Heap, PEER_RECEIVES, PEER_RECEIVES_ALONE, PEER_SENDS, PEER_SENDS_ALONE};
 
@@ -80,14 +82,22 @@ fn body() -> Body {
 
 fn draft(n: usize) -> Draft {
     let (to, headers, size) = ("bob".parse().unwrap(), Headers::default(), BODY_LEN as u64);
-    Draft { id: id(n), to, headers, size, body: body(), volatile: false, due_ms: None }
+    Draft {
+        volatile: false,
+        due_ms: None,
+        envelope: Envelope { id: id(n), to, headers, size, body: body() },
+    }
 }
 
 /// Bundle of `count` messages for delivery.
 fn delivery(n: usize, count: usize) -> FromServer {
     let (from, to) = ("alice".parse().unwrap(), "bob".parse().unwrap());
     let (time_ms, headers, size) = (NOW.unix_ms, Headers::default(), BODY_LEN as u64);
-    let first = Message { id: id(n), from, to, time_ms, headers, size, body: body() };
+    let first = Message {
+        from,
+        time_ms,
+        envelope: Envelope { id: id(n), to, headers, size, body: body() },
+    };
     let others = vec![body(); count - 1].iter().collect();
     FromServer::deliver(n as Seq + 1, &Bundle { first, others })
 }

@@ -6,7 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use qmsg::quic::{ConnectionEnd, Outgoing};
 use qmsg::wire::{
-    Body, CHUNK_LEN_MAX, CloseCode, FromClient, FromServer, Headers, MsgId, Others, Span, Start,
+    Body, CHUNK_LEN_MAX, CloseCode, Envelope, FromClient, FromServer, Headers, MsgId, Others, Span,
+    Start,
 };
 
 use super::scale;
@@ -68,11 +69,13 @@ fn subscribe(messages: u32, bytes: u64) -> FromClient {
 fn long() -> FromClient {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     FromClient::Send {
-        id: MsgId::new(since.as_millis() as u64, [7; 10]),
-        to: "@all".parse().unwrap(),
-        headers: Headers::default(),
-        size: 4 * CHUNK_LEN_MAX as u64,
-        body: Body(vec![0; CHUNK_LEN_MAX].into()),
+        envelope: Envelope {
+            id: MsgId::new(since.as_millis() as u64, [7; 10]),
+            to: "@all".parse().unwrap(),
+            headers: Headers::default(),
+            size: 4 * CHUNK_LEN_MAX as u64,
+            body: Body(vec![0; CHUNK_LEN_MAX].into()),
+        },
         others: Others::default(),
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use qmsg::logic::{Limits, Time, greeting};
 use qmsg::quic::{Identity, IncomingConnection, Listener, Outgoing, Secrets, ServerSettings};
-use qmsg::wire::{FromClient, FromServer, encode};
+use qmsg::wire::{Envelope, FromClient, FromServer, encode};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 
@@ -98,7 +98,9 @@ async fn serve(incoming: IncomingConnection, until: Until, links: &AtomicUsize) 
                     dies = until == Until::WelcomeAndDeath && !claim;
                     answers.push(FromServer::Welcome { id, claimed: claim });
                 }
-                FromClient::Send { id, others, .. } if until == Until::Accepted => {
+                FromClient::Send { envelope: Envelope { id, .. }, others }
+                    if until == Until::Accepted =>
+                {
                     let count = 1 + others.count() as u32;
                     answers.push(FromServer::Accepted { id, count, duplicate: false });
                 }
