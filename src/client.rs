@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 use crate::logic::{Command, Ending, Event, Intent, Peer, PeerInput, PeerOutput, Time};
 use crate::quic::{
-    self, DialError, DialSettings, Dialer, End, IdentityError, Link, NewIdentity, Outgoing, Trust,
+    self, Connection, ConnectionEnd, DialError, DialSettings, Dialer, IdentityError, NewIdentity,
+    Outgoing, Trust,
 };
 use crate::wire::{CloseCode, FromClient, FromServer, Pin, encode};
 
@@ -74,7 +75,7 @@ impl Claim {
     /// Called before the server is asked, on each link.
     fn ask(&mut self) -> Result<(), IdentityError> {
         if !self.is_kept() {
-            self.key.keep(&self.path)?;
+            self.key.save(&self.path)?;
         }
         if self.stage != Stage::Uncertain {
             self.stage = Stage::Asked;
@@ -117,9 +118,9 @@ pub enum ClientError {
 
 /// Something that happened to the link.
 enum Happening {
-    Dialed(Box<Result<Link<FromServer>, DialError>>),
+    Dialed(Box<Result<Connection<FromServer>, DialError>>),
     Frames(Vec<FromServer>),
-    Ended(End),
+    Ended(ConnectionEnd),
 }
 
 /// Runs a client until its commands end and everything asked for is answered. The pin of the server
@@ -279,11 +280,11 @@ impl<'a> Shell<'a> {
     fn happened(&mut self, happening: Happening) -> Result<(), ClientError> {
         match happening {
             Happening::Dialed(result) => match *result {
-                Ok(link) => self.linked(link),
+                Ok(connection) => self.linked(connection),
                 Err(error) if passes(&error) => {
                     tracing::debug!(%error, "no link");
                     let ending = match error {
-                        DialError::Blocked(obstacle) => Ending::Blocked(obstacle.text()),
+                        DialError::Unreachable(error) => Ending::Blocked(error.text()),
                         _ => Ending::Silence,
                     };
                     self.failure = Some(error);
@@ -298,10 +299,10 @@ impl<'a> Shell<'a> {
                 self.outgoing = None;
                 self.buffer.clear();
                 let ending = match end {
-                    End::Closed(code) => Ending::Closed(code),
-                    End::Blocked(obstacle) => Ending::Blocked(obstacle.text()),
-                    End::Malformed(_) => Ending::Closed(Some(CloseCode::Malformed)),
-                    End::Lost | End::Ours(_) => Ending::Silence,
+                    ConnectionEnd::ClosedByPeer(code) => Ending::Closed(code),
+                    ConnectionEnd::Unreachable(error) => Ending::Blocked(error.text()),
+                    ConnectionEnd::Malformed(_) => Ending::Closed(Some(CloseCode::Malformed)),
+                    ConnectionEnd::Lost | ConnectionEnd::ClosedHere(_) => Ending::Silence,
                 };
                 if let Some(claim) = &mut self.claim {
                     claim.ended(if let Ending::Closed(code) = ending { code } else { None });
@@ -311,11 +312,11 @@ impl<'a> Shell<'a> {
         }
     }
 
-    fn linked(&mut self, link: Link<FromServer>) -> Result<(), ClientError> {
-        let pin = link.pin();
+    fn linked(&mut self, connection: Connection<FromServer>) -> Result<(), ClientError> {
+        let pin = connection.pin();
         if self.dial.trust == Trust::AnyAndReport
             && !self.trust_remote
-            && !link.remote().ip().is_loopback()
+            && !connection.remote_address().ip().is_loopback()
         {
             return Err(ClientError::Untrusted(pin));
         }
@@ -327,7 +328,7 @@ impl<'a> Shell<'a> {
         self.outgoing = Some(outgoing);
         let happenings = self.happenings.clone();
         tokio::spawn(async move {
-            let end = link.run(queue, happenings.clone(), Happening::Frames).await;
+            let end = connection.run(queue, happenings.clone(), Happening::Frames).await;
             // The loop may have ended meanwhile.
             let _ = happenings.send(Happening::Ended(end)).await;
         });
@@ -376,7 +377,7 @@ fn inputs(commands: impl Iterator<Item = Command>) -> Vec<PeerInput> {
 fn passes(error: &DialError) -> bool {
     match error {
         DialError::NoAnswer { .. }
-        | DialError::Blocked(_)
+        | DialError::Unreachable(_)
         | DialError::Resolve { .. }
         | DialError::Other(_) => true,
         DialError::WrongPin { .. } | DialError::Version | DialError::Closed(_) => false,

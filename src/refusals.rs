@@ -6,7 +6,7 @@ use crate::client::ClientError;
 use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::profile::known;
-use crate::quic::{DialError, Obstacle};
+use crate::quic::{DialError, NetworkError};
 use crate::wire::{CloseCode, Refusal};
 
 /// Why talking to the server came to nothing, for people.
@@ -50,24 +50,23 @@ fn dial_failure(error: DialError, server: &str) -> Error {
                 .hint("check the name; -s names another server")
         }
         DialError::Closed(code) => return rejected(*code, server, "").into(),
-        DialError::Blocked(obstacle) => {
-            Failure::new(Exit::Unavailable, format!("no answer from {server}"))
-                .hint(past(*obstacle))
+        DialError::Unreachable(error) => {
+            Failure::new(Exit::Unavailable, format!("no answer from {server}")).hint(remedy(*error))
         }
         _ => unavailable(server),
     };
     failure.because(error)
 }
 
-/// What to do about something that stands in the way.
-fn past(obstacle: Obstacle) -> &'static str {
-    match obstacle {
-        Obstacle::NoNetwork | Obstacle::NoAddress => {
+/// The hint on an error of the network.
+fn remedy(error: NetworkError) -> &'static str {
+    match error {
+        NetworkError::NetworkUnreachable | NetworkError::NoLocalAddress => {
             "is this machine connected to a network? -s names another server"
         }
-        Obstacle::NoHost => "is the server's machine up, and the address right?",
-        Obstacle::Forbidden => "let UDP packets pass to that port, here and on the way",
-        Obstacle::SmallPackets => "raise the MTU to 1,280 bytes or more, which QUIC needs",
+        NetworkError::HostUnreachable => "is the server's machine up, and the address right?",
+        NetworkError::Forbidden => "let UDP packets pass to that port, here and on the way",
+        NetworkError::PacketTooLarge => "raise the MTU to 1,280 bytes or more, which QUIC needs",
     }
 }
 

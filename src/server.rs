@@ -15,15 +15,15 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use accepting::{Event, accept};
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 
 use crate::durable::{Quotas, Read, RequestId, Write};
-use crate::logic::{Hub, Input, Limits, LinkId, Output, Time, link_queue_max};
+use crate::logic::{Hub, Input, Limits, LinkId, Output, Time, greeting, link_queue_max};
 use crate::quic::{self, Listener, Outgoing};
 use crate::store::{self, Done, Store};
 use crate::wire::{CloseCode, FromServer, encode};
-use accepting::{Event, accept};
 
 /// Events of links that wait for the loop; each is at most what one read brought.
 const EVENTS_MAX: usize = 64;
@@ -94,7 +94,8 @@ impl Server {
         let clock = Clock::start();
         let (sender, mut events) = mpsc::channel(EVENTS_MAX);
         let queue_max = link_queue_max(&limits);
-        let accepting = tokio::spawn(accept(listener.clone(), limits, queue_max, clock, sender));
+        let greeting = move || encoded(&greeting(&limits, clock.now()));
+        let accepting = tokio::spawn(accept(listener.clone(), greeting, queue_max, sender));
         let mut shell = Shell::new(Hub::new(limits), &store, clock);
         let mut result = shell.serve(&mut events, &mut answers, stop).await;
         accepting.abort();

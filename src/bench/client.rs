@@ -10,12 +10,12 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::bench::partial::Partial;
+use crate::bench::partial::PartialArrival;
 use crate::client::{self, ClientError, Settings};
 use crate::failure::{Exit, Failure};
 use crate::logic::{Command, Draft, Event, Intent, Prefetch};
 use crate::message::ids;
-use crate::profile::address::Server;
+use crate::profile::address::ServerAddress;
 use crate::profile::dial;
 use crate::quic::{Dialer, Identity, Trust};
 use crate::wire::{Body, Headers, MsgIds, Pin, RoomName, Seq, Target, UserId};
@@ -28,7 +28,7 @@ const STARTING_MAX: usize = 64;
 
 /// How the messages of a run are kept. Everything that depends on it is in this file.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Kept {
+pub(crate) enum Durability {
     /// On the server's disk: accepted when they are there, and settled when the reader is done.
     Stored,
     /// Not at all: passed on to who listens.
@@ -41,8 +41,8 @@ pub(crate) struct Counter(Arc<AtomicU64>);
 
 /// Where clients go, and as whom.
 #[derive(Clone)]
-pub(crate) struct Place {
-    pub(crate) server: Server,
+pub(crate) struct BenchTarget {
+    pub(crate) server: ServerAddress,
     pub(crate) pin: Pin,
     /// One key owns all ids: what it costs to make keys is not measured.
     pub(crate) identity: Identity,
@@ -50,12 +50,12 @@ pub(crate) struct Place {
     /// Of all names.
     pub(crate) prefix: String,
     pub(crate) patience: Duration,
-    pub(crate) kept: Kept,
+    pub(crate) kept: Durability,
 }
 
 /// What a client is there for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wants {
+pub(crate) enum ClientRole {
     /// To claim its id, and to stay and send.
     Send,
     /// To claim its id, and to take deliveries.
@@ -68,13 +68,13 @@ pub(crate) enum Wants {
 pub(crate) struct Client {
     pub(crate) id: UserId,
     server: String,
-    kept: Kept,
+    kept: Durability,
     ids: MsgIds,
     commands: mpsc::Sender<Command>,
     events: mpsc::Receiver<Vec<Event>>,
     /// Of the batch last taken.
     taken: IntoIter<Event>,
-    partial: Partial,
+    partial: PartialArrival,
     end: JoinHandle<Result<Pin, ClientError>>,
     welcomed: bool,
     /// Sends without an answer.
@@ -95,7 +95,7 @@ impl Counter {
     }
 }
 
-impl Place {
+impl BenchTarget {
     fn id(&self, number: u64) -> UserId {
         #[expect(clippy::expect_used, reason = "letters, digits and hyphens, far below the limit")]
         format!("{}-{number}", self.prefix).parse().expect("a name")
@@ -107,17 +107,17 @@ impl Place {
     }
 
     /// A client that is on its way to the server. Must be called inside a runtime.
-    pub(crate) fn client(&self, number: u64, wants: Wants) -> Client {
+    pub(crate) fn client(&self, number: u64, wants: ClientRole) -> Client {
         let id = self.id(number);
         let (server, trust) = (&self.server, Trust::Pin(self.pin));
         let settings = Settings {
-            dial: dial::dial(server, trust, self.identity.clone(), wants != Wants::Visit),
+            dial: dial::dial(server, trust, self.identity.clone(), wants != ClientRole::Visit),
             dialer: Some(self.dialer.clone()),
             intent: Intent {
                 id: id.clone(),
-                claim: wants != Wants::Visit,
+                claim: wants != ClientRole::Visit,
                 code: None,
-                prefetch: (wants == Wants::Receive).then_some(Prefetch::DEFAULT),
+                prefetch: (wants == ClientRole::Receive).then_some(Prefetch::DEFAULT),
                 patience_ms: Some(self.patience.as_millis() as u64),
             },
             trust_remote: true,
@@ -132,7 +132,7 @@ impl Place {
             commands,
             events,
             taken: Vec::new().into_iter(),
-            partial: Partial::default(),
+            partial: PartialArrival::default(),
             end: tokio::spawn(client::run(settings, receiver, sender)),
             welcomed: false,
             unanswered: 0,
@@ -145,7 +145,7 @@ impl Place {
     pub(crate) async fn clients(
         &self,
         numbers: impl IntoIterator<Item = u64>,
-        wants: Wants,
+        wants: ClientRole,
         done: &Counter,
     ) -> Result<Vec<Client>> {
         let (mut starting, mut ready) = (JoinSet::new(), Vec::new());
@@ -171,9 +171,9 @@ impl Place {
 
 impl Client {
     /// Waits until it is where it wants to be.
-    pub(crate) async fn arrives(&mut self, wants: Wants) -> Result<()> {
+    pub(crate) async fn arrives(&mut self, wants: ClientRole) -> Result<()> {
         match wants {
-            Wants::Receive => self.until(|event| *event == Event::CaughtUp).await?,
+            ClientRole::Receive => self.until(|event| *event == Event::CaughtUp).await?,
             _ => self.until(|event| matches!(event, Event::Welcome { .. })).await?,
         };
         Ok(())
@@ -182,7 +182,7 @@ impl Client {
     pub(crate) async fn tell(&mut self, command: Command) -> Result<()> {
         match &command {
             Command::Send(drafts) => self.unanswered += drafts.len() as u64,
-            Command::Ack(_) => self.unsettled = matches!(self.kept, Kept::Stored),
+            Command::Ack(_) => self.unsettled = matches!(self.kept, Durability::Stored),
             _ => {}
         }
         if self.commands.send(command).await.is_err() {
@@ -351,8 +351,8 @@ impl Client {
     }
 }
 
-fn message(ids: &mut MsgIds, kept: Kept, to: &Target, body: &Bytes) -> Command {
-    let volatile = matches!(kept, Kept::Volatile);
+fn message(ids: &mut MsgIds, kept: Durability, to: &Target, body: &Bytes) -> Command {
+    let volatile = matches!(kept, Durability::Volatile);
     // It is in memory, so no part of it is asked for.
     Command::Send(vec![Draft {
         id: ids::fresh(ids),

@@ -4,33 +4,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Result;
-use clap::Args;
 use tokio::task::JoinSet;
 
-use crate::bench::client::{Counter, Place, Wants};
-use crate::bench::many;
-use crate::bench::report::{Report, Times};
+use crate::bench::client::{BenchTarget, ClientRole, Counter};
+use crate::bench::report::{BenchReport, Times};
 use crate::bench::run::{Bench, all};
 use crate::bench::usage::Usage;
 use crate::clock;
 
-/// New connections per second
-///
-/// Each connection is a handshake, the lookup of an id, the server's answer, and an orderly close.
-/// The reported times are those until the answer.
-#[derive(Debug, Args)]
+/// New connections per second.
+#[derive(Debug)]
 pub(crate) struct Connect {
-    /// Connections
-    #[arg(short = 'n', long, value_name = "N", default_value = "1000", value_parser = many())]
-    count: u64,
-    /// Connections at a time
-    #[arg(long, value_name = "N", default_value = "32", value_parser = many())]
-    concurrency: u64,
+    /// Connections.
+    pub(crate) count: u64,
+    /// Connections at a time.
+    pub(crate) concurrency: u64,
 }
 
 impl Connect {
-    pub(crate) async fn run(&self, bench: &Bench) -> Result<Report> {
-        let owners = bench.clients(0..self.concurrency, Wants::Send).await?;
+    pub(crate) async fn run(&self, bench: &Bench) -> Result<BenchReport> {
+        let owners = bench.clients(0..self.concurrency, ClientRole::Send).await?;
         bench.end(owners).await?;
         let (done, begun, mut visits) =
             (Counter::default(), Arc::new(AtomicU64::new(0)), JoinSet::new());
@@ -51,7 +44,7 @@ impl Connect {
         let spent = usage.spent(&bench.host);
         let visits = visits.into_iter().flatten();
         let (times, retries): (Vec<_>, Vec<u64>) = visits.unzip();
-        let mut report = Report::new("connect");
+        let mut report = BenchReport::new("connect");
         report.put("count", "links", self.count, "");
         report.put("concurrency", "at one time", self.concurrency, "");
         report.rate("links_per_s", "links", self.count, spent.time);
@@ -63,10 +56,10 @@ impl Connect {
 }
 
 /// How long it took until the answer, and how many attempts had failed before.
-async fn visit(place: &Place, number: u64) -> Result<(std::time::Duration, u64)> {
+async fn visit(place: &BenchTarget, number: u64) -> Result<(std::time::Duration, u64)> {
     let start = clock::moment();
-    let mut client = place.client(number, Wants::Visit);
-    client.arrives(Wants::Visit).await?;
+    let mut client = place.client(number, ClientRole::Visit);
+    client.arrives(ClientRole::Visit).await?;
     let (time, retries) = (clock::since(start), client.retries);
     client.end().await?;
     Ok((time, retries))

@@ -2,38 +2,29 @@
 
 use anyhow::Result;
 use bytes::Bytes;
-use clap::Args;
 use tokio::task::JoinSet;
 
-use crate::bench::client::{Client, Counter, Wants};
-use crate::bench::many;
-use crate::bench::report::{Report, Times};
+use crate::bench::client::{Client, ClientRole, Counter};
+use crate::bench::report::{BenchReport, Times};
 use crate::bench::run::{Bench, all};
 use crate::bench::usage::Usage;
 use crate::clock;
-use crate::text::units;
 use crate::wire::Target;
 
-/// Messages per second written to disk one after the other
-///
-/// Each sender sends a message to its own id, waits until it is accepted, and sends the next one.
-/// Nobody listens; on a server given with --server the messages are read after the run.
-#[derive(Debug, Args)]
+/// Messages per second written to disk one after the other.
+#[derive(Debug)]
 pub(crate) struct Durable {
-    /// Clients that send in parallel
-    #[arg(long, value_name = "N", default_value = "1", value_parser = many())]
-    senders: u64,
-    /// Messages per sender
-    #[arg(short = 'n', long, value_name = "N", default_value = "1000", value_parser = many())]
-    count: u64,
-    /// Size of a message in bytes
-    #[arg(long, value_name = "SIZE", default_value = "100", value_parser = units::size)]
+    /// Clients that send in parallel.
+    pub(crate) senders: u64,
+    /// Messages per sender.
+    pub(crate) count: u64,
+    /// Size of a message in bytes.
     pub(crate) size: u64,
 }
 
 impl Durable {
-    pub(crate) async fn run(&self, bench: &Bench) -> Result<Report> {
-        let senders = bench.clients(0..self.senders, Wants::Send).await?;
+    pub(crate) async fn run(&self, bench: &Bench) -> Result<BenchReport> {
+        let senders = bench.clients(0..self.senders, ClientRole::Send).await?;
         let body = Bytes::from(vec![b'x'; self.size as usize]);
         let (done, mut sending) = (Counter::default(), JoinSet::new());
         let usage = Usage::read(&bench.host);
@@ -52,7 +43,7 @@ impl Durable {
         if bench.host.process().is_none() {
             self.read_all(bench).await?;
         }
-        let mut report = Report::new("durable");
+        let mut report = BenchReport::new("durable");
         report.put("senders", "senders", self.senders, "");
         report.put("count", "messages of each sender", self.count, "");
         report.put("size", "size of a message", self.size, "bytes");
@@ -67,7 +58,7 @@ impl Durable {
     async fn read_all(&self, bench: &Bench) -> Result<()> {
         let (done, mut reading) = (Counter::default(), JoinSet::new());
         for number in 0..self.senders {
-            let mut client = bench.place.client(number, Wants::Receive);
+            let mut client = bench.place.client(number, ClientRole::Receive);
             let (count, done) = (self.count, done.clone());
             reading.spawn(async move {
                 client.receive_all(count, &done).await?;

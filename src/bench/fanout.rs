@@ -4,36 +4,25 @@ use std::time::Duration;
 
 use anyhow::Result;
 use bytes::Bytes;
-use clap::Args;
 use tokio::task::JoinSet;
 
-use crate::bench::client::{Client, Counter, Wants};
-use crate::bench::many;
-use crate::bench::report::Report;
+use crate::bench::client::{Client, ClientRole, Counter};
+use crate::bench::report::BenchReport;
 use crate::bench::run::{Bench, all};
 use crate::bench::usage::Usage;
 use crate::logic::{Command, Event};
-use crate::text::units;
 use crate::wire::{RoomName, Target};
 
-/// Deliveries per second from one sender to a room
-///
-/// The sender is not a member of the room and sends as fast as the server accepts; all members
-/// listen. The run ends when every member has received and acknowledged every message. Volatile
-/// messages are sent slowly enough that no member has to miss one.
-#[derive(Debug, Args)]
+/// Deliveries per second from one sender to a room.
+#[derive(Debug)]
 pub(crate) struct Fanout {
-    /// Members of the room
-    #[arg(long, value_name = "N", default_value = "100", value_parser = many())]
-    receivers: u64,
-    /// Messages to the room
-    #[arg(short = 'n', long, value_name = "N", default_value = "1000", value_parser = many())]
-    count: u64,
-    /// Size of a message in bytes
-    #[arg(long, value_name = "SIZE", default_value = "100", value_parser = units::size)]
+    /// Members of the room.
+    pub(crate) receivers: u64,
+    /// Messages to the room.
+    pub(crate) count: u64,
+    /// Size of a message in bytes.
     pub(crate) size: u64,
-    /// Send messages that are passed on and not stored
-    #[arg(long)]
+    /// Send messages that are passed on and not stored.
     pub(crate) volatile: bool,
 }
 
@@ -44,11 +33,11 @@ const TOGETHER_BYTES_MAX: u64 = 1 << 20;
 const LOOK: Duration = Duration::from_millis(1);
 
 impl Fanout {
-    pub(crate) async fn run(&self, bench: &Bench) -> Result<Report> {
+    pub(crate) async fn run(&self, bench: &Bench) -> Result<BenchReport> {
         let room = bench.place.room();
-        let members = bench.clients(0..self.receivers, Wants::Receive).await?;
+        let members = bench.clients(0..self.receivers, ClientRole::Receive).await?;
         let members = self.change(bench, members, &Command::JoinRoom(room.clone())).await?;
-        let senders = bench.clients(self.receivers..self.receivers + 1, Wants::Send).await?;
+        let senders = bench.clients(self.receivers..self.receivers + 1, ClientRole::Send).await?;
         let deliveries = self.count * self.receivers;
         let (done, mut receiving) = (Counter::default(), JoinSet::new());
         let usage = Usage::read(&bench.host);
@@ -72,7 +61,7 @@ impl Fanout {
             None => self.change(bench, members, &Command::LeaveRoom(room)).await?,
         };
         bench.end(members).await?;
-        let mut report = Report::new("fanout");
+        let mut report = BenchReport::new("fanout");
         report.put("receivers", "members of the room", self.receivers, "");
         report.put("count", "messages", self.count, "");
         report.put("volatile", "volatile", self.volatile, "");

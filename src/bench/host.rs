@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::failure::{Exit, Failure};
-use crate::profile::address::Server;
+use crate::profile::address::ServerAddress;
 use crate::wire::Pin;
 
 /// How long an own server may take to start.
@@ -29,14 +29,14 @@ const LIMITS: &[&str] = &[
 
 /// Where the server is, and the process if it is ours.
 pub(crate) struct Host {
-    pub(crate) server: Server,
+    pub(crate) server: ServerAddress,
     /// The key it must have, if that is known.
     pub(crate) pin: Option<Pin>,
-    own: Option<Own>,
+    own: Option<LocalServer>,
 }
 
 /// A server that ends with this value.
-struct Own {
+struct LocalServer {
     child: RefCell<Child>,
     /// Dropped last.
     directory: Directory,
@@ -46,14 +46,14 @@ struct Own {
 struct Directory(PathBuf);
 
 impl Host {
-    pub(crate) fn given(server: Server, pin: Option<Pin>) -> Self {
+    pub(crate) fn given(server: ServerAddress, pin: Option<Pin>) -> Self {
         Self { server, pin, own: None }
     }
 
     /// Starts a server that takes bodies of `size` bytes; `name` is one that nobody has used.
     pub(crate) async fn own(name: &str, size: u64) -> Result<Self> {
         let directory = Directory::new(name)?;
-        let (own, stdout) = Own::spawn(directory, size)?;
+        let (own, stdout) = LocalServer::spawn(directory, size)?;
         // If it never speaks, the end of `own` is the end of this thread too.
         let reading = tokio::task::spawn_blocking(move || first_line(stdout));
         let line = tokio::time::timeout(START_MAX, reading).await;
@@ -77,7 +77,7 @@ impl Host {
     }
 }
 
-impl Own {
+impl LocalServer {
     fn spawn(directory: Directory, size: u64) -> Result<(Self, Option<ChildStdout>)> {
         let program = env::current_exe().context("this program cannot be found")?;
         let log = File::create(directory.0.join("log")).context("no temporary file")?;
@@ -109,7 +109,7 @@ impl Own {
     }
 }
 
-impl Drop for Own {
+impl Drop for LocalServer {
     fn drop(&mut self) {
         let child = self.child.get_mut();
         // It may have ended; nothing of it is kept, so it need not end in order.
@@ -146,7 +146,7 @@ fn first_line(stdout: Option<ChildStdout>) -> std::io::Result<String> {
 }
 
 /// Address and pin, as `serve --json` prints them.
-fn announced(line: &str) -> Option<(Server, Pin)> {
+fn announced(line: &str) -> Option<(ServerAddress, Pin)> {
     let object: Value = serde_json::from_str(line).ok()?;
     let text = |name: &str| object[name].as_str();
     Some((text("listening")?.parse().ok()?, text("pin")?.parse().ok()?))

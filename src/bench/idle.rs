@@ -3,40 +3,30 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::Args;
 use tokio::time::interval;
 
-use crate::bench::client::{Client, Counter, Wants};
-use crate::bench::many;
-use crate::bench::report::Report;
+use crate::bench::client::{Client, ClientRole, Counter};
+use crate::bench::report::BenchReport;
 use crate::bench::run::Bench;
 use crate::bench::usage::Usage;
 use crate::failure::{Exit, Failure};
-use crate::text::units;
 
 /// How often it is said that time goes by.
 const STEP: Duration = Duration::from_millis(100);
 
-/// Cost of idle listeners
-///
-/// Listeners connect, and then nothing happens for some time. Memory per listener is the growth of
-/// the server from before the first one to the end, remains of their handshakes included.
-#[derive(Debug, Args)]
+/// Cost of idle listeners.
+#[derive(Debug)]
 pub(crate) struct Idle {
-    /// Listeners
-    #[arg(long, value_name = "N", default_value = "1000", value_parser = many())]
-    receivers: u64,
-    /// How long to stay idle
-    ///
-    /// A bare number is seconds.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
-    time: Duration,
+    /// Listeners.
+    pub(crate) receivers: u64,
+    /// How long to stay idle.
+    pub(crate) time: Duration,
 }
 
 impl Idle {
-    pub(crate) async fn run(&self, bench: &Bench) -> Result<Report> {
+    pub(crate) async fn run(&self, bench: &Bench) -> Result<BenchReport> {
         let nobody = Usage::read(&bench.host);
-        let mut listeners = bench.clients(0..self.receivers, Wants::Receive).await?;
+        let mut listeners = bench.clients(0..self.receivers, ClientRole::Receive).await?;
         let coming = nobody.spent(&bench.host);
         let (usage, done) = (Usage::read(&bench.host), Counter::default());
         let steps = self.time.as_millis().div_ceil(STEP.as_millis()) as u64;
@@ -51,7 +41,7 @@ impl Idle {
                 .into());
         }
         bench.end(listeners).await?;
-        let mut report = Report::new("idle");
+        let mut report = BenchReport::new("idle");
         let each = |kib: u64, before: u64| (kib as f64 - before as f64) / self.receivers as f64;
         report.put("receivers", "listeners", self.receivers, "");
         report.rate("connected_per_s", "connected", self.receivers, coming.time);

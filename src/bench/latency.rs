@@ -4,41 +4,31 @@ use std::time::Duration;
 
 use anyhow::Result;
 use bytes::Bytes;
-use clap::Args;
 
-use crate::bench::client::{Client, Counter, Wants};
-use crate::bench::many;
-use crate::bench::report::{Report, Times};
+use crate::bench::client::{Client, ClientRole, Counter};
+use crate::bench::report::{BenchReport, Times};
 use crate::bench::run::Bench;
 use crate::bench::usage::Usage;
 use crate::clock;
-use crate::text::units;
 use crate::wire::Target;
 
 /// Rounds before the first that counts.
 const WARM_UPS: u64 = 10;
 
-/// Latency of a message between two connected clients
-///
-/// A message is sent, and as soon as it has arrived another one is sent back: half of that time is
-/// reported. Without --volatile both are on the server's disk before they are delivered. The next
-/// round starts when both are acknowledged.
-#[derive(Debug, Args)]
+/// Latency of a message between two connected clients.
+#[derive(Debug)]
 pub(crate) struct Latency {
-    /// Round trips
-    #[arg(short = 'n', long, value_name = "N", default_value = "1000", value_parser = many())]
-    count: u64,
-    /// Size of a message in bytes
-    #[arg(long, value_name = "SIZE", default_value = "100", value_parser = units::size)]
+    /// Round trips.
+    pub(crate) count: u64,
+    /// Size of a message in bytes.
     pub(crate) size: u64,
-    /// Send messages that are passed on and not stored
-    #[arg(long)]
+    /// Send messages that are passed on and not stored.
     pub(crate) volatile: bool,
 }
 
 impl Latency {
-    pub(crate) async fn run(&self, bench: &Bench) -> Result<Report> {
-        let mut clients = bench.clients(0..2, Wants::Receive).await?;
+    pub(crate) async fn run(&self, bench: &Bench) -> Result<BenchReport> {
+        let mut clients = bench.clients(0..2, ClientRole::Receive).await?;
         let [here, there] = clients.as_mut_slice() else { unreachable!("asked for two") };
         let body = Bytes::from(vec![b'x'; self.size as usize]);
         let (done, mut times) = (Counter::default(), Vec::new());
@@ -55,7 +45,7 @@ impl Latency {
         };
         let spent = bench.watch("round trips", self.count, &done, rounds).await?;
         bench.end(clients).await?;
-        let mut report = Report::new("latency");
+        let mut report = BenchReport::new("latency");
         report.put("count", "round trips", self.count, "");
         report.put("volatile", "volatile", self.volatile, "");
         report.put("size", "size of a message", self.size, "bytes");

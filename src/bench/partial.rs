@@ -4,9 +4,9 @@ use crate::logic::Event;
 
 /// A message that is coming, and the bytes that are missing of it.
 #[derive(Default)]
-pub(crate) struct Partial(Option<(Event, u64)>);
+pub(crate) struct PartialArrival(Option<(Event, u64)>);
 
-impl Partial {
+impl PartialArrival {
     /// Takes the parts out of events and counts them; a long message comes with its last part.
     pub(crate) fn taken(&mut self, batch: Vec<Event>) -> (Vec<Event>, u32) {
         let (mut events, mut parts) = (Vec::with_capacity(batch.len()), 0);

@@ -15,7 +15,7 @@ const LABEL: usize = 36;
 const NUMBER: usize = 14;
 
 /// The figures of a run, in the order they are shown.
-pub(crate) struct Report {
+pub(crate) struct BenchReport {
     figures: Vec<Figure>,
 }
 
@@ -43,7 +43,7 @@ impl Times {
     }
 }
 
-impl Report {
+impl BenchReport {
     pub(crate) fn new(bench: &'static str) -> Self {
         let mut report = Self { figures: Vec::new() };
         report.put("bench", "bench", bench, "");

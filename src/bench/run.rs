@@ -8,9 +8,9 @@ use data_encoding::HEXLOWER;
 use tokio::task::JoinSet;
 use tokio::time::interval;
 
-use crate::bench::How;
-use crate::bench::client::{Client, Counter, Kept, Place, Wants};
+use crate::bench::client::{BenchTarget, Client, ClientRole, Counter, Durability};
 use crate::bench::host::Host;
+use crate::bench::how::How;
 use crate::client::ClientError;
 use crate::failure::{Exit, Failure};
 use crate::profile::dial;
@@ -28,14 +28,19 @@ const LAST_LOOKS: usize = 5;
 
 pub(crate) struct Bench {
     pub(crate) host: Host,
-    pub(crate) place: Place,
+    pub(crate) place: BenchTarget,
     timeout: Duration,
     talk: Verbosity,
 }
 
 impl Bench {
     /// Finds or starts a server and sees that it answers.
-    pub(crate) async fn start(how: &How, size: u64, kept: Kept, talk: Verbosity) -> Result<Self> {
+    pub(crate) async fn start(
+        how: &How,
+        size: u64,
+        kept: Durability,
+        talk: Verbosity,
+    ) -> Result<Self> {
         let mut random = [0; 4];
         rand::fill(&mut random).ok().context("no random bytes")?;
         let prefix = format!("bench-{}", HEXLOWER.encode(&random));
@@ -50,12 +55,12 @@ impl Bench {
         let dial = dial::dial(&server, trust, identity.clone(), false);
         let link = quic::dial(&dial).await.map_err(|error| failure(error.into()))?;
         let pin = link.pin();
-        if host.pin.is_none() && !how.trust && !link.remote().ip().is_loopback() {
+        if host.pin.is_none() && !how.trust && !link.remote_address().ip().is_loopback() {
             return Err(failure(ClientError::Untrusted(pin)));
         }
         let dialer = Dialer::new().map_err(|error| failure(error.into()))?;
         let patience = how.timeout;
-        let place = Place { server, pin, identity, dialer, prefix, patience, kept };
+        let place = BenchTarget { server, pin, identity, dialer, prefix, patience, kept };
         Ok(Self { host, place, timeout: how.timeout, talk })
     }
 
@@ -83,7 +88,7 @@ impl Bench {
     pub(crate) async fn clients(
         &self,
         numbers: std::ops::Range<u64>,
-        wants: Wants,
+        wants: ClientRole,
     ) -> Result<Vec<Client>> {
         let (done, total) = (Counter::default(), numbers.end - numbers.start);
         let clients = self.place.clients(numbers, wants, &done);

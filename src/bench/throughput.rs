@@ -4,46 +4,34 @@ use std::time::Instant;
 
 use anyhow::Result;
 use bytes::Bytes;
-use clap::Args;
 use tokio::task::JoinSet;
 
-use crate::bench::client::{Counter, Wants};
-use crate::bench::many;
-use crate::bench::report::Report;
+use crate::bench::client::{ClientRole, Counter};
+use crate::bench::report::BenchReport;
 use crate::bench::run::{Bench, all};
 use crate::bench::usage::Usage;
-use crate::text::units;
 use crate::wire::Target;
 
-/// Messages per second from many senders to many receivers
-///
-/// Each sender sends its messages to one receiver, as fast as the server takes them: sender I to
-/// receiver I modulo the number of receivers. The run ends when every message was accepted and
-/// received, and its acknowledgement recorded.
-#[derive(Debug, Args)]
+/// Messages per second from many senders to many receivers.
+#[derive(Debug)]
 pub(crate) struct Throughput {
-    /// Clients that send
-    #[arg(long, value_name = "N", default_value = "1", value_parser = many())]
-    senders: u64,
-    /// Clients that receive; any beyond the number of senders receive nothing
-    #[arg(long, value_name = "N", default_value = "1", value_parser = many())]
-    receivers: u64,
-    /// Messages per sender
-    #[arg(short = 'n', long, value_name = "N", default_value = "100000", value_parser = many())]
-    count: u64,
-    /// Size of a message in bytes
-    #[arg(long, value_name = "SIZE", default_value = "100", value_parser = units::size)]
+    /// Clients that send.
+    pub(crate) senders: u64,
+    /// Clients that receive; any beyond the number of senders receive nothing.
+    pub(crate) receivers: u64,
+    /// Messages per sender.
+    pub(crate) count: u64,
+    /// Size of a message in bytes.
     pub(crate) size: u64,
-    /// Send messages that are passed on and not stored
-    #[arg(long)]
+    /// Send messages that are passed on and not stored.
     pub(crate) volatile: bool,
 }
 
 impl Throughput {
-    pub(crate) async fn run(&self, bench: &Bench) -> Result<Report> {
-        let receivers = bench.clients(0..self.receivers, Wants::Receive).await?;
+    pub(crate) async fn run(&self, bench: &Bench) -> Result<BenchReport> {
+        let receivers = bench.clients(0..self.receivers, ClientRole::Receive).await?;
         let all_ids = self.receivers..self.receivers + self.senders;
-        let senders = bench.clients(all_ids, Wants::Send).await?;
+        let senders = bench.clients(all_ids, ClientRole::Send).await?;
         let targets: Vec<_> = receivers.iter().map(|it| Target::User(it.id.clone())).collect();
         let body = Bytes::from(vec![b'x'; self.size as usize]);
         let (done, mut sending, mut receiving) =
@@ -70,7 +58,7 @@ impl Throughput {
         let both = bench.watch("answers and deliveries", 2 * messages, &done, both).await?;
         let spent = usage.spent(&bench.host);
         let [accepted, delivered] = [both.0, both.1].map(|ends| last(ends, &usage) - usage.at());
-        let mut report = Report::new("throughput");
+        let mut report = BenchReport::new("throughput");
         report.put("senders", "senders", self.senders, "");
         report.put("receivers", "receivers", self.receivers, "");
         report.put("count", "messages of each sender", self.count, "");

@@ -8,7 +8,8 @@ use clap::Args;
 use clap::builder::{FalseyValueParser, PossibleValue};
 
 use crate::cli::values;
-use crate::profile::address::Server;
+use crate::outgoing::job::Until;
+use crate::profile::address::ServerAddress;
 use crate::profile::joined::{self, Profile};
 use crate::terminal::color::Color;
 use crate::terminal::verbosity::Verbosity;
@@ -80,7 +81,7 @@ pub(crate) struct Who {
     /// Default: the server where the id was joined; for a first join, localhost:4433. Its key must
     /// be the one that was pinned when joining, whatever address it has now.
     #[arg(short, long, value_name = "HOST[:PORT]", env = "QMSG_SERVER")]
-    pub(crate) server: Option<Server>,
+    pub(crate) server: Option<ServerAddress>,
 }
 
 impl Who {
@@ -126,6 +127,21 @@ impl clap::ValueEnum for Color {
                 "Always; `listen` then prints into a pipe what it would print on a terminal",
             ),
             Self::Never => ("never", "Never"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
+}
+
+impl clap::ValueEnum for Until {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Accepted, Self::Delivered, Self::Processed]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Accepted => ("accepted", "It is on the server's disk"),
+            Self::Delivered => ("delivered", "A reader of each recipient has received it"),
+            Self::Processed => ("processed", "A reader of each recipient has processed it"),
         };
         Some(PossibleValue::new(name).help(help))
     }

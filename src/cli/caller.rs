@@ -24,13 +24,13 @@ pub(crate) fn note_offline(event: &Event, server: &str, talk: Verbosity) {
 }
 
 /// Who wants something of which server.
-pub(crate) struct Caller {
+pub(crate) struct Requester {
     pub(crate) id: UserId,
     pub(crate) server: String,
     settings: Settings,
 }
 
-impl Caller {
+impl Requester {
     pub(crate) fn new(who: &Who, patience: Patience) -> Result<Self> {
         let Profile { id, identity, server, pin } = who.profile()?;
         let dial = dial(&server, Trust::Pin(pin), identity, false);

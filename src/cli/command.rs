@@ -2,17 +2,17 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::bench::BenchArgs;
 use crate::cli::args::{Files, Talk};
-use crate::cli::config::ConfigArgs;
 use crate::cli::verbs::ask::AskArgs;
-use crate::cli::verbs::completions::CompletionsArgs;
+use crate::cli::verbs::bench::args::BenchArgs;
+use crate::cli::verbs::completions::args::CompletionsArgs;
+use crate::cli::verbs::config::args::ConfigArgs;
 use crate::cli::verbs::invite::InviteArgs;
 use crate::cli::verbs::join::{JoinArgs, LeaveArgs};
 use crate::cli::verbs::later::LaterArgs;
 use crate::cli::verbs::listen::args::ListenArgs;
 use crate::cli::verbs::send::args::SendArgs;
-use crate::cli::verbs::sendmail::run::SendmailArgs;
+use crate::cli::verbs::sendmail::args::SendmailArgs;
 use crate::cli::verbs::serve::run::ServeArgs;
 use crate::cli::verbs::spool::run::SpoolArgs;
 

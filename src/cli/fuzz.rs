@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use crate::cli::verbs::sendmail::run;
 use crate::message::content::Content;
-use crate::message::letter::Letter;
-use crate::profile::address::{Server, Ticket};
+use crate::message::received::Received;
+use crate::profile::address::{JoinTicket, ServerAddress};
 use crate::render::format;
 use crate::render::message::{Style, render};
 use crate::text::{units, when};
@@ -29,8 +29,8 @@ pub fn names(data: &[u8]) {
     same::<Target>(&text);
     same::<MsgId>(&text);
     same::<Pin>(&text);
-    same::<Server>(&text);
-    same::<Ticket>(&text);
+    same::<ServerAddress>(&text);
+    same::<JoinTicket>(&text);
     let _ = units::user(&text);
     let _ = units::targets(&text);
     let _ = units::size(&text);
@@ -84,7 +84,7 @@ pub fn format(data: &[u8]) {
     assert_eq!(plain.xor(encoded).as_deref(), Some(body));
 }
 
-fn letter(title: &[u8], body: &[u8]) -> Option<Letter> {
+fn letter(title: &[u8], body: &[u8]) -> Option<Received> {
     let title = String::from_utf8_lossy(title).into_owned();
     let headers = Headers::new(vec![("title".into(), title)]).ok()?;
     let content = Content::Memory(Bytes::copy_from_slice(body));
@@ -97,7 +97,7 @@ fn letter(title: &[u8], body: &[u8]) -> Option<Letter> {
         size: content.size(),
         body: crate::wire::Body::default(),
     };
-    Some(Letter { seq: 5, message, content })
+    Some(Received { seq: 5, message, content })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod config;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod headers;
+mod keeping;
 mod parse;
 mod run;
 mod text;
@@ -14,8 +15,9 @@ mod values;
 mod verbs;
 
 pub use crate::failure::Exit;
-pub use crate::profile::address::{Server, Ticket};
+pub use crate::profile::address::{JoinTicket, ServerAddress};
 pub use crate::terminal::print::mark_closed_stdout;
 pub use command::Cli;
 pub use run::run;
-pub use verbs::completions::{Shell, completion_script};
+pub use verbs::completions::args::CompletionShell;
+pub use verbs::completions::script::completion_script;

@@ -2,12 +2,12 @@
 
 use std::ffi::OsString;
 
-use crate::bench;
 use crate::cli::command::Verb;
-use crate::cli::config;
-use crate::cli::parse::before;
+use crate::cli::parse::{before, line};
 use crate::cli::verbs::sendmail::{self, called};
-use crate::cli::verbs::{ask, completions, invite, join, later, listen, send, serve, spool};
+use crate::cli::verbs::{
+    ask, bench, completions, config, invite, join, later, listen, send, serve, spool,
+};
 use crate::process::init;
 use crate::terminal::notices;
 
@@ -15,7 +15,7 @@ use crate::terminal::notices;
 /// one, has been told.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     let args: Vec<OsString> = args.into_iter().collect();
-    if let Some(exit) = completions::answer(&args) {
+    if let Some(exit) = completions::script::answer(&args) {
         return exit.code();
     }
     let code = init::run(&args).unwrap_or_else(|| run_verb(called::as_called(args)));
@@ -25,7 +25,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
 
 fn run_verb(args: Vec<OsString>) -> u8 {
     let args = before::moved(args);
-    let (cli, config) = match config::parse(&args) {
+    let (cli, config) = match line::parse(&args) {
         Ok(parsed) => parsed,
         Err(exit) => return exit.code(),
     };
@@ -46,9 +46,9 @@ fn run_verb(args: Vec<OsString>) -> u8 {
         Verb::Invite(args) => invite::run(args),
         Verb::Spool(args) => spool::run::run(args, talk),
         Verb::Sendmail(args) => sendmail::run::run(args, &config, talk),
-        Verb::Config(args) => config::run(args, &cli, &config),
-        Verb::Bench(args) => bench::run(args, talk),
-        Verb::Completions(args) => completions::run(args),
+        Verb::Config(args) => config::run::run(args, cli.files.config.as_deref(), &config),
+        Verb::Bench(args) => bench::run::run(args, talk),
+        Verb::Completions(args) => completions::script::run(args),
     };
     said.unwrap_or_else(|error| notices::tell_to(talk, &error)).code()
 }

@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::handler::tail::Tail;
+use crate::handler::tail::OutputTail;
 use crate::terminal::{notices, print};
 
 /// How long output may go on when the command has ended, from what it has left running.
@@ -39,8 +39,8 @@ pub(crate) struct Ended {
 }
 
 /// What its output comes to, on two threads.
-struct Output {
-    tail: Tail,
+struct CommandOutput {
+    tail: OutputTail,
     unwritten: Option<io::Error>,
 }
 
@@ -109,7 +109,8 @@ pub(crate) fn keep_children() -> Result<()> {
 pub(crate) async fn attend(mut child: Child, lines_max: usize) -> Result<Ended> {
     // After the start: the command has not inherited that they are caught.
     let mut signals = signals(&PASSED_ON)?;
-    let output = Arc::new(Mutex::new(Output { tail: Tail::new(lines_max), unwritten: None }));
+    let output =
+        Arc::new(Mutex::new(CommandOutput { tail: OutputTail::new(lines_max), unwritten: None }));
     let (done, mut streams) = mpsc::channel(2);
     let (stdout, stderr) = (child.stdout.take().map(OwnedFd::from), child.stderr.take());
     let pipes = [
@@ -162,10 +163,10 @@ fn is_interactive() -> bool {
 }
 
 /// A signal, by its two names.
-type Named = (fn() -> SignalKind, Signal);
+type NamedSignal = (fn() -> SignalKind, Signal);
 
 /// Signals that end whoever does not expect them, and are meant for the command.
-const PASSED_ON: [Named; 6] = [
+const PASSED_ON: [NamedSignal; 6] = [
     (SignalKind::hangup, Signal::HUP),
     (SignalKind::interrupt, Signal::INT),
     (SignalKind::quit, Signal::QUIT),
@@ -174,14 +175,14 @@ const PASSED_ON: [Named; 6] = [
     (SignalKind::user_defined2, Signal::USR2),
 ];
 /// Signals by which somebody wants an end now. A terminal that goes away wants nothing.
-const ENDING: [Named; 3] = [
+const ENDING: [NamedSignal; 3] = [
     (SignalKind::interrupt, Signal::INT),
     (SignalKind::quit, Signal::QUIT),
     (SignalKind::terminate, Signal::TERM),
 ];
 
 /// These signals as they come, but for those that are ignored, as by nohup: that stays so.
-fn signals(wanted: &[Named]) -> Result<mpsc::Receiver<Signal>> {
+fn signals(wanted: &[NamedSignal]) -> Result<mpsc::Receiver<Signal>> {
     let (sender, receiver) = mpsc::channel(4);
     let ignored = ignored();
     for (kind, number) in wanted {
@@ -219,7 +220,7 @@ pub(crate) async fn stopped() {
 fn pass(
     stream: Option<OwnedFd>,
     write: fn(&[u8]) -> io::Result<()>,
-    output: &Arc<Mutex<Output>>,
+    output: &Arc<Mutex<CommandOutput>>,
     done: &mpsc::Sender<()>,
 ) -> Weak<File> {
     let Some(stream) = stream else { return Weak::new() };
@@ -257,6 +258,6 @@ fn pass(
 }
 
 /// A thread that panicked has left it whole.
-fn locked(output: &Mutex<Output>) -> MutexGuard<'_, Output> {
+fn locked(output: &Mutex<CommandOutput>) -> MutexGuard<'_, CommandOutput> {
     output.lock().unwrap_or_else(PoisonError::into_inner)
 }

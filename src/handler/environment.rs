@@ -1,7 +1,7 @@
 //! What a handler is told of its message by its environment.
 
 use crate::clock;
-use crate::message::letter::Letter;
+use crate::message::received::Received;
 use crate::render::json::headers;
 use crate::text::json::json;
 use crate::wire::Target;
@@ -19,7 +19,7 @@ const HEADERS: [(&str, &str); 5] = [
 ];
 
 /// Names and values. What a message has not has no variable.
-pub(crate) fn variables(letter: &Letter, attempt: u32) -> Vec<(String, String)> {
+pub(crate) fn variables(letter: &Received, attempt: u32) -> Vec<(String, String)> {
     let message = &letter.message;
     let room = match &message.to {
         Target::Room(room) => Some(room.to_string()),
@@ -47,7 +47,7 @@ pub(crate) fn variables(letter: &Letter, attempt: u32) -> Vec<(String, String)> 
 #[cfg(test)]
 mod tests {
     use super::variables;
-    use crate::message::letter::tests::letter;
+    use crate::message::received::tests::letter;
 
     #[test]
     fn a_variable_for_each_thing_that_is_known() {

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use crate::handler::environment::{PREFIX, variables};
 use crate::handler::step::pause;
-use crate::message::letter::Letter;
+use crate::message::received::Received;
 use crate::render::json;
 use crate::terminal::print;
 use crate::wire::{Body, NOTE_LEN_MAX, Note};
@@ -44,7 +44,7 @@ pub(crate) struct Handler {
 
 /// What came of a run.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum HandlerOutcome {
     Processed {
         reply: Option<Note>,
     },
@@ -68,7 +68,7 @@ pub(crate) enum Wish {
 
 /// Why a handler was told to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
+enum StopReason {
     TooLong,
     Wished,
     /// Its input could not be given to it.
@@ -85,10 +85,10 @@ impl Handler {
     /// Runs it for a message, until it has ended or was ended.
     pub(crate) async fn run(
         &self,
-        letter: &Letter,
+        letter: &Received,
         attempt: u32,
         wish: watch::Receiver<Wish>,
-    ) -> Outcome {
+    ) -> HandlerOutcome {
         let started = Feed::new(letter.whole()).and_then(|(body, stdin)| {
             let (json, fd) = Feed::new(json::object(letter, Some(attempt)).chain(newline()))?;
             let child = self.spawn(letter, attempt, stdin, fd)?;
@@ -98,16 +98,16 @@ impl Handler {
             Ok((child, body, json)) => self.see_off(child, body, json, wish).await,
             Err(error) => match error.kind() {
                 ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::NotADirectory => {
-                    Outcome::NoCommand(error)
+                    HandlerOutcome::NoCommand(error)
                 }
-                _ => Outcome::Later(format!("the handler could not be started: {error}")),
+                _ => HandlerOutcome::Later(format!("the handler could not be started: {error}")),
             },
         }
     }
 
     fn spawn(
         &self,
-        letter: &Letter,
+        letter: &Received,
         attempt: u32,
         stdin: OwnedFd,
         json: OwnedFd,
@@ -141,8 +141,8 @@ impl Handler {
         mut body: Feed<impl Iterator<Item = io::Result<Bytes>>>,
         mut json: Feed<impl Iterator<Item = io::Result<Bytes>>>,
         mut wish: watch::Receiver<Wish>,
-    ) -> Outcome {
-        let mut answer = Answer { from: child.stdout.take(), bytes: Vec::new() };
+    ) -> HandlerOutcome {
+        let mut answer = HandlerReply { from: child.stdout.take(), bytes: Vec::new() };
         let group = Group::of(&child);
         let mut limit = pin!(pause(self.limit));
         let mut grace = pin!(pause(None));
@@ -155,14 +155,14 @@ impl Handler {
             tokio::select! {
                 status = child.wait() => break status,
                 fed = body.flow(), if !body.is_done() => if fed.is_err() {
-                    tell(Told::NoInput, Signal::KILL);
+                    tell(StopReason::NoInput, Signal::KILL);
                 },
                 fed = json.flow(), if !json.is_done() => if fed.is_err() {
-                    tell(Told::NoInput, Signal::KILL);
+                    tell(StopReason::NoInput, Signal::KILL);
                 },
                 () = answer.more(), if answer.from.is_some() => {}
                 () = &mut limit => {
-                    tell(Told::TooLong, Signal::TERM);
+                    tell(StopReason::TooLong, Signal::TERM);
                     limit.set(pause(None));
                     grace.set(pause(Some(KILL_AFTER)));
                 }
@@ -176,10 +176,10 @@ impl Handler {
                     match now {
                         Wish::Run => {}
                         Wish::End => {
-                            tell(Told::Wished, Signal::TERM);
+                            tell(StopReason::Wished, Signal::TERM);
                             grace.set(pause(Some(KILL_AFTER)));
                         }
-                        Wish::Die => tell(Told::Wished, Signal::KILL),
+                        Wish::Die => tell(StopReason::Wished, Signal::KILL),
                     }
                 }
             }
@@ -197,33 +197,44 @@ impl Handler {
         let _ = tokio::time::timeout(ANSWER_AFTER, rest).await;
         match status {
             Ok(status) => self.judge(status, told, answer.bytes),
-            Err(error) => Outcome::Later(format!("the handler's exit status is unknown: {error}")),
+            Err(error) => {
+                HandlerOutcome::Later(format!("the handler's exit status is unknown: {error}"))
+            }
         }
     }
 
-    fn judge(&self, status: ExitStatus, told: Option<Told>, answer: Vec<u8>) -> Outcome {
+    fn judge(
+        &self,
+        status: ExitStatus,
+        told: Option<StopReason>,
+        answer: Vec<u8>,
+    ) -> HandlerOutcome {
         match told {
-            Some(Told::TooLong) => {
+            Some(StopReason::TooLong) => {
                 let limit = self.limit.unwrap_or_default();
-                return Outcome::Failed(format!("not done within {limit:?}"));
+                return HandlerOutcome::Failed(format!("not done within {limit:?}"));
             }
-            Some(Told::Wished) => return Outcome::Later("the listener ended".into()),
-            Some(Told::NoInput) => {
-                return Outcome::Later("the body cannot be read on this machine".into());
+            Some(StopReason::Wished) => return HandlerOutcome::Later("the listener ended".into()),
+            Some(StopReason::NoInput) => {
+                return HandlerOutcome::Later("the body cannot be read on this machine".into());
             }
             None => {}
         }
         match status.code() {
-            Some(0) if !self.replies => Outcome::Processed { reply: None },
+            Some(0) if !self.replies => HandlerOutcome::Processed { reply: None },
             Some(0) => match Note::new(Body(answer.into())) {
-                Ok(reply) => Outcome::Processed { reply: Some(reply) },
+                Ok(reply) => HandlerOutcome::Processed { reply: Some(reply) },
                 // It would be as long the next time.
-                Err(_) => Outcome::Refused(format!("an answer of more than {NOTE_LEN_MAX} bytes")),
+                Err(_) => {
+                    HandlerOutcome::Refused(format!("an answer of more than {NOTE_LEN_MAX} bytes"))
+                }
             },
-            Some(75) => Outcome::Later("exit code 75".into()),
-            Some(code @ (65 | 100)) => Outcome::Refused(format!("exit code {code}")),
-            Some(code) => Outcome::Failed(format!("exit code {code}")),
-            None => Outcome::Failed(format!("signal {}", status.signal().unwrap_or_default())),
+            Some(75) => HandlerOutcome::Later("exit code 75".into()),
+            Some(code @ (65 | 100)) => HandlerOutcome::Refused(format!("exit code {code}")),
+            Some(code) => HandlerOutcome::Failed(format!("exit code {code}")),
+            None => {
+                HandlerOutcome::Failed(format!("signal {}", status.signal().unwrap_or_default()))
+            }
         }
     }
 }
@@ -308,13 +319,13 @@ impl<I: Iterator<Item = io::Result<Bytes>>> Feed<I> {
 }
 
 /// What a handler answers.
-struct Answer {
+struct HandlerReply {
     from: Option<ChildStdout>,
     /// At most a little more than an answer may have.
     bytes: Vec<u8>,
 }
 
-impl Answer {
+impl HandlerReply {
     async fn more(&mut self) {
         let Some(from) = &mut self.from else { return };
         let mut piece = [0; 4096];

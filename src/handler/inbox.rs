@@ -6,15 +6,15 @@ use anyhow::Result;
 
 use crate::handler::filter::Filter;
 use crate::logic::{Command, Event, numbered};
-use crate::message::letter::Letter;
-use crate::message::reassembly::Mail;
+use crate::message::reassembly::Reassembly;
+use crate::message::received::Received;
 use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::{Message, Seq};
 
 /// What is wanted of all that comes.
 #[derive(Debug)]
-pub(crate) struct Wants {
+pub(crate) struct InboxWants {
     pub(crate) filter: Filter,
     /// So many messages.
     pub(crate) count: u64,
@@ -24,7 +24,7 @@ pub(crate) struct Wants {
 
 /// The messages that come, and how far they have.
 pub(crate) struct Inbox {
-    mail: Mail,
+    mail: Reassembly,
     filter: Filter,
     /// Messages that may still be taken.
     wanted: u64,
@@ -52,17 +52,17 @@ enum Old {
 
 /// What came of a batch of events.
 #[derive(Default)]
-pub(crate) struct Taken {
-    pub(crate) letters: Vec<Letter>,
+pub(crate) struct InboxOutput {
+    pub(crate) letters: Vec<Received>,
     /// For the server.
     pub(crate) commands: Vec<Command>,
 }
 
 impl Inbox {
-    pub(crate) fn new(wants: Wants, server: &impl Display, talk: Verbosity) -> Self {
-        let Wants { filter, count: wanted, new } = wants;
+    pub(crate) fn new(wants: InboxWants, server: &impl Display, talk: Verbosity) -> Self {
+        let InboxWants { filter, count: wanted, new } = wants;
         let old = if new { Old::All(0) } else { Old::None };
-        let (mail, server) = (Mail::new(talk), server.to_string());
+        let (mail, server) = (Reassembly::new(talk), server.to_string());
         Self {
             mail,
             filter,
@@ -98,8 +98,8 @@ impl Inbox {
     }
 
     /// Takes what happened. `shows`: how far a long message has come is shown.
-    pub(crate) fn told(&mut self, batch: Vec<Event>, shows: bool) -> Result<Taken> {
-        let (mut taken, mut left, mut parts) = (Taken::default(), Vec::new(), 0);
+    pub(crate) fn told(&mut self, batch: Vec<Event>, shows: bool) -> Result<InboxOutput> {
+        let (mut taken, mut left, mut parts) = (InboxOutput::default(), Vec::new(), 0);
         for event in batch {
             match event {
                 Event::Messages { seq, bundle } => {

@@ -11,11 +11,11 @@ use tokio::task::JoinSet;
 
 use crate::clock;
 use crate::failure::{Exit, Failure};
-use crate::handler::exec::{Handler, Outcome, Wish};
-use crate::handler::schedule::{Fate, Ms, Policy, Schedule, Ticket, Verdict};
-use crate::handler::step::{Step, pause};
+use crate::handler::exec::{Handler, HandlerOutcome, Wish};
+use crate::handler::schedule::{Fate, HandlerSchedule, JobNumber, JobVerdict, Ms, Policy};
+use crate::handler::step::{ConsumerStep, pause};
 use crate::logic::Command;
-use crate::message::letter::Letter;
+use crate::message::received::Received;
 use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::{Body, Note, Seq};
@@ -26,9 +26,9 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Messages and the handlers that run for them.
 pub(crate) struct Runner {
     handler: Arc<Handler>,
-    schedule: Schedule,
-    letters: BTreeMap<Ticket, Arc<Letter>>,
-    running: JoinSet<(Ticket, Outcome)>,
+    schedule: HandlerSchedule,
+    letters: BTreeMap<JobNumber, Arc<Received>>,
+    running: JoinSet<(JobNumber, HandlerOutcome)>,
     wish: watch::Sender<Wish>,
     /// So many answers are awaited about what is given back; nothing is started.
     held: usize,
@@ -40,7 +40,7 @@ impl Runner {
     pub(crate) fn new(handler: Handler, policy: Policy, talk: Verbosity) -> Self {
         Self {
             handler: Arc::new(handler),
-            schedule: Schedule::new(policy),
+            schedule: HandlerSchedule::new(policy),
             letters: BTreeMap::new(),
             running: JoinSet::new(),
             wish: watch::Sender::new(Wish::Run),
@@ -50,7 +50,7 @@ impl Runner {
         }
     }
 
-    pub(crate) fn give(&mut self, letters: Vec<Letter>) {
+    pub(crate) fn give(&mut self, letters: Vec<Received>) {
         for letter in letters {
             let ticket = self.schedule.arrived(&letter.message.from);
             self.letters.insert(ticket, Arc::new(letter));
@@ -64,7 +64,7 @@ impl Runner {
     }
 
     /// Waits until a message is dealt with. Pending while there is none.
-    pub(crate) async fn next(&mut self) -> Result<Step> {
+    pub(crate) async fn next(&mut self) -> Result<ConsumerStep> {
         loop {
             self.start_ready();
             let due = self.schedule.deadline().filter(|_| self.held == 0);
@@ -74,7 +74,7 @@ impl Runner {
                 Some(ended) = self.running.join_next(), if !self.running.is_empty() => {
                     let (ticket, outcome) = ended.context("what runs a handler broke off")?;
                     if let Some(command) = self.finished(ticket, outcome)? {
-                        return Ok(Step::Say(vec![command]));
+                        return Ok(ConsumerStep::Say(vec![command]));
                     }
                 }
                 () = pause(due.map(Duration::from_millis)), if due.is_some() => {}
@@ -95,7 +95,7 @@ impl Runner {
     /// These are not ours any more. All else goes on.
     pub(crate) fn release(&mut self, seqs: &[Seq]) {
         self.held -= 1;
-        let is_gone = |ticket: &Ticket| {
+        let is_gone = |ticket: &JobNumber| {
             self.letters.get(ticket).is_some_and(|letter| seqs.contains(&letter.seq))
         };
         for ticket in self.schedule.withdraw(|ticket| is_gone(&ticket)) {
@@ -121,7 +121,11 @@ impl Runner {
                 biased;
                 Some(Ok((ticket, outcome))) = self.running.join_next() => {
                     // What has not ended well is left to the next listener.
-                    if matches!(outcome, Outcome::Processed { .. } | Outcome::Refused(_)) {
+                    let is_over = matches!(
+                        outcome,
+                        HandlerOutcome::Processed { .. } | HandlerOutcome::Refused(_)
+                    );
+                    if is_over {
                         commands.extend(self.finished(ticket, outcome).unwrap_or_default());
                     }
                 }
@@ -159,13 +163,13 @@ impl Runner {
     }
 
     /// What to tell the server now that a run has ended, if anything.
-    fn finished(&mut self, ticket: Ticket, outcome: Outcome) -> Result<Option<Command>> {
+    fn finished(&mut self, ticket: JobNumber, outcome: HandlerOutcome) -> Result<Option<Command>> {
         let (verdict, reply, why) = match outcome {
-            Outcome::Processed { reply } => (Verdict::Processed, reply, String::new()),
-            Outcome::Later(why) => (Verdict::Later, None, why),
-            Outcome::Refused(why) => (Verdict::Refused, None, why),
-            Outcome::Failed(why) => (Verdict::Failed, None, why),
-            Outcome::NoCommand(error) => return Err(no_command(&self.handler, error)),
+            HandlerOutcome::Processed { reply } => (JobVerdict::Processed, reply, String::new()),
+            HandlerOutcome::Later(why) => (JobVerdict::Later, None, why),
+            HandlerOutcome::Refused(why) => (JobVerdict::Refused, None, why),
+            HandlerOutcome::Failed(why) => (JobVerdict::Failed, None, why),
+            HandlerOutcome::NoCommand(error) => return Err(no_command(&self.handler, error)),
         };
         let now = self.now();
         let Some(fate) = self.schedule.finished(now, ticket, verdict) else { return Ok(None) };
@@ -183,7 +187,7 @@ impl Runner {
         Ok(self.letters.remove(&ticket).map(|letter| settled(letter.seq, fate, reply, why)))
     }
 
-    fn tell(&self, ticket: Ticket, attempts: u32, why: &str, fate: &str) {
+    fn tell(&self, ticket: JobNumber, attempts: u32, why: &str, fate: &str) {
         let Some(letter) = self.letters.get(&ticket) else { return };
         let (id, from) = (letter.message.id, &letter.message.from);
         let text = format!("{id} from {from}: {why} at attempt {attempts}: {fate}");

@@ -1,15 +1,14 @@
 //! `--save-dir`: a file for each message.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use tempfile::Builder;
 
 use crate::failure::{Exit, Failure};
-use crate::message::letter::Letter;
+use crate::files;
+use crate::message::received::Received;
 
 /// A directory that files are put into.
 pub(crate) struct Shelf {
@@ -40,22 +39,18 @@ impl Shelf {
     /// this is done.
     pub(crate) fn put(
         &self,
-        letters: &[Letter],
-        render: impl Fn(&Letter, &mut BufWriter<&File>) -> io::Result<()>,
+        letters: &[Received],
+        render: impl Fn(&Received, &mut BufWriter<&File>) -> io::Result<()>,
     ) -> io::Result<Vec<PathBuf>> {
         let mut paths = Vec::new();
         for letter in letters {
-            // As any program makes a file: less what the umask says.
-            let mode = Permissions::from_mode(0o666);
-            let file = Builder::new().prefix(".qmsg-").permissions(mode).tempfile_in(&self.dir)?;
-            let mut out = BufWriter::new(file.as_file());
-            render(letter, &mut out)?;
-            out.flush()?;
-            drop(out);
-            file.as_file().sync_all()?;
             let path = self.dir.join(self.name(letter));
             // One that is there is the same message.
-            file.persist(&path)?;
+            files::replace_with(&path, files::ANYBODY, |file| {
+                let mut out = BufWriter::new(file);
+                render(letter, &mut out)?;
+                out.flush()
+            })?;
             paths.push(path);
         }
         self.handle.sync_all()?;
@@ -64,8 +59,8 @@ impl Shelf {
 
     /// Made of numbers alone, and in the order in which the server took the messages. Volatile ones
     /// have no place there: they stand behind, by their time.
-    fn name(&self, letter: &Letter) -> String {
-        let Letter { seq, message, .. } = letter;
+    fn name(&self, letter: &Received) -> String {
+        let Received { seq, message, .. } = letter;
         match letter.is_volatile() {
             false => format!("{seq:020}-{}{}", message.id, self.suffix),
             true => format!("v{:019}-{}{}", message.time_ms, message.id, self.suffix),
@@ -82,7 +77,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::Shelf;
-    use crate::message::letter::tests::letter;
+    use crate::message::received::tests::letter;
 
     #[test]
     fn a_file_is_whole_or_it_is_not_there() {

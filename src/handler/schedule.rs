@@ -9,7 +9,7 @@ use crate::wire::UserId;
 /// Milliseconds from any moment on.
 pub(crate) type Ms = u64;
 /// Names a message here, ascending as they came.
-pub(crate) type Ticket = u64;
+pub(crate) type JobNumber = u64;
 
 /// Longest pause before a message is tried again, unless the first one is longer.
 pub(crate) const PAUSE_MS_MAX: Ms = 5 * 60 * 1000;
@@ -27,7 +27,7 @@ pub(crate) struct Policy {
 
 /// What a handler made of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum JobVerdict {
     Processed,
     /// Not now. It is no failure.
     Later,
@@ -48,35 +48,35 @@ pub(crate) enum Fate {
 }
 
 /// The messages that are here. Each is known from [`Schedule::arrived`] until it is dealt with.
-pub(crate) struct Schedule {
+pub(crate) struct HandlerSchedule {
     policy: Policy,
     /// Of each sender.
     lanes: BTreeMap<UserId, Lane>,
     /// First messages of lanes that may run, and whose they are.
-    ready: BTreeMap<Ticket, UserId>,
+    ready: BTreeMap<JobNumber, UserId>,
     /// First messages of lanes that are to be tried again then.
-    resting: BTreeMap<(Ms, Ticket), UserId>,
-    running: BTreeMap<Ticket, UserId>,
-    next: Ticket,
+    resting: BTreeMap<(Ms, JobNumber), UserId>,
+    running: BTreeMap<JobNumber, UserId>,
+    next: JobNumber,
 }
 
 /// Messages of one sender in their order. The first is ready, resting or running.
 #[derive(Default)]
 struct Lane {
-    queue: VecDeque<Ticket>,
+    queue: VecDeque<JobNumber>,
     /// Of the first: how often it was started, and how often it failed.
     attempts: u32,
     failures: u32,
 }
 
-impl Schedule {
+impl HandlerSchedule {
     pub(crate) fn new(policy: Policy) -> Self {
         let (lanes, ready, running) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         Self { policy, lanes, ready, resting: BTreeMap::new(), running, next: 0 }
     }
 
     /// A message of this sender has come.
-    pub(crate) fn arrived(&mut self, from: &UserId) -> Ticket {
+    pub(crate) fn arrived(&mut self, from: &UserId) -> JobNumber {
         let ticket = self.next;
         self.next += 1;
         let lane = self.lanes.entry(from.clone()).or_default();
@@ -89,7 +89,7 @@ impl Schedule {
 
     /// A message to handle now, and which attempt at it this is, from 1. To be answered by
     /// [`Schedule::finished`]. What came first goes first.
-    pub(crate) fn start(&mut self, now: Ms) -> Option<(Ticket, u32)> {
+    pub(crate) fn start(&mut self, now: Ms) -> Option<(JobNumber, u32)> {
         while let Some(entry) = self.resting.first_entry()
             && entry.key().0 <= now
         {
@@ -107,17 +107,24 @@ impl Schedule {
     }
 
     /// What a handler made of a message. `None`: none runs for it.
-    pub(crate) fn finished(&mut self, now: Ms, ticket: Ticket, verdict: Verdict) -> Option<Fate> {
+    pub(crate) fn finished(
+        &mut self,
+        now: Ms,
+        ticket: JobNumber,
+        verdict: JobVerdict,
+    ) -> Option<Fate> {
         let from = self.running.remove(&ticket)?;
         let lane = self.lanes.get_mut(&from)?;
-        lane.failures = lane.failures.saturating_add((verdict == Verdict::Failed).into());
+        lane.failures = lane.failures.saturating_add((verdict == JobVerdict::Failed).into());
         let attempts = lane.attempts;
         let is_enough = self.policy.attempts_max.is_some_and(|max| lane.failures >= max.get());
         match verdict {
-            Verdict::Processed => self.done(&from),
-            Verdict::Failed if !is_enough => return Some(self.again(now, ticket, from, attempts)),
-            Verdict::Later => return Some(self.again(now, ticket, from, attempts)),
-            Verdict::Failed | Verdict::Refused => {
+            JobVerdict::Processed => self.done(&from),
+            JobVerdict::Failed if !is_enough => {
+                return Some(self.again(now, ticket, from, attempts));
+            }
+            JobVerdict::Later => return Some(self.again(now, ticket, from, attempts)),
+            JobVerdict::Failed | JobVerdict::Refused => {
                 self.done(&from);
                 return Some(Fate::Refused { attempts });
             }
@@ -132,12 +139,12 @@ impl Schedule {
     }
 
     /// Whether a handler runs for it.
-    pub(crate) fn runs(&self, ticket: Ticket) -> bool {
+    pub(crate) fn runs(&self, ticket: JobNumber) -> bool {
         self.running.contains_key(&ticket)
     }
 
     /// Forgets those of these that no handler runs for.
-    pub(crate) fn withdraw(&mut self, which: impl Fn(Ticket) -> bool) -> Vec<Ticket> {
+    pub(crate) fn withdraw(&mut self, which: impl Fn(JobNumber) -> bool) -> Vec<JobNumber> {
         let mut withdrawn = Vec::new();
         let Self { lanes, ready, resting, running, .. } = self;
         lanes.retain(|from, lane| {
@@ -163,7 +170,7 @@ impl Schedule {
         self.lanes.is_empty()
     }
 
-    fn again(&mut self, now: Ms, ticket: Ticket, from: UserId, attempts: u32) -> Fate {
+    fn again(&mut self, now: Ms, ticket: JobNumber, from: UserId, attempts: u32) -> Fate {
         // Without any, the oldest would be tried for ever and others never.
         let pause_ms = self.policy.pause_ms.max(1);
         let times = 1_u64.checked_shl(attempts - 1).unwrap_or(Ms::MAX);
@@ -193,16 +200,16 @@ mod tests {
 
     use proptest::prelude::{ProptestConfig, Strategy, any, prop, prop_assert, proptest};
 
-    use super::{Fate, Ms, PAUSE_MS_MAX, Policy, Schedule, Ticket, Verdict};
+    use super::{Fate, HandlerSchedule, JobNumber, JobVerdict, Ms, PAUSE_MS_MAX, Policy};
     use crate::wire::UserId;
 
     fn user(name: &str) -> UserId {
         name.parse().unwrap()
     }
 
-    fn schedule(jobs: usize, attempts_max: u32) -> Schedule {
+    fn schedule(jobs: usize, attempts_max: u32) -> HandlerSchedule {
         let attempts_max = NonZeroU32::new(attempts_max);
-        Schedule::new(Policy { jobs, pause_ms: 1000, attempts_max })
+        HandlerSchedule::new(Policy { jobs, pause_ms: 1000, attempts_max })
     }
 
     #[test]
@@ -215,34 +222,34 @@ mod tests {
         assert_eq!(schedule.start(0), Some((b1, 1)));
         assert_eq!(schedule.start(0), None, "two jobs");
         let again = Fate::Again { at_ms: 1000, attempts: 1 };
-        assert_eq!(schedule.finished(0, a1, Verdict::Failed), Some(again));
+        assert_eq!(schedule.finished(0, a1, JobVerdict::Failed), Some(again));
         assert_eq!(schedule.deadline(), Some(1000));
         assert_eq!(schedule.start(0), Some((c1, 1)));
         assert_eq!(schedule.deadline(), None, "nothing can start before something ends");
-        assert_eq!(schedule.finished(5, b1, Verdict::Processed), Some(Fate::Processed));
+        assert_eq!(schedule.finished(5, b1, JobVerdict::Processed), Some(Fate::Processed));
         assert_eq!(schedule.start(999), None, "the second of alice waits for the first");
         assert_eq!(schedule.start(1000), Some((a1, 2)));
-        assert_eq!(schedule.finished(1000, a1, Verdict::Processed), Some(Fate::Processed));
+        assert_eq!(schedule.finished(1000, a1, JobVerdict::Processed), Some(Fate::Processed));
         assert_eq!(schedule.start(1000), Some((a2, 1)), "and counts its own attempts");
         assert_eq!(
-            schedule.finished(1000, c1, Verdict::Refused),
+            schedule.finished(1000, c1, JobVerdict::Refused),
             Some(Fate::Refused { attempts: 1 })
         );
         assert!(!schedule.is_idle());
-        assert_eq!(schedule.finished(1000, a2, Verdict::Processed), Some(Fate::Processed));
+        assert_eq!(schedule.finished(1000, a2, JobVerdict::Processed), Some(Fate::Processed));
         assert!(schedule.is_idle());
-        assert_eq!(schedule.finished(1000, a2, Verdict::Processed), None, "said twice");
+        assert_eq!(schedule.finished(1000, a2, JobVerdict::Processed), None, "said twice");
     }
 
     #[test]
     fn pauses_grow_and_attempts_end() {
-        use Verdict::{Failed, Later};
-        let pauses = |pause_ms, verdicts: &[Verdict], attempts_max| {
+        use JobVerdict::{Failed, Later};
+        let pauses = |pause_ms, verdicts: &[JobVerdict], attempts_max| {
             let attempts_max = NonZeroU32::new(attempts_max);
-            let mut schedule = Schedule::new(Policy { jobs: 1, pause_ms, attempts_max });
+            let mut schedule = HandlerSchedule::new(Policy { jobs: 1, pause_ms, attempts_max });
             let ticket = schedule.arrived(&user("alice"));
             let mut now = 0;
-            let mut fate = |verdict: &Verdict| {
+            let mut fate = |verdict: &JobVerdict| {
                 let (started, attempt) = schedule.start(now).unwrap();
                 assert_eq!(started, ticket);
                 match schedule.finished(now, ticket, *verdict).unwrap() {
@@ -284,15 +291,15 @@ mod tests {
         assert_eq!(schedule.withdraw(|ticket| ticket == b1), [b1]);
         assert_eq!(schedule.withdraw(|_| true), [a2]);
         assert!(schedule.runs(a1) && !schedule.runs(a2));
-        assert_eq!(schedule.finished(0, a1, Verdict::Processed), Some(Fate::Processed));
+        assert_eq!(schedule.finished(0, a1, JobVerdict::Processed), Some(Fate::Processed));
         assert!(schedule.is_idle() && schedule.start(0).is_none());
         let again = schedule.arrived(&user("bob"));
         assert_eq!(schedule.start(0), Some((again, 1)));
-        schedule.finished(0, again, Verdict::Later);
+        schedule.finished(0, again, JobVerdict::Later);
         let next = schedule.arrived(&user("bob"));
         assert_eq!(schedule.withdraw(|ticket| ticket == again), [again], "also what rests");
         assert_eq!(schedule.start(0), Some((next, 1)));
-        schedule.finished(0, next, Verdict::Processed);
+        schedule.finished(0, next, JobVerdict::Processed);
         assert!(schedule.is_idle() && schedule.deadline().is_none());
     }
 
@@ -300,14 +307,14 @@ mod tests {
     enum Step {
         Arrive(u8),
         /// One that runs, counted round.
-        Finish(usize, Verdict),
+        Finish(usize, JobVerdict),
         Wait(Ms),
         /// Those that leave this rest.
         Withdraw(u64),
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
-        use Verdict::{Failed, Later, Processed, Refused};
+        use JobVerdict::{Failed, Later, Processed, Refused};
         let verdict = prop::sample::select(vec![Processed, Later, Refused, Failed]);
         let step = prop::strategy::Union::new_weighted(vec![
             (6, (0..4_u8).prop_map(Step::Arrive).boxed()),
@@ -325,8 +332,8 @@ mod tests {
         fn order_and_bounds_hold(steps in steps(), jobs in 1..4_usize, attempts_max in 0..4_u32) {
             let mut schedule = schedule(jobs, attempts_max);
             let mut now = 0;
-            let mut senders: BTreeMap<Ticket, u8> = BTreeMap::new();
-            let mut running: Vec<Ticket> = Vec::new();
+            let mut senders: BTreeMap<JobNumber, u8> = BTreeMap::new();
+            let mut running: Vec<JobNumber> = Vec::new();
             for step in steps {
                 match step {
                     Step::Arrive(of) => drop(senders.insert(
@@ -367,7 +374,7 @@ mod tests {
             // All are dealt with in the end.
             while !schedule.is_idle() {
                 for ticket in running.drain(..) {
-                    schedule.finished(now, ticket, Verdict::Processed).unwrap();
+                    schedule.finished(now, ticket, JobVerdict::Processed).unwrap();
                 }
                 now = schedule.deadline().unwrap_or(now).max(now);
                 let starts = std::iter::from_fn(|| schedule.start(now));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::logic::Command;
 
 /// How a way of dealing with messages went on.
-pub(crate) enum Step {
+pub(crate) enum ConsumerStep {
     /// Something is to be said to the server.
     Say(Vec<Command>),
     /// Nobody reads stdout any more.

@@ -8,13 +8,13 @@ const LINE_LEN_MAX: usize = 2 << 10;
 const PARKED_LEN_MAX: usize = 32 << 10;
 
 /// The last lines of two streams, each in the order in which it ended.
-pub(crate) struct Tail {
+pub(crate) struct OutputTail {
     lines: VecDeque<Vec<u8>>,
     lines_max: usize,
     bytes: usize,
 }
 
-impl Tail {
+impl OutputTail {
     pub(crate) fn new(lines_max: usize) -> Self {
         Self { lines: VecDeque::new(), lines_max, bytes: 0 }
     }
@@ -52,10 +52,10 @@ impl Tail {
 
 #[cfg(test)]
 mod tests {
-    use super::{LINE_LEN_MAX, PARKED_LEN_MAX, Tail};
+    use super::{LINE_LEN_MAX, OutputTail, PARKED_LEN_MAX};
 
     fn kept(lines_max: usize, pieces: &[&[u8]]) -> Vec<u8> {
-        let (mut tail, mut line) = (Tail::new(lines_max), Vec::new());
+        let (mut tail, mut line) = (OutputTail::new(lines_max), Vec::new());
         pieces.iter().for_each(|piece| tail.push(&mut line, piece));
         if !line.is_empty() {
             tail.line(&line);

@@ -38,7 +38,7 @@ const OLD_CHARSET: &[u8] = b"windows-1252";
 /// What stands before the text.
 #[derive(Debug, Default)]
 pub(crate) struct Header {
-    fields: Vec<Field>,
+    fields: Vec<HeaderField>,
     /// Bytes from the beginning of the input to that of the text.
     pub(crate) body_at: usize,
     /// Whether an empty line ends it.
@@ -46,7 +46,7 @@ pub(crate) struct Header {
 }
 
 #[derive(Debug)]
-struct Field {
+struct HeaderField {
     /// In lower case.
     name: String,
     /// Its lines, without the ends of all but the last one.
@@ -54,7 +54,7 @@ struct Field {
 }
 
 /// What a line can be.
-enum Line<'a> {
+enum HeaderLine<'a> {
     Blank,
     Field { name: String, value: &'a [u8] },
     Continued(&'a [u8]),
@@ -74,20 +74,20 @@ impl Header {
             let (line, next) = line(bytes, at);
             match read(line) {
                 _ if next == at => break false,
-                Line::Field { name, value } => {
+                HeaderLine::Field { name, value } => {
                     places.push(at);
-                    header.fields.push(Field { name, value: text(value) });
+                    header.fields.push(HeaderField { name, value: text(value) });
                 }
-                Line::Continued(value) => {
+                HeaderLine::Continued(value) => {
                     let Some(field) = header.fields.last_mut() else { break false };
                     field.value.push_str("\n ");
                     field.value.push_str(&text(value));
                 }
-                Line::Blank => {
+                HeaderLine::Blank => {
                     at = next;
                     break true;
                 }
-                Line::Text => break false,
+                HeaderLine::Text => break false,
             }
             at = next;
         };
@@ -110,7 +110,7 @@ impl Header {
         let raw = self.value("subject")?.replace("\n ", " ");
         let decoded = |text: &str| {
             let value = text.to_owned();
-            let field = Field { name: "subject".into(), value };
+            let field = HeaderField { name: "subject".into(), value };
             let header = Self { fields: vec![field], ..Self::default() };
             header.understand(&["subject"], |message| message.subject().map(str::to_owned))
         };
@@ -128,7 +128,7 @@ impl Header {
         take: impl Fn(&Message<'_>) -> T,
     ) -> T {
         let wanted = self.fields.iter().filter(|field| names.contains(&field.name.as_str()));
-        let lines = wanted.map(|Field { name, value }| format!("{name}: {value}\n"));
+        let lines = wanted.map(|HeaderField { name, value }| format!("{name}: {value}\n"));
         let block = lines.collect::<String>() + "\n";
         // It promises not to panic, and has broken that before; no mail is lost for it.
         let parse =
@@ -181,16 +181,16 @@ pub(crate) fn line(bytes: &[u8], at: usize) -> (&[u8], usize) {
     (line.strip_suffix(b"\r").unwrap_or(line), at + next)
 }
 
-fn read(line: &[u8]) -> Line<'_> {
+fn read(line: &[u8]) -> HeaderLine<'_> {
     match line {
-        _ if line.trim_ascii().is_empty() => Line::Blank,
-        [b' ' | b'\t', value @ ..] => Line::Continued(value),
+        _ if line.trim_ascii().is_empty() => HeaderLine::Blank,
+        [b' ' | b'\t', value @ ..] => HeaderLine::Continued(value),
         _ => match line.iter().position(|&byte| byte == b':').map(|at| line.split_at(at)) {
             Some((name, value)) if is_name(name.trim_ascii_end()) => {
                 let name = String::from_utf8_lossy(name.trim_ascii_end()).to_ascii_lowercase();
-                Line::Field { name, value: &value[1..] }
+                HeaderLine::Field { name, value: &value[1..] }
             }
-            _ => Line::Text,
+            _ => HeaderLine::Text,
         },
     }
 }

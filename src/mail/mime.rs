@@ -20,7 +20,7 @@ const ABOUT_PART: &[&str] = &["content-type", "content-disposition"];
 
 /// What can be read of a mail, or of a part.
 #[derive(Debug, Default)]
-pub(crate) struct Content {
+pub(crate) struct MimeText {
     pub(crate) text: Vec<u8>,
     /// A line about each part that is left out, since it is no text.
     pub(crate) left_out: Vec<String>,
@@ -46,20 +46,20 @@ struct Split<'a> {
 }
 
 /// Reads what follows a header.
-pub(crate) fn read(header: &Header, body: &[u8]) -> Content {
-    Reader { depth: 0, parts: 0 }.part(&Kind::of(header), body)
+pub(crate) fn read(header: &Header, body: &[u8]) -> MimeText {
+    MimeReader { depth: 0, parts: 0 }.part(&Kind::of(header), body)
 }
 
-struct Reader {
+struct MimeReader {
     depth: usize,
     parts: usize,
 }
 
-impl Reader {
-    fn part(&mut self, kind: &Kind, body: &[u8]) -> Content {
+impl MimeReader {
+    fn part(&mut self, kind: &Kind, body: &[u8]) -> MimeText {
         self.parts += 1;
         if self.depth >= DEPTH_MAX || self.parts > PARTS_MAX {
-            return Content::of(body);
+            return MimeText::of(body);
         }
         self.depth += 1;
         let content = match (kind.main.as_str(), kind.sub.as_str()) {
@@ -71,26 +71,26 @@ impl Reader {
         content
     }
 
-    fn multipart(&mut self, kind: &Kind, body: &[u8]) -> Content {
-        let Some(split) = split(body, kind.boundary.as_deref()) else { return Content::of(body) };
-        let mut content = Content::default();
+    fn multipart(&mut self, kind: &Kind, body: &[u8]) -> MimeText {
+        let Some(split) = split(body, kind.boundary.as_deref()) else { return MimeText::of(body) };
+        let mut content = MimeText::default();
         // For those who cannot read MIME, and not of the mail, unless its writer is mistaken.
         if !split.before.windows(4).any(|word| word.eq_ignore_ascii_case(b"mime")) {
-            content.append(Content::of(split.before));
+            content.append(MimeText::of(split.before));
         }
-        let parts: Vec<(Kind, Content)> =
+        let parts: Vec<(Kind, MimeText)> =
             split.parts.iter().map(|part| self.section(part, kind.sub == "digest")).collect();
         if kind.sub == "alternative" {
             content.append(best(parts));
         } else {
             parts.into_iter().for_each(|(_, part)| content.append(part));
         }
-        content.append(Content::of(split.after));
+        content.append(MimeText::of(split.after));
         content
     }
 
     /// A part with its header, if it has one.
-    fn section(&mut self, part: &[u8], is_mail: bool) -> (Kind, Content) {
+    fn section(&mut self, part: &[u8], is_mail: bool) -> (Kind, MimeText) {
         let (first, next) = line(part, 0);
         let header = if first.is_empty() { None } else { Header::of(part) };
         let body = match &header {
@@ -107,9 +107,9 @@ impl Reader {
     }
 
     /// A mail in a mail: who sent it, when, and about what, and then its text.
-    fn mail(&mut self, bytes: &[u8]) -> Content {
-        let Some(header) = Header::of(bytes) else { return Content::of(bytes) };
-        let mut content = Content::default();
+    fn mail(&mut self, bytes: &[u8]) -> MimeText {
+        let Some(header) = Header::of(bytes) else { return MimeText::of(bytes) };
+        let mut content = MimeText::default();
         for (name, label) in [("from", "From"), ("date", "Date"), ("subject", "Subject")] {
             if let Some(value) = header.value(name) {
                 let value = match name {
@@ -126,11 +126,11 @@ impl Reader {
 }
 
 /// The one that is easiest to read of parts that say the same, and what else there is.
-fn best(parts: Vec<(Kind, Content)>) -> Content {
-    let has_text = |content: &Content| !decode::is_blank(&content.text);
+fn best(parts: Vec<(Kind, MimeText)>) -> MimeText {
+    let has_text = |content: &MimeText| !decode::is_blank(&content.text);
     let plain = parts.iter().position(|(_, part)| has_text(part) && !part.is_html);
     let chosen = plain.or_else(|| parts.iter().position(|(_, part)| has_text(part)));
-    let mut best = Content::default();
+    let mut best = MimeText::default();
     for (at, (kind, mut part)) in parts.into_iter().enumerate() {
         let is_told = chosen.is_none_or(|chosen| chosen == at);
         if !is_told {
@@ -145,7 +145,7 @@ fn best(parts: Vec<(Kind, Content)>) -> Content {
     best
 }
 
-impl Content {
+impl MimeText {
     fn of(text: &[u8]) -> Self {
         Self { text: text.to_vec(), ..Self::default() }
     }
@@ -193,13 +193,13 @@ impl Kind {
     }
 
     /// What is no multipart and no mail.
-    fn leaf(&self, body: &[u8], is_part: bool) -> Content {
+    fn leaf(&self, body: &[u8], is_part: bool) -> MimeText {
         let bytes = self.decoded(body);
         let is_html = self.main == "text" && self.sub == "html";
         let is_text = self.main.is_empty() || self.main == "text";
         let is_seen = matches!(self.main.as_str(), "image" | "audio" | "video" | "font");
         if is_seen || !is_text && !decode::is_text(&bytes) {
-            return Content { left_out: vec![self.line(bytes.len())], ..Content::default() };
+            return MimeText { left_out: vec![self.line(bytes.len())], ..MimeText::default() };
         }
         let mut text = match decode::charset(&self.charset, &bytes) {
             text if is_html => {
@@ -212,7 +212,7 @@ impl Kind {
             let title = format!("[{}]\n", decode::one_line(name));
             text.splice(0..0, title.bytes());
         }
-        Content { text, left_out: Vec::new(), is_html }
+        MimeText { text, left_out: Vec::new(), is_html }
     }
 
     /// What is said of it if it is left out.

@@ -5,3 +5,4 @@ pub(crate) mod header;
 pub(crate) mod html;
 pub(crate) mod mime;
 pub(crate) mod parse;
+pub(crate) mod tag;

@@ -24,12 +24,12 @@ const COPY_LEN: usize = 64 << 10;
 #[derive(Clone, Debug)]
 pub(crate) enum Content {
     Memory(Bytes),
-    File(Arc<Stored>),
+    File(Arc<FileRange>),
 }
 
 /// A range of a file.
 #[derive(Debug)]
-pub(crate) struct Stored {
+pub(crate) struct FileRange {
     file: File,
     start: u64,
     size: u64,
@@ -38,17 +38,17 @@ pub(crate) struct Stored {
 }
 
 /// Gathers a body that comes in pieces; beyond [`MEMORY_LEN_MAX`] in a file without a name.
-pub(crate) struct Spool(SpooledTempFile);
+pub(crate) struct BodyBuffer(SpooledTempFile);
 
 impl Content {
     /// The rest of a file, which stays there if it is long; what is no regular file is copied.
     /// `None`: a longer stream than is taken.
     pub(crate) fn rest(mut file: File, name: &str) -> Result<Option<Self>> {
         let unreadable = |error| failure::unreadable(name, error);
-        if let Some(stored) = Stored::rest(&mut file).map_err(unreadable)? {
+        if let Some(stored) = FileRange::rest(&mut file).map_err(unreadable)? {
             return Ok(Some(Self::File(Arc::new(stored))));
         }
-        let (mut spool, mut buffer, mut size) = (Spool::new(), vec![0; COPY_LEN], 0);
+        let (mut spool, mut buffer, mut size) = (BodyBuffer::new(), vec![0; COPY_LEN], 0);
         loop {
             let length = match file.read(&mut buffer) {
                 Ok(0) => return Ok(Some(spool.finish().map_err(no_place)?)),
@@ -66,7 +66,7 @@ impl Content {
 
     /// A range of a file that nobody writes to.
     pub(crate) fn within(file: File, start: u64, size: u64) -> Self {
-        Self::File(Arc::new(Stored { file, start, size, seen: None }))
+        Self::File(Arc::new(FileRange { file, start, size, seen: None }))
     }
 
     /// In bytes.
@@ -104,7 +104,7 @@ impl Content {
     }
 }
 
-impl Stored {
+impl FileRange {
     /// What is long and behind the position of a regular file. The position moves to the end, as
     /// it does for one who reads: the file may be shared, such as a shell's stdin.
     fn rest(file: &mut File) -> io::Result<Option<Self>> {
@@ -147,7 +147,7 @@ fn stamp(metadata: &Metadata) -> io::Result<(u64, SystemTime)> {
     Ok((metadata.len(), metadata.modified()?))
 }
 
-impl Spool {
+impl BodyBuffer {
     pub(crate) fn new() -> Self {
         Self(SpooledTempFile::new_in(MEMORY_LEN_MAX, temp_dir()))
     }
@@ -162,7 +162,7 @@ impl Spool {
             SpooledData::InMemory(bytes) => Ok(Content::Memory(bytes.into_inner().into())),
             SpooledData::OnDisk(file) => {
                 let size = file.metadata()?.len();
-                let stored = Stored { file, start: 0, size, seen: None };
+                let stored = FileRange { file, start: 0, size, seen: None };
                 Ok(Content::File(Arc::new(stored)))
             }
         }
@@ -191,7 +191,7 @@ mod tests {
     use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
     use tempfile::tempfile;
 
-    use super::{CHUNK_LEN_MAX, Content, MEMORY_LEN_MAX, Spool};
+    use super::{BodyBuffer, CHUNK_LEN_MAX, Content, MEMORY_LEN_MAX};
 
     /// Bytes of which no two stretches are alike.
     fn noise(length: usize) -> Vec<u8> {
@@ -279,7 +279,7 @@ mod tests {
             far in any::<u64>(),
         ) {
             let bytes = noise(length);
-            let mut spool = Spool::new();
+            let mut spool = BodyBuffer::new();
             // More than is kept in memory, whatever the length.
             let before = noise(MEMORY_LEN_MAX + 1);
             spool.push(&before).unwrap();

@@ -46,7 +46,7 @@ impl Framing {
 
 /// Where messages come from.
 #[derive(Debug)]
-pub(crate) enum Input {
+pub(crate) enum BodySource {
     /// The arguments; stdin is never touched.
     Text(Bytes, Framing),
     /// stdin.
@@ -63,7 +63,7 @@ pub(crate) enum Cut {
     TooLong,
 }
 
-impl Input {
+impl BodySource {
     /// How many messages it is: one, or as many as this byte ends.
     pub(crate) fn framing(&self) -> Framing {
         match self {

@@ -4,5 +4,5 @@ pub(crate) mod content;
 pub(crate) mod headers;
 pub(crate) mod ids;
 pub(crate) mod input;
-pub(crate) mod letter;
 pub(crate) mod reassembly;
+pub(crate) mod received;

@@ -2,46 +2,46 @@
 
 use anyhow::Result;
 
-use crate::message::content::{self, Content, Spool};
-use crate::message::letter::Letter;
+use crate::message::content::{self, BodyBuffer, Content};
+use crate::message::received::Received;
 use crate::terminal::progress::Progress;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::{Body, Message, Seq};
 
 /// What has come of a message that is not whole yet, if there is one.
-pub(crate) struct Mail {
+pub(crate) struct Reassembly {
     talk: Verbosity,
-    partial: Option<Partial>,
+    partial: Option<PartialBody>,
 }
 
-struct Partial {
+struct PartialBody {
     seq: Seq,
     message: Message,
-    spool: Spool,
+    spool: BodyBuffer,
     /// Bytes of the body that have come.
     come: u64,
     bar: Progress,
 }
 
-impl Mail {
+impl Reassembly {
     pub(crate) fn new(talk: Verbosity) -> Self {
         Self { talk, partial: None }
     }
 
     /// A message has come: the letter, if it is all of it.
-    pub(crate) fn message(&mut self, seq: Seq, message: Message) -> Result<Option<Letter>> {
+    pub(crate) fn message(&mut self, seq: Seq, message: Message) -> Result<Option<Received>> {
         if !message.is_long() {
             let content = Content::Memory(message.body.0.clone());
-            return Ok(Some(Letter { seq, message, content }));
+            return Ok(Some(Received { seq, message, content }));
         }
         let bar = Progress::new(self.talk, message.size, "from", &message.from);
         let first = message.body.clone();
-        self.partial = Some(Partial { seq, message, spool: Spool::new(), come: 0, bar });
+        self.partial = Some(PartialBody { seq, message, spool: BodyBuffer::new(), come: 0, bar });
         self.part(&first, false)
     }
 
     /// The next part of it has come: the letter, if it is the last one.
-    pub(crate) fn part(&mut self, body: &Body, shows: bool) -> Result<Option<Letter>> {
+    pub(crate) fn part(&mut self, body: &Body, shows: bool) -> Result<Option<Received>> {
         let Some(mut partial) = self.partial.take() else { return Ok(None) };
         partial.spool.push(&body.0).map_err(content::no_place)?;
         partial.come += body.len() as u64;
@@ -52,9 +52,9 @@ impl Mail {
             self.partial = Some(partial);
             return Ok(None);
         }
-        let Partial { seq, message, spool, .. } = partial;
+        let PartialBody { seq, message, spool, .. } = partial;
         let content = spool.finish().map_err(content::no_place)?;
-        Ok(Some(Letter { seq, message, content }))
+        Ok(Some(Received { seq, message, content }))
     }
 
     /// Whether no message is half there.
@@ -78,7 +78,7 @@ impl Mail {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
-    use super::Mail;
+    use super::Reassembly;
     use crate::message::content::Content;
     use crate::terminal::color::Color;
     use crate::terminal::verbosity::Verbosity;
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_letter_is_whole_or_it_is_none() {
-        let mut mail = Mail::new(Verbosity { quiet: true, verbose: 0, color: Color::Never });
+        let mut mail = Reassembly::new(Verbosity { quiet: true, verbose: 0, color: Color::Never });
         let short = mail.message(1, message(3, b"abc")).unwrap().unwrap();
         assert_eq!((short.seq, bytes(&short.content)), (1, b"abc".to_vec()));
         assert!(mail.message(2, message(6, b"ab")).unwrap().is_none());

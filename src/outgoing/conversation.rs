@@ -12,15 +12,15 @@ use tokio::sync::mpsc;
 use crate::client::{self, ClientError};
 use crate::failure::{self, Exit};
 use crate::logic::{Command, Draft, Event, Intent};
-use crate::message::input::{Cut, Framing, Input};
+use crate::message::input::{BodySource, Cut, Framing};
 use crate::outgoing::job::{Job, Until};
-use crate::outgoing::ledger::Ledger;
+use crate::outgoing::tracker::SendTracker;
 use crate::process::runtime;
 use crate::profile::dial;
 use crate::profile::joined::Profile;
 use crate::quic::Trust;
 use crate::refusals;
-use crate::spool::deliver::{Spool, Turn};
+use crate::spool::deliver::{Spool, SpoolTurn};
 use crate::spool::places;
 use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
@@ -39,7 +39,7 @@ const KEPT_TOGETHER_MAX: usize = 256;
 /// Sends what the input holds.
 pub(crate) fn carry_out(
     job: &Job,
-    input: Input,
+    input: BodySource,
     profile: &Profile,
     talk: Verbosity,
 ) -> Result<Exit> {
@@ -50,7 +50,7 @@ pub(crate) fn carry_out(
     };
     let mut contents = Some(contents);
     let server = profile.server.to_string();
-    let mut ledger = Ledger::new(job, one, &profile.id, &server, talk);
+    let mut ledger = SendTracker::new(job, one, &profile.id, &server, talk);
     let Some(keeping) = job.spool else {
         let talked = runtime.block_on(converse(job, profile, one, &mut contents, &mut ledger));
         return finish(talked, ledger);
@@ -60,9 +60,9 @@ pub(crate) fn carry_out(
     loop {
         // With nothing in the spool this asks nobody.
         let talked = match spool.before(&job.targets) {
-            Turn::Unreachable(error) => Err(error),
-            Turn::Busy if keeping.spool => Err(places::busy().into()),
-            Turn::Free | Turn::Busy => {
+            SpoolTurn::Unreachable(error) => Err(error),
+            SpoolTurn::Busy if keeping.spool => Err(places::busy().into()),
+            SpoolTurn::Free | SpoolTurn::Busy => {
                 runtime.block_on(converse(job, profile, one, &mut contents, &mut ledger))
             }
         };
@@ -93,7 +93,7 @@ pub(crate) fn carry_out(
     }
 }
 
-fn finish(talked: Result<()>, mut ledger: Ledger<'_>) -> Result<Exit> {
+fn finish(talked: Result<()>, mut ledger: SendTracker<'_>) -> Result<Exit> {
     ledger.clear();
     if talked.is_err() {
         ledger.note_accepted();
@@ -106,7 +106,7 @@ fn finish(talked: Result<()>, mut ledger: Ledger<'_>) -> Result<Exit> {
 async fn keep(
     spool: &Spool<'_>,
     contents: &mut Option<Contents>,
-    ledger: &mut Ledger<'_>,
+    ledger: &mut SendTracker<'_>,
     only_at_once: bool,
 ) -> Result<()> {
     let mut count = 0;
@@ -131,7 +131,7 @@ type Contents = mpsc::Receiver<Result<Cut>>;
 /// Reads one message before the server is called, since an input may take its time; a stream of
 /// them is read beside the conversation, on its own thread, since reading blocks. `None`: there is
 /// nothing to send, and that is no mistake.
-fn contents(input: Input, talk: Verbosity, runtime: &Handle) -> Result<Option<Contents>> {
+fn contents(input: BodySource, talk: Verbosity, runtime: &Handle) -> Result<Option<Contents>> {
     let (sender, contents) = mpsc::channel(QUEUE_MAX);
     match input.framing() {
         Framing::Whole { .. } => {
@@ -158,7 +158,7 @@ async fn converse(
     profile: &Profile,
     one: bool,
     contents: &mut Option<Contents>,
-    ledger: &mut Ledger<'_>,
+    ledger: &mut SendTracker<'_>,
 ) -> Result<()> {
     let Profile { id, identity, server, pin } = profile;
     let patience_ms = Some(job.patience.as_millis() as u64);
@@ -198,7 +198,7 @@ struct User<'a, 'b> {
     /// `None` once nothing more is to be said.
     commands: Option<mpsc::Sender<Command>>,
     events: mpsc::Receiver<Vec<Event>>,
-    ledger: &'a mut Ledger<'b>,
+    ledger: &'a mut SendTracker<'b>,
 }
 
 impl User<'_, '_> {

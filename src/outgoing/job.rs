@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::ValueEnum;
 
 use crate::failure::{Exit, Failure};
 use crate::message::content::Content;
@@ -16,7 +15,7 @@ use crate::wire::{CHUNK_LEN_MAX, Headers, MsgId, MsgIds, Target};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How far a message has to get before the command exits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Until {
     /// It is on the server's disk
     Accepted,

@@ -1,8 +1,10 @@
 //! Sending: what is to be sent, and what becomes of it.
 
 pub(crate) mod conversation;
-pub(crate) mod following;
+pub(crate) mod excerpt;
 pub(crate) mod job;
-pub(crate) mod ledger;
-pub(crate) mod levels;
-pub(crate) mod news;
+pub(crate) mod receipt;
+pub(crate) mod reporter;
+pub(crate) mod skew;
+pub(crate) mod tracker;
+pub(crate) mod until;

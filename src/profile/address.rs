@@ -13,7 +13,7 @@ use crate::wire::{JoinCode, PORT, Pin};
 /// A server's host and port, written `HOST`, `HOST:PORT`, `[V6]:PORT` or `V6`. An IPv6 address may
 /// have a zone, which a link-local one needs: `fe80::1%eth0`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
+pub struct ServerAddress {
     /// A name or an address, an IPv6 one without brackets.
     pub host: String,
     /// The UDP port.
@@ -25,7 +25,7 @@ pub struct Server {
 #[error("write it HOST, HOST:PORT or [IPV6]:PORT")]
 pub struct BadServer;
 
-impl FromStr for Server {
+impl FromStr for ServerAddress {
     type Err = BadServer;
 
     fn from_str(text: &str) -> Result<Self, BadServer> {
@@ -64,7 +64,7 @@ fn is_v6(text: &str) -> bool {
 /// Where a server listens: `ADDR:PORT`, `HOST:PORT`, `:PORT` for every IPv4 address, or an address
 /// or name alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Listen(Server);
+pub(crate) struct Listen(ServerAddress);
 
 /// Why a text is not a place to listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,7 +85,7 @@ impl FromStr for Listen {
         let port = if port.is_empty() { PORT } else { port.parse().map_err(|_| BadListen)? };
         let host =
             if host.is_empty() { Ipv4Addr::UNSPECIFIED.to_string() } else { host.to_owned() };
-        Ok(Self(Server { host, port }))
+        Ok(Self(ServerAddress { host, port }))
     }
 }
 
@@ -98,7 +98,7 @@ impl fmt::Display for Listen {
 impl Listen {
     /// The address, of a name the first that it has. Waits for the resolver.
     pub(crate) fn resolve(&self) -> io::Result<SocketAddr> {
-        let Server { host, port } = &self.0;
+        let ServerAddress { host, port } = &self.0;
         if is_localhost(host) {
             return Ok((Ipv4Addr::LOCALHOST, *port).into());
         }
@@ -108,14 +108,14 @@ impl Listen {
 
     /// How others reach a server that listens at `address`, which this was resolved to. The zone of
     /// a link-local address stays as it was given.
-    pub(crate) fn reached(&self, address: SocketAddr) -> Server {
+    pub(crate) fn reached(&self, address: SocketAddr) -> ServerAddress {
         let has_zone = self.0.host.contains('%');
         let host = if has_zone { self.0.host.clone() } else { address.ip().to_string() };
-        Server { host, port: address.port() }
+        ServerAddress { host, port: address.port() }
     }
 }
 
-impl fmt::Display for Server {
+impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.host.contains(':') {
             write!(f, "[{}]:{}", self.host, self.port)
@@ -132,9 +132,9 @@ pub(crate) const PLACEHOLDER: &str = "HOST";
 /// one id. Written `qmsg:HOST:PORT/PIN/CODE`; only the brackets of an IPv6 address need quoting in
 /// some shells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ticket {
+pub struct JoinTicket {
     /// Where.
-    pub server: Server,
+    pub server: ServerAddress,
     /// Whose key.
     pub pin: Pin,
     /// The one-time right.
@@ -146,7 +146,7 @@ pub struct Ticket {
 #[error("a ticket is written qmsg:HOST:PORT/PIN/CODE; copy all of it")]
 pub struct BadTicket;
 
-impl FromStr for Ticket {
+impl FromStr for JoinTicket {
     type Err = BadTicket;
 
     fn from_str(text: &str) -> Result<Self, BadTicket> {
@@ -167,7 +167,7 @@ fn decode<const N: usize>(text: &str) -> Result<[u8; N], BadTicket> {
     bytes.try_into().map_err(|_| BadTicket)
 }
 
-impl fmt::Display for Ticket {
+impl fmt::Display for JoinTicket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pin = BASE64URL_NOPAD.encode(&self.pin.0);
         write!(f, "qmsg:{}/{pin}/{}", self.server, BASE64URL_NOPAD.encode(&self.code.0))
@@ -176,7 +176,7 @@ impl fmt::Display for Ticket {
 
 #[cfg(test)]
 mod tests {
-    use super::{Listen, Server, Ticket};
+    use super::{JoinTicket, Listen, ServerAddress};
     use crate::wire::{JoinCode, Pin};
 
     #[test]
@@ -192,7 +192,7 @@ mod tests {
             ("[fe80::1%br-0.7]:5", "[fe80::1%br-0.7]:5"),
             ("[fe80::1%2]", "[fe80::1%2]:4433"),
         ] {
-            let server: Server = text.parse().unwrap_or_else(|why| panic!("{text}: {why}"));
+            let server: ServerAddress = text.parse().unwrap_or_else(|why| panic!("{text}: {why}"));
             assert_eq!(server.to_string(), shown);
             assert_eq!(shown.parse(), Ok(server), "what is shown reads back");
         }
@@ -200,7 +200,7 @@ mod tests {
         let others =
             ["", ":4433", "a:b", "a:0", "a:65536", "[::1", "[x]:1", "a b", "a/b", "[::1]x"];
         for text in zones.into_iter().chain(others) {
-            assert!(text.parse::<Server>().is_err(), "{text}");
+            assert!(text.parse::<ServerAddress>().is_err(), "{text}");
         }
     }
 
@@ -233,14 +233,14 @@ mod tests {
         let mut text = String::new();
         for server in ["[fe80::1%eth0]:7", "[::1]:7"] {
             let server = server.parse().unwrap_or_else(|why| panic!("{why}"));
-            let ticket = Ticket { server, pin: Pin([200; 32]), code: JoinCode([9; 16]) };
+            let ticket = JoinTicket { server, pin: Pin([200; 32]), code: JoinCode([9; 16]) };
             text = ticket.to_string();
             assert_eq!(text.parse(), Ok(ticket));
         }
         assert!(text.chars().all(|c| c.is_ascii_alphanumeric() || "[]:/-_".contains(c)), "{text}");
         for bad in ["", "qmsg:", "qmsg:h:1/a/b", &text[1..], &text[..text.len() - 1]] {
-            assert!(bad.parse::<Ticket>().is_err(), "{bad}");
+            assert!(bad.parse::<JoinTicket>().is_err(), "{bad}");
         }
-        assert!(format!("{text}/x").parse::<Ticket>().is_err());
+        assert!(format!("{text}/x").parse::<JoinTicket>().is_err());
     }
 }

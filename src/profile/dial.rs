@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::profile::address::Server;
+use crate::profile::address::ServerAddress;
 use crate::quic::{DialSettings, Identity, KEEP_ALIVE, Lookup, Trust};
 
 /// How long one attempt to reach the server may take. The client makes several, and each costs the
@@ -11,7 +11,7 @@ const ATTEMPT: Duration = Duration::from_secs(30);
 
 /// How to reach a server; `lasting` for a link that is to stay.
 pub(crate) fn dial(
-    server: &Server,
+    server: &ServerAddress,
     trust: Trust,
     identity: Identity,
     lasting: bool,

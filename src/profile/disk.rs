@@ -35,7 +35,7 @@ const WRITABLE: &str = "mount it writable, or name another directory (XDG_DATA_H
 /// What to do about something below `top` that the user may not read or write: mostly it was made
 /// by root in somebody's home.
 pub(crate) fn denied(path: &Path, top: &Path) -> String {
-    match files::foreign(path, top) {
+    match files::uppermost_foreign(path, top) {
         Some(foreign) => format!(
             "it belongs to another user; to take it over: \
              sudo chown -R \"$(id -u):$(id -g)\" {}",

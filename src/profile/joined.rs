@@ -10,11 +10,12 @@ use anyhow::{Context, Result};
 use toml::Table;
 
 use crate::failure::{Exit, Failure};
+use crate::files::PrivateFileError;
 use crate::process::runtime;
-use crate::profile::address::Server;
+use crate::profile::address::ServerAddress;
 use crate::profile::home::{PROFILE, data_home, joined, private_directory, profiles, read, top};
 use crate::profile::{disk, known};
-use crate::quic::{FileError, Identity, IdentityError};
+use crate::quic::{Identity, IdentityError};
 use crate::wire::{Pin, UserId};
 use crate::{clock, files};
 
@@ -33,12 +34,12 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(crate) struct Profile {
     pub(crate) id: UserId,
     pub(crate) identity: Identity,
-    pub(crate) server: Server,
+    pub(crate) server: ServerAddress,
     pub(crate) pin: Pin,
 }
 
 /// The directory of an id's profile, which no other `join` changes while this lives.
-pub(crate) struct Place {
+pub(crate) struct ProfileDirectory {
     id: UserId,
     dir: PathBuf,
     /// `None` on a file system without locks.
@@ -48,13 +49,13 @@ pub(crate) struct Place {
 /// What there is of an id on this machine: all of it, or what a `join` or a disk has left.
 pub(crate) struct Remains {
     pub(crate) identity: Option<Identity>,
-    pub(crate) server: Option<Server>,
+    pub(crate) server: Option<ServerAddress>,
     pub(crate) pin: Option<Pin>,
 }
 
 /// The profile that `--as` names, or else the only one, or else the one that was joined first. With
 /// the server of `--server`, if that is given: the pin stays, so it must be the same server.
-pub(crate) fn choose(as_id: Option<&UserId>, server: Option<&Server>) -> Result<Profile> {
+pub(crate) fn choose(as_id: Option<&UserId>, server: Option<&ServerAddress>) -> Result<Profile> {
     let id = match as_id {
         Some(id) => id.clone(),
         None => default_id()?,
@@ -141,7 +142,7 @@ pub(crate) fn load(id: &UserId) -> Result<Option<Profile>> {
 }
 
 /// What a profile says, as far as it can be understood.
-fn parse(text: &str) -> (Option<Server>, Option<Pin>) {
+fn parse(text: &str) -> (Option<ServerAddress>, Option<Pin>) {
     let table: Table = text.parse().unwrap_or_default();
     let value = |key: &str| table.get(key).and_then(toml::Value::as_str).unwrap_or_default();
     (value("server").parse().ok(), value("pin").parse().ok())
@@ -170,9 +171,11 @@ pub(crate) fn key(
     result.map_err(|error| {
         let what = "cannot use the key";
         let failure = match &error {
-            IdentityError::File(FileError::Exposed { .. }) => Failure::new(Exit::Config, what)
-                .hint("a key is private: only its owner may be able to read it"),
-            IdentityError::File(FileError::Io { source, .. }) if !is_missing(source) => {
+            IdentityError::File(PrivateFileError::Exposed { .. }) => {
+                Failure::new(Exit::Config, what)
+                    .hint("a key is private: only its owner may be able to read it")
+            }
+            IdentityError::File(PrivateFileError::Io { source, .. }) if !is_missing(source) => {
                 disk::failure(what, path, &top(path), source)
             }
             _ => Failure::new(Exit::Config, what).hint(lost()),
@@ -185,7 +188,7 @@ pub(crate) fn key(
 pub(crate) fn unkept(error: IdentityError, path: &Path) -> anyhow::Error {
     let what = format!("cannot keep a new key in {}", path.display());
     let failure = match &error {
-        IdentityError::File(FileError::Io { source, .. }) => {
+        IdentityError::File(PrivateFileError::Io { source, .. }) => {
             disk::failure(what, path, &top(path), source)
         }
         _ => Failure::new(Exit::Config, what).hint("run the same join again"),
@@ -193,7 +196,7 @@ pub(crate) fn unkept(error: IdentityError, path: &Path) -> anyhow::Error {
     failure.because(error)
 }
 
-impl Place {
+impl ProfileDirectory {
     /// That of an id, once no other `join` of it is under way, if it is within this time.
     pub(crate) fn take(id: &UserId, patience: Duration) -> Result<Self> {
         let dir = profiles()?.join(id.as_str());
@@ -243,7 +246,7 @@ impl Place {
     }
 
     /// Writes the profile down. The first one becomes the one that is used without `--as`.
-    pub(crate) fn save(&self, server: &Server, pin: Pin) -> Result<()> {
+    pub(crate) fn save(&self, server: &ServerAddress, pin: Pin) -> Result<()> {
         let mut table = Table::new();
         table.insert("server".into(), server.to_string().into());
         table.insert("pin".into(), pin.to_string().into());
@@ -273,7 +276,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ProfileDirectory {
     fn drop(&mut self) {
         // Nothing is left of an id that was not joined; a directory with files in it stays.
         let _ = fs::remove_dir(&self.dir);

@@ -1,4 +1,4 @@
-//! Keys: who a device or a server is.
+//! Identities of devices and servers: private keys, their files and certificates.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,87 +10,87 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 
-use super::private::{self, FileError};
-use super::tls;
+use super::certificate::{pin_of, provider};
+use crate::files::{self, PrivateFileError};
 use crate::wire::Pin;
 
-/// A private key and the certificate it is shown with. Cloning shares them.
+/// A private key and the certificate that carries its public key. Clones share them.
 #[derive(Clone)]
 pub struct Identity {
     certified: Arc<CertifiedKey>,
     pin: Pin,
 }
 
-/// An identity whose key is nowhere but in memory yet.
+/// An identity whose key is in memory only.
 pub struct NewIdentity {
     identity: Identity,
     pem: String,
 }
 
-/// Why there is no identity.
+/// The reason why there is no identity.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
-    /// The key's file could not be read or made.
+    /// The file of the key could not be read or made.
     #[error(transparent)]
-    File(#[from] FileError),
-    /// A file without a usable private key in PKCS#8 PEM.
+    File(#[from] PrivateFileError),
+    /// The file has no usable private key in PKCS#8 PEM.
     #[error("{} holds no private key that can be used", .path.display())]
     NotAKey {
         /// The file.
         path: PathBuf,
     },
-    /// A file of an operator's certificate that could not be read as PEM.
+    /// The file of an operator's certificate or key could not be read as PEM.
     #[error("{}", .path.display())]
     Pem {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error in it.
         source: pem::Error,
     },
-    /// A certificate and a key that cannot be used, or not together.
+    /// The certificate or the key cannot be used, or not together.
     #[error("{} cannot be used with its key", .path.display())]
     Certificate {
         /// The certificate's file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: rustls::Error,
     },
-    /// Making a key or signing its certificate failed.
+    /// A key could not be made, or its certificate not signed.
     #[error("a key could not be made")]
     Make,
 }
 
 impl IdentityError {
-    /// Whether the file of a key could not be read because there is none.
+    /// Tells whether the file of the key is missing.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::File(error) if error.is_not_found())
     }
 }
 
 impl Identity {
-    /// A new Ed25519 key that is kept nowhere.
+    /// Makes a new Ed25519 key that is saved nowhere.
     pub fn generate() -> Result<Self, IdentityError> {
         NewIdentity::generate().map(|new| new.identity)
     }
 
-    /// The key in the PKCS#8 PEM file at `path`, which only its owner may be able to read. The
-    /// certificate is made anew each time.
+    /// Reads the key from the PKCS#8 PEM file at `path`, which only its owner may be able to read.
+    /// The certificate is made anew each time.
     pub fn load(path: &Path) -> Result<Self, IdentityError> {
-        let pem = private::read(path)?;
+        let pem = files::read_private(path)?;
         let not_a_key = || IdentityError::NotAKey { path: path.to_owned() };
         let der = PrivatePkcs8KeyDer::from_pem_slice(&pem).map_err(|_| not_a_key())?;
         let key = KeyPair::try_from(&der).map_err(|_| not_a_key())?;
         Self::from_key(&key)
     }
 
-    /// A new Ed25519 key, kept in a new file at `path`. An existing file is left alone.
+    /// Makes a new Ed25519 key and saves it in a new file at `path`. Fails if there is a file.
     pub fn create(path: &Path) -> Result<Self, IdentityError> {
         let new = NewIdentity::generate()?;
-        new.keep(path)?;
+        new.save(path)?;
         Ok(new.identity)
     }
 
-    /// The key at `path`, made if there is none.
+    /// Reads the key at `path`, and makes it if there is none.
     pub fn load_or_create(path: &Path) -> Result<Self, IdentityError> {
         match Self::load(path) {
             Err(error) if error.is_not_found() => {}
@@ -98,13 +98,13 @@ impl Identity {
         }
         match Self::create(path) {
             // Another process was first.
-            Err(IdentityError::File(FileError::Exists { .. })) => Self::load(path),
+            Err(IdentityError::File(PrivateFileError::Exists { .. })) => Self::load(path),
             created => created,
         }
     }
 
-    /// An operator's own certificate, with its chain if it has one, and its key, both PEM. How the
-    /// key's file is guarded is the operator's business: web servers share such keys by group.
+    /// Reads an operator's own certificate, with its chain if it has one, and its key, both PEM.
+    /// The permissions of the key's file are not checked: web servers share such keys by group.
     pub fn from_certificate(certificate: &Path, key: &Path) -> Result<Self, IdentityError> {
         let unreadable = |path: &Path| {
             let path = path.to_owned();
@@ -121,12 +121,12 @@ impl Identity {
             .map_err(|source| IdentityError::Certificate { path: certificate.to_owned(), source })
     }
 
-    /// The hash of the public key.
+    /// The pin of the public key.
     pub fn pin(&self) -> Pin {
         self.pin
     }
 
-    pub(super) fn certified(&self) -> Arc<CertifiedKey> {
+    pub(super) fn certified_key(&self) -> Arc<CertifiedKey> {
         Arc::clone(&self.certified)
     }
 
@@ -143,29 +143,29 @@ impl Identity {
         key: PrivateKeyDer<'static>,
     ) -> Result<Self, rustls::Error> {
         let pin = match chain.first() {
-            Some(leaf) => tls::pin_of(leaf)?,
+            Some(leaf) => pin_of(leaf)?,
             None => return Err(rustls::Error::NoCertificatesPresented),
         };
-        let certified = CertifiedKey::from_der(chain, key, &tls::provider())?;
+        let certified = CertifiedKey::from_der(chain, key, &provider())?;
         Ok(Self { certified: Arc::new(certified), pin })
     }
 }
 
 impl NewIdentity {
-    /// A new Ed25519 key.
+    /// Makes a new Ed25519 key.
     pub fn generate() -> Result<Self, IdentityError> {
         let key = new_key()?;
         Ok(Self { identity: Identity::from_key(&key)?, pem: key.serialize_pem() })
     }
 
-    /// To be used even before it is kept.
+    /// The identity, which can be used before its key is saved.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// Keeps the key in a new file at `path`. An existing file is left alone.
-    pub fn keep(&self, path: &Path) -> Result<(), IdentityError> {
-        Ok(private::create(path, self.pem.as_bytes())?)
+    /// Saves the key in a new file at `path`. Fails if there is a file.
+    pub fn save(&self, path: &Path) -> Result<(), IdentityError> {
+        Ok(files::create_private(path, self.pem.as_bytes())?)
     }
 }
 
@@ -175,7 +175,7 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// In version 1 of PKCS#8: OpenSSL 3.0 refuses the version 2 that rcgen would make.
+/// Makes a key in version 1 of PKCS#8. OpenSSL 3.0 refuses the version 2 that rcgen would make.
 fn new_key() -> Result<KeyPair, IdentityError> {
     let der = Ed25519KeyPair::generate()
         .and_then(|key| key.to_pkcs8v1())

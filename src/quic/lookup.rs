@@ -1,4 +1,4 @@
-//! Looking up the addresses of a name, which may take longer than one attempt to reach them.
+//! Lookups of a name's addresses, which may take longer than one attempt to connect.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -10,25 +10,26 @@ use tokio::sync::watch;
 /// Addresses of one name that are tried.
 pub(super) const ADDRESSES_MAX: usize = 8;
 
-/// What a resolver said; `None` while it has said nothing.
-type Answer = Option<Result<Vec<SocketAddr>, Arc<io::Error>>>;
+/// The resolver's result; `None` until it has answered.
+type LookupResult = Option<Result<Vec<SocketAddr>, Arc<io::Error>>>;
 
-/// The lookup of a server's name. Clones share it, so that one which is under way goes on over all
-/// attempts to dial, and a resolver that is slow is asked once.
+/// The lookup of a server's name. Clones share it, so a lookup under way goes on across attempts to
+/// connect, and a slow resolver is asked once.
 ///
-/// The resolver of the C library cannot be interrupted. It runs on a thread of its own, which no
-/// runtime and no exit waits for.
+/// The resolver of the C library cannot be interrupted. It runs on a thread of its own, for which
+/// neither the runtime nor the end of the process waits.
 #[derive(Clone, Debug, Default)]
-pub struct Lookup(Arc<Mutex<Option<watch::Receiver<Answer>>>>);
+pub struct Lookup(Arc<Mutex<Option<watch::Receiver<LookupResult>>>>);
 
 impl Lookup {
-    /// Whether a resolver has been asked and has not answered.
+    /// Tells whether a resolver has been asked and has not answered.
     pub fn is_under_way(&self) -> bool {
         let under_way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         under_way.as_ref().is_some_and(|answer| answer.borrow().is_none())
     }
 
-    /// The addresses of a host with a port. Dropped, it leaves the lookup to the next call.
+    /// Finds the addresses of a host, each with this port. If the caller drops this, the lookup
+    /// goes on for the next call.
     ///
     /// Addresses and `localhost` are not looked up, so no thread is started for them.
     pub(super) async fn addresses(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
@@ -40,21 +41,21 @@ impl Lookup {
             return Ok(both.map(|ip| SocketAddr::new(ip, port)).to_vec());
         }
         let name = host.to_owned();
-        self.ask(move || Ok((name, port).to_socket_addrs()?.collect())).await
+        self.join_or_start(move || Ok((name, port).to_socket_addrs()?.collect())).await
     }
 
-    /// What the resolver says that is asked already, or else this one.
-    async fn ask(
+    /// Waits for the lookup under way, or else for this one. Alternates the families of the result.
+    async fn join_or_start(
         &self,
         resolve: impl FnOnce() -> io::Result<Vec<SocketAddr>> + Send + 'static,
     ) -> io::Result<Vec<SocketAddr>> {
-        let mut answer = self.begun(resolve)?;
+        let mut answer = self.shared_channel(resolve)?;
         let found = match answer.wait_for(Option::is_some).await {
             Ok(found) => found.clone().unwrap_or_else(|| Ok(Vec::new())),
             Err(_) => Err(Arc::new(io::Error::other("the resolver broke off"))),
         };
-        // The next call asks anew: a server may have moved.
-        self.forget(&answer);
+        // The next call asks again: the server may have moved.
+        self.end_lookup(&answer);
         let found = found.map_err(|error| io::Error::new(error.kind(), error))?;
         if found.is_empty() {
             return Err(io::Error::new(ErrorKind::NotFound, "the name has no address"));
@@ -62,10 +63,11 @@ impl Lookup {
         Ok(interleave(found))
     }
 
-    fn begun(
+    /// The channel of the lookup under way, or else of this one.
+    fn shared_channel(
         &self,
         resolve: impl FnOnce() -> io::Result<Vec<SocketAddr>> + Send + 'static,
-    ) -> io::Result<watch::Receiver<Answer>> {
+    ) -> io::Result<watch::Receiver<LookupResult>> {
         let mut under_way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(answer) = &*under_way {
             return Ok(answer.clone());
@@ -76,24 +78,26 @@ impl Lookup {
         Ok(under_way.insert(answer).clone())
     }
 
-    fn forget(&self, answer: &watch::Receiver<Answer>) {
+    /// Ends the lookup with this channel, unless another has ended it and begun anew.
+    fn end_lookup(&self, answer: &watch::Receiver<LookupResult>) {
         let mut under_way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         under_way.take_if(|under_way| under_way.same_channel(answer));
     }
 }
 
-/// Whether a host has the same addresses for ever.
+/// Tells whether a host always has the same addresses, so that it need not be looked up.
 pub(super) fn is_fixed(host: &str) -> bool {
     host.parse::<IpAddr>().is_ok() || is_localhost(host)
 }
 
-/// Whether a host is this one by its name alone: never looked up, always loopback (RFC 6761,
-/// section 6.3).
+/// Tells whether a host is this machine by its name alone: `localhost` is never looked up and
+/// always loopback (RFC 6761, section 6.3).
 pub fn is_localhost(host: &str) -> bool {
     host.trim_end_matches('.').eq_ignore_ascii_case("localhost")
 }
 
-/// Both families by turns, starting with the one that the resolver prefers (RFC 8305, section 4).
+/// Alternates the address families, starting with the one that the resolver prefers (RFC 8305,
+/// section 4). Returns at most `ADDRESSES_MAX` addresses.
 fn interleave(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let preferred = found.first().is_some_and(SocketAddr::is_ipv6);
     let (mut first, mut second): (Vec<_>, Vec<_>) =
@@ -129,8 +133,8 @@ mod tests {
         panic!("a second resolver is asked")
     }
 
-    /// A resolver that takes longer than an attempt is asked once, and what it says in the end is
-    /// for all who wait; only the next call asks again.
+    /// A resolver that takes longer than an attempt is asked once, and its answer goes to all
+    /// callers that wait. Only the next call asks again.
     #[tokio::test]
     async fn a_lookup_outlasts_the_attempt_that_began_it() {
         let lookup = Lookup::default();
@@ -140,24 +144,26 @@ mod tests {
             Ok(vec![address()])
         };
         let soon = Duration::from_millis(20);
-        assert!(timeout(soon, lookup.ask(slow)).await.is_err());
+        assert!(timeout(soon, lookup.join_or_start(slow)).await.is_err());
         assert!(lookup.is_under_way());
-        assert!(timeout(soon, lookup.clone().ask(never)).await.is_err());
+        assert!(timeout(soon, lookup.clone().join_or_start(never)).await.is_err());
         // Both wait before it answers: the branches are polled in this order.
         let answers = async { say.send(()).unwrap() };
-        let (one, two, ()) = tokio::join!(biased; lookup.ask(never), lookup.ask(never), answers);
+        let (one, two, ()) =
+            tokio::join!(biased; lookup.join_or_start(never), lookup.join_or_start(never), answers);
         assert_eq!((one.unwrap(), two.unwrap()), (vec![address()], vec![address()]));
         assert!(!lookup.is_under_way());
-        let error = lookup.ask(|| Err(ErrorKind::PermissionDenied.into())).await.unwrap_err();
+        let error =
+            lookup.join_or_start(|| Err(ErrorKind::PermissionDenied.into())).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PermissionDenied);
-        let none = lookup.ask(|| Ok(vec![])).await.unwrap_err();
+        let none = lookup.join_or_start(|| Ok(vec![])).await.unwrap_err();
         assert_eq!(none.kind(), ErrorKind::NotFound);
     }
 
     #[tokio::test]
     async fn a_resolver_that_breaks_off_is_an_error() {
         let lookup = Lookup::default();
-        assert!(lookup.ask(never).await.is_err());
-        assert_eq!(lookup.ask(|| Ok(vec![address()])).await.unwrap(), [address()]);
+        assert!(lookup.join_or_start(never).await.is_err());
+        assert_eq!(lookup.join_or_start(|| Ok(vec![address()])).await.unwrap(), [address()]);
     }
 }

@@ -1,47 +1,59 @@
-//! Links: authenticated QUIC connections that carry frames.
+//! Authenticated QUIC connections that carry frames. The core (`logic`) calls one a link.
 //!
-//! A [`Listener`] yields an [`Incoming`] for each client that knocks, [`dial()`] knocks, a
-//! [`Dialer`] does so for many links at a time, and all end in a [`Link`]: one connection, its one
-//! bidirectional stream, and the [`Pin`](crate::wire::Pin) of the other side's key. [`Link::run`]
-//! moves frames between the stream and two bounded queues until the link [`End`]s. What the frames
-//! mean is not known here. Listener and dialer open a UDP socket, or run on one that is there:
-//! [`Listener::on`], [`Dialer::on`].
+//! A [`Listener`] yields an [`IncomingConnection`] for each client that wants to connect.
+//! [`dial()`] connects to a server; a [`Dialer`] does so for many connections on shared sockets.
+//! Both sides get a [`Connection`]: one QUIC connection, its only bidirectional stream, and the
+//! [`Pin`](crate::wire::Pin) of the peer's key. [`Connection::run`] moves frames between the stream
+//! and two bounded queues until a [`ConnectionEnd`]. The meaning of frames is not known here.
+//! Listener and dialer open a UDP socket, or take an open one: [`Listener::with_socket`],
+//! [`Dialer::with_socket`].
 //!
 //! - Both sides prove a key, an [`Identity`], in the TLS 1.3 handshake. Certificates only carry the
-//!   keys: nothing in them but the public key is looked at, neither names nor dates.
+//!   public keys; names and dates in them are ignored.
 //! - The server opens the stream and greets on it before the client is authenticated, so a greeting
 //!   holds public facts. Nothing that a client sends is read before its key is proven.
 //! - Session tickets and early data are off on both sides: early data can be replayed, and a
 //!   resumed session would skip the certificate.
-//! - A client can open no stream and no peer can send a datagram, or make us hold more bytes than
-//!   the windows in `transport` and one body.
+//! - A client cannot open streams, and no peer can send a datagram. A peer can make this side hold
+//!   no more bytes than the windows in `transport` and one body.
 
-mod call;
+mod address;
+mod address_race;
+mod certificate;
+mod client_endpoint;
+mod connection;
+mod connection_end;
+mod connection_ids;
 mod dial;
-mod ear;
-mod hail;
+mod dial_error;
+mod dial_settings;
+mod handshake;
+mod handshake_flight;
 mod identity;
-mod ids;
-mod link;
+mod incoming;
 mod listen;
 mod lookup;
-mod obstacle;
-mod private;
-mod roam;
-mod roll;
+mod network_error;
+mod notice_socket;
+mod path_watch;
+mod peer_list;
+mod port_probe;
+mod restart_notice;
 mod secrets;
+mod stream;
 mod tls;
 mod transport;
 
-pub use dial::{DialError, DialSettings, Dialer, Trust, dial};
+pub use connection::Connection;
+pub use connection_end::ConnectionEnd;
+pub use dial::{Dialer, dial};
+pub use dial_error::DialError;
+pub use dial_settings::{DialSettings, Trust};
 pub use identity::{Identity, IdentityError, NewIdentity};
-pub use link::{End, Link, Outgoing};
-pub use listen::{
-    BindError, HALF_OPEN_MAX, HANDSHAKE_DEADLINE, Incoming, LinkError, Listener, RETRY_ABOVE,
-    ServerSettings,
-};
+pub use incoming::{HALF_OPEN_MAX, HANDSHAKE_DEADLINE, HandshakeError, IncomingConnection};
+pub use listen::{BindError, Listener, RETRY_ABOVE, ServerSettings};
 pub use lookup::{Lookup, is_localhost};
-pub use obstacle::Obstacle;
-pub use private::FileError;
+pub use network_error::NetworkError;
 pub use secrets::{Secrets, SecretsError};
+pub use stream::Outgoing;
 pub use transport::{KEEP_ALIVE, UdpBuffers};

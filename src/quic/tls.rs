@@ -1,46 +1,25 @@
-//! TLS 1.3 with keys for names: what both sides offer, and whom they believe.
+//! TLS 1.3 with pinned keys in place of names: the settings of both sides, and the checks of keys.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{
-    CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls13_signature,
-};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::NoServerSessionStorage;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{NoServerSessionStorage, ParsedCertificate};
 use rustls::sign::SingleCertAndKey;
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, PeerIncompatible,
     SignatureScheme,
 };
 
+use super::certificate::{pin_of, provider};
 use super::identity::Identity;
 use crate::wire::{ALPN, Pin};
 
-/// Passed wherever rustls wants a provider, so that nothing depends on a default of the process.
-/// With rustls's feature `prefer-post-quantum` its first key exchange is X25519MLKEM768.
-pub(super) fn provider() -> Arc<CryptoProvider> {
-    Arc::new(aws_lc_rs::default_provider())
-}
-
-/// The SHA-256 of a certificate's public key.
-pub(super) fn pin_of(certificate: &CertificateDer<'_>) -> Result<Pin, Error> {
-    let spki = ParsedCertificate::try_from(certificate)?.subject_public_key_info();
-    let hash = ::aws_lc_rs::digest::digest(&::aws_lc_rs::digest::SHA256, &spki);
-    let bytes = hash.as_ref().try_into();
-    bytes.map(Pin).map_err(|_| Error::General("SHA-256 has 32 bytes".into()))
-}
-
-/// The pin of the certificate that the other side of a connection has proven to own.
-pub(super) fn peer_pin(connection: &quinn::Connection) -> Option<Pin> {
-    let chain = connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
-    pin_of(chain.first()?).ok()
-}
-
-/// A server's TLS: shows `identity`, wants any key of the client.
+/// Settings of a server: it proves `identity` and takes any key of the client.
 pub(super) fn server(identity: &Identity) -> Result<QuicServerConfig, Error> {
     let config = server_config(identity)?;
     QuicServerConfig::try_from(config).map_err(|error| Error::General(error.to_string()))
@@ -51,8 +30,8 @@ fn server_config(identity: &Identity) -> Result<rustls::ServerConfig, Error> {
     let algorithms = provider.signature_verification_algorithms;
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_client_cert_verifier(Arc::new(AnyClient(algorithms)))
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified())));
+        .with_client_cert_verifier(Arc::new(AnyClientVerifier(algorithms)))
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified_key())));
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.max_early_data_size = 0;
     config.send_tls13_tickets = 0;
@@ -60,10 +39,10 @@ fn server_config(identity: &Identity) -> Result<rustls::ServerConfig, Error> {
     Ok(config)
 }
 
-/// A client's TLS: shows `identity`, wants what `verifier` wants.
+/// Settings of a client: it proves `identity` and takes the keys that `verifier` takes.
 pub(super) fn client(
     identity: &Identity,
-    verifier: Arc<PinnedServer>,
+    verifier: Arc<PinnedServerVerifier>,
 ) -> Result<QuicClientConfig, Error> {
     let config = client_config(identity, verifier)?;
     QuicClientConfig::try_from(config).map_err(|error| Error::General(error.to_string()))
@@ -71,43 +50,43 @@ pub(super) fn client(
 
 fn client_config(
     identity: &Identity,
-    verifier: Arc<PinnedServer>,
+    verifier: Arc<PinnedServerVerifier>,
 ) -> Result<rustls::ClientConfig, Error> {
     let mut config = rustls::ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
         .with_custom_certificate_verifier(verifier)
-        .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified())));
+        .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified_key())));
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.enable_early_data = false;
     config.resumption = Resumption::disabled();
-    // The name would tell onlookers which of a host's services is meant, and nobody reads it.
+    // The name would show onlookers which service of a host is meant, and no server reads it.
     config.enable_sni = false;
     Ok(config)
 }
 
-/// Believes a server that proves the expected key, or any key when none is expected.
+/// A check that the server proves the expected key, or any key when none is expected.
 #[derive(Debug)]
-pub(super) struct PinnedServer {
+pub(super) struct PinnedServerVerifier {
     expected: Option<Pin>,
-    wrong: Mutex<Option<Pin>>,
+    found: Mutex<Option<Pin>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl PinnedServer {
+impl PinnedServerVerifier {
     pub(super) fn new(expected: Option<Pin>) -> Arc<Self> {
         let algorithms = provider().signature_verification_algorithms;
-        Arc::new(Self { expected, wrong: Mutex::new(None), algorithms })
+        Arc::new(Self { expected, found: Mutex::new(None), algorithms })
     }
 
-    /// The expected pin and the last other one that a server showed.
-    pub(super) fn wrong(&self) -> Option<(Pin, Pin)> {
-        let wrong = *self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
-        self.expected.zip(wrong)
+    /// The expected pin and the last different one that a server showed.
+    pub(super) fn mismatch(&self) -> Option<(Pin, Pin)> {
+        let found = *self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        self.expected.zip(found)
     }
 }
 
-impl ServerCertVerifier for PinnedServer {
+impl ServerCertVerifier for PinnedServerVerifier {
     fn verify_server_cert(
         &self,
         leaf: &CertificateDer<'_>,
@@ -118,7 +97,7 @@ impl ServerCertVerifier for PinnedServer {
     ) -> Result<ServerCertVerified, Error> {
         let found = pin_of(leaf)?;
         if self.expected.is_some_and(|expected| expected != found) {
-            *self.wrong.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+            *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
             return Err(CertificateError::ApplicationVerificationFailure.into());
         }
         Ok(ServerCertVerified::assertion())
@@ -133,7 +112,7 @@ impl ServerCertVerifier for PinnedServer {
         Err(PeerIncompatible::Tls12NotOffered.into())
     }
 
-    /// A certificate is public: this check is what proves the key.
+    /// Checks the signature, which proves the key. The certificate itself is public.
     fn verify_tls13_signature(
         &self,
         message: &[u8],
@@ -148,12 +127,12 @@ impl ServerCertVerifier for PinnedServer {
     }
 }
 
-/// Lets in every client that proves a key. Whether that key may act as an id is looked up later, so
-/// that the client can be told why not.
+/// A check that the client proves a key. The core decides later which id the key may use, so that
+/// the client can be told the reason of a refusal.
 #[derive(Debug)]
-struct AnyClient(WebPkiSupportedAlgorithms);
+struct AnyClientVerifier(WebPkiSupportedAlgorithms);
 
-impl ClientCertVerifier for AnyClient {
+impl ClientCertVerifier for AnyClientVerifier {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }
@@ -164,7 +143,7 @@ impl ClientCertVerifier for AnyClient {
         intermediates: &[CertificateDer<'_>],
         _now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        // rustls keeps what it is shown; our clients show one certificate.
+        // rustls keeps all certificates in memory; our clients send one.
         if !intermediates.is_empty() {
             return Err(CertificateError::ApplicationVerificationFailure.into());
         }
@@ -181,7 +160,7 @@ impl ClientCertVerifier for AnyClient {
         Err(PeerIncompatible::Tls12NotOffered.into())
     }
 
-    /// A certificate is public: this check is what proves the key.
+    /// Checks the signature, which proves the key. The certificate itself is public.
     fn verify_tls13_signature(
         &self,
         message: &[u8],
@@ -206,14 +185,14 @@ mod tests {
     use rustls::pki_types::ServerName;
     use rustls::quic::{ClientConnection, Connection, ServerConnection, Version};
 
-    use super::{Identity, PinnedServer, client_config, server_config};
+    use super::{Identity, PinnedServerVerifier, client_config, server_config};
 
-    /// Gives one side what the other has to say; whether that was anything.
+    /// Passes handshake bytes from one side to the other. Returns false if there were none.
     fn carry(from: &mut Connection, to: &mut Connection) -> bool {
         let mut said = false;
         loop {
             let mut flight = Vec::new();
-            // New keys are for what comes behind.
+            // New keys are for the bytes that follow.
             let keys = from.write_hs(&mut flight);
             said |= !flight.is_empty();
             to.read_hs(&flight).unwrap();
@@ -223,11 +202,11 @@ mod tests {
         }
     }
 
-    /// quinn does not tell, so the two sides speak to each other without it.
+    /// quinn does not report the key exchange, so the two sides shake hands without it.
     #[test]
     fn a_handshake_takes_the_post_quantum_exchange_in_one_round_trip() {
         let name = ServerName::try_from("qmsg").unwrap();
-        let verifier = PinnedServer::new(None);
+        let verifier = PinnedServerVerifier::new(None);
         let ours = client_config(&Identity::generate().unwrap(), verifier).unwrap();
         let theirs = server_config(&Identity::generate().unwrap()).unwrap();
         let client = ClientConnection::new(Arc::new(ours), Version::V1, name, vec![]).unwrap();

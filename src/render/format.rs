@@ -7,7 +7,7 @@ use std::str::FromStr;
 use data_encoding::{Encoding, HEXLOWER, HEXUPPER};
 
 use crate::clock;
-use crate::message::letter::Letter;
+use crate::message::received::Received;
 use crate::render::{json, people};
 use crate::text::visible::one_line;
 use crate::wire::Target;
@@ -19,12 +19,12 @@ pub(crate) struct Format(Vec<Part>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
     Text(String),
-    Field(Field),
+    Field(FormatField),
     Header(String),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Field {
+enum FormatField {
     Body,
     BodyHex,
     BodyHexUpper,
@@ -41,20 +41,20 @@ enum Field {
 }
 
 /// Letters and what they stand for.
-const FIELDS: &[(char, Field)] = &[
-    ('p', Field::Body),
-    ('x', Field::BodyHex),
-    ('X', Field::BodyHexUpper),
-    ('l', Field::Size),
-    ('s', Field::From),
-    ('t', Field::To),
-    ('g', Field::Room),
-    ('m', Field::Id),
-    ('n', Field::Seq),
-    ('I', Field::Time),
-    ('U', Field::UnixTime),
-    ('j', Field::Json),
-    ('P', Field::Headers),
+const FIELDS: &[(char, FormatField)] = &[
+    ('p', FormatField::Body),
+    ('x', FormatField::BodyHex),
+    ('X', FormatField::BodyHexUpper),
+    ('l', FormatField::Size),
+    ('s', FormatField::From),
+    ('t', FormatField::To),
+    ('g', FormatField::Room),
+    ('m', FormatField::Id),
+    ('n', FormatField::Seq),
+    ('I', FormatField::Time),
+    ('U', FormatField::UnixTime),
+    ('j', FormatField::Json),
+    ('P', FormatField::Headers),
 ];
 /// Letters of headers.
 const HEADERS: &[(char, &str)] =
@@ -149,7 +149,7 @@ impl Format {
     /// line.
     pub(crate) fn write(
         &self,
-        letter: &Letter,
+        letter: &Received,
         shows: bool,
         out: &mut impl Write,
     ) -> io::Result<()> {
@@ -161,34 +161,43 @@ impl Format {
     }
 }
 
-fn write(field: Field, letter: &Letter, shows: bool, out: &mut impl Write) -> io::Result<()> {
+fn write(
+    field: FormatField,
+    letter: &Received,
+    shows: bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let message = &letter.message;
     match field {
-        Field::Body if shows => people::body(letter, out),
-        Field::Body => letter.whole().try_for_each(|piece| out.write_all(&piece?)),
-        Field::BodyHex => hex(&HEXLOWER, letter, out),
-        Field::BodyHexUpper => hex(&HEXUPPER, letter, out),
-        Field::Size => write!(out, "{}", letter.content.size()),
-        Field::From => write!(out, "{}", message.from),
-        Field::To => write!(out, "{}", message.to),
-        Field::Room => match &message.to {
+        FormatField::Body if shows => people::body(letter, out),
+        FormatField::Body => letter.whole().try_for_each(|piece| out.write_all(&piece?)),
+        FormatField::BodyHex => hex(&HEXLOWER, letter, out),
+        FormatField::BodyHexUpper => hex(&HEXUPPER, letter, out),
+        FormatField::Size => write!(out, "{}", letter.content.size()),
+        FormatField::From => write!(out, "{}", message.from),
+        FormatField::To => write!(out, "{}", message.to),
+        FormatField::Room => match &message.to {
             Target::Room(room) => write!(out, "{room}"),
             Target::User(_) | Target::All => Ok(()),
         },
-        Field::Id => write!(out, "{}", message.id),
-        Field::Seq if letter.is_volatile() => Ok(()),
-        Field::Seq => write!(out, "{}", letter.seq),
-        Field::Time => out.write_all(clock::rfc3339(message.time_ms).as_bytes()),
-        Field::UnixTime => write!(out, "{}.{:03}", message.time_ms / 1000, message.time_ms % 1000),
-        Field::Json => json::object(letter, None).try_for_each(|piece| out.write_all(&piece?)),
-        Field::Headers => {
+        FormatField::Id => write!(out, "{}", message.id),
+        FormatField::Seq if letter.is_volatile() => Ok(()),
+        FormatField::Seq => write!(out, "{}", letter.seq),
+        FormatField::Time => out.write_all(clock::rfc3339(message.time_ms).as_bytes()),
+        FormatField::UnixTime => {
+            write!(out, "{}.{:03}", message.time_ms / 1000, message.time_ms % 1000)
+        }
+        FormatField::Json => {
+            json::object(letter, None).try_for_each(|piece| out.write_all(&piece?))
+        }
+        FormatField::Headers => {
             let pairs = message.headers.iter().map(|(name, value)| format!("{name}:{value}"));
             out.write_all(line(Some(&pairs.collect::<Vec<_>>().join(" "))).as_bytes())
         }
     }
 }
 
-fn hex(encoding: &Encoding, letter: &Letter, out: &mut impl Write) -> io::Result<()> {
+fn hex(encoding: &Encoding, letter: &Received, out: &mut impl Write) -> io::Result<()> {
     letter.whole().try_for_each(|piece| out.write_all(encoding.encode(&piece?).as_bytes()))
 }
 
@@ -199,7 +208,7 @@ fn line(value: Option<&str>) -> String {
 
 /// What a format makes of a message on a terminal, if it is one.
 #[cfg(any(test, fuzzing))]
-pub(crate) fn fuzz(format: &str, letter: &Letter) -> Option<Vec<u8>> {
+pub(crate) fn fuzz(format: &str, letter: &Received) -> Option<Vec<u8>> {
     let (format, mut out) = (format.parse::<Format>().ok()?, Vec::new());
     format.write(letter, true, &mut out).ok()?;
     Some(out)
@@ -209,7 +218,7 @@ pub(crate) fn fuzz(format: &str, letter: &Letter) -> Option<Vec<u8>> {
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use super::{FIELDS, Format, HEADERS};
-    use crate::message::letter::tests::letter;
+    use crate::message::received::tests::letter;
 
     /// What a format makes of a message to @ops.
     fn made(format: &str, body: &'static [u8], shows: bool) -> Vec<u8> {

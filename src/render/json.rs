@@ -8,19 +8,19 @@ use data_encoding::BASE64;
 use serde_json::{Map, Value};
 
 use crate::clock;
-use crate::message::letter::{Letter, PIECE_LEN, characters};
+use crate::message::received::{PIECE_LEN, Received, characters};
 use crate::text::json::json;
 use crate::wire::{Headers, Target};
 
 /// Base64 makes four characters of three bytes, so it can be cut between these.
 const _: () = assert!(PIECE_LEN.is_multiple_of(3));
 
-type Piece = io::Result<Bytes>;
+type JsonPiece = io::Result<Bytes>;
 
 /// A message as an object, without a newline behind it: the body first, then its other fields in
 /// alphabetical order. `attempt`: of a handler.
-pub(crate) fn object(letter: &Letter, attempt: Option<u32>) -> impl Iterator<Item = Piece> {
-    let body: Box<dyn Iterator<Item = Piece> + Send> = match is_text(letter.whole()) {
+pub(crate) fn object(letter: &Received, attempt: Option<u32>) -> impl Iterator<Item = JsonPiece> {
+    let body: Box<dyn Iterator<Item = JsonPiece> + Send> = match is_text(letter.whole()) {
         Ok(true) => {
             let begin = Ok(Bytes::from_static(b"{\"body\":\""));
             Box::new([begin].into_iter().chain(characters(letter.whole()).map(quoted)))
@@ -39,14 +39,14 @@ pub(crate) fn object(letter: &Letter, attempt: Option<u32>) -> impl Iterator<Ite
 }
 
 /// The inside of a string.
-fn quoted(text: io::Result<Vec<u8>>) -> Piece {
+fn quoted(text: io::Result<Vec<u8>>) -> JsonPiece {
     let quoted = json(&Value::from(String::from_utf8_lossy(&text?)));
     let end = quoted.len() - 1;
     Ok(Bytes::from(quoted).slice(1..end))
 }
 
 /// The documented fields of `--json`, without the body.
-fn fields(letter: &Letter) -> Map<String, Value> {
+fn fields(letter: &Received) -> Map<String, Value> {
     let message = &letter.message;
     let mut object = Map::new();
     let mut put = |name: &str, value: Value| object.insert(name.to_owned(), value);
@@ -70,7 +70,7 @@ pub(crate) fn headers(headers: &Headers) -> Value {
 }
 
 /// Whether it is valid UTF-8.
-fn is_text(pieces: impl Iterator<Item = Piece>) -> io::Result<bool> {
+fn is_text(pieces: impl Iterator<Item = JsonPiece>) -> io::Result<bool> {
     for bytes in characters(pieces) {
         if str::from_utf8(&bytes?).is_err() {
             return Ok(false);
@@ -86,7 +86,7 @@ mod tests {
     use serde_json::Value;
 
     use super::{is_text, object};
-    use crate::message::letter::tests::{bodies, cut, letter};
+    use crate::message::received::tests::{bodies, cut, letter};
     use crate::text::json::json;
 
     fn line(to: &str, headers: &[(&str, &str)], body: &[u8], attempt: Option<u32>) -> String {

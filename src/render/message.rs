@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use anyhow::Result;
 
-use crate::message::letter::Letter;
+use crate::message::received::Received;
 use crate::render::{json, people};
 use crate::terminal::print::{self, out, written};
 use crate::text::visible::one_line;
@@ -26,7 +26,7 @@ pub(crate) enum Style {
 }
 
 /// Writes a message as it is to be printed.
-pub(crate) fn render(style: Style, letter: &Letter, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn render(style: Style, letter: &Received, out: &mut impl Write) -> io::Result<()> {
     match style {
         Style::Terminal { color, folds } => {
             return people::show(letter, color, folds.then(print::width), out);
@@ -48,12 +48,12 @@ pub(crate) fn render(style: Style, letter: &Letter, out: &mut impl Write) -> io:
     }
 }
 
-fn copy(letter: &Letter, out: &mut impl Write) -> io::Result<()> {
+fn copy(letter: &Received, out: &mut impl Write) -> io::Result<()> {
     letter.whole().try_for_each(|piece| out.write_all(&piece?))
 }
 
 /// Prints an answer to a message.
-pub(crate) fn reply(style: Style, reply: &Letter) -> Result<()> {
+pub(crate) fn reply(style: Style, reply: &Received) -> Result<()> {
     let mut out = out();
     written(render(style, reply, &mut out).and_then(|()| out.flush()))
 }
@@ -67,9 +67,9 @@ mod tests {
 
     use super::{Style, render};
     use crate::clock;
-    use crate::message::content::{Content, Spool};
-    use crate::message::letter::PIECE_LEN;
-    use crate::message::letter::tests::{bodies, letter, letter_of};
+    use crate::message::content::{BodyBuffer, Content};
+    use crate::message::received::PIECE_LEN;
+    use crate::message::received::tests::{bodies, letter, letter_of};
     use crate::text::json::json;
     use crate::text::units::grouped;
     use crate::text::visible::visible;
@@ -173,7 +173,7 @@ mod tests {
                 [filler.repeat(times).as_bytes(), &seam, filler.repeat(times).as_bytes(), &end]
                     .concat();
             let content = if on_disk {
-                let mut spool = Spool::new();
+                let mut spool = BodyBuffer::new();
                 spool.push(&body).unwrap();
                 spool.finish().unwrap()
             } else {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::ops::Range;
 
 use crate::clock;
-use crate::message::letter::{Letter, PIECE_LEN, characters};
+use crate::message::received::{PIECE_LEN, Received, characters};
 use crate::text::fold::Fold;
 use crate::text::units::grouped;
 use crate::text::visible::{Cleaner, one_line};
@@ -23,13 +23,13 @@ const PLAIN: &str = "\x1b[0m";
 /// A line of time, sender, target, priority and title, with the text behind it or, if it has
 /// lines or is too long for the width, below and indented; and the tags.
 pub(crate) fn show(
-    letter: &Letter,
+    letter: &Received,
     color: bool,
     width: Option<usize>,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let message = &letter.message;
-    let mut head = Line::new(color, width);
+    let mut head = HeadLine::new(color, width);
     head.add(DIM, &clock::local(message.time_ms));
     head.add("", " ");
     head.add(BOLD, message.from.as_str());
@@ -59,7 +59,7 @@ pub(crate) fn show(
         head.add("", ": ");
         write!(out, "{}", head.text)?;
         write_text(letter, text.clone(), Fold::new(None, false), out)?;
-        head = Line::new(color, None);
+        head = HeadLine::new(color, None);
         false
     } else {
         head.add("", ":");
@@ -78,13 +78,13 @@ pub(crate) fn show(
 }
 
 /// A line with colours. What of it is too long for the width is below and indented.
-struct Line {
+struct HeadLine {
     color: bool,
     fold: Fold,
     text: String,
 }
 
-impl Line {
+impl HeadLine {
     fn new(color: bool, width: Option<usize>) -> Self {
         Self { color, fold: Fold::new(width, false), text: String::new() }
     }
@@ -98,7 +98,7 @@ impl Line {
 }
 
 /// The body where a format wants it, on a terminal: lines after the first are indented.
-pub(crate) fn body(letter: &Letter, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn body(letter: &Received, out: &mut impl Write) -> io::Result<()> {
     if is_binary(letter)? {
         let size = grouped(letter.content.size());
         return write!(out, "{size} bytes, not text: use --raw > FILE");
@@ -106,23 +106,23 @@ pub(crate) fn body(letter: &Letter, out: &mut impl Write) -> io::Result<()> {
     write_text(letter, 0..letter.content.size(), Fold::new(None, false), out)
 }
 
-fn priority(letter: &Letter) -> Option<(&'static str, &'static str)> {
+fn priority(letter: &Received) -> Option<(&'static str, &'static str)> {
     let number: usize = letter.header("priority")?.parse().ok()?;
     PRIORITIES.get(number.checked_sub(1)?).copied().filter(|(word, _)| !word.is_empty())
 }
 
-fn tags(letter: &Letter) -> impl Iterator<Item = String> {
+fn tags(letter: &Received) -> impl Iterator<Item = String> {
     let tags = letter.header("tags").unwrap_or_default().split(',').map(str::trim);
     tags.filter(|tag| !tag.is_empty()).map(|tag| format!("#{}", one_line(tag)))
 }
 
 /// All of the body but one newline at its end.
-fn text(letter: &Letter) -> io::Result<Range<u64>> {
+fn text(letter: &Received) -> io::Result<Range<u64>> {
     Ok(0..letter.content.size() - u64::from(letter.ends_a_line()?))
 }
 
 /// Whether a body is shown to nobody's use: a third of its beginning is no text.
-fn is_binary(letter: &Letter) -> io::Result<bool> {
+fn is_binary(letter: &Received) -> io::Result<bool> {
     if letter.content.size() < BINARY_LEN_MIN {
         return Ok(false);
     }
@@ -137,7 +137,7 @@ fn is_binary(letter: &Letter) -> io::Result<bool> {
 }
 
 /// Whether the text is one line and fits behind its head, with the tags behind it.
-fn is_short(letter: &Letter, range: Range<u64>, head: &Line) -> io::Result<bool> {
+fn is_short(letter: &Received, range: Range<u64>, head: &HeadLine) -> io::Result<bool> {
     let mut fold = head.fold.trial();
     let mut is_short =
         fold.fits(": ") && tags(letter).all(|tag| fold.fits("  ") && fold.fits(&tag));
@@ -155,7 +155,7 @@ fn is_short(letter: &Letter, range: Range<u64>, head: &Line) -> io::Result<bool>
 
 /// Writes text in lines.
 fn write_text(
-    letter: &Letter,
+    letter: &Received,
     range: Range<u64>,
     mut fold: Fold,
     out: &mut impl Write,
@@ -176,7 +176,7 @@ fn write_text(
 mod tests {
     use super::{body, grouped, show};
     use crate::clock;
-    use crate::message::letter::tests::letter;
+    use crate::message::received::tests::letter;
     use crate::text::visible::{one_line, visible};
 
     /// What is shown behind the time.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::{Clock, encoded};
-use crate::logic::{Limits, LinkId, greeting};
+use crate::logic::LinkId;
 use crate::quic::{Listener, Outgoing};
 use crate::wire::{FromClient, Pin};
 
@@ -16,34 +16,33 @@ pub(super) enum Event {
     Closed(LinkId),
 }
 
-/// Takes clients until the listener closes.
+/// Takes clients until the listener closes. `greeting` is what each is told first.
 pub(super) async fn accept(
     listener: Arc<Listener>,
-    limits: Limits,
+    greeting: impl Fn() -> Bytes,
     queue_max: usize,
-    clock: Clock,
     events: mpsc::Sender<Event>,
 ) {
     let mut next = 0;
     while let Some(incoming) = listener.accept().await {
         let link = LinkId(next);
         next += 1;
-        let greeting = encoded(&greeting(&limits, clock.now()));
+        let greeting = greeting();
         let events = events.clone();
         // The handshake takes its time in its own task: others are accepted meanwhile.
         tokio::spawn(async move {
-            let carrier = match incoming.establish(greeting).await {
-                Ok(carrier) => carrier,
+            let connection = match incoming.establish(greeting).await {
+                Ok(connection) => connection,
                 Err(error) => return tracing::debug!(%error, "no link"),
             };
-            let (key, remote) = (carrier.pin(), carrier.remote());
+            let (key, remote) = (connection.pin(), connection.remote_address());
             let (outgoing, queue) = mpsc::channel(queue_max);
             if events.send(Event::Opened { link, key, outgoing }).await.is_err() {
                 return;
             }
             tracing::debug!(?link, %remote, %key, "link");
             let end =
-                carrier.run(queue, events.clone(), |frames| Event::Frames(link, frames)).await;
+                connection.run(queue, events.clone(), |frames| Event::Frames(link, frames)).await;
             tracing::debug!(?link, ?end, "link ended");
             // The loop may be gone, and then it needs no telling.
             let _ = events.send(Event::Closed(link)).await;

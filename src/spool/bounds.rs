@@ -2,62 +2,19 @@
 
 use std::time::Duration;
 
-use clap::Args;
-use clap::builder::FalseyValueParser;
-
-use crate::text::units;
-
-/// Beyond it the server would not know any more whether it has a message; it forgets after 168 h.
-const AGE_MAX: Duration = Duration::from_secs(167 * 60 * 60);
-
 /// Whether to keep what cannot be sent.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Keeping {
-    /// Keep the message on this machine if the server cannot be reached
-    ///
-    /// The exit code is then 75. The next send that reaches the server delivers it, or
-    /// `qmsg spool flush`; it arrives once, even if the server had it already. A volatile message
-    /// is not kept.
-    #[arg(
-        long,
-        env = "QMSG_SPOOL",
-        value_parser = FalseyValueParser::new(),
-        help_heading = "Spool"
-    )]
+    /// A message that finds no server goes into the spool.
     pub(crate) spool: bool,
-    #[command(flatten)]
     pub(crate) bounds: SpoolBounds,
 }
 
 /// Limits of a spool.
-#[derive(Clone, Copy, Debug, Args)]
-#[command(next_help_heading = "Spool")]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct SpoolBounds {
-    /// Maximum size of an id's spool; each message counts as at least 4 KiB
-    #[arg(
-        long = "spool-max",
-        value_name = "SIZE",
-        env = "QMSG_SPOOL_MAX",
-        default_value = "64MiB",
-        value_parser = units::size
-    )]
+    /// Bytes of an id's spool.
     pub(crate) max: u64,
-    /// Set a message aside instead of sending it once it has waited this long
-    ///
-    /// A bare number is seconds.
-    #[arg(
-        long = "spool-age",
-        value_name = "TIME",
-        env = "QMSG_SPOOL_AGE",
-        default_value = "144h",
-        value_parser = age
-    )]
+    /// How long a message may wait before it is set aside.
     pub(crate) age: Duration,
-}
-
-fn age(text: &str) -> Result<Duration, String> {
-    match units::duration(text)? {
-        age if age <= AGE_MAX => Ok(age),
-        _ => Err("at most 167h: a server remembers the messages it has for 168h".into()),
-    }
 }

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::client::{self, ClientError};
 use crate::logic::{Command, Draft, Event};
-use crate::spool::file::Parcel;
+use crate::spool::file::Spooled;
 use crate::wire::{Body, MsgId, Refusal};
 
 /// Messages on their way at a time; a long one has its file open.
@@ -17,7 +17,7 @@ const QUEUE_MAX: usize = 64;
 
 /// What became of a message.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum CarryOutcome {
     /// It is on the server's disk, now or since an attempt before.
     Accepted,
     Refused(Refusal),
@@ -28,9 +28,9 @@ pub(crate) enum Outcome {
 /// Who has messages to be carried, and wants to hear of them.
 pub(crate) trait Errands {
     /// The next one, in the order in which they are to go. Asked for again after an answer.
-    fn next(&mut self) -> Option<Parcel>;
+    fn next(&mut self) -> Option<Spooled>;
     /// Said once of each that was given, unless the server does not answer.
-    fn told(&mut self, id: MsgId, outcome: Outcome);
+    fn told(&mut self, id: MsgId, outcome: CarryOutcome);
     /// The server's clock is so far ahead of this machine's. Said before what was sent is answered.
     fn skewed(&mut self, _ahead_ms: i64) {}
     /// The link is gone: what was given may have been stored.
@@ -67,7 +67,7 @@ struct Carrier<'a, E> {
     errands: &'a mut E,
     /// For the client, when it has room.
     next: Option<Draft>,
-    unanswered: BTreeMap<MsgId, Parcel>,
+    unanswered: BTreeMap<MsgId, Spooled>,
     /// There are no more.
     ended: bool,
     /// `None` once nothing more is to be said.
@@ -114,7 +114,7 @@ impl<E: Errands> Carrier<'_, E> {
                 });
                 self.unanswered.insert(id, parcel);
             }
-            Err(error) => self.errands.told(id, Outcome::Unreadable(error)),
+            Err(error) => self.errands.told(id, CarryOutcome::Unreadable(error)),
         }
     }
 
@@ -143,22 +143,24 @@ impl<E: Errands> Carrier<'_, E> {
     fn part(&mut self, id: MsgId, index: u64) -> Body {
         let Some(parcel) = self.unanswered.get(&id) else { return Body::default() };
         parcel.content.part(index).unwrap_or_else(|error| {
-            self.tell(id, 1, || Outcome::Unreadable(io::Error::other(error.to_string())));
+            self.tell(id, 1, || CarryOutcome::Unreadable(io::Error::other(error.to_string())));
             Body::default()
         })
     }
 
     fn answered(&mut self, event: &Event) {
         match *event {
-            Event::Accepted { id, count, .. } => self.tell(id, count, || Outcome::Accepted),
-            Event::Refused { id, count, why } => self.tell(id, count, || Outcome::Refused(why)),
+            Event::Accepted { id, count, .. } => self.tell(id, count, || CarryOutcome::Accepted),
+            Event::Refused { id, count, why } => {
+                self.tell(id, count, || CarryOutcome::Refused(why));
+            }
             Event::ClockSkew { ahead_ms } => self.errands.skewed(ahead_ms),
             Event::Offline => self.errands.unlinked(),
             _ => {}
         }
     }
 
-    fn tell(&mut self, first: MsgId, count: u32, outcome: impl Fn() -> Outcome) {
+    fn tell(&mut self, first: MsgId, count: u32, outcome: impl Fn() -> CarryOutcome) {
         for id in (0..u64::from(count)).map(|at| first.plus(at)) {
             if self.unanswered.remove(&id).is_some() {
                 self.errands.told(id, outcome());

@@ -11,11 +11,11 @@ use crate::message::ids;
 use crate::process::runtime;
 use crate::profile::joined::Profile;
 use crate::spool::bounds::SpoolBounds;
-use crate::spool::carry::{Errands, Outcome, carry};
+use crate::spool::carry::{CarryOutcome, Errands, carry};
 use crate::spool::disk;
-use crate::spool::file::{Origin, Parcel};
+use crate::spool::file::{Origin, Spooled};
 use crate::spool::flush::{self, Flush};
-use crate::spool::place::{NotKept, Place, Slot};
+use crate::spool::place::{NotKept, Slot, SpoolDirectory};
 use crate::spool::places::spools;
 use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
@@ -29,7 +29,7 @@ const AFTER: Duration = Duration::from_secs(1);
 
 /// The spool of one id, as one who sends uses it.
 pub(crate) struct Spool<'a> {
-    place: Place,
+    place: SpoolDirectory,
     profile: &'a Profile,
     bounds: SpoolBounds,
     patience: Duration,
@@ -59,7 +59,7 @@ pub(crate) struct Delivery {
 
 /// Whether one who sends may go on.
 #[derive(Debug)]
-pub(crate) enum Turn {
+pub(crate) enum SpoolTurn {
     /// Nothing is before.
     Free,
     /// Older messages for the same target are waiting still, since another process sends them.
@@ -75,30 +75,30 @@ impl<'a> Spool<'a> {
         patience: Duration,
         talk: Verbosity,
     ) -> Result<Self> {
-        let place = Place::of(&spools()?, &profile.id);
+        let place = SpoolDirectory::of(&spools()?, &profile.id);
         Ok(Self { place, profile, bounds, patience, talk })
     }
 
     /// Sends what waits for these targets, so that it arrives before what is sent next.
-    pub(crate) fn before(&self, targets: &[Target]) -> Turn {
+    pub(crate) fn before(&self, targets: &[Target]) -> SpoolTurn {
         match self.try_before(targets) {
             Ok(turn) => turn,
-            Err(error) if failure::is_unreachable(&error) => Turn::Unreachable(error),
+            Err(error) if failure::is_unreachable(&error) => SpoolTurn::Unreachable(error),
             Err(error) => {
                 // It hinders nobody from sending.
                 notices::note(
                     self.talk,
                     &format!("waiting messages were not sent: {}", failure::line(&error)),
                 );
-                Turn::Free
+                SpoolTurn::Free
             }
         }
     }
 
-    fn try_before(&self, targets: &[Target]) -> Result<Turn> {
+    fn try_before(&self, targets: &[Target]) -> Result<SpoolTurn> {
         let pick = || self.place.pick(|to| targets.contains(to)).map_err(|e| self.unusable(e));
         if pick()?.is_empty() {
-            return Ok(Turn::Free);
+            return Ok(SpoolTurn::Free);
         }
         // Who has it sends what waits: as soon as nothing does, it is not needed.
         let start = clock::moment();
@@ -108,13 +108,13 @@ impl<'a> Spool<'a> {
             let sending = self.place.wait_to_send(wait).map_err(|e| self.unusable(e))?;
             let slots = pick()?;
             match sending {
-                _ if slots.is_empty() => return Ok(Turn::Free),
+                _ if slots.is_empty() => return Ok(SpoolTurn::Free),
                 Some(_sending) => {
                     let report = self.flush(patience(), None).run(slots)?;
                     self.tell(&report);
-                    return Ok(Turn::Free);
+                    return Ok(SpoolTurn::Free);
                 }
-                None if patience().is_zero() => return Ok(Turn::Busy),
+                None if patience().is_zero() => return Ok(SpoolTurn::Busy),
                 None => {}
             }
         }
@@ -151,7 +151,7 @@ impl<'a> Spool<'a> {
         }
     }
 
-    fn tell(&self, report: &flush::Report) {
+    fn tell(&self, report: &flush::FlushReport) {
         if report.sent > 0 {
             notices::note(
                 self.talk,
@@ -174,7 +174,7 @@ impl<'a> Spool<'a> {
 
     /// Keeps messages that found no server: how many, and why not the others. When this returns
     /// they are on the disk.
-    pub(crate) fn keep(&self, parcels: &[Parcel]) -> (usize, Result<()>) {
+    pub(crate) fn keep(&self, parcels: &[Spooled]) -> (usize, Result<()>) {
         let origin = Origin { since_ms: clock::now_ms(), server: self.profile.pin };
         let (kept, result) = self.place.keep(parcels, self.bounds.max, origin);
         (kept, result.map_err(|error| self.not_kept(error)))
@@ -196,13 +196,13 @@ impl<'a> Spool<'a> {
     }
 
     /// Sends messages.
-    pub(crate) fn deliver(&self, parcels: Vec<Parcel>, keep: Keep) -> Result<Delivery> {
+    pub(crate) fn deliver(&self, parcels: Vec<Spooled>, keep: Keep) -> Result<Delivery> {
         let targets: Vec<Target> = parcels.iter().map(|parcel| parcel.to.clone()).collect();
-        let mut own = Own::new(parcels, self.profile.server.to_string());
+        let mut own = OwnMessages::new(parcels, self.profile.server.to_string());
         let gone = match self.before(&targets) {
-            Turn::Unreachable(error) => Some(error),
-            Turn::Busy if keep != Keep::Nothing => Some(crate::spool::places::busy().into()),
-            Turn::Free | Turn::Busy => {
+            SpoolTurn::Unreachable(error) => Some(error),
+            SpoolTurn::Busy if keep != Keep::Nothing => Some(crate::spool::places::busy().into()),
+            SpoolTurn::Free | SpoolTurn::Busy => {
                 let settings = flush::settings(self.profile, self.patience.as_millis() as u64);
                 let result = runtime::runtime()?.block_on(carry(settings, &mut own));
                 let (server, id) = (&own.server, self.profile.id.as_str());
@@ -233,7 +233,7 @@ impl<'a> Spool<'a> {
     }
 
     /// Keeps what the server will not have, where it is not sent again.
-    fn keep_refused(&self, refused: &[(Parcel, Error)]) -> Result<()> {
+    fn keep_refused(&self, refused: &[(Spooled, Error)]) -> Result<()> {
         let mut result = Ok(());
         for (parcel, error) in refused {
             let kept = self.keep(std::slice::from_ref(parcel)).1.and_then(|()| {
@@ -250,11 +250,11 @@ impl<'a> Spool<'a> {
 }
 
 /// Messages of one who sends.
-struct Own {
-    next: VecDeque<Parcel>,
-    given: BTreeMap<MsgId, Parcel>,
+struct OwnMessages {
+    next: VecDeque<Spooled>,
+    given: BTreeMap<MsgId, Spooled>,
     server: String,
-    failed: Vec<(Parcel, Error)>,
+    failed: Vec<(Spooled, Error)>,
     ids: MsgIds,
     /// Given again with these ids.
     redated: BTreeSet<MsgId>,
@@ -266,8 +266,8 @@ struct Own {
     cut: Vec<Target>,
 }
 
-impl Own {
-    fn new(parcels: Vec<Parcel>, server: String) -> Self {
+impl OwnMessages {
+    fn new(parcels: Vec<Spooled>, server: String) -> Self {
         let (next, given) = (parcels.into(), BTreeMap::new());
         Self {
             next,
@@ -282,22 +282,22 @@ impl Own {
         }
     }
 
-    fn unanswered(self) -> Vec<Parcel> {
+    fn unanswered(self) -> Vec<Spooled> {
         self.given.into_values().chain(self.next).collect()
     }
 }
 
-impl Errands for Own {
-    fn next(&mut self) -> Option<Parcel> {
+impl Errands for OwnMessages {
+    fn next(&mut self) -> Option<Spooled> {
         let parcel = self.next.pop_front()?;
         self.given.insert(parcel.id, parcel.clone());
         Some(parcel)
     }
 
-    fn told(&mut self, id: MsgId, outcome: Outcome) {
+    fn told(&mut self, id: MsgId, outcome: CarryOutcome) {
         let Some(parcel) = self.given.remove(&id) else { return };
         let is_for_time =
-            matches!(outcome, Outcome::Refused(Refusal::IdTooOld | Refusal::IdInFuture));
+            matches!(outcome, CarryOutcome::Refused(Refusal::IdTooOld | Refusal::IdInFuture));
         if is_for_time
             && !id.is_keyed()
             && !self.redated.contains(&parcel.id)
@@ -306,9 +306,9 @@ impl Errands for Own {
             // Dated by the clock that the server goes by.
             let id = ids::fresh_by(&mut self.ids, ahead_ms);
             self.redated.insert(id);
-            return self.next.push_back(Parcel { id, ..parcel });
+            return self.next.push_back(Spooled { id, ..parcel });
         }
-        if let Outcome::Refused(Refusal::BodyTooLong { max }) = outcome
+        if let CarryOutcome::Refused(Refusal::BodyTooLong { max }) = outcome
             && let Ok(Some(short)) = parcel.cut(max)
         {
             self.cut.push(short.to.clone());
@@ -316,11 +316,11 @@ impl Errands for Own {
             return;
         }
         let error = match outcome {
-            Outcome::Accepted => return,
-            Outcome::Refused(why) => {
+            CarryOutcome::Accepted => return,
+            CarryOutcome::Refused(why) => {
                 refusals::refusal(why, &parcel.to.to_string(), &self.server).into()
             }
-            Outcome::Unreadable(error) => failure::unreadable("the message", error),
+            CarryOutcome::Unreadable(error) => failure::unreadable("the message", error),
         };
         self.failed.push((parcel, error));
     }

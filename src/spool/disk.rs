@@ -1,61 +1,23 @@
 //! What file systems do, and do not.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::geteuid;
 use tokio::runtime::Handle;
 
 use crate::clock;
-use crate::files::is_full;
+use crate::files::{foreign_owner, is_full, is_unsupported};
 use crate::process::runtime;
 
 /// How often somebody looks whether a lock is free.
 const TURN: Duration = Duration::from_millis(20);
 /// A file that is not finished and older is nobody's any more.
 const UNFINISHED_AGE_MS: i64 = 60_000;
-
-/// Sees a file or a directory onto the disk, if its file system has a way to: some of them, such as
-/// those of FUSE, know none for directories.
-pub(crate) fn sync(file: &File) -> io::Result<()> {
-    accept(file.sync_all())
-}
-
-fn accept(result: io::Result<()>) -> io::Result<()> {
-    match result {
-        Err(error) if is_unsupported(&error) => Ok(()),
-        result => result,
-    }
-}
-
-fn is_unsupported(error: &io::Error) -> bool {
-    const NONE: [Errno; 6] =
-        [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::PERM, Errno::BADF, Errno::NOTTY];
-    Errno::from_io_error(error).is_some_and(|errno| NONE.contains(&errno))
-}
-
-pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
-    sync(&File::open(dir)?)
-}
-
-/// Makes a directory and those above it, for the user alone, and sees them onto the disk.
-pub(crate) fn make(dir: &Path) -> io::Result<()> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    let Some(above) = dir.parent() else { return Ok(()) };
-    make(above)?;
-    match DirBuilder::new().mode(0o700).create(dir) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
-    sync_dir(above)
-}
 
 /// The lock of this name. `None`: somebody else has it. The system lets go of it when a process
 /// ends, however it does. Where there are no locks, everybody has it.
@@ -149,15 +111,10 @@ pub(crate) fn advice(place: &Path, error: &io::Error) -> Option<String> {
 
 /// What belongs to somebody else: of the place and what is right below it, or else above it.
 fn foreign(place: &Path) -> Option<(PathBuf, u32)> {
-    let own = geteuid().as_raw();
     let below = fs::read_dir(place).into_iter().flatten().flatten().map(|entry| entry.path());
     let above = place.ancestors().map(Path::to_owned);
-    let owner = |path: PathBuf| {
-        let uid = fs::symlink_metadata(&path).ok()?.uid();
-        (uid != own).then_some((path, uid))
-    };
     let nearest = above.into_iter().find(|path| path.exists());
-    nearest.into_iter().chain(below).find_map(owner)
+    nearest.into_iter().chain(below).find_map(|path| foreign_owner(&path).map(|uid| (path, uid)))
 }
 
 #[cfg(test)]
@@ -166,19 +123,16 @@ mod tests {
 
     use rustix::io::Errno;
 
-    use super::{accept, has_no_locks, is_full, is_passing};
+    use super::{has_no_locks, is_full, is_passing, is_unsupported};
 
     fn of(errno: Errno) -> io::Error {
         io::Error::from_raw_os_error(errno.raw_os_error())
     }
 
     #[test]
-    fn what_a_file_system_does_not_know_is_no_failure() {
+    fn a_file_system_without_locks_is_no_failure() {
         for errno in [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::PERM] {
-            assert!(accept(Err(of(errno))).is_ok(), "{errno}");
-        }
-        for errno in [Errno::IO, Errno::NOSPC, Errno::DQUOT, Errno::FBIG, Errno::ROFS] {
-            assert!(accept(Err(of(errno))).is_err(), "{errno}");
+            assert!(is_unsupported(&of(errno)) && has_no_locks(&of(errno)), "{errno}");
         }
         assert!(has_no_locks(&of(Errno::NOLCK)) && !has_no_locks(&of(Errno::IO)));
     }

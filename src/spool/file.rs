@@ -14,8 +14,8 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::files;
 use crate::message::content::Content;
-use crate::spool::disk;
 use crate::text::excerpt;
 use crate::wire::{CHUNK_LEN_MAX, Headers, MsgId, Pin, Target};
 
@@ -28,7 +28,7 @@ const PIECE_LEN: usize = CHUNK_LEN_MAX;
 
 /// A message that is ready to be sent: nothing of it is made later.
 #[derive(Clone, Debug)]
-pub(crate) struct Parcel {
+pub(crate) struct Spooled {
     pub(crate) id: MsgId,
     pub(crate) to: Target,
     pub(crate) headers: Headers,
@@ -39,7 +39,7 @@ pub(crate) struct Parcel {
     pub(crate) is_cuttable: bool,
 }
 
-impl Parcel {
+impl Spooled {
     /// The same message in at most `len_max` bytes. `None`: as it is it must stay.
     pub(crate) fn cut(&self, len_max: u64) -> io::Result<Option<Self>> {
         let size = self.content.size();
@@ -69,7 +69,7 @@ impl Parcel {
 
 /// What a file says about its message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct About {
+pub(crate) struct SpooledHead {
     pub(crate) id: MsgId,
     pub(crate) to: Target,
     pub(crate) headers: Headers,
@@ -104,7 +104,7 @@ pub(crate) enum Damage {
 
 /// Writes a new file, for nobody else to read, and sees it onto the disk. Its name there is the
 /// caller's business.
-pub(crate) fn write(path: &Path, parcel: &Parcel, origin: Origin) -> io::Result<()> {
+pub(crate) fn write(path: &Path, parcel: &Spooled, origin: Origin) -> io::Result<()> {
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     let mut out = BufWriter::new(&file);
     let mut hash = Context::new(&SHA256);
@@ -121,16 +121,16 @@ pub(crate) fn write(path: &Path, parcel: &Parcel, origin: Origin) -> io::Result<
     out.write_all(hash.finish().as_ref())?;
     out.flush()?;
     drop(out);
-    disk::sync(&file)
+    files::sync(&file)
 }
 
 /// Most bytes that a file has besides the body of its message.
-pub(crate) fn extra(parcel: &Parcel, origin: Origin) -> u64 {
+pub(crate) fn extra(parcel: &Spooled, origin: Origin) -> u64 {
     let about = describe(parcel, origin).len() + CUT_LEN_MAX;
     (FORMAT.len() + about + 1 + SHA256_OUTPUT_LEN) as u64
 }
 
-fn describe(parcel: &Parcel, origin: Origin) -> String {
+fn describe(parcel: &Spooled, origin: Origin) -> String {
     let mut about = Map::new();
     let mut put = |name: &str, value: Value| about.insert(name.to_owned(), value);
     put("id", parcel.id.to_string().into());
@@ -148,15 +148,15 @@ fn describe(parcel: &Parcel, origin: Origin) -> String {
 }
 
 /// What a file says about its message, and whether it is as long as it says.
-pub(crate) fn about(path: &Path) -> Result<About, Damage> {
+pub(crate) fn about(path: &Path) -> Result<SpooledHead, Damage> {
     begin(&File::open(path)?).map(|(about, _)| about)
 }
 
 /// All of a message, which is exactly what was written.
-pub(crate) fn read(path: &Path) -> Result<(Parcel, Origin), Damage> {
+pub(crate) fn read(path: &Path) -> Result<(Spooled, Origin), Damage> {
     let file = File::open(path)?;
     let (about, start) = begin(&file)?;
-    let About { id, to, headers, due_ms, size, origin, is_cuttable } = about;
+    let SpooledHead { id, to, headers, due_ms, size, origin, is_cuttable } = about;
     let end = start + size;
     let whole = Content::within(file.try_clone()?, 0, end + SHA256_OUTPUT_LEN as u64);
     let (mut hash, mut bytes) = (Context::new(&SHA256), Vec::new());
@@ -175,11 +175,11 @@ pub(crate) fn read(path: &Path) -> Result<(Parcel, Origin), Damage> {
         true => Content::within(file, start, size),
         false => Content::Memory(Bytes::from(bytes).slice(start as usize..)),
     };
-    Ok((Parcel { id, to, headers, due_ms, content, is_cuttable }, origin))
+    Ok((Spooled { id, to, headers, due_ms, content, is_cuttable }, origin))
 }
 
 /// What comes before the body, and where that begins.
-fn begin(file: &File) -> Result<(About, u64), Damage> {
+fn begin(file: &File) -> Result<(SpooledHead, u64), Damage> {
     let length = file.metadata()?.len();
     let mut reader = BufReader::new(file.take(FORMAT.len() as u64 + ABOUT_LEN_MAX));
     let mut format = [0; FORMAT.len()];
@@ -197,7 +197,7 @@ fn begin(file: &File) -> Result<(About, u64), Damage> {
     Ok((about, start))
 }
 
-fn understand(line: &[u8]) -> Option<About> {
+fn understand(line: &[u8]) -> Option<SpooledHead> {
     let about: Value = serde_json::from_slice(line).ok()?;
     let text = |name: &str| about.get(name)?.as_str();
     let pairs =
@@ -205,7 +205,7 @@ fn understand(line: &[u8]) -> Option<About> {
             [name, value] => Some((name.as_str()?.to_owned(), value.as_str()?.to_owned())),
             _ => None,
         });
-    Some(About {
+    Some(SpooledHead {
         id: MsgId::from_bytes(text("id")?.parse::<Uuid>().ok()?.into_bytes()),
         to: text("to")?.parse().ok()?,
         headers: Headers::new(pairs.collect::<Option<_>>()?).ok()?,
@@ -228,12 +228,12 @@ mod tests {
     use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, proptest};
     use tempfile::TempDir;
 
-    use super::{Damage, Origin, Parcel, about, read, write};
+    use super::{Damage, Origin, Spooled, about, read, write};
     use crate::message::content::Content;
     use crate::wire::{Headers, MsgId, Pin};
 
-    fn parcel(body: Vec<u8>, headers: Vec<(String, String)>) -> Parcel {
-        Parcel {
+    fn parcel(body: Vec<u8>, headers: Vec<(String, String)>) -> Spooled {
+        Spooled {
             id: MsgId::new(1_700_000_000_000, [7; 10]),
             to: "@ops".parse().unwrap(),
             headers: Headers::new(headers).unwrap(),
@@ -288,7 +288,7 @@ mod tests {
         let path = dir.path().join("it");
         let text: Vec<u8> = (0..9000).flat_map(|n| format!("{n}\n").into_bytes()).collect();
         let size = text.len().to_string();
-        let long = Parcel { is_cuttable: true, ..parcel(text.clone(), vec![]) };
+        let long = Spooled { is_cuttable: true, ..parcel(text.clone(), vec![]) };
         write(&path, &long, Origin { since_ms: 9, server: Pin([3; 32]) }).unwrap();
         let (on_disk, _) = read(&path).unwrap();
         for parcel in [&long, &on_disk] {

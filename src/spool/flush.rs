@@ -12,17 +12,17 @@ use crate::process::runtime;
 use crate::profile::dial;
 use crate::profile::joined::Profile;
 use crate::quic::Trust;
-use crate::spool::carry::{Errands, Outcome, carry};
+use crate::spool::carry::{CarryOutcome, Errands, carry};
 use crate::spool::disk;
-use crate::spool::file::{Damage, Origin, Parcel};
-use crate::spool::place::{Place, Slot};
+use crate::spool::file::{Damage, Origin, Spooled};
+use crate::spool::place::{Slot, SpoolDirectory};
 use crate::spool::places::unusable;
 use crate::wire::{Headers, MsgId, Pin, Refusal, Target};
 use crate::{clock, failure, refusals};
 
 /// What came of it.
 #[derive(Debug, Default)]
-pub(crate) struct Report {
+pub(crate) struct FlushReport {
     pub(crate) sent: u64,
     /// Set aside now: where each was to go, and why it does not.
     pub(crate) aside: Vec<(Option<Target>, Error)>,
@@ -32,7 +32,7 @@ pub(crate) struct Report {
     pub(crate) left_for: Option<Error>,
 }
 
-impl Report {
+impl FlushReport {
     pub(crate) fn add(&mut self, other: Self) {
         self.sent += other.sent;
         self.left += other.left;
@@ -43,7 +43,7 @@ impl Report {
 
 /// What is to be sent, of one id, and how.
 pub(crate) struct Flush<'a> {
-    pub(crate) place: &'a Place,
+    pub(crate) place: &'a SpoolDirectory,
     pub(crate) profile: &'a Profile,
     pub(crate) age_max: Duration,
     pub(crate) patience_ms: u64,
@@ -53,9 +53,9 @@ pub(crate) struct Flush<'a> {
 
 impl Flush<'_> {
     /// Sends these messages in their order. Others must be kept from it meanwhile.
-    pub(crate) fn run(&self, slots: Vec<Slot>) -> Result<Report> {
+    pub(crate) fn run(&self, slots: Vec<Slot>) -> Result<FlushReport> {
         let server = self.profile.server.to_string();
-        let mut waiting = Waiting {
+        let mut waiting = WaitingMessages {
             place: self.place,
             slots: slots.into(),
             cut: VecDeque::new(),
@@ -65,7 +65,7 @@ impl Flush<'_> {
             now_ms: clock::now_ms(),
             server: &server,
             pin: self.profile.pin,
-            report: Report::default(),
+            report: FlushReport::default(),
         };
         let settings = settings(self.profile, self.patience_ms);
         let conversation = carry(settings, &mut waiting);
@@ -98,11 +98,11 @@ pub(crate) fn settings(profile: &Profile, patience_ms: u64) -> client::Settings 
 }
 
 /// What waits, as the conversation takes it.
-struct Waiting<'a> {
-    place: &'a Place,
+struct WaitingMessages<'a> {
+    place: &'a SpoolDirectory,
     slots: VecDeque<Slot>,
     /// Those that were too long, without their middle.
-    cut: VecDeque<(Slot, Parcel)>,
+    cut: VecDeque<(Slot, Spooled)>,
     /// With the client.
     given: BTreeMap<MsgId, (Slot, Target)>,
     /// Targets that take nothing at the moment: what is for them stays, in its order.
@@ -111,11 +111,11 @@ struct Waiting<'a> {
     now_ms: u64,
     server: &'a str,
     pin: Pin,
-    report: Report,
+    report: FlushReport,
 }
 
-impl Errands for Waiting<'_> {
-    fn next(&mut self) -> Option<Parcel> {
+impl Errands for WaitingMessages<'_> {
+    fn next(&mut self) -> Option<Spooled> {
         if let Some((slot, parcel)) = self.cut.pop_front() {
             self.given.insert(parcel.id, (slot, parcel.to.clone()));
             return Some(parcel);
@@ -138,9 +138,9 @@ impl Errands for Waiting<'_> {
         }
     }
 
-    fn told(&mut self, id: MsgId, outcome: Outcome) {
+    fn told(&mut self, id: MsgId, outcome: CarryOutcome) {
         let Some((slot, to)) = self.given.remove(&id) else { return };
-        if let Outcome::Refused(Refusal::BodyTooLong { max }) = outcome
+        if let CarryOutcome::Refused(Refusal::BodyTooLong { max }) = outcome
             && let Ok((parcel, _)) = slot.read()
             && let Ok(Some(short)) = parcel.cut(max)
         {
@@ -148,14 +148,14 @@ impl Errands for Waiting<'_> {
             return;
         }
         match outcome {
-            Outcome::Accepted => {
+            CarryOutcome::Accepted => {
                 self.report.sent += 1;
                 if let Err(error) = slot.remove() {
                     let what = format!("{id} was sent, and cannot be removed");
                     self.leave(unusable(self.place.path(), error).context(what));
                 }
             }
-            Outcome::Refused(why) => {
+            CarryOutcome::Refused(why) => {
                 let error = refusals::refusal(why, &to.to_string(), self.server).into();
                 if passes(why) {
                     self.held.insert(to);
@@ -164,14 +164,14 @@ impl Errands for Waiting<'_> {
                     self.set_aside(&slot, Some(to), error);
                 }
             }
-            Outcome::Unreadable(error) => self.leave(unusable(self.place.path(), error)),
+            CarryOutcome::Unreadable(error) => self.leave(unusable(self.place.path(), error)),
         }
     }
 }
 
-impl Waiting<'_> {
+impl WaitingMessages<'_> {
     /// The message as it is to be sent now, if it is.
-    fn fit(&mut self, slot: &Slot, mut parcel: Parcel, origin: Origin) -> Option<Parcel> {
+    fn fit(&mut self, slot: &Slot, mut parcel: Spooled, origin: Origin) -> Option<Spooled> {
         let age_ms = self.now_ms.saturating_sub(origin.since_ms);
         if self.held.contains(&parcel.to) {
             self.report.left += 1;

@@ -14,8 +14,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::files;
 use crate::spool::disk;
-use crate::spool::file::{self, About, Damage, Origin, Parcel};
+use crate::spool::file::{self, Damage, Origin, Spooled, SpooledHead};
 use crate::wire::{MsgId, Target, UserId};
 
 /// What a file takes on a disk at least: with it the number of files is bounded, too.
@@ -36,7 +37,7 @@ const REASON: &str = "reason";
 
 /// The messages of one id.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct SpoolDirectory {
     dir: PathBuf,
 }
 
@@ -60,11 +61,11 @@ pub(crate) enum NotKept {
 }
 
 /// While it is held nobody else sends what waits here.
-pub(crate) struct Sending {
+pub(crate) struct SendLock {
     _lock: File,
 }
 
-impl Place {
+impl SpoolDirectory {
     /// Of this id, in the directory of all.
     pub(crate) fn of(spools: &Path, id: &UserId) -> Self {
         Self { dir: spools.join(id.as_str()) }
@@ -95,7 +96,7 @@ impl Place {
     /// the disk then; of those that are not kept, nothing is left.
     pub(crate) fn keep(
         &self,
-        parcels: &[Parcel],
+        parcels: &[Spooled],
         bytes_max: u64,
         origin: Origin,
     ) -> (usize, Result<(), NotKept>) {
@@ -105,7 +106,7 @@ impl Place {
         if added.is_empty() {
             return (kept, result);
         }
-        match disk::sync_dir(&self.dir) {
+        match files::sync_directory(&self.dir) {
             Ok(()) => (kept, result),
             // What cannot be made certain is not kept.
             Err(error) => {
@@ -119,13 +120,13 @@ impl Place {
 
     fn add(
         &self,
-        parcels: &[Parcel],
+        parcels: &[Spooled],
         bytes_max: u64,
         origin: Origin,
         kept: &mut usize,
         added: &mut Vec<PathBuf>,
     ) -> Result<(), NotKept> {
-        disk::make(&self.dir)?;
+        files::create_directory(&self.dir)?;
         let _lock = disk::lock(&self.dir.join(ADDING), ADDING_PATIENCE)?;
         disk::clean(&self.dir, UNFINISHED)?;
         let there = self.waiting()?;
@@ -154,26 +155,26 @@ impl Place {
     }
 
     /// The right to send what waits. `None`: somebody else is at it.
-    pub(crate) fn try_send(&self) -> io::Result<Option<Sending>> {
+    pub(crate) fn try_send(&self) -> io::Result<Option<SendLock>> {
         let lock = disk::try_lock(&self.dir.join(SENDING))?;
-        Ok(lock.map(|lock| Sending { _lock: lock }))
+        Ok(lock.map(|lock| SendLock { _lock: lock }))
     }
 
     /// The same, waited for.
-    pub(crate) fn wait_to_send(&self, patience: Duration) -> io::Result<Option<Sending>> {
+    pub(crate) fn wait_to_send(&self, patience: Duration) -> io::Result<Option<SendLock>> {
         let lock = disk::lock(&self.dir.join(SENDING), patience)?;
-        Ok(lock.map(|lock| Sending { _lock: lock }))
+        Ok(lock.map(|lock| SendLock { _lock: lock }))
     }
 
     /// Puts a message where it is not sent any more, with the reason.
     pub(crate) fn set_aside(&self, slot: &Slot, reason: &str) -> io::Result<()> {
         let aside = self.dir.join(ASIDE);
-        disk::make(&aside)?;
+        files::create_directory(&aside)?;
         let Some(name) = slot.path.file_name() else { return Ok(()) };
         // First the reason: a message that is aside has one. On a full disk it goes without.
         let new = aside.join(format!("{UNFINISHED}{}.{REASON}", slot.id));
         let told = fs::write(&new, reason)
-            .and_then(|()| disk::sync(&File::open(&new)?))
+            .and_then(|()| files::sync(&File::open(&new)?))
             .and_then(|()| fs::rename(&new, reason_of(&aside.join(name))));
         if told.is_err() {
             let _ = fs::remove_file(&new);
@@ -183,17 +184,17 @@ impl Place {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             result => result?,
         }
-        disk::sync_dir(&aside)?;
-        disk::sync_dir(&self.dir)
+        files::sync_directory(&aside)?;
+        files::sync_directory(&self.dir)
     }
 }
 
 impl Slot {
-    pub(crate) fn about(&self) -> Result<About, Damage> {
+    pub(crate) fn about(&self) -> Result<SpooledHead, Damage> {
         file::about(&self.path)
     }
 
-    pub(crate) fn read(&self) -> Result<(Parcel, Origin), Damage> {
+    pub(crate) fn read(&self) -> Result<(Spooled, Origin), Damage> {
         file::read(&self.path)
     }
 
@@ -227,10 +228,10 @@ impl NotKept {
 }
 
 /// Writes a message if there is room for it, or for what must be kept of it: what it counts for.
-fn write(path: &Path, parcel: &Parcel, origin: Origin, room: u64) -> Result<u64, NotKept> {
+fn write(path: &Path, parcel: &Spooled, origin: Origin, room: u64) -> Result<u64, NotKept> {
     let full = NotKept::Full { used: 0, max: 0 };
     let extra = file::extra(parcel, origin);
-    let needs = |parcel: &Parcel| (parcel.content.size() + extra).max(FILE_LEN_MIN);
+    let needs = |parcel: &Spooled| (parcel.content.size() + extra).max(FILE_LEN_MIN);
     let (parcel, size) = match needs(parcel) {
         size if size <= room => (parcel, size),
         _ if room < FILE_LEN_MIN => return Err(full),

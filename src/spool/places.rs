@@ -8,7 +8,7 @@ use anyhow::{Error, Result};
 use crate::failure::{Exit, Failure};
 use crate::profile::home;
 use crate::spool::disk;
-use crate::spool::place::{Place, Slot};
+use crate::spool::place::{Slot, SpoolDirectory};
 use crate::wire::UserId;
 
 /// Where all spools are.
@@ -17,7 +17,7 @@ pub(crate) fn spools() -> Result<PathBuf> {
 }
 
 /// The id that was asked for, or all that have a spool.
-pub(crate) fn places(as_id: Option<&UserId>) -> Result<Vec<(UserId, Place)>> {
+pub(crate) fn places(as_id: Option<&UserId>) -> Result<Vec<(UserId, SpoolDirectory)>> {
     let dir = spools()?;
     let ids = match (as_id, fs::read_dir(&dir)) {
         (Some(id), _) => vec![id.clone()],
@@ -31,7 +31,7 @@ pub(crate) fn places(as_id: Option<&UserId>) -> Result<Vec<(UserId, Place)>> {
             ids
         }
     };
-    Ok(ids.into_iter().map(|id| (id.clone(), Place::of(&dir, &id))).collect())
+    Ok(ids.into_iter().map(|id| (id.clone(), SpoolDirectory::of(&dir, &id))).collect())
 }
 
 pub(crate) fn unusable(place: &Path, error: io::Error) -> Error {
@@ -54,7 +54,7 @@ pub(crate) fn busy() -> Failure {
 }
 
 /// Messages that are waiting, then those that were set aside.
-pub(crate) fn all(place: &Place) -> Result<Vec<Slot>> {
+pub(crate) fn all(place: &SpoolDirectory) -> Result<Vec<Slot>> {
     let both = || -> io::Result<Vec<Slot>> { Ok([place.waiting()?, place.aside()?].concat()) };
     both().map_err(|error| unusable(place.path(), error))
 }

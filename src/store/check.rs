@@ -137,7 +137,7 @@ fn mend_header(dir: &Path, path: &Path) -> Result<Option<PathBuf>, OpenError> {
     let new_path = dir.join("store.db.new");
     let _ = fs::remove_file(&new_path);
     let copy = || {
-        let mut new = file::create_private(&new_path)?;
+        let mut new = files::open_private(&new_path)?;
         io::copy(&mut File::open(path)?, &mut new)?;
         new.rewind()?;
         new.write_all(MAGIC)?;
@@ -152,7 +152,7 @@ fn mend(old: Connection, dir: &Path, path: &Path) -> Result<Mended, OpenError> {
     for leftover in [new_path.clone(), new_path.with_extension("new-journal")] {
         let _ = fs::remove_file(leftover);
     }
-    let file = file::create_private(&new_path).map_err(at(&new_path))?;
+    let file = files::open_private(&new_path).map_err(at(&new_path))?;
     let new = file::connect(&new_path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     tables::create(&new).map_err(sqlite("making the tables"))?;
     let (lost, users) = fill(&old, &new).map_err(sqlite("copying what can be read"))?;
@@ -278,7 +278,8 @@ pub fn backup(dir: &Path, to: &Path) -> Result<(), OpenError> {
     let db = file::connect_ours(&path)?;
     let new_path = to.with_extension("db.new");
     let _ = fs::remove_file(&new_path);
-    let made = copy_whole(&db, &new_path).and_then(|()| files::name(&new_path, to).map_err(at(to)));
+    let made =
+        copy_whole(&db, &new_path).and_then(|()| files::name_new(&new_path, to).map_err(at(to)));
     if made.is_err() {
         // What is there of it is of no use.
         let _ = fs::remove_file(&new_path);
@@ -288,7 +289,7 @@ pub fn backup(dir: &Path, to: &Path) -> Result<(), OpenError> {
 
 fn copy_whole(db: &Connection, to: &Path) -> Result<(), OpenError> {
     // SQLite takes an empty file for none, and leaves its mode.
-    let file = file::create_private(to).map_err(at(to))?;
+    let file = files::open_private(to).map_err(at(to))?;
     let name = to.to_str().ok_or_else(|| OpenError::NotText(to.to_owned()))?;
     execute(db, "VACUUM INTO ?1", [name]).map_err(sqlite("copying the store"))?;
     let copy = file::connect(to, OpenFlags::SQLITE_OPEN_READ_WRITE)?;

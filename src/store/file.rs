@@ -151,7 +151,7 @@ fn open_files(dir: &Path, quotas: &Quotas) -> Result<Opened, OpenError> {
     if !path.exists() {
         // SQLite takes an empty file for a new one, and gives its other files the same mode. One
         // that is there is left alone: to close it would end locks that SQLite has on it.
-        create_private(&path).map_err(at(&path))?;
+        files::open_private(&path).map_err(at(&path))?;
     }
     let writing = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let new = examine(&writing, &path)? == Content::Nothing;
@@ -287,7 +287,7 @@ impl Drop for Lock {
 
 fn lock(dir: &Path) -> Result<Lock, OpenError> {
     let path = dir.join("lock");
-    let file = create_private(&path).map_err(at(&path))?;
+    let file = files::open_private(&path).map_err(at(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(dir.to_path_buf())),
@@ -363,14 +363,6 @@ fn limit_size(db: &Connection, bytes_max: u64) -> rusqlite::Result<()> {
     // SQLite's own limit of pages; it never goes below what the file has.
     let pages = (bytes_max / page.max(1)).clamp(1, 0xffff_fffe);
     db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
-}
-
-/// Opens a file that, if this makes it, only its owner may read.
-pub(super) fn create_private(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.write(true).create(true).truncate(false).open(path)
 }
 
 pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> OpenError {

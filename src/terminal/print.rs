@@ -86,10 +86,10 @@ pub(crate) fn is_unread_within(time: std::time::Duration) -> bool {
 }
 
 /// Where letters are written to.
-pub(crate) type Out = BufWriter<Patient<StdoutLock<'static>>>;
+pub(crate) type StdoutWriter = BufWriter<Patient<StdoutLock<'static>>>;
 
 /// Where letters are written to. They have left when it is flushed.
-pub(crate) fn out() -> Out {
+pub(crate) fn out() -> StdoutWriter {
     BufWriter::with_capacity(BUFFER_LEN, Patient::new(io::stdout().lock()))
 }
 

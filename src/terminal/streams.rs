@@ -83,12 +83,12 @@ impl<F: AsFd> Write for Patient<F> {
 /// thread when there is room, what is too much is counted, and what fails is forgotten.
 #[derive(Clone)]
 pub(crate) struct Voice {
-    to: Arc<Way>,
-    state: Arc<Mutex<State>>,
+    to: Arc<WriteMode>,
+    state: Arc<Mutex<VoiceState>>,
 }
 
 #[derive(Default)]
-struct State {
+struct VoiceState {
     waiting: Vec<u8>,
     /// Lines that were dropped.
     lost: u64,
@@ -97,7 +97,7 @@ struct State {
 }
 
 /// How to write without waiting. The flags of a shared description are not ours to change.
-enum Way {
+enum WriteMode {
     /// A description of our own that never blocks.
     Own(File),
     Socket(BorrowedFd<'static>),
@@ -109,7 +109,7 @@ enum Way {
 
 impl Voice {
     pub(crate) fn new(fd: BorrowedFd<'static>) -> Self {
-        Self { to: Arc::new(Way::to(fd)), state: Arc::default() }
+        Self { to: Arc::new(WriteMode::to(fd)), state: Arc::default() }
     }
 
     /// Says this as a whole, or not at all.
@@ -159,14 +159,14 @@ impl Voice {
     }
 
     /// A thread that panicked has left it whole.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, VoiceState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl VoiceState {
     /// Writes what there is room for.
-    fn write(&mut self, to: &Way) {
+    fn write(&mut self, to: &WriteMode) {
         while !self.waiting.is_empty() {
             match to.write(&self.waiting) {
                 Ok(length) => drop(self.waiting.drain(..length)),
@@ -184,7 +184,7 @@ impl State {
     }
 }
 
-impl Way {
+impl WriteMode {
     fn to(fd: BorrowedFd<'static>) -> Self {
         let kind = fstat(fd).map(|stat| FileType::from_raw_mode(stat.st_mode));
         match kind {
@@ -235,17 +235,17 @@ fn reopened(fd: BorrowedFd<'_>) -> io::Result<File> {
 }
 
 /// One diagnostic, formatted as a whole.
-pub(crate) struct Line(Voice);
+pub(crate) struct Diagnostic(Voice);
 
 impl<'a> MakeWriter<'a> for Voice {
-    type Writer = Line;
+    type Writer = Diagnostic;
 
-    fn make_writer(&'a self) -> Line {
-        Line(self.clone())
+    fn make_writer(&'a self) -> Diagnostic {
+        Diagnostic(self.clone())
     }
 }
 
-impl Write for Line {
+impl Write for Diagnostic {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
         self.0.say(format!("{}\n", harmless(text.trim_end())).as_bytes());
@@ -267,7 +267,7 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
-    use super::{Patient, State, Voice, WAITING_LEN_MAX, Way, reopened};
+    use super::{Patient, Voice, VoiceState, WAITING_LEN_MAX, WriteMode, reopened};
 
     #[test]
     fn a_patient_writer_waits_on_a_descriptor_that_does_not_block() {
@@ -294,7 +294,7 @@ mod tests {
         assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
     }
 
-    fn voice(to: Way) -> Voice {
+    fn voice(to: WriteMode) -> Voice {
         Voice { to: Arc::new(to), state: Arc::default() }
     }
 
@@ -325,7 +325,7 @@ mod tests {
     fn a_voice_waits_for_nobody_and_says_what_is_missing() {
         let (from, to) = pipe().unwrap();
         let own = reopened(to.as_fd()).unwrap();
-        let (text, lost) = heard(&voice(Way::Own(own)), from);
+        let (text, lost) = heard(&voice(WriteMode::Own(own)), from);
         assert!(
             lost > 0
                 && text.ends_with(&format!("{lost} lines are missing here: nobody read them\n"))
@@ -340,9 +340,9 @@ mod tests {
     fn a_voice_that_nobody_hears_goes_on() {
         let (from, to) = pipe().unwrap();
         drop(from);
-        let deaf = voice(Way::Own(std::fs::File::from(OwnedFd::from(to))));
+        let deaf = voice(WriteMode::Own(std::fs::File::from(OwnedFd::from(to))));
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        for voice in [deaf, voice(Way::Own(full))] {
+        for voice in [deaf, voice(WriteMode::Own(full))] {
             (0..1000).for_each(|_| voice.say(b"hello\n"));
             assert!(voice.state().waiting.is_empty());
             voice.finish(Duration::from_secs(60));
@@ -352,7 +352,7 @@ mod tests {
     #[test]
     fn an_end_waits_only_so_long() {
         let (from, to) = pipe().unwrap();
-        let own = voice(Way::Own(reopened(to.as_fd()).unwrap()));
+        let own = voice(WriteMode::Own(reopened(to.as_fd()).unwrap()));
         own.say(&[b'x'; 200_000]);
         own.finish(Duration::from_millis(20));
         assert!(!own.state().waiting.is_empty());
@@ -363,9 +363,9 @@ mod tests {
 
     #[test]
     fn what_is_dropped_is_dropped_as_a_whole() {
-        let mut state = State { waiting: b"abc".to_vec(), lost: 2, has_thread: true };
+        let mut state = VoiceState { waiting: b"abc".to_vec(), lost: 2, has_thread: true };
         let (mut ours, theirs) = UnixStream::pair().unwrap();
-        state.write(&Way::Own(std::fs::File::from(OwnedFd::from(theirs))));
+        state.write(&WriteMode::Own(std::fs::File::from(OwnedFd::from(theirs))));
         let mut text = String::new();
         ours.read_to_string(&mut text).unwrap();
         assert_eq!(text, "abcqmsg: 2 lines are missing here: nobody read them\n");

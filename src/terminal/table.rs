@@ -10,18 +10,18 @@ const GAP: &str = "  ";
 
 /// Prints a whole list.
 pub(crate) fn print<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> Result<()> {
-    let mut table = Table::new(&heading);
+    let mut table = ListTable::new(&heading);
     rows.iter().try_for_each(|row| table.add(row))?;
     table.end()
 }
 
 /// Rows of a list. For a program they are printed as they come.
-pub(crate) struct Table {
+pub(crate) struct ListTable {
     is_aligned: bool,
     rows: Vec<Vec<String>>,
 }
 
-impl Table {
+impl ListTable {
     pub(crate) fn new(heading: &[&str]) -> Self {
         let heading = heading.iter().map(|name| (*name).to_owned()).collect();
         Self { is_aligned: print::is_terminal(), rows: vec![heading] }

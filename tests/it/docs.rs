@@ -7,7 +7,7 @@ use std::{env, fs};
 
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
-use qmsg::cli::{Cli, Shell, completion_script};
+use qmsg::cli::{Cli, CompletionShell, completion_script};
 use qmsg::wire::{self, CloseCode};
 
 /// Files of a directory, by name.
@@ -90,7 +90,11 @@ fn pages() -> Files {
 }
 
 fn completions() -> Files {
-    let files = [(Shell::Bash, "qmsg.bash"), (Shell::Zsh, "_qmsg"), (Shell::Fish, "qmsg.fish")];
+    let files = [
+        (CompletionShell::Bash, "qmsg.bash"),
+        (CompletionShell::Zsh, "_qmsg"),
+        (CompletionShell::Fish, "qmsg.fish"),
+    ];
     files.map(|(shell, file)| (file.to_owned(), completion_script(shell))).into()
 }
 

@@ -1,12 +1,12 @@
-//! Links over real sockets of the loopback interface, and where it is about time over sockets in
+//! Connections over real sockets of the loopback interface. Tests of exact times use sockets in
 //! memory.
 
+mod connections;
 mod dialing;
 mod early;
 mod files;
 pub(crate) mod flights;
 mod hostile;
-mod links;
 mod memory;
 pub(crate) mod raw;
 mod restart;
@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use qmsg::quic::{
-    DialSettings, End, Identity, Link, Listener, Lookup, Outgoing, Secrets, ServerSettings, Trust,
-    dial,
+    Connection, ConnectionEnd, DialSettings, Identity, Listener, Lookup, Outgoing, Secrets,
+    ServerSettings, Trust, dial,
 };
 use qmsg::wire::{
     Body, CHUNK_LEN_MAX, CloseCode, Frame, FromClient, FromServer, Headers, Message, MsgId, Others,
@@ -27,7 +27,7 @@ use qmsg::wire::{
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-/// Far above what anything here takes, far below an idle timeout.
+/// Deadline of each step: far longer than any takes, far shorter than an idle timeout.
 const PATIENCE: Duration = Duration::from_secs(10);
 const BODY_LEN_MAX: u64 = 1 << 20;
 
@@ -42,7 +42,7 @@ fn settings(address: &str) -> ServerSettings {
         secrets: Secrets::generate().unwrap(),
         body_len_max: BODY_LEN_MAX,
         handshake_deadline: PATIENCE,
-        links: None,
+        peer_list: None,
     }
 }
 
@@ -95,14 +95,14 @@ fn big(length: usize) -> Bytes {
     (0..length).map(|at| (at / 251 + at) as u8).collect()
 }
 
-/// The frames of a body: its size, the first part, the others.
-fn cut(body: &Bytes) -> (u64, Body, impl Iterator<Item = Body>) {
+/// Splits a body into parts as frames carry them: its size, the first part, the others.
+fn split_body(body: &Bytes) -> (u64, Body, impl Iterator<Item = Body>) {
     let mut parts = body.chunks(CHUNK_LEN_MAX).map(|part| Body(body.slice_ref(part)));
     (body.len() as u64, parts.next().unwrap_or_default(), parts)
 }
 
 fn send(body: &Bytes) -> Vec<FromClient> {
-    let (size, first, parts) = cut(body);
+    let (size, first, parts) = split_body(body);
     let (id, headers) = (MsgId::new(1, [7; 10]), Headers::default());
     let head = FromClient::Send {
         id,
@@ -116,7 +116,7 @@ fn send(body: &Bytes) -> Vec<FromClient> {
 }
 
 fn deliver(body: &Bytes) -> Vec<FromServer> {
-    let (size, first, parts) = cut(body);
+    let (size, first, parts) = split_body(body);
     let message = Message {
         id: MsgId::new(1, [7; 10]),
         from: "alice".parse::<UserId>().unwrap(),
@@ -130,15 +130,15 @@ fn deliver(body: &Bytes) -> Vec<FromServer> {
     std::iter::once(head).chain(parts.map(FromServer::Chunk)).collect()
 }
 
-/// Both ends of one link, the greeting still on its way.
-async fn pair(listener: &Listener) -> (Link<FromClient>, Link<FromServer>) {
+/// Both ends of a new connection, with the greeting still on its way.
+async fn pair(listener: &Listener) -> (Connection<FromClient>, Connection<FromServer>) {
     pair_with(listener, &to(listener.local_addr())).await
 }
 
 async fn pair_with(
     listener: &Listener,
     settings: &DialSettings,
-) -> (Link<FromClient>, Link<FromServer>) {
+) -> (Connection<FromClient>, Connection<FromServer>) {
     let accepting = async {
         let incoming = listener.accept().await.unwrap();
         incoming.establish(encoded(&hello())).await.unwrap()
@@ -147,17 +147,17 @@ async fn pair_with(
     (server, client.unwrap())
 }
 
-/// A link that runs, seen from its queues.
+/// A running connection, seen from its queues.
 pub(crate) struct Running<F> {
     pub(crate) outgoing: mpsc::Sender<Outgoing>,
     pub(crate) incoming: mpsc::Receiver<Vec<F>>,
-    end: JoinHandle<End>,
+    end: JoinHandle<ConnectionEnd>,
 }
 
-pub(crate) fn run<F: Frame + Send + 'static>(link: Link<F>) -> Running<F> {
+pub(crate) fn run<F: Frame + Send + 'static>(connection: Connection<F>) -> Running<F> {
     let (outgoing, receiver) = mpsc::channel(64);
     let (sender, incoming) = mpsc::channel(64);
-    let end = tokio::spawn(link.run(receiver, sender, |frames| frames));
+    let end = tokio::spawn(connection.run(receiver, sender, |frames| frames));
     Running { outgoing, incoming, end }
 }
 
@@ -170,7 +170,7 @@ impl<F> Running<F> {
         within(self.outgoing.send(Outgoing::Close(code))).await.unwrap();
     }
 
-    /// The next `count` frames.
+    /// Waits for the next `count` frames.
     pub(crate) async fn read(&mut self, count: usize) -> Vec<F> {
         let mut frames = Vec::new();
         while frames.len() < count {
@@ -179,7 +179,7 @@ impl<F> Running<F> {
         frames
     }
 
-    pub(crate) async fn end(self) -> End {
+    pub(crate) async fn end(self) -> ConnectionEnd {
         within(self.end).await.unwrap()
     }
 }

@@ -1,20 +1,33 @@
 //! The rules of the house, kept by reading the source. A rule is a row of a table; what a row
 //! cannot say is a short function. Each is shown to bite on a snippet that breaks it.
 
+mod bounds;
+mod calls;
+mod ceilings;
+mod comments;
+mod graph;
+mod imports;
+mod items;
+mod layout;
+mod names;
+mod owners;
 mod parts;
+mod sizes;
 mod snippets;
 mod source;
+mod tree;
 
 use std::path::Path;
 use std::{fs, io};
 
 use parts::{ANY, PARTS};
+use sizes::check_sizes;
 use source::{Source, has};
 
-/// What one file may use beyond its part: the stored form of a record is a serialisation.
+/// Crates of one file besides those of its part: the stored form of a record is a serialisation.
 const BEYOND: (&str, &[&str]) = ("src/store/record.rs", &["serde", "postcard"]);
 
-/// What must not stand in code below `within`, except below `but`.
+/// Patterns that must not stand in code below `within`, except below `but`.
 struct Ban {
     rule: &'static str,
     within: &'static str,
@@ -119,12 +132,6 @@ const REASON: &str = "unwrap and expect have a reason beside them";
 const UNFINISHED: &str = "no notes to self";
 const DEAD: &str = "no code in comments";
 const PATHS: &str = "no paths of somebody's machine";
-const FILE: &str = "a file has at most 400 lines";
-const FUNCTION: &str = "a function has at most 70 lines";
-const LINE: &str = "a line has at most 100 characters";
-const FILE_LINES_MAX: usize = 410;
-const FUNCTION_LINES_MAX: usize = 70;
-const LINE_CHARS_MAX: usize = 100;
 
 /// A line, counted from 1, and the rule it breaks.
 type Offence = (usize, &'static str);
@@ -170,32 +177,23 @@ fn check_needs(source: &Source, found: &mut Vec<Offence>) {
     }
 }
 
-fn check_sizes(source: &Source) -> Vec<Offence> {
-    let long = |&(line, _): &(&str, usize)| line.chars().count() > LINE_CHARS_MAX;
-    let lines = source.text.lines().zip(1..).filter(long).map(|(_, line)| (line, LINE));
-    let long = |&(_, lines): &(usize, usize)| lines > FUNCTION_LINES_MAX;
-    let functions = source.functions().into_iter().filter(long).map(|(line, _)| (line, FUNCTION));
-    let file = Some((FILE_LINES_MAX + 1, FILE));
-    lines
-        .chain(functions)
-        .chain(file.filter(|_| source.text.lines().count() > FILE_LINES_MAX))
-        .collect()
-}
-
 fn check_layers(source: &Source, part: &str, found: &mut Vec<Offence>) {
     let row = PARTS.iter().find(|(name, ..)| *name == part);
     let Some((_, may, _)) = row else { return found.push((1, LAYERS)) };
-    // Only from the root of a part `super` is the crate.
-    let is_root = source.path.trim_end_matches("/mod.rs").matches('/').count() == 1;
-    let roots = ["crate::", "qmsg::", "super::"];
-    for root in roots.into_iter().filter(|root| is_root || *root != "super::") {
-        for (line, name) in source.named_behind(root) {
-            let is_part = PARTS.iter().any(|(other, ..)| *other == name);
-            if is_part && name != part && !may.contains(&name) {
-                found.push((line, LAYERS));
-            }
+    for (line, name) in named_parts(source) {
+        let is_part = PARTS.iter().any(|(other, ..)| *other == name);
+        if is_part && name != part && !may.contains(&name) {
+            found.push((line, LAYERS));
         }
     }
+}
+
+/// The names right below the root of the crate that a file has, each with its line.
+fn named_parts<'a>(source: &'a Source) -> Vec<(usize, &'a str)> {
+    let inside = source.path.strip_prefix("src/").unwrap_or(source.path);
+    let is_top = !inside.trim_end_matches("/mod.rs").contains('/');
+    let roots = ["crate::", "qmsg::"].into_iter().chain(is_top.then_some("super::"));
+    roots.flat_map(|root| source.named_behind(root)).collect()
 }
 
 fn check_crates(source: &Source, part: &str, found: &mut Vec<Offence>) {

@@ -48,7 +48,7 @@ pub(crate) fn read(
     table: &Table,
     command: &Command,
 ) -> Result<(Vec<Setting>, Aliases)> {
-    let mut reader = Reader { file, command, settings: Vec::new(), aliases: Vec::new() };
+    let mut reader = KeyReader { file, command, settings: Vec::new(), aliases: Vec::new() };
     reader.table(table, command, &mut Vec::new())?;
     Ok((reader.settings, reader.aliases))
 }
@@ -102,14 +102,14 @@ fn is_common(key: &str, arg: &Arg) -> bool {
     OF_ALL.contains(&key) || OF_SEVERAL.contains(&key) && arg.get_env().is_some()
 }
 
-struct Reader<'a> {
+struct KeyReader<'a> {
     file: &'a Path,
     command: &'a Command,
     settings: Vec<Setting>,
     aliases: Aliases,
 }
 
-impl Reader<'_> {
+impl KeyReader<'_> {
     fn table(&mut self, table: &Table, command: &Command, path: &mut Vec<String>) -> Result<()> {
         for (key, value) in table {
             let inner = command.find_subcommand(key);

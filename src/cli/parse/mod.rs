@@ -1,5 +1,6 @@
 //! How a command line is read.
 
 pub(crate) mod before;
+pub(crate) mod line;
 pub(crate) mod quick;
 pub(crate) mod words;

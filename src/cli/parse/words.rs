@@ -75,7 +75,7 @@ pub(crate) fn check(
         return Ok(());
     }
     let command = command();
-    let options = Options::of(&command, verb);
+    let options = VerbOptions::of(&command, verb);
     if let Some(value) = values.iter().find(|value| options.are_with_long(value)) {
         let what = format!("{value} stands where a value is expected");
         let hint = "if it is meant to be the value, write it like --title=VALUE";
@@ -90,9 +90,9 @@ pub(crate) fn check(
 }
 
 /// The options of a verb.
-struct Options<'a>(Vec<&'a Arg>);
+struct VerbOptions<'a>(Vec<&'a Arg>);
 
-impl<'a> Options<'a> {
+impl<'a> VerbOptions<'a> {
     fn of(command: &'a Command, verb: &str) -> Self {
         let own = command.find_subcommand(verb).into_iter().flat_map(Command::get_arguments);
         Self(own.chain(command.get_arguments()).collect())

@@ -19,7 +19,7 @@ const TYPED_LEN_MAX: usize = 60;
 
 /// What clap found wrong with a command line.
 pub(crate) fn failure(error: &clap::Error, args: &[OsString]) -> Failure {
-    let line = Line::new(args);
+    let line = TypedLine::new(args);
     let (what, tip) = match error.kind() {
         ErrorKind::UnknownArgument => unknown_argument(error, &line),
         ErrorKind::InvalidSubcommand => unknown_command(error, &line),
@@ -40,7 +40,7 @@ pub(crate) fn failure(error: &clap::Error, args: &[OsString]) -> Failure {
 }
 
 /// What was typed.
-struct Line {
+struct TypedLine {
     words: Vec<String>,
     /// The command and what of it, of those that there are.
     path: Vec<String>,
@@ -48,7 +48,7 @@ struct Line {
     commands: Command,
 }
 
-impl Line {
+impl TypedLine {
     fn new(args: &[OsString]) -> Self {
         let words: Vec<String> =
             args.iter().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
@@ -88,7 +88,7 @@ fn flag(name: &str) -> &str {
     name.split_once(' ').filter(|(flag, _)| flag.starts_with('-')).map_or(name, |(flag, _)| flag)
 }
 
-fn unknown_argument(error: &clap::Error, line: &Line) -> (String, Option<String>) {
+fn unknown_argument(error: &clap::Error, line: &TypedLine) -> (String, Option<String>) {
     let given = text(error, ContextKind::InvalidArg);
     let given = flag(&given);
     if let Some(what) = negative(given, line) {
@@ -110,7 +110,7 @@ fn unknown_argument(error: &clap::Error, line: &Line) -> (String, Option<String>
 }
 
 /// A number below 0 behind a flag whose value it was to be.
-fn negative(given: &str, line: &Line) -> Option<String> {
+fn negative(given: &str, line: &TypedLine) -> Option<String> {
     let arg_of = |word: &str| {
         let mut args = line.verb.get_arguments().filter(|arg| arg.get_action().takes_values());
         args.find(|arg| {
@@ -125,7 +125,7 @@ fn negative(given: &str, line: &Line) -> Option<String> {
 }
 
 /// A word of a message that looks like a flag.
-fn after_dashes(given: &str, line: &Line) -> Option<String> {
+fn after_dashes(given: &str, line: &TypedLine) -> Option<String> {
     let takes_text = ["send", "ask"].contains(&line.top()) && given.starts_with('-');
     let words = line.words.iter().skip_while(|word| *word != line.top()).skip(1);
     let target = words.clone().find(|word| word.parse::<Target>().is_ok());
@@ -135,7 +135,7 @@ fn after_dashes(given: &str, line: &Line) -> Option<String> {
     })
 }
 
-fn unknown_command(error: &clap::Error, line: &Line) -> (String, Option<String>) {
+fn unknown_command(error: &clap::Error, line: &TypedLine) -> (String, Option<String>) {
     let given = text(error, ContextKind::InvalidSubcommand);
     let what = format!("unrecognized subcommand '{given}'");
     if !line.path.is_empty() {
@@ -148,7 +148,7 @@ fn unknown_command(error: &clap::Error, line: &Line) -> (String, Option<String>)
 }
 
 /// `qmsg bob hi` lacks its verb.
-fn to_send(given: &str, line: &Line) -> Option<String> {
+fn to_send(given: &str, line: &TypedLine) -> Option<String> {
     let target: Target = given.parse().ok()?;
     let rest: Vec<&str> =
         line.words.iter().skip_while(|word| *word != given).skip(1).map(String::as_str).collect();

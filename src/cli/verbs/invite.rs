@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::cli::verbs::serve::{data, run};
 use crate::failure::Exit;
-use crate::profile::address::{Server, Ticket};
+use crate::profile::address::{JoinTicket, ServerAddress};
 use crate::terminal::print;
 use crate::text::units;
 
@@ -25,7 +25,7 @@ Examples:
 pub(crate) struct InviteArgs {
     /// How others reach the server; it goes into the ticket
     #[arg(value_name = "HOST[:PORT]")]
-    server: Server,
+    server: ServerAddress,
     /// The server's data directory, if it was started with --data
     #[arg(long, value_name = "DIR", env = "QMSG_DATA")]
     data: Option<PathBuf>,
@@ -44,6 +44,6 @@ pub(crate) fn run(args: &InviteArgs) -> Result<Exit> {
     let identity = data::known_identity(&dir, args.certs.as_deref())?;
     let pin = identity.pin();
     let ticket = run::ticket(&dir, args.server.clone(), pin, args.expires)?;
-    print::line(&Ticket::to_string(&ticket))?;
+    print::line(&JoinTicket::to_string(&ticket))?;
     Ok(Exit::Success)
 }

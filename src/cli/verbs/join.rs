@@ -4,12 +4,12 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::cli::args::{Patience, Who};
-use crate::cli::caller::{self, Caller};
+use crate::cli::caller::{self, Requester};
 use crate::client::{self, Claim, ClientError};
 use crate::failure::{Exit, Failure};
 use crate::logic::{Command, Event, Intent};
-use crate::profile::address::{BadTicket, PLACEHOLDER, Server, Ticket};
-use crate::profile::joined::{self, Place, Remains};
+use crate::profile::address::{BadTicket, JoinTicket, PLACEHOLDER, ServerAddress};
+use crate::profile::joined::{self, ProfileDirectory, Remains};
 use crate::profile::{dial, known};
 use crate::quic::{NewIdentity, Trust};
 use crate::terminal::verbosity::Verbosity;
@@ -52,7 +52,7 @@ pub(crate) struct JoinArgs {
         hide_env_values = true,
         conflicts_with_all = ["pin", "trust"]
     )]
-    ticket: Option<Ticket>,
+    ticket: Option<JoinTicket>,
     #[command(flatten)]
     who: Who,
     /// The pin of the server's key, as `qmsg serve` prints it
@@ -93,7 +93,7 @@ pub(crate) struct LeaveArgs {
     patience: Patience,
 }
 
-fn ticket(text: &str) -> Result<Ticket, String> {
+fn ticket(text: &str) -> Result<JoinTicket, String> {
     match text.parse::<Target>() {
         Ok(_) => Err(format!("it is not a ticket; one name at a time: qmsg join {text}")),
         Err(_) => text.parse().map_err(|why: BadTicket| why.to_string()),
@@ -136,7 +136,7 @@ fn join_id(id: &UserId, args: &JoinArgs, talk: Verbosity) -> Result<Exit> {
         return Err(refusals::reserved(id.as_str()).into());
     }
     let start = clock::moment();
-    let place = Place::take(id, args.patience.timeout)?;
+    let place = ProfileDirectory::take(id, args.patience.timeout)?;
     let remains = place.remains()?;
     let Plan { server, trust, code } = plan(id, &remains, args)?;
     let had_joined = remains.server.is_some();
@@ -182,7 +182,7 @@ fn join_id(id: &UserId, args: &JoinArgs, talk: Verbosity) -> Result<Exit> {
 }
 
 /// Leaves a key behind only where the server may have given it the id.
-fn give_up(place: &Place, claim: Option<&Claim>, talk: Verbosity) -> Result<()> {
+fn give_up(place: &ProfileDirectory, claim: Option<&Claim>, talk: Verbosity) -> Result<()> {
     match claim {
         Some(claim) if claim.may_be_granted() => {
             notices::note(talk, "the server may have granted the id: run the same join again");
@@ -195,9 +195,9 @@ fn give_up(place: &Place, claim: Option<&Claim>, talk: Verbosity) -> Result<()> 
 
 fn failure(
     error: ClientError,
-    place: &Place,
+    place: &ProfileDirectory,
     had_joined: bool,
-    server: &Server,
+    server: &ServerAddress,
     id: &UserId,
 ) -> anyhow::Error {
     match error {
@@ -218,7 +218,7 @@ fn failure(
 
 /// Where and with what an id is claimed.
 struct Plan {
-    server: Server,
+    server: ServerAddress,
     trust: Trust,
     code: Option<JoinCode>,
 }
@@ -240,7 +240,7 @@ fn plan(id: &UserId, remains: &Remains, args: &JoinArgs) -> Result<Plan> {
             return Err(conflict(id, known_server, known_pin));
         }
     }
-    let local = || Server { host: "localhost".into(), port: PORT };
+    let local = || ServerAddress { host: "localhost".into(), port: PORT };
     let server = server.or(remains.server.as_ref()).cloned().unwrap_or_else(local);
     if server.host == PLACEHOLDER {
         return Err(Failure::new(Exit::Usage, "the ticket does not name the server")
@@ -251,7 +251,7 @@ fn plan(id: &UserId, remains: &Remains, args: &JoinArgs) -> Result<Plan> {
     Ok(Plan { server, trust, code: ticket.map(|ticket| ticket.code.clone()) })
 }
 
-fn conflict(id: &UserId, server: &Server, pin: Pin) -> anyhow::Error {
+fn conflict(id: &UserId, server: &ServerAddress, pin: Pin) -> anyhow::Error {
     Failure::new(Exit::Config, format!("{id} is joined on {server}, pin {pin}, already"))
         .hint(
             "choose another id; or keep profiles for the other server apart: \
@@ -268,7 +268,7 @@ fn change(
     json: bool,
     talk: Verbosity,
 ) -> Result<Exit> {
-    let caller = Caller::new(who, patience)?;
+    let caller = Requester::new(who, patience)?;
     let (id, server) = (caller.id.clone(), caller.server.clone());
     caller.want(command, |event| {
         let (room, member, changed) = match event {

@@ -5,12 +5,12 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use crate::cli::args::{Patience, Who};
-use crate::cli::caller::{self, Caller};
+use crate::cli::caller::{self, Requester};
 use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::logic::{Command, Event};
 use crate::render::kept;
-use crate::terminal::table::Table;
+use crate::terminal::table::ListTable;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
 use crate::text::units;
@@ -28,14 +28,14 @@ Examples:
   qmsg later cancel all")]
 pub(crate) struct LaterArgs {
     #[command(subcommand)]
-    what: What,
+    what: LaterVerb,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
-    List(ListArgs),
+enum LaterVerb {
+    List(LaterListArgs),
     Cancel(CancelArgs),
-    Send(SendArgs),
+    Send(LaterSendArgs),
 }
 
 /// List scheduled messages
@@ -43,7 +43,7 @@ enum What {
 /// A line each: id, time, target, and the title or the beginning of the text; separated by tabs if
 /// stdout is not a terminal.
 #[derive(Debug, Args)]
-struct ListArgs {
+struct LaterListArgs {
     #[command(flatten)]
     who: Who,
     /// Print a JSON object for each message
@@ -57,14 +57,14 @@ struct ListArgs {
 #[derive(Debug, Args)]
 struct CancelArgs {
     #[command(flatten)]
-    which: Which,
+    which: LaterChoice,
 }
 
 /// Send scheduled messages now
 #[derive(Debug, Args)]
-struct SendArgs {
+struct LaterSendArgs {
     #[command(flatten)]
-    which: Which,
+    which: LaterChoice,
 }
 
 /// One scheduled message, or all of them.
@@ -75,7 +75,7 @@ enum Pick {
 }
 
 #[derive(Debug, Args)]
-struct Which {
+struct LaterChoice {
     /// The message's id, as `qmsg later list` shows it, or all
     #[arg(value_name = "ID|all", required_unless_present = "all", value_parser = which)]
     id: Option<Pick>,
@@ -93,16 +93,16 @@ struct Which {
 
 pub(crate) fn run(args: &LaterArgs, talk: Verbosity) -> Result<Exit> {
     match &args.what {
-        What::List(args) => list(args, talk),
-        What::Cancel(args) => take(&args.which, false, talk),
-        What::Send(args) => take(&args.which, true, talk),
+        LaterVerb::List(args) => list(args, talk),
+        LaterVerb::Cancel(args) => take(&args.which, false, talk),
+        LaterVerb::Send(args) => take(&args.which, true, talk),
     }
 }
 
-fn list(args: &ListArgs, talk: Verbosity) -> Result<Exit> {
+fn list(args: &LaterListArgs, talk: Verbosity) -> Result<Exit> {
     let mut count = 0_u64;
-    let mut table = Table::new(&["ID", "DUE", "TO", "MESSAGE"]);
-    let caller = Caller::new(&args.who, args.patience)?;
+    let mut table = ListTable::new(&["ID", "DUE", "TO", "MESSAGE"]);
+    let caller = Requester::new(&args.who, args.patience)?;
     let server = caller.server.clone();
     caller.want(Command::ListParked(ParkedKind::Scheduled), |event| {
         caller::note_offline(&event, &server, talk);
@@ -117,14 +117,14 @@ fn list(args: &ListArgs, talk: Verbosity) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-fn take(which: &Which, send: bool, talk: Verbosity) -> Result<Exit> {
+fn take(which: &LaterChoice, send: bool, talk: Verbosity) -> Result<Exit> {
     let id = match which.id {
         Some(Pick::One(id)) => Some(id),
         Some(Pick::All) | None => None,
     };
     let mut taken = 0;
     let command = Command::TakeParked { drawer: ParkedKind::Scheduled, id, back: send };
-    let caller = Caller::new(&which.who, which.patience)?;
+    let caller = Requester::new(&which.who, which.patience)?;
     let server = caller.server.clone();
     caller.want(command, |event| {
         caller::note_offline(&event, &server, talk);

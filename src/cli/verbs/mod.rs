@@ -1,7 +1,9 @@
 //! The verbs, one file or folder each.
 
 pub(crate) mod ask;
+pub(crate) mod bench;
 pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod invite;
 pub(crate) mod join;
 pub(crate) mod later;

@@ -4,7 +4,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use qmsg::quic::{End, Outgoing};
+use qmsg::quic::{ConnectionEnd, Outgoing};
 use qmsg::wire::{
     Body, CHUNK_LEN_MAX, CloseCode, FromClient, FromServer, Headers, MsgId, Others, Span, Start,
 };
@@ -15,7 +15,7 @@ use crate::wire::malformed_of_clients;
 
 /// How far a link has come.
 #[derive(Clone, Copy, Debug)]
-enum DeliveryState {
+enum LinkState {
     /// It has said nothing.
     Silent,
     /// Its first frame is right before.
@@ -26,27 +26,27 @@ enum DeliveryState {
     Sending,
 }
 
-const STATES: [DeliveryState; 5] = [
-    DeliveryState::Silent,
-    DeliveryState::Checked,
-    DeliveryState::Known,
-    DeliveryState::Reading,
-    DeliveryState::Sending,
+const STATES: [LinkState; 5] = [
+    LinkState::Silent,
+    LinkState::Checked,
+    LinkState::Known,
+    LinkState::Reading,
+    LinkState::Sending,
 ];
 /// In `cargo test` what is malformed meets one state in so many.
 const ONE_IN: usize = 5;
 
 /// Brings a link into a state, says this, and hears how it ends.
-async fn say(foe: &Foe, state: DeliveryState, what: &[u8]) -> End {
+async fn say(foe: &Foe, state: LinkState, what: &[u8]) -> ConnectionEnd {
     let mut link = foe.link().await;
     let greeting = match state {
-        DeliveryState::Silent => vec![],
-        DeliveryState::Checked | DeliveryState::Known => vec![hello("foe")],
-        DeliveryState::Reading => vec![hello("foe"), attach(10, 1 << 20)],
-        DeliveryState::Sending => vec![hello("foe"), long()],
+        LinkState::Silent => vec![],
+        LinkState::Checked | LinkState::Known => vec![hello("foe")],
+        LinkState::Reading => vec![hello("foe"), attach(10, 1 << 20)],
+        LinkState::Sending => vec![hello("foe"), long()],
     };
     let greeting = bytes(&greeting);
-    if matches!(state, DeliveryState::Silent | DeliveryState::Checked) {
+    if matches!(state, LinkState::Silent | LinkState::Checked) {
         let all = [&greeting[..], what].concat();
         link.outgoing.send(Outgoing::Frames(all.into())).await.unwrap();
     } else {
@@ -89,7 +89,7 @@ fn what_is_malformed_ends_its_link_in_every_state() {
             for (turn, state) in STATES.into_iter().enumerate() {
                 let is_tried = scale() > 1 || (number + turn).is_multiple_of(ONE_IN);
                 // What is wrong with a part is so where none is to come.
-                if !is_tried || *kind == "part" && matches!(state, DeliveryState::Sending) {
+                if !is_tried || *kind == "part" && matches!(state, LinkState::Sending) {
                     continue;
                 }
                 let end = foe.runtime.block_on(say(&foe, state, bytes));
@@ -99,7 +99,8 @@ fn what_is_malformed_ends_its_link_in_every_state() {
                     "part" => &[CloseCode::Malformed, CloseCode::OutOfTurn],
                     _ => &[CloseCode::Malformed],
                 };
-                let is_told = matches!(end, End::Closed(Some(code)) if may.contains(&code));
+                let is_told =
+                    matches!(end, ConnectionEnd::ClosedByPeer(Some(code)) if may.contains(&code));
                 assert!(is_told, "{name} when {state:?}: {end:?}");
                 count += 1;
             }
@@ -120,31 +121,27 @@ fn what_may_not_come_ends_its_link() {
     // In one packet with what has to be looked up first, so that none is answered before the last.
     let many = (0..100).map(|_| FromClient::JoinRoom("r".parse().unwrap())).collect();
     let cases = [
-        (DeliveryState::Silent, vec![spans(1, 1)], CloseCode::OutOfTurn),
-        (DeliveryState::Silent, vec![hello("foe"), hello("foe")], CloseCode::OutOfTurn),
-        (DeliveryState::Checked, vec![spans(1, 1)], CloseCode::OutOfTurn),
-        (DeliveryState::Checked, vec![most.clone(), most.clone()], CloseCode::OutOfTurn),
-        (DeliveryState::Known, vec![hello("foe")], CloseCode::OutOfTurn),
-        (DeliveryState::Known, vec![spans(1, u64::MAX - 1)], CloseCode::OutOfTurn),
-        (DeliveryState::Known, vec![most.clone(), spans(0, u64::MAX - 1)], CloseCode::OutOfTurn),
+        (LinkState::Silent, vec![spans(1, 1)], CloseCode::OutOfTurn),
+        (LinkState::Silent, vec![hello("foe"), hello("foe")], CloseCode::OutOfTurn),
+        (LinkState::Checked, vec![spans(1, 1)], CloseCode::OutOfTurn),
+        (LinkState::Checked, vec![most.clone(), most.clone()], CloseCode::OutOfTurn),
+        (LinkState::Known, vec![hello("foe")], CloseCode::OutOfTurn),
+        (LinkState::Known, vec![spans(1, u64::MAX - 1)], CloseCode::OutOfTurn),
+        (LinkState::Known, vec![most.clone(), spans(0, u64::MAX - 1)], CloseCode::OutOfTurn),
+        (LinkState::Known, vec![FromClient::ChunkCredit { parts: u32::MAX }], CloseCode::OutOfTurn),
+        (LinkState::Known, vec![FromClient::Chunk(Body::default())], CloseCode::Malformed),
+        (LinkState::Reading, vec![most], CloseCode::OutOfTurn),
         (
-            DeliveryState::Known,
-            vec![FromClient::ChunkCredit { parts: u32::MAX }],
-            CloseCode::OutOfTurn,
-        ),
-        (DeliveryState::Known, vec![FromClient::Chunk(Body::default())], CloseCode::Malformed),
-        (DeliveryState::Reading, vec![most], CloseCode::OutOfTurn),
-        (
-            DeliveryState::Reading,
+            LinkState::Reading,
             vec![FromClient::AckVolatile { count: u32::MAX }],
             CloseCode::OutOfTurn,
         ),
-        (DeliveryState::Sending, vec![long()], CloseCode::Malformed),
-        (DeliveryState::Checked, many, CloseCode::OverLimit),
+        (LinkState::Sending, vec![long()], CloseCode::Malformed),
+        (LinkState::Checked, many, CloseCode::OverLimit),
     ];
     for (state, frames, code) in cases {
         let end = foe.runtime.block_on(say(&foe, state, &bytes(&frames)));
-        assert_eq!(end, End::Closed(Some(code)), "{:?} when {state:?}", frames[0]);
+        assert_eq!(end, ConnectionEnd::ClosedByPeer(Some(code)), "{:?} when {state:?}", frames[0]);
     }
     scene.still_serves();
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use qmsg::quic::{End, Outgoing};
+use qmsg::quic::{ConnectionEnd, Outgoing};
 use qmsg::wire::CloseCode;
 use tokio::task::JoinSet;
 
@@ -15,7 +15,7 @@ const LINKS: usize = 60;
 const DROPPED: Duration = Duration::from_secs(3 + 2);
 
 /// A link that says its first frame a byte a second, or nothing of it. How it ended, and when.
-async fn linger(foe: Arc<Foe>, number: usize, speaks: bool) -> (End, Duration) {
+async fn linger(foe: Arc<Foe>, number: usize, speaks: bool) -> (ConnectionEnd, Duration) {
     let link = foe.link().await;
     let begun = Instant::now();
     let bytes = bytes(&[hello(&format!("foe{number}"))]);
@@ -41,7 +41,10 @@ fn linger_all(name: &str, speaks: bool) {
             let links: JoinSet<_> =
                 (0..count).map(|number| linger(Arc::clone(&foe), number, speaks)).collect();
             let ends = links.join_all().await;
-            assert!(ends.iter().all(|(end, _)| *end == End::Closed(Some(CloseCode::TooSlow))));
+            assert!(
+                ends.iter()
+                    .all(|(end, _)| *end == ConnectionEnd::ClosedByPeer(Some(CloseCode::TooSlow)))
+            );
             ends.into_iter().map(|(_, took)| took).max().unwrap()
         })
     });

@@ -1,4 +1,4 @@
-//! Finding a server, and what a client is told when it cannot.
+//! Connecting to a server by name and address, and the errors of failed attempts.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
@@ -9,7 +9,7 @@ use super::{encoded, hello, listen, pair, pair_with, settings, to, within};
 use qmsg::quic::{DialError, Dialer, Identity, KEEP_ALIVE, Listener, Trust, dial};
 use qmsg::wire::{CloseCode, Pin};
 
-fn hi() -> bytes::Bytes {
+fn greeting() -> bytes::Bytes {
     encoded(&hello())
 }
 
@@ -28,7 +28,7 @@ async fn the_pinned_key_is_taken() {
 }
 
 #[tokio::test]
-async fn links_of_one_dialer_share_its_socket() {
+async fn connections_of_one_dialer_share_its_socket() {
     let dialer = Dialer::new().unwrap();
     for address in ["127.0.0.1:0", "[::1]:0"] {
         let Ok(listener) = Listener::bind(&settings(address)) else { continue };
@@ -42,14 +42,14 @@ async fn links_of_one_dialer_share_its_socket() {
             let (accepted, dialled) = within(both).await;
             linked.push((accepted.unwrap(), dialled.unwrap()));
         }
-        let (first, second) = (linked[0].0.remote(), linked[1].0.remote());
+        let (first, second) = (linked[0].0.remote_address(), linked[1].0.remote_address());
         assert_eq!(first, second);
-        assert_eq!(linked[2].0.remote(), first);
+        assert_eq!(linked[2].0.remote_address(), first);
     }
 }
 
 #[tokio::test]
-async fn another_key_is_refused_and_told() {
+async fn another_key_is_refused_and_reported() {
     let server = settings("127.0.0.1:0");
     let listener = Listener::bind(&server).unwrap();
     let mut client = to(listener.local_addr());
@@ -67,7 +67,7 @@ async fn another_key_is_refused_and_told() {
 }
 
 #[tokio::test]
-async fn nothing_there_is_told_at_once() {
+async fn a_closed_port_is_reported_at_once() {
     let closed = {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.local_addr().unwrap()
@@ -104,7 +104,8 @@ async fn a_server_that_never_speaks_is_no_answer() {
     assert!(matches!(dialled, Err(DialError::NoAnswer { refused: false })));
 }
 
-/// Another server on the first of two addresses keeps nobody from the right one on the second.
+/// A wrong server on the first of two addresses does not keep a client from the right one on the
+/// second.
 #[tokio::test]
 async fn the_right_server_is_found_behind_a_wrong_one() {
     for is_late in [false, true] {
@@ -118,35 +119,35 @@ async fn the_right_server_is_found_behind_a_wrong_one() {
         client.trust = Trust::Pin(right.identity.pin());
         let turning_away = async {
             let incoming = v4.accept().await.unwrap();
-            if is_late { incoming.refuse() } else { drop(incoming.establish(hi()).await) }
+            if is_late { incoming.refuse() } else { drop(incoming.establish(greeting()).await) }
         };
-        let accepting = async { v6.accept().await.unwrap().establish(hi()).await.unwrap() };
+        let accepting = async { v6.accept().await.unwrap().establish(greeting()).await.unwrap() };
         let all = async { tokio::join!(turning_away, accepting, dial(&client)) };
         let ((), _server, dialled) = within(all).await;
-        assert_eq!(dialled.unwrap().remote(), v6.local_addr());
+        assert_eq!(dialled.unwrap().remote_address(), v6.local_addr());
     }
 }
 
-/// If no other address does better, it is told at the latest a few seconds later.
+/// A wrong server is reported a few seconds later at the latest, even if no other address answers.
 #[tokio::test]
-async fn a_wrong_server_is_told_though_another_address_is_silent() {
+async fn a_wrong_server_is_reported_though_another_address_is_silent() {
     let wrong = settings("127.0.0.1:0");
     let v4 = Listener::bind(&wrong).unwrap();
     let Ok(_silent) = UdpSocket::bind(("::1", v4.local_addr().port())) else { return };
     let mut client = to(v4.local_addr());
     client.host = "localhost".into();
     client.trust = Trust::Pin(Pin([1; 32]));
-    let accepting = async { v4.accept().await.unwrap().establish(hi()).await };
+    let accepting = async { v4.accept().await.unwrap().establish(greeting()).await };
     let begun = Instant::now();
     let (_, dialled) = within(async { tokio::join!(accepting, dial(&client)) }).await;
     assert!(matches!(dialled, Err(DialError::WrongPin { .. })), "{:?}", dialled.err());
     assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
 }
 
-/// A client that waits has one handshake under way: the same packets come again. Much later there
-/// is one more, and that is all.
+/// A client that waits sends the packets of one handshake again. Much later it begins a second
+/// handshake, and no others.
 #[tokio::test]
-async fn who_waits_does_not_begin_again() {
+async fn a_waiting_client_repeats_its_handshake() {
     let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let mut client = to(silent.local_addr().unwrap());
     client.deadline = Duration::from_millis(9_000);
@@ -156,7 +157,7 @@ async fn who_waits_does_not_begin_again() {
         loop {
             let mut packet = [0; 2_048];
             let length = silent.recv(&mut packet).await.unwrap();
-            // Its knocks are no QUIC.
+            // Port probes have one byte.
             if length > 1 {
                 ids.entry(packet[6..14].to_vec()).or_insert_with(|| begun.elapsed());
                 let packet = packet[..length].to_vec();
@@ -172,7 +173,7 @@ async fn who_waits_does_not_begin_again() {
     times_begun.sort();
     assert_eq!(times_begun.len(), 2);
     assert!(times_begun[1] >= Duration::from_secs(8), "{times_begun:?}");
-    // The first time, and again each second or two; quinn's own are other packets.
+    // The first time, then every second or two. quinn's own repetitions are other packets.
     assert!((4..=9).contains(&times), "{times} times");
 }
 
@@ -192,7 +193,7 @@ async fn localhost_is_either_loopback_address() {
         let mut client = to(v4.local_addr());
         client.host = name.into();
         let (_, link) = pair_with(&v4, &client).await;
-        assert_eq!(link.remote(), v4.local_addr());
+        assert_eq!(link.remote_address(), v4.local_addr());
     }
     // A machine without IPv6 has no second address to try.
     let Ok(v6) = Listener::bind(&settings("[::1]:0")) else { return };
@@ -200,7 +201,7 @@ async fn localhost_is_either_loopback_address() {
     client.host = "localhost".into();
     let begun = Instant::now();
     let (_, link) = pair_with(&v6, &client).await;
-    assert_eq!(link.remote(), v6.local_addr());
+    assert_eq!(link.remote_address(), v6.local_addr());
     assert!(begun.elapsed() < Duration::from_secs(1));
 }
 
@@ -212,7 +213,7 @@ async fn the_second_address_is_tried_while_the_first_is_silent() {
     let mut client = to(v6.local_addr());
     client.host = "localhost".into();
     let (_, link) = pair_with(&v6, &client).await;
-    assert_eq!(link.remote(), v6.local_addr());
+    assert_eq!(link.remote_address(), v6.local_addr());
 }
 
 #[tokio::test]
@@ -222,23 +223,23 @@ async fn a_socket_for_all_addresses_takes_both_families() {
     for host in ["127.0.0.1", "::1"] {
         let ip = host.parse().unwrap();
         let (server, client) = pair_with(&listener, &to(SocketAddr::new(ip, port))).await;
-        assert_eq!(server.remote().ip(), ip);
-        assert_eq!(client.remote().ip(), ip);
+        assert_eq!(server.remote_address().ip(), ip);
+        assert_eq!(client.remote_address().ip(), ip);
     }
     assert_eq!(listener.local_addr().ip(), Ipv6Addr::UNSPECIFIED);
 }
 
 #[tokio::test]
-async fn a_name_without_an_address_is_told() {
+async fn a_name_without_an_address_is_reported() {
     let mut client = to("127.0.0.1:1".parse().unwrap());
-    // RFC 6761, section 6.4; longer than a label can be, so that no resolver is asked.
+    // A name that never exists (RFC 6761, section 6.4), with a label too long to be looked up.
     client.host = format!("{}.invalid", "a".repeat(64));
     let error = within(dial(&client)).await.err();
     assert!(matches!(error, Some(DialError::Resolve { .. })), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_told_with_its_address() {
+async fn a_port_in_use_is_reported_with_its_address() {
     let listener = listen();
     let taken = settings(&listener.local_addr().to_string());
     let error = Listener::bind(&taken).err().unwrap();
@@ -246,7 +247,7 @@ async fn a_port_in_use_is_told_with_its_address() {
 }
 
 #[tokio::test]
-async fn the_kernel_says_what_buffers_it_gave() {
+async fn the_granted_udp_buffers_are_reported() {
     let listener = listen();
     let buffers = listener.buffers().unwrap();
     assert_eq!(buffers.asked, Some(4 << 20));

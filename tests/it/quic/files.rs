@@ -1,11 +1,12 @@
-//! Keys and secrets on disk.
+//! Files of keys and secrets.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::{pair, settings};
-use qmsg::quic::{FileError, Identity, IdentityError, Listener, Secrets, SecretsError};
+use qmsg::files::PrivateFileError;
+use qmsg::quic::{Identity, IdentityError, Listener, Secrets, SecretsError};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
 
 fn mode(path: &Path) -> u32 {
@@ -18,7 +19,7 @@ fn names(directory: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_key_is_kept_and_its_pin_with_it() {
+fn a_saved_key_keeps_its_pin() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("key.pem");
     let made = Identity::create(&path).unwrap();
@@ -35,7 +36,7 @@ fn making_a_key_never_replaces_a_file() {
     let path = directory.path().join("key.pem");
     fs::write(&path, "mine").unwrap();
     let error = Identity::create(&path).unwrap_err();
-    assert!(matches!(error, IdentityError::File(FileError::Exists { .. })), "{error}");
+    assert!(matches!(error, IdentityError::File(PrivateFileError::Exists { .. })), "{error}");
     assert_eq!(fs::read(&path).unwrap(), b"mine");
     assert_eq!(names(directory.path()), ["key.pem"]);
 }
@@ -61,7 +62,7 @@ fn a_key_that_others_can_open_is_refused() {
     for bits in [0o640, 0o604, 0o660, 0o644] {
         fs::set_permissions(&path, Permissions::from_mode(bits)).unwrap();
         let error = Identity::load_or_create(&path).unwrap_err();
-        assert!(matches!(error, IdentityError::File(FileError::Exposed { .. })), "{bits:o}");
+        assert!(matches!(error, IdentityError::File(PrivateFileError::Exposed { .. })), "{bits:o}");
         let text = error.to_string();
         assert!(text.contains(&format!("chmod 600 {}", path.display())), "{text}");
     }
@@ -92,7 +93,7 @@ async fn an_operators_certificate_is_shown_and_pinned_by_its_key() {
     let pair_of_keys = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
     let params = rcgen::CertificateParams::new(vec!["qmsg.example".into()]).unwrap();
     let leaf = params.self_signed(&pair_of_keys).unwrap();
-    // A chain: what follows the leaf is shown, not looked at.
+    // A chain: certificates after the leaf are sent and not checked.
     fs::write(&certificate, leaf.pem() + &leaf.pem()).unwrap();
     fs::write(&key, pair_of_keys.serialize_pem()).unwrap();
     let mut server = settings("127.0.0.1:0");
@@ -110,7 +111,7 @@ async fn an_operators_certificate_is_shown_and_pinned_by_its_key() {
 }
 
 #[test]
-fn secrets_are_kept_and_guarded() {
+fn secrets_are_saved_and_must_be_private() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("secrets");
     Secrets::load_or_create(&path).unwrap();
@@ -121,7 +122,7 @@ fn secrets_are_kept_and_guarded() {
 
     fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
     let exposed = Secrets::load_or_create(&path).err().unwrap();
-    assert!(matches!(exposed, SecretsError::File(FileError::Exposed { .. })));
+    assert!(matches!(exposed, SecretsError::File(PrivateFileError::Exposed { .. })));
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     for length in [0, 71, 73] {
         fs::write(&path, vec![1; length]).unwrap();

@@ -1,4 +1,4 @@
-//! What clients say first, kept back from any server.
+//! First flights of clients, recorded by a socket that no server reads.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +6,16 @@ use qmsg::quic::Dialer;
 
 use super::{to, within};
 
-/// Clients whose first flights are made at a time.
+/// Clients whose first flights are recorded at a time.
 const AT_ONCE: usize = 20;
-/// A client hello needs two packets; no other packet of a client that hears nothing is as long.
+/// Length of the packets of a first flight, in bytes. A client that gets no answer sends no other
+/// packets as long.
 const PACKET_LEN: usize = 1_200;
 
+/// The two packets of a post-quantum client hello.
 pub(crate) type Flight = [Vec<u8>; 2];
 
-/// First flights of clients that will say no more.
+/// Records first flights of clients that send nothing after them.
 pub(crate) async fn flights(count: usize) -> Vec<Flight> {
     let sink = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let settings = to(sink.local_addr().unwrap());
@@ -25,7 +27,8 @@ pub(crate) async fn flights(count: usize) -> Vec<Flight> {
             tokio::spawn(async move { dialer.dial(&settings).await.map(drop) })
         };
         let dials: Vec<_> = (0..AT_ONCE).map(dial).collect();
-        // By the connection id that the client has made up for the server (RFC 9000, section 17.2).
+        // Packets by the connection id that the client has chosen for the server (RFC 9000,
+        // section 17.2).
         let mut packets: BTreeMap<Vec<u8>, Vec<Vec<u8>>> = BTreeMap::new();
         while packets.values().filter(|packets| packets.len() >= 2).count() < AT_ONCE {
             let mut packet = vec![0; 2_048];

@@ -1,4 +1,4 @@
-//! What peers of another make, or of ill will, can and cannot do.
+//! Peers of another make, and hostile ones: the limits of what they can do.
 
 use std::task::Poll;
 use std::time::Duration;
@@ -7,16 +7,16 @@ use super::flights::flights;
 use super::raw::Raw;
 use super::{big, encoded, enter, hello, listen, run, settings, to, within};
 use bytes::Bytes;
-use qmsg::quic::{DialError, Link, LinkError, Listener, RETRY_ABOVE, dial};
+use qmsg::quic::{Connection, DialError, HandshakeError, Listener, RETRY_ABOVE, dial};
 use qmsg::wire::{CloseCode, FromClient};
-use quinn::{Connection, ConnectionError, TransportErrorCode};
+use quinn::{ConnectionError, TransportErrorCode};
 use tokio::net::UdpSocket;
 
-/// Links a raw client, with what became of it on the server.
+/// Connects a raw client. Returns the result on the server and the one on the client.
 async fn connect(
     listener: &Listener,
     raw: &Raw,
-) -> (Result<Link<FromClient>, LinkError>, Result<Connection, ConnectionError>) {
+) -> (Result<Connection<FromClient>, HandshakeError>, Result<quinn::Connection, ConnectionError>) {
     let endpoint = raw.client();
     let connecting = endpoint.connect(listener.local_addr(), "raw.example").unwrap();
     let accepting = async { listener.accept().await.unwrap().establish(encoded(&hello())).await };
@@ -32,11 +32,11 @@ fn alert(error: &ConnectionError) -> Option<TransportErrorCode> {
 }
 
 #[tokio::test]
-async fn without_exactly_one_certificate_nobody_gets_in() {
+async fn a_client_without_exactly_one_certificate_is_refused() {
     let listener = listen();
     for certificates in [0, 2] {
         let (link, client) = connect(&listener, &Raw { certificates, ..Raw::default() }).await;
-        assert!(matches!(link, Err(LinkError::Failed(_))), "{certificates} certificates");
+        assert!(matches!(link, Err(HandshakeError::Failed(_))), "{certificates} certificates");
         // The client's handshake is over before the server has seen its certificate.
         let closed = within(client.unwrap().closed()).await;
         assert!(alert(&closed).is_some(), "{closed}");
@@ -45,7 +45,7 @@ async fn without_exactly_one_certificate_nobody_gets_in() {
 }
 
 #[tokio::test]
-async fn another_version_is_told_apart() {
+async fn another_protocol_version_is_recognised() {
     let other = Raw { alpn: b"qmsg/2", ..Raw::default() };
     let listener = listen();
     let (link, client) = connect(&listener, &other).await;
@@ -59,7 +59,7 @@ async fn another_version_is_told_apart() {
     assert!(matches!(dialled, Err(DialError::Version)), "{:?}", dialled.err());
 }
 
-/// RFC 9000, section 6. Drafts of QUIC are not spoken here.
+/// Version negotiation (RFC 9000, section 6) offers version 1 of QUIC and no drafts.
 #[tokio::test]
 async fn version_1_is_offered_and_no_other() {
     let listener = listen();
@@ -78,16 +78,17 @@ async fn version_1_is_offered_and_no_other() {
         let length = within(client.recv(&mut answer)).await.unwrap();
         let (versions, rest) = answer[23..length].as_chunks::<4>();
         let offered: Vec<u32> = versions.iter().map(|bytes| u32::from_be_bytes(*bytes)).collect();
-        // One is there so that clients get used to numbers they do not know (section 15).
+        // Reserved versions are offered so that clients learn to ignore unknown ones (section 15).
         let real: Vec<u32> =
             offered.into_iter().filter(|v| v & 0x0f0f_0f0f != 0x0a0a_0a0a).collect();
         assert_eq!((real, rest), (vec![1], &[][..]));
     }
 }
 
-/// Before the handshake is over QUIC cannot say why it ends. It was no other protocol.
+/// Before the handshake is over QUIC cannot carry the reason of a close. The client must not take
+/// it for another protocol version.
 #[tokio::test]
-async fn a_handshake_that_the_server_ends_is_one_it_had_no_time_for() {
+async fn a_handshake_that_the_server_closes_was_too_slow() {
     let (server, address) = Raw::default().server();
     let ending = async {
         let mut connecting = server.accept().await.unwrap().accept().unwrap();
@@ -106,7 +107,7 @@ async fn a_handshake_that_the_server_ends_is_one_it_had_no_time_for() {
 }
 
 #[tokio::test]
-async fn both_sides_exchange_keys_that_quantum_computers_cannot_break() {
+async fn both_sides_support_the_post_quantum_key_exchange() {
     let only = Raw { only_post_quantum: true, ..Raw::default() };
     let listener = listen();
     let (link, client) = connect(&listener, &only).await;
@@ -135,7 +136,7 @@ async fn nothing_is_resumed_and_no_data_is_early() {
             async { listener.accept().await.unwrap().establish(encoded(&hello())).await };
         let (link, client) = within(async { tokio::join!(accepting, connecting) }).await;
         let client = client.unwrap();
-        // A ticket would have come with the greeting or before it.
+        // A ticket would have arrived with the greeting or before it.
         let (_send, mut recv) = within(client.accept_bi()).await.unwrap();
         within(recv.read_chunk(1, true)).await.unwrap().unwrap();
         drop(link);
@@ -143,7 +144,7 @@ async fn nothing_is_resumed_and_no_data_is_early() {
     }
 }
 
-/// Polls once: whatever QUIC's credit allows happens at once.
+/// Polls once. An operation that QUIC's flow control allows completes at once.
 async fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut future = std::pin::pin!(future);
     std::future::poll_fn(|context| match future.as_mut().poll(context) {
@@ -161,7 +162,7 @@ async fn a_client_can_open_nothing() {
     let (mut send, _recv) = within(client.accept_bi()).await.unwrap();
     send.write_all(&encoded(&enter(1))).await.unwrap();
     assert_eq!(server.read(1).await, [enter(1)]);
-    // The handshake is long over, all credit there is has been given.
+    // The handshake is over, so the server has given all the credit that it gives.
     assert!(at_once(client.open_bi()).await.is_none());
     assert!(at_once(client.open_uni()).await.is_none());
     assert_eq!(client.max_datagram_size(), None);
@@ -198,7 +199,7 @@ async fn a_server_can_open_one_stream_only() {
 }
 
 #[tokio::test]
-async fn who_falls_silent_in_the_handshake_is_dropped() {
+async fn a_client_that_falls_silent_in_the_handshake_is_dropped() {
     let mut settings = settings("127.0.0.1:0");
     settings.handshake_deadline = Duration::from_millis(100);
     let listener = Listener::bind(&settings).unwrap();
@@ -207,9 +208,9 @@ async fn who_falls_silent_in_the_handshake_is_dropped() {
         silent.send_to(&datagram, listener.local_addr()).await.unwrap();
     }
     let incoming = within(listener.accept()).await.unwrap();
-    assert_eq!(incoming.remote(), silent.local_addr().unwrap());
+    assert_eq!(incoming.remote_address(), silent.local_addr().unwrap());
     let link = within(incoming.establish(encoded(&hello()))).await;
-    assert!(matches!(link, Err(LinkError::TooSlow)), "{:?}", link.err());
+    assert!(matches!(link, Err(HandshakeError::TooSlow)), "{:?}", link.err());
 }
 
 #[tokio::test]
@@ -217,26 +218,26 @@ async fn under_a_flood_addresses_must_be_proven_first() {
     let listener = listen();
     let address = listener.local_addr();
     let flood = Raw::default().client();
-    let mut knocking = Vec::new();
+    let mut connecting = Vec::new();
     let mut half_open = Vec::new();
     for _ in 0..RETRY_ABOVE {
-        knocking.push(flood.connect(address, "raw.example").unwrap());
+        connecting.push(flood.connect(address, "raw.example").unwrap());
         half_open.push(within(listener.accept()).await.unwrap());
     }
-    // A forged address gets a small Retry packet (RFC 9000, section 17.2.5), and no more.
+    // A forged address gets only a small Retry packet (RFC 9000, section 17.2.5).
     let forged = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     forged.send_to(&flights(1).await[0][0], address).await.unwrap();
     let mut answer = [0; 2048];
     let receiving = async {
         tokio::select! {
             length = forged.recv(&mut answer) => length.unwrap(),
-            _ = listener.accept() => panic!("taken without proof"),
+            _ = listener.accept() => panic!("accepted without proof"),
         }
     };
     let length = within(receiving).await;
     assert_eq!(answer[0] & 0xb0, 0xb0, "a long header of type Retry");
     assert!(length < 400, "{length}");
-    // A real client gets in, one round trip later.
+    // A real client is accepted, one round trip later.
     let (_server, client) = super::pair(&listener).await;
     assert_eq!(run(client).read(1).await, [hello()]);
 }

@@ -1,5 +1,5 @@
-//! A network in memory: two UDP sockets that reach each other, on tokio's clock. Where that is
-//! paused a datagram takes exactly as long as it is told to, and everything else takes no time.
+//! A network in memory: two UDP sockets that reach each other, on tokio's clock. While the clock is
+//! paused a datagram takes exactly the given delay, and everything else takes no time.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSliceMut};
@@ -16,25 +16,25 @@ use tokio::time::Instant;
 
 /// One of the two sockets.
 #[derive(Debug)]
-pub(super) struct End {
+pub(super) struct MemorySocket {
     address: SocketAddr,
     peer: SocketAddr,
-    incoming: Arc<Mutex<Way>>,
-    outgoing: Arc<Mutex<Way>>,
+    incoming: Arc<Mutex<Direction>>,
+    outgoing: Arc<Mutex<Direction>>,
 }
 
-/// One direction.
+/// One direction of the network.
 #[derive(Debug)]
-struct Way {
+struct Direction {
     delay: Duration,
-    /// Which datagrams do not arrive, counted from now.
+    /// Numbers of the datagrams to lose, counted from the next one.
     lost: Range<usize>,
-    /// In the order in which they left, which is that in which they arrive.
+    /// Datagrams that have been sent and not received, in order.
     under_way: VecDeque<Datagram>,
     timer: Pin<Box<dyn AsyncTimer>>,
     reader: Option<Waker>,
-    /// When the last one arrived.
-    heard_at: Instant,
+    /// Time when the last datagram was received.
+    received_at: Instant,
 }
 
 #[derive(Debug)]
@@ -44,68 +44,74 @@ struct Datagram {
     bytes: Vec<u8>,
 }
 
-/// A client's end and a server's, so far away from each other in each direction. Must be called
-/// inside a tokio runtime.
-pub(super) fn wire(delay: Duration) -> (Arc<End>, Arc<End>) {
-    // Of RFC 5737: nobody's.
+/// The sockets of a client and a server, with this delay in each direction. Must be called inside a
+/// tokio runtime.
+pub(super) fn socket_pair(delay: Duration) -> (Arc<MemorySocket>, Arc<MemorySocket>) {
+    // Addresses for documentation (RFC 5737).
     let (client, server) = ("192.0.2.1:1".parse().unwrap(), "192.0.2.2:2".parse().unwrap());
-    let (up, down) = (Way::new(delay), Way::new(delay));
-    let end = |address, peer, incoming: &Arc<Mutex<Way>>, outgoing: &Arc<Mutex<Way>>| {
-        Arc::new(End { address, peer, incoming: incoming.clone(), outgoing: outgoing.clone() })
-    };
-    (end(client, server, &down, &up), end(server, client, &up, &down))
+    let (up, down) = (Direction::new(delay), Direction::new(delay));
+    let socket =
+        |address, peer, incoming: &Arc<Mutex<Direction>>, outgoing: &Arc<Mutex<Direction>>| {
+            Arc::new(MemorySocket {
+                address,
+                peer,
+                incoming: incoming.clone(),
+                outgoing: outgoing.clone(),
+            })
+        };
+    (socket(client, server, &down, &up), socket(server, client, &up, &down))
 }
 
-impl End {
+impl MemorySocket {
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// When the last datagram came in.
-    pub(super) fn heard_at(&self) -> Instant {
-        self.incoming.lock().unwrap().heard_at
+    /// The time when the last datagram was received.
+    pub(super) fn received_at(&self) -> Instant {
+        self.incoming.lock().unwrap().received_at
     }
 
-    /// Loses those of the datagrams that leave here from now on.
+    /// Loses datagrams that leave here, by their numbers from now on.
     pub(super) fn lose(&self, numbers: Range<usize>) {
         self.outgoing.lock().unwrap().lost = numbers;
     }
 }
 
-impl Way {
+impl Direction {
     fn new(delay: Duration) -> Arc<Mutex<Self>> {
-        let heard_at = Instant::now();
-        let timer = TokioRuntime.new_timer(heard_at.into_std());
+        let received_at = Instant::now();
+        let timer = TokioRuntime.new_timer(received_at.into_std());
         let (lost, under_way, reader) = (0..0, VecDeque::new(), None);
-        Arc::new(Mutex::new(Self { delay, lost, under_way, timer, reader, heard_at }))
+        Arc::new(Mutex::new(Self { delay, lost, under_way, timer, reader, received_at }))
     }
 
-    /// Whether the next datagram is lost.
-    fn loses(&mut self) -> bool {
-        let loses = self.lost.contains(&0);
+    /// Counts the next datagram. Returns true if it is lost.
+    fn loses_next(&mut self) -> bool {
+        let is_lost = self.lost.contains(&0);
         self.lost = self.lost.start.saturating_sub(1)..self.lost.end.saturating_sub(1);
-        loses
+        is_lost
     }
 
     fn push(&mut self, ecn: Option<EcnCodepoint>, bytes: &[u8]) {
         let due = Instant::now() + self.delay;
         self.under_way.push_back(Datagram { due, ecn, bytes: bytes.to_owned() });
-        // Who waits for the first one has a timer for it.
+        // A reader waiting for an earlier datagram has a timer for that one.
         if let Some(reader) = self.reader.take_if(|_| self.under_way.len() == 1) {
             reader.wake();
         }
     }
 }
 
-impl AsyncUdpSocket for End {
+impl AsyncUdpSocket for MemorySocket {
     fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
         Box::pin(Writable)
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        let mut way = self.outgoing.lock().unwrap();
-        if transmit.destination == self.peer && !way.loses() {
-            way.push(transmit.ecn, transmit.contents);
+        let mut direction = self.outgoing.lock().unwrap();
+        if transmit.destination == self.peer && !direction.loses_next() {
+            direction.push(transmit.ecn, transmit.contents);
         }
         Ok(())
     }
@@ -116,17 +122,17 @@ impl AsyncUdpSocket for End {
         buffers: &mut [IoSliceMut<'_>],
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
-        let mut way = self.incoming.lock().unwrap();
-        let Some(due) = way.under_way.front().map(|first| first.due) else {
-            way.reader = Some(context.waker().clone());
+        let mut direction = self.incoming.lock().unwrap();
+        let Some(due) = direction.under_way.front().map(|first| first.due) else {
+            direction.reader = Some(context.waker().clone());
             return Poll::Pending;
         };
-        way.timer.as_mut().reset(due.into_std());
-        ready!(way.timer.as_mut().poll(context));
-        let Some(Datagram { ecn, bytes, .. }) = way.under_way.pop_front() else {
+        direction.timer.as_mut().reset(due.into_std());
+        ready!(direction.timer.as_mut().poll(context));
+        let Some(Datagram { ecn, bytes, .. }) = direction.under_way.pop_front() else {
             return Poll::Pending;
         };
-        way.heard_at = Instant::now();
+        direction.received_at = Instant::now();
         let len = bytes.len();
         buffers[0][..len].copy_from_slice(&bytes);
         meta[0] = RecvMeta { addr: self.peer, len, stride: len, ecn, ..RecvMeta::default() };
@@ -142,7 +148,7 @@ impl AsyncUdpSocket for End {
     }
 }
 
-/// There is always room.
+/// A poller that is always ready.
 #[derive(Debug)]
 struct Writable;
 

@@ -1,4 +1,4 @@
-//! Peers that are not ours: QUIC as quinn would have it, with one thing different at a time.
+//! Peers that are not ours: quinn with its own defaults, and one setting different at a time.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -11,15 +11,17 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, NamedGroup, SignatureScheme};
 
-/// How often a client shows that it is there.
+/// Interval between the keep-alives of a client.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
+/// The settings of a peer.
 pub(crate) struct Raw {
+    /// The application protocol.
     pub(crate) alpn: &'static [u8],
-    /// Certificates to show, all the same one.
+    /// Number of certificates to send, all the same one.
     pub(crate) certificates: usize,
     pub(crate) only_post_quantum: bool,
-    /// Of a client: what it takes without having read what came before, in bytes.
+    /// A client's receive window of a stream, in bytes.
     pub(crate) window: u32,
 }
 
@@ -44,13 +46,13 @@ impl Raw {
         (chain, PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()).into())
     }
 
-    /// With everything on that a client of another make could have on.
+    /// A client with all features on that another make could have on.
     pub(crate) fn client(&self) -> Endpoint {
         let builder = rustls::ClientConfig::builder_with_provider(self.provider())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anyone));
+            .with_custom_certificate_verifier(Arc::new(AnyServer));
         let mut tls = match self.certificates {
             0 => builder.with_no_client_auth(),
             _ => {
@@ -70,7 +72,7 @@ impl Raw {
         endpoint
     }
 
-    /// With tickets, and early data for who has one.
+    /// A server with session tickets, and early data for clients that have one.
     pub(crate) fn server(&self) -> (Endpoint, SocketAddr) {
         let (chain, key) = self.chain();
         let mut tls = rustls::ServerConfig::builder_with_provider(self.provider())
@@ -91,10 +93,11 @@ impl Raw {
     }
 }
 
+/// A check that takes any certificate.
 #[derive(Debug)]
-struct Anyone;
+struct AnyServer;
 
-impl ServerCertVerifier for Anyone {
+impl ServerCertVerifier for AnyServer {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

@@ -1,16 +1,16 @@
-//! A server that was killed and came back.
+//! Restarts of a server after a kill, and the restart notices that tell its clients.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{Running, encoded, enter, hello, listen, run, settings, to, within};
-use qmsg::quic::{End, KEEP_ALIVE, Listener, Outgoing, ServerSettings, dial};
+use qmsg::quic::{ConnectionEnd, KEEP_ALIVE, Listener, Outgoing, ServerSettings, dial};
 use qmsg::wire::FromServer;
 use tokio::net::UdpSocket;
 use tokio::runtime::Runtime;
 
-/// A runtime that stands for a process: dropped, its sockets are gone without a word.
+/// A runtime that stands for a process. Dropping it closes its sockets without a word, like a kill.
 fn process() -> Runtime {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(1).enable_all().build().unwrap()
@@ -29,7 +29,7 @@ fn serve(process: &Runtime, settings: &ServerSettings) -> SocketAddr {
 }
 
 #[test]
-fn its_clients_learn_of_it_when_they_write() {
+fn clients_that_write_learn_of_a_restart() {
     let mut settings = settings("127.0.0.1:0");
     let first = process();
     settings.address = serve(&first, &settings);
@@ -45,15 +45,15 @@ fn its_clients_learn_of_it_when_they_write() {
     assert_eq!(serve(&second, &settings), settings.address);
     clients.block_on(async {
         let begun = Instant::now();
-        // A late acknowledgement may have brought the reset before: then there is no link to write
-        // to any more.
+        // A late acknowledgement may have caused the reset already: then the connection is gone
+        // before this write.
         let _ = link.outgoing.send(Outgoing::Frames(encoded(&enter(1)))).await;
-        assert_eq!(link.end().await, End::Lost);
+        assert_eq!(link.end().await, ConnectionEnd::Lost);
         assert!(begun.elapsed() < Duration::from_secs(5));
     });
 }
 
-/// A client with a link to a server whose links are in the file.
+/// Connects a client that stays to a server that keeps a peer list.
 async fn client(settings: &ServerSettings) -> Running<FromServer> {
     let mut dialling = to(settings.address);
     dialling.keep_alive = Some(KEEP_ALIVE);
@@ -62,7 +62,7 @@ async fn client(settings: &ServerSettings) -> Running<FromServer> {
     link
 }
 
-/// Waits until the file is written that says where links are.
+/// Waits until the file of the peer list is written.
 async fn is_written(path: &Path) {
     let mut looks = tokio::time::interval(Duration::from_millis(20));
     let writing = async {
@@ -74,11 +74,11 @@ async fn is_written(path: &Path) {
 }
 
 #[test]
-fn clients_that_have_nothing_to_say_learn_of_it_at_once() {
+fn idle_clients_learn_of_a_restart_at_once() {
     let dir = tempfile::TempDir::new().unwrap();
     let mut settings = settings("127.0.0.1:0");
-    let path = dir.path().join("links");
-    settings.links = Some(path.clone());
+    let path = dir.path().join("peers");
+    settings.peer_list = Some(path.clone());
     let first = process();
     settings.address = serve(&first, &settings);
     let clients = process();
@@ -88,26 +88,26 @@ fn clients_that_have_nothing_to_say_learn_of_it_at_once() {
         link
     });
     drop(first);
-    // It is a hint: what is damaged is passed over.
+    // The file is a hint: damaged lines are ignored.
     let kept = std::fs::read(&path).unwrap();
     std::fs::write(&path, [b"x\n\xff\n\n", &kept[..], b"127.0.0."].concat()).unwrap();
     let second = process();
     let begun = Instant::now();
     assert_eq!(serve(&second, &settings), settings.address);
     clients.block_on(async {
-        assert_eq!(link.end().await, End::Lost);
-        // A keep-alive would be the next thing said.
+        assert_eq!(link.end().await, ConnectionEnd::Lost);
+        // The client's next own packet would be a keep-alive.
         assert!(begun.elapsed() < KEEP_ALIVE / 4, "{:?}", begun.elapsed());
-        // The next process knows of its own.
+        // The next process lists its own clients.
         let again = client(&settings).await;
         is_written(&path).await;
         drop(again);
     });
 }
 
-/// Anybody can send a hail: the link shows itself, now and then, and goes on.
+/// Anybody can forge restart notices. The client sends a packet now and then, and goes on.
 #[tokio::test]
-async fn a_forged_hail_does_nothing_but_cause_a_packet() {
+async fn a_forged_notice_only_causes_a_packet() {
     let listener = listen();
     let front = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let back = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -121,7 +121,7 @@ async fn a_forged_hail_does_nothing_but_cause_a_packet() {
             tokio::select! {
                 got = front.recv_from(&mut up) => {
                     let (length, from) = got.unwrap();
-                    // Its knocks come from elsewhere.
+                    // Port probes have one byte and come from another socket.
                     if length > 1 {
                         client = Some(from);
                         counts.send_modify(|count| *count += 1);
@@ -153,7 +153,7 @@ async fn a_forged_hail_does_nothing_but_cause_a_packet() {
         client.write(encoded(&enter(2))).await;
         assert_eq!(server.read(1).await, [enter(2)]);
         let answers = *count.borrow() - before;
-        assert!(answers < 100, "{answers} packets for 1,000 hails");
+        assert!(answers < 100, "{answers} packets for 1,000 notices");
     };
     tokio::select! {
         () = relay => {}
@@ -161,8 +161,8 @@ async fn a_forged_hail_does_nothing_but_cause_a_packet() {
     }
 }
 
-/// Passes on what clients and server say to each other until that is ready. What it came to, and
-/// where the client is.
+/// Relays packets between a client and the server until `until` is ready. Returns its output and
+/// the client's address.
 async fn relay<T>(
     (front, back): (&UdpSocket, &UdpSocket),
     until: impl Future<Output = T>,
@@ -174,7 +174,7 @@ async fn relay<T>(
             output = &mut until => return (output, client.unwrap()),
             got = front.recv_from(&mut up) => {
                 let (length, from) = got.unwrap();
-                // Its knocks come from elsewhere.
+                // Port probes have one byte and come from another socket.
                 if length > 1 {
                     client = Some(from);
                     back.send(&up[..length]).await.unwrap();
@@ -187,9 +187,9 @@ async fn relay<T>(
     }
 }
 
-/// A hail and what ends the link come at the same time: it ends, and nothing else does.
+/// A notice and the reset arrive together: the connection ends, and nothing else happens.
 #[test]
-fn a_hail_at_the_end_of_a_link_is_of_no_matter() {
+fn a_notice_at_the_end_of_a_connection_does_no_harm() {
     let mut settings = settings("127.0.0.1:0");
     let first = process();
     settings.address = serve(&first, &settings);
@@ -211,9 +211,9 @@ fn a_hail_at_the_end_of_a_link_is_of_no_matter() {
     clients.block_on(async {
         let (mut up, mut reset) = ([0; 2048], [0; 2048]);
         let wait = Duration::from_millis(100);
-        // What was on its way from the first process is nothing to the client any more.
+        // Packets of the first process that are still under way are discarded.
         while tokio::time::timeout(wait, back.recv(&mut reset)).await.is_ok() {}
-        // The next one answers what it does not know with a reset.
+        // The second process answers packets of a connection it does not know with a reset.
         link.write(encoded(&enter(1))).await;
         let mut answer = None;
         while answer.is_none() {
@@ -224,6 +224,6 @@ fn a_hail_at_the_end_of_a_link_is_of_no_matter() {
         }
         front.try_send_to(&[0], client).unwrap();
         front.try_send_to(&reset[..answer.unwrap()], client).unwrap();
-        assert_eq!(link.end().await, End::Lost);
+        assert_eq!(link.end().await, ConnectionEnd::Lost);
     });
 }

@@ -1,6 +1,6 @@
-//! How long things take, exactly: both ends on a network in memory, on a clock that moves only when
-//! nothing is left to do. tokio's timers count whole milliseconds, and so do all times here, so
-//! there is nothing to allow for.
+//! Exact times: both ends are on a network in memory, on a clock that moves only when nothing is
+//! left to do. tokio's timers count whole milliseconds, and so do all times here, so there is no
+//! tolerance.
 
 use std::future::pending;
 use std::ops::Range;
@@ -11,37 +11,38 @@ use qmsg::client;
 use qmsg::durable::Quotas;
 use qmsg::logic::{Command, Draft, Event, Intent, Limits};
 use qmsg::quic::{
-    DialSettings, Dialer, End, HANDSHAKE_DEADLINE, Identity, KEEP_ALIVE, LinkError, Listener,
-    ServerSettings,
+    ConnectionEnd, DialSettings, Dialer, HANDSHAKE_DEADLINE, HandshakeError, Identity, KEEP_ALIVE,
+    Listener, ServerSettings,
 };
 use qmsg::wire::{Body, FromClient, Headers, MsgId, Pin, Target};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use super::memory::{self, wire};
+use super::memory::{self, socket_pair};
 use super::{encoded, hello, run, settings, to};
 use crate::logic::server::{START, Said, Server};
 
-/// Distances, one way. Beyond the first timeout of a client its first flight leaves twice.
+/// Delays in one direction. If the answer takes longer than a client's first timeout, its first
+/// flight leaves twice.
 const NEAR: Duration = Duration::from_millis(50);
 const FAR: Duration = Duration::from_millis(300);
-/// After which a client that has heard nothing says everything again: with a round trip of 100 ms
-/// assumed, this and twice as much for what it may vary by (RFC 9002, section 6.2.2).
+/// Time after which a client sends an unanswered flight again: the assumed round trip of 100 ms,
+/// and twice as much for its variance (RFC 9002, section 6.2.2).
 const FIRST_TIMEOUT: Duration = Duration::from_millis(300);
-/// After which silence is the end of a link.
+/// Idle timeout, after which silence ends a connection.
 const IDLE: Duration = Duration::from_secs(45);
-/// The first flight of a client is two datagrams, its post-quantum share is that long.
+/// Datagrams of a client's first flight: the post-quantum key share does not fit into one.
 const FIRST_FLIGHT: Range<usize> = 0..2;
 const EVERYTHING: Range<usize> = 0..usize::MAX;
 
-fn listen(end: &Arc<memory::End>) -> Listener {
+fn listen(end: &Arc<memory::MemorySocket>) -> Listener {
     let settings = settings(&end.address().to_string());
     let deadline = HANDSHAKE_DEADLINE;
     let settings = ServerSettings { handshake_deadline: deadline, ..settings };
-    Listener::on(end.clone(), &settings).unwrap()
+    Listener::with_socket(end.clone(), &settings).unwrap()
 }
 
-/// A hub that knows alice and bob.
+/// A hub where alice and bob have joined.
 fn hub(alice: Pin) -> Server {
     let mut hub = Server::new(Limits::default(), Quotas::default());
     for (name, key) in [("alice", alice), ("bob", Pin([0; 32]))] {
@@ -54,8 +55,8 @@ fn hub(alice: Pin) -> Server {
     hub
 }
 
-/// What the server's loop does, one link after the other, with a store that answers at once. The
-/// real store works in threads, which a clock that stands does not wait for.
+/// Serves one connection after the other as the server's loop does, with a store that answers at
+/// once. The real store works in threads, for which a paused clock does not wait.
 async fn serve(listener: Listener, mut hub: Server) {
     while let Some(incoming) = listener.accept().await {
         let link = incoming.establish(encoded(&hub.greeting())).await.unwrap();
@@ -74,8 +75,12 @@ async fn serve(listener: Listener, mut hub: Server) {
     }
 }
 
-/// What alice's `send` is and does.
-fn send_of(alice: Identity, end: &Arc<memory::End>, server: &memory::End) -> client::Settings {
+/// Settings of the client that alice's `send` runs.
+fn send_of(
+    alice: Identity,
+    end: &Arc<memory::MemorySocket>,
+    server: &memory::MemorySocket,
+) -> client::Settings {
     let id = "alice".parse().unwrap();
     client::Settings {
         dial: DialSettings {
@@ -83,16 +88,16 @@ fn send_of(alice: Identity, end: &Arc<memory::End>, server: &memory::End) -> cli
             deadline: HANDSHAKE_DEADLINE,
             ..to(server.address())
         },
-        dialer: Some(Dialer::on(end.clone()).unwrap()),
+        dialer: Some(Dialer::with_socket(end.clone()).unwrap()),
         intent: Intent { id, claim: false, code: None, prefetch: None, patience_ms: Some(60_000) },
         trust_remote: true,
     }
 }
 
-/// How long it takes until a message is accepted of a client that has no link yet, and of whose
-/// datagrams these are lost.
+/// Measures the time until a message is accepted from a client that is not connected yet, while
+/// these of its datagrams are lost.
 async fn cold_send(distance: Duration, lost: Range<usize>) -> Duration {
-    let (near, there) = wire(distance);
+    let (near, there) = socket_pair(distance);
     let alice = Identity::generate().unwrap();
     tokio::spawn(serve(listen(&there), hub(alice.pin())));
     near.lose(lost);
@@ -115,7 +120,7 @@ async fn cold_send(distance: Duration, lost: Range<usize>) -> Duration {
     took
 }
 
-/// The handshake is one round trip, the message is the other.
+/// One round trip is the handshake, the other is the message.
 #[tokio::test(start_paused = true)]
 async fn a_cold_send_takes_exactly_two_round_trips() {
     for distance in [Duration::ZERO, NEAR, FAR] {
@@ -123,8 +128,8 @@ async fn a_cold_send_takes_exactly_two_round_trips() {
     }
 }
 
-/// Over satellites, or queues that are full: the client repeats what is long on its way, and that
-/// is all.
+/// Satellites and full queues make paths this slow. The client repeats packets that are still under
+/// way, and loses nothing else by it.
 #[tokio::test(start_paused = true)]
 async fn a_round_trip_may_take_ten_seconds() {
     for distance in [Duration::from_millis(1_500), Duration::from_secs(3), Duration::from_secs(5)] {
@@ -138,9 +143,9 @@ async fn a_lost_first_flight_costs_one_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_falls_silent_in_the_handshake_is_dropped_at_its_deadline() {
-    let (near, there) = wire(NEAR);
-    let (listener, dialer) = (listen(&there), Dialer::on(near.clone()).unwrap());
+async fn a_client_that_falls_silent_in_the_handshake_is_dropped_at_its_deadline() {
+    let (near, there) = socket_pair(NEAR);
+    let (listener, dialer) = (listen(&there), Dialer::with_socket(near.clone()).unwrap());
     near.lose(FIRST_FLIGHT.end..usize::MAX);
     let begun = Instant::now();
     let settings = to(there.address());
@@ -148,15 +153,15 @@ async fn who_falls_silent_in_the_handshake_is_dropped_at_its_deadline() {
     let incoming = listener.accept().await.unwrap();
     assert_eq!(begun.elapsed(), NEAR);
     let link = incoming.establish(encoded(&hello())).await;
-    assert!(matches!(link, Err(LinkError::TooSlow)), "{:?}", link.err());
+    assert!(matches!(link, Err(HandshakeError::TooSlow)), "{:?}", link.err());
     assert_eq!(begun.elapsed(), NEAR + HANDSHAKE_DEADLINE);
 }
 
-/// Both ends of a link that has nothing to carry, and of which the client shows that it is there.
+/// Both ends of an idle connection on which the client sends keep-alives.
 #[tokio::test(start_paused = true)]
 async fn a_dead_peer_is_noticed_after_the_idle_timeout() {
-    let (near, there) = wire(NEAR);
-    let (listener, dialer) = (listen(&there), Dialer::on(near.clone()).unwrap());
+    let (near, there) = socket_pair(NEAR);
+    let (listener, dialer) = (listen(&there), Dialer::with_socket(near.clone()).unwrap());
     let settings = DialSettings { keep_alive: Some(KEEP_ALIVE), ..to(there.address()) };
     let accepting = async {
         let incoming = listener.accept().await.unwrap();
@@ -170,10 +175,11 @@ async fn a_dead_peer_is_noticed_after_the_idle_timeout() {
 
     near.lose(EVERYTHING);
     there.lose(EVERYTHING);
-    let server = async { (server.end.await.unwrap(), there.heard_at().elapsed()) };
-    let client = async { (client.end.await.unwrap(), near.heard_at().elapsed()) };
+    let server = async { (server.end.await.unwrap(), there.received_at().elapsed()) };
+    let client = async { (client.end.await.unwrap(), near.received_at().elapsed()) };
     let (server, client) = tokio::join!(server, client);
-    assert_eq!(server, (End::Lost, IDLE));
-    // Only what wants an answer begins it: it has shown itself, and heard none.
-    assert_eq!(client, (End::Lost, KEEP_ALIVE + IDLE));
+    assert_eq!(server, (ConnectionEnd::Lost, IDLE));
+    // The client's idle time starts with the unanswered keep-alive, the first packet that wants an
+    // answer.
+    assert_eq!(client, (ConnectionEnd::Lost, KEEP_ALIVE + IDLE));
 }

@@ -38,7 +38,7 @@ impl Fake {
                     secrets: Secrets::generate().unwrap(),
                     body_len_max: 1 << 20,
                     handshake_deadline: DEADLINE,
-                    links: None,
+                    peer_list: None,
                 });
                 let listener = listener.unwrap();
                 told.send(listener.local_addr().to_string()).unwrap();

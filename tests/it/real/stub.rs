@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use qmsg::logic::{Limits, Time, greeting};
-use qmsg::quic::{Identity, Incoming, Listener, Outgoing, Secrets, ServerSettings};
+use qmsg::quic::{Identity, IncomingConnection, Listener, Outgoing, Secrets, ServerSettings};
 use qmsg::wire::{FromClient, FromServer, encode};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
@@ -71,7 +71,7 @@ fn settings() -> ServerSettings {
         secrets: Secrets::generate().unwrap(),
         body_len_max: 1 << 30,
         handshake_deadline: Duration::from_secs(3),
-        links: None,
+        peer_list: None,
     }
 }
 
@@ -81,7 +81,7 @@ fn encoded(frames: &[FromServer]) -> bytes::Bytes {
     out.freeze()
 }
 
-async fn serve(incoming: Incoming, until: Until, links: &AtomicUsize) {
+async fn serve(incoming: IncomingConnection, until: Until, links: &AtomicUsize) {
     let greeting =
         greeting(&Limits { body_len_max: 1 << 30, ..Limits::default() }, Time::default());
     let Ok(link) = incoming.establish(encoded(&[greeting])).await else { return };

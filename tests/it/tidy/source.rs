@@ -10,7 +10,7 @@ pub(super) struct Source<'a> {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum DeliveryState {
+enum State {
     Code,
     LineComment,
     BlockComment { depth: usize },
@@ -21,14 +21,14 @@ enum DeliveryState {
 impl<'a> Source<'a> {
     pub(super) fn new(path: &'a str, text: &'a str) -> Self {
         let mut source = Self { path, text, code: String::new(), comments: String::new() };
-        let mut state = DeliveryState::Code;
+        let mut state = State::Code;
         let mut rest = text;
         while !rest.is_empty() {
             let (length, next) = step(&source.code, rest, state);
             let (taken, behind) = rest.split_at(length);
             let comment = is_comment(state) || is_comment(next);
             let character = taken.starts_with('\'') && taken != "'";
-            let code = state == DeliveryState::Code && next == DeliveryState::Code && !character;
+            let code = state == State::Code && next == State::Code && !character;
             for c in taken.chars() {
                 let blank = if c == '\n' { c } else { ' ' };
                 source.code.push(if code { c } else { blank });
@@ -45,7 +45,7 @@ impl<'a> Source<'a> {
         lines.filter(|(line, _)| has(line, pattern)).map(|(_, number)| number).collect()
     }
 
-    /// What is named right behind `root`, as in `crate::wire` or `crate::{durable, wire::Seq}`,
+    /// Names right behind `root`, as in `crate::wire` or `crate::{durable, wire::Seq}`,
     /// each with its line.
     pub(super) fn named_behind(&self, root: &str) -> Vec<(usize, &str)> {
         let mut named = vec![];
@@ -94,51 +94,83 @@ impl<'a> Source<'a> {
     fn line_of(&self, at: usize) -> usize {
         self.code[..at].matches('\n').count() + 1
     }
+
+    /// The code as words, `::`, arrows and single characters.
+    pub(super) fn tokens(&self) -> Vec<Token> {
+        let (mut found, mut line, mut rest) = (vec![], 1, self.code.as_str());
+        while let Some(c) = rest.chars().next() {
+            let pair = ["::", "->", "=>"].iter().any(|pair| rest.starts_with(pair));
+            let length = match c {
+                _ if is_word(c) => first_word(rest).len(),
+                _ if pair => 2,
+                _ => c.len_utf8(),
+            };
+            let (text, behind) = rest.split_at(length);
+            line += usize::from(c == '\n');
+            if !c.is_whitespace() {
+                found.push(Token { text: text.into(), line });
+            }
+            rest = behind;
+        }
+        found
+    }
 }
 
-/// How many bytes of `rest` belong together, and the state in which they are.
-fn step(before: &str, rest: &str, state: DeliveryState) -> (usize, DeliveryState) {
+/// A word or a sign of code.
+#[derive(Clone, Debug)]
+pub(super) struct Token {
+    pub(super) text: String,
+    pub(super) line: usize,
+}
+
+impl Token {
+    pub(super) fn is(&self, text: &str) -> bool {
+        self.text == text
+    }
+
+    /// True of names, keywords and numbers.
+    pub(super) fn is_word(&self) -> bool {
+        self.text.starts_with(is_word)
+    }
+}
+
+/// Length in bytes of the next piece of `rest`, and the state that it is in.
+fn step(before: &str, rest: &str, state: State) -> (usize, State) {
     let c = rest.chars().next().map_or(0, char::len_utf8);
     match state {
-        DeliveryState::LineComment if rest.starts_with('\n') => (c, DeliveryState::Code),
-        DeliveryState::BlockComment { depth } if rest.starts_with("/*") => {
-            (2, DeliveryState::BlockComment { depth: depth + 1 })
+        State::LineComment if rest.starts_with('\n') => (c, State::Code),
+        State::BlockComment { depth } if rest.starts_with("/*") => {
+            (2, State::BlockComment { depth: depth + 1 })
         }
-        DeliveryState::BlockComment { depth: 1 } if rest.starts_with("*/") => {
-            (2, DeliveryState::Code)
+        State::BlockComment { depth: 1 } if rest.starts_with("*/") => (2, State::Code),
+        State::BlockComment { depth } if rest.starts_with("*/") => {
+            (2, State::BlockComment { depth: depth - 1 })
         }
-        DeliveryState::BlockComment { depth } if rest.starts_with("*/") => {
-            (2, DeliveryState::BlockComment { depth: depth - 1 })
-        }
-        DeliveryState::Text { escape: false } if rest.starts_with('"') => (c, DeliveryState::Code),
-        DeliveryState::Text { escape } => {
-            (c, DeliveryState::Text { escape: !escape && rest.starts_with('\\') })
-        }
-        DeliveryState::RawText { hashes } if ends_raw(rest, hashes) => {
-            (1 + hashes, DeliveryState::Code)
-        }
-        DeliveryState::Code => start(before, rest, c),
+        State::Text { escape: false } if rest.starts_with('"') => (c, State::Code),
+        State::Text { escape } => (c, State::Text { escape: !escape && rest.starts_with('\\') }),
+        State::RawText { hashes } if ends_raw(rest, hashes) => (1 + hashes, State::Code),
+        State::Code => start(before, rest, c),
         inside => (c, inside),
     }
 }
 
 /// The same from within code, where comments, strings and characters begin.
-fn start(before: &str, rest: &str, c: usize) -> (usize, DeliveryState) {
+fn start(before: &str, rest: &str, c: usize) -> (usize, State) {
     if rest.starts_with("//") {
-        return (2, DeliveryState::LineComment);
+        return (2, State::LineComment);
     }
     if rest.starts_with("/*") {
-        return (2, DeliveryState::BlockComment { depth: 1 });
+        return (2, State::BlockComment { depth: 1 });
     }
     if rest.starts_with('"') {
-        return (c, DeliveryState::Text { escape: false });
+        return (c, State::Text { escape: false });
     }
     let hashed = rest.strip_prefix('r').map(|raw| raw.trim_start_matches('#'));
     if let Some(raw) = hashed.filter(|raw| raw.starts_with('"'))
         && !is_glued(before.strip_suffix('b').unwrap_or(before), "r")
     {
         let hashes = rest.len() - raw.len() - 1;
-        return (2 + hashes, DeliveryState::RawText { hashes });
+        return (2 + hashes, State::RawText { hashes });
     }
     if let Some(quoted) = rest.strip_prefix('\'') {
         // `'a'` or `'\…'` is a character, `'a` a lifetime.
@@ -146,10 +178,10 @@ fn start(before: &str, rest: &str, c: usize) -> (usize, DeliveryState) {
         let end = quoted.char_indices().skip(escape.max(1)).find(|&(_, c)| c == '\'');
         let near = quoted.chars().nth(1) == Some('\'');
         if let Some((end, _)) = end.filter(|_| near || escape > 0) {
-            return (end + 2, DeliveryState::Code);
+            return (end + 2, State::Code);
         }
     }
-    (c, DeliveryState::Code)
+    (c, State::Code)
 }
 
 fn ends_raw(rest: &str, hashes: usize) -> bool {
@@ -157,15 +189,15 @@ fn ends_raw(rest: &str, hashes: usize) -> bool {
         .is_some_and(|tail| tail.bytes().take_while(|&b| b == b'#').count() >= hashes)
 }
 
-fn is_comment(state: DeliveryState) -> bool {
-    matches!(state, DeliveryState::LineComment | DeliveryState::BlockComment { .. })
+fn is_comment(state: State) -> bool {
+    matches!(state, State::LineComment | State::BlockComment { .. })
 }
 
 fn is_word(c: char) -> bool {
     c.is_alphanumeric() || "_'".contains(c)
 }
 
-/// Whether `text` goes on a word, or a path, that `before` has begun.
+/// True when `text` continues a word, or a path, that `before` began.
 fn is_glued(before: &str, text: &str) -> bool {
     text.starts_with(is_word) && (before.ends_with(is_word) || before.ends_with("::"))
 }
@@ -193,7 +225,7 @@ fn group(text: &str) -> Vec<&str> {
     names
 }
 
-/// Whether `line` has `pattern` as whole words. `…` in a pattern is anything.
+/// True when `line` has `pattern` as whole words. `…` in a pattern stands for anything.
 pub(super) fn has(line: &str, pattern: &str) -> bool {
     let (head, tail) = pattern.split_once('…').unwrap_or((pattern, ""));
     line.match_indices(head).any(|(at, _)| {

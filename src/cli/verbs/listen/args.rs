@@ -13,12 +13,12 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgGroup, Args};
 
 use crate::cli::args::Who;
-use crate::cli::verbs::listen::printer::{Shape, Sink};
+use crate::cli::verbs::listen::filter::FilterArgs;
+use crate::cli::verbs::listen::printer::{PrintTarget, Shape};
 use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::handler::exec::Handler;
-use crate::handler::filter::Filter;
-use crate::handler::inbox::Wants;
+use crate::handler::inbox::InboxWants;
 use crate::handler::save::Shelf;
 use crate::handler::schedule::Policy;
 use crate::logic::Prefetch;
@@ -89,7 +89,7 @@ pub(crate) struct ListenArgs {
     #[arg(long)]
     share: bool,
     #[command(flatten)]
-    filter: Filter,
+    filter: FilterArgs,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -206,20 +206,20 @@ pub(crate) struct DrawerArgs {
     pub(crate) dead: bool,
     /// Put a dead letter, or all of them, back into the mailbox and exit
     #[arg(long, value_name = "ID|all", conflicts_with = "dead")]
-    pub(crate) requeue: Option<Which>,
+    pub(crate) requeue: Option<DeadLetterChoice>,
     /// Delete a dead letter, or all of them, and exit
     #[arg(long, value_name = "ID|all", conflicts_with_all = ["dead", "requeue"])]
-    pub(crate) drop: Option<Which>,
+    pub(crate) drop: Option<DeadLetterChoice>,
 }
 
 /// One dead letter, or all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Which {
+pub(crate) enum DeadLetterChoice {
     All,
     One(MsgId),
 }
 
-impl FromStr for Which {
+impl FromStr for DeadLetterChoice {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -283,7 +283,7 @@ impl ListenArgs {
             (true, false) => SHARED_MESSAGES,
         };
         // Of what is not wanted any number may come before.
-        let count = self.count.filter(|_| self.filter.is_open() && !self.new);
+        let count = self.count.filter(|_| self.filter.filter().is_open() && !self.new);
         let messages = count.map_or(most, |count| count.min(most.into()) as u32);
         let start = self.since.map(Start::from).unwrap_or_default();
         Prefetch { messages, bytes: Prefetch::DEFAULT.bytes, start, share: self.share }
@@ -293,9 +293,9 @@ impl ListenArgs {
         self.share
     }
 
-    pub(crate) fn wants(&self) -> Wants {
-        let (filter, count) = (self.filter.clone(), self.count.unwrap_or(u64::MAX));
-        Wants { filter, count, new: self.new }
+    pub(crate) fn wants(&self) -> InboxWants {
+        let (filter, count) = (self.filter.filter(), self.count.unwrap_or(u64::MAX));
+        InboxWants { filter, count, new: self.new }
     }
 
     /// What to run for messages; `None`: they are printed.
@@ -312,7 +312,7 @@ impl ListenArgs {
     }
 
     /// Where messages go that are printed.
-    pub(crate) fn sink(&self, talk: Verbosity) -> Result<Sink> {
+    pub(crate) fn sink(&self, talk: Verbosity) -> Result<PrintTarget> {
         let OutputArgs { json, format, save_dir, .. } = &self.output;
         let suffix = if *json { ".json" } else { "" };
         let shelf = save_dir.clone().map(|dir| Shelf::open(dir, suffix)).transpose()?;
@@ -343,7 +343,7 @@ impl ListenArgs {
                 _ => Style::Lines,
             }),
         };
-        Ok(Sink { shape, shelf })
+        Ok(PrintTarget { shape, shelf })
     }
 
     /// Whether what is listed is listed as JSON.

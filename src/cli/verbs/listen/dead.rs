@@ -4,8 +4,8 @@ use anyhow::Result;
 use serde_json::Value;
 
 use crate::cli::args::Patience;
-use crate::cli::caller::Caller;
-use crate::cli::verbs::listen::args::{ListenArgs, Which};
+use crate::cli::caller::Requester;
+use crate::cli::verbs::listen::args::{DeadLetterChoice, ListenArgs};
 use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::logic::{Command, Event};
@@ -20,8 +20,8 @@ use crate::wire::{Kept, ParkedKind, Target};
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Task {
     List,
-    Requeue(Which),
-    Drop(Which),
+    Requeue(DeadLetterChoice),
+    Drop(DeadLetterChoice),
 }
 
 /// What the flags ask for, if it is about dead letters.
@@ -35,8 +35,8 @@ impl Task {
     fn command(self) -> Command {
         let drawer = ParkedKind::DeadLetters;
         let take = |which, back| match which {
-            Which::All => Command::TakeParked { drawer, id: None, back },
-            Which::One(id) => Command::TakeParked { drawer, id: Some(id), back },
+            DeadLetterChoice::All => Command::TakeParked { drawer, id: None, back },
+            DeadLetterChoice::One(id) => Command::TakeParked { drawer, id: Some(id), back },
         };
         match self {
             Self::List => Command::ListParked(drawer),
@@ -52,7 +52,7 @@ impl Task {
             Self::Requeue(which) => (which, "requeued", "requeued"),
             Self::Drop(which) => (which, "deleted", "dropped"),
         };
-        if let (Which::One(id), 0) = (which, count) {
+        if let (DeadLetterChoice::One(id), 0) = (which, count) {
             let failure = Failure::new(Exit::NoUser, format!("{id} is no dead letter"));
             return Err(failure.hint("`qmsg listen --dead` lists them").into());
         }
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &ListenArgs, task: Task, talk: Verbosity) -> Result<Exit
     let patience = Patience { timeout: args.timeout.unwrap_or(PATIENCE) };
     let as_json = args.as_json();
     let mut taken = 0;
-    Caller::new(&args.who, patience)?.want(task.command(), |event| {
+    Requester::new(&args.who, patience)?.want(task.command(), |event| {
         match event {
             Event::Parked(kept) if as_json => print::object(&fields(&kept))?,
             Event::Parked(kept) => print::line(&text(&kept))?,

@@ -11,9 +11,9 @@ use tokio::sync::mpsc;
 use crate::failure::{Exit, Failure};
 use crate::files;
 use crate::handler::save::Shelf;
-use crate::handler::step::Step;
+use crate::handler::step::ConsumerStep;
 use crate::logic::Command;
-use crate::message::letter::Letter;
+use crate::message::received::Received;
 use crate::render::format::Format;
 use crate::render::message::{Style, render};
 use crate::terminal::print;
@@ -36,7 +36,7 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
-    fn write(&self, letter: &Letter, out: &mut impl Write) -> io::Result<()> {
+    fn write(&self, letter: &Received, out: &mut impl Write) -> io::Result<()> {
         match self {
             Self::Styled(style) => render(*style, letter, out),
             Self::Formatted { format, end, shows } => {
@@ -48,15 +48,15 @@ impl Shape {
 }
 
 /// What is printed, and where.
-pub(crate) struct Sink {
+pub(crate) struct PrintTarget {
     pub(crate) shape: Shape,
     /// Into files; their names are printed then.
     pub(crate) shelf: Option<Shelf>,
 }
 
-impl Sink {
+impl PrintTarget {
     /// Prints or saves them: how many of them are out as a whole, whatever became of the others.
-    fn take(&self, letters: &[Letter]) -> (usize, io::Result<()>) {
+    fn take(&self, letters: &[Received]) -> (usize, io::Result<()>) {
         match &self.shelf {
             Some(shelf) => match self.save(shelf, letters) {
                 Ok(()) => (letters.len(), Ok(())),
@@ -66,7 +66,7 @@ impl Sink {
         }
     }
 
-    fn print(&self, letters: &[Letter]) -> (usize, io::Result<()>) {
+    fn print(&self, letters: &[Received]) -> (usize, io::Result<()>) {
         let (mut out, mut ends) = (print::out(), Vec::new());
         let printed = letters.iter().try_for_each(|letter| {
             self.shape.write(letter, &mut out)?;
@@ -79,7 +79,7 @@ impl Sink {
         (ends.iter().filter(|end| **end <= written).count(), printed)
     }
 
-    fn save(&self, shelf: &Shelf, letters: &[Letter]) -> io::Result<()> {
+    fn save(&self, shelf: &Shelf, letters: &[Received]) -> io::Result<()> {
         let paths = shelf.put(letters, |letter, out| self.shape.write(letter, out))?;
         let mut out = print::out();
         // They are saved, whether or not somebody reads where.
@@ -126,7 +126,7 @@ impl Pace {
 }
 
 /// What the thread that prints, or the one that looks after its reader, has to say.
-enum Answer {
+enum PrinterEvent {
     /// These are out. `last`: so is all of their batch.
     Printed { seqs: Vec<Seq>, last: bool },
     /// Nothing more is printed.
@@ -138,10 +138,10 @@ enum Answer {
 /// What stands between messages and the thread that prints them, since a pipe that nobody empties
 /// blocks its writer.
 pub(crate) struct Printer {
-    batches: mpsc::Sender<Vec<Letter>>,
-    done: mpsc::Receiver<Answer>,
+    batches: mpsc::Sender<Vec<Received>>,
+    done: mpsc::Receiver<PrinterEvent>,
     /// For the thread, when it has room. Bounded by the window.
-    waiting: VecDeque<Letter>,
+    waiting: VecDeque<Received>,
     /// Batches with the thread.
     printing: usize,
     /// So many answers are awaited about what is given back; nothing is printed.
@@ -150,8 +150,8 @@ pub(crate) struct Printer {
 }
 
 impl Printer {
-    pub(crate) fn new(sink: Sink) -> Self {
-        let (batches, taken) = mpsc::channel::<Vec<Letter>>(BATCHES_MAX);
+    pub(crate) fn new(sink: PrintTarget) -> Self {
+        let (batches, taken) = mpsc::channel::<Vec<Received>>(BATCHES_MAX);
         let (sender, done) = mpsc::channel(DONE_MAX);
         let saves = sink.shelf.is_some();
         if !saves {
@@ -159,7 +159,7 @@ impl Printer {
             // It ends with the process.
             std::thread::spawn(move || {
                 if print::wait_unread() {
-                    let _ = sender.blocking_send(Answer::Unread);
+                    let _ = sender.blocking_send(PrinterEvent::Unread);
                 }
             });
         }
@@ -167,7 +167,7 @@ impl Printer {
         Self { batches, done, waiting: VecDeque::new(), printing: 0, held: 0, saves }
     }
 
-    pub(crate) fn give(&mut self, letters: Vec<Letter>) {
+    pub(crate) fn give(&mut self, letters: Vec<Received>) {
         self.waiting.extend(letters);
         self.pass_on();
     }
@@ -177,20 +177,20 @@ impl Printer {
     }
 
     /// Waits until something has left, or cannot any more.
-    pub(crate) async fn next(&mut self) -> Result<Step> {
+    pub(crate) async fn next(&mut self) -> Result<ConsumerStep> {
         self.pass_on();
         let error = match self.done.recv().await.context("the printer broke off")? {
-            Answer::Printed { seqs, last } => {
+            PrinterEvent::Printed { seqs, last } => {
                 self.printing -= usize::from(last);
-                return Ok(Step::Say(vec![Command::Ack(seqs)]));
+                return Ok(ConsumerStep::Say(vec![Command::Ack(seqs)]));
             }
-            Answer::Unread => return Ok(Step::Unread),
-            Answer::Failed(error) => error,
+            PrinterEvent::Unread => return Ok(ConsumerStep::Unread),
+            PrinterEvent::Failed(error) => error,
         };
         // Its thread has ended.
         self.printing = 0;
         match error.kind() {
-            ErrorKind::BrokenPipe if !self.saves => Ok(Step::Unread),
+            ErrorKind::BrokenPipe if !self.saves => Ok(ConsumerStep::Unread),
             _ if self.saves => {
                 let code = match files::is_full(&error) {
                     true => Exit::NoSpace,
@@ -223,12 +223,12 @@ impl Printer {
         let rest = async {
             while self.printing > 0 {
                 match self.done.recv().await {
-                    Some(Answer::Printed { seqs, last }) => {
+                    Some(PrinterEvent::Printed { seqs, last }) => {
                         self.printing -= usize::from(last);
                         left.push(Command::Ack(seqs));
                     }
-                    Some(Answer::Unread) => {}
-                    Some(Answer::Failed(_)) | None => return,
+                    Some(PrinterEvent::Unread) => {}
+                    Some(PrinterEvent::Failed(_)) | None => return,
                 }
             }
         };
@@ -250,15 +250,15 @@ impl Printer {
 /// Prints what comes, as the one thread that does, until something goes wrong or nothing more
 /// comes.
 fn print_all(
-    sink: &Sink,
-    mut batches: mpsc::Receiver<Vec<Letter>>,
-    answers: &mpsc::Sender<Answer>,
+    sink: &PrintTarget,
+    mut batches: mpsc::Receiver<Vec<Received>>,
+    answers: &mpsc::Sender<PrinterEvent>,
 ) {
     let mut pace = Pace::new(sink.shelf.is_none() && print::is_pipe());
     while let Some(batch) = batches.blocking_recv() {
         let mut batch = VecDeque::from(batch);
         while !batch.is_empty() {
-            let mut letters: Vec<Letter> = batch.drain(..pace.next(batch.len())).collect();
+            let mut letters: Vec<Received> = batch.drain(..pace.next(batch.len())).collect();
             let (out, printed) = sink.take(&letters);
             letters.truncate(out);
             let seqs: Vec<Seq> = letters.iter().map(|letter| letter.seq).collect();
@@ -269,9 +269,9 @@ fn print_all(
                 true => Err(ErrorKind::BrokenPipe.into()),
                 false => Ok(()),
             });
-            let told = answers.blocking_send(Answer::Printed { seqs, last });
+            let told = answers.blocking_send(PrinterEvent::Printed { seqs, last });
             if let Err(error) = printed {
-                let _ = answers.blocking_send(Answer::Failed(error));
+                let _ = answers.blocking_send(PrinterEvent::Failed(error));
                 return;
             }
             if told.is_err() {

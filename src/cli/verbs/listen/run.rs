@@ -17,9 +17,9 @@ use crate::failure::Exit;
 use crate::handler::exec::Handler;
 use crate::handler::inbox::Inbox;
 use crate::handler::runner::{self, Runner};
-use crate::handler::step::{Step, pause};
+use crate::handler::step::{ConsumerStep, pause};
 use crate::logic::{Command, Event, Intent};
-use crate::message::letter::Letter;
+use crate::message::received::Received;
 use crate::process::runtime;
 use crate::process::signals::Stops;
 use crate::profile::dial;
@@ -49,9 +49,9 @@ pub(crate) fn run(args: &ListenArgs, talk: Verbosity) -> Result<Exit> {
         Some((handler, policy)) => {
             check(&handler)?;
             Handler::close_other_descriptors();
-            Way::Run(Runner::new(handler, policy, talk))
+            Consumer::Run(Runner::new(handler, policy, talk))
         }
-        None => Way::Print(Printer::new(args.sink(talk)?)),
+        None => Consumer::Print(Printer::new(args.sink(talk)?)),
     };
     let Profile { id, identity, server, pin } = args.who.profile()?;
     let mut dial = dial::dial(&server, Trust::Pin(pin), identity, true);
@@ -74,16 +74,16 @@ pub(crate) fn run(args: &ListenArgs, talk: Verbosity) -> Result<Exit> {
     let inbox = Inbox::new(args.wants(), &server, talk);
     let runtime = runtime::runtime()?;
     match runtime.block_on(listen(args, settings, inbox, way))? {
-        End::Done => Ok(Exit::Success),
-        End::Signal(exit) => Ok(exit),
-        End::Failed(error) => Err(error),
-        End::Client(error) => Err(refusals::client_failure(error, &server, id.as_str())),
-        End::Timeout { welcomed: false } => {
+        ListenEnd::Done => Ok(Exit::Success),
+        ListenEnd::Signal(exit) => Ok(exit),
+        ListenEnd::Failed(error) => Err(error),
+        ListenEnd::Client(error) => Err(refusals::client_failure(error, &server, id.as_str())),
+        ListenEnd::Timeout { welcomed: false } => {
             Err(refusals::client_failure(dial.no_answer().into(), &server, id.as_str()))
         }
         // Said by the code alone: a time that is up is what was asked for.
-        End::Timeout { .. } if args.count.is_some() => Ok(Exit::Timeout),
-        End::Timeout { .. } => Ok(Exit::Success),
+        ListenEnd::Timeout { .. } if args.count.is_some() => Ok(Exit::Timeout),
+        ListenEnd::Timeout { .. } => Ok(Exit::Success),
     }
 }
 
@@ -109,7 +109,7 @@ fn check(handler: &Handler) -> Result<()> {
 }
 
 /// How listening ended.
-enum End {
+enum ListenEnd {
     /// All that was asked for is done, or nobody reads stdout any more.
     Done,
     Timeout {
@@ -128,29 +128,29 @@ async fn listen(
     args: &ListenArgs,
     settings: client::Settings,
     inbox: Inbox,
-    way: Way,
-) -> Result<End> {
+    way: Consumer,
+) -> Result<ListenEnd> {
     let (commands, receiver) = mpsc::channel(QUEUE_MAX);
     let (sender, events) = mpsc::channel(QUEUE_MAX);
     let mut signals = Stops::new()?;
     let client = tokio::spawn(client::run(settings, receiver, sender));
     let (poll, shares) = (args.poll, args.shares());
-    let mut listener = Listener { events, commands, inbox, way, poll, shares };
+    let mut listener = ListenLoop { events, commands, inbox, way, poll, shares };
     let end = tokio::select! {
         biased;
-        exit = signals.next() => Some(End::Signal(exit)),
+        exit = signals.next() => Some(ListenEnd::Signal(exit)),
         done = listener.run() => match done {
-            Ok(true) => Some(End::Done),
+            Ok(true) => Some(ListenEnd::Done),
             // The events have ended, so the client has.
             Ok(false) => None,
-            Err(error) => Some(End::Failed(error)),
+            Err(error) => Some(ListenEnd::Failed(error)),
         },
         () = pause(args.timeout) => {
-            Some(End::Timeout { welcomed: listener.inbox.is_welcomed() })
+            Some(ListenEnd::Timeout { welcomed: listener.inbox.is_welcomed() })
         }
     };
     let patience = match end {
-        Some(End::Done) => GOODBYE,
+        Some(ListenEnd::Done) => GOODBYE,
         // Nothing was done that could be recorded.
         _ if !listener.inbox.is_welcomed() => Duration::ZERO,
         _ => GOODBYE_QUICK,
@@ -167,20 +167,20 @@ async fn listen(
         (Some(end), _) => Ok(end),
         (None, Some(result)) => {
             let result = result.context("the client broke off")?;
-            Ok(result.map_or_else(End::Client, |_| End::Done))
+            Ok(result.map_or_else(ListenEnd::Client, |_| ListenEnd::Done))
         }
-        (None, None) => Ok(End::Signal(Exit::Interrupted)),
+        (None, None) => Ok(ListenEnd::Signal(Exit::Interrupted)),
     }
 }
 
 /// How messages are dealt with.
-enum Way {
+enum Consumer {
     Print(Printer),
     Run(Runner),
 }
 
-impl Way {
-    fn give(&mut self, letters: Vec<Letter>) {
+impl Consumer {
+    fn give(&mut self, letters: Vec<Received>) {
         match self {
             Self::Print(printer) => printer.give(letters),
             Self::Run(runner) => runner.give(letters),
@@ -195,7 +195,7 @@ impl Way {
     }
 
     /// Pending while there is nothing to deal with.
-    async fn next(&mut self) -> Result<Step> {
+    async fn next(&mut self) -> Result<ConsumerStep> {
         match self {
             Self::Print(printer) => printer.next().await,
             Self::Run(runner) => runner.next().await,
@@ -233,25 +233,25 @@ impl Way {
 }
 
 /// Between the client and the way.
-struct Listener {
+struct ListenLoop {
     events: mpsc::Receiver<Vec<Event>>,
     commands: mpsc::Sender<Command>,
     /// Messages as they come.
     inbox: Inbox,
-    way: Way,
+    way: Consumer,
     poll: bool,
     shares: bool,
 }
 
-impl Listener {
+impl ListenLoop {
     /// Until all that is wanted is dealt with: `true`. `false`: the client has ended.
     async fn run(&mut self) -> Result<bool> {
         while !self.is_done() {
             tokio::select! {
                 biased;
                 step = self.way.next() => match step? {
-                    Step::Say(commands) => self.say(commands).await,
-                    Step::Unread => return Ok(true),
+                    ConsumerStep::Say(commands) => self.say(commands).await,
+                    ConsumerStep::Unread => return Ok(true),
                 },
                 batch = self.events.recv() => match batch {
                     Some(batch) => self.told(batch).await?,

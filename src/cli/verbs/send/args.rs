@@ -10,12 +10,12 @@ use clap::Args;
 
 use crate::cli::args::Who;
 use crate::cli::headers::HeaderArgs;
+use crate::cli::keeping::KeepingArgs;
 use crate::cli::values;
 use crate::clock;
 use crate::failure::{Exit, Failure};
-use crate::message::input::{Empty, Framing, Input};
+use crate::message::input::{BodySource, Empty, Framing};
 use crate::outgoing::job::{Job, PATIENCE, Show, Until};
-use crate::spool::bounds::Keeping;
 use crate::text::units::{self, Targets};
 use crate::text::when::{self, When};
 
@@ -106,7 +106,7 @@ pub(crate) struct SendArgs {
     #[arg(long, value_name = "TIME", env = "QMSG_TIMEOUT", value_parser = units::duration)]
     pub(crate) timeout: Option<Duration>,
     #[command(flatten)]
-    pub(crate) keeping: Keeping,
+    pub(crate) keeping: KeepingArgs,
     #[command(flatten)]
     pub(crate) wrap: WrapArgs,
 }
@@ -143,7 +143,7 @@ pub(crate) struct BodyArgs {
 
 impl BodyArgs {
     /// As one message, or cut at each such byte.
-    pub(crate) fn input(&self, end: Option<u8>) -> Result<Input> {
+    pub(crate) fn input(&self, end: Option<u8>) -> Result<BodySource> {
         let empty = match (self.empty, self.skip_empty) {
             (true, _) => Empty::Sent,
             (_, true) => Empty::Skipped,
@@ -152,18 +152,18 @@ impl BodyArgs {
         let framing = end.map_or(Framing::Whole { empty }, Framing::Until);
         if let Some(file) = &self.file {
             return Ok(match file.as_os_str() == "-" {
-                true => Input::Stdin(framing),
-                false => Input::File(file.clone(), framing),
+                true => BodySource::Stdin(framing),
+                false => BodySource::File(file.clone(), framing),
             });
         }
         let text = match (&self.message, self.text.as_slice()) {
-            (None, []) => return Ok(Input::Stdin(framing)),
-            (None, [dash]) if dash == "-" => return Ok(Input::Stdin(framing)),
+            (None, []) => return Ok(BodySource::Stdin(framing)),
+            (None, [dash]) if dash == "-" => return Ok(BodySource::Stdin(framing)),
             (Some(text), _) => text.as_bytes().to_vec(),
             (None, words) => words.join(OsStr::new(" ")).into_vec(),
         };
         match end {
-            None => Ok(Input::Text(text.into(), framing)),
+            None => Ok(BodySource::Text(text.into(), framing)),
             Some(_) => Err(Failure::new(
                 Exit::Usage,
                 "TEXT is one message; -l and -0 split stdin or a file",
@@ -181,7 +181,7 @@ impl BodyArgs {
 }
 
 impl SendArgs {
-    pub(crate) fn input(&self) -> Result<Input> {
+    pub(crate) fn input(&self) -> Result<BodySource> {
         self.body.input(match (self.lines, self.null) {
             (true, _) => Some(b'\n'),
             (_, true) => Some(0),
@@ -208,7 +208,7 @@ impl SendArgs {
             patience: self.timeout.unwrap_or(PATIENCE),
             timeout: self.timeout,
             show: if self.json { Show::Json } else { Show::Nothing },
-            spool: (!self.volatile).then_some(self.keeping),
+            spool: (!self.volatile).then(|| self.keeping.keeping()),
             excerpts: true,
             ..Job::new(self.targets.0.clone(), self.headers.headers()?)
         })

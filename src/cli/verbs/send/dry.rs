@@ -7,7 +7,7 @@ use crate::cli::args::Who;
 use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::message::content::Content;
-use crate::message::input::{self, Cut, Framing, Input};
+use crate::message::input::{self, BodySource, Cut, Framing};
 use crate::outgoing::job::{Job, Show};
 use crate::process::runtime;
 use crate::terminal::verbosity::Verbosity;
@@ -15,7 +15,7 @@ use crate::terminal::{notices, print};
 use crate::wire::{MsgId, MsgIds, Target};
 
 /// Exits as the send would, as far as that can be told from here.
-pub(crate) fn run(job: &Job, input: Input, who: &Who, talk: Verbosity) -> Result<Exit> {
+pub(crate) fn run(job: &Job, input: BodySource, who: &Who, talk: Verbosity) -> Result<Exit> {
     // Who is not joined cannot send.
     who.profile()?;
     let mut dry = Dry { job, number: 0, failed: 0, first: None, talk };

@@ -16,7 +16,7 @@ use crate::message::content::Content;
 use crate::outgoing::job::Job;
 use crate::process::{host, runtime};
 use crate::spool::deliver::{Keep, Spool};
-use crate::spool::file::Parcel;
+use crate::spool::file::Spooled;
 use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
 use crate::text::clean::clean;
@@ -31,7 +31,7 @@ const CODE_NOT_RUN: u8 = 126;
 const CODE_SIGNAL: i32 = 128;
 
 /// How a command ended.
-struct End {
+struct CommandEnd {
     code: u8,
     /// `exit 3`, `killed by signal 9`.
     status: String,
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &SendArgs, talk: Verbosity) -> Result<u8> {
             .into());
     };
     // What is wrong with the message is said before anything is done.
-    header_args(args, &End::none()).headers()?;
+    header_args(args, &CommandEnd::none()).headers()?;
     let start = clock::moment();
     let runtime = runtime::runtime()?;
     let _context = runtime.enter();
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &SendArgs, talk: Verbosity) -> Result<u8> {
             let ended = runtime.block_on(attend::attend(child, args.wrap.tail.into()))?;
             let (code, status) = outcome(ended.status);
             let (last_lines, unwritten) = (ended.last_lines, ended.unwritten);
-            End { code, status, last_lines, unwritten, ..End::none() }
+            CommandEnd { code, status, last_lines, unwritten, ..CommandEnd::none() }
         }
         Err(error) => {
             let why = match attend::interpreter(program, &error) {
@@ -69,7 +69,7 @@ pub(crate) fn run(args: &SendArgs, talk: Verbosity) -> Result<u8> {
             notices::announce(&format!("cannot start {}: {why}", program.to_string_lossy()));
             let is_missing = error.kind() == ErrorKind::NotFound;
             let code = if is_missing { CODE_NOT_FOUND } else { CODE_NOT_RUN };
-            End { code, status: format!("not started: {why}"), ..End::none() }
+            CommandEnd { code, status: format!("not started: {why}"), ..CommandEnd::none() }
         }
     };
     // A reader that has gone knows that it has.
@@ -78,7 +78,7 @@ pub(crate) fn run(args: &SendArgs, talk: Verbosity) -> Result<u8> {
         let (name, why) = (name(&args.body.text), why(error));
         notices::announce(&format!("the output of {name} could not be written: {why}"));
     }
-    let end = End { time: clock::since(start), ..end };
+    let end = CommandEnd { time: clock::since(start), ..end };
     if end.code != 0 || !args.wrap.only_on_failure {
         runtime.block_on(async {
             tokio::select! {
@@ -90,7 +90,7 @@ pub(crate) fn run(args: &SendArgs, talk: Verbosity) -> Result<u8> {
     Ok(end.code)
 }
 
-impl End {
+impl CommandEnd {
     fn none() -> Self {
         Self {
             code: 0,
@@ -114,9 +114,10 @@ fn outcome(status: ExitStatus) -> (u8, String) {
 }
 
 /// Says how it ended. What goes wrong with that is said as well, and changes nothing.
-async fn tell(args: &SendArgs, end: &End, talk: Verbosity) {
+async fn tell(args: &SendArgs, end: &CommandEnd, talk: Verbosity) {
     let sent = parcels(args, end).and_then(|parcels| {
-        let (who, keeping, patience) = (args.who.clone(), args.keeping, args.job()?.patience);
+        let (who, keeping, patience) =
+            (args.who.clone(), args.keeping.keeping(), args.job()?.patience);
         Ok(tokio::task::spawn_blocking(move || -> Result<()> {
             let profile = who.profile()?;
             let spool = Spool::of(&profile, keeping.bounds, patience, talk)?;
@@ -143,7 +144,7 @@ async fn tell(args: &SendArgs, end: &End, talk: Verbosity) {
     }
 }
 
-fn parcels(args: &SendArgs, end: &End) -> Result<Vec<Parcel>> {
+fn parcels(args: &SendArgs, end: &CommandEnd) -> Result<Vec<Spooled>> {
     let job = Job { headers: header_args(args, end).headers()?, ..args.job()? };
     let about = format!("{}: {} after {:.1} s\n", name(&args.body.text), end.status, seconds(end));
     let lost = end.unwritten.as_ref();
@@ -153,7 +154,7 @@ fn parcels(args: &SendArgs, end: &End) -> Result<Vec<Parcel>> {
     let body = [about.as_bytes(), lost.as_bytes(), blank, &end.last_lines].concat();
     let content = Content::Memory(body.into());
     let mut ids = vec![MsgIds::default(); job.targets.len()];
-    let parcels = job.targets.iter().zip(&mut ids).map(|(to, ids)| Parcel {
+    let parcels = job.targets.iter().zip(&mut ids).map(|(to, ids)| Spooled {
         id: job.id(ids, to, 0, 0),
         to: to.clone(),
         headers: job.headers.clone(),
@@ -170,12 +171,12 @@ fn why(error: &io::Error) -> String {
     text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
-fn seconds(end: &End) -> f64 {
+fn seconds(end: &CommandEnd) -> f64 {
     end.time.as_secs_f64()
 }
 
 /// What the user says of the message, and what the end of the command adds.
-fn header_args(args: &SendArgs, end: &End) -> HeaderArgs {
+fn header_args(args: &SendArgs, end: &CommandEnd) -> HeaderArgs {
     let HeaderArgs { title, priority, media_type, mut others, .. } = args.headers.clone();
     // What is empty is not given.
     let given = |value: Option<String>| value.filter(|value| !clean(value).is_empty());
@@ -191,7 +192,7 @@ fn header_args(args: &SendArgs, end: &End) -> HeaderArgs {
     }
 }
 
-fn headline(words: &[OsString], end: &End) -> String {
+fn headline(words: &[OsString], end: &CommandEnd) -> String {
     let (name, host) = (name(words), host::name());
     match end.code {
         0 => format!("{name} is done on {host}"),

@@ -1,5 +1,6 @@
 //! `qmsg sendmail`.
 
+pub(crate) mod args;
 pub(crate) mod called;
 pub(crate) mod options;
 pub(crate) mod run;

@@ -16,7 +16,7 @@ const IGNORED_WITH_REST: &str = "dq";
 
 /// What it is called for (`-b`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Mode {
+pub(crate) enum SendmailMode {
     /// A mail on stdin.
     #[default]
     Mail,
@@ -28,10 +28,10 @@ pub(crate) enum Mode {
 
 /// What is asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Options {
+pub(crate) struct SendmailOptions {
     /// `-t`: the mail names recipients, too.
     pub(crate) named_in_mail: bool,
-    pub(crate) mode: Mode,
+    pub(crate) mode: SendmailMode,
     /// `-i`: a line with nothing but a dot does not end the mail.
     pub(crate) dots_are_text: bool,
     /// `-f`, or `-r` as it was once: who sends it.
@@ -46,8 +46,8 @@ pub(crate) struct Options {
 }
 
 /// Reads options.
-pub(crate) fn parse(args: &[OsString]) -> Result<Options, Failure> {
-    let mut options = Options::default();
+pub(crate) fn parse(args: &[OsString]) -> Result<SendmailOptions, Failure> {
+    let mut options = SendmailOptions::default();
     let mut args = args.iter().map(|arg| arg.to_string_lossy());
     let mut only_recipients = false;
     while let Some(arg) = args.next() {
@@ -66,7 +66,7 @@ pub(crate) fn parse(args: &[OsString]) -> Result<Options, Failure> {
     Ok(options)
 }
 
-impl Options {
+impl SendmailOptions {
     fn letters(
         &mut self,
         letters: &str,
@@ -103,8 +103,8 @@ impl Options {
         match (letter, value.as_deref()) {
             ('f' | 'r', Some(_)) => self.sender = value,
             ('F', Some(_)) => self.name = value,
-            ('b', Some("p")) => self.mode = Mode::ListQueue,
-            ('b', Some("i")) => self.mode = Mode::Aliases,
+            ('b', Some("p")) => self.mode = SendmailMode::ListQueue,
+            ('b', Some("i")) => self.mode = SendmailMode::Aliases,
             ('b', Some(mode @ ("d" | "D" | "s" | "t" | "v" | "H" | "h" | "P"))) => {
                 return Err(Failure::new(Exit::Usage, format!("-b{mode} is not supported")).hint(
                     "a mail is read from stdin, its recipients are arguments or, with -t, \
@@ -125,9 +125,9 @@ fn value(rest: &str, next: impl FnOnce() -> Option<String>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Mode, Options, parse};
+    use super::{SendmailMode, SendmailOptions, parse};
 
-    fn parsed(line: &str) -> Result<Options, String> {
+    fn parsed(line: &str) -> Result<SendmailOptions, String> {
         let args: Vec<_> = line.split_whitespace().map(Into::into).collect();
         parse(&args).map_err(|failure| failure.to_string())
     }
@@ -136,12 +136,12 @@ mod tests {
     fn what_programs_call_it_with() {
         let options = |named_in_mail, dots_are_text, sender: &str, name: &str, to: &[&str]| {
             let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-            Options {
+            SendmailOptions {
                 named_in_mail,
                 dots_are_text,
                 sender: some(sender),
                 name: some(name),
-                mode: Mode::Mail,
+                mode: SendmailMode::Mail,
                 runs_queue: false,
                 unknown: Vec::new(),
                 recipients: to.iter().map(|&to| to.to_owned()).collect(),
@@ -195,9 +195,9 @@ mod tests {
     #[test]
     fn modes_without_a_mail() {
         for (line, wanted) in [
-            ("-bp", Ok(Mode::ListQueue)),
-            ("-bi bob", Ok(Mode::Aliases)),
-            ("-b", Ok(Mode::Mail)),
+            ("-bp", Ok(SendmailMode::ListQueue)),
+            ("-bi bob", Ok(SendmailMode::Aliases)),
+            ("-b", Ok(SendmailMode::Mail)),
             ("-bs", Err("-bs is not supported".to_owned())),
             ("-bd -q15m", Err("-bd is not supported".to_owned())),
             ("-b v bob", Err("-bv is not supported".to_owned())),

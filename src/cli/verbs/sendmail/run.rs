@@ -1,25 +1,22 @@
 //! `qmsg sendmail`: what cron and others send as mail.
 
-use std::ffi::OsString;
 use std::io::{self, Read};
 
 use anyhow::Result;
 use bytes::Bytes;
-use clap::Args;
 
-use crate::cli::args::{Patience, Who};
-use crate::cli::config::Config;
+use crate::cli::config::settings::Config;
 use crate::cli::headers::HeaderArgs;
-use crate::cli::verbs::sendmail::options::{self, Mode};
+use crate::cli::verbs::sendmail::args::SendmailArgs;
+use crate::cli::verbs::sendmail::options::{self, SendmailMode};
 use crate::cli::verbs::spool::run;
 use crate::failure::{self, Exit, Failure};
 use crate::mail::parse::{self, Mail, TITLE_LEN_MAX};
 use crate::message::content::Content;
 use crate::message::ids;
 use crate::process::host;
-use crate::spool::bounds::SpoolBounds;
 use crate::spool::deliver::{Delivery, Keep, Spool};
-use crate::spool::file::Parcel;
+use crate::spool::file::Spooled;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
 use crate::text::excerpt;
@@ -30,38 +27,6 @@ const MAIL_LEN_MAX: usize = 64 << 20;
 /// The title of a mail without a text and a subject.
 const EMPTY: &str = "(empty mail)";
 
-/// Send a mail as a message: a drop-in replacement for /usr/sbin/sendmail
-///
-/// Reads a mail from stdin and sends its text, with the subject as the title, to the ids that
-/// [sendmail.aliases] in the configuration lists for each recipient, or to the id of that name. A
-/// program called sendmail, such as a link to qmsg, does the same, so that cron, at, mdadm and
-/// smartd can call it.
-///
-/// If the server cannot be reached, the message is kept, as with `qmsg send --spool`, and the exit
-/// code is 0: from then on qmsg is responsible for it. If the text is over the server's limit, its
-/// start and its end are sent.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  ln -s /usr/local/bin/qmsg /usr/sbin/sendmail
-  printf 'Subject: hi\\n\\ntext\\n' | qmsg sendmail bob")]
-pub(crate) struct SendmailArgs {
-    /// Recipients, and sendmail's own options: -t, -i, -oi, -f, -F and others
-    ///
-    /// From the first of them on, all arguments are sendmail's, but for qmsg's own long options.
-    #[arg(value_name = "ARG", trailing_var_arg = true, allow_hyphen_values = true)]
-    args: Vec<OsString>,
-    #[command(flatten)]
-    who: Who,
-    /// Only print what would be sent, and to whom
-    #[arg(long)]
-    dry_run: bool,
-    #[command(flatten)]
-    bounds: SpoolBounds,
-    #[command(flatten)]
-    patience: Patience,
-}
-
 pub(crate) fn run(args: &SendmailArgs, config: &Config, talk: Verbosity) -> Result<Exit> {
     let options = options::parse(&args.args)?;
     for option in &options.unknown {
@@ -69,15 +34,15 @@ pub(crate) fn run(args: &SendmailArgs, config: &Config, talk: Verbosity) -> Resu
     }
     let is_addressed = options.named_in_mail || !options.recipients.is_empty();
     match options.mode {
-        Mode::ListQueue => return run::list_all(args.bounds, talk),
-        Mode::Aliases => return Ok(Exit::Success),
-        Mode::Mail if !is_addressed && options.runs_queue => return Ok(Exit::Success),
-        Mode::Mail if !is_addressed => {
+        SendmailMode::ListQueue => return run::list_all(args.bounds.bounds(), talk),
+        SendmailMode::Aliases => return Ok(Exit::Success),
+        SendmailMode::Mail if !is_addressed && options.runs_queue => return Ok(Exit::Success),
+        SendmailMode::Mail if !is_addressed => {
             return Err(Failure::new(Exit::Usage, "no recipient is given")
                 .hint("name recipients as arguments, or take those in the mail with -t")
                 .into());
         }
-        Mode::Mail => {}
+        SendmailMode::Mail => {}
     }
     let input = input(options.dots_are_text)?;
     let mut mail = parse::read(&input.bytes);
@@ -111,16 +76,16 @@ pub(crate) fn run(args: &SendmailArgs, config: &Config, talk: Verbosity) -> Resu
     }
     let parcels = parcels(targets, &headers.headers()?, mail.text);
     let profile = args.who.profile()?;
-    let spool = Spool::of(&profile, args.bounds, args.patience.timeout, talk)?;
+    let spool = Spool::of(&profile, args.bounds.bounds(), args.patience.timeout, talk)?;
     let delivery = spool.deliver(parcels, Keep::All)?;
     finish(delivery, !unknown.is_empty(), talk)
 }
 
 /// A message for each target.
-fn parcels(targets: Vec<Target>, headers: &Headers, text: Vec<u8>) -> Vec<Parcel> {
+fn parcels(targets: Vec<Target>, headers: &Headers, text: Vec<u8>) -> Vec<Spooled> {
     let content = Content::Memory(Bytes::from(text));
     let mut ids = vec![MsgIds::default(); targets.len()];
-    let parcels = targets.into_iter().zip(&mut ids).map(|(to, ids)| Parcel {
+    let parcels = targets.into_iter().zip(&mut ids).map(|(to, ids)| Spooled {
         id: ids::fresh(ids),
         to,
         headers: headers.clone(),
@@ -152,13 +117,13 @@ fn finish(delivery: Delivery, some_unknown: bool, talk: Verbosity) -> Result<Exi
 }
 
 /// A mail as it came: `cut` is its length if it was too long to be kept.
-struct Input {
+struct MailInput {
     bytes: Vec<u8>,
     cut: Option<u64>,
 }
 
 /// The mail on stdin.
-fn input(dots_are_text: bool) -> Result<Input> {
+fn input(dots_are_text: bool) -> Result<MailInput> {
     let stdin = io::stdin().lock();
     let mut input =
         take(stdin, MAIL_LEN_MAX).map_err(|error| failure::unreadable("stdin", error))?;
@@ -169,12 +134,12 @@ fn input(dots_are_text: bool) -> Result<Input> {
 }
 
 /// All that comes; of more than is kept, the start and the end.
-fn take(mut from: impl Read, len_max: usize) -> io::Result<Input> {
+fn take(mut from: impl Read, len_max: usize) -> io::Result<MailInput> {
     let (mut bytes, mut end) = (Vec::new(), Vec::new());
     from.by_ref().take(len_max as u64 + 1).read_to_end(&mut bytes)?;
     let mut size = bytes.len() as u64;
     if bytes.len() <= len_max {
-        return Ok(Input { bytes, cut: None });
+        return Ok(MailInput { bytes, cut: None });
     }
     // Whoever writes it is not to be stopped by a pipe that nobody reads.
     let mut last = bytes.split_off(bytes.len() / 2);
@@ -188,7 +153,7 @@ fn take(mut from: impl Read, len_max: usize) -> io::Result<Input> {
         last.drain(..last.len().saturating_sub(len_max / 2 + 1));
     }
     let bytes = excerpt::of_ends(&bytes, &last, size, len_max);
-    Ok(Input { bytes, cut: Some(size) })
+    Ok(MailInput { bytes, cut: Some(size) })
 }
 
 /// A line with a dot alone ends a mail.

@@ -11,9 +11,9 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::failure::{Exit, Failure};
-use crate::files;
+use crate::files::{self, PrivateFileError};
 use crate::profile::{disk, home, joined};
-use crate::quic::{FileError, Identity, Secrets, SecretsError};
+use crate::quic::{Identity, Secrets, SecretsError};
 use crate::store::{self, OpenError, StoreError};
 
 /// The server's own key, in its data directory.
@@ -94,7 +94,7 @@ pub(crate) fn secrets(data: &Path) -> Result<Secrets> {
     Secrets::load_or_create(&path).map_err(|error| {
         let what = format!("cannot use {}", path.display());
         let failure = match &error {
-            SecretsError::File(FileError::Io { source, .. }) => {
+            SecretsError::File(PrivateFileError::Io { source, .. }) => {
                 disk::failure(what, &path, above(data), source)
             }
             SecretsError::Damaged { .. } => Failure::new(Exit::Config, what).hint(format!(
@@ -191,7 +191,7 @@ fn check(data: &Path) -> String {
 /// SQLite says that it may not write, and not which file.
 fn unwritable(data: &Path) -> String {
     let names = ["", "store.db", "store.db-wal", "store.db-shm"].map(|name| data.join(name));
-    let foreign = names.iter().find(|path| files::foreign(path, above(data)).is_some());
+    let foreign = names.iter().find(|path| files::uppermost_foreign(path, above(data)).is_some());
     let probe = std::fs::File::options().append(true).open(data.join("store.db"));
     match (foreign, probe) {
         (_, Err(error)) if error.kind() == ErrorKind::ReadOnlyFilesystem => {

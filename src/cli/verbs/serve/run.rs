@@ -18,7 +18,7 @@ use crate::failure::{Exit, Failure};
 use crate::logic::Limits;
 use crate::process::runtime;
 use crate::process::signals::stop_signal;
-use crate::profile::address::{self, PLACEHOLDER, Ticket};
+use crate::profile::address::{self, JoinTicket, PLACEHOLDER};
 use crate::profile::home;
 use crate::quic::{BindError, HANDSHAKE_DEADLINE, ServerSettings};
 use crate::server::{Server, Settings, StartError};
@@ -273,7 +273,7 @@ pub(crate) fn run(args: &ServeArgs, talk: Verbosity) -> Result<Exit> {
             secrets,
             body_len_max: args.bounds.max_body,
             handshake_deadline: HANDSHAKE_DEADLINE,
-            links: Some(data.join("links")),
+            peer_list: Some(data.join("links")),
         },
         limits: args.bounds.limits(code_needed, is_restart),
         quotas: args.bounds.quotas(),
@@ -358,14 +358,14 @@ pub(crate) fn data_directory(given: Option<&Path>) -> Result<PathBuf> {
 /// A fresh ticket for one new id.
 pub(crate) fn ticket(
     data: &Path,
-    server: address::Server,
+    server: address::ServerAddress,
     pin: Pin,
     good_for: Duration,
-) -> Result<Ticket> {
+) -> Result<JoinTicket> {
     let mut code = [0; 16];
     rand::fill(&mut code).map_err(|_| Failure::new(Exit::Unexpected, "no random bytes"))?;
     let code = JoinCode(code);
     let expires = clock::now_ms() + good_for.as_millis() as u64;
     store::invite(data, &code, expires).map_err(|error| data::unopened(error, data))?;
-    Ok(Ticket { server, pin, code })
+    Ok(JoinTicket { server, pin, code })
 }

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use crate::clock;
 use crate::failure::Exit;
 use crate::spool::bounds::SpoolBounds;
-use crate::spool::file::About;
-use crate::spool::place::{Place, Slot};
+use crate::spool::file::SpooledHead;
+use crate::spool::place::{Slot, SpoolDirectory};
 use crate::spool::places::all;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print, table};
@@ -17,7 +17,7 @@ const COLUMNS: [&str; 8] = ["ID", "TIME", "FROM", "TO", "SIZE", "STATE", "TITLE"
 
 /// Shows what is in these spools.
 pub(crate) fn run(
-    places: &[(UserId, Place)],
+    places: &[(UserId, SpoolDirectory)],
     bounds: SpoolBounds,
     json: bool,
     talk: Verbosity,
@@ -70,7 +70,7 @@ fn state(slot: &Slot, bounds: SpoolBounds) -> &'static str {
     }
 }
 
-fn is_old(about: &About, bounds: SpoolBounds) -> bool {
+fn is_old(about: &SpooledHead, bounds: SpoolBounds) -> bool {
     u128::from(clock::now_ms().saturating_sub(about.origin.since_ms)) > bounds.age.as_millis()
 }
 

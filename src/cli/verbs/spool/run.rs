@@ -5,15 +5,16 @@ use clap::{Args, Subcommand};
 use uuid::Uuid;
 
 use crate::cli::args::Patience;
+use crate::cli::keeping::SpoolBoundsArgs;
 use crate::cli::values;
 use crate::cli::verbs::spool::list;
 use crate::clock;
 use crate::failure::{self, Exit, Failure};
-use crate::profile::address::Server;
+use crate::profile::address::ServerAddress;
 use crate::profile::joined;
 use crate::spool::bounds::SpoolBounds;
-use crate::spool::flush::{Flush, Report};
-use crate::spool::place::Place;
+use crate::spool::flush::{Flush, FlushReport};
+use crate::spool::place::SpoolDirectory;
 use crate::spool::places::{all, busy, messages, places, unusable};
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
@@ -35,12 +36,12 @@ Examples:
   qmsg spool flush")]
 pub(crate) struct SpoolArgs {
     #[command(subcommand)]
-    what: What,
+    what: SpoolVerb,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
-    List(ListArgs),
+enum SpoolVerb {
+    List(SpoolListArgs),
     Flush(FlushArgs),
     Drop(DropArgs),
 }
@@ -50,11 +51,11 @@ enum What {
 /// A table on a terminal; otherwise a line for each message, its fields separated by tabs: id,
 /// time, sender, target, size in bytes, state, title, and why it is set aside or damaged.
 #[derive(Debug, Args)]
-struct ListArgs {
+struct SpoolListArgs {
     #[command(flatten)]
     owner: Owner,
     #[command(flatten)]
-    bounds: SpoolBounds,
+    bounds: SpoolBoundsArgs,
     /// Print a JSON object for each message
     #[arg(long)]
     json: bool,
@@ -71,9 +72,9 @@ struct FlushArgs {
     owner: Owner,
     /// The server to talk to, instead of the one where the id was joined
     #[arg(short, long, value_name = "HOST[:PORT]", env = "QMSG_SERVER")]
-    server: Option<Server>,
+    server: Option<ServerAddress>,
     #[command(flatten)]
-    bounds: SpoolBounds,
+    bounds: SpoolBoundsArgs,
     /// Retry messages that were set aside, too
     #[arg(long)]
     aside: bool,
@@ -125,11 +126,11 @@ fn id(text: &str) -> Result<MsgId, String> {
 
 pub(crate) fn run(args: &SpoolArgs, talk: Verbosity) -> Result<Exit> {
     match &args.what {
-        What::List(args) => {
-            list::run(&places(args.owner.as_id.as_ref())?, args.bounds, args.json, talk)
+        SpoolVerb::List(args) => {
+            list::run(&places(args.owner.as_id.as_ref())?, args.bounds.bounds(), args.json, talk)
         }
-        What::Flush(args) => flush(args, talk),
-        What::Drop(args) => remove(args, talk),
+        SpoolVerb::Flush(args) => flush(args, talk),
+        SpoolVerb::Drop(args) => remove(args, talk),
     }
 }
 
@@ -139,7 +140,7 @@ pub(crate) fn list_all(bounds: SpoolBounds, talk: Verbosity) -> Result<Exit> {
 }
 
 fn flush(args: &FlushArgs, talk: Verbosity) -> Result<Exit> {
-    let (mut total, mut worst) = (Report::default(), None);
+    let (mut total, mut worst) = (FlushReport::default(), None);
     for (id, place) in places(args.owner.as_id.as_ref())? {
         match flush_one(args, &id, &place) {
             Ok(report) => total.add(report),
@@ -160,30 +161,30 @@ fn flush(args: &FlushArgs, talk: Verbosity) -> Result<Exit> {
     finish(total, worst, talk)
 }
 
-fn flush_one(args: &FlushArgs, id: &UserId, place: &Place) -> Result<Report> {
+fn flush_one(args: &FlushArgs, id: &UserId, place: &SpoolDirectory) -> Result<FlushReport> {
     let slots = || match args.aside {
         true => all(place),
         false => place.waiting().map_err(|error| unusable(place.path(), error)),
     };
     let found = slots()?;
     if found.is_empty() {
-        return Ok(Report::default());
+        return Ok(FlushReport::default());
     }
     if args.dry_run {
-        list::show(&[(id.clone(), found)], args.bounds, args.json)?;
-        return Ok(Report::default());
+        list::show(&[(id.clone(), found)], args.bounds.bounds(), args.json)?;
+        return Ok(FlushReport::default());
     }
     let left = found.len() as u64;
     let (profile, start) = (joined::choose(Some(id), args.server.as_ref())?, clock::moment());
     let patience = args.patience.timeout;
     let sending = place.wait_to_send(patience).map_err(|error| unusable(place.path(), error))?;
     if sending.is_none() {
-        return Ok(Report { left, left_for: Some(busy().into()), ..Report::default() });
+        return Ok(FlushReport { left, left_for: Some(busy().into()), ..FlushReport::default() });
     }
     let flush = Flush {
         place,
         profile: &profile,
-        age_max: args.bounds.age,
+        age_max: args.bounds.bounds().age,
         patience_ms: patience.saturating_sub(clock::since(start)).as_millis() as u64,
         time_max: None,
     };
@@ -191,8 +192,8 @@ fn flush_one(args: &FlushArgs, id: &UserId, place: &Place) -> Result<Report> {
 }
 
 /// Says what came of it, and with which code.
-fn finish(total: Report, worst: Option<Error>, talk: Verbosity) -> Result<Exit> {
-    let Report { sent, aside, left, left_for } = total;
+fn finish(total: FlushReport, worst: Option<Error>, talk: Verbosity) -> Result<Exit> {
+    let FlushReport { sent, aside, left, left_for } = total;
     if sent > 0 {
         notices::note(talk, &messages(sent, "sent"));
     }

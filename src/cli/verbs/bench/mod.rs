@@ -1,0 +1,4 @@
+//! `qmsg bench`.
+
+pub(crate) mod args;
+pub(crate) mod run;

@@ -1,0 +1,4 @@
+//! `qmsg completions`.
+
+pub(crate) mod args;
+pub(crate) mod script;

@@ -1,0 +1,130 @@
+//! Messages dated by the clock of the server, if it and that of this machine differ.
+
+use crate::message::ids;
+use crate::outgoing::tracker::SendTracker;
+use crate::wire::{MsgId, MsgIds, Refusal};
+
+impl SendTracker<'_> {
+    pub(crate) fn skewed(&mut self, ahead_ms: i64) {
+        self.skew.set(ahead_ms, self.unanswered.keys().copied());
+        self.ids.fill(MsgIds::default());
+    }
+
+    /// The link is gone: what was sent on it may have been stored, by a clock that was right then.
+    pub(crate) fn unlinked(&mut self) {
+        if self.skew.unlink() {
+            self.unanswered.values_mut().for_each(|sent| sent.is_known = true);
+        }
+    }
+
+    /// A message was refused for its time: it is sent again with an id of the server's time, if
+    /// that can be told and the server cannot have the message.
+    pub(crate) fn redate(&mut self, id: MsgId, why: Refusal) -> bool {
+        let is_for_time = matches!(why, Refusal::IdTooOld | Refusal::IdInFuture);
+        let Some(sent) = self.unanswered.get(&id) else { return false };
+        // Later ones are dated by the server's clock: then one of the two was set since.
+        let is_early = self.skew.is_early(id);
+        if !is_for_time || !is_early || sent.is_known || id.is_keyed() {
+            return false;
+        }
+        let Some(place) = self.job.targets.iter().position(|to| *to == sent.to) else {
+            return false;
+        };
+        let Ok(body) = sent.content.part(0) else { return false };
+        let Some(sent) = self.answered(id) else { return false };
+        let id = ids::fresh_by(&mut self.ids[place], self.skew.ahead_ms);
+        let draft = self.draft(id, sent, body);
+        self.again.push_back(draft);
+        true
+    }
+
+    /// When the server is to send it, by the server's clock.
+    pub(crate) fn due_ms(&self) -> Option<u64> {
+        let ahead_ms = if self.job.is_delay { self.skew.ahead_ms } else { 0 };
+        self.job.due_ms.map(|due_ms| due_ms.saturating_add_signed(ahead_ms))
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use super::SendTracker;
+    use crate::clock;
+    use crate::logic::Event;
+    use crate::message::content::Content;
+    use crate::message::input::Cut;
+    use crate::outgoing::job::Job;
+    use crate::terminal::color::Color;
+    use crate::terminal::verbosity::Verbosity;
+    use crate::wire::{Headers, MsgId, Refusal, UserId};
+
+    const YEAR_MS: i64 = 365 * 24 * 60 * 60 * 1000;
+
+    fn ledger(job: &Job, run: impl FnOnce(&mut SendTracker<'_>)) {
+        let talk = Verbosity { quiet: true, verbose: 0, color: Color::Never };
+        let id: UserId = "alice".parse().unwrap();
+        run(&mut SendTracker::new(job, false, &id, "there", talk));
+    }
+
+    fn job() -> Job {
+        Job::new(vec!["bob".parse().unwrap()], Headers::default())
+    }
+
+    fn send(ledger: &mut SendTracker<'_>) -> MsgId {
+        let cut = Cut::Body(Content::Memory("text".into()));
+        ledger.drafts(Ok(cut)).pop_front().unwrap().id
+    }
+
+    fn refused(ledger: &mut SendTracker<'_>, id: MsgId, why: Refusal) -> Vec<MsgId> {
+        ledger.told(&Event::Refused { id, count: 1, why });
+        ledger.again().into_iter().map(|draft| draft.id).collect()
+    }
+
+    #[test]
+    fn what_is_refused_for_its_time_is_dated_by_the_server() {
+        for (ahead_ms, why) in
+            [(20 * YEAR_MS, Refusal::IdTooOld), (-20 * YEAR_MS, Refusal::IdInFuture)]
+        {
+            ledger(&job(), |ledger| {
+                let (one, two) = (send(ledger), send(ledger));
+                ledger.told(&Event::ClockSkew { ahead_ms });
+                assert!(!ledger.has_room(), "the order stays");
+                let again = refused(ledger, one, why);
+                let there_ms = clock::now_ms().saturating_add_signed(ahead_ms);
+                assert!(again.len() == 1 && again[0].unix_ms().abs_diff(there_ms) < 60_000);
+                assert_eq!(refused(ledger, two, Refusal::UnknownTarget), [], "for another reason");
+                assert!(ledger.has_room() && !ledger.is_done());
+                assert!(send(ledger).unix_ms().abs_diff(there_ms) < 60_000);
+                assert_eq!(refused(ledger, again[0], why), [], "once");
+            });
+        }
+    }
+
+    #[test]
+    fn what_the_server_may_have_is_not_sent_anew() {
+        ledger(&job(), |ledger| {
+            let id = send(ledger);
+            // Before there was a link nothing can be there.
+            ledger.told(&Event::Offline);
+            ledger.told(&Event::ClockSkew { ahead_ms: YEAR_MS });
+            ledger.told(&Event::Offline);
+            ledger.told(&Event::ClockSkew { ahead_ms: YEAR_MS });
+            assert_eq!(refused(ledger, id, Refusal::IdTooOld), []);
+            assert_eq!(ledger.refused, 1);
+        });
+    }
+
+    #[test]
+    fn a_delay_counts_by_the_servers_clock() {
+        for (is_delay, wanted) in [(true, 1_000 + YEAR_MS as u64), (false, 1_000)] {
+            let job = Job { due_ms: Some(1_000), is_delay, ..job() };
+            ledger(&job, |ledger| {
+                assert_eq!(ledger.has_room(), !is_delay, "that clock has to be known");
+                ledger.told(&Event::ClockSkew { ahead_ms: YEAR_MS });
+                assert!(ledger.has_room());
+                let cut = Cut::Body(Content::Memory("text".into()));
+                assert_eq!(ledger.drafts(Ok(cut))[0].due_ms, Some(wanted));
+            });
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! An excerpt instead of a text that is longer than the server takes.
+
+use std::collections::VecDeque;
+
+use crate::logic::Draft;
+use crate::message::content::Content;
+use crate::message::headers;
+use crate::outgoing::excerpt::Excerpt;
+use crate::outgoing::tracker::{SendTracker, SentMessage};
+use crate::text::excerpt;
+use crate::wire::{Headers, MsgId};
+
+impl SendTracker<'_> {
+    /// A message was too long: an excerpt goes instead, if that is wanted and there is one.
+    pub(crate) fn shorten(&mut self, id: MsgId, max: u64) -> bool {
+        let Some(SentMessage { content, .. }) = self.unanswered.get(&id) else { return false };
+        if !self.one || !self.job.excerpts {
+            return false;
+        }
+        if self.excerpt.is_none() {
+            self.excerpt = Excerpt::of(content, max);
+        }
+        let Some(Excerpt { content, .. }) = &self.excerpt else { return false };
+        let (content, Ok(body)) = (content.clone(), content.part(0)) else { return false };
+        let Some(sent) = self.answered(id) else { return false };
+        let draft = self.draft(id, SentMessage { content, ..sent }, body);
+        self.again.push_back(draft);
+        true
+    }
+
+    /// What is to be sent instead of messages that were refused.
+    pub(crate) fn again(&mut self) -> VecDeque<Draft> {
+        std::mem::take(&mut self.again)
+    }
+
+    pub(crate) fn headers_of(&self, content: &Content) -> Headers {
+        let headers = self.job.headers_of(content);
+        match &self.excerpt {
+            Some(excerpt) => headers::with(&headers, excerpt::HEADER, &excerpt.of.to_string()),
+            None => headers,
+        }
+    }
+}

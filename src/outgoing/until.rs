@@ -1,0 +1,390 @@
+//! How far messages come with their recipients once they are accepted, and when that is enough.
+//! Pure: it is told what happened and what time it is; what it wants asked and said comes out.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::failure::Exit;
+use crate::logic::Command;
+use crate::outgoing::job::Until;
+use crate::outgoing::receipt::{AcceptedMessage, Receipt, RecipientOutcome};
+use crate::wire::{DeliveryState, MsgId, RecipientStatus, Target, UserId};
+
+/// Messages that are asked about at a time: less than any server allows.
+const WATCHES_MAX: usize = 256;
+/// Messages on their way before the input has to wait.
+const OPEN_MAX: usize = 1024;
+
+/// All messages that were accepted and are waited for.
+pub(crate) struct UntilTracker {
+    wanted: Until,
+    /// For each message, from when it was accepted.
+    timeout_ms: Option<u64>,
+    /// So many replies end it.
+    enough: Option<u64>,
+    replies: u64,
+    open: BTreeMap<MsgId, Open>,
+    /// When the time of each is up, in that order. Some may be closed by now.
+    due: VecDeque<(u64, MsgId)>,
+    /// To be asked about. Some may be closed by now.
+    unasked: VecDeque<MsgId>,
+    /// Nothing more is to be heard of these.
+    ended: VecDeque<MsgId>,
+    watched: usize,
+    outcomes: BTreeMap<RecipientOutcome, u64>,
+}
+
+/// A message that is waited for.
+struct Open {
+    about: AcceptedMessage,
+    asked: bool,
+    /// All recipients are known.
+    complete: bool,
+    /// With whom it has not come to an end: how far it is, and since when.
+    under_way: BTreeMap<UserId, (DeliveryState, u64)>,
+    /// With whom it has.
+    told: BTreeSet<UserId>,
+}
+
+impl UntilTracker {
+    pub(crate) fn new(wanted: Until, timeout_ms: Option<u64>, enough: Option<u64>) -> Self {
+        Self {
+            wanted,
+            timeout_ms,
+            enough,
+            replies: 0,
+            open: BTreeMap::new(),
+            due: VecDeque::new(),
+            unasked: VecDeque::new(),
+            ended: VecDeque::new(),
+            watched: 0,
+            outcomes: BTreeMap::new(),
+        }
+    }
+
+    /// A message is on the server's disk.
+    pub(crate) fn accepted(&mut self, id: MsgId, about: AcceptedMessage, now_ms: u64) {
+        if self.has_enough() {
+            return;
+        }
+        let (under_way, told) = (BTreeMap::new(), BTreeSet::new());
+        self.open.insert(id, Open { about, asked: false, complete: false, under_way, told });
+        self.unasked.push_back(id);
+        if let Some(timeout_ms) = self.timeout_ms {
+            self.due.push_back((now_ms.saturating_add(timeout_ms), id));
+        }
+    }
+
+    /// The server says how far it has come with some; with `complete` all have been said.
+    pub(crate) fn stands(
+        &mut self,
+        id: MsgId,
+        standings: &[RecipientStatus],
+        complete: bool,
+        out: &mut Vec<Receipt>,
+    ) {
+        for standing in standings {
+            let Some(open) = self.open.get_mut(&id) else { return };
+            let RecipientStatus { user, state, time_ms, note } = standing.clone();
+            let Some(outcome) = RecipientOutcome::of(self.wanted, state) else {
+                if !open.told.contains(&user) {
+                    open.under_way.insert(user, (state, time_ms));
+                }
+                continue;
+            };
+            if !open.told.insert(user.clone()) {
+                continue;
+            }
+            open.under_way.remove(&user);
+            self.replies += u64::from(state == DeliveryState::Processed && note.is_some());
+            let (about, user) = (open.about.clone(), Some(user));
+            self.tell(Receipt { id, about, user, outcome, state, time_ms, note }, out);
+            if self.has_enough() {
+                return self.close_all();
+            }
+        }
+        let Some(open) = self.open.get_mut(&id) else { return };
+        open.complete |= complete;
+        if open.complete && open.under_way.is_empty() {
+            self.close(id);
+        }
+    }
+
+    /// The server has no such message, or not any more.
+    pub(crate) fn not_there(&mut self, id: MsgId, out: &mut Vec<Receipt>) {
+        self.end(id, |_| (RecipientOutcome::Gone, DeliveryState::Gone), out);
+    }
+
+    /// Time has passed.
+    pub(crate) fn tick(&mut self, now_ms: u64, out: &mut Vec<Receipt>) {
+        while let Some(&(at_ms, id)) = self.due.front()
+            && at_ms <= now_ms
+        {
+            self.due.pop_front();
+            let late = |state| match state {
+                DeliveryState::Accepted => (RecipientOutcome::Undelivered, state),
+                _ => (RecipientOutcome::Unprocessed, state),
+            };
+            self.end(id, late, out);
+        }
+    }
+
+    /// When time has to be told next.
+    pub(crate) fn deadline(&mut self) -> Option<u64> {
+        while let Some((at_ms, id)) = self.due.front() {
+            if self.open.contains_key(id) {
+                return Some(*at_ms);
+            }
+            self.due.pop_front();
+        }
+        None
+    }
+
+    /// What to say to the client next.
+    pub(crate) fn command(&mut self) -> Option<Command> {
+        if let Some(id) = self.ended.pop_front() {
+            return Some(Command::Untrack(id));
+        }
+        while self.watched < WATCHES_MAX {
+            let id = self.unasked.pop_front()?;
+            if let Some(open) = self.open.get_mut(&id) {
+                open.asked = true;
+                self.watched += 1;
+                return Some(Command::Track { id, to: open.about.to.clone() });
+            }
+        }
+        None
+    }
+
+    /// Whether there may be something to say.
+    pub(crate) fn has_command(&self) -> bool {
+        !self.ended.is_empty() || self.watched < WATCHES_MAX && !self.unasked.is_empty()
+    }
+
+    /// Whether more may be sent, with so many that are not accepted yet.
+    pub(crate) fn has_room(&self, sent: usize) -> bool {
+        self.open.len() + sent < OPEN_MAX
+    }
+
+    /// Whether nothing is waited for and nothing is to be said.
+    pub(crate) fn is_done(&self) -> bool {
+        self.open.is_empty() && self.ended.is_empty()
+    }
+
+    /// How the command ends for what became of its messages.
+    pub(crate) fn exit(&self) -> Exit {
+        if self.has_enough() {
+            return Exit::Success;
+        }
+        let mut exits = self.outcomes.keys().map(|outcome| outcome.exit());
+        let first = exits.next().unwrap_or(Exit::Success);
+        let lacks_replies = self.enough.is_some() && first == Exit::Success;
+        if lacks_replies || exits.any(|exit| exit != first) { Exit::Partial } else { first }
+    }
+
+    /// How many recipients it has not come to as it was wanted, and how many there were.
+    pub(crate) fn missed(&self) -> (u64, u64) {
+        let all = self.outcomes.values().sum();
+        (all - self.outcomes.get(&RecipientOutcome::Reached).copied().unwrap_or_default(), all)
+    }
+
+    fn has_enough(&self) -> bool {
+        self.enough.is_some_and(|enough| self.replies >= enough)
+    }
+
+    fn tell(&mut self, news: Receipt, out: &mut Vec<Receipt>) {
+        *self.outcomes.entry(news.outcome).or_default() += 1;
+        out.push(news);
+    }
+
+    /// Nothing more is waited for of this message: so it is with those whom it is under way to, and
+    /// with those who are not known.
+    fn end(
+        &mut self,
+        id: MsgId,
+        as_from: impl Fn(DeliveryState) -> (RecipientOutcome, DeliveryState),
+        out: &mut Vec<Receipt>,
+    ) {
+        let Some(open) = self.open.get_mut(&id) else { return };
+        let under_way = std::mem::take(&mut open.under_way).into_iter();
+        let mut ends: Vec<_> =
+            under_way.map(|(user, (state, time_ms))| (Some(user), state, time_ms)).collect();
+        let about = open.about.clone();
+        match &about.to {
+            Target::User(user) if ends.is_empty() && !open.told.contains(user) => {
+                ends.push((Some(user.clone()), DeliveryState::Accepted, 0));
+            }
+            Target::Room(_) | Target::All if !open.complete => {
+                ends.push((None, DeliveryState::Accepted, 0));
+            }
+            _ => {}
+        }
+        for (user, state, time_ms) in ends {
+            let (outcome, state) = as_from(state);
+            let about = about.clone();
+            self.tell(Receipt { id, about, user, outcome, state, time_ms, note: None }, out);
+        }
+        self.close(id);
+    }
+
+    fn close(&mut self, id: MsgId) {
+        if self.open.remove(&id).is_some_and(|open| open.asked) {
+            self.watched -= 1;
+            self.ended.push_back(id);
+        }
+    }
+
+    fn close_all(&mut self) {
+        let ids: Vec<MsgId> = self.open.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.close(id));
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use super::{AcceptedMessage, OPEN_MAX, Receipt, Until, UntilTracker, WATCHES_MAX};
+    use crate::logic::Command;
+    use crate::wire::{Body, DeliveryState, MsgId, Note, RecipientStatus};
+
+    fn id() -> MsgId {
+        MsgId::from_bytes([7; 16])
+    }
+
+    fn about(to: &str) -> AcceptedMessage {
+        AcceptedMessage {
+            number: 1,
+            to: to.parse().unwrap(),
+            duplicate: false,
+            heard_ms: 0,
+            ttl_ms: None,
+        }
+    }
+
+    /// `bob=processed:reply`.
+    fn standing(text: &str) -> RecipientStatus {
+        let (user, state) = text.split_once('=').unwrap();
+        let (state, note) = state.split_once(':').map_or((state, None), |(s, n)| (s, Some(n)));
+        let state = match state {
+            "accepted" => DeliveryState::Accepted,
+            "delivered" => DeliveryState::Delivered,
+            "gone" => DeliveryState::Gone,
+            "refused" => DeliveryState::Rejected,
+            _ => DeliveryState::Processed,
+        };
+        let note = note.map(|note| Note::new(Body(note.to_owned().into())).unwrap());
+        RecipientStatus { user: user.parse().unwrap(), state, time_ms: 5, note }
+    }
+
+    /// What happens to one message: `bob=delivered,carol=accepted` are standings, with a dot behind
+    /// them all are said; `late` is the end of the time, `none` that there is no such message.
+    fn after(levels: &mut UntilTracker, to: &str, steps: &str) -> String {
+        let mut out = Vec::new();
+        levels.accepted(id(), about(to), 0);
+        while levels.command().is_some() {}
+        for step in steps.split_whitespace() {
+            match step {
+                "late" => levels.tick(100, &mut out),
+                "none" => levels.not_there(id(), &mut out),
+                _ => {
+                    let all = step.trim_end_matches('.');
+                    let standings: Vec<RecipientStatus> =
+                        all.split(',').filter(|one| !one.is_empty()).map(standing).collect();
+                    levels.stands(id(), &standings, step.ends_with('.'), &mut out);
+                }
+            }
+        }
+        let show = |news: &Receipt| {
+            let user = news.user.as_ref().map_or("?", |user| user.as_str());
+            format!("{user} {:?}", news.outcome).to_lowercase()
+        };
+        out.iter().map(show).collect::<Vec<_>>().join(", ")
+    }
+
+    fn unwatches(levels: &mut UntilTracker) -> bool {
+        matches!(levels.command(), Some(Command::Untrack(of)) if of == id())
+    }
+
+    #[test]
+    fn each_row_of_the_exit_codes() {
+        let (d, p) = (Until::Delivered, Until::Processed);
+        let cases = [
+            (d, "bob", "bob=delivered.", 0, "bob reached"),
+            (d, "bob", "bob=accepted. bob=delivered bob=processed", 0, "bob reached"),
+            (d, "bob", "bob=refused:no.", 0, "bob reached"),
+            (d, "bob", "bob=accepted. late", 10, "bob undelivered"),
+            (d, "bob", "late", 10, "bob undelivered"),
+            (d, "bob", "bob=gone.", 10, "bob gone"),
+            (d, "bob", "none", 10, "bob gone"),
+            (p, "bob", "bob=accepted. bob=delivered bob=processed", 0, "bob reached"),
+            (p, "bob", "bob=accepted. late bob=processed", 10, "bob undelivered"),
+            (p, "bob", "bob=delivered. late", 11, "bob unprocessed"),
+            (p, "bob", "bob=delivered. bob=refused:no", 12, "bob refused"),
+            (p, "bob", "bob=delivered. bob=gone", 10, "bob gone"),
+            (p, "@ops", ".", 0, ""),
+            (p, "@ops", "a=processed b=processed.", 0, "a reached, b reached"),
+            (p, "@ops", "a=processed. late", 0, "a reached"),
+            (p, "@ops", "a=processed late", 13, "a reached, ? undelivered"),
+            (p, "@all", "late", 10, "? undelivered"),
+            (p, "@all", "a=accepted,b=accepted. late", 10, "a undelivered, b undelivered"),
+            (p, "@all", "a=delivered,b=delivered. late", 11, "a unprocessed, b unprocessed"),
+            (p, "@all", "a=refused,b=refused.", 12, "a refused, b refused"),
+            (p, "@all", "a=accepted,b=gone. late", 10, "b gone, a undelivered"),
+            (p, "@all", "a=accepted,b=delivered. late", 13, "a undelivered, b unprocessed"),
+            (p, "@all", "a=refused,b=processed.", 13, "a refused, b reached"),
+            (p, "@all", "a=refused,b=delivered. late", 13, "a refused, b unprocessed"),
+            (p, "@ops", "a=delivered,b=processed. a=processed", 0, "b reached, a reached"),
+        ];
+        for (wanted, to, steps, code, told) in cases {
+            let mut levels = UntilTracker::new(wanted, Some(100), None);
+            assert_eq!(after(&mut levels, to, steps), told, "{wanted:?} {to}: {steps}");
+            assert_eq!(levels.exit().code(), code, "{wanted:?} {to}: {steps}");
+            assert!(levels.open.is_empty(), "{steps}");
+            assert!(unwatches(&mut levels), "{steps}");
+            assert!(levels.is_done() && levels.deadline().is_none());
+        }
+    }
+
+    #[test]
+    fn so_many_replies_are_enough() {
+        let cases = [
+            (1, "a=processed:x,b=processed:y.", 0, "a reached"),
+            (2, "a=processed:x b=processed,c=processed:", 0, "a reached, b reached, c reached"),
+            (1, "a=processed.", 13, "a reached"),
+            (1, "a=refused:no.", 12, "a refused"),
+            (2, "a=processed:x,b=delivered. late", 13, "a reached, b unprocessed"),
+            (1, "a=delivered. late", 11, "a unprocessed"),
+        ];
+        for (enough, steps, code, told) in cases {
+            let mut levels = UntilTracker::new(Until::Processed, Some(100), Some(enough));
+            assert_eq!(after(&mut levels, "@ops", steps), told, "{steps}");
+            assert_eq!(levels.exit().code(), code, "{steps}");
+            assert!(unwatches(&mut levels), "{steps}");
+            assert!(levels.is_done());
+        }
+    }
+
+    #[test]
+    fn what_is_asked_about_is_bounded() {
+        let mut levels = UntilTracker::new(Until::Processed, None, None);
+        let ids = || (0..OPEN_MAX as u64).map(|n| id().plus(n));
+        for id in ids() {
+            levels.accepted(id, about("bob"), 0);
+        }
+        assert!(!levels.has_room(0) && levels.deadline().is_none());
+        let asked = std::iter::from_fn(|| levels.command()).count();
+        assert_eq!((asked, levels.has_command()), (WATCHES_MAX, false));
+        levels.stands(id(), &[standing("bob=processed")], true, &mut vec![]);
+        assert!(levels.has_room(0) && !levels.has_room(1));
+        assert!(unwatches(&mut levels), "before the next is watched");
+        assert!(matches!(levels.command(), Some(Command::Track { .. })));
+        assert!(levels.command().is_none());
+        // What is not asked about yet may be over as well.
+        for id in ids() {
+            levels.not_there(id, &mut vec![]);
+        }
+        while let Some(command) = levels.command() {
+            assert!(matches!(command, Command::Untrack(_)));
+        }
+        assert!(levels.is_done());
+    }
+}
