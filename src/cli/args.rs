@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use clap::builder::{FalseyValueParser, PossibleValue};
+use clap::builder::FalseyValueParser;
 
 use crate::cli::values;
-use crate::outgoing::job::Until;
 use crate::profile::address::ServerAddress;
 use crate::profile::joined::{self, Profile};
 use crate::terminal::color::Color;
@@ -44,7 +43,8 @@ pub(crate) struct Talk {
         display_order = 902,
         value_name = "WHEN",
         env = "QMSG_COLOR",
-        default_value = "auto"
+        default_value = "auto",
+        value_parser = values::color()
     )]
     color: Color,
 }
@@ -111,38 +111,5 @@ pub(crate) struct Patience {
 impl Patience {
     pub(crate) fn ms(self) -> Option<u64> {
         Some(self.timeout.as_millis() as u64)
-    }
-}
-
-impl clap::ValueEnum for Color {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Auto, Self::Always, Self::Never]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        let (name, help) = match self {
-            Self::Auto => ("auto", "On a terminal that has them, unless `NO_COLOR` is set"),
-            Self::Always => (
-                "always",
-                "Always; `listen` then prints into a pipe what it would print on a terminal",
-            ),
-            Self::Never => ("never", "Never"),
-        };
-        Some(PossibleValue::new(name).help(help))
-    }
-}
-
-impl clap::ValueEnum for Until {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Accepted, Self::Delivered, Self::Processed]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        let (name, help) = match self {
-            Self::Accepted => ("accepted", "It is on the server's disk"),
-            Self::Delivered => ("delivered", "A reader of each recipient has received it"),
-            Self::Processed => ("processed", "A reader of each recipient has processed it"),
-        };
-        Some(PossibleValue::new(name).help(help))
     }
 }

@@ -1,8 +1,8 @@
 //! The arguments that say which messages are wanted.
 
-use clap::builder::PossibleValue;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use crate::cli::values;
 use crate::handler::filter::{Filter, Priority};
 use crate::text::units;
 use crate::wire::{Target, UserId};
@@ -23,7 +23,7 @@ pub(crate) struct FilterArgs {
     /// Receive only messages with at least this priority, or 1 to 5
     ///
     /// Messages without a priority have the default one.
-    #[arg(long, value_name = "PRIORITY")]
+    #[arg(long, value_name = "PRIORITY", value_parser = values::priority())]
     priority: Option<Priority>,
     /// Receive only messages with this text in the title (case is ignored)
     #[arg(long, value_name = "TEXT")]
@@ -34,17 +34,6 @@ impl FilterArgs {
     pub(crate) fn filter(&self) -> Filter {
         let Self { from, room, priority, title } = self.clone();
         Filter { from, room, priority, title }
-    }
-}
-
-impl ValueEnum for Priority {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Min, Self::Low, Self::Default, Self::High, Self::Max]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        let found = (1..).zip(Self::NAMED).find(|(_, (_, priority))| priority == self);
-        found.map(|(number, (name, _))| PossibleValue::new(name).alias(number.to_string()))
     }
 }
 

@@ -57,6 +57,7 @@ pub(crate) struct SendArgs {
     /// time, 11 if it was delivered but not processed, 12 if it was refused for good, and 13 if
     /// recipients differ. The wait survives a restart of the server.
     #[arg(long, value_name = "LEVEL", env = "QMSG_UNTIL", default_value = "accepted")]
+    #[arg(value_parser = values::until())]
     pub(crate) until: Until,
     /// Deliver to current listeners only; not stored, not retried
     ///

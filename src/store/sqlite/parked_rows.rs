@@ -2,10 +2,10 @@
 
 use rusqlite::{Connection, Row};
 
-use super::parts;
+use super::bodies;
 use super::record::{Letter, Long, Rot};
 use super::sql::{Num, execute, first, num, unencodable};
-use super::tail::Log;
+use super::write_buffer::Log;
 use crate::wire::{Body, CHUNK_LEN_MAX, Kept, Message, MsgId, Note, PARKED_LEN_MAX, ParkedKind};
 
 /// Most letters of a page.
@@ -199,7 +199,7 @@ impl Stored {
 
     /// Takes it out of its drawer, and lets go of its body.
     pub(super) fn remove(&self, db: &Connection) -> rusqlite::Result<()> {
-        parts::loosen(db, self.parts.0, self.parts.1)?;
+        bodies::loosen(db, self.parts.0, self.parts.1)?;
         self.take(db)
     }
 
@@ -213,7 +213,7 @@ impl Stored {
 /// The body that is here; of a long one its first part, unless that is damaged.
 fn whole(db: &Connection, letter: &Letter, body: &Body) -> rusqlite::Result<Option<Body>> {
     match letter.long {
-        Some(long) => Ok(parts::read(db, long.first)?.ok()),
+        Some(long) => Ok(bodies::read(db, long.first)?.ok()),
         None => Ok(Some(body.clone())),
     }
 }

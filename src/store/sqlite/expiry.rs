@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Row};
 
-use super::batch::Batch;
 use super::sql::{Num, cursor, execute, is_past, num};
+use super::transaction::Batch;
 use crate::durable::{Quotas, StoredCursor};
 use crate::wire::{Message, Seq};
 
