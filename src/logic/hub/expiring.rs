@@ -23,7 +23,8 @@ pub(super) struct Expired {
 impl Hub {
     /// Whether messages are not to be handed out any more: those of a bundle are alike.
     pub(super) fn is_expired(&self, bundle: &Bundle) -> bool {
-        bundle.first.expires_ms().is_some_and(|expires_ms| expires_ms <= self.now.unix_ms)
+        let expires_ms = bundle.first.headers.expires_ms(bundle.first.time_ms);
+        expires_ms.is_some_and(|expires_ms| expires_ms <= self.now.unix_ms)
     }
 
     /// Settles these messages for a user, but for those that a reader has already.

@@ -10,7 +10,7 @@ use super::io::{Event, PeerOutput, VOLATILE};
 use crate::logic::prefetch::Prefetch;
 
 /// The deliveries of one reader.
-pub(super) struct Inbox {
+pub(super) struct DeliveryInbox {
     /// `None`: this client reads nothing.
     prefetch: Option<Prefetch>,
     dedup: Dedup,
@@ -20,7 +20,7 @@ pub(super) struct Inbox {
     expects_backlog: bool,
 }
 
-impl Inbox {
+impl DeliveryInbox {
     pub(super) fn new(prefetch: Option<Prefetch>) -> Self {
         let (start, share) =
             prefetch.map_or((Start::Unacked, false), |prefetch| (prefetch.start, prefetch.share));

@@ -1,8 +1,10 @@
 //! The inputs and outputs of a [`Peer`](crate::logic::Peer): what a client says and is told.
 
+use std::ops::{Deref, DerefMut};
+
 use crate::wire::{
-    Body, Bundle, CloseCode, FromClient, FromServer, Headers, JoinCode, Kept, Message, MsgId, Note,
-    ParkedKind, RecipientStatus, Refusal, RoomName, Seq, Target, UserId,
+    Body, Bundle, CloseCode, Envelope, FromClient, FromServer, JoinCode, Message, MsgId, Note,
+    ParkedKind, ParkedMessage, RecipientStatus, Refusal, RoomName, Seq, Target, UserId,
 };
 
 use crate::logic::prefetch::Prefetch;
@@ -29,23 +31,37 @@ pub struct Intent {
 /// [`Event::VolatileSent`], `Refused`, or [`Event::Uncertain`] when its link is lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
-    /// Unique, and made by this client. Sending the same id again stores nothing twice.
-    pub id: MsgId,
-    /// The user or room that it goes to, or all.
-    pub to: Target,
-    /// Named values that travel beside the body.
-    pub headers: Headers,
-    /// Bytes of the whole body.
-    pub size: u64,
-    /// The whole body, or the first [`CHUNK_LEN_MAX`](crate::wire::CHUNK_LEN_MAX) bytes of a long
-    /// one, whose other chunks are asked for by [`Event::ChunkWanted`]. A long body that is whole
-    /// here is never asked for.
-    pub body: Body,
+    /// The message. Its id is unique, and sending the same id again stores nothing twice. Its body
+    /// is whole, or the first [`CHUNK_LEN_MAX`](crate::wire::CHUNK_LEN_MAX) bytes of a long one,
+    /// whose other chunks are asked for by [`Event::ChunkWanted`]. A long body that is whole here
+    /// is never asked for.
+    pub envelope: Envelope,
     /// For those who read now only: neither stored nor, when the link is lost, sent again.
     pub volatile: bool,
     /// When the server is to send the message, in milliseconds since 1970; `None`: at once. A
     /// scheduled draft is neither volatile nor long.
     pub due_ms: Option<u64>,
+}
+
+/// A draft to be stored at once.
+impl From<Envelope> for Draft {
+    fn from(envelope: Envelope) -> Self {
+        Self { envelope, volatile: false, due_ms: None }
+    }
+}
+
+impl Deref for Draft {
+    type Target = Envelope;
+
+    fn deref(&self) -> &Envelope {
+        &self.envelope
+    }
+}
+
+impl DerefMut for Draft {
+    fn deref_mut(&mut self) -> &mut Envelope {
+        &mut self.envelope
+    }
 }
 
 /// Everything that can happen to a peer.
@@ -266,7 +282,7 @@ pub enum Event {
         id: MsgId,
     },
     /// A parked message. Answers [`Command::ListParked`].
-    Parked(Kept),
+    Parked(ParkedMessage),
     /// The end of a list of parked messages. Answers [`Command::ListParked`].
     ParkedEnd(ParkedKind),
     /// Parked messages are taken out. Answers [`Command::TakeParked`].

@@ -2,10 +2,10 @@
 //! of the turn what the server allows by then.
 
 use crate::durable::Disposition;
-use crate::wire::{Bundle, FromClient, FromServer, Message, MsgId, Refusal, Seq};
+use crate::wire::{Bundle, FromClient, FromServer, MsgId, Refusal, Seq};
 
 use super::chunks::{ChunkReceiver, ChunkSender};
-use super::inbox::{Inbox, shortened};
+use super::inbox::{DeliveryInbox, shortened};
 use super::io::{Command, Ending, Event, Intent, PeerInput, PeerOutput, VOLATILE};
 use super::link_state::LinkState;
 use super::outbox::{DraftTooLong, Outbox, SendLimits};
@@ -18,7 +18,7 @@ pub struct Peer {
     link: LinkState,
     outbox: Outbox,
     chunks_out: ChunkSender,
-    inbox: Inbox,
+    inbox: DeliveryInbox,
     chunks_in: ChunkReceiver,
     requests: RequestQueue,
     tracked: TrackedMessages,
@@ -29,7 +29,7 @@ impl Peer {
     /// is what the server tells the clients of one key apart by.
     pub fn new(now: Time, intent: Intent, seed: u64) -> Self {
         Self {
-            inbox: Inbox::new(intent.prefetch),
+            inbox: DeliveryInbox::new(intent.prefetch),
             link: LinkState::new(now, intent, seed),
             outbox: Outbox::default(),
             chunks_out: ChunkSender::default(),
@@ -175,14 +175,8 @@ impl Peer {
                     self.link.answered(now);
                 }
             }
-            FromServer::Deliver { seq, id, from, to, time_ms, headers, size, body, others } => {
-                let first = Message { id, from, to, time_ms, headers, size, body };
-                self.deliver(seq, Bundle { first, others }, out);
-            }
-            FromServer::Volatile { id, from, to, time_ms, headers, size, body, others } => {
-                let first = Message { id, from, to, time_ms, headers, size, body };
-                self.deliver_volatile(Bundle { first, others }, out);
-            }
+            FromServer::Deliver { seq, bundle } => self.deliver(seq, bundle, out),
+            FromServer::Volatile(bundle) => self.deliver_volatile(bundle, out),
             FromServer::Chunk(body) => {
                 if let Some(seq) = self.chunks_in.receive(body, out) {
                     self.inbox.complete_body(seq, out);

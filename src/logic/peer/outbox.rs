@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::wire::{BUNDLE_MAX, Body, CHUNK_LEN_MAX, FromClient, MsgId, Others, chunk_len};
+use crate::wire::{BUNDLE_MAX, CHUNK_LEN_MAX, FromClient, MsgId, Others, chunk_len};
 
 use super::io::Draft;
 
@@ -43,7 +43,7 @@ pub(super) struct Outbox {
 impl Outbox {
     pub(super) fn push(&mut self, draft: Draft) {
         let draft = with_sound_size(draft);
-        self.waiting_bytes += len_held(&draft);
+        self.waiting_bytes += draft.len_here();
         self.waiting.push_back(draft);
     }
 
@@ -62,7 +62,7 @@ impl Outbox {
         let max = size_max(&first, limits);
         if first.size > max {
             self.waiting.pop_front();
-            self.waiting_bytes -= len_held(&first);
+            self.waiting_bytes -= first.len_here();
             return Some(Err(DraftTooLong { id: first.id, max }));
         }
         let start = self.sent.len();
@@ -92,9 +92,9 @@ impl Outbox {
     /// Moves the first waiting draft to the sent ones.
     fn mark_first_sent(&mut self) {
         let Some(draft) = self.waiting.pop_front() else { return };
-        self.waiting_bytes -= len_held(&draft);
+        self.waiting_bytes -= draft.len_here();
         self.sent_bytes += len_counted(&draft);
-        self.sent_held += len_held(&draft);
+        self.sent_held += draft.len_here();
         self.unanswered += 1;
         self.sent.push_back(Some(draft));
     }
@@ -109,7 +109,7 @@ impl Outbox {
         for sent in self.sent.range_mut(at..).take(count as usize) {
             let Some(draft) = sent.take_if(|draft| draft.id == id.plus(found)) else { break };
             self.sent_bytes -= len_counted(&draft);
-            self.sent_held -= len_held(&draft);
+            self.sent_held -= draft.len_here();
             self.unanswered -= 1;
             found += 1;
         }
@@ -126,7 +126,7 @@ impl Outbox {
         (self.unanswered, self.sent_bytes, self.sent_held) = (0, 0, 0);
         let (volatile, stored): (Vec<_>, Vec<_>) = sent.partition(|draft| draft.volatile);
         for draft in stored.into_iter().rev() {
-            self.waiting_bytes += len_held(&draft);
+            self.waiting_bytes += draft.len_here();
             self.waiting.push_front(draft);
         }
         volatile.into_iter().map(|draft| draft.id).collect()
@@ -140,11 +140,6 @@ impl Outbox {
     pub(super) fn size(&self) -> (usize, u64) {
         (self.unanswered + self.waiting.len(), self.sent_held + self.waiting_bytes)
     }
-}
-
-/// Bytes of a draft in memory.
-fn len_held(draft: &Draft) -> u64 {
-    (draft.body.len() + draft.headers.len_bytes()) as u64
 }
 
 /// Bytes of a draft's first frame, which is what the server counts.
@@ -178,13 +173,11 @@ fn are_alike(draft: &Draft, first: &Draft) -> bool {
 
 /// The frame that sends a draft, or the first chunk of it, and the bodies of others after it.
 fn frame(draft: &Draft, others: Others) -> FromClient {
-    let Draft { id, to, headers, size, body, volatile, due_ms } = draft.clone();
-    let body = Body(body.0.slice(..chunk_len(size)));
-    if let Some(due_ms) = due_ms {
-        FromClient::Schedule { due_ms, id, to, headers, body }
-    } else if volatile {
-        FromClient::Volatile { id, to, headers, size, body, others }
-    } else {
-        FromClient::Send { id, to, headers, size, body, others }
+    let Draft { mut envelope, volatile, due_ms } = draft.clone();
+    envelope.body.0.truncate(chunk_len(envelope.size));
+    match due_ms {
+        Some(due_ms) => FromClient::Schedule { due_ms, envelope },
+        None if volatile => FromClient::Volatile { envelope, others },
+        None => FromClient::Send { envelope, others },
     }
 }

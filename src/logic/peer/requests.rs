@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::wire::{FromClient, Kept, MsgId, ParkedKind, RoomName};
+use crate::wire::{FromClient, MsgId, ParkedKind, ParkedMessage, RoomName};
 
 use super::io::{Event, PeerOutput};
 use crate::logic::limits::REQUESTS_OPEN_MAX;
@@ -93,12 +93,12 @@ impl RequestQueue {
 
     /// Tells the user of a parked message. Should the link be lost, the next one continues the
     /// list after this message.
-    pub(super) fn parked(&mut self, kept: Kept, out: &mut Vec<PeerOutput>) {
+    pub(super) fn parked(&mut self, message: ParkedMessage, out: &mut Vec<PeerOutput>) {
         let mut sent = self.queue.iter_mut().take(self.sent);
-        if let Some(request) = sent.find(|request| request.lists(kept.drawer)) {
-            *request = ClientRequest::ListParked { drawer: kept.drawer, after: kept.number };
+        if let Some(request) = sent.find(|request| request.lists(message.drawer)) {
+            *request = ClientRequest::ListParked { drawer: message.drawer, after: message.number };
         }
-        out.push(PeerOutput::Event(Event::Parked(kept)));
+        out.push(PeerOutput::Event(Event::Parked(message)));
     }
 
     /// Records the end of a page of parked messages; `next`: another page comes after this number.

@@ -5,7 +5,7 @@
 pub(super) type Ceiling = (&'static str, usize, usize);
 
 /// Files in circles of imports, by part.
-pub(super) const CIRCLES: &[Ceiling] = &[("logic", 17, 0), ("store", 10, 0)];
+pub(super) const CIRCLES: &[Ceiling] = &[("logic", 18, 0), ("store", 10, 0)];
 
 /// Leaves that their own root imports, by part.
 pub(super) const LEAVES: &[Ceiling] = &[("server", 1, 0), ("store", 4, 0)];
@@ -24,7 +24,7 @@ pub(super) const FIELDS: &[Ceiling] = &[
     ("logic", 51, 0),
     ("quic", 8, 0),
     ("store", 45, 0),
-    ("wire", 12, 0),
+    ("wire", 10, 0),
     ("bench", 34, 0),
     ("handler", 8, 0),
     ("mail", 6, 0),
@@ -60,7 +60,7 @@ pub(super) const VERBS: &[Ceiling] = &[
 ];
 
 /// Doc comments that begin with a pronoun or a question, in whole percent. 1 is less than 2.
-pub(super) const COMMENTS: &[Ceiling] = &[("src", 18, 1), ("tests", 19, 1)];
+pub(super) const COMMENTS: &[Ceiling] = &[("src", 14, 1), ("tests", 6, 1)];
 
 /// Files with bounds of a part, besides its `limits.rs`, by part.
 pub(super) const BOUNDS: &[Ceiling] = &[
