@@ -95,12 +95,14 @@ pub enum Done {
 pub enum StoreError {
     /// Reading or writing failed.
     #[error("{doing} the store: {cause}")]
-    Sqlite {
+    Failed {
         /// What was tried.
         doing: &'static str,
-        /// What SQLite said.
+        /// What the engine said.
         #[source]
-        cause: rusqlite::Error,
+        cause: Box<dyn std::error::Error + Send + Sync>,
+        /// True if what is in the file is not what was written to it.
+        damage: bool,
     },
     /// Somebody has removed or replaced a file of the store, or moved its directory.
     #[error("{} was removed or replaced while the server was running", .0.display())]
@@ -113,7 +115,7 @@ pub enum StoreError {
 impl StoreError {
     /// Whether what is in the file is not what was written to it.
     pub fn is_damage(&self) -> bool {
-        matches!(self, Self::Sqlite { cause, .. } if place::is_damage(cause))
+        matches!(self, Self::Failed { damage: true, .. })
     }
 }
 
@@ -184,6 +186,14 @@ impl Report {
 
     fn has_failed(&self) -> bool {
         self.failed.load(Ordering::SeqCst)
+    }
+}
+
+/// Makes an error of what SQLite says.
+fn failed(doing: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
+    move |cause| {
+        let damage = place::is_damage(&cause);
+        StoreError::Failed { doing, cause: cause.into(), damage }
     }
 }
 

@@ -17,9 +17,9 @@ use super::record::{self, Entry, Rot};
 use super::run::{self, Piece, Stored};
 use super::sql::{Num, cursor, cursor_at, first, name, num};
 use super::standings;
-use super::{Done, Report, StoreError};
-use crate::durable::{Found, Outcome, Page, PageItem, Read, Record, RequestId, StoredCursor};
-use crate::wire::{Message, Refusal, Seq, Start, Target, UserId};
+use super::{Done, Report, failed};
+use crate::durable::{Found, Page, PageItem, Read, Record, RequestId, StoredCursor};
+use crate::wire::{Message, Seq, Start, Target, UserId};
 
 /// When so many messages of one log are known no more of its runs are looked at.
 const AHEAD: usize = 32;
@@ -33,7 +33,7 @@ pub(super) fn run(db: &Connection, asked: &Receiver<(RequestId, Read)>, report: 
         }
         match answer(db, &mut names, &read) {
             Ok(found) => report.done(Done::Found(ticket, found)),
-            Err(cause) => return report.fail(StoreError::Sqlite { doing: "reading", cause }),
+            Err(cause) => return report.fail(failed("reading")(cause)),
         }
     }
 }
@@ -43,9 +43,8 @@ fn answer(db: &Connection, names: &mut Names, read: &Read) -> rusqlite::Result<F
     let found = match read {
         Read::Owner { id } => Found::Owner(owner(db, id)?),
         Read::Target { to } => Found::Target(match names.log(db, to)? {
-            Some(_) => None,
-            None if names.missing(db, to)? == Outcome::OtherKind => Some(Refusal::OtherKind),
-            None => Some(Refusal::UnknownTarget),
+            Some(_) => Ok(()),
+            None => Err(names.missing(db, to)?),
         }),
         Read::Mailbox { user } => Found::Mailbox(mailbox(db, names, user)?),
         Read::StartPosition { logs, start } => Found::StartPosition(begin(db, names, logs, start)?),

@@ -14,7 +14,7 @@ use super::place::Place;
 use super::sql::num;
 use super::tail::WriteBuffer;
 use super::wal::Wal;
-use super::{Done, Report, StoreError};
+use super::{Done, Report, StoreError, failed};
 use crate::durable::{Disposition, Outcome, Quotas, RequestId, StoredCursor, Upload, Write};
 use crate::wire::{Seq, Target, UserId};
 
@@ -149,7 +149,7 @@ impl Writer {
         let answers = match self.transaction(&batch, And::Waiting) {
             Ok(answers) => answers,
             Err(cause) if self.place.is_full(&cause) => self.commit_without_room(batch)?,
-            Err(cause) => return Err(StoreError::Sqlite { doing: "writing", cause }),
+            Err(cause) => return Err(failed("writing")(cause)),
         };
         self.still_there()?;
         self.report.done(Done::Durable(answers));
@@ -203,15 +203,12 @@ impl Writer {
                     waiting.verdicts.extend(verdicts);
                     waiting.tickets.push(ticket);
                 }
-                Write::Sweep { .. } => {
-                    making_room.push((ticket, write, Outcome::Swept { more: false }));
-                }
-                Write::TakeParked { back: false, .. } => {
-                    making_room.push((ticket, write, Outcome::DiskFull));
+                Write::Sweep { .. } | Write::TakeParked { back: false, .. } => {
+                    making_room.push((ticket, write));
                 }
                 Write::DiscardUpload { upload } => {
                     self.over.insert(upload);
-                    answers.push((ticket, Outcome::ChunkStored));
+                    answers.push((ticket, Outcome::DiscardUpload));
                 }
                 Write::Append { upload: Some(upload), .. }
                 | Write::BeginUpload { upload, .. }
@@ -228,14 +225,15 @@ impl Writer {
                 | Write::TakeParked { .. } => refused.push((ticket, write)),
             }
         }
-        let refused = self.refuse(&refused);
-        answers.extend(refused.map_err(|cause| StoreError::Sqlite { doing: "looking up", cause })?);
+        answers.extend(self.refused(&refused)?);
         // What the WAL holds goes where it has a place already, so that its own is free again.
         self.checkpoint("PASSIVE")?;
         self.try_alone(&[], And::Nothing)?;
-        for (ticket, write, refused) in making_room {
-            let done = self.try_alone(&[(ticket, write)], And::Nothing)?;
-            answers.extend(done.unwrap_or(vec![(ticket, refused)]));
+        for alone in making_room.chunks(1) {
+            match self.try_alone(alone, And::Nothing)? {
+                Some(done) => answers.extend(done),
+                None => answers.extend(self.refused(alone)?),
+            }
         }
         answers.extend(self.try_waiting()?);
         // In the order in which they were asked for.
@@ -262,7 +260,7 @@ impl Writer {
         match self.transaction(batch, and) {
             Ok(answers) => Ok(Some(answers)),
             Err(cause) if self.place.is_full(&cause) => Ok(None),
-            Err(cause) => Err(StoreError::Sqlite { doing: "writing", cause }),
+            Err(cause) => Err(failed("writing")(cause)),
         }
     }
 
@@ -291,9 +289,12 @@ impl Writer {
         }
     }
 
-    fn refuse(&mut self, writes: &[(RequestId, Write)]) -> rusqlite::Result<Answers> {
-        let mut batch = self.begin()?;
-        writes.iter().map(|(ticket, write)| Ok((*ticket, batch.refuse(write)?))).collect()
+    fn refused(&mut self, writes: &[(RequestId, Write)]) -> Result<Answers, StoreError> {
+        let mut refuse = || -> rusqlite::Result<Answers> {
+            let mut batch = self.begin()?;
+            writes.iter().map(|(ticket, write)| Ok((*ticket, batch.refuse(write)?))).collect()
+        };
+        refuse().map_err(failed("looking up"))
     }
 
     fn begin(&mut self) -> rusqlite::Result<Batch<'_>> {
@@ -319,7 +320,7 @@ impl Writer {
         for ((user, log), waiting) in waiting.iter().filter(|(_, waiting)| and.takes(waiting)) {
             let Waiting { cursor, messages, bytes, verdicts, tickets } = waiting;
             transaction.settle(user, log, cursor, (*messages, *bytes), verdicts)?;
-            answers.extend(tickets.iter().map(|&ticket| (ticket, Outcome::AckRecorded)));
+            answers.extend(tickets.iter().map(|&ticket| (ticket, Outcome::Ack)));
         }
         for (ticket, write) in batch {
             answers.push((*ticket, transaction.write(write)?));
@@ -338,13 +339,13 @@ impl Writer {
         let sql = "PRAGMA wal_checkpoint(NOOP)";
         let looked =
             self.db.prepare_cached(sql).and_then(|mut s| s.query_row((), |row| num(row, 1)));
-        looked.map_err(|cause| StoreError::Sqlite { doing: "looking at the WAL", cause })
+        looked.map_err(failed("looking at the WAL"))
     }
 
     /// Leaves an empty WAL, unless another process reads; ending does not wait for that.
     fn put_away(&mut self) -> Result<(), StoreError> {
         let set = self.db.busy_timeout(Duration::ZERO);
-        set.map_err(|cause| StoreError::Sqlite { doing: "closing", cause })?;
+        set.map_err(failed("closing"))?;
         self.checkpoint("TRUNCATE")
     }
 
@@ -358,7 +359,7 @@ impl Writer {
             Ok(all) => self.behind = !all,
             Err(cause) if self.place.is_full(&cause) => tracing::warn!("no room for a checkpoint"),
             Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {}
-            Err(cause) => return Err(StoreError::Sqlite { doing: "checkpointing", cause }),
+            Err(cause) => return Err(failed("checkpointing")(cause)),
         }
         Ok(())
     }

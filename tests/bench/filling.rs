@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use qmsg::durable::{Found, Outcome, Quotas, Read, RequestId, Write};
+use qmsg::durable::{AppendOutcome, Found, Outcome, Quotas, Read, RequestId, Write};
 use qmsg::store::{Done, Store};
 use qmsg::wire::{Body, Headers, Message, MsgId, Pin, Target, UserId};
 
@@ -119,10 +119,10 @@ impl Filling {
         for (_, outcome) in answers {
             let done = matches!(
                 outcome,
-                Outcome::Stored { .. }
-                    | Outcome::Claimed { .. }
-                    | Outcome::AckRecorded
-                    | Outcome::Member { .. }
+                Outcome::Append(AppendOutcome::All(Ok(_)))
+                    | Outcome::Claim(Ok(_))
+                    | Outcome::Ack
+                    | Outcome::JoinRoom(Ok(_))
             );
             assert!(done, "{outcome:?}");
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use qmsg::durable::{Found, Outcome, Quotas, Read, RequestId, StoredCursor, Upload, Write};
+use qmsg::durable::{Found, Outcome, Quotas, Read, RequestId, StoredCursor, Swept, Upload, Write};
 use qmsg::wire::{Bundle, CHUNK_LEN_MAX, Message, Pin, RoomName, Target};
 use tempfile::TempDir;
 
@@ -170,7 +170,8 @@ impl Bench {
         let settle = Write::Ack { user, log: to, cursor, messages, bytes, verdicts: Vec::new() };
         self.0.outcomes([settle].into_iter());
         let sweep = Write::Sweep { now_ms: now_ms() + 2 * DAY_MS };
-        while self.0.outcomes([sweep.clone()].into_iter()) == [Outcome::Swept { more: true }] {}
+        let more = [Outcome::Sweep(Swept { more: true })];
+        while self.0.outcomes([sweep.clone()].into_iter()) == more {}
         row("  and removed", &format!("{:.0} MiB/s", mib(start)));
     }
 

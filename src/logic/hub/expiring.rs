@@ -6,7 +6,8 @@ use crate::durable::{Disposition, Record, Write};
 use crate::wire::{Bundle, Seq, Span, Target, UserId};
 
 use super::io::{LinkId, Output};
-use super::router::{Hub, Pending};
+use super::pending::PendingAck;
+use super::router::Hub;
 use super::watching::Acked;
 
 /// What of a log has expired and is to be written down.
@@ -71,8 +72,8 @@ impl Hub {
             let (said, at_ms) = (verdicts.clone(), self.now.unix_ms);
             let covered = Acked { log: log.clone(), spans, verdicts: said, at_ms };
             let reader = user.clone();
-            let ask = Pending::Ack { link: id, user: reader, messages: 0, bytes: 0, covered };
-            let ticket = self.ask(ask);
+            let ack = PendingAck { link: id, user: reader, messages: 0, bytes: 0, covered };
+            let ticket = self.ask(|pending| &mut pending.acks, ack);
             let write = Write::Ack { user, log, cursor, messages, bytes, verdicts };
             out.push(Output::Write(ticket, write));
         }

@@ -8,7 +8,7 @@ use crate::wire::{Bundle, CloseCode, FromServer, Message, Target, UserId};
 
 use super::io::{LinkId, Output};
 use super::relaying::VolatileId;
-use super::router::{Hub, Pending};
+use super::router::Hub;
 
 /// What becomes of volatile messages at the moment.
 enum Passing {
@@ -46,7 +46,7 @@ impl Hub {
             Passing::Full => self.passed(link, &bundle, 0, out),
             Passing::Nobody => {
                 let to = to.clone();
-                let ticket = self.ask(Pending::Volatile { link, bundle });
+                let ticket = self.ask(|pending| &mut pending.targets, (link, bundle));
                 out.push(Output::Read(ticket, Read::Target { to }));
             }
         }

@@ -1,7 +1,10 @@
 //! The hub between bytes and bytes, on a store that says yes to everything.
 
 use bytes::{Bytes, BytesMut};
-use qmsg::durable::{Found, Outcome, Page, Read, RequestId, StoredCursor, Write};
+use qmsg::durable::{
+    AppendOutcome, Appended, Claimed, Found, Outcome, Page, Read, RequestId, RoomJoined,
+    StoredCursor, Write,
+};
 use qmsg::logic::{Hub, Input, Limits, LinkId, Output, Time};
 use qmsg::wire::{
     Body, Decoder, FromClient, FromServer, Headers, MsgId, Others, Pin, Seq, Span, Target, UserId,
@@ -126,16 +129,17 @@ impl Server {
 
     fn write(&mut self, write: &Write) -> Outcome {
         match write {
-            Write::Claim { .. } => Outcome::Claimed { new: true },
+            Write::Claim { .. } => Outcome::Claim(Ok(Claimed { new: true })),
             Write::Append { bundle, .. } => {
                 let seq = self.seq + 1;
                 self.seq += bundle.count();
-                Outcome::Stored { seq, ordinal: seq }
+                Outcome::Append(AppendOutcome::All(Ok(Appended { seq, ordinal: seq })))
             }
-            Write::Ack { .. } => Outcome::AckRecorded,
+            Write::Ack { .. } => Outcome::Ack,
             Write::JoinRoom { room, .. } => {
                 self.rooms.push(Target::Room(room.clone()));
-                Outcome::Member { changed: true, cursor: StoredCursor::default() }
+                let cursor = StoredCursor::default();
+                Outcome::JoinRoom(Ok(RoomJoined { changed: true, cursor }))
             }
             other => panic!("{other:?}"),
         }
@@ -144,7 +148,7 @@ impl Server {
     fn read(&self, read: Read) -> Found {
         match read {
             Read::Owner { .. } => Found::Owner(Some(Pin([1; 32]))),
-            Read::Target { .. } => Found::Target(None),
+            Read::Target { .. } => Found::Target(Ok(())),
             Read::Mailbox { user } => {
                 let logs =
                     [Target::User(user), Target::All].map(|log| (log, StoredCursor::default()));

@@ -1,26 +1,9 @@
-//! How the model store says of several messages at once what it did with each.
+//! How the model store joins messages of a page.
 
 use std::sync::Arc;
 
-use qmsg::durable::{Outcome, PageItem};
+use qmsg::durable::PageItem;
 use qmsg::wire::{Body, Bundle, Message};
-
-/// What came of messages one by one, as the answer for all of them.
-pub(crate) fn mixed(each: Vec<Outcome>) -> Outcome {
-    let mut parts: Vec<(u64, Outcome)> = vec![];
-    for outcome in each {
-        match (parts.last_mut(), &outcome) {
-            (Some((count, Outcome::Stored { seq, .. })), Outcome::Stored { seq: next, .. })
-                if *seq + *count == *next =>
-            {
-                *count += 1;
-            }
-            (Some((count, known)), outcome) if known == outcome => *count += 1,
-            _ => parts.push((1, outcome)),
-        }
-    }
-    if parts.len() == 1 { parts.remove(0).1 } else { Outcome::Mixed(parts) }
-}
 
 /// Adds a message to the items of a page, to the last one if both are alike and it has room.
 pub(super) fn join(mut items: Vec<PageItem>, item: PageItem, most: u64) -> Vec<PageItem> {

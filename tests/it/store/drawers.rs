@@ -1,9 +1,10 @@
 //! Messages that do not wait for a reader: dead letters.
 
-use qmsg::durable::{Found, Outcome, PageItem, Quotas, Read, Record, Write};
+use qmsg::durable::{Found, PageItem, Quotas, Read, Record, Write};
 use qmsg::wire::{CHUNK_LEN_MAX, Headers, Kept, Message, MsgId, PARKED_LEN_MAX, ParkedKind};
 use tempfile::TempDir;
 
+use super::Verdict;
 use super::standings::{judge, rejected, standings};
 use super::uploads::{PART, body, bytes, records, rows, send, sweep_all};
 use super::{
@@ -41,9 +42,9 @@ pub(super) fn withdraw(user: &str, drawer: ParkedKind, id: Option<MsgId>, back: 
     Write::TakeParked { user: user.parse().unwrap(), drawer, id, back, now_ms: TAKEN_MS }
 }
 
-pub(super) fn withdrawn(outcome: Outcome) -> (u64, Vec<Record>) {
+pub(super) fn withdrawn(outcome: Verdict) -> (u64, Vec<Record>) {
     match outcome {
-        Outcome::ParkedTaken { count, records } => (count, records),
+        Verdict::ParkedTaken { count, records } => (count, records),
         other => panic!("{other:?}"),
     }
 }
@@ -279,7 +280,7 @@ fn a_message_that_is_damaged_or_gone_is_only_refused() {
     let damage = "UPDATE run SET records = x'' WHERE last = 1; DELETE FROM run WHERE last = 2";
     database(dir.path()).execute_batch(damage).unwrap();
     let said = [1, 2, 3].map(|seq| (seq, rejected(1, "no")));
-    assert_eq!(rig.one(judge("bob", "bob", cursor(3, 3, &[]), &said)), Outcome::AckRecorded);
+    assert_eq!(rig.one(judge("bob", "bob", cursor(3, 3, &[]), &said)), Verdict::AckRecorded);
     assert_eq!(
         ids(&look(&mut rig, "bob", ParkedKind::DeadLetters)),
         [message("alice", "bob", 3, 0).id]

@@ -3,11 +3,12 @@
 use std::fs;
 use std::sync::Arc;
 
-use qmsg::durable::{Outcome, Quotas, Write};
+use qmsg::durable::{Quotas, Write};
 use qmsg::wire::{Message, MsgId};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use super::Verdict;
 use super::tail::killed;
 use super::uploads::{PART, begin, bytes, finish, long, part, rows, sweep_all};
 use super::{
@@ -22,10 +23,10 @@ fn made(ms: u64, n: u32) -> Write {
     append(sent)
 }
 
-fn expect(outcomes: &[Outcome], new: bool) {
+fn expect(outcomes: &[Verdict], new: bool) {
     for outcome in outcomes {
-        assert_eq!(matches!(outcome, Outcome::Stored { .. }), new, "{outcome:?}");
-        assert!(new || *outcome == Outcome::Duplicate, "{outcome:?}");
+        assert_eq!(matches!(outcome, Verdict::Stored { .. }), new, "{outcome:?}");
+        assert!(new || *outcome == Verdict::Duplicate, "{outcome:?}");
     }
 }
 
@@ -184,7 +185,7 @@ fn are_had_for_a_while_when_made_of_a_key() {
     expect(&[rig.one(keyed("alice", 1, 10))], false);
     expect(&[rig.one(keyed("alice", 2, 10))], true);
     let due = Write::Schedule { message: keyed_message(3), due_ms: NOW_MS };
-    assert_eq!(rig.commit(vec![due.clone(), due]), [Outcome::Scheduled, Outcome::Duplicate]);
+    assert_eq!(rig.commit(vec![due.clone(), due]), [Verdict::Scheduled, Verdict::Duplicate]);
     rig.one(Write::ReleaseDue { now_ms: NOW_MS });
     expect(&[rig.one(keyed("alice", 3, DAY_MS))], false);
     // Not swept yet, but of before the window.
@@ -207,7 +208,7 @@ fn are_had_for_a_while_when_made_of_a_key() {
     };
     expect(&rig.commit((0..1500).map(many).collect()), true);
     expect(&rig.commit((0..1500).map(many).collect()), false);
-    assert_eq!(rig.one(sweep(NOW_MS + 3 * DAY_MS)), Outcome::Swept { more: true });
+    assert_eq!(rig.one(sweep(NOW_MS + 3 * DAY_MS)), Verdict::Swept { more: true });
     assert_eq!(rows(&copy), 2 + 1500 - 1024);
     rig.one(sweep(NOW_MS + 3 * DAY_MS));
     assert_eq!(rows(&copy), 0);
@@ -234,7 +235,7 @@ fn are_had_by_long_bodies_too_when_made_of_a_key() {
         finish(2, named(2)),
         begin(3, named(3)),
     ]);
-    let ended = [stored(1, 1), Outcome::Duplicate, Outcome::Duplicate];
+    let ended = [stored(1, 1), Verdict::Duplicate, Verdict::Duplicate];
     assert_eq!(outcomes[4..], ended);
     sweep_all(&mut rig, NOW_MS);
     assert_eq!(rows(&dir), (2, 0, 0));

@@ -1,13 +1,14 @@
 //! How far a message has come, and where it stands by its id.
 
 use bytes::Bytes;
-use qmsg::durable::{Disposition, Found, Outcome, Quotas, Read, StoredCursor, Write};
+use qmsg::durable::{Disposition, Found, Quotas, Read, StoredCursor, Write};
 use qmsg::wire::{
     Body, CHUNK_LEN_MAX, DeliveryState, Message, MsgId, Note, ParkedKind, RecipientStatus,
     STATUSES_MAX, Seq,
 };
 use tempfile::TempDir;
 
+use super::Verdict;
 use super::drawers::look;
 use super::{
     DAY_MS, NOW_MS, Rig, append, claim, cursor, enter, leave, message, message_at, settle, sweep,
@@ -222,7 +223,7 @@ fn are_kept_while_their_message_may_be() {
         let to = logs[seq - 1];
         standings(rig, to, seq as u64, "alice").remove(0)
     };
-    let swept = Outcome::Swept { more: false };
+    let swept = Verdict::Swept { more: false };
     assert_eq!(rig.one(sweep(SAID_MS + DAY_MS - 1)), swept);
     assert_eq!([first(&mut rig, 1), first(&mut rig, 2)], [refused.clone(), refused.clone()]);
     assert_eq!(rig.one(sweep(SAID_MS + DAY_MS)), swept);
