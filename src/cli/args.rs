@@ -1,4 +1,4 @@
-//! The arguments that several verbs have.
+//! Arguments that several verbs share.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::wire::UserId;
 /// The heading of the flags that every verb has.
 const GLOBAL: &str = "Global options";
 
-/// How much is said on stderr, and how.
+/// Flags for how much is printed on stderr, and in which colours.
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = GLOBAL)]
 pub(crate) struct Talk {
@@ -56,7 +56,7 @@ impl Talk {
     }
 }
 
-/// What is read besides the command line.
+/// The flag that names the configuration file.
 #[derive(Debug, Args)]
 #[command(next_help_heading = GLOBAL)]
 pub(crate) struct Files {
@@ -68,7 +68,7 @@ pub(crate) struct Files {
     pub(crate) config: Option<PathBuf>,
 }
 
-/// Who talks to whom.
+/// Flags for the acting id and the server.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Who {
     /// Act as this id
@@ -85,13 +85,13 @@ pub(crate) struct Who {
 }
 
 impl Who {
-    /// The profile of this id, with this server.
+    /// The profile of `--as`, with the server of `--server`.
     pub(crate) fn profile(&self) -> Result<Profile> {
         joined::choose(self.as_id.as_ref(), self.server.as_ref())
     }
 }
 
-/// How long to wait.
+/// The flag for how long to wait for an answer.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Patience {
     /// Give up after this long without an answer (retries until then)

@@ -1,4 +1,4 @@
-//! Parsers of arguments, which may be no UTF-8.
+//! Parsers for the values of arguments, which may not be UTF-8.
 
 use clap::builder::{OsStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 
@@ -8,23 +8,23 @@ use crate::terminal::color::Color;
 use crate::text::units::{Targets, targets, user};
 use crate::wire::UserId;
 
-/// Text of an argument. Bytes that are not UTF-8 are replaced, so that whoever reads the text can
-/// say what is wrong with it.
+/// Parses any text. Bytes that are not UTF-8 are replaced, so that the next parser can name the
+/// value it refuses.
 pub(crate) fn lossy() -> impl TypedValueParser<Value = String> {
     OsStringValueParser::new().map(|text| text.to_string_lossy().into_owned())
 }
 
-/// As an argument, which may be no UTF-8: that is said of the id, then, and not of all arguments.
+/// Parses a user id. Invalid UTF-8 is reported as an invalid id, not as an invalid command line.
 pub(crate) fn user_arg() -> impl TypedValueParser<Value = UserId> {
     lossy().try_map(|text: String| user(&text))
 }
 
-/// As an argument.
+/// Parses a list of targets.
 pub(crate) fn targets_arg() -> impl TypedValueParser<Value = Targets> {
     lossy().try_map(|text: String| targets(&text))
 }
 
-/// When to use colours.
+/// Parses the value of --color.
 pub(crate) fn color() -> impl TypedValueParser<Value = Color> {
     let value = |name: &'static str, help: &'static str, color| {
         (PossibleValue::new(name).help(help), color)
@@ -40,7 +40,7 @@ pub(crate) fn color() -> impl TypedValueParser<Value = Color> {
     ])
 }
 
-/// How far a message has to get.
+/// Parses the value of --until.
 pub(crate) fn until() -> impl TypedValueParser<Value = Until> {
     let value = |name: &'static str, help: &'static str, until| {
         (PossibleValue::new(name).help(help), until)
@@ -52,7 +52,7 @@ pub(crate) fn until() -> impl TypedValueParser<Value = Until> {
     ])
 }
 
-/// A priority by its name, or by its number from 1 to 5.
+/// Parses a priority: its name, or a number from 1 to 5.
 pub(crate) fn priority() -> impl TypedValueParser<Value = Priority> {
     let numbered = (1..).zip(Priority::NAMED).map(|(number, (name, priority))| {
         (PossibleValue::new(name).alias(number.to_string()), priority)
@@ -60,7 +60,7 @@ pub(crate) fn priority() -> impl TypedValueParser<Value = Priority> {
     one_of(numbered.collect())
 }
 
-/// One of some values by its name.
+/// Parses one of some named values.
 fn one_of<T>(values: Vec<(PossibleValue, T)>) -> impl TypedValueParser<Value = T>
 where
     T: Copy + Send + Sync + 'static,

@@ -4,6 +4,7 @@
 //! them across. Writes are asked for one by one, gathered into batches by the server, and answered,
 //! each by its ticket, when their batch is on disk.
 
+mod engine;
 mod outcome;
 mod page;
 mod quotas;
@@ -16,6 +17,7 @@ use crate::wire::{
     UserId,
 };
 
+pub use engine::{Chores, CommitError, READS_IN_WORK_MAX, ReadEngine, StoreError, WriteEngine};
 pub use outcome::{
     AppendOutcome, Appended, Claimed, DiskFull, DueReleased, MessageOutcome, NoTarget, NotClaimed,
     NotStored, Outcome, ParkedTaken, RoomJoined, RoomLeft, RoomNotJoined, RoomNotLeft, Swept,

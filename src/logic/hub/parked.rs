@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::durable::{DiskFull, DueReleased, NotStored, ParkedTaken, Read, Record, Write};
-use crate::wire::{Bundle, FromServer, Kept, Message, ParkedKind, Refusal, UserId};
+use crate::wire::{Bundle, FromServer, Message, ParkedKind, ParkedMessage, Refusal, UserId};
 
 use super::io::LinkId;
 use super::pending::{PendingSchedule, PendingTake};
@@ -140,7 +140,7 @@ pub(super) fn send_page(
     turn: &mut Turn,
     link: LinkId,
     kind: ParkedKind,
-    (mut page, mut more): (Vec<Kept>, bool),
+    (mut page, mut more): (Vec<ParkedMessage>, bool),
 ) {
     more |= page.len() > LIST_PARKED_MAX;
     page.truncate(LIST_PARKED_MAX);

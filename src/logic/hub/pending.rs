@@ -11,36 +11,36 @@ use super::acks::AckedMessages;
 use super::io::LinkId;
 
 /// Requests of one kind, each with what goes on with its answer.
-pub(super) type Table<T> = BTreeMap<RequestId, T>;
+pub(super) type PendingTable<T> = BTreeMap<RequestId, T>;
 
 /// All that waits for the store. Sweeps, releases of due messages and discarded uploads have no
 /// table: their answers need nothing but themselves.
 #[derive(Default)]
 pub(super) struct PendingRequests {
     /// Links whose key claims an id.
-    pub(super) claims: Table<LinkId>,
+    pub(super) claims: PendingTable<LinkId>,
     /// Links whose key is to be the owner of an id.
-    pub(super) owners: Table<LinkId>,
-    pub(super) appends: Table<PendingAppend>,
-    pub(super) begun_uploads: Table<Upload>,
-    pub(super) chunks: Table<PendingChunk>,
-    pub(super) acks: Table<PendingAck>,
-    pub(super) scheduled: Table<PendingSchedule>,
-    pub(super) taken: Table<PendingTake>,
-    pub(super) joins: Table<PendingRoom>,
-    pub(super) leaves: Table<PendingRoom>,
+    pub(super) owners: PendingTable<LinkId>,
+    pub(super) appends: PendingTable<PendingAppend>,
+    pub(super) begun_uploads: PendingTable<Upload>,
+    pub(super) chunks: PendingTable<PendingChunk>,
+    pub(super) acks: PendingTable<PendingAck>,
+    pub(super) scheduled: PendingTable<PendingSchedule>,
+    pub(super) taken: PendingTable<PendingTake>,
+    pub(super) joins: PendingTable<PendingRoom>,
+    pub(super) leaves: PendingTable<PendingRoom>,
     /// Volatile messages that nobody reads, with their sender.
-    pub(super) targets: Table<(LinkId, Arc<Bundle>)>,
-    pub(super) mailboxes: Table<UserId>,
+    pub(super) targets: PendingTable<(LinkId, Arc<Bundle>)>,
+    pub(super) mailboxes: PendingTable<UserId>,
     /// Readers that wait for their start position.
-    pub(super) start_positions: Table<LinkId>,
-    pub(super) located: Table<PendingTrack>,
-    pub(super) recipients: Table<PendingRecipients>,
-    pub(super) parked: Table<(LinkId, ParkedKind)>,
+    pub(super) start_positions: PendingTable<LinkId>,
+    pub(super) located: PendingTable<PendingTrack>,
+    pub(super) recipients: PendingTable<PendingRecipients>,
+    pub(super) parked: PendingTable<(LinkId, ParkedKind)>,
     /// Readers that wait for a chunk of a stored body.
-    pub(super) downloads: Table<LinkId>,
+    pub(super) downloads: PendingTable<LinkId>,
     /// Readers that wait for a page.
-    pub(super) pages: Table<LinkId>,
+    pub(super) pages: PendingTable<LinkId>,
 }
 
 /// Messages to be appended, and who sent them.

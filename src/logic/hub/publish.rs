@@ -3,11 +3,16 @@
 use std::sync::Arc;
 
 use crate::durable::{NotStored, Write};
-use crate::wire::{Bundle, FromServer, MsgId, Refusal};
+use crate::wire::{Bundle, Envelope, FromServer, Message, MsgId, Refusal, UserId};
 
 use super::io::LinkId;
 use super::pending::PendingAppend;
 use super::turn::Turn;
+
+/// The message of an envelope that a user has sent in this turn.
+pub(super) fn accept(turn: &Turn, from: &UserId, envelope: Envelope) -> Message {
+    Message { from: from.clone(), time_ms: turn.now().unix_ms, envelope }
+}
 
 /// Returns why messages with this id are refused, if they are. An id made of a key tells no time:
 /// the store remembers it for as long.

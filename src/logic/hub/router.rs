@@ -6,9 +6,7 @@ use crate::durable::{
     AppendOutcome, Disposition, Found, MessageOutcome, NoTarget, NotStored, Outcome, Record,
     RequestId, RoomLeft, RoomNotLeft, Write,
 };
-use crate::wire::{
-    Bundle, CloseCode, FromClient, FromServer, Message, Refusal, Seq, Span, Target, UserId,
-};
+use crate::wire::{Bundle, CloseCode, FromClient, FromServer, Refusal, Seq, Span, Target, UserId};
 
 use super::bodies::{Aborted, Incoming, Takers, Uploads, VolatileMessages};
 use super::download::VolatileId;
@@ -18,7 +16,7 @@ use super::parked::{self, Parked};
 use super::pending::{
     PendingAck, PendingAppend, PendingRecipients, PendingRoom, PendingTake, PendingTrack,
 };
-use super::publish::{append, check_id, refusal, verdict};
+use super::publish::{accept, append, check_id, refusal, verdict};
 use super::sessions::Sessions;
 use super::sweep::Sweeper;
 use super::todo::Todo;
@@ -209,20 +207,16 @@ impl Hub {
             self.mailboxes.disinherit(turn, link);
         }
         match frame {
-            FromClient::Send { id, to, headers, size, body, others } => {
-                let (from, time_ms) = (user.clone(), turn.now().unix_ms);
-                let first = Message { id, from, to, time_ms, headers, size, body };
+            FromClient::Send { envelope, others } => {
+                let first = accept(turn, user, envelope);
                 self.send(link, Arc::new(Bundle { first, others }));
             }
-            FromClient::Volatile { id, to, headers, size, body, others } => {
-                let (from, time_ms) = (user.clone(), turn.now().unix_ms);
-                let first = Message { id, from, to, time_ms, headers, size, body };
+            FromClient::Volatile { envelope, others } => {
+                let first = accept(turn, user, envelope);
                 self.send_volatile(link, Arc::new(Bundle { first, others }));
             }
-            FromClient::Schedule { due_ms, id, to, headers, body } => {
-                let (from, time_ms) = (user.clone(), turn.now().unix_ms);
-                let size = body.len() as u64;
-                let message = Message { id, from, to, time_ms, headers, size, body };
+            FromClient::Schedule { due_ms, envelope } => {
+                let message = accept(turn, user, envelope);
                 self.parked.schedule(turn, link, message, due_ms);
             }
             FromClient::Chunk(body) => {

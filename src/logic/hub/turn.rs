@@ -8,7 +8,7 @@ use crate::wire::{Body, Bundle, CloseCode, FromServer, RoomName, UserId};
 
 use super::budget::DeliveryBudget;
 use super::io::{LinkId, Output};
-use super::pending::{PendingRequests, Table};
+use super::pending::{PendingRequests, PendingTable};
 use super::todo::Todo;
 use crate::logic::limits::{Limits, Time};
 
@@ -61,7 +61,8 @@ impl Turn {
 
     /// Returns whether the time to live of messages is over: those of a bundle are alike.
     pub(super) fn is_expired(&self, bundle: &Bundle) -> bool {
-        bundle.first.expires_ms().is_some_and(|expires_ms| expires_ms <= self.now.unix_ms)
+        let expires_ms = bundle.first.headers.expires_ms(bundle.first.time_ms);
+        expires_ms.is_some_and(|expires_ms| expires_ms <= self.now.unix_ms)
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -85,7 +86,7 @@ impl Turn {
     /// Asks the store for a write; `waiting` goes on with its answer.
     pub(super) fn write<T>(
         &mut self,
-        table: impl FnOnce(&mut PendingRequests) -> &mut Table<T>,
+        table: impl FnOnce(&mut PendingRequests) -> &mut PendingTable<T>,
         waiting: T,
         write: Write,
     ) {
@@ -103,7 +104,7 @@ impl Turn {
     /// Asks the store for a read; `waiting` goes on with its answer.
     pub(super) fn read<T>(
         &mut self,
-        table: impl FnOnce(&mut PendingRequests) -> &mut Table<T>,
+        table: impl FnOnce(&mut PendingRequests) -> &mut PendingTable<T>,
         waiting: T,
         read: Read,
     ) -> RequestId {

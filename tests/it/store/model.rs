@@ -243,7 +243,12 @@ fn compare(rig: &mut Rig, model: &Model) {
         assert_eq!(mailbox, cursors);
         for drawer in [ParkedKind::DeadLetters, ParkedKind::Scheduled] {
             let shown = look(rig, name, drawer).into_iter();
-            let shown: Vec<_> = shown.map(|k| (k.id, k.to, k.at_ms, k.attempts, k.size)).collect();
+            let shown: Vec<_> = shown
+                .map(|k| (k.message.envelope, k.at_ms, k.attempts))
+                .map(|(envelope, at_ms, attempts)| {
+                    (envelope.id, envelope.to, at_ms, attempts, envelope.size)
+                })
+                .collect();
             let of = |letter: &Letter| {
                 let &Letter { to, at_ms, attempts, content, .. } = letter;
                 (content.id(), target(TARGETS[to]), at_ms, attempts, content.size)

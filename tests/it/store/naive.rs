@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use qmsg::durable::{Disposition, Quotas, Record, StoredCursor};
-use qmsg::wire::{DeliveryState, Message, MsgId, ParkedKind, Seq};
+use qmsg::wire::{DeliveryState, Envelope, Message, MsgId, ParkedKind, Seq};
 
 use super::Verdict;
 use super::partial::Partial;
 use super::uploads::PART;
-use super::{cursor, member, message, stored};
+use super::{cursor, member, message, stored, with};
 
 pub(super) const USERS: [&str; 3] = ["alice", "bob", "carol"];
 pub(super) const TARGETS: [&str; 6] = ["alice", "bob", "carol", "@ops", "@dev", "@all"];
@@ -370,9 +370,13 @@ fn fits(contents: impl Iterator<Item = Content>, bytes: u64) -> bool {
 pub(super) fn brief(outcome: Verdict) -> Verdict {
     let each = |records: Vec<Record>| {
         let brief = |record: Record| {
-            let Message { id, from, to, .. } = &record.bundle.first;
+            let Message { from, envelope: Envelope { id, to, .. }, .. } = &record.bundle.first;
             let named = message(from.as_str(), &to.to_string(), 0, 0);
-            Record { parts: 0, bundle: Arc::new(Message { id: *id, ..named }.into()), ..record }
+            Record {
+                parts: 0,
+                bundle: Arc::new(with(named, |message| message.id = *id).into()),
+                ..record
+            }
         };
         records.into_iter().map(brief).collect()
     };

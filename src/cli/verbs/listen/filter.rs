@@ -1,4 +1,4 @@
-//! The arguments that say which messages are wanted.
+//! The flags that select messages.
 
 use clap::Args;
 
@@ -7,7 +7,7 @@ use crate::handler::filter::{Filter, Priority};
 use crate::text::units;
 use crate::wire::{Target, UserId};
 
-/// What is said on the command line. All that is given has to fit.
+/// Filter flags. A message has to match all that are given.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Filter options")]
 pub(crate) struct FilterArgs {
@@ -52,7 +52,7 @@ mod tests {
 
     use super::FilterArgs;
     use crate::handler::filter::Filter;
-    use crate::wire::{Body, Headers, Message, MsgId};
+    use crate::wire::{Body, Envelope, Headers, Message, MsgId};
 
     #[derive(Parser)]
     struct Line {
@@ -67,13 +67,15 @@ mod tests {
     fn message(from: &str, to: &str, headers: &[(&str, &str)]) -> Message {
         let pairs = headers.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         Message {
-            id: MsgId::new(1, [7; 10]),
             from: from.parse().unwrap(),
-            to: to.parse().unwrap(),
             time_ms: 1,
-            headers: Headers::new(pairs.collect()).unwrap(),
-            size: 0,
-            body: Body::default(),
+            envelope: Envelope {
+                id: MsgId::new(1, [7; 10]),
+                to: to.parse().unwrap(),
+                headers: Headers::new(pairs.collect()).unwrap(),
+                size: 0,
+                body: Body::default(),
+            },
         }
     }
 

@@ -1,7 +1,7 @@
 //! Delivery of pages: each item is delivered, told of, or read past.
 
 use crate::durable::{Page, PageItem, Record};
-use crate::wire::{Bundle, FromServer, Message, Seq, Span, Target, UserId};
+use crate::wire::{Bundle, FromServer, Seq, Span, Target, UserId};
 
 use super::Mailbox;
 use crate::logic::hub::budget::DeliveryBudget;
@@ -17,8 +17,7 @@ use crate::logic::seqs::unacked::Delivery;
 /// Returns whether messages are for a reader: those of rooms and of `@all` are not for the one who
 /// sent them.
 pub(super) fn is_for(user: &UserId, bundle: &Bundle) -> bool {
-    let Message { from, to, .. } = &bundle.first;
-    matches!(to, Target::User(_)) || from != user
+    matches!(bundle.first.to, Target::User(_)) || bundle.first.from != *user
 }
 
 /// Notes that messages go out to a reader, as far as they fit: returns how many of them, from the

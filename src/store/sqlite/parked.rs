@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::batch::Batch;
-use super::find;
-use super::letters::{self, Place, Stored, letter};
-use super::parts;
+use super::bodies;
+use super::locate;
+use super::parked_rows::{self, Place, Stored, letter};
+use super::transaction::Batch;
 use crate::durable::{Appended, DueReleased, NotStored, ParkedTaken, Record};
-use crate::wire::{Headers, Message, MsgId, Note, ParkedKind, Seq, Target, UserId};
+use crate::wire::{Envelope, Headers, Message, MsgId, Note, ParkedKind, Seq, Target, UserId};
 
 /// Most letters that are taken out by one write.
 const TAKEN_MAX: usize = 64;
@@ -38,12 +38,12 @@ impl Batch<'_> {
         // It may be of this batch.
         self.write_messages()?;
         let db = self.db;
-        let Some((message, long)) = find::message(db, (no, log), seq)? else {
+        let Some((message, long)) = locate::message(db, (no, log), seq)? else {
             tracing::warn!(%log, seq, "a message that was refused is not there any more");
             return Ok(());
         };
         if let Some(long) = long {
-            parts::share(db, long.first)?;
+            bodies::share(db, long.first)?;
         }
         let (place, bytes) = (Place { user, drawer: ParkedKind::DeadLetters }, message.len_bytes());
         let (letter, body) = letter(message, long, (at_ms, attempts, reason.clone()));
@@ -98,14 +98,14 @@ impl Batch<'_> {
 
     pub(super) fn release(&mut self, now_ms: u64) -> rusqlite::Result<DueReleased> {
         let mut records = Vec::new();
-        for stored in letters::due(self.db, now_ms, TAKEN_MAX)? {
+        for stored in parked_rows::due(self.db, now_ms, TAKEN_MAX)? {
             match self.post(&stored, None, now_ms)? {
                 Posted::Done(record) => records.push(record),
                 Posted::Full => stored.put_off(self.db, Some(now_ms.saturating_add(AGAIN_MS)))?,
                 Posted::Corrupt => stored.put_off(self.db, None)?,
             }
         }
-        Ok(DueReleased { records, next_ms: letters::next_due(self.db)? })
+        Ok(DueReleased { records, next_ms: parked_rows::next_due(self.db)? })
     }
 
     pub(super) fn withdraw(
@@ -145,7 +145,8 @@ impl Batch<'_> {
         let Some((message, long)) = stored.message(db)? else { return Ok(Posted::Corrupt) };
         let mut message = Message { time_ms: now_ms, ..message };
         if let Some(own) = own {
-            message.headers = with_room(message.headers, &message.to);
+            let Envelope { headers, to, .. } = &mut message.envelope;
+            *headers = with_room(std::mem::take(headers), to);
             message.to = Target::User(own.clone());
         }
         let sender = self.names.user(db, &message.from)?;

@@ -8,16 +8,16 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
+use super::bodies;
 use super::expiry;
 use super::file::code_hash;
 use super::keyed;
 use super::names::{ALL, Names};
-use super::parts;
 use super::record::{self, Long};
-use super::run::{self, Segment, drop_oldest};
+use super::segment::{self, Segment, drop_oldest};
 use super::sql::{Num, cursor, execute, first, num, unencodable};
 use super::sweep;
-use super::tail::WriteBuffer;
+use super::write_buffer::WriteBuffer;
 use crate::durable::{
     AppendOutcome, Appended, Claimed, Disposition, MessageOutcome, NotClaimed, NotStored, Outcome,
     Quotas, StoredCursor, Swept, Upload, Write,
@@ -69,11 +69,11 @@ impl<'a> Batch<'a> {
             }
             Write::AppendChunk { upload, body } => {
                 self.parts_written += 1;
-                parts::put(self.db, *upload, body)?;
+                bodies::put(self.db, *upload, body)?;
                 Ok(Outcome::AppendChunk(Ok(())))
             }
             Write::DiscardUpload { upload } => {
-                parts::discard(self.db, *upload)?;
+                bodies::discard(self.db, *upload)?;
                 Ok(Outcome::DiscardUpload)
             }
             Write::Ack { user, log, cursor, messages, bytes, verdicts } => {
@@ -100,7 +100,7 @@ impl<'a> Batch<'a> {
         self.write_messages()?;
         self.tail.finish(self.db)?;
         // More than came, so that what goes keeps up with it.
-        parts::remove(self.db, REMOVED_EACH + 2 * self.parts_written)
+        bodies::remove(self.db, REMOVED_EACH + 2 * self.parts_written)
     }
 
     fn claim(
@@ -153,7 +153,7 @@ impl<'a> Batch<'a> {
             return Ok(Err(NotStored::Full));
         }
         self.parts_written += 1;
-        let begun = parts::begin(db, upload, message)?;
+        let begun = bodies::begin(db, upload, message)?;
         Ok(if begun { Ok(()) } else { Err(NotStored::DiskFull) })
     }
 
@@ -162,13 +162,13 @@ impl<'a> Batch<'a> {
         bundle: &Bundle,
         upload: Option<Upload>,
     ) -> rusqlite::Result<AppendOutcome> {
-        let Some(long) = parts::finish(self.db, upload, &bundle.first)? else {
+        let Some(long) = bodies::finish(self.db, upload, &bundle.first)? else {
             // Parts are missing, as they are when one of them found no room.
             return Ok(AppendOutcome::All(Err(NotStored::DiskFull)));
         };
         let outcome = self.append_all(bundle, long)?;
         if let (Some(long), false) = (long, matches!(outcome, AppendOutcome::All(Ok(_)))) {
-            parts::loosen(self.db, long.first, long.count())?;
+            bodies::loosen(self.db, long.first, long.count())?;
         }
         Ok(outcome)
     }
@@ -259,14 +259,14 @@ impl<'a> Batch<'a> {
 
     fn sweep(&mut self, now_ms: u64) -> rusqlite::Result<Swept> {
         // What earlier ones let go comes first, so that it does not pile up.
-        if parts::remove(self.db, parts::REMOVED_MAX)? {
+        if bodies::remove(self.db, bodies::REMOVED_MAX)? {
             return Ok(Swept { more: true });
         }
         self.write_cursors()?;
         self.write_messages()?;
         let (after, more) = sweep::sweep(self, *self.sweep_after, now_ms)?;
         *self.sweep_after = after;
-        let more = parts::remove(self.db, parts::REMOVED_MAX)? || more;
+        let more = bodies::remove(self.db, bodies::REMOVED_MAX)? || more;
         Ok(Swept { more })
     }
 
@@ -282,7 +282,7 @@ impl<'a> Batch<'a> {
         runs.extend(open);
         // Ascending, every row goes to the end of the table.
         runs.sort_unstable_by_key(|(_, run)| run.last());
-        let mut insert = self.db.prepare_cached(run::INSERT)?;
+        let mut insert = self.db.prepare_cached(segment::INSERT)?;
         for (no, run) in &runs {
             run.insert(&mut insert, *no)?;
         }

@@ -5,9 +5,9 @@
 
 use rusqlite::Connection;
 
-use super::batch::{Batch, put_cursor};
 use super::names::ALL;
 use super::sql::{Num, cursor, execute, first, name, num};
+use super::transaction::{Batch, put_cursor};
 use crate::durable::{RoomJoined, RoomLeft, RoomNotJoined, RoomNotLeft, StoredCursor};
 use crate::wire::{RoomName, Seq, UserId};
 
