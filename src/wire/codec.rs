@@ -6,7 +6,7 @@ use bytes::{Buf, BufMut, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::bundle::{BUNDLE_MAX, Others};
+use super::bundle::{BUNDLE_MAX, BundleRest};
 use super::message::{Envelope, HEADERS_LEN_MAX};
 
 /// Most bytes of a body in one frame.
@@ -31,7 +31,7 @@ pub trait Frame: Clone + Serialize + DeserializeOwned {
     const VARIANTS: u32;
 
     /// What the frame has of a body.
-    fn piece(&self) -> Piece;
+    fn body_part(&self) -> BodyPart;
 
     /// True for a frame that a receiver which does not know it may ignore. Only one that needs no
     /// answer and has nothing of a body can be.
@@ -42,7 +42,7 @@ pub trait Frame: Clone + Serialize + DeserializeOwned {
 
 /// What a frame has of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Piece {
+pub enum BodyPart {
     /// Nothing.
     None,
     /// The first bytes, `len` of `size`.
@@ -62,9 +62,9 @@ pub enum Piece {
     Abort,
 }
 
-impl Piece {
+impl BodyPart {
     /// Of a frame that begins a message, with the others behind it.
-    pub(super) fn head(first: &Envelope, others: &Others) -> Self {
+    pub(super) fn head(first: &Envelope, others: &BundleRest) -> Self {
         let (size, len) = (first.size, first.body.len());
         Self::Head { size, len, behind: others.behind(), longest: others.longest().max(size) }
     }
@@ -99,18 +99,18 @@ pub enum Malformed {
 /// What may come of bodies on a link, in one direction: one at a time, each part as long as it can
 /// be, nothing but parts or an early end until it is whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Bodies {
+pub struct BodyOrder {
     /// Bytes that the body under way still lacks.
     left: u64,
 }
 
-impl Bodies {
+impl BodyOrder {
     /// Takes what a frame has of a body. `false`: it may not come now.
-    pub fn take(&mut self, piece: Piece) -> bool {
+    pub fn admit(&mut self, piece: BodyPart) -> bool {
         let part_len_max = CHUNK_LEN_MAX as u64;
         let len = match piece {
-            Piece::None => return true,
-            Piece::Head { size, len, behind, .. }
+            BodyPart::None => return true,
+            BodyPart::Head { size, len, behind, .. }
                 if self.left == 0
                     && len == chunk_len(size)
                     && behind.is_none_or(|len| size.saturating_add(len as u64) <= part_len_max) =>
@@ -118,9 +118,9 @@ impl Bodies {
                 self.left = size;
                 len
             }
-            Piece::Chunk(len) if self.left > 0 && len == chunk_len(self.left) => len,
-            Piece::Abort if self.left > 0 => return std::mem::take(&mut self.left) > 0,
-            Piece::Head { .. } | Piece::Chunk(_) | Piece::Abort => return false,
+            BodyPart::Chunk(len) if self.left > 0 && len == chunk_len(self.left) => len,
+            BodyPart::Abort if self.left > 0 => return std::mem::take(&mut self.left) > 0,
+            BodyPart::Head { .. } | BodyPart::Chunk(_) | BodyPart::Abort => return false,
         };
         self.left -= len as u64;
         true
@@ -149,11 +149,11 @@ pub fn encode<F: Frame>(frame: &F, out: &mut BytesMut) {
             Ok(())
         }
     }
-    if let Piece::Head { size, len, .. } = frame.piece() {
+    if let BodyPart::Head { size, len, .. } = frame.body_part() {
         debug_assert_eq!(len, chunk_len(size), "a head with the first part");
     }
     let start = out.len();
-    out.reserve(len_hint(frame.piece()));
+    out.reserve(len_hint(frame.body_part()));
     out.put_u32_le(0);
     // Our types have no maps or sequences of unknown length, the only thing postcard refuses, and
     // the sink takes everything.
@@ -166,14 +166,14 @@ pub fn encode<F: Frame>(frame: &F, out: &mut BytesMut) {
 }
 
 /// About as many bytes as a frame with this of a body takes, so that its buffer grows once.
-fn len_hint(piece: Piece) -> usize {
+fn len_hint(piece: BodyPart) -> usize {
     const NAMES_AND_NUMBERS: usize = 256;
     NAMES_AND_NUMBERS
         + match piece {
             // Of the bodies behind it each has its length before them.
-            Piece::Head { len, behind, .. } => len + behind.map_or(0, |len| len + len / 8),
-            Piece::Chunk(len) => len,
-            Piece::None | Piece::Abort => return 0,
+            BodyPart::Head { len, behind, .. } => len + behind.map_or(0, |len| len + len / 8),
+            BodyPart::Chunk(len) => len,
+            BodyPart::None | BodyPart::Abort => return 0,
         }
 }
 
@@ -184,7 +184,7 @@ fn len_hint(piece: Piece) -> usize {
 pub struct Decoder<F> {
     buffer: BytesMut,
     body_len_max: u64,
-    bodies: Bodies,
+    bodies: BodyOrder,
     /// Unknown frames since the last known one.
     skipped: u32,
     frames: PhantomData<F>,
@@ -196,7 +196,7 @@ impl<F: Frame> Decoder<F> {
         Self {
             buffer: BytesMut::new(),
             body_len_max,
-            bodies: Bodies::default(),
+            bodies: BodyOrder::default(),
             skipped: 0,
             frames: PhantomData,
         }
@@ -211,12 +211,12 @@ impl<F: Frame> Decoder<F> {
     /// any more.
     pub fn next_frame(&mut self) -> Result<Option<F>, Malformed> {
         let Some(frame) = self.take_frame()? else { return Ok(None) };
-        let piece = frame.piece();
+        let piece = frame.body_part();
         match piece {
-            Piece::Head { longest, .. } if longest > self.body_len_max => {
+            BodyPart::Head { longest, .. } if longest > self.body_len_max => {
                 Err(Malformed::BodyTooLong(longest))
             }
-            _ if self.bodies.take(piece) => Ok(Some(frame)),
+            _ if self.bodies.admit(piece) => Ok(Some(frame)),
             _ => Err(Malformed::Chunk),
         }
     }

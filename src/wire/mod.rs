@@ -77,9 +77,9 @@ mod message;
 mod refusal;
 mod standing;
 
-pub use bundle::{BUNDLE_MAX, Bundle, Others, Span, Weights};
+pub use bundle::{BUNDLE_MAX, Bundle, BundleRest, Span, Weights};
 pub use codec::{
-    Bodies, CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, Decoder, FRAME_LEN_MAX, Frame, Malformed, Piece,
+    BodyOrder, BodyPart, CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, Decoder, FRAME_LEN_MAX, Frame, Malformed,
     SKIPPED_MAX, chunk_len, encode,
 };
 pub use feature::{Feature, Features};

@@ -50,8 +50,8 @@ use std::ops::Range;
 use qmsg::durable::Quotas;
 use qmsg::logic::{Draft, Limits, LinkId};
 use qmsg::wire::{
-    Body, CHUNK_LEN_MAX, CloseCode, Envelope, Features, FromClient, FromServer, Headers, MsgId,
-    Others, Pin, Refusal, RoomName, Seq, Span, Target, UserId,
+    Body, BundleRest, CHUNK_LEN_MAX, CloseCode, Envelope, Features, FromClient, FromServer,
+    Headers, MsgId, Pin, Refusal, RoomName, Seq, Span, Target, UserId,
 };
 
 use server::{START, Said, Server};
@@ -155,7 +155,7 @@ fn passes(numbers: Range<u64>, to: &str, len: usize) -> FromClient {
 }
 
 /// All of these but the first.
-fn others(numbers: Range<u64>, len: usize) -> Others {
+fn others(numbers: Range<u64>, len: usize) -> BundleRest {
     let bodies: Vec<Body> = numbers.skip(1).map(|n| body_of(id(n), len as u64)).collect();
     bodies.iter().collect()
 }

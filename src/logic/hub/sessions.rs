@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::durable::{Claimed, NotClaimed, Read, Write};
 use crate::wire::{
-    Bodies, Bundle, CHUNKS_AHEAD_MAX, CloseCode, Features, Frame, FromClient, FromServer, Pin,
+    BodyOrder, Bundle, CHUNKS_AHEAD_MAX, CloseCode, Features, Frame, FromClient, FromServer, Pin,
     Session, UserId,
 };
 
@@ -43,7 +43,7 @@ struct Link {
     /// Chunks that came and were not credited.
     chunks_in: u32,
     /// The bytes that may come of a body.
-    bodies: Bodies,
+    bodies: BodyOrder,
 }
 
 /// How far a link has come.
@@ -157,7 +157,7 @@ impl Sessions {
     /// Checks what a frame brings of a body. `false`: the link is closed, or is gone already.
     pub(super) fn admits_body(&mut self, turn: &mut Turn, id: LinkId, frame: &FromClient) -> bool {
         let Some(link) = self.links.get_mut(&id) else { return false };
-        let fits = link.bodies.take(frame.piece());
+        let fits = link.bodies.admit(frame.body_part());
         if !fits {
             turn.close(id, CloseCode::OutOfTurn);
         }
@@ -317,7 +317,7 @@ impl Link {
             send_bytes: 0,
             requests: 0,
             chunks_in: 0,
-            bodies: Bodies::default(),
+            bodies: BodyOrder::default(),
         }
     }
 

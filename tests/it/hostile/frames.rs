@@ -6,8 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use qmsg::quic::{ConnectionEnd, Outgoing};
 use qmsg::wire::{
-    Body, CHUNK_LEN_MAX, CloseCode, Envelope, FromClient, FromServer, Headers, MsgId, Others, Span,
-    Start,
+    Body, BundleRest, CHUNK_LEN_MAX, CloseCode, Envelope, FromClient, FromServer, Headers, MsgId,
+    Span, Start,
 };
 
 use super::scale;
@@ -76,7 +76,7 @@ fn long() -> FromClient {
             size: 4 * CHUNK_LEN_MAX as u64,
             body: Body(vec![0; CHUNK_LEN_MAX].into()),
         },
-        others: Others::default(),
+        others: BundleRest::default(),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use qmsg::wire::{
-    Body, Bundle, Envelope, Features, FromClient, FromServer, Headers, JoinCode, Message, MsgId,
-    Note, Others, ParkedKind, ParkedMessage, RecipientStatus, Refusal, RoomName, Session, Span,
-    Start, Target, UserId, chunk_len,
+    Body, Bundle, BundleRest, Envelope, Features, FromClient, FromServer, Headers, JoinCode,
+    Message, MsgId, Note, ParkedKind, ParkedMessage, RecipientStatus, Refusal, RoomName, Session,
+    Span, Start, Target, UserId, chunk_len,
 };
 
 use super::Pinned;
@@ -100,7 +100,7 @@ impl Pinned for FromClient {
     fn head(size: u64) -> Self {
         let mut envelope = envelope("bob", &[], b"");
         (envelope.size, envelope.body) = (size, first_of(size));
-        Self::Send { envelope, others: Others::default() }
+        Self::Send { envelope, others: BundleRest::default() }
     }
 }
 
@@ -283,7 +283,7 @@ fn send(to: &str, pairs: &[(&str, &str)], bytes: &'static [u8]) -> FromClient {
     FromClient::Send { envelope: envelope(to, pairs, bytes), others: others(&[]) }
 }
 
-fn others(bodies: &[&'static [u8]]) -> Others {
+fn others(bodies: &[&'static [u8]]) -> BundleRest {
     bodies.iter().map(|bytes| body(bytes)).collect::<Vec<_>>().iter().collect()
 }
 
