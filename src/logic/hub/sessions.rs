@@ -44,7 +44,7 @@ struct Link {
     bodies: Bodies,
 }
 
-/// How far a link has come.
+/// Stage of a link on its way to act as a user.
 enum Stage {
     /// No `Hello` yet; it must come by then.
     Silent { until_ms: u64 },
