@@ -190,11 +190,10 @@ impl Mailboxes {
     /// Keeps what the reader of a link holds for the link that replaces it, which says only behind
     /// its `Hello` what it resumes.
     pub(super) fn take_over(&mut self, from: LinkId, to: LinkId, user: Option<&UserId>) {
-        let inherited = self.heirs.remove(&from);
-        let Some(user) = user.or(inherited.as_ref()) else { return };
-        let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
-        if mailbox.keep_for_heir(from, to) {
-            self.heirs.insert(to, user.clone());
+        let Some(user) = user.or(self.heirs.get(&from)).cloned() else { return };
+        let mailbox = self.mailboxes.get_mut(&user);
+        if mailbox.is_some_and(|mailbox| mailbox.keep_for_heir(from, to)) {
+            self.heirs.insert(to, user);
         }
     }
 

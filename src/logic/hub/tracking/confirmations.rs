@@ -13,9 +13,9 @@ const STATUS_LEN: u64 = 64;
 #[derive(Default)]
 pub(super) struct Confirmations {
     /// The number of the `Ping` that is out, and what its answer confirms.
-    asked: Option<(u64, Sent)>,
+    asked: Option<(u64, Unconfirmed)>,
     /// Sent since; the next `Ping` is for it.
-    next: Sent,
+    next: Unconfirmed,
     /// Updates for which there is no room, each in place of an earlier one of its recipient.
     held: BTreeMap<(MsgId, UserId), RecipientStatus>,
     held_bytes: u64,
@@ -23,7 +23,7 @@ pub(super) struct Confirmations {
 
 /// Deliveries and updates that one `Ping` is for.
 #[derive(Default)]
-struct Sent {
+struct Unconfirmed {
     /// Messages that are tracked.
     deliveries: BTreeSet<(Target, Seq)>,
     /// Track updates and their bytes.
@@ -74,7 +74,7 @@ impl Confirmations {
 
     /// Returns whether a confirmation is wanted now.
     pub(super) fn wants_ping(&self) -> bool {
-        let Sent { deliveries, updates, update_bytes } = &self.next;
+        let Unconfirmed { deliveries, updates, update_bytes } = &self.next;
         let many = *updates >= TRACK_UPDATES_MAX / 2 || *update_bytes >= TRACK_UPDATE_BYTES_MAX / 2;
         self.asked.is_none() && (!deliveries.is_empty() || many)
     }
