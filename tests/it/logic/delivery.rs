@@ -288,7 +288,7 @@ fn one_unprocessed_message_costs_a_cursor_one_stretch() {
     assert_eq!(server.store.cursor("bob", "bob").above, []);
 }
 
-/// What is processed beyond messages that are not has to be kept, so it is bounded.
+/// Acks out of order have to be kept as ranges, so their number is bounded.
 #[test]
 fn unprocessed_messages_do_not_let_the_cursor_grow_without_end() {
     let mut server = waiting(0, 1);

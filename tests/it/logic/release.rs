@@ -1,4 +1,4 @@
-//! What a reader does not want stays for others.
+//! Released messages stay unacked for other readers.
 
 use qmsg::durable::Quotas;
 use qmsg::logic::{Command, Event, Limits, PeerOutput};
