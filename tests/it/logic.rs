@@ -1,7 +1,6 @@
 //! The pure layer: hub and peer against a model of the store, first in scenes that can be read,
 //! then at random.
 
-mod bodies;
 mod bundles;
 mod client;
 mod clocks;
@@ -12,14 +11,12 @@ mod following;
 mod gathering;
 mod hello;
 pub(crate) mod hostile;
-pub(crate) mod joining;
 mod kinds;
 mod lapsing;
 mod long;
 mod losses;
 mod obstacles;
 mod outbox;
-mod pages;
 mod parts;
 mod passing;
 mod peers;
@@ -33,9 +30,7 @@ pub(crate) mod server;
 mod sharing;
 mod skipping;
 mod starting;
-mod store;
 mod streaming;
-mod stretches;
 mod succeeding;
 mod sweep;
 mod uploading;

@@ -11,10 +11,10 @@ use qmsg::logic::{Limits, LinkId};
 use qmsg::wire::{FromClient, FromServer, ParkedKind, Seq};
 
 use super::server::{Said, Server, reports};
-use super::store::drawers::Letter;
 use super::sweep::check_all;
 use super::{hello, key, processed, seqs, target, user};
 use crate::chance::Chance;
+use crate::memory::parked::Letter;
 
 const RUNS: u64 = 1_000;
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];
