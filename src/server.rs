@@ -20,7 +20,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 
 use crate::durable::{Quotas, READS_IN_WORK_MAX, Read, RequestId, StoreError, Write};
-use crate::logic::{Hub, Input, Limits, LinkId, Output, Time};
+use crate::logic::{Hub, Input, Limits, LinkId, Output, Time, greeting, link_queue_max};
 use crate::quic::{self, Listener, Outgoing};
 use crate::store::{self, Done, OpenError, Store};
 use crate::wire::{CloseCode, FromServer, encode};
@@ -105,8 +105,8 @@ impl Server {
         let Self { listener, store, mut answers, limits } = self;
         let clock = Clock::start();
         let (sender, mut events) = mpsc::channel(EVENTS_MAX);
-        let queue_max = limits.link_queue_max();
-        let greeting = move || encoded(&limits.greeting(clock.now()));
+        let queue_max = link_queue_max(&limits);
+        let greeting = move || encoded(&greeting(&limits, clock.now()));
         let accepting = tokio::spawn(accept(listener.clone(), greeting, queue_max, sender));
         let mut shell = Shell::new(Hub::new(limits), &store, clock);
         let mut result = shell.serve(&mut events, &mut answers, stop).await;

@@ -1,5 +1,4 @@
-//! What all verbs that talk to a server need: a runtime, a way to dial, and, for those that want
-//! one thing, the whole conversation.
+//! The client as verbs use it: one connection, at most one command, and its events.
 
 use anyhow::Result;
 use tokio::sync::mpsc;
@@ -16,14 +15,14 @@ use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::{Pin, UserId};
 
-/// Says that a server does not answer, while there is time to look why.
+/// Notes on stderr that the server does not answer yet, and that the client tries again.
 pub(crate) fn note_offline(event: &Event, server: &str, talk: Verbosity) {
     if matches!(event, Event::Offline) {
         notices::note(talk, &format!("no answer from {server}, trying again"));
     }
 }
 
-/// Who wants something of which server.
+/// A connection of one profile for one request.
 pub(crate) struct Requester {
     pub(crate) id: UserId,
     pub(crate) server: String,
@@ -35,42 +34,44 @@ impl Requester {
         let Profile { id, identity, server, pin } = who.profile()?;
         let dial = dial(&server, Trust::Pin(pin), identity, false);
         let patience_ms = patience.ms();
-        let intent = Intent { id: id.clone(), claim: false, code: None, attach: None, patience_ms };
+        let intent =
+            Intent { id: id.clone(), claim: false, code: None, prefetch: None, patience_ms };
         let settings = Settings { dial, dialer: None, intent, trust_remote: false };
         Ok(Self { id, server: server.to_string(), settings })
     }
 
-    /// Wants one thing; `hear` is given what the server says. An error of its own ends it.
+    /// Sends `command` and calls `on_event` with each event of the client. An error of `on_event`
+    /// ends the connection and is returned.
     pub(crate) fn want(
         self,
         command: Command,
-        hear: impl FnMut(Event) -> Result<()>,
+        on_event: impl FnMut(Event) -> Result<()>,
     ) -> Result<()> {
-        let ended = run(self.settings, None, Some(command), hear)?;
+        let ended = run(self.settings, None, Some(command), on_event)?;
         ended.map_err(|error| refusals::client_failure(error, &self.server, self.id.as_str()))?;
         Ok(())
     }
 }
 
-/// Runs a client to its end with at most one command; `hear` is given what it is told.
+/// Runs a client to its end, with at most one command. Calls `on_event` with each of its events.
 pub(crate) fn run(
     settings: Settings,
     claim: Option<&mut Claim>,
     command: Option<Command>,
-    mut hear: impl FnMut(Event) -> Result<()>,
+    mut on_event: impl FnMut(Event) -> Result<()>,
 ) -> Result<Result<Pin, ClientError>> {
     runtime()?.block_on(async {
         let (commands, receiver) = mpsc::channel(1);
         let (sender, mut events) = mpsc::channel::<Vec<Event>>(16);
         if let Some(command) = command {
-            // There is room for one.
+            // The channel is new and has room for one.
             let _ = commands.try_send(command);
         }
         drop(commands);
-        // The client ends when nobody hears it.
+        // The client ends once this receiver is dropped.
         let heard = async move {
             while let Some(batch) = events.recv().await {
-                batch.into_iter().try_for_each(&mut hear)?;
+                batch.into_iter().try_for_each(&mut on_event)?;
             }
             anyhow::Ok(())
         };

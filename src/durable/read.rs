@@ -1,7 +1,7 @@
 //! What is looked up, and what is found.
 
 use crate::wire::{
-    Body, Kept, MsgId, ParkedKind, Pin, RecipientStatus, Seq, Start, Target, UserId,
+    Body, MsgId, ParkedKind, ParkedMessage, Pin, RecipientStatus, Seq, Start, Target, UserId,
 };
 
 use super::{Missing, NoTarget, Page, StoredCursor};
@@ -102,7 +102,7 @@ pub enum Found {
     Recipients(Vec<RecipientStatus>, bool),
     /// A page of what is in a drawer, as many as one frame can have and at least one if there are
     /// any. Whether there are more.
-    Parked(Vec<Kept>, bool),
+    Parked(Vec<ParkedMessage>, bool),
     /// A part of a long body.
     Chunk(Result<Body, Missing>),
     /// A stretch of logs.

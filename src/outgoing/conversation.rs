@@ -169,7 +169,7 @@ async fn converse(
     let settings = client::Settings {
         dial,
         dialer: None,
-        intent: Intent { id: id.clone(), claim: false, code: None, attach: None, patience_ms },
+        intent: Intent { id: id.clone(), claim: false, code: None, prefetch: None, patience_ms },
         trust_remote: false,
     };
     let (commands, receiver) = mpsc::channel(QUEUE_MAX);

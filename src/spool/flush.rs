@@ -90,7 +90,7 @@ pub(crate) fn settings(profile: &Profile, patience_ms: u64) -> client::Settings 
         id: id.clone(),
         claim: false,
         code: None,
-        attach: None,
+        prefetch: None,
         patience_ms: Some(patience_ms),
     };
     let dial = dial::dial(server, Trust::Pin(*pin), identity.clone(), false);

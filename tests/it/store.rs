@@ -32,7 +32,7 @@ use qmsg::durable::{
     AckedRange, Found, Outcome, Page, PageItem, Quotas, Read, RequestId, StoredCursor, Write,
 };
 use qmsg::store::{Done, OpenError, Store};
-use qmsg::wire::{Body, Bundle, Headers, Message, MsgId, Pin, Seq, Span, Target};
+use qmsg::wire::{Body, Bundle, Envelope, Headers, Message, MsgId, Pin, Seq, Span, Target};
 use rusqlite::Connection;
 use tempfile::TempDir;
 pub(crate) use uploads::body;
@@ -188,6 +188,12 @@ fn claim(user: &str) -> Write {
 }
 
 /// A message whose id is made of `n`, with a body of `length` times `n`.
+/// The same message with another field.
+fn with(mut message: Message, change: impl FnOnce(&mut Message)) -> Message {
+    change(&mut message);
+    message
+}
+
 fn message(from: &str, to: &str, n: u32, length: usize) -> Message {
     message_at(NOW_MS, from, to, n, length)
 }
@@ -196,13 +202,15 @@ fn message_at(time_ms: u64, from: &str, to: &str, n: u32, length: usize) -> Mess
     let mut random = [7; 10];
     random[6..].copy_from_slice(&n.to_be_bytes());
     Message {
-        id: MsgId::new(time_ms, random),
         from: from.parse().unwrap(),
-        to: target(to),
         time_ms,
-        headers: Headers::default(),
-        size: length as u64,
-        body: Body(Bytes::from(vec![n as u8; length])),
+        envelope: Envelope {
+            id: MsgId::new(time_ms, random),
+            to: target(to),
+            headers: Headers::default(),
+            size: length as u64,
+            body: Body(Bytes::from(vec![n as u8; length])),
+        },
     }
 }
 

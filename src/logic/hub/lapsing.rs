@@ -159,7 +159,7 @@ impl Hub {
         let has = |reader: &Reader| {
             reader.offers.within(Span::one(seq)).next().is_some() || reader.holds.contains(seq)
         };
-        mailbox.places.get(log).is_some_and(|place| place.is_processed(seq))
+        mailbox.places.get(log).is_some_and(|place| place.is_acked(seq))
             || mailbox.links.iter().filter_map(reader).any(has)
     }
 }

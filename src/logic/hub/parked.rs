@@ -1,7 +1,7 @@
 //! What users keep aside: dead letters, and messages that are due later.
 
 use crate::durable::{DiskFull, ParkedTaken, Read, Write};
-use crate::wire::{FromServer, Kept, MsgId, ParkedKind, UserId};
+use crate::wire::{FromServer, MsgId, ParkedKind, ParkedMessage, UserId};
 
 use super::io::{LinkId, Output};
 use super::pending::PendingTake;
@@ -34,7 +34,7 @@ impl Hub {
         &mut self,
         link: LinkId,
         drawer: ParkedKind,
-        (mut page, mut more): (Vec<Kept>, bool),
+        (mut page, mut more): (Vec<ParkedMessage>, bool),
         out: &mut Vec<Output>,
     ) {
         if !self.links.contains_key(&link) {

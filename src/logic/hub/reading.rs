@@ -81,10 +81,10 @@ impl Hub {
         }
         let mut waiting = SeqSet::default();
         for (span, offer) in gone.offers.iter() {
-            let place = mailbox.places.get_mut(&offer.log);
+            let place = mailbox.places.get_mut(offer.log());
             let Some(place) = place else { continue };
-            place.shown(span);
-            place.unprocessed(span).into_iter().for_each(|span| waiting.insert(span));
+            place.mark_shown(span);
+            place.unacked(span).into_iter().for_each(|span| waiting.insert(span));
         }
         gone.holds.iter().for_each(|span| waiting.insert(span));
         held_back.iter().for_each(|log| self.pass_held_of(log, out));
@@ -92,7 +92,7 @@ impl Hub {
         let others: Vec<LinkId> = mailbox.links.iter().copied().collect();
         self.read_again(&others, user, &waiting, out);
         for (span, offer) in gone.offers.iter() {
-            self.let_go(user, &offer.log, span, out);
+            self.let_go(user, offer.log(), span, out);
         }
         self.tidy(user);
     }

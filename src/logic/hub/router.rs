@@ -23,7 +23,7 @@ use super::scheduling::Schedule;
 use super::succeeding::Sessions;
 use super::wall_clock::TrustedClock;
 use super::watching::{Asked, Tracking};
-use crate::logic::limits::{Limits, Time};
+use crate::logic::limits::{Limits, Time, held_frames_max};
 use crate::logic::prefetch::Prefetch;
 
 /// The server's state machine.
@@ -192,7 +192,7 @@ impl Hub {
         match &mut link.stage {
             Stage::Silent { .. } => self.hello(now, id, frame, out),
             Stage::Checking { held, .. }
-                if held.len() < self.limits.held_max() && can_wait(held, &frame) =>
+                if held.len() < held_frames_max(&self.limits) && can_wait(held, &frame) =>
             {
                 held.push(frame);
             }
@@ -272,14 +272,12 @@ impl Hub {
         }
         self.heir_says(link, &frame, out);
         match frame {
-            FromClient::Send { id, to, headers, size, body, others } => {
-                let (from, time_ms) = (user.clone(), now.unix_ms);
-                let first = Message { id, from, to, time_ms, headers, size, body };
+            FromClient::Send { envelope, others } => {
+                let first = Message { from: user.clone(), time_ms: now.unix_ms, envelope };
                 self.send(now, link, Arc::new(Bundle { first, others }), out);
             }
-            FromClient::Volatile { id, to, headers, size, body, others } => {
-                let (from, time_ms) = (user.clone(), now.unix_ms);
-                let first = Message { id, from, to, time_ms, headers, size, body };
+            FromClient::Volatile { envelope, others } => {
+                let first = Message { from: user.clone(), time_ms: now.unix_ms, envelope };
                 self.pass(link, Arc::new(Bundle { first, others }), out);
             }
             FromClient::AckVolatile { count } => self.took(link, user, count, out),
@@ -316,9 +314,8 @@ impl Hub {
                 let verdict = Disposition::Rejected { attempts, reason };
                 self.judged(now, link, user, (seq, verdict), out);
             }
-            FromClient::Schedule { due_ms, id, to, headers, body } => {
-                let (from, time_ms, size) = (user.clone(), now.unix_ms, body.len() as u64);
-                let message = Message { id, from, to, time_ms, headers, size, body };
+            FromClient::Schedule { due_ms, envelope } => {
+                let message = Message { from: user.clone(), time_ms: now.unix_ms, envelope };
                 self.later(now, link, (message, due_ms), out);
             }
             FromClient::ListParked { drawer, after } => self.look(link, user, (drawer, after), out),

@@ -33,11 +33,13 @@ impl Moved {
         new: Vec<Span>,
         said: Option<(Disposition, u64)>,
     ) {
-        if offer.counts {
+        if offer.counts_in_quotas() {
             self.messages += new.iter().map(|new| new.count()).sum::<u64>();
             self.bytes += new.iter().map(|new| offer.len_bytes(first, *new)).sum::<u64>();
         }
-        let Some(Span { first: seq, .. }) = new.first().filter(|_| offer.counts) else { return };
+        let Some(Span { first: seq, .. }) = new.first().filter(|_| offer.counts_in_quotas()) else {
+            return;
+        };
         self.verdicts.extend(said.map(|(verdict, at_ms)| (*seq, verdict, at_ms)));
         self.spans.extend(new);
     }
@@ -85,24 +87,24 @@ impl Hub {
         let (Some(reader), Some(mailbox)) = (reader, self.mailboxes.get_mut(user)) else {
             return self.close(id, CloseCode::OutOfTurn, out);
         };
-        if !reader.offers.are(spans) {
+        if !reader.offers.covers_each_once(spans) {
             return self.close(id, CloseCode::OutOfTurn, out);
         }
         let mut moved: BTreeMap<Target, Moved> = BTreeMap::new();
         let (mut messages, mut bytes) = (0, 0);
         let mut cleared = false;
-        for (first, offer) in spans.iter().flat_map(|span| reader.offers.take(*span)) {
-            let span = Span { first, last: offer.last };
+        for (first, offer) in spans.iter().flat_map(|span| reader.offers.remove(*span)) {
+            let span = Span { first, last: offer.last() };
             messages += span.count() as u32;
             bytes += offer.len_bytes(first, span);
-            let Some(place) = mailbox.places.get_mut(&offer.log) else { continue };
+            let Some(place) = mailbox.places.get_mut(offer.log()) else { continue };
             let crowded = place.is_crowded();
-            let new = place.processed(span);
+            let new = place.ack(span);
             cleared |= crowded && !place.is_crowded();
             // Nobody was given what a notice stands for.
-            let said = if offer.is_notice { Some(Disposition::Expired) } else { verdict.clone() };
+            let said = if offer.is_notice() { Some(Disposition::Expired) } else { verdict.clone() };
             let said = said.map(|verdict| (verdict, now.unix_ms));
-            moved.entry(offer.log.clone()).or_default().add((first, &offer), new, said);
+            moved.entry(offer.log().clone()).or_default().add((first, &offer), new, said);
         }
         if moved.is_empty() {
             // All from rooms that were left since. Writing the own cursor once more keeps one way
@@ -129,7 +131,7 @@ impl Hub {
         let last = moved.len() - 1;
         for (index, (log, moved)) in moved.into_iter().enumerate() {
             let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
-            let cursor = mailbox.places.get(&log).map(Cursor::cursor).unwrap_or_default();
+            let cursor = mailbox.places.get(&log).map(Cursor::to_stored).unwrap_or_default();
             mailbox.settling += 1;
             let (confirmed, freed) = if index == last { report } else { (0, 0) };
             let Moved { messages, bytes, spans, verdicts } = moved;
@@ -191,8 +193,8 @@ impl Hub {
         // be further on by now.
         let Entry::Vacant(place) = mailbox.places.entry(target.clone()) else { return };
         // The answer to leaving may have ended this membership in place of the one before.
-        let known = known.filter(|known| known.is_beyond(cursor.through));
-        let through = place.insert(known.unwrap_or_else(|| cursor.into())).after(0);
+        let known = known.filter(|known| known.has_read_beyond(cursor.through));
+        let through = place.insert(known.unwrap_or_else(|| cursor.into())).resume_after(0);
         if !mailbox.loaded {
             return;
         }

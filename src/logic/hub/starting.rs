@@ -18,7 +18,7 @@ use crate::logic::seqs::unacked::Delivery;
 impl Reader {
     /// Behind which seq it goes on reading in a log.
     pub(super) fn after(&self, place: &Cursor) -> Seq {
-        let unprocessed = place.after(0);
+        let unprocessed = place.resume_after(0);
         self.position.max(self.replay.map_or(unprocessed, |replay| replay.min(unprocessed)))
     }
 

@@ -171,18 +171,18 @@ impl Hub {
         if let Some(Download::Stored(stream)) = &reader.streaming {
             self.flight.remove_parts(stream.asked.len() as u32);
         }
-        if let Some((_, offer)) = reader.offers.take(Span::one(seq)).pop() {
+        if let Some((_, offer)) = reader.offers.remove(Span::one(seq)).pop() {
             reader.settled(1, offer.len_bytes(seq, Span::one(seq)), &mut self.flight);
             match missing {
                 Missing::Removed => reader.rewind(seq - 1),
                 Missing::Corrupt => {
                     let places = self.mailboxes.get(&user).map(|mailbox| &mailbox.places);
-                    let place = places.and_then(|places| places.get(&offer.log));
-                    if place.is_some_and(|place| !place.is_processed(seq)) {
+                    let place = places.and_then(|places| places.get(offer.log()));
+                    if place.is_some_and(|place| !place.is_acked(seq)) {
                         self.notice(
                             id,
                             seq,
-                            Delivery::notice(seq, offer.log, offer.counts),
+                            Delivery::notice(seq, offer.log().clone(), offer.counts_in_quotas()),
                             1,
                             out,
                         );

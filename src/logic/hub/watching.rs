@@ -239,7 +239,7 @@ impl Hub {
         let watched = self.watching.within(log, Span { first: 0, last: through });
         for seq in watched.into_iter().filter(|seq| !held.contains(*seq)) {
             let place = self.mailboxes.get(user).and_then(|mailbox| mailbox.places.get(log));
-            if place.is_some_and(|place| !place.is_processed(seq)) {
+            if place.is_some_and(|place| !place.is_acked(seq)) {
                 self.stands((log, seq), user, &(DeliveryState::Gone, 0, None), out);
             }
         }

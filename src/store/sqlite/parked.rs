@@ -7,7 +7,7 @@ use super::locate;
 use super::parked_rows::{self, Place, Stored, letter};
 use super::transaction::Batch;
 use crate::durable::{Appended, DueReleased, NotStored, ParkedTaken, Record};
-use crate::wire::{Headers, Message, MsgId, Note, ParkedKind, Seq, Target, UserId};
+use crate::wire::{Envelope, Headers, Message, MsgId, Note, ParkedKind, Seq, Target, UserId};
 
 /// Most letters that are taken out by one write.
 const TAKEN_MAX: usize = 64;
@@ -145,7 +145,8 @@ impl Batch<'_> {
         let Some((message, long)) = stored.message(db)? else { return Ok(Posted::Corrupt) };
         let mut message = Message { time_ms: now_ms, ..message };
         if let Some(own) = own {
-            message.headers = with_room(message.headers, &message.to);
+            let Envelope { headers, to, .. } = &mut message.envelope;
+            *headers = with_room(std::mem::take(headers), to);
             message.to = Target::User(own.clone());
         }
         let sender = self.names.user(db, &message.from)?;

@@ -17,7 +17,7 @@ use super::segment::{self, Piece, Stored};
 use super::sql::{Num, cursor, cursor_at, failed, first, name, num};
 use super::transaction::{owner, since};
 use crate::durable::{Found, Page, PageItem, Read, ReadEngine, Record, StoreError, StoredCursor};
-use crate::wire::{Message, Seq, Start, Target, UserId};
+use crate::wire::{Seq, Start, Target, UserId};
 
 /// When so many messages of one log are known no more of its runs are looked at.
 const AHEAD: usize = 32;
@@ -329,8 +329,11 @@ impl Ahead<'_> {
             Err(rot) => Err(rot),
         };
         let read = match read {
-            Ok((message, Some(long))) => match bodies::read(db, long.first)? {
-                Ok(body) => Ok((Message { body, ..message }, long.first)),
+            Ok((mut message, Some(long))) => match bodies::read(db, long.first)? {
+                Ok(body) => {
+                    message.body = body;
+                    Ok((message, long.first))
+                }
                 Err(_) => Err(Rot::Part),
             },
             Ok((message, None)) => Ok((message, 0)),

@@ -30,7 +30,7 @@ pub(super) fn sent(
     let (removed_seq, _) = removed(db, no)?;
     let Some(seq) = found.filter(|seq| *seq > removed_seq) else { return Ok(None) };
     let whole = locate::message(db, (no, to), seq)?;
-    Ok(Some((seq, whole.and_then(|(message, _)| message.expires_ms()))))
+    Ok(Some((seq, whole.and_then(|(message, _)| message.headers.expires_ms(message.time_ms)))))
 }
 
 /// A page of those for whom a message is, in the order of their ids, and whether there are more.

@@ -50,13 +50,14 @@ pub(crate) fn run(chance: Chance) -> u64 {
 
 impl Run {
     fn new(mut chance: Chance) -> Self {
-        let (flight_bytes_max, flight_bytes_min) = [(1 << 30, 400), (900, 130)][chance.below(2)];
+        let (budget_bytes_max, budget_link_bytes_min) =
+            [(1 << 30, 400), (900, 130)][chance.below(2)];
         let limits = Limits {
             sends_max: 6,
             send_bytes_max: 500,
             links_max: 6,
-            flight_bytes_max,
-            flight_bytes_min,
+            budget_bytes_max,
+            budget_link_bytes_min,
             ..Limits::default()
         };
         let quotas = Quotas { log_messages_max: 9, ..Quotas::default() };
@@ -149,7 +150,7 @@ impl Run {
         }
         let now_ms = server.now.unix_ms;
         let is_overdue =
-            |letter: &Letter| letter.drawer == ParkedKind::Scheduled && letter.at_ms <= now_ms;
+            |letter: &Letter| letter.drawer == ParkedKind::Scheduled && letter.due_ms <= now_ms;
         assert!(!server.store.drawers.all().any(is_overdue), "overdue");
         for name in NAMES {
             let is_reported = |seq: Seq| self.reported.contains(&(name, seq));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use qmsg::durable::PageItem;
-use qmsg::wire::{Body, Bundle, Message};
+use qmsg::wire::{Body, Bundle};
 
 /// Adds a message to the items of a page, to the last one if both are alike and it has room.
 pub(crate) fn join(mut items: Vec<PageItem>, item: PageItem, most: u64) -> Vec<PageItem> {
@@ -12,10 +12,13 @@ pub(crate) fn join(mut items: Vec<PageItem>, item: PageItem, most: u64) -> Vec<P
         let count = last.bundle.count();
         let message = &next.bundle.first;
         let (id, size, body) = (first.id.plus(count), message.size, message.body.clone());
-        let alike = *message == Message { id, size, body, ..first.clone() };
+        let mut wanted = first.clone();
+        (wanted.id, wanted.size, wanted.body) = (id, size, body);
+        let alike = *message == wanted;
         let follows = (next.seq, next.ordinal) == (last.seq + count, last.ordinal + count);
         if alike && follows && count < most && last.parts + next.parts == 0 {
-            let bodies: Vec<Body> = last.bundle.messages().skip(1).map(|m| m.body).collect();
+            let bodies: Vec<Body> =
+                last.bundle.messages().skip(1).map(|m| m.envelope.body).collect();
             assert_eq!(bodies.len(), others.count());
             let others = bodies.iter().chain([&message.body]).collect();
             last.bundle = Arc::new(Bundle { first: first.clone(), others });

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use qmsg::durable::{DiskFull, DueReleased, Found, NotStored, ParkedTaken, Record};
 use qmsg::wire::{
-    Body, CHUNK_LEN_MAX, Headers, Kept, Message, MsgId, Note, PARKED_LEN_MAX, ParkedKind, Seq,
-    Target, UserId,
+    Body, CHUNK_LEN_MAX, Envelope, Headers, Message, MsgId, Note, PARKED_LEN_MAX, ParkedKind,
+    ParkedMessage, Seq, Target, UserId,
 };
 
 use super::MemoryStore;
@@ -29,7 +29,7 @@ pub(crate) struct Letter {
     pub(crate) parts: Option<Vec<Body>>,
     pub(crate) at_ms: u64,
     /// When it is to be sent or tried again. What is told of it stays.
-    due_ms: u64,
+    pub(crate) due_ms: u64,
     pub(crate) attempts: u32,
     pub(crate) reason: Note,
 }
@@ -206,15 +206,22 @@ impl MemoryStore {
     }
 }
 
-fn kept(number: u64, letter: &Letter) -> Kept {
+fn kept(number: u64, letter: &Letter) -> ParkedMessage {
     let Letter { drawer, message, at_ms, attempts, reason, .. } = letter.clone();
-    let Message { id, from, to, time_ms, headers, size, body } = message;
+    let Message { from, time_ms, envelope: Envelope { id, to, headers, size, body } } = message;
     let body = Body(body.0.slice(..body.len().min(PARKED_LEN_MAX)));
-    Kept { drawer, number, id, from, to, time_ms, at_ms, attempts, reason, headers, size, body }
+    ParkedMessage {
+        drawer,
+        number,
+        at_ms,
+        attempts,
+        reason,
+        message: Message { from, time_ms, envelope: Envelope { id, to, headers, size, body } },
+    }
 }
 
 fn with_room(message: &Message) -> Headers {
-    let Message { to, headers, .. } = message;
+    let Message { envelope: Envelope { to, headers, .. }, .. } = message;
     if matches!(to, Target::User(_)) || headers.iter().any(|(name, _)| name == "room") {
         return headers.clone();
     }

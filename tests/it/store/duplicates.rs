@@ -13,7 +13,7 @@ use super::tail::killed;
 use super::uploads::{PART, begin, bytes, finish, long, part, rows, sweep_all};
 use super::{
     DAY_MS, NOW_MS, Rig, append, counts, cursor, database, message, message_at, settle, stored,
-    sweep,
+    sweep, with,
 };
 
 /// A message whose id was made at `ms`, the `n`th of that time.
@@ -164,7 +164,9 @@ fn are_ids_of_one_sender() {
 /// A message whose id is made of a key, sent so many milliseconds after [`NOW_MS`].
 fn keyed(from: &str, key: u8, later_ms: u64) -> Write {
     let id = MsgId::keyed([key; 16]);
-    append(Message { id, ..message_at(NOW_MS + later_ms, from, "bob", key.into(), 1) })
+    append(with(message_at(NOW_MS + later_ms, from, "bob", key.into(), 1), |message| {
+        message.id = id
+    }))
 }
 
 #[test]
@@ -204,7 +206,7 @@ fn are_had_for_a_while_when_made_of_a_key() {
     let many = |key: u32| {
         let mut hash = [9; 16];
         hash[12..].copy_from_slice(&key.to_be_bytes());
-        append(Message { id: MsgId::keyed(hash), ..message("alice", "bob", key, 0) })
+        append(with(message("alice", "bob", key, 0), |message| message.id = MsgId::keyed(hash)))
     };
     expect(&rig.commit((0..1500).map(many).collect()), true);
     expect(&rig.commit((0..1500).map(many).collect()), false);
@@ -224,7 +226,7 @@ fn are_had_by_long_bodies_too_when_made_of_a_key() {
     let dir = TempDir::new().unwrap();
     let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
     let id = MsgId::keyed([1; 16]);
-    let named = |n| Message { id, ..long("bob", n, 2 * PART) };
+    let named = |n| with(long("bob", n, 2 * PART), |message| message.id = id);
     let rest = |n: u64| part(n, bytes(n as u32, 2 * PART).slice(PART..));
     let outcomes = rig.commit(vec![
         begin(1, named(1)),

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::Verdict;
 use super::{
-    DAY_MS, NOW_MS, Rig, append, cursor, database, message_at, seqs, settle, stored, sweep,
+    DAY_MS, NOW_MS, Rig, append, cursor, database, message_at, seqs, settle, stored, sweep, with,
 };
 
 /// A message to bob, a byte long, that lives so many seconds; for ever if that is 0.
@@ -17,7 +17,7 @@ fn brief(n: u32, ttl_s: u64) -> Message {
 fn brief_at(time_ms: u64, n: u32, ttl_s: u64) -> Message {
     let ttl = (ttl_s > 0).then(|| ("ttl".into(), ttl_s.to_string()));
     let headers = Headers::new(ttl.into_iter().collect()).unwrap();
-    Message { headers, ..message_at(time_ms, "alice", "bob", n, 1) }
+    with(message_at(time_ms, "alice", "bob", n, 1), |message| message.headers = headers)
 }
 
 fn quotas() -> Quotas {

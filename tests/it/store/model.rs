@@ -305,7 +305,8 @@ fn compare(rig: &mut Rig, memory: &MemoryStore) {
     }
     for log in TARGETS {
         for record in memory.records(&target(log)) {
-            let Message { id, from, to, .. } = record.bundle.first.clone();
+            let message = record.bundle.first.clone();
+            let (id, from, to) = (message.id, message.from.clone(), message.to.clone());
             let (seq, after) = (record.seq, None);
             let recipients = Read::Recipients { to: to.clone(), seq, from: from.clone(), after };
             assert_eq!(rig.read(recipients.clone()), memory.read(&recipients), "{seq} in {to}");

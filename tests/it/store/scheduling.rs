@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use qmsg::durable::{Quotas, Record, Write};
-use qmsg::wire::{Kept, Message, Note, ParkedKind};
+use qmsg::wire::{Message, Note, ParkedKind, ParkedMessage};
 use tempfile::TempDir;
 
 use super::Verdict;
@@ -57,7 +57,7 @@ fn go_to_their_logs_when_they_are_due() {
         later("alice", 4, 20),
     ];
     assert_eq!(rig.commit(writes), vec![SCHEDULED; 4]);
-    let expected = Kept {
+    let expected = ParkedMessage {
         drawer: ParkedKind::Scheduled,
         at_ms: at(10),
         reason: Note::default(),

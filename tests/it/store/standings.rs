@@ -12,7 +12,7 @@ use super::Verdict;
 use super::drawers::look;
 use super::{
     DAY_MS, NOW_MS, Rig, append, claim, cursor, enter, leave, message, message_at, settle, sweep,
-    target,
+    target, with,
 };
 
 /// When readers say something.
@@ -266,7 +266,8 @@ fn messages_are_found_by_id_and_sender() {
     rig.one(append(by("carol", 7)));
     // Spooled for six days, and one of a clock that is ahead.
     let (spooled, ahead) = (NOW_MS - 6 * DAY_MS, NOW_MS + DAY_MS);
-    let made = |ms| Message { id: message_at(ms, "alice", "bob", 1, 1).id, ..by("alice", 1) };
+    let made =
+        |ms| with(by("alice", 1), |message| message.id = message_at(ms, "alice", "bob", 1, 1).id);
     rig.commit(vec![append(made(spooled)), append(made(ahead))]);
     for _ in 0..2 {
         let mut seq = |n, from| sent(&mut rig, "bob", by("alice", n).id, from);

@@ -9,7 +9,7 @@ use qmsg::wire::{Body, CHUNK_LEN_MAX, Message};
 use tempfile::TempDir;
 
 use super::Verdict;
-use super::{NOW_MS, Rig, append, cursor, database, message, settle, stored, sweep};
+use super::{NOW_MS, Rig, append, cursor, database, message, settle, stored, sweep, with};
 
 pub(super) const PART: usize = CHUNK_LEN_MAX;
 pub(super) const KEPT: Verdict = Verdict::ChunkStored;
@@ -27,7 +27,7 @@ pub(super) fn bytes(n: u32, size: usize) -> Bytes {
 /// The message with its first part.
 pub(super) fn long(to: &str, n: u32, size: usize) -> Message {
     let body = Body(bytes(n, PART.min(size)));
-    Message { size: size as u64, body, ..message("alice", to, n, 0) }
+    with(message("alice", to, n, 0), |message| (message.size, message.body) = (size as u64, body))
 }
 
 pub(super) fn begin(upload: u64, message: Message) -> Write {
@@ -274,7 +274,7 @@ fn do_no_harm_when_they_do_not_fit() {
     let another_size = || finish(1, long("bob", 1, size - 1));
     let short = |length| {
         let body = Body(bytes(1, length));
-        begin(1, Message { body, ..long("bob", 1, size) })
+        begin(1, with(long("bob", 1, size), |message| message.body = body))
     };
     let bad = [
         vec![first(), end()],

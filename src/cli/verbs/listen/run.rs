@@ -29,16 +29,16 @@ use crate::refusals;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::{Pin, Seq};
 
-/// Batches between link and loop.
+/// Most batches of events, and most commands, that wait between the client and the loop.
 const QUEUE_MAX: usize = 16;
-/// How long an end may take, so that what was done is recorded: when it came by itself, and when
-/// somebody wants it.
+/// Time limits for recording acks at the end: when listening ended by itself, and when a signal
+/// ended it.
 const GOODBYE: Duration = Duration::from_secs(10);
 const GOODBYE_QUICK: Duration = Duration::from_secs(1);
-/// Who shares has to see soon that the server was started again, and say what it has before others
-/// are given it.
+/// Keep-alive interval of a sharing listener. It has to notice a restart of the server soon, and
+/// resume its deliveries before other readers get them.
 const SHARING_KEEP_ALIVE: Duration = Duration::from_secs(1);
-/// How long `--poll` goes without an answer from the server.
+/// Time that `--poll` waits for an answer of the server, in milliseconds.
 const PATIENCE_MS: u64 = 10_000;
 
 pub(crate) fn run(args: &ListenArgs, talk: Verbosity) -> Result<Exit> {
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &ListenArgs, talk: Verbosity) -> Result<Exit> {
             id: id.clone(),
             claim: false,
             code: None,
-            attach: Some(args.window()),
+            prefetch: Some(args.window()),
             patience_ms: args.poll.then_some(PATIENCE_MS),
         },
         trust_remote: false,
@@ -81,13 +81,13 @@ pub(crate) fn run(args: &ListenArgs, talk: Verbosity) -> Result<Exit> {
         ListenEnd::Timeout { welcomed: false } => {
             Err(refusals::client_failure(dial.no_answer().into(), &server, id.as_str()))
         }
-        // Said by the code alone: a time that is up is what was asked for.
+        // The exit code says it alone: the time limit was asked for.
         ListenEnd::Timeout { .. } if args.count.is_some() => Ok(Exit::Timeout),
         ListenEnd::Timeout { .. } => Ok(Exit::Success),
     }
 }
 
-/// A command that is not there is better known before a message comes.
+/// Fails if the handler's command does not exist, which is better known before a message comes.
 fn check(handler: &Handler) -> Result<()> {
     let is_command = |path: &Path| match path.metadata() {
         Ok(metadata) if metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 => Ok(()),
@@ -102,15 +102,15 @@ fn check(handler: &Handler) -> Result<()> {
             let found = places.any(|path| is_command(&path).is_ok());
             if found { Ok(()) } else { Err(Errno::NOENT.into()) }
         }
-        // The system has a path of its own.
+        // Without PATH the system uses a default.
         None => Ok(()),
     };
     found.map_err(|error| runner::no_command(handler, error))
 }
 
-/// How listening ended.
+/// The way listening ended.
 enum ListenEnd {
-    /// All that was asked for is done, or nobody reads stdout any more.
+    /// Everything requested is done, or nobody reads stdout any more.
     Done,
     Timeout {
         welcomed: bool,
@@ -121,7 +121,7 @@ enum ListenEnd {
 }
 
 type ClientEnd = Result<Pin, ClientError>;
-/// What came of the client, if it ended.
+/// The result of the client's task, if it ended in time.
 type ClientEnded = Option<Result<ClientEnd, JoinError>>;
 
 async fn listen(
@@ -141,7 +141,7 @@ async fn listen(
         exit = signals.next() => Some(ListenEnd::Signal(exit)),
         done = listener.run() => match done {
             Ok(true) => Some(ListenEnd::Done),
-            // The events have ended, so the client has.
+            // The channel of events is closed, so the client has ended.
             Ok(false) => None,
             Err(error) => Some(ListenEnd::Failed(error)),
         },
@@ -151,14 +151,14 @@ async fn listen(
     };
     let patience = match end {
         Some(ListenEnd::Done) => GOODBYE,
-        // Nothing was done that could be recorded.
+        // Without a connection there is nothing to record.
         _ if !listener.inbox.is_welcomed() => Duration::ZERO,
         _ => GOODBYE_QUICK,
     };
     let goodbye = listener.finish(client, patience);
     let result = tokio::select! {
         biased;
-        // Asked twice.
+        // A second signal ends the goodbye.
         _ = signals.next_in_earnest() => None,
         result = goodbye => result,
     };
@@ -173,7 +173,7 @@ async fn listen(
     }
 }
 
-/// How messages are dealt with.
+/// The consumer of messages: a printer, or a runner of handlers.
 enum Consumer {
     Print(Printer),
     Run(Runner),
@@ -194,7 +194,7 @@ impl Consumer {
         }
     }
 
-    /// Pending while there is nothing to deal with.
+    /// Waits for the next step; pending while there is nothing to do.
     async fn next(&mut self) -> Result<ConsumerStep> {
         match self {
             Self::Print(printer) => printer.next().await,
@@ -202,7 +202,8 @@ impl Consumer {
         }
     }
 
-    /// Begins nothing more until `release`: the seqs of what could be given back.
+    /// Starts nothing more until `release`, and returns the seqs of messages that can be returned
+    /// to the server.
     fn hold(&mut self) -> Vec<Seq> {
         match self {
             Self::Print(printer) => printer.hold(),
@@ -210,7 +211,7 @@ impl Consumer {
         }
     }
 
-    /// Forgets what is given back, and goes on.
+    /// Drops messages that were returned to the server, and goes on.
     fn release(&mut self, seqs: &[Seq]) {
         match self {
             Self::Print(printer) => printer.release(seqs),
@@ -232,11 +233,11 @@ impl Consumer {
     }
 }
 
-/// Between the client and the way.
+/// The loop between the client and the consumer.
 struct ListenLoop {
     events: mpsc::Receiver<Vec<Event>>,
     commands: mpsc::Sender<Command>,
-    /// Messages as they come.
+    /// Filter and counters of incoming messages.
     inbox: Inbox,
     way: Consumer,
     poll: bool,
@@ -244,7 +245,7 @@ struct ListenLoop {
 }
 
 impl ListenLoop {
-    /// Until all that is wanted is dealt with: `true`. `false`: the client has ended.
+    /// Runs until all wanted messages are processed. False if the client ended before.
     async fn run(&mut self) -> Result<bool> {
         while !self.is_done() {
             tokio::select! {
@@ -271,7 +272,8 @@ impl ListenLoop {
         let mut before = Vec::new();
         for event in batch {
             match event {
-                // What is not begun may go to others while there is no link.
+                // Messages that are not started may go to other readers while there is no
+                // connection.
                 Event::Offline if self.shares => {
                     before.push(event);
                     self.take(std::mem::take(&mut before)).await?;
@@ -300,18 +302,18 @@ impl ListenLoop {
 
     async fn say(&self, commands: impl IntoIterator<Item = Command>) {
         for command in commands {
-            // The client may have ended; then its end is told by the events.
+            // If the client has ended, the channel of events tells why.
             let _ = self.commands.send(command).await;
         }
     }
 
-    /// Lets what is begun come to its end, reports it and lets the client end when that is
-    /// recorded. What came of the client, if it ended.
+    /// Finishes started messages, reports them, and waits until the client has recorded that and
+    /// ends.
     async fn finish(&mut self, client: JoinHandle<ClientEnd>, patience: Duration) -> ClientEnded {
         let commands = self.way.wind_down(patience).await;
         self.say(commands).await;
         self.inbox.clear();
-        // Its sender gone, the client ends when all is answered.
+        // Without a sender of commands the client ends once all is answered.
         let (gone, _) = mpsc::channel(1);
         self.commands = gone;
         let goodbye = async {
