@@ -7,6 +7,7 @@ mod duplicates;
 mod durability;
 mod expiry;
 mod model;
+mod old_formats;
 mod pages;
 mod parts;
 mod room;
