@@ -28,8 +28,9 @@ pub(crate) async fn echo(options: &Options) -> Result<Value> {
         for event in batch {
             let Event::Messages { seq, bundle } = event else { continue };
             for (seq, message) in numbered(seq, &bundle) {
-                let (id, size, body) = (message.id, message.size, message.body.clone());
-                let (to, headers) = (Target::User(message.from), Headers::default());
+                let (to, size, body) =
+                    (Target::User(message.from.clone()), message.size, message.body.clone());
+                let (id, headers) = (message.id, Headers::default());
                 let reply = Draft {
                     volatile,
                     due_ms: None,
