@@ -5,10 +5,10 @@ use qmsg::durable::Quotas;
 use qmsg::logic::{Command, Event, Limits, LinkId, PeerInput, PeerOutput, greeting};
 use qmsg::wire::{CloseCode, Feature, Features, FromClient, FromServer, MsgId, ParkedKind, Pin};
 
-use super::drawers::later;
+use super::parked::later;
 use super::peers::Alone;
 use super::server::{START, Said, Server};
-use super::watching::{pings, watch};
+use super::tracking::{pings, watch};
 use super::{
     accepted, attach, closed, draft, id, pass, processed, send, seqs, server, settled, target, user,
 };

@@ -5,7 +5,7 @@ use qmsg::wire::{CHUNK_LEN_MAX, Envelope, Headers, MsgId, ParkedKind, Start};
 
 use super::talk::Talk;
 use crate::logic::server::START;
-use crate::logic::watching::note;
+use crate::logic::tracking::note;
 use crate::logic::{body_of, id, room, target};
 
 type Script = fn(&mut Talk);
