@@ -252,9 +252,7 @@ impl<'a> Shell<'a> {
                 PeerOutput::Event(Event::GaveUp(code) | Event::Denied(code)) => {
                     return Err(ClientError::Rejected(code));
                 }
-                PeerOutput::Event(Event::Unsupported(feature)) => {
-                    return Err(ClientError::Unsupported(feature));
-                }
+                PeerOutput::Event(Event::Unsupported(what)) => Err(ClientError::Unsupported(what))?,
                 PeerOutput::Event(event) => self.untold.push(event),
             }
         }

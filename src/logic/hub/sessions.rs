@@ -33,7 +33,6 @@ struct Link {
     key: Pin,
     admission: Admission,
     session: Option<Session>,
-    /// Features that the client has named.
     features: Features,
     /// Unanswered sends and their bytes.
     sends: u32,
