@@ -245,7 +245,7 @@ fn patience_ends_when_no_answer_comes() {
     assert_eq!(alone.takes(PeerInput::Tick), []);
 }
 
-/// Others may take their time, and the user has a clock for that.
+/// BundleRest may take their time, and the user has a clock for that.
 #[test]
 fn patience_is_not_counted_for_watches() {
     let mut alone = Alone::new(Some(1_000), 1);

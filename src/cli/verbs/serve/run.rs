@@ -22,10 +22,11 @@ use crate::profile::address::{self, JoinTicket, PLACEHOLDER};
 use crate::profile::home;
 use crate::quic::{BindError, HANDSHAKE_DEADLINE, ServerSettings};
 use crate::server::{Server, Settings, StartError};
+use crate::store::FORMAT;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
 use crate::text::units;
-use crate::wire::{JoinCode, Pin};
+use crate::wire::{ALPN, Features, JoinCode, Pin};
 use crate::{clock, store};
 
 /// Time after a restart in which sharing readers may resume their deliveries before others get
@@ -304,6 +305,13 @@ fn announce(
     pin: Pin,
     talk: Verbosity,
 ) -> Result<()> {
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        protocol = %String::from_utf8_lossy(ALPN),
+        features = %Features::KNOWN,
+        store_format = FORMAT,
+        "serving"
+    );
     notices::note(talk, &format!("listening on {address} pin {pin}"));
     if args.json {
         print::object(&[
