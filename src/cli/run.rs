@@ -3,12 +3,12 @@
 use std::ffi::OsString;
 
 use crate::cli::command::Verb;
+use crate::cli::init;
 use crate::cli::parse::{before, line};
 use crate::cli::verbs::sendmail::{self, called};
 use crate::cli::verbs::{
     ask, bench, completions, config, invite, join, later, listen, send, serve, spool,
 };
-use crate::process::init;
 use crate::terminal::notices;
 
 /// Runs a command line that begins with the program's name, and returns the exit code. An error has

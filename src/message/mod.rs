@@ -6,3 +6,4 @@ pub(crate) mod ids;
 pub(crate) mod input;
 pub(crate) mod reassembly;
 pub(crate) mod received;
+pub(crate) mod render;

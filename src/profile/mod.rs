@@ -6,3 +6,4 @@ pub(crate) mod disk;
 pub(crate) mod home;
 pub(crate) mod joined;
 pub(crate) mod known;
+pub(crate) mod refusals;

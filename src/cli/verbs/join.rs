@@ -4,18 +4,19 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::cli::args::{Patience, Who};
-use crate::cli::caller::{self, Requester};
+use crate::cli::requester::{self, Requester};
 use crate::client::{self, Claim, ClientError};
+use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::logic::{Command, Event, Intent};
 use crate::profile::address::{BadTicket, JoinTicket, PLACEHOLDER, ServerAddress};
 use crate::profile::joined::{self, ProfileDirectory, Remains};
+use crate::profile::refusals;
 use crate::profile::{dial, known};
 use crate::quic::{NewIdentity, Trust};
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
 use crate::wire::{CloseCode, JoinCode, PORT, Pin, Refusal, RoomName, Target, UserId};
-use crate::{clock, refusals};
 
 /// Claim an id on a server, or join a room
 ///
@@ -153,9 +154,9 @@ fn join_id(id: &UserId, args: &JoinArgs, talk: Verbosity) -> Result<Exit> {
     let intent = Intent { id: id.clone(), claim: true, code, prefetch: None, patience_ms };
     let settings = client::Settings { dial, dialer: None, intent, trust_remote: args.trust };
     let (mut new, at) = (false, server.to_string());
-    let result = caller::run(settings, claim.as_mut(), None, |event| {
+    let result = requester::run(settings, claim.as_mut(), None, |event| {
         new |= event == Event::Welcome { claimed: true };
-        caller::note_offline(&event, &at, talk);
+        requester::note_offline(&event, &at, talk);
         Ok(())
     })?;
     let pin = match result {
@@ -287,7 +288,7 @@ fn change(
                 return Err(refusals::refusal(Refusal::UnknownTarget, &room, &server).into());
             }
             event => {
-                caller::note_offline(&event, &server, talk);
+                requester::note_offline(&event, &server, talk);
                 return Ok(());
             }
         };

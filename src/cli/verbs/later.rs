@@ -5,11 +5,11 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use crate::cli::args::{Patience, Who};
-use crate::cli::caller::{self, Requester};
+use crate::cli::requester::{self, Requester};
 use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::logic::{Command, Event};
-use crate::render::kept;
+use crate::message::render::parked;
 use crate::terminal::table::ListTable;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
@@ -105,7 +105,7 @@ fn list(args: &LaterListArgs, talk: Verbosity) -> Result<Exit> {
     let caller = Requester::new(&args.who, args.patience)?;
     let server = caller.server.clone();
     caller.want(Command::ListParked(ParkedKind::Scheduled), |event| {
-        caller::note_offline(&event, &server, talk);
+        requester::note_offline(&event, &server, talk);
         let Event::Parked(kept) = event else { return Ok(()) };
         count += 1;
         if args.json { print::object(&fields(&kept)) } else { table.add(&row(&kept)) }
@@ -127,7 +127,7 @@ fn take(which: &LaterChoice, send: bool, talk: Verbosity) -> Result<Exit> {
     let caller = Requester::new(&which.who, which.patience)?;
     let server = caller.server.clone();
     caller.want(command, |event| {
-        caller::note_offline(&event, &server, talk);
+        requester::note_offline(&event, &server, talk);
         if let Event::ParkedTaken { count, .. } = event {
             taken += count;
         }
@@ -158,9 +158,9 @@ fn which(text: &str) -> Result<Pick, String> {
 
 fn row(kept: &Kept) -> Vec<String> {
     let (id, due, to) = (kept.id.to_string(), print::time(kept.at_ms), kept.to.to_string());
-    vec![id, due, to, kept::gist(kept)]
+    vec![id, due, to, parked::gist(kept)]
 }
 
 fn fields(kept: &Kept) -> Vec<(&'static str, Value)> {
-    [kept::fields(kept), vec![("due", clock::rfc3339(kept.at_ms).into())]].concat()
+    [parked::fields(kept), vec![("due", clock::rfc3339(kept.at_ms).into())]].concat()
 }

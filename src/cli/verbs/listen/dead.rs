@@ -4,13 +4,13 @@ use anyhow::Result;
 use serde_json::Value;
 
 use crate::cli::args::Patience;
-use crate::cli::caller::Requester;
+use crate::cli::requester::Requester;
 use crate::cli::verbs::listen::args::{DeadLetterChoice, ListenArgs};
 use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::logic::{Command, Event};
+use crate::message::render::parked;
 use crate::outgoing::job::PATIENCE;
-use crate::render::kept;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
 use crate::text::visible::one_line;
@@ -97,7 +97,7 @@ fn text(kept: &Kept) -> String {
         1 => "1 attempt".to_owned(),
         count => format!("{count} attempts"),
     };
-    format!("{id}\t{time}\t{from}{to}\t{reason}, {attempts}\t{}", kept::gist(kept))
+    format!("{id}\t{time}\t{from}{to}\t{reason}, {attempts}\t{}", parked::gist(kept))
 }
 
 /// Builds the documented fields of `--json`.
@@ -108,13 +108,13 @@ fn fields(kept: &Kept) -> Vec<(&'static str, Value)> {
         ("attempts", kept.attempts.into()),
         ("reason", String::from_utf8_lossy(&kept.reason.body().0).into()),
     ];
-    [kept::fields(kept), own].concat()
+    [parked::fields(kept), own].concat()
 }
 
 #[cfg(test)]
 mod tests {
     use super::text;
-    use crate::render::kept::tests::kept;
+    use crate::message::render::parked::tests::kept;
 
     #[test]
     fn a_line_says_what_and_why() {

@@ -14,8 +14,8 @@ use crate::handler::save::Shelf;
 use crate::handler::step::ConsumerStep;
 use crate::logic::Command;
 use crate::message::received::Received;
-use crate::render::format::Format;
-use crate::render::message::{Style, render};
+use crate::message::render::format::Format;
+use crate::message::render::style::{Style, render};
 use crate::terminal::print;
 use crate::wire::Seq;
 

@@ -24,8 +24,8 @@ use crate::process::runtime;
 use crate::process::signals::Stops;
 use crate::profile::dial;
 use crate::profile::joined::Profile;
+use crate::profile::refusals;
 use crate::quic::Trust;
-use crate::refusals;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::{Pin, Seq};
 

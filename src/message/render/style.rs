@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use anyhow::Result;
 
 use crate::message::received::Received;
-use crate::render::{json, people};
+use crate::message::render::{json, people};
 use crate::terminal::print::{self, out, written};
 use crate::text::visible::one_line;
 

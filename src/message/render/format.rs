@@ -8,7 +8,7 @@ use data_encoding::{Encoding, HEXLOWER, HEXUPPER};
 
 use crate::clock;
 use crate::message::received::Received;
-use crate::render::{json, people};
+use crate::message::render::{json, people};
 use crate::text::visible::one_line;
 use crate::wire::Target;
 

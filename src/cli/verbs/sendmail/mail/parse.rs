@@ -2,8 +2,8 @@
 
 use mail_parser::{Addr, Address};
 
-use crate::mail::header::Header;
-use crate::mail::{decode, mime};
+use crate::cli::verbs::sendmail::mail::header::Header;
+use crate::cli::verbs::sendmail::mail::{decode, mime};
 
 /// Longest title, in bytes. A longer subject also becomes part of the text.
 pub(crate) const TITLE_LEN_MAX: usize = 1 << 10;

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use mail_parser::{ContentType, Message, MimeHeaders};
 
-use crate::mail::header::{Header, line};
-use crate::mail::{decode, html};
+use crate::cli::verbs::sendmail::mail::header::{Header, line};
+use crate::cli::verbs::sendmail::mail::{decode, html};
 use crate::text::units::grouped;
 
 /// Deepest nesting of mails and multiparts; deeper parts are kept as undecoded text.

@@ -3,7 +3,7 @@
 //! The converter makes one pass over the bytes, so it works for every character set that contains
 //! ASCII. Malformed or unclosed tags count as text.
 
-use crate::mail::tag::{Tag, character, entity, find, tag};
+use crate::cli::verbs::sendmail::mail::tag::{Tag, character, entity, find, tag};
 
 /// Elements whose content is not shown.
 const UNREAD: &[&str] = &["script", "style", "template", "title"];

@@ -4,7 +4,7 @@ use data_encoding::BASE64;
 use serde_json::Value;
 
 use crate::clock;
-use crate::render::json::headers;
+use crate::message::render::json::headers;
 use crate::text::visible::one_line;
 use crate::wire::Kept;
 
