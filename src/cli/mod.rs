@@ -8,6 +8,7 @@ pub mod fuzz;
 mod headers;
 mod init;
 mod keeping;
+mod limits;
 mod parse;
 mod requester;
 mod run;

@@ -4,12 +4,10 @@ use data_encoding::BASE64;
 use serde_json::Value;
 
 use crate::clock;
+use crate::message::limits::SUMMARY_CHARS_MAX;
 use crate::message::render::json::headers;
 use crate::text::visible::one_line;
 use crate::wire::Kept;
-
-/// Longest summary of a message, in characters.
-const SHOWN_CHARS_MAX: usize = 60;
 
 /// Summarizes a message: its title, or the first line of its body that is not blank.
 pub(crate) fn gist(kept: &Kept) -> String {
@@ -20,7 +18,7 @@ pub(crate) fn gist(kept: &Kept) -> String {
         (None, Err(_)) => "(no text)",
     };
     let text = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    one_line(text.trim()).chars().take(SHOWN_CHARS_MAX).collect()
+    one_line(text.trim()).chars().take(SUMMARY_CHARS_MAX).collect()
 }
 
 /// JSON fields that dead letters and scheduled messages share.

@@ -3,7 +3,6 @@
 use anyhow::Result;
 use serde_json::Value;
 
-use crate::cli::args::Patience;
 use crate::cli::requester::Requester;
 use crate::cli::verbs::listen::args::{DeadLetterChoice, ListenArgs};
 use crate::clock;
@@ -46,7 +45,7 @@ impl Task {
     }
 
     /// Reports how many dead letters were requeued or dropped.
-    fn told(self, count: u64, as_json: bool, talk: Verbosity) -> Result<Exit> {
+    fn report(self, count: u64, as_json: bool, verbosity: Verbosity) -> Result<Exit> {
         let (which, done, field) = match self {
             Self::List => return Ok(Exit::Success),
             Self::Requeue(which) => (which, "requeued", "requeued"),
@@ -59,19 +58,19 @@ impl Task {
         if as_json {
             print::object(&[(field, count.into())])?;
         } else if count == 1 {
-            notices::note(talk, &format!("1 dead letter {done}"));
+            notices::note(verbosity, &format!("1 dead letter {done}"));
         } else {
-            notices::note(talk, &format!("{count} dead letters {done}"));
+            notices::note(verbosity, &format!("{count} dead letters {done}"));
         }
         Ok(Exit::Success)
     }
 }
 
-pub(crate) fn run(args: &ListenArgs, task: Task, talk: Verbosity) -> Result<Exit> {
-    let patience = Patience { timeout: args.timeout.unwrap_or(PATIENCE) };
-    let as_json = args.as_json();
+pub(crate) fn run(args: &ListenArgs, task: Task, verbosity: Verbosity) -> Result<Exit> {
+    let patience = args.timeout.unwrap_or(PATIENCE);
+    let as_json = args.output.json;
     let mut taken = 0;
-    Requester::new(&args.who, patience)?.want(task.command(), |event| {
+    Requester::new(&args.who, patience)?.request(task.command(), |event| {
         match event {
             Event::Parked(kept) if as_json => print::object(&fields(&kept))?,
             Event::Parked(kept) => print::line(&text(&kept))?,
@@ -80,7 +79,7 @@ pub(crate) fn run(args: &ListenArgs, task: Task, talk: Verbosity) -> Result<Exit
         }
         Ok(())
     })?;
-    task.told(taken, as_json, talk)
+    task.report(taken, as_json, verbosity)
 }
 
 /// Renders a dead letter as a line with tabs: id, time of the refusal, sender, reason, and a
