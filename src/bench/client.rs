@@ -20,7 +20,7 @@ use crate::profile::address::ServerAddress;
 use crate::profile::dial;
 use crate::profile::refusals;
 use crate::quic::{Dialer, Identity, Trust};
-use crate::wire::{Body, Headers, MsgIds, Pin, RoomName, Seq, Target, UserId};
+use crate::wire::{Body, Envelope, Headers, MsgIds, Pin, RoomName, Seq, Target, UserId};
 
 /// Commands and batches of events on their way.
 const QUEUE_MAX: usize = 256;
@@ -355,15 +355,9 @@ impl Client {
 fn message(ids: &mut MsgIds, kept: Durability, to: &Target, body: &Bytes) -> Command {
     let volatile = matches!(kept, Durability::Volatile);
     // It is in memory, so no part of it is asked for.
-    Command::Send(vec![Draft {
-        id: ids::fresh(ids),
-        to: to.clone(),
-        headers: Headers::default(),
-        size: body.len() as u64,
-        body: Body(body.clone()),
-        volatile,
-        due_ms: None,
-    }])
+    let (id, body) = (ids::fresh(ids), Body(body.clone()));
+    let envelope = Envelope::new(id, to.clone(), Headers::default(), body);
+    Command::Send(vec![Draft { volatile, ..envelope.into() }])
 }
 
 /// How many messages went well by this.

@@ -16,7 +16,7 @@ use crate::message::render::format;
 use crate::message::render::style::{Style, render};
 use crate::profile::address::{JoinTicket, ServerAddress};
 use crate::text::{units, when};
-use crate::wire::{Headers, Message, MsgId, Pin, Target, UserId};
+use crate::wire::{Envelope, Headers, Message, MsgId, Pin, Target, UserId};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -88,13 +88,15 @@ fn letter(title: &[u8], body: &[u8]) -> Option<Received> {
     let headers = Headers::new(vec![("title".into(), title)]).ok()?;
     let content = Content::Memory(Bytes::copy_from_slice(body));
     let message = Message {
-        id: MsgId::new(1, [7; 10]),
         from: "alice".parse().ok()?,
-        to: "@ops".parse().ok()?,
         time_ms: 1_700_000_000_123,
-        headers,
-        size: content.size(),
-        body: crate::wire::Body::default(),
+        envelope: Envelope {
+            id: MsgId::new(1, [7; 10]),
+            to: "@ops".parse().ok()?,
+            headers,
+            size: content.size(),
+            body: crate::wire::Body::default(),
+        },
     };
     Some(Received { seq: 5, message, content })
 }

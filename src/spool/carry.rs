@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use crate::client::{self, ClientError};
 use crate::logic::{Command, Draft, Event};
 use crate::spool::file::Spooled;
-use crate::wire::{Body, MsgId, Refusal};
+use crate::wire::{Body, Envelope, MsgId, Refusal};
 
 /// Messages on their way at a time; a long one has its file open.
 const UNANSWERED_MAX: usize = 256;
@@ -103,15 +103,10 @@ impl<E: Errands> Carrier<'_, E> {
         let id = parcel.id;
         match parcel.content.part(0) {
             Ok(body) => {
-                self.next = Some(Draft {
-                    id,
-                    to: parcel.to.clone(),
-                    headers: parcel.headers.clone(),
-                    size: parcel.content.size(),
-                    body,
-                    volatile: false,
-                    due_ms: parcel.due_ms,
-                });
+                let (to, headers) = (parcel.to.clone(), parcel.headers.clone());
+                let size = parcel.content.size();
+                let envelope = Envelope { size, ..Envelope::new(id, to, headers, body) };
+                self.next = Some(Draft { due_ms: parcel.due_ms, ..envelope.into() });
                 self.unanswered.insert(id, parcel);
             }
             Err(error) => self.errands.told(id, CarryOutcome::Unreadable(error)),

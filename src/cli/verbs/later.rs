@@ -14,11 +14,11 @@ use crate::terminal::table::ListTable;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
 use crate::text::units;
-use crate::wire::{Kept, MsgId, ParkedKind};
+use crate::wire::{MsgId, ParkedKind, ParkedMessage};
 
 /// List, cancel or send scheduled messages
 ///
-/// Messages scheduled with send --at or --in are kept on the server, so they are sent even if this
+/// Messages scheduled with send --at or --in are parked on the server, so they are sent even if this
 /// machine is off by then.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -106,9 +106,9 @@ fn list(args: &LaterListArgs, verbosity: Verbosity) -> Result<Exit> {
     let server = requester.server().to_owned();
     requester.request(Command::ListParked(ParkedKind::Scheduled), |event| {
         requester::note_offline(&event, &server, verbosity);
-        let Event::Parked(kept) = event else { return Ok(()) };
+        let Event::Parked(parked) = event else { return Ok(()) };
         count += 1;
-        if args.json { print::object(&fields(&kept)) } else { table.add(&row(&kept)) }
+        if args.json { print::object(&fields(&parked)) } else { table.add(&row(&parked)) }
     })?;
     table.end()?;
     if count == 0 {
@@ -156,11 +156,12 @@ fn which(text: &str) -> Result<Pick, String> {
     }
 }
 
-fn row(kept: &Kept) -> Vec<String> {
-    let (id, due, to) = (kept.id.to_string(), print::time(kept.at_ms), kept.to.to_string());
-    vec![id, due, to, parked::gist(kept)]
+fn row(parked: &ParkedMessage) -> Vec<String> {
+    let (id, due, to) =
+        (parked.message.id.to_string(), print::time(parked.at_ms), parked.message.to.to_string());
+    vec![id, due, to, parked::gist(parked)]
 }
 
-fn fields(kept: &Kept) -> Vec<(&'static str, Value)> {
-    [parked::fields(kept), vec![("due", clock::rfc3339(kept.at_ms).into())]].concat()
+fn fields(parked: &ParkedMessage) -> Vec<(&'static str, Value)> {
+    [parked::fields(parked), vec![("due", clock::rfc3339(parked.at_ms).into())]].concat()
 }

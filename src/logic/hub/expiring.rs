@@ -6,7 +6,8 @@ use crate::durable::{Disposition, Record, Write};
 use crate::wire::{Bundle, Seq, Span, Target, UserId};
 
 use super::io::{LinkId, Output};
-use super::router::{Hub, Pending};
+use super::pending::PendingAck;
+use super::router::Hub;
 use super::watching::Acked;
 
 /// What of a log has expired and is to be written down.
@@ -22,7 +23,8 @@ pub(super) struct Expired {
 impl Hub {
     /// Whether messages are not to be handed out any more: those of a bundle are alike.
     pub(super) fn is_expired(&self, bundle: &Bundle) -> bool {
-        bundle.first.expires_ms().is_some_and(|expires_ms| expires_ms <= self.now.unix_ms)
+        let expires_ms = bundle.first.headers.expires_ms(bundle.first.time_ms);
+        expires_ms.is_some_and(|expires_ms| expires_ms <= self.now.unix_ms)
     }
 
     /// Settles these messages for a user, but for those that a reader has already.
@@ -71,8 +73,8 @@ impl Hub {
             let (said, at_ms) = (verdicts.clone(), self.now.unix_ms);
             let covered = Acked { log: log.clone(), spans, verdicts: said, at_ms };
             let reader = user.clone();
-            let ask = Pending::Ack { link: id, user: reader, messages: 0, bytes: 0, covered };
-            let ticket = self.ask(ask);
+            let ack = PendingAck { link: id, user: reader, messages: 0, bytes: 0, covered };
+            let ticket = self.ask(|pending| &mut pending.acks, ack);
             let write = Write::Ack { user, log, cursor, messages, bytes, verdicts };
             out.push(Output::Write(ticket, write));
         }

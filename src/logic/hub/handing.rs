@@ -1,7 +1,7 @@
 //! What is done with each thing of a page: handed out, told of, or gone past.
 
 use crate::durable::{PageItem, Record};
-use crate::wire::{FromServer, Message, Seq, Span, Target, UserId};
+use crate::wire::{FromServer, Seq, Span, Target, UserId};
 
 use super::io::{LinkId, Output};
 use super::router::Hub;
@@ -20,7 +20,7 @@ pub(super) enum Handed {
 
 /// Messages of rooms and of `@all` are not for the one who sent them.
 pub(super) fn is_for(reader: &UserId, record: &Record) -> bool {
-    let Message { from, to, .. } = &record.bundle.first;
+    let (from, to) = (&record.bundle.first.from, &record.bundle.first.to);
     matches!(to, Target::User(_)) || from != reader
 }
 

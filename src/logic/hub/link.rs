@@ -151,10 +151,9 @@ impl Link {
     /// Counts a frame against the limits of what may be unanswered. `false`: it is over them.
     pub(super) fn count(&mut self, frame: &FromClient, limits: &Limits) -> bool {
         match frame {
-            FromClient::Send { body, headers, others, .. }
-            | FromClient::Volatile { body, headers, others, .. } => {
-                let count = 1 + others.count();
-                let bytes = body.len() + others.len_bytes() + headers.len_bytes() * count;
+            FromClient::Send { envelope, others } | FromClient::Volatile { envelope, others } => {
+                let (count, headers) = (1 + others.count(), envelope.headers.len_bytes());
+                let bytes = envelope.body.len() + others.len_bytes() + headers * count;
                 let alone = self.sends == 0 && count == 1;
                 let fits = alone || self.send_bytes + bytes as u64 <= limits.send_bytes_max;
                 self.sends += count as u32;
@@ -175,9 +174,9 @@ impl Link {
                 self.requests += 1;
                 self.requests <= limits.requests_max
             }
-            FromClient::Schedule { body, headers, .. } => {
+            FromClient::Schedule { envelope, .. } => {
                 self.sends += 1;
-                self.send_bytes += (body.len() + headers.len_bytes()) as u64;
+                self.send_bytes += envelope.len_here();
                 let fits = self.sends == 1 || self.send_bytes <= limits.send_bytes_max;
                 fits && self.sends <= limits.sends_max
             }

@@ -11,7 +11,7 @@ use super::io::{LinkId, Output};
 use super::link::{Link, Mode, Reader};
 use super::mailbox::Mailbox;
 use super::relaying::VolatileId;
-use super::router::{Hub, Pending};
+use super::router::Hub;
 use super::streaming::Download;
 use crate::logic::prefetch::Prefetch;
 use crate::logic::seqs::cursor::Cursor;
@@ -53,7 +53,7 @@ impl Hub {
         if mailbox.loaded {
             self.start(id, user, out);
         } else if !known {
-            let ticket = self.ask(Pending::Mailbox { user: user.clone() });
+            let ticket = self.ask(|pending| &mut pending.mailboxes, user.clone());
             out.push(Output::Read(ticket, Read::Mailbox { user: user.clone() }));
         }
         self.bequeath(id, heir_of, out);
@@ -180,7 +180,7 @@ impl Hub {
         let reader = &*reader;
         let after = |(log, place): (&Target, &Cursor)| (log.clone(), reader.after(place));
         let logs = mailbox.places.iter().map(after).collect();
-        let ticket = self.ask(Pending::Page { link: id });
+        let ticket = self.ask(|pending| &mut pending.pages, id);
         out.push(Output::Read(ticket, Read::Page { logs, reader: user.clone(), messages, bytes }));
     }
 

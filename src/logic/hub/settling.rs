@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use crate::durable::{Disposition, Outcome, Write};
-use crate::wire::{CloseCode, FromServer, REASON_LEN_MAX, RoomName, Seq, Span, Target, UserId};
+use crate::durable::{Disposition, RoomJoined, RoomLeft, RoomNotJoined, RoomNotLeft, Write};
+use crate::wire::{CloseCode, FromServer, REASON_LEN_MAX, Seq, Span, Target, UserId};
 
 use super::io::{LinkId, Output};
+use super::pending::{PendingAck, PendingRoom};
 use super::reading::{tell_caught_up, unsubscribe};
-use super::router::{Hub, Pending};
+use super::router::Hub;
 use super::watching::Acked;
 use crate::logic::limits::Time;
 use crate::logic::seqs::cursor::Cursor;
@@ -137,9 +138,8 @@ impl Hub {
             let (at_ms, said) = (now.unix_ms, verdicts.clone());
             let covered = Acked { log: log.clone(), spans, verdicts: said, at_ms };
             let (reader, user) = (user.clone(), user.clone());
-            let ask =
-                Pending::Ack { link, user: reader, messages: confirmed, bytes: freed, covered };
-            let ticket = self.ask(ask);
+            let ack = PendingAck { link, user: reader, messages: confirmed, bytes: freed, covered };
+            let ticket = self.ask(|pending| &mut pending.acks, ack);
             let write = Write::Ack { user, log, cursor, messages, bytes, verdicts };
             out.push(Output::Write(ticket, write));
         }
@@ -171,17 +171,20 @@ impl Hub {
 
     pub(super) fn entered(
         &mut self,
-        id: LinkId,
-        user: &UserId,
-        room: RoomName,
-        outcome: Outcome,
+        join: PendingRoom,
+        outcome: Result<RoomJoined, RoomNotJoined>,
         out: &mut Vec<Output>,
     ) {
+        let PendingRoom { link: id, user, room } = join;
+        let user = &user;
         let target = Target::Room(room.clone());
         let mailbox = self.mailboxes.get_mut(user);
         let known = mailbox.and_then(|mailbox| mailbox.entering.remove(&target));
-        let Outcome::Member { changed, cursor } = outcome else {
-            return self.reply(id, FromServer::RoomRefused { room }, out);
+        let RoomJoined { changed, cursor } = match outcome {
+            Ok(joined) => joined,
+            Err(RoomNotJoined::UnknownUser | RoomNotJoined::Full | RoomNotJoined::DiskFull) => {
+                return self.reply(id, FromServer::RoomRefused { room }, out);
+            }
         };
         self.reply(id, FromServer::RoomJoined { room, changed }, out);
         let Some(mailbox) = self.mailboxes.get_mut(user).filter(|_| changed) else { return };
@@ -208,25 +211,24 @@ impl Hub {
     pub(super) fn left(
         &mut self,
         now: Time,
-        id: LinkId,
-        user: &UserId,
-        room: RoomName,
-        outcome: &Outcome,
+        leave: PendingRoom,
+        outcome: Result<RoomLeft, RoomNotLeft>,
         out: &mut Vec<Output>,
     ) {
+        let PendingRoom { link: id, user, room } = leave;
+        let user = &user;
         let changed = match outcome {
-            Outcome::Member { changed, .. } => *changed,
-            Outcome::UnknownTarget => {
+            Ok(RoomLeft { changed }) => changed,
+            Err(RoomNotLeft::UnknownRoom) => {
                 return self.reply(id, FromServer::NoSuchRoom { room }, out);
             }
-            _ => return self.reply(id, FromServer::RoomRefused { room }, out),
+            Err(RoomNotLeft::DiskFull) => {
+                return self.reply(id, FromServer::RoomRefused { room }, out);
+            }
         };
         self.reply(id, FromServer::RoomLeft { room: room.clone(), changed }, out);
-        let again = |ask: &Pending| match ask {
-            Pending::JoinRoom { user: who, room: to, .. } => (who, to) == (user, &room),
-            _ => false,
-        };
-        let entering = self.asked.values().any(again);
+        let again = |join: &PendingRoom| (&join.user, &join.room) == (user, &room);
+        let entering = self.pending.joins.values().any(again);
         let target = Target::Room(room);
         if changed {
             self.excused(user, &target, now.unix_ms, out);

@@ -10,7 +10,7 @@ use crate::wire::{Seq, Span, Start, UserId};
 
 use super::io::{LinkId, Output};
 use super::link::{Mode, Reader};
-use super::router::{Hub, Pending};
+use super::router::Hub;
 use crate::logic::seqs::cursor::Cursor;
 use crate::logic::seqs::set::missing;
 use crate::logic::seqs::unacked::Delivery;
@@ -62,7 +62,7 @@ impl Hub {
             return false;
         }
         reader.mode = Mode::Beginning;
-        let ticket = self.ask(Pending::StartPosition { link: id });
+        let ticket = self.ask(|pending| &mut pending.start_positions, id);
         out.push(Output::Read(ticket, Read::StartPosition { logs, start }));
         true
     }

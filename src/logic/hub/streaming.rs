@@ -12,7 +12,7 @@ use super::budget::DeliveryBudget;
 use super::io::{LinkId, Output};
 use super::link::{Link, Reader};
 use super::relaying::VolatileId;
-use super::router::{Hub, Pending};
+use super::router::Hub;
 use crate::logic::seqs::unacked::Delivery;
 
 /// Most parts that are being read for one link.
@@ -119,7 +119,7 @@ impl Hub {
     fn read_on(&mut self, id: LinkId, out: &mut Vec<Output>) {
         while let Some(at) = self.links.get_mut(&id).and_then(|link| link.next_part(&self.flight)) {
             self.flight.add_parts(1);
-            let ticket = self.ask(Pending::Download { link: id });
+            let ticket = self.ask(|pending| &mut pending.downloads, id);
             if let Some(stream) = self.links.get_mut(&id).and_then(Link::stream) {
                 stream.next += 1;
                 stream.asked.push_back((ticket, None));

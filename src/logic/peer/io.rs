@@ -1,8 +1,8 @@
 //! What a client is told and what it says: the two sides of a [`Peer`](crate::logic::Peer).
 
 use crate::wire::{
-    Body, Bundle, CloseCode, FromClient, FromServer, JoinCode, Kept, Message, MsgId, Note,
-    ParkedKind, RecipientStatus, Refusal, RoomName, Seq, Target, UserId,
+    Body, Bundle, CloseCode, FromClient, FromServer, JoinCode, Message, MsgId, Note, ParkedKind,
+    ParkedMessage, RecipientStatus, Refusal, RoomName, Seq, Target, UserId,
 };
 
 use super::outbox::Draft;
@@ -239,7 +239,7 @@ pub enum Event {
         id: MsgId,
     },
     /// Something in a drawer.
-    Parked(Kept),
+    Parked(ParkedMessage),
     /// All that is in it has been told of.
     ParkedEnd(ParkedKind),
     /// So many messages were in the drawer and are not any more.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::durable::Disposition;
-use crate::wire::{Bundle, CloseCode, FromClient, FromServer, Message, Session};
+use crate::wire::{CloseCode, FromClient, FromServer, Session};
 
 use super::chunks::Chunks;
 use super::deliver::shortened;
@@ -328,14 +328,8 @@ impl Peer {
                     out,
                 );
             }
-            FromServer::Deliver { seq, id, from, to, time_ms, headers, size, body, others } => {
-                let first = Message { id, from, to, time_ms, headers, size, body };
-                return self.deliver(seq, Bundle { first, others }, out);
-            }
-            FromServer::Volatile { id, from, to, time_ms, headers, size, body, others } => {
-                let first = Message { id, from, to, time_ms, headers, size, body };
-                return self.pass(Bundle { first, others }, out);
-            }
+            FromServer::Deliver { seq, bundle } => return self.deliver(seq, bundle, out),
+            FromServer::Volatile(bundle) => return self.pass(bundle, out),
             FromServer::Gap { seq, to, count } => {
                 return self.lost(seq, to, count, out);
             }

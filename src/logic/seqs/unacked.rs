@@ -132,7 +132,9 @@ mod tests {
 
     use super::{Delivery, Unacked};
     use crate::logic::seqs::set::to_spans;
-    use crate::wire::{Body, Bundle, Headers, Message, MsgId, Seq, Span, Target, Weights};
+    use crate::wire::{
+        Body, Bundle, Envelope, Headers, Message, MsgId, Seq, Span, Target, Weights,
+    };
 
     fn weights(lengths: &[u8]) -> Weights {
         let bodies = lengths.iter().map(|len| Body(vec![0; (*len).into()].into()));
@@ -141,7 +143,11 @@ mod tests {
         let headers = Headers::new(vec![("a".into(), "b".into())]).unwrap_or_default();
         let (size, body) = (bodies[0].len() as u64, bodies[0].clone());
         let from = "alice".parse().expect("a name");
-        let first = Message { id, from, to: Target::All, time_ms: 1, headers, size, body };
+        let first = Message {
+            from,
+            time_ms: 1,
+            envelope: Envelope { id, to: Target::All, headers, size, body },
+        };
         Bundle { first, others: bodies[1..].iter().collect() }.weights()
     }
 

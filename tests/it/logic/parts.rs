@@ -178,9 +178,9 @@ fn only_what_is_in_memory_takes_room() {
 }
 
 fn message(id: MsgId, parts: u64) -> Message {
-    let Draft { headers, size, body, .. } = head(1, "alice", len_of(parts));
-    let (from, to) = (user("bob"), "alice".parse().unwrap());
-    Message { id, from, to, time_ms: 1, headers, size, body }
+    let mut envelope = head(1, "alice", len_of(parts)).envelope;
+    envelope.id = id;
+    Message { from: user("bob"), time_ms: 1, envelope }
 }
 
 /// The frames of a delivery of so many parts.

@@ -5,7 +5,8 @@ use qmsg::logic::{
     greeting,
 };
 use qmsg::wire::{
-    Bundle, CHUNK_LEN_MAX, CloseCode, FromClient, FromServer, Message, SPANS_MAX, Span, Target,
+    Bundle, CHUNK_LEN_MAX, CloseCode, Envelope, FromClient, FromServer, Message, SPANS_MAX, Span,
+    Target,
 };
 
 use super::server::START;
@@ -166,8 +167,8 @@ fn patience_is_counted_until_a_reader_has_caught_up() {
     alone.now.mono_ms += 300;
     alone.is_welcomed();
     assert_eq!(alone.peer.deadline(), Some(START.mono_ms + 1_000));
-    let Draft { id, to, headers, size, body, .. } = draft(1, "alice", 1);
-    let message = Message { id, from: user("bob"), to, time_ms: 1, headers, size, body };
+    let Draft { envelope, .. } = draft(1, "alice", 1);
+    let message = Message { from: user("bob"), time_ms: 1, envelope };
     alone.takes(PeerInput::Frame(FromServer::deliver(1, &message.into())));
     assert_eq!(alone.peer.deadline(), None, "the reader has something to do");
     assert!(!alone.peer.is_waiting(), "and may go when it has done it");
@@ -311,7 +312,9 @@ fn what_was_not_answered_is_sent_again_first_and_in_order() {
     alone.takes(PeerInput::Linked);
     let out = alone.takes(PeerInput::Frame(greeting(&Limits::default(), START)));
     let sent = |output: &PeerOutput| match output {
-        PeerOutput::Frame(FromClient::Send { id, others, .. }) => Some((*id, others.count())),
+        PeerOutput::Frame(FromClient::Send { envelope: Envelope { id, .. }, others }) => {
+            Some((*id, others.count()))
+        }
         _ => None,
     };
     let sent: Vec<_> = out.iter().filter_map(sent).collect();
@@ -331,8 +334,8 @@ fn when_all_is_over_it_waits_for_nothing() {
 fn a_report_is_no_longer_than_a_frame_may_be() {
     let mut alone = Alone::new(None, 1);
     alone.is_welcomed();
-    let Draft { id, to, headers, size, body, .. } = draft(1, "alice", 1);
-    let message = Message { id, from: user("bob"), to, time_ms: 1, headers, size, body };
+    let Draft { envelope, .. } = draft(1, "alice", 1);
+    let message = Message { from: user("bob"), time_ms: 1, envelope };
     // Every other one, so that each is a span of its own.
     let seqs = || (1..=5_000).step_by(2);
     for seq in seqs() {
@@ -349,9 +352,9 @@ fn a_report_is_no_longer_than_a_frame_may_be() {
 fn seqs_that_no_server_reaches_are_ignored() {
     let mut alone = Alone::welcomed();
     let deliver = |seq, count: usize| {
-        let Draft { id, to, headers, size, body, .. } = draft(1, "alice", 1);
-        let others = vec![body.clone(); count - 1].iter().collect();
-        let first = Message { id, from: user("bob"), to, time_ms: 1, headers, size, body };
+        let Draft { envelope, .. } = draft(1, "alice", 1);
+        let others = vec![envelope.body.clone(); count - 1].iter().collect();
+        let first = Message { from: user("bob"), time_ms: 1, envelope };
         PeerInput::Frame(FromServer::deliver(seq, &Bundle { first, others }))
     };
     let lost = |seq| {

@@ -14,7 +14,7 @@ use qmsg::quic::{
     ConnectionEnd, DialSettings, Dialer, HANDSHAKE_DEADLINE, HandshakeError, Identity, KEEP_ALIVE,
     Listener, ServerSettings,
 };
-use qmsg::wire::{Body, FromClient, Headers, MsgId, Pin, Target};
+use qmsg::wire::{Body, Envelope, FromClient, Headers, MsgId, Pin, Target};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
@@ -106,7 +106,8 @@ async fn cold_send(distance: Duration, lost: Range<usize>) -> Duration {
     let (id, headers, body) =
         (MsgId::new(START.unix_ms, [7; 10]), Headers::default(), Body("far".into()));
     let (to, size) = (Target::User("bob".parse().unwrap()), 3);
-    let draft = Draft { id, to, headers, size, body, volatile: false, due_ms: None };
+    let draft =
+        Draft { volatile: false, due_ms: None, envelope: Envelope { id, to, headers, size, body } };
     commands.send(Command::Send(vec![draft])).await.unwrap();
 
     let begun = Instant::now();

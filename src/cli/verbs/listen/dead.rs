@@ -13,7 +13,7 @@ use crate::outgoing::job::PATIENCE;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
 use crate::text::visible::one_line;
-use crate::wire::{Kept, ParkedKind, Target};
+use crate::wire::{ParkedKind, ParkedMessage, Target};
 
 /// An action on dead letters.
 #[derive(Clone, Copy, Debug)]
@@ -72,8 +72,8 @@ pub(crate) fn run(args: &ListenArgs, task: Task, verbosity: Verbosity) -> Result
     let mut taken = 0;
     Requester::new(&args.who, patience)?.request(task.command(), |event| {
         match event {
-            Event::Parked(kept) if as_json => print::object(&fields(&kept))?,
-            Event::Parked(kept) => print::line(&text(&kept))?,
+            Event::Parked(parked) if as_json => print::object(&fields(&parked))?,
+            Event::Parked(parked) => print::line(&text(&parked))?,
             Event::ParkedTaken { count, .. } => taken += count,
             _ => {}
         }
@@ -84,40 +84,40 @@ pub(crate) fn run(args: &ListenArgs, task: Task, verbosity: Verbosity) -> Result
 
 /// Renders a dead letter as a line with tabs: id, time of the refusal, sender, reason, and a
 /// summary.
-fn text(kept: &Kept) -> String {
-    let to = match &kept.to {
+fn text(parked: &ParkedMessage) -> String {
+    let to = match &parked.message.to {
         Target::User(_) => String::new(),
         group => format!(" {group}"),
     };
-    let reason = String::from_utf8_lossy(&kept.reason.body().0);
+    let reason = String::from_utf8_lossy(&parked.reason.body().0);
     let reason = one_line(&reason);
-    let (id, time, from) = (kept.id, print::time(kept.at_ms), &kept.from);
-    let attempts = match kept.attempts {
+    let (id, time, from) = (parked.message.id, print::time(parked.at_ms), &parked.message.from);
+    let attempts = match parked.attempts {
         1 => "1 attempt".to_owned(),
         count => format!("{count} attempts"),
     };
-    format!("{id}\t{time}\t{from}{to}\t{reason}, {attempts}\t{}", parked::gist(kept))
+    format!("{id}\t{time}\t{from}{to}\t{reason}, {attempts}\t{}", parked::gist(parked))
 }
 
 /// Builds the documented fields of `--json`.
-fn fields(kept: &Kept) -> Vec<(&'static str, Value)> {
+fn fields(parked: &ParkedMessage) -> Vec<(&'static str, Value)> {
     let own = vec![
-        ("from", kept.from.to_string().into()),
-        ("dead", clock::rfc3339(kept.at_ms).into()),
-        ("attempts", kept.attempts.into()),
-        ("reason", String::from_utf8_lossy(&kept.reason.body().0).into()),
+        ("from", parked.message.from.to_string().into()),
+        ("dead", clock::rfc3339(parked.at_ms).into()),
+        ("attempts", parked.attempts.into()),
+        ("reason", String::from_utf8_lossy(&parked.reason.body().0).into()),
     ];
-    [parked::fields(kept), own].concat()
+    [parked::fields(parked), own].concat()
 }
 
 #[cfg(test)]
 mod tests {
     use super::text;
-    use crate::message::render::parked::tests::kept;
+    use crate::message::render::parked::tests::parked;
 
     #[test]
     fn a_line_says_what_and_why() {
-        let line = text(&kept("@ops", b"disk full", 9, &[]));
+        let line = text(&parked("@ops", b"disk full", 9, &[]));
         assert!(line.starts_with("018bcfe5-6800-7707-8707-070707070707\t2023-11-1"), "{line}");
         assert!(line.ends_with("\talice @ops\texit code 1, 5 attempts\tdisk full"), "{line}");
     }

@@ -52,7 +52,7 @@ mod tests {
 
     use super::FilterArgs;
     use crate::handler::filter::Filter;
-    use crate::wire::{Body, Headers, Message, MsgId};
+    use crate::wire::{Body, Envelope, Headers, Message, MsgId};
 
     #[derive(Parser)]
     struct Line {
@@ -67,13 +67,15 @@ mod tests {
     fn message(from: &str, to: &str, headers: &[(&str, &str)]) -> Message {
         let pairs = headers.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         Message {
-            id: MsgId::new(1, [7; 10]),
             from: from.parse().unwrap(),
-            to: to.parse().unwrap(),
             time_ms: 1,
-            headers: Headers::new(pairs.collect()).unwrap(),
-            size: 0,
-            body: Body::default(),
+            envelope: Envelope {
+                id: MsgId::new(1, [7; 10]),
+                to: to.parse().unwrap(),
+                headers: Headers::new(pairs.collect()).unwrap(),
+                size: 0,
+                body: Body::default(),
+            },
         }
     }
 

@@ -10,11 +10,12 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use crate::durable::StoreError;
 use crate::failure::{Exit, Failure};
 use crate::files::{self, PrivateFileError};
 use crate::profile::{disk, home, joined};
 use crate::quic::{Identity, Secrets, SecretsError};
-use crate::store::{self, OpenError, StoreError};
+use crate::store::{self, OpenError};
 
 /// The file of the server's key.
 pub(crate) const KEY: &str = "server.key.pem";
