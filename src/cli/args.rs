@@ -76,7 +76,7 @@ pub(crate) struct Who {
     /// The id must have been joined on this machine. Default: the one that was joined first.
     #[arg(long = "as", value_name = "ID", env = "QMSG_AS", value_parser = values::user_arg())]
     pub(crate) as_id: Option<UserId>,
-    /// The server to verbosity to
+    /// The server to talk to
     ///
     /// Default: the server where the id was joined; for a first join, localhost:4433. Its key must
     /// be the one that was pinned when joining, whatever address it has now.

@@ -251,7 +251,7 @@ fn plan(id: &UserId, remains: &Remains, args: &JoinArgs) -> Result<Plan> {
     let server = server.or(remains.server.as_ref()).cloned().unwrap_or_else(local);
     if server.host == PLACEHOLDER {
         return Err(Failure::new(Exit::Usage, "the ticket does not name the server")
-            .hint("put the server's name or address in the directory of HOST, or add -s HOST")
+            .hint("put the server's name or address in the place of HOST, or add -s HOST")
             .into());
     }
     let trust = pin.or(remains.pin).map_or(Trust::AnyAndReport, Trust::Pin);

@@ -18,7 +18,7 @@ use crate::wire::{MsgId, ParkedKind, ParkedMessage};
 
 /// List, cancel or send scheduled messages
 ///
-/// Messages scheduled with send --at or --in are parked on the server, so they are sent even if this
+/// Messages scheduled with send --at or --in are kept on the server, so they are sent even if this
 /// machine is off by then.
 #[derive(Debug, Args)]
 #[command(after_help = "\

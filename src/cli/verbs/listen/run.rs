@@ -108,7 +108,7 @@ fn check(handler: &Handler) -> Result<()> {
     found.map_err(|error| runner::no_command(handler, error))
 }
 
-/// The consumer listening ended.
+/// The way listening ended.
 enum ListenEnd {
     /// Everything requested is done, or nobody reads stdout any more.
     Done,

@@ -70,7 +70,7 @@ struct SpoolListArgs {
 struct FlushArgs {
     #[command(flatten)]
     owner: Owner,
-    /// The server to verbosity to, instead of the one where the id was joined
+    /// The server to talk to, instead of the one where the id was joined
     #[arg(short, long, value_name = "HOST[:PORT]", env = "QMSG_SERVER")]
     server: Option<ServerAddress>,
     #[command(flatten)]
