@@ -152,7 +152,7 @@ pub async fn run_claim(
     let mut open = true;
     shell.feed([PeerInput::Tick])?;
     while open || shell.peer.is_waiting() || !shell.untold.is_empty() {
-        let takes = open && (shell.peer.has_room() || shell.peer.wants_part());
+        let takes = open && (shell.peer.has_room() || shell.peer.wants_chunk());
         let deadline = shell.peer.deadline().map(|at_ms| shell.at(at_ms));
         tokio::select! {
             biased;

@@ -28,7 +28,8 @@ pub(crate) async fn echo(options: &Options) -> Result<Value> {
         for event in batch {
             let Event::Messages { seq, bundle } = event else { continue };
             for (seq, message) in numbered(seq, &bundle) {
-                let (to, size, body) = (Target::User(message.from), message.size, message.body);
+                let (to, size, body) =
+                    (Target::User(message.from.clone()), message.size, message.body.clone());
                 let (id, headers) = (message.id, Headers::default());
                 let reply = Draft {
                     volatile,
