@@ -1,4 +1,4 @@
-//! This process: its async runtime, its signals, its machine.
+//! Services of this process: async runtimes, signals, the name of its machine.
 
 pub(crate) mod host;
 pub(crate) mod runtime;

@@ -35,9 +35,9 @@ pub(crate) fn show(
     if !matches!(message.to, Target::User(_)) {
         head.add("", &format!(" {}", message.to));
     }
-    if let Some((word, how)) = priority(received) {
+    if let Some((word, style)) = priority(received) {
         head.add("", " ");
-        head.add(how, &format!("[{word}]"));
+        head.add(style, &format!("[{word}]"));
     }
     let title = one_line(received.header("title").unwrap_or_default());
     let title = title.trim();
@@ -88,8 +88,8 @@ impl HeadLine {
         Self { color, fold: Fold::new(width, false), text: String::new() }
     }
 
-    fn add(&mut self, how: &str, text: &str) {
-        let (begin, end) = if self.color && !how.is_empty() { (how, PLAIN) } else { ("", "") };
+    fn add(&mut self, style: &str, text: &str) {
+        let (begin, end) = if self.color && !style.is_empty() { (style, PLAIN) } else { ("", "") };
         self.text.push_str(begin);
         text.chars().for_each(|c| self.fold.push(c, &mut self.text));
         self.text.push_str(end);

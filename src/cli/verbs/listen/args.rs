@@ -323,7 +323,7 @@ pub(crate) fn print_target(args: &ListenArgs, verbosity: Verbosity) -> Result<Pr
     }
     let shape = match format {
         Some(format) => {
-            let end = args.output.end();
+            let end = end(&args.output);
             Shape::Formatted { format: Arc::new(format.clone()), end, shows: terminal }
         }
         None => Shape::Styled(match args.output {
@@ -341,13 +341,12 @@ pub(crate) fn print_target(args: &ListenArgs, verbosity: Verbosity) -> Result<Pr
     Ok(PrintTarget::new(shape, shelf))
 }
 
-impl OutputArgs {
-    fn end(&self) -> &'static [u8] {
-        match (self.raw, self.null) {
-            (true, _) => b"",
-            (_, true) => b"\0",
-            _ => b"\n",
-        }
+/// The bytes behind each formatted message.
+fn end(output: &OutputArgs) -> &'static [u8] {
+    match (output.raw, output.null) {
+        (true, _) => b"",
+        (_, true) => b"\0",
+        _ => b"\n",
     }
 }
 
