@@ -23,7 +23,7 @@ pub enum ConnectionEnd {
     Lost,
     /// The operating system says that the peer cannot be reached any more.
     Unreachable(NetworkError),
-    /// The peer sent bytes that are not frames, and was told so.
+    /// The peer sent bytes that are not frames. The close told it so.
     Malformed(Malformed),
     /// Closed by this side.
     ClosedHere(CloseCode),
