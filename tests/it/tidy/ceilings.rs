@@ -21,7 +21,6 @@ pub(super) const CYCLES: &[Ceiling] =
 pub(super) const FIELDS: &[Ceiling] = &[
     ("cli", 50, 0),
     ("durable", 4, 0),
-    ("quic", 8, 0),
     ("store", 45, 0),
     ("wire", 10, 0),
     ("bench", 34, 0),
@@ -64,11 +63,9 @@ pub(super) const COMMENTS: &[Ceiling] = &[("src", 11, 1), ("tests", 6, 1)];
 pub(super) const BOUNDS: &[Ceiling] = &[
     ("cli", 7, 0),
     ("logic", 5, 0),
-    ("quic", 9, 0),
     ("store", 17, 0),
     ("wire", 6, 0),
     ("bench", 3, 0),
-    ("files", 1, 0),
     ("handler", 3, 0),
     ("mail", 4, 0),
     ("message", 2, 0),
