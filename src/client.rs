@@ -263,7 +263,7 @@ impl<'a> Shell<'a> {
         match self.failure.take() {
             Some(failure) => failure.into(),
             // The first attempt has not failed yet.
-            None if self.pin.is_none() => ClientError::Dial(self.dial.no_answer()),
+            None if self.pin.is_none() => ClientError::Dial(DialError::timed_out(&self.dial)),
             None => ClientError::NoAnswer,
         }
     }

@@ -1,6 +1,6 @@
 //! Reader: a link that takes deliveries, its window, and where it gets its messages from.
 
-use crate::durable::{Missing, Page, Read, Record, RequestId};
+use crate::durable::{Missing, Page, PageItem, Read, Record, RequestId};
 use crate::wire::{
     Body, Bundle, CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, Feature, Features, FromServer, Seq, Span, Start,
     Target,
@@ -35,6 +35,9 @@ pub(super) struct Reader {
     /// Everything for this reader up to here was delivered, or acked before.
     position: Seq,
     state: State,
+    /// Bytes that the budget counts for a page: the most it may hold while it is fetched, and what
+    /// is left of it while it waits for a long body.
+    page_bytes: u64,
     /// Each message goes to one of the readers that share.
     share: bool,
     takes_volatile: bool,
@@ -116,6 +119,7 @@ impl Reader {
             released_max: 0,
             position: 0,
             state: State::WaitingForLoad,
+            page_bytes: 0,
             share: prefetch.share,
             takes_volatile: features.contains(Feature::Volatile),
             resumed,
@@ -184,12 +188,13 @@ impl Reader {
         self.unacked.has_message(seq) && !is_partial
     }
 
-    /// Load that the budget counts. A long body beyond the window does not
-    /// count: its chunks do, one by one.
+    /// Load that the budget counts. A page counts before it is read, so that pages of many readers
+    /// at a time stay within the budget. A long body beyond the window does not count: its chunks
+    /// do, one by one.
     fn load_in_budget(&self) -> Load {
         let most = self.window_max.1.max(CHUNK_LEN_MAX as u64);
         let (messages, bytes) = self.volatile.load();
-        (self.window.0 + messages, self.window.1.min(most) + bytes.min(most))
+        (self.window.0 + messages, self.window.1.min(most) + bytes.min(most) + self.page_bytes)
     }
 
     /// Frees what the reader of a link that is gone had of the budget.
@@ -379,13 +384,25 @@ impl Reader {
     }
 
     /// Begins to fetch a page if it is behind and has room: most messages and bytes of the page.
-    pub(super) fn begin_fetch(&mut self, budget: &DeliveryBudget) -> Option<(u32, u64)> {
+    pub(super) fn begin_fetch(&mut self, budget: &mut DeliveryBudget) -> Option<(u32, u64)> {
         if !matches!(self.state, State::Paused(Pause::Window)) {
             return None;
         }
         let size = self.page_size(budget)?;
         self.state = State::Fetching { is_stale: false };
+        self.count_page(size.1, budget);
         Some(size)
+    }
+
+    /// Takes a page out of the budget, which counts its messages as they are delivered.
+    pub(super) fn begin_page(&mut self, budget: &mut DeliveryBudget) {
+        self.count_page(0, budget);
+    }
+
+    fn count_page(&mut self, bytes: u64, budget: &mut DeliveryBudget) {
+        let before = self.load_in_budget();
+        self.page_bytes = bytes;
+        budget.replace(before, self.load_in_budget());
     }
 
     /// Most messages and bytes of a page. `None` while so little is free that the page
@@ -405,7 +422,13 @@ impl Reader {
     }
 
     /// Puts off a page, delivered up to `reached`, until the body under way has ended.
-    pub(super) fn pause_for_body(&mut self, reached: Option<Seq>, rest: Page) {
+    pub(super) fn pause_for_body(
+        &mut self,
+        reached: Option<Seq>,
+        rest: Page,
+        budget: &mut DeliveryBudget,
+    ) {
+        self.count_page(rest.items.iter().map(PageItem::len_here).sum(), budget);
         let is_stale = matches!(self.state, State::Fetching { is_stale: true });
         if let Some(reached) = reached.filter(|_| !is_stale) {
             self.position = self.position.max(reached);
