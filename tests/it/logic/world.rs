@@ -29,11 +29,10 @@ pub(super) struct Line {
     pub(super) client: usize,
     pub(super) up: BytesMut,
     pub(super) down: BytesMut,
-    /// What the client meets behind the last byte.
+    /// End of the connection that the client meets behind the last byte.
     end: Option<Ending>,
     from_client: Decoder<FromClient>,
     from_server: Decoder<FromServer>,
-    /// Who still holds it.
     pub(super) at_client: bool,
     pub(super) at_server: bool,
 }
@@ -97,7 +96,7 @@ impl World {
         }
     }
 
-    /// What a sender was told is true now, or was, and more is by now.
+    /// Checks that a sender was told what is true now, or was before it came further.
     fn check_told(&self, sender: &UserId, to: &Target, event: &Event) {
         let store = &self.server.store;
         let (id, standings) = match event {
@@ -221,7 +220,7 @@ impl World {
         self.feed(index, PeerInput::Ended(Ending::Silence));
     }
 
-    /// So many bytes of a link reach the server.
+    /// Lets some bytes of a link reach the server.
     pub(super) fn up(&mut self, link: LinkId, count: usize) {
         let Some(line) = self.lines.get_mut(&link).filter(|line| line.at_server) else { return };
         let piece = line.up.split_to(count.min(line.up.len()));
@@ -234,7 +233,7 @@ impl World {
         }
     }
 
-    /// So many bytes of a link reach the client; behind the last one, its end.
+    /// Lets some bytes of a link reach the client; behind the last one, its end.
     pub(super) fn down(&mut self, link: LinkId, count: usize) {
         let Some(line) = self.lines.get_mut(&link).filter(|line| line.at_client) else { return };
         let piece = line.down.split_to(count.min(line.down.len()));
@@ -303,7 +302,7 @@ impl World {
         }
     }
 
-    /// What the server said goes on its way.
+    /// Puts the server's outputs on their way.
     pub(super) fn carry(&mut self) {
         for (link, said) in self.server.take_said() {
             let Some(line) = self.lines.get_mut(&link) else { continue };
@@ -385,7 +384,6 @@ impl World {
         panic!("there is always more to do");
     }
 
-    /// The events of a client since the last time.
     pub(super) fn told(&mut self, index: usize) -> Vec<Event> {
         std::mem::take(&mut self.clients[index].events)
     }
