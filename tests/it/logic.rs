@@ -1,7 +1,6 @@
 //! The pure layer: hub and peer against a model of the store, first in scenes that can be read,
 //! then at random.
 
-mod bodies;
 mod budget;
 mod bundles;
 mod client;
@@ -14,12 +13,10 @@ mod following;
 mod gaps;
 mod hello;
 pub(crate) mod hostile;
-pub(crate) mod joining;
 mod kinds;
 mod long;
 mod obstacles;
 mod outbox;
-mod pages;
 mod parked;
 mod parts;
 mod peers;
@@ -32,8 +29,6 @@ mod sends;
 pub(crate) mod server;
 mod sharing;
 mod start_position;
-mod store;
-mod stretches;
 mod sweep;
 mod take_over;
 mod tracked_expiry;

@@ -165,7 +165,7 @@ fn settled_only_when_the_cursor_is_on_disk() {
     server.answer_writes();
     assert_eq!(server.heard_so_far(bob), [settled(2)]);
     let cursor = server.store.cursor("bob", "bob");
-    assert_eq!((cursor.through, super::stretches::done(&cursor.above)), (0, vec![2, 3]));
+    assert_eq!((cursor.through, crate::memory::ranges::done(&cursor.above)), (0, vec![2, 3]));
     server.say(bob, processed(&[1]));
     assert_eq!(server.heard(bob), [settled(1)]);
     let cursor = server.store.cursor("bob", "bob");

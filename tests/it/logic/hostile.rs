@@ -11,10 +11,10 @@ use qmsg::logic::{Limits, LinkId};
 use qmsg::wire::{FromClient, FromServer, ParkedKind, Seq};
 
 use super::server::{Said, Server, reports};
-use super::store::drawers::Letter;
 use super::sweep::check_all;
 use super::{hello, key, processed, seqs, target, user};
 use crate::chance::Chance;
+use crate::memory::parked::Letter;
 
 const RUNS: u64 = 1_000;
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];
@@ -150,7 +150,7 @@ impl Run {
         }
         let now_ms = server.now.unix_ms;
         let is_overdue =
-            |letter: &Letter| letter.drawer == ParkedKind::Scheduled && letter.at_ms <= now_ms;
+            |letter: &Letter| letter.drawer == ParkedKind::Scheduled && letter.due_ms <= now_ms;
         assert!(!server.store.drawers.all().any(is_overdue), "overdue");
         for name in NAMES {
             let is_reported = |seq: Seq| self.reported.contains(&(name, seq));

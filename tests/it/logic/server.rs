@@ -11,7 +11,7 @@ use qmsg::wire::{
     UserId,
 };
 
-use super::store::Store;
+use crate::memory::MemoryStore;
 
 /// Bytes that a message takes beside its own in the hub's budget.
 const MESSAGE_LEN: u64 = 64;
@@ -20,7 +20,7 @@ pub(crate) const START: Time = Time { mono_ms: 1_000, unix_ms: 1_800_000_000_000
 
 pub(crate) struct Server {
     pub(super) now: Time,
-    pub(super) store: Store,
+    pub(super) store: MemoryStore,
     limits: Limits,
     hub: Hub,
     /// Asked for, not on disk.
@@ -90,7 +90,7 @@ impl Server {
     pub(crate) fn new(limits: Limits, quotas: Quotas) -> Self {
         Self {
             now: START,
-            store: Store::new(quotas),
+            store: MemoryStore::new(quotas),
             limits,
             hub: Hub::new(limits),
             batch: vec![],

@@ -6,7 +6,7 @@ use qmsg::wire::{Body, DeliveryState, MsgId, Note, ParkedKind, RecipientStatus, 
 
 use super::{Client, Run, World};
 use crate::logic::draft;
-use crate::logic::store::drawers::Letter;
+use crate::memory::parked::Letter;
 
 impl Run {
     /// Somebody wants to know, or to tidy up.
