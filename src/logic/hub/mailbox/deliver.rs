@@ -116,7 +116,7 @@ impl Mailbox {
         }
     }
 
-    /// A reader has read to the end. Unless something became durable meanwhile it is live.
+    /// Notes that a reader has read to the end. It is live unless something became durable since.
     fn catch_up(&mut self, turn: &mut Turn, link: LinkId) {
         let Some(reader) = self.readers.get_mut(&link) else { return };
         if reader.catch_up() {
