@@ -155,7 +155,10 @@ fn what_is_kept_is_for_others_when_the_client_comes_back_as_somebody_else() {
         let next = server.open(key("bob"));
         let session = Some(Session { client: 7, link });
         let id = user("bobby");
-        server.say(next, FromClient::Hello { id, claim: true, code: None, session });
+        server.say(
+            next,
+            FromClient::Hello { id, claim: true, code: None, session, features: Features::KNOWN },
+        );
         assert_eq!(server.heard(next), [welcome("bobby", link == 2)]);
     }
     assert_eq!(seqs(&server.heard(other)), [1, 2]);
