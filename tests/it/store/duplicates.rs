@@ -165,7 +165,7 @@ fn are_ids_of_one_sender() {
 fn keyed(from: &str, key: u8, later_ms: u64) -> Write {
     let id = MsgId::keyed([key; 16]);
     append(with(message_at(NOW_MS + later_ms, from, "bob", key.into(), 1), |message| {
-        message.id = id
+        message.id = id;
     }))
 }
 

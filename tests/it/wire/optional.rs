@@ -60,7 +60,7 @@ fn unknown_frames_may_come_between_the_chunks_of_a_body() {
     let rest = FromServer::Chunk(super::samples::body(b"abc"));
     let unknown = raw(FromServer::VARIANTS as u8, b"later", OPTIONAL);
     let stream =
-        [&encoded(std::slice::from_ref(&head))[..], &unknown, &encoded(&[rest.clone()])].concat();
+        [&encoded(std::slice::from_ref(&head))[..], &unknown, &encoded(std::slice::from_ref(&rest))].concat();
     assert!(decode_all_ways(&stream, &[]) == (vec![head, rest], None, true));
 }
 

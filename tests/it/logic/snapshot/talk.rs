@@ -188,8 +188,7 @@ impl Talk {
             let Some(client) = self.clients.get_mut(&name) else { continue };
             client.decoder.push(&bytes);
             let mut frames = vec![];
-            loop {
-                let Some(client) = self.clients.get_mut(&name) else { break };
+            while let Some(client) = self.clients.get_mut(&name) {
                 match client.decoder.next_frame() {
                     Ok(Some(frame)) => frames.extend(self.handle(&name, PeerInput::Frame(frame))),
                     Ok(None) => break,
