@@ -4,5 +4,6 @@ pub(crate) mod content;
 pub(crate) mod headers;
 pub(crate) mod ids;
 pub(crate) mod input;
+pub(crate) mod known_headers;
 pub(crate) mod reassembly;
 pub(crate) mod received;

@@ -4,6 +4,7 @@ use data_encoding::BASE64;
 use serde_json::Value;
 
 use crate::clock;
+use crate::message::known_headers::TITLE;
 use crate::render::json::headers;
 use crate::text::visible::one_line;
 use crate::wire::ParkedMessage;
@@ -13,7 +14,7 @@ const SHOWN_CHARS_MAX: usize = 60;
 
 /// Summarizes a message: its title, or the first line of its body that is not blank.
 pub(crate) fn gist(kept: &ParkedMessage) -> String {
-    let title = kept.message.headers.iter().find(|(name, _)| *name == "title");
+    let title = kept.message.headers.iter().find(|(name, _)| *name == TITLE);
     let text = match (title, body(kept)) {
         (Some((_, title)), _) => title,
         (None, Ok(text)) => text,

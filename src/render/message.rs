@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use anyhow::Result;
 
+use crate::message::known_headers::TITLE;
 use crate::message::received::Received;
 use crate::render::{json, people};
 use crate::terminal::print::{self, out, written};
@@ -38,7 +39,7 @@ pub(crate) fn render(style: Style, letter: &Received, out: &mut impl Write) -> i
         }
         Style::Lines if letter.content.size() == 0 => {
             // The title may be the whole message.
-            out.write_all(one_line(letter.header("title").unwrap_or_default()).as_bytes())?;
+            out.write_all(one_line(letter.header(TITLE).unwrap_or_default()).as_bytes())?;
         }
         Style::Raw | Style::Lines | Style::Null => copy(letter, out)?,
     }

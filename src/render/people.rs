@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::ops::Range;
 
 use crate::clock;
+use crate::message::known_headers::{PRIORITIES, PRIORITY, TAGS, TITLE};
 use crate::message::received::{PIECE_LEN, Received, characters};
 use crate::text::fold::Fold;
 use crate::text::units::grouped;
@@ -13,9 +14,8 @@ use crate::wire::Target;
 
 /// Shortest body that can count as binary, in bytes; shorter ones are always shown.
 const BINARY_LEN_MIN: u64 = 64;
-/// Words and colours for priorities 1 to 5; the third, the default, has none.
-const PRIORITIES: [(&str, &str); 5] =
-    [("min", "\x1b[2m"), ("low", "\x1b[2m"), ("", ""), ("high", "\x1b[33m"), ("max", "\x1b[1;31m")];
+/// Colours of priorities 1 to 5. The third, the default, is not shown.
+const PRIORITY_COLORS: [&str; 5] = ["\x1b[2m", "\x1b[2m", "", "\x1b[33m", "\x1b[1;31m"];
 const DIM: &str = "\x1b[2m";
 const BOLD: &str = "\x1b[1m";
 const PLAIN: &str = "\x1b[0m";
@@ -40,7 +40,7 @@ pub(crate) fn show(
         head.add("", " ");
         head.add(how, &format!("[{word}]"));
     }
-    let title = one_line(letter.header("title").unwrap_or_default());
+    let title = one_line(letter.header(TITLE).unwrap_or_default());
     let title = title.trim();
     let text = text(letter)?;
     if !title.is_empty() {
@@ -107,12 +107,14 @@ pub(crate) fn body(letter: &Received, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn priority(letter: &Received) -> Option<(&'static str, &'static str)> {
-    let number: usize = letter.header("priority")?.parse().ok()?;
-    PRIORITIES.get(number.checked_sub(1)?).copied().filter(|(word, _)| !word.is_empty())
+    let number: usize = letter.header(PRIORITY)?.parse().ok()?;
+    let index = number.checked_sub(1)?;
+    let shown = (*PRIORITIES.get(index)?, *PRIORITY_COLORS.get(index)?);
+    Some(shown).filter(|(_, color)| !color.is_empty())
 }
 
 fn tags(letter: &Received) -> impl Iterator<Item = String> {
-    let tags = letter.header("tags").unwrap_or_default().split(',').map(str::trim);
+    let tags = letter.header(TAGS).unwrap_or_default().split(',').map(str::trim);
     tags.filter(|tag| !tag.is_empty()).map(|tag| format!("#{}", one_line(tag)))
 }
 
