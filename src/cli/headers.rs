@@ -234,7 +234,7 @@ mod tests {
     use crate::message::headers::{checked_value, with};
     use crate::message::known_headers::{KNOWN, KnownHeader};
     use crate::message::received::tests::letter;
-    use crate::render::format::fuzz;
+    use crate::message::render::format::fuzz;
 
     #[derive(Parser)]
     struct Line {

@@ -3,7 +3,7 @@
 use crate::clock;
 use crate::message::known_headers;
 use crate::message::received::Received;
-use crate::render::json::headers;
+use crate::message::render::json::headers;
 use crate::text::json::json;
 use crate::wire::Target;
 

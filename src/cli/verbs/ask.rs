@@ -5,14 +5,14 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 
-use crate::cli::args::Who;
+use crate::cli::args::{Who, profile};
 use crate::cli::headers::HeaderArgs;
 use crate::cli::values;
-use crate::cli::verbs::send::args::BodyArgs;
+use crate::cli::verbs::send::args::{BodyArgs, body_source, file_name};
 use crate::failure::Exit;
+use crate::message::render::style::Style;
 use crate::outgoing::conversation;
 use crate::outgoing::job::{Job, PATIENCE, Show, Until};
-use crate::render::message::Style;
 use crate::terminal::print;
 use crate::terminal::verbosity::Verbosity;
 use crate::text::units::{self, Targets};
@@ -20,7 +20,7 @@ use crate::text::units::{self, Targets};
 /// Default time limit of an answer.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Send a message and print the answer
+/// Send a message and print the reply
 ///
 /// Waits until the recipient has processed the message and prints the reply of its `qmsg listen
 /// --exec CMD --reply`, with a newline added if it does not end in one. Exits with 0 if the message
@@ -54,17 +54,20 @@ pub(crate) struct AskArgs {
     json: bool,
     /// Give up after this long without an answer [default: 1m]
     ///
-    /// Written like 500ms, 10s, 5m or 1h30m; a bare number is seconds. Counted from when the server
-    /// accepted the message. Before that the server has as long to accept it; 10s if no time is
-    /// given. Time spent reading the message from stdin or a file does not count.
+    /// Written like 500ms, 10s, 5m or 1h30m; a bare number is seconds. The time starts when
+    /// the server has accepted the message. For accepting it the server has the same time again, or
+    /// 10s if --timeout is not given. Time spent reading the message from stdin or a file does not
+    /// count.
     #[arg(long, value_name = "TIME", env = "QMSG_TIMEOUT", value_parser = units::duration)]
     timeout: Option<Duration>,
 }
 
-pub(crate) fn run(args: &AskArgs, talk: Verbosity) -> Result<Exit> {
+pub(crate) fn run(args: &AskArgs, verbosity: Verbosity) -> Result<Exit> {
     let style = match args.json {
         true => Style::Json,
-        false if print::is_terminal() => Style::Terminal { color: talk.color.is_on(), folds: true },
+        false if print::is_terminal() => {
+            Style::Terminal { color: verbosity.color.is_on(), folds: true }
+        }
         false => Style::Lines,
     };
     let job = Job {
@@ -73,8 +76,8 @@ pub(crate) fn run(args: &AskArgs, talk: Verbosity) -> Result<Exit> {
         timeout: Some(args.timeout.unwrap_or(TIMEOUT)),
         enough: args.count,
         show: Show::Replies(style),
-        name: args.body.name(),
+        name: file_name(&args.body),
         ..Job::new(args.targets.0.clone(), args.headers.headers()?)
     };
-    conversation::carry_out(&job, args.body.input(None)?, &args.who.profile()?, talk)
+    conversation::carry_out(&job, body_source(&args.body, None)?, &profile(&args.who)?, verbosity)
 }
