@@ -1,4 +1,4 @@
-//! What time it is, for people and for message ids.
+//! Times and moments, for people and for message ids.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ pub(crate) fn moment() -> Instant {
     Instant::now()
 }
 
-/// How long ago that was.
+/// Returns the time since a moment.
 pub(crate) fn since(start: Instant) -> Duration {
     start.elapsed()
 }

@@ -6,7 +6,7 @@ use std::io::{self};
 
 use anyhow::Error;
 
-/// How the program ends. One test a row.
+/// Exit codes. A row is a case that scripts can tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
@@ -34,11 +34,11 @@ pub enum Exit {
     NoSpace = 73,
     /// `serve`: the store failed and the server stopped.
     Io = 74,
-    /// Not sent yet, but kept in the local spool.
+    /// The message is not sent yet, but kept in the local spool.
     TempFail = 75,
     /// Protocol or version mismatch.
     Protocol = 76,
-    /// Not allowed, id taken, key not trusted.
+    /// Permission denied, id taken, key not trusted.
     NotAllowed = 77,
     /// Configuration, not joined.
     Config = 78,
@@ -59,7 +59,7 @@ impl Exit {
     }
 }
 
-/// What went wrong, how the program ends for it, and what to do next.
+/// An error with its exit code and a hint about what to do next.
 #[derive(Debug)]
 pub(crate) struct Failure {
     exit: Exit,
@@ -84,17 +84,17 @@ impl Failure {
         self
     }
 
-    /// How the program ends.
+    /// Returns the exit code.
     pub(crate) fn exit(&self) -> Exit {
         self.exit
     }
 
-    /// What to do next.
+    /// Returns the hint.
     pub(crate) fn hinted(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 
-    /// How a command is written.
+    /// Returns the usage line of the command.
     pub(crate) fn usage_line(&self) -> Option<&str> {
         self.usage.as_deref()
     }
@@ -113,7 +113,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// What went wrong and what it came from, of which nothing is said twice.
+/// Joins an error and its causes on one line, without repeating any text.
 pub(crate) fn line(error: &Error) -> String {
     let mut text = error.to_string();
     for cause in error.chain().skip(1) {
@@ -128,7 +128,7 @@ pub(crate) fn line(error: &Error) -> String {
     text
 }
 
-/// What the system or SQLite says, without the number for it.
+/// Removes the number from an error text of the system or of SQLite.
 pub(crate) fn without_number(cause: &str) -> String {
     let end = cause.rfind(" (os error ").filter(|_| cause.ends_with(')'));
     let cause = &cause[..end.unwrap_or(cause.len())];
@@ -143,12 +143,12 @@ fn without_picture(cause: &str) -> String {
     place.into_iter().chain(why).collect::<Vec<_>>().join(": ")
 }
 
-/// Whether nobody answers: what 69 says.
+/// True for errors with exit code 69: the server cannot be reached.
 pub(crate) fn is_unreachable(error: &Error) -> bool {
     error.downcast_ref::<Failure>().is_some_and(|failure| failure.exit == Exit::Unavailable)
 }
 
-/// What was to be sent.
+/// The error for a message that cannot be read.
 pub(crate) fn unreadable(name: &str, error: io::Error) -> Error {
     Failure::new(Exit::Data, format!("{name} cannot be read"))
         .hint("nothing was sent (with --lines, earlier lines may have been)")

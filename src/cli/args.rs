@@ -62,7 +62,7 @@ impl VerbosityArgs {
 pub(crate) struct FileArgs {
     /// Read this configuration file and no other
     ///
-    /// Without it: $XDG_CONFIG_HOME/qmsg/config.toml or ~/.config/qmsg/config.toml, then
+    /// Default: $XDG_CONFIG_HOME/qmsg/config.toml or ~/.config/qmsg/config.toml, then
     /// /etc/qmsg/config.toml.
     #[arg(long, global = true, display_order = 903, value_name = "FILE", env = "QMSG_CONFIG")]
     pub(crate) config: Option<PathBuf>,

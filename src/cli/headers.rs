@@ -1,96 +1,60 @@
-//! What is said about a message: titles, priorities and other headers, as people give them.
+//! The flags for the headers of a message, made from the table of known headers.
 
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::Args;
 use clap::builder::TypedValueParser;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use crate::cli::values::lossy;
-use crate::message::headers::{bad, checked_name, checked_value, fit};
+use crate::handler::environment;
+use crate::message::headers::{checked_name, checked_value, fit};
+use crate::message::known_headers::{self, FlagValue, HeaderFlag, bad};
 use crate::text::clean::clean;
 use crate::text::units;
 use crate::wire::{HEADERS_LEN_MAX, HEADERS_MAX, Headers};
 
-/// Headers that the program itself reads: without a value they say nothing.
-const OWN: [&str; 6] = ["title", "priority", "tags", "type", "ttl", "thread"];
+/// Heading of the flags in help texts.
+const HEADING: &str = "Headers";
+/// Id of the argument for headers without a flag of their own.
+const OTHERS: &str = "others";
 
-/// Headers that are wanted, not checked yet. What makes messages without a command line fills in
-/// what it has.
-#[derive(Clone, Debug, Default, Args)]
+/// Headers as they were given, not checked yet. Code that makes messages without a command line
+/// adds its own.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct HeaderArgs {
-    /// Title of the message
-    #[arg(
-        short,
-        long,
-        value_name = "TEXT",
-        value_parser = lossy(),
-        allow_hyphen_values = true,
-        help_heading = "Headers"
-    )]
-    pub(crate) title: Option<String>,
-    /// Priority: min, low, default, high or max, or 1 to 5
-    #[arg(
-        short,
-        long,
-        value_name = "PRIORITY",
-        value_parser = lossy(),
-        help_heading = "Headers"
-    )]
-    pub(crate) priority: Option<String>,
-    /// Tags, separated by commas
-    #[arg(
-        long,
-        value_name = "TAG[,TAG…]",
-        value_parser = lossy(),
-        allow_hyphen_values = true,
-        help_heading = "Headers"
-    )]
-    pub(crate) tags: Vec<String>,
-    /// Media type of the body, such as text/markdown or application/json
-    #[arg(long = "type", value_name = "TYPE", value_parser = lossy(), help_heading = "Headers")]
-    pub(crate) media_type: Option<String>,
-    /// Discard the message if it is not delivered within this time
-    ///
-    /// Written like 90s, 10m, 1h30m or 2d, always with a unit; at least a second, rounded up to
-    /// whole seconds, and counted from when the server accepted the message. Whoever waits for it
-    /// with --until is then told that it is gone.
-    #[arg(
-        long,
-        value_name = "TIME",
-        value_parser = units::duration_with_unit,
-        help_heading = "Headers"
-    )]
-    pub(crate) ttl: Option<Duration>,
-    /// Conversation id, such as the id of the first message of a conversation
-    #[arg(
-        long,
-        value_name = "THREAD",
-        value_parser = lossy(),
-        allow_hyphen_values = true,
-        help_heading = "Headers"
-    )]
-    pub(crate) thread: Option<String>,
-    /// Any other header; can be repeated
-    ///
-    /// A name consists of letters, digits, - and _; case does not matter.
-    #[arg(
-        short = 'H',
-        long = "header",
-        value_name = "NAME: VALUE",
-        value_parser = lossy().try_map(|text: String| pair(&text)),
-        help_heading = "Headers"
-    )]
-    pub(crate) others: Vec<(String, String)>,
+    /// Values of known headers, by name.
+    flags: Vec<(&'static str, String)>,
+    /// Names and values of all others, in their order.
+    others: Vec<(String, String)>,
 }
 
 impl HeaderArgs {
-    /// They all, cleaned, checked and as they are sent: names in lower case, none twice.
+    /// Adds a header.
+    pub(crate) fn add(&mut self, name: &'static str, value: String) {
+        match known_headers::known(name).is_some_and(|header| header.flag.is_some()) {
+            true => self.flags.push((name, value)),
+            false => self.others.push((name.to_owned(), value)),
+        }
+    }
+
+    /// Adds a header unless its flag was given. An empty value counts as not given.
+    pub(crate) fn add_default(&mut self, name: &'static str, value: String) {
+        self.flags.retain(|(given, value)| *given != name || !clean(value).is_empty());
+        if self.flags.iter().all(|(given, _)| *given != name) {
+            self.add(name, value);
+        }
+    }
+
+    /// Checks all headers and returns them as they are sent: cleaned, with names in lower case and
+    /// none twice.
     pub(crate) fn headers(&self) -> Result<Headers> {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for (name, value) in self.given() {
-            let (name, value) = (checked_name(&name)?, clean(&value));
-            if value.is_empty() && OWN.contains(&name.as_str()) {
+            let (name, value) = (checked_name(name)?, clean(value));
+            // Without a value, a header that qmsg itself reads says nothing.
+            let is_own = known_headers::flags().any(|(known, _)| known == name);
+            if value.is_empty() && is_own {
                 continue;
             }
             let value = checked_value(&name, &value)?;
@@ -111,30 +75,143 @@ impl HeaderArgs {
         })
     }
 
-    fn given(&self) -> impl Iterator<Item = (String, String)> {
-        let tags = (!self.tags.is_empty()).then(|| self.tags.join(","));
-        // What is worth delivering for a part of a second is so for all of it, but less than a
-        // second is nothing.
-        let ttl = self.ttl.map(|ttl| match ttl.as_secs() {
-            0 => ttl.as_secs_f64().to_string(),
-            _ => ttl.as_millis().div_ceil(1000).to_string(),
-        });
-        let known = [
-            ("title", self.title.clone()),
-            ("priority", self.priority.clone()),
-            ("tags", tags),
-            ("type", self.media_type.clone()),
-            ("ttl", ttl),
-            ("thread", self.thread.clone()),
-        ];
-        let known = known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    /// Returns the headers in the order of the table, the others behind them.
+    fn given(&self) -> impl Iterator<Item = (&str, &str)> {
+        let of_flag = |name| self.flags.iter().filter(move |(given, _)| *given == name);
+        let known = known_headers::flags().flat_map(move |(name, _)| of_flag(name));
+        let known = known.map(|(name, value)| (*name, value.as_str()));
         // An empty argument counts as not given.
         let others = self.others.iter().filter(|pair| **pair != Default::default());
-        known.chain(others.cloned())
+        known.chain(others.map(|(name, value)| (name.as_str(), value.as_str())))
     }
 }
 
-/// A header on the command line.
+impl FromArgMatches for HeaderArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let flags = known_headers::flags()
+            .filter_map(|(name, flag)| Some((name, flag_value(matches, name, flag.value)?)));
+        let others = matches.get_many(OTHERS).into_iter().flatten().cloned();
+        Ok(Self { flags: flags.collect(), others: others.collect() })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for HeaderArgs {
+    fn augment_args(command: Command) -> Command {
+        let flags = known_headers::flags().map(|(name, flag)| arg(name, flag));
+        let others = Arg::new(OTHERS)
+            .short('H')
+            .long("header")
+            .value_name("NAME: VALUE")
+            .value_parser(lossy().try_map(|text: String| pair(&text)))
+            .action(ArgAction::Append)
+            .help("Any other header; can be repeated")
+            .long_help(
+                "Any other header; can be repeated\n\nA name consists of letters, digits, - and _; \
+                 case does not matter.",
+            )
+            .help_heading(HEADING);
+        command.args(flags).arg(others)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+/// Builds the argument of a flag.
+fn arg(name: &'static str, flag: &'static HeaderFlag) -> Arg {
+    let arg = Arg::new(name)
+        .long(name)
+        .value_name(flag.value_name)
+        .help(flag.help)
+        .allow_hyphen_values(flag.may_begin_with_dash)
+        .help_heading(HEADING);
+    let arg = match flag.value {
+        FlagValue::Text => arg.value_parser(lossy()).action(ArgAction::Set),
+        FlagValue::List => arg.value_parser(lossy()).action(ArgAction::Append),
+        FlagValue::Seconds => arg.value_parser(units::duration_with_unit).action(ArgAction::Set),
+    };
+    let arg = match flag.short {
+        Some(short) => arg.short(short),
+        None => arg,
+    };
+    match flag.more {
+        Some(more) => arg.long_help(format!("{}\n\n{more}", flag.help)),
+        None => arg,
+    }
+}
+
+/// Reads the value of a flag as text; `None` if it was not given.
+fn flag_value(matches: &ArgMatches, name: &str, value: FlagValue) -> Option<String> {
+    match value {
+        FlagValue::Text => matches.get_one(name).cloned(),
+        FlagValue::List => {
+            Some(matches.get_many::<String>(name)?.cloned().collect::<Vec<_>>().join(","))
+        }
+        FlagValue::Seconds => matches.get_one(name).copied().map(seconds),
+    }
+}
+
+/// Rounds up to whole seconds. Less than a second stays as it is, for the check to refuse.
+fn seconds(time: Duration) -> String {
+    match time.as_secs() {
+        0 => time.as_secs_f64().to_string(),
+        _ => time.as_millis().div_ceil(1000).to_string(),
+    }
+}
+
+/// The listings of known headers in the man pages, in roff: the line that stands for each in the
+/// prose, and its text.
+#[doc(hidden)]
+pub fn header_listings() -> [(&'static str, String); 4] {
+    let flags: Vec<_> = known_headers::flags().collect();
+    let plain = flags.iter().filter(|(_, flag)| flag.sent_as.is_none());
+    let mut sets = "sets the header\n";
+    let plain: Vec<String> = plain
+        .map(|(name, _)| {
+            let sets = std::mem::take(&mut sets);
+            format!(".B \\-\\-{name}\n{sets}.IR {name} ")
+        })
+        .collect();
+    let mut sets = "sets\n";
+    let remarks: Vec<String> = flags
+        .iter()
+        .filter_map(|(name, flag)| {
+            let (sent_as, sets) = (flag.sent_as?, std::mem::take(&mut sets));
+            Some(format!(".B \\-\\-{name}\n{sets}.IR {name} ,\n{sent_as}"))
+        })
+        .collect();
+    let texts = flags.iter().filter(|(_, flag)| flag.value != FlagValue::Seconds);
+    let texts: Vec<&str> = texts.map(|(name, _)| *name).collect();
+    let empty = texts.split_last().map(|(last, before)| match before.split_last() {
+        None => format!(".B \\-\\-{last}\n"),
+        Some((second, first)) => {
+            let first: String = first.iter().map(|name| format!(".BR \\-\\-{name} ,\n")).collect();
+            format!("{first}.B \\-\\-{second}\nor\n.B \\-\\-{last}\n")
+        }
+    });
+    let letters = known_headers::letters()
+        .map(|(_, letter)| format!(".TP\n.B %{}\n{}\n", letter.letter, letter.about));
+    let variables = known_headers::variables();
+    let variables: Vec<_> =
+        variables.map(|(_, end)| format!("{}{end}", environment::PREFIX)).collect();
+    [
+        (
+            ".\\\" headers: flags\n",
+            format!("{}.\n{}.\n", plain.join(",\n"), remarks.join(", and\n")),
+        ),
+        (".\\\" headers: texts\n", empty.unwrap_or_default()),
+        (".\\\" headers: letters\n", letters.collect()),
+        (".\\\" headers: variables\n", format!(".BR {}\n", variables.join(" \", \" "))),
+    ]
+}
+
+/// Parses a header of the command line. An empty argument gives an empty pair.
 fn pair(text: &str) -> Result<(String, String), String> {
     if text.trim().is_empty() {
         return Ok(Default::default());
@@ -149,10 +226,15 @@ fn pair(text: &str) -> Result<(String, String), String> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
-    use clap::Parser;
+    use clap::{CommandFactory, Parser};
 
-    use super::{HEADERS_LEN_MAX, HeaderArgs};
-    use crate::message::headers::with;
+    use super::{HEADERS_LEN_MAX, HeaderArgs, header_listings};
+    use crate::cli::Cli;
+    use crate::handler::environment::variables;
+    use crate::message::headers::{checked_value, with};
+    use crate::message::known_headers::{KNOWN, KnownHeader};
+    use crate::message::received::tests::letter;
+    use crate::message::render::format::fuzz;
 
     #[derive(Parser)]
     struct Line {
@@ -160,7 +242,7 @@ mod tests {
         headers: HeaderArgs,
     }
 
-    /// What comes of these arguments: `name=value` of each, or what is wrong.
+    /// Parses arguments to `name=value` of each header, or to the error.
     fn headers(args: &[&str]) -> Result<Vec<String>, String> {
         let line = Line::try_parse_from([&["qmsg"], args].concat());
         let line = line.map_err(|error| error.to_string())?;
@@ -241,5 +323,58 @@ mod tests {
         let found = HeaderArgs::default().headers().unwrap();
         let found = with(&with(&found, "title", "a\nb"), "title", "c");
         assert_eq!(found.iter().collect::<Vec<_>>(), [("title", "a b")]);
+    }
+
+    /// Returns a value that the header's check accepts.
+    fn sample(header: &KnownHeader) -> &'static str {
+        ["x", "a/b", "4"].into_iter().find(|value| (header.check)(value).is_ok()).unwrap()
+    }
+
+    fn page(name: &str) -> String {
+        std::fs::read_to_string(format!("{}/man/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    }
+
+    #[test]
+    fn a_row_yields_flag_letter_variable_check_and_documentation() {
+        let cli = Cli::command();
+        let listen = cli.find_subcommand("listen").unwrap();
+        let format = listen.get_arguments().find(|arg| arg.get_id() == "format").unwrap();
+        let format_help = format.get_long_help().unwrap().to_string();
+        let sending = page("qmsg-send.1") + &page("qmsg-sendmail.1");
+        let listening = page("qmsg-listen.1");
+        for header in KNOWN {
+            let (name, value) = (header.name, sample(header));
+            assert_eq!(checked_value(name, value).unwrap(), value, "{name}");
+            let is_set = |given: String| {
+                headers(&[&given]).is_ok_and(|found| found == [format!("{name}={value}")])
+            };
+            let by_flag =
+                is_set(format!("--{name}={value}")) || is_set(format!("--{name}={value}s"));
+            assert_eq!(by_flag, header.flag.is_some(), "{name}");
+            if let Some(flag) = &header.flag {
+                for verb in ["send", "ask"] {
+                    let args = cli.find_subcommand(verb).unwrap().get_arguments();
+                    let arg = { args }.find(|arg| arg.get_long() == Some(name)).unwrap();
+                    assert_eq!(arg.get_short(), flag.short);
+                    assert!(arg.get_help().unwrap().to_string() == flag.help, "{name}");
+                }
+            }
+            let received = letter("bob", &[(name, value)], b"");
+            if let Some(letter) = &header.letter {
+                let letter = letter.letter;
+                assert_eq!(fuzz(&format!("%{letter}"), &received).unwrap(), value.as_bytes());
+                assert!(format_help.contains(&format!("%{letter} {name},")), "{format_help}");
+            }
+            if let Some(end) = header.variable {
+                let wanted = (format!("QMSG_MSG_{end}"), value.to_owned());
+                assert!(variables(&received, 1).contains(&wanted), "{wanted:?}");
+            }
+            let name = name.replace('-', "\\-");
+            let is_named = |font| sending.contains(&format!("{font} {name}"));
+            assert!(is_named(".I") || is_named(".IR"), "{name} is in no man page");
+        }
+        for (mark, text) in header_listings() {
+            assert!(sending.contains(&text) || listening.contains(&text), "{mark}{text}");
+        }
     }
 }

@@ -20,6 +20,8 @@ pub use crate::failure::Exit;
 pub use crate::profile::address::{JoinTicket, ServerAddress};
 pub use crate::terminal::print::mark_closed_stdout;
 pub use command::Cli;
+#[doc(hidden)]
+pub use headers::header_listings;
 pub use run::run;
 pub use verbs::completions::args::CompletionShell;
 pub use verbs::completions::script::completion_script;

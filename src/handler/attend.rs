@@ -21,16 +21,16 @@ use tokio::sync::mpsc;
 use crate::handler::tail::OutputTail;
 use crate::terminal::{notices, print};
 
-/// How long output may go on when the command has ended, from what it has left running.
+/// Longest wait for output of processes that an ended command has left running.
 const AFTERMATH: Duration = Duration::from_secs(1);
 const PIECE_LEN: usize = 16 << 10;
 /// Bytes that a command may print for a reader that has gone. One that prints without an end is to
 /// notice that nobody reads it, as it would alone.
 const UNREAD_LEN_MAX: usize = 64 << 20;
-/// What a program begins with that is looked at to see whether it may be a script.
+/// Bytes at the beginning of a program that are read to see if it may be a script.
 const HEAD_LEN: u64 = 128;
 
-/// How a command ended.
+/// The end of a command.
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
     pub(crate) last_lines: Vec<u8>,
@@ -38,7 +38,7 @@ pub(crate) struct Ended {
     pub(crate) unwritten: Option<io::Error>,
 }
 
-/// What its output comes to, on two threads.
+/// Output of a command, collected by two threads.
 struct CommandOutput {
     tail: OutputTail,
     unwritten: Option<io::Error>,
@@ -60,8 +60,8 @@ pub(crate) fn start(program: &OsStr, arguments: &[impl AsRef<OsStr>]) -> io::Res
     run(shell)
 }
 
-/// What the first line of a script names, if a script is there and yet something was not found. A
-/// carriage return at its end can be seen.
+/// Returns the interpreter that the first line of a script names, if the script exists and the
+/// error says that something was not found. A carriage return at its end stays visible.
 pub(crate) fn interpreter(program: &OsStr, error: &io::Error) -> Option<String> {
     let path = find(program).filter(|_| error.kind() == ErrorKind::NotFound)?;
     let head = head(&path).ok()?;
@@ -84,7 +84,7 @@ fn find(program: &OsStr) -> Option<PathBuf> {
     env::split_paths(&path).map(|dir| Path::new(".").join(dir).join(program)).find(is_program)
 }
 
-/// Whether its first line may be one of a script, and not the beginning of a program for another
+/// True if the first line may be one of a script, and not the beginning of a program for another
 /// machine.
 fn is_script(path: &Path) -> bool {
     let head = head(path);
@@ -140,7 +140,7 @@ pub(crate) async fn attend(mut child: Child, lines_max: usize) -> Result<Ended> 
         pipes.iter().filter_map(Weak::upgrade).for_each(|pipe| leave(&pipe));
     }
     let mut output = locked(&output);
-    Ok(Ended { status, last_lines: output.tail.take(), unwritten: output.unwritten.take() })
+    Ok(Ended { status, last_lines: output.tail.take_text(), unwritten: output.unwritten.take() })
 }
 
 /// Waits until the command has ended, and leaves its end to be asked for.
@@ -181,7 +181,7 @@ const ENDING: [NamedSignal; 3] = [
     (SignalKind::terminate, Signal::TERM),
 ];
 
-/// These signals as they come, but for those that are ignored, as by nohup: that stays so.
+/// Receives these signals. Those that are ignored, as by nohup, stay ignored.
 fn signals(wanted: &[NamedSignal]) -> Result<mpsc::Receiver<Signal>> {
     let (sender, receiver) = mpsc::channel(4);
     let ignored = ignored();

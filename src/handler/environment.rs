@@ -1,24 +1,17 @@
-//! What a handler is told of its message by its environment.
+//! The variables that tell a handler about its message.
 
 use crate::clock;
+use crate::message::known_headers;
 use crate::message::received::Received;
 use crate::message::render::json::headers;
 use crate::text::json::json;
 use crate::wire::Target;
 
-/// Of the names of all variables, so that a `qmsg` in a handler is not steered by them.
+/// Beginning of the names of all variables. Inherited ones with it are removed, so that a handler
+/// sees only those of its own message.
 pub(crate) const PREFIX: &str = "QMSG_MSG_";
 
-/// Headers that have a variable of their own, and the ends of its name.
-const HEADERS: [(&str, &str); 5] = [
-    ("title", "TITLE"),
-    ("priority", "PRIORITY"),
-    ("tags", "TAGS"),
-    ("type", "TYPE"),
-    ("thread", "THREAD"),
-];
-
-/// Names and values. What a message has not has no variable.
+/// Returns names and values. An absent field has no variable.
 pub(crate) fn variables(letter: &Received, attempt: u32) -> Vec<(String, String)> {
     let message = &letter.message;
     let room = match &message.to {
@@ -39,7 +32,7 @@ pub(crate) fn variables(letter: &Received, attempt: u32) -> Vec<(String, String)
     ];
     // No variable can hold a NUL.
     let given = |name| letter.header(name).map(|value| value.replace('\0', "\u{fffd}"));
-    let given = HEADERS.map(|(name, end)| (end, given(name)));
+    let given = known_headers::variables().map(|(name, end)| (end, given(name)));
     let all = known.into_iter().chain(given);
     all.filter_map(|(end, value)| Some((format!("{PREFIX}{end}"), value?))).collect()
 }

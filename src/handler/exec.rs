@@ -31,18 +31,18 @@ const ANSWER_AFTER: Duration = Duration::from_secs(1);
 /// Where a handler finds the message as JSON.
 const JSON_FD: i32 = 3;
 
-/// What runs for each message.
+/// The command that runs for each message.
 #[derive(Debug)]
 pub(crate) struct Handler {
     pub(crate) program: OsString,
     pub(crate) args: Vec<OsString>,
-    /// How long it may take.
+    /// Longest run; `None` for no limit.
     pub(crate) limit: Option<Duration>,
-    /// Its stdout is the answer.
+    /// True if stdout is sent as the reply.
     pub(crate) replies: bool,
 }
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Debug)]
 pub(crate) enum HandlerOutcome {
     Processed {
@@ -55,14 +55,14 @@ pub(crate) enum HandlerOutcome {
     NoCommand(io::Error),
 }
 
-/// What is to become of handlers.
+/// The wish of the listener about running handlers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wish {
-    /// They may go on.
+    /// Lets them run.
     Run,
-    /// They are to end, and are ended if they take too long for it.
+    /// Asks them to end, and kills them if that takes too long.
     End,
-    /// They are ended.
+    /// Kills them.
     Die,
 }
 
@@ -71,7 +71,7 @@ pub(crate) enum Wish {
 enum StopReason {
     TooLong,
     Wished,
-    /// Its input could not be given to it.
+    /// The input could not be passed on.
     NoInput,
 }
 
@@ -143,7 +143,7 @@ impl Handler {
         mut wish: watch::Receiver<Wish>,
     ) -> HandlerOutcome {
         let mut answer = HandlerReply { from: child.stdout.take(), bytes: Vec::new() };
-        let group = Group::of(&child);
+        let group = Group::of_child(&child);
         let mut limit = pin!(pause(self.limit));
         let mut grace = pin!(pause(None));
         let mut told = None;
@@ -248,11 +248,11 @@ fn newline() -> [io::Result<Bytes>; 1] {
 struct Group(Option<Pid>);
 
 impl Group {
-    fn of(child: &Child) -> Self {
+    fn of_child(child: &Child) -> Self {
         Self(child.id().and_then(|id| Pid::from_raw(id.cast_signed())))
     }
 
-    /// One that has ended gets none.
+    /// Sends a signal, unless the group has ended.
     fn signal(self, signal: Signal) {
         let sent = self.0.map(|group| kill_process_group(group, signal));
         tracing::debug!(?signal, ?sent, "told a handler");
@@ -318,7 +318,7 @@ impl<I: Iterator<Item = io::Result<Bytes>>> Feed<I> {
     }
 }
 
-/// What a handler answers.
+/// The reply of a handler.
 struct HandlerReply {
     from: Option<ChildStdout>,
     /// At most a little more than an answer may have.

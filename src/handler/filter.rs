@@ -1,22 +1,23 @@
-//! Which messages are wanted. The others stay on the server as they are.
+//! The filter of a listener. Messages that do not match it stay unprocessed on the server.
 
+use crate::message::known_headers::{PRIORITIES, PRIORITY, TITLE, priority_number};
 use crate::message::received::header;
 use crate::wire::{Message, Target, UserId};
 
-/// What a message has to be like. All that is given has to fit.
+/// Conditions on a message. It has to meet all that are given.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
-    /// One of these senders, unless there are none.
+    /// Allowed senders; empty for all.
     pub(crate) from: Vec<UserId>,
-    /// One of these targets, unless there are none.
+    /// Allowed targets; empty for all.
     pub(crate) room: Vec<Target>,
-    /// At least this priority.
+    /// Lowest allowed priority.
     pub(crate) priority: Option<Priority>,
-    /// A part of the title, whatever its case.
+    /// Text in the title; case is ignored.
     pub(crate) title: Option<String>,
 }
 
-/// How urgent a message is.
+/// The priority of a message, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Priority {
     Min,
@@ -27,16 +28,16 @@ pub(crate) enum Priority {
 }
 
 impl Filter {
-    /// Whether a message is wanted.
+    /// True if a message matches.
     pub(crate) fn takes(&self, message: &Message) -> bool {
-        let title = || header(message, "title").unwrap_or_default().to_lowercase();
+        let title = || header(message, TITLE).unwrap_or_default().to_lowercase();
         (self.from.is_empty() || self.from.contains(&message.from))
             && (self.room.is_empty() || self.room.contains(&message.to))
-            && self.priority.is_none_or(|least| Priority::of(message) >= least)
+            && self.priority.is_none_or(|least| Priority::in_message(message) >= least)
             && self.title.as_ref().is_none_or(|text| title().contains(&text.to_lowercase()))
     }
 
-    /// Whether it takes everything.
+    /// True if every message matches.
     pub(crate) fn is_open(&self) -> bool {
         let Self { from, room, priority, title } = self;
         from.is_empty() && room.is_empty() && priority.is_none() && title.is_none()
@@ -46,21 +47,16 @@ impl Filter {
 impl Priority {
     /// The five by name; their numbers are 1 to 5.
     pub(crate) const NAMED: [(&str, Self); 5] = [
-        ("min", Self::Min),
-        ("low", Self::Low),
-        ("default", Self::Default),
-        ("high", Self::High),
-        ("max", Self::Max),
+        (PRIORITIES[0], Self::Min),
+        (PRIORITIES[1], Self::Low),
+        (PRIORITIES[2], Self::Default),
+        (PRIORITIES[3], Self::High),
+        (PRIORITIES[4], Self::Max),
     ];
 
-    /// One that is none of the five counts as the default one.
-    fn of(message: &Message) -> Self {
-        let given = header(message, "priority").and_then(|value| {
-            let is = |(number, (name, _)): &(usize, (&str, Self))| {
-                value.eq_ignore_ascii_case(name) || value == number.to_string()
-            };
-            (1..).zip(Self::NAMED).find(is)
-        });
-        given.map_or(Self::Default, |(_, (_, priority))| priority)
+    /// Reads the priority of a message. An unknown value counts as the default one.
+    fn in_message(message: &Message) -> Self {
+        let number = header(message, PRIORITY).and_then(priority_number);
+        number.map_or(Self::Default, |number| Self::NAMED[number - 1].1)
     }
 }

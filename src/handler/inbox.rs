@@ -1,4 +1,4 @@
-//! What comes from the server: which messages are taken, which are left, and notices.
+//! Events from the server, sorted into wanted messages, messages to release, and notices.
 
 use std::fmt::Display;
 
@@ -12,13 +12,13 @@ use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::{Message, Seq};
 
-/// What is wanted of all that comes.
+/// The messages that a listener wants.
 #[derive(Debug)]
 pub(crate) struct InboxWants {
     pub(crate) filter: Filter,
-    /// So many messages.
+    /// Number of messages.
     pub(crate) count: u64,
-    /// Only what comes behind all that waits.
+    /// True if waiting messages are skipped.
     pub(crate) new: bool,
 }
 
@@ -28,13 +28,13 @@ pub(crate) struct Inbox {
     filter: Filter,
     /// Messages that may still be taken.
     wanted: u64,
-    /// What waited when the first link had caught up is not wanted.
+    /// Messages to skip because they waited when the first link had caught up.
     old: Old,
     /// The long message under way is not wanted: what to name it by, and bytes that are to come.
     unwanted: Option<(Seq, u64)>,
     caught_up: bool,
     welcomed: bool,
-    /// That there is no link has been told.
+    /// True once the user knows that there is no link.
     offline: bool,
     server: String,
     talk: Verbosity,
@@ -50,7 +50,7 @@ enum Old {
     Until(Seq),
 }
 
-/// What came of a batch of events.
+/// The outcome of a batch of events.
 #[derive(Default)]
 pub(crate) struct InboxOutput {
     pub(crate) letters: Vec<Received>,
@@ -98,7 +98,7 @@ impl Inbox {
     }
 
     /// Takes what happened. `shows`: how far a long message has come is shown.
-    pub(crate) fn told(&mut self, batch: Vec<Event>, shows: bool) -> Result<InboxOutput> {
+    pub(crate) fn receive(&mut self, batch: Vec<Event>, shows: bool) -> Result<InboxOutput> {
         let (mut taken, mut left, mut parts) = (InboxOutput::default(), Vec::new(), 0);
         for event in batch {
             match event {
@@ -134,7 +134,7 @@ impl Inbox {
         Ok(taken)
     }
 
-    /// So many that were taken are not dealt with here.
+    /// Counts messages that were taken and then released unprocessed.
     pub(crate) fn gave_back(&mut self, count: usize) {
         self.wanted = self.wanted.saturating_add(count as u64);
     }
@@ -216,7 +216,8 @@ impl Inbox {
     }
 }
 
-/// What to say of messages that are left. Of a volatile one there is nothing that could stay.
+/// Builds the commands that release messages. A volatile message, with seq 0, is not stored, so
+/// there is nothing to release.
 fn leaving(left: Vec<Seq>) -> Vec<Command> {
     let (volatile, stored): (Vec<Seq>, Vec<Seq>) = left.into_iter().partition(|seq| *seq == 0);
     let skipped = (!stored.is_empty()).then_some(Command::Release(stored));

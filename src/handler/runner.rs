@@ -20,7 +20,7 @@ use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::{Body, Note, Seq};
 
-/// How long handlers may go on when the listener is to end.
+/// Longest run of handlers after the listener was told to end.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Messages and the handlers that run for them.
@@ -30,7 +30,7 @@ pub(crate) struct Runner {
     letters: BTreeMap<JobNumber, Arc<Received>>,
     running: JoinSet<(JobNumber, HandlerOutcome)>,
     wish: watch::Sender<Wish>,
-    /// So many answers are awaited about what is given back; nothing is started.
+    /// Number of releases without an answer yet. Until all are answered, nothing is started.
     held: usize,
     start: Instant,
     talk: Verbosity,
@@ -50,7 +50,7 @@ impl Runner {
         }
     }
 
-    pub(crate) fn give(&mut self, letters: Vec<Received>) {
+    pub(crate) fn enqueue(&mut self, letters: Vec<Received>) {
         for letter in letters {
             let ticket = self.schedule.arrived(&letter.message.from);
             self.letters.insert(ticket, Arc::new(letter));
@@ -58,13 +58,13 @@ impl Runner {
         self.start_ready();
     }
 
-    /// Whether all messages are dealt with.
+    /// True if no message is left.
     pub(crate) fn is_idle(&self) -> bool {
         self.schedule.is_idle()
     }
 
     /// Waits until a message is dealt with. Pending while there is none.
-    pub(crate) async fn next(&mut self) -> Result<ConsumerStep> {
+    pub(crate) async fn next_step(&mut self) -> Result<ConsumerStep> {
         loop {
             self.start_ready();
             let due = self.schedule.deadline().filter(|_| self.held == 0);
@@ -92,7 +92,7 @@ impl Runner {
         seqs
     }
 
-    /// These are not ours any more. All else goes on.
+    /// Drops released messages; all others continue.
     pub(crate) fn release(&mut self, seqs: &[Seq]) {
         self.held -= 1;
         let is_gone = |ticket: &JobNumber| {
@@ -162,7 +162,7 @@ impl Runner {
         }
     }
 
-    /// What to tell the server now that a run has ended, if anything.
+    /// Returns the command for the server after a run, if there is one.
     fn finished(&mut self, ticket: JobNumber, outcome: HandlerOutcome) -> Result<Option<Command>> {
         let (verdict, reply, why) = match outcome {
             HandlerOutcome::Processed { reply } => (JobVerdict::Processed, reply, String::new()),
@@ -174,7 +174,7 @@ impl Runner {
         let now = self.now();
         let Some(fate) = self.schedule.finished(now, ticket, verdict) else { return Ok(None) };
         if let Fate::Again { at_ms, attempts } = fate {
-            self.tell(ticket, attempts, &why, &format!("again in {}", seconds(at_ms - now)));
+            self.report(ticket, attempts, &why, &format!("again in {}", seconds(at_ms - now)));
             return Ok(None);
         }
         if let Fate::Refused { attempts } = fate {
@@ -182,12 +182,12 @@ impl Runner {
                 Some(letter) if letter.is_volatile() => "given up; it was volatile",
                 _ => "refused for good; it is a dead letter now",
             };
-            self.tell(ticket, attempts, &why, fate);
+            self.report(ticket, attempts, &why, fate);
         }
         Ok(self.letters.remove(&ticket).map(|letter| settled(letter.seq, fate, reply, why)))
     }
 
-    fn tell(&self, ticket: JobNumber, attempts: u32, why: &str, fate: &str) {
+    fn report(&self, ticket: JobNumber, attempts: u32, why: &str, fate: &str) {
         let Some(letter) = self.letters.get(&ticket) else { return };
         let (id, from) = (letter.message.id, &letter.message.from);
         let text = format!("{id} from {from}: {why} at attempt {attempts}: {fate}");
@@ -195,7 +195,7 @@ impl Runner {
     }
 }
 
-/// What the server is told of a message that is dealt with. It keeps nothing of a volatile one.
+/// Builds the command that reports a finished message. The server keeps nothing of a volatile one.
 fn settled(seq: Seq, fate: Fate, reply: Option<Note>, why: String) -> Command {
     match (fate, reply) {
         (_, _) if seq == 0 => Command::Ack(vec![seq]),

@@ -14,7 +14,7 @@ pub(crate) type JobNumber = u64;
 /// Longest pause before a message is tried again, unless the first one is longer.
 pub(crate) const PAUSE_MS_MAX: Ms = 5 * 60 * 1000;
 
-/// What was asked for.
+/// The rules that the user asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Policy {
     /// Handlers that may run at a time, at least one.
@@ -25,32 +25,32 @@ pub(crate) struct Policy {
     pub(crate) attempts_max: Option<NonZeroU32>,
 }
 
-/// What a handler made of a message.
+/// The verdict of a handler about a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JobVerdict {
     Processed,
-    /// Not now. It is no failure.
+    /// Retry later; does not count as a failure.
     Later,
     /// Never.
     Refused,
     Failed,
 }
 
-/// What becomes of a message now.
+/// The next step for a message after a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// It is dealt with.
+    /// Acked.
     Processed,
-    /// It is dealt with, after so many attempts.
+    /// Rejected after this number of attempts.
     Refused { attempts: u32 },
-    /// It is tried again.
+    /// Retried at this time.
     Again { at_ms: Ms, attempts: u32 },
 }
 
 /// The messages that are here. Each is known from [`Schedule::arrived`] until it is dealt with.
 pub(crate) struct HandlerSchedule {
     policy: Policy,
-    /// Of each sender.
+    /// Waiting messages by sender.
     lanes: BTreeMap<UserId, Lane>,
     /// First messages of lanes that may run, and whose they are.
     ready: BTreeMap<JobNumber, UserId>,
@@ -64,8 +64,9 @@ pub(crate) struct HandlerSchedule {
 #[derive(Default)]
 struct Lane {
     queue: VecDeque<JobNumber>,
-    /// Of the first: how often it was started, and how often it failed.
+    /// Starts of the first message.
     attempts: u32,
+    /// Failures of the first message.
     failures: u32,
 }
 
@@ -106,7 +107,7 @@ impl HandlerSchedule {
         Some((ticket, lane.attempts))
     }
 
-    /// What a handler made of a message. `None`: none runs for it.
+    /// Records a verdict and returns the next step; `None` if no handler runs for the message.
     pub(crate) fn finished(
         &mut self,
         now: Ms,
@@ -138,7 +139,7 @@ impl HandlerSchedule {
         self.resting.keys().next().map(|(at_ms, _)| *at_ms).filter(|_| is_free)
     }
 
-    /// Whether a handler runs for it.
+    /// True if a handler runs for this job.
     pub(crate) fn runs(&self, ticket: JobNumber) -> bool {
         self.running.contains_key(&ticket)
     }
@@ -165,7 +166,7 @@ impl HandlerSchedule {
         withdrawn
     }
 
-    /// Whether all messages are dealt with.
+    /// True if no message is left.
     pub(crate) fn is_idle(&self) -> bool {
         self.lanes.is_empty()
     }
@@ -306,10 +307,10 @@ mod tests {
     #[derive(Clone, Debug)]
     enum Step {
         Arrive(u8),
-        /// One that runs, counted round.
+        /// A running job, by its index modulo their number.
         Finish(usize, JobVerdict),
         Wait(Ms),
-        /// Those that leave this rest.
+        /// Withdraws the messages whose seq leaves this remainder.
         Withdraw(u64),
     }
 

@@ -1,10 +1,10 @@
-//! How a way of dealing with messages goes on.
+//! The step that a consumer of messages takes next.
 
 use std::time::Duration;
 
 use crate::logic::Command;
 
-/// How a way of dealing with messages went on.
+/// The outcome of one step of a consumer.
 pub(crate) enum ConsumerStep {
     /// Something is to be said to the server.
     Say(Vec<Command>),

@@ -44,7 +44,7 @@ impl OutputTail {
         }
     }
 
-    pub(crate) fn take(&mut self) -> Vec<u8> {
+    pub(crate) fn take_text(&mut self) -> Vec<u8> {
         self.bytes = 0;
         self.lines.drain(..).flatten().collect()
     }
@@ -60,7 +60,7 @@ mod tests {
         if !line.is_empty() {
             tail.line(&line);
         }
-        tail.take()
+        tail.take_text()
     }
 
     #[test]

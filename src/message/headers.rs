@@ -1,13 +1,11 @@
 //! Headers of a message: names, values and how long they may be.
 
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
+use crate::message::known_headers::{bad, known};
 use crate::text::clean::{clean, cut};
 use crate::wire::{HEADERS_LEN_MAX, Headers};
 
-/// Names of the five priorities, from 1 to 5.
-pub(crate) const PRIORITIES: [&str; 5] = ["min", "low", "default", "high", "max"];
-
-/// These and one more, unless there is one of its name, or no room for it.
+/// Adds a header, unless there is one of its name or no room for it.
 pub(crate) fn with(headers: &Headers, name: &str, value: &str) -> Headers {
     let mut pairs: Vec<(String, String)> =
         headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -34,10 +32,7 @@ pub(crate) fn fit(pairs: &mut [(String, String)]) {
     }
 }
 
-pub(crate) fn bad(what: String, hint: impl Into<String>) -> Failure {
-    Failure::new(Exit::Usage, what).hint(hint)
-}
-
+/// Checks a name and returns it in lower case.
 pub(crate) fn checked_name(name: &str) -> Result<String, Failure> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if name.is_empty() || !name.chars().all(allowed) {
@@ -47,56 +42,7 @@ pub(crate) fn checked_name(name: &str) -> Result<String, Failure> {
     Ok(name.to_ascii_lowercase())
 }
 
-/// The value as it is sent. What the program itself reads has one spelling.
+/// Checks a value and returns it as it is sent. Values of known headers have one spelling.
 pub(crate) fn checked_value(name: &str, value: &str) -> Result<String, Failure> {
-    match name {
-        "priority" => priority(value),
-        "tags" => Ok(tags(value)),
-        "type" => media_type(value),
-        "ttl" => ttl(value),
-        _ => Ok(value.to_owned()),
-    }
-}
-
-fn priority(value: &str) -> Result<String, Failure> {
-    let is = |(number, name): &(usize, &str)| {
-        value.eq_ignore_ascii_case(name) || value == number.to_string()
-    };
-    let found = (1..).zip(PRIORITIES).find(is);
-    let (number, _) = found.ok_or_else(|| {
-        let hint = format!("it is one of {}, or 1 to 5", PRIORITIES.join(", "));
-        bad(format!("there is no priority {value:?}"), hint)
-    })?;
-    Ok(number.to_string())
-}
-
-fn tags(value: &str) -> String {
-    let tags: Vec<&str> = value.split(',').map(str::trim).filter(|tag| !tag.is_empty()).collect();
-    tags.join(",")
-}
-
-/// Type and subtype (RFC 6838, section 4.2), perhaps with parameters.
-fn media_type(value: &str) -> Result<String, Failure> {
-    let is_token = |text: &str| {
-        !text.is_empty()
-            && text.chars().all(|c| c.is_ascii_alphanumeric() || "!#$&-^_.+".contains(c))
-    };
-    let essence = value.split(';').next().unwrap_or_default().trim_end();
-    match essence.split_once('/') {
-        Some((kind, subtype)) if is_token(kind) && is_token(subtype) => Ok(value.to_owned()),
-        _ => Err(bad(
-            format!("{value:?} is not a media type"),
-            "write it like text/markdown or application/json",
-        )),
-    }
-}
-
-fn ttl(value: &str) -> Result<String, Failure> {
-    match value.parse::<u64>() {
-        Ok(seconds @ 1..) => Ok(seconds.to_string()),
-        _ => Err(bad(
-            format!("a message cannot live for {value:?} seconds"),
-            "--ttl takes a time of a second or more, such as 30s, 10m or 24h",
-        )),
-    }
+    known(name).map_or_else(|| Ok(value.to_owned()), |header| (header.check)(value))
 }

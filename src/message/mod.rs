@@ -4,6 +4,7 @@ pub(crate) mod content;
 pub(crate) mod headers;
 pub(crate) mod ids;
 pub(crate) mod input;
+pub(crate) mod known_headers;
 pub(crate) mod limits;
 pub(crate) mod reassembly;
 pub(crate) mod received;

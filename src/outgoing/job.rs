@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::failure::{Exit, Failure};
 use crate::message::content::Content;
+use crate::message::known_headers::TITLE;
 use crate::message::render::style::Style;
 use crate::message::{headers, ids};
 use crate::spool::bounds::Keeping;
@@ -101,7 +102,7 @@ impl Job {
     /// The headers of a message with this body: without anything in it, its name says what it is.
     pub(crate) fn headers_of(&self, content: &Content) -> Headers {
         match &self.name {
-            Some(name) if content.size() == 0 => headers::with(&self.headers, "title", name),
+            Some(name) if content.size() == 0 => headers::with(&self.headers, TITLE, name),
             _ => self.headers.clone(),
         }
     }

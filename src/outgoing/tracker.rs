@@ -17,6 +17,7 @@ use crate::logic::{Command, Draft, Event};
 use crate::message::content::Content;
 use crate::message::ids;
 use crate::message::input::{self, Cut};
+use crate::message::known_headers::TRUNCATED;
 use crate::outgoing::excerpt::Excerpt;
 use crate::outgoing::job::{Job, Until};
 use crate::outgoing::receipt::AcceptedMessage;
@@ -284,7 +285,7 @@ impl<'a> SendTracker<'a> {
         self.clear();
         let mut fields = vec![("id", id.to_string().into()), ("to", to.to_string().into())];
         fields.push(("number", number.into()));
-        fields.extend(self.excerpt.as_ref().map(|excerpt| ("truncated", excerpt.of.into())));
+        fields.extend(self.excerpt.as_ref().map(|excerpt| (TRUNCATED, excerpt.of.into())));
         fields.extend_from_slice(more);
         // What has been sent stays sent, whether or not somebody reads about it.
         if let Err(error) = print::object(&fields) {

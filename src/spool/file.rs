@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::files;
 use crate::message::content::Content;
+use crate::message::known_headers::TRUNCATED;
 use crate::text::excerpt;
 use crate::wire::{CHUNK_LEN_MAX, Headers, MsgId, Pin, Target};
 
@@ -58,8 +59,8 @@ impl Spooled {
         };
         let mut headers: Vec<(String, String)> =
             self.headers.iter().map(|(name, value)| (name.into(), value.into())).collect();
-        if !headers.iter().any(|(name, _)| name == excerpt::HEADER) {
-            headers.push((excerpt::HEADER.into(), size.to_string()));
+        if !headers.iter().any(|(name, _)| name == TRUNCATED) {
+            headers.push((TRUNCATED.into(), size.to_string()));
         }
         // The text says it, too, should there be no room in the headers.
         let headers = Headers::new(headers).unwrap_or_else(|_| self.headers.clone());

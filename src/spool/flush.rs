@@ -18,7 +18,7 @@ use crate::spool::disk;
 use crate::spool::file::{Damage, Origin, Spooled};
 use crate::spool::place::{Slot, SpoolDirectory};
 use crate::spool::places::unusable;
-use crate::wire::{Headers, MsgId, Pin, Refusal, Target};
+use crate::wire::{MsgId, Pin, Refusal, Target};
 use crate::{clock, failure};
 
 /// What came of it.
@@ -184,7 +184,8 @@ impl WaitingMessages<'_> {
             return None;
         }
         let is_old = age_ms > self.age_ms_max && !slot.is_aside;
-        if is_old || ttl_ms(&parcel.headers).is_some_and(|ttl_ms| age_ms >= ttl_ms) {
+        // The server counts from when it accepts a message; the time in the spool counts here.
+        if is_old || parcel.headers.ttl_ms().is_some_and(|ttl_ms| age_ms >= ttl_ms) {
             self.set_aside(slot, Some(parcel.to), failure::too_old(is_old));
             return None;
         }
@@ -219,11 +220,4 @@ fn passes(why: Refusal) -> bool {
         | Refusal::IdTooOld
         | Refusal::BodyTooLong { .. } => false,
     }
-}
-
-/// How long it is worth delivering. Elsewhere that is counted from when the server takes it, but a
-/// message should not get the time that it waits here for nothing.
-fn ttl_ms(headers: &Headers) -> Option<u64> {
-    let (_, ttl) = headers.iter().find(|(name, _)| *name == "ttl")?;
-    ttl.parse::<u64>().ok()?.checked_mul(1000)
 }

@@ -15,12 +15,12 @@ pub(crate) enum Color {
 }
 
 impl Color {
-    /// Whether to colour what goes to stdout.
+    /// True if stdout gets colours.
     pub(crate) fn is_on(self) -> bool {
         self.is_on_for(io::stdout().is_terminal())
     }
 
-    /// Whether to colour what goes to a terminal, or to something else.
+    /// True if a stream gets colours that is a terminal, or is none.
     pub(crate) fn is_on_for(self, terminal: bool) -> bool {
         match self {
             Self::Auto => wants_color(terminal, |name| std::env::var_os(name)),
@@ -45,7 +45,7 @@ fn is_dumb(variable: impl Fn(&str) -> Option<OsString>) -> bool {
     variable("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
 }
 
-/// Whether a terminal here understands escape sequences.
+/// True if a terminal here understands escape sequences.
 pub(crate) fn has_escapes() -> bool {
     !is_dumb(|name| std::env::var_os(name))
 }

@@ -1,4 +1,4 @@
-//! What is said on stderr besides messages: it never makes the program wait, or end.
+//! Notices on stderr. They never make the program wait, or end.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal, Write};
@@ -16,7 +16,7 @@ use crate::terminal::streams::{Patient, Voice};
 use crate::terminal::verbosity::Verbosity;
 use crate::text::visible::{harmless, visible};
 
-/// How long an end waits for what is still to be said.
+/// Longest wait for unwritten notices when the program ends.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Tells what is wrong with a command line: `styled` where there are colours.
@@ -132,7 +132,7 @@ pub(crate) fn tell_to(talk: Verbosity, error: &Error) -> Exit {
     }
 }
 
-/// Whether a person reads what is told.
+/// True if stderr is a terminal.
 pub(crate) fn is_terminal() -> bool {
     stream().is_terminal()
 }

@@ -1,5 +1,4 @@
-//! What goes to stdout, and the only place that writes there. stdout is data: messages, objects,
-//! a ticket.
+//! Output on stdout. Only this file writes there: data such as messages, objects or a ticket.
 
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, StdoutLock, Write};
 use std::os::fd::{AsRawFd, IntoRawFd};
@@ -18,12 +17,12 @@ use crate::text::visible::one_line;
 
 use super::color::Color;
 
-/// What is written at a time.
+/// Bytes that are written at a time.
 const BUFFER_LEN: usize = 64 << 10;
 /// Columns of a terminal that does not know how many it has.
 const WIDTH: usize = 80;
 
-/// Whether a person is looking at stdout.
+/// True if stdout is a terminal.
 pub(crate) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
@@ -41,7 +40,7 @@ pub(crate) fn width() -> usize {
     }
 }
 
-/// Whether another program reads stdout as it comes.
+/// True if another program reads stdout as it comes.
 pub(crate) fn is_pipe() -> bool {
     let kind = rustix::fs::fstat(io::stdout()).map(|stat| FileType::from_raw_mode(stat.st_mode));
     matches!(kind, Ok(FileType::Fifo | FileType::Socket))
@@ -64,13 +63,13 @@ pub fn mark_closed_stdout() {
     }
 }
 
-/// Whether stdout is there at all.
+/// True if stdout is open.
 pub(crate) fn is_open() -> bool {
     let flags = rustix::fs::fcntl_getfl(io::stdout());
     flags.is_ok_and(|flags| flags & OFlags::RWMODE != OFlags::RDONLY)
 }
 
-/// What is wrong with stdout before anything is written.
+/// Fails if stdout is closed, before anything is written.
 pub(crate) fn check() -> Result<()> {
     if is_open() { Ok(()) } else { Err(write_error(Errno::BADF.into())) }
 }

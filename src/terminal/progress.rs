@@ -1,4 +1,4 @@
-//! How far a long message has come, on a line of the terminal.
+//! Progress of a long message, on a line of the terminal.
 
 use std::fmt::Display;
 use std::time::{Duration, Instant};
@@ -7,12 +7,12 @@ use crate::clock;
 use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
 
-/// What is over sooner shows nothing.
+/// Shortest transfer that is shown.
 const QUICK: Duration = Duration::from_millis(500);
-/// How often it is shown.
+/// Time between two updates.
 const PAUSE: Duration = Duration::from_millis(100);
 const BAR_CHARS: u64 = 14;
-/// Of a name, so that the line stays below 80.
+/// Longest name, in characters, so that the line stays below 80.
 const NAME_CHARS_MAX: usize = 16;
 
 /// A bar that is gone when it is dropped.
@@ -26,13 +26,13 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Of so many bytes, `direction` ("to", "from") somebody.
+    /// Progress of `total` bytes, `direction` ("to", "from") somebody.
     pub(crate) fn new(talk: Verbosity, total: u64, direction: &str, name: impl Display) -> Self {
         let about = format!("{direction} {}", short(&name.to_string()));
         Self { talk, about, total, start: clock::moment(), shown: None, is_visible: false }
     }
 
-    /// So many bytes have come so far.
+    /// Shows that `done` bytes have been transferred.
     pub(crate) fn at(&mut self, done: u64) {
         let time = clock::since(self.start);
         if time < QUICK || self.shown.is_some_and(|shown| clock::since(shown) < PAUSE) {

@@ -96,7 +96,8 @@ struct VoiceState {
     has_thread: bool,
 }
 
-/// How to write without waiting. The flags of a shared description are not ours to change.
+/// A way to write without waiting. The flags of a shared file description belong to others too and
+/// are not changed.
 enum WriteMode {
     /// A description of our own that never blocks.
     Own(File),

@@ -1,8 +1,8 @@
-//! How much is said on stderr, and how.
+//! The amount and the form of output on stderr.
 
 use super::color::Color;
 
-/// How much is said on stderr, and how.
+/// The amount and the form of output on stderr.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Verbosity {
     /// Only errors.

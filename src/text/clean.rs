@@ -4,7 +4,7 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// What ends a line or moves a cursor, for some reader or other, beyond the control characters.
+/// Characters besides the control characters that some programs take for the end of a line.
 const SEPARATORS: [char; 2] = ['\u{2028}', '\u{2029}'];
 /// Stands for what was cut off.
 const ELLIPSIS: char = '…';
@@ -32,7 +32,7 @@ pub(crate) fn clean(text: &str) -> String {
     cleaned.trim().to_owned()
 }
 
-/// What follows an ESC (ECMA-48, sections 5.3, 5.4 and 5.6).
+/// Skips an escape sequence behind its ESC (ECMA-48, sections 5.3, 5.4 and 5.6).
 fn skip_escape(chars: &mut Peekable<Chars<'_>>) {
     match chars.peek() {
         Some('[') => {

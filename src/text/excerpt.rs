@@ -3,9 +3,6 @@
 
 use crate::text::units;
 
-/// The header of a message that is an excerpt: bytes of the whole text, as a decimal number.
-pub(crate) const HEADER: &str = "truncated";
-
 /// The start and the end of a text, in at most `len_max` bytes. `None`: all of it fits.
 pub(crate) fn excerpt(text: &[u8], len_max: usize) -> Option<Vec<u8>> {
     (text.len() > len_max).then(|| of_ends(text, text, text.len() as u64, len_max))

@@ -38,7 +38,7 @@ impl Fold {
         to.push(c);
     }
 
-    /// Whether all of this fits behind what there is; if so it is counted as added.
+    /// True if the text fits on the line; it then counts as added.
     pub(crate) fn fits(&mut self, text: &str) -> bool {
         text.chars().all(|c| {
             let fits = self.has_room(c);
@@ -66,7 +66,8 @@ impl Fold {
     }
 }
 
-/// So many columns at most: more than it needs does no harm, with less a terminal breaks a line.
+/// Returns an upper bound of the columns of a character. Too many do no harm; with too few a
+/// terminal would break the line.
 fn columns(c: char, column: usize) -> usize {
     match c {
         '\t' => 8 - column % 8,

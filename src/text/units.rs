@@ -55,7 +55,7 @@ fn with_last_unit(text: &str) -> String {
     format!("{text}{below}")
 }
 
-/// Whether this begins as a negative number does.
+/// True if the text begins like a negative number.
 pub(crate) fn is_negative(text: &str) -> bool {
     text.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }

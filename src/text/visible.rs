@@ -48,7 +48,7 @@ impl Cleaner {
     }
 }
 
-/// Whether a character shows as nothing, ends a line in some programs, or turns the direction of
+/// True if a character shows as nothing, ends a line in some programs, or turns the direction of
 /// writing.
 pub(crate) fn is_hidden(c: char) -> bool {
     matches!(c,

@@ -8,9 +8,9 @@ use jiff::{Timestamp, ZonedDateTime};
 /// A point in time, some of it still to be filled in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum When {
-    /// It says its offset: the same everywhere.
+    /// A time with its offset, the same everywhere.
     Instant(Timestamp),
-    /// By the clock on the wall.
+    /// A local time.
     Local(DateTime),
     /// The next time that the clock shows this.
     Next(Time),
@@ -65,7 +65,7 @@ impl When {
     }
 }
 
-/// So long after now, in milliseconds since 1970. `None`: beyond the calendar.
+/// Adds a time to now, in milliseconds since 1970; `None` if the sum is beyond the calendar.
 pub(crate) fn after(now_ms: u64, time: Duration) -> Option<u64> {
     let due_ms = u64::try_from(time.as_millis()).ok()?.checked_add(now_ms)?;
     let is_shown = |ms| Timestamp::from_millisecond(ms).is_ok();

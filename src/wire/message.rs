@@ -13,8 +13,9 @@ pub const HEADERS_MAX: usize = 64;
 /// Most bytes that all names and values of a message's headers can have.
 pub const HEADERS_LEN_MAX: usize = 8 << 10;
 
-/// Name of the header with the time to live.
-const TTL: &str = "ttl";
+/// Name of the header with a message's time to live in whole seconds, the only one that the server
+/// reads.
+pub(crate) const TTL_HEADER: &str = "ttl";
 
 /// The number of a message in the order of everything the server accepted: strictly increasing and
 /// never used twice, so also increasing within each log.
@@ -92,7 +93,7 @@ impl Headers {
     /// Time to live from acceptance on, in milliseconds: the header `ttl`, which is in whole
     /// seconds. `None`: for ever.
     pub fn ttl_ms(&self) -> Option<u64> {
-        let (_, ttl) = self.iter().find(|(name, _)| *name == TTL)?;
+        let (_, ttl) = self.iter().find(|(name, _)| *name == TTL_HEADER)?;
         let digits = ttl.bytes().all(|byte| byte.is_ascii_digit());
         let seconds: u64 = ttl.parse().ok().filter(|_| digits)?;
         Some(seconds.saturating_mul(1_000))

@@ -88,6 +88,7 @@ pub use from_server::FromServer;
 pub use id::{
     BadMsgId, BadName, BadPin, JoinCode, MsgId, MsgIds, NAME_LEN_MAX, Pin, RoomName, Target, UserId,
 };
+pub(crate) use message::TTL_HEADER;
 pub use message::{
     Body, Envelope, HEADERS_LEN_MAX, HEADERS_MAX, Headers, Message, Seq, TooManyHeaders,
 };

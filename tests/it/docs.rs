@@ -7,7 +7,7 @@ use std::{env, fs};
 
 use clap::{Command, CommandFactory};
 use clap_mangen::Man;
-use qmsg::cli::{Cli, CompletionShell, completion_script};
+use qmsg::cli::{Cli, CompletionShell, completion_script, header_listings};
 use qmsg::wire::{self, CloseCode};
 
 /// Files of a directory, by name.
@@ -83,7 +83,10 @@ fn subcommand(command: &Command) -> String {
 fn pages() -> Files {
     let pages = commands().into_iter().map(|command| {
         let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
-        let prose = read(&format!("man/prose/{name}.roff"));
+        let mut prose = read(&format!("man/prose/{name}.roff"));
+        for (mark, listing) in header_listings() {
+            prose = prose.replace(mark, &listing);
+        }
         (format!("{name}.1"), page(&command, &prose))
     });
     pages.collect()

@@ -7,14 +7,15 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Command};
 
 use crate::failure::{Exit, Failure};
+use crate::message::known_headers;
 
 /// Verbs that take a text.
 const VERBS: [&str; 2] = ["send", "ask"];
 /// Id of the argument that collects the words.
 const TEXT: &str = "text";
-/// Options whose values may begin with a dash. A value that is itself an option was probably meant
-/// as one.
-const FREE: [&str; 5] = ["message", "title", "tags", "thread", "key"];
+/// Options besides those for headers whose values may begin with a dash. A value that is itself an
+/// option was probably meant as one.
+const FREE: [&str; 2] = ["message", "key"];
 /// The word that ends the options.
 const ESCAPE: &str = "--";
 
@@ -66,7 +67,9 @@ pub(crate) fn check(
     let raw = |id: &str| given.try_get_raw(id).ok().flatten().into_iter().flatten();
     // A value written with = is certainly meant as one.
     let is_alone = |value: &&OsStr| args.iter().any(|arg| arg == value);
-    let values = FREE.iter().flat_map(|id| raw(id)).filter(is_alone).map(OsStr::to_string_lossy);
+    let headers = known_headers::flags().filter(|(_, flag)| flag.may_begin_with_dash);
+    let free = FREE.into_iter().chain(headers.map(|(name, _)| name));
+    let values = free.flat_map(raw).filter(is_alone).map(OsStr::to_string_lossy);
     let values: Vec<_> = values.filter(|value| value.starts_with(ESCAPE)).collect();
     let (before, text) = args.split_at(args.len().saturating_sub(raw(TEXT).count()));
     let is_command = matches!(given.try_get_one::<bool>("wrap"), Ok(Some(true)));

@@ -20,7 +20,7 @@ use crate::text::units::{self, Targets};
 /// Default time limit of an answer.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Send a message and print the answer
+/// Send a message and print the reply
 ///
 /// Waits until the recipient has processed the message and prints the reply of its `qmsg listen
 /// --exec CMD --reply`, with a newline added if it does not end in one. Exits with 0 if the message
@@ -54,9 +54,10 @@ pub(crate) struct AskArgs {
     json: bool,
     /// Give up after this long without an answer [default: 1m]
     ///
-    /// Written like 500ms, 10s, 5m or 1h30m; a bare number is seconds. Counted from when the server
-    /// accepted the message. Before that the server has as long to accept it; 10s if no time is
-    /// given. Time spent reading the message from stdin or a file does not count.
+    /// Written like 500ms, 10s, 5m or 1h30m; a bare number is seconds. The time starts when
+    /// the server has accepted the message. For accepting it the server has the same time again, or
+    /// 10s if --timeout is not given. Time spent reading the message from stdin or a file does not
+    /// count.
     #[arg(long, value_name = "TIME", env = "QMSG_TIMEOUT", value_parser = units::duration)]
     timeout: Option<Duration>,
 }

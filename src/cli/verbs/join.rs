@@ -74,8 +74,8 @@ pub(crate) struct JoinArgs {
 
 /// Leave a room
 ///
-/// New messages to the room no longer reach you, and unread ones are given up. Leaving again
-/// changes nothing.
+/// New messages to the room no longer reach you, and you lose unread ones. Leaving again changes
+/// nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -40,8 +40,8 @@ enum LaterVerb {
 
 /// List scheduled messages
 ///
-/// A line each: id, time, target, and the title or the beginning of the text; separated by tabs if
-/// stdout is not a terminal.
+/// One line for each message: id, time, target, and the title or the beginning of the text;
+/// separated by tabs if stdout is not a terminal.
 #[derive(Debug, Args)]
 struct LaterListArgs {
     #[command(flatten)]

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use data_encoding::{Encoding, HEXLOWER, HEXUPPER};
 
 use crate::clock;
+use crate::message::known_headers::letters;
 use crate::message::received::Received;
 use crate::message::render::{json, people};
 use crate::text::visible::one_line;
@@ -56,9 +57,6 @@ const FIELDS: &[(char, FormatField)] = &[
     ('j', FormatField::Json),
     ('P', FormatField::Headers),
 ];
-/// Letters for headers.
-const HEADERS: &[(char, &str)] =
-    &[('T', "title"), ('u', "priority"), ('C', "type"), ('E', "ttl"), ('D', "thread")];
 const ESCAPES: &[(char, char)] = &[
     ('n', '\n'),
     ('t', '\t'),
@@ -134,10 +132,10 @@ fn field(letter: char) -> Result<Part, String> {
     if let Some((_, field)) = FIELDS.iter().find(|(of, _)| *of == letter) {
         return Ok(Part::Field(*field));
     }
-    let header = HEADERS.iter().find(|(of, _)| *of == letter);
-    header.map(|(_, name)| Part::Header((*name).to_owned())).ok_or_else(|| {
-        let fields = FIELDS.iter().map(|(of, _)| of);
-        let known = fields.chain(HEADERS.iter().map(|(of, _)| of));
+    let header = letters().find(|(_, header)| header.letter == letter);
+    header.map(|(name, _)| Part::Header(name.to_owned())).ok_or_else(|| {
+        let fields = FIELDS.iter().map(|(of, _)| *of);
+        let known = fields.chain(letters().map(|(_, header)| header.letter));
         let known: Vec<String> = known.map(|of| format!("%{of}")).collect();
         format!("there is no field %{letter}; there are {} %{{NAME}} %%", known.join(" "))
     })
@@ -217,7 +215,7 @@ pub(crate) fn fuzz(format: &str, received: &Received) -> Option<Vec<u8>> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
-    use super::{FIELDS, Format, HEADERS};
+    use super::{FIELDS, Format, letters};
     use crate::message::received::tests::letter;
 
     /// Renders a message to @ops.
@@ -287,8 +285,8 @@ mod tests {
 
     #[test]
     fn a_letter_means_one_thing() {
-        let fields = FIELDS.iter().map(|(letter, _)| letter);
-        let letters: Vec<&char> = fields.chain(HEADERS.iter().map(|(letter, _)| letter)).collect();
+        let fields = FIELDS.iter().map(|(letter, _)| *letter);
+        let letters: Vec<char> = fields.chain(letters().map(|(_, header)| header.letter)).collect();
         for letter in &letters {
             assert_eq!(letters.iter().filter(|other| *other == letter).count(), 1, "{letter}");
         }

@@ -4,6 +4,7 @@ use data_encoding::BASE64;
 use serde_json::Value;
 
 use crate::clock;
+use crate::message::known_headers::TITLE;
 use crate::message::limits::SUMMARY_CHARS_MAX;
 use crate::message::render::json::headers;
 use crate::text::visible::one_line;
@@ -11,7 +12,7 @@ use crate::wire::ParkedMessage;
 
 /// Summarizes a message: its title, or the first line of its body that is not blank.
 pub(crate) fn gist(parked: &ParkedMessage) -> String {
-    let title = parked.message.headers.iter().find(|(name, _)| *name == "title");
+    let title = parked.message.headers.iter().find(|(name, _)| *name == TITLE);
     let text = match (title, body(parked)) {
         (Some((_, title)), _) => title,
         (None, Ok(text)) => text,

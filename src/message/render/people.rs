@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::ops::Range;
 
 use crate::clock;
+use crate::message::known_headers::{PRIORITIES, PRIORITY, TAGS, TITLE};
 use crate::message::limits::BINARY_LEN_MIN;
 use crate::message::received::{PIECE_LEN, Received, characters};
 use crate::text::fold::Fold;
@@ -12,9 +13,8 @@ use crate::text::units::grouped;
 use crate::text::visible::{Cleaner, one_line};
 use crate::wire::Target;
 
-/// Words and colours for priorities 1 to 5; the third, the default, has none.
-const PRIORITIES: [(&str, &str); 5] =
-    [("min", "\x1b[2m"), ("low", "\x1b[2m"), ("", ""), ("high", "\x1b[33m"), ("max", "\x1b[1;31m")];
+/// Colours of priorities 1 to 5. The third, the default, is not shown.
+const PRIORITY_COLORS: [&str; 5] = ["\x1b[2m", "\x1b[2m", "", "\x1b[33m", "\x1b[1;31m"];
 const DIM: &str = "\x1b[2m";
 const BOLD: &str = "\x1b[1m";
 const PLAIN: &str = "\x1b[0m";
@@ -39,7 +39,7 @@ pub(crate) fn show(
         head.add("", " ");
         head.add(style, &format!("[{word}]"));
     }
-    let title = one_line(received.header("title").unwrap_or_default());
+    let title = one_line(received.header(TITLE).unwrap_or_default());
     let title = title.trim();
     let text = text(received)?;
     if !title.is_empty() {
@@ -106,12 +106,14 @@ pub(crate) fn body(received: &Received, out: &mut impl Write) -> io::Result<()> 
 }
 
 fn priority(received: &Received) -> Option<(&'static str, &'static str)> {
-    let number: usize = received.header("priority")?.parse().ok()?;
-    PRIORITIES.get(number.checked_sub(1)?).copied().filter(|(word, _)| !word.is_empty())
+    let number: usize = received.header(PRIORITY)?.parse().ok()?;
+    let index = number.checked_sub(1)?;
+    let shown = (*PRIORITIES.get(index)?, *PRIORITY_COLORS.get(index)?);
+    Some(shown).filter(|(_, color)| !color.is_empty())
 }
 
 fn tags(received: &Received) -> impl Iterator<Item = String> {
-    let tags = received.header("tags").unwrap_or_default().split(',').map(str::trim);
+    let tags = received.header(TAGS).unwrap_or_default().split(',').map(str::trim);
     tags.filter(|tag| !tag.is_empty()).map(|tag| format!("#{}", one_line(tag)))
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use anyhow::Result;
 
+use crate::message::known_headers::TITLE;
 use crate::message::received::Received;
 use crate::message::render::{json, people};
 use crate::terminal::print::{self, out, written};
@@ -38,7 +39,7 @@ pub(crate) fn render(style: Style, received: &Received, out: &mut impl Write) ->
         }
         Style::Lines if received.content.size() == 0 => {
             // The title may be the whole message.
-            out.write_all(one_line(received.header("title").unwrap_or_default()).as_bytes())?;
+            out.write_all(one_line(received.header(TITLE).unwrap_or_default()).as_bytes())?;
         }
         Style::Raw | Style::Lines | Style::Null => copy(received, out)?,
     }

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use crate::logic::Draft;
 use crate::message::content::Content;
 use crate::message::headers;
+use crate::message::known_headers::TRUNCATED;
 use crate::outgoing::excerpt::Excerpt;
 use crate::outgoing::tracker::{SendTracker, SentMessage};
-use crate::text::excerpt;
 use crate::wire::{Headers, MsgId};
 
 impl SendTracker<'_> {
@@ -36,7 +36,7 @@ impl SendTracker<'_> {
     pub(crate) fn headers_of(&self, content: &Content) -> Headers {
         let headers = self.job.headers_of(content);
         match &self.excerpt {
-            Some(excerpt) => headers::with(&headers, excerpt::HEADER, &excerpt.of.to_string()),
+            Some(excerpt) => headers::with(&headers, TRUNCATED, &excerpt.of.to_string()),
             None => headers,
         }
     }

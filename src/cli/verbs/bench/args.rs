@@ -80,7 +80,7 @@ pub(crate) struct HowArgs {
     /// Print the figures as a JSON object
     #[arg(long, global = true)]
     json: bool,
-    /// Give up after this long without an arrival
+    /// Give up after this long without a message arriving
     ///
     /// A bare number is seconds.
     #[arg(
@@ -187,7 +187,7 @@ impl FanoutArgs {
 /// Cost of idle listeners
 ///
 /// Listeners connect, and then nothing happens for some time. Memory per listener is the growth of
-/// the server from before the first one to the end, remains of their handshakes included.
+/// the server from before the first one to the end, including what their handshakes leave.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct IdleArgs {
     /// Listeners
@@ -210,7 +210,7 @@ impl IdleArgs {
 /// New connections per second
 ///
 /// Each connection is a handshake, the lookup of an id, the server's answer, and an orderly close.
-/// The reported times are those until the answer.
+/// The reported times end with the answer.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ConnectArgs {
     /// Connections

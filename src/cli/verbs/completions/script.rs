@@ -10,7 +10,7 @@ use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCan
 use crate::cli::command::Cli;
 use crate::cli::verbs::completions::args::{CompletionShell, CompletionsArgs};
 use crate::failure::Exit;
-use crate::message::headers;
+use crate::message::known_headers::PRIORITIES;
 use crate::profile::known;
 use crate::terminal::print;
 use crate::wire::Target;
@@ -98,7 +98,7 @@ fn teach(command: Command) -> Command {
         "room" => arg.add(ArgValueCompleter::new(|word: &OsStr| list(word, is_room))),
         "as_id" | "from" => arg.add(ArgValueCompleter::new(|word: &OsStr| list(word, is_user))),
         "priority" => arg.add(ArgValueCandidates::new(|| {
-            headers::PRIORITIES.iter().map(|name| CompletionCandidate::new(*name)).collect()
+            PRIORITIES.iter().map(|name| CompletionCandidate::new(*name)).collect()
         })),
         _ => arg,
     });

@@ -22,6 +22,7 @@ use crate::handler::inbox::InboxWants;
 use crate::handler::save::Shelf;
 use crate::handler::schedule::Policy;
 use crate::logic::Prefetch;
+use crate::message::known_headers;
 use crate::message::render::format::Format;
 use crate::message::render::style::Style;
 use crate::terminal::verbosity::Verbosity;
@@ -29,13 +30,16 @@ use crate::terminal::{color, print};
 use crate::text::units;
 use crate::wire::{MsgId, Start};
 
+/// First paragraph of the help text of --format.
+const FORMAT_HELP: &str = "Print each message in this format, followed by a newline";
+
 /// Most unacked messages of a sharing reader, so that the others get a share.
 const SHARED_MESSAGES: u32 = 16;
 
 /// Receive messages: those waiting first, then new ones
 ///
 /// Messages are printed, saved as files, or passed to a command. A message counts as processed
-/// once it has been printed, is on disk, or its command has succeeded; until then it is offered
+/// once it has been printed, is on disk, or its command has succeeded; until then it is delivered
 /// again, to this listener or the next. A terminal shows the time, sender, target, priority, title
 /// and tags of each message along with its body. Anywhere else only the body is printed, followed
 /// by a newline unless it ends in one; a message with an empty body prints its title. qmsg listen
@@ -116,13 +120,7 @@ pub(crate) struct OutputArgs {
     /// Refused on a terminal, as --raw is. With --format: print a NUL instead of the newline.
     #[arg(short = '0', long)]
     null: bool,
-    /// Print each message in this format, followed by a newline
-    ///
-    /// %p body, %x %X body in hexadecimal, %l its length, %s sender, %t target, %g room, %m id,
-    /// %n seq, %I time, %U time in seconds, %j the object of --json, %T title, %u priority, %C
-    /// type, %E ttl, %D thread, %P all headers, %{NAME} a header, %% a %. \n \t \r \0 \a \e \v \\
-    /// are characters. Text without any field is refused.
-    #[arg(short = 'F', long)]
+    #[arg(short = 'F', long, help = FORMAT_HELP, long_help = format_help())]
     format: Option<Format>,
     /// Save each message to its own file in this directory and print the file's name
     ///
@@ -188,8 +186,8 @@ struct ExecArgs {
     retry_delay: Duration,
     /// Stop a handler that takes longer than this, and count it as failed
     ///
-    /// It and the processes it started get SIGTERM, then SIGKILL after 5 seconds. A bare
-    /// number is seconds.
+    /// The handler and the processes that it started get SIGTERM, then SIGKILL after 5 seconds. A
+    /// bare number is seconds.
     #[arg(long, value_name = "TIME", value_parser = units::duration, requires = "handler")]
     exec_timeout: Option<Duration>,
     /// Send the handler's stdout (at most 60 KiB) as the reply if it succeeds
@@ -261,6 +259,19 @@ impl From<Since> for Start {
             Since::After(id) => Self::After(id),
         }
     }
+}
+
+/// The whole help text of --format, with the letters of the known headers.
+fn format_help() -> String {
+    let letters = known_headers::letters();
+    let letters: String =
+        letters.map(|(name, header)| format!("%{} {name}, ", header.letter)).collect();
+    format!(
+        "{FORMAT_HELP}\n\n%p body, %x %X body in hexadecimal, %l its length, %s sender, %t target, \
+         %g room, %m id, %n seq, %I time, %U time in seconds, %j the object of --json, {letters}%P \
+         all headers, %{{NAME}} a header, %% a %. \\n \\t \\r \\0 \\a \\e \\v \\\\ \
+         are characters. Text without any field is refused."
+    )
 }
 
 /// Refuses a shell line without a command. /bin/sh would succeed with it, for example with a

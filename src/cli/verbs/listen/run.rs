@@ -183,7 +183,7 @@ impl Consumer {
     fn enqueue(&mut self, messages: Vec<Received>) {
         match self {
             Self::Print(printer) => printer.enqueue(messages),
-            Self::Run(runner) => runner.give(messages),
+            Self::Run(runner) => runner.enqueue(messages),
         }
     }
 
@@ -198,7 +198,7 @@ impl Consumer {
     async fn next_step(&mut self) -> Result<ConsumerStep> {
         match self {
             Self::Print(printer) => printer.next_step().await,
-            Self::Run(runner) => runner.next().await,
+            Self::Run(runner) => runner.next_step().await,
         }
     }
 
@@ -292,7 +292,7 @@ impl ListenLoop {
     }
 
     async fn deliver(&mut self, events: Vec<Event>) -> Result<()> {
-        let taken = self.inbox.told(events, self.consumer.is_idle())?;
+        let taken = self.inbox.receive(events, self.consumer.is_idle())?;
         self.say(taken.commands).await;
         if !taken.letters.is_empty() {
             self.consumer.enqueue(taken.letters);

@@ -100,10 +100,11 @@ pub(crate) struct SendArgs {
     pub(crate) json: bool,
     /// Give up after this long without an answer from the server [default: 10s]
     ///
-    /// Written like 500ms, 10s, 5m or 1h30m; a bare number is seconds. Until then, it keeps
-    /// retrying. A message that was given up may still have reached the server: the exit code is
-    /// then not 0, because nobody knows. With --until, it is also how long a message may take, once
-    /// it is accepted, to reach the level; without it, that wait has no limit.
+    /// Written like 500ms, 10s, 5m or 1h30m; a bare number is seconds. Until then the
+    /// command keeps retrying. After a timeout the message may still have reached the server; since
+    /// this is not known, the exit code is not 0. With --until, TIME is also the time that a
+    /// message may take, once it is accepted, to reach the level; without --timeout that wait has no
+    /// limit.
     #[arg(long, value_name = "TIME", env = "QMSG_TIMEOUT", value_parser = units::duration)]
     pub(crate) timeout: Option<Duration>,
     #[command(flatten)]
@@ -239,8 +240,8 @@ fn due_ms(args: &SendArgs) -> Result<Option<u64>> {
 pub(crate) struct WrapArgs {
     /// Run the command after -- and report how it ended
     ///
-    /// As in: qmsg send bob --wrap -- make all. Its output goes where it would have gone, its last
-    /// lines are sent, and the exit code is the command's, whether or not the message could be
+    /// As in: qmsg send bob --wrap -- make all. Its output goes to stdout and stderr, its
+    /// last lines are sent, and the exit code is the command's, whether or not the message could be
     /// sent. If the command fails, the message has a high priority, unless -p says otherwise.
     /// --until has no effect.
     #[arg(long, conflicts_with_all = [

@@ -15,6 +15,7 @@ use crate::clock;
 use crate::failure::{self, Exit, Failure};
 use crate::handler::attend;
 use crate::message::content::Content;
+use crate::message::known_headers::{DURATION, EXIT, PRIORITY, TITLE, TYPE};
 use crate::outgoing::job::Job;
 use crate::process::{host, runtime};
 use crate::spool::deliver::{Keep, Spool};
@@ -177,19 +178,15 @@ fn seconds(end: &CommandEnd) -> f64 {
 
 /// Combines the user's headers with those about the end of the command.
 fn header_args(args: &SendArgs, end: &CommandEnd) -> HeaderArgs {
-    let HeaderArgs { title, priority, media_type, mut others, .. } = args.headers.clone();
-    // Empty values count as not given.
-    let given = |value: Option<String>| value.filter(|value| !clean(value).is_empty());
-    others.push(("exit".into(), end.code.to_string()));
-    others.push(("duration".into(), format!("{:.3}", seconds(end))));
-    let is_failure = end.code != 0;
-    HeaderArgs {
-        title: given(title).or_else(|| Some(headline(&args.body.text, end))),
-        priority: given(priority).or_else(|| is_failure.then(|| "high".into())),
-        media_type: given(media_type).or_else(|| Some("text/plain".into())),
-        others,
-        ..args.headers.clone()
+    let mut headers = args.headers.clone();
+    headers.add(EXIT, end.code.to_string());
+    headers.add(DURATION, format!("{:.3}", seconds(end)));
+    headers.add_default(TITLE, headline(&args.body.text, end));
+    if end.code != 0 {
+        headers.add_default(PRIORITY, "high".into());
     }
+    headers.add_default(TYPE, "text/plain".into());
+    headers
 }
 
 fn headline(words: &[OsString], end: &CommandEnd) -> String {

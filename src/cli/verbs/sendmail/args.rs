@@ -15,7 +15,7 @@ use crate::cli::keeping::SpoolBoundsArgs;
 /// smartd can call it.
 ///
 /// If the server cannot be reached, the message is kept, as with `qmsg send --spool`, and the exit
-/// code is 0: from then on qmsg is responsible for it. If the text is over the server's limit, its
+/// code is 0: it is sent later, see qmsg-spool(1). If the text is over the server's limit, its
 /// start and its end are sent.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -25,7 +25,8 @@ Examples:
 pub(crate) struct SendmailArgs {
     /// Recipients, and sendmail's own options: -t, -i, -oi, -f, -F and others
     ///
-    /// From the first of them on, all arguments are sendmail's, but for qmsg's own long options.
+    /// From the first recipient or sendmail option on, all arguments belong to sendmail, except
+    /// qmsg's own long options.
     #[arg(value_name = "ARG", trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) args: Vec<OsString>,
     #[command(flatten)]

@@ -16,6 +16,7 @@ use crate::cli::verbs::spool::run;
 use crate::failure::{self, Exit, Failure};
 use crate::message::content::Content;
 use crate::message::ids;
+use crate::message::known_headers::{ATTACHMENTS, MAIL_FROM, MAIL_NAME, TITLE, TRUNCATED, TYPE};
 use crate::process::host;
 use crate::spool::deliver::{Delivery, Keep, Spool};
 use crate::spool::file::Spooled;
@@ -70,7 +71,9 @@ pub(crate) fn run(args: &SendmailArgs, config: &Config, verbosity: Verbosity) ->
     }
     let from = options.sender.or(mail.from.clone());
     let mut headers = header_args(&mail, from.as_deref(), options.name.as_deref());
-    headers.others.extend(input.cut.map(|size| (excerpt::HEADER.to_owned(), size.to_string())));
+    if let Some(size) = input.cut {
+        headers.add(TRUNCATED, size.to_string());
+    }
     if args.dry_run {
         return print_dry_run(&targets, &headers, &mail);
     }
@@ -209,23 +212,22 @@ fn header_args(mail: &Mail, sender: Option<&str>, name: Option<&str>) -> HeaderA
         let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         shortened(text.trim())
     };
-    let mut others = Vec::new();
-    let mut put = |name: &str, value: &str| others.push((name.to_owned(), clean(value)));
+    let mut headers = HeaderArgs::default();
+    let mut put = |name, value: &str| headers.add(name, clean(value));
     if let Some(sender) = sender {
-        put("mail-from", sender);
+        put(MAIL_FROM, sender);
     }
     if let Some(name) = name {
-        put("mail-name", name);
+        put(MAIL_NAME, name);
     }
     if mail.attachments > 0 {
-        put("attachments", &mail.attachments.to_string());
+        put(ATTACHMENTS, &mail.attachments.to_string());
     }
-    HeaderArgs {
-        title: mail.subject.as_deref().map(clean).filter(|title| !title.is_empty()),
-        media_type: Some("text/plain".into()),
-        others,
-        ..HeaderArgs::default()
+    if let Some(subject) = &mail.subject {
+        put(TITLE, subject);
     }
+    put(TYPE, "text/plain");
+    headers
 }
 
 /// Shortens a line to the length of a title, with an ellipsis if it was cut.

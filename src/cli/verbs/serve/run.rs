@@ -63,7 +63,7 @@ pub(crate) struct ServeArgs {
     listen: address::Listen,
     /// Directory for messages and keys
     ///
-    /// Without it: the first directory in $STATE_DIRECTORY if systemd set it, otherwise
+    /// Default: the first directory in $STATE_DIRECTORY if systemd set it, otherwise
     /// $XDG_DATA_HOME/qmsg/server or
     /// ~/.local/share/qmsg/server. One server at a time can use it.
     #[arg(long, value_name = "DIR", env = "QMSG_DATA")]
@@ -85,7 +85,7 @@ pub(crate) struct ServeArgs {
     open: bool,
     /// Threads that handle connections
     ///
-    /// Without it: one less than the number of cores, since the store writes on its own thread. One
+    /// Default: one less than the number of cores, since the store writes on its own thread. One
     /// is fastest for few connections.
     #[arg(
         long,
@@ -151,13 +151,13 @@ struct Bounds {
     max_mailbox_bytes: u64,
     /// Maximum size of the store's file; beyond it the disk counts as full
     ///
-    /// Without it: as much as the disk has. The write-ahead log, about 8 MiB, is not counted.
+    /// Default: as much as the disk has. The write-ahead log, about 8 MiB, is not counted.
     #[arg(long, value_name = "SIZE", env = "QMSG_MAX_STORE", value_parser = units::size)]
     max_store: Option<u64>,
-    /// Maximum bytes in flight, all readers together
+    /// Maximum bytes of unacknowledged messages, all readers together
     ///
-    /// Messages sent to a reader that does not take them are held in memory. At this limit each
-    /// reader gets 64 KiB at a time, however much it asks for.
+    /// Messages that were sent to a reader and not acknowledged are held in memory. At this limit
+    /// each reader gets 64 KiB at a time, however much it asks for.
     #[arg(
         long,
         value_name = "SIZE",

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::clock;
 use crate::failure::Exit;
+use crate::message::known_headers::TITLE;
 use crate::spool::bounds::SpoolBounds;
 use crate::spool::file::SpooledHead;
 use crate::spool::place::{Slot, SpoolDirectory};
@@ -46,7 +47,7 @@ fn row(from: &UserId, slot: &Slot, bounds: SpoolBounds) -> [String; 8] {
     let reason = slot.reason().unwrap_or_default();
     match slot.about() {
         Ok(about) => {
-            let title = about.headers.iter().find(|(name, _)| *name == "title");
+            let title = about.headers.iter().find(|(name, _)| *name == TITLE);
             let title = title.map(|(_, title)| title.to_owned()).unwrap_or_default();
             let since = about.origin.since_ms;
             let time =
