@@ -2,7 +2,8 @@
 
 use crate::durable::{Missing, Page, PageItem, Read, Record, RequestId};
 use crate::wire::{
-    Body, Bundle, CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, FromServer, Seq, Span, Start, Target,
+    Body, Bundle, CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, Feature, Features, FromServer, Seq, Span, Start,
+    Target,
 };
 
 use super::budget::{DeliveryBudget, Load};
@@ -39,6 +40,7 @@ pub(super) struct Reader {
     page_bytes: u64,
     /// Each message goes to one of the readers that share.
     share: bool,
+    takes_volatile: bool,
     /// Deliveries of an earlier link that this reader still works on. No other sharing reader gets
     /// them.
     resumed: SeqSet,
@@ -99,7 +101,12 @@ pub(super) struct LostBody {
 }
 
 impl Reader {
-    pub(super) fn new(link: LinkId, prefetch: &Prefetch, resumed: SeqSet, limits: &Limits) -> Self {
+    pub(super) fn new(
+        link: LinkId,
+        (prefetch, features): (&Prefetch, Features),
+        resumed: SeqSet,
+        limits: &Limits,
+    ) -> Self {
         let messages = prefetch.messages.clamp(1, limits.prefetch_messages_max);
         let bytes = prefetch.bytes.min(limits.prefetch_bytes_max);
         Self {
@@ -114,6 +121,7 @@ impl Reader {
             state: State::WaitingForLoad,
             page_bytes: 0,
             share: prefetch.share,
+            takes_volatile: features.contains(Feature::Volatile),
             resumed,
             start: prefetch.start,
             floor: 0,
@@ -129,6 +137,11 @@ impl Reader {
 
     pub(super) fn shares(&self) -> bool {
         self.share
+    }
+
+    /// True when its client has named the feature of volatile messages.
+    pub(super) fn takes_volatile(&self) -> bool {
+        self.takes_volatile
     }
 
     pub(super) fn unacked(&self) -> &Unacked {
