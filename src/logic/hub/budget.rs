@@ -17,8 +17,8 @@ const MESSAGE_LEN: u64 = 64;
 /// Messages and their bytes.
 pub(super) type Load = (u64, u64);
 
-/// Bytes that were delivered and not acked, of pages that are being read, and of chunks that were not
-/// credited yet.
+/// Bytes that were delivered and not acked, of pages that are being read, and of chunks that were
+/// not credited yet.
 pub(super) struct DeliveryBudget {
     bytes: u64,
     bytes_max: u64,
