@@ -1,8 +1,9 @@
 //! Budget of deliveries: bytes under way to all readers together.
 //!
-//! What a slow reader has not acked stays in the server's memory, up to its window. The windows
-//! shrink as the budget fills, so that many slow readers together cannot exhaust the memory; a
-//! small window stays to each reader, so that none waits for the others.
+//! What a slow reader has not acked stays in the server's memory, up to its window. A page that is
+//! read for it counts as well, until it is delivered. The windows shrink as the budget fills, so
+//! that many slow readers together cannot exhaust the memory; a small window stays to each reader,
+//! so that none waits for the others.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +17,8 @@ const MESSAGE_LEN: u64 = 64;
 /// Messages and their bytes.
 pub(super) type Load = (u64, u64);
 
-/// Bytes that were delivered and not acked, and chunks that were not credited yet.
+/// Bytes that were delivered and not acked, of pages that are being read, and of chunks that were
+/// not credited yet.
 pub(super) struct DeliveryBudget {
     bytes: u64,
     bytes_max: u64,
