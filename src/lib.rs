@@ -102,3 +102,5 @@ pub mod store;
 mod terminal;
 mod text;
 pub mod wire;
+
+pub use client::Client;

@@ -13,7 +13,7 @@ use crate::wire::{CloseCode, Refusal};
 pub(crate) fn client_failure(error: ClientError, server: &str, id: &str) -> Error {
     match error {
         ClientError::Rejected(code) => rejected(code, server, id).into(),
-        ClientError::NoAnswer => unavailable(server).because(ClientError::NoAnswer),
+        ClientError::NoAnswer | ClientError::Ended => unavailable(server).because(error),
         ClientError::Untrusted(pin) => Failure::new(
             Exit::NotAllowed,
             format!("{server} is not known on this machine; its key is {pin}"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::time::interval;
 
-use crate::bench::client::{Client, ClientRole, Counter};
+use crate::bench::client::{ClientRole, Counter};
 use crate::bench::report::BenchReport;
 use crate::bench::run::Bench;
 use crate::bench::usage::Usage;
@@ -26,14 +26,13 @@ pub(crate) struct Idle {
 impl Idle {
     pub(crate) async fn run(&self, bench: &Bench) -> Result<BenchReport> {
         let nobody = Usage::read(&bench.host);
-        let mut listeners = bench.clients(0..self.receivers, ClientRole::Receive).await?;
+        let listeners = bench.clients(0..self.receivers, ClientRole::Receive).await?;
         let coming = nobody.spent(&bench.host);
         let (usage, done) = (Usage::read(&bench.host), Counter::default());
         let steps = self.time.as_millis().div_ceil(STEP.as_millis()) as u64;
         bench.watch("tenths of a second", steps, &done, silence(steps, &done)).await?;
         let spent = usage.spent(&bench.host);
-        let undisturbed = listeners.iter_mut().map(Client::is_undisturbed);
-        let disturbed = undisturbed.filter(|it| !it).count();
+        let disturbed = listeners.iter().filter(|it| !it.is_undisturbed()).count();
         if disturbed > 0 {
             let what = format!("{disturbed} of {} listeners lost their link", self.receivers);
             return Err(Failure::new(Exit::Partial, what)

@@ -8,7 +8,7 @@ use data_encoding::HEXLOWER;
 use tokio::task::JoinSet;
 use tokio::time::interval;
 
-use crate::bench::client::{BenchTarget, Client, ClientRole, Counter, Durability};
+use crate::bench::client::{BenchClient, BenchTarget, ClientRole, Counter, Durability};
 use crate::bench::host::Host;
 use crate::bench::how::How;
 use crate::client::ClientError;
@@ -89,14 +89,14 @@ impl Bench {
         &self,
         numbers: std::ops::Range<u64>,
         wants: ClientRole,
-    ) -> Result<Vec<Client>> {
+    ) -> Result<Vec<BenchClient>> {
         let (done, total) = (Counter::default(), numbers.end - numbers.start);
         let clients = self.place.clients(numbers, wants, &done);
         self.watch("clients connected", total, &done, clients).await
     }
 
     /// Sees clients off. When this is over, all that they reported is recorded.
-    pub(crate) async fn end(&self, clients: impl IntoIterator<Item = Client>) -> Result<()> {
+    pub(crate) async fn end(&self, clients: impl IntoIterator<Item = BenchClient>) -> Result<()> {
         let (mut leaving, done) = (JoinSet::new(), Counter::default());
         for client in clients {
             let done = done.clone();

@@ -108,12 +108,6 @@ pub(crate) struct Patience {
     pub(crate) timeout: Duration,
 }
 
-impl Patience {
-    pub(crate) fn ms(self) -> Option<u64> {
-        Some(self.timeout.as_millis() as u64)
-    }
-}
-
 impl clap::ValueEnum for Color {
     fn value_variants<'a>() -> &'a [Self] {
         &[Self::Auto, Self::Always, Self::Never]

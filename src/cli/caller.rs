@@ -2,11 +2,10 @@
 //! one thing, the whole conversation.
 
 use anyhow::Result;
-use tokio::sync::mpsc;
 
 use crate::cli::args::{Patience, Who};
-use crate::client::{self, Claim, ClientError, Settings};
-use crate::logic::{Command, Event, Intent};
+use crate::client::{Client, ClientError, ClientSettings, Readiness};
+use crate::logic::{Command, Event};
 use crate::process::runtime::runtime;
 use crate::profile::dial::dial;
 use crate::profile::joined::Profile;
@@ -27,16 +26,14 @@ pub(crate) fn note_offline(event: &Event, server: &str, talk: Verbosity) {
 pub(crate) struct Requester {
     pub(crate) id: UserId,
     pub(crate) server: String,
-    settings: Settings,
+    settings: ClientSettings,
 }
 
 impl Requester {
     pub(crate) fn new(who: &Who, patience: Patience) -> Result<Self> {
         let Profile { id, identity, server, pin } = who.profile()?;
         let dial = dial(&server, Trust::Pin(pin), identity, false);
-        let patience_ms = patience.ms();
-        let intent = Intent { id: id.clone(), claim: false, code: None, attach: None, patience_ms };
-        let settings = Settings { dial, dialer: None, intent, trust_remote: false };
+        let settings = ClientSettings::for_id(id.clone(), dial).patience(patience.timeout);
         Ok(Self { id, server: server.to_string(), settings })
     }
 
@@ -46,36 +43,31 @@ impl Requester {
         command: Command,
         hear: impl FnMut(Event) -> Result<()>,
     ) -> Result<()> {
-        let ended = run(self.settings, None, Some(command), hear)?;
+        let ended = run(self.settings, Some(command), hear)?;
         ended.map_err(|error| refusals::client_failure(error, &self.server, self.id.as_str()))?;
         Ok(())
     }
 }
 
-/// Runs a client to its end with at most one command; `hear` is given what it is told.
+/// Runs a client to its end with at most one command; `hear` is given its events. An error of
+/// `hear` ends it.
 pub(crate) fn run(
-    settings: Settings,
-    claim: Option<&mut Claim>,
+    settings: ClientSettings,
     command: Option<Command>,
     mut hear: impl FnMut(Event) -> Result<()>,
 ) -> Result<Result<Pin, ClientError>> {
     runtime()?.block_on(async {
-        let (commands, receiver) = mpsc::channel(1);
-        let (sender, mut events) = mpsc::channel::<Vec<Event>>(16);
-        if let Some(command) = command {
-            // There is room for one.
-            let _ = commands.try_send(command);
+        let mut client = Client::start(settings);
+        // There is place for one.
+        command.into_iter().for_each(|command| client.submit(command));
+        client.finish();
+        let mut heard = Ok(());
+        while heard.is_ok()
+            && let Readiness::Events(batch) = client.ready(false).await
+        {
+            heard = batch.into_iter().try_for_each(&mut hear);
         }
-        drop(commands);
-        // The client ends when nobody hears it.
-        let heard = async move {
-            while let Some(batch) = events.recv().await {
-                batch.into_iter().try_for_each(&mut hear)?;
-            }
-            anyhow::Ok(())
-        };
-        let (result, heard) =
-            tokio::join!(client::run_claim(settings, claim, receiver, sender), heard);
+        let result = client.close().await;
         heard.map(|()| result)
     })
 }

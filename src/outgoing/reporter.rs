@@ -80,10 +80,6 @@ impl<'a> UntilReporter<'a> {
         self.levels.command()
     }
 
-    pub(crate) fn has_command(&self) -> bool {
-        self.levels.has_command()
-    }
-
     pub(crate) fn has_room(&self, sent: usize) -> bool {
         self.levels.has_room(sent)
     }

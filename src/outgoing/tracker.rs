@@ -153,18 +153,22 @@ impl<'a> SendTracker<'a> {
         draft
     }
 
-    /// The client wants a part of this message: where it is. `None` if it is answered already.
-    pub(crate) fn part(&mut self, id: MsgId, index: u64) -> Option<Content> {
-        let SentMessage { to, content, .. } = self.unanswered.get(&id)?;
+    /// The body of a message that has no answer.
+    pub(crate) fn content(&self, id: MsgId) -> Option<&Content> {
+        self.unanswered.get(&id).map(|sent| &sent.content)
+    }
+
+    /// Shows how far a long message has come whose chunk the server wants.
+    fn chunk_wanted(&mut self, id: MsgId, index: u64) {
+        let Some(SentMessage { to, content, .. }) = self.unanswered.get(&id) else { return };
         let (talk, size) = (self.talk, content.size());
         let fresh = || (id, Progress::new(talk, size, "to", to));
         self.bar.take_if(|(of, _)| *of != id);
         let (_, bar) = self.bar.get_or_insert_with(fresh);
         bar.at(index.saturating_mul(CHUNK_LEN_MAX as u64));
-        Some(content.clone())
     }
 
-    pub(crate) fn told(&mut self, event: &Event) {
+    pub(crate) fn on_event(&mut self, event: &Event) {
         match event {
             Event::Accepted { id, count, duplicate } => {
                 ids::span(*id, *count).for_each(|id| self.accepted(id, *duplicate));
@@ -188,6 +192,7 @@ impl<'a> SendTracker<'a> {
             }
             Event::ClockSkew { ahead_ms } => self.skewed(*ahead_ms),
             Event::Welcome { .. } => self.skew.is_linked = true,
+            Event::ChunkWanted { id, index } => self.chunk_wanted(*id, *index),
             Event::Offline => {
                 self.unlinked();
                 let text = format!("no link to {}, trying again", self.server);
@@ -321,10 +326,6 @@ impl<'a> SendTracker<'a> {
     /// What to say to the client of messages that were accepted.
     pub(crate) fn command(&mut self) -> Option<Command> {
         self.following.as_mut()?.command()
-    }
-
-    pub(crate) fn has_command(&self) -> bool {
-        self.following.as_ref().is_some_and(UntilReporter::has_command)
     }
 
     /// When `tick` is due.

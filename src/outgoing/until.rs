@@ -155,11 +155,6 @@ impl UntilTracker {
         None
     }
 
-    /// Whether there may be something to say.
-    pub(crate) fn has_command(&self) -> bool {
-        !self.ended.is_empty() || self.watched < WATCHES_MAX && !self.unasked.is_empty()
-    }
-
     /// Whether more may be sent, with so many that are not accepted yet.
     pub(crate) fn has_room(&self, sent: usize) -> bool {
         self.open.len() + sent < OPEN_MAX
@@ -372,7 +367,7 @@ mod tests {
         }
         assert!(!levels.has_room(0) && levels.deadline().is_none());
         let asked = std::iter::from_fn(|| levels.command()).count();
-        assert_eq!((asked, levels.has_command()), (WATCHES_MAX, false));
+        assert_eq!((asked, levels.command().is_some()), (WATCHES_MAX, false));
         levels.stands(id(), &[standing("bob=processed")], true, &mut vec![]);
         assert!(levels.has_room(0) && !levels.has_room(1));
         assert!(unwatches(&mut levels), "before the next is watched");

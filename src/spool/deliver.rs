@@ -11,7 +11,7 @@ use crate::message::ids;
 use crate::process::runtime;
 use crate::profile::joined::Profile;
 use crate::spool::bounds::SpoolBounds;
-use crate::spool::carry::{CarryOutcome, Errands, carry};
+use crate::spool::carry::{CarryOutcome, SpoolQueue, carry};
 use crate::spool::disk;
 use crate::spool::file::{Origin, Spooled};
 use crate::spool::flush::{self, Flush};
@@ -287,14 +287,14 @@ impl OwnMessages {
     }
 }
 
-impl Errands for OwnMessages {
-    fn next(&mut self) -> Option<Spooled> {
+impl SpoolQueue for OwnMessages {
+    fn next_spooled(&mut self) -> Option<Spooled> {
         let parcel = self.next.pop_front()?;
         self.given.insert(parcel.id, parcel.clone());
         Some(parcel)
     }
 
-    fn told(&mut self, id: MsgId, outcome: CarryOutcome) {
+    fn on_outcome(&mut self, id: MsgId, outcome: CarryOutcome) {
         let Some(parcel) = self.given.remove(&id) else { return };
         let is_for_time =
             matches!(outcome, CarryOutcome::Refused(Refusal::IdTooOld | Refusal::IdInFuture));
@@ -325,12 +325,12 @@ impl Errands for OwnMessages {
         self.failed.push((parcel, error));
     }
 
-    fn skewed(&mut self, ahead_ms: i64) {
+    fn on_skew(&mut self, ahead_ms: i64) {
         // Once: what was on its way on another link may have been stored.
         self.ahead_ms = Some(ahead_ms).filter(|_| !std::mem::replace(&mut self.is_linked, true));
     }
 
-    fn unlinked(&mut self) {
+    fn on_disconnect(&mut self) {
         self.ahead_ms = None;
     }
 }

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Error, Result};
 
-use crate::client::{self, ClientError};
-use crate::logic::Intent;
+use crate::client::{ClientError, ClientSettings};
 use crate::process::runtime;
 use crate::profile::dial;
 use crate::profile::joined::Profile;
 use crate::quic::Trust;
-use crate::spool::carry::{CarryOutcome, Errands, carry};
+use crate::spool::carry::{CarryOutcome, SpoolQueue, carry};
 use crate::spool::disk;
 use crate::spool::file::{Damage, Origin, Spooled};
 use crate::spool::place::{Slot, SpoolDirectory};
@@ -84,17 +83,10 @@ impl Flush<'_> {
 }
 
 /// A conversation as this id with its server.
-pub(crate) fn settings(profile: &Profile, patience_ms: u64) -> client::Settings {
+pub(crate) fn settings(profile: &Profile, patience_ms: u64) -> ClientSettings {
     let Profile { id, identity, server, pin } = profile;
-    let intent = Intent {
-        id: id.clone(),
-        claim: false,
-        code: None,
-        attach: None,
-        patience_ms: Some(patience_ms),
-    };
     let dial = dial::dial(server, Trust::Pin(*pin), identity.clone(), false);
-    client::Settings { dial, dialer: None, intent, trust_remote: false }
+    ClientSettings::for_id(id.clone(), dial).patience(Duration::from_millis(patience_ms))
 }
 
 /// What waits, as the conversation takes it.
@@ -114,8 +106,8 @@ struct WaitingMessages<'a> {
     report: FlushReport,
 }
 
-impl Errands for WaitingMessages<'_> {
-    fn next(&mut self) -> Option<Spooled> {
+impl SpoolQueue for WaitingMessages<'_> {
+    fn next_spooled(&mut self) -> Option<Spooled> {
         if let Some((slot, parcel)) = self.cut.pop_front() {
             self.given.insert(parcel.id, (slot, parcel.to.clone()));
             return Some(parcel);
@@ -138,7 +130,7 @@ impl Errands for WaitingMessages<'_> {
         }
     }
 
-    fn told(&mut self, id: MsgId, outcome: CarryOutcome) {
+    fn on_outcome(&mut self, id: MsgId, outcome: CarryOutcome) {
         let Some((slot, to)) = self.given.remove(&id) else { return };
         if let CarryOutcome::Refused(Refusal::BodyTooLong { max }) = outcome
             && let Ok((parcel, _)) = slot.read()

@@ -1,13 +1,15 @@
 //! `qmsg join` and `qmsg leave`: ids and rooms.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use clap::Args;
 
 use crate::cli::args::{Patience, Who};
 use crate::cli::caller::{self, Requester};
-use crate::client::{self, Claim, ClientError};
+use crate::client::{Claim, ClientError, ClientSettings};
 use crate::failure::{Exit, Failure};
-use crate::logic::{Command, Event, Intent};
+use crate::logic::{Command, Event};
 use crate::profile::address::{BadTicket, JoinTicket, PLACEHOLDER, ServerAddress};
 use crate::profile::joined::{self, ProfileDirectory, Remains};
 use crate::profile::{dial, known};
@@ -140,20 +142,21 @@ fn join_id(id: &UserId, args: &JoinArgs, talk: Verbosity) -> Result<Exit> {
     let remains = place.remains()?;
     let Plan { server, trust, code } = plan(id, &remains, args)?;
     let had_joined = remains.server.is_some();
-    let (identity, mut claim) = match remains.identity {
+    let (identity, claim) = match remains.identity {
         Some(identity) => (identity, None),
         None => {
             let new = NewIdentity::generate()?;
-            (new.identity().clone(), Some(Claim::new(new, place.key())))
+            (new.identity().clone(), Some(Arc::new(Claim::new(new, place.key()))))
         }
     };
     let dial = dial::dial(&server, trust, identity, false);
     let left = args.patience.timeout.saturating_sub(clock::since(start));
-    let patience_ms = Patience { timeout: left }.ms();
-    let intent = Intent { id: id.clone(), claim: true, code, attach: None, patience_ms };
-    let settings = client::Settings { dial, dialer: None, intent, trust_remote: args.trust };
+    let settings = ClientSettings::for_id(id.clone(), dial)
+        .claim_with(code, claim.clone())
+        .patience(left)
+        .trust_remote(args.trust);
     let (mut new, at) = (false, server.to_string());
-    let result = caller::run(settings, claim.as_mut(), None, |event| {
+    let result = caller::run(settings, None, |event| {
         new |= event == Event::Welcome { claimed: true };
         caller::note_offline(&event, &at, talk);
         Ok(())
@@ -161,7 +164,7 @@ fn join_id(id: &UserId, args: &JoinArgs, talk: Verbosity) -> Result<Exit> {
     let pin = match result {
         Ok(pin) => pin,
         Err(error) => {
-            give_up(&place, claim.as_ref(), talk)?;
+            give_up(&place, claim.as_deref(), talk)?;
             return Err(failure(error, &place, had_joined, &server, id));
         }
     };

@@ -76,7 +76,7 @@ mod tests {
     }
 
     fn refused(ledger: &mut SendTracker<'_>, id: MsgId, why: Refusal) -> Vec<MsgId> {
-        ledger.told(&Event::Refused { id, count: 1, why });
+        ledger.on_event(&Event::Refused { id, count: 1, why });
         ledger.again().into_iter().map(|draft| draft.id).collect()
     }
 
@@ -87,7 +87,7 @@ mod tests {
         {
             ledger(&job(), |ledger| {
                 let (one, two) = (send(ledger), send(ledger));
-                ledger.told(&Event::ClockSkew { ahead_ms });
+                ledger.on_event(&Event::ClockSkew { ahead_ms });
                 assert!(!ledger.has_room(), "the order stays");
                 let again = refused(ledger, one, why);
                 let there_ms = clock::now_ms().saturating_add_signed(ahead_ms);
@@ -105,10 +105,10 @@ mod tests {
         ledger(&job(), |ledger| {
             let id = send(ledger);
             // Before there was a link nothing can be there.
-            ledger.told(&Event::Offline);
-            ledger.told(&Event::ClockSkew { ahead_ms: YEAR_MS });
-            ledger.told(&Event::Offline);
-            ledger.told(&Event::ClockSkew { ahead_ms: YEAR_MS });
+            ledger.on_event(&Event::Offline);
+            ledger.on_event(&Event::ClockSkew { ahead_ms: YEAR_MS });
+            ledger.on_event(&Event::Offline);
+            ledger.on_event(&Event::ClockSkew { ahead_ms: YEAR_MS });
             assert_eq!(refused(ledger, id, Refusal::IdTooOld), []);
             assert_eq!(ledger.refused, 1);
         });
@@ -120,7 +120,7 @@ mod tests {
             let job = Job { due_ms: Some(1_000), is_delay, ..job() };
             ledger(&job, |ledger| {
                 assert_eq!(ledger.has_room(), !is_delay, "that clock has to be known");
-                ledger.told(&Event::ClockSkew { ahead_ms: YEAR_MS });
+                ledger.on_event(&Event::ClockSkew { ahead_ms: YEAR_MS });
                 assert!(ledger.has_room());
                 let cut = Cut::Body(Content::Memory("text".into()));
                 assert_eq!(ledger.drafts(Ok(cut))[0].due_ms, Some(wanted));

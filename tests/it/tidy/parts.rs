@@ -26,7 +26,11 @@ pub(super) const PARTS: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("server", &["wire", "durable", "logic", "quic", "store"], LOOP),
-    ("client", &["wire", "logic", "quic"], LOOP),
+    (
+        "client",
+        &["wire", "logic", "quic"],
+        &["tokio", "tracing", "thiserror", "bytes", "aws_lc_rs"],
+    ),
     ("failure", &[], &["anyhow", "toml"]),
     ("clock", &[], &["jiff"]),
     ("text", &["wire", "clock"], &["jiff", "parse_size", "serde_json"]),

@@ -4,21 +4,19 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rustix::io::Errno;
-use tokio::sync::mpsc;
-use tokio::task::{JoinError, JoinHandle};
 
 use crate::cli::verbs::listen::args::ListenArgs;
 use crate::cli::verbs::listen::dead;
 use crate::cli::verbs::listen::printer::Printer;
-use crate::client::{self, ClientError};
+use crate::client::{Client, ClientError, ClientSettings, Readiness};
 use crate::failure::Exit;
 use crate::handler::exec::Handler;
 use crate::handler::inbox::Inbox;
 use crate::handler::runner::{self, Runner};
 use crate::handler::step::{ConsumerStep, pause};
-use crate::logic::{Command, Event, Intent};
+use crate::logic::{Command, Event};
 use crate::message::received::Received;
 use crate::process::runtime;
 use crate::process::signals::Stops;
@@ -29,8 +27,6 @@ use crate::refusals;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::{Pin, Seq};
 
-/// Batches between link and loop.
-const QUEUE_MAX: usize = 16;
 /// How long an end may take, so that what was done is recorded: when it came by itself, and when
 /// somebody wants it.
 const GOODBYE: Duration = Duration::from_secs(10);
@@ -38,8 +34,8 @@ const GOODBYE_QUICK: Duration = Duration::from_secs(1);
 /// Who shares has to see soon that the server was started again, and say what it has before others
 /// are given it.
 const SHARING_KEEP_ALIVE: Duration = Duration::from_secs(1);
-/// How long `--poll` goes without an answer from the server.
-const PATIENCE_MS: u64 = 10_000;
+/// Time that `--poll` waits for an answer from the server.
+const POLL_PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(args: &ListenArgs, talk: Verbosity) -> Result<Exit> {
     if let Some(task) = dead::task(args) {
@@ -54,32 +50,24 @@ pub(crate) fn run(args: &ListenArgs, talk: Verbosity) -> Result<Exit> {
         None => Consumer::Print(Printer::new(args.sink(talk)?)),
     };
     let Profile { id, identity, server, pin } = args.who.profile()?;
-    let mut dial = dial::dial(&server, Trust::Pin(pin), identity, true);
+    let dial = dial::dial(&server, Trust::Pin(pin), identity, true);
+    let mut settings = ClientSettings::for_id(id.clone(), dial).subscribe(args.window());
     if args.shares() {
-        dial.keep_alive = Some(SHARING_KEEP_ALIVE);
+        settings = settings.keep_alive(SHARING_KEEP_ALIVE);
     }
-    let settings = client::Settings {
-        dial,
-        dialer: None,
-        intent: Intent {
-            id: id.clone(),
-            claim: false,
-            code: None,
-            attach: Some(args.window()),
-            patience_ms: args.poll.then_some(PATIENCE_MS),
-        },
-        trust_remote: false,
-    };
-    let (dial, server) = (settings.dial.clone(), server.to_string());
+    if args.poll {
+        settings = settings.patience(POLL_PATIENCE);
+    }
+    let server = server.to_string();
     let inbox = Inbox::new(args.wants(), &server, talk);
     let runtime = runtime::runtime()?;
-    match runtime.block_on(listen(args, settings, inbox, way))? {
+    match runtime.block_on(listen(args, settings.clone(), inbox, way))? {
         ListenEnd::Done => Ok(Exit::Success),
         ListenEnd::Signal(exit) => Ok(exit),
         ListenEnd::Failed(error) => Err(error),
         ListenEnd::Client(error) => Err(refusals::client_failure(error, &server, id.as_str())),
         ListenEnd::Timeout { welcomed: false } => {
-            Err(refusals::client_failure(dial.no_answer().into(), &server, id.as_str()))
+            Err(refusals::client_failure(settings.no_answer().into(), &server, id.as_str()))
         }
         // Said by the code alone: a time that is up is what was asked for.
         ListenEnd::Timeout { .. } if args.count.is_some() => Ok(Exit::Timeout),
@@ -120,26 +108,20 @@ enum ListenEnd {
     Failed(anyhow::Error),
 }
 
-type ClientEnd = Result<Pin, ClientError>;
-/// What came of the client, if it ended.
-type ClientEnded = Option<Result<ClientEnd, JoinError>>;
-
 async fn listen(
     args: &ListenArgs,
-    settings: client::Settings,
+    settings: ClientSettings,
     inbox: Inbox,
     way: Consumer,
 ) -> Result<ListenEnd> {
-    let (commands, receiver) = mpsc::channel(QUEUE_MAX);
-    let (sender, events) = mpsc::channel(QUEUE_MAX);
     let mut signals = Stops::new()?;
-    let client = tokio::spawn(client::run(settings, receiver, sender));
+    let mut client = Client::start(settings);
     let (poll, shares) = (args.poll, args.shares());
-    let mut listener = ListenLoop { events, commands, inbox, way, poll, shares };
+    let mut listener = ListenLoop { inbox, way, poll, shares };
     let end = tokio::select! {
         biased;
         exit = signals.next() => Some(ListenEnd::Signal(exit)),
-        done = listener.run() => match done {
+        done = listener.run(&mut client) => match done {
             Ok(true) => Some(ListenEnd::Done),
             // The events have ended, so the client has.
             Ok(false) => None,
@@ -165,10 +147,7 @@ async fn listen(
     listener.way.kill().await;
     match (end, result) {
         (Some(end), _) => Ok(end),
-        (None, Some(result)) => {
-            let result = result.context("the client broke off")?;
-            Ok(result.map_or_else(ListenEnd::Client, |_| ListenEnd::Done))
-        }
+        (None, Some(result)) => Ok(result.map_or_else(ListenEnd::Client, |_| ListenEnd::Done)),
         (None, None) => Ok(ListenEnd::Signal(Exit::Interrupted)),
     }
 }
@@ -234,8 +213,6 @@ impl Consumer {
 
 /// Between the client and the way.
 struct ListenLoop {
-    events: mpsc::Receiver<Vec<Event>>,
-    commands: mpsc::Sender<Command>,
     /// Messages as they come.
     inbox: Inbox,
     way: Consumer,
@@ -245,17 +222,18 @@ struct ListenLoop {
 
 impl ListenLoop {
     /// Until all that is wanted is dealt with: `true`. `false`: the client has ended.
-    async fn run(&mut self) -> Result<bool> {
+    async fn run(&mut self, client: &mut Client) -> Result<bool> {
         while !self.is_done() {
             tokio::select! {
                 biased;
                 step = self.way.next() => match step? {
-                    ConsumerStep::Say(commands) => self.say(commands).await,
+                    ConsumerStep::Say(commands) => request(client, commands).await,
                     ConsumerStep::Unread => return Ok(true),
                 },
-                batch = self.events.recv() => match batch {
-                    Some(batch) => self.told(batch).await?,
-                    None => return Ok(false),
+                ready = client.ready(false) => match ready {
+                    Readiness::Events(batch) => self.on_events(batch, client).await?,
+                    Readiness::Ended => return Ok(false),
+                    Readiness::Place | Readiness::Unreadable(..) => {}
                 },
             }
         }
@@ -267,63 +245,59 @@ impl ListenLoop {
         enough && self.inbox.is_whole() && self.way.is_idle()
     }
 
-    async fn told(&mut self, batch: Vec<Event>) -> Result<()> {
+    async fn on_events(&mut self, batch: Vec<Event>, client: &mut Client) -> Result<()> {
         let mut before = Vec::new();
         for event in batch {
             match event {
                 // What is not begun may go to others while there is no link.
                 Event::Offline if self.shares => {
                     before.push(event);
-                    self.take(std::mem::take(&mut before)).await?;
+                    self.receive(std::mem::take(&mut before), client).await?;
                     let seqs = self.way.hold();
-                    self.say([Command::Return(seqs)]).await;
+                    client.request(Command::Return(seqs)).await;
                 }
                 Event::Returned(seqs) => {
-                    self.take(std::mem::take(&mut before)).await?;
+                    self.receive(std::mem::take(&mut before), client).await?;
                     self.inbox.gave_back(seqs.len());
                     self.way.release(&seqs);
                 }
                 event => before.push(event),
             }
         }
-        self.take(before).await
+        self.receive(before, client).await
     }
 
-    async fn take(&mut self, events: Vec<Event>) -> Result<()> {
+    async fn receive(&mut self, events: Vec<Event>, client: &mut Client) -> Result<()> {
         let taken = self.inbox.told(events, self.way.is_idle())?;
-        self.say(taken.commands).await;
+        request(client, taken.commands).await;
         if !taken.letters.is_empty() {
             self.way.give(taken.letters);
         }
         Ok(())
     }
 
-    async fn say(&self, commands: impl IntoIterator<Item = Command>) {
-        for command in commands {
-            // The client may have ended; then its end is told by the events.
-            let _ = self.commands.send(command).await;
-        }
-    }
-
     /// Lets what is begun come to its end, reports it and lets the client end when that is
-    /// recorded. What came of the client, if it ended.
-    async fn finish(&mut self, client: JoinHandle<ClientEnd>, patience: Duration) -> ClientEnded {
+    /// recorded. The end of the client, if it came in time.
+    async fn finish(
+        &mut self,
+        mut client: Client,
+        patience: Duration,
+    ) -> Option<Result<Pin, ClientError>> {
         let commands = self.way.wind_down(patience).await;
-        self.say(commands).await;
+        request(&mut client, commands).await;
         self.inbox.clear();
-        // Its sender gone, the client ends when all is answered.
-        let (gone, _) = mpsc::channel(1);
-        self.commands = gone;
-        let goodbye = async {
-            while self.events.recv().await.is_some() {}
-            client.await
-        };
-        let ended = tokio::time::timeout(patience, goodbye).await.ok();
+        let ended = tokio::time::timeout(patience, client.close()).await.ok();
         if ended.is_none() {
             tracing::info!(
                 "not everything processed was recorded in time: it will be offered again"
             );
         }
         ended
+    }
+}
+
+async fn request(client: &mut Client, commands: impl IntoIterator<Item = Command>) {
+    for command in commands {
+        client.request(command).await;
     }
 }
