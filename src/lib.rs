@@ -1,83 +1,102 @@
-//! qmsg: messages between named users from the shell, over QUIC.
+//! qmsg sends messages between named users, from the shell, over QUIC. One program is both server
+//! and client. Its users start with the README, people who change it with `CONTRIBUTING.md`, which
+//! also defines the words used here.
 //!
-//! # The map
+//! # The parts
 //!
 //! ```text
-//! main ─▶ cli ─▶ parts of the command line ─▶ server, client ─▶ logic | quic | store ─▶ durable
-//!                                                  ─▶ wire; quic, store and profile ─▶ files
+//!                    main
+//! the command line   cli
+//!                    bench  outgoing  spool  handler
+//!                    refusals  profile  render  message
+//!                    process  terminal  mail  text  clock  failure
+//!                   ───────────────────────────────────────────────
+//! the core           server │ client
+//!                    logic │ store │ quic
+//!                    durable  wire │ files
 //! ```
 //!
-//! | part | is |
-//! |---|---|
-//! | [`wire`] | bytes ↔ messages: ids, frames, codec, limits; the protocol in prose |
-//! | [`durable`] | the words in which logic asks and the store answers; types only |
-//! | [`files`] | small files that last: whole or not there, for their owner alone |
-//! | [`logic`] | decides: the server's `Hub` and the client's `Peer`, pure state machines |
-//! | [`store`] | the durable log, on SQLite |
-//! | [`quic`] | endpoints, keys, TLS, one link as two queues of frames |
-//! | [`server`], [`client`] | the only loops and clocks; they carry out what logic decided |
-//! | [`cli`] | people: arguments, verbs, help, completions, configuration |
+//! A part uses only parts below it and parts to its right. Parts with a bar between them do not
+//! know each other. `tests/it/tidy/parts.rs` has a row for each part, and a test compares it with
+//! the source.
 //!
-//! The parts of the command line, from the bottom up:
+//! The core decides, stores and carries messages, and shows nothing to anybody:
 //!
 //! | part | is |
 //! |---|---|
-//! | `failure` | what went wrong, with exit code, cause and hint |
-//! | `clock` | the time of day and the time that has passed |
-//! | `text` | pure functions on text: units, times, what a terminal must not act on |
-//! | `mail` | parses a mail (RFC 5322, MIME) to text |
-//! | `terminal` | stdout, stderr, colours, progress |
-//! | `process` | this process: its runtime, its signals, its machine |
-//! | `message` | a message on this machine: body, headers, id |
-//! | `render` | how a message looks, for people and for programs |
-//! | `profile` | what `join` leaves on a machine, and how to reach the server with it |
-//! | `refusals` | what a server, or the way to it, has answered with no, as failures |
-//! | `handler` | commands that deal with messages, and when they run |
-//! | `spool` | messages that wait on this machine for the server |
-//! | `outgoing` | what is to be sent, and what becomes of it |
-//! | `bench` | measurements of a server |
+//! | [`server`] | the server's loop: carries out what the hub decides |
+//! | [`client`] | the client's loop: the same for a peer, and connects again |
+//! | [`logic`] | all decisions: a server's `Hub`, a client's `Peer`; no clock, file or socket |
+//! | [`store`] | messages on disk, in SQLite |
+//! | [`quic`] | authenticated QUIC connections that carry frames: TLS, keys, addresses |
+//! | [`durable`] | what logic asks of the store, and what the store answers; types only |
+//! | [`wire`] | names, messages and frames, and their bytes; the protocol in prose |
+//! | [`files`] | small files for their owner alone, written whole or not at all |
 //!
-//! A part uses what is to its right and nothing else; parts between bars never know each other. A
-//! test reads the source and keeps it so (`tests/it/tidy.rs`).
+//! The command line turns arguments into calls of the core, and results into output and exit codes.
+//! (Rust programs can call [`client`] themselves.)
+//!
+//! | part | is |
+//! |---|---|
+//! | [`cli`] | the verbs: arguments, help, completions, configuration |
+//! | `bench` | measurements of a server: rates, latency, memory |
+//! | `outgoing` | sending: what to send, and the report of what became of it |
+//! | `spool` | messages kept on this machine until a server can be reached |
+//! | `handler` | the commands that `listen` runs for messages, and their retries |
+//! | `refusals` | a server's refusal, or a failed connection, as an error with exit code and hint |
+//! | `profile` | what `join` leaves on a machine: id, key, server and the pin of its key |
+//! | `render` | a message as people or programs see it: on a terminal, as JSON, by a format |
+//! | `message` | a message on this machine: its body from stdin or a file, its headers, its id |
+//! | `process` | this process: its runtime, its signals, the name of its machine |
+//! | `terminal` | stdout and stderr: colours, tables, progress bars, notices |
+//! | `mail` | mail (RFC 5322, MIME) to text |
+//! | `text` | pure functions on text: units, times, and what must not reach a terminal |
+//! | `clock` | the time of day, and the time that has passed |
+//! | `failure` | an error with its exit code, cause and hint |
 //!
 //! # How a message goes
 //!
-//! A link's bytes become a frame in `quic`, the server's loop hands it to the hub, the hub asks for
-//! an append. All appends and cursor moves that come of one turn are one batch: one transaction and
-//! one fsync on the store's thread, while the next batch gathers. When the batch is durable the hub
-//! acknowledges the sender and hands the message to every link that reads its log and has nothing
-//! older to read first; to the others it comes from the store, in pages, as their windows allow.
+//! `quic` decodes a frame from a link's bytes, and the server's loop gives it to the hub. For a
+//! message the hub asks for an append. All appends and cursor writes that result from one turn of
+//! the loop are one batch: one transaction and one fsync on the store's thread, while the loop
+//! gathers the next batch. When the batch is on disk, the hub answers the sender with `Accepted`
+//! and delivers the message to every reader of that log that is caught up. Other readers get it
+//! from the store, in pages, as their prefetch allows.
 //!
-//! What one sender sends to one target in quick succession travels, waits and is written together,
-//! as a bundle: names, ids, places and answers are handled once for all its messages. Nobody waits
-//! for a bundle to fill: it is what was there when the sender's turn came.
+//! Messages that one sender sends to one target in quick succession form a bundle: they travel,
+//! wait and are written together, and names, ids, seqs and answers are handled once for all of
+//! them. Nobody waits for a bundle to fill: it holds what is there when the sender's turn comes.
 //!
-//! A body longer than 64 KiB is nowhere as a whole. Its parts go from the sender's link into the
-//! store one by one, and out of it one by one on each reader's link, as the two sides ask for more;
-//! only the last one makes a message of them. A volatile one goes from link to link the same way.
+//! The server never holds a body longer than 64 KiB as a whole. Its chunks go from the sender's
+//! link into the store one by one, and from there to each reader's link one by one, as chunk credit
+//! allows. Only the last chunk makes a message of them. A long volatile body goes from link to link
+//! in the same way.
 //!
-//! A sender that watches a message is noted before the store is asked how far it has come, so that
-//! whatever changes meanwhile is told besides: what a reader dealt with once that is on disk, what
-//! was delivered once the reader has answered a ping behind it. A client asks anew on every link
-//! and tells its user what is further than before, so a wait outlives links and servers.
+//! When a sender tracks a message, the hub first notes that, and then asks the store how far the
+//! message is. So no change is missed: an ack is reported once it is on disk, and a delivery once
+//! the reader has answered a ping that was sent after it. A client tracks anew on every link and
+//! reports to its user only what is further than before, so a wait outlives links and servers.
 //!
 //! # What always holds
 //!
-//! - Nothing is acknowledged, and nothing delivered, before it is on disk.
+//! - Nothing is acknowledged, and nothing delivered, before it is on disk. (Volatile messages have
+//!   no such promise.)
 //! - Sequence numbers come from the store. They never repeat and never go back.
-//! - A cursor covers only what its user's links have reported, or what was not for that user.
-//! - Every queue has a bound; a link that would overflow one is closed.
-//! - What is on the way to all readers together has a bound, and each has a little besides.
-//! - What a message takes in memory does not depend on its size.
-//! - After an error of the disk that is not a full disk the server stops; no fsync is tried twice.
+//! - A cursor covers only what its user's links have acked, and what was not for that user.
+//! - Every queue has a bound. A link that would overflow its queue is closed.
+//! - The bytes on the way to all readers together have a bound, the delivery budget. Each reader
+//!   has a small budget of its own besides.
+//! - The memory that a message takes does not depend on its size.
+//! - After a disk error other than a full disk the server stops. A failed fsync is never tried
+//!   again.
 //!
-//! # What is deliberately not there
+//! # What is deliberately missing
 //!
-//! - No early data: it can be replayed. No session tickets: whether a key may act as an id is
-//!   looked up on every link.
-//! - No streams opened by clients and no datagrams: one stream a link, opened by the server.
-//! - No global state, no `unsafe`, no traits made for mocking: a simulator reads the same enums as
-//!   the real loops.
+//! - Early data, because it can be replayed; and session tickets, because the right of a key to act
+//!   as an id is looked up on every link.
+//! - Datagrams, and streams opened by clients: a link has one stream, opened by the server.
+//! - Global state, `unsafe`, and traits made for mocking: a simulator reads the same enums as the
+//!   real loops.
 
 mod bench;
 pub mod cli;

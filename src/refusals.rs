@@ -1,4 +1,4 @@
-//! What a server, or the way to it, has answered with no: errors for people.
+//! Refusals by a server, and errors of reaching it, as failures for people.
 
 use anyhow::Error;
 
@@ -9,7 +9,7 @@ use crate::profile::known;
 use crate::quic::{DialError, NetworkError};
 use crate::wire::{CloseCode, Refusal};
 
-/// Why talking to the server came to nothing, for people.
+/// Converts an error of the client to a failure.
 pub(crate) fn client_failure(error: ClientError, server: &str, id: &str) -> Error {
     match error {
         ClientError::Rejected(code) => rejected(code, server, id).into(),
@@ -58,7 +58,7 @@ fn dial_failure(error: DialError, server: &str) -> Error {
     failure.because(error)
 }
 
-/// The hint on an error of the network.
+/// The hint for an error of the network.
 fn remedy(error: NetworkError) -> &'static str {
     match error {
         NetworkError::NetworkUnreachable | NetworkError::NoLocalAddress => {
@@ -70,7 +70,7 @@ fn remedy(error: NetworkError) -> &'static str {
     }
 }
 
-/// An id that is nobody's.
+/// The failure for an id that nobody can claim.
 pub(crate) fn reserved(id: &str) -> Failure {
     Failure::new(Exit::NotAllowed, format!("nobody can claim {id}"))
         .hint("it reads like everyone, which is @all: choose another id")
@@ -142,14 +142,14 @@ fn disk_full(server: &str) -> Failure {
         .hint("nothing was stored; tell its operator, and send again once there is space")
 }
 
-/// A volatile message on a link that was lost.
+/// The failure for a volatile message whose connection was lost.
 pub(crate) fn uncertain(server: &str) -> Failure {
     Failure::new(Exit::Unavailable, format!("lost the connection to {server}")).hint(
         "it is not known whether the message was delivered; a volatile message is not repeated",
     )
 }
 
-/// Why the server would not store a message for `to`.
+/// The failure for a message to `to` that the server refused.
 pub(crate) fn refusal(why: Refusal, to: &str, server: &str) -> Failure {
     match why {
         Refusal::UnknownTarget => no_such(to).hint(match (known::near(to), to.strip_prefix('@')) {
@@ -183,13 +183,14 @@ pub(crate) fn refusal(why: Refusal, to: &str, server: &str) -> Failure {
     }
 }
 
-/// No such room or user. No hint leads to claiming a name: it may be somebody's, misspelt.
+/// The failure for an unknown room or user. No hint suggests claiming the name: it may be another
+/// user's, misspelt.
 fn no_such(to: &str) -> Failure {
     let kind = if to.starts_with('@') { "room" } else { "user" };
     Failure::new(Exit::NoUser, format!("no such {kind}: {to}"))
 }
 
-/// What to do when this machine and the server do not agree about the time.
+/// The hint when the clocks of this machine and the server disagree.
 fn clocks() -> String {
     let now = clock::here().strftime("%Y-%m-%d %H:%M:%S %Z");
     format!("nothing was stored; it is {now} here: set the clock that is wrong, then send it again")

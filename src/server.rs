@@ -19,8 +19,8 @@ use accepting::{Event, accept};
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 
-use crate::durable::{Quotas, Read, RequestId, Write};
-use crate::logic::{Hub, Input, Limits, LinkId, Output, Time};
+use crate::durable::{Quotas, READS_IN_WORK_MAX, Read, RequestId, StoreError, Write};
+use crate::logic::{Hub, Input, Limits, LinkId, Output, Time, greeting, link_queue_max};
 use crate::quic::{self, Listener, Outgoing};
 use crate::store::{self, Done, Store};
 use crate::wire::{CloseCode, FromServer, encode};
@@ -74,7 +74,7 @@ impl Server {
         let Settings { data, endpoint, limits, quotas } = settings;
         let (sender, answers) = mpsc::channel(ANSWERS_MAX);
         // Nobody listens any more when the loop has ended: then the answer is of no use.
-        let store = Store::open(&data, quotas, move |done| drop(sender.blocking_send(done)))?;
+        let store = store::open(&data, quotas, move |done| drop(sender.blocking_send(done)))?;
         let listener = Arc::new(Listener::bind(&endpoint)?);
         if let Some(quic::UdpBuffers { asked, receive, send }) = listener.buffers() {
             tracing::info!(asked, receive, send, "UDP buffers, in bytes");
@@ -89,12 +89,12 @@ impl Server {
 
     /// Serves until `stop` is ready, then finishes what it has taken and tells everybody. An error
     /// of the store ends it at once, with nothing acknowledged after it.
-    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), store::StoreError> {
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), StoreError> {
         let Self { listener, store, mut answers, limits } = self;
         let clock = Clock::start();
         let (sender, mut events) = mpsc::channel(EVENTS_MAX);
-        let queue_max = limits.link_queue_max();
-        let greeting = move || encoded(&limits.greeting(clock.now()));
+        let queue_max = link_queue_max(&limits);
+        let greeting = move || encoded(&greeting(&limits, clock.now()));
         let accepting = tokio::spawn(accept(listener.clone(), greeting, queue_max, sender));
         let mut shell = Shell::new(Hub::new(limits), &store, clock);
         let mut result = shell.serve(&mut events, &mut answers, stop).await;
@@ -186,7 +186,7 @@ impl<'a> Shell<'a> {
         events: &mut mpsc::Receiver<Event>,
         answers: &mut mpsc::Receiver<Done>,
         stop: impl Future<Output = ()>,
-    ) -> Result<(), store::StoreError> {
+    ) -> Result<(), StoreError> {
         let mut stop = pin!(stop);
         let mut stopping = false;
         let mut waiting = Vec::with_capacity(EVENTS_MAX);
@@ -239,7 +239,7 @@ impl<'a> Shell<'a> {
         }
     }
 
-    fn answered(&mut self, done: Done) -> Result<(), store::StoreError> {
+    fn answered(&mut self, done: Done) -> Result<(), StoreError> {
         match done {
             Done::Durable(answers) => {
                 self.writing = false;
@@ -335,7 +335,7 @@ impl<'a> Shell<'a> {
             self.batch_bytes = 0;
             self.store.commit(std::mem::take(&mut self.batch));
         }
-        while self.reading < store::READS_IN_WORK_MAX
+        while self.reading < READS_IN_WORK_MAX
             && let Some((ticket, read)) = self.reads.pop_front()
         {
             self.reading += 1;

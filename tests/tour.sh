@@ -50,7 +50,7 @@ fail() {
     exit 1
 }
 
-# try CODE LINE: shows a line of shell, runs it, shows its output; it has to exit with that code.
+# try CODE LINE: shows a shell line, runs it, shows its output; checks its exit code.
 try() {
     printf '\n$ %s\n' "$2"
     code=0
@@ -60,21 +60,21 @@ try() {
     [ "$code" -eq "$1" ] || fail "code $code instead of $1"
 }
 
-# says TEXT...: these are lines, or parts of lines, of what was shown last.
+# says TEXT...: checks that the last output contains each of these texts.
 says() {
     for text in "$@"; do
         grep -qF -e "$text" "$dir/said" || fail "it does not say \"$text\""
     done
 }
 
-# serve ADDR:PORT: starts the server and waits for the line that says where it can be reached.
+# serve ADDR:PORT: starts the server and waits for the line with its address.
 serve() {
     printf '\n$ qmsg serve --listen %s &\n' "$1"
     rm -f "$dir/announced"
     mkfifo "$dir/announced"
     qmsg serve --listen "$1" 2> "$dir/announced" &
     server=$!
-    # Stays open, for what the server has to say later.
+    # Kept open for later output of the server.
     exec 3< "$dir/announced"
     read -r line <&3 || fail 'the server does not start'
     printf '%s\n' "$line"

@@ -17,11 +17,9 @@ use crate::message::ids;
 use crate::profile::address::ServerAddress;
 use crate::profile::dial;
 use crate::quic::{Dialer, Identity, Trust};
-use crate::wire::{Body, Headers, MsgIds, Pin, RoomName, Seq, Target, UserId};
+use crate::wire::{Body, Envelope, Headers, MsgIds, Pin, RoomName, Seq, Target, UserId};
 use crate::{clock, refusals};
 
-/// As much as the server allows by default, as `listen` does.
-const WINDOW: Prefetch = Prefetch::of(8_192, 4 << 20);
 /// Clients that are started at one time.
 const STARTING_MAX: usize = 64;
 
@@ -114,7 +112,7 @@ impl BenchTarget {
             .trust_remote(true);
         let settings = match wants {
             ClientRole::Send => settings.claim(None),
-            ClientRole::Receive => settings.claim(None).subscribe(WINDOW),
+            ClientRole::Receive => settings.claim(None).subscribe(Prefetch::DEFAULT),
             ClientRole::Visit => settings,
         };
         BenchClient {
@@ -348,15 +346,9 @@ impl BenchClient {
 fn message(ids: &mut MsgIds, kept: Durability, to: &Target, body: &Bytes) -> Command {
     let volatile = matches!(kept, Durability::Volatile);
     // It is in memory, so no part of it is asked for.
-    Command::Send(vec![Draft {
-        id: ids::fresh(ids),
-        to: to.clone(),
-        headers: Headers::default(),
-        size: body.len() as u64,
-        body: Body(body.clone()),
-        volatile,
-        due_ms: None,
-    }])
+    let (id, body) = (ids::fresh(ids), Body(body.clone()));
+    let envelope = Envelope::new(id, to.clone(), Headers::default(), body);
+    Command::Send(vec![Draft { volatile, ..envelope.into() }])
 }
 
 /// How many messages went well by this.

@@ -1,14 +1,13 @@
-//! The arguments that several verbs have.
+//! Arguments that several verbs share.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use clap::builder::{FalseyValueParser, PossibleValue};
+use clap::builder::FalseyValueParser;
 
 use crate::cli::values;
-use crate::outgoing::job::Until;
 use crate::profile::address::ServerAddress;
 use crate::profile::joined::{self, Profile};
 use crate::terminal::color::Color;
@@ -19,7 +18,7 @@ use crate::wire::UserId;
 /// The heading of the flags that every verb has.
 const GLOBAL: &str = "Global options";
 
-/// How much is said on stderr, and how.
+/// Flags for how much is printed on stderr, and in which colours.
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = GLOBAL)]
 pub(crate) struct Talk {
@@ -44,7 +43,8 @@ pub(crate) struct Talk {
         display_order = 902,
         value_name = "WHEN",
         env = "QMSG_COLOR",
-        default_value = "auto"
+        default_value = "auto",
+        value_parser = values::color()
     )]
     color: Color,
 }
@@ -56,7 +56,7 @@ impl Talk {
     }
 }
 
-/// What is read besides the command line.
+/// The flag that names the configuration file.
 #[derive(Debug, Args)]
 #[command(next_help_heading = GLOBAL)]
 pub(crate) struct Files {
@@ -68,7 +68,7 @@ pub(crate) struct Files {
     pub(crate) config: Option<PathBuf>,
 }
 
-/// Who talks to whom.
+/// Flags for the acting id and the server.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Who {
     /// Act as this id
@@ -85,13 +85,13 @@ pub(crate) struct Who {
 }
 
 impl Who {
-    /// The profile of this id, with this server.
+    /// The profile of `--as`, with the server of `--server`.
     pub(crate) fn profile(&self) -> Result<Profile> {
         joined::choose(self.as_id.as_ref(), self.server.as_ref())
     }
 }
 
-/// How long to wait.
+/// The flag for how long to wait for an answer.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct Patience {
     /// Give up after this long without an answer (retries until then)
@@ -106,37 +106,4 @@ pub(crate) struct Patience {
         value_parser = units::duration
     )]
     pub(crate) timeout: Duration,
-}
-
-impl clap::ValueEnum for Color {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Auto, Self::Always, Self::Never]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        let (name, help) = match self {
-            Self::Auto => ("auto", "On a terminal that has them, unless `NO_COLOR` is set"),
-            Self::Always => (
-                "always",
-                "Always; `listen` then prints into a pipe what it would print on a terminal",
-            ),
-            Self::Never => ("never", "Never"),
-        };
-        Some(PossibleValue::new(name).help(help))
-    }
-}
-
-impl clap::ValueEnum for Until {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Accepted, Self::Delivered, Self::Processed]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        let (name, help) = match self {
-            Self::Accepted => ("accepted", "It is on the server's disk"),
-            Self::Delivered => ("delivered", "A reader of each recipient has received it"),
-            Self::Processed => ("processed", "A reader of each recipient has processed it"),
-        };
-        Some(PossibleValue::new(name).help(help))
-    }
 }

@@ -1,5 +1,4 @@
-//! What all verbs that talk to a server need: a runtime, a way to dial, and, for those that want
-//! one thing, the whole conversation.
+//! The client as verbs use it: one connection, at most one command, and its events.
 
 use anyhow::Result;
 
@@ -15,14 +14,14 @@ use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::{Pin, UserId};
 
-/// Says that a server does not answer, while there is time to look why.
+/// Notes on stderr that the server does not answer yet, and that the client tries again.
 pub(crate) fn note_offline(event: &Event, server: &str, talk: Verbosity) {
     if matches!(event, Event::Offline) {
         notices::note(talk, &format!("no answer from {server}, trying again"));
     }
 }
 
-/// Who wants something of which server.
+/// A connection of one profile for one request.
 pub(crate) struct Requester {
     pub(crate) id: UserId,
     pub(crate) server: String,
@@ -37,24 +36,25 @@ impl Requester {
         Ok(Self { id, server: server.to_string(), settings })
     }
 
-    /// Wants one thing; `hear` is given what the server says. An error of its own ends it.
+    /// Sends `command` and calls `on_event` with each event of the client. An error of `on_event`
+    /// ends the connection and is returned.
     pub(crate) fn want(
         self,
         command: Command,
-        hear: impl FnMut(Event) -> Result<()>,
+        on_event: impl FnMut(Event) -> Result<()>,
     ) -> Result<()> {
-        let ended = run(self.settings, Some(command), hear)?;
+        let ended = run(self.settings, Some(command), on_event)?;
         ended.map_err(|error| refusals::client_failure(error, &self.server, self.id.as_str()))?;
         Ok(())
     }
 }
 
-/// Runs a client to its end with at most one command; `hear` is given its events. An error of
-/// `hear` ends it.
+/// Runs a client to its end, with at most one command. Calls `on_event` with each of its events. An
+/// error of that ends it.
 pub(crate) fn run(
     settings: ClientSettings,
     command: Option<Command>,
-    mut hear: impl FnMut(Event) -> Result<()>,
+    mut on_event: impl FnMut(Event) -> Result<()>,
 ) -> Result<Result<Pin, ClientError>> {
     runtime()?.block_on(async {
         let mut client = Client::start(settings);
@@ -65,7 +65,7 @@ pub(crate) fn run(
         while heard.is_ok()
             && let Readiness::Events(batch) = client.ready(false).await
         {
-            heard = batch.into_iter().try_for_each(&mut hear);
+            heard = batch.into_iter().try_for_each(&mut on_event);
         }
         let result = client.close().await;
         heard.map(|()| result)

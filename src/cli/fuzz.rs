@@ -1,5 +1,4 @@
-//! What a fuzzer runs, and tests run again on what it has found: what people and programs write.
-//! Only there in tests and under a fuzzer (`tests/fuzz`).
+//! Entry points for fuzzers, with the checks to run on each input. Tests replay what fuzzers found.
 
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
@@ -17,12 +16,12 @@ use crate::profile::address::{JoinTicket, ServerAddress};
 use crate::render::format;
 use crate::render::message::{Style, render};
 use crate::text::{units, when};
-use crate::wire::{Headers, Message, MsgId, Pin, Target, UserId};
+use crate::wire::{Envelope, Headers, Message, MsgId, Pin, Target, UserId};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
-/// Names, addresses, tickets, sizes and times: what is understood is written so that it is
-/// understood again.
+/// Names, addresses, tickets, sizes and times: a value that parses is printed so that it parses to
+/// the same value.
 pub fn names(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     same::<UserId>(&text);
@@ -48,13 +47,13 @@ fn same<T: FromStr + Display + PartialEq + Debug>(text: &str) {
     }
 }
 
-/// A mail on stdin becomes headers that can be sent and a body that is not much longer.
+/// Mail on stdin: its headers can be sent, and its body is not much longer than the mail.
 pub fn mail(data: &[u8]) {
     run::fuzz(data);
 }
 
-/// A format, a NUL, a title, a NUL, a body: nothing of them steers a terminal, and `--json` has the
-/// body as it is.
+/// A format, a NUL, a title, a NUL and a body: nothing printed steers a terminal, and `--json`
+/// keeps the body unchanged.
 pub fn format(data: &[u8]) {
     let mut parts = data.splitn(3, |&byte| byte == 0);
     let [format, title, body] =
@@ -89,13 +88,15 @@ fn letter(title: &[u8], body: &[u8]) -> Option<Received> {
     let headers = Headers::new(vec![("title".into(), title)]).ok()?;
     let content = Content::Memory(Bytes::copy_from_slice(body));
     let message = Message {
-        id: MsgId::new(1, [7; 10]),
         from: "alice".parse().ok()?,
-        to: "@ops".parse().ok()?,
         time_ms: 1_700_000_000_123,
-        headers,
-        size: content.size(),
-        body: crate::wire::Body::default(),
+        envelope: Envelope {
+            id: MsgId::new(1, [7; 10]),
+            to: "@ops".parse().ok()?,
+            headers,
+            size: content.size(),
+            body: crate::wire::Body::default(),
+        },
     };
     Some(Received { seq: 5, message, content })
 }

@@ -1,4 +1,4 @@
-//! The arguments that say what is kept in a spool.
+//! Arguments for spooling messages on this machine.
 
 use std::time::Duration;
 
@@ -8,10 +8,11 @@ use clap::builder::FalseyValueParser;
 use crate::spool::bounds::{Keeping, SpoolBounds};
 use crate::text::units;
 
-/// Beyond it the server would not know any more whether it has a message; it forgets after 168 h.
+/// Greatest age of a spooled message. A server forgets message ids after 168 hours by default; a
+/// message sent later could be stored twice.
 const AGE_MAX: Duration = Duration::from_secs(167 * 60 * 60);
 
-/// Whether to keep what cannot be sent.
+/// Flags for spooling messages that cannot be sent.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct KeepingArgs {
     /// Keep the message on this machine if the server cannot be reached
@@ -30,7 +31,7 @@ pub(crate) struct KeepingArgs {
     bounds: SpoolBoundsArgs,
 }
 
-/// Limits of a spool.
+/// Flags for the limits of a spool.
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Spool")]
 pub(crate) struct SpoolBoundsArgs {

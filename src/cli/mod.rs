@@ -1,4 +1,4 @@
-//! People: arguments, printing, errors, exit codes.
+//! The command line: arguments, verbs, help, completions, configuration.
 
 mod args;
 mod caller;

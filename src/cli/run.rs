@@ -1,4 +1,4 @@
-//! Runs a command line: which verb, and the exit code.
+//! Entry point of the command line.
 
 use std::ffi::OsString;
 
@@ -11,8 +11,8 @@ use crate::cli::verbs::{
 use crate::process::init;
 use crate::terminal::notices;
 
-/// Runs a command line, which begins with the program's name: the exit code. The error, if there is
-/// one, has been told.
+/// Runs a command line that begins with the program's name, and returns the exit code. An error has
+/// been printed by then.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     let args: Vec<OsString> = args.into_iter().collect();
     if let Some(exit) = completions::script::answer(&args) {
@@ -35,7 +35,7 @@ fn run_verb(args: Vec<OsString>) -> u8 {
         Verb::Serve(args) => serve::run::run(args, talk),
         Verb::Join(args) => join::join(args, talk),
         Verb::Leave(args) => join::leave(args, talk),
-        // It may have the code of a command that it ran.
+        // With --wrap the exit code is that of the wrapped command.
         Verb::Send(args) => {
             let code = send::run::run(args, talk);
             return code.unwrap_or_else(|error| notices::tell_to(talk, &error).code());

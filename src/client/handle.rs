@@ -16,8 +16,8 @@ use crate::client::loop_clock::unix_ms;
 use crate::client::settings::ClientSettings;
 use crate::logic::{Command, Draft, Event, numbered};
 use crate::wire::{
-    Body, CHUNK_LEN_MAX, DeliveryState, Headers, Kept, Message, MsgId, MsgIds, Note, ParkedKind,
-    Pin, RecipientStatus, RoomName, Seq, Target,
+    Body, CHUNK_LEN_MAX, DeliveryState, Envelope, Headers, Message, MsgId, MsgIds, Note,
+    ParkedKind, ParkedMessage, Pin, RecipientStatus, RoomName, Seq, Target,
 };
 
 /// A running client: a connection to a server, made anew whenever it is lost, and what its user
@@ -266,8 +266,7 @@ impl Client {
             let _ = rand::fill(&mut random);
             random
         });
-        let (headers, size) = (Headers::default(), body.len() as u64);
-        Draft { id, to, headers, size, body, volatile: false, due_ms: None }
+        Envelope::new(id, to, Headers::default(), body).into()
     }
 
     /// Sends a message and waits until the server has accepted it. After a lost connection it is
@@ -339,7 +338,7 @@ impl Client {
         if size > CHUNK_LEN_MAX as u64 {
             self.add_body(draft.id, read);
         }
-        self.send(Draft { size, body, ..draft }).await
+        self.send(Draft { envelope: Envelope { size, body, ..draft.envelope }, ..draft }).await
     }
 
     /// Sends a message and waits for the verdict of a recipient: the reply, empty if there is none,
@@ -441,7 +440,7 @@ impl Client {
     /// # use qmsg::client::{Client, ClientSettings};
     /// # use qmsg::logic::Prefetch;
     /// # async fn example(settings: ClientSettings) -> Result<(), Box<dyn std::error::Error>> {
-    /// let mut client = Client::connect(settings.subscribe(Prefetch::of(100, 1 << 20))).await?;
+    /// let mut client = Client::connect(settings.subscribe(Prefetch::DEFAULT)).await?;
     /// loop {
     ///     let incoming = client.delivery().await?;
     ///     let mut body = Vec::new();
@@ -557,7 +556,10 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn list_parked(&mut self, kind: ParkedKind) -> Result<Vec<Kept>, RequestError> {
+    pub async fn list_parked(
+        &mut self,
+        kind: ParkedKind,
+    ) -> Result<Vec<ParkedMessage>, RequestError> {
         self.request(Command::ListParked(kind)).await;
         self.lists += 1;
         let (mut earlier, mut found) = (self.lists - 1, Vec::new());

@@ -14,7 +14,7 @@
 //! #     as_bob: ClientSettings,
 //! # ) -> Result<(), Box<dyn std::error::Error>> {
 //! let mut alice = Client::connect(as_alice).await?;
-//! let mut bob = Client::connect(as_bob.subscribe(Prefetch::of(100, 1 << 20))).await?;
+//! let mut bob = Client::connect(as_bob.subscribe(Prefetch::DEFAULT)).await?;
 //!
 //! let draft = alice.draft("bob".parse()?, "hello");
 //! alice.send(draft).await?;

@@ -46,14 +46,14 @@ impl ClientSettings {
 
     /// Settings for this id, with all that there is to say about the connection.
     pub fn for_id(id: UserId, dial: DialSettings) -> Self {
-        let intent = Intent { id, claim: false, code: None, attach: None, patience_ms: None };
+        let intent = Intent { id, claim: false, code: None, prefetch: None, patience_ms: None };
         Self(LoopSettings { dial, dialer: None, intent, trust_remote: false, claim: None })
     }
 
     /// Subscribes: messages to the id are delivered, as far ahead of their acks as `prefetch` says.
     #[must_use]
     pub fn subscribe(mut self, prefetch: Prefetch) -> Self {
-        self.0.intent.attach = Some(prefetch);
+        self.0.intent.prefetch = Some(prefetch);
         self
     }
 

@@ -4,6 +4,8 @@
 //! them across. Writes are asked for one by one, gathered into batches by the server, and answered,
 //! each by its ticket, when their batch is on disk.
 
+mod engine;
+mod outcome;
 mod page;
 mod quotas;
 mod read;
@@ -15,6 +17,11 @@ use crate::wire::{
     UserId,
 };
 
+pub use engine::{Chores, CommitError, READS_IN_WORK_MAX, ReadEngine, StoreError, WriteEngine};
+pub use outcome::{
+    AppendOutcome, Appended, Claimed, DiskFull, DueReleased, MessageOutcome, NoTarget, NotClaimed,
+    NotStored, Outcome, ParkedTaken, RoomJoined, RoomLeft, RoomNotJoined, RoomNotLeft, Swept,
+};
 pub use page::{Missing, Page, PageItem};
 pub use quotas::Quotas;
 pub use read::{Found, Read};
@@ -83,8 +90,7 @@ pub struct AckedRange {
 /// Something to be made durable.
 #[derive(Clone, Debug)]
 pub enum Write {
-    /// Give `id` to `key`, if nobody has it and `code` allows it. Answer: [`Outcome::Claimed`],
-    /// `Taken`, `CodeNeeded`, `CodeBad` or `Full`.
+    /// Give `id` to `key`, if nobody has it and `code` allows it. Answer: [`Outcome::Claim`].
     Claim {
         /// The name wanted.
         id: UserId,
@@ -97,8 +103,7 @@ pub enum Write {
         /// Now, in milliseconds since 1970.
         now_ms: u64,
     },
-    /// Append messages to the log of their target. Answer: `Stored`, `Duplicate`, `UnknownTarget`,
-    /// `OtherKind` or `Full` for all of them, or `Mixed`.
+    /// Append messages to the log of their target. Answer: [`Outcome::Append`].
     Append {
         /// The messages; their `from` is a user that exists.
         bundle: Arc<Bundle>,
@@ -106,30 +111,29 @@ pub enum Write {
         /// upload is over. If there is none of that name any more nothing is stored.
         upload: Option<Upload>,
     },
-    /// Begin to store a long body: the first part of it. Answer: `Kept` if the message could be
-    /// appended now; otherwise `Duplicate`, `UnknownTarget`, `OtherKind`, `Full` or `DiskFull`, and
-    /// there is no upload.
+    /// Begin to store a long body: the first part of it. Answer: [`Outcome::BeginUpload`].
     BeginUpload {
         /// What it is called from now on. A restart forgets it and removes its parts.
         upload: Upload,
         /// The message with the first part, alone.
         bundle: Arc<Bundle>,
     },
-    /// The next part. Answer: `Kept`, also for an upload that there is not, of which nothing is
-    /// kept; or `DiskFull`, and the upload is over.
+    /// The next part; nothing is kept of it if there is no such upload. Answer:
+    /// [`Outcome::AppendChunk`].
     AppendChunk {
         /// Of which body.
         upload: Upload,
         /// The bytes.
         body: Body,
     },
-    /// Forget a body whose rest will not come. Answer: `Kept`, also if there is none.
+    /// Forget a body whose rest will not come, if there is one. Answer:
+    /// [`Outcome::DiscardUpload`].
     DiscardUpload {
         /// Which.
         upload: Upload,
     },
-    /// Move a cursor. Answer: `Settled`. In a room that the user has left nothing is written: only
-    /// `Enter` makes a membership.
+    /// Move a cursor. Answer: [`Outcome::Ack`]. In a room that the user has left nothing is written: only
+    /// `JoinRoom` makes a membership.
     Ack {
         /// Whose.
         user: UserId,
@@ -147,8 +151,7 @@ pub enum Write {
         /// 1970.
         verdicts: Vec<(Seq, Disposition, u64)>,
     },
-    /// Keep a message until it is due. Counts as sent by its id. Answer: `Scheduled`, `Duplicate`,
-    /// `UnknownTarget`, `DiskFull`, or `Full` if its sender has as many as a log may have.
+    /// Keep a message until it is due. Counts as sent by its id. Answer: [`Outcome::Schedule`].
     Schedule {
         /// The message, whose body is whole.
         message: Arc<Message>,
@@ -156,13 +159,13 @@ pub enum Write {
         due_ms: u64,
     },
     /// Append a bounded number of the messages that are due. One whose target is full is due again
-    /// a minute later. Answer: `Released`, or `DiskFull`.
+    /// a minute later. Answer: [`Outcome::ReleaseDue`].
     ReleaseDue {
         /// Now, in milliseconds since 1970. They get this time.
         now_ms: u64,
     },
     /// Take messages out of a drawer, a bounded number of the oldest. What cannot be put back, as
-    /// its log is full, stays. Answer: `Withdrawn`, or `DiskFull`.
+    /// its log is full, stays. Answer: [`Outcome::TakeParked`].
     TakeParked {
         /// Whose.
         user: UserId,
@@ -177,14 +180,14 @@ pub enum Write {
         now_ms: u64,
     },
     /// Make a user a member of a room, which comes to exist with its first member. The cursor
-    /// starts at the end of the log. Answer: `Member` or `Full`; `UnknownTarget` for no such user.
+    /// starts at the end of the log. Answer: [`Outcome::JoinRoom`].
     JoinRoom {
         /// Who.
         user: UserId,
         /// Where.
         room: RoomName,
     },
-    /// End a membership; the cursor goes. Answer: `Member`, or `UnknownTarget` for no such room.
+    /// End a membership; the cursor goes. Answer: [`Outcome::LeaveRoom`].
     LeaveRoom {
         /// Who.
         user: UserId,
@@ -192,7 +195,7 @@ pub enum Write {
         room: RoomName,
     },
     /// Remove a bounded number of messages that have been kept long enough, of ids that no longer
-    /// need checking, of codes that have expired. Answer: `Swept`.
+    /// need checking, of codes that have expired. Answer: [`Outcome::Sweep`].
     Sweep {
         /// Now, in milliseconds since 1970, as far as the clock is believed.
         now_ms: u64,
@@ -237,72 +240,4 @@ impl Disposition {
             Self::Expired => 0,
         }
     }
-}
-
-/// What came of a [`Write`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The id belongs to the key; `new` if it did not before.
-    Claimed {
-        /// By this write.
-        new: bool,
-    },
-    /// The id belongs to another key.
-    Taken,
-    /// A new claim needs a code and none was shown.
-    CodeNeeded,
-    /// The code is unknown, spent or expired.
-    CodeBad,
-    /// The messages are in their log, one behind the other.
-    Stored {
-        /// The place of the first among all messages.
-        seq: Seq,
-        /// Its place in its log.
-        ordinal: u64,
-    },
-    /// Of the messages in their order, so many met with this, and so on.
-    Mixed(Vec<(u64, Outcome)>),
-    /// The sender has had this id stored before.
-    Duplicate,
-    /// No such user, or a room that never had a member.
-    UnknownTarget,
-    /// No such user, but a room of that name; or no such room, but a user of that name.
-    OtherKind,
-    /// A limit is reached: users, rooms, memberships, or the target's quota.
-    Full,
-    /// The disk is full; nothing of this write has happened.
-    DiskFull,
-    /// The part is there, or gone with its upload.
-    ChunkStored,
-    /// The cursor stands there.
-    AckRecorded,
-    /// The membership is as wanted.
-    Member {
-        /// By this write.
-        changed: bool,
-        /// Where the member's cursor stands; default after `Leave`.
-        cursor: StoredCursor,
-    },
-    /// Old things are gone.
-    Swept {
-        /// Whether more could go at once.
-        more: bool,
-    },
-    /// The message is kept until it is due.
-    Scheduled,
-    /// What was due and could be appended is in its logs, as for `Append`.
-    DueReleased {
-        /// As they stand in their logs, ascending by seq.
-        records: Vec<Record>,
-        /// When to ask again, in milliseconds since 1970; in the past if there are more. `None`:
-        /// nothing is kept.
-        next_ms: Option<u64>,
-    },
-    /// So many messages are out of the drawer.
-    ParkedTaken {
-        /// How many. 0: there are none, or the oldest cannot be put back.
-        count: u64,
-        /// Those that were put back, as they stand in their logs, ascending by seq.
-        records: Vec<Record>,
-    },
 }

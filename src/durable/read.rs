@@ -1,10 +1,10 @@
 //! What is looked up, and what is found.
 
 use crate::wire::{
-    Body, Kept, MsgId, ParkedKind, Pin, RecipientStatus, Refusal, Seq, Start, Target, UserId,
+    Body, MsgId, ParkedKind, ParkedMessage, Pin, RecipientStatus, Seq, Start, Target, UserId,
 };
 
-use super::{Missing, Page, StoredCursor};
+use super::{Missing, NoTarget, Page, StoredCursor};
 
 /// Something to be looked up. Reads see every batch that was answered before they were asked.
 #[derive(Clone, Debug)]
@@ -90,7 +90,7 @@ pub enum Found {
     /// The key that owns the id, if one does.
     Owner(Option<Pin>),
     /// Whether a target exists.
-    Target(Option<Refusal>),
+    Target(Result<(), NoTarget>),
     /// The logs of a user, each with the user's cursor. The own log and `@all` are always there.
     Mailbox(Vec<(Target, StoredCursor)>),
     /// Behind which seq to begin. `None`: there is no such message.
@@ -102,7 +102,7 @@ pub enum Found {
     Recipients(Vec<RecipientStatus>, bool),
     /// A page of what is in a drawer, as many as one frame can have and at least one if there are
     /// any. Whether there are more.
-    Parked(Vec<Kept>, bool),
+    Parked(Vec<ParkedMessage>, bool),
     /// A part of a long body.
     Chunk(Result<Body, Missing>),
     /// A stretch of logs.

@@ -1,6 +1,17 @@
-//! Time and the bounds of the core.
+//! Time, what a server allows, and every bound of the core.
 
 use crate::wire::{CHUNKS_AHEAD_MAX, FromServer};
+
+// Cursors.
+
+/// Most ranges that a cursor holds of messages acked out of order. Every move of the cursor writes
+/// all of them.
+pub(crate) const ACKED_RANGES_MAX: usize = 4_096;
+
+/// Entries that may always be outstanding at a cursor without a check that the log still has them.
+pub(crate) const OUTSTANDING_RECHECK_MIN: usize = 16_384;
+
+// Hub.
 
 /// Most parked messages of one page.
 pub(crate) const LIST_PARKED_MAX: usize = 64;
@@ -8,16 +19,54 @@ pub(crate) const LIST_PARKED_MAX: usize = 64;
 /// Most track updates that wait for a link's answer to a ping.
 pub(crate) const TOLD_MAX: u32 = 1_024;
 
-/// A moment, by both clocks.
+// Peer.
+
+/// Drafts that a client holds before it takes no more commands.
+pub(crate) const DRAFTS_MAX: usize = 16_384;
+
+/// Bytes of drafts, as far as they are in memory, before a client takes no more commands.
+pub(crate) const DRAFT_BYTES_MAX: u64 = 8 << 20;
+
+/// Requests that a client holds before it takes no more commands.
+pub(crate) const REQUESTS_MAX: usize = 2_048;
+
+/// Most unanswered requests of a client on a link. Together with [`TRACK_PAGES_OPEN_MAX`] fewer
+/// than any server allows.
+pub(crate) const REQUESTS_OPEN_MAX: usize = 16;
+
+/// Most pages of recipients that a client asks for at a time.
+pub(crate) const TRACK_PAGES_OPEN_MAX: usize = 16;
+
+/// Most spans that a client remembers of acks that it presumes to be recorded.
+pub(crate) const PRESUMED_SPANS_MAX: usize = 8_192;
+
+/// Milliseconds that an attempt to connect may take before the user is told that there is no link.
+pub(crate) const DIAL_SILENT_MS: u64 = 3_000;
+
+/// Most milliseconds by which two clocks may differ and both be taken for right.
+pub(crate) const SKEW_MS_MAX: u64 = 60_000;
+
+/// Milliseconds of the first pause between two attempts to connect. It doubles with each attempt.
+pub(crate) const BACKOFF_MS_MIN: u64 = 50;
+
+/// Most milliseconds between two attempts: a client is back within a second of its server.
+pub(crate) const BACKOFF_MS_MAX: u64 = 500;
+
+/// Most milliseconds between two attempts when links are welcomed and then lost without an answer.
+/// [`BACKOFF_MS_MAX`] doubles with each of them up to this: a server that dies of what its clients
+/// ask for should not be hurried by them.
+pub(crate) const BACKOFF_FRUITLESS_MS_MAX: u64 = 4_000;
+
+/// One moment by two clocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time {
-    /// Milliseconds since some start; never goes back. Deadlines are in it.
+    /// Milliseconds since an arbitrary start; never goes back. Deadlines use this clock.
     pub mono_ms: u64,
     /// Milliseconds since 1970; may jump. Shown to people and compared with message ids.
     pub unix_ms: u64,
 }
 
-/// What a hub allows.
+/// What a server allows its clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Most links at a time.
@@ -26,33 +75,33 @@ pub struct Limits {
     pub body_len_max: u64,
     /// Most unanswered sends of a link.
     pub sends_max: u32,
-    /// Most bytes of unanswered sends of a link, of long bodies the first parts; a larger message
-    /// may go alone.
-    pub send_bytes_max: u64,
-    /// Most deliveries of a link that are not settled, whatever the reader asked for.
-    pub window_messages_max: u32,
-    /// Most bytes of the same; a larger message may go alone.
-    pub window_bytes_max: u64,
-    /// Most bytes of deliveries of all links together that are not settled. What is beyond it goes
-    /// out only as far as the next limit lets it.
-    pub flight_bytes_max: u64,
-    /// Bytes of deliveries that a link may have unsettled whatever the others have; a larger
+    /// Most bytes of unanswered sends of a link; a long body counts with its first chunk. A larger
     /// message may go alone.
-    pub flight_bytes_min: u64,
+    pub send_bytes_max: u64,
+    /// Most unacked deliveries of a link, whatever its reader asked for.
+    pub prefetch_messages_max: u32,
+    /// Most bytes of unacked deliveries of a link; a larger message may go alone.
+    pub prefetch_bytes_max: u64,
+    /// Most bytes of unacked deliveries of all links together. Beyond it a link is given no more
+    /// than [`budget_link_bytes_min`](Self::budget_link_bytes_min).
+    pub budget_bytes_max: u64,
+    /// Bytes of unacked deliveries that every link may have, whatever the others have; a larger
+    /// message may go alone.
+    pub budget_link_bytes_min: u64,
     /// Most unanswered requests of a link that are not sends.
     pub requests_max: u32,
-    /// How long a link may stay silent before its first frame.
+    /// Most milliseconds that a link may stay silent before its first frame.
     pub hello_ms_max: u64,
-    /// How old a message id may be: as long as the store remembers it.
+    /// Most milliseconds that a message id may be old: as long as the store remembers it.
     pub id_age_ms_max: u64,
-    /// How far ahead of the server's clock a message id may be.
+    /// Most milliseconds that a message id may be ahead of the server's clock.
     pub id_ahead_ms_max: u64,
-    /// How often old messages are removed.
+    /// Milliseconds between two removals of old messages.
     pub sweep_ms: u64,
-    /// How long those who share an id wait for the others when the hub has just begun, in
-    /// milliseconds.
-    pub gather_ms: u64,
-    /// Whether claiming an id needs a join code.
+    /// Milliseconds after the start of the hub in which sharing readers of one id wait for one
+    /// another to resume.
+    pub resume_grace_ms: u64,
+    /// Claiming an id needs a join code.
     pub code_needed: bool,
 }
 
@@ -63,46 +112,44 @@ impl Default for Limits {
             body_len_max: 1 << 20,
             sends_max: 8192,
             send_bytes_max: 4 << 20,
-            window_messages_max: 8192,
-            window_bytes_max: 4 << 20,
-            flight_bytes_max: 256 << 20,
-            flight_bytes_min: 64 << 10,
+            prefetch_messages_max: 8192,
+            prefetch_bytes_max: 4 << 20,
+            budget_bytes_max: 256 << 20,
+            budget_link_bytes_min: 64 << 10,
             requests_max: 64,
             hello_ms_max: 3_000,
             id_age_ms_max: 7 * 24 * 60 * 60 * 1000,
             id_ahead_ms_max: 24 * 60 * 60 * 1000,
             sweep_ms: 60_000,
-            gather_ms: 0,
+            resume_grace_ms: 0,
             code_needed: false,
         }
     }
 }
 
-impl Limits {
-    /// What a server says first on every link. Holds public facts only: the client is not
-    /// authenticated yet.
-    pub fn greeting(&self, now: Time) -> FromServer {
-        FromServer::Hello {
-            time_ms: now.unix_ms,
-            body_len_max: self.body_len_max,
-            sends_max: self.sends_max,
-            send_bytes_max: self.send_bytes_max,
-            version: concat!("qmsg ", env!("CARGO_PKG_VERSION")).into(),
-        }
+/// The hello that a server sends first on every link. It holds public facts only, because the
+/// client is not authenticated yet.
+pub fn greeting(limits: &Limits, now: Time) -> FromServer {
+    FromServer::Hello {
+        time_ms: now.unix_ms,
+        body_len_max: limits.body_len_max,
+        sends_max: limits.sends_max,
+        send_bytes_max: limits.send_bytes_max,
+        version: concat!("qmsg ", env!("CARGO_PKG_VERSION")).into(),
     }
+}
 
-    /// Most frames that wait for a link's id to be looked up: those that are counted, and a few
-    /// that are not.
-    pub(crate) fn held_max(&self) -> usize {
-        (self.sends_max + self.requests_max + CHUNKS_AHEAD_MAX) as usize + 64
-    }
+/// Most frames of a link that wait until its id is looked up: all that are counted, and a few that
+/// are not.
+pub(crate) fn held_frames_max(limits: &Limits) -> usize {
+    (limits.sends_max + limits.requests_max + CHUNKS_AHEAD_MAX) as usize + 64
+}
 
-    /// Most frames that can wait to be written to a link that keeps to the protocol: answers to
-    /// sends and requests, what is shown of drawers, deliveries, and as many confirmations; parts
-    /// of bodies, and what makes up for the client's; what a watching sender is told.
-    pub fn link_queue_max(&self) -> usize {
-        let parts = 2 * CHUNKS_AHEAD_MAX;
-        let answers = self.sends_max + self.requests_max * (1 + LIST_PARKED_MAX as u32);
-        (answers + 2 * self.window_messages_max + parts + TOLD_MAX) as usize + 16
-    }
+/// Most frames that can wait to be written to a link whose client keeps to the protocol: answers to
+/// sends and requests, pages of parked messages, deliveries and as many confirmations, chunks of
+/// bodies and credit for chunks, track updates.
+pub fn link_queue_max(limits: &Limits) -> usize {
+    let chunks = 2 * CHUNKS_AHEAD_MAX;
+    let answers = limits.sends_max + limits.requests_max * (1 + LIST_PARKED_MAX as u32);
+    (answers + 2 * limits.prefetch_messages_max + chunks + TOLD_MAX) as usize + 16
 }

@@ -16,6 +16,6 @@ mod prefetch;
 mod seqs;
 
 pub use hub::{Hub, Input, LinkId, Output};
-pub use limits::{Limits, Time};
+pub use limits::{Limits, Time, greeting, link_queue_max};
 pub use peer::{Command, Draft, Ending, Event, Intent, Peer, PeerInput, PeerOutput, numbered};
 pub use prefetch::Prefetch;

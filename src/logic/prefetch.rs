@@ -1,23 +1,24 @@
-//! How much a reader wants ahead of its acks.
+//! What a reader wants delivered, and how far ahead of its acks.
 
 use crate::wire::Start;
 
-/// How deliveries are to come: how much may be delivered and not yet settled, and what.
+/// A reader's subscription: what is delivered, and how much of it may be unacked at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prefetch {
-    /// In messages.
+    /// Most unacked messages, at least 1.
     pub messages: u32,
-    /// In bytes.
+    /// Most bytes of unacked messages. A larger message is delivered alone.
     pub bytes: u64,
-    /// Where to begin on the first link. On a later one it is where the one before left off.
+    /// Where the first link begins. A later link continues where the one before it ended.
     pub start: Start,
-    /// Split what comes with the other readers of this id that share.
+    /// Share deliveries with the other sharing readers of the same id: each message goes to one of
+    /// them.
     pub share: bool,
 }
 
 impl Prefetch {
-    /// So many messages and bytes of all that is unprocessed, shared with nobody.
-    pub const fn of(messages: u32, bytes: u64) -> Self {
-        Self { messages, bytes, start: Start::Unacked, share: false }
-    }
+    /// Everything that is not acked, shared with nobody, with as much unacked as a server allows
+    /// by default.
+    pub const DEFAULT: Self =
+        Self { messages: 8_192, bytes: 4 << 20, start: Start::Unacked, share: false };
 }

@@ -1,4 +1,4 @@
-//! Bytes of a mail as they were before somebody encoded them for the way.
+//! Decoding of transfer encodings and character sets.
 
 use std::borrow::Cow;
 
@@ -6,15 +6,16 @@ use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::charsets::map::charset_decoder;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode_char;
 
-/// Character sets in which bytes are what they are, or ought to be.
+/// Character sets whose bytes are kept: ASCII and UTF-8.
 const PLAIN: &[&str] = &["", "utf-8", "utf8", "us-ascii", "ascii", "ansi_x3.4-1968"];
 
-/// Whether there is nothing to be seen.
+/// True when the text has nothing but white space.
 pub(crate) fn is_blank(text: &[u8]) -> bool {
     text.trim_ascii().is_empty()
 }
 
-/// Whether bytes of an unknown type are for people.
+/// True when bytes of an unknown type are readable: UTF-8 without control characters but white
+/// space and escape.
 pub(crate) fn is_text(bytes: &[u8]) -> bool {
     let is_shown = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r' | '\x0c' | '\x1b');
     std::str::from_utf8(bytes).is_ok_and(|text| text.chars().all(is_shown))
@@ -25,7 +26,8 @@ pub(crate) fn one_line(text: &str) -> String {
     text.trim().to_owned()
 }
 
-/// Text in UTF-8; bytes as they came in a set that is not known, or if they are not of that set.
+/// Converts text to UTF-8. Bytes stay unchanged if the character set is unknown, or if more than a
+/// quarter of them is not valid in it.
 pub(crate) fn charset<'a>(name: &str, bytes: &'a [u8]) -> Cow<'a, [u8]> {
     if PLAIN.contains(&name) {
         return bytes.into();
@@ -39,7 +41,7 @@ pub(crate) fn charset<'a>(name: &str, bytes: &'a [u8]) -> Cow<'a, [u8]> {
     }
 }
 
-/// Lines of base64, and from the first that is none on what follows, as it came.
+/// Decodes lines of base64. From the first line that is not base64 on, the text stays unchanged.
 pub(crate) fn base64(text: &[u8]) -> Cow<'_, [u8]> {
     let is_base64 = |line: &[u8]| {
         line.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/= \t\r\n".contains(byte))
@@ -47,7 +49,7 @@ pub(crate) fn base64(text: &[u8]) -> Cow<'_, [u8]> {
     let lines = text.split_inclusive(|&byte| byte == b'\n').take_while(|line| is_base64(line));
     let (encoded, rest) = text.split_at(lines.map(<[u8]>::len).sum());
     let digits = encoded.iter().filter(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(byte));
-    // A word alone has the letters, too, but hardly the length.
+    // A single word may consist of base64 letters, but rarely has a valid length.
     let is_whole = encoded.contains(&b'=') || digits.count() % 4 == 0;
     match base64_decode(encoded) {
         Some(bytes) if is_whole || std::str::from_utf8(&bytes).is_ok() => {
@@ -57,14 +59,14 @@ pub(crate) fn base64(text: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// Quoted-printable; what is not encoded as it has to be stays.
+/// Decodes quoted-printable; invalid escapes stay unchanged.
 pub(crate) fn quoted_printable(text: &[u8]) -> Cow<'_, [u8]> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.iter().position(|&byte| byte == b'=') {
         bytes.extend(&rest[..at]);
         rest = &rest[at + 1..];
-        // A line that goes on.
+        // A soft line break: the line continues.
         let blanks = rest.iter().take_while(|byte| b" \t\r".contains(byte)).count();
         if rest[blanks..].starts_with(b"\n") {
             rest = &rest[blanks + 1..];

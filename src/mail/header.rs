@@ -1,12 +1,12 @@
-//! The header of a mail, or of a part of one: its fields, and where the text begins.
+//! The header of a mail or of a MIME part: its fields, and where the body begins.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mail_parser::decoders::charsets::map::charset_decoder;
 use mail_parser::{Message, MessageParser};
 
-/// Fields that mailers write. Lines in which there is none of these are output of a program that
-/// only looks like a header: `Failed: 1`, `http://example.org is down`.
+/// Fields that mark a block as the header of a mail. A block without any of them is output that
+/// only resembles a header: `Failed: 1`, `http://example.org is down`.
 const OF_MAIL: &[&str] = &[
     "apparently-to",
     "auto-submitted",
@@ -32,28 +32,28 @@ const OF_MAIL: &[&str] = &[
     "user-agent",
 ];
 const OF_MAIL_PREFIXES: &[&str] = &["x-", "content-", "resent-", "list-", "arc-"];
-/// Bytes in a header that are no UTF-8 are most likely in this set.
+/// The character set assumed for header bytes that are not UTF-8.
 const OLD_CHARSET: &[u8] = b"windows-1252";
 
-/// What stands before the text.
+/// The header of a mail or of a part.
 #[derive(Debug, Default)]
 pub(crate) struct Header {
     fields: Vec<HeaderField>,
-    /// Bytes from the beginning of the input to that of the text.
+    /// Offset of the body in the input, in bytes.
     pub(crate) body_at: usize,
-    /// Whether an empty line ends it.
+    /// True when an empty line ends the header.
     pub(crate) is_ended: bool,
 }
 
 #[derive(Debug)]
 struct HeaderField {
-    /// In lower case.
+    /// The name in lower case.
     name: String,
-    /// Its lines, without the ends of all but the last one.
+    /// The value, with its line ends kept except for the last one.
     value: String,
 }
 
-/// What a line can be.
+/// A line of a header, classified.
 enum HeaderLine<'a> {
     Blank,
     Field { name: String, value: &'a [u8] },
@@ -62,12 +62,12 @@ enum HeaderLine<'a> {
 }
 
 impl Header {
-    /// The header that these bytes begin with, if they begin with one. An empty line ends it, or
-    /// else the first line that is no field of a mail.
+    /// Parses the header at the beginning of `bytes`, if there is one. An empty line ends it, or
+    /// else the first line that is not a field of a mail.
     pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
         let start = start(bytes);
         let mut header = Self::default();
-        // Where each field begins.
+        // Offsets of the fields.
         let mut places = Vec::new();
         let mut at = start;
         header.is_ended = loop {
@@ -100,12 +100,12 @@ impl Header {
         header.fields.iter().any(|field| is_of_mail(&field.name)).then_some(header)
     }
 
-    /// The first field of this name, as it came.
+    /// The value of the first field with this name, not decoded.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|field| field.name == name).map(|field| field.value.trim())
     }
 
-    /// The subject, decoded. What cannot be decoded stays as it came.
+    /// The decoded subject. One that cannot be decoded stays encoded.
     pub(crate) fn subject(&self) -> Option<String> {
         let raw = self.value("subject")?.replace("\n ", " ");
         let decoded = |text: &str| {
@@ -115,13 +115,14 @@ impl Header {
             header.understand(&["subject"], |message| message.subject().map(str::to_owned))
         };
         let is_clear = |text: &String| !text.contains(char::REPLACEMENT_CHARACTER);
-        // Some writers cut words within a character.
+        // Some mailers split an encoded word within a character.
         let words = [raw.clone(), joined(&raw)];
         let subject = words.iter().find_map(|words| decoded(words).filter(is_clear));
         subject.or(Some(raw)).filter(|subject| !subject.is_empty())
     }
 
-    /// Has a library read the fields of these names, and takes of it what is wanted.
+    /// Parses the fields of these names with `mail_parser`, and returns what `extract` takes from
+    /// the result. The default if the parser fails or panics.
     pub(crate) fn understand<T: Default>(
         &self,
         names: &[&str],
@@ -130,14 +131,14 @@ impl Header {
         let wanted = self.fields.iter().filter(|field| names.contains(&field.name.as_str()));
         let lines = wanted.map(|HeaderField { name, value }| format!("{name}: {value}\n"));
         let block = lines.collect::<String>() + "\n";
-        // It promises not to panic, and has broken that before; no mail is lost for it.
+        // The library promises not to panic, and has broken that before; the mail must not be lost.
         let parse =
             || MessageParser::default().parse(block.as_bytes()).map(|message| take(&message));
         catch_unwind(AssertUnwindSafe(parse)).ok().flatten().unwrap_or_default()
     }
 }
 
-/// Encoded words of one kind that follow each other as one (RFC 2047, section 2).
+/// Joins adjacent encoded words of the same charset and encoding (RFC 2047, section 2).
 fn joined(text: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     for word in text.split_ascii_whitespace() {
@@ -158,8 +159,8 @@ fn joined(text: &str) -> String {
     words.join(" ")
 }
 
-/// Where the first field would be: after a mark of UTF-8, empty lines, and what an mbox begins a
-/// mail with.
+/// Finds the offset of the first field: behind a byte order mark, empty lines, and the `From ` line
+/// of an mbox.
 fn start(bytes: &[u8]) -> usize {
     let mut at = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     loop {
@@ -172,7 +173,7 @@ fn start(bytes: &[u8]) -> usize {
     }
 }
 
-/// The line that begins here, without its end, and where the next one begins.
+/// The line at `at` without its end, and the offset of the next one.
 pub(crate) fn line(bytes: &[u8], at: usize) -> (&[u8], usize) {
     let rest = &bytes[at..];
     let next = rest.iter().position(|&byte| byte == b'\n').map_or(rest.len(), |end| end + 1);
@@ -195,7 +196,7 @@ fn read(line: &[u8]) -> HeaderLine<'_> {
     }
 }
 
-/// RFC 5322, section 3.6.8.
+/// True for a valid field name (RFC 5322, section 3.6.8).
 fn is_name(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
 }
@@ -204,7 +205,7 @@ fn is_of_mail(name: &str) -> bool {
     OF_MAIL.contains(&name) || OF_MAIL_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Bytes of a header as text. A NUL would end it for some who read it.
+/// Converts header bytes to text. NUL becomes a space, since some readers would end the text there.
 fn text(bytes: &[u8]) -> String {
     let text = match (std::str::from_utf8(bytes), charset_decoder(OLD_CHARSET)) {
         (Ok(text), _) => text.to_owned(),
@@ -218,7 +219,7 @@ fn text(bytes: &[u8]) -> String {
 mod tests {
     use super::Header;
 
-    /// The names of the fields, and the text.
+    /// Parses a header and returns the names of its fields, and the body.
     fn split(text: &str) -> Option<(String, &str)> {
         let header = Header::of(text.as_bytes())?;
         let names: Vec<&str> = header.fields.iter().map(|field| field.name.as_str()).collect();
@@ -236,7 +237,7 @@ mod tests {
             ("Subject: b\n \nx", "subject", "x"),
             ("Subject: b", "subject", ""),
             ("Subject: b\n\n\nx", "subject", "\nx"),
-            // Written by somebody who knows of no empty line.
+            // Fields without an empty line behind them.
             ("Subject: b\nHost: db1\nDisk: 91 %\n", "subject", "Host: db1\nDisk: 91 %\n"),
             (
                 "Subject: b\nHost: db1\nTo: c\nDisk: 91 %\nfull\n",
@@ -244,7 +245,7 @@ mod tests {
                 "Disk: 91 %\nfull\n",
             ),
             ("Subject: b\nHost: db1\n\nx", "subject host", "x"),
-            // What stands before a header at times.
+            // Lines that may precede a header.
             ("\n\r\nTo: a\n\nx", "to", "x"),
             ("\u{feff}To: a\n\nx", "to", "x"),
             ("From root Mon Nov 30\nTo: a\n\nx", "to", "x"),

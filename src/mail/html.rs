@@ -1,24 +1,24 @@
-//! HTML as text that can be read without a browser.
+//! Conversion of HTML to readable text.
 //!
-//! One pass over the bytes, which is right for every character set that has ASCII in it, and for
-//! whatever is wrong with the tags: what is no tag, or is never closed, is text.
+//! The converter makes one pass over the bytes, so it works for every character set that contains
+//! ASCII. Malformed or unclosed tags count as text.
 
 use crate::mail::tag::{Tag, character, entity, find, tag};
 
-/// Elements whose content nobody is to read.
+/// Elements whose content is not shown.
 const UNREAD: &[&str] = &["script", "style", "template", "title"];
-/// Elements that stand on lines of their own.
+/// Elements that start and end a line.
 const BLOCKS: &str = "address article aside body caption center dd details div dl dt fieldset \
     figcaption figure footer form header html legend li main nav option section summary tbody \
     tfoot thead tr";
-/// Those that have an empty line before and after.
+/// Elements with an empty line before and after.
 const PARAGRAPHS: &str = "blockquote h1 h2 h3 h4 h5 h6 ol p pre table ul";
 const COMMENT: &[u8] = b"<!--";
-/// Deepest list that is shown as deep as it is.
+/// Deepest indentation of a nested list, in levels.
 const INDENT_MAX: usize = 4;
 
-/// The text of HTML, with line ends where blocks end, tabs between cells, marks before the items
-/// of lists, and the addresses of links.
+/// Converts HTML to text: line ends between blocks, tabs between cells, marks before list items,
+/// and the addresses of links.
 pub(crate) fn readable(html: &[u8]) -> Vec<u8> {
     let last_end = html.iter().rposition(|&byte| byte == b'>').unwrap_or_default();
     let mut page =
@@ -30,10 +30,10 @@ pub(crate) fn readable(html: &[u8]) -> Vec<u8> {
 struct HtmlPage<'a> {
     html: &'a [u8],
     at: usize,
-    /// The last `>` of all.
+    /// Offset of the last `>` of the page; behind it no tag ends.
     last_end: usize,
     out: HtmlText,
-    /// Elements that are not closed any more: nobody need look for their ends again.
+    /// Elements found to have no end tag from here on, so that it is not searched for again.
     unclosed: Vec<&'static str>,
 }
 
@@ -71,7 +71,7 @@ impl HtmlPage<'_> {
         }
         self.out.tag(&tag);
         if tag.name == "pre" && !tag.closes {
-            // The line end after it is not of the text.
+            // HTML ignores a line end directly behind `<pre>`.
             let rest = &self.html[self.at..];
             self.at += [&b"\r\n"[..], b"\n"]
                 .iter()
@@ -80,7 +80,7 @@ impl HtmlPage<'_> {
         }
     }
 
-    /// Goes to the end of an element, if it has one.
+    /// Skips to the end of an element, if it has one.
     fn skip(&mut self, name: &'static str, end: &[u8]) {
         if self.unclosed.contains(&name) {
             return;
@@ -99,7 +99,7 @@ impl HtmlPage<'_> {
         };
         self.at += entity.len();
         match character(entity).as_str() {
-            // As wide as it is, it is a space to people.
+            // A no-break space.
             "\u{a0}" => self.out.put(b" "),
             "\u{ad}" | "\u{200b}" | "\u{200c}" | "\u{feff}" => {}
             character => self.out.put(character.as_bytes()),
@@ -107,24 +107,24 @@ impl HtmlPage<'_> {
     }
 }
 
-/// The text so far, and what is to stand before the next of it.
+/// The output, and the white space that is pending before the next text.
 #[derive(Default)]
 struct HtmlText {
     text: Vec<u8>,
-    /// Line ends: 2 for an empty line.
+    /// Pending line ends; 2 make an empty line.
     breaks: usize,
     gap: Gap,
-    /// Before an item of a list.
+    /// The pending mark of a list item, such as `- `.
     mark: String,
-    /// Lists within each other; those with numbers have the last one.
+    /// Open lists, outermost first; ordered ones with the last number.
     lists: Vec<Option<u32>>,
-    /// Elements in which white space is text.
+    /// Open elements in which white space is kept.
     verbatim: usize,
-    /// Where the text of a row of a table begins.
+    /// Offset in `text` at which the current table row begins.
     row_at: usize,
-    /// Whether a cell has begun and has no text yet.
+    /// True when a cell has begun and has no text yet.
     starts_cell: bool,
-    /// The address of a link, and where its text begins.
+    /// The address of the open link, and the offset in `text` where its text begins.
     link: Option<(String, usize)>,
 }
 
@@ -167,7 +167,7 @@ impl HtmlText {
                     self.row_at = self.text.len();
                 }
             }
-            // A paragraph that is all of a cell does not leave its row.
+            // A paragraph that begins a cell stays in its row.
             _ if self.starts_cell => {}
             _ if is_one(PARAGRAPHS) => self.line_end(2),
             _ if is_one(BLOCKS) => self.line_end(1),
@@ -207,8 +207,8 @@ impl HtmlText {
         };
     }
 
-    /// Another link begins, or none. What was the address of the last one is said, unless its text
-    /// has said it.
+    /// Ends the open link and begins another, if there is one. Writes the address of the ended
+    /// link, unless its text already shows it.
     fn link(&mut self, next: Option<String>) {
         let last = self.link.take();
         self.link = next.map(|address| (address, self.text.len()));
@@ -232,7 +232,7 @@ impl HtmlText {
         self.put(format!("<{address}>").as_bytes());
     }
 
-    /// A byte of text.
+    /// Adds a byte of text.
     fn byte(&mut self, byte: u8) {
         match byte {
             b'\n' if self.verbatim > 0 => self.breaks += 1,
@@ -319,7 +319,7 @@ mod tests {
             ("&lt;&#65;&#x42;&nbsp;&uuml;&#150;&bogus;&&amp;&copy", "<AB ü–&bogus;&&&copy\n"),
             ("a<!-- b > c -->d<style>p { x }</style>e<SCRIPT>'<p>'</script >f", "adef\n"),
             ("<!DOCTYPE html><html><head><title>t</title></head><body>x</body></html>", "x\n"),
-            // Wrong, as much of it is.
+            // Malformed HTML, as it is often sent.
             ("1 < 2, 3 > 2, <root@host> <3 a<b", "1 < 2, 3 > 2, <root@host> <3 a<b\n"),
             ("<p title=\"a > b\">x</p><p title='>y", "x\n\ny\n"),
             ("a<!-- b", "a b\n"),
@@ -335,7 +335,8 @@ mod tests {
         assert_eq!(latin, b"gr\xfc\xdfe\n", "bytes of another character set stay");
     }
 
-    /// Were each tag looked at from there to the end of the page, these would take hours.
+    /// Guards against quadratic time: a scan to the end of the page for each tag would take hours
+    /// here.
     #[test]
     fn no_page_takes_long() {
         for piece in
@@ -366,7 +367,7 @@ mod tests {
             page.extend(&noise);
             let text = String::from_utf8_lossy(&readable(&page)).into_owned();
             let whole = String::from_utf8_lossy(&page);
-            // Only within a comment, a tag or a style sheet is a word no text.
+            // The word may be missing only inside a comment, a tag or a style sheet.
             let is_clean = !pieces.iter().any(|piece| ["<", "<!--", "<style>"].contains(piece));
             if is_clean && !whole.contains("-->") {
                 for at in 0..pieces.len() {

@@ -1,7 +1,7 @@
-//! The parts of a mail, and what of them can be read.
+//! MIME parts of a mail, and the text that can be read from them.
 //!
-//! Nothing is thrown away because a mail is broken: text whose encoding is not kept to stays as it
-//! came, and so does a whole of which no part can be told.
+//! Broken mails lose nothing: text with an invalid encoding stays unchanged, and so does a
+//! multipart without recognizable parts.
 
 use std::borrow::Cow;
 
@@ -11,23 +11,23 @@ use crate::mail::header::{Header, line};
 use crate::mail::{decode, html};
 use crate::text::units::grouped;
 
-/// Mails and multiparts within each other; what is deeper is text as it came.
+/// Deepest nesting of mails and multiparts; deeper parts are kept as undecoded text.
 const DEPTH_MAX: usize = 16;
-/// Parts of a mail; those beyond it are text as they came.
+/// Most parts of a mail; further parts are kept as undecoded text.
 const PARTS_MAX: usize = 1000;
-/// The fields that say what a part is.
+/// Header fields that describe a part.
 const ABOUT_PART: &[&str] = &["content-type", "content-disposition"];
 
-/// What can be read of a mail, or of a part.
+/// The readable text of a mail or a part.
 #[derive(Debug, Default)]
 pub(crate) struct MimeText {
     pub(crate) text: Vec<u8>,
-    /// A line about each part that is left out, since it is no text.
+    /// A line for each part that is left out because it is not text.
     pub(crate) left_out: Vec<String>,
     is_html: bool,
 }
 
-/// What a header says about what follows.
+/// The description of a part by its header.
 #[derive(Debug, Default)]
 struct Kind {
     main: String,
@@ -38,14 +38,14 @@ struct Kind {
     transfer: String,
 }
 
-/// A multipart's parts, and what stands around them.
+/// The parts of a multipart, and the text around them.
 struct Split<'a> {
     before: &'a [u8],
     parts: Vec<&'a [u8]>,
     after: &'a [u8],
 }
 
-/// Reads what follows a header.
+/// Extracts the text of the body that follows `header`.
 pub(crate) fn read(header: &Header, body: &[u8]) -> MimeText {
     MimeReader { depth: 0, parts: 0 }.part(&Kind::of(header), body)
 }
@@ -74,7 +74,8 @@ impl MimeReader {
     fn multipart(&mut self, kind: &Kind, body: &[u8]) -> MimeText {
         let Some(split) = split(body, kind.boundary.as_deref()) else { return MimeText::of(body) };
         let mut content = MimeText::default();
-        // For those who cannot read MIME, and not of the mail, unless its writer is mistaken.
+        // A preamble that mentions MIME is a note to readers without it. Any other is kept, since
+        // its writer took it for text.
         if !split.before.windows(4).any(|word| word.eq_ignore_ascii_case(b"mime")) {
             content.append(MimeText::of(split.before));
         }
@@ -89,7 +90,7 @@ impl MimeReader {
         content
     }
 
-    /// A part with its header, if it has one.
+    /// Reads one section of a multipart, with its header if it has one.
     fn section(&mut self, part: &[u8], is_mail: bool) -> (Kind, MimeText) {
         let (first, next) = line(part, 0);
         let header = if first.is_empty() { None } else { Header::of(part) };
@@ -106,7 +107,7 @@ impl MimeReader {
         (kind, content)
     }
 
-    /// A mail in a mail: who sent it, when, and about what, and then its text.
+    /// Reads an attached mail: its sender, date and subject, then its text.
     fn mail(&mut self, bytes: &[u8]) -> MimeText {
         let Some(header) = Header::of(bytes) else { return MimeText::of(bytes) };
         let mut content = MimeText::default();
@@ -125,7 +126,7 @@ impl MimeReader {
     }
 }
 
-/// The one that is easiest to read of parts that say the same, and what else there is.
+/// Selects the most readable of alternative parts, and notes other contents that it does not show.
 fn best(parts: Vec<(Kind, MimeText)>) -> MimeText {
     let has_text = |content: &MimeText| !decode::is_blank(&content.text);
     let plain = parts.iter().position(|(_, part)| has_text(part) && !part.is_html);
@@ -150,7 +151,7 @@ impl MimeText {
         Self { text: text.to_vec(), ..Self::default() }
     }
 
-    /// Adds what follows, on a line of its own.
+    /// Appends `next` on a new line.
     fn append(&mut self, mut next: Self) {
         self.left_out.append(&mut next.left_out);
         self.is_html |= next.is_html;
@@ -192,7 +193,7 @@ impl Kind {
         }
     }
 
-    /// What is no multipart and no mail.
+    /// Reads a part that is neither a multipart nor a mail.
     fn leaf(&self, body: &[u8], is_part: bool) -> MimeText {
         let bytes = self.decoded(body);
         let is_html = self.main == "text" && self.sub == "html";
@@ -215,7 +216,7 @@ impl Kind {
         MimeText { text, left_out: Vec::new(), is_html }
     }
 
-    /// What is said of it if it is left out.
+    /// The line that is shown in place of the part.
     fn line(&self, size: usize) -> String {
         let name = self.name.iter().map(|name| decode::one_line(name) + ", ").collect::<String>();
         let unit = if size == 1 { "byte" } else { "bytes" };
@@ -224,14 +225,14 @@ impl Kind {
     }
 }
 
-/// The parts of a multipart. `None`: none can be told.
+/// Splits a multipart at its boundary. `None` if no boundary is found.
 fn split<'a>(body: &'a [u8], boundary: Option<&'a str>) -> Option<Split<'a>> {
     let boundary = match boundary {
         Some(boundary) => boundary.trim_end().as_bytes(),
         None => guess(body)?,
     };
     let mut split = Split { before: body, parts: Vec::new(), after: &[] };
-    // Where the part begins that is not at its end yet.
+    // Start of the part that is still open.
     let (mut start, mut at) = (None, 0);
     while at < body.len() {
         let (text, next) = line(body, at);
@@ -250,19 +251,19 @@ fn split<'a>(body: &'a [u8], boundary: Option<&'a str>) -> Option<Split<'a>> {
         }
         at = next;
     }
-    // Cut off: its last part is as long as it is.
+    // The multipart is truncated: its last part ends with the body.
     split.parts.push(&body[start?..]);
     Some(split)
 }
 
-/// The line end before a delimiter is the delimiter's.
+/// Strips the line end, which belongs to the delimiter behind the part.
 fn without_line_end(part: &[u8]) -> &[u8] {
     let part = part.strip_suffix(b"\n").unwrap_or(part);
     part.strip_suffix(b"\r").unwrap_or(part)
 }
 
-/// The boundary of a multipart whose header does not say it: that of the first line which begins
-/// as a delimiter does, and is followed by the header of a part.
+/// Guesses the boundary of a multipart whose header does not name it: the first line that begins
+/// like a delimiter and is followed by a part's header.
 fn guess(body: &[u8]) -> Option<&[u8]> {
     let mut at = 0;
     while at < body.len() {
@@ -281,7 +282,7 @@ fn guess(body: &[u8]) -> Option<&[u8]> {
 mod tests {
     use super::{Header, read};
 
-    /// The text, and what is left out.
+    /// The text, and the lines about omitted parts.
     fn shown(mail: &str) -> (String, Vec<String>) {
         let header = Header::of(mail.as_bytes()).unwrap_or_else(|| panic!("{mail}"));
         let content = read(&header, &mail.as_bytes()[header.body_at..]);
@@ -300,23 +301,23 @@ mod tests {
         let digest = |body: &str| of("multipart/digest; boundary=b", body);
         for (mail, text) in [
             (mixed("--b c\n\none\n--b c  \n\n\ntwo\n\n--b c--\n"), "one\n\ntwo\n"),
-            // Cut off, not begun, with no end, with text around the parts.
+            // Truncated, without a beginning, without an end, with text around the parts.
             (mixed("--b c\nContent-Type: text/plain\n\none\ntw"), "one\ntw"),
             (mixed("--b c\nContent-Type: text/plain\n"), ""),
             (mixed("one\ntwo\n"), "one\ntwo\n"),
             (mixed("--other\n\none\n"), "--other\n\none\n"),
             (mixed("This is a MIME message.\n--b c\n\none\n--b c--\n"), "one"),
             (mixed("Note:\n--b c\n\none\n--b c--\nlist footer\n"), "Note:\none\nlist footer\n"),
-            // A part whose header is missing, or not ended.
+            // A part whose header is missing or not terminated.
             (mixed("--b c\none: 1\ntwo\n--b c--\n"), "one: 1\ntwo"),
             (mixed("--b c\nContent-Type: text/plain\none\n--b c--\n"), "one"),
             (mixed("--b c\n\nTo: do\n--b c--\n"), "To: do"),
             (untold("--x\nContent-Type: text/html\n\n<b>1</b>\n--x--\n"), "1\n"),
             (untold("--x\n1\n"), "--x\n1\n"),
-            // The same several times.
+            // The same text as several alternatives.
             (alternative("--b\nContent-Type: text/html\n\n<p>h</p>\n--b\n\np\n--b--\n"), "p"),
             (alternative("--b\n\n \n--b\nContent-Type: text/html\n\n<p>h</p>\n--b--\n"), "h\n"),
-            // A mail in a mail, and in a list of mails.
+            // A mail in a mail, and in a digest.
             (
                 of("message/rfc822", "From: a@b\nX-Y: z\nSubject: =?utf-8?q?=C3=BC?=\n\nin"),
                 "From: a@b\nSubject: ü\n\nin",
@@ -325,7 +326,7 @@ mod tests {
                 digest("--b\n\nSubject: s\n\n1\n--b\n\nContent-Type: text/html\n\n<i>2</i>\n"),
                 "Subject: s\n\n1\n\n2\n",
             ),
-            // Types and encodings that nobody knows.
+            // Unknown types and encodings.
             (of("x-y/z\nContent-Transfer-Encoding: x-rot13", "grkg\n"), "grkg\n"),
             (of("application/json", "{\"a\": 1}\n"), "{\"a\": 1}\n"),
             (of(";;;", "x\n"), "x\n"),

@@ -1,30 +1,30 @@
-//! A mail, as far as it matters here: who is to get it, its subject, its text.
+//! A mail reduced to its recipients, subject and text.
 
 use mail_parser::{Addr, Address};
 
 use crate::mail::header::Header;
 use crate::mail::{decode, mime};
 
-/// Longest title, in bytes; a subject can be longer than all headers may be.
+/// Longest title, in bytes. A longer subject also becomes part of the text.
 pub(crate) const TITLE_LEN_MAX: usize = 1 << 10;
-/// Lines about parts that are left out.
+/// Most lines about omitted parts.
 const LEFT_OUT_MAX: usize = 20;
 
-/// What is in a mail.
+/// A parsed mail.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mail {
     pub(crate) subject: Option<String>,
     pub(crate) from: Option<String>,
-    /// Of To, Cc and Bcc.
+    /// Addresses in To, Cc and Bcc.
     pub(crate) recipients: Vec<String>,
     pub(crate) text: Vec<u8>,
-    /// Parts that are not text; they are left out.
+    /// Number of parts left out because they are not text.
     pub(crate) attachments: usize,
 }
 
-/// Reads a mail. What is none is text from its first byte.
+/// Parses a mail. Input that is not a mail is all text.
 pub(crate) fn read(bytes: &[u8]) -> Mail {
-    // Lines that end as they did on some machines once.
+    // Old Mac OS line ends.
     if bytes.contains(&b'\r') && !bytes.contains(&b'\n') {
         let lines = bytes.iter().map(|&byte| if byte == b'\r' { b'\n' } else { byte });
         let lines: Vec<u8> = lines.collect();
@@ -41,7 +41,7 @@ pub(crate) fn read(bytes: &[u8]) -> Mail {
         mail.text = body.to_vec();
     }
     match &mail.subject {
-        // Nobody has meant this as a header alone.
+        // Lines without a body and a subject were not meant as a header.
         None if decode::is_blank(&mail.text) && !header.is_ended => mail.text = bytes.to_vec(),
         Some(subject) if subject.len() > TITLE_LEN_MAX => {
             mail.text.splice(0..0, format!("{subject}\n\n").bytes());
@@ -52,12 +52,12 @@ pub(crate) fn read(bytes: &[u8]) -> Mail {
 }
 
 fn of_text(bytes: &[u8]) -> Mail {
-    // An empty line first is a header without fields.
+    // An empty first line is an empty header.
     let text = bytes.strip_prefix(b"\n").unwrap_or(bytes);
     Mail { text: text.to_vec(), ..Mail::default() }
 }
 
-/// Adds lines about what is left out.
+/// Appends the lines about omitted parts.
 fn tell(text: &mut Vec<u8>, left_out: &[String]) {
     if !left_out.is_empty() && !text.is_empty() && !text.ends_with(b"\n") {
         text.push(b'\n');
@@ -71,7 +71,7 @@ fn tell(text: &mut Vec<u8>, left_out: &[String]) {
     }
 }
 
-/// Addresses as they stand behind `To:`, or in an argument.
+/// Parses the addresses of a `To:` field or of an argument.
 pub(crate) fn addresses(text: &str) -> Vec<String> {
     let line = text.replace(['\r', '\n'], " ");
     let header = Header::of(format!("To: {line}\n\n").as_bytes()).unwrap_or_default();
@@ -93,7 +93,7 @@ fn understand(header: &Header) -> Mail {
 }
 
 fn all(address: &Address<'_>) -> Vec<String> {
-    // A local name alone, such as root, is taken for a name without an address.
+    // The parser takes a local name alone, such as root, for a display name.
     let text = |address: &Addr<'_>| address.address().or(address.name()).map(str::to_owned);
     address.iter().filter_map(text).collect()
 }
@@ -188,7 +188,7 @@ mod tests {
             let mail = read(&bytes);
             prop_assert!(mail.text.len() <= 4 * bytes.len() + 64);
             let is_blank = mail.text.trim_ascii().is_empty();
-            // Of a header nobody has read, only the subject is shown.
+            // Only the subject is shown of the header.
             let is_header = bytes.windows(2).any(|two| two == b"\n\n" || two == b"\n\r");
             let is_addressed = mail.subject.is_some() || is_header;
             prop_assert!(!is_blank || is_addressed || bytes.iter().all(|b| !b.is_ascii_graphic()));

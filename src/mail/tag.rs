@@ -1,22 +1,23 @@
-//! Tags and entities, well-formed or not.
+//! HTML tags and character entities, well-formed or not.
 
 use mail_parser::decoders::charsets::map::charset_decoder;
 use mail_parser::decoders::html::add_html_token;
 
-/// Longest name of an entity.
+/// Longest entity, in bytes.
 const ENTITY_LEN_MAX: usize = 32;
 
 pub(crate) struct Tag<'a> {
-    /// In lower case; empty for a declaration.
+    /// The name in lower case; empty for a declaration.
     pub(crate) name: String,
     pub(crate) closes: bool,
     attributes: &'a [u8],
 }
 
-/// The tag that begins here, and its length. `<root@host>` is none, and neither is `a < b`.
+/// Parses the tag at the beginning of `bytes`, and returns its length. `<root@host>` and `a < b`
+/// are not tags.
 pub(crate) fn tag(bytes: &[u8]) -> Option<(Tag<'_>, usize)> {
     let inner = &bytes[1..];
-    // Declarations and instructions.
+    // Declarations and processing instructions.
     if matches!(inner.first(), Some(b'!' | b'?')) {
         let end = inner.iter().position(|&byte| byte == b'>')?;
         let tag = Tag { name: String::new(), closes: false, attributes: &[] };
@@ -39,7 +40,8 @@ pub(crate) fn tag(bytes: &[u8]) -> Option<(Tag<'_>, usize)> {
     Some((Tag { name, closes, attributes: &attributes[..end] }, length))
 }
 
-/// Where a tag is closed: at the first `>` that is not within quotes, if these are closed.
+/// Finds the `>` that ends a tag: the first outside of quotes, or the first of all if a quote is
+/// not closed.
 fn end(attributes: &[u8]) -> Option<usize> {
     let (mut quote, mut first) = (None, None);
     for (at, &byte) in attributes.iter().enumerate() {
@@ -57,7 +59,7 @@ fn end(attributes: &[u8]) -> Option<usize> {
 }
 
 impl Tag<'_> {
-    /// The value of an attribute, its entities replaced.
+    /// The value of an attribute, with entities decoded.
     pub(crate) fn attribute(&self, name: &str) -> Option<String> {
         let mut rest = self.attributes;
         loop {
@@ -73,7 +75,7 @@ impl Tag<'_> {
     }
 }
 
-/// The value that begins here, without its quotes.
+/// Parses the attribute value at the beginning, without its quotes.
 fn quoted(value: &[u8]) -> &[u8] {
     let (value, end) = match value {
         [quote @ (b'"' | b'\''), rest @ ..] => (rest, rest.iter().position(|byte| byte == quote)),
@@ -82,7 +84,7 @@ fn quoted(value: &[u8]) -> &[u8] {
     &value[..end.unwrap_or(value.len())]
 }
 
-/// Text without tags, its entities replaced.
+/// Decodes the entities of an attribute value.
 fn plain(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let mut out = String::new();
@@ -100,7 +102,7 @@ fn plain(text: &[u8]) -> String {
     out + rest
 }
 
-/// The entity that begins here with its `&`.
+/// Parses the entity at the beginning of `text`, from `&` to `;`.
 pub(crate) fn entity(text: &[u8]) -> Option<&[u8]> {
     let end = text.iter().take(ENTITY_LEN_MAX).position(|&byte| byte == b';')?;
     let name = &text[1..end];
@@ -109,11 +111,11 @@ pub(crate) fn entity(text: &[u8]) -> Option<&[u8]> {
     is_name.then(|| &text[..=end])
 }
 
-/// The character that an entity stands for, or the entity if there is none.
+/// Decodes an entity. An unknown one is returned unchanged.
 pub(crate) fn character(entity: &[u8]) -> String {
     let text = String::from_utf8_lossy(entity);
     let number = text.trim_start_matches("&#").trim_end_matches(';');
-    // Written for a set in which these are characters, as browsers know.
+    // Browsers read these numbers as windows-1252, in which they are printable.
     if let (Ok(byte @ 128..=159), Some(decode)) =
         (number.parse::<u8>(), charset_decoder(b"windows-1252"))
     {
@@ -124,7 +126,7 @@ pub(crate) fn character(entity: &[u8]) -> String {
     out
 }
 
-/// Where something is, in whatever case.
+/// Finds `what` in `bytes`, ignoring ASCII case.
 pub(crate) fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
     bytes.windows(what.len()).position(|window| window.eq_ignore_ascii_case(what))
 }

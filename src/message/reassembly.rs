@@ -82,13 +82,17 @@ mod tests {
     use crate::message::content::Content;
     use crate::terminal::color::Color;
     use crate::terminal::verbosity::Verbosity;
-    use crate::wire::{Body, Headers, Message, MsgId, Target};
+    use crate::wire::{Body, Envelope, Headers, Message, MsgId, Target};
 
     fn message(size: u64, body: &'static [u8]) -> Message {
         let from = "alice".parse().unwrap_or_else(|why| panic!("{why}"));
         let (id, headers) = (MsgId::new(1, [7; 10]), Headers::default());
         let body = Body(body.into());
-        Message { id, from, to: Target::All, time_ms: 1, headers, size, body }
+        Message {
+            from,
+            time_ms: 1,
+            envelope: Envelope { id, to: Target::All, headers, size, body },
+        }
     }
 
     fn bytes(content: &Content) -> Vec<u8> {

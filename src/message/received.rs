@@ -85,7 +85,7 @@ pub(crate) mod tests {
 
     use super::{Received, characters};
     use crate::message::content::Content;
-    use crate::wire::{Body, Headers, Message, MsgId};
+    use crate::wire::{Body, Envelope, Headers, Message, MsgId};
 
     /// A letter from alice with a short body.
     pub(crate) fn letter(to: &str, headers: &[(&str, &str)], body: &[u8]) -> Received {
@@ -95,13 +95,15 @@ pub(crate) mod tests {
     pub(crate) fn letter_of(to: &str, headers: &[(&str, &str)], content: Content) -> Received {
         let pairs = headers.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         let message = Message {
-            id: MsgId::new(1_700_000_000_000, [7; 10]),
             from: "alice".parse().unwrap(),
-            to: to.parse().unwrap(),
             time_ms: 1_700_000_000_123,
-            headers: Headers::new(pairs.collect()).unwrap(),
-            size: content.size(),
-            body: Body::default(),
+            envelope: Envelope {
+                id: MsgId::new(1_700_000_000_000, [7; 10]),
+                to: to.parse().unwrap(),
+                headers: Headers::new(pairs.collect()).unwrap(),
+                size: content.size(),
+                body: Body::default(),
+            },
         };
         Received { seq: 5, message, content }
     }

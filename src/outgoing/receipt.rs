@@ -10,7 +10,7 @@ use crate::failure::{Exit, Failure};
 use crate::message::content::Content;
 use crate::message::received::Received;
 use crate::outgoing::job::Until;
-use crate::wire::{Body, DeliveryState, Headers, Message, MsgId, Note, Target, UserId};
+use crate::wire::{Body, DeliveryState, Envelope, Headers, Message, MsgId, Note, Target, UserId};
 
 /// How long ago the server may have accepted a message when that is heard.
 const HEARD_LATE_MS: u64 = 1_000;
@@ -134,15 +134,10 @@ impl Receipt {
         if self.state != DeliveryState::Processed {
             return None;
         }
-        let message = Message {
-            id: self.id,
-            from: user.clone(),
-            to: Target::User(asker.clone()),
-            time_ms: self.time_ms,
-            headers: Headers::default(),
-            size: body.len() as u64,
-            body: Body::default(),
-        };
+        let (to, headers) = (Target::User(asker.clone()), Headers::default());
+        let size = body.len() as u64;
+        let envelope = Envelope { size, ..Envelope::new(self.id, to, headers, Body::default()) };
+        let message = Message { from: user.clone(), time_ms: self.time_ms, envelope };
         Some(Received { seq: 0, message, content: Content::Memory(body.0.clone()) })
     }
 

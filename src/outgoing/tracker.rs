@@ -24,7 +24,7 @@ use crate::outgoing::skew::Skew;
 use crate::terminal::progress::Progress;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
-use crate::wire::{Body, CHUNK_LEN_MAX, MsgId, MsgIds, Refusal, Target, UserId};
+use crate::wire::{Body, CHUNK_LEN_MAX, Envelope, MsgId, MsgIds, Refusal, Target, UserId};
 use crate::{clock, refusals};
 
 /// How often progress is shown.
@@ -140,15 +140,10 @@ impl<'a> SendTracker<'a> {
 
     /// A message that is to be sent now.
     fn draft(&mut self, id: MsgId, sent: SentMessage, body: Body) -> Draft {
-        let draft = Draft {
-            id,
-            to: sent.to.clone(),
-            headers: self.headers_of(&sent.content),
-            size: sent.content.size(),
-            body,
-            volatile: self.job.volatile,
-            due_ms: self.due_ms(),
-        };
+        let (to, headers) = (sent.to.clone(), self.headers_of(&sent.content));
+        let size = sent.content.size();
+        let envelope = Envelope { size, ..Envelope::new(id, to, headers, body) };
+        let draft = Draft { envelope, volatile: self.job.volatile, due_ms: self.due_ms() };
         self.unanswered.insert(id, sent);
         draft
     }

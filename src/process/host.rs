@@ -1,6 +1,6 @@
-//! This machine.
+//! The machine that this process runs on.
 
-/// Its name, as `hostname` tells it.
+/// The host name, as hostname(1) prints it.
 pub(crate) fn name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

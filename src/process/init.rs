@@ -1,5 +1,5 @@
-//! Process 1 of a container: the kernel gives it all orphans to look after, and no signal that it
-//! has not asked for. So the work is done by a child, which is a process like any other.
+//! Process 1 of a container. The kernel hands it all orphans to reap, and ignores signals that it
+//! has no handler for. So the command runs in a child, which is an ordinary process.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -13,7 +13,8 @@ use tokio::sync::mpsc;
 use crate::process::runtime;
 use crate::terminal::{notices, print};
 
-/// What is passed on, and whether a terminal says it to the child as well.
+/// Signals that are forwarded to the child, each with whether the terminal also sends it to the
+/// child itself.
 const PASSED_ON: [(Signal, bool); 7] = [
     (Signal::TERM, false),
     (Signal::INT, true),
@@ -23,12 +24,12 @@ const PASSED_ON: [(Signal, bool); 7] = [
     (Signal::USR2, false),
     (Signal::CONT, false),
 ];
-/// As shells do.
+/// Added to the number of the signal that killed the child, as shells do.
 const CODE_SIGNAL: i32 = 128;
 const SIGNALS_MAX: usize = 16;
 
-/// Does the work in a child and looks after what is left behind, if this is process 1: the child's
-/// exit code. `None`: it is not, or has no way to.
+/// Runs the command in a child and reaps orphans if this is process 1, and returns the child's exit
+/// code. `None` if this is another process, or if no child can be started.
 pub(crate) fn run(args: &[OsString]) -> Option<u8> {
     if std::process::id() != 1 {
         return None;
@@ -36,7 +37,7 @@ pub(crate) fn run(args: &[OsString]) -> Option<u8> {
     let program = std::env::current_exe().ok()?;
     let (name, args) = args.split_first()?;
     let runtime = runtime::runtime().ok()?;
-    // Its end is seen with that of all others.
+    // The loop below reaps it with all others.
     let spawn = || Command::new(program).arg0(name).args(args).spawn();
     runtime.block_on(look_after(spawn)).map_or_else(
         |error| {
@@ -53,14 +54,14 @@ async fn look_after(spawn: impl FnOnce() -> io::Result<std::process::Child>) -> 
     let is_interactive = io::stdin().is_terminal() || print::is_terminal();
     for (number, from_terminal) in PASSED_ON {
         if from_terminal && is_interactive {
-            // Taken, so that it does not end this process, and no more.
+            // The handler only keeps this process alive.
             let _ = signal(SignalKind::from_raw(number.as_raw()))?;
             continue;
         }
         let (mut signal, sender) = (signal(SignalKind::from_raw(number.as_raw()))?, sender.clone());
         tokio::spawn(async move {
             while signal.recv().await.is_some() {
-                // One that comes while others wait says nothing new.
+                // A signal that finds the queue full says nothing new.
                 let _ = sender.try_send(number);
             }
         });
@@ -74,7 +75,7 @@ async fn look_after(spawn: impl FnOnce() -> io::Result<std::process::Child>) -> 
         }
         tokio::select! {
             _ = ended.recv() => {}
-            // It may have ended just now.
+            // The child may have ended just now.
             Some(signal) = signals.recv() => drop(kill_process(child, signal)),
         }
     }

@@ -1,4 +1,4 @@
-//! This process: its runtime, its signals, its machine.
+//! This process: its async runtime, its signals, its machine.
 
 pub(crate) mod host;
 pub(crate) mod init;

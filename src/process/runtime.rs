@@ -1,4 +1,4 @@
-//! The runtime of a command, and that of a server.
+//! Async runtimes of commands and of the server.
 
 use std::ops::Deref;
 
@@ -7,15 +7,15 @@ use rustix::process::Signal;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// A runtime that no exit waits for. Dropped like any other it would wait until files, pipes and
-/// commands let go of the threads that read them, whatever time or signal has ended the work.
+/// A runtime that does not delay the exit. Tokio's own drop would wait for threads that are blocked
+/// in reading files, pipes or commands.
 pub(crate) struct Brief(Option<Runtime>);
 
 impl Deref for Brief {
     type Target = Runtime;
 
     fn deref(&self) -> &Runtime {
-        // Only the end of this takes it out.
+        // Only `drop` takes the value out.
         self.0.as_ref().expect("a runtime")
     }
 }
@@ -28,24 +28,24 @@ impl Drop for Brief {
     }
 }
 
-/// One thread: a client has one link, and starts in the fewest milliseconds so.
+/// Creates a runtime with one thread: a client has one connection, and starts fastest this way.
 pub(crate) fn runtime() -> Result<Brief> {
     let runtime = Builder::new_current_thread().enable_all().build().context("no runtime")?;
     survive_large_files(&runtime)?;
     Ok(Brief(Some(runtime)))
 }
 
-/// Lets a file that would grow beyond `ulimit -f` be an error of the one who writes it, like a full
-/// disk, and not the end of the process.
+/// Makes exceeding `ulimit -f` an error of the write, like a full disk, instead of the end of the
+/// process.
 fn survive_large_files(runtime: &Runtime) -> Result<()> {
     let _inside = runtime.enter();
-    // Once it is listened to, it never ends the process again.
+    // A handler, once installed, keeps the signal from ending the process.
     let _never_read = signal(SignalKind::from_raw(Signal::XFSZ.as_raw()))?;
     Ok(())
 }
 
-/// One thread does everything, without a word between threads; more share the links, for machines
-/// with cores to spare.
+/// Creates the runtime of a server. One thread avoids communication between threads; several share
+/// the connections on machines with spare cores.
 pub(crate) fn server_runtime(threads: usize) -> Result<Brief> {
     let mut builder = match threads {
         1 => Builder::new_current_thread(),
@@ -56,7 +56,7 @@ pub(crate) fn server_runtime(threads: usize) -> Result<Brief> {
     Ok(Brief(Some(runtime)))
 }
 
-/// Threads for a server, unless it is told how many.
+/// The default number of a server's threads.
 pub(crate) fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1))
 }

@@ -1,4 +1,4 @@
-//! The signals by which people ask a program for an end.
+//! Signals that ask the program to stop.
 
 use std::fs;
 use std::io;
@@ -8,7 +8,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Exit;
 
-/// SIGINT, SIGTERM, and SIGHUP unless it was ignored when the program started, as nohup(1) wants.
+/// Handlers of SIGINT, SIGTERM, and of SIGHUP unless it was ignored when the program started, as by
+/// nohup(1).
 pub(crate) struct Stops {
     interrupt: Signal,
     terminate: Signal,
@@ -26,7 +27,7 @@ impl Stops {
         })
     }
 
-    /// The next one, as the exit that it means.
+    /// Waits for the next signal, and returns the exit code it stands for.
     pub(crate) async fn next(&mut self) -> Exit {
         tokio::select! {
             biased;
@@ -35,7 +36,8 @@ impl Stops {
         }
     }
 
-    /// Somebody is in a hurry. A terminal that goes away may say so more than once.
+    /// Waits for a second request to stop. SIGHUP does not count, since a terminal that goes away
+    /// may send it more than once.
     pub(crate) async fn next_in_earnest(&mut self) -> Exit {
         next(&mut self.interrupt, &mut self.terminate).await
     }
@@ -56,8 +58,7 @@ async fn received(signal: &mut Option<Signal>) -> Option<()> {
     }
 }
 
-/// Whether this process was started with a signal ignored. Where the system does not say so, a
-/// signal is left as it is.
+/// True when this process was started with the signal ignored, or when the system does not tell.
 pub(crate) fn is_ignored(kind: SignalKind) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     ignored(&status).is_none_or(|mask| mask >> (kind.as_raw_value() - 1) & 1 == 1)
@@ -68,7 +69,8 @@ fn ignored(status: &str) -> Option<u64> {
     u64::from_str_radix(mask.trim(), 16).ok()
 }
 
-/// The first signal that asks for an end, as the exit that it means.
+/// Installs the handlers. The future waits for the first signal, and returns the exit code it
+/// stands for.
 pub(crate) fn stop_signal() -> Result<impl Future<Output = Exit>> {
     let mut stops = Stops::new()?;
     Ok(async move { stops.next().await })

@@ -1,4 +1,4 @@
-//! Servers and tickets as people pass them on.
+//! Addresses of servers and tickets, in the form that people exchange.
 
 use std::fmt;
 use std::io;
@@ -20,7 +20,7 @@ pub struct ServerAddress {
     pub port: u16,
 }
 
-/// Why a text is not a server.
+/// The error for a text that is not a server's address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write it HOST, HOST:PORT or [IPV6]:PORT")]
 pub struct BadServer;
@@ -38,7 +38,7 @@ impl FromStr for ServerAddress {
     }
 }
 
-/// Host, which may be empty, and port, which is empty if it is not there.
+/// Splits a text into host and port; either may be empty.
 fn split(text: &str) -> Option<(&str, &str)> {
     let (host, port) = if let Some(rest) = text.strip_prefix('[') {
         let (host, rest) = rest.split_once(']').filter(|(host, _)| is_v6(host))?;
@@ -53,20 +53,20 @@ fn split(text: &str) -> Option<(&str, &str)> {
     Some((host, port))
 }
 
-/// An IPv6 address, with or without a zone: the name or number of an interface (RFC 4007, section
-/// 11).
+/// True for an IPv6 address, with or without a zone: the name or number of an interface (RFC 4007,
+/// section 11).
 fn is_v6(text: &str) -> bool {
     let (address, zone) = text.split_once('%').unwrap_or((text, "0"));
     let is_interface = |c: char| c.is_ascii_alphanumeric() || ".-_:".contains(c);
     address.parse::<Ipv6Addr>().is_ok() && !zone.is_empty() && zone.chars().all(is_interface)
 }
 
-/// Where a server listens: `ADDR:PORT`, `HOST:PORT`, `:PORT` for every IPv4 address, or an address
-/// or name alone.
+/// The address a server listens on: `ADDR:PORT`, `HOST:PORT`, `:PORT` for every IPv4 address, or an
+/// address or name alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listen(ServerAddress);
 
-/// Why a text is not a place to listen.
+/// The error for a text that is not an address to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write it like 127.0.0.1:4433, [::1]:4433, localhost:4433 or, for every address, :4433")]
 pub(crate) struct BadListen;
@@ -76,7 +76,7 @@ impl FromStr for Listen {
 
     fn from_str(text: &str) -> Result<Self, BadListen> {
         let (host, port) = split(text).ok_or(BadListen)?;
-        // A number alone is a port to people and an address to the resolver.
+        // People mean a port by a number alone; the resolver would take it for an address.
         if host.is_empty() && port.is_empty()
             || host.bytes().all(|b| b.is_ascii_digit()) && port.is_empty()
         {
@@ -96,7 +96,7 @@ impl fmt::Display for Listen {
 }
 
 impl Listen {
-    /// The address, of a name the first that it has. Waits for the resolver.
+    /// Resolves a host name to its first address. Blocks until the resolver answers.
     pub(crate) fn resolve(&self) -> io::Result<SocketAddr> {
         let ServerAddress { host, port } = &self.0;
         if is_localhost(host) {
@@ -106,8 +106,8 @@ impl Listen {
         (host.as_str(), *port).to_socket_addrs()?.next().ok_or_else(none)
     }
 
-    /// How others reach a server that listens at `address`, which this was resolved to. The zone of
-    /// a link-local address stays as it was given.
+    /// The address at which others reach the server, given the resolved `address`. The zone of a
+    /// link-local address is kept.
     pub(crate) fn reached(&self, address: SocketAddr) -> ServerAddress {
         let has_zone = self.0.host.contains('%');
         let host = if has_zone { self.0.host.clone() } else { address.ip().to_string() };
@@ -125,23 +125,23 @@ impl fmt::Display for ServerAddress {
     }
 }
 
-/// Stands in a ticket for the server's name or address, where the server does not know it.
+/// The host in a ticket whose server does not know its own name or address.
 pub(crate) const PLACEHOLDER: &str = "HOST";
 
-/// One string to give to a new user: where the server is, which key it has, and the right to claim
+/// An invitation for a new user: the server's address, the pin of its key, and the right to claim
 /// one id. Written `qmsg:HOST:PORT/PIN/CODE`; only the brackets of an IPv6 address need quoting in
 /// some shells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinTicket {
-    /// Where.
+    /// The server's address.
     pub server: ServerAddress,
-    /// Whose key.
+    /// The pin of the server's key.
     pub pin: Pin,
-    /// The one-time right.
+    /// The one-time code for claiming an id.
     pub code: JoinCode,
 }
 
-/// Why a text is not a ticket.
+/// The error for a text that is not a ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a ticket is written qmsg:HOST:PORT/PIN/CODE; copy all of it")]
 pub struct BadTicket;

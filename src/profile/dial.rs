@@ -1,15 +1,15 @@
-//! How to reach a server.
+//! Settings for connecting to a server.
 
 use std::time::Duration;
 
 use crate::profile::address::ServerAddress;
 use crate::quic::{DialSettings, Identity, KEEP_ALIVE, Lookup, Trust};
 
-/// How long one attempt to reach the server may take. The client makes several, and each costs the
-/// server a handshake: who is patient is served by a slow one, or over a long way.
+/// Time limit of one attempt to connect. The client makes several, and each costs the server a
+/// handshake: a slow server or a long distance should not need a second one.
 const ATTEMPT: Duration = Duration::from_secs(30);
 
-/// How to reach a server; `lasting` for a link that is to stay.
+/// Builds the settings for connecting to a server. With `lasting` the connection is kept alive.
 pub(crate) fn dial(
     server: &ServerAddress,
     trust: Trust,
@@ -24,7 +24,7 @@ pub(crate) fn dial(
         identity,
         deadline: ATTEMPT,
         keep_alive: lasting.then_some(KEEP_ALIVE),
-        // What the server takes, it may deliver: a long body is not kept in memory.
+        // The server enforces its own limit; long bodies are not kept in memory here.
         body_len_max: u64::MAX,
     }
 }

@@ -1,4 +1,4 @@
-//! Files and directories that cannot be used: how the program exits for it, and what to do.
+//! Failures of files and directories, with exit codes and hints.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -8,8 +8,7 @@ use std::path::Path;
 use crate::failure::{Exit, Failure};
 use crate::files;
 
-/// A failure of a file below `top`, with the hint that its cause asks for. A cause without one has
-/// none.
+/// Builds the failure for a file below `top`, with a hint if the cause has one.
 pub(crate) fn failure(
     what: impl Into<String>,
     path: &Path,
@@ -32,8 +31,8 @@ pub(crate) fn failure(
 const WRITABLE: &str = "mount it writable, or name another directory (XDG_DATA_HOME, or --data \
                         for a server)";
 
-/// What to do about something below `top` that the user may not read or write: mostly it was made
-/// by root in somebody's home.
+/// The hint for a path below `top` that the user may not access. Often root has created it in a
+/// user's home.
 pub(crate) fn denied(path: &Path, top: &Path) -> String {
     match files::uppermost_foreign(path, top) {
         Some(foreign) => format!(
@@ -45,7 +44,7 @@ pub(crate) fn denied(path: &Path, top: &Path) -> String {
     }
 }
 
-/// Refuses a directory whose mode has any of these bits.
+/// Refuses a directory that has any of these mode bits.
 pub(crate) fn guard(dir: &Path, bits: u32) -> Result<(), Failure> {
     match fs::metadata(dir) {
         Ok(metadata) if metadata.mode() & bits != 0 => {
@@ -54,7 +53,7 @@ pub(crate) fn guard(dir: &Path, bits: u32) -> Result<(), Failure> {
             let hint = "keys and messages are private: their directory is for its owner alone";
             Err(Failure::new(Exit::Config, what).hint(hint))
         }
-        // What is not there cannot be open to others, and what else is wrong shows when it is used.
+        // A missing directory exposes nothing, and other errors show when it is used.
         _ => Ok(()),
     }
 }

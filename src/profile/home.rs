@@ -1,4 +1,4 @@
-//! Where the files of a user are.
+//! Locations of a user's files.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -13,16 +13,16 @@ use crate::wire::UserId;
 
 pub(crate) const PROFILE: &str = "profile.toml";
 
-/// `$XDG_DATA_HOME/qmsg`, or what stands for it.
+/// The directory `$XDG_DATA_HOME/qmsg`, or its default.
 pub(crate) fn data_home() -> Result<PathBuf> {
     home("XDG_DATA_HOME", ".local/share")
 }
 
-/// `$variable/qmsg`, or what stands for it below the home directory.
+/// The directory `$variable/qmsg`, or `~/below/qmsg` if the variable is not set.
 pub(crate) fn home(variable: &str, below: &str) -> Result<PathBuf> {
     let absolute = |path: PathBuf| Some(path).filter(|path| path.is_absolute());
     let base = env::var_os(variable).map(PathBuf::from).and_then(absolute);
-    // Without HOME, as some daemons start programs, it is that of the account.
+    // Some daemons start programs without HOME: then the account's home is used.
     let home = || env::home_dir().and_then(absolute).map(|home| home.join(below));
     let base = base.or_else(home).ok_or_else(|| {
         Failure::new(Exit::Config, "no home directory").hint(format!("set HOME or {variable}"))
@@ -30,12 +30,13 @@ pub(crate) fn home(variable: &str, below: &str) -> Result<PathBuf> {
     Ok(base.join("qmsg"))
 }
 
-/// Where the profiles are.
+/// The directory of all profiles.
 pub(crate) fn profiles() -> Result<PathBuf> {
     Ok(data_home()?.join("profiles"))
 }
 
-/// Above this nothing is ours: the home, or where a directory of ours is.
+/// The directory below which paths may belong to qmsg: the user's home, or the parent of a `qmsg`
+/// directory.
 pub(crate) fn top(path: &Path) -> PathBuf {
     let home = env::home_dir().filter(|home| path.starts_with(home));
     let ours = || path.ancestors().find(|path| path.ends_with("qmsg"));
@@ -43,7 +44,7 @@ pub(crate) fn top(path: &Path) -> PathBuf {
     home.or_else(above).unwrap_or_default()
 }
 
-/// The ids with a profile, in their order.
+/// Lists the ids that have a profile, sorted.
 pub(crate) fn joined() -> Result<Vec<UserId>> {
     let dir = profiles()?;
     let entries = match fs::read_dir(&dir) {
@@ -58,7 +59,7 @@ pub(crate) fn joined() -> Result<Vec<UserId>> {
     Ok(ids)
 }
 
-/// The text of a file, if there is one; what is not text is none that is understood.
+/// Reads a file as text, `None` if it does not exist. Invalid UTF-8 is replaced.
 pub(crate) fn read(path: &Path) -> Result<Option<String>> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
@@ -72,7 +73,7 @@ pub(crate) fn unreadable(path: &Path, error: io::Error) -> anyhow::Error {
     disk::failure(what, path, &top(path), &error).because(error)
 }
 
-/// Makes a directory, and those above it, for the user alone.
+/// Creates a directory and its parents, accessible to the user alone.
 pub(crate) fn private_directory(dir: &Path) -> Result<()> {
     files::create_directory(dir).map_err(|error| {
         let what = format!("cannot create {}", dir.display());

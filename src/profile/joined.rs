@@ -1,4 +1,4 @@
-//! What `join` leaves on a machine: id, key, server, pin.
+//! Profiles: the id, key, server and pin that `join` stores on a machine.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
@@ -19,18 +19,18 @@ use crate::quic::{Identity, IdentityError};
 use crate::wire::{Pin, UserId};
 use crate::{clock, files};
 
-/// Names the id that is used without `--as`. No id begins with a dot.
+/// The file that names the default id. No id begins with a dot.
 const DEFAULT: &str = ".default";
 const KEY: &str = "key.pem";
-/// Behind a `qmsg join` that cannot know which server it was.
+/// Appended to a suggested `qmsg join` when the server is not known.
 const ELSEWHERE: &str = " (add --server HOST:PORT unless its server is on this machine)";
-/// Ids that a hint shows.
+/// Most ids in a hint.
 const SHOWN_MAX: usize = 8;
 
-/// How long to wait before another look whether a `join` of the same id is over.
+/// Pause between attempts to lock a profile that another `join` holds.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// One id on one server.
+/// A complete profile: one id on one server.
 pub(crate) struct Profile {
     pub(crate) id: UserId,
     pub(crate) identity: Identity,
@@ -38,7 +38,7 @@ pub(crate) struct Profile {
     pub(crate) pin: Pin,
 }
 
-/// The directory of an id's profile, which no other `join` changes while this lives.
+/// The directory of an id's profile, locked against other `join`s.
 pub(crate) struct ProfileDirectory {
     id: UserId,
     dir: PathBuf,
@@ -46,15 +46,16 @@ pub(crate) struct ProfileDirectory {
     _lock: Option<File>,
 }
 
-/// What there is of an id on this machine: all of it, or what a `join` or a disk has left.
+/// The parts of a profile that exist: all of them, or what an interrupted `join` or a disk error
+/// has left.
 pub(crate) struct Remains {
     pub(crate) identity: Option<Identity>,
     pub(crate) server: Option<ServerAddress>,
     pub(crate) pin: Option<Pin>,
 }
 
-/// The profile that `--as` names, or else the only one, or else the one that was joined first. With
-/// the server of `--server`, if that is given: the pin stays, so it must be the same server.
+/// Loads the profile that `--as` names, or else the default one. `--server` replaces the address
+/// only: the pin stays, so it must be the same server.
 pub(crate) fn choose(as_id: Option<&UserId>, server: Option<&ServerAddress>) -> Result<Profile> {
     let id = match as_id {
         Some(id) => id.clone(),
@@ -74,7 +75,7 @@ pub(crate) fn choose(as_id: Option<&UserId>, server: Option<&ServerAddress>) -> 
     Ok(profile)
 }
 
-/// An id that is misspelt is no reason to claim another.
+/// The hint for an id that is not joined. A misspelt id is no reason to claim another one.
 fn not_joined(id: &UserId) -> String {
     match (known::near_id(id), known::ids().as_slice()) {
         (Some(near), _) => format!("did you mean {near}?"),
@@ -86,7 +87,7 @@ fn not_joined(id: &UserId) -> String {
     }
 }
 
-/// The id that is used without `--as`.
+/// Finds the default id: the one that was joined first.
 pub(crate) fn default_id() -> Result<UserId> {
     let dir = profiles()?;
     let joined = joined()?;
@@ -101,7 +102,7 @@ pub(crate) fn default_id() -> Result<UserId> {
     };
     match default {
         Some(id) if joined.contains(&id) => Ok(id),
-        // Not another one in its place: a message would go out in the wrong name.
+        // Another id in its place would send in the wrong name.
         _ if joined.len() > 1 || default.is_some() => {
             let path = dir.join(DEFAULT);
             let ids: Vec<&str> = joined.iter().map(UserId::as_str).collect();
@@ -120,7 +121,7 @@ pub(crate) fn default_id() -> Result<UserId> {
     }
 }
 
-/// The profile of an id, if there is one.
+/// Loads the profile of an id, if there is one.
 pub(crate) fn load(id: &UserId) -> Result<Option<Profile>> {
     let profiles = profiles()?;
     let dir = profiles.join(id.as_str());
@@ -141,14 +142,14 @@ pub(crate) fn load(id: &UserId) -> Result<Option<Profile>> {
     Ok(Some(Profile { id: id.clone(), identity, server, pin }))
 }
 
-/// What a profile says, as far as it can be understood.
+/// Parses a profile; damaged values are `None`.
 fn parse(text: &str) -> (Option<ServerAddress>, Option<Pin>) {
     let table: Table = text.parse().unwrap_or_default();
     let value = |key: &str| table.get(key).and_then(toml::Value::as_str).unwrap_or_default();
     (value("server").parse().ok(), value("pin").parse().ok())
 }
 
-/// Keys and profiles are for their owner alone, and so is what they are in.
+/// Refuses a profile that others can read, or whose parents others can write.
 fn guard(dir: &Path) -> Result<()> {
     disk::guard(dir, files::OTHERS)?;
     for above in [profiles()?, data_home()?] {
@@ -162,7 +163,8 @@ fn unwritable(path: &Path, error: io::Error) -> anyhow::Error {
     disk::failure(what, path, &top(path), &error).because(error)
 }
 
-/// A key, its errors told with what to do; `lost` says what, if the file is missing or no key.
+/// Adds hints to the errors of loading a key. `lost` is the hint if the file is missing or holds no
+/// key.
 pub(crate) fn key(
     result: Result<Identity, IdentityError>,
     path: &Path,
@@ -184,7 +186,7 @@ pub(crate) fn key(
     })
 }
 
-/// A new key that could not be put into its file.
+/// Builds the failure for a new key that could not be stored.
 pub(crate) fn unkept(error: IdentityError, path: &Path) -> anyhow::Error {
     let what = format!("cannot keep a new key in {}", path.display());
     let failure = match &error {
@@ -197,7 +199,7 @@ pub(crate) fn unkept(error: IdentityError, path: &Path) -> anyhow::Error {
 }
 
 impl ProfileDirectory {
-    /// That of an id, once no other `join` of it is under way, if it is within this time.
+    /// Locks the directory of an id. Waits at most `patience` for another `join` to finish.
     pub(crate) fn take(id: &UserId, patience: Duration) -> Result<Self> {
         let dir = profiles()?.join(id.as_str());
         let look = || -> Result<Option<Self>> {
@@ -225,13 +227,13 @@ impl ProfileDirectory {
         Ok(place)
     }
 
-    /// The file of the key.
+    /// The path of the key file.
     pub(crate) fn key(&self) -> PathBuf {
         self.dir.join(KEY)
     }
 
-    /// What is there of the id. A damaged profile counts for what can be understood of it; a
-    /// damaged key is an error, since the id belongs to it.
+    /// Loads what exists of the profile. Damaged values of the profile count as missing; a damaged
+    /// key is an error, since the id belongs to it.
     pub(crate) fn remains(&self) -> Result<Remains> {
         let (server, pin) = parse(&read(&self.dir.join(PROFILE))?.unwrap_or_default());
         let path = self.key();
@@ -245,7 +247,7 @@ impl ProfileDirectory {
         Ok(Remains { identity, server, pin })
     }
 
-    /// Writes the profile down. The first one becomes the one that is used without `--as`.
+    /// Stores the profile. The first profile becomes the default one.
     pub(crate) fn save(&self, server: &ServerAddress, pin: Pin) -> Result<()> {
         let mut table = Table::new();
         table.insert("server".into(), server.to_string().into());
@@ -269,7 +271,7 @@ impl ProfileDirectory {
         written.map_err(|error| unwritable(&default, error))
     }
 
-    /// Removes a key that this process has made, and that no server has given an id.
+    /// Removes a key that this process has created, and to which no server has bound an id.
     pub(crate) fn forget_key(&self) -> Result<()> {
         let path = self.key();
         fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))
@@ -278,18 +280,18 @@ impl ProfileDirectory {
 
 impl Drop for ProfileDirectory {
     fn drop(&mut self) {
-        // Nothing is left of an id that was not joined; a directory with files in it stays.
+        // Removes the directory of an id that was not joined; one with files in it stays.
         let _ = fs::remove_dir(&self.dir);
     }
 }
 
-/// The lock of a directory; `None` if another process has it, or had it and has removed the
+/// Locks a directory; `None` if another process holds the lock, or held it and has removed the
 /// directory.
 fn lock(dir: &Path) -> io::Result<Option<Option<File>>> {
     let file = File::open(dir)?;
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => return Ok(None),
-        // Without locks on this file system, two at once still never replace each other's key.
+        // Without locks on this file system, concurrent joins still never replace each other's key.
         Err(TryLockError::Error(_)) => return Ok(Some(None)),
         Ok(()) => {}
     }

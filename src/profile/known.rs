@@ -1,5 +1,4 @@
-//! Ids and rooms that this machine knows: what a misspelt name may have meant, and what a shell can
-//! complete.
+//! Names of ids and rooms that this machine knows, for suggestions and shell completion.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,15 +11,15 @@ use crate::profile::home;
 use crate::terminal::notices;
 use crate::wire::{Target, UserId};
 
-/// Names that are remembered; after these none is added.
+/// Most remembered names; further ones are not added.
 const REMEMBERED_MAX: usize = 1_000;
 
-/// The ids that are joined here, in the order of their names.
+/// Lists the ids joined on this machine, sorted.
 pub(crate) fn ids() -> Vec<UserId> {
     home::joined().unwrap_or_default()
 }
 
-/// Every name that a message can go to, as far as this machine knows.
+/// Lists all known targets: remembered names, the machine's own ids, and @all.
 pub(crate) fn targets() -> BTreeSet<Target> {
     let own = ids().into_iter().map(Target::User);
     remembered().into_iter().chain(own).chain([Target::All]).collect()
@@ -35,15 +34,15 @@ fn remembered() -> BTreeSet<Target> {
     text.lines().take(REMEMBERED_MAX).filter_map(|line| line.parse().ok()).collect()
 }
 
-/// Remembers targets of a person at a terminal; a script that sends leaves nothing behind.
+/// Remembers targets of a message sent from a terminal. Scripts leave no trace.
 pub(crate) fn remember_sent(targets: &[Target]) {
     if notices::is_terminal() {
         remember(targets);
     }
 }
 
-/// Remembers names that the server has accepted. A home that cannot be written is no failure of
-/// what was done.
+/// Remembers names that the server has accepted. Errors are ignored, since the command itself has
+/// succeeded.
 pub(crate) fn remember(targets: &[Target]) {
     let known = remembered();
     let new = targets.iter().filter(|to| **to != Target::All && !known.contains(to));
@@ -57,18 +56,18 @@ pub(crate) fn remember(targets: &[Target]) {
     let _ = opened.and_then(|mut file| file.write_all(lines.as_bytes()));
 }
 
-/// The known name that is most like this one, if one is like it at all.
+/// Finds the known name most similar to `name`, if any is similar enough.
 pub(crate) fn near(name: &str) -> Option<String> {
     nearest(name, targets().iter().map(ToString::to_string))
 }
 
-/// The id of this machine that is most like this one.
+/// Finds the id of this machine most similar to `id`, if any is similar enough.
 pub(crate) fn near_id(id: &UserId) -> Option<String> {
     nearest(id.as_str(), ids().iter().map(ToString::to_string))
 }
 
-/// The name that takes the fewest slips of a finger to come from this one: one, or one in every
-/// four characters. An `@` that is missing or too much is none.
+/// Finds the name with the smallest edit distance: at most one, or a quarter of the characters. A
+/// missing or extra `@` does not count.
 pub(crate) fn nearest(name: &str, names: impl Iterator<Item = String>) -> Option<String> {
     let bare = |name: &str| name.trim_start_matches('@').to_ascii_lowercase();
     let len = bare(name).len();

@@ -1,4 +1,4 @@
-//! What `join` leaves on a machine, and how to reach the server with it.
+//! Profiles of this machine's ids, and the settings for reaching their servers.
 
 pub(crate) mod address;
 pub(crate) mod dial;

@@ -1,5 +1,5 @@
-//! `--format`: what is printed of a message, given as a line with fields in it. The letters are
-//! those of mosquitto_sub(1) where they have the same meaning there.
+//! The value of `--format`: a line with fields of a message in it. Field letters with the same
+//! meaning are those of mosquitto_sub(1).
 
 use std::io::{self, Write};
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use crate::render::{json, people};
 use crate::text::visible::one_line;
 use crate::wire::Target;
 
-/// A format that was understood.
+/// A parsed format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Format(Vec<Part>);
 
@@ -40,7 +40,7 @@ enum FormatField {
     Headers,
 }
 
-/// Letters and what they stand for.
+/// Field letters.
 const FIELDS: &[(char, FormatField)] = &[
     ('p', FormatField::Body),
     ('x', FormatField::BodyHex),
@@ -56,7 +56,7 @@ const FIELDS: &[(char, FormatField)] = &[
     ('j', FormatField::Json),
     ('P', FormatField::Headers),
 ];
-/// Letters of headers.
+/// Letters for headers.
 const HEADERS: &[(char, &str)] =
     &[('T', "title"), ('u', "priority"), ('C', "type"), ('E', "ttl"), ('D', "thread")];
 const ESCAPES: &[(char, char)] = &[
@@ -144,8 +144,8 @@ fn field(letter: char) -> Result<Part, String> {
 }
 
 impl Format {
-    /// Writes what it says of a message. `shows`: to a terminal, which gets no control character of
-    /// a message's. In what its sender said about it there is none anywhere, since it stands in a
+    /// Writes a message in this format. With `shows` the output goes to a terminal and gets no
+    /// control characters of the body. Headers never contain any, since they are written on one
     /// line.
     pub(crate) fn write(
         &self,
@@ -201,12 +201,12 @@ fn hex(encoding: &Encoding, letter: &Received, out: &mut impl Write) -> io::Resu
     letter.whole().try_for_each(|piece| out.write_all(encoding.encode(&piece?).as_bytes()))
 }
 
-/// A header in a line.
+/// Renders a header value on one line.
 fn line(value: Option<&str>) -> String {
     one_line(value.unwrap_or_default())
 }
 
-/// What a format makes of a message on a terminal, if it is one.
+/// Renders a message for a terminal; `None` if the format does not parse.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn fuzz(format: &str, letter: &Received) -> Option<Vec<u8>> {
     let (format, mut out) = (format.parse::<Format>().ok()?, Vec::new());
@@ -220,7 +220,7 @@ mod tests {
     use super::{FIELDS, Format, HEADERS};
     use crate::message::received::tests::letter;
 
-    /// What a format makes of a message to @ops.
+    /// Renders a message to @ops.
     fn made(format: &str, body: &'static [u8], shows: bool) -> Vec<u8> {
         let headers = [("title", "Disk\n91 %"), ("priority", "4"), ("x-a", "b")];
         let letter = letter("@ops", &headers, body);

@@ -1,4 +1,4 @@
-//! Objects of `--json`, each on one line. The body is rendered in pieces, so a long one needs no
+//! JSON objects of `--json`, one per line. The body is rendered in pieces, so a long one needs no
 //! more memory than a short one.
 
 use std::io;
@@ -12,13 +12,14 @@ use crate::message::received::{PIECE_LEN, Received, characters};
 use crate::text::json::json;
 use crate::wire::{Headers, Target};
 
-/// Base64 makes four characters of three bytes, so it can be cut between these.
+/// Base64 encodes three bytes as four characters, so pieces of a multiple of three can be encoded
+/// one by one.
 const _: () = assert!(PIECE_LEN.is_multiple_of(3));
 
 type JsonPiece = io::Result<Bytes>;
 
-/// A message as an object, without a newline behind it: the body first, then its other fields in
-/// alphabetical order. `attempt`: of a handler.
+/// Renders a message as an object without a trailing newline: the body first, then the other fields
+/// in alphabetical order. Handlers get the number of the attempt.
 pub(crate) fn object(letter: &Received, attempt: Option<u32>) -> impl Iterator<Item = JsonPiece> {
     let body: Box<dyn Iterator<Item = JsonPiece> + Send> = match is_text(letter.whole()) {
         Ok(true) => {
@@ -38,20 +39,20 @@ pub(crate) fn object(letter: &Received, attempt: Option<u32>) -> impl Iterator<I
     body.chain([Ok(end.into())])
 }
 
-/// The inside of a string.
+/// Renders text as the inside of a JSON string.
 fn quoted(text: io::Result<Vec<u8>>) -> JsonPiece {
     let quoted = json(&Value::from(String::from_utf8_lossy(&text?)));
     let end = quoted.len() - 1;
     Ok(Bytes::from(quoted).slice(1..end))
 }
 
-/// The documented fields of `--json`, without the body.
+/// Builds the documented fields of `--json` except for the body.
 fn fields(letter: &Received) -> Map<String, Value> {
     let message = &letter.message;
     let mut object = Map::new();
     let mut put = |name: &str, value: Value| object.insert(name.to_owned(), value);
     put("id", message.id.to_string().into());
-    // Not in the store, so without a place there.
+    // A volatile message is not stored and has no seq.
     put("seq", if letter.is_volatile() { Value::Null } else { letter.seq.into() });
     put("time", clock::rfc3339(message.time_ms).into());
     put("from", message.from.to_string().into());
@@ -64,12 +65,12 @@ fn fields(letter: &Received) -> Map<String, Value> {
     object
 }
 
-/// What a sender said about a message, by name.
+/// Renders headers as an object.
 pub(crate) fn headers(headers: &Headers) -> Value {
     Value::Object(headers.iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
 }
 
-/// Whether it is valid UTF-8.
+/// True when the whole body is valid UTF-8.
 fn is_text(pieces: impl Iterator<Item = JsonPiece>) -> io::Result<bool> {
     for bytes in characters(pieces) {
         if str::from_utf8(&bytes?).is_err() {

@@ -1,4 +1,4 @@
-//! Messages in a drawer, as they are listed.
+//! Parked messages as they are listed: dead letters and scheduled messages.
 
 use data_encoding::BASE64;
 use serde_json::Value;
@@ -6,14 +6,14 @@ use serde_json::Value;
 use crate::clock;
 use crate::render::json::headers;
 use crate::text::visible::one_line;
-use crate::wire::Kept;
+use crate::wire::ParkedMessage;
 
-/// Of what a message says, in a line.
+/// Longest summary of a message, in characters.
 const SHOWN_CHARS_MAX: usize = 60;
 
-/// What it says in a few words: its title, or the first line of its body that is not empty.
-pub(crate) fn gist(kept: &Kept) -> String {
-    let title = kept.headers.iter().find(|(name, _)| *name == "title");
+/// Summarizes a message: its title, or the first line of its body that is not blank.
+pub(crate) fn gist(kept: &ParkedMessage) -> String {
+    let title = kept.message.headers.iter().find(|(name, _)| *name == "title");
     let text = match (title, body(kept)) {
         (Some((_, title)), _) => title,
         (None, Ok(text)) => text,
@@ -23,31 +23,31 @@ pub(crate) fn gist(kept: &Kept) -> String {
     one_line(text.trim()).chars().take(SHOWN_CHARS_MAX).collect()
 }
 
-/// The fields that messages of all drawers have.
-pub(crate) fn fields(kept: &Kept) -> Vec<(&'static str, Value)> {
+/// JSON fields that dead letters and scheduled messages share.
+pub(crate) fn fields(kept: &ParkedMessage) -> Vec<(&'static str, Value)> {
     vec![
         match body(kept) {
             Ok(text) => ("body", text.into()),
             Err(bytes) => ("body_b64", BASE64.encode(bytes).into()),
         },
-        ("id", kept.id.to_string().into()),
-        ("to", kept.to.to_string().into()),
-        ("time", clock::rfc3339(kept.time_ms).into()),
-        ("headers", headers(&kept.headers)),
-        ("size", kept.size.into()),
+        ("id", kept.message.id.to_string().into()),
+        ("to", kept.message.to.to_string().into()),
+        ("time", clock::rfc3339(kept.message.time_ms).into()),
+        ("headers", headers(&kept.message.headers)),
+        ("size", kept.message.size.into()),
         ("cut", is_cut(kept).into()),
     ]
 }
 
-/// Whether only the beginning of its body is here.
-fn is_cut(kept: &Kept) -> bool {
-    (kept.body.len() as u64) < kept.size
+/// True when only the beginning of the body is here.
+fn is_cut(kept: &ParkedMessage) -> bool {
+    kept.message.is_long()
 }
 
-/// What is here of its body, if it is text: without the half character at its end, if it was cut
-/// there.
-fn body(kept: &Kept) -> Result<&str, &[u8]> {
-    let bytes = &kept.body.0[..];
+/// The available part of the body, if it is text. A character that was cut in half at the end is
+/// left out.
+fn body(kept: &ParkedMessage) -> Result<&str, &[u8]> {
+    let bytes = &kept.message.body.0[..];
     match str::from_utf8(bytes) {
         Ok(text) => Ok(text),
         Err(error) if is_cut(kept) && error.error_len().is_none() => {
@@ -65,23 +65,32 @@ pub(crate) mod tests {
     use serde_json::Value;
 
     use super::{fields, gist};
-    use crate::wire::{Body, Headers, Kept, MsgId, Note, ParkedKind};
+    use crate::wire::{Body, Envelope, Headers, Message, MsgId, Note, ParkedKind, ParkedMessage};
 
-    pub(crate) fn kept(to: &str, body: &'static [u8], size: u64, headers: &[(&str, &str)]) -> Kept {
+    pub(crate) fn kept(
+        to: &str,
+        body: &'static [u8],
+        size: u64,
+        headers: &[(&str, &str)],
+    ) -> ParkedMessage {
         let pairs = headers.iter().map(|(name, value)| ((*name).into(), (*value).into()));
-        Kept {
+        ParkedMessage {
             drawer: ParkedKind::DeadLetters,
             number: 1,
-            id: MsgId::new(1_700_000_000_000, [7; 10]),
-            from: "alice".parse().unwrap(),
-            to: to.parse().unwrap(),
-            time_ms: 1_700_000_000_123,
             at_ms: 1_700_000_005_000,
             attempts: 5,
             reason: Note::new(Body(b"exit code 1"[..].into())).unwrap(),
-            headers: Headers::new(pairs.collect()).unwrap(),
-            size,
-            body: Body(body.into()),
+            message: Message {
+                from: "alice".parse().unwrap(),
+                time_ms: 1_700_000_000_123,
+                envelope: Envelope {
+                    id: MsgId::new(1_700_000_000_000, [7; 10]),
+                    to: to.parse().unwrap(),
+                    headers: Headers::new(pairs.collect()).unwrap(),
+                    size,
+                    body: Body(body.into()),
+                },
+            },
         }
     }
 

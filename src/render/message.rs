@@ -1,5 +1,5 @@
-//! How a message looks when it is printed. Its body is rendered in pieces, so a long one needs no
-//! more memory than a short one.
+//! Printing of messages. The body is rendered in pieces, so a long one needs no more memory than a
+//! short one.
 
 use std::io::{self, Write};
 
@@ -10,22 +10,23 @@ use crate::render::{json, people};
 use crate::terminal::print::{self, out, written};
 use crate::text::visible::one_line;
 
-/// How messages are printed.
+/// A form in which messages are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// For people: time, sender, target, text. `folds`: in lines as long as those of the terminal.
+    /// For people: time, sender, target and text. With `folds`, lines are wrapped to the width of
+    /// the terminal.
     Terminal { color: bool, folds: bool },
-    /// The body, and a newline where it ends in none; of an empty one the title.
+    /// The body with a trailing newline; for an empty body, the title.
     Lines,
-    /// The body, and a NUL.
+    /// The body with a trailing NUL.
     Null,
-    /// The body.
+    /// The body alone.
     Raw,
-    /// An object a line.
+    /// A JSON object on one line.
     Json,
 }
 
-/// Writes a message as it is to be printed.
+/// Writes a message in this style.
 pub(crate) fn render(style: Style, letter: &Received, out: &mut impl Write) -> io::Result<()> {
     match style {
         Style::Terminal { color, folds } => {
@@ -36,7 +37,7 @@ pub(crate) fn render(style: Style, letter: &Received, out: &mut impl Write) -> i
             return out.write_all(b"\n");
         }
         Style::Lines if letter.content.size() == 0 => {
-            // A message that has all it says in its title.
+            // The title may be the whole message.
             out.write_all(one_line(letter.header("title").unwrap_or_default()).as_bytes())?;
         }
         Style::Raw | Style::Lines | Style::Null => copy(letter, out)?,
@@ -52,7 +53,7 @@ fn copy(letter: &Received, out: &mut impl Write) -> io::Result<()> {
     letter.whole().try_for_each(|piece| out.write_all(&piece?))
 }
 
-/// Prints an answer to a message.
+/// Prints a reply.
 pub(crate) fn reply(style: Style, reply: &Received) -> Result<()> {
     let mut out = out();
     written(render(style, reply, &mut out).and_then(|()| out.flush()))
@@ -84,7 +85,7 @@ mod tests {
         rendered(style, Content::Memory(body.into()))
     }
 
-    /// The same by the shortest way, with all of it at once.
+    /// A simpler implementation to compare with, which holds the whole body in memory.
     fn simple(style: Style, body: &[u8]) -> Vec<u8> {
         let ends = body.ends_with(b"\n");
         match style {
@@ -125,7 +126,8 @@ mod tests {
         }
     }
 
-    /// More than a third of the beginning of a body that is not very short is no text.
+    /// Control characters in more than a third of the beginning make a body binary, unless it is
+    /// very short.
     fn is_odd(body: &[u8]) -> bool {
         let text = String::from_utf8_lossy(&body[..body.len().min(PIECE_LEN)]);
         let is_control = |c: &char| c.is_control() && !"\t\n\r\u{1b}\u{8}\u{c}".contains(*c);
@@ -186,7 +188,7 @@ mod tests {
         }
     }
 
-    /// So that what follows lies where a piece ends.
+    /// Lengths of filler that put the text behind it near the end of a piece.
     fn repeats() -> impl Strategy<Value = usize> {
         let near = (0..20_usize).prop_map(|less| PIECE_LEN - less);
         prop::strategy::Union::new([Just(0).boxed(), near.boxed(), (0..600_000_usize).boxed()])

@@ -1,4 +1,4 @@
-//! How a message looks, for people and for programs.
+//! Rendering of messages for people and for programs.
 
 pub(crate) mod format;
 pub(crate) mod json;

@@ -1,5 +1,5 @@
-//! How a message looks to people: a head made by us, and what its sender has written so that none
-//! of it can be taken for a head, or for a command to the terminal.
+//! Messages as people see them. Nothing that a sender writes can be taken for the head line, which
+//! is qmsg's own, or for a terminal command.
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -11,17 +11,17 @@ use crate::text::units::grouped;
 use crate::text::visible::{Cleaner, one_line};
 use crate::wire::Target;
 
-/// Bodies below this length are shown whatever they hold.
+/// Shortest body that can count as binary, in bytes; shorter ones are always shown.
 const BINARY_LEN_MIN: u64 = 64;
-/// Words for priorities 1 to 5, and their colours. The third is not worth a word.
+/// Words and colours for priorities 1 to 5; the third, the default, has none.
 const PRIORITIES: [(&str, &str); 5] =
     [("min", "\x1b[2m"), ("low", "\x1b[2m"), ("", ""), ("high", "\x1b[33m"), ("max", "\x1b[1;31m")];
 const DIM: &str = "\x1b[2m";
 const BOLD: &str = "\x1b[1m";
 const PLAIN: &str = "\x1b[0m";
 
-/// A line of time, sender, target, priority and title, with the text behind it or, if it has
-/// lines or is too long for the width, below and indented; and the tags.
+/// Writes the head line with time, sender, target, priority, title and tags. The text follows on
+/// the same line, or indented below if it has several lines or does not fit the width.
 pub(crate) fn show(
     letter: &Received,
     color: bool,
@@ -44,7 +44,7 @@ pub(crate) fn show(
     let title = title.trim();
     let text = text(letter)?;
     if !title.is_empty() {
-        // What looks like a target or a priority is told apart from one.
+        // A colon sets the title apart if it could be taken for a target or a priority.
         let gap = if title.starts_with(['@', '[']) { ": " } else { " " };
         head.add("", &format!("{gap}{title}"));
     }
@@ -77,7 +77,7 @@ pub(crate) fn show(
     Ok(())
 }
 
-/// A line with colours. What of it is too long for the width is below and indented.
+/// The head line, with colours. Text beyond the width continues below, indented.
 struct HeadLine {
     color: bool,
     fold: Fold,
@@ -97,7 +97,7 @@ impl HeadLine {
     }
 }
 
-/// The body where a format wants it, on a terminal: lines after the first are indented.
+/// Writes the body for a format on a terminal: lines after the first are indented.
 pub(crate) fn body(letter: &Received, out: &mut impl Write) -> io::Result<()> {
     if is_binary(letter)? {
         let size = grouped(letter.content.size());
@@ -116,12 +116,12 @@ fn tags(letter: &Received) -> impl Iterator<Item = String> {
     tags.filter(|tag| !tag.is_empty()).map(|tag| format!("#{}", one_line(tag)))
 }
 
-/// All of the body but one newline at its end.
+/// The range of the body without its last newline.
 fn text(letter: &Received) -> io::Result<Range<u64>> {
     Ok(0..letter.content.size() - u64::from(letter.ends_a_line()?))
 }
 
-/// Whether a body is shown to nobody's use: a third of its beginning is no text.
+/// True when a third of the body's beginning is not text, so that showing it would help nobody.
 fn is_binary(letter: &Received) -> io::Result<bool> {
     if letter.content.size() < BINARY_LEN_MIN {
         return Ok(false);
@@ -136,7 +136,7 @@ fn is_binary(letter: &Received) -> io::Result<bool> {
     Ok(odd * 3 > all)
 }
 
-/// Whether the text is one line and fits behind its head, with the tags behind it.
+/// True when the text is one line that fits behind its head, with the tags behind it.
 fn is_short(letter: &Received, range: Range<u64>, head: &HeadLine) -> io::Result<bool> {
     let mut fold = head.fold.trial();
     let mut is_short =
@@ -153,7 +153,7 @@ fn is_short(letter: &Received, range: Range<u64>, head: &HeadLine) -> io::Result
     Ok(is_short)
 }
 
-/// Writes text in lines.
+/// Writes text, wrapped and indented by `fold`.
 fn write_text(
     letter: &Received,
     range: Range<u64>,
@@ -179,7 +179,7 @@ mod tests {
     use crate::message::received::tests::letter;
     use crate::text::visible::{one_line, visible};
 
-    /// What is shown behind the time.
+    /// Renders a message and strips the time.
     fn shown(to: &str, headers: &[(&str, &str)], body: &[u8], color: bool) -> String {
         let mut out = Vec::new();
         show(&letter(to, headers, body), color, None, &mut out).unwrap();

@@ -8,7 +8,7 @@ use crate::logic::{Command, Draft, Event};
 use crate::message::content::Content;
 use crate::message::ids;
 use crate::spool::file::Spooled;
-use crate::wire::{CHUNK_LEN_MAX, MsgId, Refusal};
+use crate::wire::{CHUNK_LEN_MAX, Envelope, MsgId, Refusal};
 
 /// Most messages of the spool on their way at a time; a long one has its file open.
 const UNANSWERED_MAX: usize = 256;
@@ -115,8 +115,9 @@ impl<Q: SpoolQueue> SendQueue for Carrier<'_, Q> {
                 Ok(body) => {
                     add_body(client, id, &content);
                     self.unanswered.insert(id);
-                    let (size, volatile) = (content.size(), false);
-                    let draft = Draft { id, to, headers, size, body, volatile, due_ms };
+                    let size = content.size();
+                    let envelope = Envelope { size, ..Envelope::new(id, to, headers, body) };
+                    let draft = Draft { due_ms, ..envelope.into() };
                     return Some(Command::Send(vec![draft]));
                 }
                 Err(error) => self.queue.on_outcome(id, CarryOutcome::Unreadable(error)),

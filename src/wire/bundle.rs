@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use serde::ser::SerializeTuple;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::message::{Body, Message, Seq};
+use super::message::{Body, Envelope, Message, Seq};
 
 /// Most messages of a bundle.
 pub const BUNDLE_MAX: usize = 1_024;
@@ -16,7 +16,7 @@ pub const BUNDLE_MAX: usize = 1_024;
 /// A message, and others that follow it and differ from it in their bodies only; their ids follow
 /// its id, one by one. One sender's messages to one target, sent in quick succession, are handled
 /// together from end to end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bundle {
     /// The first one. If it is long it is the only one.
     pub first: Message,
@@ -149,7 +149,9 @@ impl Bundle {
         let Some(before) = at.checked_sub(1) else { return self.first.clone() };
         let body = self.others.get(before as usize);
         let id = self.first.id.plus(at);
-        Message { id, size: body.len() as u64, body, ..self.first.clone() }
+        let Message { from, time_ms, envelope } = self.first.clone();
+        let envelope = Envelope { id, size: body.len() as u64, body, ..envelope };
+        Message { from, time_ms, envelope }
     }
 
     /// A part of it: so many, at least one, from the one at `at` on.

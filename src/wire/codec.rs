@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::bundle::{BUNDLE_MAX, Others};
-use super::message::{Body, HEADERS_LEN_MAX};
+use super::message::{Envelope, HEADERS_LEN_MAX};
 
 /// Most bytes of a body in one frame.
 pub const CHUNK_LEN_MAX: usize = 64 << 10;
@@ -50,9 +50,9 @@ pub enum Piece {
 
 impl Piece {
     /// Of a frame that begins a message, with the others behind it.
-    pub(super) fn head(size: u64, body: &Body, others: &Others) -> Self {
-        let longest = others.longest().max(size);
-        Self::Head { size, len: body.len(), behind: others.behind(), longest }
+    pub(super) fn head(first: &Envelope, others: &Others) -> Self {
+        let (size, len) = (first.size, first.body.len());
+        Self::Head { size, len, behind: others.behind(), longest: others.longest().max(size) }
     }
 }
 

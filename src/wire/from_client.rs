@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use super::bundle::{Others, Span};
 use super::codec::{CHUNK_LEN_MAX, Frame, Piece};
 use super::id::{JoinCode, MsgId, RoomName, Target, UserId};
-use super::message::{Body, Headers, Seq};
+use super::message::{Body, Envelope, Seq};
 use super::standing::{Note, ParkedKind, Start};
 
 /// Most spans of deliveries that one [`FromClient::Ack`] can report.
@@ -36,18 +36,9 @@ pub enum FromClient {
     },
     /// Take this message.
     Send {
-        /// Its id; sending the same id again is answered, not stored again. Those behind have the
-        /// ids behind.
-        id: MsgId,
-        /// Where it goes.
-        to: Target,
-        /// What is said about it.
-        headers: Headers,
-        /// Bytes of the whole body.
-        size: u64,
-        /// The body, or of a long one the first part.
-        body: Body,
-        /// Messages behind it that are like it.
+        /// The message, or the first of a bundle. A repeated id is answered, not stored again.
+        envelope: Envelope,
+        /// The other messages of the bundle, whose ids follow.
         others: Others,
     },
     /// The next bytes of the body begun by the last `Send` or `Pass`.
@@ -72,17 +63,9 @@ pub enum FromClient {
     LeaveRoom(RoomName),
     /// Pass this message on to those who read now; it is neither stored nor repeated.
     Volatile {
-        /// Its id.
-        id: MsgId,
-        /// Where it goes.
-        to: Target,
-        /// What is said about it.
-        headers: Headers,
-        /// Bytes of the whole body.
-        size: u64,
-        /// The body, or of a long one the first part.
-        body: Body,
-        /// Messages behind it that are like it.
+        /// The message, or the first of a bundle.
+        envelope: Envelope,
+        /// The other messages of the bundle, whose ids follow.
         others: Others,
     },
     /// So many messages more that were passed to me, in their order, have been dealt with.
@@ -135,15 +118,9 @@ pub enum FromClient {
     Schedule {
         /// When, in milliseconds since 1970.
         due_ms: u64,
-        /// Its id.
-        id: MsgId,
-        /// Where it goes.
-        to: Target,
-        /// What is said about it.
-        headers: Headers,
-        /// All of the body, at most [`CHUNK_LEN_MAX`](super::PART_LEN_MAX) bytes.
-        #[serde(deserialize_with = "bounded_body")]
-        body: Body,
+        /// The message, whose body is whole: at most [`CHUNK_LEN_MAX`] bytes.
+        #[serde(deserialize_with = "whole")]
+        envelope: Envelope,
     },
     /// Show what is in a drawer of mine, a page of it.
     ListParked {
@@ -174,8 +151,8 @@ pub enum FromClient {
 impl Frame for FromClient {
     fn piece(&self) -> Piece {
         match self {
-            Self::Send { size, body, others, .. } | Self::Volatile { size, body, others, .. } => {
-                Piece::head(*size, body, others)
+            Self::Send { envelope, others } | Self::Volatile { envelope, others } => {
+                Piece::head(envelope, others)
             }
             Self::Chunk(body) => Piece::Chunk(body.len()),
             Self::AbortBody => Piece::Abort,
@@ -193,10 +170,10 @@ fn bounded_spans<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Span>
     Ok(spans)
 }
 
-fn bounded_body<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Body, D::Error> {
-    let body = Body::deserialize(deserializer)?;
-    if body.len() > CHUNK_LEN_MAX {
-        return Err(de::Error::custom("longer than a part"));
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Envelope, D::Error> {
+    let envelope = Envelope::deserialize(deserializer)?;
+    if envelope.body.len() > CHUNK_LEN_MAX || envelope.size != envelope.body.len() as u64 {
+        return Err(de::Error::custom("a body that is not whole"));
     }
-    Ok(body)
+    Ok(envelope)
 }

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::bundle::{Bundle, Others};
+use super::bundle::Bundle;
 use super::codec::{Frame, Piece};
 use super::id::{MsgId, RoomName, Target, UserId};
-use super::message::{Body, Headers, Message, Seq};
+use super::message::{Body, Seq};
 use super::refusal::Refusal;
-use super::standing::{Kept, ParkedKind, RecipientStatus, STATUSES_MAX};
+use super::standing::{ParkedKind, ParkedMessage, RecipientStatus, STATUSES_MAX};
 
 /// A frame from server to client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,24 +52,10 @@ pub enum FromServer {
     },
     /// A message for you.
     Deliver {
-        /// To be named in `Processed`. Those behind have the seqs behind.
+        /// Number of the first message, to be named in `Ack`; the others have those that follow.
         seq: Seq,
-        /// Made by its sender. Those behind have the ids behind.
-        id: MsgId,
-        /// Proven by a key.
-        from: UserId,
-        /// You, a room of yours, or everyone.
-        to: Target,
-        /// When the server took it, in milliseconds since 1970.
-        time_ms: u64,
-        /// What its sender said about it.
-        headers: Headers,
-        /// Bytes of the whole body.
-        size: u64,
-        /// The body, or of a long one the first part.
-        body: Body,
-        /// Messages behind it that are like it.
-        others: Others,
+        /// The messages.
+        bundle: Bundle,
     },
     /// The next bytes of the body begun by the last `Deliver` or `Pass`.
     Chunk(Body),
@@ -110,24 +96,7 @@ pub enum FromServer {
         room: RoomName,
     },
     /// A message that is not stored, for you as one who reads now.
-    Volatile {
-        /// Made by its sender.
-        id: MsgId,
-        /// Proven by a key.
-        from: UserId,
-        /// You, a room of yours, or everyone.
-        to: Target,
-        /// When the server took it, in milliseconds since 1970.
-        time_ms: u64,
-        /// What its sender said about it.
-        headers: Headers,
-        /// Bytes of the whole body.
-        size: u64,
-        /// The body, or of a long one the first part.
-        body: Body,
-        /// Messages behind it that are like it.
-        others: Others,
-    },
+    Volatile(Bundle),
     /// Messages have been passed on.
     VolatileSent {
         /// The id of the first.
@@ -173,7 +142,7 @@ pub enum FromServer {
         standing: RecipientStatus,
     },
     /// Something in a drawer that is looked into.
-    Parked(Kept),
+    Parked(ParkedMessage),
     /// Answer to `Look`, behind what was found.
     ParkedEnd {
         /// Which.
@@ -200,24 +169,21 @@ pub enum FromServer {
 impl FromServer {
     /// The frame that delivers `bundle`, its first message as `seq`. Shares the bodies.
     pub fn deliver(seq: Seq, bundle: &Bundle) -> Self {
-        let Bundle { first, others } = bundle.clone();
-        let Message { id, from, to, time_ms, headers, size, body } = first;
-        Self::Deliver { seq, id, from, to, time_ms, headers, size, body, others }
+        Self::Deliver { seq, bundle: bundle.clone() }
     }
 
-    /// The frame that passes `bundle` on. Shares the bodies.
+    /// The frame that delivers the volatile messages of `bundle`. Shares the bodies.
     pub fn pass(bundle: &Bundle) -> Self {
-        let Bundle { first, others } = bundle.clone();
-        let Message { id, from, to, time_ms, headers, size, body } = first;
-        Self::Volatile { id, from, to, time_ms, headers, size, body, others }
+        Self::Volatile(bundle.clone())
     }
 }
 
 impl Frame for FromServer {
     fn piece(&self) -> Piece {
         match self {
-            Self::Deliver { size, body, others, .. }
-            | Self::Volatile { size, body, others, .. } => Piece::head(*size, body, others),
+            Self::Deliver { bundle, .. } | Self::Volatile(bundle) => {
+                Piece::head(&bundle.first, &bundle.others)
+            }
             Self::Chunk(body) => Piece::Chunk(body.len()),
             Self::AbortBody => Piece::Abort,
             _ => Piece::None,

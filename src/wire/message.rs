@@ -1,6 +1,7 @@
 //! What users exchange: a body of bytes with its headers, its sender and its target.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -97,6 +98,12 @@ impl Headers {
         Some(seconds.saturating_mul(1_000))
     }
 
+    /// End of the time to live of a message that the server accepted at this time, both in
+    /// milliseconds since 1970. `None`: never.
+    pub fn expires_ms(&self, accepted_ms: u64) -> Option<u64> {
+        Some(accepted_ms.saturating_add(self.ttl_ms()?))
+    }
+
     /// Bytes of all names and values.
     pub fn len_bytes(&self) -> usize {
         self.0.iter().map(|(name, value)| name.len() + value.len()).sum()
@@ -110,45 +117,67 @@ impl<'de> Deserialize<'de> for Headers {
     }
 }
 
-/// One message as the server keeps it. The server sets `from` and `time_ms`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// Made by the sender; the same id is stored once.
+/// The fields that a sender gives a message. Each frame, record and draft with a message in it
+/// holds one, so that a new field is added here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// Identity, made by the sender. The server stores a sender's id once.
     pub id: MsgId,
-    /// The user whose key sent it.
-    pub from: UserId,
-    /// Where it went.
+    /// User, room or everyone.
     pub to: Target,
-    /// When the server took it, in milliseconds since 1970.
-    pub time_ms: u64,
-    /// What the sender said about it.
+    /// Named values, in the sender's order.
     pub headers: Headers,
     /// Bytes of the whole body.
     pub size: u64,
-    /// The body; of a long one the first [`CHUNK_LEN_MAX`](super::PART_LEN_MAX) bytes, and the rest
-    /// is elsewhere or on its way.
+    /// The body; of a long one the first [`CHUNK_LEN_MAX`](super::CHUNK_LEN_MAX) bytes, while the
+    /// rest travels or is stored in chunks.
     pub body: Body,
 }
 
-impl Message {
-    /// What it counts for in quotas and windows: the whole body and the headers, in bytes.
+impl Envelope {
+    /// An envelope whose body is whole.
+    pub fn new(id: MsgId, to: Target, headers: Headers, body: Body) -> Self {
+        Self { id, to, headers, size: body.len() as u64, body }
+    }
+
+    /// Bytes of the whole body and of the headers: the unit of quotas and prefetch windows.
     pub fn len_bytes(&self) -> u64 {
         self.size.saturating_add(self.headers.len_bytes() as u64)
     }
 
-    /// What it counts for among unanswered sends: what is here of the body and the headers, in
-    /// bytes.
+    /// Bytes of the headers and of the part of the body that is here: the unit of the limit of
+    /// unanswered sends.
     pub fn len_here(&self) -> u64 {
         (self.body.len() + self.headers.len_bytes()) as u64
     }
 
-    /// When its time to live is over, in milliseconds since 1970. `None`: never.
-    pub fn expires_ms(&self) -> Option<u64> {
-        Some(self.time_ms.saturating_add(self.headers.ttl_ms()?))
-    }
-
-    /// Whether more of its body belongs to it than is here.
+    /// True when only the beginning of the body is here.
     pub fn is_long(&self) -> bool {
         self.size > self.body.len() as u64
+    }
+}
+
+/// A message as the server accepted it: an envelope with the two fields that the server sets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// The user whose key sent it.
+    pub from: UserId,
+    /// Time of acceptance, in milliseconds since 1970.
+    pub time_ms: u64,
+    /// The sender's fields, which a message also offers as its own.
+    pub envelope: Envelope,
+}
+
+impl Deref for Message {
+    type Target = Envelope;
+
+    fn deref(&self) -> &Envelope {
+        &self.envelope
+    }
+}
+
+impl DerefMut for Message {
+    fn deref_mut(&mut self) -> &mut Envelope {
+        &mut self.envelope
     }
 }

@@ -11,35 +11,39 @@
 //! 2. The client says who it is, [`FromClient::Hello`], and need not wait before it goes on. The
 //!    server looks up whether the key of the connection owns that id; if not, it closes the
 //!    connection with the reason, a [`CloseCode`].
-//! 3. Then [`FromClient::Send`] is answered, in any order, by `Accepted` once the message is on
-//!    disk or by `Refused`; [`FromClient::Subscribe`] opens a window for deliveries, and each delivery
-//!    that was dealt with is reported by [`FromClient::Ack`], and confirmed by `Settled` once
-//!    *that* is on disk, which reopens the window by as much.
-//! 4. [`FromClient::Volatile`] is the volatile kind of `Send`: it goes to those who read at the moment,
-//!    waits for no disk, and is answered by `Passed` with their number. What was passed to a reader
-//!    is confirmed by [`FromClient::AckVolatile`], which keeps the unconfirmed within the same window.
+//! 3. [`FromClient::Send`] is answered, in any order, by `Accepted` once the message is on disk, or
+//!    by `Refused`. [`FromClient::Subscribe`] opens a prefetch window for deliveries; each delivery
+//!    that the client has processed is reported by [`FromClient::Ack`] and answered by
+//!    `AckRecorded` once *that* is on disk, which reopens the window by as much.
+//! 4. [`FromClient::Volatile`] sends a message to the readers of the moment only: it waits for no
+//!    disk and is answered by `VolatileSent` with the number of readers. A reader confirms it with
+//!    [`FromClient::AckVolatile`]; what is unconfirmed stays within the same window.
 //! 5. [`FromClient::Track`] asks how far a message has come with its recipients: pages of
-//!    [`RecipientStatus`]s, then every change, until `Unwatch`. What was delivered is proven by `Ping` and
-//!    `Pong`: the stream is in order, so what was sent before the one has come with the other.
-//! 6. A delivery may also be `Answered`, `Skipped` or `Rejected`. What is rejected goes to the
-//!    reader's dead letters, one of two [`ParkedKind`]s; messages sent by [`FromClient::Schedule`] wait in
-//!    the other one. `Look` shows what is in them, `Take` takes it out.
+//!    [`RecipientStatus`], then every change, until `Untrack`. Delivery is proven by `Ping` and
+//!    `Pong`: the stream is in order, so a pong confirms all that was sent before its ping.
+//! 6. A delivery may also be answered with a `Reply`, returned with a `Release`, or refused for
+//!    good with a `Reject`. A rejected message goes to the reader's dead letters, one of two kinds
+//!    of parked messages ([`ParkedKind`]); messages sent by [`FromClient::Schedule`] are the other.
+//!    `ListParked` shows them, `TakeParked` takes them out.
 //! 7. Either side ends it by closing the connection with a [`CloseCode`].
 //!
-//! A body longer than [`CHUNK_LEN_MAX`] is cut: its frame says the whole size and has exactly the
-//! first `CHUNK_LEN_MAX` bytes, `Part` frames bring the rest, each as long but the last, and frames
-//! without a body may come in between. One body is under way at a time in each direction. `Cut`
-//! ends it early: a sender that was answered before it had sent all, a reader whose message was
-//! removed meanwhile, a volatile message whose sender is gone.
+//! The fields of a message are one type, [`Envelope`], in every frame, record and draft.
 //!
-//! A frame with a message may have [`Others`] behind it: a [`Bundle`], messages of one sender to
-//! one target with the same headers, whose ids, and when they are delivered whose seqs, follow one
-//! another. That is a short way to write them and no more: each is stored, answered and reported
-//! for itself, though what has consecutive numbers is answered and reported together, as a count or
-//! as a [`Span`]. So a bundle can be cut anywhere on its way, and messages can be put into one.
+//! A body longer than [`CHUNK_LEN_MAX`] travels in chunks: its first frame says the whole size and
+//! holds exactly the first `CHUNK_LEN_MAX` bytes, `Chunk` frames bring the rest, each as long but
+//! the last, and frames without a body may come in between. One body is under way at a time in each
+//! direction. `AbortBody` ends it early: from a sender that was answered before it had sent all, to
+//! a reader whose message was removed meanwhile, or whose volatile message has lost its sender.
 //!
-//! Each side may send [`CHUNKS_AHEAD_MAX`] parts, first ones not counted, beyond those that the
-//! other has asked for by `More`. So neither holds more of a body than that, however long it is.
+//! Each side may send [`CHUNKS_AHEAD_MAX`] chunks, first ones not counted, beyond those that the
+//! other has granted by `ChunkCredit`. So neither holds more of a body than that, however long it
+//! is.
+//!
+//! A frame with a message may hold a [`Bundle`]: messages of one sender to one target with the same
+//! headers, whose ids, and in deliveries whose seqs, follow one another. It is a short way to write
+//! them and no more: each is stored, answered and reported for itself, though consecutive numbers
+//! are answered and reported together, as a count or as a [`Span`]. So a bundle can be divided
+//! anywhere on its way, and messages can be put into one.
 //!
 //! Order of variants and fields is the format: only append variants, never change one. A frame that
 //! this version does not know is an error, since the two sides agreed on a version by ALPN.
@@ -65,10 +69,12 @@ pub use from_server::FromServer;
 pub use id::{
     BadMsgId, BadName, BadPin, JoinCode, MsgId, MsgIds, NAME_LEN_MAX, Pin, RoomName, Target, UserId,
 };
-pub use message::{Body, HEADERS_LEN_MAX, HEADERS_MAX, Headers, Message, Seq, TooManyHeaders};
+pub use message::{
+    Body, Envelope, HEADERS_LEN_MAX, HEADERS_MAX, Headers, Message, Seq, TooManyHeaders,
+};
 pub use refusal::{CloseCode, Refusal};
 pub use standing::{
-    DeliveryState, Kept, NOTE_LEN_MAX, Note, NoteTooLong, PARKED_LEN_MAX, ParkedKind,
+    DeliveryState, NOTE_LEN_MAX, Note, NoteTooLong, PARKED_LEN_MAX, ParkedKind, ParkedMessage,
     REASON_LEN_MAX, RecipientStatus, STATUSES_MAX, Start,
 };
 

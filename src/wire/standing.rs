@@ -3,8 +3,8 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::codec::CHUNK_LEN_MAX;
-use super::id::{MsgId, Target, UserId};
-use super::message::{Body, Headers};
+use super::id::{MsgId, UserId};
+use super::message::{Body, Message};
 
 /// Most standings of one [`FromServer::TrackPage`](super::FromServer::TrackPage).
 pub const STATUSES_MAX: usize = 64;
@@ -86,33 +86,21 @@ pub enum ParkedKind {
     Scheduled,
 }
 
-/// A message in a drawer.
+/// A message that is kept aside for its user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
-    /// Which drawer.
+pub struct ParkedMessage {
+    /// Kind of place it is kept in.
     pub drawer: ParkedKind,
-    /// Its place in the drawer: ascending, 1 or more.
+    /// Number there: ascending, 1 or more.
     pub number: u64,
-    /// Made by its sender.
-    pub id: MsgId,
-    /// Who sent it.
-    pub from: UserId,
-    /// Where it went, or is to go.
-    pub to: Target,
-    /// When the server took it, in milliseconds since 1970.
-    pub time_ms: u64,
-    /// When it was refused, or is due, in milliseconds since 1970.
+    /// Time at which it was rejected, or is due, in milliseconds since 1970.
     pub at_ms: u64,
-    /// How often it was tried.
+    /// Attempts before it was rejected.
     pub attempts: u32,
-    /// Why it was refused.
+    /// Reason of the rejection.
     pub reason: Note,
-    /// What its sender said about it.
-    pub headers: Headers,
-    /// Bytes of the whole body.
-    pub size: u64,
-    /// The beginning of the body, at most [`PARKED_LEN_MAX`] bytes.
-    pub body: Body,
+    /// The message, with at most [`PARKED_LEN_MAX`] bytes of its body.
+    pub message: Message,
 }
 
 /// Most bytes of a body that are shown of a message in a drawer.

@@ -1,4 +1,4 @@
-//! A store that is filled without a server: what is to be large is large sooner.
+//! Fills a store without a server, which is quicker than sending messages to one.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,49 +6,49 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use qmsg::durable::{Found, Outcome, Quotas, Read, RequestId, Write};
+use qmsg::durable::{AppendOutcome, Found, Outcome, Quotas, Read, RequestId, Write};
 use qmsg::store::{Done, Store};
-use qmsg::wire::{Body, Headers, Message, MsgId, Pin, Target, UserId};
+use qmsg::wire::{Body, Envelope, Headers, Message, MsgId, Pin, Target, UserId};
 
-/// Writes that are made durable together.
+/// Writes that are committed together.
 pub(crate) const BATCH: usize = 1024;
-/// Bytes of bodies that are.
+/// Body bytes that are committed together.
 const BATCH_BYTES: usize = 16 << 20;
-/// Batches that are under way while the next is made.
+/// Batches under way while the next one is prepared.
 const AHEAD: usize = 2;
 
-/// An open store.
+/// An open store that batches of writes go to.
 pub(crate) struct Filling {
     store: Store,
     done: Receiver<Done>,
-    /// Batches without an answer.
+    /// Batches that have no answer yet.
     unanswered: usize,
     ids: u64,
-    /// Of the last message, which the next one shares if it is as long.
+    /// Body of the last message; the next message shares it if it has the same length.
     body: Bytes,
 }
 
 impl Filling {
     pub(crate) fn open(dir: &Path, quotas: Quotas) -> Self {
         let (tell, done) = sync_channel(AHEAD);
-        let store = Store::open(dir, quotas, move |done| drop(tell.send(done))).unwrap();
+        let store = qmsg::store::open(dir, quotas, move |done| drop(tell.send(done))).unwrap();
         Self { store, done, unanswered: 0, ids: 0, body: Bytes::new() }
     }
 
-    /// Puts away what was written.
+    /// Waits for all writes and closes the store.
     pub(crate) fn close(mut self) {
         self.finish();
         self.store.close();
     }
 
-    /// Gives ids to a key.
+    /// Registers ids as belonging to a key.
     pub(crate) fn claim(&mut self, ids: impl Iterator<Item = UserId>, key: Pin) {
         let code_needed = false;
         let claim = |id| Write::Claim { id, key, code_needed, code: None, now_ms: 0 };
         self.write_all(ids.map(claim));
     }
 
-    /// Has as many batches made as there are writes for, until all are durable.
+    /// Commits the writes in batches of [`BATCH`], and returns when all are durable.
     pub(crate) fn write_all(&mut self, writes: impl Iterator<Item = Write>) {
         let mut writes = writes.peekable();
         while writes.peek().is_some() {
@@ -57,7 +57,7 @@ impl Filling {
         self.finish();
     }
 
-    /// Messages of so many bytes from one user, to one target after the other.
+    /// Appends `count` messages of `len` bytes from one user, to the targets in turn.
     pub(crate) fn append_all(&mut self, from: &UserId, to: &[Target], count: usize, len: usize) {
         let (batch, mut targets) = (BATCH.min(BATCH_BYTES / len), to.iter().cycle());
         for start in (0..count).step_by(batch) {
@@ -69,28 +69,30 @@ impl Filling {
         self.finish();
     }
 
-    /// One with a new id of that time.
+    /// Append of one message, with a new id of the time `id_ms`.
     pub(crate) fn message(&mut self, from: &UserId, to: &Target, id_ms: u64, len: usize) -> Write {
         self.ids += 1;
         if self.body.len() != len {
             self.body = vec![b'x'; len].into();
         }
         let mut random = [7; 10];
-        // In no order within a millisecond, as those that clients make.
+        // Ids of one millisecond come in no order, as those of real clients do.
         random[..8].copy_from_slice(&self.ids.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
         let message = Message {
-            id: MsgId::new(id_ms, random),
             from: from.clone(),
-            to: to.clone(),
             time_ms: id_ms,
-            headers: Headers::default(),
-            size: len as u64,
-            body: Body(self.body.clone()),
+            envelope: Envelope {
+                id: MsgId::new(id_ms, random),
+                to: to.clone(),
+                headers: Headers::default(),
+                size: len as u64,
+                body: Body(self.body.clone()),
+            },
         };
         Write::Append { bundle: Arc::new(message.into()), upload: None }
     }
 
-    /// Asks for a batch, and waits until only the last few have no answer.
+    /// Commits a batch, and waits until at most [`AHEAD`] batches have no answer.
     pub(crate) fn commit(&mut self, batch: Vec<(RequestId, Write)>) {
         self.store.commit(batch);
         self.unanswered += 1;
@@ -99,14 +101,14 @@ impl Filling {
         }
     }
 
-    /// Waits for all answers.
+    /// Waits until every batch has its answer.
     pub(crate) fn finish(&mut self) {
         while self.unanswered > 0 {
             self.answered();
         }
     }
 
-    /// Has one batch made durable; nothing else is under way.
+    /// Commits one batch and returns its outcomes. No other batch may be under way.
     pub(crate) fn outcomes(&mut self, batch: impl Iterator<Item = Write>) -> Vec<Outcome> {
         self.store.commit(batch.map(|write| (RequestId(0), write)).collect());
         let Done::Durable(answers) = self.done.recv().unwrap() else { panic!("no batch") };
@@ -119,16 +121,16 @@ impl Filling {
         for (_, outcome) in answers {
             let done = matches!(
                 outcome,
-                Outcome::Stored { .. }
-                    | Outcome::Claimed { .. }
-                    | Outcome::AckRecorded
-                    | Outcome::Member { .. }
+                Outcome::Append(AppendOutcome::All(Ok(_)))
+                    | Outcome::Claim(Ok(_))
+                    | Outcome::Ack
+                    | Outcome::JoinRoom(Ok(_))
             );
             assert!(done, "{outcome:?}");
         }
     }
 
-    /// Looks something up; nothing else is under way.
+    /// Reads from the store. No batch may be under way.
     pub(crate) fn read(&mut self, read: Read) -> Found {
         self.store.read(RequestId(0), read);
         match self.done.recv().unwrap() {

@@ -1,5 +1,5 @@
-//! First readings, by `cargo bench`: how fast, how large. In about a minute, on loopback, on the
-//! disk that temporary directories are on.
+//! Quick readings of speed and size, by `cargo bench`: about a minute, on loopback, on the disk of
+//! the directory for temporary files.
 #![expect(clippy::unwrap_used, reason = "a reading that cannot be taken ends the bench")]
 
 #[expect(dead_code, reason = "growth uses the rest")]
@@ -25,7 +25,7 @@ const LINES: usize = 100_000;
 const REPEATS: usize = 5;
 
 fn main() {
-    // `cargo test` starts benches too, to see that they do.
+    // `cargo test` starts benches too, only to see that they start.
     if env::args().any(|argument| argument == "--bench") {
         conditions();
         store::all();
@@ -51,7 +51,7 @@ fn row(what: &str, reading: &str) {
     println!("{what:<58} {reading:>26}");
 }
 
-/// A whole process each time, so the cheapest process there is stands beside it.
+/// Time of a `send`, which is a process of its own, beside the time of the cheapest process.
 fn one_send() {
     let home = Home::new();
     let server = home.serve(&[]);
@@ -79,7 +79,7 @@ fn one_send() {
     }
 }
 
-/// One pipe of lines in, one out; bob's mailbox takes just as many.
+/// Lines piped into one `send` and out of one `listen`. Bob's mailbox holds exactly that many.
 fn bulk() {
     let home = Home::new();
     let server = home.serve(&[]);
@@ -108,7 +108,7 @@ fn bulk() {
     server.stop("TERM");
 }
 
-/// From one client to another, both already there.
+/// Round trips between two connected clients.
 fn one_round() {
     let figures = bench(&["latency", "-n", "2000"]);
     let [p50, p99] = ["p50_us", "p99_us"].map(|key| figures[key].as_f64().unwrap() / 1e3);
@@ -120,10 +120,10 @@ fn idle_listeners() {
     row("serve, nobody there", &format!("{} KiB", figures["server_rss_empty_kib"]));
     row("serve, 1,000 idle listeners", &format!("{} KiB", figures["server_rss_kib"]));
     row("  each", &format!("{} KiB", figures["server_kib_each"]));
-    row("  all, part of a core", &format!("{} %", figures["server_cpu_percent"]));
+    row("  all, share of a CPU", &format!("{} %", figures["server_cpu_percent"]));
 }
 
-/// What the verb finds, with a server of its own.
+/// Figures of `qmsg bench` with a server of its own.
 fn bench(args: &[&str]) -> Value {
     let figures = Home::new().run(&[&["bench", "--json"], args].concat()).ok();
     serde_json::from_str(&figures).unwrap()
@@ -133,7 +133,7 @@ fn ms(time: Duration) -> String {
     format!("{:.2} ms", time.as_secs_f64() * 1e3)
 }
 
-fn quantile(times: &mut [Duration], part: f64) -> Duration {
+fn quantile(times: &mut [Duration], share: f64) -> Duration {
     times.sort_unstable();
-    times[((times.len() - 1) as f64 * part).round() as usize]
+    times[((times.len() - 1) as f64 * share).round() as usize]
 }

@@ -1,8 +1,8 @@
 #!/bin/sh
-# The tables and curves of docs/PERFORMANCE.md from what was measured.
+# The tables and curves of docs/PERFORMANCE.md from readings.
 #     sh tests/bench/report.sh RESULTS.json GROWTH.json
-# RESULTS.json is what tests/bench/peers.sh leaves ($BENCH_RUN/results.json), GROWTH.json what
-# cargo bench --bench growth leaves (target/growth.json). - for one keeps its part as it is.
+# RESULTS.json is written by tests/bench/peers.sh ($BENCH_RUN/results.json), GROWTH.json by
+# cargo bench --bench growth (target/growth.json). - for one of them leaves its part as it is.
 set -eu
 [ $# -eq 2 ] || { sed -n '2,5s/^# //p' "$0"; exit 2; }
 absolute() {

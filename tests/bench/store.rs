@@ -1,4 +1,4 @@
-//! The store alone, by `cargo bench -- store`: messages a second, one by one, long bodies;
+//! The store alone, by `cargo bench -- store`: messages a second, single commits, long bodies;
 //! checkpoints and syncs included.
 
 use std::io::Write as _;
@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use qmsg::durable::{Found, Outcome, Quotas, Read, RequestId, StoredCursor, Upload, Write};
-use qmsg::wire::{Bundle, CHUNK_LEN_MAX, Message, Pin, RoomName, Target};
+use qmsg::durable::{Found, Outcome, Quotas, Read, RequestId, StoredCursor, Swept, Upload, Write};
+use qmsg::wire::{Bundle, CHUNK_LEN_MAX, Pin, RoomName, Target};
 use tempfile::TempDir;
 
 use super::filling::{BATCH, Filling, now_ms, user};
@@ -25,7 +25,7 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 struct Bench(Filling);
 
-/// Appends, pages and settles of one log, of many, by one sender, by many, with old ids.
+/// Measures appends, pages and acks: one log and many, one sender and many, with old ids.
 pub(crate) fn all() {
     let quotas = Quotas { log_messages_max: u64::MAX, ..Quotas::default() };
     let dir = TempDir::new().unwrap();
@@ -34,7 +34,7 @@ pub(crate) fn all() {
     bench.appends("append to one log", ONE_LOG_BATCHES, |_| (0, 0, now_ms()));
     bench.pages("pages of one log", 0, PAGE_MESSAGES, ONE_LOG_BATCHES * BATCH);
     bench.pages("pages of 32 of it", 0, 32, ONE_LOG_BATCHES * BATCH / 8);
-    bench.settles();
+    bench.acks();
     bench.appends("append to 1,000 logs", MANY_LOGS_BATCHES, |n| (0, n % LOGS, now_ms()));
     bench.appends("  by 1,000 senders", MANY_LOGS_BATCHES, |n| (n % LOGS, n % LOGS, now_ms()));
     bench.appends("  with old ids", MANY_LOGS_BATCHES, |n| {
@@ -69,7 +69,7 @@ impl Bench {
         Self(filling)
     }
 
-    /// Sender, target and time of the id of each message by its number.
+    /// Appends batches. `of` gives sender, target and id time of a message by its number.
     fn appends(&mut self, what: &str, batches: usize, of: impl Fn(usize) -> (usize, usize, u64)) {
         let start = Instant::now();
         for batch in 0..batches {
@@ -99,11 +99,11 @@ impl Bench {
         rate(what, seen, start);
     }
 
-    /// Every reader of 1,000 moves on by one message, 100 times.
-    fn settles(&mut self) {
+    /// Moves each of 1,000 cursors on by one message, 100 times.
+    fn acks(&mut self) {
         let start = Instant::now();
         for round in 1..=MANY_LOGS_BATCHES as u64 {
-            let settle = |n| {
+            let ack = |n| {
                 let (user, log) = (user(n), Target::User(user(n)));
                 let cursor = StoredCursor { through: round, ordinal: round, above: vec![] };
                 (
@@ -111,13 +111,13 @@ impl Bench {
                     Write::Ack { user, log, cursor, messages: 1, bytes: 100, verdicts: Vec::new() },
                 )
             };
-            self.0.commit((0..LOGS).map(settle).collect());
+            self.0.commit((0..LOGS).map(ack).collect());
             self.0.finish();
         }
-        rate("settles of 1,000 logs", MANY_LOGS_BATCHES * LOGS, start);
+        rate("acks of 1,000 logs", MANY_LOGS_BATCHES * LOGS, start);
     }
 
-    /// A sender that waits for each answer, beside the least that a disk can do for it.
+    /// Commits one append at a time, beside the least time that the disk needs for that.
     fn one_by_one(&mut self) {
         let (from, to) = (user(0), Target::User(user(1)));
         let mut times = Vec::new();
@@ -137,21 +137,22 @@ impl Bench {
         }
     }
 
-    /// Bodies of 64 MiB in, out, and gone.
+    /// Writes, reads and deletes bodies of 64 MiB.
     fn long_bodies(&mut self) {
-        const PARTS: usize = 1024;
+        const CHUNKS: usize = 1024;
         let (from, to) = (user(0), Target::User(user(2)));
-        let mib = |start: Instant| (LONG * PARTS / 16) as f64 / start.elapsed().as_secs_f64();
+        let mib = |start: Instant| (LONG * CHUNKS / 16) as f64 / start.elapsed().as_secs_f64();
         let start = Instant::now();
         for upload in (0..LONG as u64).map(Upload) {
             let Write::Append { bundle, .. } = self.0.message(&from, &to, now_ms(), CHUNK_LEN_MAX)
             else {
                 panic!("no message")
             };
-            let (size, body) = ((PARTS * CHUNK_LEN_MAX) as u64, bundle.first.body.clone());
-            let bundle: Arc<Bundle> = Arc::new(Message { size, ..bundle.first.clone() }.into());
+            let (mut message, body) = (bundle.first.clone(), bundle.first.body.clone());
+            message.size = (CHUNKS * CHUNK_LEN_MAX) as u64;
+            let bundle: Arc<Bundle> = Arc::new(message.into());
             let mut writes = vec![Write::BeginUpload { upload, bundle: Arc::clone(&bundle) }];
-            writes.extend((1..PARTS).map(|_| Write::AppendChunk { upload, body: body.clone() }));
+            writes.extend((1..CHUNKS).map(|_| Write::AppendChunk { upload, body: body.clone() }));
             writes.push(Write::Append { bundle, upload: Some(upload) });
             for batch in writes.chunks(16) {
                 self.0.outcomes(batch.iter().cloned());
@@ -159,7 +160,7 @@ impl Bench {
         }
         row("64 MiB bodies in", &format!("{:.0} MiB/s", mib(start)));
         let start = Instant::now();
-        for at in 1..=(LONG * PARTS) as u64 {
+        for at in 1..=(LONG * CHUNKS) as u64 {
             assert!(matches!(self.0.read(Read::Chunk { at }), Found::Chunk(Ok(_))));
         }
         row("  and out", &format!("{:.0} MiB/s", mib(start)));
@@ -167,10 +168,11 @@ impl Bench {
         let through = (ONE_BY_ONE + LONG) as u64;
         let cursor = StoredCursor { through, ordinal: LONG as u64, above: vec![] };
         let (user, messages, bytes) = (user(2), LONG as u64, u64::MAX);
-        let settle = Write::Ack { user, log: to, cursor, messages, bytes, verdicts: Vec::new() };
-        self.0.outcomes([settle].into_iter());
+        let ack = Write::Ack { user, log: to, cursor, messages, bytes, verdicts: Vec::new() };
+        self.0.outcomes([ack].into_iter());
         let sweep = Write::Sweep { now_ms: now_ms() + 2 * DAY_MS };
-        while self.0.outcomes([sweep.clone()].into_iter()) == [Outcome::Swept { more: true }] {}
+        let more = [Outcome::Sweep(Swept { more: true })];
+        while self.0.outcomes([sweep.clone()].into_iter()) == more {}
         row("  and removed", &format!("{:.0} MiB/s", mib(start)));
     }
 

@@ -1,5 +1,5 @@
-//! Chance that can be repeated: of a seed, or of bytes that somebody chose. And how large a run is
-//! to be, and from which seed.
+//! Repeatable random choices, from a seed or from given bytes; and the variables that set the size
+//! and the seed of a run.
 
 use std::collections::VecDeque;
 
@@ -8,12 +8,12 @@ pub(crate) struct Chance(Source);
 enum Source {
     /// xorshift64 (Marsaglia 2003).
     Seed(u64),
-    /// Each choice takes as many as it needs; behind the last one all are 0.
+    /// Given bytes: each choice consumes as many as it needs; after the last one every choice is 0.
     Bytes(VecDeque<u8>),
 }
 
 impl Chance {
-    /// Neighbouring seeds differ in few bits; a few turns spread them.
+    /// Spreads the bits of the seed first: neighbouring seeds differ in few of them.
     pub(crate) fn new(seed: u64) -> Self {
         let mut chance = Self(Source::Seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1));
         for _ in 0..8 {
@@ -26,7 +26,7 @@ impl Chance {
         Self(Source::Bytes(bytes.iter().copied().collect()))
     }
 
-    /// Whether nothing is left to choose by.
+    /// True when given bytes are used up.
     pub(crate) fn is_spent(&self) -> bool {
         matches!(&self.0, Source::Bytes(bytes) if bytes.is_empty())
     }
@@ -57,12 +57,12 @@ impl Chance {
     }
 }
 
-/// A number that somebody has set for a larger run, or for another seed.
+/// Number in an environment variable that sets a larger run or another seed.
 pub(crate) fn asked(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap())
 }
 
-/// The same, or the number of `cargo test`.
+/// Number in an environment variable, or the default of `cargo test`.
 pub(crate) fn number(variable: &str, otherwise: u64) -> u64 {
     asked(variable).unwrap_or(otherwise)
 }

@@ -1,64 +1,65 @@
-//! What a message costs, in figures that do not depend on the machine: a guard against falling off
-//! a cliff. How fast it is stands in `docs/PERFORMANCE.md`.
+//! Costs of a message in figures that do not depend on the machine, to catch a sudden rise. For
+//! speed see `docs/PERFORMANCE.md`.
 //!
-//! The bounds are one table, with what was measured beside each. `cargo test cost -- --nocapture`
-//! prints what is measured now. A bound is about one and three quarters of that; where it depends
-//! on how threads take turns, twice the most of many runs, quiet and loaded.
+//! The bounds stand in one table, each with its measured value. `cargo test cost -- --nocapture`
+//! prints the present values. A bound is about 1.75 times the measured value; where the value
+//! depends on thread scheduling, twice the greatest of many runs, idle and loaded.
 
 mod hub;
 mod peer;
 #[cfg(target_os = "linux")]
 mod server;
 
-/// Of one thread, for one message.
+/// Heap use of one thread, for each message.
 #[derive(Clone, Copy, Debug)]
 struct Heap {
     allocations: f64,
     bytes: f64,
 }
 
-/// Of a server's process, for a thousand messages.
+/// Work of a server's process, for 1,000 messages.
 #[derive(Clone, Copy, Debug)]
 #[cfg(target_os = "linux")]
 struct Work {
-    /// Transactions, each with one sync.
+    /// Transactions; each has one sync.
     commits: f64,
-    /// Calls of the system that write to files; waking a thread is one too.
+    /// System calls that write to files; waking a thread counts too.
     writes: f64,
-    /// What those wrote.
+    /// Bytes of those writes, in KiB.
     kib: f64,
 }
 
-/// From a sender's frame to the answers to both: decode, append, answer, deliver, report, settle.
+/// Heap use from a sender's frame to the answers to both sides: decode, append, answer, deliver,
+/// ack, confirm.
 const HUB_STORED: Heap = Heap { allocations: 1.0, bytes: 400.0 }; // 0.5, 228
-/// The same of messages that did not come in bundles.
+/// The same for messages outside of bundles.
 const HUB_ALONE: Heap = Heap { allocations: 23.0, bytes: 5_000.0 }; // 13.0, 2,907
-/// The same for a message to a room with as many listeners as there are messages in a turn.
+/// The same for a message to a room with as many listeners as a turn has messages.
 const HUB_ROOM: Heap = Heap { allocations: 25.0, bytes: 7_500.0 }; // 14.2, 4,366
-/// From a sender's frame to the answer and to the listener's frame, volatile.
-const HUB_PASSED: Heap = Heap { allocations: 0.4, bytes: 260.0 }; // 0.2, 146
-/// The same of messages that did not come in bundles.
-const HUB_PASSED_ALONE: Heap = Heap { allocations: 12.0, bytes: 2_600.0 }; // 7.2, 1,484
-/// From a draft to the frame, and from the answer's frame to the event.
+/// Heap use from a sender's frame to its answer and the listener's frame, for volatile messages.
+const HUB_VOLATILE: Heap = Heap { allocations: 0.4, bytes: 260.0 }; // 0.2, 146
+/// The same for messages outside of bundles.
+const HUB_VOLATILE_ALONE: Heap = Heap { allocations: 12.0, bytes: 2_600.0 }; // 7.2, 1,484
+/// Heap use from a draft to its frame, and from the answer's frame to the event.
 const PEER_SENDS: Heap = Heap { allocations: 0.6, bytes: 410.0 }; // 0.3, 234
-/// The same of drafts that come one by one.
+/// The same for drafts that come one by one.
 const PEER_SENDS_ALONE: Heap = Heap { allocations: 7.0, bytes: 2_650.0 }; // 4.0, 1,512
-/// From the frame to the event, report, and its answer.
+/// Heap use from a delivery's frame to the event, the ack and its confirmation.
 const PEER_RECEIVES: Heap = Heap { allocations: 0.6, bytes: 280.0 }; // 0.3, 160
-/// The same of messages that come one by one.
+/// The same for messages that come one by one.
 const PEER_RECEIVES_ALONE: Heap = Heap { allocations: 16.0, bytes: 1_850.0 }; // 9.2, 1,050
 
-/// A thousand lines of one `send -l`, one listener. 4..11, 133..229, 258..762
+/// 1,000 lines of one `send -l`, one listener. Measured: 4..11, 133..229, 258..762
 #[cfg(target_os = "linux")]
 const PIPELINED: Work = Work { commits: 25.0, writes: 450.0, kib: 1_500.0 };
-/// On the wire meanwhile, to and from both, for a thousand messages. 232..364
+/// Datagrams in both directions with both clients, for the same 1,000 messages. Measured: 232..364
 #[cfg(target_os = "linux")]
 const PIPELINED_DATAGRAMS: f64 = 700.0;
-/// Each after the last is answered, by a `send` of its own; one listener. 2,000, 11,125, 29,219
+/// 1,000 `send` commands in sequence, one listener. Measured: 2,000, 11,125, 29,219
 #[cfg(target_os = "linux")]
 const SINGLE: Work = Work { commits: 2_200.0, writes: 20_000.0, kib: 50_000.0 };
 
-/// Fails with all figures that are above their bounds; prints them all.
+/// Prints all figures, and fails if any is above its bound.
 #[track_caller]
 fn check(what: &str, figures: &[(&str, f64, f64)]) {
     println!("{what}:");
@@ -71,8 +72,8 @@ fn check(what: &str, figures: &[(&str, f64, f64)]) {
 }
 
 impl Heap {
-    /// Of a piece of work with so many messages.
-    fn of(messages: usize, work: impl FnOnce()) -> Self {
+    /// Measures work that handles this number of messages.
+    fn measured(messages: usize, work: impl FnOnce()) -> Self {
         let info = allocation_counter::measure(work);
         let [allocations, bytes] =
             [info.count_total, info.bytes_total].map(|sum| sum as f64 / messages as f64);

@@ -1,4 +1,4 @@
-//! What is on the disk when a server's machine dies or its disk fails: everything acknowledged.
+//! Crashes of the server's machine and failures of its disk: all accepted messages are still there.
 
 mod disk;
 mod errors;

@@ -1,5 +1,5 @@
-//! Man pages and completions are what the flags say: rendered here, compared with what is in
-//! `man/` and `completions/`. `UPDATE_DOCS=1 cargo test docs` rewrites them.
+//! Man pages and completions follow the flags: rendered here, compared with `man/` and
+//! `completions/`. `UPDATE_DOCS=1 cargo test docs` rewrites them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -31,13 +31,13 @@ fn commands() -> Vec<Command> {
     commands
 }
 
-/// With this each section of a rendered page begins; once is enough.
+/// Text that clap_mangen puts before each section of a page; one copy is enough.
 const PREAMBLE: &str = ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n";
 
-/// Options by the flags, the rest by hand.
+/// Man page of a command: options from the flags, other sections written by hand.
 fn page(command: &Command, prose: &str) -> String {
     let name = command.get_display_name().unwrap_or_else(|| command.get_name());
-    // Without this the synopsis would name every option and leave out what they take.
+    // Otherwise the synopsis would name every option and omit their values.
     let usage = command.clone().render_usage().to_string();
     let usage = usage.trim_start_matches("Usage:").trim().to_owned();
     let command = command.clone().override_usage(usage).subcommand_help_heading("COMMANDS");
@@ -46,7 +46,7 @@ fn page(command: &Command, prose: &str) -> String {
     man.render_name_section(&mut page).unwrap();
     man.render_synopsis_section(&mut page).unwrap();
     man.render_description_section(&mut page).unwrap();
-    // Commands of the program have pages of their own.
+    // Subcommands of the program have pages of their own.
     let is_program = command.get_name() == "qmsg";
     if is_program {
         man.render_subcommands_section(&mut page).unwrap();
@@ -56,28 +56,28 @@ fn page(command: &Command, prose: &str) -> String {
     assert!(sections.contains(PREAMBLE));
     if !is_program && command.has_subcommands() {
         sections += ".SH COMMANDS\n";
-        sections.extend(command.get_subcommands().map(part));
+        sections.extend(command.get_subcommands().map(subcommand));
     }
     let sections = sections.replace(PREAMBLE, "");
-    // A title of clap_mangen's without a date has its fields in the wrong places.
+    // clap_mangen's title without a date has its fields in the wrong places.
     let title = format!(".TH {name} 1 \"\" \"qmsg {}\" qmsg\n", env!("CARGO_PKG_VERSION"));
     format!("{PREAMBLE}{title}{sections}{prose}")
 }
 
-/// A command of a command, on the page of that: what it does, and the options that only it has.
-fn part(command: &Command) -> String {
+/// Section about a nested subcommand: its description, and the options that only it has.
+fn subcommand(command: &Command) -> String {
     let own = command.clone().mut_args(|arg| {
         let is_elsewhere = arg.is_global_set() || arg.get_id() == "help";
-        // A heading would begin a section of the page, once for each command.
+        // A heading would begin a new section for each subcommand.
         arg.hide(is_elsewhere).help_heading(None)
     });
     let man = Man::new(own);
-    let mut part = Vec::new();
-    man.render_description_section(&mut part).unwrap();
-    man.render_options_section(&mut part).unwrap();
-    let part = String::from_utf8(part).unwrap();
-    let part = part.replace(".SH DESCRIPTION\n", "").replace(".SH OPTIONS\n", "");
-    format!(".SS {}\n{part}", command.get_name())
+    let mut section = Vec::new();
+    man.render_description_section(&mut section).unwrap();
+    man.render_options_section(&mut section).unwrap();
+    let section = String::from_utf8(section).unwrap();
+    let section = section.replace(".SH DESCRIPTION\n", "").replace(".SH OPTIONS\n", "");
+    format!(".SS {}\n{section}", command.get_name())
 }
 
 fn pages() -> Files {
@@ -98,7 +98,7 @@ fn completions() -> Files {
     files.map(|(shell, file)| (file.to_owned(), completion_script(shell))).into()
 }
 
-/// Compares a directory with what it should hold, or makes it so.
+/// Compares a directory with its wanted files, or updates it.
 #[track_caller]
 fn keep(name: &str, wanted: &Files, by_hand: &[&str]) {
     let dir = directory(name);
@@ -173,7 +173,7 @@ fn units_of_systemd_run_what_there_is() {
     assert!(runs > 0);
 }
 
-/// A public enum as the source has it: its variants in order, each with its named fields.
+/// Variants of a public enum in the source, in order, each with its named fields.
 fn variants(path: &str, name: &str) -> Vec<(String, Vec<String>)> {
     let source = read(path);
     let start = source.find(&format!("pub enum {name} {{")).unwrap();
@@ -194,7 +194,7 @@ fn variants(path: &str, name: &str) -> Vec<(String, Vec<String>)> {
     variants
 }
 
-/// The entry of a list in a man page: from its heading to the next.
+/// Entry of a list in a man page: from its heading to the next.
 #[track_caller]
 fn entry<'a>(page: &'a str, section: &str, heading: &str) -> &'a str {
     let section = format!(".SH {section}\n");
@@ -261,7 +261,7 @@ fn the_table_of_exit_codes_is_whole() {
     }
 }
 
-/// The files that a page of the documentation links to are there.
+/// Checks that the files which a page links to exist.
 fn check_links(page: &str) {
     let links = page.split("](").skip(1).map(|rest| rest.split([')', '#']).next().unwrap());
     let links: Vec<&str> = links.collect();
@@ -282,7 +282,7 @@ fn the_page_of_performance_is_whole() {
     assert_eq!(marks("<!-- begin "), marks("<!-- end "));
 }
 
-/// All that tests are written in.
+/// Source of all tests.
 fn sources(dir: &Path) -> String {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let read = |path: PathBuf| match path.is_dir() {
@@ -296,7 +296,7 @@ fn sources(dir: &Path) -> String {
 fn the_longer_runs_that_are_named_can_be_run() {
     let page = read("docs/RELIABILITY.md");
     check_links(&page);
-    // Rooms are written in small letters.
+    // Names of rooms are lower-case.
     let is_open = |rest: &str| rest.starts_with(char::is_uppercase);
     assert!(!page.split('@').skip(1).any(is_open), "a figure is missing");
     let sources = sources(&directory("tests/it"));

@@ -1,8 +1,8 @@
-//! The fuzz target `hub` (tests/fuzz). It stands here because the model does, which is a module of
-//! a root beside it.
+//! The fuzz target `hub` (tests/fuzz). It is a test root because it uses the model in `logic`, a
+//! module of this directory.
 #![no_main]
 
-// What only the tests of the logic use is idle here.
+// Some helpers are used by the tests of the logic only.
 #[allow(dead_code, unused_imports)]
 mod chance;
 #[allow(dead_code, unused_imports)]

@@ -1,6 +1,6 @@
-//! Peers of ill will: what they can make a server hold, how soon it is rid of them, and what others
-//! notice. `PROOF_HOSTILE=20 cargo test --release --test it hostile:: -- --nocapture
-//! --test-threads=1` brings twenty times as many of them.
+//! Hostile peers: what a server holds because of them, how soon it drops them, and how others are
+//! affected. `PROOF_HOSTILE=20 cargo test --release --test it hostile:: -- --nocapture
+//! --test-threads=1` starts twenty times as many.
 
 mod floods;
 mod frames;
@@ -11,7 +11,7 @@ mod silence;
 
 use crate::chance::number;
 
-/// How many times as many as in `cargo test`.
+/// Factor for the number of hostile peers.
 fn scale() -> usize {
     number("PROOF_HOSTILE", 1) as usize
 }

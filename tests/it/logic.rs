@@ -48,8 +48,8 @@ use std::ops::Range;
 use qmsg::durable::Quotas;
 use qmsg::logic::{Draft, Limits, LinkId};
 use qmsg::wire::{
-    Body, CHUNK_LEN_MAX, CloseCode, FromClient, FromServer, Headers, MsgId, Others, Pin, Refusal,
-    RoomName, Seq, Span, Target, UserId,
+    Body, CHUNK_LEN_MAX, CloseCode, Envelope, FromClient, FromServer, Headers, MsgId, Others, Pin,
+    Refusal, RoomName, Seq, Span, Target, UserId,
 };
 
 use server::{START, Said, Server};
@@ -100,15 +100,20 @@ fn stretch_of(id: MsgId, stretch: Range<u64>) -> Body {
 }
 
 fn draft(n: u64, to: &str, len: usize) -> Draft {
-    let draft = head(n, to, len);
-    Draft { body: body_of(draft.id, draft.size), ..draft }
+    let mut draft = head(n, to, len);
+    draft.body = body_of(draft.id, draft.size);
+    draft
 }
 
 /// A draft whose parts are to be asked for.
 fn head(n: u64, to: &str, len: usize) -> Draft {
     let (id, size) = (id(n), len as u64);
     let (headers, body) = (Headers::default(), part_of(id, size, 0));
-    Draft { id, to: target(to), headers, size, body, volatile: false, due_ms: None }
+    Draft {
+        volatile: false,
+        due_ms: None,
+        envelope: Envelope { id, to: target(to), headers, size, body },
+    }
 }
 
 /// A part of the body of the message with this id.
@@ -124,9 +129,9 @@ fn send(n: u64, to: &str, len: usize) -> FromClient {
 /// A message with a time to live.
 fn brief(n: u64, to: &str, ttl: &str) -> FromClient {
     match send(n, to, 5) {
-        FromClient::Send { id, to, size, body, others, .. } => {
+        FromClient::Send { envelope: Envelope { id, to, size, body, .. }, others } => {
             let headers = Headers::new(vec![("ttl".into(), ttl.into())]).unwrap();
-            FromClient::Send { id, to, headers, size, body, others }
+            FromClient::Send { envelope: Envelope { id, to, headers, size, body }, others }
         }
         other => other,
     }
@@ -138,13 +143,13 @@ fn pass(n: u64, to: &str, len: usize) -> FromClient {
 
 /// Messages in one bundle.
 fn sends(numbers: Range<u64>, to: &str, len: usize) -> FromClient {
-    let Draft { id, to, headers, size, body, .. } = head(numbers.start, to, len);
-    FromClient::Send { id, to, headers, size, body, others: others(numbers, len) }
+    let Draft { envelope, .. } = head(numbers.start, to, len);
+    FromClient::Send { envelope, others: others(numbers, len) }
 }
 
 fn passes(numbers: Range<u64>, to: &str, len: usize) -> FromClient {
-    let Draft { id, to, headers, size, body, .. } = head(numbers.start, to, len);
-    FromClient::Volatile { id, to, headers, size, body, others: others(numbers, len) }
+    let Draft { envelope, .. } = head(numbers.start, to, len);
+    FromClient::Volatile { envelope, others: others(numbers, len) }
 }
 
 /// All of these but the first.
@@ -232,8 +237,8 @@ fn seqs(said: &[Said]) -> Vec<Seq> {
 /// The seqs of each delivery among what was said.
 fn bundles(said: &[Said]) -> Vec<Vec<Seq>> {
     let seqs = |said: &Said| match said {
-        Said::Frame(FromServer::Deliver { seq, others, .. }) => {
-            Some((*seq..=*seq + others.count() as u64).collect())
+        Said::Frame(FromServer::Deliver { seq, bundle }) => {
+            Some((*seq..=*seq + bundle.others.count() as u64).collect())
         }
         _ => None,
     };

@@ -1,4 +1,4 @@
-//! Everything that can be shown from outside the crate, a module per concern.
+//! Tests from outside the crate, one module a subject.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod chance;

@@ -1,7 +1,7 @@
-//! Tests that need more than Rust and a C compiler. Where a machine does not have it they are
-//! skipped, and the run says so once, at its end, with the packages that bring it.
-//! `QMSG_TESTS=all` makes a skip a failure, and `QMSG_TESTS_LACK='jq script'` shows how a run goes
-//! without these.
+//! Tests that need more than Rust and a C compiler. Where a machine lacks something they are
+//! skipped, and the run says so once, at its end, with the packages to install. `QMSG_TESTS=all`
+//! turns a skip into a failure, and `QMSG_TESTS_LACK='jq script'` simulates a machine without
+//! these.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -10,14 +10,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, Once};
 
-/// Something that a test may need.
+/// A program or right that a test needs.
 struct Need {
     name: &'static str,
-    /// Shows that it is there: a command that ends with 0.
+    /// Command that ends with 0 where the need is met.
     probe: &'static [&'static str],
-    /// The packages of Debian that have it; none for a right.
+    /// Debian packages that bring it; none for a right.
     packages: &'static [&'static str],
-    /// What to do where packages are not enough.
+    /// Advice where packages are not enough.
     advice: &'static str,
 }
 
@@ -81,10 +81,10 @@ const fn tool(
     Need { name, probe, packages, advice: "" }
 }
 
-/// What was needed, and the tests that were skipped for it.
+/// Unmet needs, each with the tests that were skipped for it.
 static SKIPPED: Mutex<BTreeMap<&'static str, BTreeSet<&'static str>>> = Mutex::new(BTreeMap::new());
 
-/// Ends a test here, as a skipped one, unless the machine has each of these.
+/// Ends a test as skipped unless the machine has each of these.
 macro_rules! needs {
     ($($name:literal),+) => {{
         fn here() {}
@@ -95,7 +95,8 @@ macro_rules! needs {
 }
 pub(crate) use needs;
 
-/// Whether a test has to do without; it is noted then. `within` is a function in the test.
+/// True if a need is not met; the test is then noted as skipped. `within` is a function in the
+/// test.
 pub(crate) fn is_missing<F>(name: &str, _within: &F) -> bool {
     let need = NEEDS.iter().find(|need| need.name == name).unwrap();
     if need.is_met() {
@@ -105,7 +106,7 @@ pub(crate) fn is_missing<F>(name: &str, _within: &F) -> bool {
     let test = std::any::type_name::<F>().trim_end_matches("::here");
     let test = test.split_once("::").map_or(test, |(_crate, path)| path);
     static ONCE: Once = Once::new();
-    // Runs when libtest has printed its result and ends the process.
+    // The hook runs when libtest has printed its result and ends the process.
     ONCE.call_once(|| assert!(shutdown_hooks::add_shutdown_hook(print_summary)));
     SKIPPED.lock().unwrap().entry(need.name).or_default().insert(test);
     true
@@ -134,7 +135,7 @@ impl Need {
     }
 }
 
-/// A panic in here would be an abort.
+/// Prints the skipped tests. A panic in here would abort.
 extern "C" fn print_summary() {
     if let Ok(skipped) = SKIPPED.lock()
         && !skipped.is_empty()
@@ -158,7 +159,7 @@ fn summary(skipped: &BTreeMap<&'static str, BTreeSet<&'static str>>) -> String {
 }
 
 #[test]
-fn a_run_names_what_it_skipped_once() {
+fn a_run_lists_its_skipped_tests_once() {
     let tests = BTreeSet::from(["a::b", "c"]);
     let skipped = BTreeMap::from([("jq", tests), ("namespaces", BTreeSet::from(["c"]))]);
     assert_eq!(
@@ -170,7 +171,7 @@ fn a_run_names_what_it_skipped_once() {
     );
 }
 
-/// A run of these tests within this one, without script(1), and what it says.
+/// Runs tests in a process of their own, without script(1); returns exit code and output.
 fn run_without_script(tests: &str) -> (Option<i32>, String) {
     let itself = std::env::current_exe().unwrap();
     let mut shell = Command::new("/bin/sh");
@@ -182,7 +183,7 @@ fn run_without_script(tests: &str) -> (Option<i32>, String) {
 }
 
 #[test]
-fn a_skip_is_told_behind_the_result_and_may_be_forbidden() {
+fn skips_are_printed_after_the_result_and_can_be_failures() {
     let (code, said) = run_without_script("");
     let (_, end) = said.split_once("test result: ok. 2 passed").unwrap();
     assert!(
@@ -195,9 +196,9 @@ fn a_skip_is_told_behind_the_result_and_may_be_forbidden() {
 }
 
 #[test]
-fn a_test_knows_its_name_and_a_need_its_absence() {
+fn the_name_of_a_test_and_a_missing_need_are_found() {
     fn here() {}
-    assert!(std::any::type_name_of_val(&here).ends_with("absence::here"));
+    assert!(std::any::type_name_of_val(&here).ends_with("found::here"));
     let absent = tool("absent", &["/nonexistent/tool"], &["tool"]);
     assert!(!absent.is_met() && tool("sh", &["/bin/sh", "-c", "true"], &[]).is_met());
     assert!(!Path::new("/nonexistent").exists());

@@ -21,8 +21,8 @@ use qmsg::quic::{
     ServerSettings, Trust, dial,
 };
 use qmsg::wire::{
-    Body, CHUNK_LEN_MAX, CloseCode, Frame, FromClient, FromServer, Headers, Message, MsgId, Others,
-    RoomName, Target, UserId, encode,
+    Body, CHUNK_LEN_MAX, CloseCode, Envelope, Frame, FromClient, FromServer, Headers, Message,
+    MsgId, Others, RoomName, Target, UserId, encode,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -105,11 +105,7 @@ fn send(body: &Bytes) -> Vec<FromClient> {
     let (size, first, parts) = split_body(body);
     let (id, headers) = (MsgId::new(1, [7; 10]), Headers::default());
     let head = FromClient::Send {
-        id,
-        to: Target::All,
-        headers,
-        size,
-        body: first,
+        envelope: Envelope { id, to: Target::All, headers, size, body: first },
         others: Others::default(),
     };
     std::iter::once(head).chain(parts.map(FromClient::Chunk)).collect()
@@ -118,13 +114,15 @@ fn send(body: &Bytes) -> Vec<FromClient> {
 fn deliver(body: &Bytes) -> Vec<FromServer> {
     let (size, first, parts) = split_body(body);
     let message = Message {
-        id: MsgId::new(1, [7; 10]),
         from: "alice".parse::<UserId>().unwrap(),
-        to: Target::All,
         time_ms: 1,
-        headers: Headers::default(),
-        size,
-        body: first,
+        envelope: Envelope {
+            id: MsgId::new(1, [7; 10]),
+            to: Target::All,
+            headers: Headers::default(),
+            size,
+            body: first,
+        },
     };
     let head = FromServer::deliver(1, &message.into());
     std::iter::once(head).chain(parts.map(FromServer::Chunk)).collect()

@@ -1,4 +1,4 @@
-//! The README and the tour are true: what they show is run.
+//! README and tour are true: their commands are run.
 
 mod crontab;
 mod senders;
@@ -17,13 +17,13 @@ fn readme() -> String {
     fs::read_to_string(repository().join("README.md")).unwrap()
 }
 
-/// A piece of code in the README, and what it is.
+/// A code block in the README.
 struct Block {
     language: String,
     text: String,
 }
 
-/// All of them, in order.
+/// All code blocks, in order.
 fn blocks() -> Vec<Block> {
     let (mut blocks, mut inside): (Vec<Block>, bool) = (vec![], false);
     for line in readme().lines() {
@@ -43,7 +43,7 @@ fn blocks() -> Vec<Block> {
     blocks
 }
 
-/// The one block of a language with these words in it.
+/// The one block in a language that contains these words.
 fn block(language: &str, words: &str) -> String {
     let is_it = |block: &Block| block.language == language && block.text.contains(words);
     let mut found = blocks().into_iter().filter(is_it);
@@ -51,7 +51,7 @@ fn block(language: &str, words: &str) -> String {
     block.text
 }
 
-/// They would run this very test again, so they are only looked at.
+/// Only read, not run: the commands would start this test again.
 #[test]
 fn two_commands_do_everything() {
     let first = &blocks()[0];
@@ -60,7 +60,7 @@ fn two_commands_do_everything() {
 }
 
 #[test]
-fn the_files_it_names_are_there() {
+fn files_that_the_readme_names_exist() {
     let text = readme();
     let links = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
     let mut links: Vec<&str> = links.collect();
@@ -78,12 +78,12 @@ fn the_files_it_names_are_there() {
 }
 
 #[test]
-fn the_tour_goes_through() {
+fn the_tour_succeeds() {
     let home = Home::new();
     let tour = repository().join("tests/tour.sh");
     let mut shell = home.program("/bin/sh", &[Path::as_os_str(&tour)]);
     shell.env("QMSG_BIN", env!("CARGO_BIN_EXE_qmsg"));
-    // What a user has set is not to steer it.
+    // Settings of the user must have no effect.
     shell.env("QMSG_AS", "somebody").env("XDG_DATA_HOME", home.path().join("untouched"));
     let said = start(shell).end();
     let shown = String::from_utf8_lossy(&said.stdout).into_owned();

@@ -1,8 +1,8 @@
-//! Load and faults for as long as is asked: `PROOF_SOAK=1800 cargo test --release --test it soak::
-//! -- --nocapture` runs for half an hour, with `PROOF_SEED` another one.
+//! Load and faults for a given time: `PROOF_SOAK=1800 cargo test --release --test it soak:: --
+//! --nocapture` runs for half an hour; `PROOF_SEED` makes it another run.
 //!
-//! There are two servers under the same load. One meets every fault there is; what was sent to it
-//! is counted. The other is left alone, so that what it holds can be measured over time.
+//! Two servers have the same load. One meets every fault there is, and its messages are counted.
+//! The other meets none, so that its memory can be measured over time.
 
 mod faults;
 mod gauge;
@@ -17,13 +17,13 @@ use faults::Faults;
 use gauge::{Gauge, slope};
 use site::Site;
 
-/// In `cargo test`.
+/// Seconds in `cargo test`.
 const SHORT: u64 = 8;
-/// How often what a server holds is looked at, at most so many times.
+/// Readings of a server's resources, at most.
 const LOOKS_MAX: u64 = 60;
-/// From here on a trend is more than the start.
+/// Seconds from which a trend means more than the start.
 const LONG: u64 = 600;
-/// What memory may grow by in an hour, in KiB.
+/// Greatest growth of memory, in KiB an hour.
 const SLOPE_MAX: f64 = 8_192.0;
 
 #[test]
@@ -37,7 +37,7 @@ fn nothing_is_lost_and_nothing_grows() {
     while begun.elapsed() < time {
         faults.strike(&mut plagued);
         if looks.len() as u32 <= begun.elapsed().as_millis() as u32 / every.as_millis() as u32 {
-            let gauge = Gauge::of(&steady);
+            let gauge = Gauge::read(&steady);
             let at = begun.elapsed().as_secs();
             let sent = (plagued.sent(), steady.sent());
             println!("{at:>5} s, sent {sent:?}, {faults}; left alone: {gauge}");
@@ -45,7 +45,7 @@ fn nothing_is_lost_and_nothing_grows() {
         }
         pause(Duration::from_millis(200));
     }
-    let (first, last) = (looks.first().unwrap().1, Gauge::of(&steady));
+    let (first, last) = (looks.first().unwrap().1, Gauge::read(&steady));
     let half = &looks[looks.len() / 2..];
     let slope =
         slope(half.iter().map(|(at, gauge)| (at.as_secs_f64() / 3_600.0, gauge.kib as f64)));
@@ -54,7 +54,7 @@ fn nothing_is_lost_and_nothing_grows() {
     steady.end("left alone");
     plagued.end("with faults");
     assert!(last.descriptors <= first.descriptors + 16, "{last}");
-    // One more for a moment, which writes where links are.
+    // One thread more may be writing the peer list at that moment.
     assert!(last.threads <= first.threads + 1, "{last}");
     assert!(seconds < LONG || slope < SLOPE_MAX, "{slope} KiB/h");
 }

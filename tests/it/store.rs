@@ -19,9 +19,11 @@ mod starts;
 mod sweeping;
 mod tail;
 mod uploads;
+mod verdict;
 mod wal;
 mod writes;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -32,10 +34,11 @@ use qmsg::durable::{
     AckedRange, Found, Outcome, Page, PageItem, Quotas, Read, RequestId, StoredCursor, Write,
 };
 use qmsg::store::{Done, OpenError, Store};
-use qmsg::wire::{Body, Bundle, Headers, Message, MsgId, Pin, Seq, Span, Target};
+use qmsg::wire::{Body, Bundle, Envelope, Headers, Message, MsgId, Pin, Seq, Span, Target};
 use rusqlite::Connection;
 use tempfile::TempDir;
 pub(crate) use uploads::body;
+use verdict::{Verdict, answers};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 /// Answers that wait for the test.
@@ -49,6 +52,8 @@ pub(crate) struct Rig {
     store: Store,
     done: Receiver<Done>,
     tickets: u64,
+    /// Writes that are not answered.
+    asked: BTreeMap<RequestId, Write>,
 }
 
 impl Rig {
@@ -58,8 +63,8 @@ impl Rig {
 
     fn try_open(dir: &Path, quotas: Quotas) -> Result<Self, OpenError> {
         let (tell, done) = sync_channel(DONE_MAX);
-        let store = Store::open(dir, quotas, move |done| drop(tell.send(done)))?;
-        Ok(Self { store, done, tickets: 0 })
+        let store = qmsg::store::open(dir, quotas, move |done| drop(tell.send(done)))?;
+        Ok(Self { store, done, tickets: 0, asked: BTreeMap::new() })
     }
 
     /// A new store with these users.
@@ -79,25 +84,36 @@ impl Rig {
     }
 
     /// Commits one batch and gives the answers as they come, with the batch's tickets.
-    fn commit_raw(&mut self, writes: Vec<Write>) -> (Vec<RequestId>, Vec<(RequestId, Outcome)>) {
+    fn commit_raw(&mut self, writes: Vec<Write>) -> (Vec<RequestId>, Vec<(RequestId, Verdict)>) {
         let batch: Vec<_> = writes.into_iter().map(|write| (self.ticket(), write)).collect();
+        self.asked.extend(batch.iter().cloned());
         let tickets = batch.iter().map(|(ticket, _)| *ticket).collect();
         self.store.commit(batch);
         match self.next() {
-            Done::Durable(answers) => (tickets, answers),
+            Done::Durable(outcomes) => (tickets, self.checked(outcomes)),
             other => panic!("{other:?}"),
         }
     }
 
+    /// Answers, each of the kind of the write that it is for.
+    fn checked(&mut self, outcomes: Vec<(RequestId, Outcome)>) -> Vec<(RequestId, Verdict)> {
+        let checked = |(ticket, outcome): (RequestId, Outcome)| {
+            let write = self.asked.remove(&ticket).unwrap();
+            assert!(answers(&outcome, &write), "{outcome:?} for {write:?}");
+            (ticket, outcome.into())
+        };
+        outcomes.into_iter().map(checked).collect()
+    }
+
     /// Commits one batch of which every write is answered.
-    fn commit(&mut self, writes: Vec<Write>) -> Vec<Outcome> {
+    fn commit(&mut self, writes: Vec<Write>) -> Vec<Verdict> {
         let (tickets, answers) = self.commit_raw(writes);
         let (answered, outcomes): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
         assert_eq!(answered, tickets);
         outcomes
     }
 
-    fn one(&mut self, write: Write) -> Outcome {
+    fn one(&mut self, write: Write) -> Verdict {
         self.commit(vec![write]).remove(0)
     }
 
@@ -164,6 +180,12 @@ fn claim(user: &str) -> Write {
 }
 
 /// A message whose id is made of `n`, with a body of `length` times `n`.
+/// The same message with another field.
+fn with(mut message: Message, change: impl FnOnce(&mut Message)) -> Message {
+    change(&mut message);
+    message
+}
+
 fn message(from: &str, to: &str, n: u32, length: usize) -> Message {
     message_at(NOW_MS, from, to, n, length)
 }
@@ -172,13 +194,15 @@ fn message_at(time_ms: u64, from: &str, to: &str, n: u32, length: usize) -> Mess
     let mut random = [7; 10];
     random[6..].copy_from_slice(&n.to_be_bytes());
     Message {
-        id: MsgId::new(time_ms, random),
         from: from.parse().unwrap(),
-        to: target(to),
         time_ms,
-        headers: Headers::default(),
-        size: length as u64,
-        body: Body(Bytes::from(vec![n as u8; length])),
+        envelope: Envelope {
+            id: MsgId::new(time_ms, random),
+            to: target(to),
+            headers: Headers::default(),
+            size: length as u64,
+            body: Body(Bytes::from(vec![n as u8; length])),
+        },
     }
 }
 
@@ -230,12 +254,12 @@ fn sweep(now_ms: u64) -> Write {
     Write::Sweep { now_ms }
 }
 
-fn member(changed: bool, cursor: StoredCursor) -> Outcome {
-    Outcome::Member { changed, cursor }
+fn member(changed: bool, cursor: StoredCursor) -> Verdict {
+    Verdict::Member { changed, cursor }
 }
 
-fn stored(seq: Seq, ordinal: u64) -> Outcome {
-    Outcome::Stored { seq, ordinal }
+fn stored(seq: Seq, ordinal: u64) -> Verdict {
+    Verdict::Stored { seq, ordinal }
 }
 
 fn seqs(items: &[PageItem]) -> Vec<Seq> {

@@ -1,5 +1,5 @@
-//! What the product is built from: one TLS stack, no version with a known hole, one registry, and a
-//! reason beside each dependency.
+//! Dependencies of the product: one TLS stack, no version with a known hole, one registry, and a
+//! reason for each.
 
 use std::process::Command;
 
@@ -23,14 +23,15 @@ const OTHER_TLS: &[&str] = &[
     "rustls-rustcrypto",
     "rustls-graviola",
 ];
-/// The lock file also holds what is never built: quinn-proto asks for ring in browsers only, and
-/// rustls-webpki has it as a feature that nothing here turns on.
+/// Packages in the lock file that depend on ring and are never built that way: quinn-proto in
+/// browsers only, rustls-webpki by a feature that nothing here turns on.
 const RING_IN_LOCK: &[&str] = &["quinn-proto", "rustls-webpki"];
 
-/// The first versions without the advisories that were known when they were chosen.
+/// First versions without the advisories that were known when they were chosen.
 const FLOORS: &[(&str, [u64; 3])] =
     &[("quinn-proto", [0, 11, 19]), ("rustls", [0, 23, 46]), ("rustls-webpki", [0, 103, 13])];
-/// 3.51.3, as SQLite writes it: before, a race of checkpoints could lose a write-ahead log.
+/// Version 3.51.3 in SQLite's encoding: before it, a race of checkpoints could lose a write-ahead
+/// log.
 const SQLITE_FLOOR: i32 = 3_051_003;
 
 fn packages() -> Vec<Table> {
@@ -44,11 +45,11 @@ fn text<'a>(package: &'a Table, key: &str) -> &'a str {
 }
 
 fn is_other_tls(name: &str) -> bool {
-    // `ring` would otherwise be part of `string`.
+    // `ring` would otherwise match `string`.
     OTHER_TLS.iter().any(|other| name == *other || *other != "ring" && name.contains(other))
 }
 
-/// Major, minor, patch, without what may follow: `1.2.1+spec-1.1.0`, `2.0.0-rc.1`.
+/// Major, minor and patch, without what may follow: `1.2.1+spec-1.1.0`, `2.0.0-rc.1`.
 fn version(text: &str) -> [u64; 3] {
     let numbers = text.split(['+', '-']).next().unwrap();
     let numbers: Vec<_> = numbers.split('.').map(|number| number.parse().unwrap()).collect();
@@ -117,8 +118,8 @@ fn default_features_are_off() {
     }
 }
 
-/// The lines of a manifest that name a dependency without a reason above them. Two that belong
-/// together may share one.
+/// Lines of a manifest that name a dependency without a reason above them. Two related dependencies
+/// may share one.
 fn without_reason(manifest: &str) -> Vec<&str> {
     let (mut is_list, mut since_comment, mut found) = (false, usize::MAX, vec![]);
     for line in manifest.lines() {

@@ -1,11 +1,11 @@
-//! What became of what was sent, sorted as a run with faults must be read: values carry their
-//! writer and a counter, and an answer that did not come means "unknown", never "failed".
+//! Fates of sent messages in a run with faults: values carry their writer and a counter, and a
+//! missing answer means "unknown", never "failed".
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-/// What a writer sends: its number and how many it has sent before.
+/// A message by its writer and the number of messages that this writer sent before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Value {
     pub(crate) writer: u32,
@@ -28,30 +28,30 @@ impl FromStr for Value {
     }
 }
 
-/// What a writer was told of a value.
+/// Answer to the writer of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// It is on disk.
+    /// Accepted: the value is on disk.
     Accepted,
-    /// It is not, and will not be.
+    /// Refused for good.
     Refused,
-    /// Nothing: it may have arrived or not.
+    /// No answer: the value may have arrived or not.
     Unknown,
 }
 
-/// What writers were told.
+/// Answers to writers, by value.
 #[derive(Default)]
 pub(crate) struct Tally {
     answers: BTreeMap<Value, Answer>,
 }
 
 impl Tally {
-    /// The last word on a value holds: a retry may tell what was unknown.
+    /// Notes an answer. The last one counts: a retry may resolve an unknown.
     pub(crate) fn answer(&mut self, value: Value, answer: Answer) {
         self.answers.insert(value, answer);
     }
 
-    /// The answers of several writers together.
+    /// Adds the answers of other writers.
     pub(crate) fn merge(&mut self, other: Self) {
         self.answers.extend(other.answers);
     }
@@ -60,8 +60,8 @@ impl Tally {
         self.answers.values().filter(|answer| **answer == Answer::Accepted).count() as u64
     }
 
-    /// What one reader that was to see all of it was shown, in order. `drained`: it has seen a
-    /// message behind all of these, so that what is not there will not come.
+    /// Compares with what one reader was shown, in order. `drained`: it has seen a later message
+    /// than all of these, so that a missing one will not come.
     pub(crate) fn report(&self, shown: &[Value], drained: bool) -> Report {
         let mut report = Report { drained, shown: shown.len() as u64, ..Report::default() };
         let mut seen = BTreeSet::new();
@@ -94,25 +94,26 @@ impl Tally {
     }
 }
 
-/// How a run ended for one reader.
+/// Result of a run for one reader.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Report {
     pub(crate) accepted: u64,
     pub(crate) refused: u64,
     pub(crate) shown: u64,
-    /// Accepted and not shown: before all that is shown of their writer, among it, behind it.
+    /// Accepted values that were not shown: before the first shown value of their writer, between
+    /// two, and after the last.
     pub(crate) lost_prefix: u64,
     pub(crate) lost_middle: u64,
     pub(crate) lost_suffix: u64,
-    /// Shown again.
+    /// Values shown again.
     pub(crate) duplicated: u64,
-    /// Shown behind a later one of the same writer.
+    /// Values shown after a later one of the same writer.
     pub(crate) reordered: u64,
-    /// Shown, and never sent or refused.
+    /// Values shown, though never sent or refused.
     pub(crate) unexpected: u64,
-    /// Without an answer, and shown.
+    /// Values without an answer that were shown.
     pub(crate) recovered: u64,
-    /// Without an answer, and not shown.
+    /// Values without an answer that were not shown.
     pub(crate) unknown: u64,
     pub(crate) drained: bool,
 }
@@ -136,14 +137,15 @@ impl Report {
         self.lost_prefix + self.lost_middle + self.lost_suffix
     }
 
-    /// Everything accepted was shown once and in order, nothing else was, and it went to the end.
+    /// True if every accepted value was shown once and in order, no other was, and the run was
+    /// drained.
     pub(crate) fn is_pass(&self) -> bool {
         self.drained
             && self.lost() + self.duplicated + self.reordered + self.unexpected == 0
             && self.shown == self.accepted + self.recovered
     }
 
-    /// Prints the counts and fails unless they are a pass. `run` says what ran, with its seed.
+    /// Prints the counts and fails unless the run passed. `run` names the run and its seed.
     #[track_caller]
     pub(crate) fn check(&self, run: &str) {
         println!("{run}: {self}");
@@ -183,7 +185,7 @@ fn report(answers: &[(u64, Answer)], shown: &[u64]) -> Report {
 }
 
 #[test]
-fn what_went_wrong_is_told_apart() {
+fn kinds_of_failures_are_told_apart() {
     use Answer::{Accepted, Refused, Unknown};
     let five = [0, 1, 2, 3, 4].map(|counter| (counter, Accepted));
     let sorted = |shown: &[u64]| {

@@ -1,6 +1,7 @@
 //! The wire format: golden vectors that pin it, bytes that must be refused, and properties of the
 //! decoder; then the names and numbers that frames are made of.
 
+mod any;
 mod bundles;
 mod names;
 mod properties;

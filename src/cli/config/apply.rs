@@ -1,4 +1,4 @@
-//! What the files say, as defaults of flags.
+//! Values of configuration files as defaults of flags.
 
 use anyhow::Result;
 use clap::parser::ValueSource;
@@ -7,8 +7,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use crate::cli::config::keys::{Setting, setting};
 use crate::failure::{Exit, Failure};
 
-/// The command with what the files say as its defaults. `given` is the command line without them:
-/// what it says goes before whatever cannot stand beside it.
+/// Sets the values of the configuration files as defaults of `command`'s flags. `given` is the
+/// command line as parsed without them: a flag given there excludes settings that conflict with it.
 pub(crate) fn defaults(
     settings: &[Setting],
     command: Command,
@@ -19,7 +19,7 @@ pub(crate) fn defaults(
     verb(settings, command, &built, Some(given), &mut Vec::new())
 }
 
-/// `given` is `None` of a verb that is not the one at hand.
+/// Applies the settings to one verb and to the verb below it that the command line names.
 fn verb(
     settings: &[Setting],
     mut command: Command,
@@ -30,7 +30,7 @@ fn verb(
     if let Some(given) = given {
         let taken = choose(settings, built, given, path)?;
         command = command.mut_args(|arg| match taken.iter().find(|(id, _)| arg.get_id() == id) {
-            // Values of a list replace it as a whole.
+            // The values of a list replace the default list as a whole.
             Some((_, setting)) => arg.default_values(setting.values.clone()),
             None => arg,
         });
@@ -57,7 +57,8 @@ fn verb(
     Ok(command)
 }
 
-/// The settings of a verb's flags that can stand beside what is given and beside one another.
+/// Selects the settings of a verb's flags that conflict neither with flags that are given nor with
+/// one another. An error if two settings of one file exclude each other.
 fn choose<'a>(
     settings: &'a [Setting],
     built: &Command,
@@ -72,7 +73,7 @@ fn choose<'a>(
         .filter_map(|arg| Some((arg, setting(settings, path, arg)?)))
         .filter(|(arg, _)| !there.iter().any(|other| exclude(built, arg, other)))
         .collect();
-    // Of two files, what is in the one that goes before.
+    // Settings of the file with precedence come first.
     found.sort_by_key(|(_, setting)| rank(settings, setting));
     let mut taken: Vec<(&Arg, &Setting)> = Vec::new();
     for (arg, setting) in found {
@@ -100,7 +101,7 @@ fn rank(settings: &[Setting], setting: &Setting) -> Option<usize> {
     settings.iter().position(|other| std::ptr::eq(other, setting))
 }
 
-/// By a flag or its variable.
+/// True when the flag or its environment variable is set.
 fn is_given(given: &ArgMatches, arg: &Arg) -> bool {
     let id = arg.get_id().as_str();
     let is_known = given.try_contains_id(id).is_ok();
@@ -108,7 +109,7 @@ fn is_given(given: &ArgMatches, arg: &Arg) -> bool {
     matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable))
 }
 
-/// A variable can turn a switch off.
+/// True for a switch that its environment variable turns off.
 fn is_off(given: &ArgMatches, arg: &Arg) -> bool {
     let is_switch = matches!(arg.get_action(), ArgAction::SetTrue);
     is_switch && !given.get_flag(arg.get_id().as_str())
@@ -118,7 +119,7 @@ fn takes_values(arg: &Arg) -> bool {
     arg.get_action().takes_values()
 }
 
-/// Whether two flags cannot stand beside each other.
+/// True when two flags exclude each other.
 fn exclude(built: &Command, a: &Arg, b: &Arg) -> bool {
     let names = |one: &Arg, other: &Arg| {
         built.get_arg_conflicts_with(one).iter().any(|arg| arg.get_id() == other.get_id())

@@ -1,13 +1,14 @@
-//! Variables that are set and empty, as compose files and units leave them: as good as unset.
+//! Environment variables that are set but empty, as compose files and units leave them: they count
+//! as unset.
 
 use std::env;
 
 use clap::builder::Resettable;
 use clap::{Arg, Command};
 
-/// A command that reads no variable without a value.
+/// Makes `command` ignore environment variables that are empty.
 pub(crate) fn passed_over(command: Command) -> Command {
-    // Mostly there is none, and a send is in a hurry.
+    // Rebuilding the command takes time, and mostly there is no such variable.
     let is_empty = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         value.is_empty() && name.as_encoded_bytes().starts_with(b"QMSG_")
     };

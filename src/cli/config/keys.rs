@@ -1,4 +1,4 @@
-//! Keys and values of a file, held against the flags that there are.
+//! Keys and values of a configuration file, checked against the flags of the command line.
 
 use std::path::{Path, PathBuf};
 
@@ -11,30 +11,31 @@ use crate::cli::text::usage;
 use crate::failure::{Exit, Failure};
 use crate::text::units::{self, Targets};
 
-/// Flags of all verbs, which can stand at the top.
+/// Flags of all verbs; as keys they stand at the top of a file.
 const OF_ALL: &[&str] = &["quiet", "verbose", "color"];
-/// Flags of several verbs that mean the same in all of those where they have a variable.
+/// Flags of several verbs; at the top of a file they apply to each verb whose flag has an
+/// environment variable.
 const OF_SEVERAL: &[&str] = &["as", "server", "spool-max", "spool-age"];
-/// What is said for one run only.
+/// Flags that make sense for one run only and cannot be keys.
 const NEVER: &[&str] =
     &["help", "version", "config", "dry-run", "backup", "check-store", "new-key"];
-/// The one table that is no verb, and its name in `[sendmail]`.
+/// The one table that is not a verb: `[sendmail.aliases]`.
 const ALIASES: &str = "aliases";
-/// How alike two names are, from 0 to 1, to be taken for one another; clap has the same.
+/// Least similarity of two names, from 0 to 1, for a suggestion. clap uses the same.
 const LIKENESS: f64 = 0.7;
 
-/// What a file says of a flag.
+/// The values that one file gives for one flag.
 #[derive(Debug)]
 pub(crate) struct Setting {
     pub(crate) file: PathBuf,
-    /// The verb, and what of it; empty at the top.
+    /// Names of the verb and its subcommand; empty at the top.
     table: Vec<String>,
     key: String,
     pub(crate) values: Vec<String>,
 }
 
 impl Setting {
-    /// Whether it stands in this verb's own table.
+    /// True when it stands in the table of `verb`, not at the top.
     pub(crate) fn is_of(&self, verb: &[String]) -> bool {
         self.table == verb
     }
@@ -42,7 +43,7 @@ impl Setting {
 
 type Aliases = Vec<(String, Targets)>;
 
-/// The settings and aliases of a file.
+/// Reads the settings and mail aliases of one file.
 pub(crate) fn read(
     file: &Path,
     table: &Table,
@@ -69,7 +70,8 @@ pub(crate) fn common(command: &Command) -> Vec<(&str, &Arg)> {
     found
 }
 
-/// What the files say of a flag of a verb. In a file the verb's table goes before the top.
+/// Finds the setting for a verb's flag. Within a file, the verb's own table has precedence over the
+/// top.
 pub(crate) fn setting<'a>(
     settings: &'a [Setting],
     verb: &[String],
@@ -85,7 +87,7 @@ pub(crate) fn setting<'a>(
     own.filter(is_meant).or(Some(first))
 }
 
-/// Commands, each before what is in it.
+/// Lists a command and all its subcommands, parents first.
 fn tree(command: &Command) -> Vec<&Command> {
     let inner = command.get_subcommands().flat_map(tree);
     [command].into_iter().chain(inner).collect()
@@ -96,8 +98,8 @@ fn long(command: &Command) -> impl Iterator<Item = (&str, &Arg)> {
     args.filter(|(key, _)| !NEVER.contains(key))
 }
 
-/// A flag of that name without a variable is one that wants to be given each time, such as the
-/// server that is measured.
+/// True for a key that stands at the top. A flag without an environment variable is meant to be
+/// given each time, such as the server to measure, and is excluded.
 fn is_common(key: &str, arg: &Arg) -> bool {
     OF_ALL.contains(&key) || OF_SEVERAL.contains(&key) && arg.get_env().is_some()
 }
@@ -119,7 +121,7 @@ impl KeyReader<'_> {
                 }
                 Value::Table(table) if inner.is_some() => {
                     path.push(key.clone());
-                    // It is there.
+                    // The guard has found it.
                     inner.map_or(Ok(()), |inner| self.table(table, inner, path))?;
                     path.pop();
                 }
@@ -133,7 +135,7 @@ impl KeyReader<'_> {
         let found = self.known(command, path).into_iter().find(|(name, _)| *name == key);
         let Some((_, arg)) = found else { return Err(self.unknown(key, command, path).into()) };
         if value.as_str() == Some("") && arg.get_action().takes_values() {
-            // As good as not there, as an empty variable is.
+            // An empty value counts as unset, like an empty environment variable.
             return Ok(());
         }
         let values = texts(arg, value).map_err(|why| self.bad(path, key, &why))?;
@@ -145,7 +147,7 @@ impl KeyReader<'_> {
         Ok(())
     }
 
-    /// The flags that can stand here.
+    /// Flags that can be keys of the table at `path`.
     fn known<'c>(&'c self, command: &'c Command, path: &[String]) -> Vec<(&'c str, &'c Arg)> {
         if path.is_empty() { common(self.command) } else { long(command).collect() }
     }
@@ -172,7 +174,7 @@ impl KeyReader<'_> {
             .hint("all keys: qmsg config show --all")
     }
 
-    /// No such key; the nearest there is.
+    /// Builds the failure for a key that does not exist, with the most similar one as the hint.
     fn unknown(&self, key: &str, command: &Command, path: &[String]) -> Failure {
         let place =
             if path.is_empty() { "at the top".into() } else { format!("in [{}]", path.join(".")) };
@@ -193,7 +195,7 @@ impl KeyReader<'_> {
         }
     }
 
-    /// The tables of the verbs that have the key.
+    /// Lists the tables in which `key` would be valid.
     fn elsewhere(&self, key: &str) -> Vec<String> {
         let verbs = self.command.get_subcommands();
         let verbs = verbs.filter(|verb| own(verb).any(|(name, _)| name == key));
@@ -201,7 +203,7 @@ impl KeyReader<'_> {
     }
 }
 
-/// The name most like this one, if there is one at all like it.
+/// Finds the most similar name, if any is similar enough.
 fn nearest(key: &str, names: impl Iterator<Item = String>) -> Option<String> {
     let bare = |name: &str| name.trim_matches(['[', ']']).rsplit('.').next().map(str::to_owned);
     let likeness = |name: &str| strsim::jaro(key, &bare(name).unwrap_or_default());
@@ -209,7 +211,7 @@ fn nearest(key: &str, names: impl Iterator<Item = String>) -> Option<String> {
     rated.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, name)| name)
 }
 
-/// A value of the file as it would stand on a command line.
+/// Converts a value of the file to the texts of a command line.
 fn texts(arg: &Arg, value: &Value) -> Result<Vec<String>, String> {
     let many = arg.get_num_args().is_some_and(|range| range.max_values() > 1);
     let is_list = many || matches!(arg.get_action(), ArgAction::Append);
@@ -233,7 +235,7 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// Whether the flag would take it, by a command that has nothing but a flag like it.
+/// Checks a value by parsing a command line that has a copy of the flag and nothing else.
 fn check(arg: &Arg, value: &str) -> Result<(), String> {
     if !arg.get_action().takes_values() {
         return Ok(());

@@ -1,8 +1,8 @@
-//! Configuration: files that stand in for flags, and `qmsg config`, which tells what holds.
+//! Configuration files: where they are, and what they set.
 //!
-//! A file knows no key of its own: a key at its top is a flag that several verbs have, a table is a
-//! verb, and a key in it one of that verb's flags. What a file says becomes the default of the
-//! flag, so a flag goes before its variable, and both go before any file, by how defaults work.
+//! The file format defines no keys of its own. A key at the top is a flag that several verbs share;
+//! a table is a verb, and its keys are the flags of that verb. The values become the defaults of
+//! the flags, so a flag has precedence over its environment variable, and both over any file.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,37 +18,37 @@ use crate::failure::{Exit, Failure};
 use crate::profile::home;
 use crate::text::units::Targets;
 
-/// What holds for the whole machine.
+/// The file of the whole machine.
 const SYSTEM: &str = "/etc/qmsg/config.toml";
 
-/// What the files say.
+/// Settings and mail aliases of all configuration files.
 #[derive(Debug, Default)]
 pub(crate) struct Config {
-    /// Of the file that goes before the others first.
+    /// Settings by file, the file with precedence first.
     settings: Vec<Setting>,
-    /// Where mail for somebody goes, by the name in lower case.
+    /// Targets of mail by the local name in lower case, with the file that sets them.
     aliases: BTreeMap<String, (Targets, PathBuf)>,
-    /// Flags of all verbs that the command line gives, with their values.
+    /// Global flags that the command line gives, with their values.
     flags: Vec<(String, Vec<String>)>,
 }
 
 impl Config {
-    /// Where mail for this name goes, by `[sendmail.aliases]`.
+    /// Targets of mail to `name`, by `[sendmail.aliases]`.
     pub(crate) fn alias(&self, name: &str) -> Option<&Targets> {
         self.aliases.get(&name.to_ascii_lowercase()).map(|(targets, _)| targets)
     }
 
-    /// What the files say of flags, by file.
+    /// Settings of all files, the file with precedence first.
     pub(crate) fn settings(&self) -> &[Setting] {
         &self.settings
     }
 
-    /// Where mail goes, by name, and the files that say so.
+    /// All mail aliases, with the file that sets each.
     pub(crate) fn aliases(&self) -> &BTreeMap<String, (Targets, PathBuf)> {
         &self.aliases
     }
 
-    /// The values that the command line gives of a flag that all verbs have.
+    /// Values that the command line gives for a global flag.
     pub(crate) fn flag(&self, id: &str) -> Option<&[String]> {
         let (_, values) = self.flags.iter().find(|(flag, _)| flag == id)?;
         Some(values)
@@ -63,7 +63,7 @@ impl Config {
     }
 }
 
-/// The files that are read, the one that goes before the other first.
+/// Lists the files to read, the one with precedence first.
 pub(crate) fn paths(given: Option<&Path>) -> Vec<PathBuf> {
     match given {
         Some(path) => vec![path.to_owned()],
@@ -104,7 +104,7 @@ pub(crate) fn load(given: Option<&Path>, command: &Command) -> Result<Config> {
     Ok(config)
 }
 
-/// The value of a variable, if it is set and has one.
+/// Reads the environment variable of a flag. An empty one counts as unset.
 pub(crate) fn variable(arg: &clap::Arg) -> Option<(&str, String)> {
     let name = arg.get_env()?.to_str()?;
     let value = env::var_os(name).filter(|value| !value.is_empty())?;

@@ -1,4 +1,4 @@
-//! Flags that stand before the verb though they are the verb's: `qmsg --as zed send bob hi`.
+//! Flags of a verb that are written before it: `qmsg --as zed send bob hi`.
 
 use std::ffi::OsString;
 
@@ -6,16 +6,16 @@ use clap::{Arg, Command, CommandFactory};
 
 use crate::cli::command::Cli;
 
-/// Flags of most verbs that say who talks to whom.
+/// Flags that may be written before the verb.
 const MOVED: [&str; 2] = ["as", "server"];
-/// `--server`, shortened.
+/// The short form of `--server`.
 const SERVER: &str = "-s";
 
-/// The command line with such flags behind their verb, where clap looks for them. All others stay
-/// where they are, and so do these if there is no verb.
+/// Moves these flags behind their verb, where clap looks for them. Other flags stay in place;
+/// without a verb all do.
 pub(crate) fn moved(args: Vec<OsString>) -> Vec<OsString> {
     let begins = |arg: &OsString| arg.to_str().is_some_and(|arg| arg.starts_with('-'));
-    // To know the verbs takes longer than the rest; mostly the verb stands first.
+    // Building the command takes long, and mostly the verb stands first.
     if args.get(1).is_none_or(|first| !begins(first)) {
         return args;
     }
@@ -45,7 +45,7 @@ pub(crate) fn moved(args: Vec<OsString>) -> Vec<OsString> {
     kept.into_iter().chain(taken).chain(rest).collect()
 }
 
-/// Whether a flag is one to be moved, and whether its value is the next word.
+/// Classifies a flag: whether it is to be moved, and whether the next word is its value.
 fn kind(command: &Command, text: &str) -> (bool, bool) {
     if let Some(long) = text.strip_prefix("--") {
         let (name, is_whole) = match long.split_once('=') {

@@ -1,4 +1,4 @@
-//! A command line, with what the configuration says where it says nothing.
+//! Parsing of a command line, completed by the configuration files.
 
 use std::ffi::OsString;
 
@@ -15,8 +15,8 @@ use crate::cli::verbs::config::args::{ConfigArgs, ConfigVerb};
 use crate::failure::Exit;
 use crate::terminal::{notices, print};
 
-/// Parses a command line with what the files say where it says nothing. `Err`: all that was to be
-/// said has been said.
+/// Parses a command line; the configuration files give the defaults. On `Err` the help, the version
+/// or the error has been printed.
 pub(crate) fn parse(args: &[OsString]) -> Result<(Cli, Config), Exit> {
     let told = |error: clap::Error| match error.kind() {
         ErrorKind::DisplayHelp
@@ -49,7 +49,7 @@ pub(crate) fn parse(args: &[OsString]) -> Result<(Cli, Config), Exit> {
     words::check(&args, &plain, || quick::command(&args))
         .map_err(|failure| notices::tell(&failure.into()))?;
     let cli = Cli::from_arg_matches(&plain).map_err(told)?;
-    // This has to work also where a file is broken.
+    // `config path` has to work even if a file is broken.
     if matches!(cli.verb, Verb::Config(ConfigArgs { what: ConfigVerb::Path })) {
         return Ok((cli, Config::default()));
     }
@@ -68,7 +68,7 @@ pub(crate) fn parse(args: &[OsString]) -> Result<(Cli, Config), Exit> {
     Ok((cli, config))
 }
 
-/// What the command line itself gives of the flags that all verbs have.
+/// Lists the global flags that the command line gives, with their values.
 fn flags(matches: &ArgMatches) -> Vec<(String, Vec<String>)> {
     let command = Cli::command();
     let ids = command.get_arguments().map(|arg| arg.get_id().as_str());
@@ -76,7 +76,7 @@ fn flags(matches: &ArgMatches) -> Vec<(String, Vec<String>)> {
     let values = |id: &str| {
         let raw = matches.try_get_raw(id).ok().flatten().into_iter().flatten();
         let raw: Vec<String> = raw.map(|value| value.to_string_lossy().into()).collect();
-        // A switch has none; one that counts is there as often as it was given.
+        // A switch has no value; a counter has the number of times it was given.
         let count = matches.try_get_one::<u8>(id).ok().flatten().map(u8::to_string);
         count.map_or(if raw.is_empty() { vec!["true".into()] } else { raw }, |n| vec![n])
     };

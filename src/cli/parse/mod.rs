@@ -1,4 +1,4 @@
-//! How a command line is read.
+//! Parsing of command lines.
 
 pub(crate) mod before;
 pub(crate) mod line;

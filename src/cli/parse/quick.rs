@@ -1,7 +1,7 @@
-//! The command line for those who are in a hurry.
+//! A smaller parser for the verbs that are run most.
 //!
-//! To build every verb with all its flags takes longer than to read a line of arguments, and a
-//! `send` is a new process each time. So a line that begins with it is read with that verb alone.
+//! Building all verbs with their flags takes longer than parsing the arguments, and each `send` is
+//! a new process. A command line that begins with such a verb is parsed with that verb alone.
 
 use std::ffi::OsString;
 
@@ -12,13 +12,13 @@ use crate::cli::command::Cli;
 use crate::cli::verbs::listen::args::ListenArgs;
 use crate::cli::verbs::send::args::SendArgs;
 
-/// What a command line is read with.
+/// The command that parses `args`.
 pub(crate) fn command(args: &[OsString]) -> Command {
     let verb = args.get(1).and_then(|arg| arg.to_str());
     verb.and_then(alone).unwrap_or_else(Cli::command)
 }
 
-/// One verb and what all have, if it is one that comes often.
+/// A command with one verb and the global flags, if it is a frequent verb.
 fn alone(verb: &str) -> Option<Command> {
     let verb = match verb {
         "send" => SendArgs::augment_args(Command::new("send")),
@@ -36,7 +36,7 @@ mod tests {
     use super::{alone, command};
     use crate::cli::command::Cli;
 
-    /// Everything there is to know of a verb.
+    /// Renders everything that defines a command.
     fn help(mut command: Command, verb: &str) -> Option<String> {
         command.build();
         let verb = command.find_subcommand_mut(verb)?;

@@ -1,4 +1,5 @@
-//! Words of a text, and options among them. After the first word of a text all words are text.
+//! Words of a message text, and options among them. After the first word of a text, all words are
+//! text.
 
 use std::ffi::{OsStr, OsString};
 
@@ -7,17 +8,18 @@ use clap::{Arg, ArgMatches, Command};
 
 use crate::failure::{Exit, Failure};
 
-/// Verbs that have a text.
+/// Verbs that take a text.
 const VERBS: [&str; 2] = ["send", "ask"];
-/// Where the words of a text are.
+/// Id of the argument that collects the words.
 const TEXT: &str = "text";
-/// Options whose values may begin with a dash. One that is an option itself was meant as one.
+/// Options whose values may begin with a dash. A value that is itself an option was probably meant
+/// as one.
 const FREE: [&str; 5] = ["message", "title", "tags", "thread", "key"];
-/// Ends the options.
+/// The word that ends the options.
 const ESCAPE: &str = "--";
 
-/// A command line that was not understood, read anew: its first word that begins with a dash and
-/// cannot be an option, such as `-10` or `- a list`, begins the text. `None`: there is none.
+/// Inserts `--` before the first word that begins with a dash and cannot be an option, such as
+/// `-10` or `- a list`, so that it begins the text. `None` if the error is not about such a word.
 pub(crate) fn as_text(args: &[OsString], error: &clap::Error) -> Option<Vec<OsString>> {
     let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else {
         return None;
@@ -31,28 +33,28 @@ pub(crate) fn as_text(args: &[OsString], error: &clap::Error) -> Option<Vec<OsSt
     Some([&args[..word], &[ESCAPE.into()], &args[word..]].concat())
 }
 
-/// Whether a word that begins with a dash can only be text.
+/// True for a word that begins with a dash and can only be text.
 fn is_no_option(word: &OsStr) -> bool {
     let word = word.to_string_lossy();
     let name = word.trim_start_matches('-').split('=').next().unwrap_or_default();
     let begins = name.starts_with(|c: char| c.is_ascii_alphabetic());
-    // What nobody types is no text either.
+    // A word of control characters is a damaged option, not text.
     let is_odd = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
     let is_damaged = word.starts_with(ESCAPE) && name.contains(is_odd);
     let is_one = begins || is_damaged;
     word.starts_with('-') && (!is_one || name.contains(char::is_whitespace))
 }
 
-/// Whether the option that is not known stands in this word.
+/// True when the unknown option stands in this word.
 fn has(word: &OsStr, option: &str) -> bool {
     let word = word.to_string_lossy();
     let is_cluster = !word.starts_with(ESCAPE) && !option.starts_with(ESCAPE);
     word.starts_with(option) || is_cluster && word.contains(option.trim_start_matches('-'))
 }
 
-/// Refuses options after the beginning of a text, and options as values of others: what was meant
-/// is not known, and a message that is sent wrongly cannot be taken back. `command` is what the
-/// line was read with.
+/// Refuses options behind the beginning of a text, and options as values of other options. The
+/// intention is unclear, and a message sent by mistake cannot be taken back. `command` builds the
+/// command that parsed the line.
 pub(crate) fn check(
     args: &[OsString],
     found: &ArgMatches,
@@ -62,7 +64,7 @@ pub(crate) fn check(
         return Ok(());
     };
     let raw = |id: &str| given.try_get_raw(id).ok().flatten().into_iter().flatten();
-    // With = it is a value for certain.
+    // A value written with = is certainly meant as one.
     let is_alone = |value: &&OsStr| args.iter().any(|arg| arg == value);
     let values = FREE.iter().flat_map(|id| raw(id)).filter(is_alone).map(OsStr::to_string_lossy);
     let values: Vec<_> = values.filter(|value| value.starts_with(ESCAPE)).collect();
@@ -98,13 +100,13 @@ impl<'a> VerbOptions<'a> {
         Self(own.chain(command.get_arguments()).collect())
     }
 
-    /// Whether this would be read as options.
+    /// True when the word would be parsed as options.
     fn are(&self, word: &str) -> bool {
         let mut letters = word.chars().skip(1);
         if !word.starts_with('-') || word.starts_with(ESCAPE) {
             return self.are_with_long(word);
         }
-        // Of longer words more are text than options.
+        // Longer words are more often text than options.
         match (letters.next(), letters.next(), letters.next()) {
             (Some('h'), None, _) => true,
             (Some(one), None, _) => self.short(one).is_some(),
@@ -141,7 +143,7 @@ mod tests {
     use super::{as_text, check};
     use crate::cli::command::Cli;
 
-    /// The text that a command line has, or what is wrong with it.
+    /// Parses a command line and returns its text, or what is wrong with it.
     fn text(line: &[&str]) -> Result<Vec<String>, String> {
         let mut args: Vec<OsString> = line.iter().map(OsString::from).collect();
         args.insert(0, "qmsg".into());

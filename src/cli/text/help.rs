@@ -1,5 +1,5 @@
-//! Help and version as they are shown. The command that parses has nothing of it: it is built for
-//! each message that is sent, help for whoever asks.
+//! Help and version. They are built only when asked for: the command that parses a `send` has to be
+//! built fast.
 
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -9,7 +9,7 @@ use clap::Command;
 use crate::terminal::color::Color;
 use crate::{store, wire};
 
-/// Verbs that belong together.
+/// Verbs by group, in the order of the help.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Messages", &["send", "listen", "ask", "later", "spool", "sendmail"]),
     ("Ids and rooms", &["join", "leave"]),
@@ -17,7 +17,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
     ("Other", &["config", "completions", "help"]),
 ];
 
-/// The command as it shows itself to whoever wrote this line.
+/// Completes a command for printing its help: groups of verbs, and the long version.
 pub(crate) fn shown(command: Command, args: &[OsString]) -> Command {
     let is = |word: &str| args.iter().any(|arg| arg == word);
     let is_long = is("--help") || is("help");
@@ -25,7 +25,7 @@ pub(crate) fn shown(command: Command, args: &[OsString]) -> Command {
     grouped(command)
 }
 
-/// Variables take much room in a short help; their values are nobody's business in any.
+/// Hides the environment variables in the short help, and their values in both.
 fn tidied(command: Command, is_long: bool) -> Command {
     let hidden =
         |arg: clap::Arg| if is_long { arg.hide_env_values(true) } else { arg.hide_env(true) };
@@ -33,7 +33,7 @@ fn tidied(command: Command, is_long: bool) -> Command {
 }
 
 fn grouped(mut command: Command) -> Command {
-    // Adds the command `help`.
+    // Building adds the command `help`.
     let mut built = command.clone();
     built.build();
     if built.get_subcommands().count() < GROUPS.iter().map(|(_, verbs)| verbs.len()).sum() {
@@ -43,7 +43,7 @@ fn grouped(mut command: Command) -> Command {
     let literal = *command.get_styles().get_literal();
     let mut list = String::new();
     for (name, verbs) in GROUPS {
-        // A string takes everything.
+        // Writing to a string does not fail.
         let _ = writeln!(list, "{style}{name}:{style:#}");
         for verb in verbs.iter().filter_map(|verb| built.find_subcommand(verb)) {
             let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
@@ -59,7 +59,7 @@ fn grouped(mut command: Command) -> Command {
     command
 }
 
-/// What else a bug report needs.
+/// The long version, with what a bug report needs.
 fn version() -> String {
     format!(
         "{}\nprotocol {}\n{}",
@@ -69,7 +69,7 @@ fn version() -> String {
     )
 }
 
-/// The colours that a line asks for, which may be one that cannot be parsed.
+/// Finds the value of --color, or of QMSG_COLOR, in a line that may not parse.
 pub(crate) fn color(args: &[OsString]) -> Color {
     let mut words = args.iter().filter_map(|arg| arg.to_str());
     let given = words.find_map(|word| word.strip_prefix("--color")).map(str::to_owned);

@@ -1,4 +1,4 @@
-//! Words of the command line: help, usage, tips.
+//! Texts of the command line: help, usage errors, tips.
 
 pub(crate) mod help;
 pub(crate) mod tips;

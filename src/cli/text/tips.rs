@@ -1,9 +1,9 @@
-//! What people try who know other programs, and what to write here.
+//! Tips for words and flags that other programs know and qmsg does not.
 
 use crate::profile::address::Listen;
 use crate::wire::Target;
 
-/// Commands that there are not.
+/// Commands that do not exist, and what to write instead.
 const COMMANDS: &[(&[&str], &str)] = &[
     (&["version"], "qmsg --version"),
     (
@@ -42,7 +42,7 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["man", "usage"], "qmsg help"),
 ];
 
-/// Flags and words that a command does not take, by command.
+/// Flags that a command does not take, by command, and what to write instead.
 const ARGUMENTS: &[(&[&str], &[&str], &str)] = &[
     (
         &["send", "ask"],
@@ -80,13 +80,13 @@ const ARGUMENTS: &[(&[&str], &[&str], &str)] = &[
     (&["join", "leave"], &["--id", "--user", "--name"], "an id has no flag: qmsg join ID"),
 ];
 
-/// What to write instead of a command that there is not.
+/// Finds the tip for a command that does not exist.
 pub(crate) fn command(given: &str) -> Option<String> {
     let is = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(given));
     COMMANDS.iter().find(|(names, _)| is(names)).map(|(_, tip)| (*tip).to_owned())
 }
 
-/// What to write instead of an argument that a command does not take.
+/// Finds the tip for an argument that a command does not take.
 pub(crate) fn argument(verb: &str, given: &str) -> Option<String> {
     if !given.starts_with('-') {
         return word(verb, given);
@@ -100,7 +100,7 @@ pub(crate) fn argument(verb: &str, given: &str) -> Option<String> {
     )
 }
 
-/// A word too many.
+/// Finds the tip for an unexpected word.
 fn word(verb: &str, given: &str) -> Option<String> {
     if verb == "serve" {
         let is_port = given.bytes().all(|byte| byte.is_ascii_digit());

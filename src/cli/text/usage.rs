@@ -1,5 +1,4 @@
-//! Errors of the command line in the words of all other errors: what is wrong, what to write
-//! instead, and how the command is written.
+//! Usage errors in the form of all other errors: what is wrong, a hint, and the usage line.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -14,10 +13,10 @@ use crate::profile::known;
 use crate::text::units;
 use crate::wire::Target;
 
-/// Longest line of a hint that repeats what was typed, in characters.
+/// Longest command line that a hint repeats, in characters.
 const TYPED_LEN_MAX: usize = 60;
 
-/// What clap found wrong with a command line.
+/// Converts an error of clap to a failure.
 pub(crate) fn failure(error: &clap::Error, args: &[OsString]) -> Failure {
     let line = TypedLine::new(args);
     let (what, tip) = match error.kind() {
@@ -33,16 +32,16 @@ pub(crate) fn failure(error: &clap::Error, args: &[OsString]) -> Failure {
     if error.get(ContextKind::Usage).is_none() {
         return failure;
     }
-    // clap's own names the flags that came from variables, too.
+    // clap's own usage line also names flags that were set by environment variables.
     let usage = line.verb.clone().render_usage().to_string();
     let usage: Vec<&str> = usage.split_whitespace().skip(1).collect();
     failure.usage(usage.join(" "))
 }
 
-/// What was typed.
+/// A command line as typed, without the program's name.
 struct TypedLine {
     words: Vec<String>,
-    /// The command and what of it, of those that there are.
+    /// The verb and its subcommand, as far as they exist.
     path: Vec<String>,
     verb: Command,
     commands: Command,
@@ -83,7 +82,7 @@ fn text(error: &clap::Error, kind: ContextKind) -> String {
     }
 }
 
-/// `--until` of `--until <LEVEL>`.
+/// Strips the placeholder: `--until <LEVEL>` becomes `--until`.
 fn flag(name: &str) -> &str {
     name.split_once(' ').filter(|(flag, _)| flag.starts_with('-')).map_or(name, |(flag, _)| flag)
 }
@@ -109,7 +108,7 @@ fn unknown_argument(error: &clap::Error, line: &TypedLine) -> (String, Option<St
     (what, tip)
 }
 
-/// A number below 0 behind a flag whose value it was to be.
+/// Explains a negative number that was meant as the value of a flag.
 fn negative(given: &str, line: &TypedLine) -> Option<String> {
     let arg_of = |word: &str| {
         let mut args = line.verb.get_arguments().filter(|arg| arg.get_action().takes_values());
@@ -124,7 +123,7 @@ fn negative(given: &str, line: &TypedLine) -> Option<String> {
     Some(format!("invalid value '{value}' for '{arg}': it must not be negative"))
 }
 
-/// A word of a message that looks like a flag.
+/// The hint for a word of a message that looks like a flag.
 fn after_dashes(given: &str, line: &TypedLine) -> Option<String> {
     let takes_text = ["send", "ask"].contains(&line.top()) && given.starts_with('-');
     let words = line.words.iter().skip_while(|word| *word != line.top()).skip(1);
@@ -147,7 +146,7 @@ fn unknown_command(error: &clap::Error, line: &TypedLine) -> (String, Option<Str
     (what, tips::command(&given).or_else(near).or_else(|| to_send(&given, line)))
 }
 
-/// `qmsg bob hi` lacks its verb.
+/// The hint for a command line such as `qmsg bob hi`, which lacks the verb.
 fn to_send(given: &str, line: &TypedLine) -> Option<String> {
     let target: Target = given.parse().ok()?;
     let rest: Vec<&str> =
@@ -182,7 +181,8 @@ fn value(error: &clap::Error) -> (String, Option<String>) {
     (format!("invalid value '{given}' for '{of}': {why}"), tip)
 }
 
-/// Why a value is not taken. An end of a range that nobody reaches is not told.
+/// Explains why a value is refused. The upper end of a range that covers a whole integer type is
+/// left out.
 pub(crate) fn reason(source: &dyn Error) -> String {
     let text = source.to_string();
     let range = text.split_once(" is not in ").and_then(|(_, range)| range.split_once(".."));
@@ -223,7 +223,7 @@ fn conflict(error: &clap::Error) -> (String, Option<String>) {
     (format!("'{one}' cannot be used with '{other}'"), tip)
 }
 
-/// What clap says, without what it puts around it.
+/// The first line of clap's own message.
 fn first_line(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let line = text.lines().next().unwrap_or_default();
@@ -239,7 +239,7 @@ mod tests {
     use super::{failure, reason};
     use crate::cli::command::Cli;
 
-    /// What is said of a line that is wrong, its hint and its usage.
+    /// Renders the failure of a wrong command line: error, hint and usage.
     fn said(line: &str) -> String {
         let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         let Err(error) = Cli::command().try_get_matches_from(&args) else {

@@ -17,7 +17,7 @@ use crate::terminal::print;
 use crate::terminal::verbosity::Verbosity;
 use crate::text::units::{self, Targets};
 
-/// How long an answer may take, if nothing else is said.
+/// Default time limit of an answer.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Send a message and print the answer

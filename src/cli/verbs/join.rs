@@ -184,7 +184,7 @@ fn join_id(id: &UserId, args: &JoinArgs, talk: Verbosity) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Leaves a key behind only where the server may have given it the id.
+/// Removes the new key, unless the server may have bound the id to it.
 fn give_up(place: &ProfileDirectory, claim: Option<&Claim>, talk: Verbosity) -> Result<()> {
     match claim {
         Some(claim) if claim.may_be_granted() => {
@@ -219,22 +219,22 @@ fn failure(
     }
 }
 
-/// Where and with what an id is claimed.
+/// The server, trust and ticket code for claiming an id.
 struct Plan {
     server: ServerAddress,
     trust: Trust,
     code: Option<JoinCode>,
 }
 
-/// From what is asked for and what there is. A ticket is shown even for an id that is joined: a
-/// server that was put back from an older backup may have forgotten it.
+/// Combines the arguments with what exists of the profile. A ticket is shown even for an id that is
+/// joined: a server restored from an older backup may have forgotten it.
 fn plan(id: &UserId, remains: &Remains, args: &JoinArgs) -> Result<Plan> {
     let ticket = args.ticket.as_ref();
     let pin = args.pin.or(ticket.map(|ticket| ticket.pin));
     let server = args.who.server.as_ref().or(ticket.map(|ticket| &ticket.server));
     let known = remains.server.as_ref().zip(remains.pin);
     if let Some((known_server, known_pin)) = known {
-        // At another address it is the same one only if it has the same key.
+        // A server at another address is the same one only if it has the same key.
         let is_known = pin.map_or_else(
             || server.is_none_or(|server| server == known_server),
             |pin| pin == known_pin,
@@ -263,7 +263,7 @@ fn conflict(id: &UserId, server: &ServerAddress, pin: Pin) -> anyhow::Error {
         .into()
 }
 
-/// Enters or leaves a room.
+/// Joins or leaves a room.
 fn change(
     who: &Who,
     command: Command,

@@ -14,7 +14,7 @@ use crate::terminal::table::ListTable;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
 use crate::text::units;
-use crate::wire::{Kept, MsgId, ParkedKind};
+use crate::wire::{MsgId, ParkedKind, ParkedMessage};
 
 /// List, cancel or send scheduled messages
 ///
@@ -156,11 +156,12 @@ fn which(text: &str) -> Result<Pick, String> {
     }
 }
 
-fn row(kept: &Kept) -> Vec<String> {
-    let (id, due, to) = (kept.id.to_string(), print::time(kept.at_ms), kept.to.to_string());
+fn row(kept: &ParkedMessage) -> Vec<String> {
+    let (id, due, to) =
+        (kept.message.id.to_string(), print::time(kept.at_ms), kept.message.to.to_string());
     vec![id, due, to, kept::gist(kept)]
 }
 
-fn fields(kept: &Kept) -> Vec<(&'static str, Value)> {
+fn fields(kept: &ParkedMessage) -> Vec<(&'static str, Value)> {
     [kept::fields(kept), vec![("due", clock::rfc3339(kept.at_ms).into())]].concat()
 }

@@ -23,7 +23,7 @@ pub(super) type Load = (u64, u64);
 
 impl DeliveryBudget {
     pub(super) fn new(limits: &Limits) -> Self {
-        Self { bytes: 0, max: limits.flight_bytes_max, min: limits.flight_bytes_min }
+        Self { bytes: 0, max: limits.budget_bytes_max, min: limits.budget_link_bytes_min }
     }
 
     pub(super) fn add(&mut self, load: Load) {
@@ -71,8 +71,8 @@ mod tests {
     fn windows_shrink_when_much_is_under_way_and_grow_again() {
         let max = 100 * MESSAGE_LEN;
         let limits = Limits {
-            flight_bytes_max: max,
-            flight_bytes_min: 2 * MESSAGE_LEN,
+            budget_bytes_max: max,
+            budget_link_bytes_min: 2 * MESSAGE_LEN,
             ..Limits::default()
         };
         let mut flight = DeliveryBudget::new(&limits);
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn parts_count_as_well() {
         let part = CHUNK_LEN_MAX as u64;
-        let limits = Limits { flight_bytes_max: 3 * part, ..Limits::default() };
+        let limits = Limits { budget_bytes_max: 3 * part, ..Limits::default() };
         let mut flight = DeliveryBudget::new(&limits);
         flight.add_parts(2);
         assert!(flight.has_room_for_part());

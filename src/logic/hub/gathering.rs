@@ -63,8 +63,8 @@ impl Hub {
 
     /// The others have had their time.
     pub(super) fn gathered(&mut self, now: Time, out: &mut Vec<Output>) {
-        let gather_ms = self.limits.gather_ms;
-        let until_ms = *self.gathering.until_ms.get_or_insert(now.mono_ms + gather_ms);
+        let resume_grace_ms = self.limits.resume_grace_ms;
+        let until_ms = *self.gathering.until_ms.get_or_insert(now.mono_ms + resume_grace_ms);
         if now.mono_ms < until_ms {
             return;
         }

@@ -1,11 +1,11 @@
 //! What is done with each thing of a page: handed out, told of, or gone past.
 
 use crate::durable::{PageItem, Record};
-use crate::wire::{FromServer, Message, Seq, Span, Target, UserId};
+use crate::wire::{FromServer, Seq, Span, Target, UserId};
 
 use super::io::{LinkId, Output};
 use super::router::Hub;
-use crate::logic::seqs::cursor::Position;
+use crate::logic::seqs::position::Position;
 use crate::logic::seqs::set::SeqSet;
 use crate::logic::seqs::unacked::Delivery;
 
@@ -20,7 +20,7 @@ pub(super) enum Handed {
 
 /// Messages of rooms and of `@all` are not for the one who sent them.
 pub(super) fn is_for(reader: &UserId, record: &Record) -> bool {
-    let Message { from, to, .. } = &record.bundle.first;
+    let (from, to) = (&record.bundle.first.from, &record.bundle.first.to);
     matches!(to, Target::User(_)) || from != reader
 }
 
@@ -52,16 +52,16 @@ impl Hub {
                     }
                     return handed;
                 }
-                let at = Position { seq: record.seq, ordinal: record.ordinal };
-                place.pass(at, record.bundle.count());
+                let at = Position::new(record.seq, record.ordinal);
+                place.read_past(at, record.bundle.count());
                 Handed::All
             }
             PageItem::Removed { log, seq, ordinal } => {
-                self.hand_out_loss(id, user, &log, Position { seq, ordinal }, out);
+                self.hand_out_loss(id, user, &log, Position::new(seq, ordinal), out);
                 Handed::All
             }
             PageItem::Corrupt { log, seq, ordinal } => {
-                self.hand_out_damage(id, user, log, Position { seq, ordinal }, out);
+                self.hand_out_damage(id, user, log, Position::new(seq, ordinal), out);
                 Handed::All
             }
         }
@@ -75,17 +75,17 @@ impl Hub {
         at: Position,
         out: &mut Vec<Output>,
     ) {
-        let one = Span::one(at.seq);
+        let one = Span::one(at.seq());
         let reader = self.links.get(&id).and_then(|link| link.reader.as_ref());
         let new = reader.is_some_and(|reader| {
             let free = !reader.share || !self.unshared(user, one).is_empty();
             free && !reader.lacks(one).is_empty()
         });
         let place = self.mailboxes.get_mut(user).and_then(|m| m.places.get_mut(&log));
-        let Some(place) = place.filter(|place| !place.is_processed(at.seq)) else { return };
-        place.offer(at, 1);
+        let Some(place) = place.filter(|place| !place.is_acked(at.seq())) else { return };
+        place.deliver(at, 1);
         if new {
-            self.notice(id, at.seq, Delivery::notice(at.seq, log, true), 1, out);
+            self.notice(id, at.seq(), Delivery::notice(at.seq(), log, true), 1, out);
         }
     }
 
@@ -101,7 +101,7 @@ impl Hub {
         let place = self.mailboxes.get(user).and_then(|m| m.places.get(log));
         let reader = self.links.get(&id).and_then(|link| link.reader.as_ref());
         let (Some(place), Some(reader)) = (place, reader) else { return Handed::All };
-        let (waiting, share) = (place.unprocessed(span), reader.share);
+        let (waiting, share) = (place.unacked(span), reader.share);
         let new = waiting.iter().flat_map(|span| match share {
             true => self.unshared(user, *span),
             false => reader.lacks(*span),
@@ -164,14 +164,14 @@ impl Hub {
         let log = &record.bundle.first.to;
         let place = self.mailboxes.get_mut(user).and_then(|m| m.places.get_mut(log));
         let Some(place) = place.filter(|_| first < end) else { return };
-        let mark = |seq| Position { seq, ordinal: record.ordinal + (seq - record.seq) };
+        let mark = |seq| Position::new(seq, record.ordinal + (seq - record.seq));
         for span in waiting {
             let (from, to) = (span.first.max(first), span.last.min(end - 1));
             if from <= to {
-                place.offer(mark(from), to - from + 1);
+                place.deliver(mark(from), to - from + 1);
             }
         }
-        place.pass(mark(first), end - first);
+        place.read_past(mark(first), end - first);
     }
 
     fn hand_out_loss(
@@ -187,23 +187,23 @@ impl Hub {
         for link in &mailbox.links {
             let reader = self.links.get(link).and_then(|link| link.reader.as_ref());
             let offers = reader.into_iter().flat_map(|reader| reader.offers.iter());
-            for (span, _) in offers.filter(|(_, offer)| offer.log == *log) {
+            for (span, _) in offers.filter(|(_, offer)| offer.log() == log) {
                 held.insert(span);
             }
         }
         let Some(place) = mailbox.places.get_mut(log) else { return };
         let reader = self.links.get(&id).and_then(|link| link.reader.as_ref());
         let Some(reader) = reader else { return };
-        let mut notices = place.removed(at, &held);
+        let mut notices = place.remove_through(at, &held);
         notices.retain(|(seq, _)| {
             let one = Span::one(*seq);
             let told = !reader.lacks(one).is_empty();
             if !told {
-                place.skip(one);
+                place.release(one);
             }
             told
         });
-        self.removed(user, log, at.seq, &held, out);
+        self.removed(user, log, at.seq(), &held, out);
         for (seq, count) in notices {
             self.notice(id, seq, Delivery::notice(seq, log.clone(), false), count, out);
         }
@@ -220,7 +220,7 @@ impl Hub {
     ) {
         let reader = self.links.get_mut(&id).and_then(|link| link.reader.as_mut());
         let Some(reader) = reader else { return };
-        let to = offer.log.clone();
+        let to = offer.log().clone();
         reader.offer(seq, offer, &mut self.flight);
         out.push(Output::Frame { link: id, frame: FromServer::Gap { seq, to, count } });
     }
@@ -232,12 +232,12 @@ impl Hub {
         let place = self.mailboxes.get_mut(user).and_then(|m| m.places.get_mut(log));
         let reader = self.links.get_mut(&id).and_then(|link| link.reader.as_mut());
         let (Some(place), Some(reader)) = (place, reader) else { return 0 };
-        if place.is_crowded() && place.is_new(record.seq) {
+        if place.is_crowded() && place.is_past_acked(record.seq) {
             return 0;
         }
         let count = reader.admits(&record.bundle, &self.flight);
         if count > 0 {
-            place.offer(Position { seq: record.seq, ordinal: record.ordinal }, count);
+            place.deliver(Position::new(record.seq, record.ordinal), count);
             let span = Span::of(record.seq, count);
             let offer = Delivery::messages(span, log.clone(), record.bundle.weights());
             reader.offer(record.seq, offer, &mut self.flight);

@@ -11,7 +11,8 @@ use crate::wire::{DeliveryState, RecipientStatus, Seq, Span, Target, UserId};
 
 use super::io::{LinkId, Output};
 use super::link::Reader;
-use super::router::{Hub, Pending};
+use super::pending::PendingRecipients;
+use super::router::Hub;
 use crate::logic::limits::Time;
 
 /// How long at most the clock is not looked at. It may have been set meanwhile.
@@ -90,7 +91,8 @@ impl Hub {
             self.lapses.reading -= 1;
             return self.lapses.aim(now);
         };
-        let ticket = self.ask(Pending::Expire { log: to.clone(), seq });
+        let expire = PendingRecipients::Expire { log: to.clone(), seq };
+        let ticket = self.ask(|pending| &mut pending.recipients, expire);
         out.push(Output::Read(ticket, Read::Recipients { to, seq, from, after }));
     }
 
@@ -157,7 +159,7 @@ impl Hub {
         let has = |reader: &Reader| {
             reader.offers.within(Span::one(seq)).next().is_some() || reader.holds.contains(seq)
         };
-        mailbox.places.get(log).is_some_and(|place| place.is_processed(seq))
+        mailbox.places.get(log).is_some_and(|place| place.is_acked(seq))
             || mailbox.links.iter().filter_map(reader).any(has)
     }
 }

@@ -151,10 +151,9 @@ impl Link {
     /// Counts a frame against the limits of what may be unanswered. `false`: it is over them.
     pub(super) fn count(&mut self, frame: &FromClient, limits: &Limits) -> bool {
         match frame {
-            FromClient::Send { body, headers, others, .. }
-            | FromClient::Volatile { body, headers, others, .. } => {
-                let count = 1 + others.count();
-                let bytes = body.len() + others.len_bytes() + headers.len_bytes() * count;
+            FromClient::Send { envelope, others } | FromClient::Volatile { envelope, others } => {
+                let (count, headers) = (1 + others.count(), envelope.headers.len_bytes());
+                let bytes = envelope.body.len() + others.len_bytes() + headers * count;
                 let alone = self.sends == 0 && count == 1;
                 let fits = alone || self.send_bytes + bytes as u64 <= limits.send_bytes_max;
                 self.sends += count as u32;
@@ -175,9 +174,9 @@ impl Link {
                 self.requests += 1;
                 self.requests <= limits.requests_max
             }
-            FromClient::Schedule { body, headers, .. } => {
+            FromClient::Schedule { envelope, .. } => {
                 self.sends += 1;
-                self.send_bytes += (body.len() + headers.len_bytes()) as u64;
+                self.send_bytes += envelope.len_here();
                 let fits = self.sends == 1 || self.send_bytes <= limits.send_bytes_max;
                 fits && self.sends <= limits.sends_max
             }
@@ -206,8 +205,8 @@ impl Link {
 impl Reader {
     pub(super) fn new(window: &Prefetch, limits: &Limits) -> Self {
         Self {
-            window_messages: window.messages.clamp(1, limits.window_messages_max),
-            window_bytes: window.bytes.min(limits.window_bytes_max),
+            window_messages: window.messages.clamp(1, limits.prefetch_messages_max),
+            window_bytes: window.bytes.min(limits.prefetch_bytes_max),
             unsettled_messages: 0,
             unsettled_bytes: 0,
             offers: Unacked::default(),
@@ -277,7 +276,7 @@ impl Reader {
     }
 
     pub(super) fn offer(&mut self, first: Seq, offer: Delivery, flight: &mut DeliveryBudget) {
-        let span = Span { first, last: offer.last };
+        let span = Span { first, last: offer.last() };
         flight.remove(self.flying());
         self.unsettled_messages += span.count() as u32;
         self.unsettled_bytes += offer.len_bytes(first, span);
@@ -294,7 +293,7 @@ impl Reader {
             return Vec::new();
         }
         let span = Span { first: span.first.max(self.floor + 1), last: span.last };
-        let new = self.offers.uncovered(span);
+        let new = self.offers.missing(span);
         if self.skipped.is_empty() {
             return new;
         }

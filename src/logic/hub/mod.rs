@@ -12,6 +12,7 @@ mod link;
 mod mailbox;
 mod parked;
 mod passing;
+mod pending;
 mod proving;
 mod publishing;
 mod reading;

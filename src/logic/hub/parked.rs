@@ -1,10 +1,11 @@
 //! What users keep aside: dead letters, and messages that are due later.
 
-use crate::durable::{Outcome, Read, Write};
-use crate::wire::{FromServer, Kept, MsgId, ParkedKind, UserId};
+use crate::durable::{DiskFull, ParkedTaken, Read, Write};
+use crate::wire::{FromServer, MsgId, ParkedKind, ParkedMessage, UserId};
 
 use super::io::{LinkId, Output};
-use super::router::{Hub, Pending};
+use super::pending::PendingTake;
+use super::router::Hub;
 use crate::logic::limits::{LIST_PARKED_MAX, Time};
 
 /// What is to be taken out of a drawer, and how many have been so far.
@@ -24,7 +25,7 @@ impl Hub {
         (drawer, after): (ParkedKind, u64),
         out: &mut Vec<Output>,
     ) {
-        let ticket = self.ask(Pending::ListParked { link, drawer });
+        let ticket = self.ask(|pending| &mut pending.parked, (link, drawer));
         out.push(Output::Read(ticket, Read::Parked { user: user.clone(), drawer, after }));
     }
 
@@ -33,7 +34,7 @@ impl Hub {
         &mut self,
         link: LinkId,
         drawer: ParkedKind,
-        (mut page, mut more): (Vec<Kept>, bool),
+        (mut page, mut more): (Vec<ParkedMessage>, bool),
         out: &mut Vec<Output>,
     ) {
         if !self.links.contains_key(&link) {
@@ -56,7 +57,8 @@ impl Hub {
         out: &mut Vec<Output>,
     ) {
         let Taking { drawer, id, back, .. } = taking;
-        let ticket = self.ask(Pending::TakeParked { link, user: user.clone(), taking });
+        let take = PendingTake { link, user: user.clone(), taking };
+        let ticket = self.ask(|pending| &mut pending.taken, take);
         let (user, now_ms) = (user.clone(), now.unix_ms);
         out.push(Output::Write(ticket, Write::TakeParked { user, drawer, id, back, now_ms }));
     }
@@ -65,22 +67,23 @@ impl Hub {
     pub(super) fn taken_out(
         &mut self,
         now: Time,
-        link: LinkId,
-        user: &UserId,
-        mut taking: Taking,
-        outcome: Outcome,
+        take: PendingTake,
+        outcome: Result<ParkedTaken, DiskFull>,
         out: &mut Vec<Output>,
     ) {
-        let (count, records) = match outcome {
-            Outcome::ParkedTaken { count, records } => (count, records),
-            _ => (0, Vec::new()),
+        let PendingTake { link, user, mut taking } = take;
+        let count = match outcome {
+            Ok(ParkedTaken { count, records }) => {
+                for record in records {
+                    self.publish(record, out);
+                }
+                count
+            }
+            Err(DiskFull) => 0,
         };
-        for record in records {
-            self.publish(record, out);
-        }
         taking.count += count;
         if taking.id.is_none() && count > 0 && self.links.contains_key(&link) {
-            return self.take_out(now, link, user, taking, out);
+            return self.take_out(now, link, &user, taking, out);
         }
         let Taking { drawer, id, count, .. } = taking;
         self.reply(link, FromServer::ParkedTaken { drawer, id, count }, out);

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::durable::Read;
-use crate::wire::{Bundle, CloseCode, FromServer, Message, Target, UserId};
+use crate::wire::{Bundle, CloseCode, FromServer, Target, UserId};
 
 use super::io::{LinkId, Output};
 use super::relaying::VolatileId;
-use super::router::{Hub, Pending};
+use super::router::Hub;
 
 /// What becomes of volatile messages at the moment.
 enum Passing {
@@ -46,7 +46,7 @@ impl Hub {
             Passing::Full => self.passed(link, &bundle, 0, out),
             Passing::Nobody => {
                 let to = to.clone();
-                let ticket = self.ask(Pending::Volatile { link, bundle });
+                let ticket = self.ask(|pending| &mut pending.targets, (link, bundle));
                 out.push(Output::Read(ticket, Read::Target { to }));
             }
         }
@@ -133,7 +133,7 @@ impl Hub {
 
     /// Those who read the log of these messages and have room for them.
     fn readers(&self, bundle: &Bundle) -> Passing {
-        let Message { from, to, .. } = &bundle.first;
+        let (from, to) = (&bundle.first.from, &bundle.first.to);
         let Some(log) = self.logs.get(to) else { return Passing::Nobody };
         let one_user = matches!(to, Target::User(_));
         let (mut ready, mut count, mut full) = (Vec::new(), bundle.count(), false);

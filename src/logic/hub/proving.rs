@@ -125,7 +125,7 @@ impl Hub {
     }
 
     fn prove(&mut self, id: LinkId, log: &Target, seq: Seq) {
-        let most = self.limits.window_messages_max as usize;
+        let most = self.limits.prefetch_messages_max as usize;
         let Some(link) = self.links.get_mut(&id) else { return };
         let deliveries = &mut link.proofs.next.deliveries;
         // A client that keeps to the protocol confirms before it has more than a window beyond.

@@ -61,7 +61,7 @@ impl Hub {
         let (span, count) = (record.span(), record.bundle.count());
         // Another reader of this user may have dealt with it: it was in a page before this.
         let place = self.mailboxes.get(&user).and_then(|m| m.places.get(&record.bundle.first.to));
-        let new = place.is_some_and(|place| place.is_untouched(span))
+        let new = place.is_some_and(|place| place.is_wholly_unacked(span))
             && reader.offers.within(span).next().is_none()
             && reader.skipped.within(span).next().is_none();
         let whole = new

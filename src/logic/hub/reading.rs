@@ -11,7 +11,7 @@ use super::io::{LinkId, Output};
 use super::link::{Link, Mode, Reader};
 use super::mailbox::Mailbox;
 use super::relaying::VolatileId;
-use super::router::{Hub, Pending};
+use super::router::Hub;
 use super::streaming::Download;
 use crate::logic::prefetch::Prefetch;
 use crate::logic::seqs::cursor::Cursor;
@@ -53,7 +53,7 @@ impl Hub {
         if mailbox.loaded {
             self.start(id, user, out);
         } else if !known {
-            let ticket = self.ask(Pending::Mailbox { user: user.clone() });
+            let ticket = self.ask(|pending| &mut pending.mailboxes, user.clone());
             out.push(Output::Read(ticket, Read::Mailbox { user: user.clone() }));
         }
         self.bequeath(id, heir_of, out);
@@ -81,10 +81,10 @@ impl Hub {
         }
         let mut waiting = SeqSet::default();
         for (span, offer) in gone.offers.iter() {
-            let place = mailbox.places.get_mut(&offer.log);
+            let place = mailbox.places.get_mut(offer.log());
             let Some(place) = place else { continue };
-            place.shown(span);
-            place.unprocessed(span).into_iter().for_each(|span| waiting.insert(span));
+            place.mark_shown(span);
+            place.unacked(span).into_iter().for_each(|span| waiting.insert(span));
         }
         gone.holds.iter().for_each(|span| waiting.insert(span));
         held_back.iter().for_each(|log| self.pass_held_of(log, out));
@@ -92,7 +92,7 @@ impl Hub {
         let others: Vec<LinkId> = mailbox.links.iter().copied().collect();
         self.read_again(&others, user, &waiting, out);
         for (span, offer) in gone.offers.iter() {
-            self.let_go(user, &offer.log, span, out);
+            self.let_go(user, offer.log(), span, out);
         }
         self.tidy(user);
     }
@@ -180,7 +180,7 @@ impl Hub {
         let reader = &*reader;
         let after = |(log, place): (&Target, &Cursor)| (log.clone(), reader.after(place));
         let logs = mailbox.places.iter().map(after).collect();
-        let ticket = self.ask(Pending::Page { link: id });
+        let ticket = self.ask(|pending| &mut pending.pages, id);
         out.push(Output::Read(ticket, Read::Page { logs, reader: user.clone(), messages, bytes }));
     }
 

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use crate::durable::{Disposition, Read, RequestId, Upload, Write};
 use crate::wire::{
-    Bundle, CloseCode, Frame, FromClient, FromServer, Message, MsgId, ParkedKind, Pin, Refusal,
-    RoomName, Seq, Target, UserId,
+    Bundle, CloseCode, Frame, FromClient, FromServer, Message, MsgId, Pin, Refusal, Target, UserId,
 };
 
 use super::budget::DeliveryBudget;
@@ -17,39 +16,15 @@ use super::lapsing::Expirations;
 use super::link::{Link, Stage};
 use super::mailbox::Mailbox;
 use super::parked::Taking;
+use super::pending::{PendingAppend, PendingRequests, PendingRoom, PendingTable};
 use super::reading::Log;
 use super::relaying::{VolatileBody, VolatileId};
 use super::scheduling::Schedule;
 use super::succeeding::Sessions;
 use super::wall_clock::TrustedClock;
-use super::watching::{Acked, Asked, Tracking};
-use crate::logic::limits::{Limits, Time};
+use super::watching::{Asked, Tracking};
+use crate::logic::limits::{Limits, Time, held_frames_max};
 use crate::logic::prefetch::Prefetch;
-
-/// What an answer from the store is for.
-pub(super) enum Pending {
-    Admit { link: LinkId },
-    Append { link: LinkId, bundle: Arc<Bundle>, upload: Option<Upload> },
-    BeginUpload { upload: Upload },
-    AppendChunk { link: LinkId, upload: Upload },
-    DiscardUpload,
-    Download { link: LinkId },
-    Mailbox { user: UserId },
-    Page { link: LinkId },
-    Volatile { link: LinkId, bundle: Arc<Bundle> },
-    Ack { link: LinkId, user: UserId, messages: u32, bytes: u64, covered: Acked },
-    JoinRoom { link: LinkId, user: UserId, room: RoomName },
-    LeaveRoom { link: LinkId, user: UserId, room: RoomName },
-    FindMessage { link: LinkId, asked: Asked },
-    Recipients { link: LinkId, asked: Asked },
-    Expire { log: Target, seq: Seq },
-    ListParked { link: LinkId, drawer: ParkedKind },
-    TakeParked { link: LinkId, user: UserId, taking: Taking },
-    Schedule { link: LinkId, message: Arc<Message>, due_ms: u64 },
-    ReleaseDue,
-    StartPosition { link: LinkId },
-    Sweep,
-}
 
 /// The server's state machine.
 pub struct Hub {
@@ -59,7 +34,7 @@ pub struct Hub {
     pub(super) links: BTreeMap<LinkId, Link>,
     pub(super) mailboxes: BTreeMap<UserId, Mailbox>,
     pub(super) logs: BTreeMap<Target, Log>,
-    pub(super) asked: BTreeMap<RequestId, Pending>,
+    pub(super) pending: PendingRequests,
     /// Long bodies being stored, nothing having been said of them to their senders.
     pub(super) uploads: BTreeMap<Upload, (LinkId, Arc<Bundle>)>,
     /// Long volatile bodies on their way from sender to readers.
@@ -92,7 +67,7 @@ impl Hub {
             links: BTreeMap::new(),
             mailboxes: BTreeMap::new(),
             logs: BTreeMap::new(),
-            asked: BTreeMap::new(),
+            pending: PendingRequests::default(),
             uploads: BTreeMap::new(),
             relays: BTreeMap::new(),
             allowed: BTreeMap::new(),
@@ -142,10 +117,20 @@ impl Hub {
         others.into_iter().flatten().min()
     }
 
-    pub(super) fn ask(&mut self, ask: Pending) -> RequestId {
-        let ticket = RequestId(self.name());
-        self.asked.insert(ticket, ask);
-        ticket
+    /// Notes what waits for the answer to a request, which gets the number returned.
+    pub(super) fn ask<T>(
+        &mut self,
+        table: impl FnOnce(&mut PendingRequests) -> &mut PendingTable<T>,
+        waiting: T,
+    ) -> RequestId {
+        let request = self.request();
+        table(&mut self.pending).insert(request, waiting);
+        request
+    }
+
+    /// The number of a request whose answer needs nothing but itself.
+    pub(super) fn request(&mut self) -> RequestId {
+        RequestId(self.name())
     }
 
     /// A number that was not given before.
@@ -181,7 +166,7 @@ impl Hub {
             self.close(link, CloseCode::TooSlow, out);
         }
         if self.sweep_at_ms.take_if(|at_ms| *at_ms <= now.mono_ms).is_some() {
-            let ticket = self.ask(Pending::Sweep);
+            let ticket = self.request();
             let now_ms = self.believed.unix_ms(now);
             out.push(Output::Write(ticket, Write::Sweep { now_ms }));
         }
@@ -207,7 +192,7 @@ impl Hub {
         match &mut link.stage {
             Stage::Silent { .. } => self.hello(now, id, frame, out),
             Stage::Checking { held, .. }
-                if held.len() < self.limits.held_max() && can_wait(held, &frame) =>
+                if held.len() < held_frames_max(&self.limits) && can_wait(held, &frame) =>
             {
                 held.push(frame);
             }
@@ -229,7 +214,7 @@ impl Hub {
         if claim && id.is_reserved() {
             return self.close(link, CloseCode::IdReserved, out);
         }
-        let ticket = self.ask(Pending::Admit { link });
+        let request = self.request();
         let Some(state) = self.links.get_mut(&link) else { return };
         let checking = Stage::Checking { id: id.clone(), held: Vec::new() };
         if let Stage::Silent { until_ms } = std::mem::replace(&mut state.stage, checking) {
@@ -238,9 +223,11 @@ impl Hub {
         out.push(if claim {
             let (key, now_ms) = (state.key, now.unix_ms);
             let code_needed = self.limits.code_needed;
-            Output::Write(ticket, Write::Claim { id, key, code_needed, code, now_ms })
+            self.pending.claims.insert(request, link);
+            Output::Write(request, Write::Claim { id, key, code_needed, code, now_ms })
         } else {
-            Output::Read(ticket, Read::Owner { id })
+            self.pending.owners.insert(request, link);
+            Output::Read(request, Read::Owner { id })
         });
     }
 
@@ -285,14 +272,12 @@ impl Hub {
         }
         self.heir_says(link, &frame, out);
         match frame {
-            FromClient::Send { id, to, headers, size, body, others } => {
-                let (from, time_ms) = (user.clone(), now.unix_ms);
-                let first = Message { id, from, to, time_ms, headers, size, body };
+            FromClient::Send { envelope, others } => {
+                let first = Message { from: user.clone(), time_ms: now.unix_ms, envelope };
                 self.send(now, link, Arc::new(Bundle { first, others }), out);
             }
-            FromClient::Volatile { id, to, headers, size, body, others } => {
-                let (from, time_ms) = (user.clone(), now.unix_ms);
-                let first = Message { id, from, to, time_ms, headers, size, body };
+            FromClient::Volatile { envelope, others } => {
+                let first = Message { from: user.clone(), time_ms: now.unix_ms, envelope };
                 self.pass(link, Arc::new(Bundle { first, others }), out);
             }
             FromClient::AckVolatile { count } => self.took(link, user, count, out),
@@ -304,12 +289,14 @@ impl Hub {
             FromClient::Release(spans) => self.skipped(link, user, &spans, out),
             FromClient::JoinRoom(room) => {
                 let (user, asked) = (user.clone(), room.clone());
-                let ticket = self.ask(Pending::JoinRoom { link, user: user.clone(), room: asked });
+                let join = PendingRoom { link, user: user.clone(), room: asked };
+                let ticket = self.ask(|pending| &mut pending.joins, join);
                 out.push(Output::Write(ticket, Write::JoinRoom { user, room }));
             }
             FromClient::LeaveRoom(room) => {
                 let (user, asked) = (user.clone(), room.clone());
-                let ticket = self.ask(Pending::LeaveRoom { link, user: user.clone(), room: asked });
+                let leave = PendingRoom { link, user: user.clone(), room: asked };
+                let ticket = self.ask(|pending| &mut pending.leaves, leave);
                 out.push(Output::Write(ticket, Write::LeaveRoom { user, room }));
             }
             FromClient::Chunk(body) => self.part(link, body, out),
@@ -327,9 +314,8 @@ impl Hub {
                 let verdict = Disposition::Rejected { attempts, reason };
                 self.judged(now, link, user, (seq, verdict), out);
             }
-            FromClient::Schedule { due_ms, id, to, headers, body } => {
-                let (from, time_ms, size) = (user.clone(), now.unix_ms, body.len() as u64);
-                let message = Message { id, from, to, time_ms, headers, size, body };
+            FromClient::Schedule { due_ms, envelope } => {
+                let message = Message { from: user.clone(), time_ms: now.unix_ms, envelope };
                 self.later(now, link, (message, due_ms), out);
             }
             FromClient::ListParked { drawer, after } => self.look(link, user, (drawer, after), out),
@@ -364,7 +350,8 @@ impl Hub {
         if bundle.first.is_long() {
             return self.begin_upload(link, bundle, out);
         }
-        let ticket = self.ask(Pending::Append { link, bundle: bundle.clone(), upload: None });
+        let append = PendingAppend { link, bundle: bundle.clone(), upload: None };
+        let ticket = self.ask(|pending| &mut pending.appends, append);
         out.push(Output::Write(ticket, Write::Append { bundle, upload: None }));
     }
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::durable::{Outcome, Write};
+use crate::durable::{DiskFull, DueReleased, NotStored, Write};
 use crate::wire::{Bundle, FromServer, Message, Refusal};
 
 use super::answers::verdict;
 use super::io::{LinkId, Output};
-use super::router::{Hub, Pending};
+use super::pending::PendingSchedule;
+use super::router::Hub;
 use crate::logic::limits::Time;
 
 /// How long at most the clock is not looked at. It may have been set meanwhile.
@@ -73,23 +74,23 @@ impl Hub {
             return self.answer(link, &message.into(), frame, out);
         }
         let message = Arc::new(message);
-        let ticket = self.ask(Pending::Schedule { link, message: message.clone(), due_ms });
+        let schedule = PendingSchedule { link, message: message.clone(), due_ms };
+        let ticket = self.ask(|pending| &mut pending.scheduled, schedule);
         out.push(Output::Write(ticket, Write::Schedule { message, due_ms }));
     }
 
     pub(super) fn scheduled(
         &mut self,
         now: Time,
-        link: LinkId,
-        (message, due_ms): (&Message, u64),
-        outcome: &Outcome,
+        schedule: &PendingSchedule,
+        outcome: Result<(), NotStored>,
         out: &mut Vec<Output>,
     ) {
-        if *outcome == Outcome::Scheduled {
-            self.schedule.add(now, due_ms);
+        if outcome.is_ok() {
+            self.schedule.add(now, schedule.due_ms);
         }
-        let bundle = Bundle::from(message.clone());
-        self.answer(link, &bundle, verdict(&bundle, outcome), out);
+        let bundle = Bundle::from(Message::clone(&schedule.message));
+        self.answer(schedule.link, &bundle, verdict(&bundle, outcome), out);
     }
 
     /// Has what is due appended, if it is time.
@@ -101,15 +102,23 @@ impl Hub {
             return self.schedule.aim(now);
         }
         self.schedule = Schedule { next_ms: None, at_ms: None, releasing: true };
-        let ticket = self.ask(Pending::ReleaseDue);
+        let ticket = self.request();
         out.push(Output::Write(ticket, Write::ReleaseDue { now_ms: now.unix_ms }));
     }
 
     /// What was due is in its logs, or some of it.
-    pub(super) fn released(&mut self, now: Time, outcome: Outcome, out: &mut Vec<Output>) {
-        let Outcome::DueReleased { records, next_ms } = outcome else {
-            self.schedule = Schedule::unknown(now.mono_ms + AGAIN_MS);
-            return;
+    pub(super) fn released(
+        &mut self,
+        now: Time,
+        outcome: Result<DueReleased, DiskFull>,
+        out: &mut Vec<Output>,
+    ) {
+        let DueReleased { records, next_ms } = match outcome {
+            Ok(released) => released,
+            Err(DiskFull) => {
+                self.schedule = Schedule::unknown(now.mono_ms + AGAIN_MS);
+                return;
+            }
         };
         for record in records {
             self.publish(record, out);

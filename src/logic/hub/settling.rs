@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use crate::durable::{Disposition, Outcome, Write};
-use crate::wire::{CloseCode, FromServer, REASON_LEN_MAX, RoomName, Seq, Span, Target, UserId};
+use crate::durable::{Disposition, RoomJoined, RoomLeft, RoomNotJoined, RoomNotLeft, Write};
+use crate::wire::{CloseCode, FromServer, REASON_LEN_MAX, Seq, Span, Target, UserId};
 
 use super::io::{LinkId, Output};
+use super::pending::{PendingAck, PendingRoom};
 use super::reading::{tell_caught_up, unsubscribe};
-use super::router::{Hub, Pending};
+use super::router::Hub;
 use super::watching::Acked;
 use crate::logic::limits::Time;
 use crate::logic::seqs::cursor::Cursor;
@@ -32,11 +33,13 @@ impl Moved {
         new: Vec<Span>,
         said: Option<(Disposition, u64)>,
     ) {
-        if offer.counts {
+        if offer.counts_in_quotas() {
             self.messages += new.iter().map(|new| new.count()).sum::<u64>();
             self.bytes += new.iter().map(|new| offer.len_bytes(first, *new)).sum::<u64>();
         }
-        let Some(Span { first: seq, .. }) = new.first().filter(|_| offer.counts) else { return };
+        let Some(Span { first: seq, .. }) = new.first().filter(|_| offer.counts_in_quotas()) else {
+            return;
+        };
         self.verdicts.extend(said.map(|(verdict, at_ms)| (*seq, verdict, at_ms)));
         self.spans.extend(new);
     }
@@ -84,24 +87,24 @@ impl Hub {
         let (Some(reader), Some(mailbox)) = (reader, self.mailboxes.get_mut(user)) else {
             return self.close(id, CloseCode::OutOfTurn, out);
         };
-        if !reader.offers.are(spans) {
+        if !reader.offers.covers_each_once(spans) {
             return self.close(id, CloseCode::OutOfTurn, out);
         }
         let mut moved: BTreeMap<Target, Moved> = BTreeMap::new();
         let (mut messages, mut bytes) = (0, 0);
         let mut cleared = false;
-        for (first, offer) in spans.iter().flat_map(|span| reader.offers.take(*span)) {
-            let span = Span { first, last: offer.last };
+        for (first, offer) in spans.iter().flat_map(|span| reader.offers.remove(*span)) {
+            let span = Span { first, last: offer.last() };
             messages += span.count() as u32;
             bytes += offer.len_bytes(first, span);
-            let Some(place) = mailbox.places.get_mut(&offer.log) else { continue };
+            let Some(place) = mailbox.places.get_mut(offer.log()) else { continue };
             let crowded = place.is_crowded();
-            let new = place.processed(span);
+            let new = place.ack(span);
             cleared |= crowded && !place.is_crowded();
             // Nobody was given what a notice stands for.
-            let said = if offer.is_notice { Some(Disposition::Expired) } else { verdict.clone() };
+            let said = if offer.is_notice() { Some(Disposition::Expired) } else { verdict.clone() };
             let said = said.map(|verdict| (verdict, now.unix_ms));
-            moved.entry(offer.log.clone()).or_default().add((first, &offer), new, said);
+            moved.entry(offer.log().clone()).or_default().add((first, &offer), new, said);
         }
         if moved.is_empty() {
             // All from rooms that were left since. Writing the own cursor once more keeps one way
@@ -128,16 +131,15 @@ impl Hub {
         let last = moved.len() - 1;
         for (index, (log, moved)) in moved.into_iter().enumerate() {
             let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
-            let cursor = mailbox.places.get(&log).map(Cursor::cursor).unwrap_or_default();
+            let cursor = mailbox.places.get(&log).map(Cursor::to_stored).unwrap_or_default();
             mailbox.settling += 1;
             let (confirmed, freed) = if index == last { report } else { (0, 0) };
             let Moved { messages, bytes, spans, verdicts } = moved;
             let (at_ms, said) = (now.unix_ms, verdicts.clone());
             let covered = Acked { log: log.clone(), spans, verdicts: said, at_ms };
             let (reader, user) = (user.clone(), user.clone());
-            let ask =
-                Pending::Ack { link, user: reader, messages: confirmed, bytes: freed, covered };
-            let ticket = self.ask(ask);
+            let ack = PendingAck { link, user: reader, messages: confirmed, bytes: freed, covered };
+            let ticket = self.ask(|pending| &mut pending.acks, ack);
             let write = Write::Ack { user, log, cursor, messages, bytes, verdicts };
             out.push(Output::Write(ticket, write));
         }
@@ -169,17 +171,20 @@ impl Hub {
 
     pub(super) fn entered(
         &mut self,
-        id: LinkId,
-        user: &UserId,
-        room: RoomName,
-        outcome: Outcome,
+        join: PendingRoom,
+        outcome: Result<RoomJoined, RoomNotJoined>,
         out: &mut Vec<Output>,
     ) {
+        let PendingRoom { link: id, user, room } = join;
+        let user = &user;
         let target = Target::Room(room.clone());
         let mailbox = self.mailboxes.get_mut(user);
         let known = mailbox.and_then(|mailbox| mailbox.entering.remove(&target));
-        let Outcome::Member { changed, cursor } = outcome else {
-            return self.reply(id, FromServer::RoomRefused { room }, out);
+        let RoomJoined { changed, cursor } = match outcome {
+            Ok(joined) => joined,
+            Err(RoomNotJoined::UnknownUser | RoomNotJoined::Full | RoomNotJoined::DiskFull) => {
+                return self.reply(id, FromServer::RoomRefused { room }, out);
+            }
         };
         self.reply(id, FromServer::RoomJoined { room, changed }, out);
         let Some(mailbox) = self.mailboxes.get_mut(user).filter(|_| changed) else { return };
@@ -188,8 +193,8 @@ impl Hub {
         // be further on by now.
         let Entry::Vacant(place) = mailbox.places.entry(target.clone()) else { return };
         // The answer to leaving may have ended this membership in place of the one before.
-        let known = known.filter(|known| known.is_beyond(cursor.through));
-        let through = place.insert(known.unwrap_or_else(|| cursor.into())).after(0);
+        let known = known.filter(|known| known.has_read_beyond(cursor.through));
+        let through = place.insert(known.unwrap_or_else(|| cursor.into())).resume_after(0);
         if !mailbox.loaded {
             return;
         }
@@ -206,25 +211,24 @@ impl Hub {
     pub(super) fn left(
         &mut self,
         now: Time,
-        id: LinkId,
-        user: &UserId,
-        room: RoomName,
-        outcome: &Outcome,
+        leave: PendingRoom,
+        outcome: Result<RoomLeft, RoomNotLeft>,
         out: &mut Vec<Output>,
     ) {
+        let PendingRoom { link: id, user, room } = leave;
+        let user = &user;
         let changed = match outcome {
-            Outcome::Member { changed, .. } => *changed,
-            Outcome::UnknownTarget => {
+            Ok(RoomLeft { changed }) => changed,
+            Err(RoomNotLeft::UnknownRoom) => {
                 return self.reply(id, FromServer::NoSuchRoom { room }, out);
             }
-            _ => return self.reply(id, FromServer::RoomRefused { room }, out),
+            Err(RoomNotLeft::DiskFull) => {
+                return self.reply(id, FromServer::RoomRefused { room }, out);
+            }
         };
         self.reply(id, FromServer::RoomLeft { room: room.clone(), changed }, out);
-        let again = |ask: &Pending| match ask {
-            Pending::JoinRoom { user: who, room: to, .. } => (who, to) == (user, &room),
-            _ => false,
-        };
-        let entering = self.asked.values().any(again);
+        let again = |join: &PendingRoom| (&join.user, &join.room) == (user, &room);
+        let entering = self.pending.joins.values().any(again);
         let target = Target::Room(room);
         if changed {
             self.excused(user, &target, now.unix_ms, out);

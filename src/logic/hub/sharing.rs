@@ -26,7 +26,7 @@ impl Hub {
     pub(super) fn unshared(&self, user: &UserId, span: Span) -> Vec<Span> {
         let mut free = vec![span];
         for (_, reader) in self.sharers(user) {
-            free = free.into_iter().flat_map(|span| reader.offers.uncovered(span)).collect();
+            free = free.into_iter().flat_map(|span| reader.offers.missing(span)).collect();
         }
         free
     }
@@ -136,7 +136,7 @@ impl Hub {
     fn share_new(&mut self, user: &UserId, record: &Record, out: &mut Vec<Output>) -> bool {
         let span = record.span();
         let place = self.mailboxes.get(user).and_then(|m| m.places.get(&record.bundle.first.to));
-        let new = place.is_some_and(|place| place.is_untouched(span))
+        let new = place.is_some_and(|place| place.is_wholly_unacked(span))
             && self.unshared(user, span) == [span];
         new && !record.bundle.first.is_long()
             && self.share_out(user, record, out) == record.bundle.count()

@@ -23,26 +23,26 @@ impl Hub {
         let (Some(reader), Some(mailbox)) = (reader, self.mailboxes.get_mut(user)) else {
             return self.close(id, CloseCode::OutOfTurn, out);
         };
-        if !reader.offers.are(spans) {
+        if !reader.offers.covers_each_once(spans) {
             return self.close(id, CloseCode::OutOfTurn, out);
         }
         let offers = &mut reader.offers;
-        let taken: Vec<_> = spans.iter().flat_map(|span| offers.take(*span)).collect();
+        let taken: Vec<_> = spans.iter().flat_map(|span| offers.remove(*span)).collect();
         let let_go: Vec<(Span, Target)> = taken
             .iter()
-            .map(|(first, offer)| (Span { first: *first, last: offer.last }, offer.log.clone()))
+            .map(|(first, offer)| (Span { first: *first, last: offer.last() }, offer.log().clone()))
             .collect();
         let mut waiting = SeqSet::default();
         for (first, offer) in taken {
-            let span = Span { first, last: offer.last };
+            let span = Span { first, last: offer.last() };
             waiting.insert(span);
             let (messages, bytes) = (span.count() as u32, offer.len_bytes(first, span));
             reader.settled(messages, bytes, &mut self.flight);
             reader.skipped.insert(span);
-            if let Some(place) = mailbox.places.get_mut(&offer.log)
-                && place.skip(span)
+            if let Some(place) = mailbox.places.get_mut(offer.log())
+                && place.release(span)
             {
-                reader.rewind(place.after(0));
+                reader.rewind(place.resume_after(0));
             }
         }
         forget_processed(reader, mailbox);
@@ -65,7 +65,7 @@ fn forget_processed(reader: &mut Reader, mailbox: &Mailbox) {
     }
     let mut still = SeqSet::default();
     for place in mailbox.places.values() {
-        for span in reader.skipped.iter().flat_map(|span| place.waiting(span)) {
+        for span in reader.skipped.iter().flat_map(|span| place.outstanding(span)) {
             still.insert(span);
         }
     }

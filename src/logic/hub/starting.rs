@@ -10,7 +10,7 @@ use crate::wire::{Seq, Span, Start, UserId};
 
 use super::io::{LinkId, Output};
 use super::link::{Mode, Reader};
-use super::router::{Hub, Pending};
+use super::router::Hub;
 use crate::logic::seqs::cursor::Cursor;
 use crate::logic::seqs::set::missing;
 use crate::logic::seqs::unacked::Delivery;
@@ -18,7 +18,7 @@ use crate::logic::seqs::unacked::Delivery;
 impl Reader {
     /// Behind which seq it goes on reading in a log.
     pub(super) fn after(&self, place: &Cursor) -> Seq {
-        let unprocessed = place.after(0);
+        let unprocessed = place.resume_after(0);
         self.position.max(self.replay.map_or(unprocessed, |replay| replay.min(unprocessed)))
     }
 
@@ -62,7 +62,7 @@ impl Hub {
             return false;
         }
         reader.mode = Mode::Beginning;
-        let ticket = self.ask(Pending::StartPosition { link: id });
+        let ticket = self.ask(|pending| &mut pending.start_positions, id);
         out.push(Output::Read(ticket, Read::StartPosition { logs, start }));
         true
     }

@@ -12,7 +12,7 @@ use super::budget::DeliveryBudget;
 use super::io::{LinkId, Output};
 use super::link::{Link, Reader};
 use super::relaying::VolatileId;
-use super::router::{Hub, Pending};
+use super::router::Hub;
 use crate::logic::seqs::unacked::Delivery;
 
 /// Most parts that are being read for one link.
@@ -119,7 +119,7 @@ impl Hub {
     fn read_on(&mut self, id: LinkId, out: &mut Vec<Output>) {
         while let Some(at) = self.links.get_mut(&id).and_then(|link| link.next_part(&self.flight)) {
             self.flight.add_parts(1);
-            let ticket = self.ask(Pending::Download { link: id });
+            let ticket = self.ask(|pending| &mut pending.downloads, id);
             if let Some(stream) = self.links.get_mut(&id).and_then(Link::stream) {
                 stream.next += 1;
                 stream.asked.push_back((ticket, None));
@@ -171,18 +171,18 @@ impl Hub {
         if let Some(Download::Stored(stream)) = &reader.streaming {
             self.flight.remove_parts(stream.asked.len() as u32);
         }
-        if let Some((_, offer)) = reader.offers.take(Span::one(seq)).pop() {
+        if let Some((_, offer)) = reader.offers.remove(Span::one(seq)).pop() {
             reader.settled(1, offer.len_bytes(seq, Span::one(seq)), &mut self.flight);
             match missing {
                 Missing::Removed => reader.rewind(seq - 1),
                 Missing::Corrupt => {
                     let places = self.mailboxes.get(&user).map(|mailbox| &mailbox.places);
-                    let place = places.and_then(|places| places.get(&offer.log));
-                    if place.is_some_and(|place| !place.is_processed(seq)) {
+                    let place = places.and_then(|places| places.get(offer.log()));
+                    if place.is_some_and(|place| !place.is_acked(seq)) {
                         self.notice(
                             id,
                             seq,
-                            Delivery::notice(seq, offer.log, offer.counts),
+                            Delivery::notice(seq, offer.log().clone(), offer.counts_in_quotas()),
                             1,
                             out,
                         );

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::durable::{Outcome, Upload, Write};
+use crate::durable::{DiskFull, NotStored, Upload, Write};
 use crate::wire::{Body, Bundle, FromServer, Message};
 
 use super::answers::verdict;
 use super::io::{LinkId, Output};
+use super::pending::{PendingAppend, PendingChunk};
 use super::relaying::VolatileId;
-use super::router::{Hub, Pending};
+use super::router::Hub;
 
 /// Where the parts of a body go.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,7 +33,7 @@ impl Hub {
         let upload = Upload(self.name());
         self.aim(link, Incoming::Upload(upload));
         self.uploads.insert(upload, (link, bundle.clone()));
-        let ticket = self.ask(Pending::BeginUpload { upload });
+        let ticket = self.ask(|pending| &mut pending.begun_uploads, upload);
         out.push(Output::Write(ticket, Write::BeginUpload { upload, bundle }));
     }
 
@@ -66,7 +67,8 @@ impl Hub {
         let incoming = if last { link.incoming.take() } else { link.incoming };
         match incoming {
             Some(Incoming::Upload(upload)) => {
-                let ticket = self.ask(Pending::AppendChunk { link: id, upload });
+                let chunk = PendingChunk { link: id, upload };
+                let ticket = self.ask(|pending| &mut pending.chunks, chunk);
                 out.push(Output::Write(ticket, Write::AppendChunk { upload, body }));
                 if last {
                     self.end_upload(upload, out);
@@ -79,8 +81,8 @@ impl Hub {
 
     fn end_upload(&mut self, upload: Upload, out: &mut Vec<Output>) {
         let Some((link, bundle)) = self.uploads.get(&upload).cloned() else { return };
-        let asked = Pending::Append { link, bundle: bundle.clone(), upload: Some(upload) };
-        let ticket = self.ask(asked);
+        let append = PendingAppend { link, bundle: bundle.clone(), upload: Some(upload) };
+        let ticket = self.ask(|pending| &mut pending.appends, append);
         out.push(Output::Write(ticket, Write::Append { bundle, upload: Some(upload) }));
     }
 
@@ -104,7 +106,7 @@ impl Hub {
         match incoming? {
             Incoming::Upload(upload) => {
                 let (_, bundle) = self.uploads.remove(&upload)?;
-                let ticket = self.ask(Pending::DiscardUpload);
+                let ticket = self.request();
                 out.push(Output::Write(ticket, Write::DiscardUpload { upload }));
                 Some(bundle)
             }
@@ -114,9 +116,14 @@ impl Hub {
     }
 
     /// The store has said whether it takes a long body.
-    pub(super) fn begun(&mut self, upload: Upload, outcome: &Outcome, out: &mut Vec<Output>) {
-        if *outcome != Outcome::ChunkStored {
-            self.turn_down(upload, outcome, out);
+    pub(super) fn begun(
+        &mut self,
+        upload: Upload,
+        outcome: Result<(), NotStored>,
+        out: &mut Vec<Output>,
+    ) {
+        if let Err(why) = outcome {
+            self.turn_down(upload, why, out);
         }
     }
 
@@ -125,18 +132,18 @@ impl Hub {
         &mut self,
         link: LinkId,
         upload: Upload,
-        outcome: &Outcome,
+        outcome: Result<(), DiskFull>,
         out: &mut Vec<Output>,
     ) {
         self.allow(link, 1);
-        self.begun(upload, outcome, out);
+        self.begun(upload, outcome.map_err(NotStored::from), out);
     }
 
     /// The sender is told at once; what still comes of the body goes nowhere.
-    fn turn_down(&mut self, upload: Upload, outcome: &Outcome, out: &mut Vec<Output>) {
+    fn turn_down(&mut self, upload: Upload, why: NotStored, out: &mut Vec<Output>) {
         let Some((link, bundle)) = self.uploads.remove(&upload) else { return };
         self.divert(link, Incoming::Upload(upload));
-        self.answer(link, &bundle, verdict(&bundle, outcome), out);
+        self.answer(link, &bundle, verdict(&bundle, Err(why)), out);
     }
 
     /// A link may send so many parts more. It is told at the end of the turn.

@@ -11,7 +11,8 @@ use crate::wire::{
 };
 
 use super::io::{LinkId, Output};
-use super::router::{Hub, Pending};
+use super::pending::PendingRecipients;
+use super::router::Hub;
 use crate::logic::seqs::set::SeqSet;
 
 /// Messages that are watched, by their log and seq.
@@ -111,7 +112,7 @@ impl Hub {
         }
         let (to, from) = (asked.to.clone(), user.clone());
         let read = Read::FindMessage { to, id: asked.id, from };
-        let ticket = self.ask(Pending::FindMessage { link: id, asked });
+        let ticket = self.ask(|pending| &mut pending.located, (id, asked));
         out.push(Output::Read(ticket, read));
     }
 
@@ -147,7 +148,8 @@ impl Hub {
         out: &mut Vec<Output>,
     ) {
         let (to, from, after) = (asked.to.clone(), user.clone(), asked.after.clone());
-        let ticket = self.ask(Pending::Recipients { link: id, asked });
+        let track = PendingRecipients::Track { link: id, asked };
+        let ticket = self.ask(|pending| &mut pending.recipients, track);
         out.push(Output::Read(ticket, Read::Recipients { to, seq, from, after }));
     }
 
@@ -237,7 +239,7 @@ impl Hub {
         let watched = self.watching.within(log, Span { first: 0, last: through });
         for seq in watched.into_iter().filter(|seq| !held.contains(*seq)) {
             let place = self.mailboxes.get(user).and_then(|mailbox| mailbox.places.get(log));
-            if place.is_some_and(|place| !place.is_processed(seq)) {
+            if place.is_some_and(|place| !place.is_acked(seq)) {
                 self.stands((log, seq), user, &(DeliveryState::Gone, 0, None), out);
             }
         }

@@ -5,11 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::durable::Disposition;
 use crate::wire::{SPANS_MAX, Seq, Span, Start};
 
+use crate::logic::limits::PRESUMED_SPANS_MAX;
 use crate::logic::prefetch::Prefetch;
-use crate::logic::seqs::set::{SeqSet, joined};
-
-/// Most spans of what was taken to be recorded that are remembered.
-const OVER_MAX: usize = 8_192;
+use crate::logic::seqs::set::{SeqSet, to_spans};
 
 /// A delivery is `open` from the moment the user is told of it until the user has dealt with it,
 /// then `done` until the server has recorded that. Both are bounded by the server: it offers the
@@ -139,7 +137,7 @@ impl Inbox {
     /// The user has dealt with these. What to report now: all that is dealt with and was delivered
     /// on this link.
     pub(super) fn processed(&mut self, seqs: impl IntoIterator<Item = Seq>) -> Vec<Span> {
-        for span in joined(seqs) {
+        for span in to_spans(seqs) {
             let known: Vec<Span> = self.open.within(span).collect();
             for span in known {
                 self.open.remove(span);
@@ -194,7 +192,7 @@ impl Inbox {
 
     /// These are not for this reader.
     pub(super) fn skipped(&mut self, seqs: impl IntoIterator<Item = Seq>) {
-        for span in joined(seqs) {
+        for span in to_spans(seqs) {
             let known: Vec<Span> = self.open.within(span).collect();
             for span in known {
                 self.open.remove(span);
@@ -261,7 +259,7 @@ impl Inbox {
         for span in done.iter().flat_map(|span| self.done.missing(span)) {
             self.over.insert(span);
         }
-        while self.over.len() > OVER_MAX {
+        while self.over.len() > PRESUMED_SPANS_MAX {
             let Some(oldest) = self.over.iter().next() else { break };
             self.over.remove(oldest);
         }

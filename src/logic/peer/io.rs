@@ -1,8 +1,8 @@
 //! What a client is told and what it says: the two sides of a [`Peer`](crate::logic::Peer).
 
 use crate::wire::{
-    Body, Bundle, CloseCode, FromClient, FromServer, JoinCode, Kept, Message, MsgId, Note,
-    ParkedKind, RecipientStatus, Refusal, RoomName, Seq, Target, UserId,
+    Body, Bundle, CloseCode, FromClient, FromServer, JoinCode, Message, MsgId, Note, ParkedKind,
+    ParkedMessage, RecipientStatus, Refusal, RoomName, Seq, Target, UserId,
 };
 
 use super::outbox::Draft;
@@ -21,7 +21,7 @@ pub struct Intent {
     /// The code of a ticket.
     pub code: Option<JoinCode>,
     /// Take deliveries.
-    pub attach: Option<Prefetch>,
+    pub prefetch: Option<Prefetch>,
     /// How long to go without an answer while one is awaited, in milliseconds. `None`: for ever.
     pub patience_ms: Option<u64>,
 }
@@ -239,7 +239,7 @@ pub enum Event {
         id: MsgId,
     },
     /// Something in a drawer.
-    Parked(Kept),
+    Parked(ParkedMessage),
     /// All that is in it has been told of.
     ParkedEnd(ParkedKind),
     /// So many messages were in the drawer and are not any more.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::durable::Disposition;
-use crate::wire::{Bundle, CloseCode, FromClient, FromServer, Message, Session};
+use crate::wire::{CloseCode, FromClient, FromServer, Session};
 
 use super::chunks::Chunks;
 use super::deliver::shortened;
@@ -13,7 +13,9 @@ use super::outbox::{Allowed, Outbox};
 use super::pauses::Pauses;
 use super::requests::Request;
 use super::tracking::Following;
-use crate::logic::limits::Time;
+use crate::logic::limits::{
+    DIAL_SILENT_MS, DRAFT_BYTES_MAX, DRAFTS_MAX, REQUESTS_MAX, SKEW_MS_MAX, Time,
+};
 use crate::logic::prefetch::Prefetch;
 
 enum Stage {
@@ -59,23 +61,13 @@ pub struct Peer {
     session: Session,
 }
 
-/// What a client holds of its user's messages before it takes no more.
-const DRAFTS_MAX: usize = 16_384;
-const DRAFT_BYTES_MAX: u64 = 8 << 20;
-const REQUESTS_MAX: usize = 2_048;
-/// How long an attempt may be under way before the user is told that there is no link, in
-/// milliseconds.
-const UNTOLD_MS: u64 = 3_000;
-/// How far two clocks may differ that are taken for right.
-const SKEW_MS_MAX: u64 = 60_000;
-
 impl Peer {
     /// A client that has not dialed yet; it will at its first input. `seed` varies its pauses, and
     /// is what the server tells clients with one key apart by.
     pub fn new(now: Time, intent: Intent, seed: u64) -> Self {
         Self {
-            shown: Inbox::new(intent.attach.as_ref()),
-            expects: intent.attach.is_some(),
+            shown: Inbox::new(intent.prefetch.as_ref()),
+            expects: intent.prefetch.is_some(),
             intent,
             stage: Stage::Resting { until_ms: now.mono_ms },
             welcomed: false,
@@ -246,7 +238,7 @@ impl Peer {
         if let Stage::Resting { until_ms } = self.stage
             && until_ms <= now.mono_ms
         {
-            self.stage = Stage::Dialing { told_at_ms: now.mono_ms + UNTOLD_MS };
+            self.stage = Stage::Dialing { told_at_ms: now.mono_ms + DIAL_SILENT_MS };
             self.pauses.tries();
             out.push(PeerOutput::Dial);
         }
@@ -336,14 +328,8 @@ impl Peer {
                     out,
                 );
             }
-            FromServer::Deliver { seq, id, from, to, time_ms, headers, size, body, others } => {
-                let first = Message { id, from, to, time_ms, headers, size, body };
-                return self.deliver(seq, Bundle { first, others }, out);
-            }
-            FromServer::Volatile { id, from, to, time_ms, headers, size, body, others } => {
-                let first = Message { id, from, to, time_ms, headers, size, body };
-                return self.pass(Bundle { first, others }, out);
-            }
+            FromServer::Deliver { seq, bundle } => return self.deliver(seq, bundle, out),
+            FromServer::Volatile(bundle) => return self.pass(bundle, out),
             FromServer::Gap { seq, to, count } => {
                 return self.lost(seq, to, count, out);
             }
@@ -381,11 +367,11 @@ impl Peer {
 
     /// Says who this is, and goes on where the last link left off, without waiting for the welcome.
     fn introduce(&mut self, out: &mut Vec<PeerOutput>) {
-        let Intent { id, claim, code, attach, .. } = self.intent.clone();
+        let Intent { id, claim, code, prefetch, .. } = self.intent.clone();
         self.session.link += 1;
         let session = Some(self.session);
         out.push(PeerOutput::Frame(FromClient::Hello { id, claim, code, session }));
-        if let Some(Prefetch { messages, bytes, start, share }) = attach {
+        if let Some(Prefetch { messages, bytes, start, share }) = prefetch {
             let start = self.shown.start(start);
             let holds = if share { self.shown.held() } else { Vec::new() };
             if !holds.is_empty() {

@@ -1,25 +1,16 @@
 //! A client's messages on their way to the server.
 
 use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
 
-use crate::wire::{
-    BUNDLE_MAX, Body, CHUNK_LEN_MAX, FromClient, Headers, MsgId, Others, Target, chunk_len,
-};
+use crate::wire::{BUNDLE_MAX, CHUNK_LEN_MAX, Envelope, FromClient, MsgId, Others, chunk_len};
 
 /// A message that a client wants to have sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
-    /// Made by this client, unique.
-    pub id: MsgId,
-    /// Where it goes.
-    pub to: Target,
-    /// What is said about it.
-    pub headers: Headers,
-    /// Bytes of the whole body.
-    pub size: u64,
-    /// The body, or the first [`CHUNK_LEN_MAX`] bytes of a long one, whose other parts are asked
-    /// for. A long body that is whole here is never asked for.
-    pub body: Body,
+    /// The message. Its id is made by this client, and unique. A long body's other chunks are asked
+    /// for, unless it is whole here.
+    pub envelope: Envelope,
     /// Only for those who read now: neither stored nor, when the link is lost, sent again.
     pub volatile: bool,
     /// To be kept until then, in milliseconds since 1970. Such a draft is neither volatile nor
@@ -51,11 +42,6 @@ pub(super) struct Outbox {
 }
 
 impl Draft {
-    /// Bytes of it in memory.
-    fn len_bytes(&self) -> u64 {
-        (self.body.len() + self.headers.len_bytes()) as u64
-    }
-
     /// Bytes of it in its first frame, which is what the server counts.
     fn len_first(&self) -> u64 {
         (self.body.len().min(CHUNK_LEN_MAX) + self.headers.len_bytes()) as u64
@@ -87,22 +73,41 @@ impl Draft {
 
     /// The frame that sends it, or its first part, and others behind it.
     fn frame(&self, others: Others) -> FromClient {
-        let Self { id, to, headers, size, body, volatile, due_ms } = self.clone();
-        let body = Body(body.0.slice(..chunk_len(size)));
-        if let Some(due_ms) = due_ms {
-            FromClient::Schedule { due_ms, id, to, headers, body }
-        } else if volatile {
-            FromClient::Volatile { id, to, headers, size, body, others }
-        } else {
-            FromClient::Send { id, to, headers, size, body, others }
+        let Self { mut envelope, volatile, due_ms } = self.clone();
+        envelope.body.0.truncate(chunk_len(envelope.size));
+        match due_ms {
+            Some(due_ms) => FromClient::Schedule { due_ms, envelope },
+            None if volatile => FromClient::Volatile { envelope, others },
+            None => FromClient::Send { envelope, others },
         }
+    }
+}
+
+/// A draft to be stored at once.
+impl From<Envelope> for Draft {
+    fn from(envelope: Envelope) -> Self {
+        Self { envelope, volatile: false, due_ms: None }
+    }
+}
+
+impl Deref for Draft {
+    type Target = Envelope;
+
+    fn deref(&self) -> &Envelope {
+        &self.envelope
+    }
+}
+
+impl DerefMut for Draft {
+    fn deref_mut(&mut self) -> &mut Envelope {
+        &mut self.envelope
     }
 }
 
 impl Outbox {
     pub(super) fn push(&mut self, draft: Draft) {
         let draft = draft.mended();
-        self.waiting_bytes += draft.len_bytes();
+        self.waiting_bytes += draft.len_here();
         self.waiting.push_back(draft);
     }
 
@@ -121,7 +126,7 @@ impl Outbox {
         let max = first.size_max(allowed);
         if first.size > max {
             self.waiting.pop_front();
-            self.waiting_bytes -= first.len_bytes();
+            self.waiting_bytes -= first.len_here();
             return Some(Err((first.id, max)));
         }
         let start = self.sent.len();
@@ -151,9 +156,9 @@ impl Outbox {
     /// The first that waits counts as sent.
     fn go(&mut self) {
         let Some(draft) = self.waiting.pop_front() else { return };
-        self.waiting_bytes -= draft.len_bytes();
+        self.waiting_bytes -= draft.len_here();
         self.sent_bytes += draft.len_first();
-        self.sent_held += draft.len_bytes();
+        self.sent_held += draft.len_here();
         self.open += 1;
         self.sent.push_back(Some(draft));
     }
@@ -168,7 +173,7 @@ impl Outbox {
         for sent in self.sent.range_mut(at..).take(count as usize) {
             let Some(draft) = sent.take_if(|draft| draft.id == id.plus(found)) else { break };
             self.sent_bytes -= draft.len_first();
-            self.sent_held -= draft.len_bytes();
+            self.sent_held -= draft.len_here();
             self.open -= 1;
             found += 1;
         }
@@ -185,7 +190,7 @@ impl Outbox {
         (self.open, self.sent_bytes, self.sent_held) = (0, 0, 0);
         let (lost, again): (Vec<_>, Vec<_>) = sent.partition(|draft| draft.volatile);
         for draft in again.into_iter().rev() {
-            self.waiting_bytes += draft.len_bytes();
+            self.waiting_bytes += draft.len_here();
             self.waiting.push_front(draft);
         }
         lost.into_iter().map(|draft| draft.id).collect()

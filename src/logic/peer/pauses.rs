@@ -1,12 +1,6 @@
 //! How long a client waits before it dials again.
 
-/// The first pause between attempts, doubled with each up to the last. That one stays as it is: who
-/// waits for a server is back within a second of it.
-const FIRST_MS: u64 = 50;
-const LAST_MS: u64 = 500;
-/// The last pause doubles with each link that a server welcomes and does nothing for, up to this
-/// one: a server that dies of what its clients ask for should not be hurried by them.
-const LAST_MS_IN_VAIN: u64 = 4_000;
+use crate::logic::limits::{BACKOFF_FRUITLESS_MS_MAX, BACKOFF_MS_MAX, BACKOFF_MS_MIN};
 
 /// The pauses of one client, which grow until it has an answer.
 pub(super) struct Pauses {
@@ -40,8 +34,8 @@ impl Pauses {
     /// The next pause. Half of it is fixed, half by chance, so that a thousand clients do not come
     /// back at once.
     pub(super) fn next_ms(&mut self) -> u64 {
-        let last = (LAST_MS << self.in_vain.min(10)).min(LAST_MS_IN_VAIN);
-        let full = (FIRST_MS << self.attempts.min(10)).min(last);
+        let last = (BACKOFF_MS_MAX << self.in_vain.min(10)).min(BACKOFF_FRUITLESS_MS_MAX);
+        let full = (BACKOFF_MS_MIN << self.attempts.min(10)).min(last);
         // xorshift64 (Marsaglia 2003).
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;

@@ -5,10 +5,7 @@ use crate::wire::{FromClient, FromServer, MsgId, ParkedKind, RoomName};
 
 use super::io::{Event, PeerOutput};
 use super::machine::Peer;
-use crate::logic::limits::Time;
-
-/// Requests that are unanswered at a time: less than any server allows.
-const REQUESTS_OPEN_MAX: usize = 16;
+use crate::logic::limits::{REQUESTS_OPEN_MAX, Time};
 
 /// A request that is not a send.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,11 +6,7 @@ use crate::wire::{DeliveryState, FromClient, MsgId, RecipientStatus, Target, Use
 
 use super::io::{Event, PeerOutput};
 use super::machine::Peer;
-use crate::logic::limits::Time;
-
-/// Pages of recipients that are asked for at a time: together with other requests less than any
-/// server allows.
-const PAGES_OPEN_MAX: usize = 16;
+use crate::logic::limits::{TRACK_PAGES_OPEN_MAX, Time};
 
 /// The messages that the user watches, all of which may come further.
 #[derive(Default)]
@@ -136,7 +132,7 @@ impl Following {
 
     /// The next page to ask for, while no more than so many watches are begun.
     fn next_ask(&mut self, watches_max: usize) -> Option<FromClient> {
-        while self.asked.len() < PAGES_OPEN_MAX {
+        while self.asked.len() < TRACK_PAGES_OPEN_MAX {
             let (id, after) = self.asks.front()?;
             let watch = self.watches.get_mut(id).filter(|watch| watch.begun == after.is_some());
             // It has ended meanwhile, or been begun anew.

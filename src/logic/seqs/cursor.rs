@@ -1,278 +1,265 @@
-//! How far one user has come in one log.
+//! The cursor of one user in one log.
 
 use std::collections::BTreeMap;
 
 use crate::durable::{AckedRange, StoredCursor};
 use crate::wire::{Seq, Span};
 
+use super::position::Position;
 use super::ranges::AckedRanges;
 use super::set::{SeqSet, missing, within};
+use crate::logic::limits::{ACKED_RANGES_MAX, OUTSTANDING_RECHECK_MIN};
 
-/// Most stretches that are kept as processed beyond a message that is not. They are written down
-/// with every move of the cursor.
-const DONE_MAX: usize = 4_096;
-
-/// So much may always wait before it is looked whether it is still there.
-const ENTRIES_MIN: usize = 16_384;
-
-/// A user's place in one log.
+/// The cursor of one user in one log.
 ///
-/// `through` is what is known to be processed without gaps; `waiting` was handed out beyond it and
-/// is not processed; `done` is processed beyond it. A message is in one of the three, or was not
-/// handed out yet, and then it is beyond `passed`; or it is not for this user, and then stretches
-/// of what is processed go on over it.
+/// Every message up to `acked_through` is acked. A message beyond it is in `outstanding` (delivered,
+/// not acked), in `acked_above` (acked out of order), or not delivered yet: then it is beyond
+/// `read_through`. Messages that are not for this user need no ack: ranges of acked messages extend
+/// over them.
 #[derive(Default)]
 pub(crate) struct Cursor {
-    through: Position,
-    passed: Position,
-    /// By the seq of the first.
-    waiting: BTreeMap<Seq, Waiting>,
-    done: AckedRanges,
-    /// What waits and was put aside by readers: no notice of it need go by its own seq.
-    aside: SeqSet,
-    /// How many entries may wait before it is looked what of them is gone from the log.
+    acked_through: Position,
+    read_through: Position,
+    /// Keyed by the first seq of each.
+    outstanding: BTreeMap<Seq, Outstanding>,
+    acked_above: AckedRanges,
+    /// Outstanding messages that a reader released. Should the log lose them, one gap notice may
+    /// stand for several, because no reader knows them by their own seqs.
+    released: SeqSet,
+    /// Entries of `outstanding` above which the log is read again, to find those it lost meanwhile.
     entries_max: usize,
 }
 
-/// Messages that follow one another, or a notice of messages removed unread, which goes by the seq
-/// of the last of them.
-struct Waiting {
-    /// The mark just before it.
+/// Consecutive messages, or a gap notice, which has the seq of the last message that it stands for.
+struct Outstanding {
+    /// The position just before the first message.
     before: Position,
     last: Position,
-    /// How many messages it stands for.
+    /// The number of messages.
     count: u64,
 }
 
-/// A position in a log: a seq, and the ordinal of the log's last message at or before it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Position {
-    pub(crate) seq: Seq,
-    pub(crate) ordinal: u64,
-}
-
-impl Position {
-    /// The mark of a message so far behind this one, if the seqs between them are of this log.
-    pub(crate) fn plus(self, count: u64) -> Self {
-        Self { seq: self.seq + count, ordinal: self.ordinal + count }
-    }
-
-    /// The mark just before that of a message.
-    fn before(self) -> Self {
-        Self { seq: self.seq - 1, ordinal: self.ordinal - 1 }
-    }
-}
-
 impl From<StoredCursor> for Cursor {
-    fn from(cursor: StoredCursor) -> Self {
-        let through = Position { seq: cursor.through, ordinal: cursor.ordinal };
-        let mut done = AckedRanges::default();
-        cursor.above.into_iter().for_each(|stretch| done.insert(stretch, |_, _| false));
-        Self { through, passed: through, done, ..Self::default() }
+    fn from(stored: StoredCursor) -> Self {
+        let through = Position::new(stored.through, stored.ordinal);
+        let mut acked_above = AckedRanges::default();
+        stored.above.into_iter().for_each(|range| acked_above.insert(range, |_, _| false));
+        Self { acked_through: through, read_through: through, acked_above, ..Self::default() }
     }
 }
 
 impl Cursor {
-    /// Where a reader that has been given all up to `position` goes on reading.
-    pub(crate) fn after(&self, position: Seq) -> Seq {
-        self.through.seq.max(position)
+    /// The seq after which a reader that has everything up to `position` reads on.
+    pub(crate) fn resume_after(&self, position: Seq) -> Seq {
+        self.acked_through.seq().max(position)
     }
 
-    /// Whether something behind this seq was met.
-    pub(crate) fn is_beyond(&self, seq: Seq) -> bool {
-        self.passed.seq > seq
+    /// True when reading has gone beyond this seq.
+    pub(crate) fn has_read_beyond(&self, seq: Seq) -> bool {
+        self.read_through.seq() > seq
     }
 
-    /// Whether the message needs no handing out any more.
-    pub(crate) fn is_processed(&self, seq: Seq) -> bool {
-        seq <= self.through.seq || self.done.contains(seq)
+    pub(crate) fn is_acked(&self, seq: Seq) -> bool {
+        seq <= self.acked_through.seq() || self.acked_above.contains(seq)
     }
 
-    /// Whether all of a span needs handing out yet.
-    pub(crate) fn is_untouched(&self, span: Span) -> bool {
-        span.first > self.through.seq && self.done.within(span).next().is_none()
+    /// True when no message of the span is acked.
+    pub(crate) fn is_wholly_unacked(&self, span: Span) -> bool {
+        span.first > self.acked_through.seq() && self.acked_above.within(span).next().is_none()
     }
 
-    /// What of a span needs handing out yet.
-    pub(crate) fn unprocessed(&self, span: Span) -> Vec<Span> {
-        let first = span.first.max(self.through.seq + 1);
+    /// The parts of a span that are not acked.
+    pub(crate) fn unacked(&self, span: Span) -> Vec<Span> {
+        let first = span.first.max(self.acked_through.seq() + 1);
         if first > span.last {
             return Vec::new();
         }
-        self.done.missing(Span { first, last: span.last })
+        self.acked_above.missing(Span { first, last: span.last })
     }
 
-    /// Whether so much is processed beyond what is not that nothing further on is handed out.
+    /// True when [`ACKED_RANGES_MAX`] out-of-order ranges are held. Delivery past them waits for
+    /// the gaps between them to be acked.
     pub(crate) fn is_crowded(&self) -> bool {
-        self.done.len() >= DONE_MAX
+        self.acked_above.len() >= ACKED_RANGES_MAX
     }
 
-    /// Whether the message is beyond all that is processed.
-    pub(crate) fn is_new(&self, seq: Seq) -> bool {
-        self.done.last().is_none_or(|last| last < seq)
+    /// True when the message is beyond everything that was acked out of order.
+    pub(crate) fn is_past_acked(&self, seq: Seq) -> bool {
+        self.acked_above.last().is_none_or(|last| last < seq)
     }
 
-    /// So many messages are handed out, that at `at` and those behind it.
-    pub(crate) fn offer(&mut self, at: Position, count: u64) {
-        for Span { first, last } in self.unknown(Span::of(at.seq, count)) {
-            let before = at.plus(first - at.seq).before();
+    /// Records that `count` consecutive messages, the first of them at `at`, are delivered.
+    pub(crate) fn deliver(&mut self, at: Position, count: u64) {
+        for Span { first, last } in self.not_outstanding(Span::of(at.seq(), count)) {
+            let before = at.plus(first - at.seq()).before();
             let count = last - first + 1;
-            self.waiting.insert(first, Waiting { before, last: before.plus(count), count });
+            let messages = Outstanding { before, last: before.plus(count), count };
+            self.outstanding.insert(first, messages);
         }
-        self.pass(at, count);
+        self.read_past(at, count);
     }
 
-    /// So many messages went by that are not for this user.
-    pub(crate) fn pass(&mut self, at: Position, count: u64) {
-        self.passed = self.passed.max(at.plus(count - 1));
+    /// Records that reading has gone past `count` consecutive messages, the first of them at `at`.
+    pub(crate) fn read_past(&mut self, at: Position, count: u64) {
+        self.read_through = self.read_through.max(at.plus(count - 1));
     }
 
-    /// What of a span waits.
-    pub(crate) fn waiting(&self, span: Span) -> impl Iterator<Item = Span> {
-        within(&self.waiting, span, |waiting| waiting.last.seq)
+    /// The parts of a span that are delivered and not acked.
+    pub(crate) fn outstanding(&self, span: Span) -> impl Iterator<Item = Span> {
+        within(&self.outstanding, span, |messages| messages.last.seq())
     }
 
-    /// A reader does not want this, and the next one may. Whether so much waits by now that it is
-    /// to be read again from `through` on: some of it may be gone from the log.
-    pub(crate) fn skip(&mut self, span: Span) -> bool {
-        let known: Vec<Span> = self.waiting(span).collect();
-        known.into_iter().for_each(|span| self.aside.insert(span));
-        let entries = self.waiting.len();
-        let many = entries > self.entries_max.max(ENTRIES_MIN);
-        if many {
+    /// Records that a reader released this span, which another reader may take. Returns true when
+    /// so many entries are outstanding that the log is to be read again from `acked_through` on,
+    /// because it may have lost some of them.
+    pub(crate) fn release(&mut self, span: Span) -> bool {
+        let known: Vec<Span> = self.outstanding(span).collect();
+        known.into_iter().for_each(|span| self.released.insert(span));
+        let entries = self.outstanding.len();
+        let are_many = entries > self.entries_max.max(OUTSTANDING_RECHECK_MIN);
+        if are_many {
             self.entries_max = 2 * entries;
         }
-        many
+        are_many
     }
 
-    /// A reader who is gone may have shown this.
-    pub(crate) fn shown(&mut self, span: Span) {
-        self.aside.remove(span);
+    /// Records that a reader that is gone may have shown this span, released or not, to its user:
+    /// should the log lose it, each message needs a gap notice of its own.
+    pub(crate) fn mark_shown(&mut self, span: Span) {
+        self.released.remove(span);
     }
 
-    /// What of a span is not waiting yet.
-    fn unknown(&self, span: Span) -> Vec<Span> {
-        missing(span, self.waiting(span))
+    /// The parts of a span that are not outstanding.
+    fn not_outstanding(&self, span: Span) -> Vec<Span> {
+        missing(span, self.outstanding(span))
     }
 
-    /// All up to `at` is gone from the log; `held` of it is still with readers. The notices to be
-    /// handed out now, each with the number of messages it stands for: of those that nobody was
-    /// given, and of those that were with readers who are gone.
-    pub(crate) fn removed(&mut self, at: Position, held: &SeqSet) -> Vec<(Seq, u64)> {
-        self.cut(at.seq + 1);
-        self.join_aside(at, held);
+    /// Records that the log has lost everything up to `at`, while readers still hold `held` of it.
+    /// Returns the gap notices to deliver now, each with the number of messages it stands for: for
+    /// messages that no reader was given, and for those whose readers are gone.
+    pub(crate) fn remove_through(&mut self, at: Position, held: &SeqSet) -> Vec<(Seq, u64)> {
+        self.split_at(at.seq() + 1);
+        self.merge_released(at, held);
         let mut notices = Vec::new();
-        let known = self.waiting.range(..=at.seq);
+        let known = self.outstanding.range(..=at.seq());
         let known: Vec<Span> =
-            known.map(|(&first, waiting)| Span { first, last: waiting.last.seq }).collect();
+            known.map(|(&first, messages)| Span { first, last: messages.last.seq() }).collect();
         for Span { first, last } in known.into_iter().flat_map(|span| held.missing(span)) {
-            // Each as it was handed out: it may have been shown.
+            // Each by its own seq, because a user may have been shown it.
             for seq in first..=last {
-                self.cut(seq);
-                self.cut(seq + 1);
-                notices.extend(self.waiting.get(&seq).map(|waiting| (seq, waiting.count)));
+                self.split_at(seq);
+                self.split_at(seq + 1);
+                notices.extend(self.outstanding.get(&seq).map(|gap| (seq, gap.count)));
             }
         }
-        if at > self.passed {
-            let before = std::mem::replace(&mut self.passed, at);
-            let gone = at.ordinal.saturating_sub(before.ordinal);
-            let count = gone.saturating_sub(self.done.count(before, at));
+        if at > self.read_through {
+            let before = std::mem::replace(&mut self.read_through, at);
+            let gone = at.ordinal().saturating_sub(before.ordinal());
+            let count = gone.saturating_sub(self.acked_above.count(before, at));
             if count > 0 {
-                self.waiting.insert(at.seq, Waiting { before, last: at, count });
-                notices.push((at.seq, count));
+                self.outstanding.insert(at.seq(), Outstanding { before, last: at, count });
+                notices.push((at.seq(), count));
             }
         }
-        self.entries_max = 2 * self.waiting.len();
+        self.entries_max = 2 * self.outstanding.len();
         notices
     }
 
-    /// Of what is gone and was put aside, one entry is left for all that nobody holds anything
-    /// between.
-    fn join_aside(&mut self, at: Position, held: &SeqSet) {
-        let gone = Span { first: 0, last: at.seq };
-        let aside: Vec<Span> = self.aside.within(gone).collect();
-        let mut runs: Vec<Waiting> = Vec::new();
-        for Span { first, last } in aside.into_iter().flat_map(|span| held.missing(span)) {
-            self.cut(first);
-            self.cut(last + 1);
-            while let Some((&first, _)) = self.waiting.range(first..=last).next() {
-                let Some(next) = self.waiting.remove(&first) else { continue };
+    /// Merges released entries up to `at`, which the log has lost, as far as no other entry lies
+    /// between them.
+    fn merge_released(&mut self, at: Position, held: &SeqSet) {
+        let gone = Span { first: 0, last: at.seq() };
+        let released: Vec<Span> = self.released.within(gone).collect();
+        let mut runs: Vec<Outstanding> = Vec::new();
+        for Span { first, last } in released.into_iter().flat_map(|span| held.missing(span)) {
+            self.split_at(first);
+            self.split_at(last + 1);
+            while let Some((&first, _)) = self.outstanding.range(first..=last).next() {
+                let Some(next) = self.outstanding.remove(&first) else { continue };
                 match runs.last_mut() {
-                    Some(run) if self.waiting.range(run.last.seq + 1..first).next().is_none() => {
+                    Some(run)
+                        if self.outstanding.range(run.last.seq() + 1..first).next().is_none() =>
+                    {
                         (run.last, run.count) = (next.last, run.count + next.count);
                     }
                     _ => runs.push(next),
                 }
             }
         }
-        self.waiting.extend(runs.into_iter().map(|run| (run.last.seq, run)));
-        self.aside.remove(gone);
+        self.outstanding.extend(runs.into_iter().map(|run| (run.last.seq(), run)));
+        self.released.remove(gone);
     }
 
-    /// Things handed out were dealt with. Which of them had not been before.
-    pub(crate) fn processed(&mut self, span: Span) -> Vec<Span> {
-        self.cut(span.first);
-        self.cut(span.last + 1);
+    /// Acks what is outstanding of a span. Returns the parts that were.
+    pub(crate) fn ack(&mut self, span: Span) -> Vec<Span> {
+        self.split_at(span.first);
+        self.split_at(span.last + 1);
         let mut known = Vec::new();
-        while let Some((&first, _)) = self.waiting.range(span.first..=span.last).next() {
-            known.extend(self.waiting.remove_entry(&first));
+        while let Some((&first, _)) = self.outstanding.range(span.first..=span.last).next() {
+            known.extend(self.outstanding.remove_entry(&first));
         }
-        let first = self.waiting.first_key_value();
-        let through = first.map_or(self.passed, |(_, waiting)| waiting.before);
-        if through > self.through {
-            self.through = through;
-            self.done.trim(through);
+        let first = self.outstanding.first_key_value();
+        let through = first.map_or(self.read_through, |(_, messages)| messages.before);
+        if through > self.acked_through {
+            self.acked_through = through;
+            self.acked_above.trim(through);
         }
-        if !self.aside.is_empty() {
-            self.aside.remove(span);
+        if !self.released.is_empty() {
+            self.released.remove(span);
         }
-        for (_, Waiting { before, last, .. }) in &known {
-            self.fill(*before, *last);
+        for (_, Outstanding { before, last, .. }) in &known {
+            self.mark_acked(*before, *last);
         }
-        let span = |(first, waiting): (Seq, Waiting)| Span { first, last: waiting.last.seq };
+        let span =
+            |(first, messages): (Seq, Outstanding)| Span { first, last: messages.last.seq() };
         known.into_iter().map(span).collect()
     }
 
-    /// What is behind `from`, not behind `to`, and not waiting, is done.
-    fn fill(&mut self, from: Position, to: Position) {
-        let mut from = from.max(self.through);
-        if from.seq >= to.seq {
+    /// Adds everything after `from`, up to and including `to`, that is not outstanding to the
+    /// acked ranges.
+    fn mark_acked(&mut self, from: Position, to: Position) {
+        let mut from = from.max(self.acked_through);
+        if from.seq() >= to.seq() {
             return;
         }
-        let within = self.waiting.range(from.seq + 1..to.seq);
-        let within = within.map(|(_, waiting)| (waiting.before, waiting.last));
+        let within = self.outstanding.range(from.seq() + 1..to.seq());
+        let within = within.map(|(_, messages)| (messages.before, messages.last));
         for (before, last) in within.chain([(to, to)]) {
-            if let Some(count) = before.ordinal.checked_sub(from.ordinal).filter(|n| *n > 0) {
-                let span = Span { first: from.seq + 1, last: before.seq };
-                let stretch = AckedRange { span, ordinal: from.ordinal + 1, count };
-                let (waiting, passed) = (&self.waiting, self.passed.seq);
-                self.done.insert(stretch, |behind, until| {
-                    let next = waiting.range(behind + 1..).next();
-                    let waits = next.is_some_and(|(_, next)| next.before.seq + 1 < until);
-                    until <= passed && !waits
+            let count = before.ordinal().checked_sub(from.ordinal());
+            if let Some(count) = count.filter(|count| *count > 0) {
+                let span = Span { first: from.seq() + 1, last: before.seq() };
+                let range = AckedRange { span, ordinal: from.ordinal() + 1, count };
+                let (outstanding, read_through) = (&self.outstanding, self.read_through.seq());
+                self.acked_above.insert(range, |after, until| {
+                    let next = outstanding.range(after + 1..).next();
+                    let lies_between = next.is_some_and(|(_, n)| n.before.seq() + 1 < until);
+                    until <= read_through && !lies_between
                 });
             }
             from = from.max(last);
         }
     }
 
-    /// Makes what waits begin anew at this seq, if it is in the midst of it.
-    fn cut(&mut self, seq: Seq) {
-        let Some((&first, waiting)) = self.waiting.range_mut(..seq).next_back() else { return };
-        let Waiting { before, last, count } = *waiting;
-        if last.seq < seq {
+    /// Splits the outstanding entry that contains this seq, so that the second part begins with it.
+    fn split_at(&mut self, seq: Seq) {
+        let Some((&first, messages)) = self.outstanding.range_mut(..seq).next_back() else {
+            return;
+        };
+        let Outstanding { before, last, count } = *messages;
+        if last.seq() < seq {
             return;
         }
         let kept = seq - first;
-        let middle = before.plus(seq - 1 - before.seq);
-        *waiting = Waiting { before, last: middle, count: kept };
-        self.waiting.insert(seq, Waiting { before: middle, last, count: count - kept });
+        let middle = before.plus(seq - 1 - before.seq());
+        *messages = Outstanding { before, last: middle, count: kept };
+        let rest = Outstanding { before: middle, last, count: count - kept };
+        self.outstanding.insert(seq, rest);
     }
 
-    /// What to write down.
-    pub(crate) fn cursor(&self) -> StoredCursor {
-        let Position { seq, ordinal } = self.through;
-        StoredCursor { through: seq, ordinal, above: self.done.iter().collect() }
+    /// The cursor as the store keeps it.
+    pub(crate) fn to_stored(&self) -> StoredCursor {
+        let (through, ordinal) = (self.acked_through.seq(), self.acked_through.ordinal());
+        StoredCursor { through, ordinal, above: self.acked_above.iter().collect() }
     }
 }
 

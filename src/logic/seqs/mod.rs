@@ -1,6 +1,7 @@
-//! Sets of sequence numbers, and what is made of them: cursors, unacked deliveries.
+//! Sets of sequence numbers, and what is built on them: cursors and unacked deliveries.
 
 pub(crate) mod cursor;
+pub(crate) mod position;
 pub(crate) mod ranges;
 pub(crate) mod set;
 pub(crate) mod unacked;

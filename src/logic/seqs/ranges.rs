@@ -1,63 +1,63 @@
-//! Sets of messages of one log, kept as stretches: what is read of a log is mostly read together,
-//! whatever of other logs came in between.
+//! Acked messages of one log as ranges. A log is mostly read in order, so a few ranges hold many
+//! messages, whatever seqs of other logs lie between them.
 
 use std::collections::BTreeMap;
 
 use crate::durable::AckedRange;
 use crate::wire::{Seq, Span};
 
-use super::cursor::Position;
+use super::position::Position;
 use super::set::{missing, within};
 
-/// A set of messages. Costs what it has of gaps, not of members. The seqs that are asked for are
-/// those of messages of the log.
+/// A set of acked messages of one log. Memory grows with the gaps in it, not with the members.
+/// Callers ask only for seqs that belong to messages of the log.
 #[derive(Debug, Default)]
 pub(crate) struct AckedRanges(BTreeMap<Seq, AckedRange>);
 
 impl AckedRanges {
-    /// How many stretches there are.
+    /// The number of ranges.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
     pub(crate) fn contains(&self, seq: Seq) -> bool {
-        self.0.range(..=seq).next_back().is_some_and(|(_, stretch)| seq <= stretch.span.last)
+        self.0.range(..=seq).next_back().is_some_and(|(_, range)| seq <= range.span.last)
     }
 
     /// The highest member.
     pub(crate) fn last(&self) -> Option<Seq> {
-        self.0.last_key_value().map(|(_, stretch)| stretch.span.last)
+        self.0.last_key_value().map(|(_, range)| range.span.last)
     }
 
-    /// Stretches in ascending order.
+    /// Ranges in ascending order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = AckedRange> {
         self.0.values().copied()
     }
 
-    /// What both `span` and this set have, in ascending order.
+    /// The parts of `span` that are in this set, in ascending order.
     pub(crate) fn within(&self, span: Span) -> impl Iterator<Item = Span> {
-        within(&self.0, span, |stretch| stretch.span.last)
+        within(&self.0, span, |range| range.span.last)
     }
 
-    /// What `span` has and this set has not, in ascending order.
+    /// The parts of `span` that are not in this set, in ascending order.
     pub(crate) fn missing(&self, span: Span) -> Vec<Span> {
         missing(span, self.within(span))
     }
 
-    /// How many members are behind `from` and not behind `to`.
+    /// The number of members after `from`, up to and including `to`.
     pub(crate) fn count(&self, from: Position, to: Position) -> u64 {
-        let before = self.0.range(..=from.seq).next_back();
-        let behind = self.0.range(from.seq + 1..=to.seq);
-        let all = before.into_iter().chain(behind).map(|(_, stretch)| stretch);
-        let within = all.map(|stretch| {
-            let end = end(stretch).min(to.ordinal + 1);
-            end.saturating_sub(stretch.ordinal.max(from.ordinal + 1))
+        let before = self.0.range(..=from.seq()).next_back();
+        let after = self.0.range(from.seq() + 1..=to.seq());
+        let all = before.into_iter().chain(after).map(|(_, range)| range);
+        let within = all.map(|range| {
+            let end = end(range).min(to.ordinal() + 1);
+            end.saturating_sub(range.ordinal.max(from.ordinal() + 1))
         });
         within.sum()
     }
 
-    /// Adds a stretch, which becomes one with those that it touches or has members of, and with
-    /// those next to it if there is nothing else behind the one seq and before the other.
+    /// Adds a range and merges it with every range that it touches or overlaps, and with the next
+    /// one on either side if `is_empty` says that no message of the log lies between the two seqs.
     pub(crate) fn insert(&mut self, new: AckedRange, is_empty: impl Fn(Seq, Seq) -> bool) {
         let mut new = new;
         if let Some((&first, before)) = self.0.range(..=new.span.first).next_back()
@@ -75,29 +75,29 @@ impl AckedRanges {
         self.0.insert(new.span.first, new);
     }
 
-    /// Takes out all that is not behind this mark.
+    /// Removes everything up to and including this position.
     pub(crate) fn trim(&mut self, through: Position) {
         while let Some(first) = self.0.first_entry()
-            && *first.key() <= through.seq
+            && *first.key() <= through.seq()
         {
-            let mut stretch = first.remove();
-            if end(&stretch) <= through.ordinal + 1 || stretch.span.last <= through.seq {
+            let mut range = first.remove();
+            if end(&range) <= through.ordinal() + 1 || range.span.last <= through.seq() {
                 continue;
             }
-            stretch.count = end(&stretch) - (through.ordinal + 1);
-            stretch.ordinal = through.ordinal + 1;
-            stretch.span.first = through.seq + 1;
-            self.0.insert(stretch.span.first, stretch);
+            range.count = end(&range) - (through.ordinal() + 1);
+            range.ordinal = through.ordinal() + 1;
+            range.span.first = through.seq() + 1;
+            self.0.insert(range.span.first, range);
         }
     }
 }
 
-/// The ordinal behind the last one.
-fn end(stretch: &AckedRange) -> u64 {
-    stretch.ordinal.saturating_add(stretch.count)
+/// The ordinal after the last one.
+fn end(range: &AckedRange) -> u64 {
+    range.ordinal.saturating_add(range.count)
 }
 
-/// Both, and what is between them; `one` begins first.
+/// The smallest range that covers both; `one` begins first.
 fn union(one: AckedRange, other: AckedRange) -> AckedRange {
     let last = one.span.last.max(other.span.last);
     let span = Span { first: one.span.first.min(other.span.first), last };

@@ -1,24 +1,24 @@
-//! Sets of seqs, kept as spans: what is delivered together is mostly dealt with together.
+//! Sets of seqs, kept as spans: messages that are delivered together are mostly acked together.
 
 use std::collections::BTreeMap;
 
 use crate::wire::{Seq, Span};
 
-/// A set of seqs. Costs what it has of gaps, not of members.
+/// A set of seqs. Memory grows with the gaps in it, not with the members.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SeqSet {
-    /// Last member by first: disjoint, and never adjacent.
+    /// The last member of each span, keyed by the first. Spans are disjoint and never adjacent.
     spans: BTreeMap<Seq, Seq>,
     count: u64,
 }
 
 impl SeqSet {
-    /// Number of members.
+    /// The number of members.
     pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
-    /// Number of spans.
+    /// The number of spans.
     pub(crate) fn len(&self) -> usize {
         self.spans.len()
     }
@@ -36,12 +36,12 @@ impl SeqSet {
         self.spans.iter().map(|(&first, &last)| Span { first, last })
     }
 
-    /// What both `span` and this set have, in ascending order.
+    /// The parts of `span` that are in this set, in ascending order.
     pub(crate) fn within(&self, span: Span) -> impl Iterator<Item = Span> {
         within(&self.spans, span, |last| *last)
     }
 
-    /// What `span` has and this set has not, in ascending order.
+    /// The parts of `span` that are not in this set, in ascending order.
     pub(crate) fn missing(&self, span: Span) -> Vec<Span> {
         missing(span, self.within(span))
     }
@@ -63,7 +63,7 @@ impl SeqSet {
         self.spans.insert(first, last);
     }
 
-    /// Takes out what there is of a span.
+    /// Removes all of a span, as far as it is in the set.
     pub(crate) fn remove(&mut self, span: Span) {
         let known: Vec<Span> = self.within(span).collect();
         for Span { first, last } in known {
@@ -87,15 +87,15 @@ impl SeqSet {
 impl FromIterator<Seq> for SeqSet {
     fn from_iter<I: IntoIterator<Item = Seq>>(seqs: I) -> Self {
         let mut spans = Self::default();
-        for span in joined(seqs) {
+        for span in to_spans(seqs) {
             spans.insert(span);
         }
         spans
     }
 }
 
-/// What of a span a map has that is keyed by the first seqs of disjoint spans, in ascending order.
-/// `last` tells where each ends.
+/// The parts of `span` that a map covers, in ascending order. The map's keys are the first seqs of
+/// disjoint spans; `last` returns the last seq of each.
 pub(crate) fn within<V>(
     map: &BTreeMap<Seq, V>,
     span: Span,
@@ -111,7 +111,7 @@ pub(crate) fn within<V>(
     })
 }
 
-/// What of a span is not in `known`, which is of it, disjoint and in ascending order.
+/// The parts of `span` that are not in `known`, whose spans lie within it, disjoint and ascending.
 pub(crate) fn missing(span: Span, known: impl Iterator<Item = Span>) -> Vec<Span> {
     let mut gaps = Vec::new();
     let mut next = span.first;
@@ -127,8 +127,8 @@ pub(crate) fn missing(span: Span, known: impl Iterator<Item = Span>) -> Vec<Span
     gaps
 }
 
-/// Seqs as spans, neighbours put together.
-pub(crate) fn joined(seqs: impl IntoIterator<Item = Seq>) -> Vec<Span> {
+/// Seqs as spans. A seq that follows the one before it extends that span.
+pub(crate) fn to_spans(seqs: impl IntoIterator<Item = Seq>) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
     for seq in seqs {
         match spans.last_mut() {
@@ -145,7 +145,7 @@ mod tests {
 
     use proptest::prelude::{Strategy, any, proptest};
 
-    use super::{SeqSet, joined};
+    use super::{SeqSet, to_spans};
     use crate::wire::Span;
 
     fn any_span() -> impl Strategy<Value = Span> {
@@ -154,7 +154,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_a_set(steps in proptest::collection::vec((any::<bool>(), any_span()), 0..40),
+        fn a_seq_set_behaves_like_a_set_of_numbers(steps in proptest::collection::vec((any::<bool>(), any_span()), 0..40),
             asked in any_span())
         {
             let (mut spans, mut set) = (SeqSet::default(), BTreeSet::new());
@@ -169,12 +169,12 @@ mod tests {
             }
             assert!(spans.iter().flat_map(|s| s.first..=s.last).eq(set.iter().copied()));
             assert_eq!(spans.count(), set.len() as u64);
-            assert_eq!(spans.iter().collect::<Vec<_>>(), joined(set.iter().copied()));
+            assert_eq!(spans.iter().collect::<Vec<_>>(), to_spans(set.iter().copied()));
             assert_eq!(spans, set.iter().copied().collect());
             let inside = set.range(asked.first..=asked.last).copied();
-            assert_eq!(spans.within(asked).collect::<Vec<_>>(), joined(inside));
+            assert_eq!(spans.within(asked).collect::<Vec<_>>(), to_spans(inside));
             let outside = (asked.first..=asked.last).filter(|seq| !set.contains(seq));
-            assert_eq!(spans.missing(asked), joined(outside));
+            assert_eq!(spans.missing(asked), to_spans(outside));
         }
     }
 }

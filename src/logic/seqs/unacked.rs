@@ -1,4 +1,4 @@
-//! What has been delivered to a reader and is not processed yet.
+//! Deliveries of one reader that are not acked yet.
 
 use std::collections::BTreeMap;
 
@@ -6,40 +6,56 @@ use crate::wire::{Seq, Span, Target, Weights};
 
 use super::set::{SeqSet, missing, within};
 
-/// Deliveries by the seq of the first of each, none over another.
+/// Deliveries that a reader has not acked, keyed by the first seq of each; no two overlap.
 #[derive(Default)]
 pub(crate) struct Unacked(BTreeMap<Seq, Delivery>);
 
-/// Messages of one bundle, or a notice of lost ones.
+/// Consecutive messages of one bundle, or a gap notice.
 pub(crate) struct Delivery {
-    pub(crate) last: Seq,
-    pub(crate) log: Target,
-    pub(crate) weights: Weights,
-    /// Place of the first among the bundle's messages.
+    last: Seq,
+    log: Target,
+    weights: Weights,
+    /// Index of the first message in the bundle that `weights` describes.
     at: u64,
-    /// Whether it is messages, which count in quotas, or a notice.
-    pub(crate) counts: bool,
-    /// Whether it is a notice of lost messages.
-    pub(crate) is_notice: bool,
+    counts: bool,
+    is_notice: bool,
 }
 
 impl Delivery {
-    /// Messages that are delivered as a bundle of these weights.
+    /// Messages from a bundle with these weights, of which the first is the first of the span.
     pub(crate) fn messages(span: Span, log: Target, weights: Weights) -> Self {
         Self { last: span.last, log, weights, at: 0, counts: true, is_notice: false }
     }
 
-    /// Something that goes by this seq and weighs nothing.
+    /// A gap notice with this seq, which weighs nothing. `counts`: it stands for a message that
+    /// still counts in the quotas of its log.
     pub(crate) fn notice(seq: Seq, log: Target, counts: bool) -> Self {
         Self { last: seq, log, weights: Weights::one(0), at: 0, counts, is_notice: true }
     }
 
-    /// Bytes of a span of it, which begins at `first`.
+    pub(crate) fn last(&self) -> Seq {
+        self.last
+    }
+
+    pub(crate) fn log(&self) -> &Target {
+        &self.log
+    }
+
+    /// True for messages that count in the quotas of their log until they are acked.
+    pub(crate) fn counts_in_quotas(&self) -> bool {
+        self.counts
+    }
+
+    pub(crate) fn is_notice(&self) -> bool {
+        self.is_notice
+    }
+
+    /// Bytes of `span`, which lies within this delivery. `first` is the delivery's first seq.
     pub(crate) fn len_bytes(&self, first: Seq, span: Span) -> u64 {
         self.weights.len_bytes(self.at + (span.first - first), span.count())
     }
 
-    /// Cuts off what is from `seq` on.
+    /// Splits off everything from `seq` on. `first` is the delivery's first seq.
     fn split_off(&mut self, first: Seq, seq: Seq) -> Self {
         let Self { last, at, counts, is_notice, .. } = *self;
         self.last = seq - 1;
@@ -49,60 +65,62 @@ impl Delivery {
 }
 
 impl Unacked {
-    pub(crate) fn insert(&mut self, first: Seq, offer: Delivery) {
-        self.0.insert(first, offer);
+    /// Adds a delivery whose first seq is `first`.
+    pub(crate) fn insert(&mut self, first: Seq, delivery: Delivery) {
+        self.0.insert(first, delivery);
     }
 
-    /// Whether it is a message, not a notice of lost ones.
+    /// True for a message, false for a gap notice.
     pub(crate) fn has_message(&self, seq: Seq) -> bool {
         let before = self.0.range(..=seq).next_back();
-        before.is_some_and(|(_, offer)| seq <= offer.last && !offer.is_notice)
+        before.is_some_and(|(_, delivery)| seq <= delivery.last && !delivery.is_notice)
     }
 
-    /// What of a span is not offered, in ascending order.
-    pub(crate) fn uncovered(&self, span: Span) -> Vec<Span> {
+    /// The parts of a span that are not in any delivery, in ascending order.
+    pub(crate) fn missing(&self, span: Span) -> Vec<Span> {
         missing(span, self.within(span))
     }
 
-    /// What of a span is offered, in ascending order.
+    /// The parts of a span that are in a delivery, in ascending order.
     pub(crate) fn within(&self, span: Span) -> impl Iterator<Item = Span> {
-        within(&self.0, span, |offer| offer.last)
+        within(&self.0, span, |delivery| delivery.last)
     }
 
-    /// Whether these are offered, each once, and are any.
-    pub(crate) fn are(&self, spans: &[Span]) -> bool {
+    /// True when there are spans, all of them are in deliveries, and no two overlap.
+    pub(crate) fn covers_each_once(&self, spans: &[Span]) -> bool {
         let mut distinct = SeqSet::default();
-        let offered = spans.iter().all(|span| {
-            let new = distinct.within(*span).next().is_none();
+        let covered = spans.iter().all(|span| {
+            let is_new = distinct.within(*span).next().is_none();
             distinct.insert(*span);
-            new && self.uncovered(*span).is_empty()
+            is_new && self.missing(*span).is_empty()
         });
-        offered && !spans.is_empty()
+        covered && !spans.is_empty()
     }
 
-    /// Takes out all of a span that is offered, in pieces.
-    pub(crate) fn take(&mut self, span: Span) -> Vec<(Seq, Delivery)> {
-        self.cut(span.first);
-        self.cut(span.last + 1);
-        let mut taken = Vec::new();
+    /// Removes everything within a span. A delivery that reaches beyond it is split. Returns what
+    /// was removed, each with its first seq.
+    pub(crate) fn remove(&mut self, span: Span) -> Vec<(Seq, Delivery)> {
+        self.split_at(span.first);
+        self.split_at(span.last + 1);
+        let mut removed = Vec::new();
         while let Some((&first, _)) = self.0.range(span.first..=span.last).next() {
-            taken.extend(self.0.remove_entry(&first));
+            removed.extend(self.0.remove_entry(&first));
         }
-        taken
+        removed
     }
 
-    /// Makes a delivery begin anew at this seq, if it is in the midst of it.
-    fn cut(&mut self, seq: Seq) {
-        let Some((&first, offer)) = self.0.range_mut(..seq).next_back() else { return };
-        if offer.last >= seq {
-            let rest = offer.split_off(first, seq);
+    /// Splits the delivery that contains this seq, so that the second part begins with it.
+    fn split_at(&mut self, seq: Seq) {
+        let Some((&first, delivery)) = self.0.range_mut(..seq).next_back() else { return };
+        if delivery.last >= seq {
+            let rest = delivery.split_off(first, seq);
             self.0.insert(seq, rest);
         }
     }
 
-    /// All of them in ascending order.
+    /// Deliveries in ascending order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Span, &Delivery)> {
-        self.0.iter().map(|(&first, offer)| (Span { first, last: offer.last }, offer))
+        self.0.iter().map(|(&first, delivery)| (Span { first, last: delivery.last }, delivery))
     }
 }
 
@@ -113,8 +131,10 @@ mod tests {
     use proptest::prelude::{Strategy, any, proptest};
 
     use super::{Delivery, Unacked};
-    use crate::logic::seqs::set::joined;
-    use crate::wire::{Body, Bundle, Headers, Message, MsgId, Seq, Span, Target, Weights};
+    use crate::logic::seqs::set::to_spans;
+    use crate::wire::{
+        Body, Bundle, Envelope, Headers, Message, MsgId, Seq, Span, Target, Weights,
+    };
 
     fn weights(lengths: &[u8]) -> Weights {
         let bodies = lengths.iter().map(|len| Body(vec![0; (*len).into()].into()));
@@ -123,7 +143,11 @@ mod tests {
         let headers = Headers::new(vec![("a".into(), "b".into())]).unwrap_or_default();
         let (size, body) = (bodies[0].len() as u64, bodies[0].clone());
         let from = "alice".parse().expect("a name");
-        let first = Message { id, from, to: Target::All, time_ms: 1, headers, size, body };
+        let first = Message {
+            from,
+            time_ms: 1,
+            envelope: Envelope { id, to: Target::All, headers, size, body },
+        };
         Bundle { first, others: bodies[1..].iter().collect() }.weights()
     }
 
@@ -133,42 +157,43 @@ mod tests {
 
     proptest! {
         #[test]
-        fn they_are_as_if_each_were_alone(
+        fn deliveries_behave_like_single_messages(
             steps in proptest::collection::vec((any::<bool>(), any_span(), any::<u8>()), 0..40),
             asked in any_span(),
         ) {
-            let (mut offers, mut each) = (Unacked::default(), BTreeMap::<Seq, u64>::new());
+            let (mut unacked, mut each) = (Unacked::default(), BTreeMap::<Seq, u64>::new());
             for (adds, span, len) in steps {
                 if adds && each.range(span.first..=span.last).next().is_none() {
                     let lengths: Vec<u8> =
                         (0..span.count()).map(|at| len.wrapping_mul(at as u8 | 1)).collect();
-                    let offer = Delivery::messages(span, Target::All, weights(&lengths));
-                    offers.insert(span.first, offer);
+                    let delivery = Delivery::messages(span, Target::All, weights(&lengths));
+                    unacked.insert(span.first, delivery);
                     let bytes = lengths.iter().map(|len| u64::from(*len) + 2);
                     each.extend((span.first..).zip(bytes));
                 } else {
-                    let mut taken = Vec::new();
-                    for (first, offer) in offers.take(span) {
-                        let one = |seq| (seq, offer.len_bytes(first, Span::one(seq)));
-                        taken.extend((first..=offer.last).map(one));
-                        let all = Span { first, last: offer.last };
-                        let sum: u64 = each.range(first..=offer.last).map(|(_, len)| len).sum();
-                        assert_eq!(offer.len_bytes(first, all), sum);
+                    let mut removed = Vec::new();
+                    for (first, delivery) in unacked.remove(span) {
+                        let one = |seq| (seq, delivery.len_bytes(first, Span::one(seq)));
+                        removed.extend((first..=delivery.last()).map(one));
+                        let all = Span { first, last: delivery.last() };
+                        let sum: u64 = each.range(first..=delivery.last()).map(|(_, len)| len).sum();
+                        assert_eq!(delivery.len_bytes(first, all), sum);
                     }
                     let known = each.range(span.first..=span.last).map(|(seq, len)| (*seq, *len));
-                    assert!(known.eq(taken));
+                    assert!(known.eq(removed));
                     each.retain(|seq, _| !span.contains(*seq));
                 }
             }
             let members = |spans: Vec<Span>| spans.into_iter().flat_map(|s| s.first..=s.last);
             let inside = each.range(asked.first..=asked.last).map(|(seq, _)| *seq);
-            assert!(members(offers.within(asked).collect()).eq(inside));
+            assert!(members(unacked.within(asked).collect()).eq(inside));
             let outside = (asked.first..=asked.last).filter(|seq| !each.contains_key(seq));
-            assert_eq!(offers.uncovered(asked), joined(outside));
+            assert_eq!(unacked.missing(asked), to_spans(outside));
             let known = (asked.first..=asked.last).all(|seq| each.contains_key(&seq));
-            assert_eq!(offers.are(&[asked]), known);
-            assert!(!offers.are(&[asked, Span::one(asked.last)]) && !offers.are(&[]));
-            let all = offers.iter().map(|(span, _)| span).collect();
+            assert_eq!(unacked.covers_each_once(&[asked]), known);
+            assert!(!unacked.covers_each_once(&[asked, Span::one(asked.last)]));
+            assert!(!unacked.covers_each_once(&[]));
+            let all = unacked.iter().map(|(span, _)| span).collect();
             assert!(members(all).eq(each.keys().copied()));
         }
     }

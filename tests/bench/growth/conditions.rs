@@ -1,4 +1,4 @@
-//! On what the readings were taken.
+//! Hardware and software on which the readings were taken.
 
 use std::process::Command;
 use std::{env, fs, thread};
@@ -40,7 +40,7 @@ fn field(path: &str, name: &str) -> String {
     line.map_or("", |(_, value)| value).trim().to_owned()
 }
 
-/// What a program prints, if there is one.
+/// Trimmed output of a program, if the machine has it.
 fn said(program: &str, args: &[&str]) -> Option<String> {
     let output = Command::new(program).args(args).output().ok()?;
     Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())

@@ -1,4 +1,4 @@
-//! A server of our own, and what it uses.
+//! A server in a process of its own, and the resources that it uses.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::client;
 use crate::filling::Filling;
 use crate::kit::{Home, Server};
 
-/// A run is to end by its own measure, not by a limit for users.
+/// Limits that never stop a run: a run ends by its own measure.
 const LIMITS: &[&str] = &[
     "--max-mailbox=1000000000",
     "--max-mailbox-bytes=1TiB",
@@ -18,10 +18,10 @@ const LIMITS: &[&str] = &[
     "--max-users=10000000",
 ];
 
-/// A directory for one server after the other.
+/// Data directory that several servers use in turn.
 pub(crate) struct Place(Home);
 
-/// A server that runs. Dropped, it is killed.
+/// A running server, killed on drop.
 pub(crate) struct Host {
     server: Server,
     key: PathBuf,
@@ -32,7 +32,7 @@ impl Place {
         Self(Home::new())
     }
 
-    /// Its store, while there is no server.
+    /// Opens the store. No server may be running on it.
     pub(crate) fn store(&self) -> Filling {
         let (log_messages_max, log_bytes_max) = (u64::MAX, u64::MAX);
         let users_max = 10_000_000;
@@ -40,12 +40,12 @@ impl Place {
         Filling::open(&self.0.data(), quotas)
     }
 
-    /// Bytes of the file that holds what is stored, while there is no server.
+    /// Size of the store's file in bytes. No server may be running on it.
     pub(crate) fn store_bytes(&self) -> u64 {
         fs::metadata(self.0.data().join("store.db")).map_or(0, |file| file.len())
     }
 
-    /// The key that all ids of clients belong to.
+    /// Private key that all client ids belong to.
     pub(crate) fn key(&self) -> PathBuf {
         self.0.path().join("key.pem")
     }
@@ -61,33 +61,33 @@ impl Place {
 }
 
 impl Host {
-    /// The way there, with a socket that all its clients share.
+    /// Address of the server, with one socket that all clients share.
     pub(crate) fn clients(&self) -> client::Server {
         client::Server::new(&self.server.address, &self.key).unwrap()
     }
 
-    /// Time of the processors that its threads have used.
+    /// CPU time that the server's threads have used.
     pub(crate) fn cpu(&self) -> Duration {
         let threads = fs::read_dir(self.file("task")).unwrap();
         let nanoseconds = threads.map(|thread| {
-            // A thread that has just ended has no file any more.
+            // The file of a thread that has just ended is gone.
             let text = fs::read_to_string(thread.unwrap().path().join("schedstat")).ok()?;
             text.split(' ').next()?.parse::<u64>().ok()
         });
         Duration::from_nanos(nanoseconds.flatten().sum())
     }
 
-    /// Memory that it has in RAM.
+    /// Resident memory of the server.
     pub(crate) fn resident_kib(&self) -> u64 {
         self.status_kib("VmRSS:")
     }
 
-    /// The most that it ever had.
+    /// Most resident memory that the server ever had.
     pub(crate) fn peak_kib(&self) -> u64 {
         self.status_kib("VmHWM:")
     }
 
-    /// Ends it in order.
+    /// Stops the server with SIGTERM.
     pub(crate) fn stop(self) {
         self.server.stop("TERM");
     }

@@ -1,8 +1,9 @@
-//! How cost grows: with users, with stored messages, with users who are away, with what waits for a
-//! reader, with the size of the store. `cargo bench --bench growth -- --help`.
+//! Growth of costs with the number of users, of stored messages, of absent users, of messages that
+//! wait for a reader, and with the size of the store. Usage: `cargo bench --bench growth --
+//! --help`.
 //!
-//! Against a `qmsg serve` of its own on loopback, with its data in the directory of temporary files
-//! (`TMPDIR`). A line on stderr for each reading, all of them in one JSON file at the end.
+//! Starts `qmsg serve` on loopback, with its data in the directory for temporary files (`TMPDIR`).
+//! Each reading is a line on stderr; all readings are written to one JSON file at the end.
 #![expect(clippy::unwrap_used, reason = "a reading that cannot be taken ends the bench")]
 
 #[path = "../peer/client.rs"]
@@ -34,22 +35,22 @@ use clap::{Parser, ValueEnum};
 use serde_json::{Map, Value};
 use tokio::runtime::Builder;
 
-/// How cost grows
+/// Measures how costs grow
 #[derive(Parser)]
 struct Args {
-    /// Few and small, in less than a minute: to see that it works
+    /// Small sizes, in less than a minute: to check that the benchmark works
     #[arg(long)]
     quick: bool,
-    /// Only these
+    /// Run these parts only
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Part>,
-    /// Bytes of the store that is started; default 10 GiB, 1 GiB if quick
+    /// Size of the large store in bytes; default 10 GiB, with --quick 1 GiB
     #[arg(long, value_name = "BYTES")]
     store_bytes: Option<u64>,
-    /// Where the readings go
+    /// File that the readings are written to
     #[arg(long, value_name = "FILE", default_value = "target/growth.json")]
     out: PathBuf,
-    /// What cargo adds
+    /// Flag that cargo adds
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -63,7 +64,7 @@ enum Part {
     Start,
 }
 
-/// How much of everything.
+/// Sizes of a run.
 pub(crate) struct Sizes {
     pub(crate) users: &'static [usize],
     pub(crate) stored: &'static [usize],
@@ -71,12 +72,12 @@ pub(crate) struct Sizes {
     pub(crate) members: &'static [usize],
     pub(crate) waiting: usize,
     pub(crate) store_bytes: u64,
-    /// Messages that are sent as fast as they are taken.
+    /// Messages that are sent as fast as the server accepts them.
     pub(crate) pipelined: u64,
-    /// Messages that are sent each after the last has arrived.
+    /// Messages that are sent one by one, each after the last has arrived.
     pub(crate) single: u64,
     pub(crate) repeats: usize,
-    /// How long nothing happens, to see what that costs. A keep-alive comes every 20 s.
+    /// Length of an idle period whose cost is measured. A keep-alive comes every 20 s.
     pub(crate) idle_ms: u64,
 }
 
@@ -107,14 +108,14 @@ const QUICK: Sizes = Sizes {
 };
 
 fn main() -> Result<()> {
-    // `cargo test` starts benches too, to see that they do.
+    // `cargo test` starts benches too, only to see that they start.
     if !env::args().any(|argument| argument == "--bench") {
         return Ok(());
     }
     let args = Args::parse();
     let mut sizes = if args.quick { QUICK } else { FULL };
     sizes.store_bytes = args.store_bytes.unwrap_or(sizes.store_bytes);
-    // One thread, as qmsg's own verbs.
+    // One thread, as qmsg's own commands have.
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let mut found = Map::new();
     found.insert("conditions".into(), conditions::read(args.quick));
@@ -139,7 +140,7 @@ async fn run(part: Part, sizes: &Sizes) -> Result<Value> {
     }
 }
 
-/// One reading, for who watches.
+/// Prints one reading to stderr.
 pub(crate) fn row(what: &str, reading: &str) {
     eprintln!("{what:<44} {reading}");
 }

@@ -1,4 +1,4 @@
-//! What one message costs the server: stored for one reader, who is there.
+//! Cost of one message for the server: stored for one reader, who is connected.
 
 use std::time::{Duration, Instant};
 
@@ -17,10 +17,10 @@ pub(crate) const SENDER: &str = "sender";
 pub(crate) const READER: &str = "reader";
 pub(crate) const BODY_LEN: usize = 100;
 
-/// How often it is seen that time goes by.
+/// Tick of the idle measurement, in milliseconds.
 const STEP_MS: u64 = 50;
 
-/// One who sends and one who listens.
+/// One sender and one listener.
 struct Pair {
     sender: Client,
     reader: Client,
@@ -28,7 +28,8 @@ struct Pair {
     ids: MsgIds,
 }
 
-/// Readings with all there is beside the pair, in microseconds of the server's processors.
+/// Readings with everything else that exists beside the pair, in microseconds of CPU time of the
+/// server for each message.
 pub(crate) async fn cost(
     what: &str,
     host: &Host,
@@ -37,7 +38,7 @@ pub(crate) async fn cost(
     sizes: &Sizes,
 ) -> Result<Value> {
     let mut pair = Pair::new(clients, room).await?;
-    // What is done once is not what a message costs.
+    // The warm-up keeps one-time costs out of the figures.
     pair.pipelined(sizes.pipelined / 10).await?;
     let idle = idle(host, sizes.idle_ms).await;
     let [mut pipelined, mut single, mut rate] = [const { Spread(Vec::new()) }; 3];
@@ -67,12 +68,12 @@ pub(crate) async fn cost(
     }))
 }
 
-/// Without what the server would have used anyhow.
+/// CPU time for each message, less what the idle server would have used in the same time.
 fn each_us(used: Duration, time: Duration, idle: f64, messages: u64) -> f64 {
     (used.as_secs_f64() - idle * time.as_secs_f64()) * 1e6 / messages as f64
 }
 
-/// The part of a processor that the server uses while nobody sends.
+/// Share of one CPU that the server uses while nobody sends.
 async fn idle(host: &Host, time_ms: u64) -> f64 {
     let mut ticks = interval(Duration::from_millis(STEP_MS));
     ticks.tick().await;
@@ -88,7 +89,7 @@ impl Pair {
         let mut reader = clients.client(READER, Wants::Listen).await?;
         let to = match room {
             Some(room) => {
-                reader.tell(qmsg::logic::Command::JoinRoom(room.clone())).await?;
+                reader.command(qmsg::logic::Command::JoinRoom(room.clone())).await?;
                 reader.until(|event| matches!(event, Event::RoomJoined { .. })).await?;
                 Target::Room(room.clone())
             }
@@ -100,7 +101,7 @@ impl Pair {
     }
 
     async fn pipelined(&mut self, count: u64) -> Result<()> {
-        let taken = self.reader.take_all(count);
+        let taken = self.reader.receive_all(count);
         let (_, (got, _)) = tokio::try_join!(self.sender.publish(&self.draft, count), taken)?;
         anyhow::ensure!(got == count, "{got} of {count} arrived");
         Ok(())
@@ -110,7 +111,7 @@ impl Pair {
         for _ in 0..count {
             self.sender.send(again(&mut self.ids, &self.draft)?).await?;
             self.sender.until(|event| matches!(event, Event::Accepted { .. })).await?;
-            while self.reader.take().await? == 0 {}
+            while self.reader.receive().await? == 0 {}
         }
         Ok(())
     }

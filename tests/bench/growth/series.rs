@@ -1,4 +1,4 @@
-//! The same message beside more and more of something else.
+//! The cost of a message while the amount of something else grows.
 
 use anyhow::Result;
 use qmsg::durable::Write;
@@ -11,12 +11,12 @@ use crate::host::Place;
 use crate::message::{BODY_LEN, cost};
 use crate::{Sizes, row};
 
-/// Mailboxes that stored messages are in.
+/// Mailboxes that the stored messages are spread over.
 const LOGS: usize = 1_000;
-/// Of users who never come.
+/// Key of users who never connect.
 const KEY: Pin = Pin([1; 32]);
 
-/// Users who listen and hear nothing.
+/// Cost beside users who are connected and receive nothing.
 pub(crate) async fn users(sizes: &Sizes) -> Result<Value> {
     let mut points = Vec::new();
     for &count in sizes.users {
@@ -29,14 +29,14 @@ pub(crate) async fn users(sizes: &Sizes) -> Result<Value> {
         point["at"] = count.into();
         point["empty_kib"] = empty_kib.into();
         points.push(point);
-        // They need not leave one by one: their server ends.
+        // The clients need not leave one by one: their server ends.
         drop(idle);
         host.stop();
     }
     Ok(points.into())
 }
 
-/// Messages that wait in mailboxes of others.
+/// Cost beside messages that wait in other mailboxes.
 pub(crate) async fn stored(sizes: &Sizes) -> Result<Value> {
     let (place, mut points, mut there) = (Place::new(), Vec::new(), 0);
     let logs: Vec<_> = (0..LOGS).map(|number| Target::User(user(number))).collect();
@@ -57,7 +57,7 @@ pub(crate) async fn stored(sizes: &Sizes) -> Result<Value> {
     Ok(points.into())
 }
 
-/// Users who are away, also as members of the room that is sent to.
+/// Cost beside absent users, who are also members of the target room.
 pub(crate) async fn offline(sizes: &Sizes) -> Result<Value> {
     let nothing = |_: &mut Filling, _, _| {};
     let ids = away("users away", sizes.offline, None, nothing, sizes).await?;
@@ -99,7 +99,7 @@ async fn away(
     Ok(points.into())
 }
 
-/// With a server that ends.
+/// Measures on a running server and stops it.
 async fn measured(
     what: &str,
     place: &Place,

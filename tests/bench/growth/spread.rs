@@ -1,8 +1,8 @@
-//! Several readings of one thing.
+//! Several readings of one quantity.
 
 use serde_json::{Value, json};
 
-/// Readings in the order they were taken.
+/// Readings in the order in which they were taken.
 #[derive(Default)]
 pub(crate) struct Spread(pub(crate) Vec<f64>);
 
@@ -11,7 +11,7 @@ impl Spread {
         self.0.push(reading);
     }
 
-    /// The middle one, and the smallest and the largest. There are some.
+    /// Median, least and greatest reading. There must be at least one.
     pub(crate) fn json(&self) -> Value {
         let [median, min, max] = self.three().map(|reading| (reading * 1e3).round() / 1e3);
         json!({ "median": median, "min": min, "max": max, "readings": self.0.len() })

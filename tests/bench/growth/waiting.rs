@@ -1,4 +1,4 @@
-//! A reader for whom much waits, and a server that starts on much.
+//! A reader with many waiting messages, and the start of a server on a large store.
 
 use std::time::Instant;
 
@@ -16,12 +16,13 @@ use crate::message::{BODY_LEN, READER};
 use crate::spread::Spread;
 use crate::{Sizes, row};
 
-/// Bytes of the messages of a large store, as many as one frame may carry, nearly.
+/// Body length for a large store: close to the most that one frame carries.
 const LONG_LEN: usize = 60 << 10;
-/// What else has to fit beside a store, in parts of it: the write-ahead log, and air.
+/// Free disk space needed beyond a store, as a divisor of its size: for the write-ahead log and a
+/// margin.
 const FREE_PARTS: u64 = 2;
 
-/// From the first packet, handshake included, to the first message and to the last.
+/// Time from the first packet, handshake included, to the first and to the last message.
 pub(crate) async fn reader(sizes: &Sizes) -> Result<Value> {
     let [mut first_ms, mut rate, mut more_kib] = [const { Spread(Vec::new()) }; 3];
     for _ in 0..sizes.repeats.min(3) {
@@ -38,11 +39,11 @@ pub(crate) async fn reader(sizes: &Sizes) -> Result<Value> {
         let mut reader = clients.start(READER, Wants::Listen)?;
         let (mut taken, mut first) = (0, None);
         while taken < sizes.waiting {
-            let seqs: Vec<_> = reader.next().await?.iter().flat_map(Event::seqs).collect();
+            let seqs: Vec<_> = reader.next_events().await?.iter().flat_map(Event::seqs).collect();
             if !seqs.is_empty() {
                 first.get_or_insert_with(|| start.elapsed());
                 taken += seqs.len();
-                reader.processed(seqs).await?;
+                reader.ack(seqs).await?;
             }
         }
         let first = first.unwrap();
@@ -64,7 +65,7 @@ pub(crate) async fn reader(sizes: &Sizes) -> Result<Value> {
     }))
 }
 
-/// From the start of the process until it can be reached.
+/// Time from the start of the process until the server can be reached.
 pub(crate) fn start(sizes: &Sizes) -> Result<Value> {
     let place = Place::new();
     let disk = statvfs(place.path())?;
@@ -82,7 +83,7 @@ pub(crate) fn start(sizes: &Sizes) -> Result<Value> {
         }
         (ms, resident_kib)
     };
-    // Key, certificate and tables are made once.
+    // The first start makes key, certificate and tables; it is not counted.
     start(1);
     let (empty_ms, empty_kib) = start(sizes.repeats);
     let mut store = place.store();

@@ -1,4 +1,4 @@
-//! One client of the library, and the making of many.
+//! One client of the library, and ways to start many.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,41 +8,40 @@ use aws_lc_rs::rand;
 use qmsg::client::{ClientSettings, Readiness};
 use qmsg::logic::{Command, Draft, Event, Prefetch};
 use qmsg::quic::{DialSettings, Dialer, Identity, KEEP_ALIVE, Lookup, Trust};
-use qmsg::wire::{Body, Headers, MsgId, MsgIds, Seq, Target};
+use qmsg::wire::{Body, Envelope, Headers, MsgId, MsgIds, Seq, Target};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::clock::now_ns;
 
-/// Handshakes at a time.
+/// Clients that connect at the same time.
 const AT_ONCE: usize = 32;
 const ATTEMPT: Duration = Duration::from_secs(10);
-/// After so long nothing more is expected.
+/// Time without a message after which no more are expected.
 const SILENCE: Duration = Duration::from_secs(5);
-/// As the limits of the server's defaults.
-const WINDOW: Prefetch = Prefetch::of(8_192, 4 << 20);
+/// Longest body that the server accepts by default, in bytes.
 const BODY_LEN_MAX: u64 = 64 << 20;
-/// Messages of a stream that are made before the client hears of them.
+/// Messages of a stream that are prepared before the client gets them.
 const DRAFTS_TOGETHER: u64 = 64;
 
-/// Where clients go, and with which key. All ids of a run belong to one.
+/// Address of the server and key of the clients. All ids of a run belong to one key.
 #[derive(Clone)]
 pub(crate) struct Server {
     host: String,
     port: u16,
     identity: Identity,
-    /// All links share its socket.
+    /// Dialer with the one socket that all links share.
     dialer: Dialer,
 }
 
-/// What a client is there for.
+/// Purpose of a client.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wants {
-    /// To be welcomed as an id that is claimed already, and to leave.
+    /// Connects as an id that is claimed already, and leaves.
     Visit,
-    /// To send.
+    /// Sends only.
     Send,
-    /// To take what comes, too.
+    /// Sends and receives.
     Listen,
 }
 
@@ -54,23 +53,23 @@ pub(crate) struct Client {
 }
 
 impl Server {
-    /// Must be called inside a tokio runtime. The key is made if there is none.
+    /// Reads the key, or makes one if there is none. Must be called inside a tokio runtime.
     pub(crate) fn new(address: &str, key: &Path) -> Result<Self> {
         let (host, port) = address.rsplit_once(':').context("HOST:PORT")?;
         let identity = Identity::load_or_create(key)?;
         Ok(Self { host: host.into(), port: port.parse()?, identity, dialer: Dialer::new()? })
     }
 
-    /// A client that is welcome and, if it listens, has what was waiting for it.
+    /// Connects a client. A listener has caught up when this returns.
     pub(crate) async fn client(&self, id: &str, wants: Wants) -> Result<Client> {
         let mut client = self.start(id, wants)?;
         loop {
-            for event in client.next().await? {
+            for event in client.next_events().await? {
                 match event {
                     Event::Welcome { .. } if wants != Wants::Listen => return Ok(client),
                     Event::CaughtUp => return Ok(client),
                     event @ Event::Messages { .. } => {
-                        client.processed(event.seqs().collect()).await?;
+                        client.ack(event.seqs().collect()).await?;
                     }
                     _ => {}
                 }
@@ -78,7 +77,7 @@ impl Server {
         }
     }
 
-    /// Clients u0, u1, …, made so many at a time.
+    /// Connects clients u0, u1, …, at most [`AT_ONCE`] at a time.
     pub(crate) async fn clients(&self, count: usize, wants: Wants) -> Result<Vec<Client>> {
         let (mut tasks, mut clients) = (JoinSet::new(), Vec::new());
         for number in 0..count {
@@ -96,12 +95,12 @@ impl Server {
         Ok(clients)
     }
 
-    /// Connects, is welcomed, and leaves.
+    /// Connects and leaves.
     pub(crate) async fn visit(&self, id: &str) -> Result<()> {
         self.start(id, Wants::Visit)?.end().await
     }
 
-    /// A client on its way.
+    /// Starts a client that is not connected yet.
     pub(crate) fn start(&self, id: &str, wants: Wants) -> Result<Client> {
         let dial = DialSettings {
             host: self.host.clone(),
@@ -119,29 +118,29 @@ impl Server {
         let settings = match wants {
             Wants::Visit => settings,
             Wants::Send => settings.claim(None),
-            Wants::Listen => settings.claim(None).subscribe(WINDOW),
+            Wants::Listen => settings.claim(None).subscribe(Prefetch::DEFAULT),
         };
         Ok(Client { client: qmsg::Client::start(settings), long: None })
     }
 }
 
 impl Client {
-    pub(crate) async fn tell(&mut self, command: Command) -> Result<()> {
+    pub(crate) async fn command(&mut self, command: Command) -> Result<()> {
         // A client that has ended says so by its events.
         self.client.request(command).await;
         Ok(())
     }
 
     pub(crate) async fn send(&mut self, draft: Draft) -> Result<()> {
-        self.tell(Command::Send(vec![draft])).await
+        self.command(Command::Send(vec![draft])).await
     }
 
-    pub(crate) async fn processed(&mut self, seqs: Vec<Seq>) -> Result<()> {
-        self.tell(Command::Ack(seqs)).await
+    pub(crate) async fn ack(&mut self, seqs: Vec<Seq>) -> Result<()> {
+        self.command(Command::Ack(seqs)).await
     }
 
     /// What has happened since.
-    pub(crate) async fn next(&mut self) -> Result<Vec<Event>> {
+    pub(crate) async fn next_events(&mut self) -> Result<Vec<Event>> {
         match self.client.ready(false).await {
             Readiness::Events(batch) => Ok(batch),
             _ => bail!("the client ended: {:?}", self.client.why_ended().await),
@@ -149,12 +148,12 @@ impl Client {
     }
 
     pub(crate) async fn until(&mut self, wanted: impl Fn(&Event) -> bool) -> Result<()> {
-        while !self.next().await?.iter().any(&wanted) {}
+        while !self.next_events().await?.iter().any(&wanted) {}
         Ok(())
     }
 
-    /// Sends so many messages, as fast as they are taken, until the last is answered: how many
-    /// volatile ones nobody read.
+    /// Sends `count` messages as fast as the client accepts them, and waits until the last has its
+    /// answer. Returns the number of volatile messages that had no reader.
     pub(crate) async fn publish(&mut self, draft: &Draft, count: u64) -> Result<u64> {
         let (mut ids, mut left, mut answered, mut lost) = (MsgIds::default(), count, 0, 0);
         while answered < count {
@@ -186,10 +185,10 @@ impl Client {
         Ok(lost)
     }
 
-    /// Takes the messages of the next batch: how many there are that are whole.
-    pub(crate) async fn take(&mut self) -> Result<u64> {
-        let (mut seqs, mut parts) = (Vec::new(), 0);
-        for event in self.next().await? {
+    /// Acks the messages of the next batch of events; returns the number of whole messages.
+    pub(crate) async fn receive(&mut self) -> Result<u64> {
+        let (mut seqs, mut chunks) = (Vec::new(), 0);
+        for event in self.next_events().await? {
             match event {
                 Event::Messages { seq, bundle } if bundle.first.is_long() => {
                     let message = bundle.first;
@@ -197,7 +196,7 @@ impl Client {
                 }
                 event @ Event::Messages { .. } => seqs.extend(event.seqs()),
                 Event::Chunk(body) => {
-                    parts += 1;
+                    chunks += 1;
                     if let Some((_, left)) = &mut self.long {
                         *left -= body.len() as u64;
                     }
@@ -206,24 +205,24 @@ impl Client {
                 _ => {}
             }
         }
-        if parts > 0 {
-            self.tell(Command::ChunksConsumed(parts)).await?;
+        if chunks > 0 {
+            self.command(Command::ChunksConsumed(chunks)).await?;
         }
         let count = seqs.len() as u64;
         if count > 0 {
-            self.processed(seqs).await?;
+            self.ack(seqs).await?;
         }
         Ok(count)
     }
 
-    /// Takes so many messages, or what there is when nothing comes any more: how many, and when it
-    /// had the last.
-    pub(crate) async fn take_all(&mut self, count: u64) -> Result<(u64, u64)> {
+    /// Receives `count` messages, or fewer if none comes for [`SILENCE`]. Returns their number and
+    /// the time of the last one.
+    pub(crate) async fn receive_all(&mut self, count: u64) -> Result<(u64, u64)> {
         let (mut got, mut last) = (0, 0);
         while got < count {
             let more = if got == 0 {
-                self.take().await?
-            } else if let Ok(more) = timeout(SILENCE, self.take()).await {
+                self.receive().await?
+            } else if let Ok(more) = timeout(SILENCE, self.receive()).await {
                 more?
             } else {
                 break;
@@ -235,21 +234,25 @@ impl Client {
         Ok((got, last))
     }
 
-    /// Whether it is there and has nothing to tell.
+    /// True if the client runs and has no event waiting.
     pub(crate) fn is_quiet(&mut self) -> bool {
         !self.client.has_events()
     }
 
-    /// Lets it do what it has to do, and leave.
+    /// Lets the client finish its work and leave.
     pub(crate) async fn end(self) -> Result<()> {
         Ok(self.client.close().await.map(drop)?)
     }
 }
 
-/// A message of so many bytes, to be sent by [`again`] any number of times.
+/// Message of `len` bytes, for [`again`] to send any number of times.
 pub(crate) fn draft(to: &Target, len: usize, volatile: bool) -> Draft {
     let (id, to, size) = (MsgId::new(0, [0; 10]), to.clone(), len as u64);
-    Draft { id, to, headers: Headers::default(), size, body: body(len), volatile, due_ms: None }
+    Draft {
+        volatile,
+        due_ms: None,
+        envelope: Envelope { id, to, headers: Headers::default(), size, body: body(len) },
+    }
 }
 
 /// The same message with a new id.
@@ -265,7 +268,9 @@ fn with_id(ids: &mut MsgIds, time_ms: u64, draft: &Draft) -> Result<Draft> {
         random
     });
     filled.ok().context("no random bytes")?;
-    Ok(Draft { id, ..draft.clone() })
+    let mut draft = draft.clone();
+    draft.id = id;
+    Ok(draft)
 }
 
 fn body(len: usize) -> Body {

@@ -1,15 +1,15 @@
-//! Time as the system counts it.
+//! Clocks of the system.
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Now, in nanoseconds that all processes count alike.
+/// Monotonic time in nanoseconds, the same for all processes.
 pub(crate) fn now_ns() -> u64 {
     nanoseconds(ClockId::Monotonic)
 }
 
-/// What this process has used of processors.
+/// CPU time that this process has used.
 pub(crate) fn cpu() -> Duration {
     Duration::from_nanos(nanoseconds(ClockId::ProcessCPUTime))
 }

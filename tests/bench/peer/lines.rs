@@ -1,4 +1,4 @@
-//! The program itself: lines piped into `qmsg send -l`, out of `qmsg listen -n`.
+//! The qmsg program itself: lines piped into `qmsg send -l` and out of `qmsg listen -n`.
 
 use std::io::{BufWriter, Write};
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::clock::now_ns;
 use crate::options::Options;
 
-/// Reads so many messages of bob's. Whether it is attached by the first does not matter: they wait.
+/// Receives bob's messages. The listener may start after the sender: the messages wait.
 pub(crate) fn listen(options: &Options) -> Result<Value> {
     let (count, time) = (count(options)?, options.text("timeout", "150"));
     let mut listen = program(options)
@@ -24,7 +24,7 @@ pub(crate) fn listen(options: &Options) -> Result<Value> {
     Ok(json!({ "got": count, "last": last }))
 }
 
-/// Sends so many lines to bob.
+/// Sends lines to bob.
 pub(crate) fn send(options: &Options) -> Result<Value> {
     let count = count(options)?;
     let mut line = vec![b'x'; options.number("size", 100)?];
@@ -45,7 +45,7 @@ pub(crate) fn send(options: &Options) -> Result<Value> {
     Ok(json!({ "t0": t0, "t1": t1 }))
 }
 
-/// `lines`, or `n`, which the driver gives and has other values for other programs.
+/// Number of lines: `lines`, or `n`, which the driver sets to other values for other programs.
 fn count(options: &Options) -> Result<u64> {
     options.number("lines", options.number("n", 1)?)
 }

@@ -1,8 +1,7 @@
-//! qmsg beside other ways to send messages: the clients of a comparison's workloads, over the
-//! library.
+//! Clients for the workloads of the comparison with other programs, on top of qmsg's library.
 //!
-//! `qmsg-peer WORK [NAME=VALUE]…`; the works are the arms of [`run`]. A work that waits for
-//! messages prints READY when it is attached. The last line is a JSON object. Times are in
+//! `qmsg-peer WORK [NAME=VALUE]…`; the arms of [`run`] are the works. A work that waits for
+//! messages prints READY when it has subscribed. The last line is a JSON object. Times are in
 //! nanoseconds of the system's monotonic clock, so that those of two processes can be compared.
 
 mod client;
@@ -25,10 +24,10 @@ fn main() -> Result<()> {
     let work = arguments.next().context("which work?")?;
     let options = Options::new(arguments)?;
     let time = Duration::from_secs(options.number("timeout", 150)?);
-    // One thread, as the other programs of the comparison and as qmsg's own verbs.
+    // One thread, as the other programs of the comparison and qmsg's own commands have.
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(async { timeout(time, run(&work, &options)).await });
-    // A thread that still reads stdin holds up nobody.
+    // The end does not wait for a thread that still reads stdin.
     runtime.shutdown_background();
     println!("{}", result.context("not done in time")??);
     Ok(())
@@ -50,8 +49,8 @@ async fn run(work: &str, options: &Options) -> Result<serde_json::Value> {
     }
 }
 
-/// In microseconds. `times` are sorted, and there are some.
-fn quantile_us(times: &[Duration], part: f64) -> f64 {
-    let at = ((times.len() - 1) as f64 * part).round() as usize;
+/// Quantile in microseconds. `times` must be sorted and not empty.
+fn quantile_us(times: &[Duration], share: f64) -> f64 {
+    let at = ((times.len() - 1) as f64 * share).round() as usize;
     (times[at].as_secs_f64() * 1e7).round() / 10.0
 }

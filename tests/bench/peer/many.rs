@@ -15,19 +15,19 @@ use crate::clock::cpu;
 use crate::options::Options;
 use crate::quantile_us;
 
-/// Members of a room take so many messages each.
+/// Members of a room who receive `per` messages each.
 pub(crate) async fn fan(options: &Options) -> Result<Value> {
     let (count, per) = (options.number("count", 1_000)?, options.number("per", 2_000)?);
     let room: RoomName = options.text("room", "fan").parse()?;
     let mut members = options.server()?.clients(count, Wants::Listen).await?;
     for member in &mut members {
-        member.tell(Command::JoinRoom(room.clone())).await?;
+        member.command(Command::JoinRoom(room.clone())).await?;
         member.until(|event| matches!(event, Event::RoomJoined { .. })).await?;
     }
     println!("READY");
     let before = cpu();
     let reader = |mut member: Client| async move {
-        let taken = member.take_all(per).await?;
+        let taken = member.receive_all(per).await?;
         anyhow::Ok((member, taken))
     };
     let tasks: JoinSet<_> = members.into_iter().map(reader).collect();
@@ -42,7 +42,7 @@ pub(crate) async fn fan(options: &Options) -> Result<Value> {
     Ok(json!({ "got": got, "last": last, "cpu_s": used.as_secs_f64() }))
 }
 
-/// Listeners with nothing to do, until there is a line on stdin.
+/// Idle listeners, until a line comes on stdin.
 pub(crate) async fn idle(options: &Options) -> Result<Value> {
     let count = options.number("count", 1_000)?;
     let mut clients = options.server()?.clients(count, Wants::Listen).await?;
@@ -61,7 +61,7 @@ async fn end(clients: Vec<Client>) -> Result<()> {
     tasks.join_all().await.into_iter().collect()
 }
 
-/// Senders who wait for each answer before they send again.
+/// Senders that wait for each answer before they send again.
 pub(crate) async fn closed(options: &Options) -> Result<Value> {
     let to: Target = options.text("to", "bob").parse()?;
     let draft = draft(&to, options.number("size", 100)?, options.volatile());
@@ -104,7 +104,7 @@ fn is_answer(event: &Event) -> bool {
     matches!(event, Event::Accepted { .. } | Event::VolatileSent { readers: 1.., .. })
 }
 
-/// Connections, each until the server knows who it is.
+/// Handshakes a second, each until the server has looked up the user.
 pub(crate) async fn handshakes(options: &Options) -> Result<Value> {
     let server = options.server()?;
     let time = Duration::from_secs_f64(options.number("secs", 3.0)?);

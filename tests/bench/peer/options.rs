@@ -1,4 +1,4 @@
-//! `NAME=VALUE`, with a default for each.
+//! Options as `NAME=VALUE`, with a default for each.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -32,13 +32,13 @@ impl Options {
         given.transpose().with_context(|| name.to_owned()).map(|value| value.unwrap_or(default))
     }
 
-    /// Where to go. Must be called inside a tokio runtime.
+    /// Server to connect to. Must be called inside a tokio runtime.
     pub(crate) fn server(&self) -> Result<Server> {
         let address = self.text("server", "127.0.0.1:24433");
         Server::new(address, Path::new(self.text("key", "peer.key.pem")))
     }
 
-    /// Whether messages go only to those who read now.
+    /// True if the messages are volatile.
     pub(crate) fn volatile(&self) -> bool {
         self.text("volatile", "0") == "1"
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use qmsg::logic::{Draft, Event, numbered};
-use qmsg::wire::{Headers, MsgIds, Target};
+use qmsg::wire::{Envelope, Headers, MsgIds, Target};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -13,7 +13,7 @@ use crate::clock::{cpu, now_ns};
 use crate::options::Options;
 use crate::quantile_us;
 
-/// Sends back what comes, until it is terminated.
+/// Sends each message back to its sender, until the process is terminated.
 pub(crate) async fn echo(options: &Options) -> Result<Value> {
     let volatile = options.volatile();
     let mut terminated = signal(SignalKind::terminate())?;
@@ -22,7 +22,7 @@ pub(crate) async fn echo(options: &Options) -> Result<Value> {
     let (mut count, mut ids) = (0, MsgIds::default());
     loop {
         let batch = tokio::select! {
-            batch = client.next() => batch?,
+            batch = client.next_events() => batch?,
             _ = terminated.recv() => break,
         };
         for event in batch {
@@ -30,9 +30,13 @@ pub(crate) async fn echo(options: &Options) -> Result<Value> {
             for (seq, message) in numbered(seq, &bundle) {
                 let (to, size, body) = (Target::User(message.from), message.size, message.body);
                 let (id, headers) = (message.id, Headers::default());
-                let reply = Draft { id, to, headers, size, body, volatile, due_ms: None };
+                let reply = Draft {
+                    volatile,
+                    due_ms: None,
+                    envelope: Envelope { id, to, headers, size, body },
+                };
                 client.send(again(&mut ids, &reply)?).await?;
-                client.processed(vec![seq]).await?;
+                client.ack(vec![seq]).await?;
                 count += 1;
             }
         }
@@ -41,7 +45,7 @@ pub(crate) async fn echo(options: &Options) -> Result<Value> {
     Ok(json!({ "n": count }))
 }
 
-/// Half of the time that a message takes to the echo and back.
+/// Half of the round-trip time of a message to `echo` and back.
 pub(crate) async fn ping(options: &Options) -> Result<Value> {
     let (volatile, warm_ups) = (options.volatile(), options.number("warm", 2_000)?);
     let (count, to) = (options.number("n", 20_000)?, "echo".parse()?);
@@ -51,7 +55,7 @@ pub(crate) async fn ping(options: &Options) -> Result<Value> {
     for _ in 0..warm_ups + count {
         let start = Instant::now();
         client.send(again(&mut ids, &draft)?).await?;
-        while client.take().await? == 0 {}
+        while client.receive().await? == 0 {}
         times.push(start.elapsed() / 2);
     }
     client.end().await?;
@@ -67,25 +71,25 @@ pub(crate) async fn ping(options: &Options) -> Result<Value> {
     }))
 }
 
-/// Takes so many messages.
+/// Receives `n` messages.
 pub(crate) async fn sub(options: &Options) -> Result<Value> {
     let count: u64 = options.number("n", 1)?;
     let mut client = options.server()?.client("sub", Wants::Listen).await?;
     println!("READY");
-    let (got, last) = client.take_all(count).await?;
+    let (got, last) = client.receive_all(count).await?;
     client.end().await?;
     Ok(json!({ "got": got, "last": last }))
 }
 
-/// Sends so many messages, as fast as they are taken, until the last is answered.
+/// Sends messages as fast as the client accepts them, until the last has its answer.
 pub(crate) async fn publish(options: &Options) -> Result<Value> {
     let (to, count) = (options.text("to", "sub").parse()?, options.number("n", 1)?);
     let draft = draft(&to, options.number("size", 100)?, options.volatile());
     let mut client = options.server()?.client("pub", Wants::Send).await?;
     let t0 = now_ns();
-    let lost = client.publish(&draft, count).await?;
+    let unread = client.publish(&draft, count).await?;
     let t1 = now_ns();
     client.end().await?;
     let rate = count as f64 / Duration::from_nanos(t1 - t0).as_secs_f64();
-    Ok(json!({ "t0": t0, "t1": t1, "n": count, "lost": lost, "answers_s": rate.round() }))
+    Ok(json!({ "t0": t0, "t1": t1, "n": count, "lost": unread, "answers_s": rate.round() }))
 }

@@ -1,8 +1,8 @@
-//! How cost grows: tables and curves of what `cargo bench --bench growth` found.
+//! Tables and curves of the growth of costs, from the readings of `cargo bench --bench growth`.
 
 use serde_json::Value;
 
-use crate::Parts;
+use crate::Sections;
 use crate::plot::{Line, Panel, Point, svg};
 use crate::text;
 
@@ -10,7 +10,7 @@ const STREAM: (&str, &str) = ("sent in a stream", "pipelined_us");
 const ALONE: (&str, &str) = ("one at a time", "single_us");
 const CPU: &str = "server CPU, µs a message";
 
-pub(crate) fn tables(growth: &Value) -> Parts {
+pub(crate) fn tables(growth: &Value) -> Sections {
     let empty = vec![];
     let array = |value: &Value| value.as_array().unwrap_or(&empty).clone();
     let offline = &growth["offline"];
@@ -98,7 +98,7 @@ fn spread(value: &Value) -> Option<[f64; 3]> {
     Some([median?, min?, max?])
 }
 
-/// Without the machine's name, and without paths of it.
+/// Conditions of the run as text, without the name of the machine and its paths.
 fn conditions(value: &Value) -> String {
     let said = |key: &str| value[key].as_str().unwrap_or("?").to_owned();
     let gib = value["memory_kib"].as_f64().unwrap_or(f64::NAN) / 1024.0 / 1024.0;

@@ -1,9 +1,9 @@
 //! Turns readings into the tables and curves of `docs/PERFORMANCE.md`.
 //!
-//! `qmsg-report RESULTS.json GROWTH.json [DIRECTORY]`: what the driver of the comparison found
-//! (`tests/bench/peers.sh`), what `cargo bench --bench growth` found, and where the page is. `-`
-//! for one of the two leaves its tables as they are. Only what stands between two marks is written
-//! anew: `<!-- begin NAME -->` and `<!-- end NAME -->`.
+//! `qmsg-report RESULTS.json GROWTH.json [DIRECTORY]`: readings of the comparison
+//! (`tests/bench/peers.sh`), readings of `cargo bench --bench growth`, and the directory of the
+//! page. `-` for one of the two files leaves its tables as they are. Only text between `<!-- begin
+//! NAME -->` and `<!-- end NAME -->` is replaced.
 
 mod curves;
 mod plot;
@@ -19,8 +19,8 @@ use anyhow::{Context, Result, ensure};
 use results::Results;
 use serde_json::Value;
 
-/// Names and contents of what stands between marks.
-type Parts = Vec<(&'static str, String)>;
+/// Names of marked sections, each with its new content.
+type Sections = Vec<(&'static str, String)>;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -28,21 +28,21 @@ fn main() -> Result<()> {
         anyhow::bail!("qmsg-report RESULTS.json GROWTH.json [DIRECTORY]")
     };
     let directory = Path::new(rest.first().map_or("docs", String::as_str));
-    let mut parts = Parts::new();
+    let mut sections = Sections::new();
     if let Some(value) = read(peers)? {
         let results = Results::new(value);
-        parts.extend(tables::all(&results));
-        parts.push(("reached", wanted::table(&results)));
+        sections.extend(tables::all(&results));
+        sections.push(("reached", wanted::table(&results)));
     }
     if let Some(value) = read(growth)? {
-        parts.extend(curves::tables(&value));
+        sections.extend(curves::tables(&value));
         for (name, image) in curves::images(&value) {
             fs::write(directory.join(name), image)?;
         }
     }
     let path = directory.join("PERFORMANCE.md");
     let mut page = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    for (name, content) in &parts {
+    for (name, content) in &sections {
         page = replace(&page, name, content)?;
     }
     fs::write(&path, page)?;
@@ -57,7 +57,7 @@ fn read(path: &str) -> Result<Option<Value>> {
     serde_json::from_str(&text).with_context(|| path.to_owned()).map(Some)
 }
 
-/// Writes anew what stands between the two marks with this name.
+/// Replaces the text between the two marks with this name.
 fn replace(page: &str, name: &str, content: &str) -> Result<String> {
     let [begin, end] = ["begin", "end"].map(|side| format!("<!-- {side} {name} -->\n"));
     let (before, rest) = page.split_once(&begin).with_context(|| format!("no {begin}"))?;

@@ -1,12 +1,12 @@
-//! Curves over a logarithmic axis, as SVG that can be read on light and on dark ground.
+//! Curves over a logarithmic axis, as SVG that is readable on light and dark backgrounds.
 
 use std::fmt::Write;
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 300.0;
-/// What is around the axes of a panel: left, right, top, bottom.
+/// Margins around the axes of a panel: left, right, top, bottom.
 const MARGINS: [f64; 4] = [52.0, 16.0, 44.0, 50.0];
-/// Ticks of the upright axis, about.
+/// Approximate number of ticks on the vertical axis.
 const TICKS: f64 = 5.0;
 const STYLE: &str = "
 text { font: 12px system-ui, sans-serif; fill: #24292f }
@@ -22,22 +22,22 @@ text { fill: #c9d1d9 } .axis, .grid { stroke: #8b949e }
 }
 ";
 
-/// One diagram of those that stand side by side over the same quantity.
+/// One of several diagrams that stand side by side and share the horizontal quantity.
 pub(crate) struct Panel {
     pub(crate) title: &'static str,
-    /// With the unit.
+    /// Label of the vertical axis, with the unit.
     pub(crate) y_label: &'static str,
-    /// Two at most.
+    /// At most two lines.
     pub(crate) lines: Vec<Line>,
 }
 
 pub(crate) struct Line {
-    /// Empty if it is the only one.
+    /// Name of the line; empty if it is the only one.
     pub(crate) name: String,
     pub(crate) points: Vec<Point>,
 }
 
-/// A reading, the ends of which are drawn as a bar. `at` 0 stands left of the logarithmic axis.
+/// A reading with its range, drawn as a bar. An `at` of 0 stands left of the logarithmic axis.
 pub(crate) struct Point {
     pub(crate) at: f64,
     pub(crate) median: f64,
@@ -45,7 +45,7 @@ pub(crate) struct Point {
     pub(crate) max: f64,
 }
 
-/// From values to places in the image.
+/// Mapping of values to positions in the image.
 struct Scale {
     left: f64,
     right: f64,
@@ -79,7 +79,7 @@ impl Scale {
         let logarithms = || points().filter(|point| point.at > 0.0).map(|point| point.at.log10());
         let mut from = logarithms().fold(f64::INFINITY, f64::min).min(9.0).floor();
         let to = logarithms().fold(from + 1.0, f64::max).ceil();
-        // 0 has the place of one more power of ten.
+        // 0 is drawn one power of ten below the least value.
         from -= f64::from(u8::from(points().any(|point| point.at == 0.0)));
         let y_max = points().map(|point| point.max).fold(f64::MIN_POSITIVE, f64::max);
         let step = step(y_max);
@@ -99,7 +99,7 @@ impl Scale {
     }
 }
 
-/// Between ticks: 1, 2 or 5 of some power of ten.
+/// Distance between ticks: 1, 2 or 5 times a power of ten.
 fn step(most: f64) -> f64 {
     let power = 10f64.powf((most / TICKS).log10().floor());
     let steps = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power);
@@ -151,14 +151,14 @@ fn curve(out: &mut String, line: &Line, number: usize, scale: &Scale) {
         path.trim()
     );
     if !line.name.is_empty() {
-        // Above the axis, where curves that start at 0 leave room.
+        // The legend stands above the axis, where curves that start at 0 leave room.
         let (x, y) = (scale.left + 12.0, scale.y(0.0) - 26.0 + 16.0 * number as f64);
         mark(out, number, x, y - 4.0);
         text(out, x + 10.0, y, "", &line.name);
     }
 }
 
-/// Each line has a shape of its own beside its colour.
+/// Draws a marker. Each line has its own shape, not only its own colour.
 fn mark(out: &mut String, number: usize, x: f64, y: f64) {
     let shape = match number {
         0 => format!("circle class=\"dot0\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\""),
@@ -181,7 +181,7 @@ fn stroke(out: &mut String, class: &str, [x1, y1, x2, y2]: [f64; 4]) {
     );
 }
 
-/// 1, 10, 100, 1k, …
+/// Label of a tick: 1, 10, 100, 1k, …
 fn count(at: f64) -> String {
     match at {
         1e6.. => format!("{}M", at / 1e6),

@@ -1,30 +1,31 @@
-//! What the driver of the comparison wrote: by workload and peer, a record for each repetition.
+//! Results that the driver of the comparison wrote: for each workload and peer one record a
+//! repetition.
 
 use serde_json::Value;
 
-/// Of the time of all processors, in per cent, that other machines may have taken from this one
-/// during a repetition. The driver repeats what was disturbed more; it is left out here.
+/// Most CPU time in per cent that other virtual machines may have taken during a repetition. The
+/// driver repeats a run that was disturbed more; such records are left out here.
 const STEAL_PERCENT_MAX: f64 = 8.0;
 
 pub(crate) struct Results(Value);
 
-/// A place in the results.
+/// Selects records of the results.
 #[derive(Clone, Copy)]
-pub(crate) struct Of {
+pub(crate) struct Series {
     pub(crate) workload: &'static str,
     pub(crate) peer: &'static str,
-    /// Only repetitions with so many connections.
+    /// Selects only repetitions with this number of connections.
     pub(crate) connections: Option<u64>,
 }
 
-/// Which figure of a record, and in which unit.
+/// A figure of a record, and its conversion to the unit shown.
 #[derive(Clone, Copy)]
 pub(crate) enum Figure {
-    /// As it stands there.
+    /// Value as it was recorded.
     Plain(&'static str),
-    /// From KiB.
+    /// Value in KiB, shown in MiB.
     Mib(&'static str),
-    /// Seconds of a processor for the whole run, as microseconds for each message that arrived.
+    /// CPU seconds of the whole run, shown in microseconds for each message that arrived.
     Each(&'static str),
 }
 
@@ -38,7 +39,8 @@ impl Results {
         peers.into_iter().flat_map(|peers| peers.keys().map(String::as_str)).collect()
     }
 
-    /// Median, least and most of the calm repetitions; of all, if none was calm.
+    /// Median, least and greatest value of the undisturbed repetitions, or of all if every one was
+    /// disturbed.
     pub(crate) fn reading(
         &self,
         workload: &str,
@@ -53,21 +55,21 @@ impl Results {
         let is_calm = |run: &Value| run["steal_pct"].as_f64().unwrap_or(0.0) <= STEAL_PERCENT_MAX;
         let disturbed = !runs.iter().any(|run| is_calm(run));
         let counted = runs.into_iter().filter(|run| disturbed || is_calm(run));
-        let mut readings: Vec<f64> = counted.filter_map(|run| figure.of(run)).collect();
+        let mut readings: Vec<f64> = counted.filter_map(|run| figure.value_in(run)).collect();
         readings.sort_unstable_by(f64::total_cmp);
         let (first, last) = (*readings.first()?, *readings.last()?);
         let middle = readings[(readings.len() - 1) / 2] + readings[readings.len() / 2];
         Some([middle / 2.0, first, last])
     }
 
-    pub(crate) fn median(&self, of: Of, figure: Figure) -> Option<f64> {
-        let Of { workload, peer, connections } = of;
+    pub(crate) fn median(&self, of: Series, figure: Figure) -> Option<f64> {
+        let Series { workload, peer, connections } = of;
         self.reading(workload, peer, connections, figure).map(|[median, ..]| median)
     }
 }
 
 impl Figure {
-    fn of(self, run: &Value) -> Option<f64> {
+    fn value_in(self, run: &Value) -> Option<f64> {
         match self {
             Self::Plain(key) => run[key].as_f64(),
             Self::Mib(key) => Some(run[key].as_f64()? / 1024.0),

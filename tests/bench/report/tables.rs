@@ -1,11 +1,11 @@
 //! A table for each workload of the comparison, a row for each peer.
 
-use crate::Parts;
+use crate::Sections;
 use crate::results::Figure::{Each, Mib, Plain};
 use crate::results::{Figure, Results};
 use crate::text;
 
-/// Peers in the order in which they are shown; others follow.
+/// Order of the peers in a table; others follow.
 const ORDER: &[&str] = &[
     "qmsg",
     "qmsg-kept",
@@ -20,11 +20,12 @@ const ORDER: &[&str] = &[
     "mosquitto-if20",
     "socketio",
 ];
-/// Lines from one program to another: measured as a peer of W3ack, shown beside its like.
+/// Lines from one program to another: recorded as a peer of workload W3ack, shown beside programs
+/// of its kind.
 const LINES: &str = "qmsg-lines";
 
 struct Table {
-    /// Of the marks.
+    /// Name of the marks in the page.
     name: &'static str,
     workload: &'static str,
     connections: &'static [u64],
@@ -118,7 +119,7 @@ const TABLES: &[Table] = &[
     },
 ];
 
-pub(crate) fn all(results: &Results) -> Parts {
+pub(crate) fn all(results: &Results) -> Sections {
     TABLES.iter().map(|table| (table.name, table.text(results))).collect()
 }
 

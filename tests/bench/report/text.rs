@@ -1,6 +1,6 @@
-//! Numbers and tables as Markdown has them.
+//! Numbers and tables in Markdown.
 
-/// Three digits that count, and thousands apart.
+/// Number with three significant digits and separated thousands.
 pub(crate) fn number(value: f64) -> String {
     match value.abs() {
         1_000.0.. => grouped(value.round()),
@@ -10,7 +10,7 @@ pub(crate) fn number(value: f64) -> String {
     }
 }
 
-/// A whole number.
+/// Whole number with separated thousands.
 pub(crate) fn grouped(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut text = String::new();
@@ -23,13 +23,13 @@ pub(crate) fn grouped(value: f64) -> String {
     text
 }
 
-/// The middle, and the ends where they differ from it.
+/// Median, with least and greatest value where they differ from it.
 pub(crate) fn spread([median, min, max]: [f64; 3]) -> String {
     let [median, min, max] = [median, min, max].map(number);
     if min == max { median } else { format!("{median} [{min}..{max}]") }
 }
 
-/// The first column to the left, the others to the right.
+/// Table whose first column is aligned left and the others right.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let line = |cells: Vec<&str>| format!("| {} |\n", cells.join(" | "));
     let ruler: Vec<_> = (0..head.len()).map(|at| if at == 0 { "---" } else { "---:" }).collect();

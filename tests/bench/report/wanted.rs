@@ -1,36 +1,36 @@
-//! What is wanted of qmsg beside others, and what was measured.
+//! Goals for qmsg relative to other programs, and the readings.
 
 use crate::results::Figure::{self, Plain};
-use crate::results::{Of, Results};
+use crate::results::{Results, Series};
 use crate::text;
 
 #[derive(Clone, Copy)]
 enum Bound {
     AtMost(f64),
     AtLeast(f64),
-    /// Without a wish.
+    /// Comparison without a goal.
     Stated,
 }
 use Bound::{AtLeast, AtMost, Stated};
 
-/// Ours divided by theirs.
+/// Goal for a ratio: a figure of qmsg divided by the same of another program.
 struct Want {
     what: &'static str,
     figure: Figure,
-    ours: Of,
-    theirs: Of,
+    ours: Series,
+    theirs: Series,
     bound: Bound,
 }
 
-const fn of(workload: &'static str, peer: &'static str) -> Of {
-    Of { workload, peer, connections: None }
+const fn series(workload: &'static str, peer: &'static str) -> Series {
+    Series { workload, peer, connections: None }
 }
 
-const fn with(connections: u64, peer: &'static str) -> Of {
-    Of { workload: "W5", peer, connections: Some(connections) }
+const fn with(connections: u64, peer: &'static str) -> Series {
+    Series { workload: "W5", peer, connections: Some(connections) }
 }
 
-/// Of one workload.
+/// Goal whose two figures come from the same workload.
 const fn want(
     what: &'static str,
     workload: &'static str,
@@ -38,7 +38,7 @@ const fn want(
     peer: &'static str,
     bound: Bound,
 ) -> Want {
-    Want { what, figure, ours: of(workload, "qmsg"), theirs: of(workload, peer), bound }
+    Want { what, figure, ours: series(workload, "qmsg"), theirs: series(workload, peer), bound }
 }
 
 const fn idle(what: &'static str, figure: Figure, bound: Bound) -> Want {
@@ -47,8 +47,8 @@ const fn idle(what: &'static str, figure: Figure, bound: Bound) -> Want {
 }
 
 const fn lines(what: &'static str, peer: &'static str, bound: Bound) -> Want {
-    let ours = of("W3ack", "qmsg-lines");
-    Want { what, figure: RATE, ours, theirs: of("W3cli", peer), bound }
+    let ours = series("W3ack", "qmsg-lines");
+    Want { what, figure: RATE, ours, theirs: series("W3cli", peer), bound }
 }
 
 const WALL: Figure = Plain("wall_p50_ms");
@@ -56,7 +56,7 @@ const P50: Figure = Plain("p50_us");
 const P999: Figure = Plain("p999_us");
 const RATE: Figure = Plain("msgs_s");
 const ANSWERS: Figure = Plain("acks_s");
-/// The same key exchange as qmsg's, and what qmsg's own build leaves out.
+/// Same key exchange as qmsg's, without the jitter entropy that qmsg's own build leaves out.
 const LIKE_US: &str = "qraw aws, built without jitter entropy";
 
 const WANTED: &[Want] = &[
@@ -84,7 +84,7 @@ const WANTED: &[Want] = &[
     want("HS connections/s", "HS", Plain("rate"), "qraw", AtLeast(0.8)),
     want("HS connections/s", "HS", Plain("rate"), POST_QUANTUM, Stated),
 ];
-/// Raw quinn with the key exchange that qmsg uses.
+/// Plain quinn with the key exchange that qmsg uses.
 const POST_QUANTUM: &str = "aws-lc-rs, X25519MLKEM768 (default)";
 
 pub(crate) fn table(results: &Results) -> String {

@@ -1,17 +1,20 @@
-//! The hub between bytes and bytes, on a store that says yes to everything.
+//! The hub from bytes to bytes, with a store that grants every request.
 
 use bytes::{Bytes, BytesMut};
-use qmsg::durable::{Found, Outcome, Page, Read, RequestId, StoredCursor, Write};
+use qmsg::durable::{
+    AppendOutcome, Appended, Claimed, Found, Outcome, Page, Read, RequestId, RoomJoined,
+    StoredCursor, Write,
+};
 use qmsg::logic::{Hub, Input, Limits, LinkId, Output, Time};
 use qmsg::wire::{
-    Body, Decoder, FromClient, FromServer, Headers, MsgId, Others, Pin, Seq, Span, Target, UserId,
-    encode,
+    Body, Decoder, Envelope, FromClient, FromServer, Headers, MsgId, Others, Pin, Seq, Span,
+    Target, UserId, encode,
 };
 
-use super::{HUB_ALONE, HUB_PASSED, HUB_PASSED_ALONE, HUB_ROOM, HUB_STORED, Heap};
+use super::{HUB_ALONE, HUB_ROOM, HUB_STORED, HUB_VOLATILE, HUB_VOLATILE_ALONE, Heap};
 
 const NOW: Time = Time { mono_ms: 1_000, unix_ms: 1_800_000_000_000 };
-/// Messages that come together.
+/// Messages that arrive together.
 const TURN: usize = 64;
 const TURNS: usize = 32;
 const BODY_LEN: usize = 100;
@@ -22,20 +25,20 @@ struct Server {
     batch: Vec<(RequestId, Write)>,
     reads: Vec<(RequestId, Read)>,
     seq: Seq,
-    /// Rooms that somebody has entered.
+    /// Rooms that already have members.
     rooms: Vec<Target>,
 }
 
-/// What came, and what goes.
+/// Buffers of a link, and its deliveries that are not acked yet.
 struct Link {
     decoder: Decoder<FromClient>,
     down: BytesMut,
     delivered: Vec<Span>,
-    passed: u32,
+    volatile: u32,
 }
 
 impl Link {
-    /// As a client reports it: neighbours together.
+    /// Notes a delivery; neighbouring ranges are joined, as a client does in its acks.
     fn delivered(&mut self, next: Span) {
         match self.delivered.last_mut() {
             Some(span) if span.last + 1 == next.first => span.last = next.last,
@@ -55,7 +58,7 @@ impl Server {
                 decoder,
                 down: BytesMut::new(),
                 delivered: vec![],
-                passed: 0,
+                volatile: 0,
             });
             server.feed([Input::Opened { link: LinkId(number), key: Pin([1; 32]) }]);
             let id: UserId = user.parse().unwrap();
@@ -64,13 +67,13 @@ impl Server {
         server
     }
 
-    /// Frames of one link as bytes, and everything that comes of them.
+    /// Feeds frames of one link to the hub as bytes, and handles all that follows.
     fn say(&mut self, link: u64, frames: &[FromClient]) {
         let bytes = encoded(frames);
-        self.take(link, &bytes);
+        self.receive(link, &bytes);
     }
 
-    fn take(&mut self, link: u64, bytes: &[u8]) {
+    fn receive(&mut self, link: u64, bytes: &[u8]) {
         let number = link as usize;
         self.links[number].decoder.push(bytes);
         let mut inputs = Vec::new();
@@ -80,12 +83,12 @@ impl Server {
         self.feed(inputs);
         while !(self.batch.is_empty() && self.reads.is_empty()) {
             let batch = std::mem::take(&mut self.batch);
-            let answers = batch.into_iter().map(|(ticket, write)| (ticket, self.write(&write)));
+            let answers = batch.into_iter().map(|(request, write)| (request, self.write(&write)));
             let answers = Input::Durable(answers.collect());
             self.feed([answers]);
-            for (ticket, read) in std::mem::take(&mut self.reads) {
+            for (request, read) in std::mem::take(&mut self.reads) {
                 let found = self.read(read);
-                self.feed([Input::Found(ticket, found)]);
+                self.feed([Input::Found(request, found)]);
             }
         }
     }
@@ -109,11 +112,11 @@ impl Server {
                     let frame = FromServer::pass(&bundle);
                     for link in links {
                         encode(&frame, self.down(link));
-                        self.links[link.0 as usize].passed += bundle.count() as u32;
+                        self.links[link.0 as usize].volatile += bundle.count() as u32;
                     }
                 }
-                Output::Write(ticket, write) => self.batch.push((ticket, write)),
-                Output::Read(ticket, read) => self.reads.push((ticket, read)),
+                Output::Write(request, write) => self.batch.push((request, write)),
+                Output::Read(request, read) => self.reads.push((request, read)),
                 Output::Chunk { .. } => panic!("no long body"),
                 Output::Close { link, code } => panic!("{link:?} is closed: {code:?}"),
             }
@@ -126,16 +129,17 @@ impl Server {
 
     fn write(&mut self, write: &Write) -> Outcome {
         match write {
-            Write::Claim { .. } => Outcome::Claimed { new: true },
+            Write::Claim { .. } => Outcome::Claim(Ok(Claimed { new: true })),
             Write::Append { bundle, .. } => {
                 let seq = self.seq + 1;
                 self.seq += bundle.count();
-                Outcome::Stored { seq, ordinal: seq }
+                Outcome::Append(AppendOutcome::All(Ok(Appended { seq, ordinal: seq })))
             }
-            Write::Ack { .. } => Outcome::AckRecorded,
+            Write::Ack { .. } => Outcome::Ack,
             Write::JoinRoom { room, .. } => {
                 self.rooms.push(Target::Room(room.clone()));
-                Outcome::Member { changed: true, cursor: StoredCursor::default() }
+                let cursor = StoredCursor::default();
+                Outcome::JoinRoom(Ok(RoomJoined { changed: true, cursor }))
             }
             other => panic!("{other:?}"),
         }
@@ -144,7 +148,7 @@ impl Server {
     fn read(&self, read: Read) -> Found {
         match read {
             Read::Owner { .. } => Found::Owner(Some(Pin([1; 32]))),
-            Read::Target { .. } => Found::Target(None),
+            Read::Target { .. } => Found::Target(Ok(())),
             Read::Mailbox { user } => {
                 let logs =
                     [Target::User(user), Target::All].map(|log| (log, StoredCursor::default()));
@@ -157,8 +161,8 @@ impl Server {
         }
     }
 
-    /// A listener that has nothing waiting.
-    fn attach(&mut self, link: u64) {
+    /// Subscribes a listener that has no messages waiting.
+    fn subscribe(&mut self, link: u64) {
         self.say(
             link,
             &[FromClient::Subscribe {
@@ -171,14 +175,14 @@ impl Server {
         self.links[link as usize].down.clear();
     }
 
-    /// Listeners report what they were given.
-    fn report(&mut self) {
+    /// Acks all deliveries of the listeners.
+    fn ack_all(&mut self) {
         for number in 0..self.links.len() {
             let spans = std::mem::take(&mut self.links[number].delivered);
             if !spans.is_empty() {
                 self.say(number as u64, &[FromClient::Ack(spans)]);
             }
-            let count = std::mem::take(&mut self.links[number].passed);
+            let count = std::mem::take(&mut self.links[number].volatile);
             if count > 0 {
                 self.say(number as u64, &[FromClient::AckVolatile { count }]);
             }
@@ -186,15 +190,16 @@ impl Server {
         self.links.iter_mut().for_each(|link| link.down.clear());
     }
 
-    /// Turns of so many messages that are reported at once, after one that grows what can grow.
+    /// Heap use of turns of `messages` each, all acked together. A first turn lets buffers grow and
+    /// is not counted.
     fn heap(&mut self, messages: usize, turns: impl Fn(usize) -> Vec<FromClient>) -> Heap {
         let frames: Vec<_> = (0..=TURNS).map(|turn| encoded(&turns(turn))).collect();
-        self.take(0, &frames[0]);
-        self.report();
-        Heap::of(TURNS * messages, || {
+        self.receive(0, &frames[0]);
+        self.ack_all();
+        Heap::measured(TURNS * messages, || {
             for bytes in &frames[1..] {
-                self.take(0, bytes);
-                self.report();
+                self.receive(0, bytes);
+                self.ack_all();
             }
         })
     }
@@ -216,33 +221,39 @@ fn body() -> Body {
     Body(Bytes::from(vec![b'x'; BODY_LEN]))
 }
 
-/// All of so many but the first.
+/// Bodies of the messages of a bundle after the first.
 fn others(count: usize) -> Others {
     vec![body(); count - 1].iter().collect()
 }
 
-/// So many messages, in one bundle.
+/// Bundle of `count` messages.
 fn send(turn: usize, n: usize, count: usize, to: &str) -> FromClient {
     let others = others(count);
     let (to, headers, size) = (to.parse().unwrap(), Headers::default(), BODY_LEN as u64);
-    FromClient::Send { id: id(turn, n), to, headers, size, body: body(), others }
+    FromClient::Send {
+        envelope: Envelope { id: id(turn, n), to, headers, size, body: body() },
+        others,
+    }
 }
 
-fn pass(turn: usize, n: usize, count: usize) -> FromClient {
+fn volatile(turn: usize, n: usize, count: usize) -> FromClient {
     let others = others(count);
     let (to, headers, size) = ("bob".parse().unwrap(), Headers::default(), BODY_LEN as u64);
-    FromClient::Volatile { id: id(turn, n), to, headers, size, body: body(), others }
+    FromClient::Volatile {
+        envelope: Envelope { id: id(turn, n), to, headers, size, body: body() },
+        others,
+    }
 }
 
 #[test]
 fn a_stored_message_takes_little_of_the_heap() {
     let mut server = Server::new(&["alice", "bob"]);
-    server.attach(1);
+    server.subscribe(1);
     let heap = server.heap(TURN, |turn| vec![send(turn, 0, TURN, "bob")]);
     assert_eq!(server.seq as usize, (TURNS + 1) * TURN);
     heap.check("hub, stored, bundles", HUB_STORED);
     let mut server = Server::new(&["alice", "bob"]);
-    server.attach(1);
+    server.subscribe(1);
     let heap = server.heap(TURN, |turn| (0..TURN).map(|n| send(turn, n, 1, "bob")).collect());
     assert_eq!(server.seq as usize, (TURNS + 1) * TURN);
     heap.check("hub, stored, one by one", HUB_ALONE);
@@ -253,7 +264,7 @@ fn a_thousand_idle_listeners_change_nothing() {
     let names: Vec<String> = (0..1_000).map(|n| format!("user-{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut server = Server::new(&names);
-    (1..1_000).for_each(|link| server.attach(link));
+    (1..1_000).for_each(|link| server.subscribe(link));
     let heap = server.heap(TURN, |turn| vec![send(turn, 0, TURN, "user-7")]);
     heap.check("hub, stored, bundles, a thousand links", HUB_STORED);
     let heap = server
@@ -267,7 +278,7 @@ fn a_message_to_a_room_takes_little_for_each_listener() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut server = Server::new(&names);
     for link in 1..=TURN as u64 {
-        server.attach(link);
+        server.subscribe(link);
         server.say(link, &[FromClient::JoinRoom("ops".parse().unwrap())]);
         server.links[link as usize].down.clear();
     }
@@ -280,9 +291,10 @@ fn a_message_to_a_room_takes_little_for_each_listener() {
 #[test]
 fn a_volatile_message_takes_little_of_the_heap() {
     let mut server = Server::new(&["alice", "bob"]);
-    server.attach(1);
-    let heap = server.heap(TURN, |turn| vec![pass(turn, 0, TURN)]);
-    heap.check("hub, passed on, bundles", HUB_PASSED);
-    let heap = server.heap(TURN, |turn| (0..TURN).map(|n| pass(TURNS + 1 + turn, n, 1)).collect());
-    heap.check("hub, passed on, one by one", HUB_PASSED_ALONE);
+    server.subscribe(1);
+    let heap = server.heap(TURN, |turn| vec![volatile(turn, 0, TURN)]);
+    heap.check("hub, volatile, bundles", HUB_VOLATILE);
+    let heap =
+        server.heap(TURN, |turn| (0..TURN).map(|n| volatile(TURNS + 1 + turn, n, 1)).collect());
+    heap.check("hub, volatile, one by one", HUB_VOLATILE_ALONE);
 }

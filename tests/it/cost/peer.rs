@@ -1,10 +1,12 @@
-//! The client's brain between its user and bytes.
+//! The client's state machine, from drafts to bytes and from bytes to events.
 
 use bytes::{Bytes, BytesMut};
 use qmsg::logic::{
-    Command, Draft, Event, Intent, Limits, Peer, PeerInput, PeerOutput, Prefetch, Time,
+    Command, Draft, Event, Intent, Limits, Peer, PeerInput, PeerOutput, Prefetch, Time, greeting,
 };
-use qmsg::wire::{Body, Bundle, Decoder, FromServer, Headers, Message, MsgId, Seq, encode};
+use qmsg::wire::{
+    Body, Bundle, Decoder, Envelope, FromServer, Headers, Message, MsgId, Seq, encode,
+};
 
 use super::{Heap, PEER_RECEIVES, PEER_RECEIVES_ALONE, PEER_SENDS, PEER_SENDS_ALONE};
 
@@ -22,23 +24,23 @@ struct Client {
 }
 
 impl Client {
-    /// Welcome, with nothing waiting.
+    /// A client that is welcomed and has no messages waiting.
     fn new() -> Self {
-        let attach = Some(Prefetch::of(1024, 4 << 20));
+        let prefetch = Some(Prefetch { messages: 1024, bytes: 4 << 20, ..Prefetch::DEFAULT });
         let id = "bob".parse().unwrap();
-        let intent = Intent { id, claim: false, code: None, attach, patience_ms: None };
+        let intent = Intent { id, claim: false, code: None, prefetch, patience_ms: None };
         let peer = Peer::new(NOW, intent, 7);
         let (decoder, up, received) = (Decoder::new(1 << 20), BytesMut::new(), vec![]);
         let mut client = Self { peer, decoder, up, received, answered: 0 };
         client.feed(PeerInput::Tick);
         client.feed(PeerInput::Linked);
         let welcome = FromServer::Welcome { id: "bob".parse().unwrap(), claimed: false };
-        let frames = [Limits::default().greeting(NOW), welcome, FromServer::CaughtUp];
-        client.take(&encoded(&frames));
+        let frames = [greeting(&Limits::default(), NOW), welcome, FromServer::CaughtUp];
+        client.receive(&encoded(&frames));
         client
     }
 
-    fn take(&mut self, bytes: &[u8]) {
+    fn receive(&mut self, bytes: &[u8]) {
         self.decoder.push(bytes);
         while let Some(frame) = self.decoder.next_frame().unwrap() {
             self.feed(PeerInput::Frame(frame));
@@ -80,19 +82,27 @@ fn body() -> Body {
 
 fn draft(n: usize) -> Draft {
     let (to, headers, size) = ("bob".parse().unwrap(), Headers::default(), BODY_LEN as u64);
-    Draft { id: id(n), to, headers, size, body: body(), volatile: false, due_ms: None }
+    Draft {
+        volatile: false,
+        due_ms: None,
+        envelope: Envelope { id: id(n), to, headers, size, body: body() },
+    }
 }
 
-/// So many messages, in one bundle.
+/// Bundle of `count` messages for delivery.
 fn delivery(n: usize, count: usize) -> FromServer {
     let (from, to) = ("alice".parse().unwrap(), "bob".parse().unwrap());
     let (time_ms, headers, size) = (NOW.unix_ms, Headers::default(), BODY_LEN as u64);
-    let first = Message { id: id(n), from, to, time_ms, headers, size, body: body() };
+    let first = Message {
+        from,
+        time_ms,
+        envelope: Envelope { id: id(n), to, headers, size, body: body() },
+    };
     let others = vec![body(); count - 1].iter().collect();
     FromServer::deliver(n as Seq + 1, &Bundle { first, others })
 }
 
-/// Turns of drafts and their answers, so many at a time.
+/// Heap use of drafts and their answers, `count` at a time.
 fn sends(count: usize) -> Heap {
     let mut client = Client::new();
     let turn = |turn: usize| {
@@ -106,11 +116,11 @@ fn sends(count: usize) -> Heap {
     let mut carry = |(drafts, answers): (Vec<_>, BytesMut)| {
         drafts.into_iter().for_each(|drafts| client.feed(Command::Send(drafts)));
         client.up.clear();
-        client.take(&answers);
+        client.receive(&answers);
     };
     carry(turn(0));
     let turns: Vec<_> = (1..=TURNS).map(turn).collect();
-    let heap = Heap::of(TURNS * TURN, || turns.into_iter().for_each(carry));
+    let heap = Heap::measured(TURNS * TURN, || turns.into_iter().for_each(carry));
     assert_eq!(client.answered, (TURNS + 1) * TURN);
     heap
 }
@@ -126,21 +136,21 @@ fn receives(count: usize) -> Heap {
     let turn = |turn: usize| {
         let firsts = (turn * TURN..(turn + 1) * TURN).step_by(count);
         let deliveries: Vec<_> = firsts.map(|first| delivery(first, count)).collect();
-        let settled = FromServer::AckRecorded { count: TURN as u32 };
-        (encoded(&deliveries), encoded(&[settled]))
+        let confirmed = FromServer::AckRecorded { count: TURN as u32 };
+        (encoded(&deliveries), encoded(&[confirmed]))
     };
     let mut total = 0;
-    let mut carry = |(deliveries, settled): (BytesMut, BytesMut)| {
-        client.take(&deliveries);
+    let mut carry = |(deliveries, confirmed): (BytesMut, BytesMut)| {
+        client.receive(&deliveries);
         let seqs = std::mem::take(&mut client.received);
         total += seqs.len();
         client.feed(Command::Ack(seqs));
         client.up.clear();
-        client.take(&settled);
+        client.receive(&confirmed);
     };
     carry(turn(0));
     let turns: Vec<_> = (1..=TURNS).map(turn).collect();
-    let heap = Heap::of(TURNS * TURN, || turns.into_iter().for_each(carry));
+    let heap = Heap::measured(TURNS * TURN, || turns.into_iter().for_each(carry));
     assert_eq!(total, (TURNS + 1) * TURN);
     heap
 }

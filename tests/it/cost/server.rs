@@ -1,5 +1,5 @@
-//! A whole server, seen from outside: its write-ahead log, what the system counts of its process,
-//! and a relay between it and its clients.
+//! A whole server from outside: its write-ahead log, the system's counters of its process, and a
+//! relay between the server and its clients.
 
 use std::fs;
 use std::path::Path;
@@ -12,11 +12,11 @@ use crate::real::relay::Relay;
 
 const LINES: usize = 1_000;
 const SINGLES: usize = 40;
-/// Of SQLite's write-ahead log: before the first frame, and before the page of each.
+/// Lengths in SQLite's write-ahead log: of its header, and of the header of each frame.
 const HEADER_LEN: usize = 32;
 const FRAME_HEADER_LEN: usize = 24;
 
-/// What was done so far.
+/// Counters at one moment.
 #[derive(Clone, Copy)]
 struct Reading {
     commits: usize,
@@ -25,7 +25,7 @@ struct Reading {
 }
 
 impl Reading {
-    fn take(World { home, server, .. }: &World) -> Self {
+    fn now(World { home, server, .. }: &World) -> Self {
         let io = fs::read_to_string(format!("/proc/{}/io", server.child.id())).unwrap();
         let count = |name: &str| {
             let line = io.lines().find_map(|line| line.strip_prefix(name)).unwrap();
@@ -48,8 +48,8 @@ impl Reading {
     }
 }
 
-/// The frames that end a transaction: those that say how large the file is after it. Frames of
-/// before the log was last begun anew have another salt.
+/// Counts the frames that end a transaction, which give the file's size after it. Frames from
+/// before the log last started over have another salt.
 fn commits(wal: &Path) -> usize {
     let wal = fs::read(wal).unwrap();
     let number = |at: usize| u32::from_be_bytes(wal[at..at + 4].try_into().unwrap());
@@ -63,7 +63,7 @@ fn commits(wal: &Path) -> usize {
 struct World {
     home: Home,
     server: Server,
-    /// Reads for as long as it is there: until then the log is not begun anew.
+    /// Open read transaction, which keeps SQLite from starting the log over.
     _reader: Connection,
 }
 
@@ -78,14 +78,14 @@ impl World {
         Self { home, server, _reader: reader }
     }
 
-    /// What the server does while bob gets so many messages from alice.
+    /// Work of the server while alice sends bob `messages` messages.
     fn work(&self, address: &str, messages: usize, send: impl FnOnce()) -> Work {
         let count = messages.to_string();
         let listener = self.home.listen(&["--as", "bob", "-n", &count, "-s", address]);
-        let before = Reading::take(self);
+        let before = Reading::now(self);
         send();
         listener.end().ok();
-        Reading::take(self).since(before, messages)
+        Reading::now(self).since(before, messages)
     }
 }
 

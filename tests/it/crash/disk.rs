@@ -1,4 +1,4 @@
-//! A disk on which only what was synced is certain.
+//! Model of a disk on which only synced writes are certain.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
@@ -8,16 +8,16 @@ use std::path::{Path, PathBuf};
 use super::trace::{Call, Step};
 use crate::chance::Chance;
 
-/// What becomes of what was not synced when the power goes.
+/// Fate of unsynced writes when the power goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Loss {
-    /// All of it is there, as after `kill -9`.
+    /// Every write is there, as after `kill -9`.
     Nothing,
-    /// None of it is.
+    /// No write is there.
     Everything,
-    /// Some of the writes are.
+    /// A random choice of the writes is there.
     Writes,
-    /// Of each write some sectors of this size are.
+    /// A random choice of the sectors of each write is there; sectors have this size.
     Sectors(u64),
 }
 
@@ -26,7 +26,7 @@ impl Loss {
         [Self::Nothing, Self::Everything, Self::Writes, Self::Sectors(512), Self::Sectors(4096)];
 }
 
-/// A directory with its files.
+/// A directory with its files, by what was written and what was synced.
 #[derive(Clone, Default)]
 pub(super) struct Disk {
     files: Vec<File>,
@@ -37,7 +37,7 @@ pub(super) struct Disk {
 struct File {
     synced: Vec<u8>,
     since: Vec<Change>,
-    /// With all that was written.
+    /// Length including unsynced writes.
     len: u64,
 }
 
@@ -47,11 +47,11 @@ enum Change {
     Truncate(u64),
 }
 
-/// Which file has a name, if one does.
+/// File that a name refers to, as synced and as changed since.
 #[derive(Clone, Default)]
 struct Name {
     synced: Option<usize>,
-    /// In the order in which it changed; the last one is true while there is power.
+    /// Changes in order; the last one is what a running system sees.
     since: Vec<Option<usize>>,
 }
 
@@ -61,12 +61,12 @@ impl Name {
     }
 }
 
-/// What is on a disk: bytes by their names.
+/// Content of a disk: bytes by file name.
 pub(super) type Image = BTreeMap<PathBuf, Vec<u8>>;
 
 impl Disk {
-    /// All of it synced.
-    pub(super) fn of(image: &Image) -> Self {
+    /// Disk on which the whole image is synced.
+    pub(super) fn synced(image: &Image) -> Self {
         let files = image.values().map(|bytes| File {
             synced: bytes.clone(),
             since: vec![],
@@ -130,7 +130,7 @@ impl Disk {
         &mut self.files[file.unwrap_or_else(|| panic!("no file {}", path.display()))]
     }
 
-    /// What is found after the power has gone now.
+    /// Content of the disk after a power loss at this moment.
     pub(super) fn image(&self, loss: Loss, chance: &mut Chance) -> Image {
         let mut image = Image::new();
         for (path, name) in &self.names {
@@ -198,7 +198,7 @@ fn put(bytes: &mut Vec<u8>, at: u64, piece: &[u8]) {
     bytes[at..end].copy_from_slice(piece);
 }
 
-/// A write, cut where sectors of the file begin.
+/// Parts of a write, split at the sector boundaries of the file.
 fn pieces(at: u64, bytes: &[u8], sector: u64) -> Vec<(u64, &[u8])> {
     let (mut at, mut rest, mut pieces) = (at, bytes, vec![]);
     while !rest.is_empty() {
@@ -209,7 +209,7 @@ fn pieces(at: u64, bytes: &[u8], sector: u64) -> Vec<(u64, &[u8])> {
     pieces
 }
 
-/// Makes the files of an image, and nothing else, in a directory.
+/// Writes the files of an image into a directory that holds nothing else.
 pub(super) fn lay_out(image: &Image, dir: &Path) {
     if dir.exists() {
         fs::remove_dir_all(dir).unwrap();
@@ -223,7 +223,7 @@ pub(super) fn lay_out(image: &Image, dir: &Path) {
 }
 
 #[test]
-fn only_what_was_synced_is_certain() {
+fn only_synced_writes_are_certain() {
     let path = PathBuf::from("/d/f");
     let mut disk = Disk::default();
     let mut left = |calls: Vec<Call>, loss| {

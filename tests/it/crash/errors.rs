@@ -1,6 +1,6 @@
-//! A disk on which the k-th call fails, once or from then on: the server stops before it
-//! acknowledges anything more, and what it has acknowledged is there when it starts again.
-//! `PROOF_ERRORS=1000 cargo test --test it crash::errors -- --nocapture` tries every call.
+//! A disk on which the k-th call fails, once or from then on: the server stops before it accepts
+//! anything more, and everything accepted is there after a restart. `PROOF_ERRORS=1000 cargo test
+//! --test it crash::errors -- --nocapture` tries every call.
 
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
@@ -20,32 +20,32 @@ use crate::real::sweep;
 use crate::real::wait::until;
 use crate::tally::Value;
 
-/// How many failures `cargo test` tries.
+/// Failures that `cargo test` tries.
 const ERRORS: u64 = 16;
-/// Messages that are sent to each server.
+/// Messages sent to each server.
 const SENDS: u64 = 6;
-/// That of a server whose disk failed: EX_IOERR of sysexits(3).
+/// Exit code of a server whose disk failed: EX_IOERR of sysexits(3).
 const FAILED: i32 = 74;
-/// That of a server that was told to stop.
+/// Exit code of a server that was stopped by SIGTERM.
 const STOPPED: i32 = 143;
 
-/// Which call fails.
+/// A call that is made to fail.
 #[derive(Clone, Debug)]
 struct Fault {
     call: &'static str,
-    /// The how manieth, from 1.
+    /// Number of the call among those of its name, from 1.
     when: u64,
     for_ever: bool,
 }
 
-/// A server's data as they were before, and clients that know it.
+/// Data directory of a server as set up before the failure, and its clients.
 struct Site {
     home: Home,
     before: TempDir,
     address: String,
 }
 
-/// Ends with the test.
+/// A process that is killed on drop.
 struct Process(Child);
 
 impl Drop for Process {
@@ -82,7 +82,7 @@ impl Site {
         self.home.path().join("trace")
     }
 
-    /// A server whose calls on the store are traced, and made to fail by `inject`.
+    /// Command of a server whose calls on the store are traced, and fail as `inject` says.
     fn command(&self, inject: &[&str]) -> Command {
         let data = self.home.data();
         let store = data.join("store.db").to_str().unwrap().to_owned();
@@ -96,8 +96,8 @@ impl Site {
         self.home.program("strace", &args)
     }
 
-    /// Runs a server to its end while messages are sent to it: its exit code, and what its users
-    /// saw of it.
+    /// Runs a server to its end while messages are sent to it. Returns its exit code, what its
+    /// users were told, and the values sent.
     fn run(&self, inject: &[&str]) -> (i32, Story, Vec<(u64, Value)>) {
         let (data, said) = (self.home.data(), self.home.path().join("said"));
         fs::remove_dir_all(&data).unwrap();
@@ -109,13 +109,13 @@ impl Site {
         until("a server, or its end", || is_there() || server.is_over());
         let (story, mut accepted) = (Story::default(), vec![]);
         for counter in 0..SENDS {
-            // Of one part, and of several.
+            // Some bodies are a single chunk, some have several.
             let value = Value { writer: if counter == 3 { 2 } else { 0 }, counter };
             let begun = now_us();
             if server.is_over() {
                 break;
             }
-            // A server that has failed answers nothing more.
+            // A server that has failed answers no more requests.
             let patience = if inject.is_empty() { "60s" } else { "700ms" };
             if story.try_send(&self.home, value, patience) == Some(0) {
                 accepted.push((begun, value));
@@ -135,7 +135,7 @@ impl Site {
         let trace = self.read_trace();
         let mut lines = trace.lines().skip_while(|line| !line.contains("(INJECTED)"));
         match lines.next() {
-            // A log that cannot be made longer beforehand is made so by what is written to it.
+            // If preallocation of the log fails, the writes extend it instead.
             Some(_) if *call == "write" => assert_eq!(code, STOPPED, "{fault:?}"),
             Some(line) => {
                 assert_eq!(code, FAILED, "{fault:?}");
@@ -167,7 +167,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Every call of a server that meets no failure, once and for ever.
+/// Every call of a run without failures, failing once and failing for good.
 fn faults(site: &Site) -> Vec<Fault> {
     let (code, story, accepted) = site.run(&[]);
     assert_eq!((code, accepted.len() as u64), (STOPPED, SENDS));

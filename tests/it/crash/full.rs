@@ -1,5 +1,5 @@
-//! A disk that is full, has room again, and so on: who sends is told, and nothing is lost.
-//! `PROOF_FULL=100 cargo test --test it crash::full -- --nocapture` goes round a hundred times.
+//! A disk that fills up, is freed, and fills up again: senders are told, and no message is lost.
+//! `PROOF_FULL=100 cargo test --test it crash::full -- --nocapture` makes a hundred rounds.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
@@ -13,18 +13,18 @@ use crate::real::wait::until;
 use crate::store::database;
 use crate::tally::{Answer, Tally, Value};
 
-/// How often the disk is filled in `cargo test`.
+/// Times that `cargo test` fills the disk.
 const CYCLES: u64 = 4;
-/// Every so many times the server is killed while it is full.
+/// Every third time the server is killed while the disk is full.
 const KILL_EVERY: u64 = 3;
-/// How often a disk is filled before there is a new one: nothing is ever removed from it.
+/// Times that one disk is filled before it is replaced: its messages are never deleted.
 const ROUND: u64 = 5;
-/// Bytes of messages, of one part and of several.
+/// Lengths of messages in bytes: a single chunk, and several.
 const LENGTHS: [usize; 2] = [60_000, 250_000];
-/// From here on a disk that takes messages is not full.
+/// Sends after which a disk that still accepts messages counts as not full.
 const SENDS_MAX: usize = 200;
 
-/// A small disk of its own, which lives as long as this.
+/// A small disk in a namespace, which lives as long as this value.
 struct Disk {
     holder: Child,
     data: PathBuf,
@@ -54,7 +54,7 @@ impl Disk {
         disk
     }
 
-    /// A file of it, as it is seen from outside.
+    /// Path by which a file of the disk is visible from outside its namespace.
     fn path(&self, name: &str) -> PathBuf {
         let inside = self.data.join(name);
         Path::new(&format!("/proc/{}/root", self.holder.id()))
@@ -68,7 +68,7 @@ impl Disk {
         Server::start(home.program("nsenter", &args))
     }
 
-    /// Takes all that is free; its bytes.
+    /// Fills all free space; returns the bytes written.
     fn fill(&self) -> u64 {
         let mut file =
             File::options().create(true).append(true).open(self.path("ballast")).unwrap();
@@ -97,7 +97,7 @@ fn send(home: &Home, address: &str, value: Value) -> Option<i32> {
         .code
 }
 
-/// What was sent to a disk that is full so many times, and what came of it.
+/// Fills a new disk `cycles` times; returns the values that were sent.
 fn round(tally: &mut Tally, writer: u32, cycles: u64) -> Vec<Value> {
     let home = Home::new();
     let disk = Disk::new(&home);
@@ -138,7 +138,7 @@ fn round(tally: &mut Tally, writer: u32, cycles: u64) -> Vec<Value> {
 }
 
 #[test]
-fn a_full_disk_loses_nothing_and_is_left_behind() {
+fn a_full_disk_loses_nothing_and_service_resumes() {
     needs!("namespaces");
     let cycles = number("PROOF_FULL", CYCLES);
     let (mut tally, mut shown) = (Tally::default(), vec![]);

@@ -1,6 +1,6 @@
-//! Every moment at which the power may go: what the disk holds then opens, is sound, and has all
-//! that was acknowledged. `PROOF_IMAGES=5000 PROOF_SEED=n cargo test --test it crash::images --
-//! --nocapture` makes more of them.
+//! Every moment at which the power may go: the image of the disk opens, is sound, and holds all
+//! accepted messages. `PROOF_IMAGES=5000 PROOF_SEED=n cargo test --test it crash::images --
+//! --nocapture` makes more images.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,18 +20,18 @@ use crate::real::kit::{Home, Server};
 use crate::real::wait::pause;
 use crate::tally::Report;
 
-/// The writing thread checkpoints when it has had nothing to do for one second.
+/// Idle time until the writer thread has checkpointed: it does so after one idle second.
 const IDLE: Duration = Duration::from_millis(1_300);
-/// How many images `cargo test` makes of a run.
+/// Images that `cargo test` makes of each run.
 const IMAGES: u64 = 150;
-/// How many images of it a server is started on, which is then cut off in turn.
+/// Images that a server is started on, whose recovery is then cut off in turn.
 const RECOVERIES: u64 = 3;
 
-/// What a server did with its disk.
+/// Changes that a server made to its disk.
 struct Recorded {
     begin: Disk,
     steps: Vec<Step>,
-    /// When it began, if what was told by then is what must be there.
+    /// Power loss before the start, if only what was accepted by then must be there.
     since_us: Option<u64>,
 }
 
@@ -47,55 +47,58 @@ fn record(home: &Home, story: &Story) -> Recorded {
     Recorded { begin: Disk::default(), steps: steps(&trace, &data), since_us: None }
 }
 
-/// A server finds the image, and puts what its log holds into the database.
+/// Records a server that starts on an image and recovers its write-ahead log.
 fn record_recovery(home: &Home, (image, at_us): &(Image, u64)) -> Recorded {
     let (data, trace) = (home.data(), home.path().join("trace"));
     lay_out(image, &data);
     let server = Server::start(traced(home, &data, &trace));
     assert_eq!(server.stop("TERM").0, Some(143));
     let steps = steps(&trace, &data);
-    Recorded { begin: Disk::of(image), steps, since_us: Some(*at_us) }
+    Recorded { begin: Disk::synced(image), steps, since_us: Some(*at_us) }
 }
 
-/// A moment and what is left then.
-struct Cut {
-    /// So many steps are done.
+/// A power loss: its moment and its effect.
+struct PowerLoss {
+    /// Steps done before the loss.
     done: usize,
     loss: Loss,
     seed: u64,
 }
 
-/// So many of them: each moment with each loss, if they are enough.
-fn cuts(steps: usize, count: u64, seed: u64) -> Vec<Cut> {
-    let cut = |n: u64| Cut {
+/// Power losses for a run of `steps` steps: each moment with each kind of loss, if `count` allows.
+fn power_losses(steps: usize, count: u64, seed: u64) -> Vec<PowerLoss> {
+    let power_loss = |n: u64| PowerLoss {
         done: (n * (steps as u64 + 1) / count) as usize,
         loss: Loss::ALL[n as usize % Loss::ALL.len()],
         seed: seed << 32 | n,
     };
-    (0..count).map(cut).collect()
+    (0..count).map(power_loss).collect()
 }
 
 impl Recorded {
-    /// The image of one of the moments, and until when what was told must be in it.
-    fn image(&self, cut: &Cut) -> (Image, u64) {
+    /// Image of the disk after a loss, and the time up to which accepted messages must be in it.
+    fn image(&self, power_loss: &PowerLoss) -> (Image, u64) {
         let mut disk = self.begin.clone();
-        self.steps[..cut.done].iter().for_each(|step| disk.apply(step));
-        let at_us = self.steps.get(cut.done).map_or(u64::MAX, |step| step.at_us);
-        (disk.image(cut.loss, &mut Chance::new(cut.seed)), self.since_us.unwrap_or(at_us))
+        self.steps[..power_loss.done].iter().for_each(|step| disk.apply(step));
+        let at_us = self.steps.get(power_loss.done).map_or(u64::MAX, |step| step.at_us);
+        (
+            disk.image(power_loss.loss, &mut Chance::new(power_loss.seed)),
+            self.since_us.unwrap_or(at_us),
+        )
     }
 
-    /// Looks into so many images.
+    /// Checks `count` images.
     fn check(&self, name: &str, story: &Story, count: u64, seed: u64) {
-        let cuts = cuts(self.steps.len(), count, seed);
+        let power_losses = power_losses(self.steps.len(), count, seed);
         let next = AtomicUsize::new(0);
         let sums = Mutex::new(BTreeMap::<Loss, [u64; 4]>::new());
         let work = || {
             let dir = TempDir::new().unwrap();
-            while let Some(cut) = cuts.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let (image, at_us) = self.image(cut);
+            while let Some(power_loss) = power_losses.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let (image, at_us) = self.image(power_loss);
                 lay_out(&image, dir.path());
                 let report = story.check(dir.path(), at_us);
-                let Cut { done, loss, .. } = cut;
+                let PowerLoss { done, loss, .. } = power_loss;
                 assert!(report.is_pass(), "{done} steps, {loss:?} lost, seed {seed}: {report}");
                 add(sums.lock().unwrap().entry(*loss).or_default(), &report);
             }
@@ -112,7 +115,7 @@ impl Recorded {
 }
 
 #[test]
-fn whenever_the_power_goes_what_was_acknowledged_is_there() {
+fn a_power_loss_at_any_moment_keeps_accepted_messages() {
     needs!("strace");
     let (home, story) = (Home::new(), Story::default());
     let (count, seed) = (number("PROOF_IMAGES", IMAGES), number("PROOF_SEED", 1));
@@ -120,10 +123,10 @@ fn whenever_the_power_goes_what_was_acknowledged_is_there() {
     run.check("a run", &story, count, seed);
     let mut chance = Chance::new(seed);
     for n in 1..=RECOVERIES {
-        // Late enough that there is something in the log.
+        // Late enough for the write-ahead log not to be empty.
         let done = run.steps.len() / 2 + chance.below(run.steps.len() / 2);
         let loss = Loss::ALL[chance.below(Loss::ALL.len())];
-        let found = run.image(&Cut { done, loss, seed });
+        let found = run.image(&PowerLoss { done, loss, seed });
         let recovery = record_recovery(&home, &found);
         let is_database = |path: &Path| path.extension().is_some_and(|end| end == "db");
         let checkpoint =

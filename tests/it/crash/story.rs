@@ -1,4 +1,4 @@
-//! Users of a server, what it told them and when, and what an image of its disk must hold then.
+//! Users of a server, what the server told them and when, and what an image of its disk must hold.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -12,39 +12,39 @@ use crate::store::{Rig, body, database, each};
 use crate::tally::{Answer, Report, Tally, Value};
 
 const READ: usize = 5;
-/// Where each of the writers sends, and how many bytes.
+/// Target and body length of each writer.
 const WRITERS: [(&str, usize); 3] = [("bob", 40), ("@ops", 3_000), ("bob", 150_000)];
 
-/// What a user was told.
+/// An answer that a user got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
+enum Confirmation {
     Accepted(Value),
-    /// That bob is a member of the room.
+    /// Bob is a member of the room.
     Member,
-    /// That bob has what he will read next.
+    /// Bob's unread messages were delivered.
     Reads,
-    /// That bob has read these.
+    /// Bob's acks were confirmed.
     Read,
 }
 
 #[derive(Default)]
 pub(super) struct Story {
-    told: Mutex<Vec<(u64, Told)>>,
+    confirmed: Mutex<Vec<(u64, Confirmation)>>,
     sent: Mutex<Vec<Value>>,
 }
 
 impl Story {
-    fn tell(&self, told: Told) {
-        self.told.lock().unwrap().push((now_us(), told));
+    fn confirm(&self, confirmation: Confirmation) {
+        self.confirmed.lock().unwrap().push((now_us(), confirmation));
     }
 
     pub(super) fn join(&self, home: &Home, server: &Server) {
         home.join(server, &["alice", "bob"]);
         home.run(&["join", "@ops", "--as", "bob"]).ok();
-        self.tell(Told::Member);
+        self.confirm(Confirmation::Member);
     }
 
-    /// Each writer sends so many more, all at the same time.
+    /// Lets all writers send the values of these counters at the same time.
     pub(super) fn send(&self, home: &Home, counters: std::ops::Range<u64>) {
         thread::scope(|scope| {
             for writer in 0..WRITERS.len() {
@@ -59,28 +59,29 @@ impl Story {
         });
     }
 
-    /// Sends one message, with so much patience; the exit code.
+    /// Sends one message, giving up after `patience`; returns the exit code.
     pub(super) fn try_send(&self, home: &Home, value: Value, patience: &str) -> Option<i32> {
         let (to, length) = WRITERS[value.writer as usize];
         self.sent.lock().unwrap().push(value);
         let args = ["send", to, "--as", "alice", "-q", "--timeout", patience];
         let code = home.pipe(&content(value, length), &args).code;
         if code == Some(0) {
-            self.tell(Told::Accepted(value));
+            self.confirm(Confirmation::Accepted(value));
         }
         code
     }
 
     pub(super) fn read(&self, home: &Home) {
-        self.tell(Told::Reads);
+        self.confirm(Confirmation::Reads);
         home.run(&["listen", "--as", "bob", "-q", "-n", &READ.to_string()]).code(0);
-        self.tell(Told::Read);
+        self.confirm(Confirmation::Read);
     }
 
-    /// Opens the store that an image holds, and looks for all that was told before the power went.
+    /// Opens the store of an image and looks for everything that was accepted before the power
+    /// went.
     pub(super) fn check(&self, dir: &Path, at_us: u64) -> Report {
-        let told: Vec<Told> =
-            self.told.lock().unwrap().iter().filter(|t| t.0 < at_us).map(|t| t.1).collect();
+        let confirmed: Vec<Confirmation> =
+            self.confirmed.lock().unwrap().iter().filter(|t| t.0 < at_us).map(|t| t.1).collect();
         let mut rig = Rig::open(dir, Quotas::default());
         let mut shown = vec![];
         for log in ["bob", "@ops"] {
@@ -100,24 +101,30 @@ impl Story {
         }
         let mailbox = rig.mailbox("bob");
         let cursor = |log: &str| mailbox.iter().find(|(to, _)| to == log).map(|(_, c)| c.ordinal);
-        assert!(!told.contains(&Told::Member) || cursor("@ops").is_some(), "no member any more");
+        assert!(
+            !confirmed.contains(&Confirmation::Member) || cursor("@ops").is_some(),
+            "no member any more"
+        );
         let read: u64 = ["bob", "@ops"].into_iter().filter_map(cursor).sum();
-        assert!(!told.contains(&Told::Read) || read >= READ as u64, "what was read comes again");
-        assert!(told.contains(&Told::Reads) || read == 0, "{read} taken for read");
+        assert!(
+            !confirmed.contains(&Confirmation::Read) || read >= READ as u64,
+            "what was read comes again"
+        );
+        assert!(confirmed.contains(&Confirmation::Reads) || read == 0, "{read} taken for read");
         rig.close();
         let sound: String =
             database(dir).query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(sound, "ok");
         let mut tally = Tally::default();
         for value in &*self.sent.lock().unwrap() {
-            let is_told = told.contains(&Told::Accepted(*value));
-            tally.answer(*value, if is_told { Answer::Accepted } else { Answer::Unknown });
+            let is_accepted = confirmed.contains(&Confirmation::Accepted(*value));
+            tally.answer(*value, if is_accepted { Answer::Accepted } else { Answer::Unknown });
         }
         tally.report(&shown, true)
     }
 }
 
-/// Of bytes without a pattern, so that sectors of one are not taken for those of another.
+/// Bytes without a pattern, so that sectors of different messages can be told apart.
 fn content(value: Value, length: usize) -> Vec<u8> {
     let mut bytes = format!("{value} ").into_bytes();
     let mut state = u64::from(value.writer) << 32 | (value.counter + 1);

@@ -1,4 +1,4 @@
-//! What a server writes and syncs, as strace saw it.
+//! Writes and syncs of a server, as strace recorded them.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -8,31 +8,30 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::real::kit::Home;
 use crate::real::wait::until;
 
-/// Every sync begins so much later than asked for. What is acknowledged without waiting for the
-/// end of its sync is so acknowledged before.
+/// Delay of every sync. An answer that does not wait for its sync comes before it in the trace.
 const SYNC_DELAY_US: u64 = 20_000;
-/// What changes files, and what says that they are on the disk.
+/// Calls that change files or make them durable.
 const CALLS: &str = "openat,creat,mkdir,unlink,unlinkat,rename,renameat,renameat2,link,linkat,\
     truncate,ftruncate,fallocate,write,writev,pwrite64,pwritev,pwritev2,\
     fsync,fdatasync,sync_file_range";
 
-/// Something that a process did with a file of its data.
+/// Something that a process did with a data file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Call {
-    /// The file is made if it is missing.
+    /// Creates the file if it is missing.
     Make(PathBuf),
     Link(PathBuf, PathBuf),
     Rename(PathBuf, PathBuf),
     Unlink(PathBuf),
-    /// At its end if no place is given.
+    /// Writes at an offset, or at the end if there is none.
     Write(PathBuf, Option<u64>, Vec<u8>),
     Truncate(PathBuf, u64),
-    /// A file, or a directory with the names in it.
+    /// Syncs a file, or a directory with the names in it.
     Sync(PathBuf),
 }
 
 pub(super) struct Step {
-    /// Not done before this time, in microseconds since 1970.
+    /// Earliest end of the call, in microseconds since 1970.
     pub(super) at_us: u64,
     pub(super) call: Call,
 }
@@ -41,7 +40,7 @@ pub(super) fn now_us() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as u64
 }
 
-/// A server of this data whose calls are written to a file; a test with one `needs!("strace")`.
+/// Server on this data whose calls are traced to a file. The test must have a `needs!("strace")`.
 pub(super) fn traced(home: &Home, data: &Path, trace: &Path) -> Command {
     let inject = format!("inject=fsync,fdatasync:delay_enter={SYNC_DELAY_US}");
     let mut args = vec!["-D", "-f", "--seccomp-bpf", "-y", "-xx", "-s", "4000000", "-ttt"];
@@ -52,7 +51,7 @@ pub(super) fn traced(home: &Home, data: &Path, trace: &Path) -> Command {
     home.program("strace", &args)
 }
 
-/// What one of these servers, which has ended, did with the files in its data.
+/// Changes that a traced server, which has ended, made to the files in its data directory.
 pub(super) fn steps(trace: &Path, data: &Path) -> Vec<Step> {
     let read = || std::fs::read_to_string(trace).unwrap();
     let is_over = |text: &str| {
@@ -79,7 +78,7 @@ pub(super) fn steps(trace: &Path, data: &Path) -> Vec<Step> {
 fn step(at: &str, what: &str, data: &Path) -> Option<Step> {
     let (name, rest) = what.split_once('(')?;
     let (args, returned) = rest.rsplit_once(") = ")?;
-    // What failed has changed nothing.
+    // A call that failed changed nothing.
     let returned = returned.split([' ', '<']).next().unwrap();
     let returned: u64 = returned.parse().ok()?;
     let args: Vec<&str> = args.trim().split(", ").collect();
@@ -109,7 +108,7 @@ fn step(at: &str, what: &str, data: &Path) -> Option<Step> {
     Some(Step { at_us: at_us + delay, call })
 }
 
-/// Of an open file, `7<\x2f…>`, or by its name, `"\x2f…"`.
+/// Path in an argument: of an open file, `7<\x2f…>`, or by name, `"\x2f…"`.
 fn path(arg: &str) -> PathBuf {
     let within = arg.split_once('<').and_then(|(_, path)| path.split_once('>'));
     let hex = within.map_or(arg.trim_matches('"'), |(path, _)| path);

@@ -1,18 +1,18 @@
-//! Somebody sends to a user who does not read, and to a room, without end: the mailbox is full and
-//! says so, the room drops its oldest, and others notice little.
+//! Endless messages to a user who does not read, and to a room: the mailbox is full and says so,
+//! the room drops its oldest messages, and others are hardly affected.
 
 use super::scale;
 use super::scene::Scene;
 use crate::real::kit::start_with;
 
 const MAILBOX: usize = 1_000;
-/// Bytes of a message.
+/// Body length in bytes.
 const LENGTH: usize = 1_000;
-/// What senders and the store keep of what is under way.
+/// Memory for messages under way, at the senders and in the store.
 const KIB_MAX: u64 = 96 << 10;
 
 #[test]
-fn a_flooded_mailbox_is_full_and_nobody_else_waits() {
+fn a_flooded_mailbox_is_full_and_others_do_not_wait() {
     let mailbox = MAILBOX * scale();
     let scene = Scene::new(&["--max-mailbox", &mailbox.to_string()]);
     let home = &scene.home;
@@ -37,7 +37,7 @@ fn a_flooded_mailbox_is_full_and_nobody_else_waits() {
     });
     effect.check(&format!("{sent} messages to one mailbox of {mailbox} and one room"), KIB_MAX);
     scene.still_serves();
-    // What was accepted is there, and what the room lost is told of.
+    // Accepted messages are there, and the room reports its loss.
     let said = home.run(&["listen", "--as", "victim", "-s", &scene.server.address, "--poll"]);
     said.code(0).says("removed before they were read");
     let shown: Vec<usize> =

@@ -1,28 +1,29 @@
-//! Bytes that are no frames, and frames that may not come, in every state that a link can be in:
-//! the link they came on ends with its reason, and nobody else notices.
+//! Bytes that are no frames, and frames out of turn, in every state of a link: that link ends with
+//! the reason, and no other is affected.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use qmsg::quic::{ConnectionEnd, Outgoing};
 use qmsg::wire::{
-    Body, CHUNK_LEN_MAX, CloseCode, FromClient, FromServer, Headers, MsgId, Others, Span, Start,
+    Body, CHUNK_LEN_MAX, CloseCode, Envelope, FromClient, FromServer, Headers, MsgId, Others, Span,
+    Start,
 };
 
 use super::scale;
 use super::scene::{Foe, Scene, bytes, hello};
 use crate::wire::malformed_of_clients;
 
-/// How far a link has come.
+/// Progress of a link.
 #[derive(Clone, Copy, Debug)]
 enum LinkState {
-    /// It has said nothing.
+    /// Nothing was said.
     Silent,
-    /// Its first frame is right before.
+    /// The first frame was sent just before, and is still being checked.
     Checked,
     Known,
     Reading,
-    /// Within a long body.
+    /// A long body has begun.
     Sending,
 }
 
@@ -33,16 +34,16 @@ const STATES: [LinkState; 5] = [
     LinkState::Reading,
     LinkState::Sending,
 ];
-/// In `cargo test` what is malformed meets one state in so many.
+/// `cargo test` tries each malformed input in one state out of five.
 const ONE_IN: usize = 5;
 
-/// Brings a link into a state, says this, and hears how it ends.
+/// Brings a link into a state, sends bytes, and returns how the link ended.
 async fn say(foe: &Foe, state: LinkState, what: &[u8]) -> ConnectionEnd {
     let mut link = foe.link().await;
     let greeting = match state {
         LinkState::Silent => vec![],
         LinkState::Checked | LinkState::Known => vec![hello("foe")],
-        LinkState::Reading => vec![hello("foe"), attach(10, 1 << 20)],
+        LinkState::Reading => vec![hello("foe"), subscribe(10, 1 << 20)],
         LinkState::Sending => vec![hello("foe"), long()],
     };
     let greeting = bytes(&greeting);
@@ -55,30 +56,32 @@ async fn say(foe: &Foe, state: LinkState, what: &[u8]) -> ConnectionEnd {
         while !link.read(1).await.iter().any(is_known) {}
         link.outgoing.send(Outgoing::Frames(Bytes::copy_from_slice(what))).await.unwrap();
     }
-    // What the server says meanwhile is of no interest, but must not fill the queue.
+    // Frames of the server do not matter here, but must not fill the queue.
     while link.incoming.recv().await.is_some() {}
     link.end().await
 }
 
-fn attach(messages: u32, bytes: u64) -> FromClient {
+fn subscribe(messages: u32, bytes: u64) -> FromClient {
     FromClient::Subscribe { messages, bytes, start: Start::Unacked, share: false }
 }
 
-/// The first part of a long message.
+/// First chunk of a long message.
 fn long() -> FromClient {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     FromClient::Send {
-        id: MsgId::new(since.as_millis() as u64, [7; 10]),
-        to: "@all".parse().unwrap(),
-        headers: Headers::default(),
-        size: 4 * CHUNK_LEN_MAX as u64,
-        body: Body(vec![0; CHUNK_LEN_MAX].into()),
+        envelope: Envelope {
+            id: MsgId::new(since.as_millis() as u64, [7; 10]),
+            to: "@all".parse().unwrap(),
+            headers: Headers::default(),
+            size: 4 * CHUNK_LEN_MAX as u64,
+            body: Body(vec![0; CHUNK_LEN_MAX].into()),
+        },
         others: Others::default(),
     }
 }
 
 #[test]
-fn what_is_malformed_ends_its_link_in_every_state() {
+fn malformed_frames_end_their_link_in_every_state() {
     let scene = Scene::new(&[]);
     let foe = scene.foe();
     let malformed = malformed_of_clients();
@@ -88,14 +91,14 @@ fn what_is_malformed_ends_its_link_in_every_state() {
         for (number, (name, kind, bytes)) in malformed.iter().enumerate() {
             for (turn, state) in STATES.into_iter().enumerate() {
                 let is_tried = scale() > 1 || (number + turn).is_multiple_of(ONE_IN);
-                // What is wrong with a part is so where none is to come.
+                // A malformed chunk is also out of turn where no chunk is expected.
                 if !is_tried || *kind == "part" && matches!(state, LinkState::Sending) {
                     continue;
                 }
                 let end = foe.runtime.block_on(say(&foe, state, bytes));
                 let may = match *kind {
                     "body-too-long" => &[CloseCode::BodyTooLong][..],
-                    // In front of the part that is wrong there is a frame that is not.
+                    // Here a valid frame comes before the malformed chunk.
                     "part" => &[CloseCode::Malformed, CloseCode::OutOfTurn],
                     _ => &[CloseCode::Malformed],
                 };
@@ -111,14 +114,15 @@ fn what_is_malformed_ends_its_link_in_every_state() {
     scene.still_serves();
 }
 
-/// Good frames that may not come then, and credit that nobody has.
+/// Well-formed frames that may not come in a state, and credit that was never given.
 #[test]
-fn what_may_not_come_ends_its_link() {
+fn frames_out_of_turn_end_their_link() {
     let scene = Scene::new(&[]);
     let foe = scene.foe();
     let spans = |first, last| FromClient::Ack(vec![Span { first, last }]);
-    let most = attach(u32::MAX, u64::MAX);
-    // In one packet with what has to be looked up first, so that none is answered before the last.
+    let most = subscribe(u32::MAX, u64::MAX);
+    // All in one packet with a frame that needs a look-up, so that none is answered before the
+    // last.
     let many = (0..100).map(|_| FromClient::JoinRoom("r".parse().unwrap())).collect();
     let cases = [
         (LinkState::Silent, vec![spans(1, 1)], CloseCode::OutOfTurn),

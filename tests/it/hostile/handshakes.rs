@@ -1,6 +1,6 @@
-//! Handshakes that are begun and not ended, and first packets from addresses that are not the
-//! sender's: after their deadline nothing is left of them, and no address is sent more than
-//! three times what came from it (RFC 9000, section 8.1).
+//! Unfinished handshakes, and first packets from forged addresses: nothing is left of them after
+//! their deadline, and no address is sent more than three times what it sent (RFC 9000, section
+//! 8.1).
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
@@ -12,22 +12,22 @@ use super::scene::Scene;
 use crate::quic::flights::flights;
 use crate::real::wait::pause;
 
-/// More than what makes the server ask for a proof of the address.
+/// First flights: more than the number above which the server asks for a proof of address.
 const FLIGHTS: usize = RETRY_ABOVE + 44;
-/// Addresses that they seem to come from.
+/// Addresses that the packets seem to come from.
 const ADDRESSES: usize = 64;
-/// Flights that leave together, and the pause behind them: two thousand a second.
+/// Flights that are sent together, and the pause after them: 2,000 a second.
 const BURST: usize = 10;
 const PAUSE: Duration = Duration::from_millis(5);
-/// The deadline of handshakes, and what a busy machine may add.
+/// The handshake deadline, with a margin for a busy machine.
 const DROPPED: Duration = HANDSHAKE_DEADLINE.saturating_add(Duration::from_secs(2));
-/// How long it is looked at whether anything still comes, in a run that does not wait for that.
-const LOOKED_AT: Duration = Duration::from_secs(2);
-/// What a handshake costs the server while it lasts, and what all that wait to be accepted do.
+/// Time to watch for further packets, in a run that does not wait for the deadline.
+const WATCHED: Duration = Duration::from_secs(2);
+/// Memory for one unfinished handshake, and for all that wait to be accepted.
 const KIB_EACH: u64 = 96;
 const WAITING_KIB: u64 = 16 << 10;
 
-/// Addresses that packets come from, and what went from them and to them.
+/// Forged addresses, and the bytes that were sent from and to them.
 struct Sources {
     sockets: Vec<UdpSocket>,
     sent: Vec<usize>,
@@ -68,10 +68,10 @@ impl Sources {
         }
     }
 
-    /// Waits until the server has nothing more to say; how long after the last packet that was.
+    /// Waits until the server sends nothing more; returns the time since our last packet.
     fn until_silent(&mut self) -> Duration {
-        // The deadline itself is shown with a shorter one, below the program.
-        let wait = if scale() > 1 { DROPPED } else { LOOKED_AT };
+        // The deadline itself is tested with a shorter one in the QUIC tests.
+        let wait = if scale() > 1 { DROPPED } else { WATCHED };
         while Instant::now() < self.last_sent + wait {
             self.receive();
             pause(PAUSE);
@@ -83,7 +83,7 @@ impl Sources {
     }
 }
 
-/// The server gets so many packets of each first flight, and nothing else.
+/// Sends the server the first `packets` packets of each first flight, and nothing else.
 fn flood(name: &str, packets: usize) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let count = FLIGHTS * scale();
@@ -93,7 +93,7 @@ fn flood(name: &str, packets: usize) {
     let ((begun, silent), effect) = scene.attack(|wanted| {
         let mut sources = Sources::new();
         let mut begun = 0;
-        // At least one of each, and while others talk again and again.
+        // At least one of each, then again while the others talk.
         while begun < flights.len() || wanted() {
             for flight in flights.iter().cycle().skip(begun).take(BURST) {
                 sources.send(begun, &flight[..packets], server);
@@ -111,11 +111,11 @@ fn flood(name: &str, packets: usize) {
 }
 
 #[test]
-fn handshakes_that_are_not_ended_are_dropped() {
+fn unfinished_handshakes_are_dropped() {
     flood("handshakes begun", 2);
 }
 
 #[test]
-fn first_packets_from_addresses_of_others_cost_next_to_nothing() {
+fn first_packets_from_forged_addresses_cost_little() {
     flood("first packets from 64 addresses", 1);
 }

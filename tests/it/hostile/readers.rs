@@ -1,5 +1,5 @@
-//! Readers that take deliveries and never read them: what they can make the server hold is bounded
-//! for all of them together.
+//! Readers that get deliveries and never read them: their memory in the server is bounded for all
+//! together.
 
 use bytes::BytesMut;
 use quinn::{Connection, Endpoint, RecvStream, SendStream};
@@ -14,17 +14,17 @@ use crate::real::wait::pause;
 use qmsg::wire::{Decoder, FromClient, FromServer, Start};
 
 const READERS: usize = 50;
-/// Messages in their room, and bytes of each.
+/// Messages in the room, and bytes of each.
 const MESSAGES: usize = 900;
 const LENGTH: usize = 60_000;
-/// What all of them may be given together: far less than their windows.
-const FLIGHT_MIB: usize = 12;
-/// What each may be given all the same.
+/// Delivery budget of the server: far less than the prefetch of all readers.
+const BUDGET_MIB: usize = 12;
+/// Least that each reader gets beyond the budget.
 const LEAST_KIB: u64 = 64;
-/// What a reader takes without having read what came before.
-const WINDOW: u32 = 16 << 10;
+/// Bytes that a reader's connection accepts without the reader having read.
+const RECEIVE_WINDOW: u32 = 16 << 10;
 
-/// A member of the room that can be made a reader.
+/// A member of the room that can subscribe.
 struct Member {
     _connection: Connection,
     send: SendStream,
@@ -52,22 +52,22 @@ impl Member {
         }
     }
 
-    /// From now on everything is to be delivered, and nothing is read.
+    /// Subscribes with the largest prefetch and reads nothing.
     async fn stall(&mut self) {
-        let attach = FromClient::Subscribe {
+        let subscribe = FromClient::Subscribe {
             messages: u32::MAX,
             bytes: u64::MAX,
             start: Start::Unacked,
             share: false,
         };
-        self.send.write_all(&bytes(&[attach])).await.unwrap();
+        self.send.write_all(&bytes(&[subscribe])).await.unwrap();
     }
 }
 
 #[test]
-fn who_does_not_read_takes_no_more_than_all_may() {
+fn readers_that_stall_stay_within_the_delivery_budget() {
     let (readers, messages) = (READERS * scale(), MESSAGES * scale());
-    let flight_mib = FLIGHT_MIB * scale();
+    let flight_mib = BUDGET_MIB * scale();
     let flight = format!("{flight_mib}MiB");
     let scene = Scene::new(&["--max-mailbox-bytes", "4GiB", "--max-in-flight", &flight]);
     let (home, server) = (&scene.home, &scene.server);
@@ -75,7 +75,7 @@ fn who_does_not_read_takes_no_more_than_all_may() {
     home.run(&["join", "@hall", "--as", "carol", "-s", &server.address]).ok();
     let runtime = Runtime::new().unwrap();
     let mut members: Vec<Member> = runtime.block_on(async {
-        let endpoint = Raw { window: WINDOW, ..Raw::default() }.client();
+        let endpoint = Raw { window: RECEIVE_WINDOW, ..Raw::default() }.client();
         let mut members = vec![];
         for number in 0..readers {
             members.push(Member::new(endpoint.clone(), &server.address, number).await);
@@ -99,7 +99,7 @@ fn who_does_not_read_takes_no_more_than_all_may() {
     let attack = format!("{readers} readers that do not read, {waiting} MiB waiting for each");
     let least_kib = readers as u64 * (LEAST_KIB + LINK_KIB);
     effect.check(&attack, (flight_mib as u64 * 1_024) * 5 / 4 + least_kib);
-    // Whoever reads has it all.
+    // A reader that does read gets everything.
     let listen = ["listen", "--as", "carol", "--poll", "-s", &server.address];
     let said = home.run(&listen).ok();
     assert_eq!(said.lines().count(), messages);

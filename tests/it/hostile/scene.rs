@@ -1,4 +1,4 @@
-//! A server under attack, and two users of it who only want to talk to each other.
+//! A server under attack, and two users who want to talk to each other.
 
 use std::fmt;
 use std::thread;
@@ -10,14 +10,14 @@ use tokio::runtime::Runtime;
 
 use crate::quic::{Running, run, within};
 use crate::real::kit::{DEADLINE, Home, Server, peak_kib};
-use crate::real::wait::Over;
+use crate::real::wait::StopOnDrop;
 
-/// What a link costs the server that has said little.
+/// Memory of the server for an idle link.
 pub(super) const LINK_KIB: u64 = 128;
-/// Round trips that are timed before an attack and during it.
+/// Round trips timed before an attack and during it.
 const ROUND_TRIPS: usize = 200;
-/// How much later others may be served, at p50, on a machine that the attackers share: this many
-/// times as late, and so many microseconds.
+/// Allowed delay of others at p50, on a machine shared with the attackers: this factor, or this
+/// number of microseconds more.
 const LATER_MAX: (f64, f64) = (5.0, 20_000.0);
 
 pub(super) struct Scene {
@@ -25,17 +25,17 @@ pub(super) struct Scene {
     pub(super) server: Server,
 }
 
-/// Between two connected users, there and back and on disk, in microseconds.
+/// Round-trip times between two connected users, with both messages on disk, in microseconds.
 struct Times {
     p50: f64,
     p99: f64,
 }
 
-/// What others noticed of an attack.
+/// Effect of an attack on others.
 pub(super) struct Effect {
     before: Times,
     during: Times,
-    /// What the server had at most until then, and what more it had at most during the attack.
+    /// Peak memory of the server before the attack, and its increase by the attack.
     peak_kib: u64,
     pub(super) more_kib: u64,
 }
@@ -47,17 +47,17 @@ impl Scene {
         Self { home, server }
     }
 
-    /// Runs an attack, which is to go on while it is wanted, while the two users talk. What it
-    /// returns, and its effect.
+    /// Runs an attack while the two users talk; it must go on as long as its argument says. Returns
+    /// its result and its effect.
     pub(super) fn attack<T: Send>(
         &self,
         attack: impl FnOnce(&(dyn Fn() -> bool + Sync)) -> T + Send,
     ) -> (T, Effect) {
         let before = self.times();
         let peak_before = peak_kib(&self.server.child);
-        let over = Over::default();
-        let seen = over.seen();
-        let wanted = || !seen.is_over();
+        let over = StopOnDrop::default();
+        let flag = over.flag();
+        let wanted = || !flag.is_over();
         thread::scope(|scope| {
             let attack = scope.spawn(|| attack(&wanted));
             let during = {
@@ -78,7 +78,7 @@ impl Scene {
         Times { p50: time("p50_us"), p99: time("p99_us") }
     }
 
-    /// Somebody who can link to the server as whomever it lets in.
+    /// An attacker that can connect with a key of its own.
     pub(super) fn foe(&self) -> Foe {
         let (host, port) = self.server.address.rsplit_once(':').unwrap();
         let runtime = Runtime::new().unwrap();
@@ -96,7 +96,7 @@ impl Scene {
         Foe { runtime, dialer, settings }
     }
 
-    /// The server goes on for others.
+    /// Checks that the server still serves others.
     pub(super) fn still_serves(&self) {
         self.home.join(&self.server, &["alice", "bob"]);
         let to = ["--as", "alice", "-s", &self.server.address];
@@ -106,7 +106,7 @@ impl Scene {
     }
 }
 
-/// Its links share a socket.
+/// An attacker whose links share a socket.
 pub(super) struct Foe {
     pub(super) runtime: Runtime,
     dialer: Dialer,
@@ -114,7 +114,7 @@ pub(super) struct Foe {
 }
 
 impl Foe {
-    /// A link on which nothing has been said.
+    /// A new link on which nothing has been sent.
     pub(super) async fn link(&self) -> Running<qmsg::wire::FromServer> {
         run(within(self.dialer.dial(&self.settings)).await.unwrap())
     }
@@ -132,7 +132,8 @@ pub(super) fn hello(name: &str) -> FromClient {
 }
 
 impl Effect {
-    /// Prints it, and fails if others had to wait long or the server took more than this.
+    /// Prints the effect; fails if others had to wait long or the server used more memory than
+    /// `more_kib_max`.
     #[track_caller]
     pub(super) fn check(&self, attack: &str, more_kib_max: u64) {
         println!("{attack}: {self}");

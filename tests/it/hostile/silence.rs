@@ -1,4 +1,4 @@
-//! Links on which nothing is said, or nothing whole: they end after three seconds.
+//! Links that send nothing, or no whole frame: they end after three seconds.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,10 +11,10 @@ use super::scale;
 use super::scene::{Foe, LINK_KIB, Scene, bytes, hello};
 
 const LINKS: usize = 60;
-/// Given to a first frame, and what a busy machine may add.
+/// Deadline of the first frame, with a margin for a busy machine.
 const DROPPED: Duration = Duration::from_secs(3 + 2);
 
-/// A link that says its first frame a byte a second, or nothing of it. How it ended, and when.
+/// Link that sends its first frame at one byte a second, or nothing. Returns how and when it ended.
 async fn linger(foe: Arc<Foe>, number: usize, speaks: bool) -> (ConnectionEnd, Duration) {
     let link = foe.link().await;
     let begun = Instant::now();
@@ -24,7 +24,7 @@ async fn linger(foe: Arc<Foe>, number: usize, speaks: bool) -> (ConnectionEnd, D
     let speaking = tokio::spawn(async move {
         for at in 0..if speaks { bytes.len() } else { 0 } {
             seconds.tick().await;
-            // It may have been closed.
+            // The link may be closed already.
             let _ = outgoing.send(Outgoing::Frames(bytes.slice(at..=at))).await;
         }
     });
@@ -55,11 +55,11 @@ fn linger_all(name: &str, speaks: bool) {
 }
 
 #[test]
-fn who_says_nothing_is_dropped() {
+fn a_silent_link_is_dropped() {
     linger_all("that said nothing", false);
 }
 
 #[test]
-fn who_says_a_byte_a_second_is_dropped() {
+fn a_link_that_sends_a_byte_a_second_is_dropped() {
     linger_all("that said a byte a second", true);
 }

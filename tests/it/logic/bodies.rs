@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use qmsg::durable::{Missing, Outcome, Record, Upload};
+use qmsg::durable::{DiskFull, Missing, Record, Upload};
 use qmsg::wire::{Body, CHUNK_LEN_MAX, Message, MsgId};
 
 #[derive(Default)]
@@ -25,20 +25,24 @@ impl Bodies {
         self.uploads.insert(upload, (message.id, vec![message.body.clone()]));
     }
 
-    pub(super) fn part(&mut self, upload: Upload, body: &Body, disk_full: bool) -> Outcome {
-        let Some((id, parts)) = self.uploads.get_mut(&upload) else { return Outcome::ChunkStored };
+    pub(super) fn part(
+        &mut self,
+        upload: Upload,
+        body: &Body,
+        disk_full: bool,
+    ) -> Result<(), DiskFull> {
+        let Some((id, parts)) = self.uploads.get_mut(&upload) else { return Ok(()) };
         if disk_full || self.is_full {
             self.broken.insert(*id);
             self.uploads.remove(&upload);
-            return Outcome::DiskFull;
+            return Err(DiskFull);
         }
         parts.push(body.clone());
-        Outcome::ChunkStored
+        Ok(())
     }
 
-    pub(super) fn discard(&mut self, upload: Upload) -> Outcome {
+    pub(super) fn discard(&mut self, upload: Upload) {
         self.uploads.remove(&upload);
-        Outcome::ChunkStored
     }
 
     pub(super) fn end(&mut self, upload: Upload) -> Option<Vec<Body>> {

@@ -2,7 +2,9 @@
 
 use qmsg::durable::Quotas;
 use qmsg::logic::{Limits, LinkId};
-use qmsg::wire::{CloseCode, FromClient, FromServer, Refusal, Seq, Span};
+use qmsg::wire::{
+    Bundle, CloseCode, Envelope, FromClient, FromServer, Message, Refusal, Seq, Span,
+};
 
 use super::server::{Said, Server};
 use super::{
@@ -267,7 +269,10 @@ fn what_of_a_bundle_was_removed_is_told_as_lost() {
 /// The numbers of the messages in each frame that was passed on.
 fn passed_on(said: &[Said]) -> Vec<Vec<u64>> {
     let ids = |said: &Said| match said {
-        Said::Frame(FromServer::Volatile { id, others, .. }) => {
+        Said::Frame(FromServer::Volatile(Bundle {
+            first: Message { envelope: Envelope { id, .. }, .. },
+            others,
+        })) => {
             let first = u64::from(id.as_bytes()[15]);
             Some((first..=first + others.count() as u64).collect())
         }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use qmsg::durable::Disposition;
 use qmsg::logic::{Command, Draft, Event, Intent, LinkId, Peer, PeerInput, Time, numbered};
 use qmsg::wire::{
-    Bundle, CHUNK_LEN_MAX, DeliveryState, Kept, Message, MsgId, ParkedKind, RecipientStatus, Seq,
-    Target, UserId,
+    Bundle, CHUNK_LEN_MAX, DeliveryState, Message, MsgId, ParkedKind, ParkedMessage,
+    RecipientStatus, Seq, Target, UserId,
 };
 
 use super::body_of;
@@ -38,9 +38,9 @@ pub(super) struct Client {
     /// What the user said of messages besides that they are dealt with.
     pub(super) verdicts: BTreeMap<Seq, Disposition>,
     /// What is shown of a drawer that is looked into.
-    pub(super) looking: Option<(ParkedKind, Vec<Kept>)>,
+    pub(super) looking: Option<(ParkedKind, Vec<ParkedMessage>)>,
     /// What was in the last one that it looked into.
-    pub(super) kept: Vec<Kept>,
+    pub(super) kept: Vec<ParkedMessage>,
 }
 
 /// How far a message has come, as its sender was told.

@@ -1,9 +1,10 @@
 //! Dead letters, and what is kept until it is due.
 
 use qmsg::durable::Quotas;
-use qmsg::logic::{Command, Ending, Event, Limits, LinkId, PeerInput, PeerOutput};
+use qmsg::logic::{Command, Ending, Event, Limits, LinkId, PeerInput, PeerOutput, greeting};
 use qmsg::wire::{
-    Body, CHUNK_LEN_MAX, FromClient, FromServer, Headers, Kept, MsgId, ParkedKind, Refusal, Seq,
+    Body, CHUNK_LEN_MAX, Envelope, FromClient, FromServer, Message, MsgId, ParkedKind,
+    ParkedMessage, Refusal, Seq,
 };
 
 use super::peers::Alone;
@@ -19,8 +20,7 @@ fn reject(seq: Seq) -> FromClient {
 }
 
 pub(super) fn later(n: u64, to: &str, in_ms: u64) -> FromClient {
-    let super::Draft { id, to, headers, body, .. } = draft(n, to, 5);
-    FromClient::Schedule { due_ms: START.unix_ms + in_ms, id, to, headers, body }
+    FromClient::Schedule { due_ms: START.unix_ms + in_ms, envelope: draft(n, to, 5).envelope }
 }
 
 fn look(drawer: ParkedKind, after: u64) -> FromClient {
@@ -39,7 +39,7 @@ fn taken(drawer: ParkedKind, id: Option<MsgId>, count: u64) -> Said {
     Said::Frame(FromServer::ParkedTaken { drawer, id, count })
 }
 
-fn kept(said: &[Said]) -> Vec<&Kept> {
+fn kept(said: &[Said]) -> Vec<&ParkedMessage> {
     let kept = |said| match said {
         &Said::Frame(FromServer::Parked(ref kept)) => Some(kept),
         _ => None,
@@ -65,19 +65,17 @@ fn a_dead_letter_says_what_it_was_and_why() {
     let (mut server, _, bob) = refused_by_bob(1);
     server.say(bob, look(ParkedKind::DeadLetters, 0));
     let heard = server.heard(bob);
-    let expected = Kept {
+    let expected = ParkedMessage {
         drawer: ParkedKind::DeadLetters,
         number: 1,
-        id: id(1),
-        from: user("alice"),
-        to: target("bob"),
-        time_ms: START.unix_ms,
         at_ms: START.unix_ms,
         attempts: 5,
         reason: note("no"),
-        headers: Headers::default(),
-        size: 5,
-        body: super::body_of(id(1), 5),
+        message: Message {
+            from: user("alice"),
+            time_ms: START.unix_ms,
+            envelope: draft(1, "bob", 5).envelope,
+        },
     };
     assert_eq!(
         heard,
@@ -132,11 +130,12 @@ fn a_dead_letter_of_a_room_comes_back_as_the_own_message() {
     server.take_said();
     server.say(links[1], take(ParkedKind::DeadLetters, None, true));
     let heard = server.heard(links[1]);
-    let Said::Frame(FromServer::Deliver { to, headers, from, .. }) = &heard[1] else {
+    let Said::Frame(FromServer::Deliver { bundle, .. }) = &heard[1] else {
         panic!("{heard:?}");
     };
-    assert_eq!((to, from), (&target("bob"), &user("alice")));
-    assert_eq!(headers.iter().collect::<Vec<_>>(), [("room", "@ops")]);
+    let first = &bundle.first;
+    assert_eq!((&first.to, &first.from), (&target("bob"), &user("alice")));
+    assert_eq!(first.headers.iter().collect::<Vec<_>>(), [("room", "@ops")]);
     assert!(server.heard(links[2]).is_empty(), "it is bob's alone");
 }
 
@@ -180,8 +179,8 @@ fn what_is_due_later_is_accepted_now_and_delivered_then() {
     assert_eq!(server.deadline(), Some(START.mono_ms + 5_000));
     server.pass(1);
     let heard = server.heard(bob);
-    let Said::Frame(FromServer::Deliver { time_ms, .. }) = &heard[0] else { panic!("{heard:?}") };
-    assert_eq!(*time_ms, START.unix_ms + 5_000, "as if it came then");
+    let Said::Frame(FromServer::Deliver { bundle, .. }) = &heard[0] else { panic!("{heard:?}") };
+    assert_eq!(bundle.first.time_ms, START.unix_ms + 5_000, "as if it came then");
     server.say(alice, watch(1, "bob", None));
     assert_eq!(server.heard(alice).len(), 1);
     server.say(alice, look(ParkedKind::Scheduled, 0));
@@ -282,8 +281,8 @@ fn what_cannot_be_kept_is_refused() {
     let mut server = Server::new(limits, quotas);
     let alice = server.link("alice");
     let mut long = later(1, "alice", 10);
-    if let FromClient::Schedule { body, .. } = &mut long {
-        *body = Body(vec![b'a'; 6].into());
+    if let FromClient::Schedule { envelope: Envelope { size, body, .. }, .. } = &mut long {
+        (*size, *body) = (6, Body(vec![b'a'; 6].into()));
     }
     server.say(alice, long);
     assert_eq!(server.heard(alice), [refused(1, Refusal::BodyTooLong { max: 5 })]);
@@ -312,7 +311,7 @@ fn an_id_made_of_a_key_tells_no_time() {
     let key = MsgId::keyed([7; 16]);
     for (n, expected) in [(1, vec![1]), (2, vec![])] {
         let mut frame = send(n, "bob", 0);
-        if let FromClient::Send { id, .. } = &mut frame {
+        if let FromClient::Send { envelope: Envelope { id, .. }, .. } = &mut frame {
             *id = key;
         }
         server.say(alice, frame);
@@ -322,7 +321,7 @@ fn an_id_made_of_a_key_tells_no_time() {
         assert_eq!(seqs(&server.heard(bob)), expected);
     }
     let mut frame = later(3, "bob", 10);
-    if let FromClient::Schedule { id, .. } = &mut frame {
+    if let FromClient::Schedule { envelope: Envelope { id, .. }, .. } = &mut frame {
         *id = MsgId::keyed([8; 16]);
     }
     server.say(alice, frame);
@@ -345,7 +344,7 @@ fn a_draft_that_is_due_later_goes_alone_and_whole() {
     let long = super::Draft { due_ms, ..draft(3, "bob", CHUNK_LEN_MAX + 1) };
     alone.takes(Command::Send(vec![long]));
     alone.takes(PeerInput::Linked);
-    let said = alone.takes(PeerInput::Frame(Limits::default().greeting(START)));
+    let said = alone.takes(PeerInput::Frame(greeting(&Limits::default(), START)));
     assert!(said.contains(&PeerOutput::Frame(later(2, "bob", 10))), "not answered");
     let why = Refusal::BodyTooLong { max: CHUNK_LEN_MAX as u64 };
     let told = Event::Refused { id: id(3), count: 1, why };
@@ -357,12 +356,10 @@ fn a_client_looks_on_by_itself_and_where_it_left_off() {
     let mut alone = Alone::welcomed();
     let look = |after| PeerOutput::Frame(look(ParkedKind::DeadLetters, after));
     let kept = |number| {
-        let (headers, body) = (Headers::default(), Body::default());
-        let (time_ms, at_ms, attempts, size) = (1, 2, 3, 0);
+        let (from, envelope) = (user("bob"), draft(number, "alice", 0).envelope);
+        let message = Message { from, time_ms: 1, envelope };
         let (drawer, reason) = (ParkedKind::DeadLetters, note("no"));
-        let (from, to) = (user("bob"), target("alice"));
-        let id = id(number);
-        Kept { drawer, number, id, from, to, time_ms, at_ms, attempts, reason, headers, size, body }
+        ParkedMessage { drawer, number, at_ms: 2, attempts: 3, reason, message }
     };
     let shown = |number| PeerOutput::Event(Event::Parked(kept(number)));
     assert_eq!(alone.takes(Command::ListParked(ParkedKind::DeadLetters)), [look(0)]);
@@ -375,7 +372,7 @@ fn a_client_looks_on_by_itself_and_where_it_left_off() {
     assert_eq!(comes(4), [shown(4)]);
     alone.takes(PeerInput::Ended(Ending::Silence));
     alone.takes(PeerInput::Linked);
-    let said = alone.takes(PeerInput::Frame(Limits::default().greeting(START)));
+    let said = alone.takes(PeerInput::Frame(greeting(&Limits::default(), START)));
     assert_eq!(said.last(), Some(&look(4)));
     assert!(alone.peer.is_waiting());
     let last = FromServer::ParkedEnd { drawer: ParkedKind::DeadLetters, next: None };

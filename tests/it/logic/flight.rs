@@ -13,8 +13,12 @@ const LEN: usize = 36;
 const LIMITS: (u64, u64) = (1_000, 256);
 
 /// Two users who have so many messages waiting.
-fn waiting(count: u64, len: usize, (flight_bytes_max, flight_bytes_min): (u64, u64)) -> Server {
-    let limits = Limits { flight_bytes_max, flight_bytes_min, ..Limits::default() };
+fn waiting(
+    count: u64,
+    len: usize,
+    (budget_bytes_max, budget_link_bytes_min): (u64, u64),
+) -> Server {
+    let limits = Limits { budget_bytes_max, budget_link_bytes_min, ..Limits::default() };
     let mut server = Server::new(limits, Quotas::default());
     let alice = server.link("alice");
     for (place, name) in ["bob", "carol"].into_iter().enumerate() {

@@ -1,7 +1,7 @@
 //! What a client tells its user of how far its messages come, over links that are lost.
 
 use qmsg::durable::Quotas;
-use qmsg::logic::{Command, Ending, Event, Limits, PeerInput, PeerOutput};
+use qmsg::logic::{Command, Ending, Event, Limits, PeerInput, PeerOutput, greeting};
 use qmsg::wire::{DeliveryState, FromClient, FromServer, RecipientStatus, Seq};
 
 use super::peers::Alone;
@@ -43,7 +43,7 @@ impl Alone {
     fn comes_back(&mut self, limits: Limits) -> Vec<PeerOutput> {
         self.takes(PeerInput::Ended(Ending::Silence));
         self.takes(PeerInput::Linked);
-        self.takes(PeerInput::Frame(limits.greeting(START))).split_off(1)
+        self.takes(PeerInput::Frame(greeting(&limits, START))).split_off(1)
     }
 }
 

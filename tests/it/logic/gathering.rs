@@ -23,7 +23,7 @@ fn heard(server: &mut Server, link: LinkId) -> Vec<Seq> {
 
 /// Alice has sent four messages to bob, and the server was started again.
 fn restarted() -> Server {
-    let limits = Limits { gather_ms: GATHER_MS, ..Limits::default() };
+    let limits = Limits { resume_grace_ms: GATHER_MS, ..Limits::default() };
     let mut server = Server::new(limits, Quotas::default());
     let alice = server.link("alice");
     server.link("bob");

@@ -50,13 +50,14 @@ pub(crate) fn run(chance: Chance) -> u64 {
 
 impl Run {
     fn new(mut chance: Chance) -> Self {
-        let (flight_bytes_max, flight_bytes_min) = [(1 << 30, 400), (900, 130)][chance.below(2)];
+        let (budget_bytes_max, budget_link_bytes_min) =
+            [(1 << 30, 400), (900, 130)][chance.below(2)];
         let limits = Limits {
             sends_max: 6,
             send_bytes_max: 500,
             links_max: 6,
-            flight_bytes_max,
-            flight_bytes_min,
+            budget_bytes_max,
+            budget_link_bytes_min,
             ..Limits::default()
         };
         let quotas = Quotas { log_messages_max: 9, ..Quotas::default() };

@@ -15,9 +15,9 @@ const NAMES: [&str; 3] = ["alice", "bob", "carol"];
 
 fn client(run: &mut Run, name: &str, start: Start, share: bool) {
     let (messages, bytes) = run.window();
-    let attach = Some(Prefetch { messages, bytes, start, share });
+    let prefetch = Some(Prefetch { messages, bytes, start, share });
     let id = user(name);
-    let intent = Intent { id, claim: true, code: None, attach, patience_ms: None };
+    let intent = Intent { id, claim: true, code: None, prefetch, patience_ms: None };
     let index = run.world.client_of(intent);
     run.world.clients[index].unordered = share || start != Start::Unacked;
 }

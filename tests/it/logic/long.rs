@@ -1,7 +1,7 @@
 //! What tests of long bodies say and hear.
 
 use qmsg::logic::LinkId;
-use qmsg::wire::{Body, CHUNK_LEN_MAX, FromClient, FromServer};
+use qmsg::wire::{Body, Bundle, CHUNK_LEN_MAX, Envelope, FromClient, FromServer, Message};
 
 use super::server::{Said, Server};
 use super::{id, part_of, pass, send};
@@ -68,12 +68,13 @@ pub(super) fn brief(said: &[Said]) -> String {
             each(word, number(id).into(), count.into(), rest)
         };
         let (word, count) = match said {
-            Said::Frame(FromServer::Deliver { seq, others, .. }) => {
-                each("deliver", *seq, 1 + others.count() as u64, "")
+            Said::Frame(FromServer::Deliver { seq, bundle }) => {
+                each("deliver", *seq, bundle.count(), "")
             }
-            Said::Frame(FromServer::Volatile { id, others, .. }) => {
-                ids("pass", id, 1 + others.count() as u32, "")
-            }
+            Said::Frame(FromServer::Volatile(Bundle {
+                first: Message { envelope: Envelope { id, .. }, .. },
+                others,
+            })) => ids("pass", id, 1 + others.count() as u32, ""),
             Said::Frame(FromServer::Chunk(_)) => ("part*".into(), 1),
             Said::Frame(FromServer::ChunkCredit { parts }) => ("more:".into(), *parts),
             Said::Frame(FromServer::Accepted { id, count, duplicate }) => {

@@ -1,7 +1,9 @@
 //! What a client sends together, and what it makes of the answers.
 
 use qmsg::logic::{Command, Draft, Event, Limits, PeerInput, PeerOutput};
-use qmsg::wire::{BUNDLE_MAX, CHUNK_LEN_MAX, FromClient, FromServer, Headers, MsgId, Refusal};
+use qmsg::wire::{
+    BUNDLE_MAX, CHUNK_LEN_MAX, Envelope, FromClient, FromServer, Headers, MsgId, Refusal,
+};
 
 use super::parts::{link_lost, linked};
 use super::peers::Alone;
@@ -11,7 +13,8 @@ use super::{draft, head, id, passes, sends, target};
 fn bundles(out: &[PeerOutput]) -> Vec<Vec<MsgId>> {
     let ids = |output: &PeerOutput| match output {
         PeerOutput::Frame(
-            FromClient::Send { id, others, .. } | FromClient::Volatile { id, others, .. },
+            FromClient::Send { envelope: Envelope { id, .. }, others }
+            | FromClient::Volatile { envelope: Envelope { id, .. }, others },
         ) => Some((0..=others.count() as u64).map(|behind| id.plus(behind)).collect()),
         _ => None,
     };

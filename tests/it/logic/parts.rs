@@ -3,7 +3,7 @@
 use std::slice::from_ref;
 
 use qmsg::durable::Quotas;
-use qmsg::logic::{Command, Draft, Ending, Event, Limits, PeerInput, PeerOutput};
+use qmsg::logic::{Command, Draft, Ending, Event, Limits, PeerInput, PeerOutput, greeting};
 use qmsg::wire::{CHUNKS_AHEAD_MAX, FromClient, FromServer, Message, MsgId, Refusal};
 
 use super::long::{len_of, parts_of};
@@ -46,7 +46,7 @@ pub(super) fn link_lost(alone: &mut Alone) -> Vec<PeerOutput> {
 /// Links again. What the peer says then, behind its hello.
 pub(super) fn linked(alone: &mut Alone) -> Vec<PeerOutput> {
     alone.takes(PeerInput::Linked);
-    let hello = Limits::default().greeting(super::server::START);
+    let hello = greeting(&Limits::default(), super::server::START);
     let mut out = alone.takes(PeerInput::Frame(hello));
     out.remove(0);
     out
@@ -178,9 +178,9 @@ fn only_what_is_in_memory_takes_room() {
 }
 
 fn message(id: MsgId, parts: u64) -> Message {
-    let Draft { headers, size, body, .. } = head(1, "alice", len_of(parts));
-    let (from, to) = (user("bob"), "alice".parse().unwrap());
-    Message { id, from, to, time_ms: 1, headers, size, body }
+    let mut envelope = head(1, "alice", len_of(parts)).envelope;
+    envelope.id = id;
+    Message { from: user("bob"), time_ms: 1, envelope }
 }
 
 /// The frames of a delivery of so many parts.

@@ -1,7 +1,7 @@
 //! Volatile messages: passed on or not, never stored.
 
 use qmsg::logic::{Ending, Event, LinkId, PeerInput};
-use qmsg::wire::{CloseCode, FromClient, FromServer, Refusal};
+use qmsg::wire::{Bundle, CloseCode, Envelope, FromClient, FromServer, Message, Refusal};
 
 use super::server::{Said, Server};
 use super::world::World;
@@ -20,7 +20,10 @@ fn reader(server: &mut Server, name: &str, messages: u32) -> LinkId {
 fn got(server: &mut Server, link: LinkId) -> Vec<u64> {
     let said = server.heard_so_far(link);
     let number = |said: Said| match said {
-        Said::Frame(FromServer::Volatile { id, .. }) => u64::from(id.as_bytes()[15]),
+        Said::Frame(FromServer::Volatile(Bundle {
+            first: Message { envelope: Envelope { id, .. }, .. },
+            ..
+        })) => u64::from(id.as_bytes()[15]),
         other => panic!("{other:?}"),
     };
     said.into_iter().map(number).collect()
@@ -111,8 +114,11 @@ fn what_has_expired_while_it_waited_is_not_passed() {
     let (alice, bob) = (server.link("alice"), reader(&mut server, "bob", 1));
     server.say(alice, pass(1, "bob", 5));
     match super::brief(2, "bob", "5") {
-        FromClient::Send { id, to, headers, size, body, others } => {
-            server.say(alice, FromClient::Volatile { id, to, headers, size, body, others });
+        FromClient::Send { envelope: Envelope { id, to, headers, size, body }, others } => {
+            server.say(
+                alice,
+                FromClient::Volatile { envelope: Envelope { id, to, headers, size, body }, others },
+            );
         }
         other => panic!("{other:?}"),
     }

@@ -2,9 +2,11 @@
 
 use qmsg::logic::{
     Command, Draft, Ending, Event, Intent, Limits, Peer, PeerInput, PeerOutput, Prefetch, Time,
+    greeting,
 };
 use qmsg::wire::{
-    Bundle, CHUNK_LEN_MAX, CloseCode, FromClient, FromServer, Message, SPANS_MAX, Span, Target,
+    Bundle, CHUNK_LEN_MAX, CloseCode, Envelope, FromClient, FromServer, Message, SPANS_MAX, Span,
+    Target,
 };
 
 use super::server::START;
@@ -18,7 +20,7 @@ pub(super) struct Alone {
 impl Alone {
     pub(super) fn new(patience_ms: Option<u64>, seed: u64) -> Self {
         let id = user("alice");
-        let intent = Intent { id, claim: false, code: None, attach: None, patience_ms };
+        let intent = Intent { id, claim: false, code: None, prefetch: None, patience_ms };
         Self { peer: Peer::new(START, intent, seed), now: START }
     }
 
@@ -55,7 +57,7 @@ impl Alone {
     fn is_welcomed_with(&mut self, limits: Limits) {
         self.takes(PeerInput::Tick);
         self.takes(PeerInput::Linked);
-        self.takes(PeerInput::Frame(limits.greeting(START)));
+        self.takes(PeerInput::Frame(greeting(&limits, START)));
         let welcome = FromServer::Welcome { id: user("alice"), claimed: false };
         self.takes(PeerInput::Frame(welcome));
     }
@@ -157,16 +159,16 @@ fn a_body_that_is_begun_again_and_again_costs_patience() {
 /// reader has something to do.
 #[test]
 fn patience_is_counted_until_a_reader_has_caught_up() {
-    let window = Prefetch::of(10, 1_000);
+    let window = Prefetch { messages: 10, bytes: 1_000, ..Prefetch::DEFAULT };
     let id = user("alice");
-    let attach = Some(window);
-    let intent = Intent { id, claim: false, code: None, attach, patience_ms: Some(1_000) };
+    let prefetch = Some(window);
+    let intent = Intent { id, claim: false, code: None, prefetch, patience_ms: Some(1_000) };
     let mut alone = Alone { peer: Peer::new(START, intent, 1), now: START };
     alone.now.mono_ms += 300;
     alone.is_welcomed();
     assert_eq!(alone.peer.deadline(), Some(START.mono_ms + 1_000));
-    let Draft { id, to, headers, size, body, .. } = draft(1, "alice", 1);
-    let message = Message { id, from: user("bob"), to, time_ms: 1, headers, size, body };
+    let Draft { envelope, .. } = draft(1, "alice", 1);
+    let message = Message { from: user("bob"), time_ms: 1, envelope };
     alone.takes(PeerInput::Frame(FromServer::deliver(1, &message.into())));
     assert_eq!(alone.peer.deadline(), None, "the reader has something to do");
     assert!(!alone.peer.is_waiting(), "and may go when it has done it");
@@ -308,9 +310,11 @@ fn what_was_not_answered_is_sent_again_first_and_in_order() {
     alone.waits();
     alone.takes(PeerInput::Tick);
     alone.takes(PeerInput::Linked);
-    let out = alone.takes(PeerInput::Frame(Limits::default().greeting(START)));
+    let out = alone.takes(PeerInput::Frame(greeting(&Limits::default(), START)));
     let sent = |output: &PeerOutput| match output {
-        PeerOutput::Frame(FromClient::Send { id, others, .. }) => Some((*id, others.count())),
+        PeerOutput::Frame(FromClient::Send { envelope: Envelope { id, .. }, others }) => {
+            Some((*id, others.count()))
+        }
         _ => None,
     };
     let sent: Vec<_> = out.iter().filter_map(sent).collect();
@@ -330,8 +334,8 @@ fn when_all_is_over_it_waits_for_nothing() {
 fn a_report_is_no_longer_than_a_frame_may_be() {
     let mut alone = Alone::new(None, 1);
     alone.is_welcomed();
-    let Draft { id, to, headers, size, body, .. } = draft(1, "alice", 1);
-    let message = Message { id, from: user("bob"), to, time_ms: 1, headers, size, body };
+    let Draft { envelope, .. } = draft(1, "alice", 1);
+    let message = Message { from: user("bob"), time_ms: 1, envelope };
     // Every other one, so that each is a span of its own.
     let seqs = || (1..=5_000).step_by(2);
     for seq in seqs() {
@@ -348,9 +352,9 @@ fn a_report_is_no_longer_than_a_frame_may_be() {
 fn seqs_that_no_server_reaches_are_ignored() {
     let mut alone = Alone::welcomed();
     let deliver = |seq, count: usize| {
-        let Draft { id, to, headers, size, body, .. } = draft(1, "alice", 1);
-        let others = vec![body.clone(); count - 1].iter().collect();
-        let first = Message { id, from: user("bob"), to, time_ms: 1, headers, size, body };
+        let Draft { envelope, .. } = draft(1, "alice", 1);
+        let others = vec![envelope.body.clone(); count - 1].iter().collect();
+        let first = Message { from: user("bob"), time_ms: 1, envelope };
         PeerInput::Frame(FromServer::deliver(seq, &Bundle { first, others }))
     };
     let lost = |seq| {
@@ -377,7 +381,7 @@ fn clocks_that_differ_are_told_of_on_every_link() {
             alone.takes(PeerInput::Tick);
             alone.takes(PeerInput::Linked);
             let unix_ms = START.unix_ms.saturating_add_signed(ahead_ms);
-            let hello = Limits::default().greeting(Time { unix_ms, ..START });
+            let hello = greeting(&Limits::default(), Time { unix_ms, ..START });
             let told = alone.takes(PeerInput::Frame(hello));
             let skewed = PeerOutput::Event(Event::ClockSkew { ahead_ms });
             assert_eq!(told.first() == Some(&skewed), is_told, "{ahead_ms}: {told:?}");

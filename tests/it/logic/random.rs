@@ -26,15 +26,15 @@ const ROOMS: [&str; 2] = ["ops", "dev"];
 /// together may have no more than two of them.
 fn limits(chance: &mut Chance) -> Limits {
     let (sends_max, send_bytes_max) = [(4, 200), (16, 1_200)][chance.below(2)];
-    let (flight_bytes_max, flight_bytes_min) = [(1 << 30, 400), (900, 130)][chance.below(2)];
+    let (budget_bytes_max, budget_link_bytes_min) = [(1 << 30, 400), (900, 130)][chance.below(2)];
     Limits {
         links_max: 8,
         sends_max,
         send_bytes_max,
-        window_messages_max: 6,
-        window_bytes_max: 400,
-        flight_bytes_max,
-        flight_bytes_min,
+        prefetch_messages_max: 6,
+        prefetch_bytes_max: 400,
+        budget_bytes_max,
+        budget_link_bytes_min,
         requests_max: 64,
         ..Limits::default()
     }

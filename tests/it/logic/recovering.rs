@@ -216,9 +216,9 @@ fn any_number_of_requests_keeps_to_the_limit() {
 fn what_seemed_to_be_recorded_and_comes_after_all_is_not_shown_again() {
     let mut alone = Alone::welcomed();
     let delivery = |seq| {
-        let Draft { id, to, headers, size, body, .. } = draft(seq, "alice", 1);
+        let Draft { envelope, .. } = draft(seq, "alice", 1);
         let from = super::user("bob");
-        let message = Message { id, from, to, time_ms: 1, headers, size, body };
+        let message = Message { from, time_ms: 1, envelope };
         PeerInput::Frame(FromServer::deliver(seq, &message.into()))
     };
     let report = PeerOutput::Frame(super::processed([7]));

@@ -2,7 +2,7 @@
 
 use qmsg::durable::Quotas;
 use qmsg::logic::{Event, Limits};
-use qmsg::wire::{CloseCode, FromClient, Refusal};
+use qmsg::wire::{CloseCode, Envelope, FromClient, Refusal};
 
 use super::server::{START, Server};
 use super::world::World;
@@ -55,7 +55,7 @@ fn refused_with_the_reason() {
     for (ahead_ms, why) in [(5_000, None), (5_001, Some(Refusal::IdInFuture))] {
         let id = id_at(server.now.unix_ms + ahead_ms, 6);
         let mut sent = send(6, "@all", 5);
-        if let FromClient::Send { id: of, .. } = &mut sent {
+        if let FromClient::Send { envelope: Envelope { id: of, .. }, .. } = &mut sent {
             *of = id;
         }
         let said = format!("{:?}", says(&mut server, sent));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash};
 
 use qmsg::durable::{Found, Outcome, Quotas, Read, Record, RequestId, Write};
-use qmsg::logic::{Hub, Input, Limits, LinkId, Output, Time};
+use qmsg::logic::{Hub, Input, Limits, LinkId, Output, Time, greeting};
 use qmsg::wire::{
     Bodies, CHUNKS_AHEAD_MAX, CloseCode, Frame, FromClient, FromServer, Pin, Seq, Span, Start,
     UserId,
@@ -107,7 +107,7 @@ impl Server {
     }
 
     pub(crate) fn greeting(&self) -> FromServer {
-        self.limits.greeting(self.now)
+        greeting(&self.limits, self.now)
     }
 
     pub(super) fn body_len_max(&self) -> u64 {
@@ -130,8 +130,8 @@ impl Server {
             FromClient::Hello { id, .. } => _ = audit.user.get_or_insert(id.clone()),
             FromClient::Subscribe { messages, bytes, start, share } => {
                 (audit.shares, audit.begins) = (*share, *start == Start::Unacked);
-                let messages = (*messages).clamp(1, self.limits.window_messages_max);
-                let window = (messages, (*bytes).min(self.limits.window_bytes_max));
+                let messages = (*messages).clamp(1, self.limits.prefetch_messages_max);
+                let window = (messages, (*bytes).min(self.limits.prefetch_bytes_max));
                 audit.window.get_or_insert(window);
             }
             FromClient::Release(spans) => {
@@ -295,14 +295,14 @@ impl Server {
                 Output::Read(ticket, read) => self.reads.push_back((ticket, read)),
             }
         }
-        let (flight, max) = (self.flight(), self.limits.flight_bytes_max);
+        let (flight, max) = (self.flight(), self.limits.budget_bytes_max);
         // Bytes and messages are bounded each for itself, so both may take what is left.
         assert!(flight <= before || flight <= 2 * max, "{flight} B are under way");
     }
 
     /// What is under way to those that have more than each may have whatever the others have.
     fn flight(&self) -> u64 {
-        let min = self.limits.flight_bytes_min;
+        let min = self.limits.budget_link_bytes_min;
         let is_more = |(count, bytes): &(u64, u64)| {
             *count > 1 && (*count > min / MESSAGE_LEN || *bytes > min)
         };

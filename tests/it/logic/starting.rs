@@ -185,10 +185,15 @@ fn a_client_begins_there_once() {
         world.pass(1_000);
     }
     let start = Start::Since(START.unix_ms + 2_000);
-    let attach = Some(Prefetch { start, ..Prefetch::of(10, 1_000) });
-    let intent = Intent { id: user("bob"), claim: true, code: None, attach, patience_ms: None };
+    let prefetch = Some(Prefetch { start, messages: 10, bytes: 1_000, ..Prefetch::DEFAULT });
+    let intent = Intent { id: user("bob"), claim: true, code: None, prefetch, patience_ms: None };
     let late = world.client_of(Intent {
-        attach: Some(Prefetch { start: Start::Since(u64::MAX), ..Prefetch::of(10, 1_000) }),
+        prefetch: Some(Prefetch {
+            start: Start::Since(u64::MAX),
+            messages: 10,
+            bytes: 1_000,
+            ..Prefetch::DEFAULT
+        }),
         ..intent.clone()
     });
     let two = world.client_of(intent);

@@ -5,13 +5,16 @@ mod levels;
 mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use qmsg::durable::{Disposition, Found, Outcome, Quotas, Read, Record, StoredCursor, Write};
-use qmsg::wire::{Body, JoinCode, Message, MsgId, Pin, Refusal, Seq, Target, UserId};
+use qmsg::durable::{
+    AppendOutcome, Appended, Disposition, Found, MessageOutcome, NoTarget, NotStored, Outcome,
+    Quotas, Read, Record, StoredCursor, Swept, Write,
+};
+use qmsg::wire::{Body, JoinCode, Message, MsgId, Pin, Seq, Target, UserId};
 
 use super::bodies::Bodies;
-use super::joining::mixed;
 use super::stretches::{check_stretches, done, has};
 use drawers::Drawers;
 use levels::Levels;
@@ -83,89 +86,85 @@ impl Store {
                     self.expire(user, &verdicts);
                     verdicts.into_iter().for_each(|said| self.say(user, said));
                 }
-                Outcome::AckRecorded
+                Outcome::Ack
             }
-            Write::Sweep { .. } => Outcome::Swept { more: false },
+            Write::Sweep { .. } => Outcome::Sweep(Swept { more: false }),
             Write::BeginUpload { upload, bundle } => {
                 let message = &bundle.first;
                 let outcome = self.fits(message);
-                if outcome == Outcome::ChunkStored {
+                if outcome.is_ok() {
                     self.bodies.begin(*upload, message);
                 }
-                self.note(message, outcome)
+                Outcome::BeginUpload(self.note(message, outcome))
             }
-            Write::AppendChunk { upload, body } => self.bodies.part(*upload, body, self.disk_full),
-            Write::DiscardUpload { upload } => self.bodies.discard(*upload),
-            Write::Claim { id, .. } if self.disk_full && !self.has_user(id) => Outcome::DiskFull,
+            Write::AppendChunk { upload, body } => {
+                Outcome::AppendChunk(self.bodies.part(*upload, body, self.disk_full))
+            }
+            Write::DiscardUpload { upload } => {
+                self.bodies.discard(*upload);
+                Outcome::DiscardUpload
+            }
             Write::Claim { id, key, code_needed, code, .. } => {
-                self.claim(id, *key, *code_needed, code.as_ref())
-            }
-            _ if self.disk_full => {
-                let Write::Append { bundle, upload } = write else {
-                    let is_there = matches!(write, Write::Schedule { message, .. }
-                        if self.sent.contains(&(message.from.clone(), message.id)));
-                    return if is_there { Outcome::Duplicate } else { Outcome::DiskFull };
-                };
-                upload.map(|upload| self.bodies.end(upload));
-                let each = bundle.messages().map(|message| {
-                    let outcome = self.fits(&message);
-                    self.note(&message, outcome)
-                });
-                mixed(each.collect())
+                Outcome::Claim(self.claim(id, *key, *code_needed, code.as_ref()))
             }
             Write::Append { bundle, upload } => {
                 let body = upload.map(|upload| self.bodies.end(upload));
                 assert!(body.is_none() || bundle.count() == 1, "a long body goes alone");
-                let each = bundle.messages().map(|message| self.take(&message, body.clone()));
-                let each = each.collect();
-                mixed(each)
+                let each = bundle.messages().map(|message| Ok(self.take(&message, body.clone())));
+                let Ok(outcome) = AppendOutcome::try_join::<Infallible>(each);
+                Outcome::Append(outcome)
             }
-            Write::JoinRoom { user, room } => self.enter(user, room),
-            Write::LeaveRoom { user, room } => self.leave(user, room),
-            Write::Schedule { message, due_ms } => self.schedule(message, *due_ms),
-            Write::ReleaseDue { now_ms } => self.release(*now_ms),
+            Write::JoinRoom { user, room } => Outcome::JoinRoom(self.enter(user, room)),
+            Write::LeaveRoom { user, room } => Outcome::LeaveRoom(self.leave(user, room)),
+            Write::Schedule { message, due_ms } => {
+                Outcome::Schedule(self.schedule(message, *due_ms))
+            }
+            Write::ReleaseDue { now_ms } => Outcome::ReleaseDue(self.release(*now_ms)),
             Write::TakeParked { user, drawer, id, back, now_ms } => {
-                self.withdraw(user, (*drawer, *id), back.then_some(*now_ms))
+                Outcome::TakeParked(self.withdraw(user, (*drawer, *id), back.then_some(*now_ms)))
             }
         }
     }
 
     /// Appends one message, if it can be; its body, if it was uploaded.
-    fn take(&mut self, message: &Message, body: Option<Option<Vec<Body>>>) -> Outcome {
+    fn take(&mut self, message: &Message, body: Option<Option<Vec<Body>>>) -> MessageOutcome {
         let outcome = match (self.fits(message), body) {
-            (Outcome::ChunkStored, Some(None)) => Outcome::Full,
-            (Outcome::ChunkStored, body) => self.append(message, body.flatten()),
-            (refused, _) => refused,
+            (Ok(()), Some(None)) => Err(NotStored::Full),
+            (Ok(()), body) => Ok(self.append(message, body.flatten())),
+            (Err(why), _) => Err(why),
         };
         self.note(message, outcome)
     }
 
-    fn note(&mut self, message: &Message, outcome: Outcome) -> Outcome {
-        use Outcome::{DiskFull, Full, OtherKind, UnknownTarget};
-        if matches!(outcome, Full | UnknownTarget | OtherKind | DiskFull) {
+    fn note<T>(
+        &mut self,
+        message: &Message,
+        outcome: Result<T, NotStored>,
+    ) -> Result<T, NotStored> {
+        if outcome.as_ref().is_err_and(|why| *why != NotStored::Duplicate) {
             self.refused.insert(message.id);
         }
         outcome
     }
 
     /// Whether a message can be appended now.
-    fn fits(&self, message: &Message) -> Outcome {
+    fn fits(&self, message: &Message) -> Result<(), NotStored> {
         let (from, to) = (&message.from, &message.to);
         assert!(self.users.contains_key(from), "only a user that exists sends");
-        let Some(log) = self.logs.get(to) else { return self.missing(to) };
+        let Some(log) = self.logs.get(to) else { return Err(self.missing(to).into()) };
         if self.sent.contains(&(from.clone(), message.id)) {
-            return Outcome::Duplicate;
+            return Err(NotStored::Duplicate);
         }
         if self.disk_full {
-            return Outcome::DiskFull;
+            return Err(NotStored::DiskFull);
         }
-        if self.has_room(log, message) { Outcome::ChunkStored } else { Outcome::Full }
+        if self.has_room(log, message) { Ok(()) } else { Err(NotStored::Full) }
     }
 
     /// What is said of a target that does not exist.
-    fn missing(&self, to: &Target) -> Outcome {
+    fn missing(&self, to: &Target) -> NoTarget {
         let other = to.of_other_kind().is_some_and(|other| self.logs.contains_key(&other));
-        if other { Outcome::OtherKind } else { Outcome::UnknownTarget }
+        if other { NoTarget::OtherKind } else { NoTarget::Unknown }
     }
 
     /// Whether the quota of its log admits a message.
@@ -186,7 +185,7 @@ impl Store {
             && over(kept().count() as u64 + 1, bytes() + message.len_bytes()))
     }
 
-    fn append(&mut self, message: &Message, body: Option<Vec<Body>>) -> Outcome {
+    fn append(&mut self, message: &Message, body: Option<Vec<Body>>) -> Appended {
         let (from, to) = (&message.from, &message.to);
         let (own, quotas) = (matches!(to, Target::User(_)), self.quotas);
         self.sent.insert((from.clone(), message.id));
@@ -212,7 +211,7 @@ impl Store {
             let oldest = log.records[0].0.seq;
             self.remove(to, oldest);
         }
-        Outcome::Stored { seq, ordinal }
+        Appended { seq, ordinal }
     }
 
     /// Removes all of a log up to a place, as its quota or age does.
@@ -298,10 +297,9 @@ impl Store {
             Read::Parked { user, drawer, after } => self.drawer(user, *drawer, *after),
             Read::Chunk { at } => Found::Chunk(self.bodies.read(*at)),
             Read::Owner { id } => Found::Owner(self.owner(id)),
-            Read::Target { to } => Found::Target(match self.missing(to) {
-                _ if self.logs.contains_key(to) => None,
-                Outcome::OtherKind => Some(Refusal::OtherKind),
-                _ => Some(Refusal::UnknownTarget),
+            Read::Target { to } => Found::Target(match self.has_log(to) {
+                true => Ok(()),
+                false => Err(self.missing(to)),
             }),
             Read::Mailbox { user } => {
                 let own = self.cursors.iter().filter(|((who, _), _)| who == user);

@@ -3,8 +3,8 @@
 use qmsg::durable::Disposition;
 use qmsg::logic::{Command, Ending, Event, PeerInput, PeerOutput};
 use qmsg::wire::{
-    Body, CloseCode, DeliveryState, FromClient, FromServer, Note, ParkedKind, REASON_LEN_MAX,
-    RecipientStatus, Seq,
+    Body, Bundle, CloseCode, DeliveryState, FromClient, FromServer, Message, Note, ParkedKind,
+    REASON_LEN_MAX, RecipientStatus, Seq,
 };
 
 use super::peers::Alone;
@@ -132,9 +132,12 @@ fn what_was_not_offered_or_says_too_much_ends_the_link() {
 
 fn deliver(seq: Seq, n: u64) -> PeerInput {
     let message = super::draft(n, "alice", 5);
-    let super::Draft { id, to, headers, size, body, .. } = message;
+    let super::Draft { envelope, .. } = message;
     let (from, time_ms, others) = (user("bob"), START.unix_ms, super::others(0..1, 5));
-    let frame = FromServer::Deliver { seq, id, from, to, time_ms, headers, size, body, others };
+    let frame = FromServer::Deliver {
+        seq,
+        bundle: Bundle { first: Message { from, time_ms, envelope }, others },
+    };
     PeerInput::Frame(frame)
 }
 
@@ -178,19 +181,12 @@ fn a_bundle_delivered_again_is_reported_in_pieces_that_keep_what_was_said() {
     let mut alone = Alone::welcomed();
     let several = |first: Seq, count: u64| {
         let all = super::draft(first, "alice", 5);
-        let super::Draft { id, to, headers, size, body, .. } = all;
+        let super::Draft { envelope, .. } = all;
         let (from, time_ms) = (user("bob"), START.unix_ms);
         let others = super::others(first..first + count, 5);
         PeerInput::Frame(FromServer::Deliver {
             seq: first,
-            id,
-            from,
-            to,
-            time_ms,
-            headers,
-            size,
-            body,
-            others,
+            bundle: Bundle { first: Message { from, time_ms, envelope }, others },
         })
     };
     alone.takes(several(1, 5));

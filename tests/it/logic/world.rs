@@ -46,9 +46,10 @@ impl World {
 
     /// A client that claims its id. Its index.
     pub(super) fn client(&mut self, name: &str, window: Option<(u32, u64)>) -> usize {
-        let attach = window.map(|(messages, bytes)| Prefetch::of(messages, bytes));
+        let prefetch =
+            window.map(|(messages, bytes)| Prefetch { messages, bytes, ..Prefetch::DEFAULT });
         let id = user(name);
-        self.client_of(Intent { id, claim: true, code: None, attach, patience_ms: None })
+        self.client_of(Intent { id, claim: true, code: None, prefetch, patience_ms: None })
     }
 
     pub(super) fn client_of(&mut self, intent: Intent) -> usize {

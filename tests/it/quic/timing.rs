@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use qmsg::client::{Client, ClientSettings};
 use qmsg::durable::Quotas;
-use qmsg::logic::{Draft, Limits};
+use qmsg::logic::Limits;
 use qmsg::quic::{
     ConnectionEnd, DialSettings, Dialer, HANDSHAKE_DEADLINE, HandshakeError, Identity, KEEP_ALIVE,
     Listener, ServerSettings,
 };
-use qmsg::wire::{Body, FromClient, Headers, MsgId, Pin, Target};
+use qmsg::wire::{Body, Envelope, FromClient, Headers, MsgId, Pin, Target};
 use tokio::time::{Instant, timeout};
 
 use super::memory::{self, socket_pair};
@@ -95,10 +95,8 @@ async fn cold_send(distance: Duration, lost: Range<usize>) -> Duration {
     let alice = Identity::generate().unwrap();
     tokio::spawn(serve(listen(&there), hub(alice.pin())));
     near.lose(lost);
-    let (id, headers, body) =
-        (MsgId::new(START.unix_ms, [7; 10]), Headers::default(), Body("far".into()));
-    let (to, size) = (Target::User("bob".parse().unwrap()), 3);
-    let draft = Draft { id, to, headers, size, body, volatile: false, due_ms: None };
+    let (id, to) = (MsgId::new(START.unix_ms, [7; 10]), Target::User("bob".parse().unwrap()));
+    let draft = Envelope::new(id, to, Headers::default(), Body("far".into())).into();
 
     let begun = Instant::now();
     let mut client = Client::start(send_of(alice, &near, &there));

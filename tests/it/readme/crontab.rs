@@ -1,4 +1,4 @@
-//! The lines that README and man pages recommend for crontabs, and for units of systemd.
+//! Lines for crontabs and systemd units that README and man pages recommend.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::needs::needs;
 use crate::real::kit::{Home, Said, Server, Stream, start_with};
 use crate::real::sendmail::cron;
 
-/// What people's machines have as `backup`: a program that fails in some way.
+/// Stand-ins for people's `backup` program, each failing in its own way.
 const BACKUPS: &[(&str, &str)] = &[
     ("with a word", "echo no space left >&2; exit 1"),
     ("without a word", "exit 3"),
@@ -20,7 +20,7 @@ const BACKUPS: &[(&str, &str)] = &[
     ("by a signal", "kill -9 $$"),
 ];
 
-/// A user whose crontab it is, and a server.
+/// A user with a crontab, and a server.
 struct Desk {
     home: Home,
     server: Option<Server>,
@@ -45,8 +45,8 @@ impl Desk {
         write_program(&self.bin.join("backup"), script);
     }
 
-    /// Runs a line as cron does by crontab(5): with an environment of its own, and with everything
-    /// behind the first bare % as stdin.
+    /// Runs a line as cron does, by crontab(5): with an environment of its own, and with everything
+    /// after the first unescaped % as stdin.
     fn cron(&self, job: &Job) -> Said {
         let (mut command, mut input) = (String::new(), None::<String>);
         let mut chars = job.command.chars().peekable();
@@ -75,14 +75,14 @@ impl Desk {
 
 /// A line of a crontab.
 struct Job {
-    /// Where it stands.
+    /// Page that shows the line.
     page: String,
-    /// Where cron looks for programs.
+    /// PATH of the crontab.
     path: String,
     command: String,
 }
 
-/// All of the README and of the man pages.
+/// Crontab lines of the README and of the man pages.
 fn jobs() -> Vec<Job> {
     let mut pages = vec![("README.md".to_owned(), block("crontab", "backup"))];
     for page in fs::read_dir(repository().join("man/prose")).unwrap() {
@@ -106,7 +106,7 @@ fn jobs() -> Vec<Job> {
     jobs
 }
 
-/// What a line of a crontab runs: behind five fields, or one such as `@daily`.
+/// Command in a line of a crontab: after five time fields, or after one such as `@daily`.
 fn scheduled(line: &str) -> Option<&str> {
     let is_time = |field: &str| {
         !field.is_empty() && field.chars().all(|c| c.is_ascii_digit() || "*/,-".contains(c))
@@ -123,7 +123,7 @@ fn scheduled(line: &str) -> Option<&str> {
     Some(rest).filter(|command| !command.is_empty())
 }
 
-/// cron mails whatever a job prints.
+/// Checks that a job prints nothing: cron mails whatever it prints.
 #[track_caller]
 fn says_nothing(said: &Said, job: &Job) {
     let shown = String::from_utf8_lossy(&said.stdout);
@@ -172,7 +172,7 @@ fn a_job_is_quiet_while_nothing_is_wrong_and_while_the_server_is_away() {
 }
 
 #[test]
-fn a_job_tells_of_each_failure_and_once_a_day_is_once() {
+fn a_job_reports_each_failure_and_once_a_day_is_once() {
     let desk = Desk::new();
     let jobs = jobs();
     for job in jobs.iter().filter(|job| job.command.contains("backup")) {
@@ -194,7 +194,7 @@ fn a_job_tells_of_each_failure_and_once_a_day_is_once() {
     assert_eq!(sent[0]["headers"]["title"], "good morning");
 }
 
-/// The README's crontab as it stands, but for the times, by the daemon itself.
+/// The crontab of the README, run by the cron daemon; only the times are changed.
 #[test]
 fn cron_runs_the_crontab_of_the_readme() {
     needs!("cron");
@@ -213,11 +213,11 @@ fn cron_runs_the_crontab_of_the_readme() {
 }
 
 #[test]
-fn a_unit_that_fails_is_told_of() {
+fn a_failed_unit_is_reported() {
     let desk = Desk::new();
     let unit = block("ini", "systemctl status");
     let line = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
-    // For what the line uses systemd and a shell read it alike.
+    // systemd and a shell read this line alike.
     let line = line.replace("%i", "backup.service");
     write_program(&desk.bin.join("systemctl"), "echo \"$4 has failed\"");
     let path = "PATH=\"$HOME/bin:$PATH\"; export PATH; ";

@@ -1,5 +1,5 @@
-//! Examples of what to do with a message, in README and man pages, in the hands of a sender who
-//! means ill: what a message says is never an option, a command, or a name.
+//! Examples for handling a message, in README and man pages, with a malicious sender: the content
+//! of a message never becomes an option, a command, or a name.
 
 use std::fs;
 
@@ -21,7 +21,7 @@ const BODIES: &[&str] = &[
     "* %s %n a\\tb \\c",
 ];
 
-/// Programs that say which options they were given, and what else.
+/// Programs replaced by stand-ins that record their options and input.
 const PROGRAMS: &[&str] = &["logger", "notify-send", "df", "mail"];
 const REPORT: &str = r#"
 while [ $# != 0 ]; do
@@ -36,7 +36,7 @@ done
 printf 'given: %s\n' "$@"
 "#;
 
-/// Lines of shell that listen, and do something with each message.
+/// Shell lines that listen and do something with each message.
 fn examples() -> Vec<String> {
     let blocks = blocks().into_iter().filter(|block| block.language == "sh");
     let mut lines: Vec<String> = blocks.map(|block| block.text).collect();
@@ -75,7 +75,7 @@ fn a_message_is_never_an_option_or_a_command() {
         for body in BODIES {
             home.run(&["send", id, "--as", "mallory", "--title", "t", "--", body]).ok();
         }
-        // All that waits, instead of one or of all that comes.
+        // All waiting messages, instead of one or of those to come.
         let line = ["--count 1 ", "--count 2 ", "--poll "]
             .iter()
             .fold(example.clone(), |line, flag| line.replace(flag, ""))
@@ -85,7 +85,7 @@ fn a_message_is_never_an_option_or_a_command() {
         let shown = String::from_utf8(said.stdout).unwrap();
         assert_eq!(said.code, Some(0), "{example}: {shown}{}", said.stderr);
         assert!(!home.path().join("made").exists(), "{example}: {shown}");
-        // An answer goes to who has asked.
+        // A reply goes to whoever asked.
         let is_shown = example.contains("printf") || example.contains("-- ");
         if is_shown && !example.contains("--reply") {
             let missing = BODIES.iter().find(|body| !shown.contains(*body));

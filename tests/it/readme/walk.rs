@@ -1,5 +1,5 @@
-//! A newcomer's walk: every block of the README, from top to bottom, on a machine that has nothing
-//! but what the page has said before. Other than for the newcomer, the server has a free port.
+//! A newcomer's walk: every block of the README, from top to bottom, on a machine that has only
+//! what the page installed before. The server's port is the one difference: a free one.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,28 +10,28 @@ use super::{Block, blocks, repository};
 use crate::needs::is_missing;
 use crate::real::kit::{Home, Running, Server, Stream, start};
 
-/// What becomes of a block.
+/// Expected result of a block.
 #[derive(Clone, Copy)]
 enum Step {
-    /// It comes to its end, and says this.
+    /// Ends by itself and prints this.
     Ends(&'static [&'static str]),
-    /// The same, when the server has been stopped.
-    EndsUnserved(&'static [&'static str]),
-    /// It says this, and goes on.
-    GoesOn(&'static [&'static str]),
-    /// It serves, until another one does.
+    /// Ends after the server was stopped, and prints this.
+    EndsAfterServer(&'static [&'static str]),
+    /// Prints this and keeps running.
+    KeepsRunning(&'static [&'static str]),
+    /// Serves, until the next server starts.
     Serves,
-    /// For another test, or another machine: too long, or it changes the machine.
-    LookedAt,
+    /// Skipped: for another machine, takes too long, changes the machine, or has another test.
+    NotRun,
 }
-use Step::{Ends, EndsUnserved, GoesOn, LookedAt, Serves};
+use Step::{Ends, EndsAfterServer, KeepsRunning, NotRun, Serves};
 
-/// By words that only this block has.
+/// Steps, each by words that only its block has.
 const STEPS: &[(&str, Step)] = &[
-    ("$ cargo test\n", LookedAt),
-    ("apt-get install", LookedAt),
-    ("# cargo install --locked --path . --root /usr/local\n", LookedAt),
-    ("install target/release/qmsg", LookedAt),
+    ("$ cargo test\n", NotRun),
+    ("apt-get install", NotRun),
+    ("# cargo install --locked --path . --root /usr/local\n", NotRun),
+    ("install target/release/qmsg", NotRun),
     ("man/*.1", Ends(&[])),
     ("$ qmsg serve\n", Serves),
     ("qmsg join alice\n", Ends(&["% /"])),
@@ -47,24 +47,25 @@ const STEPS: &[(&str, Step)] = &[
     ("> build.sh", Ends(&[])),
     ("--wrap -- sh build.sh", Ends(&["built\n"])),
     ("--only-on-failure --spool", Ends(&["built\n"])),
-    ("tail -n +1 -F app.log", GoesOn(&[])),
+    ("tail -n +1 -F app.log", KeepsRunning(&[])),
     ("notify-send", Ends(&["notified of alice: ERROR no space left\n"])),
     ("jq -r", Ends(&["alice: db-1\n"])),
     ("while IFS= read", Ends(&["got INFO started\ngot ERROR no space left\n"])),
-    ("qmsg ask", GoesOn(&["hello world\n"])),
-    ("qmsg join work", GoesOn(&[": 1\n", ": 2\n", ": 3\n", ": 4\n", ": 5\n", ": 6\n"])),
+    ("qmsg ask", KeepsRunning(&["hello world\n"])),
+    ("qmsg join work", KeepsRunning(&[": 1\n", ": 2\n", ": 3\n", ": 4\n", ": 5\n", ": 6\n"])),
     ("--id \"nightly-", Ends(&[])),
     ("not sent, code", Ends(&["not sent, code 67\n"])),
     ("$ qmsg serve --listen", Serves),
     ("$ qmsg invite HOST\n", Ends(&[])),
     ("$ qmsg join carol", Ends(&[])),
     ("useradd", Ends(&["useradd --system"])),
-    ("cp -a", EndsUnserved(&["chown -R qmsg:"])),
+    ("cp -a", EndsAfterServer(&["chown -R qmsg:"])),
     ("systemctl enable", Ends(&["systemctl enable --now qmsg\n", "qmsg:127.0.0.1:"])),
-    ("cargo test --test it real::queue", LookedAt),
+    ("cargo test --test it real::queue", NotRun),
 ];
 
-/// What a desktop, systemd and root have, and a test has not. What is said of it is recorded.
+/// Stand-ins for desktop, systemd and root programs that a test does not have. Their arguments are
+/// recorded.
 const STAND_INS: &[(&str, &str)] = &[
     ("notify-send", "[ \"$1\" = -- ] && echo \"notified of $2: $3\""),
     ("sudo", "[ \"$1\" = -u ] && shift 2\nexec \"$@\""),
@@ -76,9 +77,9 @@ const STAND_INS: &[(&str, &str)] = &[
 struct Walk {
     home: Home,
     server: Option<Server>,
-    /// Where the server is, or was.
+    /// Address of the server, or of the last one.
     address: String,
-    /// What goes on in other terminals.
+    /// Processes that still run in other terminals.
     running: Vec<Running>,
     ticket: String,
 }
@@ -94,7 +95,7 @@ impl Walk {
         Self { home, server: None, address: String::new(), running: vec![], ticket: String::new() }
     }
 
-    /// With places of the machine below the home, and the port of the server that runs.
+    /// Text with the machine's paths moved below the home, and the port replaced by the server's.
     fn local(&self, text: &str) -> String {
         let home = self.home.path().to_str().unwrap();
         let text = text.replace("/var/lib", &format!("{home}/var/lib"));
@@ -109,15 +110,15 @@ impl Walk {
         let path = shell.get_envs().find(|(name, _)| *name == "PATH").unwrap().1.unwrap();
         let path = format!("{}/bin:{}", self.home.path().display(), path.to_str().unwrap());
         shell.env("PATH", path).env("QMSG_LISTEN", "127.0.0.1:0");
-        // On another machine the ticket says where.
+        // On another machine the ticket holds the address.
         if home.path() == self.home.path() && !self.address.is_empty() {
             shell.env("QMSG_SERVER", &self.address);
         }
         shell
     }
 
-    /// Runs what is typed in a block; the lines that it shows beside that are said.
-    fn take(&mut self, block: &Block, step: Step) {
+    /// Runs the commands of a block and checks the output that the block shows.
+    fn follow(&mut self, block: &Block, step: Step) {
         let is_console = block.language == "console";
         let typed = block.text.lines().filter_map(|line| match is_console {
             true => line.strip_prefix("$ "),
@@ -125,13 +126,13 @@ impl Walk {
         });
         let script = typed.collect::<Vec<_>>().join("\n");
         let shown = block.text.lines().filter(|line| is_console && !line.starts_with("$ "));
-        if let EndsUnserved(_) = step {
+        if let EndsAfterServer(_) = step {
             self.server.take().unwrap().stop("TERM");
         }
         match step {
-            LookedAt => {}
+            NotRun => {}
             Serves => self.serve(&script, shown),
-            Ends(texts) | EndsUnserved(texts) => {
+            Ends(texts) | EndsAfterServer(texts) => {
                 let elsewhere = Home::new();
                 let home = if script.contains("join carol") { &elsewhere } else { &self.home };
                 let mut shell = self.shell(home, &self.local(&script));
@@ -147,7 +148,7 @@ impl Walk {
                     self.ticket = out.trim().to_owned();
                 }
             }
-            GoesOn(texts) => {
+            KeepsRunning(texts) => {
                 let mut running = start(self.shell(&self.home, &script));
                 texts.iter().for_each(|text| running.until(Stream::Out, text));
                 self.running.push(running);
@@ -178,7 +179,7 @@ pub(super) fn write_program(path: &Path, script: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Whether a line is among what was said, with anything for each … in it.
+/// True if a line is among the output; … stands for anything.
 fn is_shown(line: &str, said: &str) -> bool {
     let fits = |said: &str| {
         let (mut rest, mut pieces) = (said, line.split('…'));
@@ -204,7 +205,7 @@ fn the_readme_holds_from_top_to_bottom() {
         let (words, step) = steps.next().unwrap_or_else(|| panic!("no step: {}", block.text));
         assert!(block.text.contains(words), "{words:?} is not in {}", block.text);
         if !(words.starts_with("jq ") && is_missing("jq", &here)) {
-            walk.take(&block, *step);
+            walk.follow(&block, *step);
         }
     }
     assert!(steps.next().is_none(), "all of them were met");
@@ -227,7 +228,7 @@ impl Walk {
         }
     }
 
-    /// The service has the key, the users and the messages of the server before it.
+    /// Checks that the service has key, users and messages of the earlier server.
     fn serves_its_copied_data(&self) {
         let data = self.home.path().join("var/lib/qmsg");
         let args = ["serve", "--listen", &self.address, "--data", data.to_str().unwrap()];
@@ -237,7 +238,7 @@ impl Walk {
 }
 
 #[test]
-fn what_is_shown_may_leave_out_what_differs() {
+fn an_ellipsis_stands_for_text_that_varies() {
     let said = "qmsg: ready\nqmsg:host:1/abc/def\n";
     for line in ["…", "qmsg: ready", "qmsg:…:1/…/…", "…def"] {
         assert!(is_shown(line, said), "{line}");

@@ -1,9 +1,9 @@
-//! `ask`: a question, its answer, and how it ends.
+//! `ask`: a question, its answer, and how the command ends.
 
 use serde_json::Value;
 
 use super::kit::{Home, Server, Stream, start};
-use super::reader::{Reader, Says};
+use super::reader::{Reader, Response};
 use crate::needs::needs;
 
 fn setup(ids: &[&str]) -> (Home, Server) {
@@ -18,7 +18,7 @@ const SHORT: [&str; 2] = ["--timeout", "500ms"];
 #[test]
 fn the_reply_is_printed() {
     let (home, server) = setup(&["alice", "bob"]);
-    let _bob = Reader::new(&home, "bob", &server.address, Says::Reply("got"));
+    let _bob = Reader::new(&home, "bob", &server.address, Response::Reply("got"));
     let said = home.run(&["ask", "bob", "this", "and", "that"]);
     said.code(0);
     assert_eq!((said.stdout.as_slice(), said.stderr.as_str()), (&b"got this and that\n"[..], ""));
@@ -35,14 +35,15 @@ fn the_reply_is_printed() {
 }
 
 #[test]
-fn the_verdict_is_the_exit_code() {
+fn the_exit_code_tells_the_outcome() {
     let (home, server) = setup(&["alice", "bob"]);
     let ask = |more: &[&str]| home.run(&[&["ask", "bob"], more, &["x"]].concat());
     ask(&SHORT).code(10).says("bob did not receive the message in time");
-    let reader = Reader::new(&home, "bob", &server.address, Says::Nothing);
+    let reader = Reader::new(&home, "bob", &server.address, Response::Nothing);
     ask(&SHORT).code(11).says("bob received the message but did not process it in time");
     drop(reader);
-    let reader = Reader::new(&home, "bob", &server.address, Says::Refused("no\u{1b}[2J such job"));
+    let reader =
+        Reader::new(&home, "bob", &server.address, Response::Reject("no\u{1b}[2J such job"));
     let said = ask(&[]);
     said.code(12).says("bob refused the message: no\u{fffd}[2J such job");
     assert!(said.stdout.is_empty());
@@ -50,24 +51,24 @@ fn the_verdict_is_the_exit_code() {
     let value: Value = serde_json::from_slice(&said.code(12).stdout).unwrap();
     assert_eq!(value["reason"], "no\u{1b}[2J such job");
     drop(reader);
-    // Dealt with, and nothing to say.
+    // Bob acks without a reply.
     let _listener = home.listen(&["--as", "bob"]);
     assert_eq!(ask(&[]).ok(), "");
 }
 
 #[test]
-fn several_are_asked_and_so_many_replies_are_enough() {
+fn ask_ends_after_the_wanted_number_of_replies() {
     let (home, server) = setup(&["alice", "bob", "carol", "dave"]);
     for member in ["bob", "carol", "dave"] {
         home.run(&["join", "@ops", "--as", member]).ok();
     }
     let ask = |more: &[&str]| home.run(&[&["ask", "@ops", "--as", "alice"], more, &["x"]].concat());
-    let _bob = Reader::new(&home, "bob", &server.address, Says::Reply("bob:"));
+    let _bob = Reader::new(&home, "bob", &server.address, Response::Reply("bob:"));
     assert_eq!(ask(&["--count", "1"]).ok(), "bob: x\n");
     let said = ask(&[&["--count", "2"][..], &SHORT].concat());
     said.code(13).says("2 of 3 recipients");
     assert_eq!(said.stdout, b"bob: x\n");
-    let _carol = Reader::new(&home, "carol", &server.address, Says::Reply("carol:"));
+    let _carol = Reader::new(&home, "carol", &server.address, Response::Reply("carol:"));
     let said = ask(&["--count", "2", "--json"]).ok();
     let mut replies: Vec<String> = said
         .lines()
@@ -78,8 +79,8 @@ fn several_are_asked_and_so_many_replies_are_enough() {
         .collect();
     replies.sort();
     assert_eq!(replies, ["bob bob: x", "carol carol: x"]);
-    // All of them, and one has nothing to say.
-    let _dave = Reader::new(&home, "dave", &server.address, Says::Processed);
+    // All members ack, and one sends no reply.
+    let _dave = Reader::new(&home, "dave", &server.address, Response::Ack);
     let replies = ask(&[]).ok();
     assert_eq!(replies.lines().count(), 2, "{replies}");
     ask(&["--count", "3"]).code(13).says("fewer replies than --count");
@@ -89,7 +90,7 @@ fn several_are_asked_and_so_many_replies_are_enough() {
 fn a_reply_is_as_harmless_on_a_terminal_as_a_message() {
     needs!("script");
     let (home, server) = setup(&["alice", "bob"]);
-    let _bob = Reader::new(&home, "bob", &server.address, Says::Reply("\u{1b}]0;owned\u{7}"));
+    let _bob = Reader::new(&home, "bob", &server.address, Response::Reply("\u{1b}]0;owned\u{7}"));
     let said = home.shell("script -qec 'qmsg ask bob --color never x' /dev/null");
     let screen = String::from_utf8(said.code(0).stdout.clone()).unwrap();
     assert!(screen.trim_end().ends_with("bob: ␛]0;owned␇ x"), "{screen:?}");
@@ -98,7 +99,7 @@ fn a_reply_is_as_harmless_on_a_terminal_as_a_message() {
 #[test]
 fn code_1_when_the_reply_cannot_be_printed() {
     let (home, server) = setup(&["alice", "bob"]);
-    let _bob = Reader::new(&home, "bob", &server.address, Says::Reply("got"));
+    let _bob = Reader::new(&home, "bob", &server.address, Response::Reply("got"));
     for line in ["qmsg ask bob x > /dev/full", "qmsg ask bob --json x > /dev/full"] {
         home.shell(line).code(1).says("stdout cannot be written");
     }
@@ -112,12 +113,12 @@ fn an_answer_given_after_a_restart_of_the_server_arrives() {
     asker.until(Stream::Err, "followed from here");
     server.kill();
     let server = home.serve_on(&address, &[]);
-    let _bob = Reader::new(&home, "bob", &server.address, Says::Reply("got"));
+    let _bob = Reader::new(&home, "bob", &server.address, Response::Reply("got"));
     assert_eq!(asker.end().ok(), "got x\n");
 }
 
 #[test]
-fn a_handler_answers_refuses_and_tries_again() {
+fn a_handler_replies_rejects_and_retries() {
     let (home, _server) = setup(&["alice", "bob"]);
     let script = "read -r word; case $word in
         ping) echo pong ;;

@@ -1,4 +1,4 @@
-//! A server that was away and is back: those who listen are there again at once.
+//! Return of a server after an outage: listeners are connected again at once.
 
 use std::time::{Duration, Instant};
 
@@ -7,11 +7,11 @@ use super::wait::{pause, until_file};
 use crate::chance::number;
 
 const LISTENERS: usize = 20;
-/// Without a word from the server the first of them would notice 20 s later.
+/// Bound far below the 20 s after which a listener without a restart notice would see the loss.
 const SOON: Duration = Duration::from_secs(5);
 
-/// Starts the listeners, lets the server know where they are, ends it, and says how long each took
-/// to show a message of the next one.
+/// Starts listeners, ends the server once it knows their addresses, and starts it again. Returns
+/// the time that each listener took to show a message of the new server.
 fn times(home: &Home, ends: impl Fn(Server), away: Duration) -> Vec<Duration> {
     let ids: Vec<String> = (0..LISTENERS).map(|number| format!("bob{number}")).collect();
     let first = home.serve(&[]);
@@ -19,12 +19,12 @@ fn times(home: &Home, ends: impl Fn(Server), away: Duration) -> Vec<Duration> {
     home.join(&first, &["alice"]);
     ids.iter().for_each(|id| home.join(&first, &[id]));
     first.stop("TERM");
-    // It has no links but those of the listeners: when it knows of so many, it knows of all.
+    // The server has no other links: once it counts that many, it knows every listener's address.
     let server = home.serve_on(&address, &[]);
     let mut listeners: Vec<Running> = ids.iter().map(|id| home.listen(&["--as", id])).collect();
     until_file(&home.data().join("links"), |text| text.lines().count() >= LISTENERS);
     ends(server);
-    // All have time to dial in vain.
+    // All listeners have time to dial in vain.
     pause(away);
     let _server = home.serve_on(&address, &[]);
     let begun = Instant::now();

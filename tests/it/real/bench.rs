@@ -1,4 +1,4 @@
-//! `qmsg bench` with tiny numbers: its figures are sound, and a run that breaks is told.
+//! `qmsg bench` with small numbers: its figures are consistent, and a run that fails says so.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::kit::{Home, Running, Said, Stream, start};
 
-/// Runs a measurement to its end; its figures.
+/// Runs a measurement to its end; returns its figures.
 #[track_caller]
 fn bench(home: &Home, args: &[&str]) -> Value {
     let said = home.run(&[&["bench", "--json"], args].concat());
@@ -31,7 +31,7 @@ fn times_are_in_order(figures: &Value) {
     assert!(times[0] > 0.0 && times.is_sorted(), "{times:?}");
 }
 
-/// Of an own server all is known, where the system tells.
+/// Checks the figures that exist only for an own server, where the system gives them.
 #[track_caller]
 fn is_of_an_own_server(figures: &Value) {
     assert_eq!(figures["server"], "own");
@@ -82,7 +82,7 @@ fn fanout() {
     assert_eq!(figures["deliveries"], 250);
     assert!(real(&figures, "delivered_per_s") > 0.0);
     is_of_an_own_server(&figures);
-    // More than goes at a time, so that some would be missed.
+    // More than is sent at a time, so that a listener which is not ready would miss some.
     let args = ["fanout", "--volatile", "--receivers", "3", "-n", "9000", "--size", "1000"];
     let figures = bench(&home, &args);
     assert_eq!((&figures["deliveries"], &figures["volatile"]), (&27_000.into(), &true.into()));
@@ -122,7 +122,7 @@ fn durable() {
 #[test]
 fn a_given_server_keeps_no_messages_and_a_home_no_trace() {
     let home = Home::new();
-    // Small enough that what one run left would stop the next.
+    // A limit that messages left by one run would exceed in the next.
     let server = home.serve(&["--max-mailbox", "20"]);
     let before = files(&home);
     for what in ["durable", "durable", "latency", "connect"] {
@@ -132,7 +132,7 @@ fn a_given_server_keeps_no_messages_and_a_home_no_trace() {
     }
     bench(&home, &["fanout", "-n", "15", "--receivers", "2", "-s", &server.address]);
     assert_eq!(files(&home), before);
-    // What does not fit is told.
+    // A message that does not fit is an error.
     let args = ["bench", "durable", "-n", "30", "-s", &server.address];
     home.run(&args).code(73).says("the mailbox of the receiver is full");
     let wrong = format!("SHA256:{}", "A".repeat(43));
@@ -147,7 +147,7 @@ fn files(home: &Home) -> Vec<String> {
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-/// A measurement that would take for ever, in the middle of it.
+/// Starts a measurement that would take for ever, and waits until it is under way.
 fn endless(home: &Home, more: &[&str]) -> Running {
     let args = [&["bench", "latency", "--json", "-v", "-n", "1000000000"], more].concat();
     let mut command = home.command(&args);
@@ -209,7 +209,7 @@ fn an_interrupted_run_ends_its_server() {
 }
 
 #[test]
-fn nobody_there_is_told_at_once() {
+fn an_unreachable_server_is_an_error_at_once() {
     let home = Home::new();
     let server = home.serve(&[]);
     let address = server.address.clone();

@@ -39,7 +39,7 @@ fn run(work: impl Future<Output = ()>) {
 }
 
 fn subscribed(settings: ClientSettings) -> ClientSettings {
-    settings.subscribe(Prefetch::of(100, 1 << 20))
+    settings.subscribe(Prefetch { messages: 100, bytes: 1 << 20, ..Prefetch::DEFAULT })
 }
 
 fn note(text: &'static str) -> Note {

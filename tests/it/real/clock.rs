@@ -1,8 +1,7 @@
-//! Wall clocks that are set while everything runs, as libfaketime makes them; the monotonic one
-//! goes on as it does.
+//! Wall clocks that are set while everything runs, by libfaketime; monotonic clocks are unaffected.
 //!
-//! `PROOF_CLOCK_STEPS=100 PROOF_SEED=7 cargo test --test it real::clock -- --nocapture` sets them
-//! more often, and otherwise.
+//! `PROOF_CLOCK_STEPS=100 PROOF_SEED=7 cargo test --test it real::clock -- --nocapture` sets the
+//! clock more often, and by other offsets.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,28 +12,28 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
-use super::flow::{Drip, Shown, send_singly};
+use super::flow::{Drip, LoggedListener, send_singly};
 use super::kit::{DEADLINE, Home, Said, Server, Stream, start, start_with};
 use crate::chance::{Chance, number};
 use crate::needs::needs;
 use crate::tally::{Answer, Tally, Value};
 
-/// How the clock of one side stands against the other's.
+/// Offsets of one side's clock from the other's.
 const STEPS: [&str; 8] = ["+0", "+1h", "-1h", "+23h", "-23h", "+6d", "-6d", "+40d"];
 const STREAM: u32 = 1;
 const SINGLES: [u32; 2] = [2, 3];
 const EVERY: Duration = Duration::from_millis(5);
-/// Messages sent singly between two steps, the first ones maybe made before.
+/// Messages sent singly between two steps; the first of them may have been created before the step.
 const BETWEEN: usize = 8;
-/// What is asked of a server right after a step is answered so soon.
+/// Bound for the answer to a request right after a step.
 const SOON: Duration = Duration::from_secs(5);
 
-/// Where distributions have libfaketime; the dynamic linker knows what `$LIB` is. The program
-/// `faketime`, which would say it, fails if a process that had its id was killed and has left the
-/// semaphore of that name behind. The library goes on without.
+/// Path of libfaketime in distributions; the dynamic linker replaces `$LIB`. The program `faketime`
+/// knows the path too, but fails if a process with its id was killed earlier and left a semaphore
+/// of that name. The library does not mind.
 const LIBRARY: &str = "/usr/$LIB/faketime/libfaketimeMT.so.1";
 
-/// A clock on the wall of some processes.
+/// The wall clock of some processes.
 struct Clock {
     file: PathBuf,
 }
@@ -46,15 +45,15 @@ impl Clock {
         clock
     }
 
-    /// So far ahead of the machine's, or behind it.
+    /// Sets the clock relative to the machine's.
     fn set(&self, offset: &str) {
         let new = self.file.with_extension("new");
         fs::write(&new, offset).unwrap();
         fs::rename(new, &self.file).unwrap();
     }
 
-    /// A command that goes by it.
-    fn of(&self, mut command: Command) -> Command {
+    /// Command that uses this clock.
+    fn drive(&self, mut command: Command) -> Command {
         command.env("LD_PRELOAD", LIBRARY).env("FAKETIME_TIMESTAMP_FILE", &self.file);
         for setting in ["FAKETIME_NO_CACHE", "FAKETIME_DONT_FAKE_MONOTONIC", "NO_FAKE_STAT"] {
             command.env(setting, "1");
@@ -64,13 +63,13 @@ impl Clock {
     }
 }
 
-fn serve(home: &Home, of: impl Fn(Command) -> Command, more: &[&str]) -> Server {
+fn serve(home: &Home, with_clock: impl Fn(Command) -> Command, more: &[&str]) -> Server {
     let data = home.data();
     let args = ["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
-    Server::start(of(home.command(&[&args[..], more].concat())))
+    Server::start(with_clock(home.command(&[&args[..], more].concat())))
 }
 
-/// A send that was refused because of its time, and says so.
+/// Checks that a send was refused because of its time, with the right error.
 fn refused(said: &Said) -> Answer {
     said.code(65).says("by the server's clock").says("hint: nothing was stored; it is ");
     Answer::Refused
@@ -82,7 +81,7 @@ enum Whose {
     Clients,
 }
 
-/// What became of each line of a stream, as its sender printed it.
+/// Answers to the lines of a stream, as their sender printed them.
 fn answers(drip: Drip) -> Tally {
     let mut tally = Tally::default();
     let (values, said) = drip.end();
@@ -102,20 +101,21 @@ fn answers(drip: Drip) -> Tally {
     tally
 }
 
-/// Sets the clock of the one or the others under load. What became of all messages.
+/// Sets the clock of one side under load, and reports what became of all messages.
 fn steps(whose: Whose) {
     let (count, seed) = (number("PROOF_CLOCK_STEPS", 10), number("PROOF_SEED", 1));
     let home = Home::new();
     let clock = Clock::new(&home);
-    let of = |who: Whose, command| if who == whose { clock.of(command) } else { command };
-    let server = serve(&home, |command| of(Whose::Server, command), &[]);
+    let with_clock =
+        |who: Whose, command| if who == whose { clock.drive(command) } else { command };
+    let server = serve(&home, |command| with_clock(Whose::Server, command), &[]);
     home.join(&server, &["alice", "bob"]);
     let listen = home.command(&["listen", "-v", "--as", "bob"]);
-    let listener = Shown::start(&home, of(Whose::Clients, listen));
+    let listener = LoggedListener::start(&home, with_clock(Whose::Clients, listen));
     let args = ["send", "-l", "bob", "--as", "alice", "-q", "--json", "--timeout", "60s"];
-    let drip = Drip::start(of(Whose::Clients, home.command(&args)), STREAM, EVERY);
+    let drip = Drip::start(with_clock(Whose::Clients, home.command(&args)), STREAM, EVERY);
     let single = |body: &str| home.command(&["send", "bob", "--as", "alice", "-q", body]);
-    let send = |body: &str| start(of(Whose::Clients, single(body))).end();
+    let send = |body: &str| start(with_clock(Whose::Clients, single(body))).end();
     let (ended, ends) = sync_channel(4096);
     let mut tally = Tally::default();
     let (mut slowest, mut chance) = (Duration::ZERO, Chance::new(seed));
@@ -132,7 +132,7 @@ fn steps(whose: Whose) {
             let begun = Instant::now();
             let said = between(&ends);
             slowest = slowest.max(begun.elapsed() / BETWEEN as u32);
-            // One who sends goes by the server's clock, if the two differ.
+            // Where the clocks differ, the server's decides what is accepted.
             assert_eq!(said, Answer::Accepted, "{whose:?} at {offset}");
         }
         clock.set("+0");
@@ -142,7 +142,7 @@ fn steps(whose: Whose) {
     tally.merge(answers(drip));
     home.run(&["send", "bob", "--as", "alice", "last"]).ok();
     let (shown, links) = listener.end("last");
-    // Killed, it would leave the library's shared memory behind.
+    // Killed by SIGKILL it would leave the library's shared memory behind.
     server.stop("TERM");
     let run = format!(
         "the clock of the {whose:?} set {count} times, seed {seed}, {links} links of the \
@@ -153,7 +153,7 @@ fn steps(whose: Whose) {
     assert!(slowest < SOON, "{run}");
 }
 
-/// What becomes of what is sent at this time, when none is under way that was made before.
+/// Waits for an answer to a message that was created after the last step.
 fn between(ends: &Receiver<Answer>) -> Answer {
     while ends.try_recv().is_ok() {}
     let answers = (0..BETWEEN).map(|_| ends.recv_timeout(DEADLINE).unwrap());
@@ -172,14 +172,14 @@ fn the_clocks_of_clients_are_set() {
     steps(Whose::Clients);
 }
 
-/// The server's clock counts for all that is sent.
+/// The server's clock decides for everything that is sent.
 #[test]
 fn a_user_with_a_wrong_clock() {
     needs!("libfaketime");
     let home = Home::new();
     let (clock, server) = (Clock::new(&home), home.serve(&[]));
     home.join(&server, &["alice"]);
-    let run = |args: &[&str]| start(clock.of(home.command(args))).end();
+    let run = |args: &[&str]| start(clock.drive(home.command(args))).end();
     let heard = || home.run(&["listen", "--as", "alice", "--poll"]).ok();
     let year = |text: &str| text.trim()[..4].parse::<u32>().unwrap();
     let this_year = year(&home.shell("date +%Y").ok());
@@ -193,13 +193,13 @@ fn a_user_with_a_wrong_clock() {
         run(&["send", "alice", "--wrap", "--tail", "0", "--", "true"]).ok();
         let lines = (5..900).map(|n| format!("{n}\n")).collect::<String>();
         let args = ["send", "-l", "alice", "-q"];
-        start_with(clock.of(home.command(&args)), lines.clone().into_bytes()).end().ok();
+        start_with(clock.drive(home.command(&args)), lines.clone().into_bytes()).end().ok();
         let found = heard();
         let of_command = found.lines().nth(if offset == "-8d" { 4 } else { 3 }).unwrap();
         assert!(of_command.starts_with("true: exit 0 after "), "{found}");
         let found = found.replace(&format!("{of_command}\n"), "").replace("four\n", "");
         assert!(found == format!("one\ntwo\nthree\n{lines}"), "in order at {offset}: {found}");
-        // A delay is one by any clock.
+        // A delay given as a duration does not depend on the sender's clock.
         run(&["send", "alice", "--in", "1h", "in an hour"]).ok();
         let late: Json =
             serde_json::from_str(&home.run(&["later", "list", "--json"]).ok()).unwrap();
@@ -213,13 +213,13 @@ fn a_user_with_a_wrong_clock() {
     }
 }
 
-/// By the server's clock, whatever that says: what is not due stays, what has expired is told.
+/// Scheduled and expiring messages follow the server's clock, even a wrong one.
 #[test]
-fn what_has_a_time_when_the_clock_is_set() {
+fn scheduled_and_expiring_messages_follow_a_set_clock() {
     needs!("libfaketime");
     let home = Home::new();
     let clock = Clock::new(&home);
-    let server = serve(&home, |command| clock.of(command), &["--keep", "1h"]);
+    let server = serve(&home, |command| clock.drive(command), &["--keep", "1h"]);
     home.join(&server, &["alice", "bob"]);
     let send = |body: &str, more: &[&str]| {
         home.run(&[&["send", "bob", "--as", "alice"], more, &[body]].concat()).ok()
@@ -240,7 +240,7 @@ fn what_has_a_time_when_the_clock_is_set() {
     clock.set("+0");
     send("expires too", &["--ttl", "90m"]);
     clock.set("+2h");
-    // The server looks at its clock once a minute, and when something more is scheduled.
+    // The server looks at its clock once a minute, and when a message is scheduled.
     send("due in 20 h", &["--in", "20h"]);
     assert_eq!((next().as_str(), later()), ("due in 1 h\n", 2));
     clock.set("+0");
@@ -248,7 +248,7 @@ fn what_has_a_time_when_the_clock_is_set() {
     clock.set("+4h");
     send("due in 21 h", &["--in", "21h"]);
     assert_eq!((next().as_str(), later()), ("due in 3 h\n", 2));
-    // What was read stays to be shown for as long as is wanted, also by a clock that was set.
+    // Processed messages stay readable for their retention, even after the clock was set.
     let again = home.run(&["listen", "--as", "bob", "--poll", "--since", "all"]).ok();
     assert!(again.starts_with("waits\n") && again.ends_with("due in 3 h\n"), "{again}");
     server.stop("TERM");

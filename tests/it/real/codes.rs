@@ -1,4 +1,4 @@
-//! The exit-code table, a test a row, and what is said with each code.
+//! The table of exit codes: one test a row, with the error text of each code.
 
 use std::net::UdpSocket;
 
@@ -13,7 +13,7 @@ fn code_0_when_it_is_on_disk() {
     let said = home.run(&["send", "bob,alice", "--as", "alice", "hi"]);
     said.code(0);
     assert_eq!((said.stdout.as_slice(), said.stderr.as_str()), (&b""[..], ""), "quiet success");
-    // What exit 0 promises: it survives the server's sudden death.
+    // Exit 0 promises that the message survives the sudden death of the server.
     let address = server.address.clone();
     server.kill();
     let _server = home.serve_on(&address, &[]);
@@ -109,7 +109,7 @@ fn code_69_when_nobody_answers() {
     server.kill();
     let said = home.run(&["send", "bob", "--timeout", "500ms", "hi"]);
     said.code(69).says("no answer").says("hint: is `qmsg serve` running");
-    // Somebody is there, but says nothing.
+    // The port is open, but nothing answers.
     let mute = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = mute.local_addr().unwrap().to_string();
     home.run(&["send", "bob", "--timeout", "500ms", "-s", &address, "hi"]).code(69);
@@ -159,7 +159,7 @@ fn code_73_when_the_disk_is_full() {
     };
     full.code(73).says("is full").says("hint: ");
     assert!(stored > 0);
-    // Those who only read notice nothing, and lose nothing.
+    // Readers notice nothing and lose nothing.
     assert!(listener.is_running());
     listener.signal("TERM");
     listener.end().code(143);
@@ -172,7 +172,7 @@ fn code_74_when_the_store_cannot_be_written() {
     let home = Home::new();
     let mut server = home.serve(&[]);
     home.join(&server, &["bob"]);
-    // A log that is gone cannot keep anything.
+    // A store whose write-ahead log is gone cannot keep anything.
     std::fs::remove_file(home.data().join("store.db-wal")).unwrap();
     let said = home.pipe(&[7; 1 << 20], &["send", "bob", "--timeout", "2s"]);
     assert_ne!(said.code, Some(0), "nothing is acknowledged that is not on disk");
@@ -200,7 +200,7 @@ fn code_77_for_an_id_that_is_taken_and_a_key_that_is_not_trusted() {
     let said = other.run(&["join", "alice", "-s", &server.address]);
     said.code(77).says("alice belongs to another key");
     other.run(&["join", "mallory", "-s", &server.address]).code(0);
-    // The profile may be renamed, the key stays what it is.
+    // Renaming the profile does not change its key.
     let profiles = other.path().join(".local/share/qmsg/profiles");
     std::fs::rename(profiles.join("mallory"), profiles.join("alice")).unwrap();
     other.run(&["send", "alice", "--as", "alice", "hi"]).code(77);
@@ -262,7 +262,7 @@ fn code_124_when_the_time_is_up() {
     let said = home.run(&["listen", "-n", "2", "--timeout", "1s"]);
     said.code(124);
     assert_eq!(said.stdout, b"one\n");
-    // Without a count, to listen for a time is all that was asked for.
+    // Without a count, listening for the given time is success.
     home.run(&["listen", "--timeout", "100ms"]).code(0);
 }
 
@@ -289,14 +289,14 @@ fn a_broken_pipe_is_quiet() {
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["bob"]);
-    // More than a pipe holds, so that something is written after `head` has gone.
+    // More than a pipe holds, so that something is written after `head` has exited.
     let lines: String = (0..40_000).map(|n| format!("{n}\n")).collect();
     home.pipe(lines.as_bytes(), &["send", "-l", "bob"]).ok();
     let said = home.shell("{ qmsg listen; echo $? >&2; } | head -n 1");
     assert_eq!((said.stdout.as_slice(), said.stderr.as_str()), (&b"0\n"[..], "0\n"));
 }
 
-/// A QUIC server that is not qmsg's.
+/// A QUIC server that does not speak qmsg.
 async fn stranger(alpn: &[u8], says: &'static [u8]) -> (quinn::Endpoint, String) {
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
     let params = rcgen::CertificateParams::new(vec!["stranger".into()]).unwrap();
@@ -341,7 +341,7 @@ fn code_76_when_the_other_side_speaks_something_else() {
     said.code(76).says("hint: ");
 }
 
-/// A real full disk; of `--max-store` see above.
+/// A disk that is really full; `--max-store` is tested above.
 #[test]
 fn code_73_on_a_small_tmpfs() {
     needs!("namespaces");

@@ -1,4 +1,4 @@
-//! Configuration files: what goes before what, and what is wrong with a file.
+//! Configuration files: precedence, and errors in a file.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ fn write(home: &Home, text: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// With variables.
+/// Runs a command with environment variables.
 fn run_with(home: &Home, variables: &[(&str, &str)], args: &[&str]) -> Said {
     let mut command = home.command(args);
     command.envs(variables.iter().copied());
@@ -70,7 +70,7 @@ fn a_flag_goes_before_its_variable_and_that_before_the_file() {
     assert_eq!(shown(home.run(&flag), "verbose"), (2.into(), "flag".into()));
 }
 
-/// In a namespace with an `/etc` of its own.
+/// Runs in a namespace with an `/etc` of its own.
 #[test]
 fn the_users_file_goes_before_the_machines() {
     needs!("namespaces");
@@ -90,14 +90,14 @@ fn the_users_file_goes_before_the_machines() {
     assert_eq!(shown(run(&show), "serve.max-links"), (7.into(), user.clone()));
     assert_eq!(shown(run(&show), "as"), ("ops".into(), machine.clone()));
     assert_eq!(run(&["config", "path"]).ok(), format!("{user}\n{machine}\n"));
-    // raw and json exclude each other: the user's goes before. Nobody is joined.
+    // raw and json exclude each other; the user's file wins. Nobody is joined.
     run(&["listen"]).code(78).says("ops is not joined");
     let only = ["--config", "system.toml"];
     assert_eq!(run(&[&show[..], &only].concat()).ok(), home.run(&[&show[..], &only].concat()).ok());
 }
 
 #[test]
-fn what_the_line_says_stands_against_a_file_that_excludes_it() {
+fn a_flag_wins_over_a_file_that_excludes_it() {
     let home = Home::new();
     let _server = joined(&home);
     home.run(&["send", "bob", "--as", "alice", "one"]).ok();
@@ -105,21 +105,21 @@ fn what_the_line_says_stands_against_a_file_that_excludes_it() {
     write(&home, "as = \"bob\"\nquiet = true\n[listen]\njson = true\ncount = 1\n");
     assert_eq!(home.run(&["listen", "--raw"]).ok(), "one");
     assert!(home.run(&["listen"]).ok().starts_with("{\"body\":\"two\""));
-    // -v is against quiet; what remains of both is -v.
+    // -v conflicts with quiet; what remains of both is -v.
     let said = home.run(&["listen", "-v", "--poll"]);
     assert!(said.stderr.contains("caught up"), "{}", said.stderr);
     let said = run_with(&home, &[("QMSG_QUIET", "0")], &["join", "@ops"]);
     assert!(said.stderr.contains("now in @ops"), "{}", said.stderr);
     assert_eq!(home.run(&["join", "@ops"]).stderr, "");
-    // A file does not stand for what has to be said.
+    // A file cannot stand for a required argument.
     home.run(&["send"]).code(2);
 }
 
-/// Of verbs that have verbs, too.
+/// Covers verbs with subcommands too.
 #[test]
 fn every_verb_takes_a_file() {
     let home = Home::new();
-    // What is measured is not the server that messages go to.
+    // bench ignores the server that messages are sent to.
     let top = "as = \"bob\"\nserver = \"127.0.0.1:9\"\n";
     write(&home, &format!("{top}[bench]\njson = true\n[bench.latency]\ncount = 5\n"));
     let said = home.run(&["bench", "latency"]).ok();
@@ -138,7 +138,7 @@ fn every_verb_takes_a_file() {
 }
 
 #[test]
-fn what_is_shown_is_a_file() {
+fn config_show_prints_a_valid_file() {
     let home = Home::new();
     write(&home, "as = \"bob\"\n[sendmail.aliases]\nroot = [\"@ops\", \"bob\"]\n\"*\" = \"bob\"\n");
     let text = home.run(&["config", "show"]).ok();
@@ -153,7 +153,7 @@ fn what_is_shown_is_a_file() {
 }
 
 #[test]
-fn a_file_that_is_wrong_is_named_with_what_is_wrong() {
+fn an_error_in_a_file_names_file_and_reason() {
     let home = Home::new();
     let cases = [
         ("colour = \"auto\"", "unknown key \"colour\" at the top", "did you mean color?"),
@@ -188,14 +188,14 @@ fn a_file_that_is_wrong_is_named_with_what_is_wrong() {
         assert!(said.stderr.contains(what), "{text}: {}", said.stderr);
         said.code(78).says(&format!("qmsg: {path}")).says("\nhint: ").says(hint);
         assert!(said.stdout.is_empty());
-        // The way out works.
+        // The ways to find and mend the file still work.
         assert!(home.run(&["config", "path"]).ok().starts_with(&path));
         home.run(&["listen", "--help"]).code(0);
     }
     home.run(&["config", "show", "--config", "none.toml"])
         .code(78)
         .says("none.toml cannot be read");
-    // What no flag knows hurts in any verb; what two flags cannot be together only where they are.
+    // An unknown key fails every verb; two keys that exclude each other fail only their own verb.
     write(&home, "[listen]\nraw = true\njson = true\n");
     home.run(&["config", "show"]).code(0);
     run_with(&home, &[("QMSG_CONFIG", "/dev/null")], &["listen"]).code(78).says("no id is joined");

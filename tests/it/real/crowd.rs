@@ -1,5 +1,5 @@
-//! Many at once: what a server cannot answer soon must not be asked of it again and again.
-//! `PROOF_CROWD` makes the crowd larger.
+//! Many clients at once: a server that cannot answer soon must not get the same request again and
+//! again. `PROOF_CROWD` makes the crowd larger.
 
 use std::fs::{File, OpenOptions};
 use std::process::{Child, Command, Stdio};
@@ -16,18 +16,18 @@ use super::wait::pause;
 use crate::chance::number;
 use crate::quic::raw::Raw;
 
-/// How long a crowd may take to be back, or to have come.
+/// Bounds for the return of a crowd, and for its arrival.
 const SOON: Duration = Duration::from_secs(10);
 const LATE: Duration = Duration::from_secs(120);
-/// A server that has this part of a core: it runs for so long, then stands for so long.
+/// A server with a share of a CPU: it runs this long, then is stopped this long.
 const RUNS: Duration = Duration::from_millis(15);
-const STANDS: Duration = Duration::from_millis(85);
+const STOPPED: Duration = Duration::from_millis(85);
 
 fn crowd() -> usize {
     number("PROOF_CROWD", 300) as usize
 }
 
-/// Processes that say what they have to say into one file.
+/// Processes that write their stderr to one file.
 struct Crowd {
     home: Home,
     children: Vec<Child>,
@@ -48,13 +48,13 @@ impl Crowd {
         self.children.push(command.spawn().unwrap());
     }
 
-    /// How often this has been said.
+    /// Number of times that the text was printed.
     fn said(&self, text: &str) -> usize {
         let log = std::fs::read_to_string(self.home.path().join("log")).unwrap_or_default();
         log.matches(text).count()
     }
 
-    /// How long it takes until it has been said so often.
+    /// Time until the text was printed this many times.
     fn until_said(&self, text: &str, times: usize) -> Duration {
         let begun = Instant::now();
         while self.said(text) < times {
@@ -64,7 +64,7 @@ impl Crowd {
         begun.elapsed()
     }
 
-    /// Waits for the ends of all: their exit codes.
+    /// Waits for all processes; returns their exit codes.
     fn codes(&mut self) -> Vec<Option<i32>> {
         self.children.drain(..).map(|mut child| child.wait().unwrap().code()).collect()
     }
@@ -79,7 +79,7 @@ impl Drop for Crowd {
     }
 }
 
-/// A server that mostly stands still, until it is dropped.
+/// A server that is stopped most of the time, until this is dropped.
 struct Slow {
     over: Arc<AtomicBool>,
     thread: Option<thread::JoinHandle<()>>,
@@ -95,7 +95,7 @@ impl Slow {
         let thread = thread::spawn(move || {
             while !wanted.load(Ordering::SeqCst) {
                 signal("STOP");
-                pause(STANDS);
+                pause(STOPPED);
                 signal("CONT");
                 pause(RUNS);
             }
@@ -112,7 +112,7 @@ impl Drop for Slow {
 }
 
 #[test]
-fn all_who_send_in_one_moment_get_through() {
+fn all_simultaneous_senders_succeed() {
     let mut crowd = Crowd::new();
     let server = crowd.home.serve(&[]);
     crowd.home.join(&server, &["alice", "bob"]);
@@ -133,7 +133,7 @@ fn all_who_send_in_one_moment_get_through() {
     assert_eq!(said.lines().count(), count);
 }
 
-/// All listen, the server is ended and started again: how long until all are back.
+/// Restarts the server under a crowd of listeners; returns the time until all are back.
 fn back(count: usize, slow: bool) -> Duration {
     let mut crowd = Crowd::new();
     let server = crowd.home.serve(&[]);
@@ -154,9 +154,9 @@ fn back(count: usize, slow: bool) -> Duration {
     took
 }
 
-/// A server that ends each link, or refuses it, because it has too much to do.
+/// A server that ends or refuses every link because it is overloaded.
 #[test]
-fn too_much_to_do_is_no_other_protocol() {
+fn an_overloaded_server_is_not_taken_for_another_protocol() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     for code in [CloseCode::Busy, CloseCode::TooSlow, CloseCode::Stopping, CloseCode::Done] {
         for refuses in [false, true] {
@@ -179,15 +179,15 @@ fn too_much_to_do_is_no_other_protocol() {
 }
 
 #[test]
-fn all_who_listen_are_back_at_once() {
+fn all_listeners_are_back_at_once() {
     let took = back(crowd(), false);
     assert!(took < SOON, "{took:?}");
 }
 
 #[test]
-fn all_who_listen_are_back_soon_on_a_slow_server() {
-    // Handshakes cost a part of a core what they cost a whole one: that is what is bounded here,
-    // with room for what else a machine does.
+fn all_listeners_are_back_soon_on_a_slow_server() {
+    // A handshake costs the same CPU time whatever the server's share of a CPU. That cost is
+    // bounded here, with a margin for other load on the machine.
     let took = back(crowd() / 3, true);
     assert!(took < SOON, "{took:?}");
 }

@@ -1,5 +1,4 @@
-//! A server's data directory: what it may be like at a start, and what happens to it under a server
-//! that runs.
+//! Data directory of a server: its states at a start, and changes to it while the server runs.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -8,14 +7,14 @@ use std::path::{Path, PathBuf};
 use super::kit::{Home, Said, Server, start};
 
 impl Home {
-    /// A start that is to come to nothing.
+    /// Runs a start that must fail.
     fn serve_in_vain(&self, data: &Path, more: &[&str]) -> Said {
         let args = ["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
         start(self.command(&[&args[..], more].concat())).end()
     }
 }
 
-/// A home with a stopped server that knows bob, who has a message.
+/// A home with a stopped server that has a user bob with one message.
 fn stopped() -> (Home, PathBuf, String) {
     let home = Home::new();
     let server = home.serve(&[]);
@@ -64,13 +63,13 @@ fn a_store_with_users_is_not_given_a_new_key_unasked() {
     home.run(&["send", "bob", "hi"]).code(77);
     let pin = server.pin.clone();
     server.stop("TERM");
-    // One that is there is used.
+    // An existing key is used.
     assert_eq!(home.serve_on(&address, &["--new-key"]).pin, pin);
 }
 
 #[test]
-fn every_other_state_of_the_directory_is_decided() {
-    // A start that was killed: a key, and no store.
+fn every_other_state_of_the_directory_has_its_answer() {
+    // A start that was killed left a key, and no store.
     let (home, data, _) = stopped();
     for name in ["store.db", "store.db-wal", "store.db-shm"] {
         let _ = fs::remove_file(data.join(name));
@@ -79,12 +78,12 @@ fn every_other_state_of_the_directory_is_decided() {
     let server = home.serve(&[]);
     home.run(&["join", "bob", "-s", &server.address, "--pin", &server.pin]).ok();
     assert_eq!(bytes(&data.join("server.key.pem")), key);
-    // A store without users has nobody who knows its key.
+    // A store without users can take a new key: no user has pinned the old one.
     let home = Home::new();
     home.serve(&[]).stop("TERM");
     fs::remove_file(home.data().join("server.key.pem")).unwrap();
     home.serve(&[]).stop("TERM");
-    // The newest messages are in the log.
+    // The newest messages are in the write-ahead log.
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["bob"]);
@@ -129,7 +128,7 @@ fn a_store_that_was_emptied_is_not_begun_anew_unasked() {
 }
 
 #[test]
-fn a_store_whose_key_has_no_store_is_told_of() {
+fn a_key_without_its_store_is_reported() {
     let (home, data, _) = stopped();
     for name in ["store.db", "store.db-wal", "store.db-shm"] {
         let _ = fs::remove_file(data.join(name));
@@ -140,11 +139,11 @@ fn a_store_whose_key_has_no_store_is_told_of() {
     server.until(super::kit::Stream::Err, "listening on");
 }
 
-/// What is done to a store, and the same again backwards.
+/// Damage to a store; a second function undoes it.
 type Harm = fn(&Path);
 
 #[test]
-fn nothing_is_acknowledged_into_a_store_that_is_not_there_any_more() {
+fn nothing_is_accepted_once_the_store_is_gone() {
     let harms: [(&str, Harm); 6] = [
         ("removed", |data| fs::remove_file(data.join("store.db")).unwrap()),
         ("renamed", |data| fs::rename(data.join("store.db"), data.join("x")).unwrap()),
@@ -174,7 +173,7 @@ fn nothing_is_acknowledged_into_a_store_that_is_not_there_any_more() {
 }
 
 #[test]
-fn a_store_that_was_moved_away_is_whole() {
+fn a_store_that_was_moved_is_complete() {
     let home = Home::new();
     let mut server = home.serve(&[]);
     let address = server.address.clone();
@@ -186,13 +185,13 @@ fn a_store_that_was_moved_away_is_whole() {
     assert_eq!(server.ended().0, Some(74));
     fs::rename(&moved, &data).unwrap();
     let _server = home.serve_on(&address, &[]);
-    // It was not acknowledged, so it is sent again, and is one message.
+    // The message was not accepted, so it is sent again, and arrives once.
     home.run(&["send", "bob", "--id", "1", "after"]).ok();
     assert_eq!(home.run(&["listen", "--poll"]).ok(), "before\nafter\n");
 }
 
 #[test]
-fn an_address_of_another_machine_is_told() {
+fn an_address_of_another_machine_is_an_error() {
     let home = Home::new();
     let data = home.data();
     let args = ["serve", "--listen", "192.0.2.1:0", "--data", data.to_str().unwrap()];
@@ -214,7 +213,7 @@ fn data_that_others_can_open_is_refused() {
 #[test]
 fn a_file_that_may_not_grow_is_a_full_disk() {
     let (home, data, address) = stopped();
-    // Whether or not the signal is ignored that comes with it.
+    // With and without ignoring the signal that comes with the limit.
     for ignore in ["", "trap '' XFSZ; "] {
         let line = format!(
             "{ignore}ulimit -f 1000; exec qmsg serve --listen {address} --data {}",

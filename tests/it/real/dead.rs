@@ -11,7 +11,7 @@ fn setup(ids: &[&str]) -> (Home, Server) {
     (home, server)
 }
 
-/// Refuses all that waits for bob.
+/// Rejects all messages that wait for bob.
 fn refuse(home: &Home, line: &str) {
     home.run(&["listen", "--as", "bob", "--poll", "--shell", line]).code(0);
 }
@@ -22,13 +22,13 @@ fn listed(home: &Home) -> Vec<Value> {
 }
 
 #[test]
-fn a_dead_letter_is_kept_with_what_is_known_of_it() {
+fn a_dead_letter_keeps_its_details() {
     let (home, server) = setup(&["alice", "bob"]);
     home.run(&["join", "@ops", "--as", "bob"]).ok();
     home.run(&["send", "bob", "--as", "alice", "one"]).ok();
     home.pipe(b"\xfftwo", &["send", "@ops", "--as", "alice"]).ok();
     refuse(&home, "exit 65");
-    // Over a restart.
+    // Dead letters survive a restart.
     let address = server.address.clone();
     server.kill();
     let _server = home.serve_on(&address, &[]);
@@ -47,12 +47,12 @@ fn a_dead_letter_is_kept_with_what_is_known_of_it() {
     let lines: Vec<&str> = lines.lines().collect();
     assert!(lines[0].ends_with("\talice\texit code 65, 1 attempt\tone"), "{lines:?}");
     assert!(lines[1].ends_with("\talice @ops\texit code 65, 1 attempt\t(no text)"), "{lines:?}");
-    // Nobody else's.
+    // Other users do not see them.
     assert_eq!(home.run(&["listen", "--as", "alice", "--dead"]).ok(), "");
 }
 
 #[test]
-fn it_can_be_put_back_and_deleted() {
+fn a_dead_letter_can_be_put_back_and_deleted() {
     let (home, _server) = setup(&["alice", "bob"]);
     for text in ["one", "two", "three"] {
         home.run(&["send", "bob", "--as", "alice", text]).ok();
@@ -91,7 +91,7 @@ fn a_long_body_comes_back_whole() {
 }
 
 #[test]
-fn what_has_no_server_is_said() {
+fn listing_dead_letters_without_a_server_is_an_error() {
     let (home, server) = setup(&["bob"]);
     server.kill();
     home.run(&["listen", "--dead", "--timeout", "300ms"]).code(69);

@@ -18,7 +18,7 @@ fn the_first_message() {
     assert_eq!(home.run(&["listen", "--as", "bob", "-n", "1"]).ok(), "disk 91 %\n");
     home.run(&["listen", "--as", "bob", "--poll"]).ok();
     assert_eq!(home.run(&["listen", "--as", "bob", "--poll"]).ok(), "", "consumed");
-    // Joining again changes nothing.
+    // A second join changes nothing.
     let again = home.run(&["join", "bob", "-s", &server.address]);
     again.code(0).says("already joined");
 }
@@ -82,13 +82,13 @@ fn rooms_and_everyone() {
     assert_eq!((&value["member"], &value["changed"]), (&false.into(), &true.into()));
     home.run(&["send", "@ops", "--as", "carol", "again"]).ok();
     assert_eq!((read("bob").as_str(), read("alice").as_str()), ("", "again\n"));
-    // Somebody who joins later has not missed anything.
+    // A user who joins later gets no earlier messages.
     home.run(&["join", "dave", "-s", &_server.address]).ok();
     assert_eq!(read("dave"), "");
 }
 
 #[test]
-fn listeners_of_one_id_are_all_offered_a_message() {
+fn every_listener_of_an_id_gets_a_message() {
     let (home, _server) = setup(&["alice", "bob"]);
     let (mut one, mut two) = (home.listen(&["--as", "bob"]), home.listen(&["--as", "bob"]));
     home.run(&["send", "bob", "--as", "alice", "both"]).ok();
@@ -102,13 +102,13 @@ fn listeners_of_one_id_are_all_offered_a_message() {
 }
 
 #[test]
-fn what_was_not_printed_is_offered_again() {
+fn unprinted_messages_are_redelivered() {
     let (home, _server) = setup(&["bob"]);
     home.pipe(b"1\n2\n3\n", &["send", "-l", "bob"]).ok();
     for expected in ["1\n", "2\n"] {
         assert_eq!(home.run(&["listen", "-n", "1"]).ok(), expected);
     }
-    // Killed before it could say that it had printed it.
+    // The listener is killed before its ack could be sent.
     let listener = home.listen(&["-n", "9"]);
     drop(listener);
     let rest = home.run(&["listen", "--poll"]).ok();
@@ -211,7 +211,7 @@ fn a_volatile_message_is_for_those_who_listen_now() {
     assert_eq!(said.stdout, b"now\nyou too\nand a stored one\n");
     assert_eq!(home.run(&["listen", "--as", "bob", "--poll"]).ok(), "", "not stored");
     home.run(&["send", "--volatile", "nobody", "--as", "alice", "hi"]).code(67);
-    // Many at once arrive all the same, at the listener's pace.
+    // Volatile messages that come faster than they are shown still arrive, at the listener's pace.
     listener = home.listen(&["--as", "bob", "-n", "20000"]);
     let lines: String = (1..=20_000).map(|n| format!("{n}\n")).collect();
     home.pipe(lines.as_bytes(), &["send", "-l", "--volatile", "bob", "--as", "alice"]).ok();
@@ -219,7 +219,7 @@ fn a_volatile_message_is_for_those_who_listen_now() {
     assert!(said.ok() == lines, "all of them in order");
 }
 
-/// A client's first words are two packets, which come apart where the way is more than loopback.
+/// A client's hello takes two packets, which may arrive apart on any network but loopback.
 #[test]
 fn a_hello_in_two_packets_is_answered_at_once() {
     let (home, server) = setup(&["alice", "bob"]);

@@ -1,5 +1,5 @@
-//! `listen --exec`: what a handler gets, what its end means, and what is left when one of the two
-//! is killed.
+//! `listen --exec`: what a handler gets, what its exit means, and what remains when handler or
+//! listener is killed.
 
 use std::fs;
 use std::io::Write;
@@ -20,18 +20,18 @@ fn read(home: &Home, name: &str) -> String {
     fs::read_to_string(home.path().join(name)).unwrap_or_default()
 }
 
-/// What is still unprocessed for bob.
+/// Messages that bob has not acked.
 fn left(home: &Home) -> String {
     home.run(&["listen", "--as", "bob", "--poll"]).ok()
 }
 
-/// Waits until a process is no more. One that nobody has asked about is still listed.
+/// Waits until a process is gone. A zombie counts as gone.
 fn gone(home: &Home, pid: &str) {
     let state = format!("grep -q '^State:.*Z' /proc/{pid}/status");
     home.shell(&format!("while kill -0 {pid} && ! {state}; do sleep 0.01; done")).ok();
 }
 
-/// A pipe with a name, by which handlers wait for the test or for one another.
+/// A named pipe, on which handlers wait for the test or for one another.
 fn fifo(home: &Home, name: &str) -> PathBuf {
     home.shell(&format!("mkfifo {name}")).ok();
     home.path().join(name)
@@ -86,7 +86,7 @@ fn the_exit_code_says_what_becomes_of_the_message() {
         ("exit 255", 3, "exit code 255 at attempt 1: again in 10ms", true),
         ("kill -9 $$", 3, "signal 9 at attempt 2: again in 20ms", true),
         ("kill -SEGV $$", 3, "signal 11 at attempt 3: refused for good", true),
-        // Trying later is no failure, however often.
+        // Exit code 75 is no failure, however often it comes.
         ("[ $QMSG_MSG_ATTEMPT = 5 ] || exit 75", 5, "code 75 at attempt 4: again in 80ms", false),
         ("[ $QMSG_MSG_ATTEMPT = 3 ]", 3, "exit code 1 at attempt 2: again in 20ms", false),
     ] {
@@ -115,7 +115,7 @@ fn a_command_that_is_not_there_costs_no_message() {
         let said = home.run(&["listen", "-x", command]);
         said.code(78).says(&format!("{command} cannot be run")).says("hint: ");
     }
-    // One that goes while it listens.
+    // A handler that deletes itself while the listener runs.
     let path = home.path().join("handler");
     fs::write(&path, "#!/bin/sh\nrm $0\n").unwrap();
     home.shell("chmod +x handler; qmsg send bob again").ok();
@@ -131,7 +131,7 @@ fn one_sender_keeps_its_order_while_others_go_on() {
     for (from, text) in [("alice", "a1"), ("alice", "a2"), ("carol", "c1"), ("alice", "a3")] {
         home.run(&["send", "bob", "--as", from, text]).ok();
     }
-    // The first of alice waits for carol's, and fails once.
+    // Alice's first message waits for carol's, and fails once.
     let line = r#"read text; case $text in
         a1) cat gate > /dev/null; echo "$text $QMSG_MSG_ATTEMPT" >> log; [ -e once ];;
         c1) echo "$text" >> log; touch second; echo > gate; touch once.tmp;;
@@ -149,7 +149,7 @@ fn jobs_run_at_the_same_time() {
     for from in ids.iter().filter(|id| **id != "bob") {
         home.run(&["send", "bob", "--as", from, from]).ok();
     }
-    // Each ends only when all four are there.
+    // Each handler ends only when all four have started.
     let line = "touch in.$QMSG_MSG_FROM; until [ $(ls in.* | wc -l) = 4 ]; do sleep 0.01; done";
     let args = ["listen", "--as", "bob", "-n", "4", "--jobs", "4", "--shell", line];
     home.run(&args).code(0);
@@ -168,7 +168,7 @@ fn a_handler_that_takes_too_long_is_ended_with_all_it_started() {
     for pid in pids.lines() {
         gone(&home, pid);
     }
-    // One that does not want to is killed.
+    // A handler that ignores SIGTERM is killed.
     home.run(&["send", "bob", "hi"]).ok();
     let line = "trap '' TERM; echo $$ > pids; while :; do sleep 0.1; done";
     let args = ["listen", "-n", "1", "--exec-timeout", "100ms", "--max-attempts", "1"];
@@ -188,13 +188,13 @@ fn a_listener_that_is_killed_leaves_the_message() {
     listener.until(Stream::Out, "begun");
     listener.signal("KILL");
     assert_eq!(left(&home), "hi\n", "another gets it");
-    // The handler itself was not told of it.
+    // The handler itself got no signal.
     fs::File::options().write(true).open(gate).unwrap().write_all(b"\n").unwrap();
     listener.end().code(137);
 }
 
 #[test]
-fn a_listener_that_is_asked_to_end_lets_its_handlers_end() {
+fn a_terminated_listener_waits_for_its_handlers() {
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
         let (home, _server) = setup(&["alice", "bob"]);
         let gate = fifo(&home, "gate");
@@ -214,7 +214,7 @@ fn a_listener_that_is_asked_to_end_lets_its_handlers_end() {
 }
 
 #[test]
-fn asked_twice_it_ends_at_once() {
+fn a_listener_terminated_twice_ends_at_once() {
     let (home, _server) = setup(&["bob"]);
     home.run(&["send", "bob", "hi"]).ok();
     let line = "trap '' TERM; echo $$ > pid; echo begun; while :; do sleep 0.1; done";
@@ -251,7 +251,7 @@ fn a_long_body_is_streamed() {
     let body = noise(48 << 20);
     fs::write(home.path().join("long"), &body).unwrap();
     home.run(&["send", "bob", "-f", "long"]).ok();
-    // Read twice: the first attempt takes a part of it only.
+    // The message is read twice: the first attempt reads only a part of it.
     let line = "[ $QMSG_MSG_ATTEMPT = 2 ] || { head -c 100000 > /dev/null; exit 1; }; \
                 cmp - long && cat <&3 | tr -d '\\n' | tail -c 20";
     let args = ["listen", "-n", "1", "--retry-delay", "10ms", "--shell", line];
@@ -263,7 +263,7 @@ fn a_long_body_is_streamed() {
         String::from_utf8_lossy(&said.stdout)
     );
     assert!((1..32 << 10).contains(&peak_kib), "{peak_kib} KiB");
-    // Nobody has to read.
+    // A handler need not read its stdin.
     home.run(&["send", "bob", "-f", "long"]).ok();
     home.run(&["listen", "-n", "1", "-x", "true"]).code(0);
 }
@@ -306,7 +306,7 @@ fn volatile_messages_are_given_up_without_a_trace() {
 }
 
 #[test]
-fn time_runs_for_handlers_too() {
+fn timeout_and_poll_apply_with_handlers() {
     let (home, _server) = setup(&["bob"]);
     home.run(&["send", "bob", "hi"]).ok();
     let args = ["listen", "-n", "1", "--timeout", "1s", "--shell", "exit 75"];
@@ -318,7 +318,7 @@ fn time_runs_for_handlers_too() {
 }
 
 #[test]
-fn what_does_not_go_together_is_said() {
+fn flags_that_exclude_each_other_are_errors() {
     let home = Home::new();
     let cases: [(&[&str], &str); 14] = [
         (&["--jobs", "2"], "--exec <CMD>...|--shell <LINE>"),

@@ -9,16 +9,16 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::kit::DEADLINE;
 
-/// A server of which only the answer to a claim is wanted.
+/// A server that only answers the claim of an id.
 pub(crate) struct Fake {
     pub(crate) address: String,
     stop: Option<oneshot::Sender<()>>,
-    /// Tells of each claim that it has heard.
+    /// One item for each claim that arrived.
     claims: mpsc::Receiver<()>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What it answers.
+/// Answer to a claim.
 #[derive(Clone, Copy)]
 pub(crate) enum Answer {
     Nothing,

@@ -1,4 +1,4 @@
-//! Messages that keep coming, and where they are shown, so that a fault meets them on their way.
+//! Streams of messages, and listeners that show them, for tests with faults on the way.
 
 use std::fs::{self, File};
 use std::io::{PipeWriter, Write};
@@ -15,12 +15,12 @@ use super::sweep;
 use super::wait::{pause, until, until_file};
 use crate::tally::{Answer, Tally, Value};
 
-/// A `send -l` that is given one line after the other: it is always in the middle of its stream.
+/// A `send -l` that gets one line after the other, so that a fault meets it in mid-stream.
 pub(crate) struct Drip {
     running: Running,
     writer: u32,
     over: Arc<AtomicBool>,
-    /// Says how many lines there were.
+    /// Thread that writes the lines; returns their number.
     feeder: JoinHandle<u64>,
 }
 
@@ -39,7 +39,7 @@ impl Drip {
         self.running.signal(name);
     }
 
-    /// Ends the stream. Its values, and what its sender said.
+    /// Ends the stream; returns its values and the sender's output.
     pub(crate) fn end(self) -> (Vec<Value>, Said) {
         self.over.store(true, Ordering::SeqCst);
         let said = self.running.end();
@@ -50,7 +50,7 @@ impl Drip {
 
 fn feed(mut lines: PipeWriter, writer: u32, every: Duration, ends: &AtomicBool) -> u64 {
     for counter in 0.. {
-        // The pipe is full while its reader is frozen, and broken when that has given up.
+        // The pipe is full while its reader is frozen, and broken once the reader has given up.
         let line = format!("{}\n", Value { writer, counter });
         if ends.load(Ordering::SeqCst) || lines.write_all(line.as_bytes()).is_err() {
             return counter;
@@ -61,7 +61,7 @@ fn feed(mut lines: PipeWriter, writer: u32, every: Duration, ends: &AtomicBool) 
 }
 
 /// Sends one message after the other, each by a process of its own that ends with 0 once it is
-/// accepted, until nobody takes the answers any more. `answer` says what other codes mean.
+/// accepted, until the receiver of the answers is dropped. `answer` interprets other exit codes.
 pub(crate) fn send_singly(
     send: impl Fn(&str) -> Said,
     writer: u32,
@@ -81,48 +81,48 @@ pub(crate) fn send_singly(
     tally
 }
 
-/// A listener that writes to files, which can be looked at while it is frozen.
-pub(crate) struct Shown {
+/// A listener whose output goes to files, which can be read while it is frozen.
+pub(crate) struct LoggedListener {
     process: Child,
     out: PathBuf,
     err: PathBuf,
 }
 
-impl Shown {
-    /// One that has caught up, by a `listen -v`.
+impl LoggedListener {
+    /// Starts a `listen -v` and waits until it has caught up.
     pub(crate) fn start(home: &Home, mut command: Command) -> Self {
         let path = |name| home.path().join(name);
         let (out, err) = (path("shown"), path("shown-err"));
         command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
-        let shown = Self { process: command.spawn().unwrap(), out, err };
-        until_file(&shown.err, |text| text.contains("caught up"));
-        shown
+        let listener = Self { process: command.spawn().unwrap(), out, err };
+        until_file(&listener.err, |text| text.contains("caught up"));
+        listener
     }
 
     pub(crate) fn signal(&self, name: &str) {
         sweep::signal(self.process.id(), name);
     }
 
-    /// What it has shown, whole lines of it.
+    /// Whole lines that were shown.
     fn lines(&self) -> Vec<String> {
         let text = fs::read_to_string(&self.out).unwrap();
         let whole = text.rfind('\n').map_or(0, |at| at + 1);
         text[..whole].lines().map(str::to_owned).collect()
     }
 
-    /// How many messages of a writer it has shown, or of all of them.
+    /// Number of shown messages of one writer, or of all.
     pub(crate) fn count(&self, writer: Option<u32>) -> usize {
         let prefix = writer.map_or("w".to_owned(), |writer| format!("w{writer}-"));
         self.lines().iter().filter(|line| line.starts_with(&prefix)).count()
     }
 
-    /// Waits until it has shown more than these.
+    /// Waits until more messages than these are shown.
     #[track_caller]
     pub(crate) fn until_more(&self, writer: Option<u32>, than: usize) {
         until("another message is shown", || self.count(writer) > than);
     }
 
-    /// When it has shown this one, which was sent last: all others, and how often it had a link.
+    /// Waits for the message that was sent last; returns all shown values and the number of links.
     pub(crate) fn end(mut self, last: &str) -> (Vec<Value>, usize) {
         until_file(&self.out, |text| text.ends_with(&format!("{last}\n")));
         self.signal("TERM");
@@ -134,8 +134,8 @@ impl Shown {
     }
 }
 
-/// A test that fails leaves nothing behind.
-impl Drop for Shown {
+/// Kills the listener of a test that fails.
+impl Drop for LoggedListener {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();

@@ -1,4 +1,4 @@
-//! How `listen` hands messages out: by a format, as files, and which of them.
+//! Output of `listen`: by a format, as files, and filtered.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ fn setup(ids: &[&str]) -> (Home, Server) {
     (home, server)
 }
 
-/// Files in a directory of the home, by name, and what is in them.
+/// Files in a directory of the home, by name, with their content.
 fn files(home: &Home, dir: &str) -> Vec<(String, Vec<u8>)> {
     let entries = fs::read_dir(home.path().join(dir)).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<(String, Vec<u8>)> = entries
@@ -47,7 +47,7 @@ fn a_format_says_what_is_printed() {
 }
 
 #[test]
-fn what_is_printed_is_there_at_once_also_in_a_pipe() {
+fn output_is_flushed_at_once_even_to_a_pipe() {
     let (home, _server) = setup(&["bob"]);
     let mut listener = home.listen(&["-F", "got %p"]);
     for text in ["one", "two"] {
@@ -81,7 +81,7 @@ fn each_message_is_a_file() {
 }
 
 #[test]
-fn what_cannot_be_saved_stays() {
+fn unsaved_messages_stay_unacked() {
     let (home, _server) = setup(&["bob"]);
     home.run(&["send", "bob", "hi"]).ok();
     let dir = home.path().join("in");
@@ -96,7 +96,7 @@ fn what_cannot_be_saved_stays() {
 }
 
 #[test]
-fn what_is_not_wanted_stays_for_others() {
+fn filtered_messages_stay_for_others() {
     let (home, _server) = setup(&["alice", "bob", "carol"]);
     home.run(&["join", "@ops", "--as", "bob"]).ok();
     let send = |args: &[&str]| home.run(&[&["send"], args].concat()).ok();
@@ -119,7 +119,7 @@ fn what_is_not_wanted_stays_for_others() {
 }
 
 #[test]
-fn a_long_message_that_is_not_wanted_stays_whole() {
+fn a_filtered_long_message_stays_whole() {
     let home = Home::new();
     let server = home.serve(&["--max-body", "16MiB"]);
     home.join(&server, &["alice", "bob"]);
@@ -133,7 +133,7 @@ fn a_long_message_that_is_not_wanted_stays_whole() {
 }
 
 #[test]
-fn a_listener_can_begin_with_what_is_new() {
+fn a_listener_can_start_with_new_messages() {
     let (home, server) = setup(&["alice", "bob"]);
     let lines: String = (0..9000).map(|n| format!("old {n}\n")).collect();
     home.pipe(lines.as_bytes(), &["send", "-l", "bob", "--as", "alice"]).ok();
@@ -152,7 +152,7 @@ fn a_listener_can_begin_with_what_is_new() {
 }
 
 #[test]
-fn a_listener_can_begin_with_what_was_read() {
+fn a_listener_can_start_with_acked_messages() {
     let (home, _server) = setup(&["alice", "bob"]);
     let send = |text: &str| home.run(&["send", "bob", "--as", "alice", text]).ok();
     let listen =

@@ -1,27 +1,28 @@
-//! Processes that stand still, as `SIGSTOP` makes them, while others go on.
+//! Processes that are stopped by `SIGSTOP` while others go on.
 //!
 //! `PROOF_FREEZE_SECONDS=60 cargo test --test it real::freeze -- --nocapture` freezes each for a
-//! minute: longer than a link lives without a sign of life, so that links are really lost.
+//! minute: longer than a silent link lives, so that links are really lost.
 
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::flow::{Drip, Shown, send_singly};
+use super::flow::{Drip, LoggedListener, send_singly};
 use super::kit::{Home, Said, Server, start};
 use crate::chance::number;
 use crate::tally::{Answer, Tally};
 
-/// Whose stream is frozen, whose goes on, and who send one message after the other.
+/// Writers: the stream that is frozen, the stream that goes on, and the single sends.
 const FROZEN: u32 = 1;
 const STREAM: u32 = 2;
 const SINGLES: [u32; 2] = [3, 4];
 const EVERY: Duration = Duration::from_millis(5);
-/// How long senders try.
+/// Time that senders keep trying.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// Messages sent singly before a freeze, and behind it.
+/// Messages sent singly before a freeze, and after it.
 const AROUND: usize = 12;
-/// Until a message gets through again: one round of dialling, and a margin for a busy machine.
+/// Bound until a message gets through again: one round of dialling, and a margin for a busy
+/// machine.
 const SOON: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,20 +32,20 @@ enum Who {
     Listener,
 }
 
-fn take(ends: &Receiver<Answer>, count: usize) {
+fn await_answers(ends: &Receiver<Answer>, count: usize) {
     for _ in 0..count {
         ends.recv_timeout(PATIENCE).unwrap();
     }
 }
 
-/// Freezes one of them under load for so long. What became of all messages.
+/// Freezes one process under load, and reports what became of all messages.
 fn freeze(who: Who) {
     let seconds = number("PROOF_FREEZE_SECONDS", 1);
     let time = Duration::from_secs(seconds);
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["alice", "bob"]);
-    let listener = Shown::start(&home, home.command(&["listen", "-v", "--as", "bob"]));
+    let listener = LoggedListener::start(&home, home.command(&["listen", "-v", "--as", "bob"]));
     let patience = format!("{}s", PATIENCE.as_secs());
     let to = ["--as", "alice", "-q", "--timeout", &patience];
     let drip = |writer| {
@@ -68,7 +69,7 @@ fn freeze(who: Who) {
                 send_singly(send, writer, &ended, code)
             })
         });
-        take(&ends, AROUND);
+        await_answers(&ends, AROUND);
         listener.until_more(Some(FROZEN), 0);
         signal(who, "STOP", (&server, &drips[0], &listener));
         while ends.try_recv().is_ok() {}
@@ -82,7 +83,7 @@ fn freeze(who: Who) {
         signal(who, "CONT", (&server, &drips[0], &listener));
         listener.until_more(writer, before);
         let back = begun.elapsed();
-        take(&ends, AROUND);
+        await_answers(&ends, AROUND);
         drop(ends);
         singles.into_iter().for_each(|single| tally.merge(single.join().unwrap()));
         (meanwhile, back)
@@ -103,7 +104,7 @@ fn freeze(who: Who) {
     assert!(back < SOON, "{run}");
 }
 
-fn signal(who: Who, name: &str, (server, sender, listener): (&Server, &Drip, &Shown)) {
+fn signal(who: Who, name: &str, (server, sender, listener): (&Server, &Drip, &LoggedListener)) {
     match who {
         Who::Server => server.signal(name),
         Who::Sender => sender.signal(name),

@@ -1,4 +1,4 @@
-//! What is said about a message beside its body, and what is found out before it is sent.
+//! Headers of a message, and errors in them that are found before it is sent.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ fn setup() -> (Home, Server) {
     (home, server)
 }
 
-/// The lines of a `--json`.
+/// Objects in the lines of `--json` output.
 fn objects(lines: &str) -> Vec<Value> {
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -53,7 +53,7 @@ fn headers_arrive_with_the_message() {
 }
 
 #[test]
-fn a_header_that_is_none_is_wrong_usage_and_nothing_is_sent() {
+fn a_malformed_header_is_a_usage_error_and_nothing_is_sent() {
     let (home, _server) = setup();
     let cases: [(&[&str], &str); 6] = [
         (&["-H", "no colon"], "write it like 'Name: value'"),
@@ -72,7 +72,7 @@ fn a_header_that_is_none_is_wrong_usage_and_nothing_is_sent() {
 }
 
 #[test]
-fn a_dry_run_says_what_would_be_sent_and_asks_nobody() {
+fn a_dry_run_shows_the_message_and_contacts_no_server() {
     let (home, server) = setup();
     let address = server.address.clone();
     server.kill();
@@ -114,7 +114,7 @@ fn a_dry_run_fails_as_the_send_would() {
 }
 
 #[test]
-fn a_time_that_is_over_or_none_is_wrong_usage() {
+fn a_past_or_malformed_time_is_a_usage_error() {
     let (home, _server) = setup();
     let cases: [(&[&str], &str); 8] = [
         (&["--in", "999999999999h"], "beyond the calendar"),

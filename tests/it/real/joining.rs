@@ -1,4 +1,4 @@
-//! What a `join` leaves on a machine, however it ends: what was there before, or all of it.
+//! State on the machine after a `join`, however it ends: unchanged or complete.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +10,7 @@ use super::fake::{Answer, Fake};
 use super::kit::{Home, Running, Server, start};
 use super::wait::until;
 
-/// Nobody listens there.
+/// Address without a server.
 const NOBODY: &str = "127.0.0.1:9";
 
 impl Home {
@@ -26,7 +26,7 @@ impl Home {
         fs::read(self.profile(id).join("key.pem")).ok()
     }
 
-    /// Puts away what says where an id is joined, as if its join had not come to its end.
+    /// Removes the file that says where an id is joined, as if its join had been interrupted.
     fn forget(&self, id: &str) {
         fs::remove_file(self.profile(id).join("profile.toml")).unwrap();
     }
@@ -36,7 +36,7 @@ fn join<'a>(id: &'a str, server: &'a str) -> [&'a str; 6] {
     ["join", id, "-s", server, "--timeout", "700ms"]
 }
 
-/// A server on all addresses wants tickets; where it is reached from here.
+/// A server on all addresses, which requires tickets; with an address to reach it from here.
 fn guarded(home: &Home) -> (Server, String) {
     let server = home.serve_on("0.0.0.0:0", &[]);
     let port = server.address.rsplit_once(':').unwrap().1;
@@ -50,7 +50,7 @@ fn ticket(home: &Home, address: &str) -> String {
 }
 
 #[test]
-fn a_first_join_that_is_refused_or_not_heard_leaves_nothing() {
+fn a_refused_or_unheard_first_join_leaves_nothing() {
     let (home, user) = (Home::new(), Home::new());
     let (server, address) = guarded(&home);
     let used = ticket(&home, &address);
@@ -80,7 +80,7 @@ fn a_first_join_that_is_refused_or_not_heard_leaves_nothing() {
 }
 
 #[test]
-fn a_first_join_that_is_killed_before_it_is_heard_leaves_no_key() {
+fn a_first_join_killed_before_its_claim_leaves_no_key() {
     let home = Home::new();
     for signal in ["KILL", "INT", "TERM"] {
         let joining = start(home.command(&["join", "bob", "-s", NOBODY, "--timeout", "60s"]));
@@ -103,7 +103,8 @@ fn a_key_is_kept_when_the_answer_may_be_lost_and_the_next_join_uses_it() {
     let key = home.key("bob").unwrap();
     fake.until_claimed();
     for (code, exit) in [(CloseCode::Stopping, 69), (CloseCode::TicketBad, 77)] {
-        // Even one that is refused for good was not the one that made the key.
+        // The refused join did not make the key, so the key stays, even if the id is refused for
+        // good.
         let fake = Fake::new(Answer::Close(code));
         home.run(&join("bob", &fake.address)).code(exit);
         assert_eq!(home.key("bob").as_ref(), Some(&key), "{code:?}");
@@ -126,7 +127,7 @@ fn a_key_is_kept_when_the_answer_may_be_lost_and_the_next_join_uses_it() {
 }
 
 #[test]
-fn what_was_joined_before_survives_every_failure() {
+fn an_earlier_join_survives_every_failure() {
     let (home, other) = (Home::new(), Home::new());
     let server = home.serve(&[]);
     home.join(&server, &["bob"]);
@@ -193,7 +194,7 @@ fn a_damaged_profile_is_mended_with_the_key_that_is_there() {
         assert_eq!(fs::read_to_string(&path).unwrap(), whole);
         home.run(&["send", "bob", "hi"]).ok();
     }
-    // What it still says of the server is used.
+    // The server named in the rest of the file is used.
     let server_line = whole.lines().find(|line| line.starts_with("server")).unwrap();
     fs::write(&path, server_line).unwrap();
     home.run(&["join", "bob"]).ok();
@@ -205,7 +206,7 @@ fn a_damaged_profile_is_mended_with_the_key_that_is_there() {
 }
 
 #[test]
-fn a_damaged_or_missing_key_is_told_and_never_overwritten() {
+fn a_damaged_or_missing_key_is_an_error_and_never_overwritten() {
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["bob"]);
@@ -230,7 +231,7 @@ fn a_damaged_or_missing_key_is_told_and_never_overwritten() {
 }
 
 #[test]
-fn joins_at_one_time_all_work() {
+fn simultaneous_joins_all_succeed() {
     let home = Home::new();
     let server = home.serve(&[]);
     let begin = |id: &str| {
@@ -252,7 +253,7 @@ fn joins_at_one_time_all_work() {
 }
 
 #[test]
-fn who_waits_for_another_join_of_the_id_keeps_its_time() {
+fn a_join_that_waits_for_another_keeps_its_timeout() {
     let home = Home::new();
     let mut fake = Fake::new(Answer::Nothing);
     let first = start(home.command(&["join", "bob", "-s", &fake.address, "--timeout", "60s"]));
@@ -289,7 +290,7 @@ fn an_id_that_a_restored_server_has_forgotten_is_claimed_again_with_its_key() {
 }
 
 #[test]
-fn a_default_that_names_nobody_is_told_and_mended_by_a_join() {
+fn an_unknown_default_id_is_an_error_that_a_join_mends() {
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["bob"]);
@@ -324,7 +325,7 @@ fn profiles_that_others_can_open_are_refused() {
         }
         fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).unwrap();
     }
-    // That others see the names of the ids harms nobody.
+    // Readable names of the ids are harmless.
     fs::set_permissions(&all, fs::Permissions::from_mode(0o755)).unwrap();
     home.run(&["send", "bob", "hi"]).ok();
 }

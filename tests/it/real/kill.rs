@@ -20,7 +20,7 @@ fn nothing_accepted_is_lost_and_nothing_is_shown_twice() {
     let tally = Mutex::new(Tally::default());
     let (ended, ends) = sync_channel(64);
     let _server = thread::scope(|scope| {
-        // Dropped at the end of the kills, which ends the senders.
+        // Dropped after the kills, which ends the senders.
         let ends = ends;
         let _end = home.ends_on_panic();
         let mut server = server;
@@ -44,7 +44,7 @@ fn nothing_accepted_is_lost_and_nothing_is_shown_twice() {
             });
         }
         for kill in 0..KILLS {
-            // After some sends, a different number each time, whatever they are doing then.
+            // After a varying number of sends, whatever the senders are doing then.
             for _ in 0..=kill % 7 {
                 ends.recv_timeout(DEADLINE).unwrap();
             }
@@ -64,7 +64,7 @@ fn nothing_accepted_is_lost_and_nothing_is_shown_twice() {
     report.check(&format!("{KILLS} kills of the server"));
 }
 
-/// Ends the server in the middle of a stream of lines, `SIGTERM` and `kill -9` in turn.
+/// Ends the server in the middle of a stream of lines, by `SIGTERM` and `kill -9` in turn.
 #[test]
 fn a_stream_of_lines_goes_on_where_it_was_cut() {
     let lines = 30_000;

@@ -1,5 +1,5 @@
-//! Commands that are killed before each of the calls by which they change files: what was there is
-//! as it was or as it is to be, and the same command, run again, comes to its end.
+//! Commands that are killed before each call that changes files: files are in their old or new
+//! state, and the same command, run again, succeeds.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use crate::needs::needs;
 
 use super::kit::{DEADLINE, Home, Said, Server, start};
 
-/// By these a command changes files.
+/// Calls by which a command changes files.
 const CALLS: &str = "mkdir,link,linkat,rename,renameat,renameat2,unlink,fsync,fdatasync,\
                      ftruncate,pwrite64,openat";
-/// More than any of them makes.
+/// More calls than any of the commands makes.
 const CALLS_MAX: u32 = 2_000;
 const KILLED: i32 = 137;
 
-/// Runs a command that is killed at its `when`th call; a test with one `needs!("strace")`.
+/// Runs a command that is killed at call number `when`. The test must have a `needs!("strace")`.
 fn killed(home: &Home, args: &[&str], when: u32) -> Said {
     let (calls, inject) = (format!("trace={CALLS}"), format!("{CALLS}:signal=KILL:when={when}"));
     let inject = format!("inject={inject}");
@@ -24,7 +24,7 @@ fn killed(home: &Home, args: &[&str], when: u32) -> Said {
     running.end_or_kill(DEADLINE / 20)
 }
 
-/// Every `step`th of the calls that a command makes, until one comes to its end; what is to hold
+/// Kills a command at every `step`th of its calls, until a run succeeds; checks what must hold
 /// after each.
 fn at_each(
     home: &Home,
@@ -79,7 +79,7 @@ fn a_join_may_be_killed_at_any_step() {
         home.run(&["send", "--as", &id, "bob", "hi"]).ok();
         assert!(key.is_none() || key == read(&format!("{id}/key.pem")), "{when}");
     });
-    // One that is joined already.
+    // An id that is joined already.
     let line = format!("join bob -s {}", server.address);
     at_each(&home, 3, &|_| words(&line), &mut |when| {
         assert_eq!(["bob/key.pem", "bob/profile.toml", ".default"].map(read), before, "{when}");
@@ -96,7 +96,7 @@ fn a_first_start_may_be_killed_at_any_step() {
         let line = format!("serve --listen 127.0.0.1:0 --data {}", data.display());
         let args = words(&line);
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        // One that is up has made all of it, and is ended at its next call.
+        // A server that is reachable has written everything, and is killed at its next call.
         let in_time = [&args[..], &["--json"]].concat();
         let said = killed(&home, &in_time, when);
         let key = fs::read(data.join("server.key.pem")).ok();

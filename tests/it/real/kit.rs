@@ -1,4 +1,4 @@
-//! Real processes: a server on a free port, clients with a home of their own, deadlines on all.
+//! Real processes: a server on a free port, clients with a home of their own, deadlines for all.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use super::sweep::{self, EndsOnPanic, Place};
 
-/// How long anything may take before the test is called failed.
+/// Time after which a wait fails the test.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
-/// How long a look at a process may be ago.
+/// Interval between looks at a process.
 const GLANCE: Duration = Duration::from_millis(5);
 
-/// Pieces of output that wait to be looked at; a process with more has to wait.
+/// Pieces of output that wait to be read; a process with more has to wait.
 const PIECES_MAX: usize = 4096;
 
 /// A user's machine: an empty home.
@@ -24,7 +24,7 @@ pub(crate) struct Home {
     place: Place,
 }
 
-/// What came of a command.
+/// Exit code and output of a command.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) code: Option<i32>,
@@ -32,10 +32,10 @@ pub(crate) struct Said {
     pub(crate) stderr: String,
 }
 
-/// A command on its way.
+/// A running command.
 pub(crate) struct Running {
     child: Child,
-    /// What it says, as it comes; ends when both streams have.
+    /// Output as it comes; ends when both streams have ended.
     pieces: Receiver<(Stream, Vec<u8>)>,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
@@ -52,7 +52,7 @@ pub(crate) struct Server {
     pub(crate) child: Child,
     pub(crate) address: String,
     pub(crate) pin: String,
-    /// What it says after its first line.
+    /// Lines after the first.
     lines: Receiver<String>,
 }
 
@@ -65,7 +65,7 @@ impl Home {
         self.place.path()
     }
 
-    /// For a scope whose threads wait for what runs here.
+    /// Guard for a scope whose threads wait for processes of this home.
     pub(crate) fn ends_on_panic(&self) -> EndsOnPanic<'_> {
         self.place.ends_on_panic()
     }
@@ -85,7 +85,7 @@ impl Home {
         command
     }
 
-    /// Runs `qmsg` to its end, with nothing on stdin.
+    /// Runs `qmsg` to its end, with an empty stdin.
     pub(crate) fn run(&self, args: &[&str]) -> Said {
         start(self.command(args)).end()
     }
@@ -95,7 +95,7 @@ impl Home {
         start_with(self.command(args), input.to_vec()).end()
     }
 
-    /// Runs a line of shell, in which `qmsg` is the one under test.
+    /// Runs a shell line, in which `qmsg` is the program under test.
     pub(crate) fn shell(&self, line: &str) -> Said {
         start(self.program("/bin/sh", &["-c", line])).end()
     }
@@ -107,7 +107,7 @@ impl Home {
         }
     }
 
-    /// A listener that has caught up: from now on messages come to it at once.
+    /// Starts a listener and waits until it has caught up: messages reach it at once from then on.
     pub(crate) fn listen(&self, args: &[&str]) -> Running {
         let mut listener = start(self.command(&[&["listen", "-v"], args].concat()));
         listener.until(Stream::Err, "caught up");
@@ -125,28 +125,28 @@ impl Home {
         Server::start(self.command(&[&args[..], more].concat()))
     }
 
-    /// Where the servers of this home keep their data.
+    /// Data directory of the servers of this home.
     pub(crate) fn data(&self) -> PathBuf {
         self.path().join("data")
     }
 }
 
 impl Said {
-    /// It went well; what it printed.
+    /// Checks for exit code 0; returns stdout.
     #[track_caller]
     pub(crate) fn ok(self) -> String {
         self.code(0);
         String::from_utf8(self.stdout).unwrap()
     }
 
-    /// It ended with this code.
+    /// Checks the exit code.
     #[track_caller]
     pub(crate) fn code(&self, code: i32) -> &Self {
         assert_eq!(self.code, Some(code), "stderr: {}", self.stderr);
         self
     }
 
-    /// It said so on stderr.
+    /// Checks that stderr contains this.
     #[track_caller]
     pub(crate) fn says(&self, text: &str) -> &Self {
         assert!(self.stderr.contains(text), "{text:?} is not in stderr: {}", self.stderr);
@@ -166,7 +166,7 @@ pub(crate) fn start_with(mut command: Command, input: Vec<u8>) -> Running {
     command.stdin(Stdio::piped());
     let mut running = start(command);
     let mut stdin = running.child.stdin.take().unwrap();
-    // A command that does not read all of it is within its rights.
+    // A command need not read all of its stdin.
     thread::spawn(move || drop(stdin.write_all(&input)));
     running
 }
@@ -188,7 +188,7 @@ fn read(stream: Stream, mut from: impl Read + Send + 'static, to: SyncSender<(St
     thread::spawn(move || {
         let mut buffer = vec![0; 64 << 10];
         while let Ok(length @ 1..) = from.read(&mut buffer) {
-            // The test may have ended without it.
+            // The test may have ended already.
             if to.send((stream, buffer[..length].to_vec())).is_err() {
                 return;
             }
@@ -197,7 +197,7 @@ fn read(stream: Stream, mut from: impl Read + Send + 'static, to: SyncSender<(St
 }
 
 impl Running {
-    /// Waits until a stream has said this.
+    /// Waits until a stream has contained this text.
     #[track_caller]
     pub(crate) fn until(&mut self, stream: Stream, text: &str) {
         loop {
@@ -209,7 +209,7 @@ impl Running {
         }
     }
 
-    /// The same for something that may take longer than most.
+    /// Like `until`, with another deadline.
     #[track_caller]
     pub(crate) fn until_in(&mut self, time: Duration, stream: Stream, text: &str) {
         let end = Instant::now() + time;
@@ -226,7 +226,7 @@ impl Running {
         }
     }
 
-    /// Lets it go on for this time at most, then ends it by `kill -9`.
+    /// Lets the command run for this time at most, then ends it by `kill -9`.
     pub(crate) fn end_or_kill(mut self, time: Duration) -> Said {
         let end = Instant::now() + time;
         loop {
@@ -242,7 +242,7 @@ impl Running {
         }
     }
 
-    /// Waits for its end.
+    /// Waits for the command to end.
     #[track_caller]
     pub(crate) fn end(mut self) -> Said {
         while self.take_piece() {}
@@ -251,7 +251,7 @@ impl Running {
         Said { code: code(status), stdout: std::mem::take(&mut self.stdout), stderr }
     }
 
-    /// Waits for its end; the most memory it had until shortly before, in KiB.
+    /// Waits for the end; also returns the peak memory until shortly before, in KiB.
     #[cfg(target_os = "linux")]
     #[track_caller]
     pub(crate) fn end_with_peak(mut self) -> (Said, u64) {
@@ -284,7 +284,7 @@ impl Running {
         sweep::signal(self.child.id(), name);
     }
 
-    /// Sends a signal to the one process that it has started itself.
+    /// Sends a signal to the only child process of the command.
     #[cfg(target_os = "linux")]
     pub(crate) fn signal_child(&self, name: &str) {
         let id = self.child.id();
@@ -304,7 +304,7 @@ impl Running {
     }
 }
 
-/// What it has started itself ends with its home.
+/// Kills the command. Its own children end with the home.
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -312,13 +312,13 @@ impl Drop for Running {
     }
 }
 
-/// As a shell says it: 128 and the signal's number, if a signal ended it.
+/// Exit code as a shell has it: 128 and the signal's number, if a signal ended the process.
 fn code(status: ExitStatus) -> Option<i32> {
     use std::os::unix::process::ExitStatusExt;
     status.code().or_else(|| status.signal().map(|number| 128 + number))
 }
 
-/// The most memory that a process has had, in KiB; 0 of one that has ended.
+/// Peak memory of a process in KiB; 0 after it has ended.
 #[cfg(target_os = "linux")]
 pub(crate) fn peak_kib(child: &Child) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
@@ -341,12 +341,12 @@ impl Server {
         server
     }
 
-    /// The next line that it says.
+    /// Next line that the server prints.
     pub(crate) fn line(&self) -> String {
         self.lines.recv_timeout(DEADLINE).unwrap()
     }
 
-    /// `kill -9`.
+    /// Ends the server by `kill -9`.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -356,13 +356,13 @@ impl Server {
         sweep::signal(self.child.id(), name);
     }
 
-    /// Ends it with a signal; its exit code and the rest of what it said.
+    /// Ends the server with a signal; returns its exit code and the rest of its output.
     pub(crate) fn stop(mut self, signal_name: &str) -> (Option<i32>, String) {
         sweep::signal(self.child.id(), signal_name);
         self.ended()
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the server; returns its exit code and the rest of its output.
     pub(crate) fn ended(&mut self) -> (Option<i32>, String) {
         let mut said = String::new();
         loop {

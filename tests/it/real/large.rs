@@ -1,4 +1,4 @@
-//! Long messages from end to end: byte for byte, with little memory, while others go on.
+//! Long messages from end to end: byte for byte, in little memory, without delaying others.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -12,10 +12,10 @@ use super::kit::{DEADLINE, Home, Server, Stream, noise, start, start_with};
 use crate::needs::needs;
 
 const MIB: usize = 1 << 20;
-/// What the servers here take, and what is sent to them.
+/// Length of a long message: the limit of the servers here.
 const LONG: usize = 64 * MIB;
-/// The most that a program may have in memory for it, in KiB: less than the message. Of a client's
-/// 20 to 34 MiB a test build's own pages are 16; the rest is what is on its way, which varies.
+/// Peak memory of a program in KiB: less than the message. 16 MiB of a client's 20 to 34 MiB are
+/// pages of the test build; the rest are chunks under way, whose number varies.
 const CLIENT_KIB_MAX: u64 = 48 << 10;
 const SERVER_KIB_MAX: u64 = 64 << 10;
 
@@ -63,7 +63,7 @@ fn a_file_that_shrinks_meanwhile_is_not_sent() {
     let path = put(&home, &noise(3 * MIB));
     let address = server.address.clone();
     server.kill();
-    // It has opened the file when it finds nobody.
+    // The sender has opened the file by the time it finds no server.
     let mut sender = start(home.command(&["send", "bob,carol", "-f", &path, "--timeout", "60s"]));
     sender.until(Stream::Err, "trying again");
     File::options().write(true).open(&path).unwrap().set_len(2 * MIB as u64).unwrap();
@@ -83,7 +83,7 @@ fn a_file_that_shrinks_meanwhile_is_not_sent() {
 fn a_file_that_is_too_long_is_not_read() {
     let (home, _server) = setup(&["bob"]);
     let path = put(&home, b"");
-    // With a hole, so that it takes no room.
+    // A sparse file, which uses no disk space.
     File::options().write(true).open(&path).unwrap().set_len(1 << 40).unwrap();
     let said = home.run(&["send", "bob", "-f", &path]);
     said.code(65).says("over the server's limit of 67108864 bytes");
@@ -128,10 +128,10 @@ fn a_long_volatile_body() {
     assert!(said.stdout == body);
 }
 
-/// Bytes of the files in a directory.
+/// Size of the files in a directory.
 fn disk_usage(directory: &Path) -> u64 {
     let files = fs::read_dir(directory).unwrap();
-    // One that is there now may be gone when it is looked at.
+    // A file may be deleted between listing and reading its size.
     files.filter_map(|file| Some(file.unwrap().metadata().ok()?.len())).sum()
 }
 
@@ -176,7 +176,7 @@ fn code_73_when_there_is_no_place_for_a_long_message() {
     let said = start_with(send, body.clone()).end();
     said.code(73).says("cannot keep a long message in").says("hint: it is stored there");
     assert_eq!(home.run(&["listen", "--poll"]).ok(), "", "nothing was sent");
-    // A file stays where it is.
+    // A body from a file is not copied.
     put(&home, &body);
     home.shell(&format!("TMPDIR={} qmsg send bob -f long", nowhere.display())).ok();
     let mut listen = home.command(&["listen", "--raw", "-n", "1"]);
@@ -187,7 +187,7 @@ fn code_73_when_there_is_no_place_for_a_long_message() {
     assert!(home.run(&["listen", "--raw", "-n", "1"]).stdout == body, "it is offered again");
 }
 
-/// A place that is really full.
+/// A directory for long messages on a disk that is really full.
 #[test]
 fn code_73_when_the_place_for_a_long_message_is_full() {
     needs!("namespaces");

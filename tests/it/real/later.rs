@@ -1,4 +1,4 @@
-//! Messages that are sent once, and messages that are sent later.
+//! Messages that are sent once, and messages that are scheduled.
 
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ fn a_key_sends_once() {
     assert_eq!((said.stdout.as_slice(), said.stderr.as_str()), (&b""[..], ""), "quiet success");
     let told = objects(&send(&["--json", "again"]).ok());
     assert_eq!((&told[0]["state"], &told[0]["duplicate"]), (&"accepted".into(), &true.into()));
-    // Also by a server that was started since, and beside other senders, targets and keys.
+    // The same holds after a restart of the server, and for other senders, targets and keys.
     let address = server.address.clone();
     server.kill();
     let _server = home.serve_on(&address, &[]);
@@ -36,13 +36,13 @@ fn a_key_sends_once() {
     let heard = home.run(&["listen", "--as", "bob", "--poll"]).ok();
     assert_eq!(heard, "first\nfrom bob\nsecond\n");
     assert_eq!(home.run(&["listen", "--as", "alice", "--poll"]).ok(), "second\n");
-    // It is waited for like the first one.
+    // `--until` waits for the repeated message as for the first one.
     let told = send(&["--until", "processed", "--json", "x"]).ok();
     assert_eq!(objects(&told)[0]["state"], "processed");
 }
 
 #[test]
-fn by_lines_the_number_belongs_to_the_key() {
+fn keys_of_lines_include_the_line_number() {
     let (home, _server) = setup(&["bob"]);
     let send = |input: &[u8]| home.pipe(input, &["send", "-l", "bob", "--id", "k", "--json"]).ok();
     assert_eq!(objects(&send(b"a\nb\n")).len(), 2);
@@ -70,7 +70,7 @@ fn a_message_comes_when_it_is_due() {
     assert_eq!(heard["headers"]["title"], "t");
     assert!(heard["time"].as_str().unwrap() >= due, "{heard}: as if it came then");
     assert_eq!(home.run(&["later", "list"]).ok(), "");
-    // A server that was down when it was due sends it as soon as it is up.
+    // A message that became due while the server was down is sent once the server is up.
     home.run(&["send", "bob", "--in", "500ms", "overdue"]).ok();
     let address = server.address.clone();
     assert_eq!(server.stop("TERM").0, Some(143));
@@ -79,7 +79,7 @@ fn a_message_comes_when_it_is_due() {
 }
 
 #[test]
-fn what_is_not_due_is_listed_cancelled_and_sent_early() {
+fn scheduled_messages_are_listed_cancelled_and_sent_early() {
     let (home, _server) = setup(&["alice", "bob"]);
     let id = |text: &str| {
         let sent = home.run(&["send", "bob", "--at", "2099-11-24 07:00", "--json", text]).ok();
@@ -95,7 +95,7 @@ fn what_is_not_due_is_listed_cancelled_and_sent_early() {
     assert_eq!((&told[0]["id"], &told[0]["to"]), (&one.as_str().into(), &"bob".into()));
     assert_eq!((&told[0]["body"], &told[0]["size"]), (&"one\nmore".into(), &8.into()));
     assert_eq!(told[0]["due"], "2099-11-24T07:00:00.000Z");
-    // They are alice's, and nobody else's.
+    // Scheduled messages are visible to their sender alone.
     assert_eq!(home.run(&["later", "list", "--as", "bob"]).ok(), "");
     home.run(&["later", "cancel", &one, "--as", "bob"]).code(67);
     home.run(&["later", "cancel", &one]).code(0).says("1 message cancelled");
@@ -114,7 +114,7 @@ fn what_is_not_due_is_listed_cancelled_and_sent_early() {
 }
 
 #[test]
-fn what_cannot_be_kept_is_refused_at_once() {
+fn a_message_that_cannot_be_scheduled_is_refused_at_once() {
     let (home, _server) = setup(&["bob"]);
     home.run(&["send", "nobody", "--in", "1h", "x"]).code(67).says("no such user: nobody");
     let long = vec![b'x'; 70_000];
@@ -123,12 +123,12 @@ fn what_cannot_be_kept_is_refused_at_once() {
     let said = home.pipe(&lines, &["send", "-l", "bob", "--in", "1h"]);
     said.code(13).says("message 2: ").says("1 of 3 messages were not stored");
     assert_eq!(home.run(&["later", "list"]).ok().lines().count(), 2);
-    // A key is one message, whenever it is to be sent.
+    // A key stands for one message, whatever its time.
     for _ in 0..2 {
         home.run(&["send", "bob", "--in", "1h", "--id", "k", "x"]).code(0);
     }
     assert_eq!(home.run(&["later", "list"]).ok().lines().count(), 3);
-    // Also when it was cancelled.
+    // The same holds after it was cancelled.
     home.run(&["later", "cancel", "--all"]).ok();
     let told = objects(&home.run(&["send", "bob", "--id", "k", "--json", "x"]).ok());
     assert_eq!(told[0]["duplicate"], true);

@@ -1,4 +1,4 @@
-//! What a test leaves when it has ended, however it ended: nothing.
+//! Leftovers of a test, however it ended: none.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,13 +10,13 @@ use super::kit::{DEADLINE, Home, Stream, start};
 use super::sweep::{pid, running};
 use super::wait::pause;
 
-/// Tells the test below to panic.
+/// Variable that makes the test below panic.
 const PANICS: &str = "QMSG_TESTS_PANIC";
 
-/// Panics when it is told to, with a process that has left its group and session, in a home that
-/// a thread holds for ever.
+/// Panics if the variable is set, with a process that has left its group and session, in a home
+/// that a thread holds for ever.
 #[test]
-fn a_test_ends_with_all_it_started() {
+fn a_test_ends_with_all_its_processes() {
     let home = Arc::new(Home::new());
     let line = "exec setsid sh -c 'echo $$; exec tail -f /dev/null' & wait";
     let mut shell = start(home.program("/bin/sh", &["-c", line]));
@@ -40,7 +40,9 @@ fn a_test_ends_with_all_it_started() {
 #[test]
 fn a_run_in_which_a_test_panics_leaves_nothing_behind() {
     let mut itself = Command::new(std::env::current_exe().unwrap());
-    itself.args(["--exact", "real::leftovers::a_test_ends_with_all_it_started"]).env(PANICS, "1");
+    itself
+        .args(["--exact", "real::leftovers::a_test_ends_with_all_its_processes"])
+        .env(PANICS, "1");
     let (begun, run) = (Instant::now(), itself.output().unwrap());
     let said = String::from_utf8(run.stdout).unwrap();
     assert!(run.status.code() == Some(101) && begun.elapsed() < DEADLINE, "{said}");

@@ -1,4 +1,4 @@
-//! Messages whose time to live is over before somebody reads them.
+//! Messages that expire before they are read.
 
 use super::kit::{Home, Server, Stream, start};
 
@@ -11,9 +11,9 @@ fn setup(more: &[&str]) -> (Home, Server) {
 
 const FOLLOWED: [&str; 6] = ["--as", "alice", "-v", "--json", "--until", "processed"];
 
-/// Nobody listens, and no timeout ends the wait.
+/// Nobody listens, and the wait has no timeout.
 #[test]
-fn who_waits_for_it_is_told_that_it_is_gone() {
+fn expiry_ends_the_wait_for_a_message() {
     let (home, server) = setup(&[]);
     for id in ["alice", "bob", "carol"] {
         home.run(&["join", "@ops", "--as", id]).ok();
@@ -31,7 +31,7 @@ fn who_waits_for_it_is_told_that_it_is_gone() {
     said.code(10).says("2 of 2 recipients did not reach \"processed\"");
     let lines = String::from_utf8(said.stdout).unwrap();
     assert_eq!(lines.lines().filter(|line| line.contains("\"state\":\"gone\"")).count(), 2);
-    // One that a restart comes between.
+    // A message whose expiry falls after a restart.
     let address = server.address.clone();
     server.kill();
     let _server = home.serve_on(&address, &[]);
@@ -40,14 +40,14 @@ fn who_waits_for_it_is_told_that_it_is_gone() {
 }
 
 #[test]
-fn it_takes_no_place_in_a_mailbox() {
+fn an_expired_message_frees_its_place_in_the_mailbox() {
     let (home, _server) = setup(&["--max-mailbox", "2"]);
     let send =
         |more: &[&str]| home.run(&[&["send", "bob", "--as", "alice"], more, &["hi"]].concat());
     let brief = |until: &[&str]| send(&[&["--ttl", "1s"][..], until].concat());
     brief(&[]).ok();
     brief(&["--until", "delivered"]).code(10).says("will not receive");
-    // Both have expired now.
+    // Both messages have expired now.
     send(&[]).ok();
     send(&[]).ok();
     send(&[]).code(73).says("the mailbox of bob is full");
@@ -58,7 +58,7 @@ fn it_takes_no_place_in_a_mailbox() {
 }
 
 #[test]
-fn less_than_a_second_is_refused() {
+fn a_ttl_below_one_second_is_refused() {
     let home = Home::new();
     home.run(&["send", "bob", "--ttl", "100ms", "hi"]).code(2).says("of a second or more");
 }

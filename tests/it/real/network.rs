@@ -1,5 +1,5 @@
-//! Bad networks: real processes through a relay that loses, delays, doubles and damages what
-//! passes. `PROOF_NETWORK_LINES` makes the streams longer, `PROOF_SEED` the weather another.
+//! Bad networks: real processes through a relay that loses, delays, duplicates and damages
+//! datagrams. `PROOF_NETWORK_LINES` makes the streams longer, `PROOF_SEED` changes the weather.
 
 use std::time::{Duration, Instant};
 
@@ -9,18 +9,18 @@ use super::wait::pause;
 use crate::chance::number;
 use crate::tally::{Answer, Tally, Value};
 
-/// Who sends a stream of lines, and who one message; their first number.
+/// Numbers of concurrent streams of lines, and of single messages.
 const STREAMS: u32 = 2;
 const SINGLES: u32 = 2;
 const SINGLE: u32 = 9;
-/// The relay's, one way; what is said of round trips is counted in these.
+/// Delay of the relay in one direction; a round trip takes twice as long.
 const FAR: Duration = Duration::from_millis(100);
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-/// Alice and bob on a server that is reached through a relay.
+/// Alice and bob on a server behind a relay.
 struct Scene {
     home: Home,
     _server: Server,
@@ -48,8 +48,7 @@ impl Scene {
         start(self.home.command(&[&["send", "bob"], &to[..], &[body]].concat())).end().code
     }
 
-    /// Several send streams of lines and single messages, while `meanwhile` happens. All are
-    /// accepted.
+    /// Sends streams of lines and single messages, while `meanwhile` happens. All must be accepted.
     fn send_all(&self, meanwhile: impl FnOnce()) -> Tally {
         let lines = number("PROOF_NETWORK_LINES", 400);
         let mut tally = Tally::default();
@@ -78,7 +77,7 @@ impl Scene {
         tally
     }
 
-    /// What the listener has shown when it has seen all there is, and how often it had a link.
+    /// Values that the listener has shown once it has seen everything, and the number of its links.
     fn shown(&self, mut listener: Running) -> (Vec<Value>, usize) {
         self.relay.set(&Weather::default());
         assert_eq!(self.send("last", "60s"), Some(0));
@@ -91,7 +90,8 @@ impl Scene {
         (values.map(|line| line.parse().unwrap()).collect(), links)
     }
 
-    /// Everything arrives, whatever happens meanwhile. How often the listener had a link.
+    /// Checks that everything arrives, whatever happens meanwhile; returns the listener's number of
+    /// links.
     fn run(&self, name: &str, meanwhile: impl FnOnce()) -> usize {
         let listener = self.listen();
         let begun = Instant::now();
@@ -134,9 +134,10 @@ fn a_blackout_is_waited_out() {
     assert_eq!(links, 1, "the link lives through it");
 }
 
-/// A tunnel on the way takes less than before (RFC 8899, section 4.3), and says nothing of it.
+/// A tunnel on the path carries shorter packets than before (RFC 8899, section 4.3), and sends no
+/// error.
 #[test]
-fn a_way_that_carries_less_than_before_is_gone() {
+fn a_path_with_a_smaller_mtu_is_noticed() {
     let scene = Scene::new(&Weather { length_max: 1_400, ..Weather::default() });
     let links = scene.run("at most 1,200 bytes from now on", || {
         scene.relay.set(&Weather { length_max: 1_200, ..Weather::default() });
@@ -144,9 +145,9 @@ fn a_way_that_carries_less_than_before_is_gone() {
     assert_eq!(links, 1, "the link lives through it");
 }
 
-/// A router that forgets a client makes it come from another port, or another address. What the
-/// server sends to the old one is lost until the client has shown itself, which those who share do
-/// every second and others every 20 s.
+/// A router that forgets a client gives it another port or another address. Packets to the old one
+/// are lost until the client sends something, which sharing readers do every second and others
+/// every 20 s.
 #[test]
 fn a_client_whose_address_changes_keeps_its_link() {
     let moves = number("PROOF_NETWORK_MOVES", 8);
@@ -161,7 +162,7 @@ fn a_client_whose_address_changes_keeps_its_link() {
 }
 
 #[test]
-fn what_cannot_get_through_is_reported() {
+fn failed_sends_on_a_bad_network_are_reported() {
     let bad = Weather { lost: 600, ..Weather::default() };
     let scene = Scene::new(&Weather::default());
     let listener = scene.listen();
@@ -183,8 +184,8 @@ fn what_cannot_get_through_is_reported() {
     assert_eq!(scene.send("too long a way", "2s"), Some(69));
 }
 
-/// The handshake is one round trip, the message is the other. The quickest of some sends counts: a
-/// busy machine makes them take longer.
+/// One round trip for the handshake, one for the message. The fastest of several sends counts,
+/// because a busy machine adds time.
 #[test]
 fn a_cold_send_takes_two_round_trips() {
     let scene = Scene::new(&Weather::default());
@@ -200,7 +201,7 @@ fn a_cold_send_takes_two_round_trips() {
     let (near, far) = (best(Duration::ZERO), best(FAR));
     println!("a cold send: {near:?}, with {FAR:?} each way {far:?}");
     let trips = |time: Duration| time.as_secs_f64() / (2.0 * FAR.as_secs_f64());
-    // Without what a process takes besides, and with it.
+    // Less the time of the process itself, and including it.
     let (least, most) = (trips(far.saturating_sub(near)), trips(far));
     assert!(most >= 2.0 && least < 2.6, "{least} to {most} round trips");
 }

@@ -1,4 +1,4 @@
-//! Odd alerts are still alerts: arguments and variables as scripts come by them.
+//! Unusual alerts are still alerts: arguments and variables that scripts come up with.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -15,7 +15,7 @@ fn setup() -> (Home, Server) {
     (home, server)
 }
 
-/// Everything that waits.
+/// All waiting messages.
 fn arrived(home: &Home) -> Vec<Value> {
     let lines = home.run(&["listen", "--poll", "--json"]).ok();
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -51,7 +51,7 @@ fn arguments_need_not_be_utf_8() {
     let headers = &found[2]["headers"];
     assert_eq!((&headers["title"], &headers["tags"]), (&"a\u{fffd}b".into(), &"t\u{fffd}".into()));
     assert_eq!(headers["x"], "\u{fffd}");
-    // A file by its name, and a command by its arguments.
+    // A file name, and the arguments of a command.
     let name = OsStr::from_bytes(b"old \xe9.log");
     fs::write(home.path().join(name), "").unwrap();
     run_bytes(&home, &[b"send", b"bob", b"-f", name.as_bytes()]).ok();
@@ -59,7 +59,7 @@ fn arguments_need_not_be_utf_8() {
     let said = run_bytes(&home, &[b"send", b"bob", b"--wrap", b"printf", b"%s", b"\xe9"]);
     assert_eq!((said.code, &said.stdout[..]), (Some(0), &b"\xe9"[..]));
     assert_eq!(arrived(&home).len(), 1);
-    // Keys are told apart by their bytes.
+    // Keys are compared byte by byte.
     for key in [&b"\xe8"[..], b"\xe9", b"\xe9"] {
         run_bytes(&home, &[b"send", b"bob", b"--id", key, b"keyed"]).ok();
     }
@@ -161,7 +161,7 @@ fn variables_without_a_value_are_unset() {
     for verb in ["spool list", "later list", "config show", "config path"] {
         run(&verb.split(' ').collect::<Vec<_>>()).ok();
     }
-    // What is set in a file holds, and what is empty there does not.
+    // Non-empty settings of a file apply, empty ones do not.
     let dir = home.path().join(".config/qmsg");
     fs::create_dir_all(&dir).unwrap();
     fs::write(dir.join("config.toml"), "as = \"carol\"\nserver = \"\"\n[send]\njson = true\n")
@@ -175,7 +175,7 @@ fn variables_without_a_value_are_unset() {
 }
 
 #[test]
-fn a_server_without_a_directory_of_its_own() {
+fn the_default_directory_of_a_server() {
     let home = Home::new();
     let (one, two) = (home.path().join("one"), home.path().join("two"));
     let list: OsString = [OsStr::new(""), one.as_os_str(), two.as_os_str()].join(OsStr::new(":"));
@@ -218,7 +218,7 @@ fn words_of_a_text_are_text() {
 }
 
 #[test]
-fn of_a_long_text_an_excerpt_is_sent() {
+fn a_long_text_is_sent_as_an_excerpt() {
     let home = Home::new();
     let server = home.serve(&["--max-body", "200KiB"]);
     home.join(&server, &["bob", "carol"]);
@@ -243,7 +243,7 @@ fn of_a_long_text_an_excerpt_is_sent() {
     let told: Value = serde_json::from_slice(&said.code(65).stdout).unwrap();
     assert_eq!((&told["state"], &told["truncated"]), (&"accepted".into(), &size.into()));
     check(&arrived(&home)[0], limit);
-    // Where half of it is worth nothing, or it is one of many, it is refused as a whole.
+    // A message whose half would be worthless, or one of many, is refused as a whole.
     let binary = vec![0xff; 300_000];
     home.pipe(&binary, &["send", "bob"]).code(65).says("over the server's limit");
     home.run(&["ask", "bob", "-f", "log"]).code(65).says("over the server's limit");

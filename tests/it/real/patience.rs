@@ -1,4 +1,4 @@
-//! The time that is given is kept, whatever does not answer.
+//! Timeouts hold, whatever does not answer.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -13,7 +13,7 @@ use super::kit::{Home, Running, Said, Stream, start};
 use super::stub::{Stub, Until};
 use super::wait::until;
 
-/// What a busy machine adds to a time that is kept.
+/// Margin of a busy machine beyond a timeout.
 const MARGIN: Duration = Duration::from_secs(4);
 
 fn with(until: Until) -> (Home, Stub) {
@@ -24,7 +24,7 @@ fn with(until: Until) -> (Home, Stub) {
     (home, stub)
 }
 
-/// Ends a command that has been given this time. How it went.
+/// Waits for a command with this timeout; returns its output.
 #[track_caller]
 fn ended(command: Running, begun: Instant, time: Duration) -> Said {
     let said = command.end_or_kill(time + 3 * MARGIN);
@@ -41,7 +41,7 @@ fn run(home: &Home, args: &[&str], seconds: u64) -> Said {
     ended(command, begun, Duration::from_secs(seconds))
 }
 
-/// All that waits for an answer, with how it ends when there is none.
+/// Commands that wait for an answer, each with its exit code when none comes.
 const WAITING: [(&[&str], i32); 12] = [
     (&["send", "bob", "-m", "hi"], 69),
     (&["send", "bob", "--spool", "-m", "hi"], 75),
@@ -54,11 +54,12 @@ const WAITING: [(&[&str], i32); 12] = [
     (&["later", "list"], 69),
     (&["listen", "--dead"], 69),
     (&["listen", "--requeue", "all"], 69),
-    // What was kept above.
+    // Sends what the command above kept.
     (&["spool", "flush"], 75),
 ];
 
-/// All of these end in a second, with their codes: side by side, but for the last one.
+/// Checks that all of these end within a second, with their codes: in parallel, but for the last
+/// one.
 fn all_end(begin: impl Fn(&[&str]) -> Running) -> Vec<Said> {
     let second = Duration::from_secs(1);
     let (last, others) = WAITING.split_last().unwrap();
@@ -74,17 +75,17 @@ fn all_end(begin: impl Fn(&[&str]) -> Running) -> Vec<Said> {
 }
 
 #[test]
-fn a_server_that_welcomes_and_stands_still_does_not_hold_anything_up() {
+fn timeouts_hold_when_the_server_stops_after_its_welcome() {
     let (home, _stub) = with(Until::Welcome);
     all_end(|args| start(home.command(&[args, &["--timeout", "1s"]].concat())));
-    // That a time is over is no failure of who listens for so long.
+    // Listening until a timeout is success.
     run(&home, &["listen"], 1).code(0);
     run(&home, &["listen", "--poll"], 1).code(0);
     run(&home, &["listen", "-n", "1"], 1).code(124);
 }
 
 #[test]
-fn a_server_that_welcomes_and_dies_is_not_asked_without_pause() {
+fn a_server_that_dies_after_its_welcome_is_retried_with_pauses() {
     let (home, stub) = with(Until::WelcomeAndDeath);
     for args in [&["send", "bob", "-m", "hi"][..], &["listen", "--as", "bob"]] {
         let before = stub.links();
@@ -96,8 +97,8 @@ fn a_server_that_welcomes_and_dies_is_not_asked_without_pause() {
 }
 
 #[test]
-fn a_body_that_is_not_taken_any_further_does_not_hold_anything_up() {
-    let (home, _stub) = with(Until::Parts(20));
+fn timeouts_hold_when_the_server_stops_within_a_body() {
+    let (home, _stub) = with(Until::Chunks(20));
     let file = home.path().join("long");
     std::fs::File::create(&file).unwrap().set_len(64 << 20).unwrap();
     run(&home, &["send", "bob", "-f", "long"], 1).code(69).says("the server stopped answering");
@@ -105,7 +106,7 @@ fn a_body_that_is_not_taken_any_further_does_not_hold_anything_up() {
 }
 
 #[test]
-fn a_server_that_accepts_and_stands_still_leaves_a_message_undelivered() {
+fn timeouts_hold_when_the_server_stops_after_accepting() {
     let (home, _stub) = with(Until::Accepted);
     let said = run(&home, &["send", "bob", "--until", "delivered", "-m", "hi"], 1);
     said.code(10).says("bob did not receive the message in time").says("do not send it again");
@@ -116,7 +117,7 @@ fn a_server_that_accepts_and_stands_still_leaves_a_message_undelivered() {
 }
 
 #[test]
-fn signals_end_what_waits_at_once() {
+fn signals_end_waiting_commands_at_once() {
     let (home, stub) = with(Until::Welcome);
     let waiting: [&[&str]; 4] = [
         &["listen", "--as", "bob"],
@@ -134,8 +135,8 @@ fn signals_end_what_waits_at_once() {
     }
 }
 
-/// A line of shell where the resolver's configuration is a pipe, so that it waits for whoever
-/// writes that, and then asks no name server; a test with one `needs!("namespaces")`.
+/// Shell line in a namespace where the resolver's configuration is a pipe, so that the resolver
+/// waits for its writer, and then asks no name server. The test must have a `needs!("namespaces")`.
 fn resolving(home: &Home, line: &str) -> Running {
     let made = home.program("mkfifo", &["switch"]).status();
     assert!(home.path().join("switch").exists(), "{made:?}");
@@ -146,7 +147,7 @@ fn resolving(home: &Home, line: &str) -> Running {
 }
 
 #[test]
-fn a_resolver_that_never_answers_does_not_hold_anything_up() {
+fn timeouts_hold_when_the_resolver_never_answers() {
     needs!("namespaces");
     let home = Home::new();
     let server = home.serve(&[]);
@@ -160,14 +161,14 @@ fn a_resolver_that_never_answers_does_not_hold_anything_up() {
     }
     let said = ended(begin(&["listen"]), Instant::now(), Duration::from_secs(1));
     said.code(69).says("the name service does not answer");
-    // It says so itself after a while.
+    // The command reports its failure after a while.
     let mut command = resolving(&home, "qmsg listen -s broker.example.net");
     command.until(Stream::Err, "trying again");
     command.signal("TERM");
     ended(command, Instant::now(), Duration::ZERO).code(143);
 }
 
-/// Longer than an attempt lasts.
+/// The resolver takes longer than one attempt to connect.
 #[test]
 fn a_resolver_that_is_slow_is_waited_for() {
     needs!("namespaces");
@@ -178,7 +179,7 @@ fn a_resolver_that_is_slow_is_waited_for() {
     let line = format!("qmsg send bob -v -s broker.example.net:{port} --timeout 1m hi");
     let mut command = resolving(&home, &line);
     command.until(Stream::Err, "trying again");
-    // The resolver may read it several times.
+    // The resolver may read the file several times.
     let mut switch = OpenOptions::new();
     switch.write(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
     until("a message that is accepted", || {

@@ -1,5 +1,5 @@
-//! Homes and disks that are not as they should be: files of another user, read-only, without hard
-//! links, without a sync of directories, without room.
+//! Homes and disks with defects: files of another user, read-only, without hard links, without
+//! syncs of directories, full.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -10,15 +10,15 @@ use crate::needs::needs;
 
 use super::kit::{Home, Said, start};
 
-/// Whoever this is, it is not the one who runs the tests.
+/// A user other than the one who runs the tests.
 const SOMEBODY: u32 = 4_242;
 
-/// A line of shell in a mount namespace of its own; a test with one `needs!("namespaces")`.
+/// Runs a shell line in a mount namespace of its own. The test must have a `needs!("namespaces")`.
 fn mounted(home: &Home, line: &str) -> Said {
     start(home.program("unshare", &["-rm", "/bin/sh", "-c", line])).end()
 }
 
-/// A join of which some calls fail; a test with one `needs!("strace")`.
+/// Runs a join during which some calls fail. The test must have a `needs!("strace")`.
 fn join(home: &Home, args: &[&str], harms: &[&str]) -> Said {
     let calls = "trace=link,linkat,renameat2,fsync,write";
     let mut all = vec!["-f", "-o", "/dev/null", "-e", calls];
@@ -29,14 +29,14 @@ fn join(home: &Home, args: &[&str], harms: &[&str]) -> Said {
 }
 
 #[test]
-fn files_that_root_has_made_in_a_home_are_told_with_the_chown_that_mends_it() {
+fn files_of_root_in_a_home_are_errors_with_the_chown_to_run() {
     needs!("root");
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["bob"]);
     chown(home.path(), Some(SOMEBODY), None).unwrap();
     fs::set_permissions(home.path(), fs::Permissions::from_mode(0o711)).unwrap();
-    // The program may be where only root can read.
+    // The test program may be in a directory that only root can read.
     let program = home.path().join("qmsg");
     fs::copy(env!("CARGO_BIN_EXE_qmsg"), &program).unwrap();
     let run = |args: &[&str]| {
@@ -72,7 +72,7 @@ fn files_that_root_has_made_in_a_home_are_told_with_the_chown_that_mends_it() {
 }
 
 #[test]
-fn what_is_read_only_is_told() {
+fn a_read_only_home_is_an_error() {
     needs!("namespaces");
     let home = Home::new();
     let server = home.serve(&[]);
@@ -94,7 +94,7 @@ fn what_is_read_only_is_told() {
 }
 
 #[test]
-fn file_systems_without_hard_links_or_synced_directories_do() {
+fn file_systems_without_hard_links_or_directory_syncs_work() {
     needs!("strace");
     let home = Home::new();
     let server = home.serve(&[]);
@@ -116,7 +116,7 @@ fn file_systems_without_hard_links_or_synced_directories_do() {
         }),
     ];
     for (id, harms) in harms {
-        // So that a path to be traced is there.
+        // Created first: strace can only filter by a path that exists.
         fs::create_dir_all(profiles.join(id)).unwrap();
         fs::set_permissions(profiles.join(id), fs::Permissions::from_mode(0o700)).unwrap();
         let said = join(&home, &[&["join", id], &to[..]].concat(), &harms);
@@ -150,7 +150,7 @@ fn a_full_disk_and_a_quota_leave_what_was_there() {
         said.code(73);
         assert!(!data.join("server.key.pem").exists(), "{error}");
     }
-    // Of a limit for files, without a word of the system about it.
+    // A file size limit counts as a full disk; its signal does not end the process.
     let full = start(home.program(
         "/bin/sh",
         &["-c", &format!("ulimit -f 0; exec qmsg join carol -s {}", server.address)],

@@ -1,4 +1,4 @@
-//! A work queue under fire: four listeners share one id, their handler fails half the time, and
+//! A work queue under faults: four listeners share one id, their handler fails half the time, and
 //! server and listeners are killed at random.
 //!
 //! `QUEUE_MESSAGES=10000 cargo test --test it real::queue` runs it at full length.
@@ -13,16 +13,16 @@ use super::kit::{DEADLINE, Home, Server, start_with};
 use super::sweep;
 use crate::chance::number;
 
-/// How many messages go through the queue, unless `QUEUE_MESSAGES` says otherwise.
+/// Messages in the queue, unless `QUEUE_MESSAGES` is set.
 const MESSAGES: usize = 300;
 const LISTENERS: usize = 4;
-/// A kill each time so many handlers have ended well.
+/// Successful handlers between two kills.
 const BETWEEN_KILLS: usize = 25;
-/// Handlers that may end well between the end of one and its acknowledgement.
+/// Handlers that may succeed between the end of one handler and its ack.
 const UNDER_WAY_MAX: usize = 50;
 
-/// Fails half the time, by a number that message, attempt and seed give. Says when it begins and
-/// when it has done its work.
+/// Handler that fails half the time, by a hash of message, attempt and seed. Logs its start and the
+/// end of its work.
 const HANDLER: &str = r#"
 read -r number
 echo "begun $number $LISTENER"
@@ -31,7 +31,7 @@ chance=$(( number * 1103515245 + QMSG_MSG_ATTEMPT * 12345 + SEED * 69069 + LISTE
 echo "done $number $LISTENER"
 "#;
 
-/// What happened, in order.
+/// Events of a run, in order.
 #[derive(Debug, PartialEq, Eq)]
 enum Event {
     Begun { number: usize, listener: usize },
@@ -106,15 +106,14 @@ impl<'a> Queue<'a> {
         let mut child = self.command(number, &["--share"]).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let lines = self.lines.0.clone();
-        // Ends with the last process that has this end of the pipe: a handler outlives its
-        // listener.
+        // Ends with the last process that holds the pipe: a handler outlives its listener.
         thread::spawn(move || {
             stdout.lines().map_while(Result::ok).all(|line| lines.send(line).is_ok())
         });
         self.listeners.push((number, child));
     }
 
-    /// Until all are done at least once, with a kill now and then.
+    /// Runs until every message was handled once, with a kill now and then.
     fn run(&mut self, messages: usize) {
         let mut ended = 0;
         while self.done.len() < messages {
@@ -128,7 +127,7 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Whether a handler has done its work.
+    /// Records a line of a handler; true if the handler has done its work.
     fn note(&mut self, line: &str) -> bool {
         let words: Vec<&str> = line.split(' ').collect();
         let number = |at: usize| words[at].parse().unwrap();
@@ -143,7 +142,7 @@ impl<'a> Queue<'a> {
         done
     }
 
-    /// One in four is the server.
+    /// Kills a listener, or one time in four the server.
     fn kill(&mut self, turn: usize) {
         if turn % 4 == 3
             && let Some(server) = self.server.take()
@@ -160,7 +159,7 @@ impl<'a> Queue<'a> {
         self.listen();
     }
 
-    /// Ends the listeners in order and processes what they leave; then nothing is left over.
+    /// Ends the listeners with SIGTERM and handles the rest; then nothing is left over.
     fn drain(&mut self) {
         for (_, mut listener) in std::mem::take(&mut self.listeners) {
             sweep::signal(listener.id(), "TERM");
@@ -200,8 +199,8 @@ fn is_kill(event: &Event) -> bool {
     matches!(event, Event::ServerKilled | Event::ListenerKilled(_))
 }
 
-/// Every message was done, and twice only where its listener was killed, or the server between the
-/// end of the handler and its acknowledgement. How many were done twice.
+/// Checks that every message was handled, and twice only if its listener was killed, or the server
+/// between the end of the handler and its ack. Returns the number handled twice.
 fn check(events: &[Event], messages: usize) -> usize {
     let mut done: BTreeMap<usize, Vec<(usize, usize)>> = BTreeMap::new();
     for (at, event) in events.iter().enumerate() {
@@ -218,7 +217,7 @@ fn check(events: &[Event], messages: usize) -> usize {
     for (number, (at, listener)) in again {
         let until = (at + UNDER_WAY_MAX).min(events.len());
         let server = events[at..until].contains(&Event::ServerKilled);
-        // Its handler may have outlived it.
+        // The handler of a killed listener may have outlived it.
         let killed = events[..until].contains(&Event::ListenerKilled(listener));
         let about = |event: &&(usize, &Event)| match event.1 {
             Event::Begun { number: of, .. } | Event::Done { number: of, .. } => *of == number,

@@ -1,4 +1,4 @@
-//! A reader that says of each message what a test wants it to say.
+//! A reader whose answer to each message is set by the test.
 
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -12,28 +12,28 @@ use tokio::sync::oneshot;
 
 use super::kit::{DEADLINE, Home};
 
-/// What is said of a message.
+/// Answer to a message.
 #[derive(Clone, Copy)]
-pub(crate) enum Says {
-    /// Nothing: it stays with the reader.
+pub(crate) enum Response {
+    /// No answer: the delivery stays unacked.
     Nothing,
-    Processed,
-    /// This and, behind a space, the message.
+    Ack,
+    /// Reply of this text and, after a space, the body of the message.
     Reply(&'static str),
-    Refused(&'static str),
+    Reject(&'static str),
 }
 
-/// A client of the library with a thread of its own. It ends when it is dropped.
+/// A client of the library in a thread of its own. It ends on drop.
 pub(crate) struct Reader {
-    /// The body of each message that came.
-    came: Receiver<String>,
+    /// Body of each message that arrived.
+    bodies: Receiver<String>,
     end: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Reader {
-    /// As an id that was joined from this home. It has caught up.
-    pub(crate) fn new(home: &Home, id: &str, address: &str, says: Says) -> Self {
+    /// Connects as an id that was joined from this home, and waits until it has caught up.
+    pub(crate) fn new(home: &Home, id: &str, address: &str, response: Response) -> Self {
         let key = home.path().join(format!(".local/share/qmsg/profiles/{id}/key.pem"));
         let (host, port) = address.rsplit_once(':').unwrap();
         let dial = DialSettings {
@@ -47,9 +47,10 @@ impl Reader {
             body_len_max: u64::MAX,
         };
         let settings = ClientSettings::for_id(id.parse().unwrap(), dial);
-        let settings = settings.subscribe(Prefetch::of(100, 1 << 20));
+        let settings =
+            settings.subscribe(Prefetch { messages: 100, bytes: 1 << 20, ..Prefetch::DEFAULT });
         let (ready, is_ready) = sync_channel(1);
-        let (sender, came) = sync_channel(1000);
+        let (sender, bodies) = sync_channel(1000);
         let (end, ended) = oneshot::channel();
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -63,10 +64,10 @@ impl Reader {
                                 Event::Messages { seq, bundle } => {
                                     for (seq, message) in numbered(seq, &bundle) {
                                         let body = String::from_utf8_lossy(&message.body.0);
-                                        let said = says.command(seq, &body);
+                                        let command = response.command(seq, &body);
                                         sender.send(body.into()).unwrap();
-                                        if let Some(said) = said {
-                                            client.request(said).await;
+                                        if let Some(command) = command {
+                                            client.request(command).await;
                                         }
                                     }
                                 }
@@ -83,25 +84,25 @@ impl Reader {
             });
         });
         is_ready.recv_timeout(DEADLINE).unwrap();
-        Self { came, end: Some(end), thread: Some(thread) }
+        Self { bodies, end: Some(end), thread: Some(thread) }
     }
 
-    /// The body of the next message that comes to it.
-    pub(crate) fn next(&self) -> String {
-        self.came.recv_timeout(DEADLINE).unwrap()
+    /// Body of the next message.
+    pub(crate) fn next_body(&self) -> String {
+        self.bodies.recv_timeout(DEADLINE).unwrap()
     }
 }
 
-impl Says {
+impl Response {
     fn command(self, seq: Seq, body: &str) -> Option<Command> {
         let note = |text: String| Note::new(Body(text.into())).unwrap();
         match self {
             Self::Nothing => None,
-            Self::Processed => Some(Command::Ack(vec![seq])),
+            Self::Ack => Some(Command::Ack(vec![seq])),
             Self::Reply(text) => {
                 Some(Command::Reply { seq, reply: note(format!("{text} {body}")) })
             }
-            Self::Refused(why) => {
+            Self::Reject(why) => {
                 Some(Command::Reject { seq, attempts: 1, reason: note(why.into()) })
             }
         }

@@ -1,4 +1,5 @@
-//! A server's address behind a network that is as bad as a test wants it, and counts what comes by.
+//! A relay for datagrams in front of a server: as bad a network as a test wants, with a count of
+//! datagrams.
 
 mod weather;
 
@@ -12,34 +13,34 @@ use std::time::{Duration, Instant};
 
 pub(crate) use weather::Weather;
 
-/// How often a thread with nothing to do looks whether it is still wanted.
+/// Interval at which an idle thread checks whether it must end.
 const LOOK: Duration = Duration::from_millis(200);
-/// A client that has been silent for so long is gone; one that listens shows itself every 20 s.
+/// Silence after which a client is forgotten; a listener sends something every 20 s.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(50);
-/// Datagrams on their way; what is more waits in a socket's buffer, or is lost there.
+/// Delayed datagrams that are kept; more wait in the socket's buffer, or are lost there.
 const ON_THE_WAY_MAX: usize = 65_536;
 
-/// Passes datagrams on until it is dropped.
+/// Relays datagrams until it is dropped.
 pub(crate) struct Relay {
     pub(crate) address: String,
-    way: Arc<Way>,
+    shared: Arc<Shared>,
 }
 
-/// What the threads of a relay share.
-struct Way {
+/// State that the threads of a relay share.
+struct Shared {
     server: SocketAddr,
     datagrams: AtomicU64,
     over: AtomicBool,
-    /// To the server, to clients.
+    /// Weather towards the server, and towards clients.
     up: Mutex<Weather>,
     down: Mutex<Weather>,
-    /// How often clients have moved. Their sockets of before are gone.
+    /// Number of times that clients have moved; their earlier sockets are closed.
     moves: AtomicUsize,
-    late: SyncSender<Late>,
+    late: SyncSender<Delayed>,
 }
 
-/// A datagram that is to leave later.
-struct Late {
+/// A datagram that leaves later.
+struct Delayed {
     due: Instant,
     socket: Arc<UdpSocket>,
     to: SocketAddr,
@@ -47,17 +48,17 @@ struct Late {
 }
 
 impl Relay {
-    /// To this server, in fair weather.
+    /// Relay to a server, in fair weather.
     pub(crate) fn new(server: &str) -> Self {
         Self::in_weather(server, &Weather::default(), &Weather::default())
     }
 
-    /// Bad to the server, bad to clients.
+    /// Relay with weather of its own in each direction: to the server, to clients.
     pub(crate) fn in_weather(server: &str, up: &Weather, down: &Weather) -> Self {
         let front = Arc::new(socket(Ipv4Addr::LOCALHOST));
         let address = front.local_addr().unwrap().to_string();
         let (late, due) = sync_channel(ON_THE_WAY_MAX);
-        let way = Arc::new(Way {
+        let shared = Arc::new(Shared {
             server: server.parse().unwrap(),
             datagrams: AtomicU64::new(0),
             over: AtomicBool::new(false),
@@ -67,53 +68,54 @@ impl Relay {
             late,
         });
         thread::spawn(move || deliver(&due));
-        let shared = Arc::clone(&way);
-        thread::spawn(move || up_from(&front, &shared));
-        Self { address, way }
+        let threads = Arc::clone(&shared);
+        thread::spawn(move || relay_from_clients(&front, &threads));
+        Self { address, shared }
     }
 
-    /// From now on, in both directions.
+    /// Sets the weather of both directions.
     pub(crate) fn set(&self, weather: &Weather) {
-        *self.way.up.lock().unwrap() = weather.clone();
-        *self.way.down.lock().unwrap() = weather.clone();
+        *self.shared.up.lock().unwrap() = weather.clone();
+        *self.shared.down.lock().unwrap() = weather.clone();
     }
 
-    /// Both ways, so far.
+    /// Datagrams relayed so far, in both directions.
     pub(crate) fn datagrams(&self) -> u64 {
-        self.way.datagrams.load(Ordering::SeqCst)
+        self.shared.datagrams.load(Ordering::SeqCst)
     }
 
-    /// The server sees all clients come from other ports, and with every other move from another
-    /// address: what a router does that has forgotten them.
+    /// Moves all clients to other ports, and every second time to another address, as a router does
+    /// that has forgotten them.
     pub(crate) fn rebind(&self) {
-        self.way.moves.fetch_add(1, Ordering::SeqCst);
+        self.shared.moves.fetch_add(1, Ordering::SeqCst);
     }
 }
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        self.way.over.store(true, Ordering::SeqCst);
+        self.shared.over.store(true, Ordering::SeqCst);
     }
 }
 
-impl Way {
-    /// Gives each datagram of a socket to `pass`, while it is wanted.
-    fn carry(
+impl Shared {
+    /// Receives datagrams from a socket and gives each to a function, until the relay ends.
+    fn receive(
         &self,
         socket: &UdpSocket,
         wanted: impl Fn() -> bool,
-        mut pass: impl FnMut(&[u8], SocketAddr),
+        mut forward: impl FnMut(&[u8], SocketAddr),
     ) {
         let mut buffer = vec![0; 64 << 10];
         while !self.over.load(Ordering::SeqCst) && wanted() {
             if let Ok((length, from)) = socket.recv_from(&mut buffer) {
                 self.datagrams.fetch_add(1, Ordering::SeqCst);
-                pass(&buffer[..length], from);
+                forward(&buffer[..length], from);
             }
         }
     }
 
-    /// Sends what the weather leaves of a datagram, and when. What cannot be sent is lost.
+    /// Sends what the weather leaves of a datagram, now or delayed. A datagram that cannot be sent
+    /// is lost.
     fn send(
         &self,
         weather: &Mutex<Weather>,
@@ -127,53 +129,54 @@ impl Way {
                 drop(socket.send_to(&datagram, to));
             } else {
                 let (due, socket) = (Instant::now() + delay, Arc::clone(socket));
-                drop(self.late.try_send(Late { due, socket, to, datagram }));
+                drop(self.late.try_send(Delayed { due, socket, to, datagram }));
             }
         }
     }
 }
 
-/// A client's socket at the server's side.
-struct Back {
+/// Socket on the server's side for one client.
+struct ClientSocket {
     socket: Arc<UdpSocket>,
-    /// How many moves there had been.
+    /// Number of moves when it was made.
     moves: usize,
     used: Instant,
 }
 
-/// From clients: each has a socket at the server's side, with a thread for the way back.
-fn up_from(front: &Arc<UdpSocket>, way: &Arc<Way>) {
-    let mut backs: BTreeMap<SocketAddr, Back> = BTreeMap::new();
-    let pass = |datagram: &[u8], client| {
-        let (moves, now) = (way.moves.load(Ordering::SeqCst), Instant::now());
-        if !backs.contains_key(&client) {
-            backs.retain(|_, back| now < back.used + FORGOTTEN_AFTER);
+/// Relays datagrams of clients: each has a socket on the server's side, with a thread for the other
+/// direction.
+fn relay_from_clients(front: &Arc<UdpSocket>, shared: &Arc<Shared>) {
+    let mut sockets: BTreeMap<SocketAddr, ClientSocket> = BTreeMap::new();
+    let forward = |datagram: &[u8], client| {
+        let (moves, now) = (shared.moves.load(Ordering::SeqCst), Instant::now());
+        if !sockets.contains_key(&client) {
+            sockets.retain(|_, back| now < back.used + FORGOTTEN_AFTER);
         }
-        backs.retain(|_, back| back.moves == moves);
-        let back = backs.entry(client).or_insert_with(|| {
-            // Every other move is to another host.
+        sockets.retain(|_, back| back.moves == moves);
+        let back = sockets.entry(client).or_insert_with(|| {
+            // Every second move is to another address.
             let back = Arc::new(socket(Ipv4Addr::new(127, 0, 0, 1 + (moves / 2 % 200) as u8)));
-            let (down, front, way) = (Arc::clone(&back), Arc::clone(front), Arc::clone(way));
+            let (down, front, shared) = (Arc::clone(&back), Arc::clone(front), Arc::clone(shared));
             thread::spawn(move || {
                 let is_known = || Arc::strong_count(&down) > 1;
-                let wanted = || is_known() && way.moves.load(Ordering::SeqCst) == moves;
-                way.carry(&down, wanted, |datagram, _| {
+                let wanted = || is_known() && shared.moves.load(Ordering::SeqCst) == moves;
+                shared.receive(&down, wanted, |datagram, _| {
                     if wanted() {
-                        way.send(&way.down, &front, client, datagram);
+                        shared.send(&shared.down, &front, client, datagram);
                     }
                 });
             });
-            Back { socket: back, moves, used: now }
+            ClientSocket { socket: back, moves, used: now }
         });
         back.used = now;
-        way.send(&way.up, &back.socket, way.server, datagram);
+        shared.send(&shared.up, &back.socket, shared.server, datagram);
     };
-    way.carry(front, || true, pass);
+    shared.receive(front, || true, forward);
 }
 
-/// Sends each when it is due, until nobody has any more.
-fn deliver(late: &Receiver<Late>) {
-    let mut waiting: BinaryHeap<Late> = BinaryHeap::new();
+/// Sends delayed datagrams when they are due, until all senders of the queue are gone.
+fn deliver(late: &Receiver<Delayed>) {
+    let mut waiting: BinaryHeap<Delayed> = BinaryHeap::new();
     loop {
         let now = Instant::now();
         while let Some(first) = waiting.peek().filter(|first| first.due <= now) {
@@ -195,22 +198,22 @@ fn socket(ip: Ipv4Addr) -> UdpSocket {
     socket
 }
 
-impl PartialEq for Late {
+impl PartialEq for Delayed {
     fn eq(&self, other: &Self) -> bool {
         self.due == other.due
     }
 }
 
-impl Eq for Late {}
+impl Eq for Delayed {}
 
-impl PartialOrd for Late {
+impl PartialOrd for Delayed {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-/// The one that is due first is the greatest.
-impl Ord for Late {
+/// Reverse order: the heap's greatest item is the one that is due first.
+impl Ord for Delayed {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         other.due.cmp(&self.due)
     }

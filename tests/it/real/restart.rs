@@ -1,4 +1,4 @@
-//! A server with much in its store is killed, and is back at once.
+//! Restart of a killed server with a large store: it is back at once.
 //!
 //! `PROOF_STORE_MIB=1024 cargo test --release --test it real::restart -- --nocapture` fills 1 GiB.
 
@@ -14,24 +14,25 @@ use crate::chance::number;
 use crate::tally::{Answer, Tally, Value};
 
 const MIB: u64 = 1 << 20;
-/// Each holds as much, the first one is read in the end.
+/// Readers with equal amounts of messages; the first one reads its own in the end.
 const READERS: [&str; 4] = ["bob", "carol", "dave", "erin"];
-/// Half of what is stored is in lines of the one length, half in lines of the other.
+/// Lengths of messages; each accounts for half of the stored bytes.
 const LONG: u64 = MIB;
 const SHORT: u64 = 4 << 10;
-/// From the start of the process until a message is accepted, and one that waits is shown.
+/// Bound from the start of the process until a message is accepted, and until a waiting one is
+/// shown.
 const SOON: Duration = Duration::from_secs(2);
-/// Sent when the server is back.
+/// Message sent after the restart.
 const LATER: Value = Value { writer: 9, counter: 0 };
 
-/// Of the lines for one reader, so many bytes in all.
+/// Lengths of the lines for one reader, which add up to `bytes`.
 fn lengths(bytes: u64) -> Vec<u64> {
     let (long, short) = (bytes / 2 / LONG, bytes / 2 / SHORT);
     let of = |count, length| std::iter::repeat_n(length, count as usize);
     of(long, LONG).chain(of(short, SHORT)).collect()
 }
 
-/// A value, a space, and dots until it is as long as wanted.
+/// Writes lines: a value, a space, and dots up to the length.
 fn write_lines(mut to: PipeWriter, writer: u32, lengths: &[u64]) {
     let dots = vec![b'.'; LONG as usize];
     for (counter, length) in (0..).zip(lengths) {
@@ -43,7 +44,7 @@ fn write_lines(mut to: PipeWriter, writer: u32, lengths: &[u64]) {
     }
 }
 
-/// Has the machine forget what it has of a file in memory, as if it had been started anew.
+/// Drops a file from the page cache, as if the machine had been restarted.
 fn forget(home: &Home, file: &Path) {
     let file = file.to_str().unwrap();
     let input = format!("if={file}");
@@ -53,7 +54,7 @@ fn forget(home: &Home, file: &Path) {
     }
 }
 
-/// Sends so much to each of the readers, the first one last.
+/// Sends these lines to every reader, to the first one last.
 fn fill(home: &Home, lengths: &[u64]) {
     for (writer, reader) in (0..4).zip(READERS).rev() {
         let (input, lines) = std::io::pipe().unwrap();
@@ -68,7 +69,7 @@ fn fill(home: &Home, lengths: &[u64]) {
     }
 }
 
-/// What the first reader is shown and when, since then: so many messages, each of its length.
+/// Shows the first reader its messages; returns each value with the time since `begun`.
 fn read(home: &Home, lengths: &[u64], begun: Instant) -> Vec<(Value, Duration)> {
     let count = (lengths.len() + 1).to_string();
     let args = ["listen", "--as", READERS[0], "-n", &count, "--timeout", "5m"];
@@ -106,7 +107,7 @@ fn a_large_store_is_back_at_once() {
     let filled = begun.elapsed();
     let files = ["store.db", "store.db-wal"].map(|name| home.data().join(name));
     let [stored, logged] = files.each_ref().map(|file| fs::metadata(file).unwrap().len());
-    // Not all of it has left the log.
+    // Some messages must still be in the write-ahead log.
     assert!(logged > 0 && stored + logged > mib * MIB, "{stored} bytes, a log of {logged}");
     files.iter().for_each(|file| forget(&home, file));
 

@@ -1,5 +1,5 @@
-//! A client on another machine, in network namespaces: no network, another one, other addresses on
-//! either side. Where namespaces, or `ip`, are not to be had nothing is tested.
+//! A client on another machine, by network namespaces: no network, another network, other addresses
+//! on either side. Skipped where namespaces or `ip` are missing.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -11,10 +11,10 @@ use crate::needs::needs;
 use super::kit::{Home, Running, Server, Stream, start};
 use super::wait::pause;
 
-/// How long a listener may take to be back, or to show a message, after a network has changed. It
-/// shows itself by itself only every 20 s.
+/// Bound for a listener to be back, or to show a message, after a network change. Without noticing
+/// the change it would take up to 20 s.
 const SOON: Duration = Duration::from_secs(8);
-/// How long it is looked whether something is said again and again.
+/// Time to watch for output that would come again and again.
 const WHILE: Duration = Duration::from_secs(4);
 
 /// Two machines and a cable between them.
@@ -25,10 +25,10 @@ struct Net {
 }
 
 impl Net {
-    /// With the addresses of neither; a test with one `needs!("networks")`.
+    /// Two machines without addresses. The test must have a `needs!("networks")`.
     fn new() -> Self {
         let home = Home::new();
-        // In both the name of the server is looked up in a file of the test.
+        // On both machines the server's name is looked up in a file of the test.
         fs::write(home.path().join("hosts"), "10.9.0.1 hub\n").unwrap();
         let begin = "ip link set lo up && mount --bind hosts /etc/hosts && echo && exec cat";
         let there = holder(home.program("unshare", &["-rnm", "/bin/sh", "-c", begin]));
@@ -44,13 +44,13 @@ impl Net {
         net
     }
 
-    /// The client is on the network.
+    /// Connects the client to the network.
     fn plug(&self) {
         self.set(&self.here, "link set v1 up");
         self.set(&self.here, "addr add 10.9.0.2/24 dev v1");
     }
 
-    /// Changes one of the machines.
+    /// Changes the network of one machine.
     fn set(&self, machine: &Child, what: &str) {
         let args: Vec<&str> = std::iter::once("ip").chain(what.split(' ')).collect();
         let said = start(within(&self.home, machine, &args)).end();
@@ -64,7 +64,7 @@ impl Net {
         Server::start(within(&self.home, &self.there, &args))
     }
 
-    /// Joins on the server's machine.
+    /// Joins alice and bob on the server's machine.
     fn join(&self, server: &Server, host: &str) {
         for id in ["alice", "bob"] {
             let args = ["qmsg", "join", id, "-s", host, "--pin", &server.pin];
@@ -77,7 +77,7 @@ impl Net {
         start(within(&self.home, &self.here, &args))
     }
 
-    /// A listener that has caught up, without more to say than it is asked for.
+    /// Starts a listener, and waits until it has caught up and is in the server's list of peers.
     fn listens(&self, server: &str) -> Running {
         let listener = self.listen(server);
         let links = self.home.data().join("links");
@@ -85,13 +85,13 @@ impl Net {
         listener
     }
 
-    /// A message from the server's machine.
+    /// Sends a message from the server's machine.
     fn send(&self, server: &str, body: &str) {
         let args = ["qmsg", "send", "bob", "--as", "alice", "-s", server, body];
         start(within(&self.home, &self.there, &args)).end().ok();
     }
 
-    /// What a send from the client's machine says that does not get through, in this time.
+    /// Error of a send from the client's machine that fails within this time.
     fn failing(&self, server: &str, timeout: &str) -> String {
         let to = ["qmsg", "send", "bob", "--as", "alice", "-s", server];
         let args = [&to[..], &["--timeout", timeout, "x"]].concat();
@@ -111,7 +111,7 @@ impl Drop for Net {
     }
 }
 
-/// A process that keeps a namespace while the test lasts.
+/// Process that keeps a namespace alive during the test.
 fn holder(mut command: Command) -> Child {
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
@@ -133,7 +133,7 @@ fn shows_soon(listener: &mut Running, stream: Stream, text: &str) -> Duration {
 }
 
 #[test]
-fn no_network_is_told_once_and_so_is_its_return() {
+fn loss_and_return_of_the_network_are_reported_once() {
     needs!("networks");
     let net = Net::new();
     let server = net.serve("10.9.0.1:0");
@@ -162,7 +162,7 @@ fn no_network_is_told_once_and_so_is_its_return() {
 }
 
 #[test]
-fn a_listener_that_gets_another_address_hears_at_once() {
+fn a_listener_with_a_new_address_gets_messages_at_once() {
     needs!("networks");
     let net = Net::new();
     let server = net.serve("10.9.0.1:0");
@@ -171,7 +171,7 @@ fn a_listener_that_gets_another_address_hears_at_once() {
     let mut listener = net.listens(&server.address);
     net.set(&net.here, "addr add 10.9.0.77/24 dev v1");
     net.set(&net.here, "addr del 10.9.0.2/24 dev v1");
-    // The other address goes with the one that it came after, unless it is kept.
+    // A secondary address goes with its primary one, unless it is promoted.
     drop(
         start(within(&net.home, &net.here, &["ip", "addr", "add", "10.9.0.77/24", "dev", "v1"]))
             .end(),
@@ -185,7 +185,7 @@ fn a_listener_that_gets_another_address_hears_at_once() {
 }
 
 #[test]
-fn a_server_with_several_addresses_answers_from_the_one_that_was_called() {
+fn a_server_answers_from_the_address_that_was_dialled() {
     needs!("networks");
     for listen in ["0.0.0.0:4433", "[::]:4433"] {
         let net = Net::new();
@@ -195,7 +195,7 @@ fn a_server_with_several_addresses_answers_from_the_one_that_was_called() {
         let mut listener = net.listens("10.9.0.5:4433");
         net.send("10.9.0.5:4433", "first");
         shows_soon(&mut listener, Stream::Out, "first\n");
-        // The next process is heard by those who know only that address.
+        // Clients that know only that address get the next server's restart notice.
         server.kill();
         let _server = net.serve(listen);
         net.send("10.9.0.5:4433", "second");
@@ -214,7 +214,7 @@ fn a_server_that_moves_is_found_by_its_name() {
     let mut listener = net.listens("hub:4433");
     server.stop("TERM");
     listener.until(Stream::Err, "trying again");
-    // Nobody is there any more, and nobody says so.
+    // The host is gone, and no ICMP error says so.
     net.set(&net.there, "addr del 10.9.0.1/24 dev v0");
     drop(
         start(within(&net.home, &net.there, &["ip", "addr", "add", "10.9.0.5/24", "dev", "v0"]))
@@ -228,7 +228,7 @@ fn a_server_that_moves_is_found_by_its_name() {
 }
 
 #[test]
-fn what_stands_in_the_way_is_told() {
+fn obstacles_on_the_path_are_reported() {
     needs!("networks");
     let net = Net::new();
     let server = net.serve("10.9.0.1:0");
@@ -239,7 +239,7 @@ fn what_stands_in_the_way_is_told() {
     assert!(net.failing("10.9.0.1:9", "1s").contains("nothing listens there"));
     net.set(&net.here, "route add prohibit 10.10.0.0/16");
     assert!(net.failing("10.10.0.1:4433", "1s").contains("a firewall forbids it"));
-    // A family without a network beside one that works is of no matter, nor is one that is silent.
+    // An address family without a network, or a silent address, does not delay one that works.
     let hosts = net.home.path().join("hosts");
     fs::write(&hosts, "fd00:9::1 hub\n10.9.0.1 hub\n").unwrap();
     let hub = format!("hub:{}", server.address.rsplit(':').next().unwrap());

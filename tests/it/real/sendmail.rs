@@ -1,4 +1,4 @@
-//! Mail from programs that call `/usr/sbin/sendmail`, cron itself among them.
+//! Mail from programs that call `/usr/sbin/sendmail`, among them cron.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -23,7 +23,7 @@ fn configure(home: &Home, text: &str) {
     fs::write(dir.join("config.toml"), text).unwrap();
 }
 
-/// A program called sendmail, as others call it.
+/// Runs qmsg under the name sendmail.
 fn sendmail(home: &Home, args: &str, mail: &str) -> Said {
     let program = home.path().join("sendmail");
     if !program.exists() {
@@ -38,7 +38,7 @@ fn read(home: &Home, id: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Title and body of the one message for an id.
+/// Title and body of the only message for an id.
 fn one(home: &Home, id: &str) -> (String, String) {
     let messages = read(home, id);
     assert_eq!(messages.len(), 1, "{messages:?}");
@@ -54,7 +54,7 @@ fn each_caller_gets_its_mail_through() {
         &home,
         "[sendmail.aliases]\nroot = \"ops\"\n\"admin@example.org\" = [\"bob\", \"ops\"]\n",
     );
-    // cron of Debian.
+    // Debian's cron.
     let mail = "From: root (Cron Daemon)\nTo: root\nSubject: Cron <root@host> backup\n\
                 Content-Type: text/plain; charset=ANSI_X3.4-1968\n\
                 X-Cron-Env: <HOME=/>\n\ndisk full\n\u{e4}\n";
@@ -65,13 +65,13 @@ fn each_caller_gets_its_mail_through() {
     assert_eq!(message["headers"]["type"], "text/plain");
     assert_eq!(message["headers"]["mail-name"], "CronDaemon");
     assert_eq!(message["from"], "host", "who has joined first");
-    // mdadm: recipients in the mail. A dot ends it.
+    // mdadm: the recipients are in the mail. A dot ends it.
     let mail =
         "From: mdadm <root>\nTo: root@localhost, bob\nSubject: Fail event\n\n/dev/md0\n.\nrest\n";
     sendmail(&home, "-t", mail).code(0);
     assert_eq!(one(&home, "ops"), ("Fail event".into(), "/dev/md0\n".into()));
     assert_eq!(one(&home, "bob"), ("Fail event".into(), "/dev/md0\n".into()));
-    // at, and smartd by mailx.
+    // at, and smartd through mailx.
     sendmail(&home, "-i bob", "Subject: at\nTo: bob\n\n.\nx").code(0);
     assert_eq!(one(&home, "bob"), ("at".into(), ".\nx".into()));
     let mail = "To: admin@example.org\nSubject: =?utf-8?q?SMART_=C3=BC?=\nMIME-Version: 1.0\n\
@@ -80,7 +80,7 @@ fn each_caller_gets_its_mail_through() {
     sendmail(&home, "-oi -f root@host -t", mail).code(0);
     assert_eq!(one(&home, "ops"), ("SMART ü".into(), "grüße\n".into()));
     assert_eq!(one(&home, "bob").1, "grüße\n");
-    // As a verb, with flags of its own.
+    // The verb `sendmail`, with flags of its own.
     let args = ["sendmail", "--as", "ops", "-t", "-v", "-q"];
     home.pipe(b"To: root, ops\nSubject: once\n\nx", &args).code(0);
     assert_eq!(one(&home, "ops").0, "once");
@@ -88,7 +88,7 @@ fn each_caller_gets_its_mail_through() {
 }
 
 #[test]
-fn what_cannot_be_routed_is_said() {
+fn mail_without_a_valid_recipient_is_an_error() {
     let home = Home::new();
     let _server = joined(&home);
     let hi = "Subject: hi\n\nx";
@@ -131,17 +131,17 @@ fn whatever_a_program_prints_arrives() {
         "Subject: t\nContent-Type: text/html\n\n",
     );
     for (input, title, body) in [
-        // Output of programs, in which a colon is no header.
+        // Output of programs, in which a colon makes no header.
         (
             " 09:12:01 up 3 days,  load average: 0.01\n",
             "",
             " 09:12:01 up 3 days,  load average: 0.01\n",
         ),
         ("Total: 5\nFailed: 1\n\nlog\n", "", "Total: 5\nFailed: 1\n\nlog\n"),
-        // A header that nobody has ended.
+        // A header without an end.
         ("Subject: t\nweb1: no answer\nfor 5 minutes\n", "t", "web1: no answer\nfor 5 minutes\n"),
         ("Subject: t\n", "t", ""),
-        // What has no part that is text, and what is broken.
+        // Mail without a text part, and broken mail.
         (
             &format!("{mixed}--b\nContent-Type: image/png; name=a.png\n\nx\n--b--\n"),
             "",
@@ -166,7 +166,7 @@ fn whatever_a_program_prints_arrives() {
 }
 
 #[test]
-fn mail_that_is_too_long_arrives_without_its_middle() {
+fn long_mail_arrives_without_its_middle() {
     let home = Home::new();
     let server = home.serve(&["--max-body", "1000"]);
     home.join(&server, &["host", "bob"]);
@@ -184,13 +184,13 @@ fn mail_that_is_too_long_arrives_without_its_middle() {
     };
     sendmail(&home, "bob", &long).code(0).says("over the server's limit");
     arrives("at once");
-    // Nobody knows a server's limit while it is away.
+    // The server's limit is unknown while it is away.
     server.kill();
     home.pipe(long.as_bytes(), &["sendmail", "--timeout", "200ms", "bob"]).code(0);
     let server = home.serve_on(&address, &["--max-body", "1000"]);
     home.run(&["spool", "flush"]).code(0).says("1 message sent");
     arrives("from the spool");
-    // Nor is a spool too small for mail as long as something fits.
+    // Mail is not refused for the size of the spool as long as something fits.
     server.kill();
     let small = ["sendmail", "--timeout", "200ms", "--spool-max", "12KiB", "bob"];
     home.pipe(long.repeat(10).as_bytes(), &small).code(0).says("kept in the spool");
@@ -208,7 +208,7 @@ fn mail_is_not_lost() {
     let home = Home::new();
     let server = joined(&home);
     let address = server.address.clone();
-    // What the server will not have is nobody's to send again: it is kept and listed.
+    // A message that the server refuses for good is kept and listed, and not sent again.
     sendmail(&home, "nobody", "\n\nx")
         .code(67)
         .says("set aside in the spool\nqmsg: no such user: nobody\n");
@@ -221,7 +221,7 @@ fn mail_is_not_lost() {
     home.run(&["spool", "drop", "--all"]).code(0);
     let mail = b"Subject: b\n\nx";
     home.pipe(mail, &["sendmail", "--timeout", "200ms", "bob"]).code(0).says("kept in the spool");
-    // Another server on the same port: somebody has to look into it, and the mail is there.
+    // Another server on the same port needs somebody's attention; the mail is kept.
     let other = Home::new();
     let impostor = other.serve_on(&address, &[]);
     sendmail(&home, "bob", "Subject: b\n\ny").code(77);
@@ -233,7 +233,7 @@ fn mail_is_not_lost() {
     assert_eq!(bodies, ["x", "y"]);
 }
 
-/// The daemon of the distribution, with jobs that print.
+/// The distribution's cron daemon, with jobs that print.
 #[test]
 fn cron_sends_the_output_of_its_jobs() {
     needs!("cron");
@@ -256,8 +256,8 @@ fn cron_sends_the_output_of_its_jobs() {
     drop(server);
 }
 
-/// The daemon with root's crontab, in namespaces in which it finds only what is made for it, and
-/// which end with it.
+/// Starts the cron daemon with root's crontab, in namespaces where it finds only the test's files,
+/// and which end with it.
 pub(crate) fn cron(home: &Home, crontab: &str) -> Running {
     fs::write(home.path().join("crontab"), crontab).unwrap();
     let passwd = format!("root:x:0:0:root:{}:/bin/sh\n", home.path().display());
@@ -266,8 +266,8 @@ pub(crate) fn cron(home: &Home, crontab: &str) -> Running {
     start(home.program("unshare", &["-mp", "--fork", "--kill-child", "/bin/sh", "-ec", &line]))
 }
 
-/// Starts cron where its tables, its directory of runs and sendmail are ours. It gives sendmail its
-/// own environment, not the job's, and so no HOME: root's home is what its account says.
+/// Starts cron with crontabs, run directory and sendmail of the test. cron gives sendmail its own
+/// environment and not the job's, so HOME is missing: the account's home is root's.
 const CRON: &str = "\
 mkdir -p HOME/bin HOME/sbin HOME/crontabs
 [ -e HOME/bin/qmsg ] || ln -s QMSG HOME/bin/qmsg

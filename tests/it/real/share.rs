@@ -1,4 +1,4 @@
-//! Listeners of one id that split what comes.
+//! Listeners that share one id.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,7 +16,7 @@ fn read(home: &Home, name: &str) -> String {
     fs::read_to_string(home.path().join(name)).unwrap_or_default()
 }
 
-/// A listener of bob's that shares and runs this line, in which $me is its name.
+/// Starts a sharing listener of bob that runs this line, in which $me is its name.
 fn worker(home: &Home, name: &str, args: &[&str], line: &str) -> Running {
     let line = format!("me={name}; {line}");
     let base = ["--as", "bob", "--share", "--retry-delay", "1ms"];
@@ -31,7 +31,7 @@ fn send(home: &Home, texts: impl IntoIterator<Item = String>) {
 #[test]
 fn each_message_goes_to_one_of_them() {
     let (home, _server) = setup(&["alice", "bob"]);
-    // Each waits at first until all three have something to do.
+    // Each waits at first until all three have a message.
     fs::write(home.path().join("log"), "").unwrap();
     let line = "touch in.$me; until [ $(ls in.* | wc -l) = 3 ]; do sleep 0.01; done; \
                 echo \"$me $(cat)\" >> log; echo done";
@@ -52,7 +52,7 @@ fn each_message_goes_to_one_of_them() {
 }
 
 #[test]
-fn another_takes_over_what_one_leaves() {
+fn unacked_messages_go_to_another_worker() {
     for signal in ["TERM", "KILL"] {
         let (home, _server) = setup(&["alice", "bob"]);
         home.shell("mkfifo gate").ok();
@@ -73,13 +73,13 @@ fn another_takes_over_what_one_leaves() {
 }
 
 #[test]
-fn what_one_does_not_want_another_gets() {
+fn filtered_messages_go_to_another_worker() {
     let (home, _server) = setup(&["alice", "bob", "carol"]);
     let line = "echo \"$(cat) \"";
     let mut of_alice = worker(&home, "a", &["--from", "alice"], line);
     let mut of_carol = worker(&home, "c", &["--from", "carol"], line);
     for n in 0..10 {
-        // One that is for neither goes past both.
+        // A message for neither filter blocks neither listener.
         home.run(&["send", "bob", "--as", "bob", "of bob"]).ok();
         for from in ["alice", "carol"] {
             home.run(&["send", "bob", "--as", from, &format!("{from}{n}.")]).ok();
@@ -98,7 +98,7 @@ fn what_one_does_not_want_another_gets() {
 }
 
 #[test]
-fn what_waits_is_shared_out_to_its_end() {
+fn all_waiting_messages_are_shared_out() {
     let (home, _server) = setup(&["alice", "bob", "carol"]);
     send(&home, (0..200).map(|n| format!("m{n}")));
     home.run(&["send", "bob", "--as", "carol", "of carol"]).ok();
@@ -113,7 +113,7 @@ fn what_waits_is_shared_out_to_its_end() {
     assert_eq!(home.run(&["listen", "--as", "bob", "--dead"]).ok().lines().count(), 20);
 }
 
-/// One fails half of the time, and the server is killed.
+/// A handler that fails half the time, and a server that is killed.
 #[test]
 fn a_queue_survives_its_server() {
     let (home, mut server) = setup(&["alice", "bob"]);

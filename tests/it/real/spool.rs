@@ -1,4 +1,4 @@
-//! What waits on a machine for a server: kept, sent once, set aside, dropped.
+//! Spool of messages on a machine without its server: kept, sent once, set aside, dropped.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +13,7 @@ use super::kit::{Home, Said, Server, start};
 
 mod place;
 
-/// A message that finds no server waits in the spool.
+/// Flags by which a message that finds no server is spooled.
 const SPOOL: [&str; 3] = ["--spool", "--timeout", "200ms"];
 
 fn joined(home: &Home, ids: &[&str]) -> Server {
@@ -22,7 +22,7 @@ fn joined(home: &Home, ids: &[&str]) -> Server {
     server
 }
 
-/// The home of somebody whose server has gone, and where that was.
+/// A home whose server is gone, and the server's address.
 fn without_server(ids: &[&str]) -> (Home, String) {
     let home = Home::new();
     let server = joined(&home, ids);
@@ -45,12 +45,12 @@ fn list(home: &Home) -> Vec<Value> {
     objects(&home.run(&["spool", "list", "--json"]).ok())
 }
 
-/// What the listener of an id has not read yet.
+/// Unread messages of an id.
 fn read(home: &Home, id: &str) -> String {
     home.run(&["listen", "--poll", "--as", id]).ok()
 }
 
-/// All files of messages below the home, waiting or aside.
+/// All message files below the home, waiting or set aside.
 fn files(home: &Home) -> Vec<PathBuf> {
     fn below(dir: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(dir).unwrap() {
@@ -69,7 +69,7 @@ fn files(home: &Home) -> Vec<PathBuf> {
 }
 
 #[test]
-fn what_finds_no_server_waits_and_arrives_once_and_in_order() {
+fn spooled_messages_arrive_once_and_in_order() {
     let (home, address) = without_server(&["alice", "bob"]);
     home.run(&["send", "bob", "--timeout", "200ms", "lost"]).code(69);
     let long = vec![b'x'; 200_000];
@@ -97,12 +97,12 @@ fn what_finds_no_server_waits_and_arrives_once_and_in_order() {
     let said = home.run(&["spool", "flush", "--dry-run"]);
     assert_eq!(said.ok().lines().count(), 4);
     let _server = home.serve_on(&address, &[]);
-    // The next send that finds the server sends what waits first.
+    // The next send that reaches the server sends the spool first.
     home.run(&["send", "bob", "four"]).code(0).says("4 messages sent from the spool");
     let wanted = format!("one\n{}\ntwo\nthree\nfour\n", "x".repeat(200_000));
     assert!(read(&home, "bob") == wanted);
     assert_eq!((list(&home).len(), files(&home).len()), (0, 0));
-    // As if the disk had forgotten that they were sent.
+    // As if the disk had lost the deletion of sent messages.
     copies.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
     home.run(&["spool", "flush"]).code(0).says("4 messages sent");
     home.run(&["spool", "flush"]).code(0);
@@ -110,7 +110,7 @@ fn what_finds_no_server_waits_and_arrives_once_and_in_order() {
 }
 
 #[test]
-fn a_variable_or_a_file_turns_it_on_and_a_refusal_is_no_reason() {
+fn the_spool_is_enabled_by_a_setting_and_not_used_for_refusals() {
     let (home, address) = without_server(&["alice", "bob"]);
     let send = ["send", "bob", "--timeout", "200ms", "x"];
     let mut command = home.command(&send);
@@ -144,7 +144,7 @@ fn a_spool_has_its_limits() {
     said.code(73).says("there are 12288 bytes in it, and it may have 12288");
     home.pipe(&[7; 100_000], &[&["send", "bob"][..], &SPOOL, &small].concat()).code(73);
     home.run(&["send", "bob", "--spool-age", "168h", "x"]).code(2).says("at most 167h");
-    // What has waited for too long is told once, and kept until it is dropped.
+    // A message that expired in the spool is reported once, and kept until it is dropped.
     let first = list(&home)[0]["id"].as_str().unwrap().to_owned();
     home.run(&["spool", "drop", &first]).code(0).says("1 message dropped");
     home.run(&["spool", "drop", &first]).code(65).says("no message").says("qmsg spool list");
@@ -155,13 +155,13 @@ fn a_spool_has_its_limits() {
     assert!(list(&home).iter().all(|entry| entry["state"] == "set aside"));
     assert!(home.run(&["spool", "list"]).ok().contains("\tset aside\t\tit waited too long\n"));
     assert_eq!(read(&home, "bob"), "");
-    // Whoever wants it all the same can have it.
+    // Flushing `--aside` sends them nevertheless.
     home.run(&["spool", "flush", "--aside"]).code(0).says("2 messages sent");
     assert_eq!(read(&home, "bob"), "2\n3\n");
 }
 
 #[test]
-fn what_the_server_never_takes_is_set_aside() {
+fn messages_that_are_refused_for_good_are_set_aside() {
     let (home, address) = without_server(&["alice", "bob"]);
     keep(&home, "carol", "too early");
     let server = home.serve_on(&address, &[]);
@@ -188,7 +188,7 @@ fn what_the_server_never_takes_is_set_aside() {
 }
 
 #[test]
-fn what_a_full_mailbox_refuses_goes_on_waiting() {
+fn messages_for_a_full_mailbox_stay_in_the_spool() {
     let home = Home::new();
     let server = home.serve(&["--max-mailbox", "1"]);
     home.join(&server, &["alice", "bob"]);
@@ -221,7 +221,7 @@ fn a_damaged_file_is_never_sent() {
     fs::write(&paths[0], &bytes).unwrap();
     fs::write(&paths[1], &fs::read(&paths[1]).unwrap()[..100]).unwrap();
     assert_eq!(list(&home)[1]["state"], "damaged");
-    // What was not finished is nobody's message.
+    // An unfinished file is no message.
     fs::write(paths[0].with_file_name(".new-x"), "rest").unwrap();
     let _server = home.serve_on(&address, &[]);
     home.run(&["spool", "flush"])
@@ -234,7 +234,7 @@ fn a_damaged_file_is_never_sent() {
 }
 
 #[test]
-fn what_was_for_another_server_is_not_sent() {
+fn messages_for_another_server_are_not_sent() {
     let (home, _) = without_server(&["alice", "bob"]);
     keep(&home, "bob", "secret");
     fs::remove_dir_all(home.path().join(".local/share/qmsg/profiles")).unwrap();
@@ -247,7 +247,7 @@ fn what_was_for_another_server_is_not_sent() {
 }
 
 #[test]
-fn several_may_send_at_once_what_waits() {
+fn several_processes_may_flush_at_once() {
     let (home, address) = without_server(&["alice", "bob", "carol"]);
     let count = 300;
     let input: String = (1..=count).map(|n| format!("{n}\n")).collect();
@@ -276,7 +276,7 @@ fn several_may_send_at_once_what_waits() {
     assert!(waited.join("\n") + "\n" == input, "each once, and in order");
     let own = |n: usize| text.lines().filter(|line| *line == format!("own {n}")).count();
     assert!([1, 3, 5, 7].into_iter().all(|n| own(n) == 1), "{text}");
-    // Who sends in the name of one id has sent what waited for the same target before.
+    // Sending as one id first sends what was spooled for the same target.
     let first_own = text.find("own").unwrap();
     assert!(text.find("\n300\n").unwrap() < first_own);
     assert_eq!(text.lines().filter(|line| *line == "from carol").count(), 1);
@@ -284,7 +284,7 @@ fn several_may_send_at_once_what_waits() {
 }
 
 #[test]
-fn many_may_keep_at_once() {
+fn several_processes_may_spool_at_once() {
     let (home, address) = without_server(&["alice", "bob"]);
     let values: Vec<String> = (0..24).map(|n| format!("{n}")).collect();
     let keep_it = |value: &String| {
@@ -337,7 +337,7 @@ fn a_stream_goes_on_when_the_server_is_back() {
     assert!(list(&home).is_empty());
 }
 
-/// Times up to this one, from a generator (xorshift64).
+/// Random durations up to `longest`, from a generator (xorshift64).
 fn moments(longest: Duration) -> impl FnMut() -> Duration {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64 ^ u64::from(std::process::id());
     move || {
@@ -349,13 +349,13 @@ fn moments(longest: Duration) -> impl FnMut() -> Duration {
 }
 
 #[test]
-fn kill_9_loses_nothing_that_is_kept() {
+fn kill_9_loses_no_spooled_message() {
     let (home, address) = without_server(&["alice", "bob"]);
     let send = |value: &str| {
         let args = ["send", "bob", "--spool", "--timeout", "30ms", "-q", value];
         start(home.command(&args))
     };
-    // About half of what is begun comes to its end, however fast the machine is.
+    // Limits adapt to the machine, so that about half of the runs finish.
     let begin = Instant::now();
     for n in 0..3 {
         send(&format!("before {n}")).end().code(75);
@@ -364,7 +364,7 @@ fn kill_9_loses_nothing_that_is_kept() {
     let mut codes: BTreeMap<String, Option<i32>> = BTreeMap::new();
     let mut server = None;
     for n in 0..160 {
-        // The server comes, and goes in the middle of something.
+        // The server comes, and goes in the middle of a run.
         match n % 40 {
             20 => server = Some(home.serve_on(&address, &[])),
             0 => server.take().into_iter().for_each(Server::kill),

@@ -1,4 +1,4 @@
-//! What `send` takes for the message, for each kind of stdin.
+//! The message that `send` takes, by kind of stdin.
 
 use std::process::Stdio;
 
@@ -12,7 +12,7 @@ fn setup() -> (Home, Server) {
     (home, server)
 }
 
-/// Everything that waits, as `[body, body, …]`.
+/// All waiting messages, as `[body, body, …]`.
 fn arrived(home: &Home) -> Vec<String> {
     let lines = home.run(&["listen", "--poll", "--json"]).ok();
     let bodies = lines.lines().map(|line| {
@@ -37,9 +37,9 @@ fn a_pipe_and_a_file_are_read_to_their_end() {
     assert_eq!(arrived(&home), ["file", "1", "2", "3", "- an item", ""]);
 }
 
-/// Mostly it is a command before the pipe that has failed.
+/// An empty stdin mostly means that the command before the pipe failed.
 #[test]
-fn an_empty_message_has_to_be_meant() {
+fn an_empty_message_needs_a_flag() {
     let (home, _server) = setup();
     let accidents = ["< /dev/null", "<&-", "- < /dev/null", "-f /dev/null", "< /dev/null --id k"];
     for end in accidents {
@@ -48,7 +48,7 @@ fn an_empty_message_has_to_be_meant() {
     }
     home.shell(": > f; : | qmsg send bob").code(65).says("stdin is empty");
     assert!(arrived(&home).is_empty());
-    // Unless there is a file that was named: it has nothing to say, and its name says what it is.
+    // A named file may be empty: its name is information.
     home.shell("mkdir -p logs; : > logs/backup.log; qmsg send bob --file logs/backup.log").ok();
     let line = home.run(&["listen", "--poll", "--json"]).ok();
     let message: serde_json::Value = serde_json::from_str(&line).unwrap();
@@ -77,7 +77,7 @@ fn text_leaves_stdin_alone() {
     let (home, _server) = setup();
     home.shell("printf 'a\\nb\\n' | while read l; do qmsg send bob got \"$l\"; done").ok();
     assert_eq!(arrived(&home), ["got a", "got b"], "the loop's input is not eaten");
-    // A stdin that never ends does not matter either.
+    // A stdin that never ends is not read either.
     let mut command = home.command(&["send", "bob", "--", "-n", "dashes"]);
     command.stdin(Stdio::piped());
     start(command).end().code(0);
@@ -85,7 +85,7 @@ fn text_leaves_stdin_alone() {
 }
 
 #[test]
-fn a_terminal_is_read_to_its_end_with_a_word_about_it() {
+fn a_terminal_is_read_to_its_end_after_a_notice() {
     needs!("script");
     let (home, _server) = setup();
     let said = home.shell("printf 'typed\\n\\004' | script -qec 'qmsg send bob' /dev/null");
@@ -93,13 +93,13 @@ fn a_terminal_is_read_to_its_end_with_a_word_about_it() {
     let screen = String::from_utf8_lossy(&said.stdout).into_owned();
     assert!(screen.contains("end it with Ctrl-D"), "{screen}");
     assert_eq!(arrived(&home), ["typed\n"]);
-    // With text, a terminal as stdin is not waited for.
+    // With a text given, a terminal as stdin is not read.
     home.shell("script -qec 'qmsg send bob now' /dev/null").code(0);
     assert_eq!(arrived(&home), ["now"]);
 }
 
 #[test]
-fn lines_and_nuls_cut_the_input() {
+fn lines_and_nuls_split_the_input() {
     let (home, _server) = setup();
     home.pipe(b"a\n\n b \nlast", &["send", "-l", "bob"]).ok();
     home.pipe(b"x\ny\0\0z", &["send", "-0", "bob"]).ok();
@@ -123,10 +123,10 @@ fn code_1_when_json_is_lost_though_the_message_is_stored() {
         said.says("were accepted all the same");
         assert!(!said.stderr.contains("os error"), "{}", said.stderr);
     }
-    // A reader that has gone wants no more.
+    // A closed stdout pipe is no error.
     home.shell("qmsg send bob --json x | true").ok();
     assert_eq!(arrived(&home), ["x", "x", "x"]);
-    // What became of the message says more than that it could not be printed.
+    // The fate of the message decides the exit code before a failure to print it.
     home.shell("qmsg send bob --json --until processed --timeout 1s x > /dev/full").code(10);
 }
 

@@ -1,5 +1,5 @@
-//! stdout and stderr that are closed, full, broken, not read or not blocking: nothing is lost, cut
-//! or held up by them.
+//! stdout and stderr that are closed, full, broken, not read or not blocking: no message is lost,
+//! cut off or delayed.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -18,10 +18,10 @@ fn setup(ids: &[&str]) -> (Home, Server) {
     (home, server)
 }
 
-/// The kinds of stderr that cannot be written.
+/// Kinds of stderr that cannot be written to.
 const KINDS: [&str; 5] = ["closed", "full", "broken", "unread", "unread socket"];
 
-/// Gives a command such a stderr. What has to stay open meanwhile.
+/// Gives a command such a stderr; returns what has to stay open while it runs.
 fn deafen(command: &mut Command, kind: &str) -> Option<OwnedFd> {
     let full = |to: &mut dyn Write| while to.write(&[b'.'; 4096]).is_ok_and(|length| length > 0) {};
     match kind {
@@ -37,7 +37,7 @@ fn deafen(command: &mut Command, kind: &str) -> Option<OwnedFd> {
             let (from, mut to) = std::io::pipe().unwrap();
             rustix::io::ioctl_fionbio(&to, true).unwrap();
             full(&mut to);
-            // As a logger's pipe is: a write waits.
+            // Blocking, like a logger's pipe.
             rustix::io::ioctl_fionbio(&to, false).unwrap();
             command.stderr(to);
             Some(from.into())
@@ -55,7 +55,7 @@ fn deafen(command: &mut Command, kind: &str) -> Option<OwnedFd> {
     }
 }
 
-/// A line of shell with such a stderr, and its stdout by lines.
+/// Starts a shell line with such a stderr; returns its stdout too.
 fn deaf(home: &Home, kind: &str, line: &str) -> (std::process::Child, impl Read, Option<OwnedFd>) {
     let line = if kind == "closed" { format!("exec 2>&-; {line}") } else { line.to_owned() };
     let mut command = home.program("/bin/sh", &["-c", &line]);
@@ -65,7 +65,7 @@ fn deaf(home: &Home, kind: &str, line: &str) -> (std::process::Child, impl Read,
     (child, stdout, open)
 }
 
-/// What it prints, and the code it ends with.
+/// Runs a shell line with such a stderr; returns its output and exit code.
 fn deaf_end(home: &Home, kind: &str, line: &str) -> (String, Option<i32>) {
     let (mut child, mut stdout, _open) = deaf(home, kind, line);
     let mut text = String::new();
@@ -102,11 +102,11 @@ fn a_listener_listens_whatever_becomes_of_its_stderr() {
         let printed = deaf_end(&home, kind, "exec qmsg listen --poll -vvv");
         assert_eq!(printed, (lines, Some(0)), "{kind}");
         home.pipe(b"1\n2\n3\n", &["send", "-l", "bob"]).ok();
-        // It has much to say of each: that it is refused.
+        // The listener writes much to stderr for each message that is rejected.
         let line = "exec qmsg listen -n 3 -vvv --shell 'cat; exit 65'";
         assert_eq!(deaf_end(&home, kind, line), ("123".into(), Some(0)), "{kind}");
         assert_eq!(home.run(&["listen", "--dead"]).ok().lines().count(), 3, "{kind}");
-        // An error has its code, though nobody hears what it was.
+        // An error keeps its exit code, though its text is lost.
         let line = "exec qmsg listen --poll -x ./nosuch";
         assert_eq!(deaf_end(&home, kind, line), (String::new(), Some(78)), "{kind}");
         assert_eq!(deaf_end(&home, kind, "exec qmsg listen --nosuch").1, Some(2), "{kind}");
@@ -151,14 +151,14 @@ fn a_stdout_that_cannot_be_written_consumes_nothing() {
         }
     }
     home.run(&["listen", "--requeue", "all"]).ok();
-    // Neither files nor handlers need it.
+    // `--save-dir` and handlers do not need stdout.
     std::fs::create_dir(home.path().join("out")).unwrap();
     home.shell("qmsg listen --poll --save-dir out >&-").code(0);
     assert_eq!(std::fs::read_dir(home.path().join("out")).unwrap().count(), 1);
     home.run(&["send", "bob", "more"]).ok();
     home.shell("qmsg listen --poll --shell 'echo said; cat > got' >&-").code(0);
     assert_eq!(std::fs::read_to_string(home.path().join("got")).unwrap(), "more");
-    // To throw away is not to lose.
+    // Output to /dev/null does not count as lost.
     home.run(&["send", "bob", "nothing"]).ok();
     home.shell("qmsg listen --poll > /dev/null").code(0);
     assert_eq!(home.run(&["listen", "--poll"]).ok(), "");
@@ -188,7 +188,7 @@ fn messages_before_a_full_disk_are_processed_and_no_other() {
     let (home, _server) = setup(&["bob"]);
     let lines: String = (0..200).map(|n| format!("{n} {}\n", "x".repeat(996))).collect();
     home.pipe(lines.as_bytes(), &["send", "-l", "bob"]).ok();
-    // Files end after 100 blocks of 512 bytes.
+    // Files may have at most 100 blocks of 512 bytes.
     let said = home.shell("trap '' XFSZ; ulimit -f 100; qmsg listen --poll > file");
     said.code(1).says("write error: ");
     let printed = std::fs::read_to_string(home.path().join("file")).unwrap();
@@ -201,11 +201,11 @@ fn messages_before_a_full_disk_are_processed_and_no_other() {
 #[test]
 fn a_reader_that_ends_is_noticed_at_once() {
     let (home, _server) = setup(&["bob"]);
-    // Without a further message.
+    // The listener notices without a further message.
     home.run(&["send", "bob", "two"]).ok();
     let said = home.shell("{ qmsg listen; echo $? >&2; } | head -n 1");
     assert_eq!((said.stdout.as_slice(), said.stderr.as_str()), (&b"two\n"[..], "0\n"));
-    // Those that waited behind it are still there, but for a few that went into the pipe.
+    // Messages behind it are still there, but for a few that went into the pipe.
     let lines: String = (0..1000).map(|n| format!("{n}\n")).collect();
     home.pipe(lines.as_bytes(), &["send", "-l", "bob"]).ok();
     assert_eq!(home.shell("qmsg listen | head -n 1").ok(), "0\n");
@@ -214,7 +214,7 @@ fn a_reader_that_ends_is_noticed_at_once() {
 }
 
 #[test]
-fn an_end_is_not_held_up_by_a_reader_that_does_not_read() {
+fn a_stalled_reader_does_not_delay_the_end() {
     let (home, _server) = setup(&["bob"]);
     home.pipe(&vec![b'x'; 1 << 20], &["send", "bob"]).ok();
     let (from, to) = std::io::pipe().unwrap();
@@ -237,7 +237,7 @@ fn an_end_is_not_held_up_by_a_reader_that_does_not_read() {
 }
 
 #[test]
-fn what_is_missing_on_stderr_is_said_when_it_is_read_again() {
+fn lines_lost_on_stderr_are_reported_when_it_is_read_again() {
     let home = Home::new();
     let (from, to) = std::io::pipe().unwrap();
     let mut command = home.command(&["serve", "--json", "-vvv", "--listen", "127.0.0.1:0"]);
@@ -251,7 +251,7 @@ fn what_is_missing_on_stderr_is_said_when_it_is_read_again() {
     let lines = "x\n".repeat(500);
     let begin = Instant::now();
     let mut sent = 0;
-    // More than a pipe and what waits for it hold.
+    // More than a pipe and the buffers before it hold.
     while sent < 60 && begin.elapsed() < Duration::from_secs(30) {
         home.pipe(lines.as_bytes(), &["send", "-l", "bob"]).ok();
         home.run(&["listen", "--poll"]).ok();
@@ -268,7 +268,7 @@ fn what_is_missing_on_stderr_is_said_when_it_is_read_again() {
 }
 
 #[test]
-fn saved_files_are_made_like_any_others_and_a_full_disk_is_73() {
+fn saved_files_have_common_modes_and_a_full_disk_is_73() {
     use std::os::unix::fs::PermissionsExt;
     let (home, _server) = setup(&["bob"]);
     std::fs::create_dir(home.path().join("out")).unwrap();

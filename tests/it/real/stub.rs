@@ -1,4 +1,4 @@
-//! A server that says as much as it is told to, and then nothing, or dies.
+//! A server that answers up to some point, and then is silent or dies.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,29 +8,29 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use qmsg::logic::{Limits, Time};
+use qmsg::logic::{Limits, Time, greeting};
 use qmsg::quic::{Identity, IncomingConnection, Listener, Outgoing, Secrets, ServerSettings};
-use qmsg::wire::{FromClient, FromServer, encode};
+use qmsg::wire::{Envelope, FromClient, FromServer, encode};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc;
 
-/// How many frames wait for the stub, and for a client.
+/// Frames that wait for the stub, and for a client.
 const QUEUE_MAX: usize = 64;
 
-/// Where the stub's words end. Whoever claims an id is welcomed.
+/// Point at which the stub falls silent. Every claim of an id is welcomed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Until {
-    /// It welcomes a client and dies.
+    /// Dies after welcoming a client.
     WelcomeAndDeath,
-    /// It welcomes a client.
+    /// Welcomes a client.
     Welcome,
-    /// It takes so many parts of long bodies.
-    Parts(u32),
-    /// It accepts what is sent.
+    /// Receives this many chunks of long bodies.
+    Chunks(u32),
+    /// Accepts messages.
     Accepted,
 }
 
-/// It lives as long as the test's process.
+/// A stub that lives as long as the test's process.
 pub(super) struct Stub {
     pub(super) address: String,
     links: Arc<AtomicUsize>,
@@ -58,7 +58,7 @@ impl Stub {
         Self { address: address.to_string(), links }
     }
 
-    /// How many links have said hello.
+    /// Number of links that have said hello.
     pub(super) fn links(&self) -> usize {
         self.links.load(Ordering::Relaxed)
     }
@@ -82,12 +82,13 @@ fn encoded(frames: &[FromServer]) -> bytes::Bytes {
 }
 
 async fn serve(incoming: IncomingConnection, until: Until, links: &AtomicUsize) {
-    let greeting = Limits { body_len_max: 1 << 30, ..Limits::default() }.greeting(Time::default());
+    let greeting =
+        greeting(&Limits { body_len_max: 1 << 30, ..Limits::default() }, Time::default());
     let Ok(link) = incoming.establish(encoded(&[greeting])).await else { return };
     let (say, outgoing) = mpsc::channel(QUEUE_MAX);
     let (heard, mut incoming) = mpsc::channel(QUEUE_MAX);
     let running = tokio::spawn(link.run(outgoing, heard, |frames: Vec<FromClient>| frames));
-    let (mut dies, mut parts) = (false, 0);
+    let (mut dies, mut chunks) = (false, 0);
     while let Some(frames) = incoming.recv().await {
         let mut answers = Vec::new();
         for frame in frames {
@@ -97,12 +98,14 @@ async fn serve(incoming: IncomingConnection, until: Until, links: &AtomicUsize) 
                     dies = until == Until::WelcomeAndDeath && !claim;
                     answers.push(FromServer::Welcome { id, claimed: claim });
                 }
-                FromClient::Send { id, others, .. } if until == Until::Accepted => {
+                FromClient::Send { envelope: Envelope { id, .. }, others }
+                    if until == Until::Accepted =>
+                {
                     let count = 1 + others.count() as u32;
                     answers.push(FromServer::Accepted { id, count, duplicate: false });
                 }
-                FromClient::Chunk(_) if matches!(until, Until::Parts(most) if parts < most) => {
-                    parts += 1;
+                FromClient::Chunk(_) if matches!(until, Until::Chunks(most) if chunks < most) => {
+                    chunks += 1;
                     answers.push(FromServer::ChunkCredit { parts: 1 });
                 }
                 _ => {}
@@ -112,7 +115,7 @@ async fn serve(incoming: IncomingConnection, until: Until, links: &AtomicUsize) 
             return;
         }
         if dies {
-            // Once the client knows that it is welcome.
+            // The client knows by now that it is welcome.
             drop(say);
             let _ = running.await;
             return;

@@ -1,6 +1,5 @@
-//! Nothing outlives a test: no process, however far it went from the one that was started, and no
-//! directory. All that a test starts has a home of the test in its environment, which is how it is
-//! found.
+//! Clean-up: no process outlives its test, however far it detached, and no directory. All processes
+//! of a test have its home in their environment, by which they are found.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -10,17 +9,17 @@ use std::sync::OnceLock;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-/// Looks at the machine before processes that come back each time are left alone.
+/// Scans of the machine before processes that keep coming back are left alone.
 const LOOKS_MAX: usize = 1_000;
 
-/// The directory of all homes, removed when the tests end.
+/// Directory of all homes, removed when the tests end.
 static HOMES: OnceLock<PathBuf> = OnceLock::new();
 
-/// A directory of its own, with all processes that have it as their home.
+/// A directory of its own, and all processes that have it as their home.
 pub(crate) struct Place(TempDir);
 
-/// Ends what runs in a place when the test panics, so that threads which wait for it return and a
-/// scope around them can be left.
+/// Ends the processes of a place when the test panics, so that threads waiting for them return and
+/// their scope can be left.
 pub(crate) struct EndsOnPanic<'a>(&'a Path);
 
 impl Place {
@@ -55,8 +54,8 @@ impl Drop for EndsOnPanic<'_> {
     }
 }
 
-/// Ends what is left when the tests end: a test that panicked may have left threads behind. A panic
-/// in here would be an abort.
+/// Ends all remaining processes when the tests end: a test that panicked may have left threads
+/// behind. A panic in here would abort.
 extern "C" fn end_everything() {
     if let Some(homes) = HOMES.get() {
         end_all(homes);
@@ -64,7 +63,7 @@ extern "C" fn end_everything() {
     }
 }
 
-/// Kills all processes whose home is here or below, those that are started meanwhile included.
+/// Kills all processes whose home is here or below, including those that start meanwhile.
 fn end_all(home: &Path) {
     for _ in 0..LOOKS_MAX {
         let left = running(home);
@@ -72,17 +71,17 @@ fn end_all(home: &Path) {
             return;
         }
         for id in left {
-            // One that has ended since is none to end.
+            // The process may have ended since.
             let _ = kill_process(id, Signal::KILL);
         }
     }
 }
 
-/// Without a /proc nothing is found.
+/// Processes whose home is here or below; none without a /proc.
 pub(crate) fn running(home: &Path) -> Vec<Pid> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    // A process that is over, and only not waited for yet, has no environment.
+    // A zombie has no environment.
     let is_in = |id: &i32| {
         fs::read(format!("/proc/{id}/environ")).is_ok_and(|variables| has_home(&variables, home))
     };

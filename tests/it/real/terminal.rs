@@ -1,4 +1,4 @@
-//! What `listen` shows people, and what becomes of it and of its handlers when their terminal goes.
+//! Output of `listen` on a terminal, and the effects of a closed terminal on it and its handlers.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ fn setup() -> (Home, Server) {
     (home, server)
 }
 
-/// What a terminal is given by a line of shell.
+/// Output of a shell line on a terminal.
 fn screen(home: &Home, before: &str, line: &str) -> String {
     let said = home.shell(&format!("{before} script -qec '{line}' /dev/null"));
     String::from_utf8(said.code(0).stdout.clone()).unwrap().replace('\r', "")
@@ -32,7 +32,7 @@ fn title_priority_and_tags_are_seen() {
     home.pipe(b"", &[&send[..], &["--empty"]].concat()).ok();
     let text = screen(&home, "", LISTEN);
     assert!(text.ends_with(" mallory [max] Fan 3 stopped  #hw  #rack7\n"), "{text:?}");
-    // A program that reads lines is told as much as there is.
+    // A program that reads lines gets everything.
     home.pipe(b"", &[&send[..], &["--empty"]].concat()).ok();
     assert_eq!(home.shell(LISTEN).ok(), "Fan 3 stopped\n");
     home.pipe(b"", &[&send[..], &["--empty"]].concat()).ok();
@@ -40,7 +40,7 @@ fn title_priority_and_tags_are_seen() {
 }
 
 #[test]
-fn nobody_writes_a_line_in_the_name_of_somebody_else() {
+fn a_message_cannot_forge_the_line_of_another() {
     needs!("script");
     let (home, _server) = setup();
     for text in ["hi\n12:00:00 boss: pay", "hi\r12:00:00 boss: pay", "hi\u{2028}12:00:00 boss: pay"]
@@ -61,7 +61,7 @@ fn nobody_writes_a_line_in_the_name_of_somebody_else() {
     // A pipe has no width.
     let seen = home.shell(&format!("{LISTEN} --color always")).ok();
     assert_eq!(seen.lines().count(), 1, "{seen:?}");
-    // Reasons of a handler that somebody else has written, in a list.
+    // Reasons of a handler that another user has written, in a list.
     home.run(&["send", "bob", "--as", "mallory", "x\n12:00:00 boss: pay"]).ok();
     home.run(&["listen", "--as", "bob", "-n", "1", "--shell", "exit 65"]).code(0);
     let list = home.run(&["listen", "--as", "bob", "--dead"]).ok();
@@ -103,7 +103,7 @@ fn a_pager_gets_what_a_terminal_gets_if_asked_to() {
 }
 
 #[test]
-fn what_is_no_text_is_not_thrown_at_a_terminal() {
+fn binary_bodies_are_not_printed_to_a_terminal() {
     needs!("script");
     let (home, _server) = setup();
     let noise = super::kit::noise(100_000);
@@ -143,12 +143,12 @@ fn a_handler_has_a_defined_world() {
         (read("mask").trim(), read("place").trim()),
         ("0027", home.path().to_str().unwrap())
     );
-    // What was ignored when all this was started stays so.
+    // Signals that were ignored when the tests started stay ignored.
     let own = fs::read_to_string("/proc/self/status").unwrap();
     let mask = |line: &str| u64::from_str_radix(line.rsplit('\t').next().unwrap(), 16).unwrap();
     let ignored = own.lines().find(|line| line.starts_with("SigIgn:")).map_or(0, mask);
     for line in read("signals").lines().filter(|line| !line.starts_with("SigCgt")) {
-        // Beyond are signals of the C library, which may be whoever's.
+        // Higher bits are real-time signals, some of which the C library takes for itself.
         assert_eq!(mask(line) & !ignored & 0x7fff_ffff, 0, "{line}");
     }
     let group = read("group");
@@ -157,17 +157,17 @@ fn a_handler_has_a_defined_world() {
 }
 
 #[test]
-fn what_a_handler_leaves_behind_holds_nobody_up() {
+fn background_processes_of_a_handler_delay_nobody() {
     let (home, _server) = setup();
     home.shell("mkfifo gate").ok();
     home.pipe(&[b'x'; 200_000], &["send", "bob"]).ok();
-    // Something in the background has all its descriptors.
+    // A background process has inherited all descriptors.
     let line = "cat gate > /dev/null 2>&1 & exit 0";
     home.shell(&format!("{LISTEN} --shell '{line}'")).code(0);
     home.shell(": > gate").ok();
 }
 
-/// Handlers that wait for the test, and are ended by a hangup or not.
+/// Handlers that wait for the test, with and without a hangup that ends them.
 #[test]
 fn a_message_is_not_handled_twice_because_a_terminal_was_closed() {
     let (home, _server) = setup();
@@ -176,7 +176,7 @@ fn a_message_is_not_handled_twice_because_a_terminal_was_closed() {
     let line = "echo run >> runs; echo x > began; cat gate > /dev/null; cat >> done";
     let mut listener = start(home.command(&["listen", "--as", "bob", "--shell", line]));
     home.shell("cat began").ok();
-    // A shell and the kernel each say it.
+    // A shell and the kernel each send it.
     listener.signal("HUP");
     listener.until(Stream::Err, "waiting for 1 handler");
     listener.signal("HUP");
@@ -218,7 +218,7 @@ fn process_1_reaps_orphans_and_ends_by_signals() {
         start(home.program("unshare", &args))
     };
     home.pipe(b"1\n2\n3\n", &["send", "-l", "bob"]).ok();
-    // Each waits until nothing is left of what the one before has left behind, and not for ever.
+    // Each handler waits, for a bounded time, until nothing is left of the one before.
     let handler = "#!/bin/sh
         n=0
         while [ -f orphan ] && [ -e /proc/$(cat orphan) ]; do
@@ -228,7 +228,7 @@ fn process_1_reaps_orphans_and_ends_by_signals() {
     fs::write(home.path().join("leaves"), handler).unwrap();
     inside("chmod +x leaves; exec qmsg listen --as bob -n 3 -x ./leaves").end().code(0);
     assert_eq!(home.run(&["listen", "--as", "bob", "--dead"]).ok(), "", "a zombie was left");
-    // The code and the input are those of the one that does the work.
+    // Exit code and stdin are those of the process that does the work.
     inside("exec qmsg listen --as bob --poll -x ./nosuch").end().code(78);
     let mut listener = inside("echo here; exec qmsg listen --as bob -v");
     listener.until(Stream::Err, "caught up");

@@ -1,4 +1,4 @@
-//! What people try who have not read anything: hints that help, and none that do harm.
+//! Mistakes of people who have read nothing: hints that help, and none that do harm.
 
 use std::net::UdpSocket;
 
@@ -9,7 +9,7 @@ use crate::needs::needs;
 use super::kit::{Home, Stream, start};
 
 #[test]
-fn a_name_that_is_not_there_is_never_to_be_claimed() {
+fn an_unknown_name_gets_a_hint_that_claims_nothing() {
     let (home, other) = (Home::new(), Home::new());
     let server = home.serve(&[]);
     home.join(&server, &["alice", "deploy"]);
@@ -29,7 +29,7 @@ fn a_name_that_is_not_there_is_never_to_be_claimed() {
             assert!(!said.stderr.contains("qmsg join"), "{target}: {}", said.stderr);
         }
     }
-    // What a home has seen on a server is a hint from then on.
+    // Names that this home has seen on a server are used for hints from then on.
     other.run(&["send", "@bulids", "hi"]).code(67).says("did you mean @builds?");
     let said = home.run(&["listen", "--as", "alcie", "--poll"]);
     said.code(78).says("did you mean alice?");
@@ -37,7 +37,7 @@ fn a_name_that_is_not_there_is_never_to_be_claimed() {
 }
 
 #[test]
-fn what_reads_like_everyone_is_nobodys() {
+fn names_that_look_like_everyone_are_reserved() {
     let home = Home::new();
     let server = home.serve(&[]);
     for id in ["all", "ALL", "everyone"] {
@@ -61,9 +61,9 @@ fn leaving_a_room_that_is_not_there_is_an_error() {
     home.run(&["leave", "@ops"]).code(0).says("alice is not a member of @ops");
 }
 
-/// One style, and colours as for all else: none where they are not wanted.
+/// Usage errors look like all other errors, and colours follow the same rules.
 #[test]
-fn wrong_lines_are_told_like_all_errors() {
+fn usage_errors_look_like_all_errors() {
     needs!("script");
     let home = Home::new();
     let lines: [(&[&str], &str, &str); 9] = [
@@ -93,7 +93,7 @@ fn wrong_lines_are_told_like_all_errors() {
 }
 
 #[test]
-fn who_and_where_may_stand_before_the_verb() {
+fn id_and_server_may_stand_before_the_verb() {
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["alice", "bob"]);
@@ -106,7 +106,7 @@ fn who_and_where_may_stand_before_the_verb() {
 }
 
 #[test]
-fn a_slip_is_noted_for_a_person_and_not_for_a_script() {
+fn likely_mistakes_are_noted_for_a_person_and_not_for_a_script() {
     needs!("script");
     let home = Home::new();
     let server = home.serve(&[]);
@@ -124,7 +124,7 @@ fn a_slip_is_noted_for_a_person_and_not_for_a_script() {
 }
 
 #[test]
-fn a_join_says_at_once_that_nobody_answers() {
+fn a_join_without_a_server_fails_at_once() {
     let home = Home::new();
     let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let mut join = start(home.command(&["join", "alice", "-s", &free, "--timeout", "60s"]));
@@ -146,8 +146,8 @@ fn a_server_listens_where_people_say() {
     home.run(&["serve", "--listen", "no-such-host.invalid"]).code(78).says("cannot listen on");
 }
 
-/// Loopback has no such address, so nothing answers; but the zone is understood, and an interface
-/// that there is not is told from one that there is.
+/// Loopback has no such address, so nothing answers; but the zone is understood, and an unknown
+/// interface is told from a known one.
 #[test]
 fn link_local_addresses_have_zones() {
     let home = Home::new();
@@ -182,7 +182,7 @@ fn quiet_is_quiet_for_a_server_too() {
     assert_eq!(server.end().stderr, "");
 }
 
-/// What bash makes of a line with the cursor at its end.
+/// Completions by bash for a line with the cursor at its end.
 fn completed(home: &Home, line: &str) -> Vec<String> {
     let script = "eval \"$(qmsg completions bash)\"; COMP_LINE=$1; COMP_POINT=${#1}; COMP_TYPE=9
         _qmsg qmsg \"${1##*[ @:=]}\" ''; printf '%s\\n' \"${COMPREPLY[@]}\"";
@@ -226,7 +226,7 @@ fn names_are_completed_and_files_only_where_a_file_is_meant() {
     assert_eq!(priorities, ["--priority"]);
 }
 
-/// As the scripts of these shells ask, which may not be installed.
+/// Calls the program as the scripts of these shells do; the shells may not be installed.
 #[test]
 fn other_shells_ask_the_same() {
     let home = Home::new();
@@ -240,7 +240,7 @@ fn other_shells_ask_the_same() {
         let script = home.run(&["completions", shell]).ok();
         assert!(script.contains(&format!("QMSG_COMPLETE={shell}")) || shell == "zsh", "{script}");
         assert!(script.contains("QMSG_COMPLETE="), "{script}");
-        // A variable that is left over stops nothing.
+        // A stale variable stops nothing.
         let mut send = home.command(&["send", "bob", "hi"]);
         send.env("QMSG_COMPLETE", shell);
         start(send).end().code(0);
@@ -249,7 +249,7 @@ fn other_shells_ask_the_same() {
     home.run(&["completions", "tcsh"]).code(2).says("bash, zsh, fish");
 }
 
-/// What a person sends to is known afterwards.
+/// Targets that a person sends to are remembered.
 #[test]
 fn targets_of_a_person_are_remembered() {
     needs!("script");

@@ -1,4 +1,4 @@
-//! Backups of a server that runs, putting them back, and damaged stores.
+//! Backups of a running server, restoring them, and damaged stores.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -22,7 +22,7 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-/// Damages the first page of an index or a table.
+/// Overwrites the first page of an index or a table.
 fn damage(home: &Home, name: &str) {
     let sql = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
     let db = crate::store::database(&home.data());
@@ -33,7 +33,7 @@ fn damage(home: &Home, name: &str) {
 }
 
 #[test]
-fn a_backup_of_a_busy_server_is_put_back_and_its_owners_have_their_ids() {
+fn a_restored_backup_of_a_busy_server_keeps_its_ids() {
     let home = Home::new();
     let server = home.serve(&[]);
     let address = server.address.clone();
@@ -52,7 +52,7 @@ fn a_backup_of_a_busy_server_is_put_back_and_its_owners_have_their_ids() {
     backup(&home, &to).code(78).says("already exists");
     backup(&home, &home.data()).code(78).says("already exists");
     home.join(&server, &["carol"]);
-    // One who listens all the time, and knows the messages by the numbers that the old one gave.
+    // A listener that stays connected and knows messages by seqs of the old server.
     let mut listener = home.listen(&["--as", "bob"]);
     for text in ["lost 1", "lost 2", "lost 3"] {
         home.run(&["send", "bob", text]).ok();
@@ -71,13 +71,13 @@ fn a_backup_of_a_busy_server_is_put_back_and_its_owners_have_their_ids() {
     home.run(&["send", "bob", "--id", "1", "before"]).ok();
     listener.signal("TERM");
     let heard = String::from_utf8(listener.end().stdout).unwrap();
-    // What it had processed after the backup is waiting again.
+    // Messages that it processed after the backup are waiting again.
     assert!(heard.matches("before\n").count() <= 2, "{heard}");
     assert_eq!(heard.matches("new ").count(), 4, "{heard}");
 }
 
 #[test]
-fn a_damaged_index_is_named_at_the_start_and_mended_by_what_is_named() {
+fn a_damaged_index_is_reported_with_the_command_that_mends_it() {
     let home = Home::new();
     let server = home.serve(&[]);
     let address = server.address.clone();
@@ -90,7 +90,7 @@ fn a_damaged_index_is_named_at_the_start_and_mended_by_what_is_named() {
     damage(&home, "run_log");
     let data = home.data();
     let serve = ["serve", "--listen", &address, "--data", data.to_str().unwrap()];
-    // At the start, or as soon as it is read.
+    // The damage shows at the start, or as soon as the page is read.
     let mut server = start(home.command(&serve));
     let mut reader = None;
     until("its end", || {
@@ -111,7 +111,7 @@ fn a_damaged_index_is_named_at_the_start_and_mended_by_what_is_named() {
 }
 
 #[test]
-fn what_cannot_be_repaired_is_not_sent_round_in_circles() {
+fn a_store_that_cannot_be_repaired_is_not_advised_to_be_repaired() {
     let home = Home::new();
     home.serve(&[]).stop("TERM");
     let file = File::options().write(true).open(home.data().join("store.db")).unwrap();
@@ -122,7 +122,7 @@ fn what_cannot_be_repaired_is_not_sent_round_in_circles() {
 }
 
 #[test]
-fn what_is_lost_is_told() {
+fn users_and_messages_lost_to_damage_are_reported() {
     let home = Home::new();
     let server = home.serve(&[]);
     home.join(&server, &["bob", "carol"]);
@@ -139,6 +139,6 @@ fn what_is_lost_is_told() {
     let server = home.serve(&[]);
     let to = ["-s", &server.address, "--pin", &server.pin];
     home.run(&[&["join", "carol"], &to[..]].concat()).code(0).says("joined");
-    // Whoever has the number that bob had does not read what was for bob.
+    // The user who now has bob's number does not read bob's messages.
     assert_eq!(home.run(&["listen", "--poll", "--as", "carol"]).ok(), "");
 }

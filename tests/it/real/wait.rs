@@ -1,4 +1,4 @@
-//! Waiting for what nothing tells of.
+//! Waiting for conditions that no event reports.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,43 +8,43 @@ use std::time::{Duration, Instant};
 
 use super::kit::DEADLINE;
 
-/// How long a look may be ago.
+/// Interval between looks.
 const GLANCE: Duration = Duration::from_millis(10);
 
-/// A moment until which threads go on: when the one that made it drops it, by a panic if need be.
+/// Flag that ends threads; it is set on drop, also by a panic.
 #[derive(Default)]
-pub(crate) struct Over(Arc<AtomicBool>);
+pub(crate) struct StopOnDrop(Arc<AtomicBool>);
 
-/// Where the others see it.
+/// The threads' view of the flag.
 #[derive(Clone)]
-pub(crate) struct Seen(Arc<AtomicBool>);
+pub(crate) struct StopFlag(Arc<AtomicBool>);
 
-impl Over {
-    pub(crate) fn seen(&self) -> Seen {
-        Seen(Arc::clone(&self.0))
+impl StopOnDrop {
+    pub(crate) fn flag(&self) -> StopFlag {
+        StopFlag(Arc::clone(&self.0))
     }
 }
 
-impl Seen {
+impl StopFlag {
     pub(crate) fn is_over(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
 }
 
-impl Drop for Over {
+impl Drop for StopOnDrop {
     fn drop(&mut self) {
         self.0.store(true, Ordering::SeqCst);
     }
 }
 
-/// Lets time pass that is part of what is tried.
+/// Lets time pass that is part of the test.
 pub(crate) fn pause(time: Duration) {
-    // Nobody sends.
+    // Nothing is ever sent.
     let (_sender, receiver) = sync_channel::<()>(0);
     let _ = receiver.recv_timeout(time);
 }
 
-/// Waits until something is so.
+/// Waits until a condition holds.
 #[track_caller]
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + DEADLINE;
@@ -54,7 +54,7 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Waits until a file has what is wanted of it.
+/// Waits until the content of a file meets a condition.
 #[track_caller]
 pub(crate) fn until_file(path: &Path, is_it: impl Fn(&str) -> bool) {
     let read = || std::fs::read_to_string(path).is_ok_and(|text| is_it(&text));

@@ -1,4 +1,4 @@
-//! `send --wrap`: a command as it would be without, and a message about its end.
+//! `send --wrap`: a command runs as it would without, and a message reports its end.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -14,7 +14,7 @@ fn joined(home: &Home) -> Server {
     server
 }
 
-/// What bob has been sent: each message's headers, and its body.
+/// Headers and body of each message for bob.
 fn read(home: &Home) -> Vec<(Value, String)> {
     let text = home.run(&["listen", "--poll", "--json", "--as", "bob"]).ok();
     let parse = |line: &str| {
@@ -50,7 +50,7 @@ fn the_command_is_as_it_would_be_alone() {
     let mut lines: Vec<&str> = lines.lines().collect();
     lines.sort_unstable();
     assert_eq!(lines, ["err", "in", "no newline"]);
-    // Bytes are bytes, and many of them are no trouble.
+    // Binary and long output is fine.
     let said = home.run(&wrap(&["-q"], &["sh", "-c", "head -c 3000000 /dev/zero; seq 100"]));
     said.code(0);
     assert_eq!(said.stdout.len(), 3_000_000 + 292);
@@ -61,7 +61,7 @@ fn the_command_is_as_it_would_be_alone() {
 }
 
 #[test]
-fn what_is_said_of_the_message_holds() {
+fn options_of_the_message_apply() {
     let home = Home::new();
     let _server = joined(&home);
     let flags = ["--title", "backup", "-p", "min", "--tags", "x", "--tail", "1", "-H", "job: 7"];
@@ -104,7 +104,7 @@ fn a_message_that_fails_changes_nothing() {
     let _server = home.serve_on(&address, &[]);
     home.run(&["spool", "flush"]).code(0).says("1 message sent");
     assert!(read(&home)[0].1.starts_with("false: exit 1"));
-    // As shells have it.
+    // The exit codes of shells.
     home.run(&wrap(&[], &["no-such-command"])).code(127).says("cannot start no-such-command");
     home.run(&wrap(&[], &["/"])).code(126);
     let messages = read(&home);
@@ -113,7 +113,7 @@ fn a_message_that_fails_changes_nothing() {
 }
 
 #[test]
-fn an_interpreter_that_is_not_there_is_named() {
+fn a_missing_interpreter_is_named() {
     let home = Home::new();
     let _server = joined(&home);
     for (first, name) in [("#!/bin/sh\\r", "/bin/sh\\r"), ("#! /no/such -x", "/no/such")] {
@@ -122,7 +122,7 @@ fn an_interpreter_that_is_not_there_is_named() {
         let said = home.run(&wrap(&[], &["./job"]));
         let why = format!("its first line wants {name}, which does not exist");
         said.code(127).says(&format!("cannot start ./job: {why}"));
-        assert!(told(&home).1.contains(&why));
+        assert!(report(&home).1.contains(&why));
     }
 }
 
@@ -130,10 +130,10 @@ fn an_interpreter_that_is_not_there_is_named() {
 fn signals_go_to_the_command() {
     let home = Home::new();
     let _server = joined(&home);
-    // A child catches what its shell does until it has begun, so it is the one that says so.
+    // A child runs its shell's traps until its program starts, so the child itself reports that.
     let sleeper = "sh -c 'echo up; exec tail -f /dev/null'";
     let both = format!("trap 'kill $!; exit 8' INT; trap 'kill $!; exit 7' TERM; {sleeper} & wait");
-    // What is ignored stays ignored, as it is for whoever runs in the background of a script.
+    // Ignored signals stay ignored, as for whoever runs in the background of a script.
     let (default, ignored) = ("--default-signal=INT", "--ignore-signal=INT");
     for (at_first, signals, script, code, status) in [
         (default, &["TERM"][..], both.clone(), 7, "exit 7"),
@@ -152,18 +152,18 @@ fn signals_go_to_the_command() {
         assert!(body.contains(&format!(": {status} after ")), "{body}");
     }
     home.run(&wrap(&[], &["sh", "-c", "kill -9 $$"])).code(137);
-    // What the command leaves running is not waited for.
+    // Processes that the command leaves behind are not waited for.
     let said = home.run(&wrap(&[], &["sh", "-c", "tail -f /dev/null & echo $!"]));
     said.code(0);
     let left = String::from_utf8(said.stdout).unwrap();
     sweep::signal(left.trim().parse().unwrap(), "KILL");
-    // One that prints without an end notices that its reader has gone.
+    // A command that prints without end notices that its reader is gone.
     let said = home.shell("{ qmsg send bob --wrap -- yes; echo $? >&2; } | head -n 1");
     assert_eq!((said.stdout.as_slice(), said.stderr.as_str()), (&b"y\n"[..], "141\n"));
 }
 
-/// The exit code as the message has it, and the message.
-fn told(home: &Home) -> (String, String) {
+/// Exit code in the message's headers, and its body.
+fn report(home: &Home) -> (String, String) {
     let (headers, body) = read(home).remove(0);
     (headers["exit"].as_str().unwrap().to_owned(), body)
 }
@@ -196,12 +196,12 @@ fn a_script_needs_no_interpreter_line() {
     ] {
         let said = home.shell(&format!("PATH=$PWD/bin:$PATH; qmsg send bob --wrap -- {line}"));
         assert_eq!((said.code, &said.stdout[..]), (Some(code), out.as_bytes()), "{line}");
-        assert_eq!(told(&home).0, code.to_string(), "{line}");
+        assert_eq!(report(&home).0, code.to_string(), "{line}");
     }
 }
 
 #[test]
-fn a_terminal_that_goes_away_is_told() {
+fn a_closed_terminal_is_reported() {
     let home = Home::new();
     let _server = joined(&home);
     let sleeper = "sh -c 'echo up; exec tail -f /dev/null'";
@@ -213,7 +213,7 @@ fn a_terminal_that_goes_away_is_told() {
         ("--default-signal=USR1", &["USR1"], 138),
         // As under nohup.
         ("--ignore-signal=HUP", &["HUP", "TERM"], 7),
-        // Whoever started it has no use for the ends of its children.
+        // A parent that ignores SIGCHLD.
         ("--ignore-signal=CHLD", &["TERM"], 7),
     ] {
         let script = if code > 128 { format!("exec {sleeper}") } else { script.clone() };
@@ -222,7 +222,7 @@ fn a_terminal_that_goes_away_is_told() {
         running.until(Stream::Out, "up");
         signals.iter().for_each(|signal| running.signal(signal));
         running.end().code(code);
-        assert_eq!(told(&home).0, code.to_string(), "{at_first}");
+        assert_eq!(report(&home).0, code.to_string(), "{at_first}");
     }
 }
 
@@ -238,7 +238,7 @@ fn output_that_cannot_be_written_stops_nothing() {
     ] {
         home.shell(&line).code(4);
         assert!(fs::remove_file(home.path().join("done")).is_ok(), "{line}");
-        let (code, body) = told(&home);
+        let (code, body) = report(&home);
         assert_eq!(code, "4", "{line}");
         assert!(body.contains(&format!("its output could not be written: {why}\n")), "{body}");
         assert!(body.contains("\n30000\n"), "{body}");
@@ -248,16 +248,16 @@ fn output_that_cannot_be_written_stops_nothing() {
 }
 
 #[test]
-fn what_stays_in_the_background_is_left_alone() {
+fn background_processes_are_left_alone() {
     let home = Home::new();
     let _server = joined(&home);
-    // It prints when it is told to, and then says that it still lives.
+    // The command prints when it is told to, and then reports that it still runs.
     let made = home.program("mkfifo", &["go", "lives"]).status().unwrap();
     assert!(made.success());
     let script = "{ read -r x < go; seq 20000; echo $? > lives; } & echo $!; exit 2";
     let said = home.run(&wrap(&[], &["sh", "-c", script]));
     said.code(2);
-    assert_eq!(told(&home).0, "2");
+    assert_eq!(report(&home).0, "2");
     let left = home.shell("echo x > go; cat lives");
     assert_eq!(left.stdout, b"0\n", "its output has a reader");
 }

@@ -1,4 +1,4 @@
-//! All that happens to a server and those around it, one after the other.
+//! All faults of servers and those around them, one after the other.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -9,12 +9,12 @@ use crate::real::kit::Server;
 use crate::real::relay::Weather;
 use crate::real::wait::pause;
 
-/// Between two faults, in milliseconds.
+/// Pause between two faults, in milliseconds.
 const REST_MS: usize = 1_500;
 const STOPPED: Duration = Duration::from_millis(800);
 const DARK: Duration = Duration::from_millis(1_500);
 
-/// Kinds of faults and how often each has happened.
+/// Kinds of faults, and how often each has happened.
 pub(super) struct Faults {
     chance: Chance,
     next: Instant,
@@ -36,7 +36,7 @@ impl Faults {
         Self { chance, next: Instant::now(), counts: counts.map(|name| (name, 0)), turn: 0 }
     }
 
-    /// The next fault, if it is time.
+    /// Causes the next fault, if it is time.
     pub(super) fn strike(&mut self, site: &mut Site) {
         if Instant::now() < self.next {
             return;

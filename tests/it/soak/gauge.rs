@@ -1,4 +1,4 @@
-//! What a server holds.
+//! Resources that a server holds.
 
 use std::fmt;
 use std::fs;
@@ -11,12 +11,12 @@ pub(super) struct Gauge {
     pub(super) kib: u64,
     pub(super) descriptors: usize,
     pub(super) threads: u64,
-    /// The data directory.
+    /// Size of the data directory.
     pub(super) disk_kib: u64,
 }
 
 impl Gauge {
-    pub(super) fn of(site: &Site) -> Self {
+    pub(super) fn read(site: &Site) -> Self {
         let process = format!("/proc/{}", site.server().child.id());
         let status = fs::read_to_string(format!("{process}/status")).unwrap();
         let number = |name: &str| {
@@ -39,7 +39,7 @@ impl fmt::Display for Gauge {
     }
 }
 
-/// Of a straight line through these points, by least squares.
+/// Slope of the straight line through these points, by least squares.
 pub(super) fn slope(points: impl Iterator<Item = (f64, f64)>) -> f64 {
     let points: Vec<(f64, f64)> = points.collect();
     let count = points.len() as f64;
@@ -51,7 +51,7 @@ pub(super) fn slope(points: impl Iterator<Item = (f64, f64)>) -> f64 {
 }
 
 #[test]
-fn a_line_has_its_slope() {
+fn the_slope_of_a_line_is_found() {
     let line = [(0.0, 5.0), (1.0, 7.0), (2.0, 9.0)];
     assert!((slope(line.into_iter()) - 2.0).abs() < 1e-9);
     assert_eq!(slope([(1.0, 5.0)].into_iter()), 0.0);

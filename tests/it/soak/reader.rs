@@ -1,4 +1,4 @@
-//! Somebody who listens, in one process after the other.
+//! A listener, as one process after the other.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -11,21 +11,21 @@ use crate::real::sweep;
 use crate::real::wait::until_file;
 use crate::tally::Value;
 
-/// A listener has at most so many that are not recorded: after a kill some of these come again.
-const WINDOW: usize = 8_192;
+/// Deliveries of a listener that may be unconfirmed: after a kill some of them come again.
+const UNCONFIRMED_MAX: usize = 8_192;
 
 pub(super) struct Reader {
     pub(super) id: &'static str,
-    /// Which of the targets come to it.
+    /// Targets whose messages reach this reader.
     pub(super) targets: &'static [usize],
     process: Child,
-    /// Where it writes to.
+    /// File that holds its output.
     path: PathBuf,
     processes: u32,
     shown: Vec<Value>,
-    /// Shown by a process that was killed, and again by the next.
+    /// Messages that a killed process has shown, and the next one again.
     repeated: u64,
-    /// What may be repeated.
+    /// Messages that may be shown again.
     loose: BTreeSet<Value>,
 }
 
@@ -41,12 +41,11 @@ impl Reader {
         Self { id, targets, process, path, processes: 1, shown, repeated: 0, loose }
     }
 
-    /// Kills the process and starts another one, which catches up in its own time: the server may
-    /// be away.
+    /// Kills the process and starts another one, without waiting for it: the server may be away.
     pub(super) fn kill(&mut self, home: &Home, relay: &Relay) {
         self.process.kill().unwrap();
-        self.take();
-        self.loose = self.shown.iter().rev().take(WINDOW).copied().collect();
+        self.read_output();
+        self.loose = self.shown.iter().rev().take(UNCONFIRMED_MAX).copied().collect();
         (self.process, self.path) = start(home, relay, self.id, self.processes);
         self.processes += 1;
     }
@@ -55,22 +54,22 @@ impl Reader {
         sweep::signal(self.process.id(), name);
     }
 
-    /// When it has seen the last of each of these: what it was shown, and how many more than once
-    /// because of a kill.
+    /// Waits for the last message of each target; returns everything shown, and how many messages
+    /// came again because of a kill.
     pub(super) fn end(mut self, targets: &[&str]) -> (Vec<Value>, u64) {
         for target in targets {
             until_file(&self.path, |text| text.contains(&format!("last-{target}\n")));
         }
         self.signal("TERM");
-        self.take();
+        self.read_output();
         (std::mem::take(&mut self.shown), self.repeated)
     }
 
-    /// What the process has shown to its end.
-    fn take(&mut self) {
+    /// Reads what the process has shown until its end.
+    fn read_output(&mut self) {
         self.process.wait().unwrap();
         let stdout = fs::read_to_string(&self.path).unwrap();
-        // One that is killed may end within a line.
+        // A killed process may end within a line.
         let whole = stdout.rfind('\n').map_or(0, |at| at + 1);
         for line in stdout[..whole].lines().filter(|line| !line.starts_with("last-")) {
             let value = line.parse().unwrap();
@@ -83,7 +82,7 @@ impl Reader {
     }
 }
 
-/// A run that fails leaves nothing behind.
+/// Kills the listener of a run that fails.
 impl Drop for Reader {
     fn drop(&mut self) {
         let _ = self.process.kill();

@@ -1,4 +1,4 @@
-//! A server with those who write and those who read.
+//! A server with its writers and readers.
 
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -8,31 +8,31 @@ use super::reader::Reader;
 use crate::chance::Chance;
 use crate::real::kit::{DEADLINE, Home, Server, start_with};
 use crate::real::relay::{Relay, Weather};
-use crate::real::wait::Over;
+use crate::real::wait::StopOnDrop;
 use crate::tally::{Answer, Tally, Value};
 
 const WRITERS: u32 = 2;
-/// Where they write to. A writer has another number for each.
+/// Targets of the writers. A writer has another number for each.
 const TARGETS: [&str; 3] = ["bob", "@ops", "@all"];
-/// Who reads, and which of the targets.
+/// Readers, each with the targets that reach it.
 const READERS: [(&str, &[usize]); 2] = [("bob", &[0, 1, 2]), ("carol", &[1, 2])];
-/// Behind it the number of a target begins.
-const NUMBERS: u32 = 100;
-/// How long a sender tries; a server is never away so long.
+/// Step between the writers' numbers of one target and the next.
+const WRITER_STEP: u32 = 100;
+/// Time that a sender keeps trying; a server is never away that long.
 const PATIENCE: &str = "60s";
-/// Lines sent at a time.
+/// Lines sent by one command.
 const LINES: u64 = 40;
 
 pub(super) struct Site {
     pub(super) home: Arc<Home>,
-    /// There but while it is started again.
+    /// Missing only during a restart.
     server: Option<Server>,
     address: String,
     pub(super) relay: Relay,
     pub(super) readers: Vec<Reader>,
     writers: Vec<JoinHandle<()>>,
     tallies: Arc<Mutex<[Tally; TARGETS.len()]>>,
-    over: Over,
+    over: StopOnDrop,
 }
 
 impl Site {
@@ -47,7 +47,7 @@ impl Site {
         let relay = Relay::in_weather(&address, &Weather::default(), &Weather::default());
         let readers = READERS.map(|(id, targets)| Reader::new(&home, &relay, id, targets));
         let readers = readers.into_iter().collect();
-        let (tallies, over) = (Arc::default(), Over::default());
+        let (tallies, over) = (Arc::default(), StopOnDrop::default());
         let mut site = Self {
             home,
             server: Some(server),
@@ -66,13 +66,13 @@ impl Site {
         self.server.as_ref().unwrap()
     }
 
-    /// Ends the server in some way and starts another one.
+    /// Ends the server and starts another one.
     pub(super) fn restart(&mut self, end: impl FnOnce(Server)) {
         self.server.take().map(end);
         self.server = Some(self.home.serve_on(&self.address, &["--keep", "1m"]));
     }
 
-    /// Messages that were tried, each target's for itself.
+    /// Accepted messages of each target.
     pub(super) fn sent(&self) -> [u64; TARGETS.len()] {
         self.tallies.lock().unwrap().each_ref().map(Tally::accepted)
     }
@@ -84,7 +84,7 @@ impl Site {
 
     fn writer(&self, writer: u32, seed: u64) -> JoinHandle<()> {
         let mut chance = Chance::new(seed * 1_000 + u64::from(writer));
-        let (home, over) = (Arc::clone(&self.home), self.over.seen());
+        let (home, over) = (Arc::clone(&self.home), self.over.flag());
         let (tallies, relay) = (Arc::clone(&self.tallies), self.relay.address.clone());
         thread::spawn(move || {
             let mut counters = [0; TARGETS.len()];
@@ -93,13 +93,13 @@ impl Site {
                 let count = if chance.one_in(8) { LINES } else { 1 };
                 let first = counters[target];
                 counters[target] += count;
-                let writer = target as u32 * NUMBERS + writer;
+                let writer = target as u32 * WRITER_STEP + writer;
                 let values = (first..first + count).map(|counter| Value { writer, counter });
                 let lines: String = values.clone().map(|value| format!("{value}\n")).collect();
                 let common = ["--as", "alice", "-q", "--timeout", PATIENCE, "-s", &relay];
                 let args = [&["send", "-l", TARGETS[target]], &common[..]].concat();
                 let sending = start_with(home.command(&args), lines.into());
-                // Some are killed before they are through.
+                // Some senders are killed before they have finished.
                 let time = if chance.one_in(20) {
                     Duration::from_millis(chance.below(15) as u64)
                 } else {
@@ -113,7 +113,7 @@ impl Site {
         })
     }
 
-    /// Lets the writers end and the readers see all there is; then all must be there.
+    /// Ends the writers and lets the readers finish; then every message must have arrived.
     pub(super) fn end(self, name: &str) {
         drop(self.over);
         for writer in self.writers {
@@ -129,7 +129,7 @@ impl Site {
             let (shown, repeated) =
                 reader.end(&targets.iter().map(|at| TARGETS[*at]).collect::<Vec<_>>());
             for &target in targets {
-                let is_of = |value: &&Value| value.writer / NUMBERS == target as u32;
+                let is_of = |value: &&Value| value.writer / WRITER_STEP == target as u32;
                 let shown: Vec<Value> = shown.iter().filter(is_of).copied().collect();
                 let to = TARGETS[target];
                 let run = format!("{name}: {to} to {id}, in all {repeated} repeated after kills");

@@ -1,9 +1,10 @@
 //! Messages that are appended together, and those that are found together.
 
-use qmsg::durable::{Outcome, PageItem, Quotas, Record};
+use qmsg::durable::{PageItem, Quotas, Record};
 use qmsg::wire::{BUNDLE_MAX, Bundle, CHUNK_LEN_MAX, Headers, Message};
 use tempfile::TempDir;
 
+use super::Verdict;
 use super::{
     NOW_MS, Rig, append, append_all, bundle, enter, message, message_at, seqs, stored, target,
 };
@@ -45,7 +46,7 @@ fn a_bundle_is_appended_and_found_as_one() {
         rig.store.close();
         rig = Rig::open(dir.path(), Quotas::default());
     }
-    assert_eq!(rig.one(append_all(five)), Outcome::Duplicate);
+    assert_eq!(rig.one(append_all(five)), Verdict::Duplicate);
 }
 
 #[test]
@@ -54,15 +55,15 @@ fn of_a_bundle_what_was_there_is_not_stored_again() {
     let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
     rig.one(append_all(bundle(messages(3..5, 1))));
     let outcome = rig.one(append_all(bundle(messages(1..9, 1))));
-    let parts = vec![(2, stored(3, 3)), (2, Outcome::Duplicate), (4, stored(5, 5))];
-    assert_eq!(outcome, Outcome::Mixed(parts));
+    let parts = vec![(2, stored(3, 3)), (2, Verdict::Duplicate), (4, stored(5, 5))];
+    assert_eq!(outcome, Verdict::Mixed(parts));
     // In one batch too.
     let outcomes = rig.commit(vec![
         append_all(bundle(messages(8..11, 1))),
         append_all(bundle(messages(10..12, 1))),
     ]);
-    let first = Outcome::Mixed(vec![(1, Outcome::Duplicate), (2, stored(9, 9))]);
-    let second = Outcome::Mixed(vec![(1, Outcome::Duplicate), (1, stored(11, 11))]);
+    let first = Verdict::Mixed(vec![(1, Verdict::Duplicate), (2, stored(9, 9))]);
+    let second = Verdict::Mixed(vec![(1, Verdict::Duplicate), (1, stored(11, 11))]);
     assert_eq!(outcomes, [first, second]);
     assert_eq!(seqs(&rig.whole("bob", "bob")), (1..12).collect::<Vec<_>>());
 }
@@ -73,16 +74,16 @@ fn a_mailbox_that_becomes_full_takes_the_first_of_a_bundle() {
     let quotas = Quotas { log_messages_max: 4, log_bytes_max: 100, ..Quotas::default() };
     let mut rig = Rig::with(&dir, quotas, &["alice", "bob", "carol"]);
     let outcome = rig.one(append_all(bundle(messages(1..8, 1))));
-    assert_eq!(outcome, Outcome::Mixed(vec![(4, stored(1, 1)), (3, Outcome::Full)]));
+    assert_eq!(outcome, Verdict::Mixed(vec![(4, stored(1, 1)), (3, Verdict::Full)]));
     // What is there already is known, full or not.
     let outcome = rig.one(append_all(bundle(messages(3..8, 1))));
-    assert_eq!(outcome, Outcome::Mixed(vec![(2, Outcome::Duplicate), (3, Outcome::Full)]));
+    assert_eq!(outcome, Verdict::Mixed(vec![(2, Verdict::Duplicate), (3, Verdict::Full)]));
     let by_bytes = (1..5).map(|n| message("alice", "carol", 20 + n, 40));
     let outcome = rig.one(append_all(bundle(by_bytes)));
-    assert_eq!(outcome, Outcome::Mixed(vec![(2, stored(5, 1)), (2, Outcome::Full)]));
-    assert_eq!(rig.one(append_all(bundle(messages(5..8, 1)))), Outcome::Full);
+    assert_eq!(outcome, Verdict::Mixed(vec![(2, stored(5, 1)), (2, Verdict::Full)]));
+    assert_eq!(rig.one(append_all(bundle(messages(5..8, 1)))), Verdict::Full);
     let nobody = (1..3).map(|n| message("alice", "nobody", 30 + n, 1));
-    assert_eq!(rig.one(append_all(bundle(nobody))), Outcome::UnknownTarget);
+    assert_eq!(rig.one(append_all(bundle(nobody))), Verdict::UnknownTarget);
 }
 
 #[test]

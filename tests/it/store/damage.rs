@@ -4,10 +4,11 @@ use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 
-use qmsg::durable::{Outcome, PageItem, Quotas};
+use qmsg::durable::{PageItem, Quotas};
 use qmsg::store::{Checked, OpenError, backup, check};
 use tempfile::TempDir;
 
+use super::Verdict;
 use super::{Rig, append, claim, cursor, database, each, enter, message, seqs, settle};
 
 const MESSAGES: u32 = 90;
@@ -23,7 +24,7 @@ fn sample() -> (Vec<u8>, Vec<PageItem>) {
     for n in 0..MESSAGES {
         let to = ["bob", "@ops", "@all"][n as usize % 3];
         let outcome = rig.one(append(message("alice", to, n, if n == 7 { 200_000 } else { 900 })));
-        assert!(matches!(outcome, Outcome::Stored { .. }));
+        assert!(matches!(outcome, Verdict::Stored { .. }));
     }
     rig.one(settle("carol", "@ops", cursor(5, 2, &[]), 2, 0));
     let items = read(&mut rig);
@@ -67,9 +68,9 @@ fn check_use(dir: &Path, checked: &Checked, what: &str) -> Vec<PageItem> {
     let items = read(&mut rig);
     for id in ["alice", "bob"] {
         // Its owner, or whoever has it from now on.
-        assert!(matches!(rig.one(claim(id)), Outcome::Claimed { .. }), "{what}");
+        assert!(matches!(rig.one(claim(id)), Verdict::Claimed { .. }), "{what}");
     }
-    let Outcome::Stored { seq, .. } = rig.one(append(message("alice", "bob", 9_999, 10))) else {
+    let Verdict::Stored { seq, .. } = rig.one(append(message("alice", "bob", 9_999, 10))) else {
         panic!("{what}: nothing can be stored");
     };
     let highest = seqs(&items).into_iter().max().unwrap_or(0);
@@ -256,9 +257,9 @@ fn a_copy_holds_what_was_acknowledged_and_ends_while_more_is_written() {
         assert_eq!(items, each(rig.whole("bob", "bob"))[..items.len()]);
         // What the old one has given out is not given to others.
         let stored = copied.one(append(message("alice", "bob", 1_000_000, 1)));
-        assert!(matches!(stored, Outcome::Stored { seq, .. } if seq > u64::from(n) + 1_000_000));
+        assert!(matches!(stored, Verdict::Stored { seq, .. } if seq > u64::from(n) + 1_000_000));
         let again = copied.one(append(message("alice", "bob", 0, 2000)));
-        assert_eq!(again, Outcome::Duplicate);
+        assert_eq!(again, Verdict::Duplicate);
         copied.close();
         assert!(backup(dir.path(), &to).is_err(), "it never replaces one");
     }

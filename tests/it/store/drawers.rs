@@ -1,14 +1,17 @@
 //! Messages that do not wait for a reader: dead letters.
 
-use qmsg::durable::{Found, Outcome, PageItem, Quotas, Read, Record, Write};
-use qmsg::wire::{CHUNK_LEN_MAX, Headers, Kept, Message, MsgId, PARKED_LEN_MAX, ParkedKind};
+use qmsg::durable::{Found, PageItem, Quotas, Read, Record, Write};
+use qmsg::wire::{
+    CHUNK_LEN_MAX, Envelope, Headers, Message, MsgId, PARKED_LEN_MAX, ParkedKind, ParkedMessage,
+};
 use tempfile::TempDir;
 
+use super::Verdict;
 use super::standings::{judge, rejected, standings};
 use super::uploads::{PART, body, bytes, records, rows, send, sweep_all};
 use super::{
     DAY_MS, NOW_MS, Rig, append, cursor, database, each, enter, message, seqs, settle, stored,
-    target,
+    target, with,
 };
 
 /// When readers refuse.
@@ -16,7 +19,12 @@ pub(super) const SAID_MS: u64 = NOW_MS + 1000;
 /// When something is taken out.
 pub(super) const TAKEN_MS: u64 = NOW_MS + 5000;
 
-pub(super) fn page(rig: &mut Rig, user: &str, drawer: ParkedKind, after: u64) -> (Vec<Kept>, bool) {
+pub(super) fn page(
+    rig: &mut Rig,
+    user: &str,
+    drawer: ParkedKind,
+    after: u64,
+) -> (Vec<ParkedMessage>, bool) {
     match rig.read(Read::Parked { user: user.parse().unwrap(), drawer, after }) {
         Found::Parked(page, more) => (page, more),
         other => panic!("{other:?}"),
@@ -24,8 +32,8 @@ pub(super) fn page(rig: &mut Rig, user: &str, drawer: ParkedKind, after: u64) ->
 }
 
 /// All of it, whatever the pages.
-pub(super) fn look(rig: &mut Rig, user: &str, drawer: ParkedKind) -> Vec<Kept> {
-    let mut all: Vec<Kept> = Vec::new();
+pub(super) fn look(rig: &mut Rig, user: &str, drawer: ParkedKind) -> Vec<ParkedMessage> {
+    let mut all: Vec<ParkedMessage> = Vec::new();
     loop {
         let (more, goes_on) = page(rig, user, drawer, all.last().map_or(0, |last| last.number));
         assert!(!more.is_empty() || !goes_on);
@@ -41,24 +49,31 @@ pub(super) fn withdraw(user: &str, drawer: ParkedKind, id: Option<MsgId>, back: 
     Write::TakeParked { user: user.parse().unwrap(), drawer, id, back, now_ms: TAKEN_MS }
 }
 
-pub(super) fn withdrawn(outcome: Outcome) -> (u64, Vec<Record>) {
+pub(super) fn withdrawn(outcome: Verdict) -> (u64, Vec<Record>) {
     match outcome {
-        Outcome::ParkedTaken { count, records } => (count, records),
+        Verdict::ParkedTaken { count, records } => (count, records),
         other => panic!("{other:?}"),
     }
 }
 
 /// The message as it is shown.
-pub(super) fn kept(number: u64, of: &Message, attempts: u32, reason: &str) -> Kept {
-    let Message { id, from, to, time_ms, headers, size, body } = of.clone();
+pub(super) fn kept(number: u64, of: &Message, attempts: u32, reason: &str) -> ParkedMessage {
+    let Message { from, time_ms, envelope: Envelope { id, to, headers, size, body } } = of.clone();
     let drawer = ParkedKind::DeadLetters;
     let reason = super::standings::note(reason);
     let at_ms = SAID_MS;
-    Kept { drawer, number, id, from, to, time_ms, at_ms, attempts, reason, headers, size, body }
+    ParkedMessage {
+        drawer,
+        number,
+        at_ms,
+        attempts,
+        reason,
+        message: Message { from, time_ms, envelope: Envelope { id, to, headers, size, body } },
+    }
 }
 
-fn ids(kept: &[Kept]) -> Vec<MsgId> {
-    kept.iter().map(|kept| kept.id).collect()
+fn ids(kept: &[ParkedMessage]) -> Vec<MsgId> {
+    kept.iter().map(|kept| kept.message.id).collect()
 }
 
 /// Messages of these records, each with its seq.
@@ -72,7 +87,7 @@ fn what_is_refused_is_kept_and_can_be_put_back() {
     let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
     rig.one(enter("bob", "ops"));
     let headers = Headers::new(vec![("title".into(), "t".into())]).unwrap();
-    let titled = Message { headers, ..message("alice", "bob", 1, 40) };
+    let titled = with(message("alice", "bob", 1, 40), |message| message.headers = headers);
     let (room, all) = (message("alice", "@ops", 2, 3), message("alice", "@all", 3, 0));
     let sent = [&titled, &room, &all];
     // One of them in the batch that brought it.
@@ -110,7 +125,9 @@ fn what_is_refused_is_kept_and_can_be_put_back() {
         let pairs = of.headers.iter().chain(room.map(|room| ("room", room)));
         let pairs = pairs.map(|(name, value)| (name.into(), value.into())).collect();
         let headers = Headers::new(pairs).unwrap();
-        Message { to: target("bob"), time_ms: TAKEN_MS, headers, ..of.clone() }
+        with(Message { time_ms: TAKEN_MS, ..of.clone() }, |message| {
+            (message.to, message.headers) = (target("bob"), headers);
+        })
     };
     let anew =
         [(4, anew(&room, Some("@ops"))), (5, anew(&titled, None)), (6, anew(&all, Some("@all")))];
@@ -126,7 +143,7 @@ fn what_is_refused_is_kept_and_can_be_put_back() {
     // They can be refused again, and thrown away.
     rig.one(judge("bob", "bob", cursor(6, 4, &[]), &[(5, rejected(1, "again"))]));
     let again = look(&mut rig, "bob", ParkedKind::DeadLetters);
-    assert_eq!((again.len(), again[0].id), (1, titled.id));
+    assert_eq!((again.len(), again[0].message.id), (1, titled.id));
     assert_eq!(rig.one(append(titled.clone())), stored(7, 5), "the ids are forgotten by now");
     let gone = withdraw("bob", ParkedKind::DeadLetters, Some(titled.id), false);
     assert_eq!(withdrawn(rig.one(gone)), (1, vec![]));
@@ -148,8 +165,8 @@ fn long_bodies_are_there_while_anyone_has_them() {
     assert_eq!(rig.whole("bob", "@ops"), []);
     assert_eq!(rows(&dir), (4, 0, 0));
     let shown = look(&mut rig, "bob", ParkedKind::DeadLetters);
-    assert_eq!((shown[0].size, shown[0].body.len()), (size as u64, PARKED_LEN_MAX));
-    assert_eq!(shown[0].body.0, bytes(1, size).slice(..PARKED_LEN_MAX));
+    assert_eq!((shown[0].message.size, shown[0].message.body.len()), (size as u64, PARKED_LEN_MAX));
+    assert_eq!(shown[0].message.body.0, bytes(1, size).slice(..PARKED_LEN_MAX));
     assert_eq!(withdrawn(rig.one(withdraw("carol", ParkedKind::DeadLetters, None, false))).0, 1);
     rig.store.close();
     let mut rig = Rig::open(dir.path(), Quotas::default());
@@ -181,7 +198,10 @@ fn drop_the_oldest_over_quota() {
         let seq = u64::from(n);
         assert_eq!(rig.one(append(message("alice", "bob", n, length))), stored(seq, seq));
         rig.one(judge("bob", "bob", cursor(seq, seq, &[]), &[(seq, rejected(1, ""))]));
-        look(rig, "bob", ParkedKind::DeadLetters).iter().map(|kept| kept.size).collect::<Vec<_>>()
+        look(rig, "bob", ParkedKind::DeadLetters)
+            .iter()
+            .map(|kept| kept.message.size)
+            .collect::<Vec<_>>()
     };
     for n in 1..=5 {
         refuse(&mut rig, n, n as usize);
@@ -235,7 +255,7 @@ fn come_in_pages_and_go_a_few_at_a_time() {
         rig.one(judge("bob", "bob", cursor(seq, seq, &[]), &[(seq, rejected(1, "large"))]));
     }
     let (first, more) = page(&mut rig, "bob", ParkedKind::DeadLetters, 0);
-    assert_eq!((first.len(), more, first[0].body.len()), (1, true, PARKED_LEN_MAX));
+    assert_eq!((first.len(), more, first[0].message.body.len()), (1, true, PARKED_LEN_MAX));
     assert_eq!(look(&mut rig, "bob", ParkedKind::DeadLetters).len(), 3);
 }
 
@@ -279,7 +299,7 @@ fn a_message_that_is_damaged_or_gone_is_only_refused() {
     let damage = "UPDATE run SET records = x'' WHERE last = 1; DELETE FROM run WHERE last = 2";
     database(dir.path()).execute_batch(damage).unwrap();
     let said = [1, 2, 3].map(|seq| (seq, rejected(1, "no")));
-    assert_eq!(rig.one(judge("bob", "bob", cursor(3, 3, &[]), &said)), Outcome::AckRecorded);
+    assert_eq!(rig.one(judge("bob", "bob", cursor(3, 3, &[]), &said)), Verdict::AckRecorded);
     assert_eq!(
         ids(&look(&mut rig, "bob", ParkedKind::DeadLetters)),
         [message("alice", "bob", 3, 0).id]

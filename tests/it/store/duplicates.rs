@@ -3,16 +3,17 @@
 use std::fs;
 use std::sync::Arc;
 
-use qmsg::durable::{Outcome, Quotas, Write};
+use qmsg::durable::{Quotas, Write};
 use qmsg::wire::{Message, MsgId};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use super::Verdict;
 use super::tail::killed;
 use super::uploads::{PART, begin, bytes, finish, long, part, rows, sweep_all};
 use super::{
     DAY_MS, NOW_MS, Rig, append, counts, cursor, database, message, message_at, settle, stored,
-    sweep,
+    sweep, with,
 };
 
 /// A message whose id was made at `ms`, the `n`th of that time.
@@ -22,10 +23,10 @@ fn made(ms: u64, n: u32) -> Write {
     append(sent)
 }
 
-fn expect(outcomes: &[Outcome], new: bool) {
+fn expect(outcomes: &[Verdict], new: bool) {
     for outcome in outcomes {
-        assert_eq!(matches!(outcome, Outcome::Stored { .. }), new, "{outcome:?}");
-        assert!(new || *outcome == Outcome::Duplicate, "{outcome:?}");
+        assert_eq!(matches!(outcome, Verdict::Stored { .. }), new, "{outcome:?}");
+        assert!(new || *outcome == Verdict::Duplicate, "{outcome:?}");
     }
 }
 
@@ -163,7 +164,9 @@ fn are_ids_of_one_sender() {
 /// A message whose id is made of a key, sent so many milliseconds after [`NOW_MS`].
 fn keyed(from: &str, key: u8, later_ms: u64) -> Write {
     let id = MsgId::keyed([key; 16]);
-    append(Message { id, ..message_at(NOW_MS + later_ms, from, "bob", key.into(), 1) })
+    append(with(message_at(NOW_MS + later_ms, from, "bob", key.into(), 1), |message| {
+        message.id = id
+    }))
 }
 
 #[test]
@@ -184,7 +187,7 @@ fn are_had_for_a_while_when_made_of_a_key() {
     expect(&[rig.one(keyed("alice", 1, 10))], false);
     expect(&[rig.one(keyed("alice", 2, 10))], true);
     let due = Write::Schedule { message: keyed_message(3), due_ms: NOW_MS };
-    assert_eq!(rig.commit(vec![due.clone(), due]), [Outcome::Scheduled, Outcome::Duplicate]);
+    assert_eq!(rig.commit(vec![due.clone(), due]), [Verdict::Scheduled, Verdict::Duplicate]);
     rig.one(Write::ReleaseDue { now_ms: NOW_MS });
     expect(&[rig.one(keyed("alice", 3, DAY_MS))], false);
     // Not swept yet, but of before the window.
@@ -203,11 +206,11 @@ fn are_had_for_a_while_when_made_of_a_key() {
     let many = |key: u32| {
         let mut hash = [9; 16];
         hash[12..].copy_from_slice(&key.to_be_bytes());
-        append(Message { id: MsgId::keyed(hash), ..message("alice", "bob", key, 0) })
+        append(with(message("alice", "bob", key, 0), |message| message.id = MsgId::keyed(hash)))
     };
     expect(&rig.commit((0..1500).map(many).collect()), true);
     expect(&rig.commit((0..1500).map(many).collect()), false);
-    assert_eq!(rig.one(sweep(NOW_MS + 3 * DAY_MS)), Outcome::Swept { more: true });
+    assert_eq!(rig.one(sweep(NOW_MS + 3 * DAY_MS)), Verdict::Swept { more: true });
     assert_eq!(rows(&copy), 2 + 1500 - 1024);
     rig.one(sweep(NOW_MS + 3 * DAY_MS));
     assert_eq!(rows(&copy), 0);
@@ -223,7 +226,7 @@ fn are_had_by_long_bodies_too_when_made_of_a_key() {
     let dir = TempDir::new().unwrap();
     let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
     let id = MsgId::keyed([1; 16]);
-    let named = |n| Message { id, ..long("bob", n, 2 * PART) };
+    let named = |n| with(long("bob", n, 2 * PART), |message| message.id = id);
     let rest = |n: u64| part(n, bytes(n as u32, 2 * PART).slice(PART..));
     let outcomes = rig.commit(vec![
         begin(1, named(1)),
@@ -234,7 +237,7 @@ fn are_had_by_long_bodies_too_when_made_of_a_key() {
         finish(2, named(2)),
         begin(3, named(3)),
     ]);
-    let ended = [stored(1, 1), Outcome::Duplicate, Outcome::Duplicate];
+    let ended = [stored(1, 1), Verdict::Duplicate, Verdict::Duplicate];
     assert_eq!(outcomes[4..], ended);
     sweep_all(&mut rig, NOW_MS);
     assert_eq!(rows(&dir), (2, 0, 0));

@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use qmsg::durable::{Outcome, Quotas};
+use qmsg::durable::Quotas;
 use qmsg::store::{Done, OpenError};
 use tempfile::TempDir;
 
+use super::Verdict;
 use super::{Rig, append, claim, database, enter, message, seqs, settle};
 
 fn refusal(dir: &Path) -> OpenError {
@@ -21,7 +22,7 @@ fn a_copy_made_in_full_run_holds_all_that_was_answered() {
     for round in 0..30_u32 {
         let sends = (0..100).map(|n| append(message("alice", "bob", round * 100 + n, 2000)));
         let outcomes = rig.commit(sends.collect());
-        acknowledged += outcomes.iter().filter(|o| matches!(o, Outcome::Stored { .. })).count();
+        acknowledged += outcomes.iter().filter(|o| matches!(o, Verdict::Stored { .. })).count();
     }
     rig.one(settle("bob", "bob", super::cursor(7, 7, &[]), 7, 7));
     // As after a kill: no closing, no last checkpoint. No batch is in work, so nothing moves.

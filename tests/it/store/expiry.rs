@@ -1,11 +1,12 @@
 //! What expires unread takes no place in a mailbox.
 
-use qmsg::durable::{Disposition, Outcome, Quotas, Write};
+use qmsg::durable::{Disposition, Quotas, Write};
 use qmsg::wire::{Headers, Message, Seq};
 use tempfile::TempDir;
 
+use super::Verdict;
 use super::{
-    DAY_MS, NOW_MS, Rig, append, cursor, database, message_at, seqs, settle, stored, sweep,
+    DAY_MS, NOW_MS, Rig, append, cursor, database, message_at, seqs, settle, stored, sweep, with,
 };
 
 /// A message to bob, a byte long, that lives so many seconds; for ever if that is 0.
@@ -16,7 +17,7 @@ fn brief(n: u32, ttl_s: u64) -> Message {
 fn brief_at(time_ms: u64, n: u32, ttl_s: u64) -> Message {
     let ttl = (ttl_s > 0).then(|| ("ttl".into(), ttl_s.to_string()));
     let headers = Headers::new(ttl.into_iter().collect()).unwrap();
-    Message { headers, ..message_at(time_ms, "alice", "bob", n, 1) }
+    with(message_at(time_ms, "alice", "bob", n, 1), |message| message.headers = headers)
 }
 
 fn quotas() -> Quotas {
@@ -34,7 +35,7 @@ fn full() -> (TempDir, Rig) {
 /// One more at a time, until there is no room for another. How many there were.
 fn fill(rig: &mut Rig, time_ms: u64, numbers: std::ops::Range<u32>) -> usize {
     let mut writes = numbers.map(|n| append(brief_at(time_ms, n, 0)));
-    let count = writes.by_ref().take_while(|write| rig.one(write.clone()) != Outcome::Full).count();
+    let count = writes.by_ref().take_while(|write| rig.one(write.clone()) != Verdict::Full).count();
     assert!(writes.next().is_some(), "there is always room");
     count
 }
@@ -69,7 +70,7 @@ fn went_by(seqs: &[Seq], through: Seq, above: &[Seq]) -> Write {
 #[test]
 fn a_full_mailbox_has_room_when_something_in_it_has_expired() {
     let (_dir, mut rig) = full();
-    assert_eq!(rig.one(append(brief_at(NOW_MS + 4_999, 5, 0))), Outcome::Full);
+    assert_eq!(rig.one(append(brief_at(NOW_MS + 4_999, 5, 0))), Verdict::Full);
     assert_eq!(rig.one(append(brief_at(NOW_MS + 5_000, 5, 0))), stored(5, 5));
     assert_eq!(fill(&mut rig, NOW_MS + 5_000, 6..10), 1);
     assert_eq!(seqs(&rig.whole("bob", "bob")), [1, 2, 3, 4, 5, 6], "a reader goes past them");
@@ -116,7 +117,7 @@ fn what_was_read_in_time_does_not_expire() {
     let read = settle("bob", "bob", cursor(1, 1, &[]), 1, 5);
     let late = |n| append(brief_at(NOW_MS + 5_000, n, 0));
     let outcomes = rig.commit(vec![read, late(5), late(6), late(7)]);
-    assert_eq!(outcomes, [Outcome::AckRecorded, stored(5, 5), stored(6, 6), Outcome::Full]);
+    assert_eq!(outcomes, [Verdict::AckRecorded, stored(5, 5), stored(6, 6), Verdict::Full]);
     assert_eq!(kept(&dir), (4, 4, 0, 1));
     let (dir, mut rig) = full();
     rig.one(settle("bob", "bob", cursor(3, 3, &[]), 3, 11));
@@ -163,8 +164,8 @@ fn sweeps_take_off_a_bounded_number_and_say_that_there_are_more() {
     let dir = TempDir::new().unwrap();
     let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
     rig.commit((1..=1_500).map(|n| append(brief(n, 5))).collect());
-    assert_eq!(rig.one(sweep(NOW_MS + 5_000)), Outcome::Swept { more: true });
+    assert_eq!(rig.one(sweep(NOW_MS + 5_000)), Verdict::Swept { more: true });
     assert_eq!((kept(&dir).0, kept(&dir).2), (476, 476));
-    assert_eq!(rig.one(sweep(NOW_MS + 5_000)), Outcome::Swept { more: false });
+    assert_eq!(rig.one(sweep(NOW_MS + 5_000)), Verdict::Swept { more: false });
     assert_eq!((kept(&dir).0, kept(&dir).2), (0, 0));
 }

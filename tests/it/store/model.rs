@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, TestRunner};
-use qmsg::durable::{Disposition, Outcome, PageItem, StoredCursor, Write};
+use qmsg::durable::{Disposition, PageItem, StoredCursor, Write};
 use qmsg::wire::ParkedKind;
 use tempfile::TempDir;
 
+use super::Verdict;
 use super::drawers::{look, withdraw};
 use super::naive::{Letter, MINUTE_MS, Model, Placed, QUOTAS, SAID_MS, TARGETS, USERS, brief};
 use super::scheduling::{release, schedule};
 use super::standings::{answered, rejected, sent, standings};
 use super::uploads::{body, bytes, rows, sweep_all};
+use super::verdict::mixed;
 use super::{NOW_MS, Rig, append_all, bundle, each, enter, leave, message, settle, target};
-use crate::logic::joining::mixed;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -116,7 +117,7 @@ fn check(steps: Vec<Step>) {
     let (mut writes, mut expected) = (Vec::new(), Vec::new());
     for step in steps.into_iter().chain([Step::EndBatch, Step::Reopen]) {
         let room = |room: usize| &TARGETS[room][1..];
-        let mut add = |write: Option<(Write, Outcome)>| {
+        let mut add = |write: Option<(Write, Verdict)>| {
             let (write, outcome) = write.unzip();
             writes.extend(write);
             expected.extend(outcome);
@@ -172,7 +173,7 @@ fn check(steps: Vec<Step>) {
     assert_eq!(rows(&dir), (model.parts() as i64, 0, 0));
 }
 
-fn with_drawers(model: &mut Model, step: &Step) -> Option<(Write, Outcome)> {
+fn with_drawers(model: &mut Model, step: &Step) -> Option<(Write, Verdict)> {
     Some(match *step {
         Step::Schedule { user, to, n, length, minute } => {
             let due_ms = NOW_MS + minute * MINUTE_MS;
@@ -198,7 +199,7 @@ fn settle_some(
     (user, log): (usize, usize),
     count: usize,
     said: Option<Disposition>,
-) -> (Write, Outcome) {
+) -> (Write, Verdict) {
     let (to, messages, bytes) = model.advance(user, log, count);
     let mut write = settle(USERS[user], TARGETS[log], to.clone(), messages, bytes);
     let said = said.filter(|_| messages > 0);
@@ -206,7 +207,7 @@ fn settle_some(
         verdicts.push((to.through, said.clone(), SAID_MS));
     }
     model.settle(user, log, to, said.as_ref());
-    (write, Outcome::AckRecorded)
+    (write, Verdict::AckRecorded)
 }
 
 fn compare(rig: &mut Rig, model: &Model) {
@@ -242,7 +243,12 @@ fn compare(rig: &mut Rig, model: &Model) {
         assert_eq!(mailbox, cursors);
         for drawer in [ParkedKind::DeadLetters, ParkedKind::Scheduled] {
             let shown = look(rig, name, drawer).into_iter();
-            let shown: Vec<_> = shown.map(|k| (k.id, k.to, k.at_ms, k.attempts, k.size)).collect();
+            let shown: Vec<_> = shown
+                .map(|k| (k.message.envelope, k.at_ms, k.attempts))
+                .map(|(envelope, at_ms, attempts)| {
+                    (envelope.id, envelope.to, at_ms, attempts, envelope.size)
+                })
+                .collect();
             let of = |letter: &Letter| {
                 let &Letter { to, at_ms, attempts, content, .. } = letter;
                 (content.id(), target(TARGETS[to]), at_ms, attempts, content.size)

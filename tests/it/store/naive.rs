@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use qmsg::durable::{Disposition, Outcome, Quotas, Record, StoredCursor};
-use qmsg::wire::{DeliveryState, Message, MsgId, ParkedKind, Seq};
+use qmsg::durable::{Disposition, Quotas, Record, StoredCursor};
+use qmsg::wire::{DeliveryState, Envelope, Message, MsgId, ParkedKind, Seq};
 
+use super::Verdict;
 use super::partial::Partial;
 use super::uploads::PART;
-use super::{cursor, member, message, stored};
+use super::{cursor, member, message, stored, with};
 
 pub(super) const USERS: [&str; 3] = ["alice", "bob", "carol"];
 pub(super) const TARGETS: [&str; 6] = ["alice", "bob", "carol", "@ops", "@dev", "@all"];
@@ -90,7 +91,7 @@ pub(super) struct Model {
 }
 
 impl Model {
-    pub(super) fn append(&mut self, from: usize, to: usize, n: u32, length: usize) -> Outcome {
+    pub(super) fn append(&mut self, from: usize, to: usize, n: u32, length: usize) -> Verdict {
         if let Some(refused) = self.refusal(from, to, n, length) {
             return refused;
         }
@@ -99,7 +100,7 @@ impl Model {
         self.put(to, Content { from, n, size, header: 0, body })
     }
 
-    fn put(&mut self, to: usize, content: Content) -> Outcome {
+    fn put(&mut self, to: usize, content: Content) -> Verdict {
         let log = &mut self.logs[to];
         self.last_seq += 1;
         log.last = (self.last_seq, log.last.1 + 1);
@@ -111,14 +112,14 @@ impl Model {
         stored(log.last.0, log.last.1)
     }
 
-    pub(super) fn refusal(&self, from: usize, to: usize, n: u32, length: usize) -> Option<Outcome> {
+    pub(super) fn refusal(&self, from: usize, to: usize, n: u32, length: usize) -> Option<Verdict> {
         if !self.exists(to) {
-            return Some(Outcome::UnknownTarget);
+            return Some(Verdict::UnknownTarget);
         }
         if self.sent.contains(&(from, n)) {
-            return Some(Outcome::Duplicate);
+            return Some(Verdict::Duplicate);
         }
-        (!self.admits(to, length as u64)).then_some(Outcome::Full)
+        (!self.admits(to, length as u64)).then_some(Verdict::Full)
     }
 
     fn exists(&self, to: usize) -> bool {
@@ -202,25 +203,25 @@ impl Model {
         to: usize,
         n: u32,
         (length, due_ms): (usize, u64),
-    ) -> Outcome {
+    ) -> Verdict {
         if !self.exists(to) {
-            return Outcome::UnknownTarget;
+            return Verdict::UnknownTarget;
         }
         if self.sent.contains(&(user, n)) {
-            return Outcome::Duplicate;
+            return Verdict::Duplicate;
         }
         let (drawer, size) = (ParkedKind::Scheduled, length as u64);
         if !fits(self.drawer(user, drawer).map(|letter| letter.content), size) {
-            return Outcome::Full;
+            return Verdict::Full;
         }
         self.sent.push((user, n));
         let content = Content { from: user, n, size, header: 0, body: 0 };
         let (at_ms, attempts) = (due_ms, 0);
         self.letters.push(Letter { user, drawer, to, at_ms, attempts, due_ms, content });
-        Outcome::Scheduled
+        Verdict::Scheduled
     }
 
-    pub(super) fn release(&mut self, now_ms: u64) -> Outcome {
+    pub(super) fn release(&mut self, now_ms: u64) -> Verdict {
         let later = |letter: &Letter| letter.drawer == ParkedKind::Scheduled;
         let mut due: Vec<_> = (0..self.letters.len())
             .filter(|&at| later(&self.letters[at]) && self.letters[at].due_ms <= now_ms)
@@ -238,7 +239,7 @@ impl Model {
         }
         self.remove(&gone);
         let left = self.letters.iter().filter(|letter| later(letter));
-        Outcome::DueReleased { records, next_ms: left.map(|letter| letter.due_ms).min() }
+        Verdict::DueReleased { records, next_ms: left.map(|letter| letter.due_ms).min() }
     }
 
     pub(super) fn withdraw(
@@ -246,7 +247,7 @@ impl Model {
         user: usize,
         drawer: ParkedKind,
         (from_n, back): (Option<u32>, bool),
-    ) -> Outcome {
+    ) -> Verdict {
         let wanted = |letter: &Letter| {
             (letter.user, letter.drawer) == (user, drawer)
                 && from_n.is_none_or(|n| letter.content.n == n)
@@ -261,7 +262,7 @@ impl Model {
             records.extend(record);
         }
         self.remove(&gone);
-        Outcome::ParkedTaken { count: gone.len() as u64, records }
+        Verdict::ParkedTaken { count: gone.len() as u64, records }
     }
 
     /// The record that a letter's message makes, [`brief`]ly, if its log has room.
@@ -274,7 +275,7 @@ impl Model {
         if !self.admits(to, content.bytes()) {
             return None;
         }
-        let Outcome::Stored { seq, ordinal } = self.put(to, content) else { unreachable!() };
+        let Verdict::Stored { seq, ordinal } = self.put(to, content) else { unreachable!() };
         if content.body == 0 {
             self.logs[to].messages.last_mut().unwrap().content.body = seq;
         }
@@ -287,12 +288,12 @@ impl Model {
         self.letters.retain(|_| !gone.contains(&at.next().unwrap()));
     }
 
-    pub(super) fn enter(&mut self, user: usize, room: usize) -> Outcome {
+    pub(super) fn enter(&mut self, user: usize, room: usize) -> Verdict {
         if let Some(cursor) = self.cursors.get(&(user, room)) {
             return member(false, cursor.clone());
         }
         if self.cursors.keys().any(|&(u, log)| u == user && (3..5).contains(&log)) {
-            return Outcome::Full;
+            return Verdict::Full;
         }
         let log = &mut self.logs[room];
         log.exists = true;
@@ -302,9 +303,9 @@ impl Model {
         member(true, at)
     }
 
-    pub(super) fn leave(&mut self, user: usize, room: usize) -> Outcome {
+    pub(super) fn leave(&mut self, user: usize, room: usize) -> Verdict {
         if !self.exists(room) {
-            return Outcome::UnknownTarget;
+            return Verdict::UnknownTarget;
         }
         member(self.cursors.remove(&(user, room)).is_some(), StoredCursor::default())
     }
@@ -366,21 +367,25 @@ fn fits(contents: impl Iterator<Item = Content>, bytes: u64) -> bool {
 }
 
 /// What a naive store knows of an outcome: of messages who sent them to whom, and their ids.
-pub(super) fn brief(outcome: Outcome) -> Outcome {
+pub(super) fn brief(outcome: Verdict) -> Verdict {
     let each = |records: Vec<Record>| {
         let brief = |record: Record| {
-            let Message { id, from, to, .. } = &record.bundle.first;
+            let Message { from, envelope: Envelope { id, to, .. }, .. } = &record.bundle.first;
             let named = message(from.as_str(), &to.to_string(), 0, 0);
-            Record { parts: 0, bundle: Arc::new(Message { id: *id, ..named }.into()), ..record }
+            Record {
+                parts: 0,
+                bundle: Arc::new(with(named, |message| message.id = *id).into()),
+                ..record
+            }
         };
         records.into_iter().map(brief).collect()
     };
     match outcome {
-        Outcome::DueReleased { records, next_ms } => {
-            Outcome::DueReleased { records: each(records), next_ms }
+        Verdict::DueReleased { records, next_ms } => {
+            Verdict::DueReleased { records: each(records), next_ms }
         }
-        Outcome::ParkedTaken { count, records } => {
-            Outcome::ParkedTaken { count, records: each(records) }
+        Verdict::ParkedTaken { count, records } => {
+            Verdict::ParkedTaken { count, records: each(records) }
         }
         other => other,
     }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use qmsg::durable::{Outcome, Page, PageItem, Quotas, Record};
+use qmsg::durable::{Page, PageItem, Quotas, Record};
 use qmsg::wire::{Headers, Seq};
 use tempfile::TempDir;
 
+use super::Verdict;
 use super::{Rig, append, enter, message, seqs, stored, target};
 
 const ALL: u64 = u64::MAX;
@@ -139,7 +140,7 @@ fn a_room_drops_its_oldest_and_says_so() {
         assert_eq!((items[0].clone(), seqs(&items)), (removed(6), vec![6, 7]));
         assert_eq!(
             rig.one(append(message("alice", "bob", 8, 1))),
-            Outcome::Stored { seq: 8, ordinal: 1 }
+            Verdict::Stored { seq: 8, ordinal: 1 }
         );
     }
 }

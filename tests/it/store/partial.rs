@@ -1,8 +1,9 @@
 //! Uploads of the naive store.
 
-use qmsg::durable::{Outcome, Write};
+use qmsg::durable::Write;
 use qmsg::wire::Message;
 
+use super::Verdict;
 use super::naive::{Model, TARGETS, USERS};
 use super::uploads::{KEPT, PART, begin, bytes, discard, finish, long, part};
 
@@ -24,7 +25,7 @@ impl Model {
         to: usize,
         n: u32,
         parts: usize,
-    ) -> (Write, Outcome) {
+    ) -> (Write, Verdict) {
         let name = self.uploads.len() as u64;
         let from_user = USERS[from].parse().unwrap();
         let message = Message { from: from_user, ..long(TARGETS[to], n, parts * PART - 7) };
@@ -35,7 +36,7 @@ impl Model {
     }
 
     /// The next part of an upload, and what comes of it.
-    pub(super) fn part(&mut self, which: usize) -> Option<(Write, Outcome)> {
+    pub(super) fn part(&mut self, which: usize) -> Option<(Write, Verdict)> {
         let upload = self.upload(which)?;
         let size = upload.message.size as usize;
         let at = upload.written.unwrap_or(1) * PART;
@@ -46,16 +47,16 @@ impl Model {
         Some((part(upload.name, body), KEPT))
     }
 
-    pub(super) fn end(&mut self, which: usize) -> Option<(Write, Outcome)> {
+    pub(super) fn end(&mut self, which: usize) -> Option<(Write, Verdict)> {
         let &mut Partial { name, ref message, from, to, n, ref mut written } =
             self.upload(which)?;
         let (message, size) = (message.clone(), message.size as usize);
         let whole = written.take() == Some(size.div_ceil(PART));
-        let outcome = if whole { self.append(from, to, n, size) } else { Outcome::DiskFull };
+        let outcome = if whole { self.append(from, to, n, size) } else { Verdict::DiskFull };
         Some((finish(name, message), outcome))
     }
 
-    pub(super) fn discard(&mut self, which: usize) -> Option<(Write, Outcome)> {
+    pub(super) fn discard(&mut self, which: usize) -> Option<(Write, Verdict)> {
         let upload = self.upload(which)?;
         upload.written = None;
         Some((discard(upload.name), KEPT))

@@ -2,9 +2,10 @@
 
 use std::fs;
 
-use qmsg::durable::{Missing, Outcome, PageItem, Quotas};
+use qmsg::durable::{Missing, PageItem, Quotas};
 use tempfile::TempDir;
 
+use super::Verdict;
 use super::uploads::{
     KEPT, PART, begin, bytes, discard, long, part, read, records, rows, send, sends, sweep_all,
 };
@@ -98,7 +99,7 @@ fn that_find_no_room_are_over() {
     let flows = both.map(|n| sends("bob", n, size));
     let mut over = false;
     for (one, two) in flows[0].iter().zip(&flows[1]).skip(1) {
-        over |= rig.commit(vec![one.clone(), two.clone()]).contains(&Outcome::DiskFull);
+        over |= rig.commit(vec![one.clone(), two.clone()]).contains(&Verdict::DiskFull);
     }
     assert!(over);
     assert_eq!(rig.commit(both.map(|n| discard(u64::from(n))).into()), [KEPT, KEPT]);
@@ -117,7 +118,7 @@ fn discarded_without_room_are_gone_later() {
     rig.commit(sends("bob", 1, 20 * PART).into_iter().take(20).collect());
     let large = append(message("alice", "bob", 9, 4 << 20));
     let outcomes = rig.commit(vec![large, discard(1), part(1, bytes(1, PART))]);
-    assert_eq!(outcomes, [Outcome::DiskFull, KEPT, Outcome::DiskFull]);
+    assert_eq!(outcomes, [Verdict::DiskFull, KEPT, Verdict::DiskFull]);
     sweep_all(&mut rig, NOW_MS);
     assert_eq!(rows(&dir), (0, 0, 0));
     assert_eq!(send(&mut rig, "bob", 2, 28 * PART), stored(1, 1));

@@ -1,10 +1,11 @@
 //! No room on the disk, or the store as large as it may be.
 
-use qmsg::durable::{Outcome, Quotas};
+use qmsg::durable::Quotas;
 use qmsg::store::Done;
 use qmsg::wire::{DeliveryState, ParkedKind};
 use tempfile::TempDir;
 
+use super::Verdict;
 use super::drawers::{look, withdraw, withdrawn};
 use super::scheduling::{release, released, schedule};
 use super::standings::{answered, judge, note, rejected, standings};
@@ -12,7 +13,7 @@ use super::{
     DAY_MS, NOW_MS, Rig, append, claim, cursor, enter, leave, message, seqs, settle, sweep,
 };
 
-const FULL: Outcome = Outcome::DiskFull;
+const FULL: Verdict = Verdict::DiskFull;
 
 fn limited(bytes: u64) -> Quotas {
     Quotas { store_bytes_max: bytes, ..Quotas::default() }
@@ -25,7 +26,7 @@ fn fill(rig: &mut Rig) -> u64 {
         for n in 0.. {
             let n = n * 4 + length as u32;
             match rig.one(append(message("alice", "alice", n, length))) {
-                Outcome::Stored { .. } => stored += 1,
+                Verdict::Stored { .. } => stored += 1,
                 outcome => {
                     assert_eq!(outcome, FULL);
                     break;
@@ -58,11 +59,11 @@ fn a_full_store_refuses_and_recovers() {
     rig.one(settle("alice", "alice", cursor(stored, stored, &[]), stored, 0));
     let outcomes =
         rig.commit(vec![append(message("alice", "bob", 1, 3 << 20)), sweep(NOW_MS + DAY_MS)]);
-    assert_eq!(outcomes, [FULL, Outcome::Swept { more: false }]);
-    let next = Outcome::Stored { seq: stored + 1, ordinal: 1 };
+    assert_eq!(outcomes, [FULL, Verdict::Swept { more: false }]);
+    let next = Verdict::Stored { seq: stored + 1, ordinal: 1 };
     assert_eq!(rig.one(append(message("alice", "bob", 1, 100_000))), next);
     // Also not in the store's memory of names.
-    assert_eq!(rig.one(append(message("alice", "carol", 2, 1))), Outcome::UnknownTarget);
+    assert_eq!(rig.one(append(message("alice", "carol", 2, 1))), Verdict::UnknownTarget);
 }
 
 #[test]
@@ -91,7 +92,7 @@ fn what_was_processed_is_not_forgotten() {
     let (sweeping, mut answers) = rig.commit_raw(vec![swept]);
     if answers.len() == 1 {
         match rig.next() {
-            Done::Late(late) => answers.extend(late),
+            Done::Late(late) => answers.extend(rig.checked(late)),
             other => panic!("{other:?}"),
         }
     }
@@ -145,14 +146,14 @@ fn verdicts_wait_with_their_cursor() {
     ]);
     // They take room, and do not hold up what takes none.
     let (silent, waiting) = waiting.split_last().unwrap();
-    assert_eq!(answers, [(*silent, Outcome::AckRecorded)]);
+    assert_eq!(answers, [(*silent, Verdict::AckRecorded)]);
     let state = |rig: &mut Rig, seq| standings(rig, "alice", seq, "bob").remove(0).state;
     assert_eq!([1, 2, 3, 4].map(|seq| state(&mut rig, seq)), [DeliveryState::Accepted; 4]);
     assert_eq!(look(&mut rig, "alice", ParkedKind::DeadLetters), []);
     let (sweeping, mut answers) = rig.commit_raw(vec![sweep(NOW_MS + 40 * DAY_MS)]);
     if answers.len() == 1 {
         match rig.next() {
-            Done::Late(late) => answers.extend(late),
+            Done::Late(late) => answers.extend(rig.checked(late)),
             other => panic!("{other:?}"),
         }
     }
@@ -188,7 +189,7 @@ fn drawers_lose_nothing_for_lack_of_room() {
     let outcomes = rig.commit(vec![append(message("alice", "bob", 1, 3 << 20)), dead(false)]);
     assert_eq!((&outcomes[0], withdrawn(outcomes[1].clone())), (&FULL, (9, vec![])));
     assert_eq!(released(rig.one(release(NOW_MS))).0.len(), 3);
-    assert_eq!(rig.one(schedule(large(14), NOW_MS + 1)), Outcome::Scheduled);
+    assert_eq!(rig.one(schedule(large(14), NOW_MS + 1)), Verdict::Scheduled);
 }
 
 /// Who did not hear that it was stored sends it again: it is not refused, and not stored twice.
@@ -197,9 +198,9 @@ fn what_is_there_already_is_not_refused_for_want_of_room() {
     let dir = TempDir::new().unwrap();
     let mut rig = Rig::with(&dir, limited(2 << 20), &["alice", "bob"]);
     let known = message("alice", "bob", 7, 50);
-    let Outcome::Stored { seq, .. } = rig.one(append(known.clone())) else { panic!("room") };
+    let Verdict::Stored { seq, .. } = rig.one(append(known.clone())) else { panic!("room") };
     let later = message("alice", "bob", 8, 50);
-    assert_eq!(rig.one(schedule(later.clone(), NOW_MS + DAY_MS)), Outcome::Scheduled);
+    assert_eq!(rig.one(schedule(later.clone(), NOW_MS + DAY_MS)), Verdict::Scheduled);
     fill(&mut rig);
     let answers = rig.commit(vec![
         append(message("alice", "bob", 9, 100_000)),
@@ -208,7 +209,7 @@ fn what_is_there_already_is_not_refused_for_want_of_room() {
         claim("alice"),
         claim("carol"),
     ]);
-    let known = Outcome::Claimed { new: false };
-    assert_eq!(answers, [FULL, Outcome::Duplicate, Outcome::Duplicate, known, FULL]);
+    let known = Verdict::Claimed { new: false };
+    assert_eq!(answers, [FULL, Verdict::Duplicate, Verdict::Duplicate, known, FULL]);
     assert_eq!(seqs(&rig.whole("bob", "bob")), [seq]);
 }

@@ -1,9 +1,10 @@
 //! Messages of one log and one batch stand together.
 
-use qmsg::durable::{Outcome, PageItem, Quotas};
+use qmsg::durable::{PageItem, Quotas};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use super::Verdict;
 use super::{
     DAY_MS, NOW_MS, Rig, append, counts, cursor, database, each, enter, message, seqs, settle,
     stored, sweep, target,
@@ -186,7 +187,7 @@ fn a_sweep_takes_messages_out_of_a_run() {
     rig.commit(sends.collect());
     let (through, above) = (50, [60, 62, 198, 200]);
     rig.one(settle("bob", "bob", cursor(through, 25, &above), 29, 29 * 9));
-    assert_eq!(rig.one(sweep(NOW_MS + DAY_MS)), Outcome::Swept { more: false });
+    assert_eq!(rig.one(sweep(NOW_MS + DAY_MS)), Verdict::Swept { more: false });
     let left = |log: u64| {
         let kept = move |seq: &u64| log == 1 || *seq > through && !above.contains(seq);
         (1..=200).filter(move |seq| seq % 2 == log).filter(kept).collect::<Vec<_>>()

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use qmsg::durable::{Outcome, Quotas, Record, Write};
-use qmsg::wire::{Kept, Message, Note, ParkedKind};
+use qmsg::durable::{Quotas, Record, Write};
+use qmsg::wire::{Message, Note, ParkedKind, ParkedMessage};
 use tempfile::TempDir;
 
+use super::Verdict;
 use super::drawers::{TAKEN_MS, kept, look, withdraw, withdrawn};
 use super::standings::sent;
 use super::tail::killed;
 use super::{NOW_MS, Rig, append, cursor, database, enter, message, seqs, settle, stored, target};
 
-const SCHEDULED: Outcome = Outcome::Scheduled;
+const SCHEDULED: Verdict = Verdict::Scheduled;
 const MINUTE_MS: u64 = 60_000;
 
 fn at(minutes: u64) -> u64 {
@@ -30,9 +31,9 @@ pub(super) fn release(now_ms: u64) -> Write {
     Write::ReleaseDue { now_ms }
 }
 
-pub(super) fn released(outcome: Outcome) -> (Vec<Record>, Option<u64>) {
+pub(super) fn released(outcome: Verdict) -> (Vec<Record>, Option<u64>) {
     match outcome {
-        Outcome::DueReleased { records, next_ms } => (records, next_ms),
+        Verdict::DueReleased { records, next_ms } => (records, next_ms),
         other => panic!("{other:?}"),
     }
 }
@@ -56,7 +57,7 @@ fn go_to_their_logs_when_they_are_due() {
         later("alice", 4, 20),
     ];
     assert_eq!(rig.commit(writes), vec![SCHEDULED; 4]);
-    let expected = Kept {
+    let expected = ParkedMessage {
         drawer: ParkedKind::Scheduled,
         at_ms: at(10),
         reason: Note::default(),
@@ -86,7 +87,7 @@ fn go_to_their_logs_when_they_are_due() {
 fn count_as_sent() {
     let dir = TempDir::new().unwrap();
     let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
-    let (duplicate, unknown) = (Outcome::Duplicate, Outcome::UnknownTarget);
+    let (duplicate, unknown) = (Verdict::Duplicate, Verdict::UnknownTarget);
     let send = |n| append(message("alice", "bob", n, 9));
     let outcomes = rig.commit(vec![
         later("bob", 1, 30),
@@ -129,7 +130,7 @@ fn wait_for_room() {
         later("carol", 2, 2),
         schedule(message("bob", "carol", 3, 1), at(2)),
     ]);
-    let expected = [SCHEDULED, SCHEDULED, Outcome::Full, Outcome::Duplicate, SCHEDULED];
+    let expected = [SCHEDULED, SCHEDULED, Verdict::Full, Verdict::Duplicate, SCHEDULED];
     assert_eq!(outcomes[1..], expected);
     let (records, next_ms) = released(rig.one(release(at(5))));
     assert_eq!((brief(&records), next_ms), (vec![(2, 1), (3, 3)], Some(at(6))));

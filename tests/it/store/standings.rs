@@ -1,17 +1,18 @@
 //! How far a message has come, and where it stands by its id.
 
 use bytes::Bytes;
-use qmsg::durable::{Disposition, Found, Outcome, Quotas, Read, StoredCursor, Write};
+use qmsg::durable::{Disposition, Found, Quotas, Read, StoredCursor, Write};
 use qmsg::wire::{
     Body, CHUNK_LEN_MAX, DeliveryState, Message, MsgId, Note, ParkedKind, RecipientStatus,
     STATUSES_MAX, Seq,
 };
 use tempfile::TempDir;
 
+use super::Verdict;
 use super::drawers::look;
 use super::{
     DAY_MS, NOW_MS, Rig, append, claim, cursor, enter, leave, message, message_at, settle, sweep,
-    target,
+    target, with,
 };
 
 /// When readers say something.
@@ -222,7 +223,7 @@ fn are_kept_while_their_message_may_be() {
         let to = logs[seq - 1];
         standings(rig, to, seq as u64, "alice").remove(0)
     };
-    let swept = Outcome::Swept { more: false };
+    let swept = Verdict::Swept { more: false };
     assert_eq!(rig.one(sweep(SAID_MS + DAY_MS - 1)), swept);
     assert_eq!([first(&mut rig, 1), first(&mut rig, 2)], [refused.clone(), refused.clone()]);
     assert_eq!(rig.one(sweep(SAID_MS + DAY_MS)), swept);
@@ -265,7 +266,8 @@ fn messages_are_found_by_id_and_sender() {
     rig.one(append(by("carol", 7)));
     // Spooled for six days, and one of a clock that is ahead.
     let (spooled, ahead) = (NOW_MS - 6 * DAY_MS, NOW_MS + DAY_MS);
-    let made = |ms| Message { id: message_at(ms, "alice", "bob", 1, 1).id, ..by("alice", 1) };
+    let made =
+        |ms| with(by("alice", 1), |message| message.id = message_at(ms, "alice", "bob", 1, 1).id);
     rig.commit(vec![append(made(spooled)), append(made(ahead))]);
     for _ in 0..2 {
         let mut seq = |n, from| sent(&mut rig, "bob", by("alice", n).id, from);

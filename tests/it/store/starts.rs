@@ -1,11 +1,11 @@
 //! Where a reader begins that asks for more than what is unprocessed.
 
 use qmsg::durable::{Found, Quotas, Read};
-use qmsg::wire::{Message, MsgId, Seq, Start};
+use qmsg::wire::{MsgId, Seq, Start};
 use tempfile::TempDir;
 
 use super::{
-    DAY_MS, NOW_MS, Rig, append, cursor, enter, message, message_at, settle, sweep, target,
+    DAY_MS, NOW_MS, Rig, append, cursor, enter, message, message_at, settle, sweep, target, with,
 };
 
 fn begin(rig: &mut Rig, logs: &[&str], start: Start) -> Option<Seq> {
@@ -63,7 +63,7 @@ fn behind_a_message_is_behind_the_newest_of_its_id() {
     rig.commit((0..9).map(|n| append(message("alice", to(n), n, 1))).collect());
     rig.one(append(message("carol", "bob", 4, 1)));
     let keyed = MsgId::keyed([0xff; 16]);
-    rig.one(append(Message { id: keyed, ..message("carol", "bob", 1, 1) }));
+    rig.one(append(with(message("carol", "bob", 1, 1), |message| message.id = keyed)));
     let all = ["bob", "@ops", "@all"];
     let mut after = |logs: &[&str], id| begin(&mut rig, logs, Start::After(id));
     let id = |n| message("alice", "bob", n, 1).id;

@@ -1,10 +1,11 @@
 //! Removing what is old.
 
-use qmsg::durable::{Outcome, PageItem, Quotas};
+use qmsg::durable::{PageItem, Quotas};
 use qmsg::store::invite;
 use qmsg::wire::JoinCode;
 use tempfile::TempDir;
 
+use super::Verdict;
 use super::{
     DAY_MS, NOW_MS, Rig, append, counts, cursor, database, enter, leave, message, message_at, seqs,
     settle, stored, sweep, target,
@@ -28,7 +29,7 @@ fn day(days: u64) -> u64 {
     NOW_MS + days * DAY_MS
 }
 
-const SWEPT: Outcome = Outcome::Swept { more: false };
+const SWEPT: Verdict = Verdict::Swept { more: false };
 
 #[test]
 fn processed_messages_go_after_a_day() {
@@ -51,7 +52,7 @@ fn unprocessed_messages_go_after_ten_days_and_are_told() {
     rig.commit(vec![append(message("alice", "bob", 1, 1)), append(late)]);
     rig.one(sweep(day(10) - 1));
     assert_eq!(seqs(&rig.whole("bob", "bob")), [1, 2]);
-    assert_eq!(rig.one(append(message("alice", "bob", 3, 1))), Outcome::Full);
+    assert_eq!(rig.one(append(message("alice", "bob", 3, 1))), Verdict::Full);
     rig.one(sweep(day(10)));
     let items = rig.whole("bob", "bob");
     assert_eq!(items[0], PageItem::Removed { log: target("bob"), seq: 1, ordinal: 1 });
@@ -121,7 +122,7 @@ fn ids_and_codes_are_forgotten() {
     invite(dir.path(), &JoinCode([1; 16]), day(2)).unwrap();
     let sent = message("alice", "alice", 1, 1);
     rig.commit(vec![append(sent.clone()), sweep(day(2) - 1)]);
-    assert_eq!((rig.one(append(sent.clone())), codes(&dir)), (Outcome::Duplicate, 1));
+    assert_eq!((rig.one(append(sent.clone())), codes(&dir)), (Verdict::Duplicate, 1));
     rig.commit(vec![append(sent.clone()), sweep(day(2) + 1)]);
     assert_eq!((counts(dir.path()), codes(&dir)), ((1, 0), 0));
     assert_eq!(rig.one(append(sent)), stored(2, 2));
@@ -133,7 +134,7 @@ fn a_sweep_does_a_bounded_amount() {
     let mut rig = Rig::with(&dir, quotas(), &["alice", "bob"]);
     rig.commit((0..9000).map(|n| append(message("alice", "bob", n, 0))).collect());
     rig.one(settle("bob", "bob", cursor(9000, 9000, &[]), 9000, 0));
-    let more = |more| Outcome::Swept { more };
+    let more = |more| Verdict::Swept { more };
     assert_eq!(rig.one(sweep(day(1))), more(true));
     assert_eq!(counts(dir.path()), (9000 - 4096, 9000));
     assert_eq!(rig.one(sweep(day(1))), more(true));

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use qmsg::durable::{Outcome, PageItem, Quotas};
+use qmsg::durable::{PageItem, Quotas};
 use tempfile::TempDir;
 
+use super::Verdict;
 use super::{
     DAY_MS, NOW_MS, Rig, append, cursor, database, each, enter, message, seqs, settle, stored,
     sweep,
@@ -48,15 +49,15 @@ fn quotas_and_places_go_on() {
     }
     let copy = killed(dir.path());
     let mut again = Rig::open(copy.path(), quotas);
-    assert_eq!(again.commit(vec![send(5), send(6)]), [stored(5, 5), Outcome::Full]);
+    assert_eq!(again.commit(vec![send(5), send(6)]), [stored(5, 5), Verdict::Full]);
     // What is processed in between counts no more, before and after.
     rig.one(settle("bob", "bob", cursor(3, 3, &[]), 3, 3));
     assert_eq!(rig.commit(vec![send(5), send(6)]), [stored(5, 5), stored(6, 6)]);
     let copy = killed(dir.path());
     let mut again = Rig::open(copy.path(), quotas);
     let outcomes = again.commit((1..=9).map(send).collect());
-    assert_eq!(outcomes[..6], vec![Outcome::Duplicate; 6]);
-    assert_eq!(outcomes[6..], [stored(7, 7), stored(8, 8), Outcome::Full]);
+    assert_eq!(outcomes[..6], vec![Verdict::Duplicate; 6]);
+    assert_eq!(outcomes[6..], [stored(7, 7), stored(8, 8), Verdict::Full]);
 }
 
 #[test]
@@ -70,7 +71,7 @@ fn a_room_goes_on_dropping() {
         let copy = killed(dir.path());
         let mut again = Rig::open(copy.path(), quotas);
         let outcome = again.commit(vec![append(message("alice", "@ops", n, 1))]);
-        assert_eq!(outcome, [Outcome::Duplicate]);
+        assert_eq!(outcome, [Verdict::Duplicate]);
         again.one(append(message("alice", "@ops", n + 1, 1)));
         let seq = u64::from(n) + 1;
         // The one that says what is removed, and the newest.
@@ -91,10 +92,10 @@ fn many_are_noted_in_between() {
             let copy = killed(dir.path());
             let mut again = Rig::open(copy.path(), Quotas::default());
             let outcomes = again.commit((0..=no).flat_map(batch).collect());
-            assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Duplicate));
+            assert!(outcomes.iter().all(|outcome| *outcome == Verdict::Duplicate));
             let seq = u64::from(no + 1) * 700 + 1;
             let ordinal = u64::from(no + 1) * 700 / 3 + 1;
-            let Outcome::Stored { seq: given, ordinal: place } =
+            let Verdict::Stored { seq: given, ordinal: place } =
                 again.one(append(message("alice", "bob", 1 << 20, 1)))
             else {
                 panic!()
@@ -120,7 +121,7 @@ fn what_is_swept_at_once_is_not_forgotten() {
     let copy = killed(dir.path());
     let mut again = Rig::open(copy.path(), Quotas::default());
     assert_eq!(seqs(&again.whole("bob", "bob")), [10]);
-    assert!(again.commit(all()).iter().all(|outcome| *outcome == Outcome::Duplicate));
+    assert!(again.commit(all()).iter().all(|outcome| *outcome == Verdict::Duplicate));
     assert_eq!(again.one(append(message("alice", "bob", 11, 1))), stored(11, 11));
 }
 
@@ -134,7 +135,7 @@ fn a_damaged_run_does_not_stop_the_others() {
     let copy = killed(dir.path());
     database(copy.path()).execute_batch("UPDATE run SET head = x'' WHERE last = 3").unwrap();
     let mut again = Rig::open(copy.path(), Quotas::default());
-    assert_eq!(again.one(append(message("alice", "bob", 2, 1))), Outcome::Duplicate);
+    assert_eq!(again.one(append(message("alice", "bob", 2, 1))), Verdict::Duplicate);
     assert_eq!(again.one(append(message("alice", "bob", 4, 1))), stored(4, 4));
     assert!(matches!(each(again.whole("bob", "bob"))[2], PageItem::Corrupt { seq: 3, .. }));
 }

@@ -4,14 +4,15 @@ use std::fs;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use qmsg::durable::{Found, Missing, Outcome, PageItem, Quotas, Read, Record, Upload, Write};
+use qmsg::durable::{Found, Missing, PageItem, Quotas, Read, Record, Upload, Write};
 use qmsg::wire::{Body, CHUNK_LEN_MAX, Message};
 use tempfile::TempDir;
 
-use super::{NOW_MS, Rig, append, cursor, database, message, settle, stored, sweep};
+use super::Verdict;
+use super::{NOW_MS, Rig, append, cursor, database, message, settle, stored, sweep, with};
 
 pub(super) const PART: usize = CHUNK_LEN_MAX;
-pub(super) const KEPT: Outcome = Outcome::ChunkStored;
+pub(super) const KEPT: Verdict = Verdict::ChunkStored;
 
 /// A body of which no two parts are the same.
 pub(super) fn bytes(n: u32, size: usize) -> Bytes {
@@ -26,7 +27,7 @@ pub(super) fn bytes(n: u32, size: usize) -> Bytes {
 /// The message with its first part.
 pub(super) fn long(to: &str, n: u32, size: usize) -> Message {
     let body = Body(bytes(n, PART.min(size)));
-    Message { size: size as u64, body, ..message("alice", to, n, 0) }
+    with(message("alice", to, n, 0), |message| (message.size, message.body) = (size as u64, body))
 }
 
 pub(super) fn begin(upload: u64, message: Message) -> Write {
@@ -56,7 +57,7 @@ pub(super) fn sends(to: &str, n: u32, size: usize) -> Vec<Write> {
 }
 
 /// Stores one in one batch; how it ended.
-pub(super) fn send(rig: &mut Rig, to: &str, n: u32, size: usize) -> Outcome {
+pub(super) fn send(rig: &mut Rig, to: &str, n: u32, size: usize) -> Verdict {
     let mut outcomes = rig.commit(sends(to, n, size));
     let last = outcomes.pop().unwrap();
     assert!(outcomes.iter().all(|outcome| *outcome == KEPT), "{outcomes:?}");
@@ -95,7 +96,7 @@ pub(super) fn rows(dir: &TempDir) -> (i64, i64, i64) {
 
 /// Sweeps until there is nothing left to sweep.
 pub(super) fn sweep_all(rig: &mut Rig, now_ms: u64) {
-    while rig.one(sweep(now_ms)) == (Outcome::Swept { more: true }) {}
+    while rig.one(sweep(now_ms)) == (Verdict::Swept { more: true }) {}
 }
 
 const SIZES: [usize; 6] = [PART + 1, 2 * PART, 2 * PART + 1, 3 * PART - 1, 5 * PART, 70 * PART + 7];
@@ -165,13 +166,13 @@ fn leave_nothing_when_the_rest_does_not_come() {
     assert_eq!(rig.commit(vec![discard(1), discard(1), discard(7)]), [KEPT, KEPT, KEPT]);
     // Of what is discarded nothing is kept any more, and it is no message.
     assert_eq!(rig.one(part(1, bytes(1, PART))), KEPT);
-    assert_eq!(rig.one(finish(1, long("bob", 1, 90 * PART))), Outcome::DiskFull);
+    assert_eq!(rig.one(finish(1, long("bob", 1, 90 * PART))), Verdict::DiskFull);
     sweep_all(&mut rig, NOW_MS);
     assert_eq!(rows(&dir), (3, 1, 0));
     // The other one ends with the process; its name is free again.
     rig.store.close();
     let mut rig = Rig::open(dir.path(), Quotas::default());
-    assert_eq!(rig.one(finish(2, long("bob", 2, 3 * PART))), Outcome::DiskFull);
+    assert_eq!(rig.one(finish(2, long("bob", 2, 3 * PART))), Verdict::DiskFull);
     sweep_all(&mut rig, NOW_MS);
     assert_eq!(rows(&dir), (0, 0, 0));
     assert_eq!(send(&mut rig, "bob", 2, 3 * PART), stored(1, 1));
@@ -218,9 +219,9 @@ fn are_refused_before_they_are_sent() {
         begin(8, long("alice", 3, 32 * PART)),
         discard(8),
     ]);
-    let (full, unknown) = (Outcome::DiskFull, Outcome::UnknownTarget);
+    let (full, unknown) = (Verdict::DiskFull, Verdict::UnknownTarget);
     let expected =
-        [Outcome::Duplicate, unknown.clone(), unknown, Outcome::Full, full.clone(), full];
+        [Verdict::Duplicate, unknown.clone(), unknown, Verdict::Full, full.clone(), full];
     assert_eq!(outcomes[..6], expected);
     assert_eq!(outcomes[6..], [KEPT, KEPT]);
     sweep_all(&mut rig, NOW_MS);
@@ -254,7 +255,7 @@ fn are_refused_at_the_end_too() {
         })
         .collect();
     assert_eq!(rows(&dir), (9, 3, 0));
-    assert_eq!(rig.commit(ends), [stored(1, 1), Outcome::Duplicate, Outcome::Full]);
+    assert_eq!(rig.commit(ends), [stored(1, 1), Verdict::Duplicate, Verdict::Full]);
     sweep_all(&mut rig, NOW_MS);
     assert_eq!(rows(&dir), (3, 0, 0));
     // Of this one no id is remembered.
@@ -273,7 +274,7 @@ fn do_no_harm_when_they_do_not_fit() {
     let another_size = || finish(1, long("bob", 1, size - 1));
     let short = |length| {
         let body = Body(bytes(1, length));
-        begin(1, Message { body, ..long("bob", 1, size) })
+        begin(1, with(long("bob", 1, size), |message| message.body = body))
     };
     let bad = [
         vec![first(), end()],
@@ -287,13 +288,13 @@ fn do_no_harm_when_they_do_not_fit() {
         vec![append(long("bob", 1, size))],
     ];
     for writes in bad {
-        assert_eq!(rig.commit(writes).pop(), Some(Outcome::DiskFull));
+        assert_eq!(rig.commit(writes).pop(), Some(Verdict::DiskFull));
     }
     // Begun twice, and with more than belongs to it.
     let more = rest(2 * PART, size);
     let writes =
         vec![first(), first(), rest(PART, 2 * PART), rest(2 * PART, size), more, end(), end()];
-    assert_eq!(rig.commit(writes)[5..], [stored(1, 1), Outcome::DiskFull]);
+    assert_eq!(rig.commit(writes)[5..], [stored(1, 1), Verdict::DiskFull]);
     // One that is not long needs no parts.
     let small = message("alice", "bob", 2, 7);
     let writes = vec![begin(2, small.clone()), finish(2, small.clone())];

@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use qmsg::durable::{Outcome, Quotas};
+use qmsg::durable::Quotas;
 use qmsg::store::invite;
 use qmsg::wire::JoinCode;
 use tempfile::TempDir;
 
+use super::Verdict;
 use super::{NOW_MS, Rig, append, message, seqs};
 
 fn len(dir: &Path) -> u64 {
@@ -33,7 +34,7 @@ fn grows_ahead_of_what_is_written() {
     let (mut lens, mut stored) = (vec![len(dir.path())], 0);
     for n in 0..3000 {
         let outcome = rig.one(append(message("alice", "bob", n, 100)));
-        stored += u64::from(matches!(outcome, Outcome::Stored { .. }));
+        stored += u64::from(matches!(outcome, Verdict::Stored { .. }));
         lens.push(len(dir.path()));
         if n % 500 == 0 {
             // Another process writes there too.

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use qmsg::durable::{Found, Outcome, Quotas, Read, StoredCursor, Upload, Write};
+use qmsg::durable::{Found, Quotas, Read, StoredCursor, Upload, Write};
 use qmsg::store::{OpenError, invite};
 use qmsg::wire::{JoinCode, Pin};
 use tempfile::TempDir;
 
+use super::Verdict;
 use super::scheduling::schedule;
 use super::{
     NOW_MS, Rig, append, claim, cursor, enter, leave, member, message, settle, stored, sweep,
@@ -28,9 +29,9 @@ fn an_id_belongs_to_its_first_key() {
     let mut rig = Rig::open(dir.path(), Quotas::default());
     let owner = || Read::Owner { id: "alice".parse().unwrap() };
     assert_eq!(rig.read(owner()), Found::Owner(None));
-    let new = |new| Outcome::Claimed { new };
+    let new = |new| Verdict::Claimed { new };
     assert_eq!(rig.commit(vec![claim("alice"), claim("alice")]), [new(true), new(false)]);
-    assert_eq!(rig.one(claim_with("alice", 2, None)), Outcome::Taken);
+    assert_eq!(rig.one(claim_with("alice", 2, None)), Verdict::Taken);
     assert_eq!(rig.one(claim_with("alice", 1, None)), new(false));
     assert_eq!(rig.read(owner()), Found::Owner(Some(Pin([1; 32]))));
 }
@@ -54,15 +55,15 @@ fn a_code_is_good_once_and_until_it_expires() {
         claim_with("carol", 1, Some(3)),
     ]);
     let expected = [
-        Outcome::CodeNeeded,
-        Outcome::CodeBad,
-        Outcome::CodeBad,
-        Outcome::Claimed { new: true },
-        Outcome::CodeBad,
+        Verdict::CodeNeeded,
+        Verdict::CodeBad,
+        Verdict::CodeBad,
+        Verdict::Claimed { new: true },
+        Verdict::CodeBad,
         // Owned already: the code is not spent.
-        Outcome::Claimed { new: false },
-        Outcome::Claimed { new: true },
-        Outcome::Full,
+        Verdict::Claimed { new: false },
+        Verdict::Claimed { new: true },
+        Verdict::Full,
     ];
     assert_eq!(outcomes, expected);
 }
@@ -95,16 +96,16 @@ fn messages_are_numbered_and_stored_once() {
     ]);
     let expected = [
         stored(1, 1),
-        Outcome::UnknownTarget,
-        Outcome::UnknownTarget,
-        Outcome::UnknownTarget,
-        Outcome::Duplicate,
+        Verdict::UnknownTarget,
+        Verdict::UnknownTarget,
+        Verdict::UnknownTarget,
+        Verdict::Duplicate,
         stored(2, 2),
         stored(3, 1),
         stored(4, 1),
     ];
     assert_eq!(outcomes, expected);
-    assert_eq!(rig.one(append(same)), Outcome::Duplicate);
+    assert_eq!(rig.one(append(same)), Verdict::Duplicate);
     assert_eq!(rig.one(append(message("alice", "bob", 9, 1))), stored(5, 3));
 }
 
@@ -116,7 +117,7 @@ fn a_mailbox_at_its_quota_refuses() {
     let send = |n, length| append(message("alice", "bob", n, length));
     // The first may be larger than the quota, or it could never be sent.
     let outcomes = rig.commit(vec![send(1, 500), send(2, 1), send(1, 500)]);
-    assert_eq!(outcomes, [stored(1, 1), Outcome::Full, Outcome::Duplicate]);
+    assert_eq!(outcomes, [stored(1, 1), Verdict::Full, Verdict::Duplicate]);
     let outcomes = rig.commit(vec![
         settle("bob", "bob", cursor(1, 1, &[]), 1, 500),
         send(2, 60),
@@ -124,7 +125,7 @@ fn a_mailbox_at_its_quota_refuses() {
         send(3, 40),
         send(4, 0),
     ]);
-    let expected = [Outcome::AckRecorded, stored(2, 2), Outcome::Full, stored(3, 3), Outcome::Full];
+    let expected = [Verdict::AckRecorded, stored(2, 2), Verdict::Full, stored(3, 3), Verdict::Full];
     assert_eq!(outcomes, expected);
     // Another's log is not concerned, and what is processed counts no more.
     assert_eq!(rig.one(append(message("bob", "alice", 5, 60))), stored(4, 1));
@@ -154,7 +155,7 @@ fn cursors_move_forward_only_and_survive() {
         settle("nobody", "nobody", cursor(4, 2, &[]), 0, 0),
         settle("alice", "@void", cursor(4, 2, &[]), 0, 0),
     ]);
-    assert_eq!(outcomes, [Outcome::AckRecorded, Outcome::AckRecorded]);
+    assert_eq!(outcomes, [Verdict::AckRecorded, Verdict::AckRecorded]);
     assert_eq!(rig.mailbox("alice").len(), 2);
 }
 
@@ -174,13 +175,13 @@ fn rooms_are_entered_and_left() {
         enter("nobody", "ops"),
     ]);
     let expected = [
-        Outcome::UnknownTarget,
+        Verdict::UnknownTarget,
         member(true, none()),
         stored(1, 1),
         member(true, cursor(1, 1, &[])),
-        Outcome::AckRecorded,
+        Verdict::AckRecorded,
         member(false, cursor(1, 1, &[])),
-        Outcome::UnknownTarget,
+        Verdict::UnknownTarget,
     ];
     assert_eq!(outcomes, expected);
     let outcomes = rig.commit(vec![
@@ -194,10 +195,10 @@ fn rooms_are_entered_and_left() {
     ]);
     let expected = [
         member(true, none()),
-        Outcome::Full, // two memberships
-        Outcome::Full, // two rooms
+        Verdict::Full, // two memberships
+        Verdict::Full, // two rooms
         member(true, none()),
-        Outcome::AckRecorded,
+        Verdict::AckRecorded,
         member(false, none()),
         member(true, cursor(1, 1, &[])),
     ];
@@ -215,11 +216,11 @@ fn a_name_of_the_other_kind_is_told() {
     let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
     rig.commit(vec![enter("bob", "ops")]);
     for (to, outcome) in [
-        ("ops", Outcome::OtherKind),
-        ("@bob", Outcome::OtherKind),
-        ("all", Outcome::OtherKind),
-        ("dev", Outcome::UnknownTarget),
-        ("@dev", Outcome::UnknownTarget),
+        ("ops", Verdict::OtherKind),
+        ("@bob", Verdict::OtherKind),
+        ("all", Verdict::OtherKind),
+        ("dev", Verdict::UnknownTarget),
+        ("@dev", Verdict::UnknownTarget),
     ] {
         assert_eq!(rig.one(append(message("alice", to, 1, 1))), outcome, "{to}");
         assert_eq!(rig.one(schedule(message("alice", to, 1, 1), 9)), outcome, "{to}");
@@ -251,5 +252,5 @@ fn an_empty_batch_and_an_empty_sweep_are_answered() {
     let dir = TempDir::new().unwrap();
     let mut rig = Rig::open(dir.path(), Quotas::default());
     assert_eq!(rig.commit(vec![]), []);
-    assert_eq!(rig.one(sweep(NOW_MS)), Outcome::Swept { more: false });
+    assert_eq!(rig.one(sweep(NOW_MS)), Verdict::Swept { more: false });
 }

@@ -3,11 +3,12 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use qmsg::wire::{
-    BUNDLE_MAX, Body, Bundle, CHUNK_LEN_MAX, Decoder, FromClient, FromServer, Headers, Malformed,
-    Message, MsgId, MsgIds, Others, SPANS_MAX, Span,
+    BUNDLE_MAX, Body, Bundle, CHUNK_LEN_MAX, Decoder, Envelope, FromClient, FromServer, Headers,
+    Malformed, Message, MsgId, MsgIds, Others, SPANS_MAX, Span,
 };
 
-use super::properties::{any_span, config};
+use super::any::any_span;
+use super::properties::config;
 use super::samples::{headers, id, user};
 use super::{decode, encoded};
 
@@ -15,7 +16,8 @@ fn bundle_of(headers: Headers, bodies: &[Vec<u8>]) -> Bundle {
     let bodies: Vec<Body> = bodies.iter().map(|bytes| Body(bytes.clone().into())).collect();
     let (from, to) = (user("alice"), "@ops".parse().unwrap());
     let (size, body) = (bodies[0].len() as u64, bodies[0].clone());
-    let first = Message { id: id(), from, to, time_ms: 1, headers, size, body };
+    let first =
+        Message { from, time_ms: 1, envelope: Envelope { id: id(), to, headers, size, body } };
     Bundle { first, others: bodies[1..].iter().collect() }
 }
 
@@ -26,7 +28,9 @@ fn any_bundle() -> impl Strategy<Value = (Bundle, Vec<Message>)> {
         let bundle = bundle_of(headers, &bodies);
         let alone = (0..).zip(bodies).map(|(at, bytes)| {
             let (id, size, body) = (id().plus(at), bytes.len() as u64, Body(bytes.into()));
-            Message { id, size, body, ..bundle.first.clone() }
+            let mut message = bundle.first.clone();
+            (message.id, message.size, message.body) = (id, size, body);
+            message
         });
         let alone = alone.collect();
         (bundle, alone)
@@ -47,8 +51,8 @@ proptest! {
         prop_assert_eq!(bundle.count(), alone.len() as u64);
         prop_assert!(bundle.messages().eq(alone.iter().cloned()));
         let sum = |len: fn(&Message) -> u64| alone.iter().map(len).sum::<u64>();
-        prop_assert_eq!(bundle.len_here(), sum(Message::len_here));
-        prop_assert_eq!(bundle.len_bytes(0, bundle.count()), sum(Message::len_bytes));
+        prop_assert_eq!(bundle.len_here(), sum(|message| message.len_here()));
+        prop_assert_eq!(bundle.len_bytes(0, bundle.count()), sum(|message| message.len_bytes()));
     }
 
     #[test]
@@ -60,7 +64,7 @@ proptest! {
         let some = &alone[at as usize..(at + count) as usize];
         let slice = bundle.slice(at, count);
         prop_assert!(slice.messages().eq(some.iter().cloned()));
-        let bytes: u64 = some.iter().map(Message::len_bytes).sum();
+        let bytes: u64 = some.iter().map(|message| message.len_bytes()).sum();
         prop_assert_eq!(bundle.len_bytes(at, count), bytes);
         prop_assert_eq!(bundle.weights().len_bytes(at, count), bytes);
         prop_assert_eq!(slice.len_bytes(0, count), bytes);
@@ -162,7 +166,8 @@ fn nothing_is_behind_a_long_body() {
         let bodies: Vec<Body> = others.into_iter().map(|bytes| Body(bytes.into())).collect();
         let others: Others = bodies.iter().collect();
         let size = CHUNK_LEN_MAX as u64 + 5;
-        let bundle = Bundle { first: Message { size, ..first.clone() }, others };
+        let mut bundle = Bundle { first: first.clone(), others };
+        bundle.first.size = size;
         let stream = encoded(&[FromServer::deliver(1, &bundle)]);
         assert_eq!(decode::<FromServer>([&stream[..]]).1, Some(Malformed::Chunk));
     }

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use qmsg::wire::{
-    Body, Bundle, FromClient, FromServer, Headers, JoinCode, Kept, Message, MsgId, Note, Others,
-    ParkedKind, RecipientStatus, Refusal, RoomName, Session, Span, Start, Target, UserId,
-    chunk_len,
+    Body, Bundle, Envelope, FromClient, FromServer, Headers, JoinCode, Message, MsgId, Note,
+    Others, ParkedKind, ParkedMessage, RecipientStatus, Refusal, RoomName, Session, Span, Start,
+    Target, UserId, chunk_len,
 };
 
 use super::Pinned;
@@ -57,13 +57,13 @@ impl Pinned for FromClient {
             Self::Ack(vec![]),
             Self::JoinRoom(room("ops")),
             Self::LeaveRoom(room("ops")),
-            pass(&[]),
+            volatile(&[]),
             Self::AckVolatile { count: 300 },
             Self::AbortBody,
             Self::ChunkCredit { parts: 300 },
             bundle(send("bob", &[("a", "b")], b"hi")),
             bundle(send("bob", &[], b"")),
-            pass(&[b"", b"to"]),
+            volatile(&[b"", b"to"]),
             Self::Subscribe { messages: 1, bytes: 0, start: Start::Since(300), share: true },
             Self::Subscribe { messages: 1, bytes: 0, start: Start::After(id()), share: false },
             Self::Release(vec![Span::one(1), Span { first: 300, last: 302 }]),
@@ -74,10 +74,7 @@ impl Pinned for FromClient {
             Self::Untrack { id: id() },
             Self::Schedule {
                 due_ms: 1_700_000_000_123,
-                id: id(),
-                to: Target::All,
-                headers: Headers::new(vec![("a".into(), "b".into())]).unwrap(),
-                body: body(b"hi"),
+                envelope: envelope("@all", &[("a", "b")], b"hi"),
             },
             Self::ListParked { drawer: ParkedKind::DeadLetters, after: 300 },
             Self::TakeParked { drawer: ParkedKind::Scheduled, id: Some(id()), back: false },
@@ -88,9 +85,9 @@ impl Pinned for FromClient {
     }
 
     fn head(size: u64) -> Self {
-        let (to, headers) = ("bob".parse().unwrap(), Headers::default());
-        let others = Others::default();
-        Self::Send { id: id(), to, headers, size, body: first_of(size), others }
+        let mut envelope = envelope("bob", &[], b"");
+        (envelope.size, envelope.body) = (size, first_of(size));
+        Self::Send { envelope, others: Others::default() }
     }
 }
 
@@ -109,7 +106,7 @@ impl Pinned for FromServer {
                 Refusal::BodyTooLong { .. } => "refused-body-too-long",
                 Refusal::OtherKind => "refused-other-kind",
             },
-            Self::Deliver { to, .. } => match to {
+            Self::Deliver { bundle, .. } => match bundle.first.to {
                 Target::User(_) => "deliver-user",
                 Target::Room(_) => "deliver-room",
                 Target::All => "deliver-all",
@@ -166,7 +163,7 @@ impl Pinned for FromServer {
             Self::RoomJoined { room: room.clone(), changed: true },
             Self::RoomLeft { room: room.clone(), changed: false },
             Self::RoomRefused { room },
-            passed_on(&[]),
+            volatile_delivery(&[]),
             Self::VolatileSent {
                 id: MsgId::new(1_700_000_000_000, [1; 10]),
                 count: 1,
@@ -175,14 +172,14 @@ impl Pinned for FromServer {
             Self::AbortBody,
             Self::ChunkCredit { parts: 300 },
             Self::Refused { id: id(), count: u32::MAX, why: MailboxFull },
-            Self::deliver(300, &deliver_all("@ops", &[b"hi", b"", b"to"])),
-            passed_on(&[b"", b"to"]),
+            delivery_of_several(),
+            volatile_delivery(&[b"", b"to"]),
             Self::VolatileSent { id: id(), count: 1024, readers: 1 },
             Self::Ping { number: 300 },
             Self::TrackPage { id: id(), standings: standings(), more: true },
             Self::UnknownMessage { id: id() },
             Self::TrackUpdate { id: id(), standing: standings().remove(0) },
-            Self::Parked(kept()),
+            Self::Parked(parked()),
             Self::ParkedEnd { drawer: ParkedKind::DeadLetters, next: None },
             Self::ParkedEnd { drawer: ParkedKind::Scheduled, next: Some(300) },
             Self::ParkedTaken { drawer: ParkedKind::DeadLetters, id: Some(id()), count: 1 },
@@ -196,9 +193,9 @@ impl Pinned for FromServer {
     }
 
     fn head(size: u64) -> Self {
-        let (from, to, headers) = (user("alice"), "bob".parse().unwrap(), Headers::default());
-        let body = first_of(size);
-        let message = Message { id: id(), from, to, time_ms: 1, headers, size, body };
+        let mut message = message("bob", &[], b"");
+        (message.size, message.body) = (size, first_of(size));
+        message.time_ms = 1;
         Self::deliver(300, &message.into())
     }
 }
@@ -215,20 +212,16 @@ fn standings() -> Vec<RecipientStatus> {
     standings
 }
 
-fn kept() -> Kept {
-    Kept {
+fn parked() -> ParkedMessage {
+    let mut message = message("@all", &[("a", "b")], b"hi");
+    message.size = 1 << 20;
+    ParkedMessage {
         drawer: ParkedKind::DeadLetters,
         number: 300,
-        id: id(),
-        from: user("alice"),
-        to: Target::All,
-        time_ms: 1_700_000_000_123,
         at_ms: 1_700_000_000_124,
         attempts: 5,
         reason: note(b"exit code 65"),
-        headers: Headers::new(vec![("a".into(), "b".into())]).unwrap(),
-        size: 1 << 20,
-        body: body(b"hi"),
+        message,
     }
 }
 
@@ -257,9 +250,17 @@ pub(super) fn headers(pairs: &[(&str, &str)]) -> Headers {
     Headers::new(pairs.iter().map(|&(name, value)| (name.into(), value.into())).collect()).unwrap()
 }
 
+fn envelope(to: &str, pairs: &[(&str, &str)], bytes: &'static [u8]) -> Envelope {
+    Envelope::new(id(), to.parse().unwrap(), headers(pairs), body(bytes))
+}
+
+fn message(to: &str, pairs: &[(&str, &str)], bytes: &'static [u8]) -> Message {
+    let envelope = envelope(to, pairs, bytes);
+    Message { from: user("alice"), time_ms: 1_700_000_000_123, envelope }
+}
+
 fn send(to: &str, pairs: &[(&str, &str)], bytes: &'static [u8]) -> FromClient {
-    let (to, headers, size) = (to.parse().unwrap(), headers(pairs), bytes.len() as u64);
-    FromClient::Send { id: id(), to, headers, size, body: body(bytes), others: others(&[]) }
+    FromClient::Send { envelope: envelope(to, pairs, bytes), others: others(&[]) }
 }
 
 fn others(bodies: &[&'static [u8]]) -> Others {
@@ -274,44 +275,23 @@ fn bundle(mut send: FromClient) -> FromClient {
     send
 }
 
-fn pass(behind: &[&'static [u8]]) -> FromClient {
-    FromClient::Volatile {
-        id: MsgId::new(1_700_000_000_000, [1; 10]),
-        to: Target::All,
-        headers: Headers::default(),
-        size: 2,
-        body: body(b"hi"),
-        others: others(behind),
-    }
+fn volatile(others: &[&'static [u8]]) -> FromClient {
+    let mut envelope = envelope("@all", &[], b"hi");
+    envelope.id = MsgId::new(1_700_000_000_000, [1; 10]);
+    FromClient::Volatile { envelope, others: self::others(others) }
 }
 
-fn passed_on(behind: &[&'static [u8]]) -> FromServer {
-    let first = Message {
-        id: MsgId::new(1_700_000_000_000, [1; 10]),
-        from: user("alice"),
-        to: Target::User(user("bob")),
-        time_ms: 1_700_000_000_123,
-        headers: Headers::default(),
-        size: 2,
-        body: body(b"hi"),
-    };
-    FromServer::pass(&Bundle { first, others: others(behind) })
+fn volatile_delivery(others: &[&'static [u8]]) -> FromServer {
+    let mut first = message("bob", &[], b"hi");
+    first.id = MsgId::new(1_700_000_000_000, [1; 10]);
+    FromServer::Volatile(Bundle { first, others: self::others(others) })
 }
 
-fn deliver_all(to: &str, bodies: &[&'static [u8]]) -> Bundle {
-    let FromServer::Deliver { id, from, to, time_ms, headers, size, body, .. } =
-        deliver(to, &[], bodies[0])
-    else {
-        panic!("a delivery");
-    };
-    let first = Message { id, from, to, time_ms, headers, size, body };
-    Bundle { first, others: others(&bodies[1..]) }
+fn delivery_of_several() -> FromServer {
+    let first = message("@ops", &[], b"hi");
+    FromServer::Deliver { seq: 300, bundle: Bundle { first, others: others(&[b"", b"to"]) } }
 }
 
 fn deliver(to: &str, pairs: &[(&str, &str)], bytes: &'static [u8]) -> FromServer {
-    let (from, to, headers) = (user("alice"), to.parse().unwrap(), headers(pairs));
-    let time_ms = 1_700_000_000_123;
-    let size = bytes.len() as u64;
-    let message = Message { id: id(), from, to, time_ms, headers, size, body: body(bytes) };
-    FromServer::deliver(300, &message.into())
+    FromServer::deliver(300, &message(to, pairs, bytes).into())
 }

@@ -61,7 +61,7 @@ impl BenchVerb {
     }
 }
 
-/// What all measurements take.
+/// Flags of all measurements.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct HowArgs {
     /// Measure this server instead of one started for the run
@@ -254,7 +254,8 @@ impl DurableArgs {
 /// Most clients or messages of a run.
 const MANY_MAX: u64 = 1_000_000_000;
 
-/// A number of clients or messages: at least one, and no product of two is too large to count.
+/// Parses a number of clients or messages: at least one, and small enough that products of two do
+/// not overflow.
 fn many() -> RangedU64ValueParser {
     RangedU64ValueParser::new().range(1..=MANY_MAX)
 }

@@ -24,7 +24,7 @@ pub(crate) fn run(args: &BenchArgs, talk: Verbosity) -> Result<Exit> {
     if measurement.size() > content::STREAM_LEN_MAX {
         return Err(Failure::new(Exit::Usage, "--size is more than is kept in memory").into());
     }
-    // A client of `latency` is alone with its thread, as it is in `send` and `listen`.
+    // A client of `latency` has a thread to itself, as in `send` and `listen`.
     let runtime = match measurement {
         Measurement::Latency(_) => runtime::runtime()?,
         _ => runtime::server_runtime(runtime::threads())?,

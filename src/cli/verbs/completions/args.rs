@@ -20,7 +20,7 @@ pub(crate) struct CompletionsArgs {
     pub(crate) shell: CompletionShell,
 }
 
-/// A shell that can be taught.
+/// A shell with completion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum CompletionShell {
     /// GNU bash, 3.2 or later

@@ -1,5 +1,5 @@
-//! Completion in a shell. The script that a shell loads asks this program for each word, since only
-//! it knows the ids and rooms of this machine.
+//! Shell completion. The script in the shell runs this program for each word, since the candidates
+//! include ids and rooms of this machine.
 
 use std::ffi::{OsStr, OsString};
 
@@ -15,11 +15,12 @@ use crate::profile::known;
 use crate::terminal::print;
 use crate::wire::Target;
 
-/// Set by the scripts to the shell that asks. Everything behind `--` is then a line to complete.
+/// Environment variable that the scripts set to the name of the shell. Arguments after `--` are
+/// then a line to complete.
 const VARIABLE: &str = "QMSG_COMPLETE";
 
-/// The library's script takes an @ for the end of a word, as bash does, and offers file names where
-/// there is nothing to offer.
+/// The script for bash. That of the library splits words at @, as bash does, and offers file names
+/// where there are no candidates.
 const BASH: &str = r#"_qmsg() {
     local line=${COMP_LINE:0:COMP_POINT} IFS=$' \t\n'
     local -a words
@@ -37,16 +38,17 @@ const BASH: &str = r#"_qmsg() {
 }
 complete -F _qmsg qmsg
 "#;
-/// The first time zsh calls the file itself, which only defines the function.
+/// Completes the first word in zsh, which calls the file itself the first time, when it only
+/// defines the function.
 const ZSH_LOADED: &str = r#"
 [[ $funcstack[1] == _qmsg ]] && _clap_dynamic_completer_qmsg "$@"
 "#;
 
-/// What a shell loads, once.
+/// Renders the script that a shell loads once.
 pub fn completion_script(shell: CompletionShell) -> String {
     let mut script = Vec::new();
     let name = "qmsg";
-    // A vector takes everything.
+    // Writing to a vector does not fail.
     let _ = shell.completer().write_registration(VARIABLE, name, name, name, &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
     match shell {
@@ -61,10 +63,11 @@ pub(crate) fn run(args: &CompletionsArgs) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Answers a shell that asks what a word can become, if this run is such a question.
+/// Answers a shell's request for candidates, if this run is one.
 pub(crate) fn answer(args: &[OsString]) -> Option<Exit> {
     let shell = CompletionShell::from_str(std::env::var_os(VARIABLE)?.to_str()?, false).ok()?;
-    // No other line begins so: a variable that is left over keeps no message from being sent.
+    // Ordinary command lines never begin with `--`, so a stray variable does not keep a message
+    // from being sent.
     args.get(1).filter(|arg| *arg == "--")?;
     let line: Vec<_> = args.iter().skip(2).cloned().collect();
     let wants_flags = line.last().is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
@@ -79,9 +82,9 @@ pub(crate) fn answer(args: &[OsString]) -> Option<Exit> {
     Some(if printed.is_ok() { Exit::Success } else { Exit::Unexpected })
 }
 
-/// All commands, with what their values can be.
+/// Builds the command with candidates for the values of its arguments.
 fn command() -> Command {
-    // As they may stand before the verb.
+    // Flags that may be written before the verb.
     let moved = [Arg::new("as_id").long("as"), Arg::new("server").short('s').long("server")];
     teach(Cli::command().args(moved))
 }
@@ -110,7 +113,7 @@ fn is_user(target: &Target) -> bool {
     matches!(target, Target::User(_))
 }
 
-/// Names that the last name of a list can become.
+/// Lists known names that complete the last name of a list.
 fn list(word: &OsStr, of: fn(&Target) -> bool) -> Vec<CompletionCandidate> {
     let Some(word) = word.to_str() else { return Vec::new() };
     let (before, begun) = match word.rsplit_once(',') {

@@ -1,4 +1,4 @@
-//! The configuration in force, and its origin.
+//! `qmsg config show`: the configuration in force, and its origin.
 
 use std::any::TypeId;
 
@@ -12,10 +12,10 @@ use crate::cli::config::settings::{Config, variable};
 use crate::profile::joined;
 use crate::terminal::print;
 
-/// The origin of what is built in.
+/// The origin of built-in defaults.
 const DEFAULT: &str = "default";
 
-/// A key, its value if it has one, and where that comes from.
+/// A key, its value if set, and the origin of the value.
 struct ConfigEntry {
     table: Vec<String>,
     key: String,
@@ -60,7 +60,7 @@ fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-/// All keys, those at the top first.
+/// Lists all keys, those at the top first.
 fn entries(config: &Config, command: &Command) -> Vec<ConfigEntry> {
     let common = keys::common(command).into_iter().map(|(_, arg)| entry(config, &[], arg));
     let mut entries: Vec<ConfigEntry> = common.collect();
@@ -84,7 +84,7 @@ fn verbs(
     for verb in command.get_subcommands() {
         path.push(verb.get_name().to_owned());
         entries.extend(keys::own(verb).map(|(_, arg)| entry(config, path, arg)));
-        // What is common may be set for one verb, too.
+        // A common key may be set in one verb's table, too.
         let special = verb.get_arguments().filter(|arg| {
             let is_set = setting(config.settings(), path, arg).is_some_and(|set| set.is_of(path));
             is_set && !keys::own(verb).any(|(_, own)| own.get_id() == arg.get_id())
@@ -110,7 +110,7 @@ fn entry(config: &Config, path: &[String], arg: &Arg) -> ConfigEntry {
     ConfigEntry { table: path.to_vec(), key, value, origin }
 }
 
-/// Of a size, too: what is no plain number stays text.
+/// True for flags with numeric values, sizes included: a size with a unit stays text.
 fn is_number(arg: &Arg) -> bool {
     let of = arg.get_value_parser().type_id();
     let numbers =
@@ -118,13 +118,13 @@ fn is_number(arg: &Arg) -> bool {
     numbers.iter().any(|number| of == *number)
 }
 
-/// As clap reads a switch's variable.
+/// Interprets the variable of a switch as clap does.
 fn is_on(value: &str) -> bool {
     let off = ["", "0", "n", "no", "f", "false", "off"];
     !off.contains(&value.to_ascii_lowercase().as_str())
 }
 
-/// The values of a flag and where they come from.
+/// Finds the values of a flag in force, and their origin.
 fn held(config: &Config, path: &[String], arg: &Arg) -> (Option<Vec<String>>, String) {
     let id = arg.get_id().as_str();
     if let Some(values) = config.flag(id) {
@@ -149,7 +149,7 @@ fn held(config: &Config, path: &[String], arg: &Arg) -> (Option<Vec<String>>, St
     ((!built_in.is_empty()).then_some(built_in), DEFAULT.into())
 }
 
-/// The id and the server that a command without `--as` and `--server` uses, by what was joined.
+/// Finds the id or the server that commands use without `--as` and `--server`.
 fn in_force(config: &Config, id: &str) -> (Option<Vec<String>>, String) {
     let none = (None, DEFAULT.to_owned());
     if id == "as_id" {

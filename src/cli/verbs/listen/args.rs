@@ -1,4 +1,4 @@
-//! The flags of `listen`, and what they ask for together.
+//! The flags of `qmsg listen`, and the settings made from them.
 
 use std::ffi::OsString;
 use std::num::NonZeroU32;
@@ -29,9 +29,7 @@ use crate::terminal::{color, print};
 use crate::text::units;
 use crate::wire::{MsgId, Start};
 
-/// What may be on its way to this listener and not yet recorded as processed.
-const WINDOW: Prefetch = Prefetch::of(8_192, 4 << 20);
-/// In messages, where others are to get their part.
+/// Most unacked messages of a sharing reader, so that the others get a share.
 const SHARED_MESSAGES: u32 = 16;
 
 /// Receive messages: those waiting first, then new ones
@@ -100,7 +98,7 @@ pub(crate) struct ListenArgs {
     pub(crate) drawer: DrawerArgs,
 }
 
-/// How messages are printed.
+/// Output flags.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output options")]
 struct OutputArgs {
@@ -135,7 +133,7 @@ struct OutputArgs {
     save_dir: Option<PathBuf>,
 }
 
-/// Handlers.
+/// Handler flags.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Handler options")]
 struct ExecArgs {
@@ -199,7 +197,7 @@ struct ExecArgs {
     reply: bool,
 }
 
-/// Dead letters.
+/// Flags for dead letters.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Dead letter options")]
 pub(crate) struct DrawerArgs {
@@ -232,7 +230,7 @@ impl FromStr for DeadLetterChoice {
     }
 }
 
-/// Where to begin.
+/// The value of --since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Since {
     All,
@@ -265,8 +263,8 @@ impl From<Since> for Start {
     }
 }
 
-/// A line that does something: /bin/sh succeeds with one that does not, such as a variable that is
-/// not set, and every message would be processed.
+/// Refuses a shell line without a command. /bin/sh would succeed with it, for example with a
+/// variable that is not set, and every message would be acked.
 fn shell_line(line: OsString) -> Result<OsString, &'static str> {
     let is_nothing = |line: &[u8]| line.is_empty() || line.starts_with(b"#");
     match line.as_bytes().split(|byte| *byte == b'\n').all(|line| is_nothing(line.trim_ascii())) {
@@ -276,19 +274,19 @@ fn shell_line(line: OsString) -> Result<OsString, &'static str> {
 }
 
 impl ListenArgs {
-    /// What may be on its way to this listener, and where it begins.
+    /// Builds the prefetch: the most unacked messages, and where to begin.
     pub(crate) fn window(&self) -> Prefetch {
         let most = match (self.share, self.exec.is_given()) {
-            (false, _) => WINDOW.messages,
-            // What it has no hands for is for others.
+            (false, _) => Prefetch::DEFAULT.messages,
+            // Messages beyond the number of handlers are left to other readers.
             (true, true) => self.exec.jobs,
             (true, false) => SHARED_MESSAGES,
         };
-        // Of what is not wanted any number may come before.
+        // A filter may skip any number of messages before the last wanted one.
         let count = self.count.filter(|_| self.filter.filter().is_open() && !self.new);
         let messages = count.map_or(most, |count| count.min(most.into()) as u32);
         let start = self.since.map(Start::from).unwrap_or_default();
-        Prefetch { messages, bytes: WINDOW.bytes, start, share: self.share }
+        Prefetch { messages, bytes: Prefetch::DEFAULT.bytes, start, share: self.share }
     }
 
     pub(crate) fn shares(&self) -> bool {
@@ -300,7 +298,7 @@ impl ListenArgs {
         InboxWants { filter, count, new: self.new }
     }
 
-    /// What to run for messages; `None`: they are printed.
+    /// Builds the handler and its retry policy; `None` if messages are printed.
     pub(crate) fn handler(&self) -> Option<(Handler, Policy)> {
         let ExecArgs { jobs, max_attempts, retry_delay, exec_timeout: limit, reply, .. } =
             self.exec;
@@ -313,13 +311,13 @@ impl ListenArgs {
         Some((Handler { program, args, limit, replies: reply }, policy))
     }
 
-    /// Where messages go that are printed.
+    /// Builds the print target; fails if stdout cannot be used.
     pub(crate) fn sink(&self, talk: Verbosity) -> Result<PrintTarget> {
         let OutputArgs { json, format, save_dir, .. } = &self.output;
         let suffix = if *json { ".json" } else { "" };
         let shelf = save_dir.clone().map(|dir| Shelf::open(dir, suffix)).transpose()?;
         if shelf.is_none() {
-            // Before a message comes.
+            // Errors are better found before a message comes.
             print::check()?;
         }
         let terminal = print::is_terminal() && shelf.is_none();
@@ -337,7 +335,7 @@ impl ListenArgs {
                 OutputArgs { json: true, .. } => Style::Json,
                 OutputArgs { raw: true, .. } => Style::Raw,
                 OutputArgs { null: true, .. } => Style::Null,
-                // A file has an end without it.
+                // A file needs no trailing newline.
                 _ if shelf.is_some() => Style::Raw,
                 _ if terminal || talk.color == color::Color::Always => {
                     Style::Terminal { color: talk.color.is_on(), folds: terminal }
@@ -348,7 +346,7 @@ impl ListenArgs {
         Ok(PrintTarget { shape, shelf })
     }
 
-    /// Whether what is listed is listed as JSON.
+    /// True when dead letters are listed as JSON.
     pub(crate) fn as_json(&self) -> bool {
         self.output.json
     }
@@ -373,7 +371,7 @@ impl ExecArgs {
         if let Some(line) = &self.shell {
             return Some(("/bin/sh".into(), vec!["-c".into(), line.clone()]));
         }
-        // What separates ours from the command's, if it was given.
+        // A `--` in front of the command is not part of it.
         let given = self.exec.strip_prefix(&[OsString::from("--")]).unwrap_or(&self.exec);
         given.split_first().map(|(program, args)| (program.clone(), args.to_vec()))
     }

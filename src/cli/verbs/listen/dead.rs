@@ -1,4 +1,4 @@
-//! Dead letters: looked at, put back, deleted.
+//! `qmsg listen --dead`, `--requeue` and `--drop`: dead letters.
 
 use anyhow::Result;
 use serde_json::Value;
@@ -14,9 +14,9 @@ use crate::render::kept;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
 use crate::text::visible::one_line;
-use crate::wire::{Kept, ParkedKind, Target};
+use crate::wire::{ParkedKind, ParkedMessage, Target};
 
-/// What to do with dead letters.
+/// An action on dead letters.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Task {
     List,
@@ -24,7 +24,7 @@ pub(crate) enum Task {
     Drop(DeadLetterChoice),
 }
 
-/// What the flags ask for, if it is about dead letters.
+/// The action that the flags ask for, if they are about dead letters.
 pub(crate) fn task(args: &ListenArgs) -> Option<Task> {
     let requeue = args.drawer.requeue.map(Task::Requeue);
     let drop = args.drawer.drop.map(Task::Drop);
@@ -45,7 +45,7 @@ impl Task {
         }
     }
 
-    /// Says what was done.
+    /// Reports how many dead letters were requeued or dropped.
     fn told(self, count: u64, as_json: bool, talk: Verbosity) -> Result<Exit> {
         let (which, done, field) = match self {
             Self::List => return Ok(Exit::Success),
@@ -83,16 +83,16 @@ pub(crate) fn run(args: &ListenArgs, task: Task, talk: Verbosity) -> Result<Exit
     task.told(taken, as_json, talk)
 }
 
-/// For people and scripts: id, when it was refused, who sent it, why it was refused, and what it
-/// says, with tabs in between.
-fn text(kept: &Kept) -> String {
-    let to = match &kept.to {
+/// Renders a dead letter as a line with tabs: id, time of the refusal, sender, reason, and a
+/// summary.
+fn text(kept: &ParkedMessage) -> String {
+    let to = match &kept.message.to {
         Target::User(_) => String::new(),
         group => format!(" {group}"),
     };
     let reason = String::from_utf8_lossy(&kept.reason.body().0);
     let reason = one_line(&reason);
-    let (id, time, from) = (kept.id, print::time(kept.at_ms), &kept.from);
+    let (id, time, from) = (kept.message.id, print::time(kept.at_ms), &kept.message.from);
     let attempts = match kept.attempts {
         1 => "1 attempt".to_owned(),
         count => format!("{count} attempts"),
@@ -100,10 +100,10 @@ fn text(kept: &Kept) -> String {
     format!("{id}\t{time}\t{from}{to}\t{reason}, {attempts}\t{}", kept::gist(kept))
 }
 
-/// The documented fields.
-fn fields(kept: &Kept) -> Vec<(&'static str, Value)> {
+/// Builds the documented fields of `--json`.
+fn fields(kept: &ParkedMessage) -> Vec<(&'static str, Value)> {
     let own = vec![
-        ("from", kept.from.to_string().into()),
+        ("from", kept.message.from.to_string().into()),
         ("dead", clock::rfc3339(kept.at_ms).into()),
         ("attempts", kept.attempts.into()),
         ("reason", String::from_utf8_lossy(&kept.reason.body().0).into()),

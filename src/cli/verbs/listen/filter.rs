@@ -1,13 +1,13 @@
-//! The arguments that say which messages are wanted.
+//! The flags that select messages.
 
-use clap::builder::PossibleValue;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use crate::cli::values;
 use crate::handler::filter::{Filter, Priority};
 use crate::text::units;
 use crate::wire::{Target, UserId};
 
-/// What is said on the command line. All that is given has to fit.
+/// Filter flags. A message has to match all that are given.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Filter options")]
 pub(crate) struct FilterArgs {
@@ -23,7 +23,7 @@ pub(crate) struct FilterArgs {
     /// Receive only messages with at least this priority, or 1 to 5
     ///
     /// Messages without a priority have the default one.
-    #[arg(long, value_name = "PRIORITY")]
+    #[arg(long, value_name = "PRIORITY", value_parser = values::priority())]
     priority: Option<Priority>,
     /// Receive only messages with this text in the title (case is ignored)
     #[arg(long, value_name = "TEXT")]
@@ -34,17 +34,6 @@ impl FilterArgs {
     pub(crate) fn filter(&self) -> Filter {
         let Self { from, room, priority, title } = self.clone();
         Filter { from, room, priority, title }
-    }
-}
-
-impl ValueEnum for Priority {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Min, Self::Low, Self::Default, Self::High, Self::Max]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        let found = (1..).zip(Self::NAMED).find(|(_, (_, priority))| priority == self);
-        found.map(|(number, (name, _))| PossibleValue::new(name).alias(number.to_string()))
     }
 }
 
@@ -63,7 +52,7 @@ mod tests {
 
     use super::FilterArgs;
     use crate::handler::filter::Filter;
-    use crate::wire::{Body, Headers, Message, MsgId};
+    use crate::wire::{Body, Envelope, Headers, Message, MsgId};
 
     #[derive(Parser)]
     struct Line {
@@ -78,13 +67,15 @@ mod tests {
     fn message(from: &str, to: &str, headers: &[(&str, &str)]) -> Message {
         let pairs = headers.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         Message {
-            id: MsgId::new(1, [7; 10]),
             from: from.parse().unwrap(),
-            to: to.parse().unwrap(),
             time_ms: 1,
-            headers: Headers::new(pairs.collect()).unwrap(),
-            size: 0,
-            body: Body::default(),
+            envelope: Envelope {
+                id: MsgId::new(1, [7; 10]),
+                to: to.parse().unwrap(),
+                headers: Headers::new(pairs.collect()).unwrap(),
+                size: 0,
+                body: Body::default(),
+            },
         }
     }
 

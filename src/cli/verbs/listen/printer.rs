@@ -1,4 +1,4 @@
-//! Printing messages, or putting them into files. What has left is processed.
+//! Printing messages or saving them as files. A message is acked once it has left the process.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
@@ -19,15 +19,15 @@ use crate::render::message::{Style, render};
 use crate::terminal::print;
 use crate::wire::Seq;
 
-/// Batches that wait for the thread that prints, and those that it is done with.
+/// Most batches that wait for the printing thread, and most of its reports.
 const BATCHES_MAX: usize = 2;
 const DONE_MAX: usize = 16;
 
-/// What a message is turned into.
+/// The form of a printed message.
 #[derive(Clone, Debug)]
 pub(crate) enum Shape {
     Styled(Style),
-    /// With this behind each; `shows`: on a terminal.
+    /// A format, with `end` behind each message. `shows` is true on a terminal.
     Formatted {
         format: Arc<Format>,
         end: &'static [u8],
@@ -47,15 +47,16 @@ impl Shape {
     }
 }
 
-/// What is printed, and where.
+/// The form of the messages, and where they go.
 pub(crate) struct PrintTarget {
     pub(crate) shape: Shape,
-    /// Into files; their names are printed then.
+    /// The directory to save them in; their file names are printed then.
     pub(crate) shelf: Option<Shelf>,
 }
 
 impl PrintTarget {
-    /// Prints or saves them: how many of them are out as a whole, whatever became of the others.
+    /// Prints or saves messages. Returns how many left the process completely, even if others
+    /// failed.
     fn take(&self, letters: &[Received]) -> (usize, io::Result<()>) {
         match &self.shelf {
             Some(shelf) => match self.save(shelf, letters) {
@@ -74,7 +75,7 @@ impl PrintTarget {
             Ok(())
         });
         let printed = printed.and_then(|()| out.flush());
-        // What is still in the buffer is not to follow.
+        // Discards the buffer, so that nothing follows an error.
         let written = out.into_parts().0.written;
         (ends.iter().filter(|end| **end <= written).count(), printed)
     }
@@ -82,36 +83,37 @@ impl PrintTarget {
     fn save(&self, shelf: &Shelf, letters: &[Received]) -> io::Result<()> {
         let paths = shelf.put(letters, |letter, out| self.shape.write(letter, out))?;
         let mut out = print::out();
-        // They are saved, whether or not somebody reads where.
+        // Saving has succeeded, even if nobody reads the names.
         let named = paths.iter().try_for_each(|path| writeln!(out, "{}", path.display()));
         let _ = named.and_then(|()| out.flush());
         Ok(())
     }
 }
 
-/// How many messages are printed before the reader is given a moment to go: a reader that wants
-/// only the first few, such as head(1), is not given many more than it reads.
+/// The number of messages printed between checks for a reader of the pipe: a reader that wants only
+/// the first few, such as head(1), does not consume many more than it shows.
 struct Pace {
-    /// Until the next moment. `None`: no more moments.
+    /// Messages until the next check; `None` without further checks.
     left: Option<usize>,
     printed: usize,
 }
 
 impl Pace {
     const MOMENT: Duration = Duration::from_millis(5);
-    /// Whoever has read so many reads on.
+    /// Messages after which the checks end, since the reader reads on.
     const PRINTED_MAX: usize = 256;
 
     fn new(is_pipe: bool) -> Self {
         Self { left: is_pipe.then_some(1), printed: 0 }
     }
 
-    /// So many at once.
+    /// Limits a batch of `len` messages.
     fn next(&self, of: usize) -> usize {
         self.left.map_or(of, |left| left.min(of))
     }
 
-    /// So many were printed. `true`: nobody reads any more.
+    /// Counts printed messages and checks for the reader when one is due. True if the reader is
+    /// gone.
     fn printed(&mut self, count: usize) -> bool {
         self.printed += count;
         let Some(left) = &mut self.left else { return false };
@@ -119,32 +121,31 @@ impl Pace {
         if *left > 0 {
             return false;
         }
-        // As many again as there were so far.
+        // The next check comes when the total has doubled.
         self.left = (self.printed < Self::PRINTED_MAX).then_some(self.printed);
         print::is_unread_within(Self::MOMENT)
     }
 }
 
-/// What the thread that prints, or the one that looks after its reader, has to say.
+/// A report of the printing thread, or of the thread that watches the reader.
 enum PrinterEvent {
-    /// These are out. `last`: so is all of their batch.
+    /// Messages that were printed; `last` marks the end of their batch.
     Printed { seqs: Vec<Seq>, last: bool },
-    /// Nothing more is printed.
+    /// Printing has failed and ended.
     Failed(io::Error),
-    /// Nobody reads any more; what is being printed fails.
+    /// The reader of stdout is gone; printing will fail.
     Unread,
 }
 
-/// What stands between messages and the thread that prints them, since a pipe that nobody empties
-/// blocks its writer.
+/// The queue in front of the printing thread, which blocks while nobody reads its pipe.
 pub(crate) struct Printer {
     batches: mpsc::Sender<Vec<Received>>,
     done: mpsc::Receiver<PrinterEvent>,
-    /// For the thread, when it has room. Bounded by the window.
+    /// Messages for the thread, at most as many as the prefetch.
     waiting: VecDeque<Received>,
-    /// Batches with the thread.
+    /// Batches that the thread has.
     printing: usize,
-    /// So many answers are awaited about what is given back; nothing is printed.
+    /// Number of calls of `hold` without their `release`. While positive, nothing is printed.
     held: usize,
     saves: bool,
 }
@@ -156,7 +157,7 @@ impl Printer {
         let saves = sink.shelf.is_some();
         if !saves {
             let sender = sender.clone();
-            // It ends with the process.
+            // The thread ends with the process.
             std::thread::spawn(move || {
                 if print::wait_unread() {
                     let _ = sender.blocking_send(PrinterEvent::Unread);
@@ -176,7 +177,7 @@ impl Printer {
         self.waiting.is_empty() && self.printing == 0
     }
 
-    /// Waits until something has left, or cannot any more.
+    /// Waits until messages have been printed, or cannot be any more.
     pub(crate) async fn next(&mut self) -> Result<ConsumerStep> {
         self.pass_on();
         let error = match self.done.recv().await.context("the printer broke off")? {
@@ -187,7 +188,7 @@ impl Printer {
             PrinterEvent::Unread => return Ok(ConsumerStep::Unread),
             PrinterEvent::Failed(error) => error,
         };
-        // Its thread has ended.
+        // The thread has ended.
         self.printing = 0;
         match error.kind() {
             ErrorKind::BrokenPipe if !self.saves => Ok(ConsumerStep::Unread),
@@ -203,20 +204,21 @@ impl Printer {
         }
     }
 
-    /// Prints nothing more until it is told what of this is given back: the seqs of what the thread
-    /// has not got. Volatile messages nobody else has.
+    /// Stops printing until `release` is called, and returns the seqs of messages that can be
+    /// returned to the server. Volatile messages cannot: no other reader gets them.
     pub(crate) fn hold(&mut self) -> Vec<Seq> {
         self.held += 1;
         self.waiting.iter().map(|letter| letter.seq).filter(|seq| *seq != 0).collect()
     }
 
-    /// These are not ours any more. All else goes on.
+    /// Drops messages that were returned to the server, and resumes printing.
     pub(crate) fn release(&mut self, seqs: &[Seq]) {
         self.held -= 1;
         self.waiting.retain(|letter| !seqs.contains(&letter.seq));
     }
 
-    /// Waits for the thread, which may wait for a reader that does not read. What has left by then.
+    /// Waits for the printing thread at most for `patience`, since its reader may have stalled.
+    /// Returns the acks of messages printed by then.
     pub(crate) async fn wind_down(&mut self, patience: Duration) -> Vec<Command> {
         self.waiting.clear();
         let mut left = Vec::new();
@@ -247,8 +249,7 @@ impl Printer {
     }
 }
 
-/// Prints what comes, as the one thread that does, until something goes wrong or nothing more
-/// comes.
+/// Prints batches until the channel closes or an error occurs.
 fn print_all(
     sink: &PrintTarget,
     mut batches: mpsc::Receiver<Vec<Received>>,
@@ -262,7 +263,7 @@ fn print_all(
             let (out, printed) = sink.take(&letters);
             letters.truncate(out);
             let seqs: Vec<Seq> = letters.iter().map(|letter| letter.seq).collect();
-            // Its bytes make room before others come.
+            // Frees the bodies before the next ones are read.
             drop(letters);
             let last = batch.is_empty() && printed.is_ok();
             let printed = printed.and_then(|()| match pace.printed(out) {

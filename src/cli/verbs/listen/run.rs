@@ -31,8 +31,8 @@ use crate::wire::{Pin, Seq};
 /// somebody wants it.
 const GOODBYE: Duration = Duration::from_secs(10);
 const GOODBYE_QUICK: Duration = Duration::from_secs(1);
-/// Who shares has to see soon that the server was started again, and say what it has before others
-/// are given it.
+/// Keep-alive interval of a sharing listener. It has to notice a restart of the server soon, and
+/// resume its deliveries before other readers get them.
 const SHARING_KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// Time that `--poll` waits for an answer from the server.
 const POLL_PATIENCE: Duration = Duration::from_secs(10);
@@ -69,13 +69,13 @@ pub(crate) fn run(args: &ListenArgs, talk: Verbosity) -> Result<Exit> {
         ListenEnd::Timeout { welcomed: false } => {
             Err(refusals::client_failure(settings.no_answer().into(), &server, id.as_str()))
         }
-        // Said by the code alone: a time that is up is what was asked for.
+        // The exit code says it alone: the time limit was asked for.
         ListenEnd::Timeout { .. } if args.count.is_some() => Ok(Exit::Timeout),
         ListenEnd::Timeout { .. } => Ok(Exit::Success),
     }
 }
 
-/// A command that is not there is better known before a message comes.
+/// Fails if the handler's command does not exist, which is better known before a message comes.
 fn check(handler: &Handler) -> Result<()> {
     let is_command = |path: &Path| match path.metadata() {
         Ok(metadata) if metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 => Ok(()),
@@ -90,15 +90,15 @@ fn check(handler: &Handler) -> Result<()> {
             let found = places.any(|path| is_command(&path).is_ok());
             if found { Ok(()) } else { Err(Errno::NOENT.into()) }
         }
-        // The system has a path of its own.
+        // Without PATH the system uses a default.
         None => Ok(()),
     };
     found.map_err(|error| runner::no_command(handler, error))
 }
 
-/// How listening ended.
+/// The way listening ended.
 enum ListenEnd {
-    /// All that was asked for is done, or nobody reads stdout any more.
+    /// Everything requested is done, or nobody reads stdout any more.
     Done,
     Timeout {
         welcomed: bool,
@@ -123,7 +123,7 @@ async fn listen(
         exit = signals.next() => Some(ListenEnd::Signal(exit)),
         done = listener.run(&mut client) => match done {
             Ok(true) => Some(ListenEnd::Done),
-            // The events have ended, so the client has.
+            // The channel of events is closed, so the client has ended.
             Ok(false) => None,
             Err(error) => Some(ListenEnd::Failed(error)),
         },
@@ -133,14 +133,14 @@ async fn listen(
     };
     let patience = match end {
         Some(ListenEnd::Done) => GOODBYE,
-        // Nothing was done that could be recorded.
+        // Without a connection there is nothing to record.
         _ if !listener.inbox.is_welcomed() => Duration::ZERO,
         _ => GOODBYE_QUICK,
     };
     let goodbye = listener.finish(client, patience);
     let result = tokio::select! {
         biased;
-        // Asked twice.
+        // A second signal ends the goodbye.
         _ = signals.next_in_earnest() => None,
         result = goodbye => result,
     };
@@ -152,7 +152,7 @@ async fn listen(
     }
 }
 
-/// How messages are dealt with.
+/// The consumer of messages: a printer, or a runner of handlers.
 enum Consumer {
     Print(Printer),
     Run(Runner),
@@ -173,7 +173,7 @@ impl Consumer {
         }
     }
 
-    /// Pending while there is nothing to deal with.
+    /// Waits for the next step; pending while there is nothing to do.
     async fn next(&mut self) -> Result<ConsumerStep> {
         match self {
             Self::Print(printer) => printer.next().await,
@@ -181,7 +181,8 @@ impl Consumer {
         }
     }
 
-    /// Begins nothing more until `release`: the seqs of what could be given back.
+    /// Starts nothing more until `release`, and returns the seqs of messages that can be returned
+    /// to the server.
     fn hold(&mut self) -> Vec<Seq> {
         match self {
             Self::Print(printer) => printer.hold(),
@@ -189,7 +190,7 @@ impl Consumer {
         }
     }
 
-    /// Forgets what is given back, and goes on.
+    /// Drops messages that were returned to the server, and goes on.
     fn release(&mut self, seqs: &[Seq]) {
         match self {
             Self::Print(printer) => printer.release(seqs),
@@ -211,7 +212,7 @@ impl Consumer {
     }
 }
 
-/// Between the client and the way.
+/// The loop between the client and the consumer.
 struct ListenLoop {
     /// Messages as they come.
     inbox: Inbox,
@@ -249,7 +250,8 @@ impl ListenLoop {
         let mut before = Vec::new();
         for event in batch {
             match event {
-                // What is not begun may go to others while there is no link.
+                // Messages that are not started may go to other readers while there is no
+                // connection.
                 Event::Offline if self.shares => {
                     before.push(event);
                     self.receive(std::mem::take(&mut before), client).await?;

@@ -57,6 +57,7 @@ pub(crate) struct SendArgs {
     /// time, 11 if it was delivered but not processed, 12 if it was refused for good, and 13 if
     /// recipients differ. The wait survives a restart of the server.
     #[arg(long, value_name = "LEVEL", env = "QMSG_UNTIL", default_value = "accepted")]
+    #[arg(value_parser = values::until())]
     pub(crate) until: Until,
     /// Deliver to current listeners only; not stored, not retried
     ///
@@ -111,7 +112,7 @@ pub(crate) struct SendArgs {
     pub(crate) wrap: WrapArgs,
 }
 
-/// Where one message comes from.
+/// Arguments that give the body of a message.
 #[derive(Debug, Args)]
 pub(crate) struct BodyArgs {
     /// The message; several words are joined by spaces
@@ -142,7 +143,7 @@ pub(crate) struct BodyArgs {
 }
 
 impl BodyArgs {
-    /// As one message, or cut at each such byte.
+    /// Builds the source of bodies: one message, or several that end in the byte `end`.
     pub(crate) fn input(&self, end: Option<u8>) -> Result<BodySource> {
         let empty = match (self.empty, self.skip_empty) {
             (true, _) => Empty::Sent,
@@ -173,7 +174,7 @@ impl BodyArgs {
         }
     }
 
-    /// What says what an empty file is.
+    /// The file's name, which is the title of an empty file.
     pub(crate) fn name(&self) -> Option<String> {
         let name = self.file.as_ref()?.file_name()?;
         Some(name.to_string_lossy().into_owned())
@@ -232,7 +233,7 @@ impl SendArgs {
     }
 }
 
-/// About a command.
+/// Flags for reporting on a command.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Wrap")]
 pub(crate) struct WrapArgs {

@@ -1,4 +1,4 @@
-//! `qmsg send --dry-run`: what would be sent, found out without the server.
+//! `qmsg send --dry-run`: shows what would be sent, without the server.
 
 use anyhow::Result;
 use serde_json::{Map, Value};
@@ -14,9 +14,10 @@ use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
 use crate::wire::{MsgId, MsgIds, Target};
 
-/// Exits as the send would, as far as that can be told from here.
+/// Shows the messages. The exit code is that of the send, as far as it can be known without the
+/// server.
 pub(crate) fn run(job: &Job, input: BodySource, who: &Who, talk: Verbosity) -> Result<Exit> {
-    // Who is not joined cannot send.
+    // Sending fails without a profile.
     who.profile()?;
     let mut dry = Dry { job, number: 0, failed: 0, first: None, talk };
     match input.framing() {
@@ -65,11 +66,11 @@ impl Dry<'_> {
         }
     }
 
-    /// One message, once for each target.
+    /// Shows a message for each target.
     fn message(&mut self, content: &Content, place: u64) -> Result<()> {
         self.number += 1;
         self.job.targets.iter().try_for_each(|to| {
-            // What is made of chance will be another one.
+            // A random id would differ in the real send.
             let keyed = self.job.key.is_some();
             let id = keyed.then(|| self.job.id(&mut MsgIds::default(), to, place, 0));
             match self.job.show {

@@ -9,7 +9,7 @@ use crate::outgoing::conversation::carry_out;
 use crate::profile::known;
 use crate::terminal::verbosity::Verbosity;
 
-/// The exit code, which may be that of a command that was run.
+/// Runs `qmsg send`. The exit code may be that of a wrapped command.
 pub(crate) fn run(args: &SendArgs, talk: Verbosity) -> Result<u8> {
     if args.wrap.wrap {
         return wrap::run(args, talk);

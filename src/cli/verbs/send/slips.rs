@@ -1,5 +1,4 @@
-//! What somebody at a terminal may not have meant: the message goes all the same, and a note says
-//! what became of the words.
+//! Notes on likely slips at a terminal. The message is sent all the same.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -12,7 +11,7 @@ use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::Target;
 
-/// Tells of such slips. A script is not told: in a loop over lines, stdin holds the next ones.
+/// Prints notes on slips. Scripts get none: in a loop over lines, stdin holds the next lines.
 pub(crate) fn note(targets: &[Target], text: &[OsString], talk: Verbosity) {
     if text.is_empty() || text == ["-"] || !notices::is_terminal() {
         return;
@@ -25,7 +24,7 @@ pub(crate) fn note(targets: &[Target], text: &[OsString], talk: Verbosity) {
     }
 }
 
-/// The first word of a message that is a target: `qmsg send bob carol hi`.
+/// Checks for a second target, as in `qmsg send bob carol hi`.
 fn second_target(
     targets: &[Target],
     text: &[OsString],
@@ -42,7 +41,7 @@ fn second_target(
     })
 }
 
-/// Whether a pipe holds something that nobody reads. Does not wait for it.
+/// True when stdin is a pipe with unread data. Does not block.
 fn has_data_on_stdin() -> bool {
     let stdin = io::stdin();
     let copy = stdin.as_fd().try_clone_to_owned().map(File::from);
@@ -68,7 +67,7 @@ mod tests {
         for line in ["carol hi", "Carol hi there", "@ops is down", "@all hi"] {
             assert!(note(line).is_some_and(|note| note.contains("qmsg send bob,")), "{line}");
         }
-        // A word alone is a message, and so is a name that nobody here knows.
+        // A single word is a message, and so is an unknown name.
         for line in ["carol", "@ops", "lunch at noon", "bob hi", "carol: hi", "@ hi", "-"] {
             assert_eq!(note(line), None, "{line}");
         }

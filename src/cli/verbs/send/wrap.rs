@@ -1,4 +1,4 @@
-//! `qmsg send --wrap`: a command that is run, and a message about how it ended.
+//! `qmsg send --wrap`: runs a command and sends a message about how it ended.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
@@ -22,33 +22,33 @@ use crate::terminal::verbosity::Verbosity;
 use crate::text::clean::clean;
 use crate::wire::MsgIds;
 
-/// Most characters of a command line in a title.
+/// Longest command line in a title, in characters.
 const NAME_CHARS_MAX: usize = 60;
-/// A command that cannot be started, as shells say it.
+/// Exit codes for a command that cannot be started, as shells use them.
 const CODE_NOT_FOUND: u8 = 127;
 const CODE_NOT_RUN: u8 = 126;
-/// A signal's number is added to it.
+/// Added to the number of the signal that killed a command.
 const CODE_SIGNAL: i32 = 128;
 
-/// How a command ended.
+/// The end of a command.
 struct CommandEnd {
     code: u8,
-    /// `exit 3`, `killed by signal 9`.
+    /// A short description: `exit 3`, `killed by signal 9`.
     status: String,
     time: Duration,
     last_lines: Vec<u8>,
-    /// Why some of its output is lost.
+    /// The error that lost some of its output.
     unwritten: Option<io::Error>,
 }
 
-/// Runs the command; its code, or that of wrong usage.
+/// Runs the command and reports on it. Returns its exit code, or that of wrong usage.
 pub(crate) fn run(args: &SendArgs, talk: Verbosity) -> Result<u8> {
     let Some((program, arguments)) = args.body.text.split_first() else {
         return Err(Failure::new(Exit::Usage, "--wrap has no command to run")
             .hint("put it after --, as in: qmsg send bob --wrap -- make all")
             .into());
     };
-    // What is wrong with the message is said before anything is done.
+    // Errors of the message are found before the command runs.
     header_args(args, &CommandEnd::none()).headers()?;
     let start = clock::moment();
     let runtime = runtime::runtime()?;
@@ -72,7 +72,7 @@ pub(crate) fn run(args: &SendArgs, talk: Verbosity) -> Result<u8> {
             CommandEnd { code, status: format!("not started: {why}"), ..CommandEnd::none() }
         }
     };
-    // A reader that has gone knows that it has.
+    // A closed pipe is no loss: its reader has gone on purpose.
     let is_lost = |error: &&io::Error| error.kind() != ErrorKind::BrokenPipe;
     if let Some(error) = end.unwritten.as_ref().filter(is_lost) {
         let (name, why) = (name(&args.body.text), why(error));
@@ -113,7 +113,7 @@ fn outcome(status: ExitStatus) -> (u8, String) {
     }
 }
 
-/// Says how it ended. What goes wrong with that is said as well, and changes nothing.
+/// Sends the message about the command. Errors are printed and change nothing else.
 async fn tell(args: &SendArgs, end: &CommandEnd, talk: Verbosity) {
     let sent = parcels(args, end).and_then(|parcels| {
         let (who, keeping, patience) =
@@ -165,7 +165,7 @@ fn parcels(args: &SendArgs, end: &CommandEnd) -> Result<Vec<Spooled>> {
     Ok(parcels.collect())
 }
 
-/// Without the number, which is of no use to people.
+/// Renders an error without the system's number.
 fn why(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
@@ -175,10 +175,10 @@ fn seconds(end: &CommandEnd) -> f64 {
     end.time.as_secs_f64()
 }
 
-/// What the user says of the message, and what the end of the command adds.
+/// Combines the user's headers with those about the end of the command.
 fn header_args(args: &SendArgs, end: &CommandEnd) -> HeaderArgs {
     let HeaderArgs { title, priority, media_type, mut others, .. } = args.headers.clone();
-    // What is empty is not given.
+    // Empty values count as not given.
     let given = |value: Option<String>| value.filter(|value| !clean(value).is_empty());
     others.push(("exit".into(), end.code.to_string()));
     others.push(("duration".into(), format!("{:.3}", seconds(end))));
@@ -200,7 +200,7 @@ fn headline(words: &[OsString], end: &CommandEnd) -> String {
     }
 }
 
-/// The command, on one line and not too long.
+/// Renders the command on one line, shortened.
 fn name(words: &[OsString]) -> String {
     let line = clean(&words.join(OsStr::new(" ")).to_string_lossy());
     if line.chars().count() <= NAME_CHARS_MAX {

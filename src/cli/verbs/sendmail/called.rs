@@ -1,4 +1,4 @@
-//! How the program is called when it stands in for sendmail.
+//! Rewriting of command lines in which the program stands in for sendmail.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -7,11 +7,11 @@ use clap::{Arg, Command, CommandFactory};
 
 use crate::cli::command::Cli;
 
-/// Flags that all verbs have and that take a value: they may stand before the verb.
+/// Global flags with a value; they may stand before the verb.
 const WITH_VALUE: [&str; 2] = ["--color", "--config"];
 
-/// The command line that is meant: by the name that the program is called by, and with its own
-/// flags before all that is sendmail's.
+/// Rewrites the command line: the program's name selects the verb, and qmsg's own flags move before
+/// sendmail's arguments.
 pub(crate) fn as_called(args: Vec<OsString>) -> Vec<OsString> {
     let name = args.first().and_then(|first| Path::new(first).file_name());
     let begin: &[&str] = match name.and_then(|name| name.to_str()) {
@@ -20,11 +20,11 @@ pub(crate) fn as_called(args: Vec<OsString>) -> Vec<OsString> {
         Some("newaliases") => &["qmsg", "sendmail", "--", "-bi"],
         _ => return own_first(args),
     };
-    // None of its arguments is one of ours.
+    // These programs have no arguments of qmsg.
     begin.iter().map(OsString::from).chain(args.into_iter().skip(1)).collect()
 }
 
-/// The place of the verb, if it is `sendmail`.
+/// The index of the verb, if it is `sendmail`.
 fn verb(args: &[OsString]) -> Option<usize> {
     let mut at = 1;
     loop {
@@ -37,8 +37,8 @@ fn verb(args: &[OsString]) -> Option<usize> {
     }
 }
 
-/// Puts the long flags of `qmsg sendmail` before the first argument that is sendmail's, since from
-/// there on none would be seen. What stands behind `--` stays.
+/// Moves the long flags of `qmsg sendmail` before the first argument of sendmail, from where on
+/// clap would not see them. Arguments behind `--` stay.
 fn own_first(args: Vec<OsString>) -> Vec<OsString> {
     let Some(at) = verb(&args) else { return args };
     let command = Cli::command();
@@ -60,7 +60,7 @@ fn own_first(args: Vec<OsString>) -> Vec<OsString> {
                         whole.push("=");
                         whole.push(value);
                     }
-                    // It is missing, which is all that there is to say then.
+                    // The missing value is then the only error to report.
                     None => others.clear(),
                 }
                 own.push(whole);
@@ -70,7 +70,7 @@ fn own_first(args: Vec<OsString>) -> Vec<OsString> {
     args.into_iter().take(at + 1).chain(own).chain(others).collect()
 }
 
-/// Whether the next word is the value of this flag; `None` if it is none of ours.
+/// True when the next word is the value of this flag; `None` if the flag is not one of qmsg.
 fn takes_value(command: &Command, arg: &OsString) -> Option<bool> {
     let long = arg.to_str()?.strip_prefix("--")?;
     let (name, is_whole) = long.split_once('=').map_or((long, true), |(name, _)| (name, false));

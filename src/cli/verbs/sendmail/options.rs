@@ -1,51 +1,52 @@
-//! The options that programs call `/usr/sbin/sendmail` with. They follow `getopt(3)`: letters may
-//! stand together, a value may follow its letter or be the next argument, and recipients may stand
-//! anywhere. No mail is refused for an option that means nothing here.
+//! Options of `/usr/sbin/sendmail`, as programs call it. They follow `getopt(3)`: letters may be
+//! combined, a value may follow its letter or be the next argument, and recipients may stand
+//! anywhere. Options without a meaning here are ignored, so that no mail is refused for them.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
 
 use crate::failure::{Exit, Failure};
 
-/// Letters about queues, retries, receipts and the like, which have no meaning here.
+/// Options about queues, retries, receipts and the like, which are ignored.
 const IGNORED: &str = "GIUTcmnsv";
-/// The same, with a value.
+/// Ignored options with a value.
 const IGNORED_WITH_VALUE: &str = "ABCDLMNORVXehpo";
-/// The same, with a value that can only follow at once.
+/// Ignored options whose value is the rest of the word.
 const IGNORED_WITH_REST: &str = "dq";
 
-/// What it is called for (`-b`).
+/// The mode of operation (`-b`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum SendmailMode {
-    /// A mail on stdin.
+    /// Send the mail on stdin.
     #[default]
     Mail,
-    /// `-bp`, as `mailq` does it.
+    /// List the queue: `-bp`, or `mailq`.
     ListQueue,
-    /// `-bi`, as `newaliases` does it: there is nothing to build from a configuration file.
+    /// Rebuild aliases: `-bi`, or `newaliases`. There is nothing to build, since they are in the
+    /// configuration file.
     Aliases,
 }
 
-/// What is asked for.
+/// Parsed options.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct SendmailOptions {
-    /// `-t`: the mail names recipients, too.
+    /// `-t`: recipients are also taken from the mail.
     pub(crate) named_in_mail: bool,
     pub(crate) mode: SendmailMode,
-    /// `-i`: a line with nothing but a dot does not end the mail.
+    /// `-i`: a line with a single dot does not end the mail.
     pub(crate) dots_are_text: bool,
-    /// `-f`, or `-r` as it was once: who sends it.
+    /// `-f`, or the older `-r`: the sender.
     pub(crate) sender: Option<String>,
     /// `-F`: the sender's name.
     pub(crate) name: Option<String>,
-    /// `-q`: there may be no mail at all.
+    /// `-q`: run the queue; a mail is optional.
     pub(crate) runs_queue: bool,
     pub(crate) recipients: Vec<String>,
-    /// Options that nobody knows.
+    /// Unknown options.
     pub(crate) unknown: Vec<String>,
 }
 
-/// Reads options.
+/// Parses the options.
 pub(crate) fn parse(args: &[OsString]) -> Result<SendmailOptions, Failure> {
     let mut options = SendmailOptions::default();
     let mut args = args.iter().map(|arg| arg.to_string_lossy());
@@ -98,7 +99,7 @@ impl SendmailOptions {
         Ok(())
     }
 
-    /// An option without the value that it needs says nothing.
+    /// Sets an option with a value. It is ignored if the value is missing.
     fn set(&mut self, letter: char, value: Option<String>) -> Result<(), Failure> {
         match (letter, value.as_deref()) {
             ('f' | 'r', Some(_)) => self.sender = value,
@@ -111,14 +112,14 @@ impl SendmailOptions {
                            those in its header",
                 ));
             }
-            // A mail on stdin, whatever else it may be (`-bm`, `-ba`).
+            // All other modes send the mail on stdin (`-bm`, `-ba`).
             _ => {}
         }
         Ok(())
     }
 }
 
-/// The value of an option: what follows the letter, or the next argument.
+/// Finds the value of an option: the rest of the word, or the next argument.
 fn value(rest: &str, next: impl FnOnce() -> Option<String>) -> Option<String> {
     if rest.is_empty() { next() } else { Some(rest.to_owned()) }
 }
@@ -148,7 +149,7 @@ mod tests {
             }
         };
         for (line, wanted) in [
-            // cron of Debian and of cronie, at, mdadm, smartd by mailx.
+            // The calls of Debian's cron, cronie, at, mdadm, and smartd by mailx.
             (
                 "-FCronDaemon -i -B8BITMIME -oem root",
                 options(false, true, "", "CronDaemon", &["root"]),

@@ -1,4 +1,4 @@
-//! `qmsg sendmail`: what cron and others send as mail.
+//! `qmsg sendmail`: sends the mail of cron and other programs as messages.
 
 use std::io::{self, Read};
 
@@ -22,9 +22,9 @@ use crate::terminal::{notices, print};
 use crate::text::excerpt;
 use crate::wire::{Headers, MsgIds, Target};
 
-/// Longest mail that is kept whole. All of it is in memory, since it has to be understood.
+/// Longest mail that is sent whole, in bytes. It is parsed in memory.
 const MAIL_LEN_MAX: usize = 64 << 20;
-/// The title of a mail without a text and a subject.
+/// The title of a mail without text and subject.
 const EMPTY: &str = "(empty mail)";
 
 pub(crate) fn run(args: &SendmailArgs, config: &Config, talk: Verbosity) -> Result<Exit> {
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &SendmailArgs, config: &Config, talk: Verbosity) -> Resu
     let input = input(options.dots_are_text)?;
     let mut mail = parse::read(&input.bytes);
     if mail.text.is_empty() && mail.subject.is_none() {
-        // That somebody has sent nothing is worth knowing, too.
+        // An empty mail may be worth knowing about, too.
         mail.subject = Some(EMPTY.to_owned());
     }
     let mut recipients: Vec<String> =
@@ -81,7 +81,7 @@ pub(crate) fn run(args: &SendmailArgs, config: &Config, talk: Verbosity) -> Resu
     finish(delivery, !unknown.is_empty(), talk)
 }
 
-/// A message for each target.
+/// Builds a message for each target.
 fn parcels(targets: Vec<Target>, headers: &Headers, text: Vec<u8>) -> Vec<Spooled> {
     let content = Content::Memory(Bytes::from(text));
     let mut ids = vec![MsgIds::default(); targets.len()];
@@ -105,7 +105,7 @@ fn finish(delivery: Delivery, some_unknown: bool, talk: Verbosity) -> Result<Exi
         notices::note(talk, &format!("the mail to {to} {what}"));
     }
     for (at, (to, error)) in delivery.failed.iter().enumerate() {
-        // The cause of the first is told as the error.
+        // The first cause is printed as the error.
         let cause = if at == 0 { String::new() } else { format!(": {}", failure::line(error)) };
         notices::note(talk, &format!("the mail to {to} is set aside in the spool{cause}"));
     }
@@ -116,13 +116,13 @@ fn finish(delivery: Delivery, some_unknown: bool, talk: Verbosity) -> Result<Exi
     }
 }
 
-/// A mail as it came: `cut` is its length if it was too long to be kept.
+/// A mail as read. `cut` is its size in bytes if it was too long and was cut.
 struct MailInput {
     bytes: Vec<u8>,
     cut: Option<u64>,
 }
 
-/// The mail on stdin.
+/// Reads the mail from stdin.
 fn input(dots_are_text: bool) -> Result<MailInput> {
     let stdin = io::stdin().lock();
     let mut input =
@@ -133,7 +133,7 @@ fn input(dots_are_text: bool) -> Result<MailInput> {
     Ok(input)
 }
 
-/// All that comes; of more than is kept, the start and the end.
+/// Reads all input. Of more than `len_max` bytes, keeps the start and the end.
 fn take(mut from: impl Read, len_max: usize) -> io::Result<MailInput> {
     let (mut bytes, mut end) = (Vec::new(), Vec::new());
     from.by_ref().take(len_max as u64 + 1).read_to_end(&mut bytes)?;
@@ -141,7 +141,7 @@ fn take(mut from: impl Read, len_max: usize) -> io::Result<MailInput> {
     if bytes.len() <= len_max {
         return Ok(MailInput { bytes, cut: None });
     }
-    // Whoever writes it is not to be stopped by a pipe that nobody reads.
+    // The writer must not be blocked by a pipe that nobody reads.
     let mut last = bytes.split_off(bytes.len() / 2);
     loop {
         let read = from.by_ref().take(len_max as u64 / 2).read_to_end(&mut end)?;
@@ -156,7 +156,7 @@ fn take(mut from: impl Read, len_max: usize) -> io::Result<MailInput> {
     Ok(MailInput { bytes, cut: Some(size) })
 }
 
-/// A line with a dot alone ends a mail.
+/// Truncates a mail at a line with a single dot.
 fn cut(bytes: &mut Vec<u8>) {
     let mut start = 0;
     for line in bytes.split_inclusive(|&byte| byte == b'\n') {
@@ -168,8 +168,8 @@ fn cut(bytes: &mut Vec<u8>) {
     }
 }
 
-/// Where mail for these goes, each target once, and for whom it goes nowhere. Mail for nobody goes
-/// to those who get everybody's.
+/// Resolves recipients to targets, each once, and lists recipients without one. Mail without
+/// recipients goes to the targets of the alias `*`.
 fn route(recipients: &[String], config: &Config) -> (Vec<Target>, Vec<String>) {
     let (mut targets, mut unknown): (Vec<Target>, Vec<String>) = (Vec::new(), Vec::new());
     if recipients.is_empty() {
@@ -194,7 +194,7 @@ fn route(recipients: &[String], config: &Config) -> (Vec<Target>, Vec<String>) {
     (targets, unknown)
 }
 
-/// The name of somebody on this machine, without the machine.
+/// Strips the domain from an address on this machine.
 fn local(recipient: &str) -> &str {
     let Some((name, domain)) = recipient.rsplit_once('@') else { return recipient };
     let host = host::name();
@@ -228,7 +228,7 @@ fn header_args(mail: &Mail, sender: Option<&str>, name: Option<&str>) -> HeaderA
     }
 }
 
-/// At most as much of a line as fits into a header, with a mark if that is not all.
+/// Shortens a line to the length of a title, with an ellipsis if it was cut.
 fn shortened(text: &str) -> String {
     if text.len() <= TITLE_LEN_MAX {
         return text.to_owned();
@@ -247,8 +247,7 @@ fn tell(targets: &[Target], headers: &HeaderArgs, mail: &Mail) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// A mail is understood, however wrong it is, and of plain text each byte arrives, whatever it is
-/// like.
+/// Checks for the fuzzer: any mail can be parsed, and plain text is kept byte for byte.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn fuzz(bytes: &[u8]) {
     for header in ["Subject: s\n\n", "To: a\nContent-Type: text/plain; charset=x\n\n"] {

@@ -1,32 +1,33 @@
-//! A server's data directory: what is in it, and what is said of one that cannot be used.
+//! The server's data directory, and failures of one that cannot be used.
 //!
-//! Clients know a server by its key, and users own their ids by theirs, in the store. So neither is
-//! made anew where the other shows that it was there: without `server.key.pem` a store with users
-//! is refused. Without `store.db` the key is enough to begin with, and that is told. A `store.db`
-//! with nothing in it is refused: it may have had users.
+//! Clients pin the server's key, and the store holds the keys that own ids. So neither is created
+//! anew if the other shows that it existed: without `server.key.pem`, a store with users is
+//! refused. Without `store.db` the server starts with its key and a warning. An empty `store.db` is
+//! refused: it may have had users.
 
 use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::Result;
 
+use crate::durable::StoreError;
 use crate::failure::{Exit, Failure};
 use crate::files::{self, PrivateFileError};
 use crate::profile::{disk, home, joined};
 use crate::quic::{Identity, Secrets, SecretsError};
-use crate::store::{self, OpenError, StoreError};
+use crate::store::{self, OpenError};
 
-/// The server's own key, in its data directory.
+/// The file of the server's key.
 pub(crate) const KEY: &str = "server.key.pem";
 
-/// Makes the directory if it is missing, and refuses one that is open to others.
+/// Creates the directory if it is missing, and refuses one that is open to others.
 pub(crate) fn prepare(data: &Path) -> Result<()> {
     home::private_directory(data)?;
     Ok(disk::guard(data, files::OTHERS)?)
 }
 
-/// The key that clients know the server by: the operator's own, or the one of its first start.
-/// With `new_key` it may be made again for users who know another.
+/// Loads the server's key: the operator's own, or the one created at the first start. With
+/// `new_key` a new one is created even if the store has users.
 pub(crate) fn identity(data: &Path, certs: Option<&Path>, new_key: bool) -> Result<Identity> {
     if certs.is_none() && !data.join(KEY).exists() {
         let users = store::users(data).map_err(|error| unopened(error, data))?;
@@ -39,7 +40,7 @@ pub(crate) fn identity(data: &Path, certs: Option<&Path>, new_key: bool) -> Resu
     known_identity(data, certs)
 }
 
-/// The key of a server that has one.
+/// Loads the key of a server that has one.
 pub(crate) fn known_identity(data: &Path, certs: Option<&Path>) -> Result<Identity> {
     if let Some(dir) = certs {
         let read = Identity::from_certificate(&dir.join("cert.pem"), &dir.join("key.pem"));
@@ -78,8 +79,8 @@ fn keyless(data: &Path, users: u64) -> anyhow::Error {
         .into()
 }
 
-/// Whether the directory has a key and no store: then every id is free again.
-/// What is left of a store that may have had users is refused.
+/// True when the directory has a key but no store, so that every id is free again. Remains of a
+/// store that may have had users are refused.
 pub(crate) fn has_lost_store(data: &Path, certs: Option<&Path>) -> Result<bool> {
     let has_key = data.join(KEY).exists();
     if has_key || certs.is_some() {
@@ -88,7 +89,7 @@ pub(crate) fn has_lost_store(data: &Path, certs: Option<&Path>) -> Result<bool> 
     Ok(has_key && !store::is_there(data))
 }
 
-/// What lets a restarted server reset the connections of the last one.
+/// Loads the secrets with which a restarted server resets old connections.
 pub(crate) fn secrets(data: &Path) -> Result<Secrets> {
     let path = data.join("endpoint.secrets");
     Secrets::load_or_create(&path).map_err(|error| {
@@ -107,7 +108,7 @@ pub(crate) fn secrets(data: &Path) -> Result<Secrets> {
     })
 }
 
-/// Why a store could not be opened.
+/// Converts an error of opening the store to a failure.
 pub(crate) fn unopened(error: OpenError, data: &Path) -> anyhow::Error {
     let what = "the store cannot be opened";
     let config = |hint: String| Failure::new(Exit::Config, what).hint(hint);
@@ -147,7 +148,7 @@ pub(crate) fn unopened(error: OpenError, data: &Path) -> anyhow::Error {
     failure.because(error)
 }
 
-/// The same where the store was to be checked and repaired.
+/// Converts an error of `--check-store` to a failure.
 pub(crate) fn unchecked(error: OpenError, data: &Path) -> anyhow::Error {
     let config = |hint| Failure::new(Exit::Config, "the store cannot be checked").hint(hint);
     let failure = match &error {
@@ -166,7 +167,7 @@ pub(crate) fn unchecked(error: OpenError, data: &Path) -> anyhow::Error {
     failure.because(error)
 }
 
-/// Why a server had to stop.
+/// Converts the error that stopped the server to a failure.
 pub(crate) fn failed(error: StoreError, data: &Path) -> anyhow::Error {
     let hint = match &error {
         StoreError::Lost(_) => format!(
@@ -188,7 +189,7 @@ fn check(data: &Path) -> String {
     format!("check and repair it: qmsg serve --check-store --data {}", data.display())
 }
 
-/// SQLite says that it may not write, and not which file.
+/// Finds a hint for a store that cannot be written: SQLite does not say which file it is.
 fn unwritable(data: &Path) -> String {
     let names = ["", "store.db", "store.db-wal", "store.db-shm"].map(|name| data.join(name));
     let foreign = names.iter().find(|path| files::uppermost_foreign(path, above(data)).is_some());

@@ -28,10 +28,10 @@ use crate::text::units;
 use crate::wire::{JoinCode, Pin};
 use crate::{clock, store};
 
-/// After a restart, how long those who share an id are given to come back and say what they have
-/// before others are given it: a second until they notice, and pauses between attempts.
+/// Time after a restart in which sharing readers may resume their deliveries before others get
+/// them, in milliseconds: a second until they notice, and pauses between attempts.
 const GATHER_MS: u64 = 3_000;
-/// How long the ticket is good that is printed at the start.
+/// Validity of the ticket that is printed at the start.
 const FIRST_TICKET: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Run the server
@@ -102,7 +102,7 @@ pub(crate) struct ServeArgs {
     bounds: Bounds,
 }
 
-/// What is done instead of serving.
+/// Flags for maintenance, which run instead of the server.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Maintenance")]
 struct Upkeep {
@@ -120,7 +120,7 @@ struct Upkeep {
     check_store: bool,
 }
 
-/// Limits.
+/// Flags for limits.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 struct Bounds {
@@ -212,10 +212,10 @@ struct Bounds {
 impl Bounds {
     fn limits(&self, code_needed: bool, is_restart: bool) -> Limits {
         Limits {
-            gather_ms: if is_restart { GATHER_MS } else { 0 },
+            resume_grace_ms: if is_restart { GATHER_MS } else { 0 },
             links_max: self.max_links,
             body_len_max: self.max_body,
-            flight_bytes_max: self.max_in_flight,
+            budget_bytes_max: self.max_in_flight,
             id_age_ms_max: self.duplicate_window.as_millis() as u64,
             code_needed,
             ..Limits::default()
@@ -238,7 +238,7 @@ impl Bounds {
 }
 
 pub(crate) fn run(args: &ServeArgs, talk: Verbosity) -> Result<Exit> {
-    // Before anything is written: see `survive_large_files`.
+    // It catches SIGXFSZ, and has to do so before anything is written.
     let runtime = runtime::server_runtime(args.threads.map_or_else(runtime::threads, usize::from))?;
     let data = data_directory(args.data.as_deref())?;
     if let Some(to) = &args.upkeep.backup {
@@ -285,7 +285,7 @@ pub(crate) fn run(args: &ServeArgs, talk: Verbosity) -> Result<Exit> {
         })?;
         let stop = stop_signal()?;
         announce(args, &data, server.local_addr(), pin, talk)?;
-        // As a task it runs on a thread that runs links too, not beside them.
+        // A task runs on a worker thread, together with the connections.
         let serving = tokio::spawn(async move {
             let mut exit = Exit::Unexpected;
             server.run(async { exit = stop.await }).await.map(|()| exit)
@@ -296,7 +296,7 @@ pub(crate) fn run(args: &ServeArgs, talk: Verbosity) -> Result<Exit> {
     Ok(exit)
 }
 
-/// Says that the server can be reached, and how to join it.
+/// Prints the server's address, and how to join it.
 fn announce(
     args: &ServeArgs,
     data: &Path,
@@ -313,7 +313,7 @@ fn announce(
     }
     let mut server = args.listen.reached(address);
     if address.ip().is_unspecified() {
-        // The name others use for this machine is not known here.
+        // The server does not know by which name others reach it.
         PLACEHOLDER.clone_into(&mut server.host);
     }
     if address.ip().is_loopback() {
@@ -342,7 +342,7 @@ fn unbound(error: BindError, listen: SocketAddr) -> anyhow::Error {
     Failure::new(Exit::Config, format!("cannot listen on {listen}")).hint(hint).because(error)
 }
 
-/// `--data`, or systemd's state directory, or the user's data directory.
+/// The data directory: `--data`, or systemd's state directory, or the user's.
 pub(crate) fn data_directory(given: Option<&Path>) -> Result<PathBuf> {
     if let Some(given) = given {
         return Ok(given.to_owned());
@@ -355,7 +355,7 @@ pub(crate) fn data_directory(given: Option<&Path>) -> Result<PathBuf> {
     }
 }
 
-/// A fresh ticket for one new id.
+/// Creates a ticket for one new id.
 pub(crate) fn ticket(
     data: &Path,
     server: address::ServerAddress,

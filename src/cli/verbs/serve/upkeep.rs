@@ -1,4 +1,4 @@
-//! `qmsg serve --backup` and `--check-store`: what is done to a server's data, not with it.
+//! `qmsg serve --backup` and `--check-store`: maintenance of a server's data.
 
 use std::fs;
 use std::path::Path;
@@ -13,8 +13,8 @@ use crate::store::{self, Mended};
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
 
-/// Copies the store, and the key unless the server has one of its own, to a directory that has
-/// neither.
+/// Copies the store to a directory without one, and the key unless the server uses a certificate of
+/// the operator.
 pub(crate) fn backup(from: &Path, has_certs: bool, to: &Path, talk: Verbosity) -> Result<Exit> {
     if !store::is_there(from) {
         let what = format!("there is no store in {}", from.display());
@@ -34,7 +34,7 @@ pub(crate) fn backup(from: &Path, has_certs: bool, to: &Path, talk: Verbosity) -
     if !has_certs {
         copy_key(&from.join(data::KEY), &to.join(data::KEY))?;
     }
-    // Last: with it the copy is whole.
+    // The store comes last: with it the copy is complete.
     store::backup(from, &to.join("store.db")).map_err(|error| data::unopened(error, from))?;
     notices::note(
         talk,
@@ -52,7 +52,7 @@ fn copy_key(from: &Path, to: &Path) -> Result<()> {
     files::create(to, &key).map_err(|error| failure(to, &error).because(error))
 }
 
-/// Tells what is whole and what is lost.
+/// Checks and repairs the store, and reports what is intact and what is lost.
 pub(crate) fn check(dir: &Path, json: bool) -> Result<Exit> {
     let checked = store::check(dir).map_err(|error| data::unchecked(error, dir))?;
     let exit = if checked.is_whole() { Exit::Success } else { Exit::Partial };

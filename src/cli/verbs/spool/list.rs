@@ -1,4 +1,4 @@
-//! What is in a spool, for people and for programs.
+//! `qmsg spool list`: spooled messages, for people and for programs.
 
 use anyhow::Result;
 use serde_json::{Map, Value};
@@ -15,7 +15,7 @@ use crate::wire::UserId;
 
 const COLUMNS: [&str; 8] = ["ID", "TIME", "FROM", "TO", "SIZE", "STATE", "TITLE", "REASON"];
 
-/// Shows what is in these spools.
+/// Lists the messages of these spools.
 pub(crate) fn run(
     places: &[(UserId, SpoolDirectory)],
     bounds: SpoolBounds,
@@ -31,7 +31,7 @@ pub(crate) fn run(
     Ok(Exit::Success)
 }
 
-/// Shows messages of ids.
+/// Prints messages by sender.
 pub(crate) fn show(slots: &[(UserId, Vec<Slot>)], bounds: SpoolBounds, json: bool) -> Result<()> {
     let mut slots = slots.iter().flat_map(|(id, slots)| slots.iter().map(move |slot| (id, slot)));
     if json {

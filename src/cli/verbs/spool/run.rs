@@ -1,4 +1,4 @@
-//! Messages that wait on this machine because no server could be reached.
+//! `qmsg spool`: messages that wait on this machine for the server.
 
 use anyhow::{Error, Result};
 use clap::{Args, Subcommand};
@@ -110,8 +110,8 @@ struct DropArgs {
     json: bool,
 }
 
-/// Whose messages. Neither QMSG_AS nor a configuration file says this: messages of the user's other
-/// ids are not to be forgotten.
+/// The flag that selects the sender. Neither QMSG_AS nor a configuration file sets it, so that
+/// messages of the user's other ids are not overlooked.
 #[derive(Debug, Args)]
 struct Owner {
     /// Only messages sent as this id
@@ -134,7 +134,7 @@ pub(crate) fn run(args: &SpoolArgs, talk: Verbosity) -> Result<Exit> {
     }
 }
 
-/// Lists what all ids of this machine have in their spools.
+/// Lists the spooled messages of all ids on this machine.
 pub(crate) fn list_all(bounds: SpoolBounds, talk: Verbosity) -> Result<Exit> {
     list::run(&places(None)?, bounds, false, talk)
 }
@@ -144,7 +144,7 @@ fn flush(args: &FlushArgs, talk: Verbosity) -> Result<Exit> {
     for (id, place) in places(args.owner.as_id.as_ref())? {
         match flush_one(args, &id, &place) {
             Ok(report) => total.add(report),
-            // Others may reach theirs.
+            // Servers of other ids may be reachable.
             Err(error) => match worst {
                 None => worst = Some(error),
                 Some(_) => notices::note(talk, &format!("{id}: {}", failure::line(&error))),
@@ -191,7 +191,7 @@ fn flush_one(args: &FlushArgs, id: &UserId, place: &SpoolDirectory) -> Result<Fl
     flush.run(slots()?)
 }
 
-/// Says what came of it, and with which code.
+/// Prints the totals, and determines the exit code.
 fn finish(total: FlushReport, worst: Option<Error>, talk: Verbosity) -> Result<Exit> {
     let FlushReport { sent, aside, left, left_for } = total;
     if sent > 0 {

@@ -3,8 +3,8 @@
 
 use qmsg::logic::Draft;
 use qmsg::wire::{
-    Body, CHUNK_LEN_MAX, FromClient, JoinCode, MsgId, Note, ParkedKind, REASON_LEN_MAX, RoomName,
-    Seq, Session, Span, Start, UserId,
+    Body, CHUNK_LEN_MAX, Envelope, FromClient, JoinCode, MsgId, Note, ParkedKind, REASON_LEN_MAX,
+    RoomName, Seq, Session, Span, Start, UserId,
 };
 
 use super::{CLOCK_MS_OFF, DUE_MS, NAMES, TARGETS};
@@ -112,8 +112,11 @@ fn request(chance: &mut Chance) -> FromClient {
         3 => FromClient::Untrack { id: msg_id(chance) },
         4 => {
             let ((n, to), len, due_ms) = (message_to(chance), chance.below(90), time(chance));
-            let Draft { id, to, headers, body, .. } = draft(n, to, len);
-            FromClient::Schedule { due_ms, id, to, headers, body }
+            let Draft { envelope: Envelope { id, to, headers, body, .. }, .. } = draft(n, to, len);
+            FromClient::Schedule {
+                due_ms,
+                envelope: Envelope { id, to, headers, size: body.len() as u64, body },
+            }
         }
         5 if chance.one_in(3) => FromClient::ListParked { drawer, after: number(chance) },
         5 => FromClient::ListParked { drawer, after: 0 },

@@ -125,7 +125,7 @@ impl Run {
             let dead =
                 letters.filter(|l| l.owner == client.user && l.drawer == ParkedKind::DeadLetters);
             let dead = dead.map(|letter| (letter.message.id, letter.attempts));
-            assert!(client.kept.iter().map(|kept| (kept.id, kept.attempts)).eq(dead));
+            assert!(client.kept.iter().map(|kept| (kept.message.id, kept.attempts)).eq(dead));
         }
     }
 }

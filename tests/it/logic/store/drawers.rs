@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use qmsg::durable::{Found, Outcome, Record};
+use qmsg::durable::{DiskFull, DueReleased, Found, NotStored, ParkedTaken, Record};
 use qmsg::wire::{
-    Body, CHUNK_LEN_MAX, Headers, Kept, Message, MsgId, Note, PARKED_LEN_MAX, ParkedKind, Seq,
-    Target, UserId,
+    Body, CHUNK_LEN_MAX, Envelope, Headers, Message, MsgId, Note, PARKED_LEN_MAX, ParkedKind,
+    ParkedMessage, Seq, Target, UserId,
 };
 
 use super::Store;
@@ -80,27 +80,32 @@ impl Store {
         self.drawers.add(letter);
     }
 
-    pub(super) fn schedule(&mut self, message: &Message, due_ms: u64) -> Outcome {
+    pub(super) fn schedule(&mut self, message: &Message, due_ms: u64) -> Result<(), NotStored> {
         assert!(!message.is_long(), "its body is whole");
         let (owner, drawer) = (message.from.clone(), ParkedKind::Scheduled);
         let outcome = if !self.logs.contains_key(&message.to) {
-            self.missing(&message.to)
+            Err(self.missing(&message.to).into())
         } else if self.sent.contains(&(owner.clone(), message.id)) {
-            Outcome::Duplicate
+            Err(NotStored::Duplicate)
+        } else if self.disk_full {
+            Err(NotStored::DiskFull)
         } else if self.drawers.of(&owner, drawer).count() as u64 >= self.quotas.log_messages_max {
-            Outcome::Full
+            Err(NotStored::Full)
         } else {
             self.sent.insert((owner.clone(), message.id));
             let (message, reason) = (message.clone(), Note::default());
             let (parts, attempts) = (None, 0);
             let letter = Letter { owner, drawer, message, parts, at_ms: due_ms, attempts, reason };
             self.drawers.add(letter);
-            Outcome::Scheduled
+            Ok(())
         };
         self.note(message, outcome)
     }
 
-    pub(super) fn release(&mut self, now_ms: u64) -> Outcome {
+    pub(super) fn release(&mut self, now_ms: u64) -> Result<DueReleased, DiskFull> {
+        if self.disk_full {
+            return Err(DiskFull);
+        }
         let mut due: Vec<(u64, u64)> = self.due().filter(|(at_ms, _)| *at_ms <= now_ms).collect();
         due.sort_unstable();
         let mut records = vec![];
@@ -113,7 +118,7 @@ impl Store {
                 }
             }
         }
-        Outcome::DueReleased { records, next_ms: self.due().map(|(at_ms, _)| at_ms).min() }
+        Ok(DueReleased { records, next_ms: self.due().map(|(at_ms, _)| at_ms).min() })
     }
 
     fn due(&self) -> impl Iterator<Item = (u64, u64)> {
@@ -127,7 +132,10 @@ impl Store {
         owner: &UserId,
         (drawer, id): (ParkedKind, Option<MsgId>),
         back_at_ms: Option<u64>,
-    ) -> Outcome {
+    ) -> Result<ParkedTaken, DiskFull> {
+        if self.disk_full {
+            return Err(DiskFull);
+        }
         let wanted = |letter: &Letter| id.is_none_or(|id| letter.message.id == id);
         let all = self.drawers.of(owner, drawer).filter(|(_, letter)| wanted(letter));
         let numbers: Vec<u64> = all.map(|(number, _)| number).take(TAKEN_MAX).collect();
@@ -142,7 +150,7 @@ impl Store {
             }
             count += 1;
         }
-        Outcome::ParkedTaken { count, records }
+        Ok(ParkedTaken { count, records })
     }
 
     /// Takes a letter out and appends its message, unless the log is full.
@@ -157,7 +165,7 @@ impl Store {
             return None;
         }
         self.drawers.letters.remove(&number);
-        let Outcome::Stored { seq, .. } = self.append(&message, parts) else { return None };
+        let seq = self.append(&message, parts).seq;
         self.record(seq).cloned()
     }
 
@@ -169,15 +177,22 @@ impl Store {
     }
 }
 
-fn kept(number: u64, letter: &Letter) -> Kept {
+fn kept(number: u64, letter: &Letter) -> ParkedMessage {
     let Letter { drawer, message, at_ms, attempts, reason, .. } = letter.clone();
-    let Message { id, from, to, time_ms, headers, size, body } = message;
+    let Message { from, time_ms, envelope: Envelope { id, to, headers, size, body } } = message;
     let body = Body(body.0.slice(..body.len().min(PARKED_LEN_MAX)));
-    Kept { drawer, number, id, from, to, time_ms, at_ms, attempts, reason, headers, size, body }
+    ParkedMessage {
+        drawer,
+        number,
+        at_ms,
+        attempts,
+        reason,
+        message: Message { from, time_ms, envelope: Envelope { id, to, headers, size, body } },
+    }
 }
 
 fn with_room(message: &Message) -> Headers {
-    let Message { to, headers, .. } = message;
+    let Message { envelope: Envelope { to, headers, .. }, .. } = message;
     if matches!(to, Target::User(_)) || headers.iter().any(|(name, _)| name == "room") {
         return headers.clone();
     }

@@ -49,7 +49,8 @@ impl Store {
     }
 
     pub(in crate::logic) fn expires_ms(&self, seq: Seq) -> Option<u64> {
-        self.owed[&seq].0.bundle.first.expires_ms()
+        let first = &self.owed[&seq].0.bundle.first;
+        first.headers.expires_ms(first.time_ms)
     }
 
     pub(super) fn standings(&self, seq: Seq, after: Option<&UserId>) -> Found {

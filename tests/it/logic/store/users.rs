@@ -1,6 +1,8 @@
 //! The model store's users and their memberships.
 
-use qmsg::durable::{Outcome, Record, StoredCursor};
+use qmsg::durable::{
+    Claimed, NotClaimed, Record, RoomJoined, RoomLeft, RoomNotJoined, RoomNotLeft, StoredCursor,
+};
 use qmsg::wire::{JoinCode, Pin, RoomName, Target, UserId};
 
 use super::{Log, Store};
@@ -21,20 +23,24 @@ impl Store {
         key: Pin,
         code_needed: bool,
         code: Option<&JoinCode>,
-    ) -> Outcome {
+    ) -> Result<Claimed, NotClaimed> {
         if let Some(owner) = self.users.get(id) {
-            return if *owner == key { Outcome::Claimed { new: false } } else { Outcome::Taken };
+            let same = *owner == key;
+            return if same { Ok(Claimed { new: false }) } else { Err(NotClaimed::Taken) };
+        }
+        if self.disk_full {
+            return Err(NotClaimed::DiskFull);
         }
         if code_needed && code.is_none() {
-            return Outcome::CodeNeeded;
+            return Err(NotClaimed::CodeNeeded);
         }
         if self.users.len() as u64 >= self.quotas.users_max {
-            return Outcome::Full;
+            return Err(NotClaimed::Full);
         }
         let spent = self.codes.iter().position(|known| Some(known) == code);
         match spent {
             Some(at) => drop(self.codes.remove(at)),
-            None if code_needed => return Outcome::CodeBad,
+            None if code_needed => return Err(NotClaimed::CodeBad),
             None => {}
         }
         let own = Target::User(id.clone());
@@ -43,7 +49,7 @@ impl Store {
         self.logs.insert(own.clone(), Log::default());
         self.cursors.insert((id.clone(), own), StoredCursor::default());
         self.cursors.insert((id.clone(), Target::All), all);
-        Outcome::Claimed { new: true }
+        Ok(Claimed { new: true })
     }
 
     fn end(&self, log: &Target) -> StoredCursor {
@@ -51,11 +57,18 @@ impl Store {
         StoredCursor { through: last_seq, ordinal, above: vec![] }
     }
 
-    pub(super) fn enter(&mut self, user: &UserId, room: &RoomName) -> Outcome {
+    pub(super) fn enter(
+        &mut self,
+        user: &UserId,
+        room: &RoomName,
+    ) -> Result<RoomJoined, RoomNotJoined> {
+        if self.disk_full {
+            return Err(RoomNotJoined::DiskFull);
+        }
         let log = Target::Room(room.clone());
         let key = (user.clone(), log.clone());
         if let Some(cursor) = self.cursors.get(&key) {
-            return Outcome::Member { changed: false, cursor: cursor.clone() };
+            return Ok(RoomJoined { changed: false, cursor: cursor.clone() });
         }
         let is_room = |log: &Target| matches!(log, Target::Room(_));
         let joined = self.cursors.keys().filter(|(who, log)| who == user && is_room(log)).count();
@@ -64,18 +77,25 @@ impl Store {
         if joined as u64 >= self.quotas.memberships_max
             || new && rooms as u64 >= self.quotas.rooms_max
         {
-            return Outcome::Full;
+            return Err(RoomNotJoined::Full);
         }
         self.logs.entry(log.clone()).or_default();
         let cursor = self.end(&log);
         self.cursors.insert(key, cursor.clone());
-        Outcome::Member { changed: true, cursor }
+        Ok(RoomJoined { changed: true, cursor })
     }
 
-    pub(super) fn leave(&mut self, user: &UserId, room: &RoomName) -> Outcome {
+    pub(super) fn leave(
+        &mut self,
+        user: &UserId,
+        room: &RoomName,
+    ) -> Result<RoomLeft, RoomNotLeft> {
+        if self.disk_full {
+            return Err(RoomNotLeft::DiskFull);
+        }
         let log = Target::Room(room.clone());
         if !self.logs.contains_key(&log) {
-            return Outcome::UnknownTarget;
+            return Err(RoomNotLeft::UnknownRoom);
         }
         let changed = self.cursors.remove(&(user.clone(), log.clone())).is_some();
         let of_log = |record: &Record| record.bundle.first.to == log;
@@ -83,6 +103,6 @@ impl Store {
         readers.for_each(|(_, readers)| _ = readers.remove(user));
         self.levels.excuse(user, &log);
         self.gaps.retain(|(who, of, _)| who != user || *of != log);
-        Outcome::Member { changed, cursor: StoredCursor::default() }
+        Ok(RoomLeft { changed })
     }
 }

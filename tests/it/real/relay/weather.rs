@@ -1,23 +1,23 @@
-//! What a bad network does to a datagram, by a seed.
+//! Effects of a bad network on a datagram, chosen by a seed.
 
 use std::time::Duration;
 
 use crate::chance::Chance;
 
-/// Of one direction. Shares are in thousandths.
+/// Weather of one direction. Shares are in thousandths.
 #[derive(Clone)]
 pub(crate) struct Weather {
     pub(crate) lost: usize,
     pub(crate) twice: usize,
-    /// With one bit flipped.
+    /// Datagrams with one flipped bit.
     pub(crate) damaged: usize,
     pub(crate) delay: Duration,
-    /// At most so much more, each datagram for itself: later ones overtake.
+    /// Random extra delay of each datagram, at most this much: datagrams overtake one another.
     pub(crate) jitter: Duration,
-    /// Longer ones are lost.
+    /// Length above which datagrams are lost.
     pub(crate) length_max: usize,
     pub(crate) seed: u64,
-    /// How many have come by.
+    /// Datagrams seen so far.
     pub(crate) count: u64,
 }
 
@@ -30,7 +30,7 @@ impl Default for Weather {
 }
 
 impl Weather {
-    /// What arrives of a datagram, and how long it takes.
+    /// Copies of a datagram that arrive, with their delays.
     pub(crate) fn fates(&mut self, datagram: &[u8]) -> Vec<(Duration, Vec<u8>)> {
         self.count += 1;
         let mut chance = Chance::new(self.seed.wrapping_add(self.count << 20));

@@ -10,19 +10,19 @@ use super::{SPOOL, files, keep, list, objects, read, without_server};
 use crate::real::kit::{Home, start, start_with};
 
 #[test]
-fn no_file_is_in_the_way_of_others() {
+fn a_bad_file_does_not_block_others() {
     let (home, address) = without_server(&["alice", "bob"]);
     for text in ["1", "2", "3", "4", "5"] {
         keep(&home, "bob", text);
     }
     let paths = files(&home);
-    // Nothing of it has come onto the disk; all of it has, and is something else; it is none.
+    // An empty file, a file with other content, a directory, and a file without permissions.
     fs::write(&paths[0], "").unwrap();
     fs::write(&paths[1], [0; 5000]).unwrap();
     fs::remove_file(&paths[2]).unwrap();
     fs::create_dir(&paths[2]).unwrap();
     fs::set_permissions(&paths[3], fs::Permissions::from_mode(0o000)).unwrap();
-    // Whose is this?
+    // A plain file where an id's directory would be.
     let spools = paths[0].parent().unwrap().parent().unwrap();
     fs::write(spools.join("carol"), "no directory").unwrap();
     let states = |home: &Home| -> Vec<Value> {
@@ -32,7 +32,7 @@ fn no_file_is_in_the_way_of_others() {
     let _server = home.serve_on(&address, &[]);
     let said = home.run(&["spool", "flush", "--json"]);
     said.code(13).says("set aside");
-    // Root reads what is forbidden.
+    // Root can read files whose mode forbids it.
     let (sent, aside) = if rustix::process::geteuid().is_root() { (2, 3) } else { (1, 4) };
     let counts = &objects(std::str::from_utf8(&said.stdout).unwrap())[0];
     assert_eq!(*counts, serde_json::json!({ "sent": sent, "set_aside": aside, "waiting": 0 }));
@@ -41,14 +41,14 @@ fn no_file_is_in_the_way_of_others() {
     assert!(list(&home).iter().all(|entry| entry["reason"].is_string()));
 }
 
-/// Whatever is wrong with the place, the message is kept, or somebody is told; and what has been
-/// kept before stays as it is.
+/// Defects of the directory: the message is kept or an error printed; messages spooled
+/// earlier stay as they are.
 #[test]
-fn a_place_that_cannot_be_used_is_told() {
+fn an_unusable_spool_directory_is_an_error() {
     let (home, address) = without_server(&["alice", "bob"]);
     keep(&home, "bob", "before");
     let before: Vec<Vec<u8>> = files(&home).iter().map(|path| fs::read(path).unwrap()).collect();
-    // A limit for files is a full disk, not the end of the process.
+    // A file size limit acts as a full disk and does not kill the process.
     let limited = format!(
         "ulimit -f 8; exec {} send bob --spool --timeout 200ms",
         env!("CARGO_BIN_EXE_qmsg")
@@ -62,7 +62,7 @@ fn a_place_that_cannot_be_used_is_told() {
     let left = fs::read_dir(files(&home)[0].parent().unwrap()).unwrap();
     let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_str().unwrap().starts_with(".new")), "{left:?}");
-    // Something is where the directory is to be.
+    // A file where the spool's directory belongs.
     let spools = files(&home)[0].parent().unwrap().parent().unwrap().to_owned();
     fs::rename(&spools, spools.with_extension("old")).unwrap();
     fs::write(&spools, "").unwrap();
@@ -71,7 +71,7 @@ fn a_place_that_cannot_be_used_is_told() {
         .says("cannot keep messages in")
         .says("exists and is not a directory");
     home.run(&["spool", "flush"]).code(78).says("cannot use the spool");
-    // With a server nobody needs it.
+    // With a server the spool is not needed.
     let _server = home.serve_on(&address, &[]);
     home.run(&["send", "bob", "--spool", "y"]).code(0);
     assert_eq!(read(&home, "bob"), "y\n");
@@ -82,7 +82,7 @@ fn a_place_that_cannot_be_used_is_told() {
 }
 
 #[test]
-fn a_process_that_stands_still_holds_nobody_up() {
+fn a_stopped_process_does_not_block_others() {
     let (home, address) = without_server(&["alice", "bob"]);
     keep(&home, "bob", "1");
     let dir = files(&home)[0].parent().unwrap().to_owned();
@@ -93,7 +93,7 @@ fn a_process_that_stands_still_holds_nobody_up() {
     };
     home.run(&["spool", "flush", "--timeout", "100ms"]).code(75);
     let (adding, sending) = (lock(".adding"), lock(".sending"));
-    // Nobody knows whether it will ever go on: what is to be kept is kept.
+    // The locks may never be released; messages must be spooled nevertheless.
     keep(&home, "bob", "2");
     let _server = home.serve_on(&address, &[]);
     keep(&home, "bob", "3");

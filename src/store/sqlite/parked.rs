@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::batch::Batch;
-use super::find;
-use super::letters::{self, Place, Stored, letter};
-use super::parts;
-use crate::durable::{Outcome, Record};
-use crate::wire::{Headers, Message, MsgId, Note, ParkedKind, Seq, Target, UserId};
+use super::bodies;
+use super::locate;
+use super::parked_rows::{self, Place, Stored, letter};
+use super::transaction::Batch;
+use crate::durable::{Appended, DueReleased, NotStored, ParkedTaken, Record};
+use crate::wire::{Envelope, Headers, Message, MsgId, Note, ParkedKind, Seq, Target, UserId};
 
 /// Most letters that are taken out by one write.
 const TAKEN_MAX: usize = 64;
@@ -38,12 +38,12 @@ impl Batch<'_> {
         // It may be of this batch.
         self.write_messages()?;
         let db = self.db;
-        let Some((message, long)) = find::message(db, (no, log), seq)? else {
+        let Some((message, long)) = locate::message(db, (no, log), seq)? else {
             tracing::warn!(%log, seq, "a message that was refused is not there any more");
             return Ok(());
         };
         if let Some(long) = long {
-            parts::share(db, long.first)?;
+            bodies::share(db, long.first)?;
         }
         let (place, bytes) = (Place { user, drawer: ParkedKind::DeadLetters }, message.len_bytes());
         let (letter, body) = letter(message, long, (at_ms, attempts, reason.clone()));
@@ -65,23 +65,27 @@ impl Batch<'_> {
         Ok(())
     }
 
-    pub(super) fn schedule(&mut self, message: &Message, due_ms: u64) -> rusqlite::Result<Outcome> {
+    pub(super) fn schedule(
+        &mut self,
+        message: &Message,
+        due_ms: u64,
+    ) -> rusqlite::Result<Result<(), NotStored>> {
         let db = self.db;
         let sender = self.names.user(db, &message.from)?;
         let (Some(user), Some(_)) = (sender, self.names.log(db, &message.to)?) else {
-            return self.names.missing(db, &message.to);
+            return Ok(Err(self.names.missing(db, &message.to)?.into()));
         };
         if message.is_long() {
             // Its rest is nowhere.
-            return Ok(Outcome::DiskFull);
+            return Ok(Err(NotStored::DiskFull));
         }
         let (place, bytes) = (Place { user, drawer: ParkedKind::Scheduled }, message.len_bytes());
         if !place.filled(db)?.admits(bytes, self.quotas) {
             let before = self.has_sent(user, message)?;
-            return Ok(if before { Outcome::Duplicate } else { Outcome::Full });
+            return Ok(Err(if before { NotStored::Duplicate } else { NotStored::Full }));
         }
         if !self.note_sent(user, message)? {
-            return Ok(Outcome::Duplicate);
+            return Ok(Err(NotStored::Duplicate));
         }
         if !message.id.is_keyed() {
             // No run tells of this id.
@@ -89,19 +93,19 @@ impl Batch<'_> {
         }
         let (letter, body) = letter(message.clone(), None, (due_ms, 0, Note::default()));
         place.add(db, (&letter, &body), bytes, Some(due_ms))?;
-        Ok(Outcome::Scheduled)
+        Ok(Ok(()))
     }
 
-    pub(super) fn release(&mut self, now_ms: u64) -> rusqlite::Result<Outcome> {
+    pub(super) fn release(&mut self, now_ms: u64) -> rusqlite::Result<DueReleased> {
         let mut records = Vec::new();
-        for stored in letters::due(self.db, now_ms, TAKEN_MAX)? {
+        for stored in parked_rows::due(self.db, now_ms, TAKEN_MAX)? {
             match self.post(&stored, None, now_ms)? {
                 Posted::Done(record) => records.push(record),
                 Posted::Full => stored.put_off(self.db, Some(now_ms.saturating_add(AGAIN_MS)))?,
                 Posted::Corrupt => stored.put_off(self.db, None)?,
             }
         }
-        Ok(Outcome::DueReleased { records, next_ms: letters::next_due(self.db)? })
+        Ok(DueReleased { records, next_ms: parked_rows::next_due(self.db)? })
     }
 
     pub(super) fn withdraw(
@@ -110,7 +114,7 @@ impl Batch<'_> {
         drawer: ParkedKind,
         message: Option<MsgId>,
         back_at_ms: Option<u64>,
-    ) -> rusqlite::Result<Outcome> {
+    ) -> rusqlite::Result<ParkedTaken> {
         let (mut count, mut records) = (0, Vec::new());
         if let Some(user) = self.names.user(self.db, id)? {
             let place = Place { user, drawer };
@@ -126,7 +130,7 @@ impl Batch<'_> {
                 count += 1;
             }
         }
-        Ok(Outcome::ParkedTaken { count, records })
+        Ok(ParkedTaken { count, records })
     }
 
     /// Takes a letter out of its drawer and puts its message at the end of its log, or of a user's
@@ -141,7 +145,8 @@ impl Batch<'_> {
         let Some((message, long)) = stored.message(db)? else { return Ok(Posted::Corrupt) };
         let mut message = Message { time_ms: now_ms, ..message };
         if let Some(own) = own {
-            message.headers = with_room(message.headers, &message.to);
+            let Envelope { headers, to, .. } = &mut message.envelope;
+            *headers = with_room(std::mem::take(headers), to);
             message.to = Target::User(own.clone());
         }
         let sender = self.names.user(db, &message.from)?;
@@ -152,7 +157,7 @@ impl Batch<'_> {
             return Ok(Posted::Full);
         }
         stored.take(db)?;
-        let (seq, ordinal) = self.put((sender, no), &message, long)?;
+        let Appended { seq, ordinal } = self.put((sender, no), &message, long)?;
         let (parts, bundle) = (long.map_or(0, |long| long.first), Arc::new(message.into()));
         Ok(Posted::Done(Record { seq, ordinal, parts, bundle }))
     }

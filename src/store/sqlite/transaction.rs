@@ -8,17 +8,20 @@ use std::collections::BTreeMap;
 
 use rusqlite::Connection;
 
+use super::bodies;
 use super::expiry;
 use super::file::code_hash;
 use super::keyed;
 use super::names::{ALL, Names};
-use super::parts;
 use super::record::{self, Long};
-use super::run::{self, Segment, drop_oldest};
+use super::segment::{self, Segment, drop_oldest};
 use super::sql::{Num, cursor, execute, first, num, unencodable};
 use super::sweep;
-use super::tail::WriteBuffer;
-use crate::durable::{Disposition, Outcome, Quotas, StoredCursor, Upload, Write};
+use super::write_buffer::WriteBuffer;
+use crate::durable::{
+    AppendOutcome, Appended, Claimed, Disposition, MessageOutcome, NotClaimed, NotStored, Outcome,
+    Quotas, StoredCursor, Swept, Upload, Write,
+};
 use crate::wire::{Bundle, JoinCode, Message, Pin, Seq, Target, UserId};
 
 /// Most loose parts that go with a transaction, besides two for each that it brings.
@@ -57,28 +60,36 @@ impl<'a> Batch<'a> {
     pub(super) fn write(&mut self, write: &Write) -> rusqlite::Result<Outcome> {
         match write {
             Write::Claim { id, key, code_needed, code, now_ms } => {
-                self.claim(id, *key, *code_needed, code.as_ref(), *now_ms)
+                let claimed = self.claim(id, *key, *code_needed, code.as_ref(), *now_ms)?;
+                Ok(Outcome::Claim(claimed))
             }
-            Write::Append { bundle, upload } => self.append(bundle, *upload),
-            Write::BeginUpload { upload, bundle } => self.begin(*upload, &bundle.first),
+            Write::Append { bundle, upload } => Ok(Outcome::Append(self.append(bundle, *upload)?)),
+            Write::BeginUpload { upload, bundle } => {
+                Ok(Outcome::BeginUpload(self.begin(*upload, &bundle.first)?))
+            }
             Write::AppendChunk { upload, body } => {
                 self.parts_written += 1;
-                parts::put(self.db, *upload, body).map(|()| Outcome::ChunkStored)
+                bodies::put(self.db, *upload, body)?;
+                Ok(Outcome::AppendChunk(Ok(())))
             }
             Write::DiscardUpload { upload } => {
-                parts::discard(self.db, *upload).map(|()| Outcome::ChunkStored)
+                bodies::discard(self.db, *upload)?;
+                Ok(Outcome::DiscardUpload)
             }
             Write::Ack { user, log, cursor, messages, bytes, verdicts } => {
                 self.settle(user, log, cursor, (*messages, *bytes), verdicts)?;
-                Ok(Outcome::AckRecorded)
+                Ok(Outcome::Ack)
             }
-            Write::JoinRoom { user, room } => self.enter(user, room),
-            Write::LeaveRoom { user, room } => self.leave(user, room),
-            Write::Sweep { now_ms } => self.sweep(*now_ms),
-            Write::Schedule { message, due_ms } => self.schedule(message, *due_ms),
-            Write::ReleaseDue { now_ms } => self.release(*now_ms),
+            Write::JoinRoom { user, room } => Ok(Outcome::JoinRoom(self.enter(user, room)?)),
+            Write::LeaveRoom { user, room } => Ok(Outcome::LeaveRoom(self.leave(user, room)?)),
+            Write::Sweep { now_ms } => Ok(Outcome::Sweep(self.sweep(*now_ms)?)),
+            Write::Schedule { message, due_ms } => {
+                Ok(Outcome::Schedule(self.schedule(message, *due_ms)?))
+            }
+            Write::ReleaseDue { now_ms } => Ok(Outcome::ReleaseDue(Ok(self.release(*now_ms)?))),
             Write::TakeParked { user, drawer, id, back, now_ms } => {
-                self.withdraw(user, *drawer, *id, back.then_some(*now_ms))
+                let taken = self.withdraw(user, *drawer, *id, back.then_some(*now_ms))?;
+                Ok(Outcome::TakeParked(Ok(taken)))
             }
         }
     }
@@ -89,7 +100,7 @@ impl<'a> Batch<'a> {
         self.write_messages()?;
         self.tail.finish(self.db)?;
         // More than came, so that what goes keeps up with it.
-        parts::remove(self.db, REMOVED_EACH + 2 * self.parts_written)
+        bodies::remove(self.db, REMOVED_EACH + 2 * self.parts_written)
     }
 
     fn claim(
@@ -99,22 +110,22 @@ impl<'a> Batch<'a> {
         code_needed: bool,
         code: Option<&JoinCode>,
         now_ms: u64,
-    ) -> rusqlite::Result<Outcome> {
+    ) -> rusqlite::Result<Result<Claimed, NotClaimed>> {
         if let Some(owner) = owner(self.db, id)? {
             let same = owner == key;
-            return Ok(if same { Outcome::Claimed { new: false } } else { Outcome::Taken });
+            return Ok(if same { Ok(Claimed { new: false }) } else { Err(NotClaimed::Taken) });
         }
         if code_needed && code.is_none() {
-            return Ok(Outcome::CodeNeeded);
+            return Ok(Err(NotClaimed::CodeNeeded));
         }
         if self.highest("SELECT max(no) FROM user")? >= self.quotas.users_max {
-            return Ok(Outcome::Full);
+            return Ok(Err(NotClaimed::Full));
         }
         if let Some(code) = code {
             let sql = "DELETE FROM code WHERE hash = ?1 AND expires_ms > ?2";
             let spent = execute(self.db, sql, (code_hash(code), Num(now_ms)))?;
             if code_needed && spent == 0 {
-                return Ok(Outcome::CodeBad);
+                return Ok(Err(NotClaimed::CodeBad));
             }
         }
         let all = self.tail.log(self.db, ALL)?;
@@ -122,45 +133,59 @@ impl<'a> Batch<'a> {
             "INSERT INTO user (id, key, since_seq, since_ordinal) VALUES (?1, ?2, ?3, ?4)";
         let since = (Num(all.last_seq), Num(all.last_ordinal));
         execute(self.db, SQL, (id.as_str(), key.0, since.0, since.1))?;
-        Ok(Outcome::Claimed { new: true })
+        Ok(Ok(Claimed { new: true }))
     }
 
-    fn begin(&mut self, upload: Upload, message: &Message) -> rusqlite::Result<Outcome> {
+    fn begin(
+        &mut self,
+        upload: Upload,
+        message: &Message,
+    ) -> rusqlite::Result<Result<(), NotStored>> {
         let db = self.db;
         let sender = self.names.user(db, &message.from)?;
         let (Some(sender), Some(no)) = (sender, self.names.log(db, &message.to)?) else {
-            return self.names.missing(db, &message.to);
+            return Ok(Err(self.names.missing(db, &message.to)?.into()));
         };
         if self.has_sent(sender, message)? {
-            return Ok(Outcome::Duplicate);
+            return Ok(Err(NotStored::Duplicate));
         }
         if !self.admits(no, message)? {
-            return Ok(Outcome::Full);
+            return Ok(Err(NotStored::Full));
         }
         self.parts_written += 1;
-        let begun = parts::begin(db, upload, message)?;
-        Ok(if begun { Outcome::ChunkStored } else { Outcome::DiskFull })
+        let begun = bodies::begin(db, upload, message)?;
+        Ok(if begun { Ok(()) } else { Err(NotStored::DiskFull) })
     }
 
-    fn append(&mut self, bundle: &Bundle, upload: Option<Upload>) -> rusqlite::Result<Outcome> {
-        let Some(long) = parts::finish(self.db, upload, &bundle.first)? else {
+    fn append(
+        &mut self,
+        bundle: &Bundle,
+        upload: Option<Upload>,
+    ) -> rusqlite::Result<AppendOutcome> {
+        let Some(long) = bodies::finish(self.db, upload, &bundle.first)? else {
             // Parts are missing, as they are when one of them found no room.
-            return Ok(Outcome::DiskFull);
+            return Ok(AppendOutcome::All(Err(NotStored::DiskFull)));
         };
         let outcome = self.append_all(bundle, long)?;
-        if let (Some(long), false) = (long, matches!(outcome, Outcome::Stored { .. })) {
-            parts::loosen(self.db, long.first, long.count())?;
+        if let (Some(long), false) = (long, matches!(outcome, AppendOutcome::All(Ok(_)))) {
+            bodies::loosen(self.db, long.first, long.count())?;
         }
         Ok(outcome)
     }
 
-    fn append_all(&mut self, bundle: &Bundle, long: Option<Long>) -> rusqlite::Result<Outcome> {
+    fn append_all(
+        &mut self,
+        bundle: &Bundle,
+        long: Option<Long>,
+    ) -> rusqlite::Result<AppendOutcome> {
         let (db, first) = (self.db, &bundle.first);
         let sender = self.names.user(db, &first.from)?;
         let (Some(sender), Some(no)) = (sender, self.names.log(db, &first.to)?) else {
-            return self.names.missing(db, &first.to);
+            let missing = self.names.missing(db, &first.to)?;
+            return Ok(AppendOutcome::All(Err(missing.into())));
         };
-        each(bundle.messages(), |message| self.append_one((sender, no), &message, long))
+        let each = bundle.messages().map(|message| self.append_one((sender, no), &message, long));
+        AppendOutcome::try_join(each)
     }
 
     fn append_one(
@@ -168,16 +193,15 @@ impl<'a> Batch<'a> {
         (sender, no): (i64, i64),
         message: &Message,
         long: Option<Long>,
-    ) -> rusqlite::Result<Outcome> {
+    ) -> rusqlite::Result<MessageOutcome> {
         if !self.admits(no, message)? {
             let before = self.has_sent(sender, message)?;
-            return Ok(if before { Outcome::Duplicate } else { Outcome::Full });
+            return Ok(Err(if before { NotStored::Duplicate } else { NotStored::Full }));
         }
         if !self.note_sent(sender, message)? {
-            return Ok(Outcome::Duplicate);
+            return Ok(Err(NotStored::Duplicate));
         }
-        let (seq, ordinal) = self.put((sender, no), message, long)?;
-        Ok(Outcome::Stored { seq, ordinal })
+        self.put((sender, no), message, long).map(Ok)
     }
 
     /// Whether a log has room for a message, in which what has expired does not count. That of a
@@ -214,13 +238,13 @@ impl<'a> Batch<'a> {
         message.time_ms.saturating_sub(self.quotas.duplicate_window_ms)
     }
 
-    /// Puts a message at the end of a log; returns its seq and its ordinal.
+    /// Puts a message at the end of a log.
     pub(super) fn put(
         &mut self,
         (sender, no): (i64, i64),
         message: &Message,
         long: Option<Long>,
-    ) -> rusqlite::Result<(Seq, u64)> {
+    ) -> rusqlite::Result<Appended> {
         let bytes = message.len_bytes();
         let (seq, ordinal) = self.tail.append(self.db, no, bytes)?;
         if no > ALL {
@@ -230,20 +254,20 @@ impl<'a> Batch<'a> {
         let full = run.is_full(message).then(|| std::mem::take(run));
         run.push((seq, ordinal), (sender, bytes), (message, long)).map_err(unencodable)?;
         self.full.extend(full.map(|run| (no, run)));
-        Ok((seq, ordinal))
+        Ok(Appended { seq, ordinal })
     }
 
-    fn sweep(&mut self, now_ms: u64) -> rusqlite::Result<Outcome> {
+    fn sweep(&mut self, now_ms: u64) -> rusqlite::Result<Swept> {
         // What earlier ones let go comes first, so that it does not pile up.
-        if parts::remove(self.db, parts::REMOVED_MAX)? {
-            return Ok(Outcome::Swept { more: true });
+        if bodies::remove(self.db, bodies::REMOVED_MAX)? {
+            return Ok(Swept { more: true });
         }
         self.write_cursors()?;
         self.write_messages()?;
         let (after, more) = sweep::sweep(self, *self.sweep_after, now_ms)?;
         *self.sweep_after = after;
-        let more = parts::remove(self.db, parts::REMOVED_MAX)? || more;
-        Ok(Outcome::Swept { more })
+        let more = bodies::remove(self.db, bodies::REMOVED_MAX)? || more;
+        Ok(Swept { more })
     }
 
     /// Writes the messages that are only in memory yet, and then drops what is over quota: to drop
@@ -258,7 +282,7 @@ impl<'a> Batch<'a> {
         runs.extend(open);
         // Ascending, every row goes to the end of the table.
         runs.sort_unstable_by_key(|(_, run)| run.last());
-        let mut insert = self.db.prepare_cached(run::INSERT)?;
+        let mut insert = self.db.prepare_cached(segment::INSERT)?;
         for (no, run) in &runs {
             run.insert(&mut insert, *no)?;
         }
@@ -316,36 +340,6 @@ impl<'a> Batch<'a> {
     pub(super) fn highest(&self, sql: &str) -> rusqlite::Result<u64> {
         let highest = first(self.db, sql, (), |row| row.get::<_, Option<Num>>(0))?;
         Ok(highest.flatten().map_or(0, |Num(number)| number))
-    }
-}
-
-/// Whether the next of a bundle met with the same as the `count` before it.
-/// What comes of each message of a bundle, put together.
-pub(super) fn each(
-    messages: impl Iterator<Item = Message>,
-    mut carry_out: impl FnMut(Message) -> rusqlite::Result<Outcome>,
-) -> rusqlite::Result<Outcome> {
-    let mut parts: Vec<(u64, Outcome)> = Vec::with_capacity(1);
-    for message in messages {
-        let outcome = carry_out(message)?;
-        match parts.last_mut() {
-            Some((count, known)) if goes_on(known, *count, &outcome) => *count += 1,
-            _ => parts.push((1, outcome)),
-        }
-    }
-    Ok(match parts.pop() {
-        Some((_, outcome)) if parts.is_empty() => outcome,
-        last => {
-            parts.extend(last);
-            Outcome::Mixed(parts)
-        }
-    })
-}
-
-fn goes_on(known: &Outcome, count: u64, next: &Outcome) -> bool {
-    match (known, next) {
-        (Outcome::Stored { seq, .. }, Outcome::Stored { seq: next, .. }) => seq + count == *next,
-        (known, next) => known == next,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Ids that were made of keys: the duplicate check for them.
 //!
 //! They tell no time, so each is kept with the time at which it was noted, and counts as had from
-//! then on for as long as the ids of [`sent`](super::sent) do.
+//! then on for as long as the ids of [`sent`](super::dedup) do.
 
 use rusqlite::Connection;
 

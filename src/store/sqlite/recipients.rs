@@ -2,14 +2,14 @@
 
 use rusqlite::Connection;
 
-use super::batch::since;
-use super::find;
+use super::dispositions::{Said, said};
 use super::keyed;
+use super::locate;
 use super::members::readers;
 use super::names::{ALL, Names};
 use super::reader::removed;
 use super::sql::{cursor, is_past};
-use super::verdicts::{Said, said};
+use super::transaction::since;
 use crate::wire::{
     CHUNK_LEN_MAX, DeliveryState, MsgId, RecipientStatus, STATUSES_MAX, Seq, Target, UserId,
 };
@@ -25,12 +25,12 @@ pub(super) fn sent(
         return Ok(None);
     };
     let noted_ms = if id.is_keyed() { keyed::time(db, id, sender)? } else { None };
-    let made_ms = noted_ms.unwrap_or(find::made_ms(id));
-    let found = find::by_id(db, no, id, Some(sender), made_ms)?;
+    let made_ms = noted_ms.unwrap_or(locate::made_ms(id));
+    let found = locate::by_id(db, no, id, Some(sender), made_ms)?;
     let (removed_seq, _) = removed(db, no)?;
     let Some(seq) = found.filter(|seq| *seq > removed_seq) else { return Ok(None) };
-    let whole = find::message(db, (no, to), seq)?;
-    Ok(Some((seq, whole.and_then(|(message, _)| message.expires_ms()))))
+    let whole = locate::message(db, (no, to), seq)?;
+    Ok(Some((seq, whole.and_then(|(message, _)| message.headers.expires_ms(message.time_ms)))))
 }
 
 /// A page of those for whom a message is, in the order of their ids, and whether there are more.
@@ -56,7 +56,7 @@ pub(super) fn page(
     let message = Taken {
         no,
         seq,
-        time_ms: find::time(db, no, seq)?.unwrap_or(0),
+        time_ms: locate::time(db, no, seq)?.unwrap_or(0),
         removed: seq <= removed(db, no)?.0,
     };
     let (mut page, mut bytes) = (Vec::new(), 0);

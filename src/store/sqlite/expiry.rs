@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Row};
 
-use super::batch::Batch;
 use super::sql::{Num, cursor, execute, is_past, num};
+use super::transaction::Batch;
 use crate::durable::{Quotas, StoredCursor};
 use crate::wire::{Message, Seq};
 
@@ -41,7 +41,8 @@ pub(super) fn note(
     quotas: &Quotas,
 ) -> rusqlite::Result<()> {
     let soon = |at_ms: &u64| at_ms - message.time_ms < quotas.keep_unprocessed_ms;
-    let Some(at_ms) = message.expires_ms().filter(soon) else { return Ok(()) };
+    let expires_ms = message.headers.expires_ms(message.time_ms);
+    let Some(at_ms) = expires_ms.filter(soon) else { return Ok(()) };
     const SQL: &str = "INSERT INTO expiring (log, at_ms, seq, bytes) VALUES (?1, ?2, ?3, ?4)";
     execute(db, SQL, (log, Num(at_ms), Num(seq), Num(message.len_bytes()))).map(drop)
 }

@@ -6,10 +6,10 @@
 
 use rusqlite::{Connection, Row, Statement};
 
-use super::parts;
+use super::bodies;
 use super::record::{EncodeError, Entry, Head, Long, Place, Rot};
 use super::sql::{Num, execute, first, num, unencodable};
-use super::tail::WriteBuffer;
+use super::write_buffer::WriteBuffer;
 use crate::durable::Quotas;
 use crate::wire::{Message, Seq};
 
@@ -117,7 +117,7 @@ impl Stored {
 
     pub(super) fn delete(&self, db: &Connection) -> rusqlite::Result<()> {
         let (first, count) = self.parts;
-        parts::loosen(db, first, count)?;
+        bodies::loosen(db, first, count)?;
         self.delete_row(db)
     }
 

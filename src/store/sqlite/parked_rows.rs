@@ -2,11 +2,13 @@
 
 use rusqlite::{Connection, Row};
 
-use super::parts;
+use super::bodies;
 use super::record::{Letter, Long, Rot};
 use super::sql::{Num, execute, first, num, unencodable};
-use super::tail::Log;
-use crate::wire::{Body, CHUNK_LEN_MAX, Kept, Message, MsgId, Note, PARKED_LEN_MAX, ParkedKind};
+use super::write_buffer::Log;
+use crate::wire::{
+    Body, CHUNK_LEN_MAX, Envelope, Message, MsgId, Note, PARKED_LEN_MAX, ParkedKind, ParkedMessage,
+};
 
 /// Most letters of a page.
 const PAGE_MAX: usize = 64;
@@ -81,7 +83,11 @@ impl Place {
     }
 
     /// A page of what is behind a number, and whether there is more.
-    pub(super) fn page(self, db: &Connection, after: u64) -> rusqlite::Result<(Vec<Kept>, bool)> {
+    pub(super) fn page(
+        self,
+        db: &Connection,
+        after: u64,
+    ) -> rusqlite::Result<(Vec<ParkedMessage>, bool)> {
         const SQL: &str = "SELECT no, user, kind, id, bytes, part, parts, letter FROM letter \
             WHERE user = ?1 AND kind = ?2 AND no > ?3 ORDER BY no";
         let mut statement = db.prepare_cached(SQL)?;
@@ -89,7 +95,7 @@ impl Place {
         let (mut page, mut bytes) = (Vec::new(), 0);
         while let Some(row) = rows.next()? {
             let Some(kept) = Stored::at(row)?.kept(db)? else { continue };
-            bytes += kept.headers.len_bytes() + kept.reason.body().len() + kept.body.len();
+            bytes += kept.message.len_here() as usize + kept.reason.body().len();
             if !page.is_empty() && (page.len() == PAGE_MAX || bytes > CHUNK_LEN_MAX) {
                 return Ok((page, true));
             }
@@ -162,31 +168,19 @@ impl Stored {
         let Some(body) = whole(db, letter, body)? else { return Ok(None) };
         let Letter { id, from, to, time_ms, headers, long, .. } = letter.clone();
         let size = long.map_or(body.len() as u64, |long| long.size);
-        Ok(Some((Message { id, from, to, time_ms, headers, size, body }, long)))
+        let envelope = Envelope { size, ..Envelope::new(id, to, headers, body) };
+        Ok(Some((Message { from, time_ms, envelope }, long)))
     }
 
     /// What is shown of it; `None` if it is damaged.
-    fn kept(self, db: &Connection) -> rusqlite::Result<Option<Kept>> {
+    fn kept(self, db: &Connection) -> rusqlite::Result<Option<ParkedMessage>> {
         let (number, drawer) = (self.no, self.place.drawer);
-        let Some((letter, body)) = self.letter else { return Ok(None) };
-        let Some(mut body) = whole(db, &letter, &body)? else { return Ok(None) };
-        let size = letter.long.map_or(body.len() as u64, |long| long.size);
-        body.0.truncate(PARKED_LEN_MAX);
-        let Letter { id, from, to, time_ms, at_ms, attempts, reason, headers, .. } = letter;
-        Ok(Some(Kept {
-            drawer,
-            number,
-            id,
-            from,
-            to,
-            time_ms,
-            at_ms,
-            attempts,
-            reason,
-            headers,
-            size,
-            body,
-        }))
+        let Some((mut message, _)) = self.message(db)? else { return Ok(None) };
+        message.body.0.truncate(PARKED_LEN_MAX);
+        let Some((Letter { at_ms, attempts, reason, .. }, _)) = self.letter else {
+            return Ok(None);
+        };
+        Ok(Some(ParkedMessage { drawer, number, at_ms, attempts, reason, message }))
     }
 
     /// Takes it out of its drawer; the parts of its body are another's now.
@@ -199,7 +193,7 @@ impl Stored {
 
     /// Takes it out of its drawer, and lets go of its body.
     pub(super) fn remove(&self, db: &Connection) -> rusqlite::Result<()> {
-        parts::loosen(db, self.parts.0, self.parts.1)?;
+        bodies::loosen(db, self.parts.0, self.parts.1)?;
         self.take(db)
     }
 
@@ -213,7 +207,7 @@ impl Stored {
 /// The body that is here; of a long one its first part, unless that is damaged.
 fn whole(db: &Connection, letter: &Letter, body: &Body) -> rusqlite::Result<Option<Body>> {
     match letter.long {
-        Some(long) => Ok(parts::read(db, long.first)?.ok()),
+        Some(long) => Ok(bodies::read(db, long.first)?.ok()),
         None => Ok(Some(body.clone())),
     }
 }
@@ -224,6 +218,7 @@ pub(super) fn letter(
     long: Option<Long>,
     (at_ms, attempts, reason): (u64, u32, Note),
 ) -> (Letter, Body) {
-    let Message { id, from, to, time_ms, headers, body, .. } = message;
+    let Message { from, time_ms, envelope } = message;
+    let Envelope { id, to, headers, body, .. } = envelope;
     (Letter { id, from, to, time_ms, at_ms, attempts, reason, headers, long }, body)
 }

@@ -15,7 +15,9 @@ pub(super) use postcard::Error as EncodeError;
 use serde::{Deserialize, Serialize};
 
 use crate::durable::AckedRange;
-use crate::wire::{Body, CHUNK_LEN_MAX, Headers, Message, MsgId, Note, Seq, Span, Target, UserId};
+use crate::wire::{
+    Body, CHUNK_LEN_MAX, Envelope, Headers, Message, MsgId, Note, Seq, Span, Target, UserId,
+};
 
 const SUM_LEN: usize = 16;
 const VERSION: u8 = 2;
@@ -204,7 +206,8 @@ pub(super) fn decode(
         postcard::take_from_bytes(record).map_err(|_| Rot::Undecodable)?;
     let (id, body) = (entry.id(), Body(body.to_vec().into()));
     let size = entry.long.map_or(body.len() as u64, |long| long.size);
-    Ok(Message { id, from, to, time_ms: entry.time_ms, headers, size, body })
+    let envelope = Envelope { size, ..Envelope::new(id, to, headers, body) };
+    Ok(Message { from, time_ms: entry.time_ms, envelope })
 }
 
 /// What is known of a message in a drawer.

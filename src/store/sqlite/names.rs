@@ -10,7 +10,7 @@ use std::hash::Hash;
 use rusqlite::Connection;
 
 use super::sql::first;
-use crate::durable::Outcome;
+use crate::durable::NoTarget;
 use crate::wire::{RoomName, Target, UserId};
 
 /// The log of `@all`.
@@ -52,10 +52,10 @@ impl Names {
     }
 
     /// What is said of a target that does not exist.
-    pub(super) fn missing(&mut self, db: &Connection, to: &Target) -> rusqlite::Result<Outcome> {
+    pub(super) fn missing(&mut self, db: &Connection, to: &Target) -> rusqlite::Result<NoTarget> {
         let other = to.of_other_kind().map(|other| self.log(db, &other)).transpose()?;
         let is_there = other.flatten().is_some();
-        Ok(if is_there { Outcome::OtherKind } else { Outcome::UnknownTarget })
+        Ok(if is_there { NoTarget::OtherKind } else { NoTarget::Unknown })
     }
 
     /// Forgets all names: a transaction that may have made some was rolled back.

@@ -4,10 +4,10 @@
 
 use rusqlite::Connection;
 
-use super::batch::Batch;
 use super::names::ALL;
 use super::record::{Sum, sum_at};
 use super::sql::{Num, cursor, execute, first, is_past, num};
+use super::transaction::Batch;
 use crate::durable::{Disposition, Quotas};
 use crate::wire::{Body, DeliveryState, Note, Seq, Target};
 

@@ -3,38 +3,40 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
 
 use rusqlite::{Connection, Error};
 
-use super::batch::{owner, since};
-use super::find;
+use super::bodies;
 use super::joined::Joined;
-use super::letters::Place;
+use super::locate;
 use super::names::{ALL, Names};
-use super::parts;
+use super::parked_rows::Place;
+use super::recipients;
 use super::record::{self, Entry, Rot};
-use super::run::{self, Piece, Stored};
-use super::sql::{Num, cursor, cursor_at, first, name, num};
-use super::standings;
-use super::{Done, Report, StoreError};
-use crate::durable::{Found, Outcome, Page, PageItem, Read, Record, RequestId, StoredCursor};
-use crate::wire::{Message, Refusal, Seq, Start, Target, UserId};
+use super::segment::{self, Piece, Stored};
+use super::sql::{Num, cursor, cursor_at, failed, first, name, num};
+use super::transaction::{owner, since};
+use crate::durable::{Found, Page, PageItem, Read, ReadEngine, Record, StoreError, StoredCursor};
+use crate::wire::{Seq, Start, Target, UserId};
 
 /// When so many messages of one log are known no more of its runs are looked at.
 const AHEAD: usize = 32;
 
-/// Answers reads until there can be no more, or one fails.
-pub(super) fn run(db: &Connection, asked: &Receiver<(RequestId, Read)>, report: &Report) {
-    let mut names = Names::default();
-    for (ticket, read) in asked {
-        if report.has_failed() {
-            break;
-        }
-        match answer(db, &mut names, &read) {
-            Ok(found) => report.done(Done::Found(ticket, found)),
-            Err(cause) => return report.fail(StoreError::Sqlite { doing: "reading", cause }),
-        }
+/// The only one that reads.
+pub(super) struct Reader {
+    db: Connection,
+    names: Names,
+}
+
+impl Reader {
+    pub(super) fn new(db: Connection) -> Self {
+        Self { db, names: Names::default() }
+    }
+}
+
+impl ReadEngine for Reader {
+    fn read(&mut self, read: &Read) -> Result<Found, StoreError> {
+        answer(&self.db, &mut self.names, read).map_err(failed("reading"))
     }
 }
 
@@ -43,17 +45,16 @@ fn answer(db: &Connection, names: &mut Names, read: &Read) -> rusqlite::Result<F
     let found = match read {
         Read::Owner { id } => Found::Owner(owner(db, id)?),
         Read::Target { to } => Found::Target(match names.log(db, to)? {
-            Some(_) => None,
-            None if names.missing(db, to)? == Outcome::OtherKind => Some(Refusal::OtherKind),
-            None => Some(Refusal::UnknownTarget),
+            Some(_) => Ok(()),
+            None => Err(names.missing(db, to)?),
         }),
         Read::Mailbox { user } => Found::Mailbox(mailbox(db, names, user)?),
         Read::StartPosition { logs, start } => Found::StartPosition(begin(db, names, logs, start)?),
         Read::FindMessage { to, id, from } => {
-            Found::MessageFound(standings::sent(db, names, to, (*id, from))?)
+            Found::MessageFound(recipients::sent(db, names, to, (*id, from))?)
         }
         Read::Recipients { to, seq, from, after } => {
-            let (page, more) = standings::page(db, names, (to, *seq), from, after.as_ref())?;
+            let (page, more) = recipients::page(db, names, (to, *seq), from, after.as_ref())?;
             Found::Recipients(page, more)
         }
         Read::Parked { user, drawer, after } => {
@@ -61,7 +62,7 @@ fn answer(db: &Connection, names: &mut Names, read: &Read) -> rusqlite::Result<F
             let page = place.map_or(Ok(Default::default()), |place| place.page(db, *after))?;
             Found::Parked(page.0, page.1)
         }
-        Read::Chunk { at } => Found::Chunk(parts::read(db, *at)?),
+        Read::Chunk { at } => Found::Chunk(bodies::read(db, *at)?),
         Read::Page { logs, reader, messages, bytes } => {
             let reader = names.user(db, reader)?.unwrap_or(NOBODY);
             let last_seq = last_seq(db)?;
@@ -93,8 +94,8 @@ fn begin(
         let Some(no) = names.log(db, to)? else { continue };
         found.extend(match start {
             Start::Unacked => None,
-            Start::Since(time_ms) => find::since(db, no, *time_ms)?,
-            Start::After(id) => find::by_id(db, no, *id, None, find::made_ms(*id))?,
+            Start::Since(time_ms) => locate::since(db, no, *time_ms)?,
+            Start::After(id) => locate::by_id(db, no, *id, None, locate::made_ms(*id))?,
         });
     }
     let found = found.into_iter();
@@ -318,7 +319,7 @@ impl Ahead<'_> {
             Ok((entry, from, span)) => {
                 let records = match self.records.take() {
                     Some((known, records)) if known == run => records,
-                    _ => run::records(db, run)?,
+                    _ => segment::records(db, run)?,
                 };
                 let record = records.get(span).unwrap_or_default();
                 let read = record::decode(&entry, from, self.to.clone(), record);
@@ -328,8 +329,11 @@ impl Ahead<'_> {
             Err(rot) => Err(rot),
         };
         let read = match read {
-            Ok((message, Some(long))) => match parts::read(db, long.first)? {
-                Ok(body) => Ok((Message { body, ..message }, long.first)),
+            Ok((mut message, Some(long))) => match bodies::read(db, long.first)? {
+                Ok(body) => {
+                    message.body = body;
+                    Ok((message, long.first))
+                }
                 Err(_) => Err(Rot::Part),
             },
             Ok((message, None)) => Ok((message, 0)),

@@ -8,7 +8,7 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Error, ErrorCode, ffi};
+use rusqlite::{Error, ffi};
 
 use super::file::log_of;
 use super::sql;
@@ -73,9 +73,4 @@ impl Named {
 
 fn number(file: &Metadata) -> Number {
     (file.dev(), file.ino())
-}
-
-/// Whether the database says that it is not as it was written.
-pub(super) fn is_damage(error: &Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }

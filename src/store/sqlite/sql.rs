@@ -6,7 +6,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{Connection, Error, ErrorCode, OptionalExtension, Params, Row, ffi};
 
 use super::record;
-use crate::durable::StoredCursor;
+use crate::durable::{StoreError, StoredCursor};
 use crate::wire::{BadName, Seq};
 
 /// An unsigned number in SQLite's signed columns. What does not fit is cut to the largest that
@@ -79,6 +79,19 @@ pub(super) fn is_past(cursor: &StoredCursor, seq: Seq) -> bool {
 /// What does not become bytes, as an error of the statement that wanted them.
 pub(super) fn unencodable(cause: record::EncodeError) -> Error {
     Error::ToSqlConversionFailure(cause.into())
+}
+
+/// Makes an error of the store of what SQLite says.
+pub(super) fn failed(doing: &'static str) -> impl Fn(Error) -> StoreError {
+    move |cause| {
+        let damage = is_damage(&cause);
+        StoreError::Failed { doing, cause: cause.into(), damage }
+    }
+}
+
+/// Returns whether the database says that it is not as it was written.
+pub(super) fn is_damage(error: &Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
 /// Whether there was no room for a write, and nothing of it has happened.

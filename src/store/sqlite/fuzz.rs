@@ -2,7 +2,7 @@
 //! back. Only there in tests and under a fuzzer (`tests/fuzz`).
 
 use super::record::{self, Head, Letter, Long, Place, Rot};
-use crate::wire::{Body, Headers, Message, MsgId, Target, UserId};
+use crate::wire::{Body, Envelope, Headers, Message, MsgId, Target, UserId};
 
 const PLACE: Place = Place { log: 3, last: 40 };
 const DRAWER: [u64; 2] = [1, 2];
@@ -40,12 +40,12 @@ fn round_trip(data: &[u8]) {
         let (body, more) = more.split_at(usize::from(len).min(more.len()));
         rest = more;
         let long = (len % 7 == 6).then_some(Long { first: 9, size: 1 << 20 });
-        let message = message(len, if long.is_some() { &[] } else { body });
+        let mut message = message(len, if long.is_some() { &[] } else { body });
         let seq = messages.len() as u64 + 1;
         let pushed = head.push((seq, seq), (i64::from(len % 3), 7), (&message, long), &mut records);
         assert!(pushed.is_ok());
-        let size = long.map_or(message.size, |long| long.size);
-        messages.push(Message { size, ..message });
+        message.size = long.map_or(message.size, |long| long.size);
+        messages.push(message);
     }
     let Ok(mut bytes) = head.encode(PLACE) else { panic!("a head encodes") };
     let Ok(decoded) = Head::decode(PLACE, &bytes) else { panic!("what was written comes back") };
@@ -76,7 +76,7 @@ fn message(number: u8, body: &[u8]) -> Message {
     let Ok(headers) = Headers::new(vec![("title".into(), title)]) else { panic!("a header") };
     let (id, size) = (MsgId::new(u64::from(number), [number; 10]), body.len() as u64);
     let body = Body(body.to_vec().into());
-    Message { id, from, to: Target::All, time_ms: 1, headers, size, body }
+    Message { from, time_ms: 1, envelope: Envelope { id, to: Target::All, headers, size, body } }
 }
 
 #[cfg(test)]

@@ -8,18 +8,18 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::parts;
-use super::place::{Place, is_damage};
-use super::sql::{Num, execute};
-use super::tables;
+use super::bodies;
+use super::schema;
+use super::sql::{Num, execute, is_damage};
 use super::wal::Wal;
+use super::watch::Place;
 use crate::durable::Quotas;
 use crate::files;
 use crate::wire::JoinCode;
 
 /// The versions that a store depends on.
 pub fn about() -> String {
-    format!("store format {}, SQLite {}", tables::FORMAT, rusqlite::version())
+    format!("store format {}, SQLite {}", schema::FORMAT, rusqlite::version())
 }
 
 /// 3.51.3 mends a race of checkpoint and commit that could lose what the WAL held.
@@ -62,7 +62,7 @@ pub enum OpenError {
     #[error("{0} is not a qmsg store")]
     Foreign(PathBuf),
     /// Made by another version of qmsg.
-    #[error("the store has format {found}, this qmsg knows format {known}", known = tables::FORMAT)]
+    #[error("the store has format {found}, this qmsg knows format {known}", known = schema::FORMAT)]
     Format {
         /// Its format number.
         found: i32,
@@ -157,10 +157,10 @@ fn open_files(dir: &Path, quotas: &Quotas) -> Result<Opened, OpenError> {
     let new = examine(&writing, &path)? == Content::Nothing;
     prepare(&writing)?;
     if new {
-        tables::create(&writing).map_err(sqlite("making the tables"))?;
+        schema::create(&writing).map_err(sqlite("making the tables"))?;
         files::sync_directory(dir).map_err(at(dir))?;
     }
-    parts::discard_all(&writing).map_err(sqlite("ending uploads"))?;
+    bodies::discard_all(&writing).map_err(sqlite("ending uploads"))?;
     limit_size(&writing, quotas.store_bytes_max).map_err(sqlite("limiting the file's size"))?;
     let reading = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let (wal, place) = (Wal::of(&path), Place::of(&path));
@@ -331,8 +331,8 @@ fn examine(db: &Connection, path: &Path) -> Result<Content, OpenError> {
     })();
     match looked.map_err(|cause| not_a_database(path, "reading the store's format", cause))? {
         (0, 0, 0) => Ok(Content::Nothing),
-        (tables::APPLICATION_ID, tables::FORMAT, _) => Ok(Content::Ours),
-        (tables::APPLICATION_ID, found, _) => Err(OpenError::Format { found }),
+        (schema::APPLICATION_ID, schema::FORMAT, _) => Ok(Content::Ours),
+        (schema::APPLICATION_ID, found, _) => Err(OpenError::Format { found }),
         _ => Err(OpenError::Foreign(path.to_path_buf())),
     }
 }

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, Error};
 
-use super::run::Stored;
-use super::sent::Sent;
+use super::dedup::Sent;
+use super::segment::Stored;
 use super::sql::{Num, execute, first, num};
 use crate::durable::Quotas;
 use crate::wire::Seq;

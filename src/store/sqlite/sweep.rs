@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::batch::Batch;
+use super::dispositions;
 use super::names::ALL;
-use super::run::Stored;
+use super::segment::Stored;
 use super::sql::{Num, cursor, execute, first, is_past, num};
-use super::verdicts;
+use super::transaction::Batch;
 use super::{expiry, keyed};
 use crate::durable::{Quotas, StoredCursor};
 use crate::wire::Seq;
@@ -48,7 +48,7 @@ pub(super) fn sweep(
     let forgotten = batch.expire(None, now_ms)?.more
         | batch.tail.forget(batch.db, oldest_ms)?
         | keyed::forget(batch.db, oldest_ms)?
-        | verdicts::forget(batch.db, now_ms)?;
+        | dispositions::forget(batch.db, now_ms)?;
     execute(batch.db, "DELETE FROM code WHERE expires_ms <= ?1", [Num(now_ms)])?;
 
     let (examined, whole) = examine(batch, after)?;

@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 
 use super::file::{self, OpenError, at, database, full_in, log_of, sqlite};
-use super::run::{self, Stored};
 use super::salvage::{self, Copied, TABLES};
+use super::segment::{self, Stored};
 use super::sql::{execute, num};
-use super::tail::WriteBuffer;
-use super::{parts, record, tables};
+use super::write_buffer::WriteBuffer;
+use super::{bodies, record, schema};
 use crate::files;
 
 /// So many sequence numbers are left out where some may have been given out that are not known any
@@ -111,13 +111,13 @@ fn look_at_messages(db: &Connection) -> rusqlite::Result<(u64, u64)> {
             rotten += stored.whole.messages;
             continue;
         };
-        let records = run::records(db, stored.place.last)?;
+        let records = segment::records(db, stored.place.last)?;
         for (entry, span) in head.spans() {
             let is_record = record::is_whole(entry, records.get(span).unwrap_or_default());
             let parts = entry.long.map_or(0..0, |long| long.first..long.first + long.count());
             let mut is_whole = is_record;
             for part in parts {
-                is_whole &= parts::read(db, part)?.is_ok();
+                is_whole &= bodies::read(db, part)?.is_ok();
             }
             if is_whole { whole += 1 } else { rotten += 1 }
         }
@@ -131,7 +131,7 @@ fn mend_header(dir: &Path, path: &Path) -> Result<Option<PathBuf>, OpenError> {
     let mut header = [0; 100];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
     let is_log = fs::metadata(log_of(path)).is_ok_and(|log| log.len() > 0);
-    if read.is_err() || is_log || header.starts_with(MAGIC) || !tables::is_header(&header) {
+    if read.is_err() || is_log || header.starts_with(MAGIC) || !schema::is_header(&header) {
         return Ok(None);
     }
     let new_path = dir.join("store.db.new");
@@ -154,7 +154,7 @@ fn mend(old: Connection, dir: &Path, path: &Path) -> Result<Mended, OpenError> {
     }
     let file = files::open_private(&new_path).map_err(at(&new_path))?;
     let new = file::connect(&new_path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    tables::create(&new).map_err(sqlite("making the tables"))?;
+    schema::create(&new).map_err(sqlite("making the tables"))?;
     let (lost, users) = fill(&old, &new).map_err(sqlite("copying what can be read"))?;
     close(new)?;
     file.sync_all().map_err(at(&new_path))?;

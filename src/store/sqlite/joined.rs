@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::durable::{PageItem, Record};
-use crate::wire::{BUNDLE_MAX, Body, Bundle, CHUNK_LEN_MAX, Message};
+use crate::wire::{BUNDLE_MAX, Body, Bundle, CHUNK_LEN_MAX};
 
 /// A record that may go on.
 #[derive(Default)]
@@ -40,13 +40,14 @@ impl Joined {
 
     fn goes_on(&self, first: &Record, next: &Record) -> bool {
         let count = 1 + self.others.len() as u64;
-        let Message { id, from, to, time_ms, headers, .. } = &first.bundle.first;
+        let before = &first.bundle.first;
         let message = &next.bundle.first;
         next.seq == first.seq + count
             && next.ordinal == first.ordinal + count
-            && message.id == id.plus(count)
-            && (&message.from, &message.to, message.time_ms) == (from, to, *time_ms)
-            && message.headers == *headers
+            && message.id == before.id.plus(count)
+            && (&message.from, &message.to) == (&before.from, &before.to)
+            && message.time_ms == before.time_ms
+            && message.headers == before.headers
             && next.parts == 0
             && first.parts == 0
             && count < BUNDLE_MAX as u64

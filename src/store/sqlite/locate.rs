@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::record::{self, Long};
-use super::run::{self, Stored};
+use super::segment::{self, Stored};
 use super::sql::{Num, first, num};
 use crate::wire::{Message, MsgId, Seq, Target};
 
@@ -42,7 +42,7 @@ pub(super) fn message(
         Ok(head) => {
             let found = head.spans().find(|(entry, _)| entry.seq == seq);
             let Some((entry, span)) = found else { return Ok(None) };
-            let records = run::records(db, run.place.last)?;
+            let records = segment::records(db, run.place.last)?;
             let (record, from) = (records.get(span).unwrap_or_default(), head.sender(entry).1);
             record::decode(entry, from.clone(), log.clone(), record)
                 .map(|message| (message, entry.long))

@@ -5,33 +5,37 @@
 
 use rusqlite::Connection;
 
-use super::batch::{Batch, put_cursor};
 use super::names::ALL;
 use super::sql::{Num, cursor, execute, first, name, num};
-use crate::durable::{Outcome, StoredCursor};
+use super::transaction::{Batch, put_cursor};
+use crate::durable::{RoomJoined, RoomLeft, RoomNotJoined, RoomNotLeft, StoredCursor};
 use crate::wire::{RoomName, Seq, UserId};
 
 impl Batch<'_> {
-    pub(super) fn enter(&mut self, id: &UserId, room: &RoomName) -> rusqlite::Result<Outcome> {
+    pub(super) fn enter(
+        &mut self,
+        id: &UserId,
+        room: &RoomName,
+    ) -> rusqlite::Result<Result<RoomJoined, RoomNotJoined>> {
         self.write_cursors()?;
         let Some(user) = self.names.user(self.db, id)? else {
-            return Ok(Outcome::UnknownTarget);
+            return Ok(Err(RoomNotJoined::UnknownUser));
         };
         let known = self.names.room(self.db, room)?;
         if let Some(no) = known
             && let Some(cursor) = cursor(self.db, user, no)?
         {
-            return Ok(Outcome::Member { changed: false, cursor });
+            return Ok(Ok(RoomJoined { changed: false, cursor }));
         }
         const COUNT: &str = "SELECT count(*) FROM cursor WHERE user = ?1 AND log < 0";
         let rooms = first(self.db, COUNT, [user], |row| num(row, 0))?.unwrap_or(0);
         if rooms >= self.quotas.memberships_max {
-            return Ok(Outcome::Full);
+            return Ok(Err(RoomNotJoined::Full));
         }
         let no = match known {
             Some(no) => no,
             None if self.highest("SELECT max(no) FROM room")? >= self.quotas.rooms_max => {
-                return Ok(Outcome::Full);
+                return Ok(Err(RoomNotJoined::Full));
             }
             None => {
                 execute(self.db, "INSERT INTO room (name) VALUES (?1)", [room.as_str()])?;
@@ -44,19 +48,23 @@ impl Batch<'_> {
         put_cursor(self.db, user, no, &cursor)?;
         const ADD: &str = "INSERT INTO member (log, id, user, since) VALUES (?1, ?2, ?3, ?4)";
         execute(self.db, ADD, (no, id.as_str(), user, Num(log.last_seq)))?;
-        Ok(Outcome::Member { changed: true, cursor })
+        Ok(Ok(RoomJoined { changed: true, cursor }))
     }
 
-    pub(super) fn leave(&mut self, id: &UserId, room: &RoomName) -> rusqlite::Result<Outcome> {
+    pub(super) fn leave(
+        &mut self,
+        id: &UserId,
+        room: &RoomName,
+    ) -> rusqlite::Result<Result<RoomLeft, RoomNotLeft>> {
         self.write_cursors()?;
         let (user, no) = (self.names.user(self.db, id)?, self.names.room(self.db, room)?);
         let (Some(user), Some(no)) = (user, no) else {
-            return Ok(Outcome::UnknownTarget);
+            return Ok(Err(RoomNotLeft::UnknownRoom));
         };
         const REMOVE: &str = "DELETE FROM member WHERE log = ?1 AND id = ?2";
         execute(self.db, REMOVE, (no, id.as_str()))?;
         let gone = execute(self.db, "DELETE FROM cursor WHERE user = ?1 AND log = ?2", (user, no))?;
-        Ok(Outcome::Member { changed: gone > 0, cursor: StoredCursor::default() })
+        Ok(Ok(RoomLeft { changed: gone > 0 }))
     }
 }
 

@@ -1,0 +1,97 @@
+//! Requests that the store has not answered yet: one table for each kind of answer, so that an
+//! answer meets only what was asked for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::durable::{RequestId, Upload};
+use crate::wire::{Bundle, Message, ParkedKind, RoomName, Seq, Target, UserId};
+
+use super::io::LinkId;
+use super::parked::Taking;
+use super::watching::{Acked, Asked};
+
+/// Requests of one kind.
+pub(super) type PendingTable<T> = BTreeMap<RequestId, T>;
+
+/// All that waits for the store. Sweeps, releases of what is due and discarded uploads have no
+/// table: their answers need nothing but themselves.
+#[derive(Default)]
+pub(super) struct PendingRequests {
+    /// Links whose key claims an id.
+    pub(super) claims: PendingTable<LinkId>,
+    pub(super) appends: PendingTable<PendingAppend>,
+    pub(super) begun_uploads: PendingTable<Upload>,
+    pub(super) chunks: PendingTable<PendingChunk>,
+    pub(super) acks: PendingTable<PendingAck>,
+    pub(super) scheduled: PendingTable<PendingSchedule>,
+    pub(super) taken: PendingTable<PendingTake>,
+    pub(super) joins: PendingTable<PendingRoom>,
+    pub(super) leaves: PendingTable<PendingRoom>,
+    /// Links whose key is to be the owner of an id.
+    pub(super) owners: PendingTable<LinkId>,
+    /// Volatile messages for a target of which nobody reads, by their sender.
+    pub(super) targets: PendingTable<(LinkId, Arc<Bundle>)>,
+    pub(super) mailboxes: PendingTable<UserId>,
+    /// Readers that wait for where they begin.
+    pub(super) start_positions: PendingTable<LinkId>,
+    pub(super) located: PendingTable<(LinkId, Asked)>,
+    pub(super) recipients: PendingTable<PendingRecipients>,
+    pub(super) parked: PendingTable<(LinkId, ParkedKind)>,
+    /// Readers that wait for a chunk of a stored body.
+    pub(super) downloads: PendingTable<LinkId>,
+    /// Readers that wait for a page.
+    pub(super) pages: PendingTable<LinkId>,
+}
+
+/// Messages to be appended, and who sent them.
+pub(super) struct PendingAppend {
+    pub(super) link: LinkId,
+    pub(super) bundle: Arc<Bundle>,
+    pub(super) upload: Option<Upload>,
+}
+
+/// A chunk of an upload that came on this link.
+pub(super) struct PendingChunk {
+    pub(super) link: LinkId,
+    pub(super) upload: Upload,
+}
+
+/// A move of a cursor: the messages and bytes that leave the link's window with its answer, and
+/// what those who track the messages are told then.
+pub(super) struct PendingAck {
+    pub(super) link: LinkId,
+    pub(super) user: UserId,
+    pub(super) messages: u32,
+    pub(super) bytes: u64,
+    pub(super) covered: Acked,
+}
+
+/// A message that is due later.
+pub(super) struct PendingSchedule {
+    pub(super) link: LinkId,
+    pub(super) message: Arc<Message>,
+    pub(super) due_ms: u64,
+}
+
+/// Parked messages to be taken out.
+pub(super) struct PendingTake {
+    pub(super) link: LinkId,
+    pub(super) user: UserId,
+    pub(super) taking: Taking,
+}
+
+/// A membership to begin or to end.
+pub(super) struct PendingRoom {
+    pub(super) link: LinkId,
+    pub(super) user: UserId,
+    pub(super) room: RoomName,
+}
+
+/// A page of the recipients of a message.
+pub(super) enum PendingRecipients {
+    /// Asked for by the sender.
+    Track { link: LinkId, asked: Asked },
+    /// Looked up because the message's time to live is over.
+    Expire { log: Target, seq: Seq },
+}

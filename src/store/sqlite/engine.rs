@@ -1,0 +1,214 @@
+//! The writing half: one transaction and one fsync for each commit, and the checkpoints.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode};
+
+use super::file::{self, Lock, OpenError};
+use super::names::Names;
+use super::reader::Reader;
+use super::sql::{failed, num};
+use super::transaction::Batch;
+use super::wal::Wal;
+use super::watch::Place;
+use super::write_buffer::WriteBuffer;
+use crate::durable::{Chores, CommitError, Outcome, Quotas, StoreError, Write, WriteEngine};
+use crate::store::report::Done;
+use crate::store::threads::Store;
+use crate::wire::Seq;
+
+/// Pages of the WAL from which on it is brought into the database, about 8 MiB.
+const WAL_PAGES: u64 = 2048;
+
+/// Opens the store in `dir`, which is made if it is missing, for this process alone.
+///
+/// `done` is called from the store's own threads, and may block: they then wait.
+pub fn open(
+    dir: &Path,
+    quotas: Quotas,
+    done: impl Fn(Done) + Send + Sync + 'static,
+) -> Result<Store, OpenError> {
+    let file::Opened { writing, reading, wal, place, lock } = file::open(dir, &quotas)?;
+    let writer = Writer::new(writing, (wal, place), quotas, lock);
+    Store::start(writer, Reader::new(reading), done).map_err(OpenError::Thread)
+}
+
+/// The only one that writes.
+struct Writer {
+    db: Connection,
+    wal: Wal,
+    place: Place,
+    /// Pages that the WAL had after the last commit.
+    wal_pages: u64,
+    quotas: Quotas,
+    names: Names,
+    /// `None`: to be loaded from the tables.
+    buffer: Option<WriteBuffer>,
+    /// Seq at which the last sweep ended.
+    sweep_after: Seq,
+    /// True while there are loose chunks.
+    loose: bool,
+    /// True while there may be something to checkpoint.
+    behind: bool,
+    /// Held until nothing is written any more.
+    _lock: Lock,
+}
+
+impl Writer {
+    fn new(db: Connection, (wal, place): (Wal, Place), quotas: Quotas, lock: Lock) -> Self {
+        Self {
+            db,
+            wal,
+            place,
+            wal_pages: 0,
+            quotas,
+            names: Names::default(),
+            buffer: None,
+            sweep_after: 0,
+            loose: true,
+            behind: true,
+            _lock: lock,
+        }
+    }
+
+    /// Carries out writes in one transaction. After an error none has happened.
+    fn transaction<'a>(
+        &mut self,
+        writes: impl Iterator<Item = &'a Write>,
+    ) -> rusqlite::Result<Vec<Outcome>> {
+        self.db.execute_batch("BEGIN IMMEDIATE")?;
+        self.wal.grow(self.wal_pages);
+        let written =
+            self.carry_out(writes).and_then(|done| self.db.execute_batch("COMMIT").map(|()| done));
+        match written {
+            Ok(outcomes) => {
+                self.behind = true;
+                Ok(outcomes)
+            }
+            Err(cause) => {
+                self.names.forget();
+                self.buffer = None;
+                // SQLite has rolled back itself after some errors.
+                if !self.db.is_autocommit() {
+                    self.db.execute_batch("ROLLBACK")?;
+                }
+                Err(cause)
+            }
+        }
+    }
+
+    fn carry_out<'a>(
+        &mut self,
+        writes: impl Iterator<Item = &'a Write>,
+    ) -> rusqlite::Result<Vec<Outcome>> {
+        let mut outcomes = Vec::with_capacity(writes.size_hint().0);
+        let mut batch = self.begin()?;
+        for write in writes {
+            outcomes.push(batch.write(write)?);
+        }
+        self.loose = batch.finish()?;
+        Ok(outcomes)
+    }
+
+    fn begin(&mut self) -> rusqlite::Result<Batch<'_>> {
+        let Self { db, quotas, names, sweep_after, buffer, .. } = self;
+        let buffer = match buffer {
+            Some(buffer) => buffer,
+            None => buffer.insert(WriteBuffer::load(db)?),
+        };
+        Ok(Batch::start(db, quotas, names, sweep_after, buffer))
+    }
+
+    /// Pages that the WAL holds, those already in the database too while it has not started over.
+    fn look_at_wal(&self) -> Result<u64, StoreError> {
+        let sql = "PRAGMA wal_checkpoint(NOOP)";
+        let looked =
+            self.db.prepare_cached(sql).and_then(|mut s| s.query_row((), |row| num(row, 1)));
+        looked.map_err(failed("looking at the WAL"))
+    }
+
+    /// Brings the WAL into the database. A reader in the way, or no room, leaves the rest to the
+    /// next one.
+    fn checkpoint(&mut self, mode: &str) -> Result<(), StoreError> {
+        let sql = format!("PRAGMA wal_checkpoint({mode})");
+        let moved = self.db.query_row(&sql, (), |row| {
+            Ok(row.get::<_, i64>(0)? == 0 && row.get::<_, i64>(1)? == row.get::<_, i64>(2)?)
+        });
+        match moved {
+            Ok(all) => self.behind = !all,
+            Err(cause) if self.place.is_full(&cause) => tracing::warn!("no room for a checkpoint"),
+            Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {}
+            Err(cause) => return Err(failed("checkpointing")(cause)),
+        }
+        Ok(())
+    }
+}
+
+impl WriteEngine for Writer {
+    fn commit<'a>(
+        &mut self,
+        writes: impl Iterator<Item = &'a Write>,
+    ) -> Result<Vec<Outcome>, CommitError> {
+        let outcomes =
+            self.transaction(writes).map_err(|cause| match self.place.is_full(&cause) {
+                true => CommitError::Full,
+                false => CommitError::Failed(failed("writing")(cause)),
+            })?;
+        // Behind the commit and before its answers.
+        match self.place.lost() {
+            Some(path) => Err(CommitError::Failed(StoreError::Lost(path))),
+            None => Ok(outcomes),
+        }
+    }
+
+    fn refuse<'a>(
+        &mut self,
+        writes: impl Iterator<Item = &'a Write>,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        let refuse = || -> rusqlite::Result<Vec<Outcome>> {
+            let mut batch = self.begin()?;
+            writes.map(|write| batch.refuse(write)).collect()
+        };
+        refuse().map_err(failed("looking up"))
+    }
+
+    /// Brings what the WAL holds to where it has a place already, so that its own is free again.
+    fn make_room(&mut self) -> Result<(), StoreError> {
+        self.checkpoint("PASSIVE")
+    }
+
+    fn chores(&self) -> Chores {
+        match (self.loose, self.behind) {
+            (true, _) => Chores::Now,
+            (false, true) => Chores::Idle,
+            (false, false) => Chores::None,
+        }
+    }
+
+    /// Removes some loose chunks, as every transaction does; without any, makes a checkpoint.
+    fn do_chores(&mut self) -> Result<(), StoreError> {
+        if !self.loose {
+            return self.checkpoint("PASSIVE");
+        }
+        match self.commit(std::iter::empty()) {
+            Ok(_) => {}
+            // Not before there is something else to do, or it would be tried without end.
+            Err(CommitError::Full) => self.loose = false,
+            Err(CommitError::Failed(error)) => return Err(error),
+        }
+        self.after_commit()
+    }
+
+    fn after_commit(&mut self) -> Result<(), StoreError> {
+        self.wal_pages = self.look_at_wal()?;
+        if self.wal_pages >= WAL_PAGES { self.checkpoint("PASSIVE") } else { Ok(()) }
+    }
+
+    /// Leaves an empty WAL, unless another process reads; ending does not wait for that.
+    fn close(&mut self) -> Result<(), StoreError> {
+        self.checkpoint("PASSIVE")?;
+        self.db.busy_timeout(Duration::ZERO).map_err(failed("closing"))?;
+        self.checkpoint("TRUNCATE")
+    }
+}

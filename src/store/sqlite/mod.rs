@@ -1,0 +1,39 @@
+//! The engine on SQLite. Nothing outside knows that it is SQLite.
+//!
+//! The WAL (`synchronous = FULL`) is synced once per commit, and a sync that failed is never tried
+//! again, since the system may have dropped what it could not write.
+
+mod bodies;
+mod check;
+mod dedup;
+mod dispositions;
+mod engine;
+mod expiry;
+mod file;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+mod joined;
+mod keyed;
+mod locate;
+mod members;
+mod names;
+mod parked;
+mod parked_rows;
+mod reader;
+mod recipients;
+mod record;
+mod refusing;
+mod salvage;
+mod schema;
+mod segment;
+mod sql;
+mod sweep;
+mod transaction;
+mod wal;
+mod watch;
+mod write_buffer;
+
+pub use check::{Checked, Mended, backup, check};
+pub use engine::open;
+pub use file::{OpenError, about, invite, is_there, refuse_remains, users};
+pub use schema::FORMAT;

@@ -1,0 +1,102 @@
+//! The two threads of a store: one writes, one reads.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use super::committer::{Committer, Request};
+use super::report::{Done, Report};
+use crate::durable::{
+    READS_IN_WORK_MAX, Read, ReadEngine, RequestId, StoreError, Write, WriteEngine,
+};
+
+/// Batches that may wait while one is in work; beyond them [`Store::commit`] blocks.
+const BATCHES_WAITING_MAX: usize = 1;
+
+/// A running store. Dropped, its threads end after the work in hand; [`Store::close`] waits for
+/// that.
+pub struct Store {
+    batches: SyncSender<Vec<Request>>,
+    reads: SyncSender<(RequestId, Read)>,
+    writer: JoinHandle<()>,
+    reader: JoinHandle<()>,
+}
+
+impl Store {
+    /// Starts the threads of an engine. An error is that of the system, which gives no thread.
+    ///
+    /// `done` is called from the store's own threads, and may block: they then wait.
+    pub fn start(
+        writing: impl WriteEngine,
+        mut reading: impl ReadEngine,
+        done: impl Fn(Done) + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let report = Arc::new(Report::new(done));
+        let (batches, to_write) = sync_channel(BATCHES_WAITING_MAX);
+        let (reads, to_read) = sync_channel::<(RequestId, Read)>(READS_IN_WORK_MAX);
+        let committer = Committer::new(writing, Arc::clone(&report));
+        let writer = spawn("store-writer", &report, move |_| committer.run(&to_write))?;
+        let reader = spawn("store-reader", &report, move |report| {
+            answer_reads(&mut reading, &to_read, report);
+        })?;
+        Ok(Self { batches, reads, writer, reader })
+    }
+
+    /// Asks for writes to be made durable together. Answer: [`Done::Durable`].
+    pub fn commit(&self, batch: Vec<(RequestId, Write)>) {
+        // The writer is gone only after `Failed`, which is the answer to this too.
+        let _ = self.batches.send(batch);
+    }
+
+    /// Asks for something to be looked up. Answer: [`Done::Found`].
+    pub fn read(&self, request: RequestId, read: Read) {
+        // As in `commit`.
+        let _ = self.reads.send((request, read));
+    }
+
+    /// Waits for the work in hand and ends. Its answers still come through `done`, which must not
+    /// wait for the caller of this.
+    pub fn close(self) {
+        let Self { batches, reads, writer, reader } = self;
+        drop((batches, reads));
+        // A panic has been reported as `Failed`.
+        let _ = reader.join();
+        let _ = writer.join();
+    }
+}
+
+/// Answers reads until there can be no more, or one fails.
+fn answer_reads(
+    engine: &mut impl ReadEngine,
+    reads: &Receiver<(RequestId, Read)>,
+    report: &Report,
+) {
+    for (request, read) in reads {
+        if report.has_failed() {
+            break;
+        }
+        match engine.read(&read) {
+            Ok(found) => report.done(Done::Found(request, found)),
+            Err(error) => return report.fail(error),
+        }
+    }
+}
+
+fn spawn(
+    name: &str,
+    report: &Arc<Report>,
+    run: impl FnOnce(&Report) + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    /// Reports a panic while it unwinds, so that nobody waits for answers that will not come.
+    struct PanicReport(Arc<Report>);
+    impl Drop for PanicReport {
+        fn drop(&mut self) {
+            if thread::panicking() {
+                self.0.fail(StoreError::Panicked);
+            }
+        }
+    }
+    let report = PanicReport(Arc::clone(report));
+    thread::Builder::new().name(name.into()).spawn(move || run(&report.0))
+}
