@@ -551,7 +551,7 @@ impl Client {
     /// # use qmsg::wire::ParkedKind;
     /// # async fn example(mut client: Client) -> Result<(), Box<dyn std::error::Error>> {
     /// for dead in client.list_parked(ParkedKind::DeadLetters).await? {
-    ///     client.take_parked(ParkedKind::DeadLetters, Some(dead.id), true).await?;
+    ///     client.take_parked(ParkedKind::DeadLetters, Some(dead.message.id), true).await?;
     /// }
     /// # Ok(())
     /// # }

@@ -171,7 +171,7 @@ fn who_asks_hears_the_verdict() {
         );
         let dead = clock.list_parked(ParkedKind::DeadLetters).await.unwrap();
         assert_eq!(dead.iter().map(|it| &it.reason).collect::<Vec<_>>(), [&note("no voice")]);
-        let id = Some(dead[0].id);
+        let id = Some(dead[0].message.id);
         assert_eq!(clock.take_parked(ParkedKind::DeadLetters, id, false).await.unwrap(), 1);
         assert_eq!(clock.take_parked(ParkedKind::DeadLetters, id, false).await.unwrap(), 0);
         assert!(clock.list_parked(ParkedKind::DeadLetters).await.unwrap().is_empty());
