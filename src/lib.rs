@@ -29,7 +29,7 @@
 //! | [`logic`] | all decisions: a server's `Hub`, a client's `Peer`; no clock, file or socket |
 //! | [`store`] | messages on disk, in SQLite |
 //! | [`quic`] | authenticated QUIC connections that carry frames: TLS, keys, addresses |
-//! | [`durable`] | what logic asks of the store, and what the store answers; types only |
+//! | [`durable`] | what logic asks of a store, what is answered, what an engine must do |
 //! | [`wire`] | names, messages and frames, and their bytes; the protocol in prose |
 //! | [`files`] | small files for their owner alone, written whole or not at all |
 //!

@@ -44,7 +44,7 @@ pub(super) async fn run(
     let mut open = true;
     shell.feed([PeerInput::Tick])?;
     while open || shell.peer.is_waiting() || !shell.unread.is_empty() {
-        let takes = open && (shell.peer.has_room() || shell.peer.wants_part());
+        let takes = open && (shell.peer.has_room() || shell.peer.wants_chunk());
         let deadline = shell.peer.deadline().map(|at_ms| shell.clock.instant(at_ms));
         tokio::select! {
             biased;

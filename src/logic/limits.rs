@@ -66,7 +66,7 @@ pub struct Time {
     pub unix_ms: u64,
 }
 
-/// What a server allows its clients.
+/// Limits that a server sets its clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Most links at a time.

@@ -1,13 +1,19 @@
-//! What to do: decided here, done elsewhere.
+//! The core: decides what to do, and leaves the doing to its callers.
 //!
-//! [`Hub`] is the server's brain, [`Peer`] the client's. Both have one shape:
+//! [`Hub`] is the server's state machine, [`Peer`] the client's. The contract is the same for both:
 //!
-//! - `handle(now, input, &mut outputs)` is the only way in. It does no I/O, knows no clock and no
-//!   chance but what it is given, cannot fail and does not panic, whatever comes in.
-//! - `deadline()` says when it wants an [`Input::Tick`] at the latest.
-//! - The outputs are a function of the inputs: collections are ordered, so a run can be repeated.
-//!
-//! Bad input from the other side becomes a decision, an [`Output::Close`] with its reason.
+//! - A caller reports each thing that happens with `handle(now, input, &mut outputs)` and then
+//!   does what the outputs say, in their order. There is no other way in.
+//! - `handle` does no I/O, reads no clock and no source of chance: the time is an argument, a seed
+//!   is given once. It never blocks, never fails, and never panics, whatever it is given.
+//! - `deadline()` is the latest time, in the monotonic clock, at which the caller must report a
+//!   tick ([`Input::Tick`], [`PeerInput::Tick`]); `None`: time alone changes nothing.
+//! - The same inputs lead to the same outputs: no collection is ordered by hash, so a run can be
+//!   repeated from its seed.
+//! - A frame that breaks the protocol is no error. The hub answers it with [`Output::Close`] and
+//!   the reason; the peer ignores it.
+//! - Memory is bounded by the constants and [`Limits`] in one file, not by what the other side
+//!   sends.
 
 mod hub;
 mod limits;

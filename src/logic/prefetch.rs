@@ -1,8 +1,8 @@
-//! What a reader wants delivered, and how far ahead of its acks.
+//! Subscriptions: which deliveries a reader wants, and how far ahead of its acks.
 
 use crate::wire::Start;
 
-/// A reader's subscription: what is delivered, and how much of it may be unacked at a time.
+/// A reader's subscription: which deliveries, and how many of them unacked at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prefetch {
     /// Most unacked messages, at least 1.

@@ -1,35 +1,223 @@
-//! What a user reads, in memory while it is read.
+//! Mailbox of one user: the cursors in the logs that the user reads, and the readers.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod ack;
+mod deliver;
+mod download;
+mod expire;
+mod publish;
+mod replay;
+mod rooms;
+mod share;
+mod volatile;
 
-use crate::wire::Target;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::expiring::Expired;
+pub(super) use ack::Released;
+
+use crate::durable::{Read, StoredCursor};
+use crate::wire::{FromServer, Seq, Span, Target, UserId};
+
+use super::acks::{AckProgress, LogAck};
 use super::io::LinkId;
+use super::reader::Reader;
+use super::todo::Todo;
+use super::turn::Turn;
+use crate::logic::prefetch::Prefetch;
 use crate::logic::seqs::cursor::Cursor;
 use crate::logic::seqs::set::SeqSet;
 
-/// A user's reading, in memory while one of the user's links reads or a cursor is being written.
-#[derive(Default)]
+/// What a user reads, in memory while one of the user's links reads or an ack is being written.
 pub(super) struct Mailbox {
-    pub(super) loaded: bool,
-    pub(super) places: BTreeMap<Target, Cursor>,
-    /// Rooms left while it was being loaded, which may have been read as memberships.
-    pub(super) left: BTreeSet<Target>,
-    /// Places in rooms that were left when entering them anew was asked for: they may be of the new
-    /// membership, if the mailbox was read behind both.
-    pub(super) entering: BTreeMap<Target, Cursor>,
-    pub(super) links: BTreeSet<LinkId>,
-    /// What readers that share had on links that others have taken the place of: for those, until
-    /// they have attached.
-    pub(super) kept: BTreeMap<LinkId, SeqSet>,
-    /// What has expired on the page that is being handed out.
-    pub(super) expired: BTreeMap<Target, Expired>,
-    /// Cursor moves on their way to the disk.
-    pub(super) settling: u64,
-    /// Those that got there.
-    pub(super) settled: u64,
-    /// Readers that have caught up and are told of it when so many have: by what was not delivered
-    /// a client knows what of its reports is recorded.
-    pub(super) telling: VecDeque<(u64, LinkId)>,
+    user: UserId,
+    is_loaded: bool,
+    cursors: BTreeMap<Target, Cursor>,
+    /// Rooms left while the mailbox was being loaded, which may have been read as memberships.
+    left: BTreeSet<Target>,
+    /// Cursors in rooms that were left when joining them anew was asked for: they may be of the
+    /// new membership, if the mailbox was read behind both.
+    rejoining: BTreeMap<Target, Cursor>,
+    readers: BTreeMap<LinkId, Reader>,
+    /// What sharing readers held on links that were taken over: by the link that is to resume it.
+    kept: BTreeMap<LinkId, SeqSet>,
+    /// Messages that have expired on the page that is being delivered.
+    expired: BTreeMap<Target, LogAck>,
+    /// Set when an expired message has uncrowded a cursor.
+    is_uncrowded: bool,
+    acks: AckProgress,
+    /// The last message that became durable in one of the logs while they were read.
+    head: Seq,
+}
+
+impl Mailbox {
+    pub(super) fn new(user: UserId) -> Self {
+        Self {
+            user,
+            is_loaded: false,
+            cursors: BTreeMap::new(),
+            left: BTreeSet::new(),
+            rejoining: BTreeMap::new(),
+            readers: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            expired: BTreeMap::new(),
+            is_uncrowded: false,
+            acks: AckProgress::default(),
+            head: 0,
+        }
+    }
+
+    pub(super) fn is_loaded(&self) -> bool {
+        self.is_loaded
+    }
+
+    /// Returns whether the mailbox may be forgotten: nobody reads it, and the store has all of it.
+    /// One that is being loaded stays until it is.
+    pub(super) fn is_idle(&self) -> bool {
+        self.is_loaded && self.readers.is_empty() && self.kept.is_empty() && self.acks.is_idle()
+    }
+
+    /// The logs that the user reads.
+    pub(super) fn logs(&self) -> impl Iterator<Item = &Target> {
+        self.cursors.keys()
+    }
+
+    pub(super) fn links(&self) -> impl Iterator<Item = LinkId> {
+        self.readers.keys().copied()
+    }
+
+    pub(super) fn has_readers(&self) -> bool {
+        !self.readers.is_empty()
+    }
+
+    pub(super) fn reader(&self, link: LinkId) -> Option<&Reader> {
+        self.readers.get(&link)
+    }
+
+    pub(super) fn reader_mut(&mut self, link: LinkId) -> Option<&mut Reader> {
+        self.readers.get_mut(&link)
+    }
+
+    /// The links of the readers that were delivered all of a message and have not acked it.
+    pub(super) fn links_with(&self, seq: Seq) -> impl Iterator<Item = LinkId> {
+        let readers = self.readers.values();
+        readers.filter(move |reader| reader.has_whole_message(seq)).map(Reader::link)
+    }
+
+    /// Returns whether a message of a log waits to be acked by the user.
+    pub(super) fn is_unacked(&self, log: &Target, seq: Seq) -> bool {
+        self.cursors.get(log).is_some_and(|cursor| !cursor.is_acked(seq))
+    }
+
+    /// Returns whether one of the readers has a message, or has acked it, which may not be on disk
+    /// yet.
+    pub(super) fn has_taken(&self, log: &Target, seq: Seq) -> bool {
+        self.cursors.get(log).is_some_and(|cursor| cursor.is_acked(seq))
+            || self.readers.values().any(|reader| reader.holds(seq))
+    }
+
+    /// Adds a reader. Of what it resumes it gets the part that no other sharing reader has claimed:
+    /// a message delivered to several, each time on a new link, is the first one's.
+    pub(super) fn attach(
+        &mut self,
+        turn: &mut Turn,
+        link: LinkId,
+        prefetch: &Prefetch,
+        mut resumed: SeqSet,
+    ) {
+        for reader in self.readers.values().filter(|reader| reader.shares()) {
+            reader.resumed().iter().for_each(|span| resumed.remove(span));
+        }
+        let reader = Reader::new(link, prefetch, resumed, turn.limits());
+        self.readers.insert(link, reader);
+    }
+
+    /// Takes the cursors from the store.
+    pub(super) fn load(&mut self, logs: Vec<(Target, StoredCursor)>) {
+        self.is_loaded = true;
+        for (log, cursor) in logs {
+            self.cursors.entry(log).or_insert_with(|| cursor.into());
+        }
+        for room in std::mem::take(&mut self.left) {
+            self.cursors.remove(&room);
+        }
+    }
+
+    /// Lets a reader of a loaded mailbox begin.
+    pub(super) fn start(&mut self, turn: &mut Turn, link: LinkId) {
+        let Some(reader) = self.readers.get_mut(&link) else { return };
+        if let Some(start) = reader.take_start() {
+            reader.wait_to_start();
+            let logs = self.cursors.keys().cloned().collect();
+            let read = Read::StartPosition { logs, start };
+            turn.read(|pending| &mut pending.start_positions, link, read);
+            return;
+        }
+        reader.begin();
+        // It has room, which the user's other readers may not have had.
+        turn.note(Todo::DeliverVolatile { user: self.user.clone() });
+        self.fetch(turn, link);
+    }
+
+    /// Removes the reader of a link that is gone. What it had unacked is delivered to the next
+    /// reader, or again to those that are there: they have it too, unless it was gone from the log
+    /// when they came to it.
+    pub(super) fn detach(&mut self, turn: &mut Turn, link: LinkId) -> Option<Reader> {
+        let gone = self.readers.remove(&link)?;
+        gone.free_budget(turn.budget_mut());
+        let mut waiting = SeqSet::default();
+        for (span, delivery) in gone.unacked().iter() {
+            let Some(cursor) = self.cursors.get_mut(delivery.log()) else { continue };
+            cursor.mark_shown(span);
+            cursor.unacked(span).into_iter().for_each(|span| waiting.insert(span));
+        }
+        gone.resumed().iter().for_each(|span| waiting.insert(span));
+        self.read_again(turn, &waiting, |_| true);
+        Some(gone)
+    }
+
+    /// Rewinds those of the readers that have gone past messages which another reader has no more.
+    fn read_again(&mut self, turn: &mut Turn, waiting: &SeqSet, wanted: impl Fn(&Reader) -> bool) {
+        for reader in self.readers.values_mut().filter(|reader| wanted(reader)) {
+            let mut passed = waiting.within(Span { first: 0, last: reader.position() });
+            if let Some(span) = passed.find_map(|span| reader.undelivered(span).into_iter().next())
+            {
+                reader.rewind(span.first - 1);
+                fetch_page(turn, &self.user, &self.cursors, reader);
+            }
+        }
+    }
+
+    /// Fetches a page for a reader that is behind and has room.
+    pub(super) fn fetch(&mut self, turn: &mut Turn, link: LinkId) {
+        if let Some(reader) = self.readers.get_mut(&link) {
+            fetch_page(turn, &self.user, &self.cursors, reader);
+        }
+    }
+
+    /// Fetches pages for all readers that are behind and have room.
+    fn fetch_all(&mut self, turn: &mut Turn) {
+        for reader in self.readers.values_mut() {
+            fetch_page(turn, &self.user, &self.cursors, reader);
+        }
+    }
+
+    /// Tells readers that they have caught up, once the acks before are recorded.
+    fn send_caught_up(&mut self, turn: &mut Turn) {
+        while let Some(link) = self.acks.next_caught_up() {
+            if self.readers.contains_key(&link) {
+                turn.send(link, FromServer::CaughtUp);
+            }
+        }
+    }
+}
+
+fn fetch_page(
+    turn: &mut Turn,
+    user: &UserId,
+    cursors: &BTreeMap<Target, Cursor>,
+    reader: &mut Reader,
+) {
+    let Some((messages, bytes)) = reader.begin_fetch(turn.budget()) else { return };
+    let logs = cursors.iter().map(|(log, cursor)| (log.clone(), reader.fetch_after(cursor)));
+    let read = Read::Page { logs: logs.collect(), reader: user.clone(), messages, bytes };
+    turn.read(|pending| &mut pending.pages, reader.link(), read);
 }

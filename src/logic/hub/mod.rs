@@ -1,33 +1,24 @@
 //! The server's state machine.
 
-mod answers;
+mod acks;
+mod bodies;
 mod budget;
-mod expiring;
-mod gathering;
-mod handing;
-mod held;
+mod download;
 mod io;
-mod lapsing;
-mod link;
 mod mailbox;
+mod mailboxes;
 mod parked;
-mod passing;
 mod pending;
-mod proving;
-mod publishing;
-mod reading;
-mod relaying;
+mod publish;
+mod reader;
 mod router;
-mod scheduling;
-mod settling;
-mod sharing;
-mod skipping;
-mod starting;
-mod streaming;
-mod succeeding;
-mod uploading;
+mod sessions;
+mod sweep;
+mod todo;
+mod tracking;
+mod turn;
 mod wall_clock;
-mod watching;
+mod window;
 
 pub use io::{Input, LinkId, Output};
 pub use router::Hub;

@@ -1,25 +1,26 @@
-//! Requests that the store has not answered yet: one table for each kind of answer, so that an
-//! answer meets only what was asked for.
+//! Requests that the store has not answered: a table for each kind of answer, so that an answer
+//! meets only what was asked for.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::durable::{RequestId, Upload};
-use crate::wire::{Bundle, Message, ParkedKind, RoomName, Seq, Target, UserId};
+use crate::wire::{Bundle, Message, MsgId, ParkedKind, RoomName, Seq, Target, UserId};
 
+use super::acks::AckedMessages;
 use super::io::LinkId;
-use super::parked::Taking;
-use super::watching::{Acked, Asked};
 
-/// Requests of one kind.
+/// Requests of one kind, each with what goes on with its answer.
 pub(super) type PendingTable<T> = BTreeMap<RequestId, T>;
 
-/// All that waits for the store. Sweeps, releases of what is due and discarded uploads have no
+/// All that waits for the store. Sweeps, releases of due messages and discarded uploads have no
 /// table: their answers need nothing but themselves.
 #[derive(Default)]
 pub(super) struct PendingRequests {
     /// Links whose key claims an id.
     pub(super) claims: PendingTable<LinkId>,
+    /// Links whose key is to be the owner of an id.
+    pub(super) owners: PendingTable<LinkId>,
     pub(super) appends: PendingTable<PendingAppend>,
     pub(super) begun_uploads: PendingTable<Upload>,
     pub(super) chunks: PendingTable<PendingChunk>,
@@ -28,14 +29,12 @@ pub(super) struct PendingRequests {
     pub(super) taken: PendingTable<PendingTake>,
     pub(super) joins: PendingTable<PendingRoom>,
     pub(super) leaves: PendingTable<PendingRoom>,
-    /// Links whose key is to be the owner of an id.
-    pub(super) owners: PendingTable<LinkId>,
-    /// Volatile messages for a target of which nobody reads, by their sender.
+    /// Volatile messages that nobody reads, with their sender.
     pub(super) targets: PendingTable<(LinkId, Arc<Bundle>)>,
     pub(super) mailboxes: PendingTable<UserId>,
-    /// Readers that wait for where they begin.
+    /// Readers that wait for their start position.
     pub(super) start_positions: PendingTable<LinkId>,
-    pub(super) located: PendingTable<(LinkId, Asked)>,
+    pub(super) located: PendingTable<PendingTrack>,
     pub(super) recipients: PendingTable<PendingRecipients>,
     pub(super) parked: PendingTable<(LinkId, ParkedKind)>,
     /// Readers that wait for a chunk of a stored body.
@@ -64,7 +63,7 @@ pub(super) struct PendingAck {
     pub(super) user: UserId,
     pub(super) messages: u32,
     pub(super) bytes: u64,
-    pub(super) covered: Acked,
+    pub(super) acked: AckedMessages,
 }
 
 /// A message that is due later.
@@ -74,11 +73,16 @@ pub(super) struct PendingSchedule {
     pub(super) due_ms: u64,
 }
 
-/// Parked messages to be taken out.
+/// Parked messages to be taken out, and how many have been so far.
 pub(super) struct PendingTake {
     pub(super) link: LinkId,
     pub(super) user: UserId,
-    pub(super) taking: Taking,
+    pub(super) kind: ParkedKind,
+    /// The message; `None`: all.
+    pub(super) id: Option<MsgId>,
+    /// Put back into its log, instead of dropped.
+    pub(super) back: bool,
+    pub(super) count: u64,
 }
 
 /// A membership to begin or to end.
@@ -88,10 +92,19 @@ pub(super) struct PendingRoom {
     pub(super) room: RoomName,
 }
 
+/// A sender's question how far a message has come: its log, its id, and the recipient behind which
+/// the page begins.
+pub(super) struct PendingTrack {
+    pub(super) link: LinkId,
+    pub(super) id: MsgId,
+    pub(super) to: Target,
+    pub(super) after: Option<UserId>,
+}
+
 /// A page of the recipients of a message.
 pub(super) enum PendingRecipients {
     /// Asked for by the sender.
-    Track { link: LinkId, asked: Asked },
+    Track(PendingTrack),
     /// Looked up because the message's time to live is over.
     Expire { log: Target, seq: Seq },
 }

@@ -1,357 +1,561 @@
-//! The server's brain: who is linked, what they may do, where messages go.
+//! Hub: gives each input to the machine it is for, and what one machine leaves to another.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::durable::{Disposition, Read, RequestId, Upload, Write};
-use crate::wire::{
-    Bundle, CloseCode, Frame, FromClient, FromServer, Message, MsgId, Pin, Refusal, Target, UserId,
+use crate::durable::{
+    AppendOutcome, Disposition, Found, MessageOutcome, NoTarget, NotStored, Outcome, Record,
+    RequestId, RoomLeft, RoomNotLeft, Write,
 };
+use crate::wire::{Bundle, CloseCode, FromClient, FromServer, Refusal, Seq, Span, Target, UserId};
 
-use super::budget::DeliveryBudget;
-use super::gathering::ResumeGrace;
-use super::held::can_wait;
+use super::bodies::{Aborted, Incoming, Takers, Uploads, VolatileMessages};
+use super::download::VolatileId;
 use super::io::{Input, LinkId, Output};
-use super::lapsing::Expirations;
-use super::link::{Link, Stage};
-use super::mailbox::Mailbox;
-use super::parked::Taking;
-use super::pending::{PendingAppend, PendingRequests, PendingRoom, PendingTable};
-use super::reading::Log;
-use super::relaying::{VolatileBody, VolatileId};
-use super::scheduling::Schedule;
-use super::succeeding::Sessions;
-use super::wall_clock::TrustedClock;
-use super::watching::{Asked, Tracking};
-use crate::logic::limits::{Limits, Time, held_frames_max};
+use super::mailboxes::Mailboxes;
+use super::parked::{self, Parked};
+use super::pending::{
+    PendingAck, PendingAppend, PendingRecipients, PendingRoom, PendingTake, PendingTrack,
+};
+use super::publish::{accept, append, check_id, refusal, verdict};
+use super::sessions::Sessions;
+use super::sweep::Sweeper;
+use super::todo::Todo;
+use super::tracking::Tracking;
+use super::turn::Turn;
+use crate::logic::limits::{Limits, Time};
 use crate::logic::prefetch::Prefetch;
 
-/// The server's state machine.
+/// The server's state machine: a forwarder to machines that each own a part of the state.
+///
+/// A machine is called with the [`Turn`] and never calls another one: it returns what another needs
+/// to know, or notes a [`Todo`], which the hub carries out before the turn ends.
 pub struct Hub {
-    pub(super) limits: Limits,
-    /// The moment of what is being handled.
-    pub(super) now: Time,
-    pub(super) links: BTreeMap<LinkId, Link>,
-    pub(super) mailboxes: BTreeMap<UserId, Mailbox>,
-    pub(super) logs: BTreeMap<Target, Log>,
-    pub(super) pending: PendingRequests,
-    /// Long bodies being stored, nothing having been said of them to their senders.
-    pub(super) uploads: BTreeMap<Upload, (LinkId, Arc<Bundle>)>,
-    /// Long volatile bodies on their way from sender to readers.
-    pub(super) relays: BTreeMap<VolatileId, VolatileBody>,
-    /// Links that are to be told that they may send so many parts more.
-    pub(super) allowed: BTreeMap<LinkId, u32>,
-    pub(super) flight: DeliveryBudget,
-    pub(super) watching: Tracking,
-    pub(super) lapses: Expirations,
-    /// Links that may be to be asked what has come.
-    pub(super) pinging: BTreeSet<LinkId>,
-    pub(super) schedule: Schedule,
-    pub(super) gathering: ResumeGrace,
-    pub(super) sessions: Sessions,
-    next_name: u64,
-    /// Links that have not said who they are, by the moment they must have.
-    silent: BTreeSet<(u64, LinkId)>,
-    /// When to sweep next; `None` while a sweep is under way.
-    pub(super) sweep_at_ms: Option<u64>,
-    /// What sweeps go by.
-    believed: TrustedClock,
+    turn: Turn,
+    sessions: Sessions,
+    mailboxes: Mailboxes,
+    uploads: Uploads,
+    volatile: VolatileMessages,
+    tracking: Tracking,
+    parked: Parked,
+    sweeper: Sweeper,
 }
 
 impl Hub {
-    /// A hub to which nobody is linked.
+    /// A hub without links.
     pub fn new(limits: Limits) -> Self {
         Self {
-            limits,
-            now: Time::default(),
-            links: BTreeMap::new(),
-            mailboxes: BTreeMap::new(),
-            logs: BTreeMap::new(),
-            pending: PendingRequests::default(),
-            uploads: BTreeMap::new(),
-            relays: BTreeMap::new(),
-            allowed: BTreeMap::new(),
-            flight: DeliveryBudget::new(&limits),
-            watching: Tracking::default(),
-            lapses: Expirations::default(),
-            pinging: BTreeSet::new(),
-            schedule: Schedule::new(),
-            gathering: ResumeGrace::default(),
+            turn: Turn::new(limits),
             sessions: Sessions::default(),
-            next_name: 0,
-            silent: BTreeSet::new(),
-            sweep_at_ms: Some(0),
-            believed: TrustedClock::default(),
+            mailboxes: Mailboxes::default(),
+            uploads: Uploads::default(),
+            volatile: VolatileMessages::default(),
+            tracking: Tracking::default(),
+            parked: Parked::new(),
+            sweeper: Sweeper::new(),
         }
     }
 
-    /// Takes what happened; says what to do.
+    /// Takes what has happened, and adds to `out` what is to be done.
     pub fn handle(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
-        self.now = now;
+        self.turn.begin(now, out);
         match input {
-            Input::Opened { link, key } => self.opened(now, link, key, out),
-            Input::Frame { link, frame } => self.frame(now, link, frame, out),
-            Input::Closed { link } => self.forget(link, out),
-            Input::Durable(answers) => {
-                for (ticket, outcome) in answers {
-                    self.durable(now, ticket, outcome, out);
+            Input::Opened { link, key } => self.sessions.open(&mut self.turn, link, key),
+            Input::Frame { link, frame } => {
+                if let Some((user, frame)) = self.sessions.receive(&mut self.turn, link, frame) {
+                    self.act(link, &user, frame);
                 }
             }
-            Input::Found(ticket, found) => self.found(now, ticket, found, out),
-            Input::Tick => self.tick(now, out),
+            Input::Closed { link } => self.forget(link),
+            Input::Durable(answers) => {
+                for (request, outcome) in answers {
+                    self.take_outcome(request, outcome);
+                    self.do_all();
+                }
+            }
+            Input::Found(request, found) => self.take_found(request, found),
+            Input::Tick => self.tick(),
         }
-        self.allow_more(out);
-        self.ping(out);
+        self.do_all();
+        self.sessions.credit_chunks(&mut self.turn);
+        self.confirm_deliveries();
+        self.tracking.send_pings(&mut self.turn);
+        *out = self.turn.end();
     }
 
-    /// When the next `Tick` is due, in the monotonic clock.
+    /// The monotonic time by which the next `Tick` is due.
     pub fn deadline(&self) -> Option<u64> {
-        let silent = self.silent.first().map(|&(at_ms, _)| at_ms);
-        let others = [
-            silent,
-            self.sweep_at_ms,
-            self.schedule.deadline(),
-            self.gathering.deadline(),
-            self.lapses.deadline(),
+        let deadlines = [
+            self.sessions.deadline(),
+            self.sweeper.deadline(),
+            self.parked.deadline(),
+            self.mailboxes.deadline(),
+            self.tracking.deadline(),
         ];
-        others.into_iter().flatten().min()
+        deadlines.into_iter().flatten().min()
     }
 
-    /// Notes what waits for the answer to a request, which gets the number returned.
-    pub(super) fn ask<T>(
-        &mut self,
-        table: impl FnOnce(&mut PendingRequests) -> &mut PendingTable<T>,
-        waiting: T,
-    ) -> RequestId {
-        let request = self.request();
-        table(&mut self.pending).insert(request, waiting);
-        request
-    }
-
-    /// The number of a request whose answer needs nothing but itself.
-    pub(super) fn request(&mut self) -> RequestId {
-        RequestId(self.name())
-    }
-
-    /// A number that was not given before.
-    pub(super) fn name(&mut self) -> u64 {
-        self.next_name += 1;
-        self.next_name
-    }
-
-    /// Ends a link because of what came on it.
-    pub(super) fn close(&mut self, link: LinkId, code: CloseCode, out: &mut Vec<Output>) {
-        out.push(Output::Close { link, code });
-        self.forget(link, out);
-    }
-
-    fn forget(&mut self, id: LinkId, out: &mut Vec<Output>) {
-        let Some(mut link) = self.links.remove(&id) else { return };
-        link.land(&mut self.flight);
-        self.sessions.end(id, link.key, link.session);
-        self.abandon(link.incoming, out);
-        self.unwatch_all(id, link.watches);
-        match (&link.stage, &link.reader) {
-            (Stage::Silent { until_ms }, _) => drop(self.silent.remove(&(*until_ms, id))),
-            (Stage::Known(user), Some(reader)) => self.detach(id, user, reader, out),
-            (Stage::Known(_) | Stage::Checking { .. }, _) => {}
-        }
-        self.bequeath(id, link.heir_of, out);
-    }
-
-    fn tick(&mut self, now: Time, out: &mut Vec<Output>) {
-        while let Some(&(at_ms, link)) = self.silent.first()
-            && at_ms <= now.mono_ms
-        {
-            self.close(link, CloseCode::TooSlow, out);
-        }
-        if self.sweep_at_ms.take_if(|at_ms| *at_ms <= now.mono_ms).is_some() {
-            let ticket = self.request();
-            let now_ms = self.believed.unix_ms(now);
-            out.push(Output::Write(ticket, Write::Sweep { now_ms }));
-        }
-        self.release(now, out);
-        self.gathered(now, out);
-        self.lapse(now, out);
-    }
-
-    fn opened(&mut self, now: Time, id: LinkId, key: Pin, out: &mut Vec<Output>) {
-        if self.links.len() >= self.limits.links_max {
-            return out.push(Output::Close { link: id, code: CloseCode::Busy });
-        }
-        let until_ms = now.mono_ms + self.limits.hello_ms_max;
-        self.links.insert(id, Link::new(key, until_ms));
-        self.silent.insert((until_ms, id));
-    }
-
-    fn frame(&mut self, now: Time, id: LinkId, frame: FromClient, out: &mut Vec<Output>) {
-        let Some(link) = self.links.get_mut(&id) else { return };
-        if !link.count(&frame, &self.limits) {
-            return self.close(id, CloseCode::OverLimit, out);
-        }
-        match &mut link.stage {
-            Stage::Silent { .. } => self.hello(now, id, frame, out),
-            Stage::Checking { held, .. }
-                if held.len() < held_frames_max(&self.limits) && can_wait(held, &frame) =>
-            {
-                held.push(frame);
+    fn tick(&mut self) {
+        let Self { turn, .. } = self;
+        self.sessions.close_silent(turn);
+        self.sweeper.begin_due(turn);
+        self.parked.release_due(turn);
+        for link in self.mailboxes.end_grace(turn) {
+            if let Some(user) = self.sessions.user(link) {
+                self.mailboxes.start(turn, link, user);
             }
-            Stage::Checking { .. } => self.close(id, CloseCode::OutOfTurn, out),
-            Stage::Known(user) => {
-                let user = user.clone();
-                self.act(now, id, &user, frame, out);
+        }
+        self.tracking.expire_due(turn);
+    }
+
+    /// Carries out all work that machines have noted for others.
+    fn do_all(&mut self) {
+        while let Some(todo) = self.turn.next_todo() {
+            self.carry_out(todo);
+        }
+    }
+
+    fn carry_out(&mut self, todo: Todo) {
+        let turn = &mut self.turn;
+        match todo {
+            Todo::Close { link, code } => self.close(link, code),
+            Todo::Answer { link, bundle, frame } => {
+                self.sessions.answer(turn, link, &bundle, frame);
+            }
+            Todo::Reply { link, frame } => self.sessions.reply(turn, link, frame),
+            Todo::TakeOver { from, to } => {
+                self.mailboxes.take_over(from, to, self.sessions.user(from));
+            }
+            Todo::DeliverVolatile { user } => self.deliver_volatile(&user),
+            Todo::EndVolatileBody { link, is_whole } => {
+                let Some(user) = self.sessions.user(link).cloned() else { return };
+                self.mailboxes.end_volatile_body(turn, link, &user, is_whole);
+                self.deliver_volatile(&user);
+            }
+            Todo::DropVolatileChunks { link, body } => {
+                self.uploads.drop_rest(link, Incoming::Volatile(body));
+            }
+            Todo::ResumeReader { link } => {
+                if let Some(user) = self.sessions.user(link) {
+                    self.mailboxes.resume_page(turn, link, user);
+                }
+            }
+            Todo::ConfirmDelivery { link, log, seq } => {
+                for seq in self.tracking.within(&log, Span::one(seq)) {
+                    self.tracking.confirm(turn, link, &log, seq);
+                }
+            }
+            Todo::TrackRemoved { user, log, through, held } => {
+                let tracked = self.tracking.within(&log, Span { first: 0, last: through });
+                for seq in tracked.into_iter().filter(|seq| !held.contains(*seq)) {
+                    if self.mailboxes.is_unacked(&user, &log, seq) {
+                        self.tracking.gone(turn, (&log, seq), &user, 0);
+                    }
+                }
             }
         }
     }
 
-    fn hello(&mut self, now: Time, link: LinkId, frame: FromClient, out: &mut Vec<Output>) {
-        let FromClient::Hello { id, claim, code, session } = frame else {
-            return self.close(link, CloseCode::OutOfTurn, out);
-        };
-        if !session.is_none_or(|session| self.succeed(link, session, out)) {
-            return self.close(link, CloseCode::TakenOver, out);
-        }
-        if claim && id.is_reserved() {
-            return self.close(link, CloseCode::IdReserved, out);
-        }
-        let request = self.request();
-        let Some(state) = self.links.get_mut(&link) else { return };
-        let checking = Stage::Checking { id: id.clone(), held: Vec::new() };
-        if let Stage::Silent { until_ms } = std::mem::replace(&mut state.stage, checking) {
-            self.silent.remove(&(until_ms, link));
-        }
-        out.push(if claim {
-            let (key, now_ms) = (state.key, now.unix_ms);
-            let code_needed = self.limits.code_needed;
-            self.pending.claims.insert(request, link);
-            Output::Write(request, Write::Claim { id, key, code_needed, code, now_ms })
-        } else {
-            self.pending.owners.insert(request, link);
-            Output::Read(request, Read::Owner { id })
-        });
-    }
-
-    /// The store has said whether the link's key may act as the id it wants.
-    pub(super) fn admit(
-        &mut self,
-        now: Time,
-        id: LinkId,
-        verdict: Result<bool, CloseCode>,
-        out: &mut Vec<Output>,
-    ) {
-        let Some(link) = self.links.get_mut(&id) else { return };
-        let claimed = match verdict {
-            Ok(claimed) => claimed,
-            Err(code) => return self.close(id, code, out),
-        };
-        let Stage::Checking { id: user, held } = &mut link.stage else { return };
-        let (user, held) = (user.clone(), std::mem::take(held));
-        link.stage = Stage::Known(user.clone());
-        out.push(Output::Frame {
-            link: id,
-            frame: FromServer::Welcome { id: user.clone(), claimed },
-        });
-        for frame in held {
-            self.act(now, id, &user, frame, out);
+    fn close(&mut self, link: LinkId, code: CloseCode) {
+        if self.sessions.contains(link) {
+            self.turn.hang_up(link, code);
+            self.forget(link);
         }
     }
 
-    /// A frame from a link that is known to act as `user`.
-    fn act(
-        &mut self,
-        now: Time,
-        link: LinkId,
-        user: &UserId,
-        frame: FromClient,
-        out: &mut Vec<Output>,
-    ) {
-        // One of the frames before may have ended the link.
-        let Some(state) = self.links.get_mut(&link) else { return };
-        if !state.bodies.take(frame.piece()) {
-            return self.close(link, CloseCode::OutOfTurn, out);
+    /// Forgets a link that is gone.
+    fn forget(&mut self, link: LinkId) {
+        let Some(user) = self.sessions.remove(link) else { return };
+        self.turn.budget_mut().forget_link(link);
+        self.abort_body(link);
+        self.tracking.forget_link(link);
+        if let Some(user) = user {
+            self.forget_reader(link, &user);
         }
-        self.heir_says(link, &frame, out);
+        self.mailboxes.disinherit(&mut self.turn, link);
+    }
+
+    fn forget_reader(&mut self, link: LinkId, user: &UserId) {
+        let queued = self.volatile.queued(self.mailboxes.logs(user));
+        let Some(gone) = self.mailboxes.detach(&mut self.turn, link, user) else { return };
+        if let Some(body) = gone.volatile_body() {
+            self.volatile.forget_reader(&mut self.turn, body, link);
+        }
+        for log in &queued {
+            self.deliver_queued(log);
+        }
+        for (span, delivery) in gone.unacked().iter() {
+            self.expire_released(user, delivery.log(), span);
+        }
+        self.mailboxes.drop_idle(user);
+    }
+
+    /// Ends the body that comes on a link early. Returns its message, if it was not answered.
+    fn abort_body(&mut self, link: LinkId) -> Option<Arc<Bundle>> {
+        match self.uploads.abort(&mut self.turn, link)? {
+            Aborted::Stored(bundle) => Some(bundle),
+            Aborted::Volatile(body) => self.volatile.abort(&mut self.turn, body),
+        }
+    }
+
+    /// Acts on a frame of a link that acts as `user`.
+    fn act(&mut self, link: LinkId, user: &UserId, frame: FromClient) {
+        let turn = &mut self.turn;
+        if !self.sessions.admits_body(turn, link, &frame) {
+            return;
+        }
+        if !matches!(frame, FromClient::Resume(_) | FromClient::Subscribe { .. }) {
+            self.mailboxes.disinherit(turn, link);
+        }
         match frame {
             FromClient::Send { envelope, others } => {
-                let first = Message { from: user.clone(), time_ms: now.unix_ms, envelope };
-                self.send(now, link, Arc::new(Bundle { first, others }), out);
+                let first = accept(turn, user, envelope);
+                self.send(link, Arc::new(Bundle { first, others }));
             }
             FromClient::Volatile { envelope, others } => {
-                let first = Message { from: user.clone(), time_ms: now.unix_ms, envelope };
-                self.pass(link, Arc::new(Bundle { first, others }), out);
-            }
-            FromClient::AckVolatile { count } => self.took(link, user, count, out),
-            FromClient::Subscribe { messages, bytes, start, share } => {
-                self.attach(link, user, &Prefetch { messages, bytes, start, share }, out);
-            }
-            FromClient::Resume(spans) => self.holds(link, &spans, out),
-            FromClient::Ack(spans) => self.processed(now, link, user, &spans, out),
-            FromClient::Release(spans) => self.skipped(link, user, &spans, out),
-            FromClient::JoinRoom(room) => {
-                let (user, asked) = (user.clone(), room.clone());
-                let join = PendingRoom { link, user: user.clone(), room: asked };
-                let ticket = self.ask(|pending| &mut pending.joins, join);
-                out.push(Output::Write(ticket, Write::JoinRoom { user, room }));
-            }
-            FromClient::LeaveRoom(room) => {
-                let (user, asked) = (user.clone(), room.clone());
-                let leave = PendingRoom { link, user: user.clone(), room: asked };
-                let ticket = self.ask(|pending| &mut pending.leaves, leave);
-                out.push(Output::Write(ticket, Write::LeaveRoom { user, room }));
-            }
-            FromClient::Chunk(body) => self.part(link, body, out),
-            FromClient::AbortBody => self.cut(link, out),
-            FromClient::ChunkCredit { parts } => self.more(link, parts, out),
-            FromClient::Track { id, to, after } => {
-                self.watch(link, user, Asked { id, to, after }, out);
-            }
-            FromClient::Untrack { id } => self.unwatch(link, id),
-            FromClient::Pong { number } => self.pong(now, link, user, number, out),
-            FromClient::Reply { seq, reply } => {
-                self.judged(now, link, user, (seq, Disposition::Replied(reply)), out);
-            }
-            FromClient::Reject { seq, attempts, reason } => {
-                let verdict = Disposition::Rejected { attempts, reason };
-                self.judged(now, link, user, (seq, verdict), out);
+                let first = accept(turn, user, envelope);
+                self.send_volatile(link, Arc::new(Bundle { first, others }));
             }
             FromClient::Schedule { due_ms, envelope } => {
-                let message = Message { from: user.clone(), time_ms: now.unix_ms, envelope };
-                self.later(now, link, (message, due_ms), out);
+                let message = accept(turn, user, envelope);
+                self.parked.schedule(turn, link, message, due_ms);
             }
-            FromClient::ListParked { drawer, after } => self.look(link, user, (drawer, after), out),
-            FromClient::TakeParked { drawer, id, back } => {
-                self.take_out(now, link, user, Taking { drawer, id, back, count: 0 }, out);
+            FromClient::Chunk(body) => {
+                let is_last = !self.sessions.is_partial(link);
+                let volatile = self.uploads.receive_chunk(turn, link, (body, is_last));
+                if let Some((id, chunk)) = volatile {
+                    self.volatile.receive_chunk(turn, id, (chunk, is_last));
+                }
             }
-            FromClient::Hello { .. } => self.close(link, CloseCode::OutOfTurn, out),
+            FromClient::AbortBody => {
+                if let Some(bundle) = self.abort_body(link) {
+                    self.sessions.release_sends(link, &bundle);
+                }
+            }
+            FromClient::ListParked { drawer, after } => {
+                parked::list(turn, link, user, (drawer, after));
+            }
+            FromClient::TakeParked { drawer: kind, id, back } => {
+                let user = user.clone();
+                parked::take(turn, PendingTake { link, user, kind, id, back, count: 0 });
+            }
+            FromClient::Track { id, to, after } => {
+                self.tracking.track(turn, user, PendingTrack { link, id, to, after });
+            }
+            FromClient::Untrack { id } => self.tracking.untrack(link, id),
+            FromClient::Pong { number } => self.tracking.pong(turn, link, user, number),
+            frame => self.read(link, user, frame),
         }
     }
 
-    /// What stands against an id. One made of a key tells no time: the store remembers it for as
-    /// long.
-    pub(super) fn objection(&self, now: Time, id: MsgId) -> Option<Refusal> {
-        if id.is_keyed() {
-            None
-        } else if id.unix_ms() + self.limits.id_age_ms_max < now.unix_ms {
-            Some(Refusal::IdTooOld)
-        } else if id.unix_ms() > now.unix_ms + self.limits.id_ahead_ms_max {
-            Some(Refusal::IdInFuture)
+    /// Acts on a frame that is about what the user reads.
+    fn read(&mut self, link: LinkId, user: &UserId, frame: FromClient) {
+        let (turn, mailboxes) = (&mut self.turn, &mut self.mailboxes);
+        match frame {
+            FromClient::Subscribe { messages, bytes, start, share } => {
+                let prefetch = Prefetch { messages, bytes, start, share };
+                mailboxes.subscribe(turn, link, user, &prefetch);
+            }
+            FromClient::Resume(spans) => mailboxes.resume(turn, link, user, &spans),
+            FromClient::Ack(spans) => mailboxes.ack(turn, link, user, (&spans, None)),
+            FromClient::Reply { seq, reply } => {
+                let disposition = Disposition::Replied(reply);
+                mailboxes.ack(turn, link, user, (&[Span::one(seq)], Some(&disposition)));
+            }
+            FromClient::Reject { seq, attempts, reason } => {
+                let disposition = Disposition::Rejected { attempts, reason };
+                mailboxes.ack(turn, link, user, (&[Span::one(seq)], Some(&disposition)));
+            }
+            FromClient::Release(spans) => {
+                for (span, log) in mailboxes.release(turn, link, user, &spans) {
+                    self.expire_released(user, &log, span);
+                }
+            }
+            FromClient::AckVolatile { count } => {
+                if mailboxes.ack_volatile(turn, link, user, count) {
+                    self.deliver_volatile(user);
+                }
+            }
+            FromClient::ChunkCredit { parts } => {
+                if let Some(body) = mailboxes.credit_chunks(turn, link, user, parts) {
+                    self.volatile.send_chunks(turn, body);
+                }
+            }
+            FromClient::JoinRoom(room) => {
+                let write = Write::JoinRoom { user: user.clone(), room: room.clone() };
+                let waiting = PendingRoom { link, user: user.clone(), room };
+                turn.write(|pending| &mut pending.joins, waiting, write);
+            }
+            FromClient::LeaveRoom(room) => {
+                let write = Write::LeaveRoom { user: user.clone(), room: room.clone() };
+                let waiting = PendingRoom { link, user: user.clone(), room };
+                turn.write(|pending| &mut pending.leaves, waiting, write);
+            }
+            // A second `Hello`. The other frames are not about reading.
+            _ => turn.close(link, CloseCode::OutOfTurn),
+        }
+    }
+
+    /// Takes messages that are to be stored.
+    fn send(&mut self, link: LinkId, bundle: Arc<Bundle>) {
+        let turn = &mut self.turn;
+        if let Err(why) = check_id(turn, bundle.first.id) {
+            let frame = refusal(&bundle, why);
+            self.sessions.answer(turn, link, &bundle, frame);
+        } else if bundle.first.is_long() {
+            self.uploads.begin(turn, link, bundle);
         } else {
-            None
+            append(turn, link, bundle);
         }
     }
 
-    fn send(&mut self, now: Time, link: LinkId, bundle: Arc<Bundle>, out: &mut Vec<Output>) {
-        let id = bundle.first.id;
-        if let Some(why) = self.objection(now, id) {
-            self.swallow(link, &bundle.first);
-            let count = bundle.count() as u32;
-            return self.answer(link, &bundle, FromServer::Refused { id, count, why }, out);
+    /// Takes volatile messages.
+    fn send_volatile(&mut self, link: LinkId, bundle: Arc<Bundle>) {
+        let turn = &mut self.turn;
+        let body = bundle.first.is_long().then(|| VolatileId(turn.new_number()));
+        let takers = match self.volatile.is_queued(&bundle.first.to) {
+            // Those that wait came first.
+            true => Takers::Full,
+            false => self.mailboxes.take_volatile(turn, &bundle, body),
+        };
+        let is_wanted = self.volatile.send(turn, (link, bundle), body, takers);
+        if let Some(body) = body.filter(|_| is_wanted) {
+            self.uploads.expect_volatile(link, body);
         }
-        if bundle.first.is_long() {
-            return self.begin_upload(link, bundle, out);
+    }
+
+    /// Delivers volatile messages that wait for room with a user's readers, as far as they have.
+    fn deliver_volatile(&mut self, user: &UserId) {
+        for log in self.volatile.queued(self.mailboxes.logs(user)) {
+            self.deliver_queued(&log);
         }
-        let append = PendingAppend { link, bundle: bundle.clone(), upload: None };
-        let ticket = self.ask(|pending| &mut pending.appends, append);
-        out.push(Output::Write(ticket, Write::Append { bundle, upload: None }));
+    }
+
+    fn deliver_queued(&mut self, log: &Target) {
+        let turn = &mut self.turn;
+        while let Some((bundle, body)) = self.volatile.first_queued(turn, log) {
+            let takers = self.mailboxes.take_volatile(turn, &bundle, body);
+            if !self.volatile.deliver_first(turn, log, takers) {
+                return;
+            }
+        }
+    }
+
+    /// Tells senders of those messages that have expired and that a user's reader has released.
+    fn expire_released(&mut self, user: &UserId, log: &Target, span: Span) {
+        for seq in self.tracking.within(log, span) {
+            if let Some(at_ms) = self.tracking.expired_ms(&self.turn, log, seq)
+                && !self.mailboxes.has_taken(user, log, seq)
+            {
+                self.tracking.gone(&mut self.turn, (log, seq), user, at_ms);
+            }
+        }
+    }
+
+    /// Has clients confirm the tracked messages that were delivered to them in this turn. Long ones
+    /// are confirmed when their bodies end.
+    fn confirm_deliveries(&mut self) {
+        for (links, record) in self.turn.deliveries() {
+            if record.bundle.first.is_long() {
+                continue;
+            }
+            let log = &record.bundle.first.to;
+            for seq in self.tracking.within(log, record.span()) {
+                for link in links.iter().filter(|link| self.sessions.contains(**link)) {
+                    self.tracking.confirm(&self.turn, *link, log, seq);
+                }
+            }
+        }
+    }
+
+    /// Takes the answer to a write. One that nothing waits for changes nothing.
+    fn take_outcome(&mut self, request: RequestId, outcome: Outcome) {
+        let turn = &mut self.turn;
+        match outcome {
+            Outcome::Claim(outcome) => {
+                let Some(link) = turn.pending().claims.remove(&request) else { return };
+                let admitted = self.sessions.admit_claim(turn, link, outcome);
+                self.act_on_held(link, admitted);
+            }
+            Outcome::Append(outcome) => {
+                let Some(append) = turn.pending().appends.remove(&request) else { return };
+                self.take_append(&append, outcome);
+            }
+            Outcome::BeginUpload(outcome) => {
+                let Some(upload) = turn.pending().begun_uploads.remove(&request) else { return };
+                self.uploads.begun(turn, upload, outcome);
+            }
+            Outcome::AppendChunk(outcome) => {
+                let Some(chunk) = turn.pending().chunks.remove(&request) else { return };
+                self.uploads.chunk_stored(turn, &chunk, outcome.map_err(NotStored::from));
+            }
+            Outcome::DiscardUpload => {}
+            Outcome::Ack => {
+                let Some(ack) = turn.pending().acks.remove(&request) else { return };
+                let PendingAck { link, user, messages, bytes, acked } = ack;
+                self.tracking.acked(turn, &user, &acked);
+                self.mailboxes.record_ack(turn, link, &user, (messages, bytes));
+            }
+            Outcome::Schedule(outcome) => {
+                let Some(schedule) = turn.pending().scheduled.remove(&request) else { return };
+                self.parked.scheduled(turn, &schedule, outcome);
+            }
+            Outcome::ReleaseDue(outcome) => {
+                for record in self.parked.released(turn, outcome) {
+                    self.mailboxes.publish(turn, record);
+                }
+            }
+            Outcome::TakeParked(outcome) => {
+                let Some(take) = turn.pending().taken.remove(&request) else { return };
+                let is_linked = self.sessions.contains(take.link);
+                for record in parked::taken(turn, take, outcome, is_linked) {
+                    self.mailboxes.publish(turn, record);
+                }
+            }
+            Outcome::JoinRoom(outcome) => {
+                let Some(join) = turn.pending().joins.remove(&request) else { return };
+                self.mailboxes.join_room(turn, join, outcome);
+            }
+            Outcome::LeaveRoom(outcome) => {
+                let Some(leave) = turn.pending().leaves.remove(&request) else { return };
+                self.take_leave(leave, outcome);
+            }
+            Outcome::Sweep(swept) => self.sweeper.end(turn, swept),
+        }
+    }
+
+    /// Acts on the frames that came on a link before it was known which user it acts as.
+    fn act_on_held(&mut self, link: LinkId, admitted: Option<(UserId, Vec<FromClient>)>) {
+        let Some((user, held)) = admitted else { return };
+        for frame in held {
+            self.act(link, &user, frame);
+            self.do_all();
+        }
+    }
+
+    fn take_append(&mut self, append: &PendingAppend, outcome: AppendOutcome) {
+        let PendingAppend { link, bundle, upload } = append;
+        // Of one that was refused before its sender was told.
+        if upload.is_some_and(|upload| !self.uploads.end(upload)) {
+            return;
+        }
+        let parts = match outcome {
+            AppendOutcome::All(outcome) => return self.publish(*link, bundle, outcome),
+            AppendOutcome::Mixed(parts) => parts,
+        };
+        let mut at = 0;
+        for (count, outcome) in parts {
+            let part = Arc::new(bundle.slice(at, count));
+            at += count;
+            self.publish(*link, &part, outcome);
+        }
+    }
+
+    /// Publishes messages that are stored. Readers are served before the sender is answered.
+    fn publish(&mut self, link: LinkId, bundle: &Arc<Bundle>, outcome: MessageOutcome) {
+        if let Ok(at) = outcome {
+            let bundle = bundle.clone();
+            let record = Record { seq: at.seq, ordinal: at.ordinal, parts: 0, bundle };
+            self.mailboxes.publish(&mut self.turn, record);
+        }
+        let frame = verdict(bundle, outcome.map(drop));
+        self.sessions.answer(&mut self.turn, link, bundle, frame);
+    }
+
+    fn take_leave(&mut self, leave: PendingRoom, outcome: Result<RoomLeft, RoomNotLeft>) {
+        let turn = &mut self.turn;
+        let PendingRoom { link, user, room } = leave;
+        let changed = match outcome {
+            Ok(RoomLeft { changed }) => changed,
+            Err(RoomNotLeft::UnknownRoom) => {
+                return self.sessions.reply(turn, link, FromServer::NoSuchRoom { room });
+            }
+            Err(RoomNotLeft::DiskFull) => {
+                return self.sessions.reply(turn, link, FromServer::RoomRefused { room });
+            }
+        };
+        self.sessions.reply(turn, link, FromServer::RoomLeft { room: room.clone(), changed });
+        let log = Target::Room(room.clone());
+        if changed {
+            self.tracking.left(turn, &user, &log);
+        }
+        self.mailboxes.leave_room(turn, &user, &room);
+        self.deliver_queued(&log);
+    }
+
+    /// Takes the answer to a read. One that nothing waits for changes nothing.
+    fn take_found(&mut self, request: RequestId, found: Found) {
+        let turn = &mut self.turn;
+        match found {
+            Found::Owner(owner) => {
+                let Some(link) = turn.pending().owners.remove(&request) else { return };
+                let admitted = self.sessions.admit_owner(turn, link, owner);
+                self.act_on_held(link, admitted);
+            }
+            Found::Target(target) => {
+                let Some((link, bundle)) = turn.pending().targets.remove(&request) else { return };
+                let (id, count) = (bundle.first.id, bundle.count() as u32);
+                let frame = match target {
+                    Ok(()) => FromServer::VolatileSent { id, count, readers: 0 },
+                    Err(NoTarget::Unknown) => refusal(&bundle, Refusal::UnknownTarget),
+                    Err(NoTarget::OtherKind) => refusal(&bundle, Refusal::OtherKind),
+                };
+                self.sessions.answer(turn, link, &bundle, frame);
+            }
+            Found::Mailbox(logs) => {
+                let Some(user) = turn.pending().mailboxes.remove(&request) else { return };
+                self.mailboxes.load(turn, &user, logs);
+            }
+            Found::StartPosition(seq) => {
+                let Some(link) = turn.pending().start_positions.remove(&request) else { return };
+                let Some(user) = self.sessions.user(link) else { return };
+                self.mailboxes.begin_behind(turn, link, user, seq);
+            }
+            Found::Page(page) => {
+                let Some(link) = turn.pending().pages.remove(&request) else { return };
+                let Some(user) = self.sessions.user(link) else { return };
+                self.mailboxes.deliver_page(turn, link, user, page);
+            }
+            Found::Chunk(chunk) => {
+                let Some(link) = turn.pending().downloads.remove(&request) else { return };
+                let Some(user) = self.sessions.user(link) else { return };
+                self.mailboxes.receive_chunk(turn, link, user, (request, chunk));
+            }
+            Found::MessageFound(place) => {
+                let Some(query) = turn.pending().located.remove(&request) else { return };
+                self.take_place(query, place);
+            }
+            Found::Recipients(standings, more) => {
+                let has_taken =
+                    |user: &UserId, log: &Target, seq| self.mailboxes.has_taken(user, log, seq);
+                match turn.pending().recipients.remove(&request) {
+                    Some(PendingRecipients::Track(query)) => {
+                        self.tracking.send_page(turn, &query, (standings, more), has_taken);
+                    }
+                    Some(PendingRecipients::Expire { log, seq }) => {
+                        let page = (standings, more);
+                        self.tracking.expire_recipients(turn, (log, seq), page, has_taken);
+                    }
+                    None => {}
+                }
+            }
+            Found::Parked(page, more) => {
+                let Some((link, kind)) = turn.pending().parked.remove(&request) else { return };
+                if self.sessions.contains(link) {
+                    parked::send_page(turn, link, kind, (page, more));
+                }
+            }
+        }
+    }
+
+    /// Takes the place of a message that a sender wants to track. Readers that have it already are
+    /// to confirm it.
+    fn take_place(&mut self, query: PendingTrack, place: Option<(Seq, Option<u64>)>) {
+        let turn = &mut self.turn;
+        let Some(user) = self.sessions.user(query.link) else { return };
+        if let Some((log, seq)) = self.tracking.locate(turn, user, query, place) {
+            for link in self.mailboxes.links_with(&log, seq) {
+                self.tracking.confirm(turn, link, &log, seq);
+            }
+        }
     }
 }

@@ -1,269 +1,232 @@
-//! A client's long bodies: the parts of its drafts on their way out, those of messages on their way
-//! in.
+//! A client's long bodies, chunk by chunk: those of its drafts on their way out, and those of
+//! messages on their way in.
 
 use crate::wire::{
-    Bodies, Body, CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, FromClient, Message, MsgId, Piece, Seq, Span,
+    Bodies, Body, CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, FromClient, Message, MsgId, Piece, Seq,
     chunk_len,
 };
 
-use super::io::{Event, PeerOutput, VOLATILE};
-use super::machine::Peer;
-use super::outbox::Draft;
+use super::io::{Draft, Event, PeerOutput};
 
-/// What is under way of long bodies, in both directions.
+/// The long body that is being sent. Drafts behind it wait for its last chunk.
 #[derive(Default)]
-pub(super) struct Chunks {
-    /// The draft whose head is out and whose parts are not. The heads of others wait.
-    sending: Option<Sending>,
-    /// Sent on this link and not made up for by `More`.
+pub(super) struct ChunkSender {
+    body: Option<OutgoingBody>,
+    /// Chunks sent on this link that the server has given no credit back for.
     ahead: u32,
-    /// Since the last body that has its answer: parts that the server has taken on this link, and
-    /// the most that it has taken on any.
+    /// Chunks that the server took on this link since the last body was answered.
     taken: u64,
+    /// The most chunks that it took on any link since then.
     taken_max: u64,
-    /// Asked of the user and of no use any more. The user answers in order, so these come first.
-    stale: u64,
-    bodies: Bodies,
-    receiving: Option<Receiving>,
-    /// Told on this link, and the user has not dealt with them.
-    told: u32,
-    /// The same of earlier links; these come first.
-    told_before: u32,
+    /// Chunks that the user was asked for and that are not needed any more. The user answers in
+    /// order, so they come before all others.
+    obsolete: u64,
 }
 
-struct Sending {
+struct OutgoingBody {
     id: MsgId,
     size: u64,
-    /// All of it, if it is in memory. Otherwise the user is asked for parts.
+    /// The whole body if it is in memory. Otherwise the user is asked for each chunk.
     whole: Option<Body>,
-    /// The next part to send, and the next to ask for.
+    /// Index of the next chunk to send.
     next: u64,
-    asked: u64,
+    /// Index of the next chunk to ask the user for.
+    next_wanted: u64,
 }
 
-struct Receiving {
-    seq: Seq,
-    /// The user is told of it; not so of what was shown on an earlier link.
-    told: bool,
-}
-
-impl Sending {
+impl OutgoingBody {
+    /// The body of a draft, if it is a long one.
     fn new(draft: &Draft) -> Option<Self> {
         let whole = (draft.body.len() as u64 == draft.size).then(|| draft.body.clone());
         let is_long = draft.size > CHUNK_LEN_MAX as u64;
-        is_long.then_some(Self { id: draft.id, size: draft.size, whole, next: 1, asked: 1 })
+        let (id, size) = (draft.id, draft.size);
+        is_long.then_some(Self { id, size, whole, next: 1, next_wanted: 1 })
     }
 
-    /// How many parts it has, the first one included.
+    /// The number of chunks, the first included.
     fn count(&self) -> u64 {
         self.size.div_ceil(CHUNK_LEN_MAX as u64)
     }
 
-    /// Where a part is in the body.
+    /// Offset and length of a chunk in the body, in bytes.
     fn range(&self, index: u64) -> (u64, usize) {
         let start = index * CHUNK_LEN_MAX as u64;
         (start, chunk_len(self.size.saturating_sub(start)))
     }
 
-    /// Asked of the user and not answered.
-    fn open(&self) -> u64 {
-        self.asked - self.next
+    /// Chunks that the user was asked for and has not given.
+    fn wanted(&self) -> u64 {
+        self.next_wanted - self.next
     }
 }
 
-impl Chunks {
-    /// The head of a draft is out.
+impl ChunkSender {
+    /// Begins with the body of a draft whose first frame is out.
     pub(super) fn begin(&mut self, draft: &Draft) {
-        self.sending = Sending::new(draft);
+        self.body = OutgoingBody::new(draft);
     }
 
-    /// Sends the parts that are at hand and asks for the others, as far as the server allows. When
-    /// it returns `true` the last part is out.
-    pub(super) fn send(&mut self, out: &mut Vec<PeerOutput>) -> bool {
-        let Some(sending) = &mut self.sending else { return true };
-        let (id, count) = (sending.id, sending.count());
-        while let Some(whole) = &sending.whole
-            && sending.next < count
+    /// Sends the chunks in memory and asks the user for others, as far as the server allows.
+    /// Returns true when no chunk is left to send.
+    pub(super) fn send_due(&mut self, out: &mut Vec<PeerOutput>) -> bool {
+        let Some(body) = &mut self.body else { return true };
+        let (id, count) = (body.id, body.count());
+        while let Some(whole) = &body.whole
+            && body.next < count
             && self.ahead < CHUNKS_AHEAD_MAX
         {
-            let (start, len) = sending.range(sending.next);
-            let part = whole.0.slice(start as usize..start as usize + len);
-            out.push(PeerOutput::Frame(FromClient::Chunk(Body(part))));
+            let (start, len) = body.range(body.next);
+            let chunk = whole.0.slice(start as usize..start as usize + len);
+            out.push(PeerOutput::Frame(FromClient::Chunk(Body(chunk))));
             self.ahead += 1;
-            sending.next += 1;
-            sending.asked = sending.next;
+            body.next += 1;
+            body.next_wanted = body.next;
         }
-        while sending.asked < count
-            && sending.whole.is_none()
-            && u64::from(self.ahead) + sending.open() < u64::from(CHUNKS_AHEAD_MAX)
+        while body.next_wanted < count
+            && body.whole.is_none()
+            && u64::from(self.ahead) + body.wanted() < u64::from(CHUNKS_AHEAD_MAX)
         {
-            let index = sending.asked;
+            let index = body.next_wanted;
             out.push(PeerOutput::Event(Event::ChunkWanted { id, index }));
-            sending.asked += 1;
+            body.next_wanted += 1;
         }
-        let all = sending.next == count;
-        if all {
-            self.sending = None;
+        let is_done = body.next == count;
+        if is_done {
+            self.body = None;
         }
-        all
+        is_done
     }
 
-    /// The user gives a part. One of a wrong length says that the body cannot be given; the draft
-    /// that is not sent then.
-    fn given(
+    /// Sends a chunk that the user was asked for. One of a wrong length says that the user cannot
+    /// give the body: returns the id of the draft, which is not sent then.
+    pub(super) fn provide(
         &mut self,
-        (id, index): (MsgId, u64),
-        body: Body,
+        id: MsgId,
+        index: u64,
+        chunk: Body,
         out: &mut Vec<PeerOutput>,
     ) -> Option<MsgId> {
-        if self.stale > 0 {
-            self.stale -= 1;
+        if self.obsolete > 0 {
+            self.obsolete -= 1;
             return None;
         }
-        let asked = |s: &&mut Sending| s.id == id && s.next == index && s.open() > 0;
-        let sending = self.sending.as_mut().filter(asked)?;
-        sending.next += 1;
-        if body.len() != sending.range(index).1 {
-            self.stop(id, out);
+        let is_wanted =
+            |body: &&mut OutgoingBody| body.id == id && body.next == index && body.wanted() > 0;
+        let body = self.body.as_mut().filter(is_wanted)?;
+        body.next += 1;
+        if chunk.len() != body.range(index).1 {
+            self.abort(id, out);
             return Some(id);
         }
         self.ahead += 1;
-        out.push(PeerOutput::Frame(FromClient::Chunk(body)));
+        out.push(PeerOutput::Frame(FromClient::Chunk(chunk)));
         None
     }
 
-    /// The server takes so many parts more. Whether it has never taken as many.
-    pub(super) fn goes_on(&mut self, parts: u32) -> bool {
-        self.taken += u64::from(parts.min(self.ahead));
-        let further = self.taken > self.taken_max;
+    /// Adds credit for more chunks. Returns true when the server has taken more of the body than
+    /// ever before.
+    pub(super) fn add_credit(&mut self, chunks: u32) -> bool {
+        let taken = chunks.min(self.ahead);
+        self.ahead -= taken;
+        self.taken += u64::from(taken);
+        let is_progress = self.taken > self.taken_max;
         self.taken_max = self.taken_max.max(self.taken);
-        further
+        is_progress
     }
 
-    /// The rest of a draft's body is not to be sent: it has its answer.
-    pub(super) fn stop(&mut self, id: MsgId, out: &mut Vec<PeerOutput>) {
+    /// Ends the body of a draft that has its answer.
+    pub(super) fn abort(&mut self, id: MsgId, out: &mut Vec<PeerOutput>) {
         (self.taken, self.taken_max) = (0, 0);
-        if let Some(sending) = self.sending.take_if(|sending| sending.id == id) {
-            self.stale += sending.open();
+        if let Some(body) = self.body.take_if(|body| body.id == id) {
+            self.obsolete += body.wanted();
             out.push(PeerOutput::Frame(FromClient::AbortBody));
         }
     }
 
-    /// Whether the user has been asked for a part that has not come.
-    pub(super) fn is_asking(&self) -> bool {
-        self.sending.as_ref().is_some_and(|sending| sending.open() > 0)
+    /// True when the user was asked for a chunk and has not given it.
+    pub(super) fn wants_chunk(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| body.wanted() > 0)
     }
 
-    /// The head of a message has come, which may be a long one.
-    pub(super) fn receive(&mut self, seq: Seq, message: &Message, told: bool) {
-        let (size, len) = (message.size, message.body.len());
-        let head = Piece::Head { size, len, behind: None, longest: size };
-        if self.bodies.take(head) && self.bodies.is_partial() {
-            self.receiving = Some(Receiving { seq, told });
-        }
-    }
-
-    /// The place of the message whose body is under way.
-    pub(super) fn receiving(&self) -> Option<Seq> {
-        self.receiving.as_ref().map(|receiving| receiving.seq)
-    }
-
-    /// A part has come. The place of the message if it is whole now.
-    fn came(&mut self, body: Body, out: &mut Vec<PeerOutput>) -> Option<Seq> {
-        if !self.bodies.take(Piece::Chunk(body.len())) {
-            return None;
-        }
-        if self.receiving.as_ref().is_some_and(|receiving| receiving.told) {
-            self.told += 1;
-            out.push(PeerOutput::Event(Event::Chunk(body)));
-        } else {
-            out.push(PeerOutput::Frame(FromClient::ChunkCredit { parts: 1 }));
-        }
-        let done = self.receiving.take_if(|_| !self.bodies.is_partial())?;
-        Some(done.seq)
-    }
-
-    /// The rest of the body under way does not come. The place of its message if the user was told
-    /// of it.
-    fn cut(&mut self, out: &mut Vec<PeerOutput>) -> Option<Seq> {
-        self.bodies = Bodies::default();
-        let receiving = self.receiving.take().filter(|receiving| receiving.told)?;
-        out.push(PeerOutput::Event(Event::BodyAborted));
-        Some(receiving.seq)
-    }
-
-    /// The user has dealt with so many parts. How many of them are of this link.
-    fn taken(&mut self, parts: u32) -> u32 {
-        let before = parts.min(self.told_before);
-        self.told_before -= before;
-        let parts = (parts - before).min(self.told);
-        self.told -= parts;
-        parts
-    }
-
-    /// The link is gone. The place of the message of which the user was told and the rest is not
-    /// coming.
-    fn rewind(&mut self, out: &mut Vec<PeerOutput>) -> Option<Seq> {
-        self.stale += self.sending.take().map_or(0, |sending| sending.open());
+    /// Forgets the body under way: its draft is sent again on the next link.
+    pub(super) fn link_lost(&mut self) {
+        self.obsolete += self.body.take().map_or(0, |body| body.wanted());
         (self.ahead, self.taken) = (0, 0);
-        self.told_before += std::mem::take(&mut self.told);
-        self.cut(out)
     }
 }
 
-impl Peer {
-    /// The user gives a part of a draft.
-    pub(super) fn part_given(&mut self, part: (MsgId, u64), body: Body, out: &mut Vec<PeerOutput>) {
-        if let Some(id) = self.parts.given(part, body, out) {
-            self.outbox.answered(id, 1);
-        }
-        self.send(out);
-    }
+/// The long body that is being received.
+#[derive(Default)]
+pub(super) struct ChunkReceiver {
+    /// Checks the order of heads and chunks.
+    bodies: Bodies,
+    body: Option<IncomingBody>,
+    /// Chunks shown on this link that the user has not consumed.
+    unconsumed: u32,
+    /// Chunks shown on earlier links that the user has not consumed. The user consumes these first.
+    unconsumed_before: u32,
+}
 
-    /// The server takes so many parts more.
-    pub(super) fn parts_allowed(&mut self, parts: u32, out: &mut Vec<PeerOutput>) {
-        self.parts.ahead = self.parts.ahead.saturating_sub(parts);
-        self.send(out);
-    }
+struct IncomingBody {
+    seq: Seq,
+    /// The user is shown this delivery. False for a redelivery, whose chunks are dropped.
+    is_shown: bool,
+}
 
-    /// The first part of a stored message has come.
-    pub(super) fn begun(&mut self, seq: Seq, message: Message, out: &mut Vec<PeerOutput>) {
-        let told = self.shown.begun(seq);
-        self.parts.receive(seq, &message, told);
-        if told {
-            out.push(PeerOutput::Event(Event::Messages { seq, bundle: message.into() }));
-        }
-    }
-
-    /// A part has come. With the last one a stored message is delivered: nothing is reported
-    /// before, because the server may end the body early.
-    pub(super) fn part_came(&mut self, body: Body, out: &mut Vec<PeerOutput>) {
-        if let Some(seq) = self.parts.came(body, out).filter(|seq| *seq != VOLATILE) {
-            self.shown.arrived(Span::one(seq));
-            self.report_known(out);
+impl ChunkReceiver {
+    /// Begins with the first frame of a message, which may be a long one.
+    pub(super) fn begin(&mut self, seq: Seq, message: &Message, is_shown: bool) {
+        let (size, len) = (message.size, message.body.len());
+        let head = Piece::Head { size, len, behind: None, longest: size };
+        if self.bodies.take(head) && self.bodies.is_partial() {
+            self.body = Some(IncomingBody { seq, is_shown });
         }
     }
 
-    /// The server ends a body early.
-    pub(super) fn cut(&mut self, out: &mut Vec<PeerOutput>) {
-        match self.parts.cut(out) {
-            Some(VOLATILE) => self.passed = self.passed.saturating_sub(1),
-            Some(seq) => self.shown.forget(seq),
-            None => {}
-        }
+    /// The seq of the message whose body is under way.
+    pub(super) fn current(&self) -> Option<Seq> {
+        self.body.as_ref().map(|body| body.seq)
     }
 
-    pub(super) fn parts_taken(&mut self, parts: u32, out: &mut Vec<PeerOutput>) {
-        let parts = self.parts.taken(parts);
+    /// Shows a chunk to the user, or drops one of a redelivery. Returns the seq of the message if
+    /// this was its last chunk.
+    pub(super) fn receive(&mut self, chunk: Body, out: &mut Vec<PeerOutput>) -> Option<Seq> {
+        if !self.bodies.take(Piece::Chunk(chunk.len())) {
+            return None;
+        }
+        if self.body.as_ref().is_some_and(|body| body.is_shown) {
+            self.unconsumed += 1;
+            out.push(PeerOutput::Event(Event::Chunk(chunk)));
+        } else {
+            out.push(PeerOutput::Frame(FromClient::ChunkCredit { parts: 1 }));
+        }
+        let done = self.body.take_if(|_| !self.bodies.is_partial())?;
+        Some(done.seq)
+    }
+
+    /// Ends the body under way before it is whole. Returns the seq of its message if the user was
+    /// shown a part of it.
+    pub(super) fn abort(&mut self, out: &mut Vec<PeerOutput>) -> Option<Seq> {
+        self.bodies = Bodies::default();
+        let body = self.body.take().filter(|body| body.is_shown)?;
+        out.push(PeerOutput::Event(Event::BodyAborted));
+        Some(body.seq)
+    }
+
+    /// Gives the server credit for chunks of this link that the user has consumed.
+    pub(super) fn consume(&mut self, chunks: u32, out: &mut Vec<PeerOutput>) {
+        let before = chunks.min(self.unconsumed_before);
+        self.unconsumed_before -= before;
+        let parts = (chunks - before).min(self.unconsumed);
+        self.unconsumed -= parts;
         if parts > 0 {
             out.push(PeerOutput::Frame(FromClient::ChunkCredit { parts }));
         }
     }
 
-    /// The link is gone, and with it the rest of what was under way on it.
-    pub(super) fn rewind_parts(&mut self, out: &mut Vec<PeerOutput>) {
-        if let Some(seq) = self.parts.rewind(out) {
-            self.shown.forget(seq);
-        }
+    /// Ends the body under way, as [`abort`](Self::abort) does, because its link is lost.
+    pub(super) fn link_lost(&mut self, out: &mut Vec<PeerOutput>) -> Option<Seq> {
+        self.unconsumed_before += std::mem::take(&mut self.unconsumed);
+        self.abort(out)
     }
 }

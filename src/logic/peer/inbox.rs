@@ -1,304 +1,222 @@
-//! What a reader has been told of, so that it is told once, however often it is delivered.
-
-use std::collections::{BTreeMap, VecDeque};
+//! A reader's deliveries: shown to the user once, however often they come, and acked to the server.
 
 use crate::durable::Disposition;
-use crate::wire::{SPANS_MAX, Seq, Span, Start};
+use crate::wire::{
+    Body, Bundle, FromClient, Note, REASON_LEN_MAX, SPANS_MAX, Seq, Span, Start, Target,
+};
 
-use crate::logic::limits::PRESUMED_SPANS_MAX;
+use super::dedup::Dedup;
+use super::io::{Event, PeerOutput, VOLATILE};
 use crate::logic::prefetch::Prefetch;
-use crate::logic::seqs::set::{SeqSet, to_spans};
 
-/// A delivery is `open` from the moment the user is told of it until the user has dealt with it,
-/// then `done` until the server has recorded that. Both are bounded by the server: it offers the
-/// oldest first, and no more than the window unsettled. One that is not for this reader is `aside`
-/// from when the user says so until the server hears it, and then as if it had not been delivered.
-#[derive(Default)]
-pub(super) struct Inbox {
-    open: SeqSet,
-    done: SeqSet,
-    aside: SeqSet,
-    /// Dealt with, and taken to be recorded because all but these was delivered. One that is
-    /// delivered after all was with another reader, who is gone, or has been since the server died.
-    /// The user is not told of it again.
-    over: SeqSet,
-    /// Of these but `aside`, those told as lost: how many messages of each the user knows to be
-    /// lost, or has.
-    lost: BTreeMap<Seq, u64>,
-    /// Of those done, what the user said of some besides.
-    verdicts: BTreeMap<Seq, Disposition>,
-    /// Delivered on this link and not reported on it.
-    owed: SeqSet,
-    /// Reported on this link, in order, not settled.
-    reported: VecDeque<Span>,
-    reported_count: u64,
-    /// All that was unprocessed has been delivered on this link.
-    caught_up: bool,
-    floor: Floor,
-    shares: bool,
+/// The deliveries of one reader.
+pub(super) struct DeliveryInbox {
+    /// `None`: this client reads nothing.
+    prefetch: Option<Prefetch>,
+    dedup: Dedup,
+    /// Volatile messages of this link that the user has not acked.
+    volatile_unacked: u32,
+    /// The reader has never caught up: more of its backlog may be on its way.
+    expects_backlog: bool,
 }
 
-/// What is before the place where a reader was to begin is not for it, on later links neither.
-#[derive(Clone, Copy, Default)]
-enum Floor {
-    /// It begins with what is not processed, or shares, and is left what others had.
-    #[default]
-    None,
-    /// Nothing has been delivered: the next link is to begin there as well.
-    Wanted,
-    /// The first that was delivered on the first link, which is still there.
-    First(Seq),
-    /// The same, on later links.
-    Later(Seq),
-}
-
-impl Inbox {
-    pub(super) fn new(window: Option<&Prefetch>) -> Self {
-        let starts = |window: &&Prefetch| window.start != Start::Unacked;
-        let floor = window.filter(starts).map_or(Floor::None, |_| Floor::Wanted);
-        Self { floor, shares: window.is_some_and(|window| window.share), ..Self::default() }
+impl DeliveryInbox {
+    pub(super) fn new(prefetch: Option<Prefetch>) -> Self {
+        let (start, share) =
+            prefetch.map_or((Start::Unacked, false), |prefetch| (prefetch.start, prefetch.share));
+        let dedup = Dedup::new(start, share);
+        Self { prefetch, dedup, volatile_unacked: 0, expects_backlog: prefetch.is_some() }
     }
 
-    /// Where the next link is to begin, if this is what the user wanted of the first.
-    pub(super) fn start(&self, wanted: Start) -> Start {
-        if let Floor::Wanted = self.floor { wanted } else { Start::Unacked }
+    /// The number of acks that the server has not recorded.
+    pub(super) fn pending(&self) -> usize {
+        self.dedup.pending()
     }
 
-    /// Puts aside what is before the first that was ever delivered.
-    fn keep_off(&mut self, span: Span) {
-        match self.floor {
-            Floor::Wanted if self.shares => self.floor = Floor::None,
-            Floor::Wanted => self.floor = Floor::First(span.first),
-            Floor::First(floor) => self.floor = Floor::First(floor.min(span.first)),
-            Floor::Later(floor) if span.first < floor => {
-                self.aside.insert(Span { first: span.first, last: span.last.min(floor - 1) });
-            }
-            Floor::Later(_) | Floor::None => {}
+    /// True when the user has nothing to ack and has not been given the whole backlog.
+    pub(super) fn awaits_backlog(&self) -> bool {
+        let is_idle = self.volatile_unacked == 0 && !self.dedup.has_unacked();
+        self.expects_backlog && is_idle
+    }
+
+    /// Subscribes on a new link where the last one ended.
+    pub(super) fn subscribe(&self, out: &mut Vec<PeerOutput>) {
+        let Some(Prefetch { messages, bytes, start, share }) = self.prefetch else { return };
+        let held = if share { self.dedup.held() } else { Vec::new() };
+        if !held.is_empty() {
+            out.push(PeerOutput::Frame(FromClient::Resume(held)));
+        }
+        let start = self.dedup.next_start(start);
+        out.push(PeerOutput::Frame(FromClient::Subscribe { messages, bytes, start, share }));
+    }
+
+    /// Shows the messages of a bundle to the user, but not those shown before.
+    pub(super) fn deliver(&mut self, seq: Seq, bundle: &Bundle, out: &mut Vec<PeerOutput>) {
+        let mut shown = 0;
+        for Span { first, last } in self.dedup.deliver(Span::of(seq, bundle.count())) {
+            shown += last - first + 1;
+            let bundle = bundle.slice(first - seq, last - first + 1);
+            out.push(PeerOutput::Event(Event::Messages { seq: first, bundle }));
+        }
+        if shown < bundle.count() {
+            self.send_due(out);
         }
     }
 
-    /// Deliveries have come. Those that the user is to be told of.
-    pub(super) fn delivered(&mut self, span: Span) -> Vec<Span> {
-        self.keep_off(span);
-        self.told(span)
+    /// Records volatile messages, which the user is always shown.
+    pub(super) fn deliver_volatile(&mut self, count: u64) {
+        self.volatile_unacked += count as u32;
     }
 
-    fn told(&mut self, span: Span) -> Vec<Span> {
-        self.arrived(span);
-        self.comes_back(span);
-        let mut news = self.open.missing(span);
-        if !self.done.is_empty() {
-            news = news.into_iter().flat_map(|span| self.done.missing(span)).collect();
-        }
-        if !self.aside.is_empty() {
-            news = news.into_iter().flat_map(|span| self.aside.missing(span)).collect();
-        }
-        for span in &news {
-            self.open.insert(*span);
-        }
-        news
+    /// Records the first chunk of a long message. Returns true if the user is to be shown it.
+    pub(super) fn begin_body(&mut self, seq: Seq) -> bool {
+        self.dedup.begin_body(seq)
     }
 
-    /// The first part of a long one has come. Whether the user is to be told.
-    pub(super) fn begun(&mut self, seq: Seq) -> bool {
-        self.keep_off(Span::one(seq));
-        self.comes_back(Span::one(seq));
-        let known = [&self.open, &self.done, &self.aside];
-        let new = !known.iter().any(|known| known.contains(seq));
-        if new {
-            self.open.insert(Span::one(seq));
-        }
-        new
-    }
-
-    /// All of them has come.
-    pub(super) fn arrived(&mut self, span: Span) {
-        self.owed.insert(span);
-    }
-
-    /// A notice of so many lost messages has come, the last of which is at `seq`. How many the user
-    /// is to be told of: that one may have been shown on an earlier link, or an earlier notice may
-    /// have left out what a reader, who is gone now, had then.
-    pub(super) fn lost(&mut self, seq: Seq, count: u64) -> u64 {
-        self.aside.remove(Span::one(seq));
-        let shown = self.told(Span::one(seq)).is_empty();
-        let known = self.lost.get(&seq).copied().unwrap_or(shown.into());
-        self.lost.insert(seq, known.max(count));
-        count.saturating_sub(known)
-    }
-
-    /// The last part will not come: the user, who was told, is to be told again.
-    pub(super) fn forget(&mut self, seq: Seq) {
-        self.open.remove(Span::one(seq));
-        self.done.remove(Span::one(seq));
-        self.verdicts.remove(&seq);
-    }
-
-    /// The user has dealt with these. What to report now: all that is dealt with and was delivered
-    /// on this link.
-    pub(super) fn processed(&mut self, seqs: impl IntoIterator<Item = Seq>) -> Vec<Span> {
-        for span in to_spans(seqs) {
-            let known: Vec<Span> = self.open.within(span).collect();
-            for span in known {
-                self.open.remove(span);
-                self.done.insert(span);
-            }
-        }
-        self.report()
-    }
-
-    /// The user has dealt with this one and says more of it. What to report now.
-    pub(super) fn judged(&mut self, seq: Seq, verdict: Disposition) -> Vec<Span> {
-        if self.open.contains(seq) {
-            self.verdicts.insert(seq, verdict);
-        }
-        self.processed([seq])
-    }
-
-    /// What the user said of one that is done.
-    pub(super) fn verdict(&self, seq: Seq) -> Option<&Disposition> {
-        if self.verdicts.is_empty() { None } else { self.verdicts.get(&seq) }
-    }
-
-    /// Of which more was said is reported alone.
-    fn report(&mut self) -> Vec<Span> {
-        let mut ready = Vec::new();
-        for Span { mut first, last } in self.owed.iter().flat_map(|span| self.done.within(span)) {
-            for (&seq, _) in self.verdicts.range(first..=last) {
-                ready.extend((first < seq).then(|| Span { first, last: seq - 1 }));
-                ready.push(Span::one(seq));
-                first = seq + 1;
-            }
-            ready.extend((first <= last).then_some(Span { first, last }));
-        }
-        for span in &ready {
-            self.owed.remove(*span);
-            self.reported_count += span.count();
-        }
-        self.reported.extend(&ready);
-        ready
-    }
-
-    /// The user gives these back: forgets those that were not delivered on this link, and are not
-    /// under way on it. Which they are.
-    pub(super) fn give_back(&mut self, seqs: Vec<Seq>, under_way: Option<Seq>) -> Vec<Seq> {
-        let is_old = |seq: &Seq| {
-            self.open.contains(*seq) && !self.owed.contains(*seq) && under_way != Some(*seq)
-        };
-        let old: Vec<Seq> = seqs.into_iter().filter(is_old).collect();
-        old.iter().for_each(|seq| self.open.remove(Span::one(*seq)));
-        old
-    }
-
-    /// These are not for this reader.
-    pub(super) fn skipped(&mut self, seqs: impl IntoIterator<Item = Seq>) {
-        for span in to_spans(seqs) {
-            let known: Vec<Span> = self.open.within(span).collect();
-            for span in known {
-                self.open.remove(span);
-                self.aside.insert(span);
-            }
+    /// Records that a long message is whole.
+    pub(super) fn complete_body(&mut self, seq: Seq, out: &mut Vec<PeerOutput>) {
+        if seq != VOLATILE {
+            self.dedup.complete_body(seq);
+            self.send_due(out);
         }
     }
 
-    /// What to say now of what is not for this reader: all of it that was delivered on this link.
-    pub(super) fn put_aside(&mut self) -> Vec<Span> {
-        let ready: Vec<Span> = self.aside.iter().flat_map(|span| self.owed.within(span)).collect();
-        for span in &ready {
-            self.aside.remove(*span);
-            self.owed.remove(*span);
-        }
-        ready
-    }
-
-    /// The server has recorded the first `count` of what was reported.
-    pub(super) fn settled(&mut self, count: u32) {
-        let mut count = u64::from(count);
-        while count > 0
-            && let Some(span) = self.reported.front_mut()
-        {
-            let taken = span.count().min(count);
-            let settled = Span::of(span.first, taken);
-            self.done.remove(settled);
-            self.lost.retain(|seq, _| !settled.contains(*seq));
-            self.verdicts.retain(|seq, _| !settled.contains(*seq));
-            count -= taken;
-            self.reported_count -= taken;
-            if taken == span.count() {
-                self.reported.pop_front();
-            } else {
-                span.first += taken;
-            }
+    /// Forgets a long message that the user was shown a part of and whose rest does not come.
+    pub(super) fn abort_body(&mut self, seq: Seq) {
+        if seq == VOLATILE {
+            self.volatile_unacked = self.volatile_unacked.saturating_sub(1);
+        } else {
+            self.dedup.abort_body(seq);
         }
     }
 
-    /// What the user has of earlier links: told of, and not known to be recorded.
-    pub(super) fn held(&self) -> Vec<Span> {
-        let mut held = self.open.clone();
-        self.done.iter().for_each(|span| held.insert(span));
-        held.iter().take(SPANS_MAX).collect()
-    }
-
-    pub(super) fn caught_up(&mut self) {
-        self.caught_up = true;
-    }
-
-    /// When all that is unprocessed has been delivered on this link, what is done and was not among
-    /// it is recorded: on an earlier link, or by another reader. Whether anything was.
-    pub(super) fn recorded(&mut self) -> bool {
-        if !self.caught_up || self.done.count() == self.reported_count {
-            return false;
-        }
-        let before = self.done.count();
-        let mut still = SeqSet::default();
-        let known = self.owed.iter().chain(self.reported.iter().copied());
-        for span in known.flat_map(|span| self.done.within(span)) {
-            still.insert(span);
-        }
-        let done = std::mem::replace(&mut self.done, still);
-        for span in done.iter().flat_map(|span| self.done.missing(span)) {
-            self.over.insert(span);
-        }
-        while self.over.len() > PRESUMED_SPANS_MAX {
-            let Some(oldest) = self.over.iter().next() else { break };
-            self.over.remove(oldest);
-        }
-        self.lost.retain(|seq, _| self.done.contains(*seq) || self.over.contains(*seq));
-        self.verdicts.retain(|seq, _| self.done.contains(*seq));
-        self.done.count() < before
-    }
-
-    /// What is delivered was not recorded, if it was taken to be.
-    fn comes_back(&mut self, span: Span) {
-        if self.over.is_empty() {
+    /// Tells the user of lost messages, as far as they are news, and acks the notice at once.
+    pub(super) fn gap(&mut self, seq: Seq, to: Target, count: u64, out: &mut Vec<PeerOutput>) {
+        // No server counts this far.
+        if seq == Seq::MAX {
             return;
         }
-        let back: Vec<Span> = self.over.within(span).collect();
-        for span in back {
-            self.over.remove(span);
-            self.done.insert(span);
+        let count = self.dedup.record_gap(seq, count);
+        if count > 0 {
+            out.push(PeerOutput::Event(Event::Gap { to, count }));
+        }
+        self.dedup.ack([seq]);
+        self.send_acks(out);
+    }
+
+    /// Acks deliveries, volatile ones among them. Volatile messages of earlier links need no ack.
+    pub(super) fn ack(&mut self, seqs: Vec<Seq>, out: &mut Vec<PeerOutput>) {
+        let volatile = seqs.iter().filter(|seq| **seq == VOLATILE).count();
+        let count = self.volatile_unacked.min(volatile as u32);
+        if count > 0 {
+            self.volatile_unacked -= count;
+            out.push(PeerOutput::Frame(FromClient::AckVolatile { count }));
+        }
+        self.dedup.ack(seqs.into_iter().filter(|seq| *seq != VOLATILE));
+        self.send_acks(out);
+        self.tell_recorded(out);
+    }
+
+    /// Acks a stored message with a reply or a rejection.
+    pub(super) fn ack_with(
+        &mut self,
+        seq: Seq,
+        disposition: Disposition,
+        out: &mut Vec<PeerOutput>,
+    ) {
+        if seq != VOLATILE {
+            self.dedup.ack_with(seq, disposition);
+            self.send_acks(out);
+            self.tell_recorded(out);
         }
     }
 
-    /// The link is gone.
-    pub(super) fn rewind(&mut self) {
-        self.aside.clear();
-        if let Floor::First(floor) = self.floor {
-            self.floor = Floor::Later(floor);
+    /// Releases deliveries to other readers.
+    pub(super) fn release(&mut self, seqs: Vec<Seq>, out: &mut Vec<PeerOutput>) {
+        self.dedup.release(seqs);
+        self.send_due(out);
+    }
+
+    /// Takes back deliveries of earlier links, but the one whose body is `under_way` on this link.
+    pub(super) fn take_back(
+        &mut self,
+        seqs: Vec<Seq>,
+        under_way: Option<Seq>,
+        out: &mut Vec<PeerOutput>,
+    ) {
+        let seqs = self.dedup.forget_undelivered(seqs, under_way);
+        out.push(PeerOutput::Event(Event::Returned(seqs)));
+    }
+
+    /// Tells the user that the server has recorded `count` more acks.
+    pub(super) fn ack_recorded(&mut self, count: u32, out: &mut Vec<PeerOutput>) {
+        self.dedup.record_acks(count);
+        out.push(PeerOutput::Event(Event::AckRecorded { pending: self.dedup.pending() }));
+    }
+
+    /// Tells the user that the whole backlog has come.
+    pub(super) fn caught_up(&mut self, out: &mut Vec<PeerOutput>) {
+        self.expects_backlog = false;
+        self.dedup.caught_up();
+        self.tell_recorded(out);
+        out.push(PeerOutput::Event(Event::CaughtUp));
+    }
+
+    /// Forgets what was of the lost link only.
+    pub(super) fn link_lost(&mut self) {
+        self.dedup.link_lost();
+        self.volatile_unacked = 0;
+    }
+
+    /// Tells the user of acks that are presumed recorded.
+    fn tell_recorded(&mut self, out: &mut Vec<PeerOutput>) {
+        if self.dedup.presume_recorded() {
+            out.push(PeerOutput::Event(Event::AckRecorded { pending: self.dedup.pending() }));
         }
-        self.owed.clear();
-        self.reported.clear();
-        self.reported_count = 0;
-        self.caught_up = false;
     }
 
-    /// Whether the user has something to deal with.
-    pub(super) fn is_open(&self) -> bool {
-        !self.open.is_empty()
+    /// Sends the acks and releases that are due.
+    fn send_due(&mut self, out: &mut Vec<PeerOutput>) {
+        self.send_acks(out);
+        let released = self.dedup.take_due_releases();
+        let frames = released.chunks(SPANS_MAX).map(|spans| FromClient::Release(spans.to_vec()));
+        out.extend(frames.map(PeerOutput::Frame));
     }
 
-    /// Dealt with and not recorded.
-    pub(super) fn pending(&self) -> usize {
-        self.done.count() as usize
+    fn send_acks(&mut self, out: &mut Vec<PeerOutput>) {
+        let spans = self.dedup.take_due_acks();
+        let disposition = |span: &Span| self.dedup.disposition(span.first);
+        let are_plain = |one: &Span, next: &Span| disposition(one).or(disposition(next)).is_none();
+        for spans in spans.chunk_by(are_plain) {
+            let first = spans.first().and_then(|span| Some((span.first, disposition(span)?)));
+            if let Some((seq, disposition)) = first {
+                out.extend(disposition_frame(seq, disposition).map(PeerOutput::Frame));
+                continue;
+            }
+            let frames = spans.chunks(SPANS_MAX).map(|spans| FromClient::Ack(spans.to_vec()));
+            out.extend(frames.map(PeerOutput::Frame));
+        }
     }
+}
+
+/// The frame that acks a message with what the user said of it.
+fn disposition_frame(seq: Seq, disposition: &Disposition) -> Option<FromClient> {
+    match disposition.clone() {
+        Disposition::Replied(reply) => Some(FromClient::Reply { seq, reply }),
+        Disposition::Rejected { attempts, reason } => {
+            Some(FromClient::Reject { seq, attempts, reason })
+        }
+        // Said by servers only.
+        Disposition::Expired => None,
+    }
+}
+
+/// The first [`REASON_LEN_MAX`] bytes of a reason.
+pub(super) fn shortened(reason: Note) -> Note {
+    let body = reason.body();
+    if body.len() <= REASON_LEN_MAX {
+        return reason;
+    }
+    // A part of a note is short enough for one.
+    Note::new(Body(body.0.slice(..REASON_LEN_MAX))).unwrap_or_default()
 }

@@ -1,14 +1,15 @@
-//! What a client is told and what it says: the two sides of a [`Peer`](crate::logic::Peer).
+//! The inputs and outputs of a [`Peer`](crate::logic::Peer): what a client says and is told.
+
+use std::ops::{Deref, DerefMut};
 
 use crate::wire::{
-    Body, Bundle, CloseCode, FromClient, FromServer, JoinCode, Message, MsgId, Note, ParkedKind,
-    ParkedMessage, RecipientStatus, Refusal, RoomName, Seq, Target, UserId,
+    Body, Bundle, CloseCode, Envelope, FromClient, FromServer, JoinCode, Message, MsgId, Note,
+    ParkedKind, ParkedMessage, RecipientStatus, Refusal, RoomName, Seq, Target, UserId,
 };
 
-use super::outbox::Draft;
 use crate::logic::prefetch::Prefetch;
 
-/// Stands for the seq that a volatile message has not: the store begins at 1.
+/// Stands in for the seq of volatile messages, which have none: the store begins at 1.
 pub(super) const VOLATILE: Seq = 0;
 
 /// Who the client is and what it wants from the start.
@@ -16,98 +17,139 @@ pub(super) const VOLATILE: Seq = 0;
 pub struct Intent {
     /// The id to act as.
     pub id: UserId,
-    /// Claim it; otherwise it must be this key's already.
+    /// Claim the id if nobody has it; otherwise it must be this key's already.
     pub claim: bool,
     /// The code of a ticket.
     pub code: Option<JoinCode>,
-    /// Take deliveries.
+    /// Deliveries wanted; `None`: none.
     pub prefetch: Option<Prefetch>,
-    /// How long to go without an answer while one is awaited, in milliseconds. `None`: for ever.
+    /// Milliseconds to wait for an answer before the client gives up. `None`: for ever.
     pub patience_ms: Option<u64>,
 }
 
-/// All that can happen to a peer.
+/// A message to send. Answered by [`Event::Accepted`] or [`Event::Refused`]; a volatile one by
+/// [`Event::VolatileSent`], `Refused`, or [`Event::Uncertain`] when its link is lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// The message. Its id is unique, and sending the same id again stores nothing twice. Its body
+    /// is whole, or the first [`CHUNK_LEN_MAX`](crate::wire::CHUNK_LEN_MAX) bytes of a long one,
+    /// whose other chunks are asked for by [`Event::ChunkWanted`]. A long body that is whole here
+    /// is never asked for.
+    pub envelope: Envelope,
+    /// For those who read now only: neither stored nor, when the link is lost, sent again.
+    pub volatile: bool,
+    /// When the server is to send the message, in milliseconds since 1970; `None`: at once. A
+    /// scheduled draft is neither volatile nor long.
+    pub due_ms: Option<u64>,
+}
+
+/// A draft to be stored at once.
+impl From<Envelope> for Draft {
+    fn from(envelope: Envelope) -> Self {
+        Self { envelope, volatile: false, due_ms: None }
+    }
+}
+
+impl Deref for Draft {
+    type Target = Envelope;
+
+    fn deref(&self) -> &Envelope {
+        &self.envelope
+    }
+}
+
+impl DerefMut for Draft {
+    fn deref_mut(&mut self) -> &mut Envelope {
+        &mut self.envelope
+    }
+}
+
+/// Everything that can happen to a peer.
 #[derive(Clone, Debug)]
 pub enum PeerInput {
-    /// A dial succeeded: there is a link.
+    /// A dial succeeded: there is a link. Answers [`PeerOutput::Dial`].
     Linked,
-    /// A frame came on it.
+    /// A frame came on the link.
     Frame(FromServer),
-    /// A dial failed, or the link is gone.
+    /// A dial failed, or the link is gone. A new dial follows, unless the ending is final.
     Ended(Ending),
     /// The user wants something.
     User(Command),
-    /// Time has passed.
+    /// The time of the deadline has come.
     Tick,
 }
 
-/// All that a user can want of a running client.
+/// Everything that a user can want of a running client.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// Send messages. Each is answered by `Accepted` or `Refused`, or `Passed` if it is volatile.
-    /// What is alike and comes at one time travels together.
+    /// Send messages. Each is answered as [`Draft`] says. Drafts that are alike and come together
+    /// travel together.
     Send(Vec<Draft>),
-    /// The part of a draft's long body that was asked for by `PartWanted`. They are to come in the
-    /// order in which they were asked for, all of them. One of a wrong length says that it cannot
-    /// be given: the message is not sent, and nothing more is said of it.
+    /// A chunk of a draft's long body; answers [`Event::ChunkWanted`]. All chunks are given in the
+    /// order in which they were asked for. One of a wrong length says that the user cannot give
+    /// the body: the message is not sent, and nothing more is said of it.
     Chunk {
-        /// Of this draft.
+        /// The draft's id.
         id: MsgId,
-        /// Which part, from 0.
+        /// Index of the chunk, from 0.
         index: u64,
         /// The bytes.
         body: Body,
     },
-    /// These messages have been dealt with; volatile ones in their order. Answered by `Settled`, as
-    /// are the other things that can be said of a delivery.
+    /// Ack messages; volatile ones in their order. Answered by [`Event::AckRecorded`], as are
+    /// `Reply` and `Reject`; acks of volatile messages are not answered.
     Ack(Vec<Seq>),
-    /// This message, which is not volatile, has been dealt with, and its sender hears this of it.
+    /// Ack a message that is not volatile, with a reply that its sender is told.
     Reply {
-        /// Which.
+        /// The message.
         seq: Seq,
-        /// The answer.
+        /// The reply.
         reply: Note,
     },
-    /// This message, which is not volatile, is refused for good and goes to the dead letters.
+    /// Refuse a message that is not volatile for good: it becomes a dead letter.
     Reject {
-        /// Which.
+        /// The message.
         seq: Seq,
-        /// How often it was tried.
+        /// Number of attempts to process the message.
         attempts: u32,
-        /// Why.
+        /// The reason, for its sender and whoever looks at the dead letters.
         reason: Note,
     },
-    /// These messages, none volatile, are not for this reader: they stay as they are for others,
-    /// and are told of again on the next link. Not answered.
+    /// Leave messages, none of them volatile, to other readers. They stay unacked, and the next
+    /// link shows them again. Not answered.
     Release(Vec<Seq>),
-    /// These messages, none volatile, came on a link that is gone, and are not begun: they are told
-    /// of again if they are delivered again. Answered by `GivenBack`.
+    /// Forget messages, none of them volatile, that came on a link that is gone and that the user
+    /// has not begun with: they are shown again if they are delivered again. Answered by
+    /// [`Event::Returned`].
     Return(Vec<Seq>),
-    /// So many more parts of long messages have been dealt with.
+    /// Number of further chunks of long messages that the user has consumed. Not answered.
     ChunksConsumed(u32),
-    /// Become a member of a room. Answered by `Entered` or `RoomRefused`.
+    /// Become a member of a room. Answered by [`Event::RoomJoined`] or [`Event::RoomRefused`].
     JoinRoom(RoomName),
-    /// End a membership. Answered by `Left`, `NoSuchRoom` or `RoomRefused`.
+    /// End a membership. Answered by [`Event::RoomLeft`], [`Event::NoSuchRoom`] or
+    /// [`Event::RoomRefused`].
     LeaveRoom(RoomName),
-    /// Tell how far a message that was accepted comes, until `Unwatch`. Answered by `Stands`, again
-    /// and again, or `NotThere`.
+    /// Track an accepted message until `Untrack`. Answered by [`Event::TrackUpdate`], again and
+    /// again, or [`Event::UnknownMessage`].
     Track {
-        /// Which.
+        /// The message.
         id: MsgId,
         /// Where it went.
         to: Target,
     },
-    /// Enough is known of it. Not answered.
+    /// End the tracking of a message. Not answered.
     Untrack(MsgId),
-    /// Show all that is in a drawer. Answered by `Kept` for each, then `Looked`.
+    /// List parked messages of one kind. Answered by [`Event::Parked`] for each, then
+    /// [`Event::ParkedEnd`].
     ListParked(ParkedKind),
-    /// Take messages out of a drawer. Answered by `Taken`.
+    /// Take parked messages out. Answered by [`Event::ParkedTaken`].
     TakeParked {
-        /// Which drawer.
+        /// Dead letters or scheduled messages.
         drawer: ParkedKind,
         /// The message; `None`: all.
         id: Option<MsgId>,
-        /// Put it back among what waits, or, before its time, send it; otherwise it is gone.
+        /// Deliver a dead letter again, or send a scheduled message before its time. Otherwise the
+        /// messages are dropped.
         back: bool,
     },
 }
@@ -118,194 +160,197 @@ impl From<Command> for PeerInput {
     }
 }
 
-/// How a link, or the attempt to get one, ended.
+/// The way in which a link, or the attempt to get one, ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// Nobody answers, or nobody any more.
+    /// Nobody answers, or nobody answers any more.
     Silence,
-    /// There is no way to the server, for this reason, which is for people.
+    /// The network lets nothing through to the server. The reason is for people.
     Blocked(&'static str),
-    /// The server ended it. `None`: with a number that this version does not know.
+    /// The server closed the connection. `None`: with a code that this version does not know.
     Closed(Option<CloseCode>),
 }
 
-/// All that a peer can want done.
+/// Everything that a peer can want done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PeerOutput {
-    /// Get a link; say `Linked` or `Ended`.
+    /// Get a link. Answered by [`PeerInput::Linked`] or [`PeerInput::Ended`].
     Dial,
-    /// Send a frame on it.
+    /// Send a frame on the link.
     Frame(FromClient),
     /// Tell the user.
     Event(Event),
 }
 
-/// What a user is told.
+/// Everything that a user is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The server knows who this is. Said on every link.
+    /// The server knows this client. Said on every link.
     Welcome {
-        /// Whether the id was claimed just now.
+        /// The id was claimed just now.
         claimed: bool,
     },
-    /// The server's clock and this machine's differ by more than a message takes on its way. Said
-    /// on every link where that is so, before anything that was sent on it is answered.
+    /// The clocks of the server and of this machine differ by more than a message takes on its way.
+    /// Said on every link where they do, before answers to anything sent on it.
     ClockSkew {
-        /// How far ahead the server's clock is, in milliseconds; below 0 if it is behind.
+        /// Milliseconds by which the server's clock is ahead; below 0 if it is behind.
         ahead_ms: i64,
     },
-    /// Messages are on the server's disk.
+    /// Messages are on the server's disk. Answers [`Command::Send`].
     Accepted {
-        /// The first of them.
+        /// Id of the first message.
         id: MsgId,
-        /// How many: those behind have the ids behind.
+        /// Number of messages; each id follows the one before.
         count: u32,
-        /// It was there already.
+        /// The server had them before.
         duplicate: bool,
     },
-    /// Messages will not be sent.
+    /// Messages will not be sent. Answers [`Command::Send`].
     Refused {
-        /// The first of them.
+        /// Id of the first message.
         id: MsgId,
-        /// How many: those behind have the ids behind.
+        /// Number of messages; each id follows the one before.
         count: u32,
-        /// What stands against it.
+        /// The reason.
         why: Refusal,
     },
-    /// Volatile messages have been passed on to so many readers.
+    /// Volatile messages were passed on. Answers [`Command::Send`].
     VolatileSent {
-        /// The first of them.
+        /// Id of the first message.
         id: MsgId,
-        /// How many: those behind have the ids behind.
+        /// Number of messages; each id follows the one before.
         count: u32,
-        /// Their number.
+        /// Number of readers that each was passed on to.
         readers: u32,
     },
-    /// The link was lost before the server said what became of a volatile message.
+    /// The link was lost before the server answered a volatile message. Answers [`Command::Send`].
     Uncertain {
-        /// Which.
+        /// The message.
         id: MsgId,
     },
-    /// Messages have come, of which [`numbered`] makes single ones. Each is to be answered by
-    /// [`Command::Ack`].
+    /// Deliveries, which [`numbered`] takes apart. Each message is to be answered by
+    /// [`Command::Ack`], `Reply`, `Reject` or `Release`.
     Messages {
-        /// To name the first by, and those behind it by the seqs behind; 0 for volatile ones.
+        /// The seq of the first message, which each next one follows; 0 for volatile ones.
         seq: Seq,
-        /// The messages; of a long one the first part, and the others follow.
+        /// The messages. A long one comes alone, with its first chunk; [`Event::Chunk`] brings the
+        /// others.
         bundle: Bundle,
     },
-    /// The next part of the last message, which is a long one. To be answered by
-    /// [`Command::ChunksConsumed`], also when the body is cut after it.
+    /// The next chunk of the last message, which is a long one. To be answered by
+    /// [`Command::ChunksConsumed`], even if the body is aborted after it.
     Chunk(Body),
-    /// The rest of the last message does not come; forget it. A stored one comes again.
+    /// The rest of the last message does not come: it is to be forgotten. A stored one is shown
+    /// again when it is delivered again.
     BodyAborted,
-    /// The next part of a draft with a long body is to be sent. To be answered by
-    /// [`Command::Chunk`]. Asked again, from the second part on, when a link was lost.
+    /// The next chunk of a draft's long body is to be sent. To be answered by [`Command::Chunk`].
+    /// Said again, from the second chunk on, when a link was lost.
     ChunkWanted {
-        /// Of this draft.
+        /// The draft's id.
         id: MsgId,
-        /// Which part, from 0: the bytes from `index * CHUNK_LEN_MAX` on.
+        /// Index of the chunk, from 0: the bytes from `index * CHUNK_LEN_MAX` on.
         index: u64,
     },
     /// Messages were removed from a log before this user read them.
     Gap {
         /// The log.
         to: Target,
-        /// How many.
+        /// Number of messages.
         count: u64,
     },
-    /// Those of the messages of a [`Command::Return`] that have not been delivered again by then:
-    /// they are for others now, or come again.
+    /// The messages of a [`Command::Return`] that had not been delivered again by then: other
+    /// readers have them now, or they come again.
     Returned(Vec<Seq>),
-    /// The server has recorded messages as processed; so many that were reported are still on their
-    /// way.
+    /// The server has recorded acks. Answers [`Command::Ack`], `Reply` and `Reject`.
     AckRecorded {
-        /// Reported and not recorded.
+        /// Number of acks that are not recorded yet.
         pending: usize,
     },
-    /// How far a watched message has come with some of its recipients. Nobody is told twice of the
-    /// same, and never of less than before.
+    /// A tracked message has come further. Answers [`Command::Track`]. A recipient is never said
+    /// to be as far as before, or less far.
     TrackUpdate {
         /// The message.
         id: MsgId,
-        /// With whom, and how far.
+        /// Recipients, and how far the message has come with each.
         standings: Vec<RecipientStatus>,
-        /// All recipients have been told of by now.
+        /// The user knows all recipients by now.
         complete: bool,
     },
-    /// A watched message is not there, or not any more.
+    /// The server has no such message, or has it no more. Answers [`Command::Track`].
     UnknownMessage {
-        /// Its id.
+        /// The message.
         id: MsgId,
     },
-    /// Something in a drawer.
+    /// A parked message. Answers [`Command::ListParked`].
     Parked(ParkedMessage),
-    /// All that is in it has been told of.
+    /// The end of a list of parked messages. Answers [`Command::ListParked`].
     ParkedEnd(ParkedKind),
-    /// So many messages were in the drawer and are not any more.
+    /// Parked messages are taken out. Answers [`Command::TakeParked`].
     ParkedTaken {
-        /// Which drawer.
+        /// Dead letters or scheduled messages.
         drawer: ParkedKind,
-        /// What was asked for.
+        /// The message that was asked for; `None`: all.
         id: Option<MsgId>,
-        /// How many.
+        /// Number of messages that were there and are not any more.
         count: u64,
     },
-    /// All that was waiting has come. Said once a link.
+    /// The whole backlog has been delivered; what comes next is new. Said once a link.
     CaughtUp,
-    /// The user is a member of the room.
+    /// The user is a member of the room. Answers [`Command::JoinRoom`].
     RoomJoined {
-        /// Which.
+        /// The room.
         room: RoomName,
-        /// By this request.
+        /// The user was not a member before.
         changed: bool,
     },
-    /// The user is not a member of the room.
+    /// The user is not a member of the room. Answers [`Command::LeaveRoom`].
     RoomLeft {
-        /// Which.
+        /// The room.
         room: RoomName,
-        /// By this request.
+        /// The user was a member before.
         changed: bool,
     },
-    /// The server takes no further member, or has no further room.
+    /// The server takes no further member or no further room, or its disk is full. Answers
+    /// [`Command::JoinRoom`] and [`Command::LeaveRoom`].
     RoomRefused {
-        /// Which.
+        /// The room.
         room: RoomName,
     },
-    /// There is no such room to leave.
+    /// The room to leave does not exist. Answers [`Command::LeaveRoom`].
     NoSuchRoom {
-        /// Which.
+        /// The room.
         room: RoomName,
     },
-    /// There is no way to the server, for this reason. Said once until there is a link again,
-    /// before `Offline` if that is to be said too.
+    /// The network lets nothing through to the server, for this reason. Said once until there is a
+    /// link again, before `Offline` if that is to be said too.
     Blocked(&'static str),
-    /// No link at the moment. The peer goes on trying; said once until the server answers again.
+    /// There is no link at the moment, and the peer goes on trying. Said once until the server
+    /// answers again.
     Offline,
-    /// No answer for as long as the user wanted to wait, or only, again and again, that the server
-    /// closed the connection with this code. The peer does nothing more.
+    /// The server gave no answer for as long as the user wanted to wait; or it only closed the
+    /// connection, again and again, the last time with this code. The peer does nothing more.
     GaveUp(Option<CloseCode>),
     /// The server will not have this client. The peer does nothing more.
     Denied(Option<CloseCode>),
 }
 
-/// The messages of [`Event::Messages`] one by one, each with what to name it by.
+/// The messages of [`Event::Messages`] one by one, each with its seq.
 pub fn numbered(seq: Seq, bundle: &Bundle) -> impl Iterator<Item = (Seq, Message)> {
-    bundle.messages().enumerate().map(move |(at, message)| (name(seq, at as u64), message))
+    bundle.messages().enumerate().map(move |(index, message)| (nth(seq, index as u64), message))
 }
 
-/// What to name the message by that is so far behind the first.
-fn name(first: Seq, at: u64) -> Seq {
-    if first == VOLATILE { VOLATILE } else { first + at }
+/// The seq of the message at this index, if the first one has the seq `first`.
+fn nth(first: Seq, index: u64) -> Seq {
+    if first == VOLATILE { VOLATILE } else { first + index }
 }
 
 impl Event {
-    /// What to name the messages by that it tells of.
+    /// The seqs of the messages that the event delivers.
     pub fn seqs(&self) -> impl Iterator<Item = Seq> + use<> {
         let (first, count) = match self {
             Self::Messages { seq, bundle } => (*seq, bundle.count()),
             _ => (VOLATILE, 0),
         };
-        (0..count).map(move |at| name(first, at))
+        (0..count).map(move |index| nth(first, index))
     }
 }

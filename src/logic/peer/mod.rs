@@ -1,15 +1,16 @@
-//! The client's state machine.
+//! The client's state machine: [`Peer`] routes inputs to machines that each own a part of its
+//! state and know nothing of one another.
 
+mod backoff;
 mod chunks;
-mod deliver;
+mod dedup;
 mod inbox;
 mod io;
+mod link_state;
 mod machine;
 mod outbox;
-mod pauses;
 mod requests;
 mod tracking;
 
-pub use io::{Command, Ending, Event, Intent, PeerInput, PeerOutput, numbered};
+pub use io::{Command, Draft, Ending, Event, Intent, PeerInput, PeerOutput, numbered};
 pub use machine::Peer;
-pub use outbox::Draft;

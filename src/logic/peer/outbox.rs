@@ -1,180 +1,116 @@
-//! A client's messages on their way to the server.
+//! A client's drafts on their way to the server.
 
 use std::collections::VecDeque;
-use std::ops::{Deref, DerefMut};
 
-use crate::wire::{BUNDLE_MAX, CHUNK_LEN_MAX, Envelope, FromClient, MsgId, Others, chunk_len};
+use crate::wire::{BUNDLE_MAX, CHUNK_LEN_MAX, FromClient, MsgId, Others, chunk_len};
 
-/// A message that a client wants to have sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Draft {
-    /// The message. Its id is made by this client, and unique. A long body's other chunks are asked
-    /// for, unless it is whole here.
-    pub envelope: Envelope,
-    /// Only for those who read now: neither stored nor, when the link is lost, sent again.
-    pub volatile: bool,
-    /// To be kept until then, in milliseconds since 1970. Such a draft is neither volatile nor
-    /// long.
-    pub due_ms: Option<u64>,
-}
+use super::io::Draft;
 
-/// What the server said it allows.
+/// Limits of the server's hello for what a client sends.
 #[derive(Clone, Copy)]
-pub(super) struct Allowed {
+pub(super) struct SendLimits {
+    /// Most bytes of a body.
     pub(super) body_len_max: u64,
+    /// Most unanswered sends.
     pub(super) sends_max: u32,
+    /// Most bytes of unanswered sends; a larger message may go alone.
     pub(super) send_bytes_max: u64,
 }
 
-/// Drafts in the order they are to be accepted: first those that were sent on this link, then those
-/// that were not.
+/// A draft whose body is longer than the server takes.
+pub(super) struct DraftTooLong {
+    pub(super) id: MsgId,
+    /// Most bytes that the server takes.
+    pub(super) max: u64,
+}
+
+/// Drafts in the order in which they are to be accepted: first those sent on this link, then those
+/// that wait.
 #[derive(Default)]
 pub(super) struct Outbox {
-    /// `None`: answered, and an earlier one is not.
+    /// Drafts sent on this link. `None`: answered, while an earlier one is not.
     sent: VecDeque<Option<Draft>>,
-    /// Those not answered.
-    open: usize,
+    /// Sent drafts without an answer.
+    unanswered: usize,
     waiting: VecDeque<Draft>,
-    /// Of those sent: what counts on the server, and what is held in memory.
+    /// Bytes of unanswered drafts as the server counts them.
     sent_bytes: u64,
+    /// Bytes of unanswered drafts in memory.
     sent_held: u64,
     waiting_bytes: u64,
 }
 
-impl Draft {
-    /// Bytes of it in its first frame, which is what the server counts.
-    fn len_first(&self) -> u64 {
-        (self.body.len().min(CHUNK_LEN_MAX) + self.headers.len_bytes()) as u64
-    }
-
-    /// A body that is neither whole nor the first part of one cannot be sent: it is taken as whole,
-    /// and one that is longer than a first part as a first part.
-    fn mended(mut self) -> Self {
-        let len = self.body.len() as u64;
-        let sound = len == self.size || self.body.len() == chunk_len(self.size);
-        debug_assert!(sound, "a whole body or the first part of one");
-        if len > self.size || len < CHUNK_LEN_MAX as u64 {
-            self.size = len;
-        }
-        self
-    }
-
-    /// Most bytes its body may have.
-    fn size_max(&self, allowed: &Allowed) -> u64 {
-        let most = if self.due_ms.is_some() { CHUNK_LEN_MAX as u64 } else { u64::MAX };
-        allowed.body_len_max.min(most)
-    }
-
-    /// Whether both can travel together, if their ids follow one another.
-    fn is_like(&self, first: &Self) -> bool {
-        let alike = self.volatile == first.volatile && self.due_ms.or(first.due_ms).is_none();
-        alike && self.to == first.to && self.headers == first.headers
-    }
-
-    /// The frame that sends it, or its first part, and others behind it.
-    fn frame(&self, others: Others) -> FromClient {
-        let Self { mut envelope, volatile, due_ms } = self.clone();
-        envelope.body.0.truncate(chunk_len(envelope.size));
-        match due_ms {
-            Some(due_ms) => FromClient::Schedule { due_ms, envelope },
-            None if volatile => FromClient::Volatile { envelope, others },
-            None => FromClient::Send { envelope, others },
-        }
-    }
-}
-
-/// A draft to be stored at once.
-impl From<Envelope> for Draft {
-    fn from(envelope: Envelope) -> Self {
-        Self { envelope, volatile: false, due_ms: None }
-    }
-}
-
-impl Deref for Draft {
-    type Target = Envelope;
-
-    fn deref(&self) -> &Envelope {
-        &self.envelope
-    }
-}
-
-impl DerefMut for Draft {
-    fn deref_mut(&mut self) -> &mut Envelope {
-        &mut self.envelope
-    }
-}
-
 impl Outbox {
     pub(super) fn push(&mut self, draft: Draft) {
-        let draft = draft.mended();
+        let draft = with_sound_size(draft);
         self.waiting_bytes += draft.len_here();
         self.waiting.push_back(draft);
     }
 
-    /// The frame that sends what is next, while no more than so many messages and bytes are
-    /// unanswered, and the first draft in it. A draft with a longer body than the server takes
-    /// would end the link: its id instead, and how long it may be.
+    /// Takes the next draft and those that can travel with it, as far as the limits allow. Returns
+    /// the first of them and the frame that sends all. A draft whose body is longer than the
+    /// server takes would end the link: it is dropped and returned as an error.
     pub(super) fn next_frame(
         &mut self,
-        allowed: &Allowed,
-    ) -> Option<Result<(Draft, FromClient), (MsgId, u64)>> {
+        limits: &SendLimits,
+    ) -> Option<Result<(Draft, FromClient), DraftTooLong>> {
         let first = self.waiting.front()?;
-        if self.open > 0 && !self.fits(first, allowed) {
+        if self.unanswered > 0 && !self.fits(first, limits) {
             return None;
         }
         let first = first.clone();
-        let max = first.size_max(allowed);
+        let max = size_max(&first, limits);
         if first.size > max {
             self.waiting.pop_front();
             self.waiting_bytes -= first.len_here();
-            return Some(Err((first.id, max)));
+            return Some(Err(DraftTooLong { id: first.id, max }));
         }
         let start = self.sent.len();
-        self.go();
+        self.mark_first_sent();
         let (mut last, mut len) = (first.id, first.size);
         while let Some(next) = self.waiting.front()
-            && next.is_like(&first)
+            && are_alike(next, &first)
             && next.id == last.plus(1)
             && self.sent.len() - start < BUNDLE_MAX
-            && next.size <= allowed.body_len_max
+            && next.size <= limits.body_len_max
             && next.size.saturating_add(len) <= CHUNK_LEN_MAX as u64
-            && self.fits(next, allowed)
+            && self.fits(next, limits)
         {
             (last, len) = (next.id, len + next.size);
-            self.go();
+            self.mark_first_sent();
         }
         let others = self.sent.range(start + 1..).flatten().map(|draft| &draft.body);
-        let frame = first.frame(others.collect());
+        let frame = frame(&first, others.collect());
         Some(Ok((first, frame)))
     }
 
-    fn fits(&self, draft: &Draft, allowed: &Allowed) -> bool {
-        self.open < allowed.sends_max as usize
-            && self.sent_bytes + draft.len_first() <= allowed.send_bytes_max
+    fn fits(&self, draft: &Draft, limits: &SendLimits) -> bool {
+        self.unanswered < limits.sends_max as usize
+            && self.sent_bytes + len_counted(draft) <= limits.send_bytes_max
     }
 
-    /// The first that waits counts as sent.
-    fn go(&mut self) {
+    /// Moves the first waiting draft to the sent ones.
+    fn mark_first_sent(&mut self) {
         let Some(draft) = self.waiting.pop_front() else { return };
         self.waiting_bytes -= draft.len_here();
-        self.sent_bytes += draft.len_first();
+        self.sent_bytes += len_counted(&draft);
         self.sent_held += draft.len_here();
-        self.open += 1;
+        self.unanswered += 1;
         self.sent.push_back(Some(draft));
     }
 
-    /// Sends have their answer: this one, and so many in all of those behind it. How many there
-    /// are.
-    pub(super) fn answered(&mut self, id: MsgId, count: u32) -> u32 {
+    /// Removes up to `count` drafts that have their answer: the one of this id and those sent right
+    /// after it. Returns how many were without an answer until now.
+    pub(super) fn remove_answered(&mut self, id: MsgId, count: u32) -> u32 {
         let is = |sent: &Option<Draft>, id| sent.as_ref().is_some_and(|draft| draft.id == id);
-        // Mostly it is the first: answers come in order, but for those of another kind.
+        // Mostly the first: answers come in order, but for volatile messages.
         let Some(at) = self.sent.iter().position(|sent| is(sent, id)) else { return 0 };
         let mut found = 0;
         for sent in self.sent.range_mut(at..).take(count as usize) {
             let Some(draft) = sent.take_if(|draft| draft.id == id.plus(found)) else { break };
-            self.sent_bytes -= draft.len_first();
+            self.sent_bytes -= len_counted(&draft);
             self.sent_held -= draft.len_here();
-            self.open -= 1;
+            self.unanswered -= 1;
             found += 1;
         }
         while self.sent.front().is_some_and(Option::is_none) {
@@ -183,25 +119,65 @@ impl Outbox {
         found as u32
     }
 
-    /// The link is gone: what was not answered is to be sent again, first and in the same order.
-    /// Not so volatile messages, which may have been passed on: their ids.
-    pub(super) fn rewind(&mut self) -> Vec<MsgId> {
+    /// Prepares for the next link: drafts without an answer are sent again, first and in the same
+    /// order. Volatile ones are not, because they may have been passed on; returns their ids.
+    pub(super) fn link_lost(&mut self) -> Vec<MsgId> {
         let sent = std::mem::take(&mut self.sent).into_iter().flatten();
-        (self.open, self.sent_bytes, self.sent_held) = (0, 0, 0);
-        let (lost, again): (Vec<_>, Vec<_>) = sent.partition(|draft| draft.volatile);
-        for draft in again.into_iter().rev() {
+        (self.unanswered, self.sent_bytes, self.sent_held) = (0, 0, 0);
+        let (volatile, stored): (Vec<_>, Vec<_>) = sent.partition(|draft| draft.volatile);
+        for draft in stored.into_iter().rev() {
             self.waiting_bytes += draft.len_here();
             self.waiting.push_front(draft);
         }
-        lost.into_iter().map(|draft| draft.id).collect()
+        volatile.into_iter().map(|draft| draft.id).collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.open == 0 && self.waiting.is_empty()
+        self.unanswered == 0 && self.waiting.is_empty()
     }
 
-    /// Messages and bytes held.
+    /// The number of drafts held, and their bytes in memory.
     pub(super) fn size(&self) -> (usize, u64) {
-        (self.open + self.waiting.len(), self.sent_held + self.waiting_bytes)
+        (self.unanswered + self.waiting.len(), self.sent_held + self.waiting_bytes)
+    }
+}
+
+/// Bytes of a draft's first frame, which is what the server counts.
+fn len_counted(draft: &Draft) -> u64 {
+    (draft.body.len().min(CHUNK_LEN_MAX) + draft.headers.len_bytes()) as u64
+}
+
+/// Corrects the size of a draft whose body is neither whole nor the first chunk of a long one: such
+/// a body cannot be sent, so it counts as whole, or as a first chunk if it is longer than one.
+fn with_sound_size(mut draft: Draft) -> Draft {
+    let len = draft.body.len() as u64;
+    let is_sound = len == draft.size || draft.body.len() == chunk_len(draft.size);
+    debug_assert!(is_sound, "a whole body or the first chunk of one");
+    if len > draft.size || len < CHUNK_LEN_MAX as u64 {
+        draft.size = len;
+    }
+    draft
+}
+
+/// Most bytes that the draft's body may have.
+fn size_max(draft: &Draft, limits: &SendLimits) -> u64 {
+    let most = if draft.due_ms.is_some() { CHUNK_LEN_MAX as u64 } else { u64::MAX };
+    limits.body_len_max.min(most)
+}
+
+/// True when two drafts with consecutive ids can travel in one bundle.
+fn are_alike(draft: &Draft, first: &Draft) -> bool {
+    let alike = draft.volatile == first.volatile && draft.due_ms.or(first.due_ms).is_none();
+    alike && draft.to == first.to && draft.headers == first.headers
+}
+
+/// The frame that sends a draft, or the first chunk of it, and the bodies of others after it.
+fn frame(draft: &Draft, others: Others) -> FromClient {
+    let Draft { mut envelope, volatile, due_ms } = draft.clone();
+    envelope.body.0.truncate(chunk_len(envelope.size));
+    match due_ms {
+        Some(due_ms) => FromClient::Schedule { due_ms, envelope },
+        None if volatile => FromClient::Volatile { envelope, others },
+        None => FromClient::Send { envelope, others },
     }
 }

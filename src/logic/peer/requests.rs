@@ -1,18 +1,18 @@
-//! A client's requests that are not sends: to be a member of a room, or one no more; to see what is
-//! in a drawer, or to take it out.
+//! A client's requests that are not sends: memberships of rooms, and parked messages.
 
-use crate::wire::{FromClient, FromServer, MsgId, ParkedKind, RoomName};
+use std::collections::VecDeque;
+
+use crate::wire::{FromClient, MsgId, ParkedKind, ParkedMessage, RoomName};
 
 use super::io::{Event, PeerOutput};
-use super::machine::Peer;
-use crate::logic::limits::{REQUESTS_OPEN_MAX, Time};
+use crate::logic::limits::REQUESTS_OPEN_MAX;
 
 /// A request that is not a send.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Request {
+pub(super) enum ClientRequest {
     JoinRoom(RoomName),
     LeaveRoom(RoomName),
-    /// What is in a drawer behind this number.
+    /// A page of parked messages, those after the one with this number.
     ListParked {
         drawer: ParkedKind,
         after: u64,
@@ -24,7 +24,16 @@ pub(super) enum Request {
     },
 }
 
-impl Request {
+/// Requests without an answer, in the order in which they were made. Those that a lost link left
+/// unanswered are repeated on the next one.
+#[derive(Default)]
+pub(super) struct RequestQueue {
+    queue: VecDeque<ClientRequest>,
+    /// The first this many of the queue are sent on this link.
+    sent: usize,
+}
+
+impl ClientRequest {
     fn frame(&self) -> FromClient {
         match self.clone() {
             Self::JoinRoom(room) => FromClient::JoinRoom(room),
@@ -34,90 +43,107 @@ impl Request {
         }
     }
 
-    fn looks_into(&self, of: ParkedKind) -> bool {
-        matches!(self, Self::ListParked { drawer, .. } if *drawer == of)
+    fn lists(&self, kind: ParkedKind) -> bool {
+        matches!(self, Self::ListParked { drawer, .. } if *drawer == kind)
     }
 }
 
-impl Peer {
-    pub(super) fn request(&mut self, now: Time, request: Request, out: &mut Vec<PeerOutput>) {
-        self.awaits(now);
-        self.requests.push_back(request);
-        self.ask(out);
+impl RequestQueue {
+    pub(super) fn push(&mut self, request: ClientRequest) {
+        self.queue.push_back(request);
     }
 
-    pub(super) fn ask(&mut self, out: &mut Vec<PeerOutput>) {
-        if !self.is_greeted() {
-            return;
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Sends the requests that may be sent by now.
+    pub(super) fn send_due(&mut self, out: &mut Vec<PeerOutput>) {
+        let due = self.queue.iter().take(REQUESTS_OPEN_MAX).skip(self.sent);
+        out.extend(due.map(|request| PeerOutput::Frame(request.frame())));
+        self.sent = self.queue.len().min(REQUESTS_OPEN_MAX);
+    }
+
+    pub(super) fn room_joined(&mut self, room: RoomName, changed: bool, out: &mut Vec<PeerOutput>) {
+        self.remove_answered(|request| *request == ClientRequest::JoinRoom(room.clone()));
+        out.push(PeerOutput::Event(Event::RoomJoined { room, changed }));
+    }
+
+    pub(super) fn room_left(&mut self, room: RoomName, changed: bool, out: &mut Vec<PeerOutput>) {
+        self.remove_answered(|request| *request == ClientRequest::LeaveRoom(room.clone()));
+        out.push(PeerOutput::Event(Event::RoomLeft { room, changed }));
+    }
+
+    pub(super) fn no_such_room(&mut self, room: RoomName, out: &mut Vec<PeerOutput>) {
+        self.remove_answered(|request| *request == ClientRequest::LeaveRoom(room.clone()));
+        out.push(PeerOutput::Event(Event::NoSuchRoom { room }));
+    }
+
+    pub(super) fn room_refused(&mut self, room: RoomName, out: &mut Vec<PeerOutput>) {
+        self.remove_answered(|request| match request {
+            ClientRequest::JoinRoom(asked) | ClientRequest::LeaveRoom(asked) => *asked == room,
+            ClientRequest::ListParked { .. } | ClientRequest::TakeParked { .. } => false,
+        });
+        out.push(PeerOutput::Event(Event::RoomRefused { room }));
+    }
+
+    /// Tells the user of a parked message. Should the link be lost, the next one continues the
+    /// list after this message.
+    pub(super) fn parked(&mut self, message: ParkedMessage, out: &mut Vec<PeerOutput>) {
+        let mut sent = self.queue.iter_mut().take(self.sent);
+        if let Some(request) = sent.find(|request| request.lists(message.drawer)) {
+            *request = ClientRequest::ListParked { drawer: message.drawer, after: message.number };
         }
-        let open = self.requests.iter().take(REQUESTS_OPEN_MAX).skip(self.requests_out);
-        out.extend(open.map(|request| PeerOutput::Frame(request.frame())));
-        self.requests_out = self.requests.len().min(REQUESTS_OPEN_MAX);
+        out.push(PeerOutput::Event(Event::Parked(message)));
     }
 
-    /// The server has said something to a request.
-    pub(super) fn requested(&mut self, frame: FromServer, out: &mut Vec<PeerOutput>) {
-        let event = match frame {
-            FromServer::RoomJoined { room, changed } => {
-                self.answered(|request| *request == Request::JoinRoom(room.clone()), out);
-                Event::RoomJoined { room, changed }
-            }
-            FromServer::RoomLeft { room, changed } => {
-                self.answered(|request| *request == Request::LeaveRoom(room.clone()), out);
-                Event::RoomLeft { room, changed }
-            }
-            FromServer::NoSuchRoom { room } => {
-                self.answered(|request| *request == Request::LeaveRoom(room.clone()), out);
-                Event::NoSuchRoom { room }
-            }
-            FromServer::RoomRefused { room } => {
-                let is = |request: &Request| match request {
-                    Request::JoinRoom(of) | Request::LeaveRoom(of) => *of == room,
-                    Request::ListParked { .. } | Request::TakeParked { .. } => false,
-                };
-                self.answered(is, out);
-                Event::RoomRefused { room }
-            }
-            FromServer::Parked(kept) => {
-                // When the link is lost it goes on behind this one.
-                let open = self.requests.iter_mut().take(self.requests_out);
-                for request in open.filter(|request| request.looks_into(kept.drawer)).take(1) {
-                    *request = Request::ListParked { drawer: kept.drawer, after: kept.number };
-                }
-                Event::Parked(kept)
-            }
-            FromServer::ParkedEnd { drawer, next } => {
-                self.answered(|request| request.looks_into(drawer), out);
-                if let Some(after) = next {
-                    self.requests.push_back(Request::ListParked { drawer, after });
-                    return self.ask(out);
-                }
-                Event::ParkedEnd(drawer)
-            }
-            FromServer::ParkedTaken { drawer, id, count } => {
-                let is = |request: &Request| match request {
-                    Request::TakeParked { drawer: of, id: asked, .. } => {
-                        *of == drawer && *asked == id
-                    }
-                    Request::JoinRoom(_) | Request::LeaveRoom(_) | Request::ListParked { .. } => {
-                        false
-                    }
-                };
-                self.answered(is, out);
-                Event::ParkedTaken { drawer, id, count }
-            }
-            _ => return,
-        };
-        out.push(PeerOutput::Event(event));
+    /// Records the end of a page of parked messages; `next`: another page comes after this number.
+    pub(super) fn parked_end(
+        &mut self,
+        drawer: ParkedKind,
+        next: Option<u64>,
+        out: &mut Vec<PeerOutput>,
+    ) {
+        self.remove_answered(|request| request.lists(drawer));
+        match next {
+            Some(after) => self.push(ClientRequest::ListParked { drawer, after }),
+            None => out.push(PeerOutput::Event(Event::ParkedEnd(drawer))),
+        }
     }
 
-    /// A request has its answer. Answers come in the order of requests; of equal ones it is the
-    /// first, or what was wanted last would not be what is repeated on the next link.
-    fn answered(&mut self, is: impl Fn(&Request) -> bool, out: &mut Vec<PeerOutput>) {
-        if let Some(at) = self.requests.iter().take(self.requests_out).position(is) {
-            self.requests.remove(at);
-            self.requests_out -= 1;
-            self.ask(out);
+    pub(super) fn parked_taken(
+        &mut self,
+        drawer: ParkedKind,
+        id: Option<MsgId>,
+        count: u64,
+        out: &mut Vec<PeerOutput>,
+    ) {
+        self.remove_answered(|request| match request {
+            ClientRequest::TakeParked { drawer: kind, id: asked, .. } => {
+                *kind == drawer && *asked == id
+            }
+            ClientRequest::JoinRoom(_)
+            | ClientRequest::LeaveRoom(_)
+            | ClientRequest::ListParked { .. } => false,
+        });
+        out.push(PeerOutput::Event(Event::ParkedTaken { drawer, id, count }));
+    }
+
+    /// Prepares for the next link, on which every request is sent again.
+    pub(super) fn link_lost(&mut self) {
+        self.sent = 0;
+    }
+
+    /// Removes the first sent request that matches. Answers come in the order of the requests: of
+    /// equal ones the first is meant, so that the last wish is the one repeated on the next link.
+    fn remove_answered(&mut self, matches: impl Fn(&ClientRequest) -> bool) {
+        if let Some(at) = self.queue.iter().take(self.sent).position(matches) {
+            self.queue.remove(at);
+            self.sent -= 1;
         }
     }
 }

@@ -1,269 +1,259 @@
-//! How far a client's messages come with their recipients: asked on every link again, told once.
+//! Tracking of sent messages: asked for again on every link, told to the user once.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::wire::{DeliveryState, FromClient, MsgId, RecipientStatus, Target, UserId};
 
 use super::io::{Event, PeerOutput};
-use super::machine::Peer;
-use crate::logic::limits::{TRACK_PAGES_OPEN_MAX, Time};
+use crate::logic::limits::TRACK_PAGES_OPEN_MAX;
 
-/// The messages that the user watches, all of which may come further.
+/// The messages that the user tracks and that may still come further.
 #[derive(Default)]
-pub(super) struct Following {
-    watches: BTreeMap<MsgId, Watch>,
-    /// Pages to be asked for on this link, each behind a recipient.
-    asks: VecDeque<(MsgId, Option<UserId>)>,
-    /// Asked for on this link and not answered, one for a message at a time; whether the answer is
-    /// of any use.
-    asked: BTreeMap<MsgId, bool>,
-    /// Watches that the server counts on this link.
-    begun: usize,
-    /// Watches not all of whose recipients have been told of yet.
+pub(super) struct TrackedMessages {
+    messages: BTreeMap<MsgId, TrackedMessage>,
+    /// Pages to ask for on this link, each with the recipient that it comes after.
+    pages_due: VecDeque<(MsgId, Option<UserId>)>,
+    /// Pages asked for on this link without an answer, one a message; false: the message is not
+    /// tracked any more, so the answer is of no use.
+    pages_open: BTreeMap<MsgId, bool>,
+    /// The number of messages that the server tracks for this link.
+    active: usize,
+    /// The number of messages whose recipients the user does not know completely.
     incomplete: usize,
 }
 
-struct Watch {
+struct TrackedMessage {
     to: Target,
-    told: BTreeMap<UserId, Told>,
-    /// Those for whom it is over, though it is not known whether they are recipients: the server
-    /// may name them yet, by what it knew before.
+    /// The recipients that the user was told of.
+    recipients: BTreeMap<UserId, RecipientProgress>,
+    /// Users that the message is gone for before the server named them: recipients or not, they
+    /// are told of only if a later page names them.
     gone: BTreeMap<UserId, RecipientStatus>,
-    /// Of those told the ones with whom it may come further.
-    open: usize,
-    /// All recipients have been told of.
-    complete: bool,
-    /// The server counts it on this link.
-    begun: bool,
+    /// The number of recipients that are not in a final state.
+    unfinished: usize,
+    /// The user knows all recipients.
+    is_complete: bool,
+    /// The server tracks the message for this link.
+    is_active: bool,
 }
 
-struct Told {
+struct RecipientProgress {
     state: DeliveryState,
-    /// The server named the recipient on this link.
-    listed: bool,
+    /// A page of this link named the recipient.
+    is_listed: bool,
 }
 
-impl Watch {
-    /// A recipient is named. What is to be told: what is further than what was told before.
-    fn listed(&mut self, standing: RecipientStatus) -> Option<RecipientStatus> {
-        let gone = self.gone.remove(&standing.user);
-        let standing = gone.filter(|gone| gone.state > standing.state).unwrap_or(standing);
-        if let Some(told) = self.told.get_mut(&standing.user) {
-            told.listed = true;
-            return self.further(standing);
-        }
-        self.add(&standing, true);
-        Some(standing)
+impl TrackedMessage {
+    fn new(to: Target) -> Self {
+        let (recipients, gone) = (BTreeMap::new(), BTreeMap::new());
+        Self { to, recipients, gone, unfinished: 0, is_complete: false, is_active: false }
     }
 
-    /// It has come so far with somebody. What is to be told.
-    fn came(&mut self, standing: RecipientStatus) -> Option<RecipientStatus> {
-        if self.told.contains_key(&standing.user) {
-            self.further(standing)
-        } else if self.complete {
-            // No recipient: one who has left the room.
+    /// Records a recipient that a page names. Returns what is news to the user.
+    fn list(&mut self, status: RecipientStatus) -> Option<RecipientStatus> {
+        let gone = self.gone.remove(&status.user);
+        let status = gone.filter(|gone| gone.state > status.state).unwrap_or(status);
+        if let Some(known) = self.recipients.get_mut(&status.user) {
+            known.is_listed = true;
+            return self.advance(status);
+        }
+        self.add(&status, true);
+        Some(status)
+    }
+
+    /// Records an update. Returns what is news to the user.
+    fn update(&mut self, status: RecipientStatus) -> Option<RecipientStatus> {
+        if self.recipients.contains_key(&status.user) {
+            self.advance(status)
+        } else if self.is_complete {
+            // No recipient: a user who has left the room.
             None
-        } else if standing.state == DeliveryState::Gone {
-            self.gone.insert(standing.user.clone(), standing);
+        } else if status.state == DeliveryState::Gone {
+            self.gone.insert(status.user.clone(), status);
             None
         } else {
-            self.add(&standing, false);
-            Some(standing)
+            self.add(&status, false);
+            Some(status)
         }
     }
 
-    fn add(&mut self, RecipientStatus { user, state, .. }: &RecipientStatus, listed: bool) {
-        self.open += usize::from(!state.is_final());
-        self.told.insert(user.clone(), Told { state: *state, listed });
+    fn add(&mut self, RecipientStatus { user, state, .. }: &RecipientStatus, is_listed: bool) {
+        self.unfinished += usize::from(!state.is_final());
+        self.recipients.insert(user.clone(), RecipientProgress { state: *state, is_listed });
     }
 
-    fn further(&mut self, standing: RecipientStatus) -> Option<RecipientStatus> {
-        let told = self.told.get_mut(&standing.user)?;
-        if standing.state <= told.state {
+    /// Moves a known recipient on. Returns the status if it is further than what was known.
+    fn advance(&mut self, status: RecipientStatus) -> Option<RecipientStatus> {
+        let known = self.recipients.get_mut(&status.user)?;
+        if status.state <= known.state {
             return None;
         }
-        self.open -= usize::from(standing.state.is_final() && !told.state.is_final());
-        told.state = standing.state;
-        Some(standing)
+        self.unfinished -= usize::from(status.state.is_final() && !known.state.is_final());
+        known.state = status.state;
+        Some(status)
     }
 
-    /// All recipients have been named. Those who are none any more, though it was not done with
-    /// them.
-    fn completed(&mut self) -> Vec<RecipientStatus> {
-        self.complete = true;
+    /// Records that the last page has come. Returns those who are no recipients any more although
+    /// they were not finished.
+    fn complete(&mut self) -> Vec<RecipientStatus> {
+        self.is_complete = true;
         self.gone.clear();
         let mut gone = Vec::new();
-        for (user, told) in &mut self.told {
-            if !told.listed && !told.state.is_final() {
-                told.state = DeliveryState::Gone;
-                self.open -= 1;
-                let user = user.clone();
-                gone.push(RecipientStatus {
-                    user,
-                    state: DeliveryState::Gone,
-                    time_ms: 0,
-                    note: None,
-                });
+        for (user, known) in &mut self.recipients {
+            if !known.is_listed && !known.state.is_final() {
+                known.state = DeliveryState::Gone;
+                self.unfinished -= 1;
+                let (user, state) = (user.clone(), DeliveryState::Gone);
+                gone.push(RecipientStatus { user, state, time_ms: 0, note: None });
             }
         }
         gone
     }
 
-    /// Whether nothing more can come.
+    /// True when nothing more can come.
     fn is_done(&self) -> bool {
-        self.complete && self.open == 0
+        self.is_complete && self.unfinished == 0
     }
 }
 
-impl Following {
-    /// Whether the server has yet to name recipients for the first time, while it lets so many
-    /// watches be begun.
-    pub(super) fn is_waiting(&self, watches_max: usize) -> bool {
-        self.incomplete > 0 && (!self.asked.is_empty() || self.begun < watches_max)
+impl TrackedMessages {
+    /// True when the server has yet to name recipients for the first time of a message that it
+    /// tracks, or may track: it allows `active_max` at a time.
+    pub(super) fn is_waiting(&self, active_max: usize) -> bool {
+        self.incomplete > 0 && (!self.pages_open.is_empty() || self.active < active_max)
     }
 
-    fn remove(&mut self, id: MsgId) -> Option<Watch> {
-        let watch = self.watches.remove(&id)?;
-        self.begun -= usize::from(watch.begun);
-        self.asked.entry(id).and_modify(|of_use| *of_use = false);
-        self.incomplete -= usize::from(!watch.complete);
-        Some(watch)
-    }
-
-    /// The next page to ask for, while no more than so many watches are begun.
-    fn next_ask(&mut self, watches_max: usize) -> Option<FromClient> {
-        while self.asked.len() < TRACK_PAGES_OPEN_MAX {
-            let (id, after) = self.asks.front()?;
-            let watch = self.watches.get_mut(id).filter(|watch| watch.begun == after.is_some());
-            // It has ended meanwhile, or been begun anew.
-            let Some(watch) = watch else {
-                self.asks.pop_front();
-                continue;
-            };
-            let is_full = !watch.begun && self.begun >= watches_max;
-            // One that is watched anew waits until it is answered what it was before.
-            if is_full || self.asked.contains_key(id) {
-                return None;
-            }
-            self.begun += usize::from(!watch.begun);
-            watch.begun = true;
-            let to = watch.to.clone();
-            let (id, after) = self.asks.pop_front()?;
-            self.asked.insert(id, true);
-            return Some(FromClient::Track { id, to, after });
-        }
-        None
-    }
-
-    /// The link is gone: all are to be asked for again, first those of which least is known.
-    pub(super) fn rewind(&mut self) {
-        self.begun = 0;
-        self.asks.clear();
-        self.asked.clear();
-        for watch in self.watches.values_mut() {
-            watch.begun = false;
-            watch.gone.clear();
-            watch.told.values_mut().for_each(|told| told.listed = false);
-        }
-        for complete in [false, true] {
-            let watches = self.watches.iter().filter(|(_, watch)| watch.complete == complete);
-            self.asks.extend(watches.map(|(id, _)| (*id, None)));
+    /// Begins to track a message, if it is not tracked yet.
+    pub(super) fn track(&mut self, id: MsgId, to: Target) {
+        if !self.messages.contains_key(&id) {
+            self.messages.insert(id, TrackedMessage::new(to));
+            self.incomplete += 1;
+            self.pages_due.push_back((id, None));
         }
     }
-}
 
-impl Peer {
-    pub(super) fn watch(&mut self, now: Time, id: MsgId, to: Target, out: &mut Vec<PeerOutput>) {
-        if self.following.watches.contains_key(&id) {
-            return;
-        }
-        self.awaits(now);
-        let (told, gone) = (BTreeMap::new(), BTreeMap::new());
-        let watch = Watch { to, told, gone, open: 0, complete: false, begun: false };
-        self.following.watches.insert(id, watch);
-        self.following.incomplete += 1;
-        self.following.asks.push_back((id, None));
-        self.follow(out);
-    }
-
-    pub(super) fn unwatch(&mut self, now: Time, id: MsgId, out: &mut Vec<PeerOutput>) {
-        self.awaits(now);
-        if self.following.remove(id).is_some_and(|watch| watch.begun) {
+    /// Ends the tracking of a message.
+    pub(super) fn untrack(&mut self, id: MsgId, out: &mut Vec<PeerOutput>) {
+        if self.remove(id).is_some_and(|message| message.is_active) {
             out.push(PeerOutput::Frame(FromClient::Untrack { id }));
         }
-        self.follow(out);
     }
 
-    /// Asks for as many pages as may be asked for.
-    pub(super) fn follow(&mut self, out: &mut Vec<PeerOutput>) {
-        let Some(watches_max) = self.watches_max() else { return };
-        while let Some(frame) = self.following.next_ask(watches_max) {
+    /// Asks for the pages that may be asked for by now.
+    pub(super) fn send_due(&mut self, active_max: usize, out: &mut Vec<PeerOutput>) {
+        while let Some(frame) = self.next_page(active_max) {
             out.push(PeerOutput::Frame(frame));
         }
     }
 
-    /// A page of the recipients of a message has come.
-    pub(super) fn watched(
+    /// Records a page of the recipients of a message.
+    pub(super) fn page(
         &mut self,
         id: MsgId,
         standings: Vec<RecipientStatus>,
         more: bool,
         out: &mut Vec<PeerOutput>,
     ) {
-        if self.following.asked.remove(&id) == Some(true)
-            && let Some(watch) = self.following.watches.get_mut(&id)
-        {
-            let last = standings.last().map(|standing| standing.user.clone()).filter(|_| more);
-            let news = standings.into_iter().filter_map(|standing| watch.listed(standing));
-            let mut news: Vec<RecipientStatus> = news.collect();
-            let was_complete = watch.complete;
-            match last {
-                Some(_) => self.following.asks.push_front((id, last)),
-                None => news.extend(watch.completed()),
-            }
-            self.following.incomplete -= usize::from(watch.complete && !was_complete);
-            if !news.is_empty() || watch.complete && !was_complete {
-                let (standings, complete) = (news, watch.complete);
-                out.push(PeerOutput::Event(Event::TrackUpdate { id, standings, complete }));
-            }
-            self.end_watch(id, out);
+        if self.pages_open.remove(&id) != Some(true) {
+            return;
         }
-        self.follow(out);
-    }
-
-    /// A message that is watched has come further.
-    pub(super) fn stood(
-        &mut self,
-        id: MsgId,
-        standing: RecipientStatus,
-        out: &mut Vec<PeerOutput>,
-    ) {
-        let Some(watch) = self.following.watches.get_mut(&id) else { return };
-        if let Some(news) = watch.came(standing) {
-            let (standings, complete) = (vec![news], watch.complete);
+        let Some(message) = self.messages.get_mut(&id) else { return };
+        let last = standings.last().map(|status| status.user.clone()).filter(|_| more);
+        let news = standings.into_iter().filter_map(|status| message.list(status));
+        let mut news: Vec<RecipientStatus> = news.collect();
+        let was_complete = message.is_complete;
+        match last {
+            Some(_) => self.pages_due.push_front((id, last)),
+            None => news.extend(message.complete()),
+        }
+        let complete = message.is_complete;
+        self.incomplete -= usize::from(complete && !was_complete);
+        if !news.is_empty() || complete && !was_complete {
+            let standings = news;
             out.push(PeerOutput::Event(Event::TrackUpdate { id, standings, complete }));
-            self.end_watch(id, out);
-            self.follow(out);
+        }
+        self.remove_if_done(id, out);
+    }
+
+    /// Records that a message has come further with one recipient.
+    pub(super) fn update(&mut self, id: MsgId, status: RecipientStatus, out: &mut Vec<PeerOutput>) {
+        let Some(message) = self.messages.get_mut(&id) else { return };
+        if let Some(news) = message.update(status) {
+            let (standings, complete) = (vec![news], message.is_complete);
+            out.push(PeerOutput::Event(Event::TrackUpdate { id, standings, complete }));
+            self.remove_if_done(id, out);
         }
     }
 
-    /// A message is not there: nothing will be known of it.
-    pub(super) fn not_there(&mut self, id: MsgId, out: &mut Vec<PeerOutput>) {
-        if self.following.asked.remove(&id) == Some(true) && self.following.remove(id).is_some() {
+    /// Records that the server knows no such message: nothing will be known of it.
+    pub(super) fn unknown(&mut self, id: MsgId, out: &mut Vec<PeerOutput>) {
+        if self.pages_open.remove(&id) == Some(true) && self.remove(id).is_some() {
             out.push(PeerOutput::Event(Event::UnknownMessage { id }));
         }
-        self.follow(out);
     }
 
-    /// Forgets a message with which nothing more can come. The server does the same by itself if it
-    /// went to one user.
-    fn end_watch(&mut self, id: MsgId, out: &mut Vec<PeerOutput>) {
-        let done = self.following.watches.get(&id).is_some_and(Watch::is_done);
-        if done
-            && let Some(watch) = self.following.remove(id)
-            && !matches!(watch.to, Target::User(_))
+    /// Prepares for the next link, which asks for all messages again, first for those that least is
+    /// known of.
+    pub(super) fn link_lost(&mut self) {
+        self.active = 0;
+        self.pages_due.clear();
+        self.pages_open.clear();
+        for message in self.messages.values_mut() {
+            message.is_active = false;
+            message.gone.clear();
+            message.recipients.values_mut().for_each(|known| known.is_listed = false);
+        }
+        for is_complete in [false, true] {
+            let all = self.messages.iter();
+            let all = all.filter(|(_, message)| message.is_complete == is_complete);
+            self.pages_due.extend(all.map(|(id, _)| (*id, None)));
+        }
+    }
+
+    fn remove(&mut self, id: MsgId) -> Option<TrackedMessage> {
+        let message = self.messages.remove(&id)?;
+        self.active -= usize::from(message.is_active);
+        self.pages_open.entry(id).and_modify(|is_useful| *is_useful = false);
+        self.incomplete -= usize::from(!message.is_complete);
+        Some(message)
+    }
+
+    /// Forgets a message that cannot come further. The server forgets one to a single user by
+    /// itself.
+    fn remove_if_done(&mut self, id: MsgId, out: &mut Vec<PeerOutput>) {
+        let is_done = self.messages.get(&id).is_some_and(TrackedMessage::is_done);
+        if is_done
+            && let Some(message) = self.remove(id)
+            && !matches!(message.to, Target::User(_))
         {
             out.push(PeerOutput::Frame(FromClient::Untrack { id }));
         }
+    }
+
+    /// The frame that asks for the next page, while the server tracks fewer than `active_max`
+    /// messages or tracks this one already.
+    fn next_page(&mut self, active_max: usize) -> Option<FromClient> {
+        while self.pages_open.len() < TRACK_PAGES_OPEN_MAX {
+            let (id, after) = self.pages_due.front()?;
+            let message = self.messages.get_mut(id);
+            let message = message.filter(|message| message.is_active == after.is_some());
+            // Untracked meanwhile, or tracked anew.
+            let Some(message) = message else {
+                self.pages_due.pop_front();
+                continue;
+            };
+            let is_full = !message.is_active && self.active >= active_max;
+            // A message that is tracked anew waits for the answer to its earlier page.
+            if is_full || self.pages_open.contains_key(id) {
+                return None;
+            }
+            self.active += usize::from(!message.is_active);
+            message.is_active = true;
+            let to = message.to.clone();
+            let (id, after) = self.pages_due.pop_front()?;
+            self.pages_open.insert(id, true);
+            return Some(FromClient::Track { id, to, after });
+        }
+        None
     }
 }

@@ -12,10 +12,10 @@ use crate::logic::limits::{ACKED_RANGES_MAX, OUTSTANDING_RECHECK_MIN};
 
 /// The cursor of one user in one log.
 ///
-/// Every message up to `acked_through` is acked. A message beyond it is in `outstanding` (delivered,
-/// not acked), in `acked_above` (acked out of order), or not delivered yet: then it is beyond
-/// `read_through`. Messages that are not for this user need no ack: ranges of acked messages extend
-/// over them.
+/// Every message up to `acked_through` is acked. A message beyond it is in `outstanding`
+/// (delivered, not acked), in `acked_above` (acked out of order), or not delivered yet: then it is
+/// beyond `read_through`. Messages that are not for this user need no ack: ranges of acked messages
+/// extend over them.
 #[derive(Default)]
 pub(crate) struct Cursor {
     acked_through: Position,

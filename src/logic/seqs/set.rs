@@ -111,7 +111,8 @@ pub(crate) fn within<V>(
     })
 }
 
-/// The parts of `span` that are not in `known`, whose spans lie within it, disjoint and ascending.
+/// The parts of `span` that are not in `known`, whose spans lie within it and ascend without
+/// overlap.
 pub(crate) fn missing(span: Span, known: impl Iterator<Item = Span>) -> Vec<Span> {
     let mut gaps = Vec::new();
     let mut next = span.first;
@@ -154,9 +155,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_seq_set_behaves_like_a_set_of_numbers(steps in proptest::collection::vec((any::<bool>(), any_span()), 0..40),
-            asked in any_span())
-        {
+        fn a_seq_set_behaves_like_a_set_of_numbers(
+            steps in proptest::collection::vec((any::<bool>(), any_span()), 0..40),
+            asked in any_span(),
+        ) {
             let (mut spans, mut set) = (SeqSet::default(), BTreeSet::new());
             for (adds, span) in steps {
                 if adds {

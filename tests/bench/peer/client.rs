@@ -19,7 +19,7 @@ const AT_ONCE: usize = 32;
 const ATTEMPT: Duration = Duration::from_secs(10);
 /// Time without a message after which no more are expected.
 const SILENCE: Duration = Duration::from_secs(5);
-/// Longest body that the server accepts by default, in bytes.
+/// Longest body that the clients receive, in bytes.
 const BODY_LEN_MAX: u64 = 64 << 20;
 /// Messages of a stream that are prepared before the client gets them.
 const DRAFTS_TOGETHER: u64 = 64;

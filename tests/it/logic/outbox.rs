@@ -95,7 +95,7 @@ fn a_bundle_keeps_to_what_may_be_unanswered() {
     assert_eq!(bundles(&alone.takes(drafts(1..9, 5))), ids(&[&[1, 2, 3]]));
     let out = alone.takes(accepted(1, 2));
     assert_eq!(bundles(&out), ids(&[&[4, 5]]));
-    assert_eq!(out.last(), Some(&told(1, 2)));
+    assert_eq!(out.first(), Some(&told(1, 2)));
     let mut alone = Alone::welcomed_with(Limits { send_bytes_max: 20, ..Limits::default() });
     assert_eq!(bundles(&alone.takes(drafts(1..9, 6))), ids(&[&[1, 2, 3]]));
     assert_eq!(bundles(&alone.takes(accepted(2, 1))), ids(&[&[4]]));

@@ -74,13 +74,13 @@ fn parts_are_asked_for_as_far_ahead_as_they_may_be_sent() {
     let out = alone.takes(Command::Send(vec![head(1, "bob", len_of(100))]));
     assert_eq!(out[0], frame(send(1, "bob", len_of(100))));
     assert!(out[1..].iter().eq((1..65).map(|at| wanted(1, at)).collect::<Vec<_>>().iter()));
-    assert!(alone.peer.wants_part());
+    assert!(alone.peer.wants_chunk());
     assert_eq!(alone.takes(given(1, 100, 1)), [frame(part(1, 100, 1))]);
     assert_eq!(alone.takes(more(1)), [wanted(1, 65)]);
     for index in 2..66 {
         assert_eq!(alone.takes(given(1, 100, index)), [frame(part(1, 100, index))]);
     }
-    assert!(!alone.peer.wants_part());
+    assert!(!alone.peer.wants_chunk());
     assert_eq!(alone.takes(more(CHUNKS_AHEAD_MAX)).len(), 34);
     for index in 66..100 {
         alone.takes(given(1, 100, index));
@@ -98,9 +98,15 @@ fn what_has_its_answer_is_cut_and_what_was_asked_for_is_ignored() {
     alone.takes(given(1, 9, 1));
     let refused = FromServer::Refused { id: id(1), count: 1, why: Refusal::MailboxFull };
     let out = alone.takes(PeerInput::Frame(refused));
-    let expected = [frame(FromClient::AbortBody), frame(send(2, "bob", len_of(3)))];
-    assert_eq!(out[..2], expected);
-    assert_eq!(out[2..4], [wanted(2, 1), wanted(2, 2)]);
+    let refused = Event::Refused { id: id(1), count: 1, why: Refusal::MailboxFull };
+    let expected = [
+        frame(FromClient::AbortBody),
+        PeerOutput::Event(refused),
+        frame(send(2, "bob", len_of(3))),
+        wanted(2, 1),
+        wanted(2, 2),
+    ];
+    assert_eq!(out, expected);
     (2..9).for_each(|index| assert_eq!(alone.takes(given(1, 9, index)), []));
     assert_eq!(alone.takes(given(2, 3, 1)), [frame(part(2, 3, 1))]);
     assert_eq!(alone.takes(given(2, 3, 2)), [frame(part(2, 3, 2))]);

@@ -142,7 +142,7 @@ impl NaiveCursor {
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// A number of messages is delivered, from a message on that is not beyond the first unread one.
+    /// Messages are delivered, from one on that is not beyond the first unread one: this many.
     Deliver(Index, u64),
     Ack(Span),
     /// A reader releases a span; `true`: a reader that may have shown it is gone.

@@ -1,0 +1,35 @@
+//! Readers that begin elsewhere than with the first unacked message.
+
+use crate::durable::Record;
+use crate::wire::Seq;
+
+use super::Mailbox;
+use super::deliver::delivery_of;
+use crate::logic::hub::io::LinkId;
+use crate::logic::hub::turn::Turn;
+
+impl Mailbox {
+    /// Lets a reader begin behind this seq; `None`: with the first unacked message.
+    pub(in crate::logic::hub) fn begin_behind(
+        &mut self,
+        turn: &mut Turn,
+        link: LinkId,
+        seq: Option<Seq>,
+    ) {
+        if let Some(reader) = self.readers.get_mut(&link) {
+            reader.begin_behind(seq);
+            self.fetch(turn, link);
+        }
+    }
+
+    /// Delivers messages that are acked already as far as they fit: returns how many of them.
+    pub(super) fn replay(&mut self, turn: &mut Turn, link: LinkId, record: &Record) -> u64 {
+        let Some(reader) = self.readers.get_mut(&link) else { return 0 };
+        let count = reader.admits(&record.bundle, turn.budget());
+        if count > 0 {
+            reader.add_delivery(record.seq, delivery_of(record, count), turn.budget_mut());
+            reader.deliver(turn, record.slice(0, count));
+        }
+        count
+    }
+}

@@ -1,0 +1,54 @@
+//! Volatile messages: delivered to the readers that have room now, neither stored nor repeated.
+
+use crate::wire::{Bundle, Target};
+
+use super::Mailbox;
+use crate::logic::hub::download::VolatileId;
+use crate::logic::hub::io::LinkId;
+use crate::logic::hub::turn::Turn;
+
+impl Mailbox {
+    /// Takes the first of these messages for the readers that have room for them, and adds their
+    /// links to `links`. Returns how many messages, and whether there is a reader without room. Of
+    /// those who share the one with the least to do gets them.
+    ///
+    /// Readers of one user take as many as fit with all of them, members of a room all or none.
+    pub(in crate::logic::hub) fn take_volatile(
+        &mut self,
+        turn: &mut Turn,
+        (bundle, body): (&Bundle, Option<VolatileId>),
+        links: &mut Vec<LinkId>,
+    ) -> (u64, bool) {
+        let to_one_user = matches!(bundle.first.to, Target::User(_));
+        // As with stored messages: those to a room are not for their sender.
+        if !self.is_loaded || !to_one_user && bundle.first.from == self.user {
+            return (0, false);
+        }
+        let start = links.len();
+        let (mut count, mut any_full) = (bundle.count(), false);
+        let mut least = None;
+        for reader in self.readers.values() {
+            match reader.admits_volatile(bundle, turn.budget()) {
+                0 => any_full = true,
+                room if reader.shares() => {
+                    let share = (reader.load(), reader.link(), room);
+                    least = Some(least.map_or(share, |least: (u64, LinkId, u64)| least.min(share)));
+                }
+                room => {
+                    links.push(reader.link());
+                    count = if to_one_user { count.min(room) } else { count };
+                }
+            }
+        }
+        if let Some((_, link, room)) = least {
+            links.push(link);
+            count = if to_one_user { count.min(room) } else { count };
+        }
+        for link in &links[start..] {
+            if let Some(reader) = self.readers.get_mut(link) {
+                reader.add_volatile(bundle, count, body, turn.budget_mut());
+            }
+        }
+        (count, any_full)
+    }
+}

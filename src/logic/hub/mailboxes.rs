@@ -1,0 +1,450 @@
+//! Mailboxes that are in memory, and which users read each room now.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::durable::{
+    Disposition, Missing, Page, Read, Record, RequestId, RoomJoined, RoomNotJoined, StoredCursor,
+};
+use crate::wire::{Body, Bundle, CloseCode, FromServer, RoomName, Seq, Span, Target, UserId};
+
+use super::bodies::Takers;
+use super::download::VolatileId;
+use super::io::LinkId;
+use super::mailbox::{Mailbox, Released};
+use super::pending::PendingRoom;
+use super::reader::Reader;
+use super::todo::Todo;
+use super::turn::Turn;
+use crate::logic::prefetch::Prefetch;
+use crate::logic::seqs::set::SeqSet;
+
+/// The mailboxes of users who read now.
+#[derive(Default)]
+pub(super) struct Mailboxes {
+    mailboxes: BTreeMap<UserId, Mailbox>,
+    /// For each room, and for `@all`, the users with readers. A user's own log needs none.
+    users: BTreeMap<Target, BTreeSet<UserId>>,
+    /// What links that have not subscribed yet say to have from an earlier link.
+    resumed: BTreeMap<LinkId, SeqSet>,
+    /// Links for which the mailbox of a user keeps what an earlier link had.
+    heirs: BTreeMap<LinkId, UserId>,
+    grace: ResumeGrace,
+}
+
+/// Time after a start of the server in which nothing is delivered to readers that share.
+///
+/// Such a reader goes on with what it had when its link was lost, a command that runs for instance.
+/// It would be done twice if others were given it before that reader is back.
+#[derive(Default)]
+struct ResumeGrace {
+    /// End on the monotonic clock. `None`: not begun.
+    until_ms: Option<u64>,
+    waiting: BTreeSet<LinkId>,
+}
+
+impl Mailboxes {
+    /// The next moment at which the hub is to be woken.
+    pub(super) fn deadline(&self) -> Option<u64> {
+        self.grace.until_ms.filter(|_| !self.grace.waiting.is_empty())
+    }
+
+    /// The logs that a user reads.
+    pub(super) fn logs(&self, user: &UserId) -> impl Iterator<Item = &Target> {
+        self.mailboxes.get(user).into_iter().flat_map(Mailbox::logs)
+    }
+
+    /// The links of the readers that were delivered all of a message and have not acked it.
+    pub(super) fn links_with(&self, log: &Target, seq: Seq) -> Vec<LinkId> {
+        let users = self.users_of(log).filter_map(|user| self.mailboxes.get(user));
+        users.flat_map(|mailbox| mailbox.links_with(seq)).collect()
+    }
+
+    /// Returns whether a message of a log waits to be acked by a user who reads.
+    pub(super) fn is_unacked(&self, user: &UserId, log: &Target, seq: Seq) -> bool {
+        self.mailboxes.get(user).is_some_and(|mailbox| mailbox.is_unacked(log, seq))
+    }
+
+    /// Returns whether one of the user's readers has a message, or has acked it, which may not be
+    /// on disk yet.
+    pub(super) fn has_taken(&self, user: &UserId, log: &Target, seq: Seq) -> bool {
+        self.mailboxes.get(user).is_some_and(|mailbox| mailbox.has_taken(log, seq))
+    }
+
+    /// The users whose mailboxes may have readers of a log.
+    fn users_of<'a>(&'a self, log: &'a Target) -> impl Iterator<Item = &'a UserId> {
+        let owner = match log {
+            Target::User(user) => Some(user),
+            Target::Room(_) | Target::All => None,
+        };
+        let members = if owner.is_none() { self.users.get(log) } else { None };
+        owner.into_iter().chain(members.into_iter().flatten())
+    }
+
+    /// Notes what a future reader has from an earlier link. Once: so it is bounded by a frame.
+    pub(super) fn resume(&mut self, turn: &mut Turn, link: LinkId, user: &UserId, spans: &[Span]) {
+        let reads = self.mailboxes.get(user).is_some_and(|it| it.reader(link).is_some());
+        if reads || self.resumed.contains_key(&link) {
+            return turn.close(link, CloseCode::OutOfTurn);
+        }
+        if !spans.is_empty() {
+            let resumed = self.resumed.entry(link).or_default();
+            spans.iter().for_each(|span| resumed.insert(*span));
+        }
+    }
+
+    /// Adds a reader.
+    pub(super) fn subscribe(
+        &mut self,
+        turn: &mut Turn,
+        link: LinkId,
+        user: &UserId,
+        prefetch: &Prefetch,
+    ) {
+        let resumed = self.resumed.remove(&link).unwrap_or_default();
+        if !self.mailboxes.contains_key(user) {
+            self.mailboxes.insert(user.clone(), Mailbox::new(user.clone()));
+            let read = Read::Mailbox { user: user.clone() };
+            turn.read(|pending| &mut pending.mailboxes, user.clone(), read);
+        }
+        let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
+        if mailbox.reader(link).is_some() {
+            return turn.close(link, CloseCode::OutOfTurn);
+        }
+        mailbox.attach(turn, link, prefetch, resumed);
+        if mailbox.is_loaded() {
+            self.start(turn, link, user);
+        }
+        self.disinherit(turn, link);
+    }
+
+    /// Takes a mailbox from the store.
+    pub(super) fn load(
+        &mut self,
+        turn: &mut Turn,
+        user: &UserId,
+        logs: Vec<(Target, StoredCursor)>,
+    ) {
+        let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
+        mailbox.load(logs);
+        let links: Vec<LinkId> = mailbox.links().collect();
+        for link in links {
+            self.start(turn, link, user);
+        }
+        self.drop_idle(user);
+    }
+
+    /// Lets a reader of a loaded mailbox begin, or wait for the end of the grace.
+    pub(super) fn start(&mut self, turn: &mut Turn, link: LinkId, user: &UserId) {
+        let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
+        for log in mailbox.logs().filter(|log| !matches!(log, Target::User(_))) {
+            match self.users.get_mut(log) {
+                Some(users) => drop(users.insert(user.clone())),
+                None => drop(self.users.insert(log.clone(), BTreeSet::from([user.clone()]))),
+            }
+        }
+        let Some(reader) = mailbox.reader_mut(link) else { return };
+        if reader.shares() && self.grace.is_running(turn) {
+            reader.wait_to_start();
+            self.grace.waiting.insert(link);
+            return;
+        }
+        mailbox.start(turn, link);
+    }
+
+    /// The end of the grace, if it has come: returns the readers that waited for it.
+    pub(super) fn end_grace(&mut self, turn: &Turn) -> BTreeSet<LinkId> {
+        let (now_ms, grace_ms) = (turn.now().mono_ms, turn.limits().resume_grace_ms);
+        let until_ms = *self.grace.until_ms.get_or_insert(now_ms + grace_ms);
+        if now_ms < until_ms { BTreeSet::new() } else { std::mem::take(&mut self.grace.waiting) }
+    }
+
+    /// Removes the reader of a link that is gone. The caller forgets the mailbox afterwards with
+    /// [`Mailboxes::drop_idle`].
+    pub(super) fn detach(
+        &mut self,
+        turn: &mut Turn,
+        link: LinkId,
+        user: &UserId,
+    ) -> Option<Reader> {
+        self.resumed.remove(&link);
+        let mailbox = self.mailboxes.get_mut(user)?;
+        let gone = mailbox.detach(turn, link)?;
+        if !mailbox.has_readers() {
+            for log in mailbox.logs() {
+                unlist(&mut self.users, log, user);
+            }
+        }
+        Some(gone)
+    }
+
+    /// Forgets a mailbox that nobody reads and of which the store has everything.
+    pub(super) fn drop_idle(&mut self, user: &UserId) {
+        if self.mailboxes.get(user).is_some_and(Mailbox::is_idle) {
+            self.mailboxes.remove(user);
+        }
+    }
+
+    /// Keeps what the reader of a link holds for the link that replaces it, which says only behind
+    /// its `Hello` what it resumes.
+    pub(super) fn take_over(&mut self, from: LinkId, to: LinkId, user: Option<&UserId>) {
+        let inherited = self.heirs.remove(&from);
+        let Some(user) = user.or(inherited.as_ref()) else { return };
+        let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
+        if mailbox.keep_for_heir(from, to) {
+            self.heirs.insert(to, user.clone());
+        }
+    }
+
+    /// Gives to other readers what was kept for a link: it has subscribed, or does not.
+    pub(super) fn disinherit(&mut self, turn: &mut Turn, link: LinkId) {
+        let Some(user) = self.heirs.remove(&link) else { return };
+        if let Some(mailbox) = self.mailboxes.get_mut(&user) {
+            mailbox.give_up_kept(turn, link);
+        }
+        self.drop_idle(&user);
+    }
+
+    /// Delivers messages that have become durable to the readers that have nothing older to read.
+    pub(super) fn publish(&mut self, turn: &mut Turn, record: Record) {
+        let Self { mailboxes, users, .. } = self;
+        let mut links = Vec::new();
+        match &record.bundle.first.to {
+            Target::User(user) => {
+                if let Some(mailbox) = mailboxes.get_mut(user) {
+                    mailbox.publish(turn, &record, &mut links);
+                }
+            }
+            room => {
+                for user in users.get(room).into_iter().flatten() {
+                    if let Some(mailbox) = mailboxes.get_mut(user) {
+                        mailbox.publish(turn, &record, &mut links);
+                    }
+                }
+            }
+        }
+        if !links.is_empty() {
+            turn.deliver(links, record);
+        }
+    }
+
+    /// Takes volatile messages for the readers that have room, as far as they have.
+    pub(super) fn take_volatile(
+        &mut self,
+        turn: &mut Turn,
+        bundle: &Bundle,
+        body: Option<VolatileId>,
+    ) -> Takers {
+        let Self { mailboxes, users, .. } = self;
+        let mut links = Vec::new();
+        let (mut count, mut any_full) = (bundle.count(), false);
+        match &bundle.first.to {
+            Target::User(user) => {
+                if let Some(mailbox) = mailboxes.get_mut(user) {
+                    (count, any_full) = mailbox.take_volatile(turn, (bundle, body), &mut links);
+                }
+            }
+            room => {
+                for user in users.get(room).into_iter().flatten() {
+                    if let Some(mailbox) = mailboxes.get_mut(user) {
+                        any_full |= mailbox.take_volatile(turn, (bundle, body), &mut links).1;
+                    }
+                }
+            }
+        }
+        match (links.is_empty(), any_full) {
+            (false, _) => Takers::Links { links, count },
+            (true, true) => Takers::Full,
+            (true, false) => Takers::Nobody,
+        }
+    }
+
+    /// Acks volatile messages. Returns whether that has made room.
+    pub(super) fn ack_volatile(
+        &mut self,
+        turn: &mut Turn,
+        link: LinkId,
+        user: &UserId,
+        count: u32,
+    ) -> bool {
+        let reader = self.reader_mut(link, user);
+        let acked = reader.is_some_and(|reader| reader.ack_volatile(count, turn.budget_mut()));
+        if !acked {
+            turn.close(link, CloseCode::OutOfTurn);
+        }
+        acked
+    }
+
+    /// Frees a reader from the volatile body on its way, and goes on with what is stored.
+    pub(super) fn end_volatile_body(
+        &mut self,
+        turn: &mut Turn,
+        link: LinkId,
+        user: &UserId,
+        is_whole: bool,
+    ) {
+        let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
+        if let Some(reader) = mailbox.reader_mut(link) {
+            reader.end_volatile_body(turn, is_whole);
+            mailbox.resume_page(turn, link);
+        }
+    }
+
+    /// Takes a client's credit for chunks. Returns the volatile body that goes on with it.
+    pub(super) fn credit_chunks(
+        &mut self,
+        turn: &mut Turn,
+        link: LinkId,
+        user: &UserId,
+        chunks: u32,
+    ) -> Option<VolatileId> {
+        if !turn.budget_mut().credit_chunks(link, chunks) {
+            turn.close(link, CloseCode::OutOfTurn);
+            return None;
+        }
+        self.mailboxes.get_mut(user)?.continue_body(turn, link)
+    }
+
+    /// Acks deliveries, with a reply or a rejection for a single one.
+    pub(super) fn ack(
+        &mut self,
+        turn: &mut Turn,
+        link: LinkId,
+        user: &UserId,
+        (spans, disposition): (&[Span], Option<&Disposition>),
+    ) {
+        match self.mailboxes.get_mut(user) {
+            Some(mailbox) => mailbox.ack(turn, link, spans, disposition),
+            None => turn.close(link, CloseCode::OutOfTurn),
+        }
+    }
+
+    /// Releases deliveries, which are returned.
+    pub(super) fn release(
+        &mut self,
+        turn: &mut Turn,
+        link: LinkId,
+        user: &UserId,
+        spans: &[Span],
+    ) -> Released {
+        let Some(mailbox) = self.mailboxes.get_mut(user) else {
+            turn.close(link, CloseCode::OutOfTurn);
+            return Released::new();
+        };
+        mailbox.release(turn, link, spans)
+    }
+
+    /// A cursor is on disk, which confirms `messages` of these `bytes` to a link.
+    pub(super) fn record_ack(
+        &mut self,
+        turn: &mut Turn,
+        link: LinkId,
+        user: &UserId,
+        (messages, bytes): (u32, u64),
+    ) {
+        if let Some(mailbox) = self.mailboxes.get_mut(user) {
+            mailbox.record_ack(turn, link, (messages, bytes));
+        }
+        self.drop_idle(user);
+    }
+
+    /// Takes a page from the store.
+    pub(super) fn deliver_page(
+        &mut self,
+        turn: &mut Turn,
+        link: LinkId,
+        user: &UserId,
+        page: Page,
+    ) {
+        if let Some(mailbox) = self.mailboxes.get_mut(user) {
+            mailbox.deliver_page(turn, link, page);
+        }
+    }
+
+    /// Goes on with a page that was put off for a long body.
+    pub(super) fn resume_page(&mut self, turn: &mut Turn, link: LinkId, user: &UserId) {
+        if let Some(mailbox) = self.mailboxes.get_mut(user) {
+            mailbox.resume_page(turn, link);
+        }
+    }
+
+    /// Takes a chunk of a stored body, or the reason why there is none.
+    pub(super) fn receive_chunk(
+        &mut self,
+        turn: &mut Turn,
+        link: LinkId,
+        user: &UserId,
+        (request, chunk): (RequestId, Result<Body, Missing>),
+    ) {
+        if let Some(mailbox) = self.mailboxes.get_mut(user) {
+            mailbox.receive_chunk(turn, link, (request, chunk));
+        }
+    }
+
+    /// Lets a reader begin behind a seq that was looked up; `None`: there is no such message.
+    pub(super) fn begin_behind(
+        &mut self,
+        turn: &mut Turn,
+        link: LinkId,
+        user: &UserId,
+        seq: Option<Seq>,
+    ) {
+        if let Some(mailbox) = self.mailboxes.get_mut(user) {
+            mailbox.begin_behind(turn, link, seq);
+        }
+    }
+
+    /// Takes the answer to joining a room.
+    pub(super) fn join_room(
+        &mut self,
+        turn: &mut Turn,
+        join: PendingRoom,
+        outcome: Result<RoomJoined, RoomNotJoined>,
+    ) {
+        let PendingRoom { link, user, room } = join;
+        let target = Target::Room(room.clone());
+        let (frame, cursor) = match outcome {
+            Ok(RoomJoined { changed, cursor }) => {
+                (FromServer::RoomJoined { room, changed }, Some(cursor).filter(|_| changed))
+            }
+            Err(RoomNotJoined::UnknownUser | RoomNotJoined::Full | RoomNotJoined::DiskFull) => {
+                (FromServer::RoomRefused { room }, None)
+            }
+        };
+        turn.note(Todo::Reply { link, frame });
+        let Some(mailbox) = self.mailboxes.get_mut(&user) else { return };
+        if mailbox.join_room(turn, &target, cursor) && mailbox.has_readers() {
+            self.users.entry(target).or_default().insert(user);
+        }
+    }
+
+    /// Takes the end of a membership.
+    pub(super) fn leave_room(&mut self, turn: &Turn, user: &UserId, room: &RoomName) {
+        let target = Target::Room(room.clone());
+        if let Some(mailbox) = self.mailboxes.get_mut(user) {
+            mailbox.leave_room(&target, turn.is_joining(user, room));
+            unlist(&mut self.users, &target, user);
+        }
+    }
+
+    fn reader_mut(&mut self, link: LinkId, user: &UserId) -> Option<&mut Reader> {
+        self.mailboxes.get_mut(user)?.reader_mut(link)
+    }
+}
+
+impl ResumeGrace {
+    /// Returns whether readers that share must wait. The first tick, which begins the grace, comes
+    /// at once; before it there is none.
+    fn is_running(&self, turn: &Turn) -> bool {
+        self.until_ms.is_some_and(|until_ms| turn.now().mono_ms < until_ms)
+    }
+}
+
+/// A user reads a room no more.
+fn unlist(users: &mut BTreeMap<Target, BTreeSet<UserId>>, room: &Target, user: &UserId) {
+    if let Some(readers) = users.get_mut(room) {
+        readers.remove(user);
+        if readers.is_empty() {
+            users.remove(room);
+        }
+    }
+}

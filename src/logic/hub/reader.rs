@@ -1,0 +1,559 @@
+//! Reader: a link that takes deliveries, its window, and where it gets its messages from.
+
+use crate::durable::{Missing, Page, Read, Record, RequestId};
+use crate::wire::{
+    Body, Bundle, CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, FromServer, Seq, Span, Start, Target,
+};
+
+use super::budget::{DeliveryBudget, Load};
+use super::download::{Download, StoredDownload, VolatileId};
+use super::io::LinkId;
+use super::turn::Turn;
+use super::window::VolatileWindow;
+use crate::logic::limits::Limits;
+use crate::logic::prefetch::Prefetch;
+use crate::logic::seqs::cursor::Cursor;
+use crate::logic::seqs::set::{SeqSet, missing};
+use crate::logic::seqs::unacked::{Delivery, Unacked};
+
+/// Most spans of released deliveries before those that were acked since are dropped from them.
+const RELEASED_MIN: usize = 1_024;
+
+/// One reader of a mailbox.
+pub(super) struct Reader {
+    link: LinkId,
+    /// Messages and bytes that may be unacked.
+    window_max: Load,
+    /// Deliveries whose ack is not recorded.
+    window: Load,
+    volatile: VolatileWindow,
+    /// Deliveries that were not acked.
+    unacked: Unacked,
+    /// Deliveries that this reader released. They stay unacked for other readers. May still hold
+    /// messages acked since.
+    released: SeqSet,
+    /// Most spans in `released` before those acked since are dropped.
+    released_max: usize,
+    /// Everything for this reader up to here was delivered, or acked before.
+    position: Seq,
+    state: State,
+    /// Each message goes to one of the readers that share.
+    share: bool,
+    /// Deliveries of an earlier link that this reader still works on. No other sharing reader gets
+    /// them.
+    resumed: SeqSet,
+    /// Where it begins, until that was looked up.
+    start: Start,
+    /// Messages up to here are not for this reader.
+    floor: Seq,
+    /// While it replays: everything behind this seq is delivered, acked or not.
+    replay: Option<Seq>,
+    /// True once the client was told that it has caught up.
+    caught_up: bool,
+    /// The long body on its way. No other message with a body is delivered until it ends.
+    download: Option<Download>,
+}
+
+/// Where a reader gets its messages from.
+///
+/// `WaitingForLoad → Starting → Paused ⇄ Fetching → Live`, and from `Live` to `Paused` again when
+/// it falls behind or is rewound.
+enum State {
+    /// Nowhere: its mailbox is being loaded.
+    WaitingForLoad,
+    /// Nowhere: its start position is being looked up, or other sharing readers may resume first.
+    Starting,
+    /// Nowhere for now.
+    Paused(Pause),
+    /// A page that was asked for. `is_stale`: the position has moved back since.
+    Fetching { is_stale: bool },
+    /// What becomes durable goes straight to it.
+    Live,
+}
+
+/// What a paused reader waits for.
+enum Pause {
+    /// Room in its window, or an ack that uncrowds a cursor.
+    Window,
+    /// The end of a long body. `rest` of the page is delivered behind it.
+    Body { rest: Page, is_stale: bool },
+}
+
+/// What came of a chunk of a stored body.
+pub(super) enum Chunk {
+    /// The body goes on, or the chunk belongs to none.
+    Continues,
+    /// The body of this message has gone out to its end.
+    Complete { log: Target, seq: Seq },
+    /// The rest is not in the store. The message is as if it had not been delivered, or, with
+    /// `Some`, was acked or released meanwhile.
+    Lost(Option<LostBody>),
+}
+
+/// An unacked message whose body cannot be delivered.
+pub(super) struct LostBody {
+    pub(super) seq: Seq,
+    pub(super) log: Target,
+    pub(super) counts: bool,
+    pub(super) missing: Missing,
+}
+
+impl Reader {
+    pub(super) fn new(link: LinkId, prefetch: &Prefetch, resumed: SeqSet, limits: &Limits) -> Self {
+        let messages = prefetch.messages.clamp(1, limits.prefetch_messages_max);
+        let bytes = prefetch.bytes.min(limits.prefetch_bytes_max);
+        Self {
+            link,
+            window_max: (messages.into(), bytes),
+            window: (0, 0),
+            volatile: VolatileWindow::default(),
+            unacked: Unacked::default(),
+            released: SeqSet::default(),
+            released_max: 0,
+            position: 0,
+            state: State::WaitingForLoad,
+            share: prefetch.share,
+            resumed,
+            start: prefetch.start,
+            floor: 0,
+            replay: None,
+            caught_up: false,
+            download: None,
+        }
+    }
+
+    pub(super) fn link(&self) -> LinkId {
+        self.link
+    }
+
+    pub(super) fn shares(&self) -> bool {
+        self.share
+    }
+
+    pub(super) fn unacked(&self) -> &Unacked {
+        &self.unacked
+    }
+
+    pub(super) fn resumed(&self) -> &SeqSet {
+        &self.resumed
+    }
+
+    pub(super) fn position(&self) -> Seq {
+        self.position
+    }
+
+    /// Returns whether it has a message, or works on it since an earlier link.
+    pub(super) fn holds(&self, seq: Seq) -> bool {
+        self.unacked.within(Span::one(seq)).next().is_some() || self.resumed.contains(seq)
+    }
+
+    /// Messages that it has and has not acked.
+    pub(super) fn load(&self) -> u64 {
+        self.volatile.load().0 + self.window.0
+    }
+
+    /// Returns whether a long body is on its way.
+    pub(super) fn is_downloading(&self) -> bool {
+        self.download.is_some()
+    }
+
+    /// The volatile body on its way.
+    pub(super) fn volatile_body(&self) -> Option<VolatileId> {
+        match self.download {
+            Some(Download::Volatile(body)) => Some(body),
+            Some(Download::Stored(_)) | None => None,
+        }
+    }
+
+    /// Returns whether all of a message was delivered that was not acked.
+    pub(super) fn has_whole_message(&self, seq: Seq) -> bool {
+        let is_partial = match &self.download {
+            Some(Download::Stored(download)) => download.seq() == seq,
+            Some(Download::Volatile(_)) | None => false,
+        };
+        self.unacked.has_message(seq) && !is_partial
+    }
+
+    /// What the budget counts of it: messages and bytes. A long body beyond the window does not
+    /// count: its chunks do, one by one.
+    fn load_in_budget(&self) -> Load {
+        let most = self.window_max.1.max(CHUNK_LEN_MAX as u64);
+        let (messages, bytes) = self.volatile.load();
+        (self.window.0 + messages, self.window.1.min(most) + bytes.min(most))
+    }
+
+    /// Frees what the reader of a link that is gone had of the budget.
+    pub(super) fn free_budget(&self, budget: &mut DeliveryBudget) {
+        if let Some(Download::Stored(download)) = &self.download {
+            budget.unreserve_chunks(download.asked_count() as u32);
+        }
+        budget.replace(self.load_in_budget(), (0, 0));
+    }
+
+    /// Number of these messages that may be delivered now: if none is unacked at least one.
+    pub(super) fn admits(&self, bundle: &Bundle, budget: &DeliveryBudget) -> u64 {
+        self.fitting(bundle, self.window, budget)
+    }
+
+    /// The same of volatile messages.
+    pub(super) fn admits_volatile(&self, bundle: &Bundle, budget: &DeliveryBudget) -> u64 {
+        if self.is_downloading() {
+            return 0;
+        }
+        self.fitting(bundle, self.volatile.load(), budget)
+    }
+
+    fn fitting(&self, bundle: &Bundle, has: Load, budget: &DeliveryBudget) -> u64 {
+        let (window_messages, window_bytes) = budget.window(self.window_max, has);
+        let (messages, bytes) = has;
+        let free = window_messages.saturating_sub(messages);
+        // Behind one that is larger than the window not even an empty one fits.
+        let free_bytes = window_bytes.checked_sub(bytes);
+        let Some(free_bytes) = free_bytes.filter(|_| free > 0) else { return 0 };
+        let count = bundle.fitting(0, free, free_bytes);
+        let fits = bundle.len_bytes(0, count) <= free_bytes;
+        if fits || messages == 0 { count } else { 0 }
+    }
+
+    /// Notes a delivery.
+    pub(super) fn add_delivery(
+        &mut self,
+        first: Seq,
+        delivery: Delivery,
+        budget: &mut DeliveryBudget,
+    ) {
+        let span = Span { first, last: delivery.last() };
+        let before = self.load_in_budget();
+        self.window.0 += span.count();
+        self.window.1 += delivery.len_bytes(first, span);
+        budget.replace(before, self.load_in_budget());
+        if !self.resumed.is_empty() {
+            self.resumed.remove(span);
+        }
+        self.unacked.insert(first, delivery);
+    }
+
+    /// Returns whether all of these spans were delivered and not acked or released, each once.
+    pub(super) fn has_deliveries(&self, spans: &[Span]) -> bool {
+        self.unacked.covers_each_once(spans)
+    }
+
+    /// Takes out deliveries that are acked or released.
+    pub(super) fn take_deliveries(
+        &mut self,
+        spans: &[Span],
+    ) -> impl Iterator<Item = (Seq, Delivery)> {
+        spans.iter().flat_map(|span| self.unacked.remove(*span))
+    }
+
+    /// Opens the window by messages whose ack is recorded, or that need none.
+    pub(super) fn open_window(&mut self, (messages, bytes): Load, budget: &mut DeliveryBudget) {
+        let before = self.load_in_budget();
+        self.window.0 = self.window.0.saturating_sub(messages);
+        self.window.1 = self.window.1.saturating_sub(bytes);
+        budget.replace(before, self.load_in_budget());
+    }
+
+    /// Notes volatile messages, the first `count` of a bundle, with the body that follows if it is
+    /// long.
+    pub(super) fn add_volatile(
+        &mut self,
+        bundle: &Bundle,
+        count: u64,
+        body: Option<VolatileId>,
+        budget: &mut DeliveryBudget,
+    ) {
+        let before = self.load_in_budget();
+        self.volatile.add(bundle, count);
+        budget.replace(before, self.load_in_budget());
+        if let Some(body) = body {
+            self.download = Some(Download::Volatile(body));
+        }
+    }
+
+    /// Acks volatile messages. `false`: it has not got that many.
+    pub(super) fn ack_volatile(&mut self, count: u32, budget: &mut DeliveryBudget) -> bool {
+        let before = self.load_in_budget();
+        let acked = self.volatile.ack(count);
+        budget.replace(before, self.load_in_budget());
+        acked
+    }
+
+    /// Ends the volatile body on its way. Unless it is whole, its message was not delivered.
+    pub(super) fn end_volatile_body(&mut self, turn: &mut Turn, is_whole: bool) {
+        if !is_whole {
+            let before = self.load_in_budget();
+            self.volatile.remove_last();
+            turn.budget_mut().replace(before, self.load_in_budget());
+            turn.send(self.link, FromServer::AbortBody);
+        }
+        self.download = None;
+    }
+
+    /// The part of a span that was neither delivered to this reader nor released by it.
+    pub(super) fn undelivered(&self, span: Span) -> Vec<Span> {
+        if span.last <= self.floor {
+            return Vec::new();
+        }
+        let span = Span { first: span.first.max(self.floor + 1), last: span.last };
+        let new = self.unacked.missing(span);
+        if self.released.is_empty() {
+            return new;
+        }
+        new.into_iter().flat_map(|span| self.released.missing(span)).collect()
+    }
+
+    /// Returns whether nothing of a span was delivered to this reader or released by it.
+    pub(super) fn is_new(&self, span: Span) -> bool {
+        self.unacked.within(span).next().is_none() && self.released.within(span).next().is_none()
+    }
+
+    /// Notes messages as not to be delivered to this reader again.
+    pub(super) fn add_released(&mut self, span: Span) {
+        self.released.insert(span);
+    }
+
+    /// Returns whether released messages that were acked since are to be dropped now. Those of a
+    /// reader that replays are not: acked messages are delivered to it.
+    pub(super) fn must_trim_released(&self) -> bool {
+        let len_max = self.released_max.max(RELEASED_MIN);
+        self.replay.is_none() && self.released.len() > len_max
+    }
+
+    /// Keeps those released messages that are still unacked by the cursors given.
+    pub(super) fn trim_released<'a>(&mut self, cursors: impl Iterator<Item = &'a Cursor>) {
+        let mut still = SeqSet::default();
+        for cursor in cursors {
+            for span in self.released.iter().flat_map(|span| cursor.outstanding(span)) {
+                still.insert(span);
+            }
+        }
+        self.released_max = 2 * still.len();
+        self.released = still;
+    }
+}
+
+/// States.
+impl Reader {
+    pub(super) fn is_starting(&self) -> bool {
+        matches!(self.state, State::Starting)
+    }
+
+    /// Returns whether a message that became durable may go straight to it. One at or before its
+    /// position was on a page that was read after the commit.
+    pub(super) fn is_live_before(&self, seq: Seq) -> bool {
+        matches!(self.state, State::Live) && seq > self.position
+    }
+
+    /// Waits for its start position, or for other sharing readers.
+    pub(super) fn wait_to_start(&mut self) {
+        self.state = State::Starting;
+    }
+
+    /// Returns where it wants to begin, once; `None`: with the first unacked message.
+    pub(super) fn take_start(&mut self) -> Option<Start> {
+        let start = std::mem::take(&mut self.start);
+        (start != Start::Unacked).then_some(start)
+    }
+
+    /// Ready to fetch from the first unacked message on.
+    pub(super) fn begin(&mut self) {
+        self.state = State::Paused(Pause::Window);
+    }
+
+    /// Ready to fetch behind this seq; `None`: as if it had asked for nothing.
+    pub(super) fn begin_behind(&mut self, seq: Option<Seq>) {
+        self.floor = seq.unwrap_or_default();
+        self.replay = seq;
+        self.begin();
+    }
+
+    /// Begins to fetch a page if it is behind and has room: most messages and bytes of the page.
+    pub(super) fn begin_fetch(&mut self, budget: &DeliveryBudget) -> Option<(u32, u64)> {
+        if !matches!(self.state, State::Paused(Pause::Window)) {
+            return None;
+        }
+        let size = self.page_size(budget)?;
+        self.state = State::Fetching { is_stale: false };
+        Some(size)
+    }
+
+    /// What a page may hold: messages and bytes. `None` while so little is free that the page
+    /// would not be worth its read.
+    fn page_size(&self, budget: &DeliveryBudget) -> Option<(u32, u64)> {
+        let has = self.window;
+        let window = budget.window(self.window_max, has);
+        let (messages, bytes) = (window.0.saturating_sub(has.0), window.1.saturating_sub(has.1));
+        let worth = messages * 4 >= window.0 && bytes * 4 >= window.1;
+        (has.0 == 0 || worth).then_some((messages as u32, bytes))
+    }
+
+    /// The seq behind which it goes on reading in the log of a cursor.
+    pub(super) fn fetch_after(&self, cursor: &Cursor) -> Seq {
+        let unacked = cursor.resume_after(0);
+        self.position.max(self.replay.map_or(unacked, |replay| replay.min(unacked)))
+    }
+
+    /// Puts off a page, delivered up to `reached`, until the body under way has ended.
+    pub(super) fn pause_for_body(&mut self, reached: Option<Seq>, rest: Page) {
+        let is_stale = matches!(self.state, State::Fetching { is_stale: true });
+        if let Some(reached) = reached.filter(|_| !is_stale) {
+            self.position = self.position.max(reached);
+        }
+        self.state = State::Paused(Pause::Body { rest, is_stale });
+    }
+
+    /// Returns what is left of a page that was put off.
+    pub(super) fn take_rest(&mut self) -> Option<Page> {
+        let State::Paused(Pause::Body { rest, is_stale }) = &mut self.state else { return None };
+        let (rest, is_stale) = (std::mem::take(rest), *is_stale);
+        self.state = State::Fetching { is_stale };
+        Some(rest)
+    }
+
+    /// Ends a page that was delivered up to `reached`. Returns whether it was stale.
+    pub(super) fn end_page(&mut self, reached: Seq) -> bool {
+        let is_stale = matches!(self.state, State::Fetching { is_stale: true });
+        if !is_stale {
+            self.position = self.position.max(reached);
+        }
+        self.state = State::Paused(Pause::Window);
+        is_stale
+    }
+
+    /// Notes that it has read to the end. `true`: the client is to be told, which happens once.
+    pub(super) fn catch_up(&mut self) -> bool {
+        self.replay = None;
+        !std::mem::replace(&mut self.caught_up, true)
+    }
+
+    pub(super) fn go_live(&mut self) {
+        self.state = State::Live;
+    }
+
+    /// Goes past messages that became durable while it was live.
+    pub(super) fn advance(&mut self, last: Seq) {
+        self.position = last;
+    }
+
+    /// No longer live: something that became durable is to be fetched.
+    pub(super) fn fall_behind(&mut self) {
+        self.state = State::Paused(Pause::Window);
+    }
+
+    /// Reads again behind `seq`. Messages beyond that were read already are known then as
+    /// delivered or acked.
+    pub(super) fn rewind(&mut self, seq: Seq) {
+        self.position = self.position.min(seq);
+        match &mut self.state {
+            State::Fetching { is_stale } | State::Paused(Pause::Body { is_stale, .. }) => {
+                *is_stale = true;
+            }
+            State::Live => self.fall_behind(),
+            State::WaitingForLoad | State::Starting | State::Paused(Pause::Window) => {}
+        }
+    }
+}
+
+/// Replay: a reader that begins elsewhere than with the first unacked message.
+///
+/// It reads its logs like any other, from the first unacked message or from its start, whichever
+/// comes first. Messages up to its start are for others; acked ones behind it are replayed until
+/// the reader has caught up: delivered, and acked like everything, which changes no cursor.
+impl Reader {
+    pub(super) fn is_replaying(&self) -> bool {
+        self.replay.is_some()
+    }
+
+    /// The part of a span that is acked and delivered all the same.
+    pub(super) fn replayed(&self, span: Span, unacked: &[Span]) -> Vec<Span> {
+        let Some(first) = self.replay.map(|replay| span.first.max(replay + 1)) else {
+            return Vec::new();
+        };
+        if first > span.last {
+            return Vec::new();
+        }
+        let again = missing(
+            Span { first, last: span.last },
+            unacked.iter().filter(|span| span.last >= first).copied(),
+        );
+        again.into_iter().flat_map(|span| self.undelivered(span)).collect()
+    }
+
+    /// Notes that messages up to here have been replayed.
+    pub(super) fn advance_replay(&mut self, through: Seq) {
+        if let Some(replay) = &mut self.replay {
+            *replay = (*replay).max(through);
+        }
+    }
+}
+
+/// Long bodies from the store.
+impl Reader {
+    /// Delivers messages: all of them, or of a long one the first chunk, and the rest as it is
+    /// read.
+    pub(super) fn deliver(&mut self, turn: &mut Turn, record: Record) {
+        let download = record.bundle.first.is_long().then(|| StoredDownload::new(&record));
+        turn.deliver(vec![self.link], record);
+        if let Some(download) = download {
+            self.download = Some(Download::Stored(download));
+            self.read_chunks(turn);
+        }
+    }
+
+    /// Asks the store for as many chunks as the link has room for.
+    pub(super) fn read_chunks(&mut self, turn: &mut Turn) {
+        while let Some(Download::Stored(download)) = &mut self.download {
+            let out = turn.budget().chunks_out(self.link);
+            let is_first = out == 0 && download.asked_count() == 0;
+            let has_room = is_first || turn.budget().has_room_for_chunk();
+            let free = CHUNKS_AHEAD_MAX.saturating_sub(out) as usize;
+            let Some(at) = download.wanted(free).filter(|_| has_room) else { return };
+            turn.budget_mut().reserve_chunk();
+            let read = Read::Chunk { at };
+            let request = turn.read(|pending| &mut pending.downloads, self.link, read);
+            download.add_request(request);
+        }
+    }
+
+    /// Takes a chunk from the store, or the reason why there is none.
+    pub(super) fn receive_chunk(
+        &mut self,
+        turn: &mut Turn,
+        request: RequestId,
+        chunk: Result<Body, Missing>,
+    ) -> Chunk {
+        let Some(Download::Stored(download)) = &mut self.download else { return Chunk::Continues };
+        match download.add_chunk(request, chunk) {
+            Some(Ok(())) => {}
+            Some(Err(missing)) => return self.lose_body(turn, missing),
+            None => return Chunk::Continues,
+        }
+        while let Some(body) = download.next_chunk() {
+            turn.budget_mut().send_reserved_chunk(self.link);
+            turn.send_chunk(vec![self.link], body);
+        }
+        if download.is_complete() {
+            let (log, seq) = (download.log().clone(), download.seq());
+            self.download = None;
+            return Chunk::Complete { log, seq };
+        }
+        self.read_chunks(turn);
+        Chunk::Continues
+    }
+
+    fn lose_body(&mut self, turn: &mut Turn, missing: Missing) -> Chunk {
+        let Some(Download::Stored(download)) = self.download.take() else {
+            return Chunk::Continues;
+        };
+        turn.send(self.link, FromServer::AbortBody);
+        turn.budget_mut().unreserve_chunks(download.asked_count() as u32);
+        let seq = download.seq();
+        let Some((_, delivery)) = self.unacked.remove(Span::one(seq)).pop() else {
+            return Chunk::Lost(None);
+        };
+        self.open_window((1, delivery.len_bytes(seq, Span::one(seq))), turn.budget_mut());
+        let (log, counts) = (delivery.log().clone(), delivery.counts_in_quotas());
+        Chunk::Lost(Some(LostBody { seq, log, counts, missing }))
+    }
+}

@@ -1,0 +1,111 @@
+//! Confirmations: what a client has for certain. It answers each `Ping` with a `Pong`, and the
+//! stream is in order. So a message was delivered, and there is room for more track updates.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::logic::limits::TOLD_MAX;
+use crate::wire::{MsgId, RecipientStatus, Seq, Target, UserId};
+
+/// Most bytes of track updates that wait for the answer to a ping.
+const UPDATE_BYTES_MAX: u64 = 1 << 20;
+/// Most bytes of track updates that are held back meanwhile. A link with more is closed, and asks
+/// anew on the next one.
+const HELD_BYTES_MAX: u64 = 1 << 20;
+/// Bytes that a status takes beside its user and its note.
+const STATUS_LEN: u64 = 64;
+
+/// What a link has confirmed and what not.
+#[derive(Default)]
+pub(super) struct Confirmations {
+    /// The number of the `Ping` that is out, and what its answer confirms.
+    asked: Option<(u64, Sent)>,
+    /// What the next one is for.
+    next: Sent,
+    /// Updates for which there is no room, each in place of an earlier one of its recipient.
+    held: BTreeMap<(MsgId, UserId), RecipientStatus>,
+    held_bytes: u64,
+}
+
+/// What was sent on a link.
+#[derive(Default)]
+struct Sent {
+    /// Messages that are tracked.
+    deliveries: BTreeSet<(Target, Seq)>,
+    /// Track updates and their bytes.
+    updates: u32,
+    update_bytes: u64,
+}
+
+impl Confirmations {
+    /// Takes an update. Returns it if it may be sent now; otherwise it is held.
+    pub(super) fn admit(&mut self, id: MsgId, status: RecipientStatus) -> Option<RecipientStatus> {
+        if self.held.is_empty() && self.has_room() {
+            self.next.updates += 1;
+            self.next.update_bytes += len_bytes(&status);
+            return Some(status);
+        }
+        let key = (id, status.user.clone());
+        if self.held.get(&key).is_none_or(|held| held.state < status.state) {
+            self.held_bytes += len_bytes(&status);
+            if let Some(before) = self.held.insert(key, status) {
+                self.held_bytes -= len_bytes(&before);
+            }
+        }
+        None
+    }
+
+    fn has_room(&self) -> bool {
+        let asked = self.asked.as_ref().map(|(_, sent)| (sent.updates, sent.update_bytes));
+        let (updates, bytes) = asked.unwrap_or_default();
+        self.next.updates + updates < TOLD_MAX && self.next.update_bytes + bytes < UPDATE_BYTES_MAX
+    }
+
+    /// Returns whether more is held back than the hub keeps for a link.
+    pub(super) fn is_over_limit(&self) -> bool {
+        self.held_bytes > HELD_BYTES_MAX
+    }
+
+    /// Notes the delivery of a tracked message, if there are fewer than `most` unconfirmed. Returns
+    /// whether it was noted. A client that keeps to the protocol confirms before it has more than
+    /// a window beyond.
+    pub(super) fn add_delivery(&mut self, log: &Target, seq: Seq, most: usize) -> bool {
+        let has_room = self.next.deliveries.len() < most;
+        if has_room {
+            self.next.deliveries.insert((log.clone(), seq));
+        }
+        has_room
+    }
+
+    /// Returns whether a confirmation is wanted now.
+    pub(super) fn wants_ping(&self) -> bool {
+        let Sent { deliveries, updates, update_bytes } = &self.next;
+        let many = *updates >= TOLD_MAX / 2 || *update_bytes >= UPDATE_BYTES_MAX / 2;
+        self.asked.is_none() && (!deliveries.is_empty() || many)
+    }
+
+    /// Notes the `Ping` that asks for all that was sent before.
+    pub(super) fn ping(&mut self, number: u64) {
+        self.asked = Some((number, std::mem::take(&mut self.next)));
+    }
+
+    /// Takes the answer to a `Ping`: returns the deliveries that it confirms, and the updates that
+    /// were held. `None`: it answers none.
+    pub(super) fn pong(&mut self, number: u64) -> Option<Confirmed> {
+        let (_, sent) = self.asked.take_if(|(asked, _)| *asked == number)?;
+        let held = std::mem::take(&mut self.held);
+        self.held_bytes = 0;
+        let held = held.into_iter().map(|((id, _), status)| (id, status)).collect();
+        Some(Confirmed { deliveries: sent.deliveries, held })
+    }
+}
+
+/// Deliveries that are confirmed, and updates for which there is room now.
+pub(super) struct Confirmed {
+    pub(super) deliveries: BTreeSet<(Target, Seq)>,
+    pub(super) held: Vec<(MsgId, RecipientStatus)>,
+}
+
+fn len_bytes(status: &RecipientStatus) -> u64 {
+    let note = status.note.as_ref().map_or(0, |note| note.body().len());
+    STATUS_LEN + (status.user.as_str().len() + note) as u64
+}

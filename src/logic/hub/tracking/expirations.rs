@@ -1,0 +1,73 @@
+//! Tracked messages whose time to live is over: their sender is told, whether anybody reads or not.
+//!
+//! Costs one look into the store for each tracked message, when its time is over. Messages that
+//! nobody tracks are read past, and cost nothing here.
+
+use std::collections::BTreeSet;
+
+use crate::logic::limits::Time;
+use crate::wire::{Seq, Target};
+
+/// Most milliseconds without a look at the wall clock, which may have been set meanwhile.
+const LOOK_MS_MAX: u64 = 60_000;
+/// Most messages whose recipients are looked up at a time.
+const LOOKUPS_MAX: usize = 64;
+
+/// When a message expires, in milliseconds since 1970, and where it is.
+pub(super) type Expiration = (u64, Target, Seq);
+
+/// Tracked messages that expire.
+#[derive(Default)]
+pub(super) struct Expirations {
+    /// Ascending by time.
+    due: BTreeSet<Expiration>,
+    /// Number of messages whose recipients are being looked up.
+    lookups: usize,
+    /// When to look at the wall clock, on the monotonic one.
+    look_at_ms: Option<u64>,
+}
+
+impl Expirations {
+    pub(super) fn deadline(&self) -> Option<u64> {
+        self.look_at_ms
+    }
+
+    pub(super) fn is_due(&self, now: Time) -> bool {
+        self.look_at_ms.is_some_and(|at_ms| at_ms <= now.mono_ms)
+    }
+
+    pub(super) fn add(&mut self, now: Time, expiration: Expiration) {
+        self.due.insert(expiration);
+        self.set_look(now);
+    }
+
+    pub(super) fn remove(&mut self, expiration: &Expiration) {
+        self.due.remove(expiration);
+        if self.due.is_empty() {
+            self.look_at_ms = None;
+        }
+    }
+
+    /// Says when to look at the clock next.
+    pub(super) fn set_look(&mut self, now: Time) {
+        let next = self.due.first().filter(|_| self.lookups < LOOKUPS_MAX);
+        let wait_ms = |at_ms: u64| at_ms.saturating_sub(now.unix_ms).min(LOOK_MS_MAX);
+        self.look_at_ms = next.map(|(at_ms, ..)| now.mono_ms + wait_ms(*at_ms));
+    }
+
+    /// Returns the next message that has expired. Its recipients are to be looked up now.
+    pub(super) fn begin_lookup(&mut self, now: Time) -> Option<(Target, Seq)> {
+        if self.lookups >= LOOKUPS_MAX || self.due.first()?.0 > now.unix_ms {
+            return None;
+        }
+        let (_, log, seq) = self.due.pop_first()?;
+        self.lookups += 1;
+        Some((log, seq))
+    }
+
+    /// Notes that all recipients of a message are looked up.
+    pub(super) fn end_lookup(&mut self, now: Time) {
+        self.lookups -= 1;
+        self.set_look(now);
+    }
+}
