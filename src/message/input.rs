@@ -55,14 +55,6 @@ pub(crate) enum BodySource {
     File(PathBuf, Framing),
 }
 
-/// One message of an input.
-#[derive(Debug)]
-pub(crate) enum Cut {
-    Body(Content),
-    /// Longer than is taken from a stream; skipped.
-    TooLong,
-}
-
 impl BodySource {
     /// How many messages it is: one, or as many as this byte ends.
     pub(crate) fn framing(&self) -> Framing {
@@ -106,7 +98,7 @@ impl BodySource {
         end: u8,
         talk: Verbosity,
         runtime: &Handle,
-        take: impl FnMut(Cut) -> bool,
+        take: impl FnMut(Result<Content, Failure>) -> bool,
     ) -> Result<()> {
         let name = self.name();
         let source = match self {
@@ -165,7 +157,7 @@ fn cut(
     mut stream: impl BufRead,
     end: u8,
     runtime: &Handle,
-    mut take: impl FnMut(Cut) -> bool,
+    mut take: impl FnMut(Result<Content, Failure>) -> bool,
 ) -> io::Result<()> {
     let room = Arc::new(Semaphore::new(AHEAD_LEN_MAX as usize));
     loop {
@@ -180,14 +172,14 @@ fn cut(
         }
         let cut = if piece.len() as u64 > STREAM_LEN_MAX {
             stream.skip_until(end)?;
-            Cut::TooLong
+            Err(too_long())
         } else {
             // A longer one goes alone.
             let share = piece.len().min(AHEAD_LEN_MAX as usize) as u32;
             let share = runtime.block_on(room.clone().acquire_many_owned(share));
             // Nobody closes it, so there is a share.
             let held = Held { piece, _share: share.ok() };
-            Cut::Body(Content::Memory(Bytes::from_owner(held)))
+            Ok(Content::Memory(Bytes::from_owner(held)))
         };
         if !take(cut) {
             return Ok(());
@@ -208,7 +200,7 @@ mod tests {
     use bytes::Bytes;
     use tokio::runtime::{Builder, Runtime};
 
-    use super::{AHEAD_LEN_MAX, Content, Cut, cut};
+    use super::{AHEAD_LEN_MAX, Content, Failure, cut};
 
     fn runtime() -> Runtime {
         Builder::new_current_thread().build().unwrap()
@@ -216,8 +208,8 @@ mod tests {
 
     fn pieces(input: &[u8], end: u8) -> Vec<Bytes> {
         let mut pieces = Vec::new();
-        let take = |cut| {
-            if let Cut::Body(Content::Memory(piece)) = cut {
+        let take = |cut: Result<Content, Failure>| {
+            if let Ok(Content::Memory(piece)) = cut {
                 pieces.push(piece);
             }
             true

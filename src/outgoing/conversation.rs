@@ -10,9 +10,10 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::client::{Client, ClientSettings};
-use crate::failure::{self, Exit};
+use crate::failure::{self, Exit, Failure};
 use crate::logic::{Command, Draft, Event};
-use crate::message::input::{BodySource, Cut, Framing};
+use crate::message::content::Content;
+use crate::message::input::{BodySource, Framing};
 use crate::outgoing::job::{Job, Until};
 use crate::outgoing::tracker::SendTracker;
 use crate::process::runtime;
@@ -56,7 +57,7 @@ pub(crate) fn carry_out(
         let talked = runtime.block_on(send_input(job, profile, one, &mut contents, &mut tracker));
         return finish(talked, tracker);
     };
-    let spool = Spool::of(profile, keeping.bounds, job.patience, talk)?;
+    let spool = Spool::open(profile, keeping.bounds, job.patience, talk)?;
     let mut noted = false;
     loop {
         // With nothing in the spool this asks nobody.
@@ -114,7 +115,7 @@ async fn keep(
     while let Some(input) = contents {
         let pause = if only_at_once { PAUSE } else { Duration::MAX };
         match tokio::time::timeout(pause, input.recv()).await {
-            Ok(Some(cut)) => drop(tracker.drafts(cut)),
+            Ok(Some(content)) => drop(tracker.drafts(content)),
             Ok(None) => *contents = None,
             Err(_) => break,
         }
@@ -127,7 +128,7 @@ async fn keep(
 }
 
 /// What is to be sent, as it is read.
-type Contents = mpsc::Receiver<Result<Cut>>;
+type Contents = mpsc::Receiver<Result<Content>>;
 
 /// Reads one message before the server is called, since an input may take its time; a stream of
 /// them is read beside the conversation, on its own thread, since reading blocks. `None`: there is
@@ -137,12 +138,14 @@ fn contents(input: BodySource, talk: Verbosity, runtime: &Handle) -> Result<Opti
     match input.framing() {
         Framing::Whole { .. } => {
             let Some(content) = input.whole(talk)? else { return Ok(None) };
-            sender.try_send(Ok(Cut::Body(content))).context("an empty queue takes one")?;
+            sender.try_send(Ok(content)).context("an empty queue takes one")?;
         }
         Framing::Until(end) => {
             let runtime = runtime.clone();
             std::thread::spawn(move || {
-                let take = |cut| sender.blocking_send(Ok(cut)).is_ok();
+                let take = |content: Result<Content, Failure>| {
+                    sender.blocking_send(content.map_err(Into::into)).is_ok()
+                };
                 if let Err(error) = input.pieces(end, talk, &runtime, take) {
                     // Whoever would hear of it has ended.
                     let _ = sender.blocking_send(Err(error));
@@ -214,8 +217,8 @@ impl SendQueue for InputQueue<'_, '_> {
         tokio::select! {
             biased;
             () = sleep_until(self.tracker.deadline()) => self.tracker.tick(),
-            cut = next_content(self.contents.as_mut()), if has_room => match cut {
-                Some(cut) => self.next = self.tracker.drafts(cut),
+            content = next_content(self.contents.as_mut()), if has_room => match content {
+                Some(content) => self.next = self.tracker.drafts(content),
                 None => *self.contents = None,
             },
         }
@@ -230,7 +233,7 @@ async fn sleep_until(deadline: Option<Instant>) {
 }
 
 /// The next content of the input; pending after the end.
-async fn next_content(contents: Option<&mut Contents>) -> Option<Result<Cut>> {
+async fn next_content(contents: Option<&mut Contents>) -> Option<Result<Content>> {
     match contents {
         Some(contents) => contents.recv().await,
         None => std::future::pending().await,

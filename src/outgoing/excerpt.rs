@@ -28,7 +28,7 @@ pub(crate) struct Excerpt {
 impl Excerpt {
     /// Of a text that is longer than `max` bytes. `None`: there is no part of it worth sending, or
     /// it is no text, of which a part may be worth nothing.
-    pub(crate) fn of(content: &Content, max: u64) -> Option<Self> {
+    pub(crate) fn from_text(content: &Content, max: u64) -> Option<Self> {
         let size = content.size();
         let len_max = max.min(LEN_MAX);
         if len_max == 0 || size <= max || size > TEXT_LEN_MAX || !is_text(content) {
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn only_a_text_that_is_too_long_is_shortened() {
         let of = |bytes: Vec<u8>, max| {
-            let excerpt = Excerpt::of(&Content::Memory(bytes.into()), max)?;
+            let excerpt = Excerpt::from_text(&Content::Memory(bytes.into()), max)?;
             assert!(excerpt.content.size() <= max);
             Some(excerpt.of)
         };

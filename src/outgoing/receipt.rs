@@ -66,7 +66,7 @@ pub(crate) enum RecipientOutcome {
 
 impl RecipientOutcome {
     /// What a state comes to. `None`: it is to be waited for.
-    pub(crate) fn of(wanted: Until, state: DeliveryState) -> Option<Self> {
+    pub(crate) fn from_state(wanted: Until, state: DeliveryState) -> Option<Self> {
         match (state, wanted) {
             (DeliveryState::Gone, _) => Some(Self::Gone),
             (DeliveryState::Processed, _) => Some(Self::Reached),

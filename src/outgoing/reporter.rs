@@ -52,7 +52,7 @@ impl<'a> UntilReporter<'a> {
     }
 
     /// What is to be said about what became of messages.
-    pub(crate) fn told(&mut self, event: &Event) -> Vec<String> {
+    pub(crate) fn on_event(&mut self, event: &Event) -> Vec<String> {
         let mut out = Vec::new();
         match event {
             Event::TrackUpdate { id, standings, complete } => {

@@ -15,7 +15,6 @@ use crate::failure::{Exit, Failure};
 use crate::logic::{Command, Draft, Event};
 use crate::message::content::Content;
 use crate::message::ids;
-use crate::message::input::{self, Cut};
 use crate::outgoing::excerpt::Excerpt;
 use crate::outgoing::job::{Job, Until};
 use crate::outgoing::receipt::AcceptedMessage;
@@ -106,9 +105,9 @@ impl<'a> SendTracker<'a> {
     }
 
     /// The next message of the input, once for each target.
-    pub(crate) fn drafts(&mut self, cut: Result<Cut>) -> VecDeque<Draft> {
+    pub(crate) fn drafts(&mut self, content: Result<Content>) -> VecDeque<Draft> {
         self.number += 1;
-        match cut.and_then(|cut| self.begun(cut)) {
+        match content.and_then(|content| self.begun(content)) {
             Ok((content, body)) => self.drafts_of(&content, &body),
             Err(error) => {
                 self.untold(&error);
@@ -119,8 +118,7 @@ impl<'a> SendTracker<'a> {
     }
 
     /// A message and the beginning of its body.
-    fn begun(&self, cut: Cut) -> Result<(Content, Body)> {
-        let Cut::Body(content) = cut else { return Err(input::too_long().into()) };
+    fn begun(&self, content: Content) -> Result<(Content, Body)> {
         self.job.check(&content)?;
         let body = content.part(0).map_err(unreadable)?;
         Ok((content, body))
@@ -193,7 +191,7 @@ impl<'a> SendTracker<'a> {
                 let text = format!("no link to {}, trying again", self.server);
                 self.note(&text);
             }
-            event => self.follow(|following| following.told(event)),
+            event => self.follow(|following| following.on_event(event)),
         }
     }
 

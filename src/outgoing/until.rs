@@ -85,7 +85,7 @@ impl UntilTracker {
         for standing in standings {
             let Some(open) = self.open.get_mut(&id) else { return };
             let RecipientStatus { user, state, time_ms, note } = standing.clone();
-            let Some(outcome) = RecipientOutcome::of(self.wanted, state) else {
+            let Some(outcome) = RecipientOutcome::from_state(self.wanted, state) else {
                 if !open.told.contains(&user) {
                     open.under_way.insert(user, (state, time_ms));
                 }
@@ -97,7 +97,7 @@ impl UntilTracker {
             open.under_way.remove(&user);
             self.replies += u64::from(state == DeliveryState::Processed && note.is_some());
             let (about, user) = (open.about.clone(), Some(user));
-            self.tell(Receipt { id, about, user, outcome, state, time_ms, note }, out);
+            self.report(Receipt { id, about, user, outcome, state, time_ms, note }, out);
             if self.has_enough() {
                 return self.close_all();
             }
@@ -186,7 +186,7 @@ impl UntilTracker {
         self.enough.is_some_and(|enough| self.replies >= enough)
     }
 
-    fn tell(&mut self, news: Receipt, out: &mut Vec<Receipt>) {
+    fn report(&mut self, news: Receipt, out: &mut Vec<Receipt>) {
         *self.outcomes.entry(news.outcome).or_default() += 1;
         out.push(news);
     }
@@ -216,7 +216,7 @@ impl UntilTracker {
         for (user, state, time_ms) in ends {
             let (outcome, state) = as_from(state);
             let about = about.clone();
-            self.tell(Receipt { id, about, user, outcome, state, time_ms, note: None }, out);
+            self.report(Receipt { id, about, user, outcome, state, time_ms, note: None }, out);
         }
         self.close(id);
     }

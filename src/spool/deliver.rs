@@ -48,7 +48,7 @@ pub(crate) enum Keep {
 
 /// What came of messages.
 #[derive(Debug, Default)]
-pub(crate) struct Delivery {
+pub(crate) struct SpoolDelivery {
     /// In the spool.
     pub(crate) kept: u64,
     /// Refused, each with where it was to go.
@@ -69,13 +69,13 @@ pub(crate) enum SpoolTurn {
 }
 
 impl<'a> Spool<'a> {
-    pub(crate) fn of(
+    pub(crate) fn open(
         profile: &'a Profile,
         bounds: SpoolBounds,
         patience: Duration,
         talk: Verbosity,
     ) -> Result<Self> {
-        let place = SpoolDirectory::of(&spools()?, &profile.id);
+        let place = SpoolDirectory::for_id(&spools()?, &profile.id);
         Ok(Self { place, profile, bounds, patience, talk })
     }
 
@@ -111,7 +111,7 @@ impl<'a> Spool<'a> {
                 _ if slots.is_empty() => return Ok(SpoolTurn::Free),
                 Some(_sending) => {
                     let report = self.flush(patience(), None).run(slots)?;
-                    self.tell(&report);
+                    self.note_report(&report);
                     return Ok(SpoolTurn::Free);
                 }
                 None if patience().is_zero() => return Ok(SpoolTurn::Busy),
@@ -133,7 +133,7 @@ impl<'a> Spool<'a> {
             }
             let Some(_sending) = self.place.try_send()? else { return Ok(()) };
             let report = self.flush(self.patience, Some(AFTER)).run(self.place.waiting()?)?;
-            self.tell(&report);
+            self.note_report(&report);
             Ok(())
         };
         if let Err(error) = rest() {
@@ -151,7 +151,7 @@ impl<'a> Spool<'a> {
         }
     }
 
-    fn tell(&self, report: &flush::FlushReport) {
+    fn note_report(&self, report: &flush::FlushReport) {
         if report.sent > 0 {
             notices::note(
                 self.talk,
@@ -196,7 +196,7 @@ impl<'a> Spool<'a> {
     }
 
     /// Sends messages.
-    pub(crate) fn deliver(&self, parcels: Vec<Spooled>, keep: Keep) -> Result<Delivery> {
+    pub(crate) fn deliver(&self, parcels: Vec<Spooled>, keep: Keep) -> Result<SpoolDelivery> {
         let targets: Vec<Target> = parcels.iter().map(|parcel| parcel.to.clone()).collect();
         let mut own = OwnMessages::new(parcels, self.profile.server.to_string());
         let gone = match self.before(&targets) {
@@ -209,7 +209,8 @@ impl<'a> Spool<'a> {
                 result.err().map(|error| refusals::client_failure(error, server, id))
             }
         };
-        let mut delivery = Delivery { cut: std::mem::take(&mut own.cut), ..Delivery::default() };
+        let mut delivery =
+            SpoolDelivery { cut: std::mem::take(&mut own.cut), ..SpoolDelivery::default() };
         let failed = std::mem::take(&mut own.failed);
         let aside = if keep == Keep::All { self.keep_refused(&failed) } else { Ok(()) };
         delivery.failed.extend(failed.into_iter().map(|(parcel, error)| (parcel.to, error)));
@@ -309,7 +310,7 @@ impl SpoolQueue for OwnMessages {
             return self.next.push_back(Spooled { id, ..parcel });
         }
         if let CarryOutcome::Refused(Refusal::BodyTooLong { max }) = outcome
-            && let Ok(Some(short)) = parcel.cut(max)
+            && let Ok(Some(short)) = parcel.shortened(max)
         {
             self.cut.push(short.to.clone());
             self.next.push_front(short);

@@ -134,7 +134,7 @@ impl SpoolQueue for WaitingMessages<'_> {
         let Some((slot, to)) = self.given.remove(&id) else { return };
         if let CarryOutcome::Refused(Refusal::BodyTooLong { max }) = outcome
             && let Ok((parcel, _)) = slot.read()
-            && let Ok(Some(short)) = parcel.cut(max)
+            && let Ok(Some(short)) = parcel.shortened(max)
         {
             self.cut.push_back((slot, short));
             return;

@@ -52,7 +52,6 @@ mod tests {
     use crate::clock;
     use crate::logic::Event;
     use crate::message::content::Content;
-    use crate::message::input::Cut;
     use crate::outgoing::job::Job;
     use crate::terminal::color::Color;
     use crate::terminal::verbosity::Verbosity;
@@ -71,8 +70,8 @@ mod tests {
     }
 
     fn send(ledger: &mut SendTracker<'_>) -> MsgId {
-        let cut = Cut::Body(Content::Memory("text".into()));
-        ledger.drafts(Ok(cut)).pop_front().unwrap().id
+        let content = Content::Memory("text".into());
+        ledger.drafts(Ok(content)).pop_front().unwrap().id
     }
 
     fn refused(ledger: &mut SendTracker<'_>, id: MsgId, why: Refusal) -> Vec<MsgId> {
@@ -122,8 +121,8 @@ mod tests {
                 assert_eq!(ledger.has_room(), !is_delay, "that clock has to be known");
                 ledger.on_event(&Event::ClockSkew { ahead_ms: YEAR_MS });
                 assert!(ledger.has_room());
-                let cut = Cut::Body(Content::Memory("text".into()));
-                assert_eq!(ledger.drafts(Ok(cut))[0].due_ms, Some(wanted));
+                let content = Content::Memory("text".into());
+                assert_eq!(ledger.drafts(Ok(content))[0].due_ms, Some(wanted));
             });
         }
     }

@@ -18,7 +18,7 @@ impl SendTracker<'_> {
             return false;
         }
         if self.excerpt.is_none() {
-            self.excerpt = Excerpt::of(content, max);
+            self.excerpt = Excerpt::from_text(content, max);
         }
         let Some(Excerpt { content, .. }) = &self.excerpt else { return false };
         let (content, Ok(body)) = (content.clone(), content.part(0)) else { return false };

@@ -120,7 +120,7 @@ async fn tell(args: &SendArgs, end: &CommandEnd, talk: Verbosity) {
             (args.who.clone(), args.keeping.keeping(), args.job()?.patience);
         Ok(tokio::task::spawn_blocking(move || -> Result<()> {
             let profile = who.profile()?;
-            let spool = Spool::of(&profile, keeping.bounds, patience, talk)?;
+            let spool = Spool::open(&profile, keeping.bounds, patience, talk)?;
             let keep = if keeping.spool { Keep::Unreached } else { Keep::Nothing };
             let delivery = spool.deliver(parcels, keep)?;
             if delivery.kept > 0 {

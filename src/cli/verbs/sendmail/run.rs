@@ -15,7 +15,7 @@ use crate::mail::parse::{self, Mail, TITLE_LEN_MAX};
 use crate::message::content::Content;
 use crate::message::ids;
 use crate::process::host;
-use crate::spool::deliver::{Delivery, Keep, Spool};
+use crate::spool::deliver::{Keep, Spool, SpoolDelivery};
 use crate::spool::file::Spooled;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
@@ -76,7 +76,7 @@ pub(crate) fn run(args: &SendmailArgs, config: &Config, talk: Verbosity) -> Resu
     }
     let parcels = parcels(targets, &headers.headers()?, mail.text);
     let profile = args.who.profile()?;
-    let spool = Spool::of(&profile, args.bounds.bounds(), args.patience.timeout, talk)?;
+    let spool = Spool::open(&profile, args.bounds.bounds(), args.patience.timeout, talk)?;
     let delivery = spool.deliver(parcels, Keep::All)?;
     finish(delivery, !unknown.is_empty(), talk)
 }
@@ -96,7 +96,7 @@ fn parcels(targets: Vec<Target>, headers: &Headers, text: Vec<u8>) -> Vec<Spoole
     parcels.collect()
 }
 
-fn finish(delivery: Delivery, some_unknown: bool, talk: Verbosity) -> Result<Exit> {
+fn finish(delivery: SpoolDelivery, some_unknown: bool, talk: Verbosity) -> Result<Exit> {
     if delivery.kept > 0 {
         notices::note(talk, "the mail is kept in the spool until the server can be reached");
     }
