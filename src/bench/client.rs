@@ -23,7 +23,7 @@ use crate::{clock, refusals};
 /// Clients that are started at one time.
 const STARTING_MAX: usize = 64;
 
-/// How the messages of a run are kept. Everything that depends on it is in this file.
+/// Durability of the messages of a run. Everything that depends on it is in this file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Durability {
     /// On the server's disk: accepted when they are there, and settled when the reader is done.
@@ -32,7 +32,7 @@ pub(crate) enum Durability {
     Volatile,
 }
 
-/// What counts up while a run goes on. Cloning shares it.
+/// A counter of what is done in a run. Cloning shares it.
 #[derive(Clone, Default)]
 pub(crate) struct Counter(Arc<AtomicU64>);
 
@@ -44,13 +44,13 @@ pub(crate) struct BenchTarget {
     /// One key owns all ids: what it costs to make keys is not measured.
     pub(crate) identity: Identity,
     pub(crate) dialer: Dialer,
-    /// Of all names.
+    /// Prefix of all names.
     pub(crate) prefix: String,
     pub(crate) patience: Duration,
     pub(crate) kept: Durability,
 }
 
-/// What a client is there for.
+/// The task of a client.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClientRole {
     /// To claim its id, and to stay and send.
@@ -68,7 +68,7 @@ pub(crate) struct BenchClient {
     kept: Durability,
     ids: MsgIds,
     client: Client,
-    /// Of the batch last taken.
+    /// The rest of the batch that came last.
     taken: IntoIter<Event>,
     partial: PartialArrival,
     welcomed: bool,
@@ -321,7 +321,7 @@ impl BenchClient {
         Ok(())
     }
 
-    /// Whether nothing came and nothing broke while nobody looked.
+    /// True if nothing came and nothing broke meanwhile.
     pub(crate) fn is_undisturbed(&self) -> bool {
         !self.client.has_events()
     }
@@ -351,7 +351,7 @@ fn message(ids: &mut MsgIds, kept: Durability, to: &Target, body: &Bytes) -> Com
     Command::Send(vec![Draft { volatile, ..envelope.into() }])
 }
 
-/// How many messages went well by this.
+/// Messages that this event says were accepted.
 fn answers(event: &Event) -> u64 {
     match event {
         Event::Accepted { count, .. } | Event::VolatileSent { count, .. } => u64::from(*count),

@@ -29,7 +29,7 @@ pub(crate) struct Fanout {
 /// Volatile messages that a member has room for twice: those before may be on their way.
 const TOGETHER_MAX: u64 = 1_024;
 const TOGETHER_BYTES_MAX: u64 = 1 << 20;
-/// How often it is looked whether all members have them.
+/// Interval of the checks whether all members have them.
 const LOOK: Duration = Duration::from_millis(1);
 
 impl Fanout {

@@ -11,7 +11,7 @@ use crate::bench::run::Bench;
 use crate::bench::usage::Usage;
 use crate::failure::{Exit, Failure};
 
-/// How often it is said that time goes by.
+/// Interval in which the passing of time is counted.
 const STEP: Duration = Duration::from_millis(100);
 
 /// Cost of idle listeners.
@@ -19,7 +19,7 @@ const STEP: Duration = Duration::from_millis(100);
 pub(crate) struct Idle {
     /// Listeners.
     pub(crate) receivers: u64,
-    /// How long to stay idle.
+    /// Time to stay idle.
     pub(crate) time: Duration,
 }
 

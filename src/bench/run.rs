@@ -19,9 +19,9 @@ use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
 use crate::{clock, refusals};
 
-/// How often it is looked at how far a run has come.
+/// Interval of the looks at how far a run has come.
 const TICK: Duration = Duration::from_millis(200);
-/// What is over sooner shows no progress.
+/// A run that is over sooner shows no progress.
 const QUICK: Duration = Duration::from_secs(1);
 /// Looks at an own server after a client's error: was that the cause?
 const LAST_LOOKS: usize = 5;
@@ -149,7 +149,7 @@ impl Bench {
     }
 }
 
-/// What all tasks come to, in no order; the first error ends the others.
+/// Results of all tasks, in no order; the first error ends the others.
 pub(crate) async fn all<T: 'static>(mut tasks: JoinSet<Result<T>>) -> Result<Vec<T>> {
     let mut results = Vec::with_capacity(tasks.len());
     while let Some(result) = tasks.join_next().await {

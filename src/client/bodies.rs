@@ -40,12 +40,12 @@ impl OutgoingBodies {
         self.sources.insert(id, Arc::new(read));
     }
 
-    /// Whether the server wants a chunk.
+    /// True if the server wants a chunk.
     pub(super) fn is_wanted(&self) -> bool {
         !self.wanted.is_empty()
     }
 
-    /// Whether no message with a long body waits for its answer.
+    /// True if no message with a long body waits for its answer.
     pub(super) fn is_empty(&self) -> bool {
         self.sources.is_empty()
     }

@@ -15,7 +15,7 @@ pub struct Claim {
     stage: Mutex<ClaimStage>,
 }
 
-/// How far a claim has come.
+/// The stage of a claim.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ClaimStage {
     /// No server has heard of it, and the key is in memory only.
@@ -34,12 +34,12 @@ impl Claim {
         Self { key, path, stage: Mutex::new(ClaimStage::Unsaid) }
     }
 
-    /// Whether the key is in its file.
+    /// True if the key is in its file.
     pub fn is_kept(&self) -> bool {
         *self.stage() != ClaimStage::Unsaid
     }
 
-    /// Whether the server may have given the id to the key.
+    /// True if the server may have given the id to the key.
     pub fn may_be_granted(&self) -> bool {
         matches!(*self.stage(), ClaimStage::Asked | ClaimStage::Uncertain)
     }
@@ -71,7 +71,7 @@ impl Claim {
         };
     }
 
-    /// A thread that panicked has left it whole.
+    /// Locks the stage, which a thread that panicked has left whole.
     fn stage(&self) -> MutexGuard<'_, ClaimStage> {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -29,7 +29,7 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// Whether no server was reached, and a later attempt may succeed.
+    /// True if no server was reached, and a later attempt may succeed.
     pub fn is_unreachable(&self) -> bool {
         match self {
             Self::Dial(error) => is_transient(error),
@@ -37,12 +37,12 @@ impl ClientError {
         }
     }
 
-    /// Whether there was a server that gave no answer for as long as the client waited.
+    /// True if there was a server that gave no answer for as long as the client waited.
     pub fn has_given_up(&self) -> bool {
         matches!(self, Self::NoAnswer)
     }
 
-    /// Whether the server, or this machine's trust in it, does not let the client in.
+    /// True if the server, or this machine's trust in it, does not let the client in.
     pub fn is_denied(&self) -> bool {
         matches!(
             self,
@@ -86,7 +86,7 @@ pub enum RequestError {
     Gone,
 }
 
-/// Whether trying again may help. A name that cannot be resolved now may be later.
+/// True if trying again may help. A name that cannot be resolved now may be later.
 pub(super) fn is_transient(error: &DialError) -> bool {
     match error {
         DialError::NoAnswer { .. }

@@ -54,7 +54,7 @@ pub struct Client {
     lists: usize,
 }
 
-/// What a client is ready for.
+/// The result of [`Client::ready`].
 #[derive(Debug)]
 pub enum Readiness {
     /// Events have come, in this order.
@@ -72,7 +72,7 @@ pub enum Readiness {
 pub enum Acceptance {
     /// The message is on the server's disk.
     Stored {
-        /// It was there already.
+        /// True if the message was there already.
         duplicate: bool,
     },
     /// The message was volatile, and this many readers have it.
@@ -92,14 +92,14 @@ pub struct IncomingMessage {
     pub message: Message,
 }
 
-/// How it goes with the recipients of a tracked message.
+/// News of a tracked message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrackedState {
     /// The message.
     pub id: MsgId,
-    /// What has changed, recipient by recipient. `None`: the server has no such message any more.
+    /// Recipients whose state has changed. `None`: the server has no such message any more.
     pub recipients: Option<Vec<RecipientStatus>>,
-    /// All recipients have been told of by now.
+    /// True once all recipients have been told of.
     pub complete: bool,
 }
 
@@ -186,12 +186,12 @@ impl Client {
         }
     }
 
-    /// Whether there is place for a command now.
+    /// True if there is place for a command now.
     pub fn has_place(&self) -> bool {
         self.commands.as_ref().is_some_and(|commands| commands.capacity() > 0)
     }
 
-    /// Whether events wait to be read, or the client has ended.
+    /// True if events wait to be read, or the client has ended.
     pub fn has_events(&self) -> bool {
         !self.events.is_empty() || self.events.is_closed()
     }
@@ -677,7 +677,7 @@ fn is_of(event: &Event, message: MsgId) -> bool {
     }
 }
 
-/// What a recipient's state decides, if anything.
+/// The verdict in a recipient's state, if it is final.
 fn verdict(recipient: &RecipientStatus) -> Option<Result<Note, RequestError>> {
     let note = || recipient.note.clone().unwrap_or_default();
     match recipient.state {

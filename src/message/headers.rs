@@ -7,7 +7,7 @@ use crate::wire::{HEADERS_LEN_MAX, Headers};
 /// Names of the five priorities, from 1 to 5.
 pub(crate) const PRIORITIES: [&str; 5] = ["min", "low", "default", "high", "max"];
 
-/// These and one more, unless there is one of its name, or no room for it.
+/// Headers with one more, unless there is one of its name, or no room for it.
 pub(crate) fn with(headers: &Headers, name: &str, value: &str) -> Headers {
     let mut pairs: Vec<(String, String)> =
         headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();

@@ -1,4 +1,4 @@
-//! What is to be sent: arguments, a file, or stdin, as one message or one a line.
+//! Bodies of messages: from arguments, a file, or stdin, as one message or one a line.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
@@ -19,16 +19,16 @@ use crate::terminal::verbosity::Verbosity;
 /// Bytes of pieces that are read and not yet sent.
 const AHEAD_LEN_MAX: u32 = 8 << 20;
 
-/// How input is cut into messages.
+/// The framing of an input: one message or many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
-    /// All of it is one.
+    /// All of the input is one message.
     Whole { empty: Empty },
     /// Each ends at this byte, which is not part of it; the last one may do without.
     Until(u8),
 }
 
-/// What becomes of a message without a body.
+/// The treatment of a message without a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Empty {
     /// An accident of the command before the pipe; a file that was named is meant.
@@ -38,7 +38,7 @@ pub(crate) enum Empty {
 }
 
 impl Framing {
-    /// Whether it makes one message of all.
+    /// True if all of the input is one message.
     pub(crate) fn is_one(self) -> bool {
         matches!(self, Self::Whole { .. })
     }
@@ -56,14 +56,14 @@ pub(crate) enum BodySource {
 }
 
 impl BodySource {
-    /// How many messages it is: one, or as many as this byte ends.
+    /// The framing: one message, or as many as a byte ends.
     pub(crate) fn framing(&self) -> Framing {
         match self {
             Self::Text(_, framing) | Self::Stdin(framing) | Self::File(_, framing) => *framing,
         }
     }
 
-    /// All of it as one message. `None`: there is nothing, and then nothing is to be sent.
+    /// Reads all of the input as one message. `None`: it is empty, and nothing is to be sent.
     pub(crate) fn whole(self, talk: Verbosity) -> Result<Option<Content>> {
         let (name, framing) = (self.name(), self.framing());
         let unreadable = |error| failure::unreadable(&name, error);
@@ -91,8 +91,8 @@ impl BodySource {
         }
     }
 
-    /// Reads the messages that this byte ends and gives each to `take`, until that says no more.
-    /// Blocks its thread, which must not be one of the runtime's.
+    /// Reads the messages that this byte ends and calls `take` with each, until it returns false.
+    /// One that is longer than is taken from a stream is an error, and the others follow. Blocks its thread, which must not be one of the runtime's.
     pub(crate) fn pieces(
         self,
         end: u8,

@@ -1,5 +1,4 @@
-//! A conversation with the server in which messages are sent, and, if that is wanted, followed to
-//! their recipients.
+//! Sending the messages of an input and, if that is wanted, tracking them to their recipients.
 
 use std::collections::VecDeque;
 use std::io;
@@ -28,17 +27,18 @@ use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::MsgId;
 
-/// Commands and events on their way between the parts of a send.
+/// Most contents that are read and wait to be sent.
 const QUEUE_MAX: usize = 1024;
-/// Who waits for others, mostly not for long, has to see soon that the server was started again.
+/// Keep-alive interval while recipients are waited for: a restart of the server has to be noticed
+/// soon.
 const TRACKING_KEEP_ALIVE: Duration = Duration::from_secs(2);
 
-/// How long an input that goes on may pause before the server is tried again.
+/// Longest pause of an input before the server is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Messages that go into the spool together.
+/// Most messages that go into the spool together.
 const KEPT_TOGETHER_MAX: usize = 256;
 
-/// Sends what the input holds.
+/// Sends the messages of an input, with the spool behind if the job has one.
 pub(crate) fn carry_out(
     job: &Job,
     input: BodySource,
@@ -103,8 +103,8 @@ fn finish(talked: Result<()>, mut tracker: SendTracker<'_>) -> Result<Exit> {
     talked.and_then(|()| tracker.close())
 }
 
-/// Keeps what is read and not answered. Goes on with the input to its end, or only as long as there
-/// is more at once.
+/// Puts messages that have no answer into the spool. Reads the input to its end, or only as long as
+/// there is more at once.
 async fn keep(
     spool: &Spool<'_>,
     contents: &mut Option<Contents>,
@@ -127,7 +127,7 @@ async fn keep(
     tracker.keep(spool)
 }
 
-/// What is to be sent, as it is read.
+/// Contents of messages, as the input is read.
 type Contents = mpsc::Receiver<Result<Content>>;
 
 /// Reads one message before the server is called, since an input may take its time; a stream of
@@ -156,7 +156,7 @@ fn contents(input: BodySource, talk: Verbosity, runtime: &Handle) -> Result<Opti
     Ok(Some(contents))
 }
 
-/// Until all of the input is sent, and all that was sent has come as far as it is to.
+/// Sends all of the input, and waits until every message has come as far as is wanted.
 async fn send_input(
     job: &Job,
     profile: &Profile,

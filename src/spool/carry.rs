@@ -17,7 +17,7 @@ const UNANSWERED_MAX: usize = 256;
 pub(crate) trait SendQueue {
     /// The next command, if there is one now. Bodies of long messages are added to the client.
     fn next_command(&mut self, client: &mut Client) -> Option<Command>;
-    /// Whether there will be no more commands, as far as is known when there is none.
+    /// True if there will be no more commands, as far as is known when there is none.
     fn is_done(&self) -> bool;
     fn on_event(&mut self, event: &Event);
     /// The body of this message cannot be read, so it is not sent.
@@ -63,10 +63,10 @@ pub(crate) fn add_body(client: &mut Client, id: MsgId, content: &Content) {
 /// The end of a message that was to be sent.
 #[derive(Debug)]
 pub(crate) enum CarryOutcome {
-    /// It is on the server's disk, now or since an attempt before.
+    /// The message is on the server's disk, now or since an attempt before.
     Accepted,
     Refused(Refusal),
-    /// Its body cannot be read.
+    /// The body cannot be read.
     Unreadable(io::Error),
 }
 

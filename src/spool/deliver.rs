@@ -22,12 +22,12 @@ use crate::terminal::verbosity::Verbosity;
 use crate::wire::{MsgId, MsgIds, Refusal, Target};
 use crate::{clock, refusals};
 
-/// How often somebody who waits for the right to send looks whether something waits at all.
+/// Interval in which a process that waits for the right to send looks whether anything waits.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long a command that is done goes on for what waits.
+/// Most time that a finished command goes on sending from the spool.
 const AFTER: Duration = Duration::from_secs(1);
 
-/// The spool of one id, as one who sends uses it.
+/// The spool of one id, for commands that send.
 pub(crate) struct Spool<'a> {
     place: SpoolDirectory,
     profile: &'a Profile,
@@ -36,35 +36,35 @@ pub(crate) struct Spool<'a> {
     talk: Verbosity,
 }
 
-/// Of what is not sent, what goes into the spool.
+/// Messages that go into the spool if they are not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Keep {
     Nothing,
-    /// What finds no server.
+    /// Those that find no server.
     Unreached,
-    /// Whatever is in the way: nobody hears of it otherwise.
+    /// All of them, whatever is in the way: nobody hears of it otherwise.
     All,
 }
 
-/// What came of messages.
+/// Results of sending with the spool behind.
 #[derive(Debug, Default)]
 pub(crate) struct SpoolDelivery {
-    /// In the spool.
+    /// Number of messages in the spool.
     pub(crate) kept: u64,
-    /// Refused, each with where it was to go.
+    /// Errors of refused messages, each with its target.
     pub(crate) failed: Vec<(Target, Error)>,
-    /// Sent without their middle, since all of it was too long for the server.
+    /// Targets of messages sent without their middle, since the whole was too long for the server.
     pub(crate) cut: Vec<Target>,
 }
 
-/// Whether one who sends may go on.
+/// Leave to send, or why there is none.
 #[derive(Debug)]
 pub(crate) enum SpoolTurn {
-    /// Nothing is before.
+    /// No older message waits.
     Free,
-    /// Older messages for the same target are waiting still, since another process sends them.
+    /// Older messages for the same target wait, since another process sends them.
     Busy,
-    /// And since there is no server.
+    /// Older messages for the same target wait, since there is no server.
     Unreachable(Error),
 }
 
@@ -79,7 +79,7 @@ impl<'a> Spool<'a> {
         Ok(Self { place, profile, bounds, patience, talk })
     }
 
-    /// Sends what waits for these targets, so that it arrives before what is sent next.
+    /// Sends the messages that wait for these targets, so that they arrive before the next ones.
     pub(crate) fn before(&self, targets: &[Target]) -> SpoolTurn {
         match self.try_before(targets) {
             Ok(turn) => turn,
@@ -124,8 +124,7 @@ impl<'a> Spool<'a> {
         crate::spool::places::unusable(self.place.path(), error)
     }
 
-    /// There is a server: a moment is left to send what else waits. What that comes to changes
-    /// nothing for whoever has sent.
+    /// Sends other waiting messages for a moment, once a server was reached. Only logs errors.
     pub(crate) fn after(&self) {
         let rest = || -> Result<()> {
             if self.place.waiting()?.is_empty() {
@@ -165,15 +164,14 @@ impl<'a> Spool<'a> {
         }
     }
 
-    /// What waits, and what was set aside.
+    /// Ids of messages that wait, and of those that were set aside.
     pub(crate) fn ids(&self) -> Result<(BTreeSet<MsgId>, BTreeSet<MsgId>)> {
         let ids = |slots: Vec<Slot>| slots.into_iter().map(|slot| slot.id).collect();
         let slots = |slots: io::Result<_>| slots.map_err(|error| self.unusable(error));
         Ok((ids(slots(self.place.waiting())?), ids(slots(self.place.aside())?)))
     }
 
-    /// Keeps messages that found no server: how many, and why not the others. When this returns
-    /// they are on the disk.
+    /// Puts messages that found no server on the disk. Returns how many, and why not the others.
     pub(crate) fn keep(&self, parcels: &[Spooled]) -> (usize, Result<()>) {
         let origin = Origin { since_ms: clock::now_ms(), server: self.profile.pin };
         let (kept, result) = self.place.keep(parcels, self.bounds.max, origin);
@@ -195,7 +193,7 @@ impl<'a> Spool<'a> {
         .because(error)
     }
 
-    /// Sends messages.
+    /// Sends messages, and puts those that cannot be sent into the spool as `keep` says.
     pub(crate) fn deliver(&self, parcels: Vec<Spooled>, keep: Keep) -> Result<SpoolDelivery> {
         let targets: Vec<Target> = parcels.iter().map(|parcel| parcel.to.clone()).collect();
         let mut own = OwnMessages::new(parcels, self.profile.server.to_string());
@@ -233,7 +231,7 @@ impl<'a> Spool<'a> {
         }
     }
 
-    /// Keeps what the server will not have, where it is not sent again.
+    /// Sets refused messages aside in the spool, where they are not sent again.
     fn keep_refused(&self, refused: &[(Spooled, Error)]) -> Result<()> {
         let mut result = Ok(());
         for (parcel, error) in refused {
@@ -250,20 +248,20 @@ impl<'a> Spool<'a> {
     }
 }
 
-/// Messages of one who sends.
+/// The messages of a command.
 struct OwnMessages {
     next: VecDeque<Spooled>,
     given: BTreeMap<MsgId, Spooled>,
     server: String,
     failed: Vec<(Spooled, Error)>,
     ids: MsgIds,
-    /// Given again with these ids.
+    /// New ids of messages that are sent again.
     redated: BTreeSet<MsgId>,
-    /// How far the server's clock is ahead of this machine's, while nothing that was given can have
-    /// been stored before.
+    /// Milliseconds that the server's clock is ahead of this machine's, while nothing that was sent
+    /// can have been stored before.
     ahead_ms: Option<i64>,
     is_linked: bool,
-    /// Those that are sent without their middle.
+    /// Targets of messages that are sent without their middle.
     cut: Vec<Target>,
 }
 

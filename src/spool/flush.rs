@@ -19,15 +19,15 @@ use crate::spool::places::unusable;
 use crate::wire::{Headers, MsgId, Pin, Refusal, Target};
 use crate::{clock, failure, refusals};
 
-/// What came of it.
+/// Results of a flush.
 #[derive(Debug, Default)]
 pub(crate) struct FlushReport {
     pub(crate) sent: u64,
-    /// Set aside now: where each was to go, and why it does not.
+    /// Messages that were set aside now, each with its target and the reason.
     pub(crate) aside: Vec<(Option<Target>, Error)>,
-    /// Still waiting, though the server was there.
+    /// Number of messages that still wait, though the server was there.
     pub(crate) left: u64,
-    /// Why the first of them is.
+    /// The reason for the first of them.
     pub(crate) left_for: Option<Error>,
 }
 
@@ -40,18 +40,18 @@ impl FlushReport {
     }
 }
 
-/// What is to be sent, of one id, and how.
+/// A flush of the messages of one id.
 pub(crate) struct Flush<'a> {
     pub(crate) place: &'a SpoolDirectory,
     pub(crate) profile: &'a Profile,
     pub(crate) age_max: Duration,
     pub(crate) patience_ms: u64,
-    /// All of it ends after this time.
+    /// Time limit of the whole flush.
     pub(crate) time_max: Option<Duration>,
 }
 
 impl Flush<'_> {
-    /// Sends these messages in their order. Others must be kept from it meanwhile.
+    /// Sends these messages in their order. The caller holds the lock for sending.
     pub(crate) fn run(&self, slots: Vec<Slot>) -> Result<FlushReport> {
         let server = self.profile.server.to_string();
         let mut waiting = WaitingMessages {
@@ -82,22 +82,22 @@ impl Flush<'_> {
     }
 }
 
-/// A conversation as this id with its server.
+/// Settings of a client with this profile.
 pub(crate) fn settings(profile: &Profile, patience_ms: u64) -> ClientSettings {
     let Profile { id, identity, server, pin } = profile;
     let dial = dial::dial(server, Trust::Pin(*pin), identity.clone(), false);
     ClientSettings::for_id(id.clone(), dial).patience(Duration::from_millis(patience_ms))
 }
 
-/// What waits, as the conversation takes it.
+/// Waiting messages, as they are sent.
 struct WaitingMessages<'a> {
     place: &'a SpoolDirectory,
     slots: VecDeque<Slot>,
-    /// Those that were too long, without their middle.
+    /// Messages that were too long, without their middle.
     cut: VecDeque<(Slot, Spooled)>,
-    /// With the client.
+    /// Messages that the client has.
     given: BTreeMap<MsgId, (Slot, Target)>,
-    /// Targets that take nothing at the moment: what is for them stays, in its order.
+    /// Targets that take nothing at the moment: their messages stay, in order.
     held: BTreeSet<Target>,
     age_ms_max: u64,
     now_ms: u64,
@@ -162,7 +162,7 @@ impl SpoolQueue for WaitingMessages<'_> {
 }
 
 impl WaitingMessages<'_> {
-    /// The message as it is to be sent now, if it is.
+    /// The message as it is to be sent now. `None`: it stays, or was set aside.
     fn fit(&mut self, slot: &Slot, mut parcel: Spooled, origin: Origin) -> Option<Spooled> {
         let age_ms = self.now_ms.saturating_sub(origin.since_ms);
         if self.held.contains(&parcel.to) {
@@ -201,7 +201,7 @@ impl WaitingMessages<'_> {
     }
 }
 
-/// Whether the server may take it later as it is.
+/// True if the server may accept the message later as it is.
 fn passes(why: Refusal) -> bool {
     match why {
         Refusal::MailboxFull | Refusal::DiskFull | Refusal::IdInFuture => true,
@@ -212,8 +212,8 @@ fn passes(why: Refusal) -> bool {
     }
 }
 
-/// How long it is worth delivering. Elsewhere that is counted from when the server takes it, but a
-/// message should not get the time that it waits here for nothing.
+/// Time for which a message is worth delivering, in milliseconds. Elsewhere it is counted from the
+/// acceptance by the server, but a message should not get the time that it waits here for nothing.
 fn ttl_ms(headers: &Headers) -> Option<u64> {
     let (_, ttl) = headers.iter().find(|(name, _)| *name == "ttl")?;
     ttl.parse::<u64>().ok()?.checked_mul(1000)

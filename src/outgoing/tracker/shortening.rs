@@ -28,7 +28,7 @@ impl SendTracker<'_> {
         true
     }
 
-    /// What is to be sent instead of messages that were refused.
+    /// Takes the drafts that go in the place of refused messages.
     pub(crate) fn again(&mut self) -> VecDeque<Draft> {
         std::mem::take(&mut self.again)
     }

@@ -139,7 +139,7 @@ impl Client {
         self.command(Command::Ack(seqs)).await
     }
 
-    /// What has happened since.
+    /// The next events.
     pub(crate) async fn next_events(&mut self) -> Result<Vec<Event>> {
         match self.client.ready(false).await {
             Readiness::Events(batch) => Ok(batch),
