@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 use crate::durable::{Quotas, READS_IN_WORK_MAX, Read, RequestId, StoreError, Write};
 use crate::logic::{Hub, Input, Limits, LinkId, Output, Time, greeting, link_queue_max};
 use crate::quic::{self, Listener, Outgoing};
-use crate::store::{self, Done, Store};
+use crate::store::{self, Done, OpenError, Store};
 use crate::wire::{CloseCode, FromServer, encode};
 
 /// Events of links that wait for the loop; each is at most what one read brought.
@@ -54,11 +54,14 @@ pub struct Settings {
 pub enum StartError {
     /// The store cannot be used.
     #[error(transparent)]
-    Store(#[from] store::OpenError),
+    Store(#[from] OpenError),
     /// The address cannot be used.
     #[error(transparent)]
     Bind(#[from] quic::BindError),
 }
+
+/// Where a store's answers go. Called from the threads of the store.
+pub type AnswerSink = Box<dyn Fn(Done) + Send + Sync>;
 
 /// A server that can be reached.
 pub struct Server {
@@ -72,10 +75,19 @@ impl Server {
     /// Opens the store, then the endpoint. Needs a tokio runtime.
     pub fn start(settings: Settings) -> Result<Self, StartError> {
         let Settings { data, endpoint, limits, quotas } = settings;
+        Self::start_on(&endpoint, limits, |done| store::open(&data, quotas, done))
+    }
+
+    /// Starts on a store that `open` makes, whose answers go where it is told.
+    pub fn start_on(
+        endpoint: &quic::ServerSettings,
+        limits: Limits,
+        open: impl FnOnce(AnswerSink) -> Result<Store, OpenError>,
+    ) -> Result<Self, StartError> {
         let (sender, answers) = mpsc::channel(ANSWERS_MAX);
         // Nobody listens any more when the loop has ended: then the answer is of no use.
-        let store = store::open(&data, quotas, move |done| drop(sender.blocking_send(done)))?;
-        let listener = Arc::new(Listener::bind(&endpoint)?);
+        let store = open(Box::new(move |done| drop(sender.blocking_send(done))))?;
+        let listener = Arc::new(Listener::bind(endpoint)?);
         if let Some(quic::UdpBuffers { asked, receive, send }) = listener.buffers() {
             tracing::info!(asked, receive, send, "UDP buffers, in bytes");
         }

@@ -1,46 +1,41 @@
 //! The pure layer: hub and peer against a model of the store, first in scenes that can be read,
 //! then at random.
 
-mod bodies;
+mod budget;
 mod bundles;
 mod client;
 mod clocks;
-mod drawers;
-mod expiring;
-mod flight;
+mod delivery;
+mod dispositions;
+mod download;
+mod expiry;
 mod following;
-mod gathering;
+mod gaps;
 mod hello;
 pub(crate) mod hostile;
-pub(crate) mod joining;
 mod kinds;
-mod lapsing;
 mod long;
-mod losses;
 mod obstacles;
 mod outbox;
-mod pages;
+mod parked;
 mod parts;
-mod passing;
 mod peers;
 mod random;
-mod reading;
 mod recovering;
-mod relaying;
+mod release;
+mod resume_grace;
 mod rooms;
 mod sends;
 pub(crate) mod server;
 mod sharing;
-mod skipping;
-mod starting;
-mod store;
-mod streaming;
-mod stretches;
-mod succeeding;
+mod start_position;
 mod sweep;
-mod uploading;
-mod verdicts;
-mod watching;
+mod take_over;
+mod tracked_expiry;
+mod tracking;
+mod upload;
+mod volatile;
+mod volatile_bodies;
 mod world;
 
 use std::ops::Range;
@@ -170,7 +165,7 @@ fn processed(seqs: impl IntoIterator<Item = Seq>) -> FromClient {
     FromClient::Ack(spans)
 }
 
-/// That these are not for the reader.
+/// The frame that releases these.
 fn skipped(seqs: impl IntoIterator<Item = Seq>) -> FromClient {
     match processed(seqs) {
         FromClient::Ack(spans) => FromClient::Release(spans),

@@ -8,6 +8,7 @@ mod crash;
 mod docs;
 mod hostile;
 mod logic;
+mod memory;
 mod needs;
 mod quic;
 mod readme;

@@ -35,7 +35,7 @@ pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.unwrap()
 }
 
-fn settings(address: &str) -> ServerSettings {
+pub(crate) fn settings(address: &str) -> ServerSettings {
     ServerSettings {
         address: address.parse().unwrap(),
         identity: Identity::generate().unwrap(),

@@ -7,9 +7,8 @@ mod duplicates;
 mod durability;
 mod expiry;
 mod model;
-mod naive;
+mod old_formats;
 mod pages;
-mod partial;
 mod parts;
 mod room;
 mod runs;
@@ -111,6 +110,16 @@ impl Rig {
         let (answered, outcomes): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
         assert_eq!(answered, tickets);
         outcomes
+    }
+
+    /// Commits one batch of which every write is answered; the answers with their kinds.
+    fn outcomes(&mut self, writes: Vec<Write>) -> Vec<Outcome> {
+        let batch: Vec<_> = writes.into_iter().map(|write| (self.ticket(), write)).collect();
+        self.store.commit(batch);
+        match self.next() {
+            Done::Durable(outcomes) => outcomes.into_iter().map(|(_, outcome)| outcome).collect(),
+            other => panic!("{other:?}"),
+        }
     }
 
     fn one(&mut self, write: Write) -> Verdict {

@@ -12,8 +12,6 @@ mod volatile;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) use ack::Released;
-
 use crate::durable::{Read, StoredCursor};
 use crate::wire::{FromServer, Seq, Span, Target, UserId};
 
@@ -26,7 +24,7 @@ use crate::logic::prefetch::Prefetch;
 use crate::logic::seqs::cursor::Cursor;
 use crate::logic::seqs::set::SeqSet;
 
-/// What a user reads, in memory while one of the user's links reads or an ack is being written.
+/// Cursors and readers of one user, in memory while a link reads or an ack is being written.
 pub(super) struct Mailbox {
     user: UserId,
     is_loaded: bool,
@@ -37,7 +35,7 @@ pub(super) struct Mailbox {
     /// new membership, if the mailbox was read behind both.
     rejoining: BTreeMap<Target, Cursor>,
     readers: BTreeMap<LinkId, Reader>,
-    /// What sharing readers held on links that were taken over: by the link that is to resume it.
+    /// Deliveries of sharing readers whose links were taken over, by the link that may resume them.
     kept: BTreeMap<LinkId, SeqSet>,
     /// Messages that have expired on the page that is being delivered.
     expired: BTreeMap<Target, LogAck>,

@@ -31,7 +31,7 @@ pub(super) struct Sessions {
 /// One connection of one device.
 struct Link {
     key: Pin,
-    stage: Stage,
+    admission: Admission,
     session: Option<Session>,
     /// Unanswered sends and their bytes.
     sends: u32,
@@ -44,8 +44,8 @@ struct Link {
     bodies: Bodies,
 }
 
-/// How far a link has come.
-enum Stage {
+/// Admission of a link as one that acts as a user.
+enum Admission {
     /// No `Hello` yet; it must come by then.
     Silent { until_ms: u64 },
     /// The store is asked about its id; frames sent since are held.
@@ -74,13 +74,13 @@ impl Sessions {
                 self.clients.remove(&client);
             }
         }
-        match link.stage {
-            Stage::Silent { until_ms } => {
+        match link.admission {
+            Admission::Silent { until_ms } => {
                 self.silent.remove(&(until_ms, id));
                 Some(None)
             }
-            Stage::Checking { .. } => Some(None),
-            Stage::Known(user) => Some(Some(user)),
+            Admission::Checking { .. } => Some(None),
+            Admission::Known(user) => Some(Some(user)),
         }
     }
 
@@ -106,9 +106,9 @@ impl Sessions {
 
     /// The user that a link acts as.
     pub(super) fn user(&self, link: LinkId) -> Option<&UserId> {
-        match &self.links.get(&link)?.stage {
-            Stage::Known(user) => Some(user),
-            Stage::Silent { .. } | Stage::Checking { .. } => None,
+        match &self.links.get(&link)?.admission {
+            Admission::Known(user) => Some(user),
+            Admission::Silent { .. } | Admission::Checking { .. } => None,
         }
     }
 
@@ -124,22 +124,22 @@ impl Sessions {
             turn.close(id, CloseCode::OverLimit);
             return None;
         }
-        match &mut link.stage {
-            Stage::Silent { .. } => {
+        match &mut link.admission {
+            Admission::Silent { .. } => {
                 self.hello(turn, id, frame);
                 None
             }
-            Stage::Checking { held, .. }
+            Admission::Checking { held, .. }
                 if held.len() < held_frames_max(turn.limits()) && can_wait(held, &frame) =>
             {
                 held.push(frame);
                 None
             }
-            Stage::Checking { .. } => {
+            Admission::Checking { .. } => {
                 turn.close(id, CloseCode::OutOfTurn);
                 None
             }
-            Stage::Known(user) => Some((user.clone(), frame)),
+            Admission::Known(user) => Some((user.clone(), frame)),
         }
     }
 
@@ -169,8 +169,8 @@ impl Sessions {
             return turn.close(id, CloseCode::IdReserved);
         }
         let Some(link) = self.links.get_mut(&id) else { return };
-        let checking = Stage::Checking { id: user.clone(), held: Vec::new() };
-        if let Stage::Silent { until_ms } = std::mem::replace(&mut link.stage, checking) {
+        let checking = Admission::Checking { id: user.clone(), held: Vec::new() };
+        if let Admission::Silent { until_ms } = std::mem::replace(&mut link.admission, checking) {
             self.silent.remove(&(until_ms, id));
         }
         if claim {
@@ -247,9 +247,9 @@ impl Sessions {
                 return None;
             }
         };
-        let Stage::Checking { id: user, held } = &mut link.stage else { return None };
+        let Admission::Checking { id: user, held } = &mut link.admission else { return None };
         let (user, held) = (user.clone(), std::mem::take(held));
-        link.stage = Stage::Known(user.clone());
+        link.admission = Admission::Known(user.clone());
         turn.send(id, FromServer::Welcome { id: user.clone(), claimed });
         Some((user, held))
     }
@@ -298,7 +298,7 @@ impl Link {
     fn new(key: Pin, until_ms: u64) -> Self {
         Self {
             key,
-            stage: Stage::Silent { until_ms },
+            admission: Admission::Silent { until_ms },
             session: None,
             sends: 0,
             send_bytes: 0,

@@ -14,7 +14,7 @@ use super::salvage::{self, Copied, TABLES};
 use super::segment::{self, Stored};
 use super::sql::{execute, num};
 use super::write_buffer::WriteBuffer;
-use super::{bodies, record, schema};
+use super::{bodies, migrate, record, schema};
 use crate::files;
 
 /// So many sequence numbers are left out where some may have been given out that are not known any
@@ -63,7 +63,7 @@ impl Checked {
 pub fn check(dir: &Path) -> Result<Checked, OpenError> {
     let (path, _lock) = file::take(dir)?;
     let headless = mend_header(dir, &path).map_err(full_in(dir))?;
-    let db = file::connect_damaged(&path, true)?;
+    let db = file::connect_to_mend(&path)?;
     let mut damages = damages(&db);
     let mut mended = match damages.is_empty() {
         true => None,
@@ -131,7 +131,11 @@ fn mend_header(dir: &Path, path: &Path) -> Result<Option<PathBuf>, OpenError> {
     let mut header = [0; 100];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
     let is_log = fs::metadata(log_of(path)).is_ok_and(|log| log.len() > 0);
-    if read.is_err() || is_log || header.starts_with(MAGIC) || !schema::is_header(&header) {
+    if read.is_err()
+        || is_log
+        || header.starts_with(MAGIC)
+        || !schema::is_header(&header, migrate::OLDEST)
+    {
         return Ok(None);
     }
     let new_path = dir.join("store.db.new");
@@ -269,17 +273,18 @@ INSERT OR IGNORE INTO room SELECT no, 'lost-room-' || no FROM
 ";
 
 /// A copy of a store, in a new file at `to`, of one moment that is not before this call. Also while
-/// a server uses it, and however much that writes.
+/// a server uses it, and however much that writes. The copy of a store of an older format has the
+/// present one.
 pub fn backup(dir: &Path, to: &Path) -> Result<(), OpenError> {
     let path = database(dir);
     if !file::is_there(dir) {
         return Err(OpenError::Missing(dir.to_path_buf()));
     }
-    let db = file::connect_ours(&path)?;
+    let (db, format) = file::connect_any(&path)?;
     let new_path = to.with_extension("db.new");
     let _ = fs::remove_file(&new_path);
-    let made =
-        copy_whole(&db, &new_path).and_then(|()| files::name_new(&new_path, to).map_err(at(to)));
+    let made = copy_whole((&db, format), &new_path)
+        .and_then(|()| files::name_new(&new_path, to).map_err(at(to)));
     if made.is_err() {
         // What is there of it is of no use.
         let _ = fs::remove_file(&new_path);
@@ -287,14 +292,16 @@ pub fn backup(dir: &Path, to: &Path) -> Result<(), OpenError> {
     made
 }
 
-fn copy_whole(db: &Connection, to: &Path) -> Result<(), OpenError> {
+fn copy_whole((db, format): (&Connection, i32), to: &Path) -> Result<(), OpenError> {
     // SQLite takes an empty file for none, and leaves its mode.
     let file = files::open_private(to).map_err(at(to))?;
     let name = to.to_str().ok_or_else(|| OpenError::NotText(to.to_owned()))?;
     execute(db, "VACUUM INTO ?1", [name]).map_err(sqlite("copying the store"))?;
     let copy = file::connect(to, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    let numbered = copy.execute_batch("PRAGMA journal_mode = DELETE; BEGIN IMMEDIATE");
+    let numbered = copy.execute_batch("PRAGMA journal_mode = DELETE");
     let numbered = numbered.and_then(|()| {
+        migrate::migrate(&copy, format)?;
+        copy.execute_batch("BEGIN IMMEDIATE")?;
         leave_out(&copy)?;
         copy.execute_batch("COMMIT")
     });

@@ -9,8 +9,11 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::bodies;
+use super::codes;
+use super::meta;
+use super::migrate;
 use super::schema;
-use super::sql::{Num, execute, is_damage};
+use super::sql::{Num, is_damage};
 use super::wal::Wal;
 use super::watch::Place;
 use crate::durable::Quotas;
@@ -61,9 +64,19 @@ pub enum OpenError {
     /// A file of another program.
     #[error("{0} is not a qmsg store")]
     Foreign(PathBuf),
-    /// Made by another version of qmsg.
-    #[error("the store has format {found}, this qmsg knows format {known}", known = schema::FORMAT)]
+    /// Made by a version of qmsg whose format this one does not know, or knows no more.
+    #[error("the store has format {found}, this qmsg knows formats {oldest} to {newest}",
+        oldest = migrate::OLDEST, newest = schema::FORMAT)]
     Format {
+        /// Its format number.
+        found: i32,
+        /// The version of qmsg that used it last, if that can be told.
+        version: Option<String>,
+    },
+    /// Made by an older version of qmsg, and no server of this one has opened it yet.
+    #[error("the store has format {found}, which a server of this version brings to {newest}",
+        newest = schema::FORMAT)]
+    Older {
         /// Its format number.
         found: i32,
     },
@@ -154,11 +167,17 @@ fn open_files(dir: &Path, quotas: &Quotas) -> Result<Opened, OpenError> {
         files::open_private(&path).map_err(at(&path))?;
     }
     let writing = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    let new = examine(&writing, &path)? == Content::Nothing;
+    let content = examine(&writing, &path)?;
     prepare(&writing)?;
-    if new {
-        schema::create(&writing).map_err(sqlite("making the tables"))?;
-        files::sync_directory(dir).map_err(at(dir))?;
+    match content {
+        Content::Nothing => {
+            schema::create(&writing).map_err(sqlite("making the tables"))?;
+            files::sync_directory(dir).map_err(at(dir))?;
+        }
+        Content::Ours(format) => {
+            migrate::migrate(&writing, format).map_err(sqlite("bringing it to the new format"))?;
+            meta::note_version(&writing).map_err(sqlite("noting the version"))?;
+        }
     }
     bodies::discard_all(&writing).map_err(sqlite("ending uploads"))?;
     limit_size(&writing, quotas.store_bytes_max).map_err(sqlite("limiting the file's size"))?;
@@ -178,16 +197,31 @@ pub(super) fn take(dir: &Path) -> Result<(PathBuf, Lock), OpenError> {
     Ok((path, lock(dir)?))
 }
 
-/// A connection to a store that is there.
+/// A connection to a store that is there and has the present format.
 pub(super) fn connect_ours(path: &Path) -> Result<Connection, OpenError> {
-    connect_damaged(path, false)
+    match connect_any(path)? {
+        (db, schema::FORMAT) => Ok(db),
+        (_, found) => Err(OpenError::Older { found }),
+    }
 }
 
-/// The same; with `shortened` even if pages of it are not there.
-pub(super) fn connect_damaged(path: &Path, shortened: bool) -> Result<Connection, OpenError> {
+/// A connection to a store that is there, and its format, from [`migrate::OLDEST`] on.
+pub(super) fn connect_any(path: &Path) -> Result<(Connection, i32), OpenError> {
+    connect_there(path, false)
+}
+
+/// A connection to a store that is locked, even if pages of it are not there. One of an older
+/// format is brought to the present one first.
+pub(super) fn connect_to_mend(path: &Path) -> Result<Connection, OpenError> {
+    let (db, format) = connect_there(path, true)?;
+    migrate::migrate(&db, format).map_err(sqlite("bringing it to the new format"))?;
+    Ok(db)
+}
+
+fn connect_there(path: &Path, shortened: bool) -> Result<(Connection, i32), OpenError> {
     let db = connect_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE, shortened)?;
     match examine(&db, path)? {
-        Content::Ours => Ok(db),
+        Content::Ours(format) => Ok((db, format)),
         Content::Nothing => Err(OpenError::Missing(path.to_path_buf())),
     }
 }
@@ -239,20 +273,14 @@ pub fn invite(dir: &Path, code: &JoinCode, expires_ms: u64) -> Result<(), OpenEr
     }
     let db = connect_ours(&path)?;
     prepare(&db)?;
-    let sql = "INSERT OR REPLACE INTO code (hash, expires_ms) VALUES (?1, ?2)";
-    execute(&db, sql, (code_hash(code), Num(expires_ms))).map_err(sqlite("adding a join code"))?;
-    Ok(())
-}
-
-/// What is stored of a join code, so that reading the file does not give it away.
-pub(super) fn code_hash(code: &JoinCode) -> Vec<u8> {
-    aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &code.0).as_ref().to_vec()
+    codes::add(&db, code, expires_ms).map_err(sqlite("adding a join code"))
 }
 
 #[derive(PartialEq, Eq)]
 enum Content {
     Nothing,
-    Ours,
+    /// A store of this format, from [`migrate::OLDEST`] on.
+    Ours(i32),
 }
 
 pub(super) fn database(dir: &Path) -> PathBuf {
@@ -331,8 +359,10 @@ fn examine(db: &Connection, path: &Path) -> Result<Content, OpenError> {
     })();
     match looked.map_err(|cause| not_a_database(path, "reading the store's format", cause))? {
         (0, 0, 0) => Ok(Content::Nothing),
-        (schema::APPLICATION_ID, schema::FORMAT, _) => Ok(Content::Ours),
-        (schema::APPLICATION_ID, found, _) => Err(OpenError::Format { found }),
+        (schema::APPLICATION_ID, found, _) => match found {
+            migrate::OLDEST..=schema::FORMAT => Ok(Content::Ours(found)),
+            _ => Err(OpenError::Format { found, version: meta::version(db) }),
+        },
         _ => Err(OpenError::Foreign(path.to_path_buf())),
     }
 }

@@ -5,6 +5,7 @@
 
 mod bodies;
 mod check;
+mod codes;
 mod dedup;
 mod dispositions;
 mod engine;
@@ -16,6 +17,8 @@ mod joined;
 mod keyed;
 mod locate;
 mod members;
+mod meta;
+mod migrate;
 mod names;
 mod parked;
 mod parked_rows;

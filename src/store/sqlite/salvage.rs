@@ -22,7 +22,7 @@ pub(super) struct Table {
 }
 
 /// All tables. Those that others name are first.
-pub(super) const TABLES: [Table; 19] = [
+pub(super) const TABLES: [Table; 20] = [
     rows("state"),
     rows("user"),
     rows("room"),
@@ -42,6 +42,7 @@ pub(super) const TABLES: [Table; 19] = [
     keyed("expiring", ["log, at_ms, seq", "log DESC, at_ms DESC, seq DESC"]),
     keyed("expired", ["log, seq", "log DESC, seq DESC"]),
     keyed("code", ["hash", "hash DESC"]),
+    keyed("meta", ["name", "name DESC"]),
 ];
 
 const fn rows(name: &'static str) -> Table {

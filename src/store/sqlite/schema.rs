@@ -2,10 +2,12 @@
 
 use rusqlite::Connection;
 
+use super::meta;
+
 /// "qmsg": says whose file it is, to us and to file(1).
 pub(super) const APPLICATION_ID: i32 = 0x716d_7367;
 /// The number of the tables, which another version may have others of.
-pub const FORMAT: i32 = 5;
+pub const FORMAT: i32 = 6;
 
 /// `cursor.log` below 0 is a room: such a row is the membership. A user's own log and `@all` need
 /// no row: their cursors start at 0 and at `user.since_*`. `log` has a row once it is noted that it
@@ -79,6 +81,7 @@ CREATE TABLE expired (
     log INT, seq INT, bytes INT NOT NULL,
     PRIMARY KEY (log, seq)) STRICT, WITHOUT ROWID;
 CREATE TABLE code (hash BLOB PRIMARY KEY, expires_ms INT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
 /// Makes them in an empty database.
@@ -87,14 +90,17 @@ pub(super) fn create(db: &Connection) -> rusqlite::Result<()> {
     db.execute_batch(&format!(
         "BEGIN IMMEDIATE; {tables}
          PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT}; COMMIT;"
-    ))
+    ))?;
+    meta::note_version(db)
 }
 
 /// Whether this is the header of one of our files, whatever its first 16 bytes are: the sizes and
-/// fractions that SQLite has (fileformat2.html, 1.3), our pages, our number and the tables' one.
-pub(super) fn is_header(header: &[u8; 100]) -> bool {
+/// fractions that SQLite has (fileformat2.html, 1.3), our pages, our number and a format that can be
+/// opened, from `oldest` on.
+pub(super) fn is_header(header: &[u8; 100], oldest: i32) -> bool {
+    let format = header[60..64].iter().fold(0, |sum, byte| sum << 8 | i32::from(*byte));
     header[16..18] == 4096_u16.to_be_bytes()
         && header[20..24] == [0, 64, 32, 32]
-        && header[60..64] == FORMAT.to_be_bytes()
+        && (oldest..=FORMAT).contains(&format)
         && header[68..72] == APPLICATION_ID.to_be_bytes()
 }

@@ -6,9 +6,9 @@ use std::collections::btree_map::Entry;
 use super::dispositions;
 use super::names::ALL;
 use super::segment::Stored;
-use super::sql::{Num, cursor, execute, first, is_past, num};
+use super::sql::{Num, cursor, first, is_past, num};
 use super::transaction::Batch;
-use super::{expiry, keyed};
+use super::{codes, expiry, keyed};
 use crate::durable::{Quotas, StoredCursor};
 use crate::wire::Seq;
 
@@ -49,7 +49,7 @@ pub(super) fn sweep(
         | batch.tail.forget(batch.db, oldest_ms)?
         | keyed::forget(batch.db, oldest_ms)?
         | dispositions::forget(batch.db, now_ms)?;
-    execute(batch.db, "DELETE FROM code WHERE expires_ms <= ?1", [Num(now_ms)])?;
+    codes::forget(batch.db, now_ms)?;
 
     let (examined, whole) = examine(batch, after)?;
     let mut readers = BTreeMap::new();

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use rusqlite::Connection;
 
 use super::bodies;
+use super::codes;
 use super::expiry;
-use super::file::code_hash;
 use super::keyed;
 use super::names::{ALL, Names};
 use super::record::{self, Long};
@@ -122,9 +122,8 @@ impl<'a> Batch<'a> {
             return Ok(Err(NotClaimed::Full));
         }
         if let Some(code) = code {
-            let sql = "DELETE FROM code WHERE hash = ?1 AND expires_ms > ?2";
-            let spent = execute(self.db, sql, (code_hash(code), Num(now_ms)))?;
-            if code_needed && spent == 0 {
+            let is_good = codes::spend(self.db, code, now_ms)?;
+            if code_needed && !is_good {
                 return Ok(Err(NotClaimed::CodeBad));
             }
         }

@@ -24,7 +24,7 @@ fn live(count: u64) -> (Server, LinkId, LinkId) {
 
 fn through(server: &Server, log: &str) -> (Seq, Vec<Seq>) {
     let cursor = server.store.cursor("bob", log);
-    (cursor.through, super::stretches::done(&cursor.above))
+    (cursor.through, crate::memory::ranges::done(&cursor.above))
 }
 
 #[test]

@@ -6,7 +6,7 @@ use qmsg::wire::{DeliveryState, FromClient, FromServer, RecipientStatus, Seq};
 
 use super::peers::Alone;
 use super::server::START;
-use super::watching::watch;
+use super::tracking::watch;
 use super::world::World;
 use super::{draft, id, room, target, user};
 

@@ -16,7 +16,7 @@ fn with_code(name: &str, code: JoinCode) -> FromClient {
     FromClient::Hello { id: user(name), claim: true, code: Some(code), session: None }
 }
 
-/// What a server that has one user, alice, says to a first frame from somebody's key.
+/// Answers of a server whose only user is alice to a first frame from somebody's key.
 fn answer(mut server: Server, from: &str, first: FromClient) -> Vec<Said> {
     let link = server.open(key(from));
     server.say(link, first);

@@ -58,7 +58,7 @@ pub(super) struct Run {
     reads: usize,
     /// Drawers are emptied now and then.
     takes: bool,
-    /// What was said of messages, each with another number.
+    /// Bodies of messages, each with another number.
     said: u32,
 }
 
@@ -98,13 +98,13 @@ impl Run {
         (1 + self.chance.below(8) as u32, [0, 90, 400][self.chance.below(3)])
     }
 
-    /// How many messages are long.
+    /// Number of long messages.
     pub(super) fn lengths(&mut self) {
         self.long_in = [2, 10, 10, 10, 1_000, 1_000][self.chance.below(6)];
         self.reads = if self.long_in == 2 { 16 } else { 1 };
     }
 
-    /// So many things happen, then the faults end. Bodies of many parts take their time.
+    /// Number of steps before the faults end. Bodies of many chunks take their time.
     pub(super) fn run(&mut self, mut step: impl FnMut(&mut Self)) {
         let steps = if self.long_in == 2 { 4 * STEPS } else { STEPS };
         (0..steps).for_each(|_| step(self));
@@ -238,7 +238,7 @@ impl Run {
     }
 }
 
-/// What must hold when nothing is under way any more. How many inputs its hubs had.
+/// Checks what must hold when nothing is under way. Returns the number of inputs of its hubs.
 pub(super) fn check(run: &Run) -> u64 {
     let world = &run.world;
     for client in &world.clients {
@@ -307,7 +307,7 @@ fn check_answers(run: &Run, client: &Client) {
     assert_eq!(answers.len(), client.drafts.len());
 }
 
-/// Of what was removed unread, readers were told at least as much as they did not see.
+/// Checks that readers were told of at least as many removed messages as they did not see.
 fn check_gaps(world: &World) {
     let mut gaps: BTreeMap<(&UserId, &Target), u64> = BTreeMap::new();
     for (user, log, seq) in &world.server.store.gaps {

@@ -11,16 +11,16 @@ use qmsg::wire::{
     UserId,
 };
 
-use super::store::Store;
+use crate::memory::MemoryStore;
 
-/// What a message takes beside its bytes, as the hub reckons.
+/// Bytes that a message takes beside its own in the hub's budget.
 const MESSAGE_LEN: u64 = 64;
 
 pub(crate) const START: Time = Time { mono_ms: 1_000, unix_ms: 1_800_000_000_000 };
 
 pub(crate) struct Server {
     pub(super) now: Time,
-    pub(super) store: Store,
+    pub(super) store: MemoryStore,
     limits: Limits,
     hub: Hub,
     /// Asked for, not on disk.
@@ -32,13 +32,13 @@ pub(crate) struct Server {
     pub(super) found: VecDeque<(RequestId, Found)>,
     links: BTreeMap<LinkId, Audit>,
     next_link: u64,
-    /// How often it was said that something is to be delivered, to however many.
+    /// Number of `Deliver` outputs, each to any number of links.
     pub(super) deliveries: usize,
-    /// What the hub said and nobody has taken yet.
+    /// Outputs that no test has read yet.
     said: Vec<(LinkId, Said)>,
     /// Inputs of all its hubs.
     pub(super) events: u64,
-    /// Of all that the hub said, if it is wanted.
+    /// Hash of all outputs, if it is wanted.
     pub(super) trace: Option<DefaultHasher>,
 }
 
@@ -48,7 +48,7 @@ pub(crate) enum Said {
     Close(CloseCode),
 }
 
-/// What a frame says has been dealt with.
+/// Deliveries that a frame acks.
 pub(super) fn reports(frame: &FromClient) -> Vec<Span> {
     match frame {
         FromClient::Ack(spans) => spans.clone(),
@@ -59,13 +59,13 @@ pub(super) fn reports(frame: &FromClient) -> Vec<Span> {
     }
 }
 
-/// What was said on a link that is there.
+/// Frames on an open link, in both directions.
 #[derive(Default)]
 struct Audit {
     key: Option<Pin>,
     user: Option<UserId>,
     window: Option<(u32, u64)>,
-    /// It shares with others, and begins with what is not processed.
+    /// Shares with others, and starts with the first unacked message.
     shares: bool,
     begins: bool,
     unsettled: BTreeMap<Seq, u64>,
@@ -90,7 +90,7 @@ impl Server {
     pub(crate) fn new(limits: Limits, quotas: Quotas) -> Self {
         Self {
             now: START,
-            store: Store::new(quotas),
+            store: MemoryStore::new(quotas),
             limits,
             hub: Hub::new(limits),
             batch: vec![],
@@ -147,12 +147,12 @@ impl Server {
         self.feed(Input::Frame { link, frame });
     }
 
-    /// Whether neither the hub nor the client has ended it.
+    /// Returns whether neither the hub nor the client has closed it.
     pub(super) fn has_link(&self, link: LinkId) -> bool {
         self.links.contains_key(&link)
     }
 
-    /// What a link was delivered and has not settled.
+    /// Deliveries of a link that are not acked.
     pub(super) fn unsettled(&self, link: LinkId) -> Vec<Seq> {
         self.links[&link].unsettled.keys().copied().collect()
     }
@@ -249,7 +249,7 @@ impl Server {
         std::mem::take(&mut self.said)
     }
 
-    /// What was said on one link since the last time, after all that is under way.
+    /// Outputs on one link since the last time, after everything under way is done.
     pub(crate) fn heard(&mut self, link: LinkId) -> Vec<Said> {
         self.work();
         self.heard_so_far(link)
@@ -300,7 +300,7 @@ impl Server {
         assert!(flight <= before || flight <= 2 * max, "{flight} B are under way");
     }
 
-    /// What is under way to those that have more than each may have whatever the others have.
+    /// Load of the links that have more than each is granted whatever the others have.
     fn flight(&self) -> u64 {
         let min = self.limits.budget_link_bytes_min;
         let is_more = |(count, bytes): &(u64, u64)| {
@@ -359,7 +359,7 @@ impl Server {
         self.said.push((link, Said::Frame(frame)));
     }
 
-    /// What is with one of those who share is delivered to no other. What is replayed may be.
+    /// Messages with one of the sharing readers are delivered to no other, unless replayed.
     fn check_share(&self, link: LinkId, record: &Record) {
         let audit = &self.links[&link];
         let shares = |other: &Audit| other.shares && other.user == audit.user && other.begins;

@@ -251,7 +251,8 @@ fn a_store_of_another_version_or_program_says_so() {
     change("PRAGMA user_version = 1");
     home.serve_in_vain(&data, &[]).code(78).says("an older version of qmsg made it");
     change("PRAGMA user_version = 1000");
-    home.serve_in_vain(&data, &[]).code(78).says("a newer version of qmsg made it");
+    let wrote = format!("qmsg {} wrote it: use that or a newer qmsg", env!("CARGO_PKG_VERSION"));
+    home.serve_in_vain(&data, &[]).code(78).says(&wrote);
     change("PRAGMA application_id = 1");
     home.serve_in_vain(&data, &[]).code(78).says("is not a qmsg store").says("--data names");
 }

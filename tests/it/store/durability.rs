@@ -66,7 +66,7 @@ fn other_files_are_refused_and_left_alone() {
     let dir = TempDir::new().unwrap();
     Rig::open(dir.path(), Quotas::default()).store.close();
     database(dir.path()).execute_batch("PRAGMA user_version = 1").unwrap();
-    assert!(matches!(refusal(dir.path()), OpenError::Format { found: 1 }));
+    assert!(matches!(refusal(dir.path()), OpenError::Format { found: 1, .. }));
     database(dir.path()).execute_batch("PRAGMA application_id = 5").unwrap();
     assert!(matches!(refusal(dir.path()), OpenError::Foreign(_)));
 

@@ -1,21 +1,39 @@
-//! The store against a naive one in memory, on arbitrary batches.
+//! The engine on SQLite against the one in memory, on arbitrary batches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, TestRunner};
-use qmsg::durable::{Disposition, PageItem, StoredCursor, Write};
-use qmsg::wire::ParkedKind;
+use qmsg::durable::{
+    Disposition, Found, Outcome, PageItem, Quotas, Read, Record, StoredCursor, Write,
+};
+use qmsg::wire::{Message, ParkedKind, Target};
 use tempfile::TempDir;
 
-use super::Verdict;
-use super::drawers::{look, withdraw};
-use super::naive::{Letter, MINUTE_MS, Model, Placed, QUOTAS, SAID_MS, TARGETS, USERS, brief};
+use super::drawers::withdraw;
 use super::scheduling::{release, schedule};
-use super::standings::{answered, rejected, sent, standings};
-use super::uploads::{body, bytes, rows, sweep_all};
-use super::verdict::mixed;
-use super::{NOW_MS, Rig, append_all, bundle, each, enter, leave, message, settle, target};
+use super::standings::{answered, rejected};
+use super::uploads::{PART, begin, body, bytes, discard, finish, long, part, rows, sweep_all};
+use super::{
+    NOW_MS, Rig, append_all, bundle, claim, cursor, each, enter, leave, message, settle, target,
+};
+use crate::memory::{MemoryStore, Most};
+
+const USERS: [&str; 3] = ["alice", "bob", "carol"];
+const TARGETS: [&str; 6] = ["alice", "bob", "carol", "@ops", "@dev", "@all"];
+const QUOTAS: Quotas = Quotas {
+    log_messages_max: 5,
+    log_bytes_max: 10 * PART as u64,
+    users_max: 3,
+    rooms_max: 2,
+    memberships_max: 1,
+    duplicate_window_ms: u64::MAX,
+    keep_processed_ms: u64::MAX,
+    keep_unprocessed_ms: u64::MAX,
+    store_bytes_max: 0,
+};
+const MINUTE_MS: u64 = 60_000;
+const SAID_MS: u64 = 7;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -110,167 +128,238 @@ fn verdicts() -> impl Strategy<Value = Option<Disposition>> {
     ]
 }
 
-fn check(steps: Vec<Step>) {
-    let dir = TempDir::new().unwrap();
-    let mut rig = Rig::with(&dir, QUOTAS, &USERS);
-    let mut model = Model::default();
-    let (mut writes, mut expected) = (Vec::new(), Vec::new());
-    for step in steps.into_iter().chain([Step::EndBatch, Step::Reopen]) {
-        let room = |room: usize| &TARGETS[room][1..];
-        let mut add = |write: Option<(Write, Verdict)>| {
-            let (write, outcome) = write.unzip();
-            writes.extend(write);
-            expected.extend(outcome);
-        };
+/// A body on its way.
+struct Partial {
+    name: u64,
+    message: Message,
+    n: u32,
+    sent: usize,
+}
+
+impl Partial {
+    /// The next part. One too many is empty.
+    fn next(&mut self) -> Write {
+        let size = self.message.size as usize;
+        let at = self.sent * PART;
+        self.sent = (self.sent + 1).min(size.div_ceil(PART));
+        part(self.name, bytes(self.n, size).slice(at.min(size)..size.min(at + PART)))
+    }
+
+    fn end(&self) -> Write {
+        finish(self.name, self.message.clone())
+    }
+}
+
+/// What both engines are asked.
+struct Writes {
+    memory: MemoryStore,
+    uploads: Vec<Partial>,
+    batch: Vec<Write>,
+    expected: Vec<Outcome>,
+}
+
+impl Writes {
+    fn add(&mut self, write: Write) {
+        self.expected.push(self.memory.write(&write));
+        self.batch.push(write);
+    }
+
+    fn step(&mut self, step: Step) {
         match step {
             Step::Append { from, to, n, count, length } => {
                 let one = |n| message(USERS[from], TARGETS[to], n, length);
-                writes.push(append_all(bundle((n..n + count).map(one))));
-                let each = (n..n + count).map(|n| model.append(from, to, n, length));
-                expected.push(mixed(each.collect()));
+                self.add(append_all(bundle((n..n + count).map(one))));
             }
             Step::Settle { user, log, .. } if log < 3 && user != log => {}
             Step::Settle { user, log, count, said } => {
-                add(Some(settle_some(&mut model, (user, log), count, said)));
+                let write = self.settle_some(USERS[user], TARGETS[log], count, said);
+                self.add(write);
             }
-            Step::Schedule { .. } | Step::Release { .. } | Step::Withdraw { .. } => {
-                add(with_drawers(&mut model, &step));
+            Step::Schedule { user, to, n, length, minute } => {
+                let message = message(USERS[user], TARGETS[to], n, length);
+                self.add(schedule(message, NOW_MS + minute * MINUTE_MS));
             }
-            Step::Enter { user, room: no } => {
-                writes.push(enter(USERS[user], room(no)));
-                expected.push(model.enter(user, no));
+            Step::Release { minute } => self.add(release(NOW_MS + minute * MINUTE_MS)),
+            Step::Withdraw { user, drawer, n, back } => {
+                let id = n.map(|n| message("alice", "bob", n, 0).id);
+                self.add(withdraw(USERS[user], drawer, id, back));
             }
-            Step::Leave { user, room: no } => {
-                writes.push(leave(USERS[user], room(no)));
-                expected.push(model.leave(user, no));
-            }
+            Step::Enter { user, room: no } => self.add(enter(USERS[user], room(no))),
+            Step::Leave { user, room: no } => self.add(leave(USERS[user], room(no))),
             Step::Begin { from, to, n, parts, whole } => {
-                add(Some(model.begin(from, to, n, parts)));
+                let from = USERS[from].parse().unwrap();
+                let message = Message { from, ..long(TARGETS[to], n, parts * PART - 7) };
+                let name = self.uploads.len() as u64;
+                self.add(begin(name, message.clone()));
+                self.uploads.push(Partial { name, message, n, sent: 1 });
                 if whole {
-                    (1..parts).for_each(|_| add(model.part(0)));
-                    add(model.end(0));
+                    (1..parts).for_each(|_| self.upload(0, Partial::next));
+                    self.upload(0, |upload| upload.end());
                 }
             }
-            Step::Part(which) => add(model.part(which)),
-            Step::End(which) => add(model.end(which)),
-            Step::Discard(which) => add(model.discard(which)),
+            Step::Part(which) => self.upload(which, Partial::next),
+            Step::End(which) => self.upload(which, |upload| upload.end()),
+            Step::Discard(which) => self.upload(which, |upload| discard(upload.name)),
+            Step::EndBatch | Step::Reopen => unreachable!(),
+        }
+    }
+
+    /// Asks something of one of the latest uploads.
+    fn upload(&mut self, which: usize, write: impl FnOnce(&mut Partial) -> Write) {
+        if let Some(upload) = self.uploads.iter_mut().rev().nth(which % 3) {
+            let write = write(upload);
+            self.add(write);
+        }
+    }
+
+    /// A move of a cursor by so many messages, and a word about the last of them.
+    fn settle_some(&self, user: &str, log: &str, count: usize, said: Option<Disposition>) -> Write {
+        let before = self.memory.find_cursor(&user.parse().unwrap(), &target(log));
+        let through = before.map_or(0, |cursor| cursor.through);
+        let records = self.memory.records(&target(log)).filter(|record| record.seq > through);
+        let taken: Vec<&Record> = records.take(count).collect();
+        let Some(last) = taken.last() else {
+            return settle(user, log, before.cloned().unwrap_or_default(), 0, 0);
+        };
+        let bytes = taken.iter().map(|record| record.bundle.first.len_bytes()).sum();
+        let to = cursor(last.seq, last.ordinal, &[]);
+        let mut write = settle(user, log, to, taken.len() as u64, bytes);
+        if let (Some(said), Write::Ack { verdicts, .. }) = (said, &mut write) {
+            verdicts.push((last.seq, said, SAID_MS));
+        }
+        write
+    }
+}
+
+fn room(no: usize) -> &'static str {
+    TARGETS[no].strip_prefix('@').unwrap()
+}
+
+fn check(steps: Vec<Step>) {
+    let dir = TempDir::new().unwrap();
+    let mut rig = Rig::open(dir.path(), QUOTAS);
+    let mut memory = MemoryStore::new(QUOTAS);
+    memory.most = Most::MANY;
+    let mut writes = Writes { memory, uploads: vec![], batch: vec![], expected: vec![] };
+    USERS.iter().for_each(|user| writes.add(claim(user)));
+    for step in [Step::EndBatch].into_iter().chain(steps).chain([Step::EndBatch, Step::Reopen]) {
+        match step {
             Step::EndBatch => {
-                let outcomes = rig.commit(std::mem::take(&mut writes));
-                assert_eq!(outcomes.into_iter().map(brief).collect::<Vec<_>>(), expected);
-                expected.clear();
-                compare(&mut rig, &model);
+                let outcomes = rig.outcomes(std::mem::take(&mut writes.batch));
+                let expected = std::mem::take(&mut writes.expected);
+                let brief = |outcomes: Vec<_>| outcomes.into_iter().map(brief).collect::<Vec<_>>();
+                assert_eq!(brief(outcomes), brief(expected));
+                compare(&mut rig, &writes.memory);
             }
-            Step::Reopen if writes.is_empty() => {
+            Step::Reopen if writes.batch.is_empty() => {
                 rig.store.close();
                 rig = Rig::open(dir.path(), QUOTAS);
-                model.uploads.clear();
-                compare(&mut rig, &model);
+                writes.memory.bodies.restart();
+                writes.uploads.clear();
+                compare(&mut rig, &writes.memory);
             }
             Step::Reopen => {}
+            step => writes.step(step),
         }
     }
     sweep_all(&mut rig, 0);
-    assert_eq!(rows(&dir), (model.parts() as i64, 0, 0));
+    assert_eq!(rows(&dir).0, parts(&writes.memory) as i64);
 }
 
-fn with_drawers(model: &mut Model, step: &Step) -> Option<(Write, Verdict)> {
-    Some(match *step {
-        Step::Schedule { user, to, n, length, minute } => {
-            let due_ms = NOW_MS + minute * MINUTE_MS;
-            let message = message(USERS[user], TARGETS[to], n, length);
-            (schedule(message, due_ms), model.schedule(user, to, n, (length, due_ms)))
-        }
-        Step::Release { minute } => {
-            let now_ms = NOW_MS + minute * MINUTE_MS;
-            (release(now_ms), model.release(now_ms))
-        }
-        Step::Withdraw { user, drawer, n, back } => {
-            let id = n.map(|n| message("alice", "bob", n, 0).id);
-            let outcome = model.withdraw(user, drawer, (n, back));
-            (withdraw(USERS[user], drawer, id, back), outcome)
-        }
-        _ => return None,
-    })
+/// Parts of all bodies that are in a log or in a drawer. Those made of one another share them.
+fn parts(memory: &MemoryStore) -> usize {
+    let kept = memory.drawers.all().filter_map(|letter| letter.parts.clone());
+    let logs = TARGETS.iter().flat_map(|log| memory.records(&target(log)));
+    let of_log = |record: &Record| {
+        let count = record.bundle.first.size.div_ceil(PART as u64);
+        (record.parts..record.parts + count).map(|at| memory.bodies.read(at).unwrap()).collect()
+    };
+    let long = logs.filter(|record| record.parts > 0).map(of_log);
+    let all = long.chain(kept).flatten();
+    all.map(|part: qmsg::wire::Body| part.0.as_ptr()).collect::<BTreeSet<_>>().len()
 }
 
-/// A move of a cursor by so many messages, and a word about the last of them.
-fn settle_some(
-    model: &mut Model,
-    (user, log): (usize, usize),
-    count: usize,
-    said: Option<Disposition>,
-) -> (Write, Verdict) {
-    let (to, messages, bytes) = model.advance(user, log, count);
-    let mut write = settle(USERS[user], TARGETS[log], to.clone(), messages, bytes);
-    let said = said.filter(|_| messages > 0);
-    if let (Some(said), Write::Ack { verdicts, .. }) = (&said, &mut write) {
-        verdicts.push((to.through, said.clone(), SAID_MS));
-    }
-    model.settle(user, log, to, said.as_ref());
-    (write, Verdict::AckRecorded)
+/// An outcome without the places of parts, which each engine gives as it likes.
+fn brief(mut outcome: Outcome) -> Outcome {
+    let records = match &mut outcome {
+        Outcome::ReleaseDue(Ok(due)) => &mut due.records,
+        Outcome::TakeParked(Ok(taken)) => &mut taken.records,
+        _ => return outcome,
+    };
+    records.iter_mut().for_each(|record| record.parts = 0);
+    outcome
 }
 
-fn compare(rig: &mut Rig, model: &Model) {
-    for (user, name) in USERS.iter().enumerate() {
-        for (log, target) in TARGETS.iter().enumerate() {
-            let found = each(rig.whole(name, target));
-            for item in &found {
-                if let PageItem::Messages(record) = item
-                    && record.parts > 0
-                {
-                    let whole = bytes(
-                        record.bundle.first.body.0[0].into(),
-                        record.bundle.first.size as usize,
-                    );
-                    assert_eq!(body(rig, record), whole);
-                }
-            }
-            let items = found.into_iter().map(|item| match item {
-                PageItem::Messages(record) => (record.seq, record.ordinal, false),
-                PageItem::Removed { seq, ordinal, .. } => (seq, ordinal, true),
-                PageItem::Corrupt { .. } => panic!("rot"),
-            });
-            assert_eq!(items.collect::<Vec<_>>(), model.items(user, log), "{name} in {target}");
+fn compare(rig: &mut Rig, memory: &MemoryStore) {
+    for name in USERS {
+        for log in TARGETS {
+            compare_logs(rig, memory, name, log);
         }
-        let mailbox: BTreeMap<_, _> = rig.mailbox(name).into_iter().collect();
-        let mut cursors: BTreeMap<_, _> = [
-            (name.to_string(), StoredCursor::default()),
-            ("@all".to_string(), StoredCursor::default()),
-        ]
-        .into();
-        let kept = model.cursors.iter().filter(|((of, _), _)| *of == user);
-        cursors.extend(kept.map(|(&(_, log), cursor)| (TARGETS[log].to_string(), cursor.clone())));
-        assert_eq!(mailbox, cursors);
+        let user = || name.parse().unwrap();
+        let mailbox = Read::Mailbox { user: user() };
+        assert_eq!(mailboxes(rig.read(mailbox.clone())), mailboxes(memory.read(&mailbox)));
         for drawer in [ParkedKind::DeadLetters, ParkedKind::Scheduled] {
-            let shown = look(rig, name, drawer).into_iter();
-            let shown: Vec<_> = shown
-                .map(|k| (k.message.envelope, k.at_ms, k.attempts))
-                .map(|(envelope, at_ms, attempts)| {
-                    (envelope.id, envelope.to, at_ms, attempts, envelope.size)
-                })
-                .collect();
-            let of = |letter: &Letter| {
-                let &Letter { to, at_ms, attempts, content, .. } = letter;
-                (content.id(), target(TARGETS[to]), at_ms, attempts, content.size)
-            };
-            assert_eq!(shown, model.drawer(user, drawer).map(of).collect::<Vec<_>>());
+            let parked = Read::Parked { user: user(), drawer, after: 0 };
+            assert_eq!(unnumbered(rig.read(parked.clone())), unnumbered(memory.read(&parked)));
         }
     }
-    for (log, placed, expected) in model.standings() {
-        let Placed { seq, content, .. } = placed;
-        let (to, from) = (TARGETS[log], USERS[content.from]);
-        let found = standings(rig, to, seq, from).into_iter();
-        let found: Vec<_> = found.map(|of| (of.user.to_string(), of.state)).collect();
-        let expected = expected.into_iter().map(|(user, state)| (user.to_string(), state));
-        assert_eq!(found, expected.collect::<Vec<_>>(), "{seq} in {to}");
-        let same = |m: &&Placed| (m.content.n, m.content.from) == (content.n, content.from);
-        let newest = model.logs[log].messages.iter().rev().find(same);
-        assert_eq!(sent(rig, to, content.id(), from), newest.map(|m| m.seq));
+    for log in TARGETS {
+        for record in memory.records(&target(log)) {
+            let message = record.bundle.first.clone();
+            let (id, from, to) = (message.id, message.from.clone(), message.to.clone());
+            let (seq, after) = (record.seq, None);
+            let recipients = Read::Recipients { to: to.clone(), seq, from: from.clone(), after };
+            assert_eq!(rig.read(recipients.clone()), memory.read(&recipients), "{seq} in {to}");
+            let find = Read::FindMessage { to, id, from };
+            assert_eq!(rig.read(find.clone()), memory.read(&find));
+        }
     }
+}
+
+/// What stands in a log for a user, with all bodies.
+fn compare_logs(rig: &mut Rig, memory: &MemoryStore, user: &str, log: &str) {
+    let (logs, reader) = (vec![(target(log), 0)], user.parse().unwrap());
+    let read = Read::Page { logs, reader, messages: u32::MAX, bytes: u64::MAX };
+    let (found, known) = (rig.read(read.clone()), memory.read(&read));
+    let (Found::Page(found), Found::Page(known)) = (found, known) else { panic!("no pages") };
+    assert_eq!((found.through, found.complete), (known.through, known.complete));
+    let items = each(found.items);
+    for item in &items {
+        if let PageItem::Messages(record) = item
+            && record.parts > 0
+        {
+            let message = &record.bundle.first;
+            assert_eq!(body(rig, record), bytes(message.body.0[0].into(), message.size as usize));
+        }
+    }
+    assert_eq!(without_parts(items), without_parts(each(known.items)), "{user} in {log}");
+}
+
+fn without_parts(mut items: Vec<PageItem>) -> Vec<PageItem> {
+    for item in &mut items {
+        if let PageItem::Messages(record) = item {
+            record.parts = 0;
+        }
+    }
+    items
+}
+
+fn mailboxes(found: Found) -> BTreeMap<Target, StoredCursor> {
+    let Found::Mailbox(logs) = found else { panic!("{found:?}") };
+    logs.into_iter().collect()
+}
+
+/// Parked messages without their numbers, of which only the order counts.
+fn unnumbered(mut found: Found) -> Found {
+    let Found::Parked(page, _) = &mut found else { panic!("{found:?}") };
+    let numbers: Vec<u64> = page.iter().map(|kept| kept.number).collect();
+    assert!(numbers.is_sorted());
+    page.iter_mut().for_each(|kept| kept.number = 0);
+    found
 }
 
 #[test]
-fn behaves_like_a_naive_store() {
+fn behaves_like_the_engine_in_memory() {
     let config = Config { cases: 48, failure_persistence: None, ..Config::default() };
     TestRunner::new(config)
         .run(&steps(), |steps| {

@@ -110,20 +110,3 @@ impl From<NotStored> for Verdict {
         }
     }
 }
-
-/// Joins the verdicts of the messages of one bundle.
-pub(crate) fn mixed(each: Vec<Verdict>) -> Verdict {
-    let mut parts: Vec<(u64, Verdict)> = vec![];
-    for outcome in each {
-        match (parts.last_mut(), &outcome) {
-            (Some((count, Verdict::Stored { seq, .. })), Verdict::Stored { seq: next, .. })
-                if *seq + *count == *next =>
-            {
-                *count += 1;
-            }
-            (Some((count, known)), outcome) if known == outcome => *count += 1,
-            _ => parts.push((1, outcome)),
-        }
-    }
-    if parts.len() == 1 { parts.remove(0).1 } else { Verdict::Mixed(parts) }
-}

@@ -127,10 +127,10 @@ pub(crate) fn unopened(error: OpenError, data: &Path) -> anyhow::Error {
             "put a backup back in its place, or, to start anew without users: rm {}",
             store.display()
         )),
-        OpenError::Format { found } => config(format!(
-            "{} version of qmsg made it: use that one, or another directory with --data",
-            if *found > store::FORMAT { "a newer" } else { "an older" }
-        )),
+        OpenError::Format { found, version } => config(other_version(*found, version.as_deref())),
+        OpenError::Older { .. } => {
+            config("an older version of qmsg made it: start the server of this version once".into())
+        }
         OpenError::Foreign(path) => config(format!(
             "--data names another directory; if {} was a store, it is damaged: {}",
             path.display(),
@@ -146,6 +146,19 @@ pub(crate) fn unopened(error: OpenError, data: &Path) -> anyhow::Error {
         _ => config("--data names another directory".into()),
     };
     failure.because(error)
+}
+
+/// Returns the hint for a store whose format is not known.
+fn other_version(found: i32, version: Option<&str>) -> String {
+    match version {
+        Some(version) if found > store::FORMAT => {
+            format!("qmsg {version} wrote it: use that or a newer qmsg, or another --data")
+        }
+        _ => format!(
+            "{} version of qmsg made it: use that one, or another directory with --data",
+            if found > store::FORMAT { "a newer" } else { "an older" }
+        ),
+    }
 }
 
 /// Converts an error of `--check-store` to a failure.

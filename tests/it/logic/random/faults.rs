@@ -5,7 +5,7 @@ use qmsg::logic::Ending;
 
 use super::{Client, Run};
 
-/// How far the clock on the wall may be set: within what ids may be old and ahead.
+/// Most milliseconds by which the wall clock is set: ids may be as old and as far ahead.
 const CLOCK_MS_OFF: usize = 12 * 60 * 60 * 1_000;
 /// When the faults are over, all that was accepted is where it is to be so soon.
 const CONVERGED_MS: u64 = 5_000;

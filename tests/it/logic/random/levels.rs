@@ -6,7 +6,7 @@ use qmsg::wire::{Body, DeliveryState, MsgId, Note, ParkedKind, RecipientStatus, 
 
 use super::{Client, Run, World};
 use crate::logic::draft;
-use crate::logic::store::drawers::Letter;
+use crate::memory::parked::Letter;
 
 impl Run {
     /// Somebody wants to know, or to tidy up.
@@ -97,7 +97,7 @@ impl Run {
         ended
     }
 
-    /// What is due comes, and every watch becomes complete and right. One that is so makes room for
+    /// Waits until due messages come and every tracked one is right. One that is so makes room for
     /// others, which wait for it if there are more than the server allows.
     pub(super) fn settle_levels(&mut self) {
         let later = |letter: &Letter| letter.drawer == ParkedKind::Scheduled;
@@ -130,7 +130,7 @@ impl Run {
     }
 }
 
-/// What the sender of a message does not know right of how far it has come with its recipients.
+/// Recipients of whose state the sender of a message is not told right.
 fn wrong_of(world: &World, client: &Client, id: MsgId) -> Vec<String> {
     let (store, watch) = (&world.server.store, &client.watches[&id]);
     let Some(seq) = store.located(&watch.to, &client.user, id) else { return vec![] };
@@ -170,8 +170,8 @@ pub(super) fn check_later(run: &Run, client: &Client, draft: &Draft, accepted: b
     assert!(time_ms.is_none_or(|time_ms| Some(time_ms) >= draft.due_ms), "too early");
 }
 
-/// What is on record of a message is what a reader said, and what a reader said of one that is
-/// there is on record, if no other reader was first.
+/// Checks that a recorded disposition is what a reader said, and that what a reader said of a
+/// stored message is recorded, if no other reader was first.
 pub(super) fn check_verdicts(run: &Run) {
     let world = &run.world;
     let store = &world.server.store;

@@ -8,31 +8,30 @@ use qmsg::wire::{
     ParkedMessage, Seq, Target, UserId,
 };
 
-use super::Store;
+use super::MemoryStore;
 
-/// So few at a time that it often takes several.
-const PAGE_MAX: usize = 2;
-const TAKEN_MAX: usize = 2;
 /// When the target of what is due is full it waits so long.
 const AGAIN_MS: u64 = 60_000;
 
 #[derive(Default)]
-pub(in crate::logic) struct Drawers {
+pub(crate) struct Drawers {
     letters: BTreeMap<u64, Letter>,
     last: u64,
 }
 
 /// A message in a drawer.
 #[derive(Clone)]
-pub(in crate::logic) struct Letter {
-    pub(in crate::logic) owner: UserId,
-    pub(in crate::logic) drawer: ParkedKind,
-    pub(in crate::logic) message: Message,
+pub(crate) struct Letter {
+    pub(crate) owner: UserId,
+    pub(crate) drawer: ParkedKind,
+    pub(crate) message: Message,
     /// All parts of a long body.
-    parts: Option<Vec<Body>>,
-    pub(in crate::logic) at_ms: u64,
-    pub(in crate::logic) attempts: u32,
-    pub(in crate::logic) reason: Note,
+    pub(crate) parts: Option<Vec<Body>>,
+    pub(crate) at_ms: u64,
+    /// When it is to be sent or tried again. What is told of it stays.
+    pub(crate) due_ms: u64,
+    pub(crate) attempts: u32,
+    pub(crate) reason: Note,
 }
 
 impl Drawers {
@@ -51,14 +50,14 @@ impl Drawers {
         letters.filter(move |(_, letter)| mine(letter))
     }
 
-    pub(in crate::logic) fn all(&self) -> impl Iterator<Item = &Letter> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Letter> {
         self.letters.values()
     }
 }
 
-impl Store {
+impl MemoryStore {
     /// Keeps a message that a user has refused.
-    pub(super) fn bury(
+    pub(crate) fn bury(
         &mut self,
         owner: &UserId,
         seq: Seq,
@@ -76,11 +75,14 @@ impl Store {
         // What is rotten is not kept.
         let Ok(parts) = parts.transpose() else { return };
         let (owner, drawer) = (owner.clone(), ParkedKind::DeadLetters);
-        let letter = Letter { owner, drawer, message, parts, at_ms, attempts, reason };
+        let letter =
+            Letter { owner, drawer, message, parts, at_ms, due_ms: at_ms, attempts, reason };
+        let owner = letter.owner.clone();
         self.drawers.add(letter);
+        self.drop_dead_letters(&owner);
     }
 
-    pub(super) fn schedule(&mut self, message: &Message, due_ms: u64) -> Result<(), NotStored> {
+    pub(crate) fn schedule(&mut self, message: &Message, due_ms: u64) -> Result<(), NotStored> {
         assert!(!message.is_long(), "its body is whole");
         let (owner, drawer) = (message.from.clone(), ParkedKind::Scheduled);
         let outcome = if !self.logs.contains_key(&message.to) {
@@ -89,32 +91,59 @@ impl Store {
             Err(NotStored::Duplicate)
         } else if self.disk_full {
             Err(NotStored::DiskFull)
-        } else if self.drawers.of(&owner, drawer).count() as u64 >= self.quotas.log_messages_max {
+        } else if !self.admits_parked(&owner, message) {
             Err(NotStored::Full)
         } else {
             self.sent.insert((owner.clone(), message.id));
             let (message, reason) = (message.clone(), Note::default());
             let (parts, attempts) = (None, 0);
-            let letter = Letter { owner, drawer, message, parts, at_ms: due_ms, attempts, reason };
+            let letter =
+                Letter { owner, drawer, message, parts, at_ms: due_ms, due_ms, attempts, reason };
             self.drawers.add(letter);
             Ok(())
         };
         self.note(message, outcome)
     }
 
-    pub(super) fn release(&mut self, now_ms: u64) -> Result<DueReleased, DiskFull> {
+    /// Whether the quota of a log admits a message among a user's scheduled ones.
+    fn admits_parked(&self, owner: &UserId, message: &Message) -> bool {
+        let (count, bytes) = self.parked_load(owner, ParkedKind::Scheduled);
+        count == 0 || !self.is_over(count + 1, bytes + message.len_bytes())
+    }
+
+    fn parked_load(&self, owner: &UserId, drawer: ParkedKind) -> (u64, u64) {
+        let add = |(count, bytes): (u64, u64), (_, letter): (u64, &Letter)| {
+            (count + 1, bytes + letter.message.len_bytes())
+        };
+        self.drawers.of(owner, drawer).fold((0, 0), add)
+    }
+
+    /// Drops a user's oldest dead letters that are over the quota of a log, but not the newest.
+    fn drop_dead_letters(&mut self, owner: &UserId) {
+        let drawer = ParkedKind::DeadLetters;
+        loop {
+            let (count, bytes) = self.parked_load(owner, drawer);
+            if count <= 1 || !self.is_over(count, bytes) {
+                break;
+            }
+            let oldest = self.drawers.of(owner, drawer).next().map(|(number, _)| number);
+            self.drawers.letters.remove(&oldest.unwrap());
+        }
+    }
+
+    pub(crate) fn release(&mut self, now_ms: u64) -> Result<DueReleased, DiskFull> {
         if self.disk_full {
             return Err(DiskFull);
         }
         let mut due: Vec<(u64, u64)> = self.due().filter(|(at_ms, _)| *at_ms <= now_ms).collect();
         due.sort_unstable();
         let mut records = vec![];
-        for (_, number) in due.into_iter().take(TAKEN_MAX) {
+        for (_, number) in due.into_iter().take(self.most.taken) {
             match self.post(number, now_ms) {
                 Some(record) => records.push(record),
                 None => {
                     let letter = self.drawers.letters.get_mut(&number).unwrap();
-                    letter.at_ms = now_ms + AGAIN_MS;
+                    letter.due_ms = now_ms + AGAIN_MS;
                 }
             }
         }
@@ -124,10 +153,10 @@ impl Store {
     fn due(&self) -> impl Iterator<Item = (u64, u64)> {
         let later = self.drawers.letters.iter();
         let later = later.filter(|(_, letter)| letter.drawer == ParkedKind::Scheduled);
-        later.map(|(number, letter)| (letter.at_ms, *number))
+        later.map(|(number, letter)| (letter.due_ms, *number))
     }
 
-    pub(super) fn withdraw(
+    pub(crate) fn withdraw(
         &mut self,
         owner: &UserId,
         (drawer, id): (ParkedKind, Option<MsgId>),
@@ -138,7 +167,7 @@ impl Store {
         }
         let wanted = |letter: &Letter| id.is_none_or(|id| letter.message.id == id);
         let all = self.drawers.of(owner, drawer).filter(|(_, letter)| wanted(letter));
-        let numbers: Vec<u64> = all.map(|(number, _)| number).take(TAKEN_MAX).collect();
+        let numbers: Vec<u64> = all.map(|(number, _)| number).take(self.most.taken).collect();
         let (mut count, mut records) = (0, vec![]);
         for number in numbers {
             match back_at_ms {
@@ -169,9 +198,9 @@ impl Store {
         self.record(seq).cloned()
     }
 
-    pub(super) fn drawer(&self, owner: &UserId, drawer: ParkedKind, after: u64) -> Found {
+    pub(crate) fn drawer(&self, owner: &UserId, drawer: ParkedKind, after: u64) -> Found {
         let mut rest = self.drawers.of(owner, drawer).filter(|(number, _)| *number > after);
-        let page = rest.by_ref().take(PAGE_MAX).map(|(number, letter)| kept(number, letter));
+        let page = rest.by_ref().take(self.most.page).map(|(number, letter)| kept(number, letter));
         let page = page.collect();
         Found::Parked(page, rest.next().is_some())
     }

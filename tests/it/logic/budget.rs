@@ -1,4 +1,4 @@
-//! What is on its way to all readers together has a bound, and each has a little whatever the
+//! The budget of deliveries bounds the load of all readers together; each has a little whatever the
 //! others have.
 
 use qmsg::durable::Quotas;

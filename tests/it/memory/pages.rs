@@ -3,11 +3,11 @@
 use qmsg::durable::{Page, PageItem, Record};
 use qmsg::wire::{Seq, Start, Target, UserId};
 
+use super::MemoryStore;
 use super::joining::join;
-use super::store::Store;
 
-impl Store {
-    pub(super) fn begin(&self, logs: &[Target], start: Start) -> Option<Seq> {
+impl MemoryStore {
+    pub(crate) fn begin(&self, logs: &[Target], start: Start) -> Option<Seq> {
         let logs = logs.iter().filter_map(|log| self.logs.get(log));
         let records = logs.flat_map(|log| log.records.iter().map(|(record, _)| record));
         match start {
@@ -22,7 +22,7 @@ impl Store {
         }
     }
 
-    pub(super) fn page(
+    pub(crate) fn page(
         &self,
         logs: &[(Target, Seq)],
         reader: &UserId,
@@ -37,7 +37,8 @@ impl Store {
                 all.push((PageItem::Removed { log: target.clone(), seq, ordinal }, 0));
             }
             for (record, rotten) in log.records.iter().filter(|(r, _)| r.seq > *after) {
-                if *target != Target::User(reader.clone()) && record.bundle.first.from == *reader {
+                let own = matches!(target, Target::User(_));
+                if !own && record.bundle.first.from == *reader {
                     continue;
                 }
                 let Record { seq, ordinal, .. } = *record;

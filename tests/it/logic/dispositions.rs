@@ -1,4 +1,4 @@
-//! What a reader says of a message besides that it is dealt with.
+//! Replies and rejections.
 
 use qmsg::durable::Disposition;
 use qmsg::logic::{Command, Ending, Event, PeerInput, PeerOutput};
@@ -9,7 +9,7 @@ use qmsg::wire::{
 
 use super::peers::Alone;
 use super::server::{START, Said, Server};
-use super::watching::{note, watch};
+use super::tracking::{note, watch};
 use super::{closed, id, processed, seqs, server, settled, user};
 
 fn answered(seq: Seq, reply: &'static str) -> FromClient {

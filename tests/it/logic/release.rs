@@ -1,4 +1,4 @@
-//! What a reader does not want stays for others.
+//! Released messages stay unacked for other readers.
 
 use qmsg::durable::Quotas;
 use qmsg::logic::{Command, Event, Limits, PeerOutput};
@@ -32,7 +32,7 @@ fn it_makes_room_and_stays_for_the_next_reader() {
     server.say(bob, processed([4]));
     assert_eq!(seqs(&server.heard(bob)), [5, 6]);
     let cursor = server.store.cursor("bob", "bob");
-    assert_eq!((cursor.through, super::stretches::done(&cursor.above)), (0, vec![4]));
+    assert_eq!((cursor.through, crate::memory::ranges::done(&cursor.above)), (0, vec![4]));
     let two = server.reader("bob");
     assert_eq!(seqs(&server.heard(two)), [1, 2, 3, 5, 6]);
     server.lose(bob);

@@ -165,7 +165,7 @@ fn settled_only_when_the_cursor_is_on_disk() {
     server.answer_writes();
     assert_eq!(server.heard_so_far(bob), [settled(2)]);
     let cursor = server.store.cursor("bob", "bob");
-    assert_eq!((cursor.through, super::stretches::done(&cursor.above)), (0, vec![2, 3]));
+    assert_eq!((cursor.through, crate::memory::ranges::done(&cursor.above)), (0, vec![2, 3]));
     server.say(bob, processed(&[1]));
     assert_eq!(server.heard(bob), [settled(1)]);
     let cursor = server.store.cursor("bob", "bob");
@@ -288,7 +288,7 @@ fn one_unprocessed_message_costs_a_cursor_one_stretch() {
     assert_eq!(server.store.cursor("bob", "bob").above, []);
 }
 
-/// What is processed beyond messages that are not has to be kept, so it is bounded.
+/// Acks out of order have to be kept as ranges, so their number is bounded.
 #[test]
 fn unprocessed_messages_do_not_let_the_cursor_grow_without_end() {
     let mut server = waiting(0, 1);

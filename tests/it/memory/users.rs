@@ -5,19 +5,19 @@ use qmsg::durable::{
 };
 use qmsg::wire::{JoinCode, Pin, RoomName, Target, UserId};
 
-use super::{Log, Store};
+use super::{Log, MemoryStore};
 
-impl Store {
-    pub(in crate::logic) fn has_user(&self, id: &UserId) -> bool {
+impl MemoryStore {
+    pub(crate) fn has_user(&self, id: &UserId) -> bool {
         self.users.contains_key(id)
     }
 
     /// Whose key may act as it.
-    pub(in crate::logic) fn owner(&self, id: &UserId) -> Option<Pin> {
+    pub(crate) fn owner(&self, id: &UserId) -> Option<Pin> {
         self.users.get(id).copied()
     }
 
-    pub(super) fn claim(
+    pub(crate) fn claim(
         &mut self,
         id: &UserId,
         key: Pin,
@@ -57,7 +57,7 @@ impl Store {
         StoredCursor { through: last_seq, ordinal, above: vec![] }
     }
 
-    pub(super) fn enter(
+    pub(crate) fn enter(
         &mut self,
         user: &UserId,
         room: &RoomName,
@@ -85,7 +85,7 @@ impl Store {
         Ok(RoomJoined { changed: true, cursor })
     }
 
-    pub(super) fn leave(
+    pub(crate) fn leave(
         &mut self,
         user: &UserId,
         room: &RoomName,

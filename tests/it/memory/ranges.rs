@@ -6,18 +6,18 @@ use qmsg::durable::{AckedRange, Record, StoredCursor};
 use qmsg::wire::{Seq, Target};
 
 /// The seqs of what is contiguous in all logs.
-pub(super) fn done(above: &[AckedRange]) -> Vec<Seq> {
+pub(crate) fn done(above: &[AckedRange]) -> Vec<Seq> {
     above.iter().flat_map(|stretch| stretch.span.first..=stretch.span.last).collect()
 }
 
 /// Whether one of the stretches has a message of their log.
-pub(super) fn has(above: &[AckedRange], seq: Seq) -> bool {
+pub(crate) fn has(above: &[AckedRange], seq: Seq) -> bool {
     let next = above.partition_point(|stretch| stretch.span.last < seq);
     above.get(next).is_some_and(|stretch| stretch.span.first <= seq)
 }
 
 /// Stretches are behind the cursor, none touches the next, and each has what it says of its log.
-pub(super) fn check_stretches<'a>(
+pub(crate) fn check_stretches<'a>(
     cursor: &StoredCursor,
     all: impl Iterator<Item = &'a Record>,
     log: &Target,

@@ -5,33 +5,30 @@ use std::collections::{BTreeMap, BTreeSet};
 use qmsg::durable::{Disposition, Found, Record};
 use qmsg::wire::{DeliveryState, MsgId, Note, RecipientStatus, Seq, Target, UserId};
 
-use super::Store;
-
-/// So few a page that there are often several.
-const PAGE_MAX: usize = 2;
+use super::MemoryStore;
 
 #[derive(Default)]
-pub(in crate::logic) struct Levels {
+pub(crate) struct Levels {
     /// The log of each message, and its recipients: those who read the log then and still do.
     recipients: BTreeMap<Seq, (Target, BTreeSet<UserId>)>,
     verdicts: BTreeMap<(UserId, Seq), (Disposition, u64)>,
 }
 
 impl Levels {
-    pub(super) fn begin(&mut self, record: &Record, readers: &BTreeSet<UserId>) {
+    pub(crate) fn begin(&mut self, record: &Record, readers: &BTreeSet<UserId>) {
         let log = record.bundle.first.to.clone();
         self.recipients.insert(record.seq, (log, readers.clone()));
     }
 
-    pub(super) fn excuse(&mut self, user: &UserId, log: &Target) {
+    pub(crate) fn excuse(&mut self, user: &UserId, log: &Target) {
         let of_log = self.recipients.values_mut().filter(|(of, _)| of == log);
         of_log.for_each(|(_, users)| _ = users.remove(user));
     }
 }
 
-impl Store {
+impl MemoryStore {
     /// A reader has said something of a message.
-    pub(super) fn say(&mut self, user: &UserId, (seq, verdict, at_ms): (Seq, Disposition, u64)) {
+    pub(crate) fn say(&mut self, user: &UserId, (seq, verdict, at_ms): (Seq, Disposition, u64)) {
         assert!(self.is_processed(user, seq), "said of one that is not covered");
         if let Disposition::Rejected { attempts, reason } = &verdict {
             self.bury(user, seq, (*attempts, reason.clone()), at_ms);
@@ -41,28 +38,28 @@ impl Store {
     }
 
     /// Where a message is, the newest if there are several.
-    pub(in crate::logic) fn located(&self, to: &Target, from: &UserId, id: MsgId) -> Option<Seq> {
+    pub(crate) fn located(&self, to: &Target, from: &UserId, id: MsgId) -> Option<Seq> {
         let records = self.logs.get(to)?.records.iter().map(|(record, _)| record);
         let mine =
             |record: &&Record| record.bundle.first.id == id && record.bundle.first.from == *from;
         records.filter(mine).map(|record| record.seq).next_back()
     }
 
-    pub(in crate::logic) fn expires_ms(&self, seq: Seq) -> Option<u64> {
+    pub(crate) fn expires_ms(&self, seq: Seq) -> Option<u64> {
         let first = &self.owed[&seq].0.bundle.first;
         first.headers.expires_ms(first.time_ms)
     }
 
-    pub(super) fn standings(&self, seq: Seq, after: Option<&UserId>) -> Found {
+    pub(crate) fn standings(&self, seq: Seq, after: Option<&UserId>) -> Found {
         let all = self.all_standings(seq);
         let mut rest = all.into_iter().filter(|standing| Some(&standing.user) > after);
-        let page = rest.by_ref().take(PAGE_MAX).collect();
+        let page = rest.by_ref().take(self.most.page).collect();
         Found::Recipients(page, rest.next().is_some())
     }
 
     /// How far it has come with each recipient, in the order of their ids. Nobody if it is not
     /// there any more.
-    pub(in crate::logic) fn all_standings(&self, seq: Seq) -> Vec<RecipientStatus> {
+    pub(crate) fn all_standings(&self, seq: Seq) -> Vec<RecipientStatus> {
         let Some((log, users)) = self.levels.recipients.get(&seq) else { return vec![] };
         let there = self.logs[log].records.iter().any(|(record, _)| record.seq == seq);
         let users = users.iter().filter(|_| there);
@@ -86,19 +83,19 @@ impl Store {
     }
 
     /// Whether a user is no recipient of it any more, or was never given it and will not be.
-    pub(in crate::logic) fn is_gone(&self, user: &UserId, seq: Seq) -> bool {
+    pub(crate) fn is_gone(&self, user: &UserId, seq: Seq) -> bool {
         let verdict = self.levels.verdicts.get(&(user.clone(), seq));
         let there = self.all_standings(seq).iter().any(|standing| standing.user == *user);
         !there || matches!(verdict, Some((Disposition::Expired, _)))
     }
 
-    pub(in crate::logic) fn is_refused(&self, user: &UserId, seq: Seq) -> bool {
+    pub(crate) fn is_refused(&self, user: &UserId, seq: Seq) -> bool {
         let verdict = self.levels.verdicts.get(&(user.clone(), seq));
         matches!(verdict, Some((Disposition::Rejected { .. }, _)))
     }
 
     /// The places of a message in a log, also of those that were removed.
-    pub(in crate::logic) fn seqs_of(&self, from: &UserId, id: MsgId, to: &Target) -> Vec<Seq> {
+    pub(crate) fn seqs_of(&self, from: &UserId, id: MsgId, to: &Target) -> Vec<Seq> {
         let records = self.owed.values().map(|(record, _)| record);
         let mine = |record: &&Record| {
             let message = &record.bundle.first;
@@ -108,7 +105,7 @@ impl Store {
     }
 
     /// What was said of messages besides that they are dealt with.
-    pub(in crate::logic) fn verdicts(&self) -> &BTreeMap<(UserId, Seq), (Disposition, u64)> {
+    pub(crate) fn verdicts(&self) -> &BTreeMap<(UserId, Seq), (Disposition, u64)> {
         &self.levels.verdicts
     }
 }

@@ -1,4 +1,4 @@
-//! How far a message has come, as its sender is told.
+//! Track updates: senders hear how far their messages come.
 
 use qmsg::durable::Quotas;
 use qmsg::logic::{Limits, LinkId};
@@ -276,7 +276,7 @@ fn a_message_that_rots_is_gone_and_neither_delivered_nor_processed() {
     assert_eq!(server.heard(alice), [stands(1, "bob", DeliveryState::Gone)]);
 }
 
-/// What a sender is told and takes nothing of is bounded: it is asked what has come, and meanwhile
+/// Updates to a sender that confirms none are bounded: it is asked what has come, and meanwhile
 /// only the last of each is kept.
 #[test]
 fn a_sender_who_does_not_take_what_is_told_is_told_the_last_of_it() {

@@ -9,7 +9,7 @@ use qmsg::wire::{
 
 use super::peers::Alone;
 use super::server::{START, Said, Server};
-use super::watching::{note, watch};
+use super::tracking::{note, watch};
 use super::world::World;
 use super::{
     accepted, attach, draft, duplicate, id, processed, refused, send, seqs, server, target, user,

@@ -1,7 +1,17 @@
-//! The store as its words in `durable` describe it, naive and in memory.
+//! The store as its words in `durable` describe it, naive and in memory: the other engine.
+//!
+//! It serves the tests of `logic`, is what the engine on SQLite is measured by, and runs a server.
+//! It checks what it is asked, and remembers what no store does (who is owed what), so it is a part
+//! of the tests and not of the crate.
 
-pub(super) mod drawers;
-mod levels;
+mod bodies;
+mod engine;
+mod joining;
+mod pages;
+pub(crate) mod parked;
+pub(crate) mod ranges;
+mod recipients;
+mod serving;
 mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,39 +24,56 @@ use qmsg::durable::{
 };
 use qmsg::wire::{Body, JoinCode, Message, MsgId, Pin, Seq, Target, UserId};
 
-use super::bodies::Bodies;
-use super::stretches::{check_stretches, done, has};
-use drawers::Drawers;
-use levels::Levels;
+use bodies::Bodies;
+use parked::Drawers;
+use ranges::{check_stretches, done, has};
+use recipients::Levels;
 
 /// All that is on disk. What a crash leaves is this.
-pub(super) struct Store {
-    pub(super) quotas: Quotas,
+pub(crate) struct MemoryStore {
+    pub(crate) quotas: Quotas,
+    pub(crate) most: Most,
     /// Codes that may be spent.
-    pub(super) codes: Vec<JoinCode>,
-    pub(super) disk_full: bool,
-    pub(super) bodies: Bodies,
-    pub(super) last_seq: Seq,
+    pub(crate) codes: Vec<JoinCode>,
+    pub(crate) disk_full: bool,
+    pub(crate) bodies: Bodies,
+    pub(crate) last_seq: Seq,
     users: BTreeMap<UserId, Pin>,
-    pub(super) logs: BTreeMap<Target, Log>,
+    pub(crate) logs: BTreeMap<Target, Log>,
     sent: BTreeSet<(UserId, MsgId)>,
     cursors: BTreeMap<(UserId, Target), StoredCursor>,
     /// Who is to see what; nobody forgets it.
     owed: BTreeMap<Seq, (Record, BTreeSet<UserId>)>,
     /// Whom of those a removal met before they had processed it.
-    pub(super) gaps: BTreeSet<(UserId, Target, Seq)>,
+    pub(crate) gaps: BTreeSet<(UserId, Target, Seq)>,
     /// Messages that were turned down at least once.
-    pub(super) refused: BTreeSet<MsgId>,
-    pub(super) levels: Levels,
-    pub(super) drawers: Drawers,
+    pub(crate) refused: BTreeSet<MsgId>,
+    pub(crate) levels: Levels,
+    pub(crate) drawers: Drawers,
+}
+
+/// How many things one answer has at most.
+#[derive(Clone, Copy)]
+pub(crate) struct Most {
+    /// Of a page of recipients or of parked messages.
+    pub(crate) page: usize,
+    /// Parked messages that one write takes out.
+    pub(crate) taken: usize,
+}
+
+impl Most {
+    /// So few that it often takes several answers.
+    pub(crate) const FEW: Self = Self { page: 2, taken: 2 };
+    /// As many as the engine on SQLite has.
+    pub(crate) const MANY: Self = Self { page: 64, taken: 64 };
 }
 
 #[derive(Default)]
-pub(super) struct Log {
-    pub(super) records: Vec<(Record, bool)>,
+pub(crate) struct Log {
+    pub(crate) records: Vec<(Record, bool)>,
     ordinal: u64,
     last_seq: Seq,
-    pub(super) removed: (Seq, u64),
+    pub(crate) removed: (Seq, u64),
     /// Unprocessed, as the writes count it.
     kept: u64,
 }
@@ -57,10 +84,11 @@ impl Log {
     }
 }
 
-impl Store {
-    pub(super) fn new(quotas: Quotas) -> Self {
+impl MemoryStore {
+    pub(crate) fn new(quotas: Quotas) -> Self {
         Self {
             quotas,
+            most: Most::FEW,
             codes: vec![],
             disk_full: false,
             bodies: Bodies::default(),
@@ -77,7 +105,7 @@ impl Store {
         }
     }
 
-    pub(super) fn write(&mut self, write: &Write) -> Outcome {
+    pub(crate) fn write(&mut self, write: &Write) -> Outcome {
         match write {
             Write::Ack { user, log, cursor, messages, verdicts, .. } => {
                 let open = |(seq, ..): &&(Seq, _, _)| !self.is_processed(user, *seq);
@@ -128,10 +156,10 @@ impl Store {
 
     /// Appends one message, if it can be; its body, if it was uploaded.
     fn take(&mut self, message: &Message, body: Option<Option<Vec<Body>>>) -> MessageOutcome {
-        let outcome = match (self.fits(message), body) {
-            (Ok(()), Some(None)) => Err(NotStored::Full),
-            (Ok(()), body) => Ok(self.append(message, body.flatten())),
-            (Err(why), _) => Err(why),
+        let outcome = match body {
+            // Parts are missing.
+            Some(None) => Err(NotStored::DiskFull),
+            body => self.fits(message).map(|()| self.append(message, body.flatten())),
         };
         self.note(message, outcome)
     }
@@ -167,16 +195,18 @@ impl Store {
         if other { NoTarget::OtherKind } else { NoTarget::Unknown }
     }
 
+    /// Whether so much is over the quota of a log.
+    fn is_over(&self, count: u64, bytes: u64) -> bool {
+        count > self.quotas.log_messages_max || bytes > self.quotas.log_bytes_max
+    }
+
     /// Whether the quota of its log admits a message.
     fn has_room(&self, log: &Log, message: &Message) -> bool {
         let to = &message.to;
         let own = matches!(to, Target::User(_));
         let kept = || log.records.iter().filter(|(r, _)| !self.is_processed(&to_user(to), r.seq));
         let bytes = || kept().map(|(r, _)| r.bundle.first.len_bytes()).sum::<u64>();
-        let quotas = self.quotas;
-        let over = |count: u64, bytes: u64| {
-            count > quotas.log_messages_max || bytes > quotas.log_bytes_max
-        };
+        let over = |count, bytes| self.is_over(count, bytes);
         // All of them are as many as can be unprocessed: so few need no closer look.
         let few = !over(log.records.len() as u64 + 1, log.size() + message.len_bytes());
         !(own
@@ -187,7 +217,7 @@ impl Store {
 
     fn append(&mut self, message: &Message, body: Option<Vec<Body>>) -> Appended {
         let (from, to) = (&message.from, &message.to);
-        let (own, quotas) = (matches!(to, Target::User(_)), self.quotas);
+        let own = matches!(to, Target::User(_));
         self.sent.insert((from.clone(), message.id));
         self.last_seq += 1;
         let readers = self.cursors.keys().filter(|(user, log)| log == to && (own || user != from));
@@ -204,9 +234,8 @@ impl Store {
         log.records.push((record.clone(), false));
         self.levels.begin(&record, &readers);
         self.owed.insert(seq, (record, readers));
-        let over = |count, bytes| count > quotas.log_messages_max || bytes > quotas.log_bytes_max;
         while let Some(log) = self.logs.get(to).filter(|log| !own && log.records.len() > 1)
-            && over(log.records.len() as u64, log.size())
+            && self.is_over(log.records.len() as u64, log.size())
         {
             let oldest = log.records[0].0.seq;
             self.remove(to, oldest);
@@ -215,7 +244,7 @@ impl Store {
     }
 
     /// Removes all of a log up to a place, as its quota or age does.
-    pub(super) fn remove(&mut self, target: &Target, through: Seq) {
+    pub(crate) fn remove(&mut self, target: &Target, through: Seq) {
         while let Some((first, _)) = self.logs[target].records.first()
             && first.seq <= through
         {
@@ -232,7 +261,7 @@ impl Store {
     }
 
     /// From now on the message does not match its checksum.
-    pub(super) fn rot(&mut self, seq: Seq) {
+    pub(crate) fn rot(&mut self, seq: Seq) {
         let records = self.logs.values_mut().flat_map(|log| &mut log.records);
         for (record, rotten) in records.filter(|(record, _)| record.seq == seq) {
             *rotten = true;
@@ -287,7 +316,7 @@ impl Store {
         }
     }
 
-    pub(super) fn read(&self, read: &Read) -> Found {
+    pub(crate) fn read(&self, read: &Read) -> Found {
         match read {
             Read::StartPosition { logs, start } => Found::StartPosition(self.begin(logs, *start)),
             Read::FindMessage { to, id, from } => Found::MessageFound(
@@ -312,24 +341,24 @@ impl Store {
     }
 
     /// The place of a message, if it was ever stored.
-    pub(super) fn seq_of(&self, from: &UserId, id: MsgId) -> Option<Seq> {
+    pub(crate) fn seq_of(&self, from: &UserId, id: MsgId) -> Option<Seq> {
         let mine = |r: &Record| r.bundle.first.from == *from && r.bundle.first.id == id;
         self.owed.values().find(|(record, _)| mine(record)).map(|(record, _)| record.seq)
     }
 
-    pub(super) fn has_stored(&self, from: &UserId, id: MsgId) -> bool {
+    pub(crate) fn has_stored(&self, from: &UserId, id: MsgId) -> bool {
         self.sent.contains(&(from.clone(), id))
     }
 
     /// Whether a user needs this no more: processed, or of a room that the user is not in.
-    pub(super) fn is_processed(&self, user: &UserId, seq: Seq) -> bool {
+    pub(crate) fn is_processed(&self, user: &UserId, seq: Seq) -> bool {
         let Some((record, _)) = self.owed.get(&seq) else { return false };
         let cursor = self.cursors.get(&(user.clone(), record.bundle.first.to.clone()));
         cursor.is_none_or(|at| seq <= at.through || has(&at.above, seq))
     }
 
     /// Whether it is written down that a user has processed a message; of rooms nothing is said.
-    pub(super) fn has_settled(&self, user: &UserId, seq: Seq) -> bool {
+    pub(crate) fn has_settled(&self, user: &UserId, seq: Seq) -> bool {
         let of_room =
             |(record, _): &&(Record, _)| matches!(record.bundle.first.to, Target::Room(_));
         !self.owed.get(&seq).is_some_and(|owed| of_room(&owed)) && self.is_processed(user, seq)
@@ -337,19 +366,31 @@ impl Store {
 
     /// All messages with those who are to see them: who read the log when they were stored, but
     /// neither left since nor had the message removed.
-    pub(super) fn owed(&self) -> impl Iterator<Item = &(Record, BTreeSet<UserId>)> {
+    pub(crate) fn owed(&self) -> impl Iterator<Item = &(Record, BTreeSet<UserId>)> {
         self.owed.values()
     }
 
-    pub(super) fn record(&self, seq: Seq) -> Option<&Record> {
+    pub(crate) fn record(&self, seq: Seq) -> Option<&Record> {
         self.owed.get(&seq).map(|(record, _)| record)
     }
 
-    pub(super) fn cursor(&self, user: &str, log: &str) -> StoredCursor {
+    pub(crate) fn cursor(&self, user: &str, log: &str) -> StoredCursor {
         self.cursors[&(user.parse().unwrap(), log.parse().unwrap())].clone()
     }
 
-    pub(super) fn has_log(&self, log: &Target) -> bool {
+    pub(crate) fn find_cursor(&self, user: &UserId, log: &Target) -> Option<&StoredCursor> {
+        self.cursors.get(&(user.clone(), log.clone()))
+    }
+
+    /// What is in a log, ascending by seq.
+    pub(crate) fn records<'a>(
+        &'a self,
+        log: &Target,
+    ) -> impl Iterator<Item = &'a Record> + use<'a> {
+        self.logs.get(log).into_iter().flat_map(|log| log.records.iter().map(|(record, _)| record))
+    }
+
+    pub(crate) fn has_log(&self, log: &Target) -> bool {
         self.logs.contains_key(log)
     }
 }

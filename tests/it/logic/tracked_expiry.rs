@@ -6,7 +6,7 @@ use qmsg::logic::{Limits, LinkId};
 use qmsg::wire::{DeliveryState, FromClient, FromServer, RecipientStatus};
 
 use super::server::{START, Said, Server};
-use super::watching::{note, watch};
+use super::tracking::{note, watch};
 use super::{attach, brief, id, processed, seqs, server, skipped, user};
 
 const TTL_MS: u64 = 5_000;

@@ -21,7 +21,7 @@ fn waiting() -> Server {
     server
 }
 
-/// What was written as expired, each seq with the time.
+/// Seqs that were written as expired, each with the time.
 fn expired(server: &mut Server) -> Vec<(Seq, u64)> {
     let verdicts = server.batch.iter().flat_map(|(_, write)| match write {
         Write::Ack { verdicts, .. } => verdicts.clone(),

@@ -1,0 +1,54 @@
+//! The model store as an engine, behind the seam that the one on SQLite has.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use qmsg::durable::{
+    CommitError, Found, Outcome, Read, ReadEngine, StoreError, Write, WriteEngine,
+};
+use qmsg::store::{Done, Store};
+
+use super::MemoryStore;
+
+/// Either half of an engine: both look at one store.
+#[derive(Clone)]
+struct MemoryEngine(Arc<Mutex<MemoryStore>>);
+
+impl MemoryEngine {
+    fn store(&self) -> MutexGuard<'_, MemoryStore> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl WriteEngine for MemoryEngine {
+    fn commit<'a>(
+        &mut self,
+        writes: impl Iterator<Item = &'a Write>,
+    ) -> Result<Vec<Outcome>, CommitError> {
+        let mut store = self.store();
+        Ok(writes.map(|write| store.write(write)).collect())
+    }
+
+    /// Never asked: it tells of its full disk itself.
+    fn refuse<'a>(
+        &mut self,
+        writes: impl Iterator<Item = &'a Write>,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        let mut store = self.store();
+        Ok(writes.map(|write| store.write(write)).collect())
+    }
+}
+
+impl ReadEngine for MemoryEngine {
+    fn read(&mut self, read: &Read) -> Result<Found, StoreError> {
+        Ok(self.store().read(read))
+    }
+}
+
+impl MemoryStore {
+    /// Serves as a store from now on.
+    pub(crate) fn serve(self, done: impl Fn(Done) + Send + Sync + 'static) -> io::Result<Store> {
+        let engine = MemoryEngine(Arc::new(Mutex::new(self)));
+        Store::start(engine.clone(), engine, done)
+    }
+}
