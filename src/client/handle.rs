@@ -8,6 +8,10 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::client::answers::{
+    Acceptance, IncomingMessage, Readiness, TrackedState, is_news_of, is_of_delivery, membership,
+    verdict,
+};
 use crate::client::bodies::OutgoingBodies;
 use crate::client::error::{ClientError, RequestError};
 use crate::client::event_loop;
@@ -16,8 +20,8 @@ use crate::client::loop_clock::unix_ms;
 use crate::client::settings::ClientSettings;
 use crate::logic::{Command, Draft, Event, numbered};
 use crate::wire::{
-    Body, CHUNK_LEN_MAX, DeliveryState, Envelope, Headers, Message, MsgId, MsgIds, Note,
-    ParkedKind, ParkedMessage, Pin, RecipientStatus, RoomName, Seq, Target,
+    Body, CHUNK_LEN_MAX, Envelope, Headers, MsgId, MsgIds, Note, ParkedKind, ParkedMessage, Pin,
+    RoomName, Target,
 };
 
 /// A running client: a connection to a server, made anew whenever it is lost, and what its user
@@ -52,55 +56,6 @@ pub struct Client {
     asked: Option<MsgId>,
     /// Lists of parked messages that have not come to their end.
     lists: usize,
-}
-
-/// The result of [`Client::ready`].
-#[derive(Debug)]
-pub enum Readiness {
-    /// Events have come, in this order.
-    Events(Vec<Event>),
-    /// There is place for a command.
-    Place,
-    /// The body of this message cannot be read. It is not sent, and nothing more is said of it.
-    Unreadable(MsgId, io::Error),
-    /// The client has ended; [`Client::close`] says why.
-    Ended,
-}
-
-/// The server's answer to a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Acceptance {
-    /// The message is on the server's disk.
-    Stored {
-        /// True if the message was there already.
-        duplicate: bool,
-    },
-    /// The message was volatile, and this many readers have it.
-    Volatile {
-        /// Their number.
-        readers: u32,
-    },
-}
-
-/// A message that was delivered. Of a long body the first chunk is there;
-/// [`Client::read_body`] reads all of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IncomingMessage {
-    /// Names the message to the server; 0 for a volatile one.
-    pub seq: Seq,
-    /// The message.
-    pub message: Message,
-}
-
-/// News of a tracked message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrackedState {
-    /// The message.
-    pub id: MsgId,
-    /// Recipients whose state has changed. `None`: the server has no such message any more.
-    pub recipients: Option<Vec<RecipientStatus>>,
-    /// True once all recipients have been told of.
-    pub complete: bool,
 }
 
 impl Client {
@@ -423,7 +378,7 @@ impl Client {
     pub async fn untrack(&mut self, id: MsgId) {
         self.request(Command::Untrack(id)).await;
         self.tracked.remove(&id);
-        self.kept.retain(|event| !is_of(event, id));
+        self.kept.retain(|event| !is_news_of(event, id));
     }
 
     async fn untrack_all(&mut self) {
@@ -663,46 +618,6 @@ impl Client {
             event => is_of_delivery(event),
         };
         self.kept.extend(batch.into_iter().filter(is_kept));
-    }
-}
-
-fn is_of_delivery(event: &Event) -> bool {
-    matches!(event, Event::Messages { .. } | Event::Chunk(_) | Event::BodyAborted)
-}
-
-fn is_of(event: &Event, message: MsgId) -> bool {
-    match event {
-        Event::TrackUpdate { id, .. } | Event::UnknownMessage { id } => *id == message,
-        _ => false,
-    }
-}
-
-/// The verdict in a recipient's state, if it is final.
-fn verdict(recipient: &RecipientStatus) -> Option<Result<Note, RequestError>> {
-    let note = || recipient.note.clone().unwrap_or_default();
-    match recipient.state {
-        DeliveryState::Accepted | DeliveryState::Delivered => None,
-        DeliveryState::Processed => Some(Ok(note())),
-        DeliveryState::Rejected => Some(Err(RequestError::MessageRejected(note()))),
-        DeliveryState::Gone => Some(Err(RequestError::Gone)),
-    }
-}
-
-/// The answer to a request about membership in this room.
-fn membership(event: &Event, wanted: &RoomName) -> Option<Result<bool, RequestError>> {
-    match event {
-        Event::RoomJoined { room, changed } | Event::RoomLeft { room, changed }
-            if room == wanted =>
-        {
-            Some(Ok(*changed))
-        }
-        Event::RoomRefused { room } if room == wanted => {
-            Some(Err(RequestError::RoomRefused(room.clone())))
-        }
-        Event::NoSuchRoom { room } if room == wanted => {
-            Some(Err(RequestError::NoSuchRoom(room.clone())))
-        }
-        _ => None,
     }
 }
 

@@ -32,6 +32,7 @@
 //!
 //! Each request of [`Client`] has an example of its own.
 
+mod answers;
 mod bodies;
 mod claim;
 mod error;
@@ -41,7 +42,8 @@ mod limits;
 mod loop_clock;
 mod settings;
 
+pub use answers::{Acceptance, IncomingMessage, Readiness, TrackedState};
 pub use claim::Claim;
 pub use error::{ClientError, RequestError};
-pub use handle::{Acceptance, Client, IncomingMessage, Readiness, TrackedState};
+pub use handle::Client;
 pub use settings::ClientSettings;

@@ -95,8 +95,8 @@ const TALKING: &[&str] = &[
 ];
 /// A bench has no file of its own and runs no process but a server.
 const MEASURING: &[&str] = &[
-    "wire", "logic", "quic", "client", "failure", "clock", "text", "terminal", "message", "profile",
-    "refusals",
+    "wire", "logic", "quic", "client", "failure", "clock", "text", "terminal", "message",
+    "profile", "refusals",
 ];
 const SENDING: &[&str] = &[
     "wire", "logic", "quic", "client", "failure", "clock", "text", "terminal", "process",
