@@ -11,14 +11,15 @@ use tokio::task::JoinSet;
 
 use crate::bench::partial::PartialArrival;
 use crate::client::{Client, ClientSettings, Readiness};
+use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::logic::{Command, Draft, Event, Prefetch};
 use crate::message::ids;
 use crate::profile::address::ServerAddress;
 use crate::profile::dial;
+use crate::profile::refusals;
 use crate::quic::{Dialer, Identity, Trust};
 use crate::wire::{Body, Envelope, Headers, MsgIds, Pin, RoomName, Seq, Target, UserId};
-use crate::{clock, refusals};
 
 /// Clients that are started at one time.
 const STARTING_MAX: usize = 64;

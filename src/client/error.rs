@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::quic::{DialError, IdentityError};
-use crate::wire::{CloseCode, Note, Pin, Refusal, RoomName};
+use crate::wire::{CloseCode, Feature, Note, Pin, Refusal, RoomName};
 
 /// Why a client ended before its user wanted it to.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +23,9 @@ pub enum ClientError {
     /// The client's own key could not be kept, so nothing was asked of the server.
     #[error(transparent)]
     Key(#[from] IdentityError),
+    /// The server does not understand something that was asked of it.
+    #[error("the server does not understand {}", .0.name())]
+    Unsupported(Feature),
     /// The client has ended before, and has said why.
     #[error("the client has ended")]
     Ended,

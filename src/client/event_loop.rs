@@ -130,6 +130,9 @@ impl EventLoop {
                     }
                     encode(&frame, &mut self.buffer);
                 }
+                PeerOutput::Event(Event::Unsupported(feature)) => {
+                    return Err(ClientError::Unsupported(feature));
+                }
                 PeerOutput::Event(Event::GaveUp(None)) => return Err(self.gave_up()),
                 PeerOutput::Event(Event::GaveUp(code) | Event::Denied(code)) => {
                     return Err(ClientError::Rejected(code));

@@ -1,6 +1,6 @@
 //! Time, what a server allows, and every bound of the core.
 
-use crate::wire::{CHUNKS_AHEAD_MAX, FromServer};
+use crate::wire::{CHUNKS_AHEAD_MAX, Features, FromServer};
 
 // Cursors.
 
@@ -156,6 +156,7 @@ pub fn greeting(limits: &Limits, now: Time) -> FromServer {
         sends_max: limits.sends_max,
         send_bytes_max: limits.send_bytes_max,
         version: concat!("qmsg ", env!("CARGO_PKG_VERSION")).into(),
+        features: Features::KNOWN,
     }
 }
 

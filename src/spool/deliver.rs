@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Error, Result};
 
+use crate::clock;
 use crate::failure::{self, Exit, Failure};
 use crate::message::ids;
 use crate::process::runtime;
 use crate::profile::joined::Profile;
+use crate::profile::refusals;
 use crate::spool::bounds::SpoolBounds;
 use crate::spool::carry::{CarryOutcome, SpoolQueue, carry};
 use crate::spool::disk;
@@ -20,7 +22,6 @@ use crate::spool::places::spools;
 use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::{MsgId, MsgIds, Refusal, Target};
-use crate::{clock, refusals};
 
 /// Interval in which a process that waits for the right to send looks whether anything waits.
 const LOOK: Duration = Duration::from_millis(100);

@@ -10,6 +10,7 @@ use crate::client::{ClientError, ClientSettings};
 use crate::process::runtime;
 use crate::profile::dial;
 use crate::profile::joined::Profile;
+use crate::profile::refusals;
 use crate::quic::Trust;
 use crate::spool::carry::{CarryOutcome, SpoolQueue, carry};
 use crate::spool::disk;
@@ -17,7 +18,7 @@ use crate::spool::file::{Damage, Origin, Spooled};
 use crate::spool::place::{Slot, SpoolDirectory};
 use crate::spool::places::unusable;
 use crate::wire::{Headers, MsgId, Pin, Refusal, Target};
-use crate::{clock, failure, refusals};
+use crate::{clock, failure};
 
 /// Results of a flush.
 #[derive(Debug, Default)]

@@ -9,6 +9,7 @@ mod delivery;
 mod dispositions;
 mod download;
 mod expiry;
+mod features;
 mod following;
 mod gaps;
 mod hello;
@@ -28,6 +29,7 @@ mod rooms;
 mod sends;
 pub(crate) mod server;
 mod sharing;
+mod snapshot;
 mod start_position;
 mod sweep;
 mod take_over;
@@ -43,8 +45,8 @@ use std::ops::Range;
 use qmsg::durable::Quotas;
 use qmsg::logic::{Draft, Limits, LinkId};
 use qmsg::wire::{
-    Body, CHUNK_LEN_MAX, CloseCode, Envelope, FromClient, FromServer, Headers, MsgId, Others, Pin,
-    Refusal, RoomName, Seq, Span, Target, UserId,
+    Body, BundleRest, CHUNK_LEN_MAX, CloseCode, Envelope, Features, FromClient, FromServer,
+    Headers, MsgId, Pin, Refusal, RoomName, Seq, Span, Target, UserId,
 };
 
 use server::{START, Said, Server};
@@ -148,7 +150,7 @@ fn passes(numbers: Range<u64>, to: &str, len: usize) -> FromClient {
 }
 
 /// All of these but the first.
-fn others(numbers: Range<u64>, len: usize) -> Others {
+fn others(numbers: Range<u64>, len: usize) -> BundleRest {
     let bodies: Vec<Body> = numbers.skip(1).map(|n| body_of(id(n), len as u64)).collect();
     bodies.iter().collect()
 }
@@ -178,11 +180,23 @@ fn passed(n: u64, readers: u32) -> Said {
 }
 
 fn hello(name: &str) -> FromClient {
-    FromClient::Hello { id: user(name), claim: false, code: None, session: None }
+    FromClient::Hello {
+        id: user(name),
+        claim: false,
+        code: None,
+        session: None,
+        features: Features::KNOWN,
+    }
 }
 
 fn claim(name: &str) -> FromClient {
-    FromClient::Hello { id: user(name), claim: true, code: None, session: None }
+    FromClient::Hello {
+        id: user(name),
+        claim: true,
+        code: None,
+        session: None,
+        features: Features::KNOWN,
+    }
 }
 
 fn attach(messages: u32, bytes: u64) -> FromClient {

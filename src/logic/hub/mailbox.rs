@@ -13,7 +13,7 @@ mod volatile;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::durable::{Read, StoredCursor};
-use crate::wire::{FromServer, Seq, Span, Target, UserId};
+use crate::wire::{Features, FromServer, Seq, Span, Target, UserId};
 
 use super::acks::{AckProgress, LogAck};
 use super::io::LinkId;
@@ -118,13 +118,13 @@ impl Mailbox {
         &mut self,
         turn: &mut Turn,
         link: LinkId,
-        prefetch: &Prefetch,
+        (prefetch, features): (&Prefetch, Features),
         mut resumed: SeqSet,
     ) {
         for reader in self.readers.values().filter(|reader| reader.shares()) {
             reader.resumed().iter().for_each(|span| resumed.remove(span));
         }
-        let reader = Reader::new(link, prefetch, resumed, turn.limits());
+        let reader = Reader::new(link, (prefetch, features), resumed, turn.limits());
         self.readers.insert(link, reader);
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::durable::{Read, Record, RoomJoined, RoomNotJoined, StoredCursor};
-use crate::wire::{Bundle, CloseCode, FromServer, RoomName, Seq, Span, Target, UserId};
+use crate::wire::{Bundle, CloseCode, Features, FromServer, RoomName, Seq, Span, Target, UserId};
 
 use super::bodies::Takers;
 use super::download::VolatileId;
@@ -101,7 +101,7 @@ impl Mailboxes {
         turn: &mut Turn,
         link: LinkId,
         user: &UserId,
-        prefetch: &Prefetch,
+        (prefetch, features): (&Prefetch, Features),
     ) {
         let resumed = self.resumed.remove(&link).unwrap_or_default();
         if !self.mailboxes.contains_key(user) {
@@ -113,7 +113,7 @@ impl Mailboxes {
         if mailbox.reader(link).is_some() {
             return turn.close(link, CloseCode::OutOfTurn);
         }
-        mailbox.attach(turn, link, prefetch, resumed);
+        mailbox.attach(turn, link, (prefetch, features), resumed);
         if mailbox.is_loaded() {
             self.start(turn, link, user);
         }

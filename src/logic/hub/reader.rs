@@ -2,7 +2,8 @@
 
 use crate::durable::{Missing, Page, Read, Record, RequestId};
 use crate::wire::{
-    Body, Bundle, CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, FromServer, Seq, Span, Start, Target,
+    Body, Bundle, CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, Feature, Features, FromServer, Seq, Span, Start,
+    Target,
 };
 
 use super::budget::{DeliveryBudget, Load};
@@ -36,6 +37,7 @@ pub(super) struct Reader {
     state: State,
     /// Each message goes to one of the readers that share.
     share: bool,
+    takes_volatile: bool,
     /// Deliveries of an earlier link that this reader still works on. No other sharing reader gets
     /// them.
     resumed: SeqSet,
@@ -96,7 +98,12 @@ pub(super) struct LostBody {
 }
 
 impl Reader {
-    pub(super) fn new(link: LinkId, prefetch: &Prefetch, resumed: SeqSet, limits: &Limits) -> Self {
+    pub(super) fn new(
+        link: LinkId,
+        (prefetch, features): (&Prefetch, Features),
+        resumed: SeqSet,
+        limits: &Limits,
+    ) -> Self {
         let messages = prefetch.messages.clamp(1, limits.prefetch_messages_max);
         let bytes = prefetch.bytes.min(limits.prefetch_bytes_max);
         Self {
@@ -110,6 +117,7 @@ impl Reader {
             position: 0,
             state: State::WaitingForLoad,
             share: prefetch.share,
+            takes_volatile: features.contains(Feature::Volatile),
             resumed,
             start: prefetch.start,
             floor: 0,
@@ -125,6 +133,11 @@ impl Reader {
 
     pub(super) fn shares(&self) -> bool {
         self.share
+    }
+
+    /// True when its client has named the feature of volatile messages.
+    pub(super) fn takes_volatile(&self) -> bool {
+        self.takes_volatile
     }
 
     pub(super) fn unacked(&self) -> &Unacked {

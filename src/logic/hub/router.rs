@@ -6,7 +6,9 @@ use crate::durable::{
     AppendOutcome, Disposition, Found, MessageOutcome, NoTarget, NotStored, Outcome, Record,
     RequestId, RoomLeft, RoomNotLeft, Write,
 };
-use crate::wire::{Bundle, CloseCode, FromClient, FromServer, Refusal, Seq, Span, Target, UserId};
+use crate::wire::{
+    Bundle, CloseCode, Feature, FromClient, FromServer, Refusal, Seq, Span, Target, UserId,
+};
 
 use super::bodies::{Aborted, Incoming, Takers, Uploads, VolatileMessages};
 use super::download::VolatileId;
@@ -143,8 +145,10 @@ impl Hub {
                 }
             }
             Todo::ConfirmDelivery { link, log, seq } => {
-                for seq in self.tracking.within(&log, Span::one(seq)) {
-                    self.tracking.confirm(turn, link, &log, seq);
+                if self.sessions.features(link).contains(Feature::Confirm) {
+                    for seq in self.tracking.within(&log, Span::one(seq)) {
+                        self.tracking.confirm(turn, link, &log, seq);
+                    }
                 }
             }
             Todo::TrackRemoved { user, log, through, held } => {
@@ -256,7 +260,8 @@ impl Hub {
         match frame {
             FromClient::Subscribe { messages, bytes, start, share } => {
                 let prefetch = Prefetch { messages, bytes, start, share };
-                self.mailboxes.subscribe(turn, link, user, &prefetch);
+                let features = self.sessions.features(link);
+                self.mailboxes.subscribe(turn, link, user, (&prefetch, features));
             }
             FromClient::Resume(spans) => self.mailboxes.resume(turn, link, user, &spans),
             FromClient::JoinRoom(room) => {
@@ -384,7 +389,9 @@ impl Hub {
             }
             let log = &record.bundle.first.to;
             for seq in self.tracking.within(log, record.span()) {
-                for link in links.iter().filter(|link| self.sessions.contains(**link)) {
+                let can_confirm =
+                    |link: &&LinkId| self.sessions.features(**link).contains(Feature::Confirm);
+                for link in links.iter().filter(can_confirm) {
                     self.tracking.confirm(&self.turn, *link, log, seq);
                 }
             }
@@ -581,7 +588,9 @@ impl Hub {
         let Some(user) = self.sessions.user(query.link) else { return };
         if let Some((log, seq)) = self.tracking.locate(turn, user, query, place) {
             for link in self.mailboxes.links_with(&log, seq) {
-                self.tracking.confirm(turn, link, &log, seq);
+                if self.sessions.features(link).contains(Feature::Confirm) {
+                    self.tracking.confirm(turn, link, &log, seq);
+                }
             }
         }
     }

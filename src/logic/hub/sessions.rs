@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::durable::{Claimed, NotClaimed, Read, Write};
 use crate::wire::{
-    Bodies, Bundle, CHUNKS_AHEAD_MAX, CloseCode, Frame, FromClient, FromServer, Pin, Session,
-    UserId,
+    BodyOrder, Bundle, CHUNKS_AHEAD_MAX, CloseCode, Features, Frame, FromClient, FromServer, Pin,
+    Session, UserId,
 };
 
 use super::io::LinkId;
@@ -33,6 +33,8 @@ struct Link {
     key: Pin,
     admission: Admission,
     session: Option<Session>,
+    /// Features that the client has named.
+    features: Features,
     /// Unanswered sends and their bytes.
     sends: u32,
     send_bytes: u64,
@@ -41,7 +43,7 @@ struct Link {
     /// Chunks that came and were not credited.
     chunks_in: u32,
     /// The bytes that may come of a body.
-    bodies: Bodies,
+    bodies: BodyOrder,
 }
 
 /// Admission of a link as one that acts as a user.
@@ -104,6 +106,11 @@ impl Sessions {
         self.links.contains_key(&link)
     }
 
+    /// Features that a link's client has named.
+    pub(super) fn features(&self, link: LinkId) -> Features {
+        self.links.get(&link).map_or(Features::default(), |link| link.features)
+    }
+
     /// The user that a link acts as.
     pub(super) fn user(&self, link: LinkId) -> Option<&UserId> {
         match &self.links.get(&link)?.admission {
@@ -122,6 +129,10 @@ impl Sessions {
         let link = self.links.get_mut(&id)?;
         if !link.count(&frame, turn.limits()) {
             turn.close(id, CloseCode::OverLimit);
+            return None;
+        }
+        if frame.feature().is_some_and(|feature| !link.features.contains(feature)) {
+            turn.close(id, CloseCode::OutOfTurn);
             return None;
         }
         match &mut link.admission {
@@ -146,7 +157,7 @@ impl Sessions {
     /// Checks what a frame brings of a body. `false`: the link is closed, or is gone already.
     pub(super) fn admits_body(&mut self, turn: &mut Turn, id: LinkId, frame: &FromClient) -> bool {
         let Some(link) = self.links.get_mut(&id) else { return false };
-        let fits = link.bodies.take(frame.piece());
+        let fits = link.bodies.admit(frame.body_part());
         if !fits {
             turn.close(id, CloseCode::OutOfTurn);
         }
@@ -159,7 +170,7 @@ impl Sessions {
     }
 
     fn hello(&mut self, turn: &mut Turn, id: LinkId, frame: FromClient) {
-        let FromClient::Hello { id: user, claim, code, session } = frame else {
+        let FromClient::Hello { id: user, claim, code, session, features } = frame else {
             return turn.close(id, CloseCode::OutOfTurn);
         };
         if session.is_some_and(|session| !self.take_over(turn, id, session)) {
@@ -169,6 +180,7 @@ impl Sessions {
             return turn.close(id, CloseCode::IdReserved);
         }
         let Some(link) = self.links.get_mut(&id) else { return };
+        link.features = features;
         let checking = Admission::Checking { id: user.clone(), held: Vec::new() };
         if let Admission::Silent { until_ms } = std::mem::replace(&mut link.admission, checking) {
             self.silent.remove(&(until_ms, id));
@@ -300,11 +312,12 @@ impl Link {
             key,
             admission: Admission::Silent { until_ms },
             session: None,
+            features: Features::default(),
             sends: 0,
             send_bytes: 0,
             requests: 0,
             chunks_in: 0,
-            bodies: Bodies::default(),
+            bodies: BodyOrder::default(),
         }
     }
 

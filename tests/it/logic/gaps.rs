@@ -12,8 +12,8 @@ fn processed(server: &mut Server, link: LinkId, seqs: &[Seq]) {
     server.say(link, super::processed(seqs.iter().copied()));
 }
 
-/// A room with alice, who sent so many messages of one byte, and bob, who is not there. Alice's
-/// link.
+/// A room with alice, who sent `count` messages of one byte, and bob, who is away. Returns the
+/// server and alice's link.
 fn room_of(count: u64) -> (Server, LinkId) {
     let mut server = server();
     let (alice, bob) = (server.link("alice"), server.link("bob"));

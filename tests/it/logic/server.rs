@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash};
 use qmsg::durable::{Found, Outcome, Quotas, Read, Record, RequestId, Write};
 use qmsg::logic::{Hub, Input, Limits, LinkId, Output, Time, greeting};
 use qmsg::wire::{
-    Bodies, CHUNKS_AHEAD_MAX, CloseCode, Frame, FromClient, FromServer, Pin, Seq, Span, Start,
+    BodyOrder, CHUNKS_AHEAD_MAX, CloseCode, Frame, FromClient, FromServer, Pin, Seq, Span, Start,
     UserId,
 };
 
@@ -71,7 +71,7 @@ struct Audit {
     unsettled: BTreeMap<Seq, u64>,
     reported: VecDeque<Span>,
     caught_up: bool,
-    bodies: Bodies,
+    bodies: BodyOrder,
     /// The last message whose head was sent; `None`: a volatile one.
     last: Option<Seq>,
     /// Parts sent and not asked for by `More`, in each direction.
@@ -313,7 +313,7 @@ impl Server {
     fn frame(&mut self, link: LinkId, frame: FromServer) {
         let audit = self.links.get_mut(&link).expect("a frame for a link that is there");
         let user = audit.user.as_ref().expect("a frame for a link that said hello");
-        assert!(audit.bodies.take(frame.piece()), "{frame:?} out of order");
+        assert!(audit.bodies.admit(frame.body_part()), "{frame:?} out of order");
         match &frame {
             FromServer::Welcome { id, .. } => {
                 assert!(id == user && self.store.owner(id) == audit.key, "{id} is not its own");

@@ -1,7 +1,7 @@
 //! The links of one client: only the last one says anything.
 
 use qmsg::logic::LinkId;
-use qmsg::wire::{CloseCode, FromClient, Refusal, Seq, Session, Span, Start};
+use qmsg::wire::{CloseCode, Features, FromClient, Refusal, Seq, Session, Span, Start};
 
 use super::server::Server;
 use super::{
@@ -12,7 +12,16 @@ use super::{
 fn opens(server: &mut Server, name: &str, client: u64, link: u32) -> LinkId {
     let at = server.open(key(name));
     let session = Some(Session { client, link });
-    server.say(at, FromClient::Hello { id: user(name), claim: true, code: None, session });
+    server.say(
+        at,
+        FromClient::Hello {
+            id: user(name),
+            claim: true,
+            code: None,
+            session,
+            features: Features::KNOWN,
+        },
+    );
     at
 }
 

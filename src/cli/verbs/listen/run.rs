@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::Result;
 use rustix::io::Errno;
 
-use crate::cli::verbs::listen::args::ListenArgs;
+use crate::cli::args::profile;
+use crate::cli::verbs::listen::args::{self, ListenArgs};
 use crate::cli::verbs::listen::dead;
 use crate::cli::verbs::listen::printer::Printer;
 use crate::client::{Client, ClientError, ClientSettings, Readiness};
@@ -22,13 +23,13 @@ use crate::process::runtime;
 use crate::process::signals::Stops;
 use crate::profile::dial;
 use crate::profile::joined::Profile;
+use crate::profile::refusals;
 use crate::quic::Trust;
-use crate::refusals;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::{Pin, Seq};
 
-/// How long an end may take, so that what was done is recorded: when it came by itself, and when
-/// somebody wants it.
+/// Time limits for recording acks at the end: when listening ended by itself, and when a signal
+/// ended it.
 const GOODBYE: Duration = Duration::from_secs(10);
 const GOODBYE_QUICK: Duration = Duration::from_secs(1);
 /// Keep-alive interval of a sharing listener. It has to notice a restart of the server soon, and
@@ -37,31 +38,31 @@ const SHARING_KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// Time that `--poll` waits for an answer from the server.
 const POLL_PATIENCE: Duration = Duration::from_secs(10);
 
-pub(crate) fn run(args: &ListenArgs, talk: Verbosity) -> Result<Exit> {
+pub(crate) fn run(args: &ListenArgs, verbosity: Verbosity) -> Result<Exit> {
     if let Some(task) = dead::task(args) {
-        return dead::run(args, task, talk);
+        return dead::run(args, task, verbosity);
     }
-    let way = match args.handler() {
+    let consumer = match args::handler(args) {
         Some((handler, policy)) => {
             check(&handler)?;
             Handler::close_other_descriptors();
-            Consumer::Run(Runner::new(handler, policy, talk))
+            Consumer::Run(Runner::new(handler, policy, verbosity))
         }
-        None => Consumer::Print(Printer::new(args.sink(talk)?)),
+        None => Consumer::Print(Printer::new(args::print_target(args, verbosity)?)),
     };
-    let Profile { id, identity, server, pin } = args.who.profile()?;
+    let Profile { id, identity, server, pin } = profile(&args.who)?;
     let dial = dial::dial(&server, Trust::Pin(pin), identity, true);
-    let mut settings = ClientSettings::for_id(id.clone(), dial).subscribe(args.window());
-    if args.shares() {
+    let mut settings = ClientSettings::for_id(id.clone(), dial).subscribe(args::prefetch(args));
+    if args.share {
         settings = settings.keep_alive(SHARING_KEEP_ALIVE);
     }
     if args.poll {
         settings = settings.patience(POLL_PATIENCE);
     }
     let server = server.to_string();
-    let inbox = Inbox::new(args.wants(), &server, talk);
+    let inbox = Inbox::new(args::inbox_wants(args), &server, verbosity);
     let runtime = runtime::runtime()?;
-    match runtime.block_on(listen(args, settings.clone(), inbox, way))? {
+    match runtime.block_on(listen(args, settings.clone(), inbox, consumer))? {
         ListenEnd::Done => Ok(Exit::Success),
         ListenEnd::Signal(exit) => Ok(exit),
         ListenEnd::Failed(error) => Err(error),
@@ -112,15 +113,15 @@ async fn listen(
     args: &ListenArgs,
     settings: ClientSettings,
     inbox: Inbox,
-    way: Consumer,
+    consumer: Consumer,
 ) -> Result<ListenEnd> {
     let mut signals = Stops::new()?;
     let mut client = Client::start(settings);
-    let (poll, shares) = (args.poll, args.shares());
-    let mut listener = ListenLoop { inbox, way, poll, shares };
+    let (poll, shares) = (args.poll, args.share);
+    let mut listener = ListenLoop { inbox, consumer, poll, shares };
     let end = tokio::select! {
         biased;
-        exit = signals.next() => Some(ListenEnd::Signal(exit)),
+        exit = signals.next_signal() => Some(ListenEnd::Signal(exit)),
         done = listener.run(&mut client) => match done {
             Ok(true) => Some(ListenEnd::Done),
             // The channel of events is closed, so the client has ended.
@@ -141,10 +142,10 @@ async fn listen(
     let result = tokio::select! {
         biased;
         // A second signal ends the goodbye.
-        _ = signals.next_in_earnest() => None,
+        _ = signals.next_urgent() => None,
         result = goodbye => result,
     };
-    listener.way.kill().await;
+    listener.consumer.kill().await;
     match (end, result) {
         (Some(end), _) => Ok(end),
         (None, Some(result)) => Ok(result.map_or_else(ListenEnd::Client, |_| ListenEnd::Done)),
@@ -159,10 +160,10 @@ enum Consumer {
 }
 
 impl Consumer {
-    fn give(&mut self, letters: Vec<Received>) {
+    fn enqueue(&mut self, messages: Vec<Received>) {
         match self {
-            Self::Print(printer) => printer.give(letters),
-            Self::Run(runner) => runner.give(letters),
+            Self::Print(printer) => printer.enqueue(messages),
+            Self::Run(runner) => runner.give(messages),
         }
     }
 
@@ -174,9 +175,9 @@ impl Consumer {
     }
 
     /// Waits for the next step; pending while there is nothing to do.
-    async fn next(&mut self) -> Result<ConsumerStep> {
+    async fn next_step(&mut self) -> Result<ConsumerStep> {
         match self {
-            Self::Print(printer) => printer.next().await,
+            Self::Print(printer) => printer.next_step().await,
             Self::Run(runner) => runner.next().await,
         }
     }
@@ -214,9 +215,9 @@ impl Consumer {
 
 /// The loop between the client and the consumer.
 struct ListenLoop {
-    /// Messages as they come.
+    /// Filter and counters of incoming messages.
     inbox: Inbox,
-    way: Consumer,
+    consumer: Consumer,
     poll: bool,
     shares: bool,
 }
@@ -227,7 +228,7 @@ impl ListenLoop {
         while !self.is_done() {
             tokio::select! {
                 biased;
-                step = self.way.next() => match step? {
+                step = self.consumer.next_step() => match step? {
                     ConsumerStep::Say(commands) => request(client, commands).await,
                     ConsumerStep::Unread => return Ok(true),
                 },
@@ -243,7 +244,7 @@ impl ListenLoop {
 
     fn is_done(&self) -> bool {
         let enough = self.inbox.is_full() || (self.poll && self.inbox.has_caught_up());
-        enough && self.inbox.is_whole() && self.way.is_idle()
+        enough && self.inbox.is_whole() && self.consumer.is_idle()
     }
 
     async fn on_events(&mut self, batch: Vec<Event>, client: &mut Client) -> Result<()> {
@@ -255,13 +256,13 @@ impl ListenLoop {
                 Event::Offline if self.shares => {
                     before.push(event);
                     self.receive(std::mem::take(&mut before), client).await?;
-                    let seqs = self.way.hold();
+                    let seqs = self.consumer.hold();
                     client.request(Command::Return(seqs)).await;
                 }
                 Event::Returned(seqs) => {
                     self.receive(std::mem::take(&mut before), client).await?;
                     self.inbox.gave_back(seqs.len());
-                    self.way.release(&seqs);
+                    self.consumer.release(&seqs);
                 }
                 event => before.push(event),
             }
@@ -270,10 +271,10 @@ impl ListenLoop {
     }
 
     async fn receive(&mut self, events: Vec<Event>, client: &mut Client) -> Result<()> {
-        let taken = self.inbox.told(events, self.way.is_idle())?;
+        let taken = self.inbox.told(events, self.consumer.is_idle())?;
         request(client, taken.commands).await;
         if !taken.letters.is_empty() {
-            self.way.give(taken.letters);
+            self.consumer.enqueue(taken.letters);
         }
         Ok(())
     }
@@ -285,7 +286,7 @@ impl ListenLoop {
         mut client: Client,
         patience: Duration,
     ) -> Option<Result<Pin, ClientError>> {
-        let commands = self.way.wind_down(patience).await;
+        let commands = self.consumer.wind_down(patience).await;
         request(&mut client, commands).await;
         self.inbox.clear();
         let ended = tokio::time::timeout(patience, client.close()).await.ok();

@@ -27,7 +27,7 @@ impl Mailbox {
         let start = links.len();
         let (mut count, mut any_full) = (bundle.count(), false);
         let mut least = None;
-        for reader in self.readers.values() {
+        for reader in self.readers.values().filter(|reader| reader.takes_volatile()) {
             match reader.admits_volatile(bundle, turn.budget()) {
                 0 => any_full = true,
                 room if reader.shares() => {

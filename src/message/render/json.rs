@@ -20,20 +20,20 @@ type JsonPiece = io::Result<Bytes>;
 
 /// Renders a message as an object without a trailing newline: the body first, then the other fields
 /// in alphabetical order. Handlers get the number of the attempt.
-pub(crate) fn object(letter: &Received, attempt: Option<u32>) -> impl Iterator<Item = JsonPiece> {
-    let body: Box<dyn Iterator<Item = JsonPiece> + Send> = match is_text(letter.whole()) {
+pub(crate) fn object(received: &Received, attempt: Option<u32>) -> impl Iterator<Item = JsonPiece> {
+    let body: Box<dyn Iterator<Item = JsonPiece> + Send> = match is_text(received.whole()) {
         Ok(true) => {
             let begin = Ok(Bytes::from_static(b"{\"body\":\""));
-            Box::new([begin].into_iter().chain(characters(letter.whole()).map(quoted)))
+            Box::new([begin].into_iter().chain(characters(received.whole()).map(quoted)))
         }
         Ok(false) => {
             let begin = Ok(Bytes::from_static(b"{\"body_b64\":\""));
-            let encoded = letter.whole().map(|bytes| Ok(BASE64.encode(&bytes?).into()));
+            let encoded = received.whole().map(|bytes| Ok(BASE64.encode(&bytes?).into()));
             Box::new([begin].into_iter().chain(encoded))
         }
         Err(error) => Box::new([Err(error)].into_iter()),
     };
-    let mut others = fields(letter);
+    let mut others = fields(received);
     others.extend(attempt.map(|attempt| ("attempt".to_owned(), attempt.into())));
     let end = format!("\",{}", &json(&Value::Object(others))[1..]);
     body.chain([Ok(end.into())])
@@ -47,13 +47,13 @@ fn quoted(text: io::Result<Vec<u8>>) -> JsonPiece {
 }
 
 /// Builds the documented fields of `--json` except for the body.
-fn fields(letter: &Received) -> Map<String, Value> {
-    let message = &letter.message;
+fn fields(received: &Received) -> Map<String, Value> {
+    let message = &received.message;
     let mut object = Map::new();
     let mut put = |name: &str, value: Value| object.insert(name.to_owned(), value);
     put("id", message.id.to_string().into());
     // A volatile message is not stored and has no seq.
-    put("seq", if letter.is_volatile() { Value::Null } else { letter.seq.into() });
+    put("seq", if received.is_volatile() { Value::Null } else { received.seq.into() });
     put("time", clock::rfc3339(message.time_ms).into());
     put("from", message.from.to_string().into());
     put("to", message.to.to_string().into());
@@ -61,7 +61,7 @@ fn fields(letter: &Received) -> Map<String, Value> {
         put("room", room.to_string().into());
     }
     put("headers", headers(&message.headers));
-    put("size", letter.content.size().into());
+    put("size", received.content.size().into());
     object
 }
 

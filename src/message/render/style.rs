@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use anyhow::Result;
 
 use crate::message::received::Received;
-use crate::render::{json, people};
+use crate::message::render::{json, people};
 use crate::terminal::print::{self, out, written};
 use crate::text::visible::one_line;
 
@@ -27,30 +27,30 @@ pub(crate) enum Style {
 }
 
 /// Writes a message in this style.
-pub(crate) fn render(style: Style, letter: &Received, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn render(style: Style, received: &Received, out: &mut impl Write) -> io::Result<()> {
     match style {
         Style::Terminal { color, folds } => {
-            return people::show(letter, color, folds.then(print::width), out);
+            return people::show(received, color, folds.then(print::width), out);
         }
         Style::Json => {
-            json::object(letter, None).try_for_each(|piece| out.write_all(&piece?))?;
+            json::object(received, None).try_for_each(|piece| out.write_all(&piece?))?;
             return out.write_all(b"\n");
         }
-        Style::Lines if letter.content.size() == 0 => {
+        Style::Lines if received.content.size() == 0 => {
             // The title may be the whole message.
-            out.write_all(one_line(letter.header("title").unwrap_or_default()).as_bytes())?;
+            out.write_all(one_line(received.header("title").unwrap_or_default()).as_bytes())?;
         }
-        Style::Raw | Style::Lines | Style::Null => copy(letter, out)?,
+        Style::Raw | Style::Lines | Style::Null => copy(received, out)?,
     }
     match style {
         Style::Null => out.write_all(b"\0"),
-        Style::Lines if !letter.ends_a_line()? => out.write_all(b"\n"),
+        Style::Lines if !received.ends_a_line()? => out.write_all(b"\n"),
         _ => Ok(()),
     }
 }
 
-fn copy(letter: &Received, out: &mut impl Write) -> io::Result<()> {
-    letter.whole().try_for_each(|piece| out.write_all(&piece?))
+fn copy(received: &Received, out: &mut impl Write) -> io::Result<()> {
+    received.whole().try_for_each(|piece| out.write_all(&piece?))
 }
 
 /// Prints a reply.

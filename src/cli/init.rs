@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use crate::cli::limits::SIGNALS_MAX;
 use crate::process::runtime;
 use crate::terminal::{notices, print};
 
@@ -26,7 +27,6 @@ const PASSED_ON: [(Signal, bool); 7] = [
 ];
 /// Added to the number of the signal that killed the child, as shells do.
 const CODE_SIGNAL: i32 = 128;
-const SIGNALS_MAX: usize = 16;
 
 /// Runs the command in a child and reaps orphans if this is process 1, and returns the child's exit
 /// code. `None` if this is another process, or if no child can be started.

@@ -3,7 +3,8 @@
 //! The converter makes one pass over the bytes, so it works for every character set that contains
 //! ASCII. Malformed or unclosed tags count as text.
 
-use crate::mail::tag::{Tag, character, entity, find, tag};
+use crate::cli::limits::INDENT_MAX;
+use crate::cli::verbs::sendmail::mail::tag::{Tag, attribute, character, entity, find, tag};
 
 /// Elements whose content is not shown.
 const UNREAD: &[&str] = &["script", "style", "template", "title"];
@@ -14,8 +15,6 @@ const BLOCKS: &str = "address article aside body caption center dd details div d
 /// Elements with an empty line before and after.
 const PARAGRAPHS: &str = "blockquote h1 h2 h3 h4 h5 h6 ol p pre table ul";
 const COMMENT: &[u8] = b"<!--";
-/// Deepest indentation of a nested list, in levels.
-const INDENT_MAX: usize = 4;
 
 /// Converts HTML to text: line ends between blocks, tabs between cells, marks before list items,
 /// and the addresses of links.
@@ -155,9 +154,9 @@ impl HtmlText {
                 self.verbatim =
                     if closes { self.verbatim.saturating_sub(1) } else { self.verbatim + 1 };
             }
-            ("a", closes) => self.link(if closes { None } else { tag.attribute("href") }),
+            ("a", closes) => self.link(if closes { None } else { attribute(tag, "href") }),
             ("img", false) => {
-                if let Some(text) = tag.attribute("alt").filter(|text| !text.is_empty()) {
+                if let Some(text) = attribute(tag, "alt").filter(|text| !text.is_empty()) {
                     self.put(format!("[{text}]").as_bytes());
                 }
             }

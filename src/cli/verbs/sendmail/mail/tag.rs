@@ -1,10 +1,8 @@
 //! HTML tags and character entities, well-formed or not.
 
+use crate::cli::limits::ENTITY_LEN_MAX;
 use mail_parser::decoders::charsets::map::charset_decoder;
 use mail_parser::decoders::html::add_html_token;
-
-/// Longest entity, in bytes.
-const ENTITY_LEN_MAX: usize = 32;
 
 pub(crate) struct Tag<'a> {
     /// The name in lower case; empty for a declaration.
@@ -58,19 +56,17 @@ fn end(attributes: &[u8]) -> Option<usize> {
     first
 }
 
-impl Tag<'_> {
-    /// The value of an attribute, with entities decoded.
-    pub(crate) fn attribute(&self, name: &str) -> Option<String> {
-        let mut rest = self.attributes;
-        loop {
-            let at = find(rest, name.as_bytes())?;
-            let before = at.checked_sub(1).map(|at| rest[at]);
-            let is_start = before.is_some_and(|byte| b" \t\r\n\"'/".contains(&byte));
-            rest = &rest[at + name.len()..];
-            match rest.trim_ascii_start().strip_prefix(b"=") {
-                Some(value) if is_start => return Some(plain(quoted(value.trim_ascii_start()))),
-                _ => {}
-            }
+/// The value of an attribute, with entities decoded.
+pub(crate) fn attribute(tag: &Tag<'_>, name: &str) -> Option<String> {
+    let mut rest = tag.attributes;
+    loop {
+        let at = find(rest, name.as_bytes())?;
+        let before = at.checked_sub(1).map(|at| rest[at]);
+        let is_start = before.is_some_and(|byte| b" \t\r\n\"'/".contains(&byte));
+        rest = &rest[at + name.len()..];
+        match rest.trim_ascii_start().strip_prefix(b"=") {
+            Some(value) if is_start => return Some(plain(quoted(value.trim_ascii_start()))),
+            _ => {}
         }
     }
 }

@@ -4,53 +4,51 @@ use data_encoding::BASE64;
 use serde_json::Value;
 
 use crate::clock;
-use crate::render::json::headers;
+use crate::message::limits::SUMMARY_CHARS_MAX;
+use crate::message::render::json::headers;
 use crate::text::visible::one_line;
 use crate::wire::ParkedMessage;
 
-/// Longest summary of a message, in characters.
-const SHOWN_CHARS_MAX: usize = 60;
-
 /// Summarizes a message: its title, or the first line of its body that is not blank.
-pub(crate) fn gist(kept: &ParkedMessage) -> String {
-    let title = kept.message.headers.iter().find(|(name, _)| *name == "title");
-    let text = match (title, body(kept)) {
+pub(crate) fn gist(parked: &ParkedMessage) -> String {
+    let title = parked.message.headers.iter().find(|(name, _)| *name == "title");
+    let text = match (title, body(parked)) {
         (Some((_, title)), _) => title,
         (None, Ok(text)) => text,
         (None, Err(_)) => "(no text)",
     };
     let text = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    one_line(text.trim()).chars().take(SHOWN_CHARS_MAX).collect()
+    one_line(text.trim()).chars().take(SUMMARY_CHARS_MAX).collect()
 }
 
 /// JSON fields that dead letters and scheduled messages share.
-pub(crate) fn fields(kept: &ParkedMessage) -> Vec<(&'static str, Value)> {
+pub(crate) fn fields(parked: &ParkedMessage) -> Vec<(&'static str, Value)> {
     vec![
-        match body(kept) {
+        match body(parked) {
             Ok(text) => ("body", text.into()),
             Err(bytes) => ("body_b64", BASE64.encode(bytes).into()),
         },
-        ("id", kept.message.id.to_string().into()),
-        ("to", kept.message.to.to_string().into()),
-        ("time", clock::rfc3339(kept.message.time_ms).into()),
-        ("headers", headers(&kept.message.headers)),
-        ("size", kept.message.size.into()),
-        ("cut", is_cut(kept).into()),
+        ("id", parked.message.id.to_string().into()),
+        ("to", parked.message.to.to_string().into()),
+        ("time", clock::rfc3339(parked.message.time_ms).into()),
+        ("headers", headers(&parked.message.headers)),
+        ("size", parked.message.size.into()),
+        ("cut", is_cut(parked).into()),
     ]
 }
 
 /// True when only the beginning of the body is here.
-fn is_cut(kept: &ParkedMessage) -> bool {
-    kept.message.is_long()
+fn is_cut(parked: &ParkedMessage) -> bool {
+    parked.message.is_long()
 }
 
 /// The available part of the body, if it is text. A character that was cut in half at the end is
 /// left out.
-fn body(kept: &ParkedMessage) -> Result<&str, &[u8]> {
-    let bytes = &kept.message.body.0[..];
+fn body(parked: &ParkedMessage) -> Result<&str, &[u8]> {
+    let bytes = &parked.message.body.0[..];
     match str::from_utf8(bytes) {
         Ok(text) => Ok(text),
-        Err(error) if is_cut(kept) && error.error_len().is_none() => {
+        Err(error) if is_cut(parked) && error.error_len().is_none() => {
             str::from_utf8(&bytes[..error.valid_up_to()]).map_err(|_| bytes)
         }
         Err(_) => Err(bytes),
@@ -67,7 +65,7 @@ pub(crate) mod tests {
     use super::{fields, gist};
     use crate::wire::{Body, Envelope, Headers, Message, MsgId, Note, ParkedKind, ParkedMessage};
 
-    pub(crate) fn kept(
+    pub(crate) fn parked(
         to: &str,
         body: &'static [u8],
         size: u64,
@@ -106,14 +104,14 @@ pub(crate) mod tests {
             (b"\xe2\x82\xac\xe2\x82", 9, &[], "\u{20ac}"),
             (long, 100, &[], &"x".repeat(60)),
         ] {
-            assert_eq!(gist(&kept("bob", body, size, headers)), wanted);
+            assert_eq!(gist(&parked("bob", body, size, headers)), wanted);
         }
     }
 
     #[test]
     fn what_was_cut_says_so() {
         let fields = |body, size| {
-            fields(&kept("bob", body, size, &[])).into_iter().collect::<BTreeMap<_, Value>>()
+            fields(&parked("bob", body, size, &[])).into_iter().collect::<BTreeMap<_, Value>>()
         };
         let whole = fields(b"a", 1);
         assert_eq!((&whole["body"], &whole["cut"]), (&"a".into(), &false.into()));

@@ -1,44 +1,57 @@
 //! The client as verbs use it: one connection, at most one command, and its events.
 
+use std::time::Duration;
+
 use anyhow::Result;
 
-use crate::cli::args::{Patience, Who};
+use crate::cli::args::{Who, profile};
 use crate::client::{Client, ClientError, ClientSettings, Readiness};
 use crate::logic::{Command, Event};
 use crate::process::runtime::runtime;
 use crate::profile::dial::dial;
 use crate::profile::joined::Profile;
+use crate::profile::refusals;
 use crate::quic::Trust;
-use crate::refusals;
 use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::{Pin, UserId};
 
 /// Notes on stderr that the server does not answer yet, and that the client tries again.
-pub(crate) fn note_offline(event: &Event, server: &str, talk: Verbosity) {
+pub(crate) fn note_offline(event: &Event, server: &str, verbosity: Verbosity) {
     if matches!(event, Event::Offline) {
-        notices::note(talk, &format!("no answer from {server}, trying again"));
+        notices::note(verbosity, &format!("no answer from {server}, trying again"));
     }
 }
 
 /// A connection of one profile for one request.
 pub(crate) struct Requester {
-    pub(crate) id: UserId,
-    pub(crate) server: String,
+    id: UserId,
+    server: String,
     settings: ClientSettings,
 }
 
 impl Requester {
-    pub(crate) fn new(who: &Who, patience: Patience) -> Result<Self> {
-        let Profile { id, identity, server, pin } = who.profile()?;
+    /// A requester with the profile of `who`. The client gives up after `patience`.
+    pub(crate) fn new(who: &Who, patience: Duration) -> Result<Self> {
+        let Profile { id, identity, server, pin } = profile(who)?;
         let dial = dial(&server, Trust::Pin(pin), identity, false);
-        let settings = ClientSettings::for_id(id.clone(), dial).patience(patience.timeout);
+        let settings = ClientSettings::for_id(id.clone(), dial).patience(patience);
         Ok(Self { id, server: server.to_string(), settings })
+    }
+
+    /// The id that the request is made as.
+    pub(crate) fn id(&self) -> &UserId {
+        &self.id
+    }
+
+    /// The address of the server.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
     }
 
     /// Sends `command` and calls `on_event` with each event of the client. An error of `on_event`
     /// ends the connection and is returned.
-    pub(crate) fn want(
+    pub(crate) fn request(
         self,
         command: Command,
         on_event: impl FnMut(Event) -> Result<()>,

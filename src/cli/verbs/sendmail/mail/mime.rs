@@ -7,29 +7,27 @@ use std::borrow::Cow;
 
 use mail_parser::{ContentType, Message, MimeHeaders};
 
-use crate::mail::header::{Header, line};
-use crate::mail::{decode, html};
+use crate::cli::limits::MIME_DEPTH_MAX;
+use crate::cli::limits::MIME_PARTS_MAX;
+use crate::cli::verbs::sendmail::mail::header::{Header, line};
+use crate::cli::verbs::sendmail::mail::{decode, html};
 use crate::text::units::grouped;
 
-/// Deepest nesting of mails and multiparts; deeper parts are kept as undecoded text.
-const DEPTH_MAX: usize = 16;
-/// Most parts of a mail; further parts are kept as undecoded text.
-const PARTS_MAX: usize = 1000;
 /// Header fields that describe a part.
 const ABOUT_PART: &[&str] = &["content-type", "content-disposition"];
 
 /// The readable text of a mail or a part.
 #[derive(Debug, Default)]
 pub(crate) struct MimeText {
-    pub(crate) text: Vec<u8>,
+    text: Vec<u8>,
     /// A line for each part that is left out because it is not text.
-    pub(crate) left_out: Vec<String>,
+    left_out: Vec<String>,
     is_html: bool,
 }
 
 /// The description of a part by its header.
 #[derive(Debug, Default)]
-struct Kind {
+struct PartKind {
     main: String,
     sub: String,
     boundary: Option<String>,
@@ -47,87 +45,91 @@ struct Split<'a> {
 
 /// Extracts the text of the body that follows `header`.
 pub(crate) fn read(header: &Header, body: &[u8]) -> MimeText {
-    MimeReader { depth: 0, parts: 0 }.part(&Kind::of(header), body)
+    read_part(&mut Nesting::default(), &PartKind::from_header(header), body)
 }
 
-struct MimeReader {
+/// Counters that bound the work on one mail.
+#[derive(Default)]
+struct Nesting {
+    /// Depth of the current part.
     depth: usize,
+    /// Number of parts so far.
     parts: usize,
 }
 
-impl MimeReader {
-    fn part(&mut self, kind: &Kind, body: &[u8]) -> MimeText {
-        self.parts += 1;
-        if self.depth >= DEPTH_MAX || self.parts > PARTS_MAX {
-            return MimeText::of(body);
-        }
-        self.depth += 1;
-        let content = match (kind.main.as_str(), kind.sub.as_str()) {
-            ("multipart", _) => self.multipart(kind, body),
-            ("message", "rfc822" | "global" | "news") => self.mail(&kind.decoded(body)),
-            _ => kind.leaf(body, self.depth > 1),
-        };
-        self.depth -= 1;
-        content
+/// Reads a part of any kind.
+fn read_part(nesting: &mut Nesting, kind: &PartKind, body: &[u8]) -> MimeText {
+    nesting.parts += 1;
+    if nesting.depth >= MIME_DEPTH_MAX || nesting.parts > MIME_PARTS_MAX {
+        return MimeText::raw(body);
     }
+    nesting.depth += 1;
+    let content = match (kind.main.as_str(), kind.sub.as_str()) {
+        ("multipart", _) => read_multipart(nesting, kind, body),
+        ("message", "rfc822" | "global" | "news") => read_mail(nesting, &kind.decoded(body)),
+        _ => kind.leaf(body, nesting.depth > 1),
+    };
+    nesting.depth -= 1;
+    content
+}
 
-    fn multipart(&mut self, kind: &Kind, body: &[u8]) -> MimeText {
-        let Some(split) = split(body, kind.boundary.as_deref()) else { return MimeText::of(body) };
-        let mut content = MimeText::default();
-        // A preamble that mentions MIME is a note to readers without it. Any other is kept, since
-        // its writer took it for text.
-        if !split.before.windows(4).any(|word| word.eq_ignore_ascii_case(b"mime")) {
-            content.append(MimeText::of(split.before));
-        }
-        let parts: Vec<(Kind, MimeText)> =
-            split.parts.iter().map(|part| self.section(part, kind.sub == "digest")).collect();
-        if kind.sub == "alternative" {
-            content.append(best(parts));
-        } else {
-            parts.into_iter().for_each(|(_, part)| content.append(part));
-        }
-        content.append(MimeText::of(split.after));
-        content
+/// Reads the parts of a multipart, and the text around them.
+fn read_multipart(nesting: &mut Nesting, kind: &PartKind, body: &[u8]) -> MimeText {
+    let Some(split) = split(body, kind.boundary.as_deref()) else { return MimeText::raw(body) };
+    let mut content = MimeText::default();
+    // A preamble that mentions MIME is a note to readers without it. Any other is kept, since
+    // its writer took it for text.
+    if !split.before.windows(4).any(|word| word.eq_ignore_ascii_case(b"mime")) {
+        content.append(MimeText::raw(split.before));
     }
+    let parts: Vec<(PartKind, MimeText)> =
+        split.parts.iter().map(|part| read_section(nesting, part, kind.sub == "digest")).collect();
+    if kind.sub == "alternative" {
+        content.append(best(parts));
+    } else {
+        parts.into_iter().for_each(|(_, part)| content.append(part));
+    }
+    content.append(MimeText::raw(split.after));
+    content
+}
 
-    /// Reads one section of a multipart, with its header if it has one.
-    fn section(&mut self, part: &[u8], is_mail: bool) -> (Kind, MimeText) {
-        let (first, next) = line(part, 0);
-        let header = if first.is_empty() { None } else { Header::of(part) };
-        let body = match &header {
-            Some(header) => &part[header.body_at..],
-            None if first.is_empty() => &part[next..],
-            None => part,
-        };
-        let mut kind = header.as_ref().map(Kind::of).unwrap_or_default();
-        if is_mail && kind.main.is_empty() {
-            (kind.main, kind.sub) = ("message".into(), "rfc822".into());
-        }
-        let content = self.part(&kind, body);
-        (kind, content)
+/// Reads one section of a multipart, with its header if it has one.
+fn read_section(nesting: &mut Nesting, part: &[u8], is_mail: bool) -> (PartKind, MimeText) {
+    let (first, next) = line(part, 0);
+    let header = if first.is_empty() { None } else { Header::parse(part) };
+    let body = match &header {
+        Some(header) => header.body(part),
+        None if first.is_empty() => &part[next..],
+        None => part,
+    };
+    let mut kind = header.as_ref().map(PartKind::from_header).unwrap_or_default();
+    if is_mail && kind.main.is_empty() {
+        (kind.main, kind.sub) = ("message".into(), "rfc822".into());
     }
+    let content = read_part(nesting, &kind, body);
+    (kind, content)
+}
 
-    /// Reads an attached mail: its sender, date and subject, then its text.
-    fn mail(&mut self, bytes: &[u8]) -> MimeText {
-        let Some(header) = Header::of(bytes) else { return MimeText::of(bytes) };
-        let mut content = MimeText::default();
-        for (name, label) in [("from", "From"), ("date", "Date"), ("subject", "Subject")] {
-            if let Some(value) = header.value(name) {
-                let value = match name {
-                    "subject" => header.subject().unwrap_or_default(),
-                    _ => value.replace('\n', ""),
-                };
-                content.text.extend(format!("{label}: {value}\n").bytes());
-            }
+/// Reads an attached mail: its sender, date and subject, then its text.
+fn read_mail(nesting: &mut Nesting, bytes: &[u8]) -> MimeText {
+    let Some(header) = Header::parse(bytes) else { return MimeText::raw(bytes) };
+    let mut content = MimeText::default();
+    for (name, label) in [("from", "From"), ("date", "Date"), ("subject", "Subject")] {
+        if let Some(value) = header.value(name) {
+            let value = match name {
+                "subject" => header.subject().unwrap_or_default(),
+                _ => value.replace('\n', ""),
+            };
+            content.text.extend(format!("{label}: {value}\n").bytes());
         }
-        content.text.push(b'\n');
-        content.append(self.part(&Kind::of(&header), &bytes[header.body_at..]));
-        content
     }
+    content.text.push(b'\n');
+    content.append(read_part(nesting, &PartKind::from_header(&header), header.body(bytes)));
+    content
 }
 
 /// Selects the most readable of alternative parts, and notes other contents that it does not show.
-fn best(parts: Vec<(Kind, MimeText)>) -> MimeText {
+fn best(parts: Vec<(PartKind, MimeText)>) -> MimeText {
     let has_text = |content: &MimeText| !decode::is_blank(&content.text);
     let plain = parts.iter().position(|(_, part)| has_text(part) && !part.is_html);
     let chosen = plain.or_else(|| parts.iter().position(|(_, part)| has_text(part)));
@@ -147,8 +149,14 @@ fn best(parts: Vec<(Kind, MimeText)>) -> MimeText {
 }
 
 impl MimeText {
-    fn of(text: &[u8]) -> Self {
+    /// Text that is not decoded.
+    fn raw(text: &[u8]) -> Self {
         Self { text: text.to_vec(), ..Self::default() }
+    }
+
+    /// The text, and the lines about omitted parts.
+    pub(crate) fn into_parts(self) -> (Vec<u8>, Vec<String>) {
+        (self.text, self.left_out)
     }
 
     /// Appends `next` on a new line.
@@ -165,9 +173,9 @@ impl MimeText {
     }
 }
 
-impl Kind {
-    fn of(header: &Header) -> Self {
-        let mut kind = header.understand(ABOUT_PART, |message: &Message<'_>| {
+impl PartKind {
+    fn from_header(header: &Header) -> Self {
+        let mut kind = header.extract_from(ABOUT_PART, |message: &Message<'_>| {
             let Some(content_type) = message.content_type() else { return Self::default() };
             let text = |name| ContentType::attribute(content_type, name);
             Self {
@@ -284,8 +292,8 @@ mod tests {
 
     /// The text, and the lines about omitted parts.
     fn shown(mail: &str) -> (String, Vec<String>) {
-        let header = Header::of(mail.as_bytes()).unwrap_or_else(|| panic!("{mail}"));
-        let content = read(&header, &mail.as_bytes()[header.body_at..]);
+        let header = Header::parse(mail.as_bytes()).unwrap_or_else(|| panic!("{mail}"));
+        let content = read(&header, header.body(mail.as_bytes()));
         (String::from_utf8_lossy(&content.text).into_owned(), content.left_out)
     }
 

@@ -7,12 +7,13 @@ use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::profile::known;
 use crate::quic::{DialError, NetworkError};
-use crate::wire::{CloseCode, Refusal};
+use crate::wire::{CloseCode, Feature, Refusal};
 
 /// Converts an error of the client to a failure.
 pub(crate) fn client_failure(error: ClientError, server: &str, id: &str) -> Error {
     match error {
         ClientError::Rejected(code) => rejected(code, server, id).into(),
+        ClientError::Unsupported(feature) => too_old(feature, server).because(error),
         ClientError::NoAnswer | ClientError::Ended => unavailable(server).because(error),
         ClientError::Untrusted(pin) => Failure::new(
             Exit::NotAllowed,
@@ -25,6 +26,18 @@ pub(crate) fn client_failure(error: ClientError, server: &str, id: &str) -> Erro
             Failure::new(Exit::Config, "cannot keep the new key").because(error)
         }
     }
+}
+
+/// A server of an earlier version.
+fn too_old(feature: Feature, server: &str) -> Failure {
+    let what = match feature {
+        Feature::Volatile => "volatile messages",
+        Feature::Confirm => "confirmed delivery",
+        Feature::Track => "news of what becomes of a message",
+        Feature::Parked => "scheduled messages and dead letters",
+    };
+    Failure::new(Exit::Protocol, format!("{server} is too old for {what}"))
+        .hint("compare `qmsg --version` on both machines")
 }
 
 fn unavailable(server: &str) -> Failure {

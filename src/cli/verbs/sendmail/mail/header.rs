@@ -40,9 +40,9 @@ const OLD_CHARSET: &[u8] = b"windows-1252";
 pub(crate) struct Header {
     fields: Vec<HeaderField>,
     /// Offset of the body in the input, in bytes.
-    pub(crate) body_at: usize,
+    body_at: usize,
     /// True when an empty line ends the header.
-    pub(crate) is_ended: bool,
+    is_ended: bool,
 }
 
 #[derive(Debug)]
@@ -64,7 +64,7 @@ enum HeaderLine<'a> {
 impl Header {
     /// Parses the header at the beginning of `bytes`, if there is one. An empty line ends it, or
     /// else the first line that is not a field of a mail.
-    pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let start = start(bytes);
         let mut header = Self::default();
         // Offsets of the fields.
@@ -100,6 +100,16 @@ impl Header {
         header.fields.iter().any(|field| is_of_mail(&field.name)).then_some(header)
     }
 
+    /// The part of the input behind the header.
+    pub(crate) fn body<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        &bytes[self.body_at..]
+    }
+
+    /// True when an empty line ends the header.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.is_ended
+    }
+
     /// The value of the first field with this name, not decoded.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|field| field.name == name).map(|field| field.value.trim())
@@ -112,7 +122,7 @@ impl Header {
             let value = text.to_owned();
             let field = HeaderField { name: "subject".into(), value };
             let header = Self { fields: vec![field], ..Self::default() };
-            header.understand(&["subject"], |message| message.subject().map(str::to_owned))
+            header.extract_from(&["subject"], |message| message.subject().map(str::to_owned))
         };
         let is_clear = |text: &String| !text.contains(char::REPLACEMENT_CHARACTER);
         // Some mailers split an encoded word within a character.
@@ -123,17 +133,17 @@ impl Header {
 
     /// Parses the fields of these names with `mail_parser`, and returns what `extract` takes from
     /// the result. The default if the parser fails or panics.
-    pub(crate) fn understand<T: Default>(
+    pub(crate) fn extract_from<T: Default>(
         &self,
         names: &[&str],
-        take: impl Fn(&Message<'_>) -> T,
+        extract: impl Fn(&Message<'_>) -> T,
     ) -> T {
         let wanted = self.fields.iter().filter(|field| names.contains(&field.name.as_str()));
         let lines = wanted.map(|HeaderField { name, value }| format!("{name}: {value}\n"));
         let block = lines.collect::<String>() + "\n";
         // The library promises not to panic, and has broken that before; the mail must not be lost.
         let parse =
-            || MessageParser::default().parse(block.as_bytes()).map(|message| take(&message));
+            || MessageParser::default().parse(block.as_bytes()).map(|message| extract(&message));
         catch_unwind(AssertUnwindSafe(parse)).ok().flatten().unwrap_or_default()
     }
 }
@@ -221,7 +231,7 @@ mod tests {
 
     /// Parses a header and returns the names of its fields, and the body.
     fn split(text: &str) -> Option<(String, &str)> {
-        let header = Header::of(text.as_bytes())?;
+        let header = Header::parse(text.as_bytes())?;
         let names: Vec<&str> = header.fields.iter().map(|field| field.name.as_str()).collect();
         Some((names.join(" "), &text[header.body_at..]))
     }
@@ -272,13 +282,13 @@ mod tests {
             ("=?", "=?"),
             ("nul\0 and tab", "nul  and tab"),
         ] {
-            let header = Header::of(format!("Subject: {subject}\n\n").as_bytes());
+            let header = Header::parse(format!("Subject: {subject}\n\n").as_bytes());
             let got = header.and_then(|header| header.subject());
             assert_eq!(got.as_deref(), Some(wanted), "{subject:?}");
         }
-        let header = Header::of(b"Subject: gr\xfc\xdfe\n\n").unwrap_or_default();
+        let header = Header::parse(b"Subject: gr\xfc\xdfe\n\n").unwrap_or_default();
         assert_eq!(header.subject().as_deref(), Some("grüße"), "the likeliest set");
-        let header = Header::of(b"To: a\nSubject:\n\n").unwrap_or_default();
+        let header = Header::parse(b"To: a\nSubject:\n\n").unwrap_or_default();
         assert_eq!(header.subject(), None);
     }
 

@@ -8,7 +8,7 @@ use data_encoding::{Encoding, HEXLOWER, HEXUPPER};
 
 use crate::clock;
 use crate::message::received::Received;
-use crate::render::{json, people};
+use crate::message::render::{json, people};
 use crate::text::visible::one_line;
 use crate::wire::Target;
 
@@ -149,31 +149,31 @@ impl Format {
     /// line.
     pub(crate) fn write(
         &self,
-        letter: &Received,
+        received: &Received,
         shows: bool,
         out: &mut impl Write,
     ) -> io::Result<()> {
         self.0.iter().try_for_each(|part| match part {
             Part::Text(text) => out.write_all(text.as_bytes()),
-            Part::Header(name) => out.write_all(line(letter.header(name)).as_bytes()),
-            Part::Field(field) => write(*field, letter, shows, out),
+            Part::Header(name) => out.write_all(line(received.header(name)).as_bytes()),
+            Part::Field(field) => write(*field, received, shows, out),
         })
     }
 }
 
 fn write(
     field: FormatField,
-    letter: &Received,
+    received: &Received,
     shows: bool,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let message = &letter.message;
+    let message = &received.message;
     match field {
-        FormatField::Body if shows => people::body(letter, out),
-        FormatField::Body => letter.whole().try_for_each(|piece| out.write_all(&piece?)),
-        FormatField::BodyHex => hex(&HEXLOWER, letter, out),
-        FormatField::BodyHexUpper => hex(&HEXUPPER, letter, out),
-        FormatField::Size => write!(out, "{}", letter.content.size()),
+        FormatField::Body if shows => people::body(received, out),
+        FormatField::Body => received.whole().try_for_each(|piece| out.write_all(&piece?)),
+        FormatField::BodyHex => hex(&HEXLOWER, received, out),
+        FormatField::BodyHexUpper => hex(&HEXUPPER, received, out),
+        FormatField::Size => write!(out, "{}", received.content.size()),
         FormatField::From => write!(out, "{}", message.from),
         FormatField::To => write!(out, "{}", message.to),
         FormatField::Room => match &message.to {
@@ -181,14 +181,14 @@ fn write(
             Target::User(_) | Target::All => Ok(()),
         },
         FormatField::Id => write!(out, "{}", message.id),
-        FormatField::Seq if letter.is_volatile() => Ok(()),
-        FormatField::Seq => write!(out, "{}", letter.seq),
+        FormatField::Seq if received.is_volatile() => Ok(()),
+        FormatField::Seq => write!(out, "{}", received.seq),
         FormatField::Time => out.write_all(clock::rfc3339(message.time_ms).as_bytes()),
         FormatField::UnixTime => {
             write!(out, "{}.{:03}", message.time_ms / 1000, message.time_ms % 1000)
         }
         FormatField::Json => {
-            json::object(letter, None).try_for_each(|piece| out.write_all(&piece?))
+            json::object(received, None).try_for_each(|piece| out.write_all(&piece?))
         }
         FormatField::Headers => {
             let pairs = message.headers.iter().map(|(name, value)| format!("{name}:{value}"));
@@ -197,8 +197,8 @@ fn write(
     }
 }
 
-fn hex(encoding: &Encoding, letter: &Received, out: &mut impl Write) -> io::Result<()> {
-    letter.whole().try_for_each(|piece| out.write_all(encoding.encode(&piece?).as_bytes()))
+fn hex(encoding: &Encoding, received: &Received, out: &mut impl Write) -> io::Result<()> {
+    received.whole().try_for_each(|piece| out.write_all(encoding.encode(&piece?).as_bytes()))
 }
 
 /// Renders a header value on one line.
@@ -208,9 +208,9 @@ fn line(value: Option<&str>) -> String {
 
 /// Renders a message for a terminal; `None` if the format does not parse.
 #[cfg(any(test, fuzzing))]
-pub(crate) fn fuzz(format: &str, letter: &Received) -> Option<Vec<u8>> {
+pub(crate) fn fuzz(format: &str, received: &Received) -> Option<Vec<u8>> {
     let (format, mut out) = (format.parse::<Format>().ok()?, Vec::new());
-    format.write(letter, true, &mut out).ok()?;
+    format.write(received, true, &mut out).ok()?;
     Some(out)
 }
 

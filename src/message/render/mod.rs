@@ -2,6 +2,6 @@
 
 pub(crate) mod format;
 pub(crate) mod json;
-pub(crate) mod kept;
-pub(crate) mod message;
+pub(crate) mod parked;
 pub(crate) mod people;
+pub(crate) mod style;

@@ -2,13 +2,10 @@
 
 use mail_parser::{Addr, Address};
 
-use crate::mail::header::Header;
-use crate::mail::{decode, mime};
-
-/// Longest title, in bytes. A longer subject also becomes part of the text.
-pub(crate) const TITLE_LEN_MAX: usize = 1 << 10;
-/// Most lines about omitted parts.
-const LEFT_OUT_MAX: usize = 20;
+use crate::cli::limits::LEFT_OUT_MAX;
+use crate::cli::limits::TITLE_LEN_MAX;
+use crate::cli::verbs::sendmail::mail::header::Header;
+use crate::cli::verbs::sendmail::mail::{decode, mime};
 
 /// A parsed mail.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -28,21 +25,22 @@ pub(crate) fn read(bytes: &[u8]) -> Mail {
     if bytes.contains(&b'\r') && !bytes.contains(&b'\n') {
         let lines = bytes.iter().map(|&byte| if byte == b'\r' { b'\n' } else { byte });
         let lines: Vec<u8> = lines.collect();
-        return if Header::of(&lines).is_some() { read(&lines) } else { of_text(bytes) };
+        return if Header::parse(&lines).is_some() { read(&lines) } else { of_text(bytes) };
     }
-    let Some(header) = Header::of(bytes) else { return of_text(bytes) };
-    let body = &bytes[header.body_at..];
+    let Some(header) = Header::parse(bytes) else { return of_text(bytes) };
+    let body = header.body(bytes);
     let content = mime::read(&header, body);
-    let mut mail = understand(&header);
-    mail.text = content.text;
-    mail.attachments = content.left_out.len();
-    tell(&mut mail.text, &content.left_out);
+    let mut mail = addressees(&header);
+    let (text, left_out) = content.into_parts();
+    mail.text = text;
+    mail.attachments = left_out.len();
+    append_omitted(&mut mail.text, &left_out);
     if decode::is_blank(&mail.text) && !decode::is_blank(body) {
         mail.text = body.to_vec();
     }
     match &mail.subject {
         // Lines without a body and a subject were not meant as a header.
-        None if decode::is_blank(&mail.text) && !header.is_ended => mail.text = bytes.to_vec(),
+        None if decode::is_blank(&mail.text) && !header.is_ended() => mail.text = bytes.to_vec(),
         Some(subject) if subject.len() > TITLE_LEN_MAX => {
             mail.text.splice(0..0, format!("{subject}\n\n").bytes());
         }
@@ -58,7 +56,7 @@ fn of_text(bytes: &[u8]) -> Mail {
 }
 
 /// Appends the lines about omitted parts.
-fn tell(text: &mut Vec<u8>, left_out: &[String]) {
+fn append_omitted(text: &mut Vec<u8>, left_out: &[String]) {
     if !left_out.is_empty() && !text.is_empty() && !text.ends_with(b"\n") {
         text.push(b'\n');
     }
@@ -74,13 +72,13 @@ fn tell(text: &mut Vec<u8>, left_out: &[String]) {
 /// Parses the addresses of a `To:` field or of an argument.
 pub(crate) fn addresses(text: &str) -> Vec<String> {
     let line = text.replace(['\r', '\n'], " ");
-    let header = Header::of(format!("To: {line}\n\n").as_bytes()).unwrap_or_default();
-    understand(&header).recipients
+    let header = Header::parse(format!("To: {line}\n\n").as_bytes()).unwrap_or_default();
+    addressees(&header).recipients
 }
 
-fn understand(header: &Header) -> Mail {
+fn addressees(header: &Header) -> Mail {
     let wanted = ["from", "sender", "to", "cc", "bcc"];
-    let mut mail = header.understand(&wanted, |message| {
+    let mut mail = header.extract_from(&wanted, |message| {
         let to = message.all_to().chain(message.all_cc()).chain(message.all_bcc());
         Mail {
             from: message.from().or(message.sender()).and_then(|from| all(from).into_iter().next()),

@@ -5,14 +5,13 @@ use std::io::{self, Write};
 use std::ops::Range;
 
 use crate::clock;
+use crate::message::limits::BINARY_LEN_MIN;
 use crate::message::received::{PIECE_LEN, Received, characters};
 use crate::text::fold::Fold;
 use crate::text::units::grouped;
 use crate::text::visible::{Cleaner, one_line};
 use crate::wire::Target;
 
-/// Shortest body that can count as binary, in bytes; shorter ones are always shown.
-const BINARY_LEN_MIN: u64 = 64;
 /// Words and colours for priorities 1 to 5; the third, the default, has none.
 const PRIORITIES: [(&str, &str); 5] =
     [("min", "\x1b[2m"), ("low", "\x1b[2m"), ("", ""), ("high", "\x1b[33m"), ("max", "\x1b[1;31m")];
@@ -23,12 +22,12 @@ const PLAIN: &str = "\x1b[0m";
 /// Writes the head line with time, sender, target, priority, title and tags. The text follows on
 /// the same line, or indented below if it has several lines or does not fit the width.
 pub(crate) fn show(
-    letter: &Received,
+    received: &Received,
     color: bool,
     width: Option<usize>,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let message = &letter.message;
+    let message = &received.message;
     let mut head = HeadLine::new(color, width);
     head.add(DIM, &clock::local(message.time_ms));
     head.add("", " ");
@@ -36,13 +35,13 @@ pub(crate) fn show(
     if !matches!(message.to, Target::User(_)) {
         head.add("", &format!(" {}", message.to));
     }
-    if let Some((word, how)) = priority(letter) {
+    if let Some((word, style)) = priority(received) {
         head.add("", " ");
-        head.add(how, &format!("[{word}]"));
+        head.add(style, &format!("[{word}]"));
     }
-    let title = one_line(letter.header("title").unwrap_or_default());
+    let title = one_line(received.header("title").unwrap_or_default());
     let title = title.trim();
-    let text = text(letter)?;
+    let text = text(received)?;
     if !title.is_empty() {
         // A colon sets the title apart if it could be taken for a target or a priority.
         let gap = if title.starts_with(['@', '[']) { ": " } else { " " };
@@ -51,27 +50,27 @@ pub(crate) fn show(
     let is_below = if text.is_empty() {
         head.add("", if title.is_empty() { ":" } else { "" });
         false
-    } else if is_binary(letter)? {
-        let size = grouped(letter.content.size());
+    } else if is_binary(received)? {
+        let size = grouped(received.content.size());
         head.add("", &format!(": {size} bytes, not text: use --raw > FILE"));
         false
-    } else if is_short(letter, text.clone(), &head)? {
+    } else if is_short(received, text.clone(), &head)? {
         head.add("", ": ");
         write!(out, "{}", head.text)?;
-        write_text(letter, text.clone(), Fold::new(None, false), out)?;
+        write_text(received, text.clone(), Fold::new(None, false), out)?;
         head = HeadLine::new(color, None);
         false
     } else {
         head.add("", ":");
         true
     };
-    for tag in tags(letter) {
+    for tag in tags(received) {
         head.add("", "  ");
         head.add(DIM, &tag);
     }
     writeln!(out, "{}", head.text)?;
     if is_below {
-        write_text(letter, text, Fold::new(width, true), out)?;
+        write_text(received, text, Fold::new(width, true), out)?;
         out.write_all(b"\n")?;
     }
     Ok(())
@@ -89,8 +88,8 @@ impl HeadLine {
         Self { color, fold: Fold::new(width, false), text: String::new() }
     }
 
-    fn add(&mut self, how: &str, text: &str) {
-        let (begin, end) = if self.color && !how.is_empty() { (how, PLAIN) } else { ("", "") };
+    fn add(&mut self, style: &str, text: &str) {
+        let (begin, end) = if self.color && !style.is_empty() { (style, PLAIN) } else { ("", "") };
         self.text.push_str(begin);
         text.chars().for_each(|c| self.fold.push(c, &mut self.text));
         self.text.push_str(end);
@@ -98,35 +97,35 @@ impl HeadLine {
 }
 
 /// Writes the body for a format on a terminal: lines after the first are indented.
-pub(crate) fn body(letter: &Received, out: &mut impl Write) -> io::Result<()> {
-    if is_binary(letter)? {
-        let size = grouped(letter.content.size());
+pub(crate) fn body(received: &Received, out: &mut impl Write) -> io::Result<()> {
+    if is_binary(received)? {
+        let size = grouped(received.content.size());
         return write!(out, "{size} bytes, not text: use --raw > FILE");
     }
-    write_text(letter, 0..letter.content.size(), Fold::new(None, false), out)
+    write_text(received, 0..received.content.size(), Fold::new(None, false), out)
 }
 
-fn priority(letter: &Received) -> Option<(&'static str, &'static str)> {
-    let number: usize = letter.header("priority")?.parse().ok()?;
+fn priority(received: &Received) -> Option<(&'static str, &'static str)> {
+    let number: usize = received.header("priority")?.parse().ok()?;
     PRIORITIES.get(number.checked_sub(1)?).copied().filter(|(word, _)| !word.is_empty())
 }
 
-fn tags(letter: &Received) -> impl Iterator<Item = String> {
-    let tags = letter.header("tags").unwrap_or_default().split(',').map(str::trim);
+fn tags(received: &Received) -> impl Iterator<Item = String> {
+    let tags = received.header("tags").unwrap_or_default().split(',').map(str::trim);
     tags.filter(|tag| !tag.is_empty()).map(|tag| format!("#{}", one_line(tag)))
 }
 
 /// The range of the body without its last newline.
-fn text(letter: &Received) -> io::Result<Range<u64>> {
-    Ok(0..letter.content.size() - u64::from(letter.ends_a_line()?))
+fn text(received: &Received) -> io::Result<Range<u64>> {
+    Ok(0..received.content.size() - u64::from(received.ends_a_line()?))
 }
 
 /// True when a third of the body's beginning is not text, so that showing it would help nobody.
-fn is_binary(letter: &Received) -> io::Result<bool> {
-    if letter.content.size() < BINARY_LEN_MIN {
+fn is_binary(received: &Received) -> io::Result<bool> {
+    if received.content.size() < BINARY_LEN_MIN {
         return Ok(false);
     }
-    let begin = letter.content.read(0, PIECE_LEN)?;
+    let begin = received.content.read(0, PIECE_LEN)?;
     let is_odd = |c: char| c == '\u{fffd}' || c.is_control() && !"\t\n\r\x1b\x08\x0c".contains(c);
     let (mut odd, mut all) = (0, 0);
     for c in String::from_utf8_lossy(&begin).chars() {
@@ -137,12 +136,12 @@ fn is_binary(letter: &Received) -> io::Result<bool> {
 }
 
 /// True when the text is one line that fits behind its head, with the tags behind it.
-fn is_short(letter: &Received, range: Range<u64>, head: &HeadLine) -> io::Result<bool> {
+fn is_short(received: &Received, range: Range<u64>, head: &HeadLine) -> io::Result<bool> {
     let mut fold = head.fold.trial();
     let mut is_short =
-        fold.fits(": ") && tags(letter).all(|tag| fold.fits("  ") && fold.fits(&tag));
+        fold.fits(": ") && tags(received).all(|tag| fold.fits("  ") && fold.fits(&tag));
     let mut cleaner = Cleaner::default();
-    for text in characters(letter.pieces(range)) {
+    for text in characters(received.pieces(range)) {
         let text: String =
             String::from_utf8_lossy(&text?).chars().map(|c| cleaner.clean(c)).collect();
         is_short = is_short && !text.contains('\n') && fold.fits(&text);
@@ -155,13 +154,13 @@ fn is_short(letter: &Received, range: Range<u64>, head: &HeadLine) -> io::Result
 
 /// Writes text, wrapped and indented by `fold`.
 fn write_text(
-    letter: &Received,
+    received: &Received,
     range: Range<u64>,
     mut fold: Fold,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let mut cleaner = Cleaner::default();
-    for text in characters(letter.pieces(range)) {
+    for text in characters(received.pieces(range)) {
         let mut shown = String::new();
         for c in String::from_utf8_lossy(&text?).chars() {
             fold.push(cleaner.clean(c), &mut shown);
