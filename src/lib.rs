@@ -114,3 +114,5 @@ pub mod store;
 mod terminal;
 mod text;
 pub mod wire;
+
+pub use client::Client;

@@ -7,14 +7,13 @@ use std::vec::IntoIter;
 
 use anyhow::Result;
 use bytes::Bytes;
-use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
 use crate::bench::partial::PartialArrival;
-use crate::client::{self, ClientError, Settings};
+use crate::client::{Client, ClientSettings, Readiness};
 use crate::clock;
 use crate::failure::{Exit, Failure};
-use crate::logic::{Command, Draft, Event, Intent, Prefetch};
+use crate::logic::{Command, Draft, Event, Prefetch};
 use crate::message::ids;
 use crate::profile::address::ServerAddress;
 use crate::profile::dial;
@@ -22,12 +21,10 @@ use crate::profile::refusals;
 use crate::quic::{Dialer, Identity, Trust};
 use crate::wire::{Body, Envelope, Headers, MsgIds, Pin, RoomName, Seq, Target, UserId};
 
-/// Commands and batches of events on their way.
-const QUEUE_MAX: usize = 256;
 /// Clients that are started at one time.
 const STARTING_MAX: usize = 64;
 
-/// How the messages of a run are kept. Everything that depends on it is in this file.
+/// Durability of the messages of a run. Everything that depends on it is in this file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Durability {
     /// On the server's disk: accepted when they are there, and settled when the reader is done.
@@ -36,7 +33,7 @@ pub(crate) enum Durability {
     Volatile,
 }
 
-/// What counts up while a run goes on. Cloning shares it.
+/// A counter of what is done in a run. Cloning shares it.
 #[derive(Clone, Default)]
 pub(crate) struct Counter(Arc<AtomicU64>);
 
@@ -48,13 +45,13 @@ pub(crate) struct BenchTarget {
     /// One key owns all ids: what it costs to make keys is not measured.
     pub(crate) identity: Identity,
     pub(crate) dialer: Dialer,
-    /// Of all names.
+    /// Prefix of all names.
     pub(crate) prefix: String,
     pub(crate) patience: Duration,
     pub(crate) kept: Durability,
 }
 
-/// What a client is there for.
+/// The task of a client.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClientRole {
     /// To claim its id, and to stay and send.
@@ -66,17 +63,15 @@ pub(crate) enum ClientRole {
 }
 
 /// A running client.
-pub(crate) struct Client {
+pub(crate) struct BenchClient {
     pub(crate) id: UserId,
     server: String,
     kept: Durability,
     ids: MsgIds,
-    commands: mpsc::Sender<Command>,
-    events: mpsc::Receiver<Vec<Event>>,
-    /// Of the batch last taken.
+    client: Client,
+    /// The rest of the batch that came last.
     taken: IntoIter<Event>,
     partial: PartialArrival,
-    end: JoinHandle<Result<Pin, ClientError>>,
     welcomed: bool,
     /// Sends without an answer.
     unanswered: u64,
@@ -108,33 +103,27 @@ impl BenchTarget {
     }
 
     /// A client that is on its way to the server. Must be called inside a runtime.
-    pub(crate) fn client(&self, number: u64, wants: ClientRole) -> Client {
+    pub(crate) fn client(&self, number: u64, wants: ClientRole) -> BenchClient {
         let id = self.id(number);
         let (server, trust) = (&self.server, Trust::Pin(self.pin));
-        let settings = Settings {
-            dial: dial::dial(server, trust, self.identity.clone(), wants != ClientRole::Visit),
-            dialer: Some(self.dialer.clone()),
-            intent: Intent {
-                id: id.clone(),
-                claim: wants != ClientRole::Visit,
-                code: None,
-                prefetch: (wants == ClientRole::Receive).then_some(Prefetch::DEFAULT),
-                patience_ms: Some(self.patience.as_millis() as u64),
-            },
-            trust_remote: true,
+        let dial = dial::dial(server, trust, self.identity.clone(), wants != ClientRole::Visit);
+        let settings = ClientSettings::for_id(id.clone(), dial)
+            .dialer(self.dialer.clone())
+            .patience(self.patience)
+            .trust_remote(true);
+        let settings = match wants {
+            ClientRole::Send => settings.claim(None),
+            ClientRole::Receive => settings.claim(None).subscribe(Prefetch::DEFAULT),
+            ClientRole::Visit => settings,
         };
-        let (commands, receiver) = mpsc::channel(QUEUE_MAX);
-        let (sender, events) = mpsc::channel(QUEUE_MAX);
-        Client {
+        BenchClient {
             id,
             server: server.to_string(),
             kept: self.kept,
             ids: MsgIds::default(),
-            commands,
-            events,
+            client: Client::start(settings),
             taken: Vec::new().into_iter(),
             partial: PartialArrival::default(),
-            end: tokio::spawn(client::run(settings, receiver, sender)),
             welcomed: false,
             unanswered: 0,
             unsettled: false,
@@ -148,7 +137,7 @@ impl BenchTarget {
         numbers: impl IntoIterator<Item = u64>,
         wants: ClientRole,
         done: &Counter,
-    ) -> Result<Vec<Client>> {
+    ) -> Result<Vec<BenchClient>> {
         let (mut starting, mut ready) = (JoinSet::new(), Vec::new());
         for number in numbers {
             if starting.len() == STARTING_MAX
@@ -170,7 +159,7 @@ impl BenchTarget {
     }
 }
 
-impl Client {
+impl BenchClient {
     /// Waits until it is where it wants to be.
     pub(crate) async fn arrives(&mut self, wants: ClientRole) -> Result<()> {
         match wants {
@@ -180,21 +169,19 @@ impl Client {
         Ok(())
     }
 
-    pub(crate) async fn tell(&mut self, command: Command) -> Result<()> {
+    pub(crate) async fn request(&mut self, command: Command) {
         match &command {
             Command::Send(drafts) => self.unanswered += drafts.len() as u64,
             Command::Ack(_) => self.unsettled = matches!(self.kept, Durability::Stored),
             _ => {}
         }
-        if self.commands.send(command).await.is_err() {
-            return Err(self.why_ended().await);
-        }
-        Ok(())
+        // A client that has ended says so by its events.
+        self.client.request(command).await;
     }
 
-    pub(crate) async fn send(&mut self, to: &Target, body: &Bytes) -> Result<()> {
+    pub(crate) async fn send(&mut self, to: &Target, body: &Bytes) {
         let message = message(&mut self.ids, self.kept, to, body);
-        self.tell(message).await
+        self.request(message).await;
     }
 
     /// Sends so many messages as fast as the server takes them. When the last was accepted.
@@ -205,27 +192,27 @@ impl Client {
         count: u64,
         done: &Counter,
     ) -> Result<Instant> {
-        let (commands, kept, mut ids) = (self.commands.clone(), self.kept, MsgIds::default());
-        let feed = async {
-            for _ in 0..count {
-                // Why it has ended is told to who waits for its events.
-                if commands.send(message(&mut ids, kept, to, body)).await.is_err() {
-                    break;
+        let (mut sent, mut accepted) = (0, 0);
+        while accepted < count {
+            match self.client.ready(sent < count).await {
+                Readiness::Place => {
+                    while sent < count && self.client.has_place() {
+                        self.client.submit(message(&mut self.ids, self.kept, to, body));
+                        sent += 1;
+                    }
                 }
+                Readiness::Events(batch) => {
+                    let batch = self.checked(batch).await?;
+                    let answers = batch.iter().map(answers).sum::<u64>();
+                    accepted += answers;
+                    done.add(answers);
+                }
+                // All bodies are in memory.
+                Readiness::Unreadable(..) => {}
+                Readiness::Ended => return Err(self.why_ended().await),
             }
-            Ok(())
-        };
-        let answers = async {
-            let mut accepted = 0;
-            while accepted < count {
-                let batch = self.batch().await?;
-                let answers = batch.iter().map(answers).sum::<u64>();
-                accepted += answers;
-                done.add(answers);
-            }
-            anyhow::Ok(clock::moment())
-        };
-        tokio::try_join!(feed, answers).map(|((), last)| last)
+        }
+        Ok(clock::moment())
     }
 
     /// Takes so many messages and reports each. When the last has come.
@@ -235,14 +222,16 @@ impl Client {
             let seqs = seqs(&self.batch().await?);
             received += seqs.len() as u64;
             done.add(seqs.len() as u64);
-            self.processed(seqs).await?;
+            self.processed(seqs).await;
         }
         Ok(clock::moment())
     }
 
     /// Says that it has dealt with messages.
-    pub(crate) async fn processed(&mut self, seqs: Vec<Seq>) -> Result<()> {
-        if seqs.is_empty() { Ok(()) } else { self.tell(Command::Ack(seqs)).await }
+    pub(crate) async fn processed(&mut self, seqs: Vec<Seq>) {
+        if !seqs.is_empty() {
+            self.request(Command::Ack(seqs)).await;
+        }
     }
 
     /// Waits for a message, by what names it.
@@ -286,17 +275,26 @@ impl Client {
 
     /// The next events; what must not happen in a run is an error.
     async fn batch(&mut self) -> Result<Vec<Event>> {
-        let Some(batch) = self.events.recv().await else { return Err(self.why_ended().await) };
-        batch.iter().try_for_each(|event| self.sound(event))?;
-        let (batch, parts) = self.partial.taken(batch);
-        if parts > 0 {
-            // If it has ended, its events will have too.
-            let _ = self.commands.send(Command::ChunksConsumed(parts)).await;
+        loop {
+            match self.client.ready(false).await {
+                Readiness::Events(batch) => return self.checked(batch).await,
+                Readiness::Place | Readiness::Unreadable(..) => {}
+                Readiness::Ended => return Err(self.why_ended().await),
+            }
+        }
+    }
+
+    /// Checks events and reports the chunks among them; a long message comes with its last one.
+    async fn checked(&mut self, batch: Vec<Event>) -> Result<Vec<Event>> {
+        batch.iter().try_for_each(|event| self.check(event))?;
+        let (batch, chunks) = self.partial.taken(batch);
+        if chunks > 0 {
+            self.client.request(Command::ChunksConsumed(chunks)).await;
         }
         Ok(batch)
     }
 
-    fn sound(&mut self, event: &Event) -> Result<()> {
+    fn check(&mut self, event: &Event) -> Result<()> {
         match event {
             Event::Welcome { .. } => self.welcomed = true,
             Event::Offline if self.welcomed => {
@@ -324,31 +322,25 @@ impl Client {
         Ok(())
     }
 
-    /// Nothing came and nothing broke while nobody looked.
-    pub(crate) fn is_undisturbed(&mut self) -> bool {
-        self.events.try_recv() == Err(mpsc::error::TryRecvError::Empty)
+    /// True if nothing came and nothing broke meanwhile.
+    pub(crate) fn is_undisturbed(&self) -> bool {
+        !self.client.has_events()
     }
 
     async fn why_ended(&mut self) -> anyhow::Error {
-        let error = match (&mut self.end).await {
-            Ok(Err(error)) => error,
-            Ok(Ok(_)) => ClientError::NoAnswer,
-            Err(panicked) => return panicked.into(),
-        };
+        let error = self.client.why_ended().await;
         refusals::client_failure(error, &self.server, self.id.as_str())
     }
 
-    /// Lets it do what it has to do, and leave: then all that it reported is recorded.
+    /// Waits until all is answered and all that it reported is recorded, and leaves.
     pub(crate) async fn end(mut self) -> Result<()> {
-        // Its sender gone, the client ends when all is answered.
-        self.commands = mpsc::channel(1).0;
-        while let Some(batch) = self.events.recv().await {
-            batch.iter().try_for_each(|event| self.sound(event))?;
+        self.client.finish();
+        while let Readiness::Events(batch) = self.client.ready(false).await {
+            batch.iter().try_for_each(|event| self.check(event))?;
         }
-        match (&mut self.end).await? {
-            Ok(_) => Ok(()),
-            Err(error) => Err(refusals::client_failure(error, &self.server, self.id.as_str())),
-        }
+        let (server, id) = (self.server, self.id);
+        let ended = self.client.close().await;
+        ended.map(drop).map_err(|error| refusals::client_failure(error, &server, id.as_str()))
     }
 }
 
@@ -360,7 +352,7 @@ fn message(ids: &mut MsgIds, kept: Durability, to: &Target, body: &Bytes) -> Com
     Command::Send(vec![Draft { volatile, ..envelope.into() }])
 }
 
-/// How many messages went well by this.
+/// Messages that this event says were accepted.
 fn answers(event: &Event) -> u64 {
     match event {
         Event::Accepted { count, .. } | Event::VolatileSent { count, .. } => u64::from(*count),

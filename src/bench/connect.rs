@@ -55,7 +55,7 @@ impl Connect {
     }
 }
 
-/// How long it took until the answer, and how many attempts had failed before.
+/// Connects and leaves. Returns the time until the answer, and the attempts that failed before.
 async fn visit(place: &BenchTarget, number: u64) -> Result<(std::time::Duration, u64)> {
     let start = clock::moment();
     let mut client = place.client(number, ClientRole::Visit);

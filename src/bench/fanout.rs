@@ -6,7 +6,7 @@ use anyhow::Result;
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
-use crate::bench::client::{Client, ClientRole, Counter};
+use crate::bench::client::{BenchClient, ClientRole, Counter};
 use crate::bench::report::BenchReport;
 use crate::bench::run::{Bench, all};
 use crate::bench::usage::Usage;
@@ -29,7 +29,7 @@ pub(crate) struct Fanout {
 /// Volatile messages that a member has room for twice: those before may be on their way.
 const TOGETHER_MAX: u64 = 1_024;
 const TOGETHER_BYTES_MAX: u64 = 1 << 20;
-/// How often it is looked whether all members have them.
+/// Interval of the checks whether all members have them.
 const LOOK: Duration = Duration::from_millis(1);
 
 impl Fanout {
@@ -75,7 +75,7 @@ impl Fanout {
         Ok(report)
     }
 
-    async fn send(&self, senders: Vec<Client>, room: RoomName, done: &Counter) -> Result<()> {
+    async fn send(&self, senders: Vec<BenchClient>, room: RoomName, done: &Counter) -> Result<()> {
         let (to, body) = (Target::Room(room), Bytes::from(vec![b'x'; self.size as usize]));
         let together = (TOGETHER_BYTES_MAX / self.size.max(1)).clamp(1, TOGETHER_MAX);
         let together = if self.volatile { together } else { self.count };
@@ -98,13 +98,13 @@ impl Fanout {
     async fn change(
         &self,
         bench: &Bench,
-        mut clients: Vec<Client>,
+        mut clients: Vec<BenchClient>,
         command: &Command,
-    ) -> Result<Vec<Client>> {
+    ) -> Result<Vec<BenchClient>> {
         let done = Counter::default();
         let changing = async {
             for client in &mut clients {
-                client.tell(command.clone()).await?;
+                client.request(command.clone()).await;
             }
             let is =
                 |event: &Event| matches!(event, Event::RoomJoined { .. } | Event::RoomLeft { .. });

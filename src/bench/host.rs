@@ -17,7 +17,7 @@ use crate::failure::{Exit, Failure};
 use crate::profile::address::ServerAddress;
 use crate::wire::Pin;
 
-/// How long an own server may take to start.
+/// Most time for a server of the bench to start.
 const START_MAX: Duration = Duration::from_secs(10);
 /// A run is to end by its own measure, not by a limit for users.
 const LIMITS: &[&str] = &[

@@ -1,11 +1,11 @@
-//! What all measurements take.
+//! Options of all measurements.
 
 use std::time::Duration;
 
 use crate::profile::address::ServerAddress;
 use crate::wire::Pin;
 
-/// What all measurements take.
+/// Options of all measurements.
 #[derive(Debug)]
 pub(crate) struct How {
     /// Measure this server instead of one started for the run.

@@ -5,13 +5,13 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::time::interval;
 
-use crate::bench::client::{Client, ClientRole, Counter};
+use crate::bench::client::{ClientRole, Counter};
 use crate::bench::report::BenchReport;
 use crate::bench::run::Bench;
 use crate::bench::usage::Usage;
 use crate::failure::{Exit, Failure};
 
-/// How often it is said that time goes by.
+/// Interval in which the passing of time is counted.
 const STEP: Duration = Duration::from_millis(100);
 
 /// Cost of idle listeners.
@@ -19,21 +19,20 @@ const STEP: Duration = Duration::from_millis(100);
 pub(crate) struct Idle {
     /// Listeners.
     pub(crate) receivers: u64,
-    /// How long to stay idle.
+    /// Time to stay idle.
     pub(crate) time: Duration,
 }
 
 impl Idle {
     pub(crate) async fn run(&self, bench: &Bench) -> Result<BenchReport> {
         let nobody = Usage::read(&bench.host);
-        let mut listeners = bench.clients(0..self.receivers, ClientRole::Receive).await?;
+        let listeners = bench.clients(0..self.receivers, ClientRole::Receive).await?;
         let coming = nobody.spent(&bench.host);
         let (usage, done) = (Usage::read(&bench.host), Counter::default());
         let steps = self.time.as_millis().div_ceil(STEP.as_millis()) as u64;
         bench.watch("tenths of a second", steps, &done, silence(steps, &done)).await?;
         let spent = usage.spent(&bench.host);
-        let undisturbed = listeners.iter_mut().map(Client::is_undisturbed);
-        let disturbed = undisturbed.filter(|it| !it).count();
+        let disturbed = listeners.iter().filter(|it| !it.is_undisturbed()).count();
         if disturbed > 0 {
             let what = format!("{disturbed} of {} listeners lost their link", self.receivers);
             return Err(Failure::new(Exit::Partial, what)

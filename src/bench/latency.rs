@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use bytes::Bytes;
 
-use crate::bench::client::{Client, ClientRole, Counter};
+use crate::bench::client::{BenchClient, ClientRole, Counter};
 use crate::bench::report::{BenchReport, Times};
 use crate::bench::run::Bench;
 use crate::bench::usage::Usage;
@@ -56,16 +56,16 @@ impl Latency {
 }
 
 /// There and back.
-async fn round(here: &mut Client, there: &mut Client, body: &Bytes) -> Result<Duration> {
+async fn round(here: &mut BenchClient, there: &mut BenchClient, body: &Bytes) -> Result<Duration> {
     let [to_there, to_here] = [&*there, &*here].map(|client| Target::User(client.id.clone()));
     let start = clock::moment();
-    here.send(&to_there, body).await?;
+    here.send(&to_there, body).await;
     let seq = there.message().await?;
-    there.send(&to_here, body).await?;
-    there.processed(vec![seq]).await?;
+    there.send(&to_here, body).await;
+    there.processed(vec![seq]).await;
     let seq = here.message().await?;
     let time = clock::since(start);
-    here.processed(vec![seq]).await?;
+    here.processed(vec![seq]).await;
     here.quiet().await?;
     there.quiet().await?;
     Ok(time)

@@ -1,4 +1,4 @@
-//! How fast a server is, and how large. One file a measurement.
+//! Measurements of a server: speed and size. One file each.
 
 pub(crate) mod client;
 pub(crate) mod connect;

@@ -1,4 +1,4 @@
-//! What a run found: a table for people, an object for programs.
+//! The figures of a run: a table for people, an object for programs.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ struct Figure {
     unit: &'static str,
 }
 
-/// How long each of many things took, the shortest first.
+/// Times of many things, the shortest first.
 pub(crate) struct Times(Vec<Duration>);
 
 impl Times {
@@ -36,7 +36,7 @@ impl Times {
         Self(times)
     }
 
-    /// So large a part of them took no longer.
+    /// The time within which this part of them was done, a quantile.
     fn quantile(&self, part: f64) -> Duration {
         let rank = (self.0.len() as f64 * part).ceil() as usize;
         self.0.get(rank.saturating_sub(1)).copied().unwrap_or_default()
@@ -71,7 +71,7 @@ impl BenchReport {
         self.put(key, label, (value * 1e3).round() / 1e3, unit);
     }
 
-    /// So many in that time.
+    /// A rate: this many in that time.
     pub(crate) fn rate(
         &mut self,
         key: &'static str,
@@ -95,7 +95,7 @@ impl BenchReport {
         }
     }
 
-    /// What the run used, where that is known; `many` messages or links.
+    /// Resources that the run used, where that is known; `many` is messages or links.
     pub(crate) fn spent(&mut self, spent: &Spent, many: u64) {
         let each = |time: Duration| us(time) / many as f64;
         self.real("seconds", "time", spent.time.as_secs_f64(), "s");

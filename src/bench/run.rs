@@ -8,7 +8,7 @@ use data_encoding::HEXLOWER;
 use tokio::task::JoinSet;
 use tokio::time::interval;
 
-use crate::bench::client::{BenchTarget, Client, ClientRole, Counter, Durability};
+use crate::bench::client::{BenchClient, BenchTarget, ClientRole, Counter, Durability};
 use crate::bench::host::Host;
 use crate::bench::how::How;
 use crate::client::ClientError;
@@ -20,9 +20,9 @@ use crate::quic::{self, Dialer, Identity, Trust};
 use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
 
-/// How often it is looked at how far a run has come.
+/// Interval of the looks at how far a run has come.
 const TICK: Duration = Duration::from_millis(200);
-/// What is over sooner shows no progress.
+/// A run that is over sooner shows no progress.
 const QUICK: Duration = Duration::from_secs(1);
 /// Looks at an own server after a client's error: was that the cause?
 const LAST_LOOKS: usize = 5;
@@ -90,14 +90,14 @@ impl Bench {
         &self,
         numbers: std::ops::Range<u64>,
         wants: ClientRole,
-    ) -> Result<Vec<Client>> {
+    ) -> Result<Vec<BenchClient>> {
         let (done, total) = (Counter::default(), numbers.end - numbers.start);
         let clients = self.place.clients(numbers, wants, &done);
         self.watch("clients connected", total, &done, clients).await
     }
 
     /// Sees clients off. When this is over, all that they reported is recorded.
-    pub(crate) async fn end(&self, clients: impl IntoIterator<Item = Client>) -> Result<()> {
+    pub(crate) async fn end(&self, clients: impl IntoIterator<Item = BenchClient>) -> Result<()> {
         let (mut leaving, done) = (JoinSet::new(), Counter::default());
         for client in clients {
             let done = done.clone();
@@ -150,7 +150,7 @@ impl Bench {
     }
 }
 
-/// What all tasks come to, in no order; the first error ends the others.
+/// Results of all tasks, in no order; the first error ends the others.
 pub(crate) async fn all<T: 'static>(mut tasks: JoinSet<Result<T>>) -> Result<Vec<T>> {
     let mut results = Vec::with_capacity(tasks.len());
     while let Some(result) = tasks.join_next().await {

@@ -74,7 +74,7 @@ impl Throughput {
         Ok(report)
     }
 
-    /// How many send to the receiver with this number.
+    /// Number of clients that send to the receiver with this number.
     fn senders_to(&self, receiver: u64) -> u64 {
         let rest = u64::from(receiver < self.senders % self.receivers);
         self.senders / self.receivers + rest

@@ -1,4 +1,4 @@
-//! What a process uses, as Linux tells it; elsewhere it is not known.
+//! Resources that a process uses, as Linux tells them; elsewhere they are not known.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ pub(crate) struct Usage {
     pub(crate) client_kib: Option<u64>,
 }
 
-/// What was used between two readings.
+/// Resources used between two readings.
 pub(crate) struct Spent {
     pub(crate) time: Duration,
     pub(crate) server_cpu: Option<Duration>,

@@ -11,8 +11,6 @@ pub(crate) const TYPED_CHARS_MAX: usize = 60;
 pub(crate) const SIGNALS_MAX: usize = 16;
 /// Most clients or messages of a benchmark.
 pub(crate) const BENCH_COUNT_MAX: u64 = 1_000_000_000;
-/// Most batches of events, and most commands, that wait between the client and `listen`'s loop.
-pub(crate) const LISTEN_QUEUE_MAX: usize = 16;
 /// Most batches that wait for the printing thread.
 pub(crate) const PRINT_BATCHES_MAX: usize = 2;
 /// Most reports of the printing thread that wait for the loop.

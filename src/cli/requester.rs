@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use tokio::sync::mpsc;
 
 use crate::cli::args::{Who, profile};
-use crate::client::{self, Claim, ClientError, Settings};
-use crate::logic::{Command, Event, Intent};
+use crate::client::{Client, ClientError, ClientSettings, Readiness};
+use crate::logic::{Command, Event};
 use crate::process::runtime::runtime;
 use crate::profile::dial::dial;
 use crate::profile::joined::Profile;
@@ -28,7 +27,7 @@ pub(crate) fn note_offline(event: &Event, server: &str, verbosity: Verbosity) {
 pub(crate) struct Requester {
     id: UserId,
     server: String,
-    settings: Settings,
+    settings: ClientSettings,
 }
 
 impl Requester {
@@ -36,10 +35,7 @@ impl Requester {
     pub(crate) fn new(who: &Who, patience: Duration) -> Result<Self> {
         let Profile { id, identity, server, pin } = profile(who)?;
         let dial = dial(&server, Trust::Pin(pin), identity, false);
-        let patience_ms = Some(patience.as_millis() as u64);
-        let intent =
-            Intent { id: id.clone(), claim: false, code: None, prefetch: None, patience_ms };
-        let settings = Settings { dial, dialer: None, intent, trust_remote: false };
+        let settings = ClientSettings::for_id(id.clone(), dial).patience(patience);
         Ok(Self { id, server: server.to_string(), settings })
     }
 
@@ -60,36 +56,31 @@ impl Requester {
         command: Command,
         on_event: impl FnMut(Event) -> Result<()>,
     ) -> Result<()> {
-        let ended = run(self.settings, None, Some(command), on_event)?;
+        let ended = run(self.settings, Some(command), on_event)?;
         ended.map_err(|error| refusals::client_failure(error, &self.server, self.id.as_str()))?;
         Ok(())
     }
 }
 
-/// Runs a client to its end, with at most one command. Calls `on_event` with each of its events.
+/// Runs a client to its end, with at most one command. Calls `on_event` with each of its events. An
+/// error of that ends it.
 pub(crate) fn run(
-    settings: Settings,
-    claim: Option<&mut Claim>,
+    settings: ClientSettings,
     command: Option<Command>,
     mut on_event: impl FnMut(Event) -> Result<()>,
 ) -> Result<Result<Pin, ClientError>> {
     runtime()?.block_on(async {
-        let (commands, receiver) = mpsc::channel(1);
-        let (sender, mut events) = mpsc::channel::<Vec<Event>>(16);
-        if let Some(command) = command {
-            // The channel is new and has room for one.
-            let _ = commands.try_send(command);
+        let mut client = Client::start(settings);
+        // There is place for one.
+        command.into_iter().for_each(|command| client.submit(command));
+        client.finish();
+        let mut heard = Ok(());
+        while heard.is_ok()
+            && let Readiness::Events(batch) = client.ready(false).await
+        {
+            heard = batch.into_iter().try_for_each(&mut on_event);
         }
-        drop(commands);
-        // The client ends once this receiver is dropped.
-        let heard = async move {
-            while let Some(batch) = events.recv().await {
-                batch.into_iter().try_for_each(&mut on_event)?;
-            }
-            anyhow::Ok(())
-        };
-        let (result, heard) =
-            tokio::join!(client::run_claim(settings, claim, receiver, sender), heard);
+        let result = client.close().await;
         heard.map(|()| result)
     })
 }

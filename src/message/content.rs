@@ -33,7 +33,7 @@ pub(crate) struct FileRange {
     file: File,
     start: u64,
     size: u64,
-    /// What a file that others may write to was like when its size was taken.
+    /// Length and time of change of a file that others may write to, when its size was taken.
     seen: Option<(u64, SystemTime)>,
 }
 
@@ -88,7 +88,7 @@ impl Content {
         }
     }
 
-    /// What a frame takes of it, by number from 0.
+    /// The chunk of the body with this number, from 0.
     pub(crate) fn part(&self, index: u64) -> io::Result<Body> {
         self.read(index.saturating_mul(CHUNK_LEN_MAX as u64), CHUNK_LEN_MAX).map(Body)
     }
@@ -105,7 +105,7 @@ impl Content {
 }
 
 impl FileRange {
-    /// What is long and behind the position of a regular file. The position moves to the end, as
+    /// The rest of a regular file, if that is long. The position of the file moves to the end, as
     /// it does for one who reads: the file may be shared, such as a shell's stdin.
     fn rest(file: &mut File) -> io::Result<Option<Self>> {
         let metadata = file.metadata()?;

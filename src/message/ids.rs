@@ -10,7 +10,7 @@ pub(crate) fn fresh(ids: &mut MsgIds) -> MsgId {
     fresh_by(ids, 0)
 }
 
-/// The same by a clock that is so many milliseconds ahead of this machine's.
+/// A new id by a clock that is this many milliseconds ahead of this machine's.
 pub(crate) fn fresh_by(ids: &mut MsgIds, ahead_ms: i64) -> MsgId {
     ids.next(clock::now_ms().saturating_add_signed(ahead_ms), || {
         let mut random = [0; 10];
@@ -31,7 +31,7 @@ pub(crate) fn keyed(key: &[u8], to: &Target, number: u64) -> MsgId {
     MsgId::keyed(bytes)
 }
 
-/// This id and those behind it, so many in all.
+/// The ids of a span: the first, and those behind it, `count` in all.
 pub(crate) fn span(first: MsgId, count: u32) -> impl Iterator<Item = MsgId> {
     (0..u64::from(count)).map(move |at| first.plus(at))
 }

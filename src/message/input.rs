@@ -1,4 +1,4 @@
-//! What is to be sent: arguments, a file, or stdin, as one message or one a line.
+//! Bodies of messages: from arguments, a file, or stdin, as one message or one a line.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
@@ -19,16 +19,16 @@ use crate::terminal::verbosity::Verbosity;
 /// Bytes of pieces that are read and not yet sent.
 const AHEAD_LEN_MAX: u32 = 8 << 20;
 
-/// How input is cut into messages.
+/// The framing of an input: one message or many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
-    /// All of it is one.
+    /// All of the input is one message.
     Whole { empty: Empty },
     /// Each ends at this byte, which is not part of it; the last one may do without.
     Until(u8),
 }
 
-/// What becomes of a message without a body.
+/// The treatment of a message without a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Empty {
     /// An accident of the command before the pipe; a file that was named is meant.
@@ -38,7 +38,7 @@ pub(crate) enum Empty {
 }
 
 impl Framing {
-    /// Whether it makes one message of all.
+    /// True if all of the input is one message.
     pub(crate) fn is_one(self) -> bool {
         matches!(self, Self::Whole { .. })
     }
@@ -55,23 +55,15 @@ pub(crate) enum BodySource {
     File(PathBuf, Framing),
 }
 
-/// One message of an input.
-#[derive(Debug)]
-pub(crate) enum Cut {
-    Body(Content),
-    /// Longer than is taken from a stream; skipped.
-    TooLong,
-}
-
 impl BodySource {
-    /// How many messages it is: one, or as many as this byte ends.
+    /// The framing: one message, or as many as a byte ends.
     pub(crate) fn framing(&self) -> Framing {
         match self {
             Self::Text(_, framing) | Self::Stdin(framing) | Self::File(_, framing) => *framing,
         }
     }
 
-    /// All of it as one message. `None`: there is nothing, and then nothing is to be sent.
+    /// Reads all of the input as one message. `None`: it is empty, and nothing is to be sent.
     pub(crate) fn whole(self, talk: Verbosity) -> Result<Option<Content>> {
         let (name, framing) = (self.name(), self.framing());
         let unreadable = |error| failure::unreadable(&name, error);
@@ -99,14 +91,15 @@ impl BodySource {
         }
     }
 
-    /// Reads the messages that this byte ends and gives each to `take`, until that says no more.
-    /// Blocks its thread, which must not be one of the runtime's.
+    /// Reads the messages that this byte ends and calls `take` with each, until it returns false.
+    /// One that is longer than is taken from a stream is an error, and the others follow. Blocks its
+    /// thread, which must not be one of the runtime's.
     pub(crate) fn pieces(
         self,
         end: u8,
         talk: Verbosity,
         runtime: &Handle,
-        take: impl FnMut(Cut) -> bool,
+        take: impl FnMut(Result<Content, Failure>) -> bool,
     ) -> Result<()> {
         let name = self.name();
         let source = match self {
@@ -165,7 +158,7 @@ fn cut(
     mut stream: impl BufRead,
     end: u8,
     runtime: &Handle,
-    mut take: impl FnMut(Cut) -> bool,
+    mut take: impl FnMut(Result<Content, Failure>) -> bool,
 ) -> io::Result<()> {
     let room = Arc::new(Semaphore::new(AHEAD_LEN_MAX as usize));
     loop {
@@ -180,14 +173,14 @@ fn cut(
         }
         let cut = if piece.len() as u64 > STREAM_LEN_MAX {
             stream.skip_until(end)?;
-            Cut::TooLong
+            Err(too_long())
         } else {
             // A longer one goes alone.
             let share = piece.len().min(AHEAD_LEN_MAX as usize) as u32;
             let share = runtime.block_on(room.clone().acquire_many_owned(share));
             // Nobody closes it, so there is a share.
             let held = Held { piece, _share: share.ok() };
-            Cut::Body(Content::Memory(Bytes::from_owner(held)))
+            Ok(Content::Memory(Bytes::from_owner(held)))
         };
         if !take(cut) {
             return Ok(());
@@ -208,7 +201,7 @@ mod tests {
     use bytes::Bytes;
     use tokio::runtime::{Builder, Runtime};
 
-    use super::{AHEAD_LEN_MAX, Content, Cut, cut};
+    use super::{AHEAD_LEN_MAX, Content, Failure, cut};
 
     fn runtime() -> Runtime {
         Builder::new_current_thread().build().unwrap()
@@ -216,8 +209,8 @@ mod tests {
 
     fn pieces(input: &[u8], end: u8) -> Vec<Bytes> {
         let mut pieces = Vec::new();
-        let take = |cut| {
-            if let Cut::Body(Content::Memory(piece)) = cut {
+        let take = |cut: Result<Content, Failure>| {
+            if let Ok(Content::Memory(piece)) = cut {
                 pieces.push(piece);
             }
             true

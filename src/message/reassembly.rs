@@ -1,4 +1,4 @@
-//! Messages as they come: whole, or in parts.
+//! Messages as they arrive: whole, or in chunks.
 
 use anyhow::Result;
 
@@ -8,7 +8,7 @@ use crate::terminal::progress::Progress;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::{Body, Message, Seq};
 
-/// What has come of a message that is not whole yet, if there is one.
+/// The message that is arriving chunk by chunk, if there is one.
 pub(crate) struct Reassembly {
     talk: Verbosity,
     partial: Option<PartialBody>,
@@ -18,7 +18,7 @@ struct PartialBody {
     seq: Seq,
     message: Message,
     spool: BodyBuffer,
-    /// Bytes of the body that have come.
+    /// Bytes of the body that have arrived.
     come: u64,
     bar: Progress,
 }
@@ -28,7 +28,7 @@ impl Reassembly {
         Self { talk, partial: None }
     }
 
-    /// A message has come: the letter, if it is all of it.
+    /// Begins a message. Returns it if its body is whole.
     pub(crate) fn message(&mut self, seq: Seq, message: Message) -> Result<Option<Received>> {
         if !message.is_long() {
             let content = Content::Memory(message.body.0.clone());
@@ -40,7 +40,7 @@ impl Reassembly {
         self.part(&first, false)
     }
 
-    /// The next part of it has come: the letter, if it is the last one.
+    /// Adds the next chunk. Returns the message if it is the last one.
     pub(crate) fn part(&mut self, body: &Body, shows: bool) -> Result<Option<Received>> {
         let Some(mut partial) = self.partial.take() else { return Ok(None) };
         partial.spool.push(&body.0).map_err(content::no_place)?;
@@ -57,17 +57,17 @@ impl Reassembly {
         Ok(Some(Received { seq, message, content }))
     }
 
-    /// Whether no message is half there.
+    /// True if no message is incomplete.
     pub(crate) fn is_whole(&self) -> bool {
         self.partial.is_none()
     }
 
-    /// The rest does not come. `false`: there was no beginning.
+    /// Drops the incomplete message. `false`: there was none.
     pub(crate) fn drop_partial(&mut self) -> bool {
         self.partial.take().is_some()
     }
 
-    /// Makes place for something else on the terminal.
+    /// Takes the progress bar off the terminal.
     pub(crate) fn hide_progress(&mut self) {
         if let Some(partial) = &mut self.partial {
             partial.bar.hide();

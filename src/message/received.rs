@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::message::content::Content;
 use crate::wire::{Message, Seq};
 
-/// What is rendered at a time.
+/// Bytes of a body that are rendered at a time.
 pub(crate) const PIECE_LEN: usize = 48 << 10;
 
 /// A message to be printed, its body apart.
@@ -20,12 +20,12 @@ pub(crate) struct Received {
 }
 
 impl Received {
-    /// Whether it was passed on without being stored.
+    /// True if the server does not store the message.
     pub(crate) fn is_volatile(&self) -> bool {
         self.seq == 0
     }
 
-    /// What its sender said about it, by a name in lower case.
+    /// The value of a header, by its name in lower case.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         header(&self.message, name)
     }
@@ -45,7 +45,7 @@ impl Received {
     }
 }
 
-/// What a message's sender said about it, by a name in lower case.
+/// The value of a message's header, by its name in lower case.
 pub(crate) fn header<'a>(message: &'a Message, name: &str) -> Option<&'a str> {
     message.headers.iter().find(|(of, _)| *of == name).map(|(_, value)| value)
 }

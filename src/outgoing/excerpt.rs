@@ -12,7 +12,7 @@ const LEN_MAX: u64 = 1 << 20;
 /// Longest text that is read to see that it is one.
 const TEXT_LEN_MAX: u64 = 1 << 30;
 
-/// What is read at a time.
+/// Bytes that are read at a time.
 const PIECE_LEN: usize = 64 << 10;
 
 /// The excerpt that is sent.
@@ -26,9 +26,9 @@ pub(crate) struct Excerpt {
 }
 
 impl Excerpt {
-    /// Of a text that is longer than `max` bytes. `None`: there is no part of it worth sending, or
-    /// it is no text, of which a part may be worth nothing.
-    pub(crate) fn of(content: &Content, max: u64) -> Option<Self> {
+    /// The excerpt of a text that is longer than `max` bytes. `None`: there is no part of it worth
+    /// sending, or it is no text, of which a part may be worth nothing.
+    pub(crate) fn from_text(content: &Content, max: u64) -> Option<Self> {
         let size = content.size();
         let len_max = max.min(LEN_MAX);
         if len_max == 0 || size <= max || size > TEXT_LEN_MAX || !is_text(content) {
@@ -54,7 +54,7 @@ impl Excerpt {
     }
 }
 
-/// Whether it is UTF-8 without a NUL.
+/// True if a content is UTF-8 without a NUL.
 fn is_text(content: &Content) -> bool {
     let mut rest: Vec<u8> = Vec::new();
     for piece in content.pieces(0..content.size(), PIECE_LEN) {
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn only_a_text_that_is_too_long_is_shortened() {
         let of = |bytes: Vec<u8>, max| {
-            let excerpt = Excerpt::of(&Content::Memory(bytes.into()), max)?;
+            let excerpt = Excerpt::from_text(&Content::Memory(bytes.into()), max)?;
             assert!(excerpt.content.size() <= max);
             Some(excerpt.of)
         };

@@ -1,4 +1,4 @@
-//! What is to be sent, to whom, and what is wanted of it: the same for all commands that send.
+//! The job of a command that sends: recipients, headers, and how far messages are to come.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use crate::message::{headers, ids};
 use crate::spool::bounds::Keeping;
 use crate::wire::{CHUNK_LEN_MAX, Headers, MsgId, MsgIds, Target};
 
-/// How long the server may be silent, if nothing else is said.
+/// Default for the time that the server may be silent.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How far a message has to get before the command exits.
+/// The state that a message has to reach before the command exits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Until {
-    /// It is on the server's disk
+    /// The message is on the server's disk
     Accepted,
     /// A reader of each recipient has received it
     Delivered,
@@ -26,13 +26,13 @@ pub(crate) enum Until {
     Processed,
 }
 
-/// What is printed of what becomes of the messages.
+/// The output about what becomes of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Show {
     Nothing,
     /// A line for each. Nobody need read it.
     Json,
-    /// What the recipients answer, which is what the command is for.
+    /// The replies of the recipients, which the command is for.
     Replies(Style),
 }
 
@@ -48,29 +48,29 @@ pub(crate) struct Job {
     pub(crate) headers: Headers,
     /// Title of a message without a body, unless another is given.
     pub(crate) name: Option<String>,
-    /// What the ids are made of, if not of chance.
+    /// The key that ids are made of. `None`: they are random.
     pub(crate) key: Option<Vec<u8>>,
     pub(crate) volatile: bool,
     /// When the server is to send it, in milliseconds since 1970.
     pub(crate) due_ms: Option<u64>,
-    /// That was said as a time from now on, so the clock by which it is sent is the server's.
+    /// True if the time was given as a delay, which counts by the server's clock.
     pub(crate) is_delay: bool,
     pub(crate) until: Until,
-    /// How long the server may be silent before a message is accepted.
+    /// Time that the server may be silent before a message is accepted.
     pub(crate) patience: Duration,
-    /// How long a message that is accepted may take to come as far as it is to.
+    /// Time that an accepted message may take to reach the state that is waited for.
     pub(crate) timeout: Option<Duration>,
-    /// So many replies are enough.
+    /// Number of replies that are enough.
     pub(crate) enough: Option<u64>,
     pub(crate) show: Show,
-    /// What waits on this machine is sent, too, and what finds no server may wait.
+    /// The spool, whose messages are sent first, and where messages that find no server wait.
     pub(crate) spool: Option<Keeping>,
     /// An excerpt is sent of a text that is too long.
     pub(crate) excerpts: bool,
 }
 
 impl Job {
-    /// Messages that are to be accepted, and no more.
+    /// A job that ends when its messages are accepted.
     pub(crate) fn new(targets: Vec<Target>, headers: Headers) -> Self {
         Self {
             targets,
@@ -107,7 +107,7 @@ impl Job {
         }
     }
 
-    /// Whether this can be sent, as far as is known without the server.
+    /// Checks whether a content can be sent, as far as is known without the server.
     pub(crate) fn check(&self, content: &Content) -> Result<(), Failure> {
         if self.due_ms.is_none() || content.size() <= CHUNK_LEN_MAX as u64 {
             return Ok(());

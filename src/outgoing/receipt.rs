@@ -1,4 +1,4 @@
-//! What became of messages with their recipients, and how it is said.
+//! Receipts: what became of a message with a recipient, for people and programs.
 
 use std::borrow::Cow;
 
@@ -12,10 +12,10 @@ use crate::message::received::Received;
 use crate::outgoing::job::Until;
 use crate::wire::{Body, DeliveryState, Envelope, Headers, Message, MsgId, Note, Target, UserId};
 
-/// How long ago the server may have accepted a message when that is heard.
+/// Most time between the acceptance of a message by the server and the news of it here.
 const HEARD_LATE_MS: u64 = 1_000;
 
-/// What an accepted message is, for the one who reads about it.
+/// An accepted message, as its receipts describe it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AcceptedMessage {
     /// Its place in the input, from 1.
@@ -24,19 +24,19 @@ pub(crate) struct AcceptedMessage {
     pub(crate) duplicate: bool,
     /// When this was heard, by this machine's clock.
     pub(crate) heard_ms: u64,
-    /// How long the message lives. `None`: for ever.
+    /// Time to live of the message. `None`: for ever.
     pub(crate) ttl_ms: Option<u64>,
 }
 
 impl AcceptedMessage {
-    /// Whether its time to live is over, which is known of one that was sent just now.
+    /// True if the time to live is over, which is known of a message that was sent just now.
     fn is_over(&self, now_ms: u64) -> bool {
         let over = |ttl_ms: u64| self.heard_ms.saturating_add(ttl_ms) <= now_ms;
         self.ttl_ms.is_some_and(over)
     }
 }
 
-/// What became of a message with a recipient. Said once.
+/// The end of a message with one recipient. Made once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Receipt {
     pub(crate) id: MsgId,
@@ -52,7 +52,7 @@ pub(crate) struct Receipt {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum RecipientOutcome {
-    /// It came as far as was wanted.
+    /// The message came as far as was wanted.
     Reached,
     /// The time was up before a reader had it.
     Undelivered,
@@ -60,13 +60,13 @@ pub(crate) enum RecipientOutcome {
     Unprocessed,
     /// A reader refused it for good.
     Refused,
-    /// It will not be delivered any more.
+    /// The message will not be delivered any more.
     Gone,
 }
 
 impl RecipientOutcome {
-    /// What a state comes to. `None`: it is to be waited for.
-    pub(crate) fn of(wanted: Until, state: DeliveryState) -> Option<Self> {
+    /// The outcome of a state. `None`: a later one is waited for.
+    pub(crate) fn from_state(wanted: Until, state: DeliveryState) -> Option<Self> {
         match (state, wanted) {
             (DeliveryState::Gone, _) => Some(Self::Gone),
             (DeliveryState::Processed, _) => Some(Self::Reached),
@@ -88,7 +88,7 @@ impl RecipientOutcome {
 }
 
 impl Receipt {
-    /// Its line of `--json`, as heard just now.
+    /// Fields of the line of `--json`, for news of this time.
     pub(crate) fn fields(&self, now_ms: u64) -> Vec<(&'static str, Value)> {
         let Self { id, about, user, state, note, .. } = self;
         let time = self.since(now_ms).map(clock::rfc3339);
@@ -141,7 +141,7 @@ impl Receipt {
         Some(Received { seq: 0, message, content: Content::Memory(body.0.clone()) })
     }
 
-    /// What is wrong with it at this time, if it is the only one.
+    /// The failure that this receipt is at this time, if it is the only one.
     pub(crate) fn failure(&self, now_ms: u64) -> Option<Failure> {
         let who = self.who();
         let hint = match self.outcome {
@@ -156,7 +156,7 @@ impl Receipt {
         Some(Failure::new(self.outcome.exit(), self.text()).hint(hint))
     }
 
-    /// What becomes of it now that nobody waits for it any longer.
+    /// Hint about the message now that nobody waits for it any longer.
     fn fate(&self, now_ms: u64) -> String {
         let who = self.who();
         match self.about.ttl_ms {

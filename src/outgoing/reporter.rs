@@ -16,16 +16,16 @@ use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
 use crate::wire::{MsgId, UserId};
 
-/// Recipients that are told of one by one.
+/// Most failures that are told one by one.
 const TOLD_MAX: u64 = 10;
 
 pub(crate) struct UntilReporter<'a> {
     job: &'a Job,
     sender: &'a UserId,
     levels: UntilTracker,
-    /// The levels' time is counted from then.
+    /// The start of the time of `until`.
     start: Instant,
-    /// Recipients it has not come to as far as was wanted, and what of the first.
+    /// Number of recipients that messages did not reach as was wanted, and the first failure.
     missed: u64,
     first: Option<Failure>,
     /// A reply that could not be printed.
@@ -51,8 +51,8 @@ impl<'a> UntilReporter<'a> {
         self.levels.accepted(id, about, self.now_ms());
     }
 
-    /// What is to be said about what became of messages.
-    pub(crate) fn told(&mut self, event: &Event) -> Vec<String> {
+    /// Prints the receipts that an event brings. Returns notes about failures.
+    pub(crate) fn on_event(&mut self, event: &Event) -> Vec<String> {
         let mut out = Vec::new();
         match event {
             Event::TrackUpdate { id, standings, complete } => {
@@ -64,24 +64,20 @@ impl<'a> UntilReporter<'a> {
         self.notes(&out)
     }
 
-    /// Time has passed.
+    /// Ends messages whose time is up. Returns notes about them.
     pub(crate) fn tick(&mut self) -> Vec<String> {
         let mut out = Vec::new();
         self.levels.tick(self.now_ms(), &mut out);
         self.notes(&out)
     }
 
-    /// When `tick` is due.
+    /// The time at which `tick` is due.
     pub(crate) fn deadline(&mut self) -> Option<Instant> {
         self.start.checked_add(Duration::from_millis(self.levels.deadline()?))
     }
 
     pub(crate) fn command(&mut self) -> Option<Command> {
         self.levels.command()
-    }
-
-    pub(crate) fn has_command(&self) -> bool {
-        self.levels.has_command()
     }
 
     pub(crate) fn has_room(&self, sent: usize) -> bool {
@@ -124,7 +120,7 @@ impl<'a> UntilReporter<'a> {
         notes
     }
 
-    /// Nothing is waited for any more: how did it go?
+    /// Ends with the exit code, or the failure, that all receipts come to.
     pub(crate) fn close(self, talk: Verbosity) -> Result<Exit> {
         let is_reply = matches!(self.job.show, Show::Replies(_));
         match self.unprinted {

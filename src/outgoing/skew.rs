@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::wire::MsgId;
 
-/// How the server's clock stands against this machine's.
+/// Difference between the server's clock and this machine's.
 #[derive(Debug, Default)]
 pub(crate) struct Skew {
     /// Milliseconds that it is ahead; below 0 if it is behind.
@@ -30,7 +30,7 @@ impl Skew {
         self.is_linked
     }
 
-    /// Whether a message was sent before the server's clock was known, and is not answered.
+    /// True if a message was sent before the server's clock was known, and is not answered.
     pub(crate) fn is_early(&self, id: MsgId) -> bool {
         self.early.contains(&id)
     }

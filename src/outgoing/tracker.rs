@@ -1,4 +1,4 @@
-//! Who has been sent what, and what came of it.
+//! Messages that are sent, from the input to the answer of the server and beyond.
 
 mod kept;
 mod redating;
@@ -16,7 +16,6 @@ use crate::failure::{Exit, Failure};
 use crate::logic::{Command, Draft, Event};
 use crate::message::content::Content;
 use crate::message::ids;
-use crate::message::input::{self, Cut};
 use crate::message::known_headers::TRUNCATED;
 use crate::outgoing::excerpt::Excerpt;
 use crate::outgoing::job::{Job, Until};
@@ -29,39 +28,39 @@ use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
 use crate::wire::{Body, CHUNK_LEN_MAX, Envelope, MsgId, MsgIds, Refusal, Target, UserId};
 
-/// How often progress is shown.
+/// Interval in which progress is shown, in milliseconds.
 const PROGRESS_MS: u64 = 1_000;
-/// Refusals that are told one by one.
+/// Most refusals that are told one by one.
 const TOLD_MAX: u64 = 10;
 
-/// Who has been sent what, and what came of it.
+/// Messages that are sent: those without an answer, and counts of the others.
 pub(crate) struct SendTracker<'a> {
     job: &'a Job,
-    /// The input is one message.
+    /// True if the input is one message.
     one: bool,
     server: &'a str,
     talk: Verbosity,
     /// Number of the message in the input, from 1.
     number: u64,
-    /// For each target.
+    /// Generators of ids, one for each target.
     ids: Vec<MsgIds>,
     unanswered: BTreeMap<MsgId, SentMessage>,
     accepted: u64,
-    /// In the spool, unless they were sent from there.
+    /// Messages in the spool, unless they were sent from there.
     kept: BTreeSet<MsgId>,
     refused: u64,
     first: Option<anyhow::Error>,
     /// An object that could not be printed.
     unprinted: Option<anyhow::Error>,
-    /// Instead of messages that were refused; of one that was too long an excerpt.
+    /// Drafts in the place of messages that were refused: dated anew, or an excerpt.
     again: VecDeque<Draft>,
     excerpt: Option<Excerpt>,
     skew: Skew,
-    /// What was accepted and is to come further.
+    /// Accepted messages whose recipients are waited for.
     following: Option<UntilReporter<'a>>,
-    /// Of the long message that is on its way.
+    /// Progress of the long message that is being sent.
     bar: Option<(MsgId, Progress)>,
-    /// When the number of messages was shown last, and whether it was at all.
+    /// Time at which the number of messages was shown last, and whether it is shown now.
     shown_ms: u64,
     shows: bool,
 }
@@ -71,7 +70,7 @@ struct SentMessage {
     number: u64,
     to: Target,
     content: Content,
-    /// The server may have it.
+    /// True if the server may have stored it.
     is_known: bool,
 }
 
@@ -107,10 +106,10 @@ impl<'a> SendTracker<'a> {
         }
     }
 
-    /// The next message of the input, once for each target.
-    pub(crate) fn drafts(&mut self, cut: Result<Cut>) -> VecDeque<Draft> {
+    /// Makes drafts of the next message of the input, one for each target.
+    pub(crate) fn drafts(&mut self, content: Result<Content>) -> VecDeque<Draft> {
         self.number += 1;
-        match cut.and_then(|cut| self.begun(cut)) {
+        match content.and_then(|content| self.begun(content)) {
             Ok((content, body)) => self.drafts_of(&content, &body),
             Err(error) => {
                 self.untold(&error);
@@ -120,9 +119,8 @@ impl<'a> SendTracker<'a> {
         }
     }
 
-    /// A message and the beginning of its body.
-    fn begun(&self, cut: Cut) -> Result<(Content, Body)> {
-        let Cut::Body(content) = cut else { return Err(input::too_long().into()) };
+    /// Checks a message and reads the beginning of its body.
+    fn begun(&self, content: Content) -> Result<(Content, Body)> {
         self.job.check(&content)?;
         let body = content.part(0).map_err(unreadable)?;
         Ok((content, body))
@@ -140,7 +138,7 @@ impl<'a> SendTracker<'a> {
         drafts.collect()
     }
 
-    /// A message that is to be sent now.
+    /// Makes the draft of a message.
     fn draft(&mut self, id: MsgId, sent: SentMessage, body: Body) -> Draft {
         let (to, headers) = (sent.to.clone(), self.headers_of(&sent.content));
         let size = sent.content.size();
@@ -150,18 +148,22 @@ impl<'a> SendTracker<'a> {
         draft
     }
 
-    /// The client wants a part of this message: where it is. `None` if it is answered already.
-    pub(crate) fn part(&mut self, id: MsgId, index: u64) -> Option<Content> {
-        let SentMessage { to, content, .. } = self.unanswered.get(&id)?;
+    /// The body of a message that has no answer.
+    pub(crate) fn content(&self, id: MsgId) -> Option<&Content> {
+        self.unanswered.get(&id).map(|sent| &sent.content)
+    }
+
+    /// Shows how far a long message has come whose chunk the server wants.
+    fn chunk_wanted(&mut self, id: MsgId, index: u64) {
+        let Some(SentMessage { to, content, .. }) = self.unanswered.get(&id) else { return };
         let (talk, size) = (self.talk, content.size());
         let fresh = || (id, Progress::new(talk, size, "to", to));
         self.bar.take_if(|(of, _)| *of != id);
         let (_, bar) = self.bar.get_or_insert_with(fresh);
         bar.at(index.saturating_mul(CHUNK_LEN_MAX as u64));
-        Some(content.clone())
     }
 
-    pub(crate) fn told(&mut self, event: &Event) {
+    pub(crate) fn on_event(&mut self, event: &Event) {
         match event {
             Event::Accepted { id, count, duplicate } => {
                 ids::span(*id, *count).for_each(|id| self.accepted(id, *duplicate));
@@ -185,12 +187,13 @@ impl<'a> SendTracker<'a> {
             }
             Event::ClockSkew { ahead_ms } => self.skewed(*ahead_ms),
             Event::Welcome { .. } => self.skew.is_linked = true,
+            Event::ChunkWanted { id, index } => self.chunk_wanted(*id, *index),
             Event::Offline => {
                 self.unlinked();
                 let text = format!("no link to {}, trying again", self.server);
                 self.note(&text);
             }
-            event => self.follow(|following| following.told(event)),
+            event => self.follow(|following| following.on_event(event)),
         }
     }
 
@@ -209,7 +212,7 @@ impl<'a> SendTracker<'a> {
         }
     }
 
-    /// Hears of messages that were accepted.
+    /// Lets the reporter hear of accepted messages, and prints its notes.
     fn follow(&mut self, hear: impl FnOnce(&mut UntilReporter<'a>) -> Vec<String>) {
         // What is printed may go to the same terminal.
         self.clear();
@@ -231,7 +234,7 @@ impl<'a> SendTracker<'a> {
         Some(sent)
     }
 
-    /// `why` is given the target and the server.
+    /// Ends a message with a failure; `why` is called with its target and the server.
     fn failed_at(&mut self, id: MsgId, state: &str, why: impl FnOnce(&str, &str) -> anyhow::Error) {
         let Some(SentMessage { number, to, .. }) = self.answered(id) else { return };
         let failure = why(&to.to_string(), self.server);
@@ -247,19 +250,19 @@ impl<'a> SendTracker<'a> {
         self.failed(failure);
     }
 
-    /// A message of which nothing was sent.
+    /// Prints the error of a message of which nothing was sent.
     fn untold(&mut self, error: &anyhow::Error) {
         if !self.one && self.refused < TOLD_MAX {
             self.note(&format!("message {}: {error}", self.number));
         }
     }
 
-    /// One message to one target: its failure is told at the end, as the whole command's.
+    /// True for one message to one target: its failure is the whole command's, told at the end.
     fn is_single(&self) -> bool {
         self.one && self.job.targets.len() == 1
     }
 
-    /// Once a second.
+    /// Shows progress once a second.
     fn progress(&mut self) {
         let now_ms = clock::now_ms();
         if now_ms >= self.shown_ms + PROGRESS_MS {
@@ -293,19 +296,19 @@ impl<'a> SendTracker<'a> {
         }
     }
 
-    /// What cannot be read any more is not sent.
+    /// Ends a message whose body cannot be read any more.
     pub(crate) fn unreadable(&mut self, id: MsgId, error: io::Error) {
         self.failed_at(id, "refused", |_, _| unreadable(error));
     }
 
-    /// Whether all is answered and nothing is waited for.
+    /// True if all is answered and nothing is waited for.
     pub(crate) fn is_done(&self) -> bool {
         self.unanswered.is_empty()
             && self.again.is_empty()
             && self.following.as_ref().is_none_or(UntilReporter::is_done)
     }
 
-    /// Whether more of the input may be sent.
+    /// True if more of the input may be sent.
     pub(crate) fn has_room(&self) -> bool {
         let sent = self.unanswered.len();
         // A delay is counted from now on by the server's clock, so that has to be known.
@@ -315,16 +318,12 @@ impl<'a> SendTracker<'a> {
         self.following.as_ref().is_none_or(|following| following.has_room(sent))
     }
 
-    /// What to say to the client of messages that were accepted.
+    /// The next command about accepted messages.
     pub(crate) fn command(&mut self) -> Option<Command> {
         self.following.as_mut()?.command()
     }
 
-    pub(crate) fn has_command(&self) -> bool {
-        self.following.as_ref().is_some_and(UntilReporter::has_command)
-    }
-
-    /// When `tick` is due.
+    /// The time at which `tick` is due.
     pub(crate) fn deadline(&mut self) -> Option<Instant> {
         self.following.as_mut()?.deadline()
     }
@@ -333,13 +332,13 @@ impl<'a> SendTracker<'a> {
         self.follow(UntilReporter::tick);
     }
 
-    /// Says something, on a line of its own.
+    /// Prints a note on a line of its own.
     fn note(&mut self, text: &str) {
         self.clear();
         notices::note(self.talk, text);
     }
 
-    /// Takes what is shown of progress off the terminal.
+    /// Takes progress off the terminal.
     pub(crate) fn clear(&mut self) {
         if let Some((_, bar)) = &mut self.bar {
             bar.hide();
@@ -349,7 +348,7 @@ impl<'a> SendTracker<'a> {
         }
     }
 
-    /// All is answered, or kept: how did it go?
+    /// Ends with the exit code, or the failure, that all answers come to.
     pub(crate) fn close(self) -> Result<Exit> {
         let (refused, kept) = (self.refused, self.kept.len() as u64);
         let all = refused + kept + self.accepted;

@@ -1,4 +1,4 @@
-//! How far messages come with their recipients once they are accepted, and when that is enough.
+//! States of accepted messages with their recipients, and when they are enough.
 //! Pure: it is told what happened and what time it is; what it wants asked and said comes out.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -9,25 +9,25 @@ use crate::outgoing::job::Until;
 use crate::outgoing::receipt::{AcceptedMessage, Receipt, RecipientOutcome};
 use crate::wire::{DeliveryState, MsgId, RecipientStatus, Target, UserId};
 
-/// Messages that are asked about at a time: less than any server allows.
+/// Most messages that are tracked at a time: less than any server allows.
 const WATCHES_MAX: usize = 256;
-/// Messages on their way before the input has to wait.
+/// Most messages on their way before the input has to wait.
 const OPEN_MAX: usize = 1024;
 
-/// All messages that were accepted and are waited for.
+/// All accepted messages that are waited for.
 pub(crate) struct UntilTracker {
     wanted: Until,
-    /// For each message, from when it was accepted.
+    /// Time limit of each message, from its acceptance on.
     timeout_ms: Option<u64>,
-    /// So many replies end it.
+    /// Number of replies that end it.
     enough: Option<u64>,
     replies: u64,
     open: BTreeMap<MsgId, Open>,
-    /// When the time of each is up, in that order. Some may be closed by now.
+    /// Deadlines of messages, in that order. Some may be closed by now.
     due: VecDeque<(u64, MsgId)>,
-    /// To be asked about. Some may be closed by now.
+    /// Messages to be tracked. Some may be closed by now.
     unasked: VecDeque<MsgId>,
-    /// Nothing more is to be heard of these.
+    /// Messages to be untracked.
     ended: VecDeque<MsgId>,
     watched: usize,
     outcomes: BTreeMap<RecipientOutcome, u64>,
@@ -37,11 +37,11 @@ pub(crate) struct UntilTracker {
 struct Open {
     about: AcceptedMessage,
     asked: bool,
-    /// All recipients are known.
+    /// True once all recipients are known.
     complete: bool,
-    /// With whom it has not come to an end: how far it is, and since when.
+    /// Recipients without an outcome: the state, and since when.
     under_way: BTreeMap<UserId, (DeliveryState, u64)>,
-    /// With whom it has.
+    /// Recipients with an outcome.
     told: BTreeSet<UserId>,
 }
 
@@ -61,7 +61,7 @@ impl UntilTracker {
         }
     }
 
-    /// A message is on the server's disk.
+    /// Adds a message that the server has accepted.
     pub(crate) fn accepted(&mut self, id: MsgId, about: AcceptedMessage, now_ms: u64) {
         if self.has_enough() {
             return;
@@ -74,7 +74,7 @@ impl UntilTracker {
         }
     }
 
-    /// The server says how far it has come with some; with `complete` all have been said.
+    /// Takes states of some recipients; with `complete` all recipients are known.
     pub(crate) fn stands(
         &mut self,
         id: MsgId,
@@ -85,7 +85,7 @@ impl UntilTracker {
         for standing in standings {
             let Some(open) = self.open.get_mut(&id) else { return };
             let RecipientStatus { user, state, time_ms, note } = standing.clone();
-            let Some(outcome) = RecipientOutcome::of(self.wanted, state) else {
+            let Some(outcome) = RecipientOutcome::from_state(self.wanted, state) else {
                 if !open.told.contains(&user) {
                     open.under_way.insert(user, (state, time_ms));
                 }
@@ -97,7 +97,7 @@ impl UntilTracker {
             open.under_way.remove(&user);
             self.replies += u64::from(state == DeliveryState::Processed && note.is_some());
             let (about, user) = (open.about.clone(), Some(user));
-            self.tell(Receipt { id, about, user, outcome, state, time_ms, note }, out);
+            self.report(Receipt { id, about, user, outcome, state, time_ms, note }, out);
             if self.has_enough() {
                 return self.close_all();
             }
@@ -109,12 +109,12 @@ impl UntilTracker {
         }
     }
 
-    /// The server has no such message, or not any more.
+    /// Ends a message that the server does not have, or not any more.
     pub(crate) fn not_there(&mut self, id: MsgId, out: &mut Vec<Receipt>) {
         self.end(id, |_| (RecipientOutcome::Gone, DeliveryState::Gone), out);
     }
 
-    /// Time has passed.
+    /// Ends messages whose time is up.
     pub(crate) fn tick(&mut self, now_ms: u64, out: &mut Vec<Receipt>) {
         while let Some(&(at_ms, id)) = self.due.front()
             && at_ms <= now_ms
@@ -128,7 +128,7 @@ impl UntilTracker {
         }
     }
 
-    /// When time has to be told next.
+    /// The time at which `tick` is due.
     pub(crate) fn deadline(&mut self) -> Option<u64> {
         while let Some((at_ms, id)) = self.due.front() {
             if self.open.contains_key(id) {
@@ -139,7 +139,7 @@ impl UntilTracker {
         None
     }
 
-    /// What to say to the client next.
+    /// The next command for the client.
     pub(crate) fn command(&mut self) -> Option<Command> {
         if let Some(id) = self.ended.pop_front() {
             return Some(Command::Untrack(id));
@@ -155,22 +155,17 @@ impl UntilTracker {
         None
     }
 
-    /// Whether there may be something to say.
-    pub(crate) fn has_command(&self) -> bool {
-        !self.ended.is_empty() || self.watched < WATCHES_MAX && !self.unasked.is_empty()
-    }
-
-    /// Whether more may be sent, with so many that are not accepted yet.
+    /// True if more may be sent, while `sent` messages are not accepted yet.
     pub(crate) fn has_room(&self, sent: usize) -> bool {
         self.open.len() + sent < OPEN_MAX
     }
 
-    /// Whether nothing is waited for and nothing is to be said.
+    /// True if nothing is waited for and there is no command.
     pub(crate) fn is_done(&self) -> bool {
         self.open.is_empty() && self.ended.is_empty()
     }
 
-    /// How the command ends for what became of its messages.
+    /// The exit code that the outcomes of all messages come to.
     pub(crate) fn exit(&self) -> Exit {
         if self.has_enough() {
             return Exit::Success;
@@ -181,7 +176,7 @@ impl UntilTracker {
         if lacks_replies || exits.any(|exit| exit != first) { Exit::Partial } else { first }
     }
 
-    /// How many recipients it has not come to as it was wanted, and how many there were.
+    /// Recipients that messages did not reach as was wanted, and all recipients.
     pub(crate) fn missed(&self) -> (u64, u64) {
         let all = self.outcomes.values().sum();
         (all - self.outcomes.get(&RecipientOutcome::Reached).copied().unwrap_or_default(), all)
@@ -191,13 +186,12 @@ impl UntilTracker {
         self.enough.is_some_and(|enough| self.replies >= enough)
     }
 
-    fn tell(&mut self, news: Receipt, out: &mut Vec<Receipt>) {
+    fn report(&mut self, news: Receipt, out: &mut Vec<Receipt>) {
         *self.outcomes.entry(news.outcome).or_default() += 1;
         out.push(news);
     }
 
-    /// Nothing more is waited for of this message: so it is with those whom it is under way to, and
-    /// with those who are not known.
+    /// Ends a message: recipients without an outcome, also those that are not known, get this one.
     fn end(
         &mut self,
         id: MsgId,
@@ -221,7 +215,7 @@ impl UntilTracker {
         for (user, state, time_ms) in ends {
             let (outcome, state) = as_from(state);
             let about = about.clone();
-            self.tell(Receipt { id, about, user, outcome, state, time_ms, note: None }, out);
+            self.report(Receipt { id, about, user, outcome, state, time_ms, note: None }, out);
         }
         self.close(id);
     }
@@ -372,7 +366,7 @@ mod tests {
         }
         assert!(!levels.has_room(0) && levels.deadline().is_none());
         let asked = std::iter::from_fn(|| levels.command()).count();
-        assert_eq!((asked, levels.has_command()), (WATCHES_MAX, false));
+        assert_eq!((asked, levels.command().is_some()), (WATCHES_MAX, false));
         levels.stands(id(), &[standing("bob=processed")], true, &mut vec![]);
         assert!(levels.has_room(0) && !levels.has_room(1));
         assert!(unwatches(&mut levels), "before the next is watched");

@@ -14,7 +14,7 @@ pub(crate) fn client_failure(error: ClientError, server: &str, id: &str) -> Erro
     match error {
         ClientError::Rejected(code) => rejected(code, server, id).into(),
         ClientError::Unsupported(feature) => too_old(feature, server).because(error),
-        ClientError::NoAnswer => unavailable(server).because(ClientError::NoAnswer),
+        ClientError::NoAnswer | ClientError::Ended => unavailable(server).because(error),
         ClientError::Untrusted(pin) => Failure::new(
             Exit::NotAllowed,
             format!("{server} is not known on this machine; its key is {pin}"),

@@ -1,175 +1,156 @@
-//! A conversation with the server in which messages go that are ready to be sent.
+//! A conversation with the server in which messages are sent, and that of the spool.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io;
 
-use tokio::sync::mpsc;
-
-use crate::client::{self, ClientError};
+use crate::client::{Client, ClientError, ClientSettings, Readiness};
 use crate::logic::{Command, Draft, Event};
+use crate::message::content::Content;
+use crate::message::ids;
 use crate::spool::file::Spooled;
-use crate::wire::{Body, Envelope, MsgId, Refusal};
+use crate::wire::{CHUNK_LEN_MAX, Envelope, MsgId, Refusal};
 
-/// Messages on their way at a time; a long one has its file open.
+/// Most messages of the spool on their way at a time; a long one has its file open.
 const UNANSWERED_MAX: usize = 256;
-/// Commands and events on their way.
-const QUEUE_MAX: usize = 64;
 
-/// What became of a message.
+/// Messages to be sent in one conversation, and who hears what becomes of them.
+pub(crate) trait SendQueue {
+    /// The next command, if there is one now. Bodies of long messages are added to the client.
+    fn next_command(&mut self, client: &mut Client) -> Option<Command>;
+    /// True if there will be no more commands, as far as is known when there is none.
+    fn is_done(&self) -> bool;
+    fn on_event(&mut self, event: &Event);
+    /// The body of this message cannot be read, so it is not sent.
+    fn on_unreadable(&mut self, id: MsgId, error: io::Error);
+    /// Waits for anything but the client that changes what is next. Cancel-safe.
+    async fn wait(&mut self);
+}
+
+/// Sends all that a queue holds, and waits until it is done and all is answered.
+pub(crate) async fn converse(
+    settings: ClientSettings,
+    queue: &mut impl SendQueue,
+) -> Result<(), ClientError> {
+    let (mut client, mut next) = (Client::start(settings), None);
+    loop {
+        if next.is_none() {
+            next = queue.next_command(&mut client);
+        }
+        if next.is_none() && queue.is_done() {
+            client.finish();
+        }
+        tokio::select! {
+            biased;
+            ready = client.ready(next.is_some()) => match ready {
+                Readiness::Events(batch) => batch.iter().for_each(|event| queue.on_event(event)),
+                Readiness::Place => next.take().into_iter().for_each(|it| client.submit(it)),
+                Readiness::Unreadable(id, error) => queue.on_unreadable(id, error),
+                Readiness::Ended => return client.close().await.map(drop),
+            },
+            () = queue.wait() => {}
+        }
+    }
+}
+
+/// Lets the client read the chunks of this message's body behind the first, if there are any.
+pub(crate) fn add_body(client: &mut Client, id: MsgId, content: &Content) {
+    if content.size() > CHUNK_LEN_MAX as u64 {
+        let content = content.clone();
+        client.add_body(id, move |index| content.part(index));
+    }
+}
+
+/// The end of a message that was to be sent.
 #[derive(Debug)]
 pub(crate) enum CarryOutcome {
-    /// It is on the server's disk, now or since an attempt before.
+    /// The message is on the server's disk, now or since an attempt before.
     Accepted,
     Refused(Refusal),
-    /// Its body cannot be read.
+    /// The body cannot be read.
     Unreadable(io::Error),
 }
 
-/// Who has messages to be carried, and wants to hear of them.
-pub(crate) trait Errands {
-    /// The next one, in the order in which they are to go. Asked for again after an answer.
-    fn next(&mut self) -> Option<Spooled>;
-    /// Said once of each that was given, unless the server does not answer.
-    fn told(&mut self, id: MsgId, outcome: CarryOutcome);
-    /// The server's clock is so far ahead of this machine's. Said before what was sent is answered.
-    fn skewed(&mut self, _ahead_ms: i64) {}
-    /// The link is gone: what was given may have been stored.
-    fn unlinked(&mut self) {}
+/// Messages that are ready to be sent, and who hears what becomes of them.
+pub(crate) trait SpoolQueue {
+    /// The next message, in the order in which they are to go. Asked for again after an answer.
+    fn next_spooled(&mut self) -> Option<Spooled>;
+    /// Called once for each message, unless the server does not answer.
+    fn on_outcome(&mut self, id: MsgId, outcome: CarryOutcome);
+    /// The server's clock is this far ahead of this machine's. Called before what was sent is
+    /// answered.
+    fn on_skew(&mut self, _ahead_ms: i64) {}
+    /// The connection is lost: what was sent may have been stored.
+    fn on_disconnect(&mut self) {}
 }
 
-/// Sends all that there is.
+/// Sends all that a queue of the spool holds.
 pub(crate) async fn carry(
-    settings: client::Settings,
-    errands: &mut impl Errands,
+    settings: ClientSettings,
+    queue: &mut impl SpoolQueue,
 ) -> Result<(), ClientError> {
-    let (commands, receiver) = mpsc::channel(QUEUE_MAX);
-    let (sender, events) = mpsc::channel(QUEUE_MAX);
-    let commands = Some(commands);
-    let mut carrier = Carrier {
-        errands,
-        next: None,
-        unanswered: BTreeMap::new(),
-        ended: false,
-        commands,
-        events,
-    };
-    let result = tokio::select! {
-        result = client::run(settings, receiver, sender) => result,
-        () = carrier.run() => Err(ClientError::NoAnswer),
-    };
-    while let Ok(batch) = carrier.events.try_recv() {
-        batch.iter().for_each(|event| carrier.answered(event));
-    }
-    result.map(drop)
+    converse(settings, &mut Carrier { queue, unanswered: BTreeSet::new() }).await
 }
 
-struct Carrier<'a, E> {
-    errands: &'a mut E,
-    /// For the client, when it has room.
-    next: Option<Draft>,
-    unanswered: BTreeMap<MsgId, Spooled>,
-    /// There are no more.
-    ended: bool,
-    /// `None` once nothing more is to be said.
-    commands: Option<mpsc::Sender<Command>>,
-    events: mpsc::Receiver<Vec<Event>>,
+/// A queue of the spool, and its messages that have no answer.
+struct Carrier<'a, Q> {
+    queue: &'a mut Q,
+    unanswered: BTreeSet<MsgId>,
 }
 
-impl<E: Errands> Carrier<'_, E> {
-    /// Goes on as long as it is let.
-    async fn run(&mut self) {
-        loop {
-            while self.next.is_none() && !self.ended && self.unanswered.len() < UNANSWERED_MAX {
-                self.load();
-            }
-            if self.next.is_none() && self.unanswered.is_empty() {
-                // The client ends with its commands.
-                self.commands = None;
-            }
-            tokio::select! {
-                biased;
-                Some(batch) = self.events.recv() => self.told(batch).await,
-                true = has_place(self.commands.as_ref()), if self.next.is_some() => self.give(),
-                else => std::future::pending().await,
+impl<Q: SpoolQueue> Carrier<'_, Q> {
+    fn finished(&mut self, first: MsgId, count: u32, outcome: impl Fn() -> CarryOutcome) {
+        for id in ids::span(first, count) {
+            if self.unanswered.remove(&id) {
+                self.queue.on_outcome(id, outcome());
             }
         }
     }
+}
 
-    fn load(&mut self) {
-        let Some(parcel) = self.errands.next() else {
-            self.ended = true;
-            return;
-        };
-        let id = parcel.id;
-        match parcel.content.part(0) {
-            Ok(body) => {
-                let (to, headers) = (parcel.to.clone(), parcel.headers.clone());
-                let size = parcel.content.size();
-                let envelope = Envelope { size, ..Envelope::new(id, to, headers, body) };
-                self.next = Some(Draft { due_ms: parcel.due_ms, ..envelope.into() });
-                self.unanswered.insert(id, parcel);
-            }
-            Err(error) => self.errands.told(id, CarryOutcome::Unreadable(error)),
-        }
-    }
-
-    fn give(&mut self) {
-        if let (Some(draft), Some(commands)) = (self.next.take(), &self.commands) {
-            // There is a place. A client that has ended says so itself.
-            let _ = commands.try_send(Command::Send(vec![draft]));
-        }
-    }
-
-    async fn told(&mut self, batch: Vec<Event>) {
-        for event in batch {
-            let Event::ChunkWanted { id, index } = event else {
-                self.answered(&event);
-                continue;
-            };
-            let body = self.part(id, index);
-            if let Some(commands) = &self.commands {
-                // As for `give`.
-                let _ = commands.send(Command::Chunk { id, index, body }).await;
+impl<Q: SpoolQueue> SendQueue for Carrier<'_, Q> {
+    fn next_command(&mut self, client: &mut Client) -> Option<Command> {
+        while self.unanswered.len() < UNANSWERED_MAX {
+            let Spooled { id, to, headers, due_ms, content, .. } = self.queue.next_spooled()?;
+            match content.part(0) {
+                Ok(body) => {
+                    add_body(client, id, &content);
+                    self.unanswered.insert(id);
+                    let size = content.size();
+                    let envelope = Envelope { size, ..Envelope::new(id, to, headers, body) };
+                    let draft = Draft { due_ms, ..envelope.into() };
+                    return Some(Command::Send(vec![draft]));
+                }
+                Err(error) => self.queue.on_outcome(id, CarryOutcome::Unreadable(error)),
             }
         }
+        None
     }
 
-    /// A part that the client wants; empty, which says that there is none, if it cannot be read.
-    fn part(&mut self, id: MsgId, index: u64) -> Body {
-        let Some(parcel) = self.unanswered.get(&id) else { return Body::default() };
-        parcel.content.part(index).unwrap_or_else(|error| {
-            self.tell(id, 1, || CarryOutcome::Unreadable(io::Error::other(error.to_string())));
-            Body::default()
-        })
+    fn is_done(&self) -> bool {
+        self.unanswered.is_empty()
     }
 
-    fn answered(&mut self, event: &Event) {
+    fn on_event(&mut self, event: &Event) {
         match *event {
-            Event::Accepted { id, count, .. } => self.tell(id, count, || CarryOutcome::Accepted),
-            Event::Refused { id, count, why } => {
-                self.tell(id, count, || CarryOutcome::Refused(why));
+            Event::Accepted { id, count, .. } => {
+                self.finished(id, count, || CarryOutcome::Accepted);
             }
-            Event::ClockSkew { ahead_ms } => self.errands.skewed(ahead_ms),
-            Event::Offline => self.errands.unlinked(),
+            Event::Refused { id, count, why } => {
+                self.finished(id, count, || CarryOutcome::Refused(why));
+            }
+            Event::ClockSkew { ahead_ms } => self.queue.on_skew(ahead_ms),
+            Event::Offline => self.queue.on_disconnect(),
             _ => {}
         }
     }
 
-    fn tell(&mut self, first: MsgId, count: u32, outcome: impl Fn() -> CarryOutcome) {
-        for id in (0..u64::from(count)).map(|at| first.plus(at)) {
-            if self.unanswered.remove(&id).is_some() {
-                self.errands.told(id, outcome());
-                // What was refused may be given again, shorter.
-                self.ended = false;
-            }
+    fn on_unreadable(&mut self, id: MsgId, error: io::Error) {
+        if self.unanswered.remove(&id) {
+            self.queue.on_outcome(id, CarryOutcome::Unreadable(error));
         }
     }
-}
 
-/// Whether a command can be given, as soon as that is so.
-async fn has_place(commands: Option<&mpsc::Sender<Command>>) -> bool {
-    match commands {
-        Some(commands) => commands.reserve().await.is_ok(),
-        None => false,
+    async fn wait(&mut self) {
+        std::future::pending::<()>().await;
     }
 }

@@ -13,7 +13,7 @@ use crate::process::runtime;
 use crate::profile::joined::Profile;
 use crate::profile::refusals;
 use crate::spool::bounds::SpoolBounds;
-use crate::spool::carry::{CarryOutcome, Errands, carry};
+use crate::spool::carry::{CarryOutcome, SpoolQueue, carry};
 use crate::spool::disk;
 use crate::spool::file::{Origin, Spooled};
 use crate::spool::flush::{self, Flush};
@@ -23,12 +23,12 @@ use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::{MsgId, MsgIds, Refusal, Target};
 
-/// How often somebody who waits for the right to send looks whether something waits at all.
+/// Interval in which a process that waits for the right to send looks whether anything waits.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long a command that is done goes on for what waits.
+/// Most time that a finished command goes on sending from the spool.
 const AFTER: Duration = Duration::from_secs(1);
 
-/// The spool of one id, as one who sends uses it.
+/// The spool of one id, for commands that send.
 pub(crate) struct Spool<'a> {
     place: SpoolDirectory,
     profile: &'a Profile,
@@ -37,50 +37,50 @@ pub(crate) struct Spool<'a> {
     talk: Verbosity,
 }
 
-/// Of what is not sent, what goes into the spool.
+/// Messages that go into the spool if they are not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Keep {
     Nothing,
-    /// What finds no server.
+    /// Those that find no server.
     Unreached,
-    /// Whatever is in the way: nobody hears of it otherwise.
+    /// All of them, whatever is in the way: nobody hears of it otherwise.
     All,
 }
 
-/// What came of messages.
+/// Results of sending with the spool behind.
 #[derive(Debug, Default)]
-pub(crate) struct Delivery {
-    /// In the spool.
+pub(crate) struct SpoolDelivery {
+    /// Number of messages in the spool.
     pub(crate) kept: u64,
-    /// Refused, each with where it was to go.
+    /// Errors of refused messages, each with its target.
     pub(crate) failed: Vec<(Target, Error)>,
-    /// Sent without their middle, since all of it was too long for the server.
+    /// Targets of messages sent without their middle, since the whole was too long for the server.
     pub(crate) cut: Vec<Target>,
 }
 
-/// Whether one who sends may go on.
+/// Leave to send, or why there is none.
 #[derive(Debug)]
 pub(crate) enum SpoolTurn {
-    /// Nothing is before.
+    /// No older message waits.
     Free,
-    /// Older messages for the same target are waiting still, since another process sends them.
+    /// Older messages for the same target wait, since another process sends them.
     Busy,
-    /// And since there is no server.
+    /// Older messages for the same target wait, since there is no server.
     Unreachable(Error),
 }
 
 impl<'a> Spool<'a> {
-    pub(crate) fn of(
+    pub(crate) fn open(
         profile: &'a Profile,
         bounds: SpoolBounds,
         patience: Duration,
         talk: Verbosity,
     ) -> Result<Self> {
-        let place = SpoolDirectory::of(&spools()?, &profile.id);
+        let place = SpoolDirectory::for_id(&spools()?, &profile.id);
         Ok(Self { place, profile, bounds, patience, talk })
     }
 
-    /// Sends what waits for these targets, so that it arrives before what is sent next.
+    /// Sends the messages that wait for these targets, so that they arrive before the next ones.
     pub(crate) fn before(&self, targets: &[Target]) -> SpoolTurn {
         match self.try_before(targets) {
             Ok(turn) => turn,
@@ -112,7 +112,7 @@ impl<'a> Spool<'a> {
                 _ if slots.is_empty() => return Ok(SpoolTurn::Free),
                 Some(_sending) => {
                     let report = self.flush(patience(), None).run(slots)?;
-                    self.tell(&report);
+                    self.note_report(&report);
                     return Ok(SpoolTurn::Free);
                 }
                 None if patience().is_zero() => return Ok(SpoolTurn::Busy),
@@ -125,8 +125,7 @@ impl<'a> Spool<'a> {
         crate::spool::places::unusable(self.place.path(), error)
     }
 
-    /// There is a server: a moment is left to send what else waits. What that comes to changes
-    /// nothing for whoever has sent.
+    /// Sends other waiting messages for a moment, once a server was reached. Only logs errors.
     pub(crate) fn after(&self) {
         let rest = || -> Result<()> {
             if self.place.waiting()?.is_empty() {
@@ -134,7 +133,7 @@ impl<'a> Spool<'a> {
             }
             let Some(_sending) = self.place.try_send()? else { return Ok(()) };
             let report = self.flush(self.patience, Some(AFTER)).run(self.place.waiting()?)?;
-            self.tell(&report);
+            self.note_report(&report);
             Ok(())
         };
         if let Err(error) = rest() {
@@ -152,7 +151,7 @@ impl<'a> Spool<'a> {
         }
     }
 
-    fn tell(&self, report: &flush::FlushReport) {
+    fn note_report(&self, report: &flush::FlushReport) {
         if report.sent > 0 {
             notices::note(
                 self.talk,
@@ -166,15 +165,14 @@ impl<'a> Spool<'a> {
         }
     }
 
-    /// What waits, and what was set aside.
+    /// Ids of messages that wait, and of those that were set aside.
     pub(crate) fn ids(&self) -> Result<(BTreeSet<MsgId>, BTreeSet<MsgId>)> {
         let ids = |slots: Vec<Slot>| slots.into_iter().map(|slot| slot.id).collect();
         let slots = |slots: io::Result<_>| slots.map_err(|error| self.unusable(error));
         Ok((ids(slots(self.place.waiting())?), ids(slots(self.place.aside())?)))
     }
 
-    /// Keeps messages that found no server: how many, and why not the others. When this returns
-    /// they are on the disk.
+    /// Puts messages that found no server on the disk. Returns how many, and why not the others.
     pub(crate) fn keep(&self, parcels: &[Spooled]) -> (usize, Result<()>) {
         let origin = Origin { since_ms: clock::now_ms(), server: self.profile.pin };
         let (kept, result) = self.place.keep(parcels, self.bounds.max, origin);
@@ -196,8 +194,8 @@ impl<'a> Spool<'a> {
         .because(error)
     }
 
-    /// Sends messages.
-    pub(crate) fn deliver(&self, parcels: Vec<Spooled>, keep: Keep) -> Result<Delivery> {
+    /// Sends messages, and puts those that cannot be sent into the spool as `keep` says.
+    pub(crate) fn deliver(&self, parcels: Vec<Spooled>, keep: Keep) -> Result<SpoolDelivery> {
         let targets: Vec<Target> = parcels.iter().map(|parcel| parcel.to.clone()).collect();
         let mut own = OwnMessages::new(parcels, self.profile.server.to_string());
         let gone = match self.before(&targets) {
@@ -210,7 +208,8 @@ impl<'a> Spool<'a> {
                 result.err().map(|error| refusals::client_failure(error, server, id))
             }
         };
-        let mut delivery = Delivery { cut: std::mem::take(&mut own.cut), ..Delivery::default() };
+        let mut delivery =
+            SpoolDelivery { cut: std::mem::take(&mut own.cut), ..SpoolDelivery::default() };
         let failed = std::mem::take(&mut own.failed);
         let aside = if keep == Keep::All { self.keep_refused(&failed) } else { Ok(()) };
         delivery.failed.extend(failed.into_iter().map(|(parcel, error)| (parcel.to, error)));
@@ -233,7 +232,7 @@ impl<'a> Spool<'a> {
         }
     }
 
-    /// Keeps what the server will not have, where it is not sent again.
+    /// Sets refused messages aside in the spool, where they are not sent again.
     fn keep_refused(&self, refused: &[(Spooled, Error)]) -> Result<()> {
         let mut result = Ok(());
         for (parcel, error) in refused {
@@ -250,20 +249,20 @@ impl<'a> Spool<'a> {
     }
 }
 
-/// Messages of one who sends.
+/// The messages of a command.
 struct OwnMessages {
     next: VecDeque<Spooled>,
     given: BTreeMap<MsgId, Spooled>,
     server: String,
     failed: Vec<(Spooled, Error)>,
     ids: MsgIds,
-    /// Given again with these ids.
+    /// New ids of messages that are sent again.
     redated: BTreeSet<MsgId>,
-    /// How far the server's clock is ahead of this machine's, while nothing that was given can have
-    /// been stored before.
+    /// Milliseconds that the server's clock is ahead of this machine's, while nothing that was sent
+    /// can have been stored before.
     ahead_ms: Option<i64>,
     is_linked: bool,
-    /// Those that are sent without their middle.
+    /// Targets of messages that are sent without their middle.
     cut: Vec<Target>,
 }
 
@@ -288,14 +287,14 @@ impl OwnMessages {
     }
 }
 
-impl Errands for OwnMessages {
-    fn next(&mut self) -> Option<Spooled> {
+impl SpoolQueue for OwnMessages {
+    fn next_spooled(&mut self) -> Option<Spooled> {
         let parcel = self.next.pop_front()?;
         self.given.insert(parcel.id, parcel.clone());
         Some(parcel)
     }
 
-    fn told(&mut self, id: MsgId, outcome: CarryOutcome) {
+    fn on_outcome(&mut self, id: MsgId, outcome: CarryOutcome) {
         let Some(parcel) = self.given.remove(&id) else { return };
         let is_for_time =
             matches!(outcome, CarryOutcome::Refused(Refusal::IdTooOld | Refusal::IdInFuture));
@@ -310,7 +309,7 @@ impl Errands for OwnMessages {
             return self.next.push_back(Spooled { id, ..parcel });
         }
         if let CarryOutcome::Refused(Refusal::BodyTooLong { max }) = outcome
-            && let Ok(Some(short)) = parcel.cut(max)
+            && let Ok(Some(short)) = parcel.shortened(max)
         {
             self.cut.push(short.to.clone());
             self.next.push_front(short);
@@ -326,12 +325,12 @@ impl Errands for OwnMessages {
         self.failed.push((parcel, error));
     }
 
-    fn skewed(&mut self, ahead_ms: i64) {
+    fn on_skew(&mut self, ahead_ms: i64) {
         // Once: what was on its way on another link may have been stored.
         self.ahead_ms = Some(ahead_ms).filter(|_| !std::mem::replace(&mut self.is_linked, true));
     }
 
-    fn unlinked(&mut self) {
+    fn on_disconnect(&mut self) {
         self.ahead_ms = None;
     }
 }

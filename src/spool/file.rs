@@ -42,7 +42,7 @@ pub(crate) struct Spooled {
 
 impl Spooled {
     /// The same message in at most `len_max` bytes. `None`: as it is it must stay.
-    pub(crate) fn cut(&self, len_max: u64) -> io::Result<Option<Self>> {
+    pub(crate) fn shortened(&self, len_max: u64) -> io::Result<Option<Self>> {
         let size = self.content.size();
         if !self.is_cuttable || size <= len_max {
             return Ok(None);
@@ -293,17 +293,17 @@ mod tests {
         write(&path, &long, Origin { since_ms: 9, server: Pin([3; 32]) }).unwrap();
         let (on_disk, _) = read(&path).unwrap();
         for parcel in [&long, &on_disk] {
-            assert!(parcel.cut(text.len() as u64).unwrap().is_none(), "it fits");
+            assert!(parcel.shortened(text.len() as u64).unwrap().is_none(), "it fits");
             for len_max in [100, 5000] {
-                let short = parcel.cut(len_max).unwrap().unwrap();
+                let short = parcel.shortened(len_max).unwrap().unwrap();
                 let body = bytes(&short.content);
                 assert!(body.len() as u64 <= len_max && body.ends_with(b"\n8999\n"));
                 assert_eq!(short.headers.iter().last(), Some(("truncated", size.as_str())));
-                let again = short.cut(90).unwrap().unwrap();
+                let again = short.shortened(90).unwrap().unwrap();
                 assert_eq!(again.headers, short.headers, "the size of the whole");
             }
         }
-        assert!(parcel(text, vec![]).cut(100).unwrap().is_none(), "not everything is text");
+        assert!(parcel(text, vec![]).shortened(100).unwrap().is_none(), "not everything is text");
     }
 
     #[test]

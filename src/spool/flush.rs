@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Error, Result};
 
-use crate::client::{self, ClientError};
-use crate::logic::Intent;
+use crate::client::{ClientError, ClientSettings};
 use crate::process::runtime;
 use crate::profile::dial;
 use crate::profile::joined::Profile;
 use crate::profile::refusals;
 use crate::quic::Trust;
-use crate::spool::carry::{CarryOutcome, Errands, carry};
+use crate::spool::carry::{CarryOutcome, SpoolQueue, carry};
 use crate::spool::disk;
 use crate::spool::file::{Damage, Origin, Spooled};
 use crate::spool::place::{Slot, SpoolDirectory};
@@ -21,15 +20,15 @@ use crate::spool::places::unusable;
 use crate::wire::{MsgId, Pin, Refusal, Target};
 use crate::{clock, failure};
 
-/// What came of it.
+/// Results of a flush.
 #[derive(Debug, Default)]
 pub(crate) struct FlushReport {
     pub(crate) sent: u64,
-    /// Set aside now: where each was to go, and why it does not.
+    /// Messages that were set aside now, each with its target and the reason.
     pub(crate) aside: Vec<(Option<Target>, Error)>,
-    /// Still waiting, though the server was there.
+    /// Number of messages that still wait, though the server was there.
     pub(crate) left: u64,
-    /// Why the first of them is.
+    /// The reason for the first of them.
     pub(crate) left_for: Option<Error>,
 }
 
@@ -42,18 +41,18 @@ impl FlushReport {
     }
 }
 
-/// What is to be sent, of one id, and how.
+/// A flush of the messages of one id.
 pub(crate) struct Flush<'a> {
     pub(crate) place: &'a SpoolDirectory,
     pub(crate) profile: &'a Profile,
     pub(crate) age_max: Duration,
     pub(crate) patience_ms: u64,
-    /// All of it ends after this time.
+    /// Time limit of the whole flush.
     pub(crate) time_max: Option<Duration>,
 }
 
 impl Flush<'_> {
-    /// Sends these messages in their order. Others must be kept from it meanwhile.
+    /// Sends these messages in their order. The caller holds the lock for sending.
     pub(crate) fn run(&self, slots: Vec<Slot>) -> Result<FlushReport> {
         let server = self.profile.server.to_string();
         let mut waiting = WaitingMessages {
@@ -84,29 +83,22 @@ impl Flush<'_> {
     }
 }
 
-/// A conversation as this id with its server.
-pub(crate) fn settings(profile: &Profile, patience_ms: u64) -> client::Settings {
+/// Settings of a client with this profile.
+pub(crate) fn settings(profile: &Profile, patience_ms: u64) -> ClientSettings {
     let Profile { id, identity, server, pin } = profile;
-    let intent = Intent {
-        id: id.clone(),
-        claim: false,
-        code: None,
-        prefetch: None,
-        patience_ms: Some(patience_ms),
-    };
     let dial = dial::dial(server, Trust::Pin(*pin), identity.clone(), false);
-    client::Settings { dial, dialer: None, intent, trust_remote: false }
+    ClientSettings::for_id(id.clone(), dial).patience(Duration::from_millis(patience_ms))
 }
 
-/// What waits, as the conversation takes it.
+/// Waiting messages, as they are sent.
 struct WaitingMessages<'a> {
     place: &'a SpoolDirectory,
     slots: VecDeque<Slot>,
-    /// Those that were too long, without their middle.
+    /// Messages that were too long, without their middle.
     cut: VecDeque<(Slot, Spooled)>,
-    /// With the client.
+    /// Messages that the client has.
     given: BTreeMap<MsgId, (Slot, Target)>,
-    /// Targets that take nothing at the moment: what is for them stays, in its order.
+    /// Targets that take nothing at the moment: their messages stay, in order.
     held: BTreeSet<Target>,
     age_ms_max: u64,
     now_ms: u64,
@@ -115,8 +107,8 @@ struct WaitingMessages<'a> {
     report: FlushReport,
 }
 
-impl Errands for WaitingMessages<'_> {
-    fn next(&mut self) -> Option<Spooled> {
+impl SpoolQueue for WaitingMessages<'_> {
+    fn next_spooled(&mut self) -> Option<Spooled> {
         if let Some((slot, parcel)) = self.cut.pop_front() {
             self.given.insert(parcel.id, (slot, parcel.to.clone()));
             return Some(parcel);
@@ -139,11 +131,11 @@ impl Errands for WaitingMessages<'_> {
         }
     }
 
-    fn told(&mut self, id: MsgId, outcome: CarryOutcome) {
+    fn on_outcome(&mut self, id: MsgId, outcome: CarryOutcome) {
         let Some((slot, to)) = self.given.remove(&id) else { return };
         if let CarryOutcome::Refused(Refusal::BodyTooLong { max }) = outcome
             && let Ok((parcel, _)) = slot.read()
-            && let Ok(Some(short)) = parcel.cut(max)
+            && let Ok(Some(short)) = parcel.shortened(max)
         {
             self.cut.push_back((slot, short));
             return;
@@ -171,7 +163,7 @@ impl Errands for WaitingMessages<'_> {
 }
 
 impl WaitingMessages<'_> {
-    /// The message as it is to be sent now, if it is.
+    /// The message as it is to be sent now. `None`: it stays, or was set aside.
     fn fit(&mut self, slot: &Slot, mut parcel: Spooled, origin: Origin) -> Option<Spooled> {
         let age_ms = self.now_ms.saturating_sub(origin.since_ms);
         if self.held.contains(&parcel.to) {
@@ -211,7 +203,7 @@ impl WaitingMessages<'_> {
     }
 }
 
-/// Whether the server may take it later as it is.
+/// True if the server may accept the message later as it is.
 fn passes(why: Refusal) -> bool {
     match why {
         Refusal::MailboxFull | Refusal::DiskFull | Refusal::IdInFuture => true,

@@ -67,7 +67,7 @@ pub(crate) struct SendLock {
 
 impl SpoolDirectory {
     /// Of this id, in the directory of all.
-    pub(crate) fn of(spools: &Path, id: &UserId) -> Self {
+    pub(crate) fn for_id(spools: &Path, id: &UserId) -> Self {
         Self { dir: spools.join(id.as_str()) }
     }
 
@@ -144,7 +144,7 @@ impl SpoolDirectory {
                     .and_then(|size| fs::rename(&new, &path).map(|()| size).map_err(Into::into));
                 let Ok(size) = written else {
                     let _ = fs::remove_file(&new);
-                    return written.map(drop).map_err(|error| error.of(used, bytes_max));
+                    return written.map(drop).map_err(|error| error.with_figures(used, bytes_max));
                 };
                 used += size;
                 added.push(path);
@@ -219,7 +219,7 @@ impl Slot {
 
 impl NotKept {
     /// With the figures of its place.
-    fn of(self, used: u64, max: u64) -> Self {
+    fn with_figures(self, used: u64, max: u64) -> Self {
         match self {
             Self::Full { .. } => Self::Full { used, max },
             error => error,
@@ -235,7 +235,7 @@ fn write(path: &Path, parcel: &Spooled, origin: Origin, room: u64) -> Result<u64
     let (parcel, size) = match needs(parcel) {
         size if size <= room => (parcel, size),
         _ if room < FILE_LEN_MIN => return Err(full),
-        _ => match parcel.cut(room.saturating_sub(extra).min(EXCERPT_LEN))? {
+        _ => match parcel.shortened(room.saturating_sub(extra).min(EXCERPT_LEN))? {
             Some(short) => (&short.clone(), needs(&short)),
             None => return Err(full),
         },

@@ -31,7 +31,7 @@ pub(crate) fn places(as_id: Option<&UserId>) -> Result<Vec<(UserId, SpoolDirecto
             ids
         }
     };
-    Ok(ids.into_iter().map(|id| (id.clone(), SpoolDirectory::of(&dir, &id))).collect())
+    Ok(ids.into_iter().map(|id| (id.clone(), SpoolDirectory::for_id(&dir, &id))).collect())
 }
 
 pub(crate) fn unusable(place: &Path, error: io::Error) -> Error {

@@ -3,6 +3,7 @@
 mod ask;
 mod back;
 mod bench;
+mod client;
 #[cfg(target_os = "linux")]
 mod clock;
 mod codes;

@@ -1,14 +1,16 @@
 //! `qmsg join` and `qmsg leave`: ids and rooms.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use clap::Args;
 
 use crate::cli::args::{Patience, Who};
 use crate::cli::requester::{self, Requester};
-use crate::client::{self, Claim, ClientError};
+use crate::client::{Claim, ClientError, ClientSettings};
 use crate::clock;
 use crate::failure::{Exit, Failure};
-use crate::logic::{Command, Event, Intent};
+use crate::logic::{Command, Event};
 use crate::profile::address::{BadTicket, JoinTicket, PLACEHOLDER, ServerAddress};
 use crate::profile::joined::{self, ProfileDirectory, Remains};
 use crate::profile::refusals;
@@ -141,20 +143,21 @@ fn join_id(id: &UserId, args: &JoinArgs, verbosity: Verbosity) -> Result<Exit> {
     let remains = directory.remains()?;
     let Plan { server, trust, code } = plan(id, &remains, args)?;
     let had_joined = remains.server.is_some();
-    let (identity, mut claim) = match remains.identity {
+    let (identity, claim) = match remains.identity {
         Some(identity) => (identity, None),
         None => {
             let new = NewIdentity::generate()?;
-            (new.identity().clone(), Some(Claim::new(new, directory.key())))
+            (new.identity().clone(), Some(Arc::new(Claim::new(new, directory.key()))))
         }
     };
     let dial = dial::dial(&server, trust, identity, false);
     let left = args.patience.timeout.saturating_sub(clock::since(start));
-    let patience_ms = Some(left.as_millis() as u64);
-    let intent = Intent { id: id.clone(), claim: true, code, prefetch: None, patience_ms };
-    let settings = client::Settings { dial, dialer: None, intent, trust_remote: args.trust };
+    let settings = ClientSettings::for_id(id.clone(), dial)
+        .claim_with(code, claim.clone())
+        .patience(left)
+        .trust_remote(args.trust);
     let (mut new, at) = (false, server.to_string());
-    let result = requester::run(settings, claim.as_mut(), None, |event| {
+    let result = requester::run(settings, None, |event| {
         new |= event == Event::Welcome { claimed: true };
         requester::note_offline(&event, &at, verbosity);
         Ok(())
@@ -162,7 +165,7 @@ fn join_id(id: &UserId, args: &JoinArgs, verbosity: Verbosity) -> Result<Exit> {
     let pin = match result {
         Ok(pin) => pin,
         Err(error) => {
-            give_up(&directory, claim.as_ref(), verbosity)?;
+            give_up(&directory, claim.as_deref(), verbosity)?;
             return Err(failure(error, &directory, had_joined, &server, id));
         }
     };

@@ -52,7 +52,6 @@ mod tests {
     use crate::clock;
     use crate::logic::Event;
     use crate::message::content::Content;
-    use crate::message::input::Cut;
     use crate::outgoing::job::Job;
     use crate::terminal::color::Color;
     use crate::terminal::verbosity::Verbosity;
@@ -60,7 +59,7 @@ mod tests {
 
     const YEAR_MS: i64 = 365 * 24 * 60 * 60 * 1000;
 
-    fn ledger(job: &Job, run: impl FnOnce(&mut SendTracker<'_>)) {
+    fn tracker(job: &Job, run: impl FnOnce(&mut SendTracker<'_>)) {
         let talk = Verbosity { quiet: true, verbose: 0, color: Color::Never };
         let id: UserId = "alice".parse().unwrap();
         run(&mut SendTracker::new(job, false, &id, "there", talk));
@@ -70,14 +69,14 @@ mod tests {
         Job::new(vec!["bob".parse().unwrap()], Headers::default())
     }
 
-    fn send(ledger: &mut SendTracker<'_>) -> MsgId {
-        let cut = Cut::Body(Content::Memory("text".into()));
-        ledger.drafts(Ok(cut)).pop_front().unwrap().id
+    fn send(tracker: &mut SendTracker<'_>) -> MsgId {
+        let content = Content::Memory("text".into());
+        tracker.drafts(Ok(content)).pop_front().unwrap().id
     }
 
-    fn refused(ledger: &mut SendTracker<'_>, id: MsgId, why: Refusal) -> Vec<MsgId> {
-        ledger.told(&Event::Refused { id, count: 1, why });
-        ledger.again().into_iter().map(|draft| draft.id).collect()
+    fn refused(tracker: &mut SendTracker<'_>, id: MsgId, why: Refusal) -> Vec<MsgId> {
+        tracker.on_event(&Event::Refused { id, count: 1, why });
+        tracker.again().into_iter().map(|draft| draft.id).collect()
     }
 
     #[test]
@@ -85,32 +84,32 @@ mod tests {
         for (ahead_ms, why) in
             [(20 * YEAR_MS, Refusal::IdTooOld), (-20 * YEAR_MS, Refusal::IdInFuture)]
         {
-            ledger(&job(), |ledger| {
-                let (one, two) = (send(ledger), send(ledger));
-                ledger.told(&Event::ClockSkew { ahead_ms });
-                assert!(!ledger.has_room(), "the order stays");
-                let again = refused(ledger, one, why);
+            tracker(&job(), |tracker| {
+                let (one, two) = (send(tracker), send(tracker));
+                tracker.on_event(&Event::ClockSkew { ahead_ms });
+                assert!(!tracker.has_room(), "the order stays");
+                let again = refused(tracker, one, why);
                 let there_ms = clock::now_ms().saturating_add_signed(ahead_ms);
                 assert!(again.len() == 1 && again[0].unix_ms().abs_diff(there_ms) < 60_000);
-                assert_eq!(refused(ledger, two, Refusal::UnknownTarget), [], "for another reason");
-                assert!(ledger.has_room() && !ledger.is_done());
-                assert!(send(ledger).unix_ms().abs_diff(there_ms) < 60_000);
-                assert_eq!(refused(ledger, again[0], why), [], "once");
+                assert_eq!(refused(tracker, two, Refusal::UnknownTarget), [], "for another reason");
+                assert!(tracker.has_room() && !tracker.is_done());
+                assert!(send(tracker).unix_ms().abs_diff(there_ms) < 60_000);
+                assert_eq!(refused(tracker, again[0], why), [], "once");
             });
         }
     }
 
     #[test]
     fn what_the_server_may_have_is_not_sent_anew() {
-        ledger(&job(), |ledger| {
-            let id = send(ledger);
+        tracker(&job(), |tracker| {
+            let id = send(tracker);
             // Before there was a link nothing can be there.
-            ledger.told(&Event::Offline);
-            ledger.told(&Event::ClockSkew { ahead_ms: YEAR_MS });
-            ledger.told(&Event::Offline);
-            ledger.told(&Event::ClockSkew { ahead_ms: YEAR_MS });
-            assert_eq!(refused(ledger, id, Refusal::IdTooOld), []);
-            assert_eq!(ledger.refused, 1);
+            tracker.on_event(&Event::Offline);
+            tracker.on_event(&Event::ClockSkew { ahead_ms: YEAR_MS });
+            tracker.on_event(&Event::Offline);
+            tracker.on_event(&Event::ClockSkew { ahead_ms: YEAR_MS });
+            assert_eq!(refused(tracker, id, Refusal::IdTooOld), []);
+            assert_eq!(tracker.refused, 1);
         });
     }
 
@@ -118,12 +117,12 @@ mod tests {
     fn a_delay_counts_by_the_servers_clock() {
         for (is_delay, wanted) in [(true, 1_000 + YEAR_MS as u64), (false, 1_000)] {
             let job = Job { due_ms: Some(1_000), is_delay, ..job() };
-            ledger(&job, |ledger| {
-                assert_eq!(ledger.has_room(), !is_delay, "that clock has to be known");
-                ledger.told(&Event::ClockSkew { ahead_ms: YEAR_MS });
-                assert!(ledger.has_room());
-                let cut = Cut::Body(Content::Memory("text".into()));
-                assert_eq!(ledger.drafts(Ok(cut))[0].due_ms, Some(wanted));
+            tracker(&job, |tracker| {
+                assert_eq!(tracker.has_room(), !is_delay, "that clock has to be known");
+                tracker.on_event(&Event::ClockSkew { ahead_ms: YEAR_MS });
+                assert!(tracker.has_room());
+                let content = Content::Memory("text".into());
+                assert_eq!(tracker.drafts(Ok(content))[0].due_ms, Some(wanted));
             });
         }
     }

@@ -18,7 +18,7 @@ impl SendTracker<'_> {
             return false;
         }
         if self.excerpt.is_none() {
-            self.excerpt = Excerpt::of(content, max);
+            self.excerpt = Excerpt::from_text(content, max);
         }
         let Some(Excerpt { content, .. }) = &self.excerpt else { return false };
         let (content, Ok(body)) = (content.clone(), content.part(0)) else { return false };
@@ -28,7 +28,7 @@ impl SendTracker<'_> {
         true
     }
 
-    /// What is to be sent instead of messages that were refused.
+    /// Takes the drafts that go in the place of refused messages.
     pub(crate) fn again(&mut self) -> VecDeque<Draft> {
         std::mem::take(&mut self.again)
     }

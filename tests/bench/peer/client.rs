@@ -5,12 +5,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use aws_lc_rs::rand;
-use qmsg::client::{self, ClientError, Settings};
-use qmsg::logic::{Command, Draft, Event, Intent, Prefetch};
+use qmsg::client::{ClientSettings, Readiness};
+use qmsg::logic::{Command, Draft, Event, Prefetch};
 use qmsg::quic::{DialSettings, Dialer, Identity, KEEP_ALIVE, Lookup, Trust};
-use qmsg::wire::{Body, Envelope, Headers, MsgId, MsgIds, Pin, Seq, Target};
-use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, JoinSet};
+use qmsg::wire::{Body, Envelope, Headers, MsgId, MsgIds, Seq, Target};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::clock::now_ns;
@@ -24,8 +23,6 @@ const SILENCE: Duration = Duration::from_secs(5);
 const BODY_LEN_MAX: u64 = 64 << 20;
 /// Messages of a stream that are prepared before the client gets them.
 const DRAFTS_TOGETHER: u64 = 64;
-/// Commands that wait for the client's loop, which handles as many in a turn.
-const COMMANDS_MAX: usize = 256;
 
 /// Address of the server and key of the clients. All ids of a run belong to one key.
 #[derive(Clone)]
@@ -50,10 +47,8 @@ pub(crate) enum Wants {
 
 /// A running client.
 pub(crate) struct Client {
-    commands: mpsc::Sender<Command>,
-    events: mpsc::Receiver<Vec<Event>>,
-    end: JoinHandle<Result<Pin, ClientError>>,
-    /// A long message that is being received: its seq and the bytes that are missing.
+    client: qmsg::Client,
+    /// A long message under way, and the bytes that it lacks.
     long: Option<(Seq, u64)>,
 }
 
@@ -117,40 +112,38 @@ impl Server {
             keep_alive: (wants != Wants::Visit).then_some(KEEP_ALIVE),
             body_len_max: BODY_LEN_MAX,
         };
-        let intent = Intent {
-            id: id.parse()?,
-            claim: wants != Wants::Visit,
-            code: None,
-            prefetch: (wants == Wants::Listen).then_some(Prefetch::DEFAULT),
-            patience_ms: Some(2 * ATTEMPT.as_millis() as u64),
+        let settings = ClientSettings::for_id(id.parse()?, dial)
+            .dialer(self.dialer.clone())
+            .patience(2 * ATTEMPT);
+        let settings = match wants {
+            Wants::Visit => settings,
+            Wants::Send => settings.claim(None),
+            Wants::Listen => settings.claim(None).subscribe(Prefetch::DEFAULT),
         };
-        let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
-        let (sender, events) = mpsc::channel(1);
-        let dialer = Some(self.dialer.clone());
-        let settings = Settings { dial, dialer, intent, trust_remote: false };
-        let end = tokio::spawn(client::run(settings, receiver, sender));
-        Ok(Client { commands, events, end, long: None })
+        Ok(Client { client: qmsg::Client::start(settings), long: None })
     }
 }
 
 impl Client {
-    pub(crate) async fn command(&self, command: Command) -> Result<()> {
-        self.commands.send(command).await.context("the client has ended")
+    pub(crate) async fn command(&mut self, command: Command) -> Result<()> {
+        // A client that has ended says so by its events.
+        self.client.request(command).await;
+        Ok(())
     }
 
-    pub(crate) async fn send(&self, draft: Draft) -> Result<()> {
+    pub(crate) async fn send(&mut self, draft: Draft) -> Result<()> {
         self.command(Command::Send(vec![draft])).await
     }
 
-    pub(crate) async fn ack(&self, seqs: Vec<Seq>) -> Result<()> {
+    pub(crate) async fn ack(&mut self, seqs: Vec<Seq>) -> Result<()> {
         self.command(Command::Ack(seqs)).await
     }
 
-    /// Next batch of events.
+    /// The next events.
     pub(crate) async fn next_events(&mut self) -> Result<Vec<Event>> {
-        match self.events.recv().await {
-            Some(batch) => Ok(batch),
-            None => bail!("the client ended: {:?}", (&mut self.end).await?),
+        match self.client.ready(false).await {
+            Readiness::Events(batch) => Ok(batch),
+            _ => bail!("the client ended: {:?}", self.client.why_ended().await),
         }
     }
 
@@ -162,39 +155,34 @@ impl Client {
     /// Sends `count` messages as fast as the client accepts them, and waits until the last has its
     /// answer. Returns the number of volatile messages that had no reader.
     pub(crate) async fn publish(&mut self, draft: &Draft, count: u64) -> Result<u64> {
-        let (commands, events) = (&self.commands, &mut self.events);
-        let send = async {
-            let mut ids = MsgIds::default();
-            let mut left = count;
-            while left > 0 {
-                let some = left.min(DRAFTS_TOGETHER);
-                let time_ms = now_ms();
-                let again = (0..some).map(|_| with_id(&mut ids, time_ms, draft));
-                let drafts = again.collect::<Result<_>>()?;
-                commands.send(Command::Send(drafts)).await?;
-                left -= some;
-            }
-            anyhow::Ok(())
-        };
-        let answers = async {
-            let (mut answered, mut unread) = (0, 0);
-            while answered < count {
-                for event in events.recv().await.context("the client has ended")? {
-                    match event {
-                        Event::Accepted { count, .. } => answered += u64::from(count),
-                        Event::VolatileSent { count, readers, .. } => {
-                            answered += u64::from(count);
-                            unread += if readers == 0 { u64::from(count) } else { 0 };
+        let (mut ids, mut left, mut answered, mut lost) = (MsgIds::default(), count, 0, 0);
+        while answered < count {
+            match self.client.ready(left > 0).await {
+                Readiness::Place => {
+                    let some = left.min(DRAFTS_TOGETHER);
+                    let time_ms = now_ms();
+                    let again = (0..some).map(|_| with_id(&mut ids, time_ms, draft));
+                    self.client.submit(Command::Send(again.collect::<Result<_>>()?));
+                    left -= some;
+                }
+                Readiness::Events(batch) => {
+                    for event in batch {
+                        match event {
+                            Event::Accepted { count, .. } => answered += u64::from(count),
+                            Event::VolatileSent { count, readers, .. } => {
+                                answered += u64::from(count);
+                                lost += if readers == 0 { u64::from(count) } else { 0 };
+                            }
+                            Event::Refused { why, .. } => bail!("refused: {why:?}"),
+                            Event::Uncertain { .. } | Event::Offline => bail!("the link was lost"),
+                            _ => {}
                         }
-                        Event::Refused { why, .. } => bail!("refused: {why:?}"),
-                        Event::Uncertain { .. } | Event::Offline => bail!("the link was lost"),
-                        _ => {}
                     }
                 }
+                Readiness::Unreadable(..) | Readiness::Ended => bail!("the client has ended"),
             }
-            Ok(unread)
-        };
-        tokio::try_join!(send, answers).map(|((), unread)| unread)
+        }
+        Ok(lost)
     }
 
     /// Acks the messages of the next batch of events; returns the number of whole messages.
@@ -248,16 +236,12 @@ impl Client {
 
     /// True if the client runs and has no event waiting.
     pub(crate) fn is_quiet(&mut self) -> bool {
-        self.events.try_recv() == Err(mpsc::error::TryRecvError::Empty)
+        !self.client.has_events()
     }
 
     /// Lets the client finish its work and leave.
     pub(crate) async fn end(self) -> Result<()> {
-        let Self { commands, mut events, end, .. } = self;
-        drop(commands);
-        while events.recv().await.is_some() {}
-        end.await??;
-        Ok(())
+        Ok(self.client.close().await.map(drop)?)
     }
 }
 

@@ -28,14 +28,9 @@ pub(crate) async fn echo(options: &Options) -> Result<Value> {
         for event in batch {
             let Event::Messages { seq, bundle } = event else { continue };
             for (seq, message) in numbered(seq, &bundle) {
-                let (to, size, body) =
-                    (Target::User(message.from.clone()), message.size, message.body.clone());
-                let (id, headers) = (message.id, Headers::default());
-                let reply = Draft {
-                    volatile,
-                    due_ms: None,
-                    envelope: Envelope { id, to, headers, size, body },
-                };
+                let (to, headers) = (Target::User(message.from), Headers::default());
+                let envelope = Envelope { to, headers, ..message.envelope };
+                let reply = Draft { volatile, ..envelope.into() };
                 client.send(again(&mut ids, &reply)?).await?;
                 client.ack(vec![seq]).await?;
                 count += 1;

@@ -7,15 +7,14 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use qmsg::client;
+use qmsg::client::{Client, ClientSettings};
 use qmsg::durable::Quotas;
-use qmsg::logic::{Command, Draft, Event, Intent, Limits};
+use qmsg::logic::Limits;
 use qmsg::quic::{
     ConnectionEnd, DialSettings, Dialer, HANDSHAKE_DEADLINE, HandshakeError, Identity, KEEP_ALIVE,
     Listener, ServerSettings,
 };
 use qmsg::wire::{Body, Envelope, Features, FromClient, Headers, MsgId, Pin, Target};
-use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 use super::memory::{self, socket_pair};
@@ -89,18 +88,13 @@ fn send_of(
     alice: Identity,
     end: &Arc<memory::MemorySocket>,
     server: &memory::MemorySocket,
-) -> client::Settings {
-    let id = "alice".parse().unwrap();
-    client::Settings {
-        dial: DialSettings {
-            identity: alice,
-            deadline: HANDSHAKE_DEADLINE,
-            ..to(server.address())
-        },
-        dialer: Some(Dialer::with_socket(end.clone()).unwrap()),
-        intent: Intent { id, claim: false, code: None, prefetch: None, patience_ms: Some(60_000) },
-        trust_remote: true,
-    }
+) -> ClientSettings {
+    let dial =
+        DialSettings { identity: alice, deadline: HANDSHAKE_DEADLINE, ..to(server.address()) };
+    ClientSettings::for_id("alice".parse().unwrap(), dial)
+        .dialer(Dialer::with_socket(end.clone()).unwrap())
+        .patience(Duration::from_secs(60))
+        .trust_remote(true)
 }
 
 /// Measures the time until a message is accepted from a client that is not connected yet, while
@@ -110,23 +104,14 @@ async fn cold_send(distance: Duration, lost: Range<usize>) -> Duration {
     let alice = Identity::generate().unwrap();
     tokio::spawn(serve(listen(&there), hub(alice.pin())));
     near.lose(lost);
-    let (commands, receiver) = mpsc::channel(1);
-    let (sender, mut events) = mpsc::channel(1);
-    let (id, headers, body) =
-        (MsgId::new(START.unix_ms, [7; 10]), Headers::default(), Body("far".into()));
-    let (to, size) = (Target::User("bob".parse().unwrap()), 3);
-    let draft =
-        Draft { volatile: false, due_ms: None, envelope: Envelope { id, to, headers, size, body } };
-    commands.send(Command::Send(vec![draft])).await.unwrap();
+    let (id, to) = (MsgId::new(START.unix_ms, [7; 10]), Target::User("bob".parse().unwrap()));
+    let draft = Envelope::new(id, to, Headers::default(), Body("far".into())).into();
 
     let begun = Instant::now();
-    let client = tokio::spawn(client::run(send_of(alice, &near, &there), receiver, sender));
-    let is_accepted = |event: &Event| matches!(event, Event::Accepted { .. });
-    let accepting = async { while !events.recv().await.unwrap().iter().any(is_accepted) {} };
-    timeout(HANDSHAKE_DEADLINE, accepting).await.unwrap();
+    let mut client = Client::start(send_of(alice, &near, &there));
+    timeout(HANDSHAKE_DEADLINE, client.send(draft)).await.unwrap().unwrap();
     let took = begun.elapsed();
-    drop(commands);
-    client.await.unwrap().unwrap();
+    client.close().await.unwrap();
     took
 }
 

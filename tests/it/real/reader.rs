@@ -4,11 +4,11 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use qmsg::client::{self, Settings};
-use qmsg::logic::{Command, Event, Intent, Prefetch, numbered};
+use qmsg::client::{Client, ClientSettings, Readiness};
+use qmsg::logic::{Command, Event, Prefetch, numbered};
 use qmsg::quic::{DialSettings, Identity, Lookup, Trust};
 use qmsg::wire::{Body, Note, Seq};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::kit::{DEADLINE, Home};
 
@@ -36,37 +36,28 @@ impl Reader {
     pub(crate) fn new(home: &Home, id: &str, address: &str, response: Response) -> Self {
         let key = home.path().join(format!(".local/share/qmsg/profiles/{id}/key.pem"));
         let (host, port) = address.rsplit_once(':').unwrap();
-        let settings = Settings {
-            dial: DialSettings {
-                host: host.into(),
-                port: port.parse().unwrap(),
-                lookup: Lookup::default(),
-                trust: Trust::AnyAndReport,
-                identity: Identity::load(&key).unwrap(),
-                deadline: Duration::from_secs(3),
-                keep_alive: Some(Duration::from_secs(2)),
-                body_len_max: u64::MAX,
-            },
-            dialer: None,
-            intent: Intent {
-                id: id.parse().unwrap(),
-                claim: false,
-                code: None,
-                prefetch: Some(Prefetch { messages: 100, bytes: 1 << 20, ..Prefetch::DEFAULT }),
-                patience_ms: None,
-            },
-            trust_remote: false,
+        let dial = DialSettings {
+            host: host.into(),
+            port: port.parse().unwrap(),
+            lookup: Lookup::default(),
+            trust: Trust::AnyAndReport,
+            identity: Identity::load(&key).unwrap(),
+            deadline: Duration::from_secs(3),
+            keep_alive: Some(Duration::from_secs(2)),
+            body_len_max: u64::MAX,
         };
+        let settings = ClientSettings::for_id(id.parse().unwrap(), dial);
+        let settings =
+            settings.subscribe(Prefetch { messages: 100, bytes: 1 << 20, ..Prefetch::DEFAULT });
         let (ready, is_ready) = sync_channel(1);
         let (sender, bodies) = sync_channel(1000);
         let (end, ended) = oneshot::channel();
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(async move {
-                let (commands, receiver) = mpsc::channel(100);
-                let (events_to, mut events) = mpsc::channel::<Vec<Event>>(100);
+                let mut client = Client::start(settings);
                 let answer = async {
-                    while let Some(batch) = events.recv().await {
+                    while let Readiness::Events(batch) = client.ready(false).await {
                         for event in batch {
                             match event {
                                 Event::CaughtUp => drop(ready.try_send(())),
@@ -76,7 +67,7 @@ impl Reader {
                                         let command = response.command(seq, &body);
                                         sender.send(body.into()).unwrap();
                                         if let Some(command) = command {
-                                            commands.send(command).await.unwrap();
+                                            client.request(command).await;
                                         }
                                     }
                                 }
@@ -84,9 +75,9 @@ impl Reader {
                             }
                         }
                     }
+                    panic!("{:?}", client.why_ended().await)
                 };
                 tokio::select! {
-                    result = client::run(settings, receiver, events_to) => panic!("{result:?}"),
                     () = answer => {}
                     _ = ended => {}
                 }

@@ -26,7 +26,11 @@ pub(super) const PARTS: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("server", &["wire", "durable", "logic", "quic", "store"], LOOP),
-    ("client", &["wire", "logic", "quic"], LOOP),
+    (
+        "client",
+        &["wire", "logic", "quic"],
+        &["tokio", "tracing", "thiserror", "bytes", "aws_lc_rs"],
+    ),
     ("failure", &[], &["anyhow", "toml"]),
     ("clock", &[], &["jiff"]),
     ("text", &["wire", "clock"], &["jiff", "parse_size", "serde_json"]),
@@ -70,7 +74,7 @@ pub(super) const PARTS: &[(&str, &[&str], &[&str])] = &[
     ("outgoing", SENDING, &["anyhow", "bytes", "data_encoding", "serde_json", "tokio", "tracing"]),
     (
         "bench",
-        TALKING,
+        MEASURING,
         &["anyhow", "aws_lc_rs", "bytes", "data_encoding", "serde_json", "tokio", "tracing"],
     ),
     ("cli", &CLI, &[ANY]),
@@ -81,6 +85,11 @@ pub(super) const PARTS: &[(&str, &[&str], &[&str])] = &[
 const TALKING: &[&str] = &[
     "wire", "files", "logic", "quic", "client", "failure", "clock", "text", "terminal", "process",
     "message", "profile",
+];
+/// A bench has no file of its own and runs no process but a server.
+const MEASURING: &[&str] = &[
+    "wire", "logic", "quic", "client", "failure", "clock", "text", "terminal", "message",
+    "profile", "refusals",
 ];
 const SENDING: &[&str] = &[
     "wire", "logic", "quic", "client", "failure", "clock", "text", "terminal", "process",

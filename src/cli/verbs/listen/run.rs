@@ -4,30 +4,27 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rustix::io::Errno;
-use tokio::sync::mpsc;
-use tokio::task::{JoinError, JoinHandle};
 
 use crate::cli::args::profile;
-use crate::cli::limits::LISTEN_QUEUE_MAX;
 use crate::cli::verbs::listen::args::{self, ListenArgs};
 use crate::cli::verbs::listen::dead;
 use crate::cli::verbs::listen::printer::Printer;
-use crate::client::{self, ClientError};
+use crate::client::{Client, ClientError, ClientSettings, Readiness};
 use crate::failure::Exit;
 use crate::handler::exec::Handler;
 use crate::handler::inbox::Inbox;
 use crate::handler::runner::{self, Runner};
 use crate::handler::step::{ConsumerStep, pause};
-use crate::logic::{Command, Event, Intent};
+use crate::logic::{Command, Event};
 use crate::message::received::Received;
 use crate::process::runtime;
 use crate::process::signals::Stops;
 use crate::profile::dial;
 use crate::profile::joined::Profile;
 use crate::profile::refusals;
-use crate::quic::{DialError, Trust};
+use crate::quic::Trust;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::{Pin, Seq};
 
@@ -38,8 +35,8 @@ const GOODBYE_QUICK: Duration = Duration::from_secs(1);
 /// Keep-alive interval of a sharing listener. It has to notice a restart of the server soon, and
 /// resume its deliveries before other readers get them.
 const SHARING_KEEP_ALIVE: Duration = Duration::from_secs(1);
-/// Time that `--poll` waits for an answer of the server, in milliseconds.
-const PATIENCE_MS: u64 = 10_000;
+/// Time that `--poll` waits for an answer from the server.
+const POLL_PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(args: &ListenArgs, verbosity: Verbosity) -> Result<Exit> {
     if let Some(task) = dead::task(args) {
@@ -54,32 +51,24 @@ pub(crate) fn run(args: &ListenArgs, verbosity: Verbosity) -> Result<Exit> {
         None => Consumer::Print(Printer::new(args::print_target(args, verbosity)?)),
     };
     let Profile { id, identity, server, pin } = profile(&args.who)?;
-    let mut dial = dial::dial(&server, Trust::Pin(pin), identity, true);
+    let dial = dial::dial(&server, Trust::Pin(pin), identity, true);
+    let mut settings = ClientSettings::for_id(id.clone(), dial).subscribe(args::prefetch(args));
     if args.share {
-        dial.keep_alive = Some(SHARING_KEEP_ALIVE);
+        settings = settings.keep_alive(SHARING_KEEP_ALIVE);
     }
-    let settings = client::Settings {
-        dial,
-        dialer: None,
-        intent: Intent {
-            id: id.clone(),
-            claim: false,
-            code: None,
-            prefetch: Some(args::prefetch(args)),
-            patience_ms: args.poll.then_some(PATIENCE_MS),
-        },
-        trust_remote: false,
-    };
-    let (dial, server) = (settings.dial.clone(), server.to_string());
+    if args.poll {
+        settings = settings.patience(POLL_PATIENCE);
+    }
+    let server = server.to_string();
     let inbox = Inbox::new(args::inbox_wants(args), &server, verbosity);
     let runtime = runtime::runtime()?;
-    match runtime.block_on(listen(args, settings, inbox, consumer))? {
+    match runtime.block_on(listen(args, settings.clone(), inbox, consumer))? {
         ListenEnd::Done => Ok(Exit::Success),
         ListenEnd::Signal(exit) => Ok(exit),
         ListenEnd::Failed(error) => Err(error),
         ListenEnd::Client(error) => Err(refusals::client_failure(error, &server, id.as_str())),
         ListenEnd::Timeout { welcomed: false } => {
-            Err(refusals::client_failure(DialError::timed_out(&dial).into(), &server, id.as_str()))
+            Err(refusals::client_failure(settings.no_answer().into(), &server, id.as_str()))
         }
         // The exit code says it alone: the time limit was asked for.
         ListenEnd::Timeout { .. } if args.count.is_some() => Ok(Exit::Timeout),
@@ -120,26 +109,20 @@ enum ListenEnd {
     Failed(anyhow::Error),
 }
 
-type ClientEnd = Result<Pin, ClientError>;
-/// The result of the client's task, if it ended in time.
-type ClientEnded = Option<Result<ClientEnd, JoinError>>;
-
 async fn listen(
     args: &ListenArgs,
-    settings: client::Settings,
+    settings: ClientSettings,
     inbox: Inbox,
     consumer: Consumer,
 ) -> Result<ListenEnd> {
-    let (commands, receiver) = mpsc::channel(LISTEN_QUEUE_MAX);
-    let (sender, events) = mpsc::channel(LISTEN_QUEUE_MAX);
     let mut signals = Stops::new()?;
-    let client = tokio::spawn(client::run(settings, receiver, sender));
+    let mut client = Client::start(settings);
     let (poll, shares) = (args.poll, args.share);
-    let mut listener = ListenLoop { events, commands, inbox, consumer, poll, shares };
+    let mut listener = ListenLoop { inbox, consumer, poll, shares };
     let end = tokio::select! {
         biased;
         exit = signals.next_signal() => Some(ListenEnd::Signal(exit)),
-        done = listener.run() => match done {
+        done = listener.run(&mut client) => match done {
             Ok(true) => Some(ListenEnd::Done),
             // The channel of events is closed, so the client has ended.
             Ok(false) => None,
@@ -165,10 +148,7 @@ async fn listen(
     listener.consumer.kill().await;
     match (end, result) {
         (Some(end), _) => Ok(end),
-        (None, Some(result)) => {
-            let result = result.context("the client broke off")?;
-            Ok(result.map_or_else(ListenEnd::Client, |_| ListenEnd::Done))
-        }
+        (None, Some(result)) => Ok(result.map_or_else(ListenEnd::Client, |_| ListenEnd::Done)),
         (None, None) => Ok(ListenEnd::Signal(Exit::Interrupted)),
     }
 }
@@ -235,8 +215,6 @@ impl Consumer {
 
 /// The loop between the client and the consumer.
 struct ListenLoop {
-    events: mpsc::Receiver<Vec<Event>>,
-    commands: mpsc::Sender<Command>,
     /// Filter and counters of incoming messages.
     inbox: Inbox,
     consumer: Consumer,
@@ -245,18 +223,19 @@ struct ListenLoop {
 }
 
 impl ListenLoop {
-    /// Runs until all wanted messages are processed. False if the client ended before.
-    async fn run(&mut self) -> Result<bool> {
+    /// Until all that is wanted is dealt with: `true`. `false`: the client has ended.
+    async fn run(&mut self, client: &mut Client) -> Result<bool> {
         while !self.is_done() {
             tokio::select! {
                 biased;
                 step = self.consumer.next_step() => match step? {
-                    ConsumerStep::Say(commands) => self.say(commands).await,
+                    ConsumerStep::Say(commands) => request(client, commands).await,
                     ConsumerStep::Unread => return Ok(true),
                 },
-                batch = self.events.recv() => match batch {
-                    Some(batch) => self.on_events(batch).await?,
-                    None => return Ok(false),
+                ready = client.ready(false) => match ready {
+                    Readiness::Events(batch) => self.on_events(batch, client).await?,
+                    Readiness::Ended => return Ok(false),
+                    Readiness::Place | Readiness::Unreadable(..) => {}
                 },
             }
         }
@@ -268,7 +247,7 @@ impl ListenLoop {
         enough && self.inbox.is_whole() && self.consumer.is_idle()
     }
 
-    async fn on_events(&mut self, batch: Vec<Event>) -> Result<()> {
+    async fn on_events(&mut self, batch: Vec<Event>, client: &mut Client) -> Result<()> {
         let mut before = Vec::new();
         for event in batch {
             match event {
@@ -276,56 +255,52 @@ impl ListenLoop {
                 // connection.
                 Event::Offline if self.shares => {
                     before.push(event);
-                    self.deliver(std::mem::take(&mut before)).await?;
+                    self.receive(std::mem::take(&mut before), client).await?;
                     let seqs = self.consumer.hold();
-                    self.say([Command::Return(seqs)]).await;
+                    client.request(Command::Return(seqs)).await;
                 }
                 Event::Returned(seqs) => {
-                    self.deliver(std::mem::take(&mut before)).await?;
+                    self.receive(std::mem::take(&mut before), client).await?;
                     self.inbox.gave_back(seqs.len());
                     self.consumer.release(&seqs);
                 }
                 event => before.push(event),
             }
         }
-        self.deliver(before).await
+        self.receive(before, client).await
     }
 
-    async fn deliver(&mut self, events: Vec<Event>) -> Result<()> {
+    async fn receive(&mut self, events: Vec<Event>, client: &mut Client) -> Result<()> {
         let taken = self.inbox.receive(events, self.consumer.is_idle())?;
-        self.say(taken.commands).await;
+        request(client, taken.commands).await;
         if !taken.letters.is_empty() {
             self.consumer.enqueue(taken.letters);
         }
         Ok(())
     }
 
-    async fn say(&self, commands: impl IntoIterator<Item = Command>) {
-        for command in commands {
-            // If the client has ended, the channel of events tells why.
-            let _ = self.commands.send(command).await;
-        }
-    }
-
-    /// Finishes started messages, reports them, and waits until the client has recorded that and
-    /// ends.
-    async fn finish(&mut self, client: JoinHandle<ClientEnd>, patience: Duration) -> ClientEnded {
+    /// Lets what is begun come to its end, reports it and lets the client end when that is
+    /// recorded. The end of the client, if it came in time.
+    async fn finish(
+        &mut self,
+        mut client: Client,
+        patience: Duration,
+    ) -> Option<Result<Pin, ClientError>> {
         let commands = self.consumer.wind_down(patience).await;
-        self.say(commands).await;
+        request(&mut client, commands).await;
         self.inbox.clear();
-        // Without a sender of commands the client ends once all is answered.
-        let (gone, _) = mpsc::channel(1);
-        self.commands = gone;
-        let goodbye = async {
-            while self.events.recv().await.is_some() {}
-            client.await
-        };
-        let ended = tokio::time::timeout(patience, goodbye).await.ok();
+        let ended = tokio::time::timeout(patience, client.close()).await.ok();
         if ended.is_none() {
             tracing::info!(
                 "not everything processed was recorded in time: it will be offered again"
             );
         }
         ended
+    }
+}
+
+async fn request(client: &mut Client, commands: impl IntoIterator<Item = Command>) {
+    for command in commands {
+        client.request(command).await;
     }
 }

@@ -7,7 +7,7 @@ use crate::cli::args::{Who, profile};
 use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::message::content::Content;
-use crate::message::input::{self, BodySource, Cut, Framing};
+use crate::message::input::{BodySource, Framing};
 use crate::outgoing::job::{Job, Show};
 use crate::process::runtime;
 use crate::terminal::verbosity::Verbosity;
@@ -48,13 +48,9 @@ struct Dry<'a> {
 }
 
 impl Dry<'_> {
-    fn piece(&mut self, cut: Cut) -> Result<()> {
+    fn piece(&mut self, content: Result<Content, Failure>) -> Result<()> {
         let number = self.number + 1;
-        let checked = match cut {
-            Cut::Body(content) => self.job.check(&content).map(|()| content),
-            Cut::TooLong => Err(input::too_long()),
-        };
-        match checked {
+        match content.and_then(|content| self.job.check(&content).map(|()| content)) {
             Ok(content) => self.message(&content, number),
             Err(failure) => {
                 self.number += 1;

@@ -121,7 +121,7 @@ async fn send_report(args: &SendArgs, end: &CommandEnd, verbosity: Verbosity) {
             (args.who.clone(), args.keeping.keeping(), args::job(args)?.patience);
         Ok(tokio::task::spawn_blocking(move || -> Result<()> {
             let profile = profile(&who)?;
-            let spool = Spool::of(&profile, keeping.bounds, patience, verbosity)?;
+            let spool = Spool::open(&profile, keeping.bounds, patience, verbosity)?;
             let keep = if keeping.spool { Keep::Unreached } else { Keep::Nothing };
             let delivery = spool.deliver(messages, keep)?;
             if delivery.kept > 0 {

@@ -18,7 +18,7 @@ use crate::message::content::Content;
 use crate::message::ids;
 use crate::message::known_headers::{ATTACHMENTS, MAIL_FROM, MAIL_NAME, TITLE, TRUNCATED, TYPE};
 use crate::process::host;
-use crate::spool::deliver::{Delivery, Keep, Spool};
+use crate::spool::deliver::{Keep, Spool, SpoolDelivery};
 use crate::spool::file::Spooled;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &SendmailArgs, config: &Config, verbosity: Verbosity) ->
     }
     let messages = messages(targets, &headers.headers()?, mail.text);
     let profile = profile(&args.who)?;
-    let spool = Spool::of(&profile, args.bounds.bounds(), args.patience.timeout, verbosity)?;
+    let spool = Spool::open(&profile, args.bounds.bounds(), args.patience.timeout, verbosity)?;
     let delivery = spool.deliver(messages, Keep::All)?;
     finish(delivery, !unknown.is_empty(), verbosity)
 }
@@ -99,7 +99,7 @@ fn messages(targets: Vec<Target>, headers: &Headers, text: Vec<u8>) -> Vec<Spool
     messages.collect()
 }
 
-fn finish(delivery: Delivery, some_unknown: bool, verbosity: Verbosity) -> Result<Exit> {
+fn finish(delivery: SpoolDelivery, some_unknown: bool, verbosity: Verbosity) -> Result<Exit> {
     if delivery.kept > 0 {
         notices::note(verbosity, "the mail is kept in the spool until the server can be reached");
     }

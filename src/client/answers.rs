@@ -1,0 +1,98 @@
+//! Answers to the requests of a client, and the events that they are in.
+
+use std::io;
+
+use crate::client::error::RequestError;
+use crate::logic::Event;
+use crate::wire::{DeliveryState, Message, MsgId, Note, RecipientStatus, RoomName, Seq};
+
+/// The result of [`Client::ready`].
+#[derive(Debug)]
+pub enum Readiness {
+    /// Events have come, in this order.
+    Events(Vec<Event>),
+    /// There is place for a command.
+    Place,
+    /// The body of this message cannot be read. It is not sent, and nothing more is said of it.
+    Unreadable(MsgId, io::Error),
+    /// The client has ended; [`Client::close`] says why.
+    Ended,
+}
+
+/// The server's answer to a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acceptance {
+    /// The message is on the server's disk.
+    Stored {
+        /// True if the message was there already.
+        duplicate: bool,
+    },
+    /// The message was volatile, and this many readers have it.
+    Volatile {
+        /// Their number.
+        readers: u32,
+    },
+}
+
+/// A message that was delivered. Of a long body the first chunk is there;
+/// [`Client::read_body`] reads all of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IncomingMessage {
+    /// Names the message to the server; 0 for a volatile one.
+    pub seq: Seq,
+    /// The message.
+    pub message: Message,
+}
+
+/// News of a tracked message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrackedState {
+    /// The message.
+    pub id: MsgId,
+    /// Recipients whose state has changed. `None`: the server has no such message any more.
+    pub recipients: Option<Vec<RecipientStatus>>,
+    /// True once all recipients have been told of.
+    pub complete: bool,
+}
+
+/// True for events of messages that are delivered.
+pub(super) fn is_of_delivery(event: &Event) -> bool {
+    matches!(event, Event::Messages { .. } | Event::Chunk(_) | Event::BodyAborted)
+}
+
+/// True for news of this tracked message.
+pub(super) fn is_news_of(event: &Event, message: MsgId) -> bool {
+    match event {
+        Event::TrackUpdate { id, .. } | Event::UnknownMessage { id } => *id == message,
+        _ => false,
+    }
+}
+
+/// The verdict in a recipient's state, if it is final.
+pub(super) fn verdict(recipient: &RecipientStatus) -> Option<Result<Note, RequestError>> {
+    let note = || recipient.note.clone().unwrap_or_default();
+    match recipient.state {
+        DeliveryState::Accepted | DeliveryState::Delivered => None,
+        DeliveryState::Processed => Some(Ok(note())),
+        DeliveryState::Rejected => Some(Err(RequestError::MessageRejected(note()))),
+        DeliveryState::Gone => Some(Err(RequestError::Gone)),
+    }
+}
+
+/// The answer to a request about membership in this room.
+pub(super) fn membership(event: &Event, wanted: &RoomName) -> Option<Result<bool, RequestError>> {
+    match event {
+        Event::RoomJoined { room, changed } | Event::RoomLeft { room, changed }
+            if room == wanted =>
+        {
+            Some(Ok(*changed))
+        }
+        Event::RoomRefused { room } if room == wanted => {
+            Some(Err(RequestError::RoomRefused(room.clone())))
+        }
+        Event::NoSuchRoom { room } if room == wanted => {
+            Some(Err(RequestError::NoSuchRoom(room.clone())))
+        }
+        _ => None,
+    }
+}
