@@ -4,7 +4,9 @@ use std::io;
 
 use crate::client::error::RequestError;
 use crate::logic::Event;
-use crate::wire::{DeliveryState, Message, MsgId, Note, RecipientStatus, RoomName, Seq};
+use crate::wire::{
+    DeliveryState, Message, MsgId, Note, ParkedKind, RecipientStatus, RoomName, Seq,
+};
 
 /// The result of [`Client::ready`].
 #[derive(Debug)]
@@ -69,7 +71,7 @@ pub(super) fn is_news_of(event: &Event, message: MsgId) -> bool {
 }
 
 /// The verdict in a recipient's state, if it is final.
-pub(super) fn verdict(recipient: &RecipientStatus) -> Option<Result<Note, RequestError>> {
+fn final_state(recipient: &RecipientStatus) -> Option<Result<Note, RequestError>> {
     let note = || recipient.note.clone().unwrap_or_default();
     match recipient.state {
         DeliveryState::Accepted | DeliveryState::Delivered => None,
@@ -93,6 +95,43 @@ pub(super) fn membership(event: &Event, wanted: &RoomName) -> Option<Result<bool
         Event::NoSuchRoom { room } if room == wanted => {
             Some(Err(RequestError::NoSuchRoom(room.clone())))
         }
+        _ => None,
+    }
+}
+
+/// The server's answer to the message `sent`.
+pub(super) fn acceptance(event: &Event, sent: MsgId) -> Option<Result<Acceptance, RequestError>> {
+    let is_it = |first: MsgId, count: u32| (0..u64::from(count)).any(|at| first.plus(at) == sent);
+    match *event {
+        Event::Accepted { id, count, duplicate } if is_it(id, count) => {
+            Some(Ok(Acceptance::Stored { duplicate }))
+        }
+        Event::VolatileSent { id, count, readers } if is_it(id, count) => {
+            Some(Ok(Acceptance::Volatile { readers }))
+        }
+        Event::Refused { id, count, why } if is_it(id, count) => {
+            Some(Err(RequestError::Refused(why)))
+        }
+        Event::Uncertain { id } if id == sent => Some(Err(RequestError::Uncertain)),
+        _ => None,
+    }
+}
+
+/// The first final verdict on the message `sent`.
+pub(super) fn verdict(event: &Event, sent: MsgId) -> Option<Result<Note, RequestError>> {
+    match event {
+        Event::TrackUpdate { id, standings, .. } if *id == sent => {
+            standings.iter().find_map(final_state)
+        }
+        Event::UnknownMessage { id } if *id == sent => Some(Err(RequestError::Gone)),
+        _ => None,
+    }
+}
+
+/// The number of parked messages that this request has taken.
+pub(super) fn parked_taken(event: &Event, kind: ParkedKind, which: Option<MsgId>) -> Option<u64> {
+    match event {
+        Event::ParkedTaken { drawer, id, count } if (*drawer, *id) == (kind, which) => Some(*count),
         _ => None,
     }
 }

@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::client::answers::{
-    Acceptance, IncomingMessage, Readiness, TrackedState, is_news_of, is_of_delivery, membership,
-    verdict,
+    Acceptance, IncomingMessage, Readiness, TrackedState, acceptance, is_news_of, is_of_delivery,
+    membership, parked_taken, verdict,
 };
 use crate::client::bodies::OutgoingBodies;
 use crate::client::error::{ClientError, RequestError};
@@ -243,22 +243,7 @@ impl Client {
     pub async fn send(&mut self, draft: Draft) -> Result<Acceptance, RequestError> {
         let sent = draft.id;
         self.request(Command::Send(vec![draft])).await;
-        let is_it =
-            |first: &MsgId, count: &u32| (0..u64::from(*count)).any(|at| first.plus(at) == sent);
-        let answer = |event: &Event| match event {
-            Event::Accepted { id, count, duplicate } if is_it(id, count) => {
-                Some(Ok(Acceptance::Stored { duplicate: *duplicate }))
-            }
-            Event::VolatileSent { id, count, readers } if is_it(id, count) => {
-                Some(Ok(Acceptance::Volatile { readers: *readers }))
-            }
-            Event::Refused { id, count, why } if is_it(id, count) => {
-                Some(Err(RequestError::Refused(*why)))
-            }
-            Event::Uncertain { id } if *id == sent => Some(Err(RequestError::Uncertain)),
-            _ => None,
-        };
-        self.answer(Some(sent), answer).await?
+        self.answer(Some(sent), |event| acceptance(event, sent)).await?
     }
 
     /// Sends a message with this body, chunk by chunk as the server asks for it, and waits until
@@ -305,7 +290,7 @@ impl Client {
     /// # async fn example(mut client: Client) -> Result<(), Box<dyn std::error::Error>> {
     /// let draft = client.draft("clock".parse()?, "what time is it?");
     /// let reply = tokio::time::timeout(Duration::from_secs(5), client.ask(draft)).await??;
-    /// println!("{}", String::from_utf8_lossy(&reply.body().0));
+    /// println!("{reply:?}");
     /// # Ok(())
     /// # }
     /// ```
@@ -315,14 +300,7 @@ impl Client {
         self.send(draft).await?;
         self.asked = Some(sent);
         self.request(Command::Track { id: sent, to }).await;
-        let verdict = |event: &Event| match event {
-            Event::TrackUpdate { id, standings, .. } if *id == sent => {
-                standings.iter().find_map(verdict)
-            }
-            Event::UnknownMessage { id } if *id == sent => Some(Err(RequestError::Gone)),
-            _ => None,
-        };
-        let verdict = self.answer(None, verdict).await?;
+        let verdict = self.answer(None, |event| verdict(event, sent)).await?;
         self.untrack_asked().await;
         verdict
     }
@@ -481,9 +459,7 @@ impl Client {
     /// ```no_run
     /// # use qmsg::client::Client;
     /// # async fn example(mut client: Client) -> Result<(), Box<dyn std::error::Error>> {
-    /// if client.join_room("ops".parse()?).await? {
-    ///     println!("joined @ops");
-    /// }
+    /// client.join_room("ops".parse()?).await?;
     /// client.leave_room("ops".parse()?).await?;
     /// # Ok(())
     /// # }
@@ -547,13 +523,7 @@ impl Client {
         back: bool,
     ) -> Result<u64, RequestError> {
         self.request(Command::TakeParked { drawer: kind, id, back }).await;
-        let taken = |event: &Event| match event {
-            Event::ParkedTaken { drawer, id: of, count } if (*drawer, *of) == (kind, id) => {
-                Some(*count)
-            }
-            _ => None,
-        };
-        self.answer(None, taken).await
+        self.answer(None, |event| parked_taken(event, kind, id)).await
     }
 
     /// Waits for the event from which `answer` takes something. An unreadable body of the message
