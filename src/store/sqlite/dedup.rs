@@ -30,7 +30,7 @@ type Key = [u8; KEY_LEN];
 
 /// The leaves that a batch has touched, by the lowest key that each may hold.
 #[derive(Default)]
-pub(super) struct Sent {
+pub(super) struct DedupIndex {
     leaves: BTreeMap<Key, Leaf>,
 }
 
@@ -44,7 +44,7 @@ struct Leaf {
     changed: bool,
 }
 
-impl Sent {
+impl DedupIndex {
     /// Whether the sender has had this id stored.
     pub(super) fn has(&mut self, db: &Connection, id: MsgId, user: i64) -> rusqlite::Result<bool> {
         let key = key(id, user);

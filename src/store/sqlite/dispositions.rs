@@ -4,55 +4,19 @@
 
 use rusqlite::Connection;
 
-use super::names::ALL;
 use super::record::{Sum, sum_at};
-use super::sql::{Num, cursor, execute, first, is_past, num};
-use super::transaction::Batch;
-use crate::durable::{Disposition, Quotas};
-use crate::wire::{Body, DeliveryState, Note, Seq, Target};
+use super::sql::{Num, execute, first, num};
+use crate::durable::Disposition;
+use crate::wire::{Body, DeliveryState, Note, Seq};
 
 /// Most rows that are forgotten at a time.
 const FORGOTTEN_MAX: usize = 1024;
 
 /// What is said of a message to its sender.
-pub(super) struct Said {
+pub(super) struct StoredDisposition {
     pub(super) state: DeliveryState,
     pub(super) time_ms: u64,
     pub(super) note: Option<Note>,
-}
-
-impl Batch<'_> {
-    /// Keeps what a user said of messages of a log that were not dealt with before; of those of a
-    /// room that the user has left, nothing. One who has left and come back is a member of whom the
-    /// messages before were never: saying something of one may have been on its way meanwhile.
-    pub(super) fn judge(
-        &mut self,
-        user: i64,
-        (no, log): (i64, &Target),
-        verdicts: &[(Seq, Disposition, u64)],
-    ) -> rusqlite::Result<()> {
-        let before = cursor(self.db, user, no)?;
-        if no < ALL && before.is_none() {
-            return Ok(());
-        }
-        let moved = self.cursors.get(&(user, no)).cloned();
-        let dealt_with = |seq| [&before, &moved].into_iter().flatten().any(|at| is_past(at, seq));
-        for (seq, verdict, time_ms) in verdicts.iter().filter(|(seq, ..)| !dealt_with(*seq)) {
-            let until_ms = time_ms.saturating_add(keep_ms(no, self.quotas));
-            let new = put(self.db, (*seq, user), verdict, *time_ms, until_ms)?;
-            if let (true, Disposition::Rejected { attempts, reason }) = (new, verdict) {
-                self.bury(user, (no, log, *seq), (*attempts, reason, *time_ms))?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// How long a verdict is kept: as long as its message can be there. What is processed in a user's
-/// log is processed by all; rooms wait for others.
-fn keep_ms(no: i64, quotas: &Quotas) -> u64 {
-    let &Quotas { keep_processed_ms, keep_unprocessed_ms, .. } = quotas;
-    if no > ALL { keep_processed_ms } else { keep_processed_ms.max(keep_unprocessed_ms) }
 }
 
 /// Numbers in the table. In their order they are a format.
@@ -60,7 +24,7 @@ const STATES: [DeliveryState; 3] =
     [DeliveryState::Processed, DeliveryState::Rejected, DeliveryState::Gone];
 
 /// `false`: something was said before.
-fn put(
+pub(super) fn put(
     db: &Connection,
     (seq, user): (Seq, i64),
     verdict: &Disposition,
@@ -80,7 +44,10 @@ fn put(
 }
 
 /// What a user said of a message, if something is kept of it.
-pub(super) fn said(db: &Connection, (seq, user): (Seq, i64)) -> rusqlite::Result<Option<Said>> {
+pub(super) fn said(
+    db: &Connection,
+    (seq, user): (Seq, i64),
+) -> rusqlite::Result<Option<StoredDisposition>> {
     const SQL: &str = "SELECT kind, time_ms, sum, note FROM verdict WHERE seq = ?1 AND user = ?2";
     let found = first(db, SQL, (Num(seq), user), |row| {
         let (kind, time_ms) = (num(row, 0)?, num(row, 1)?);
@@ -92,7 +59,11 @@ pub(super) fn said(db: &Connection, (seq, user): (Seq, i64)) -> rusqlite::Result
             tracing::error!(seq, user, "what is stored of a verdict is damaged");
             return Ok(None);
         };
-        Ok(Some(Said { state, time_ms, note: (state != DeliveryState::Gone).then_some(note) }))
+        Ok(Some(StoredDisposition {
+            state,
+            time_ms,
+            note: (state != DeliveryState::Gone).then_some(note),
+        }))
     })?;
     Ok(found.flatten())
 }

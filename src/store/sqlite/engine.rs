@@ -9,9 +9,9 @@ use super::file::{self, Lock, OpenError};
 use super::names::Names;
 use super::reader::Reader;
 use super::sql::{failed, num};
-use super::transaction::Batch;
+use super::transaction::Transaction;
 use super::wal::Wal;
-use super::watch::Place;
+use super::watch::FileWatch;
 use super::write_buffer::WriteBuffer;
 use crate::durable::{Chores, CommitError, Outcome, Quotas, StoreError, Write, WriteEngine};
 use crate::store::report::Done;
@@ -38,7 +38,7 @@ pub fn open(
 struct Writer {
     db: Connection,
     wal: Wal,
-    place: Place,
+    place: FileWatch,
     /// Pages that the WAL had after the last commit.
     wal_pages: u64,
     quotas: Quotas,
@@ -56,7 +56,7 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(db: Connection, (wal, place): (Wal, Place), quotas: Quotas, lock: Lock) -> Self {
+    fn new(db: Connection, (wal, place): (Wal, FileWatch), quotas: Quotas, lock: Lock) -> Self {
         Self {
             db,
             wal,
@@ -111,13 +111,13 @@ impl Writer {
         Ok(outcomes)
     }
 
-    fn begin(&mut self) -> rusqlite::Result<Batch<'_>> {
+    fn begin(&mut self) -> rusqlite::Result<Transaction<'_>> {
         let Self { db, quotas, names, sweep_after, buffer, .. } = self;
         let buffer = match buffer {
             Some(buffer) => buffer,
             None => buffer.insert(WriteBuffer::load(db)?),
         };
-        Ok(Batch::start(db, quotas, names, sweep_after, buffer))
+        Ok(Transaction::start(db, quotas, names, sweep_after, buffer))
     }
 
     /// Pages that the WAL holds, those already in the database too while it has not started over.

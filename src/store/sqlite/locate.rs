@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::record::{self, Long};
-use super::segment::{self, Stored};
+use super::segment::{self, StoredSegment};
 use super::sql::{Num, first, num};
 use crate::wire::{Message, MsgId, Seq, Target};
 
@@ -17,15 +17,15 @@ const AHEAD_MS_MAX: u64 = 2 * 24 * 60 * 60 * 1000;
 pub(super) type Whole = (Message, Option<Long>);
 
 /// The run in which a message of a log stands, if it stands anywhere.
-fn run_of(db: &Connection, no: i64, seq: Seq) -> rusqlite::Result<Option<Stored>> {
+fn run_of(db: &Connection, no: i64, seq: Seq) -> rusqlite::Result<Option<StoredSegment>> {
     const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \
         head FROM run WHERE log = ?1 AND last >= ?2 ORDER BY last LIMIT 1";
-    first(db, SQL, (no, Num(seq)), Stored::at)
+    first(db, SQL, (no, Num(seq)), StoredSegment::at)
 }
 
 /// When the message at a seq was taken.
 pub(super) fn time(db: &Connection, no: i64, seq: Seq) -> rusqlite::Result<Option<u64>> {
-    let Some(Stored { head: Ok(head), .. }) = run_of(db, no, seq)? else { return Ok(None) };
+    let Some(StoredSegment { head: Ok(head), .. }) = run_of(db, no, seq)? else { return Ok(None) };
     let entry = head.entries.iter().find(|entry| entry.seq == seq);
     Ok(entry.map(|entry| entry.time_ms))
 }
@@ -85,7 +85,7 @@ pub(super) fn by_id(
         if num(row, 9)? == 0 {
             continue;
         }
-        let Ok(head) = Stored::at(row)?.head else { continue };
+        let Ok(head) = StoredSegment::at(row)?.head else { continue };
         let mut newest_first = head.entries.iter().rev();
         let found = newest_first.find(|entry| {
             entry.id() == id && sender.is_none_or(|sender| head.sender(entry).0 == sender)
@@ -103,7 +103,7 @@ pub(super) fn by_id(
 pub(super) fn since(db: &Connection, no: i64, time_ms: u64) -> rusqlite::Result<Option<Seq>> {
     const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \
         head FROM run WHERE log = ?1 AND time_ms >= ?2 ORDER BY last LIMIT 1";
-    let Some(run) = first(db, SQL, (no, Num(time_ms)), Stored::at)? else { return Ok(None) };
+    let Some(run) = first(db, SQL, (no, Num(time_ms)), StoredSegment::at)? else { return Ok(None) };
     let first = run.pieces(0).find(|piece| piece.time_ms >= time_ms);
     Ok(first.map(|piece| piece.seq))
 }

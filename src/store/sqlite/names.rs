@@ -11,7 +11,7 @@ use rusqlite::Connection;
 
 use super::sql::first;
 use crate::durable::NoTarget;
-use crate::wire::{RoomName, Target, UserId};
+use crate::wire::{Pin, RoomName, Target, UserId};
 
 /// The log of `@all`.
 pub(super) const ALL: i64 = 0;
@@ -80,4 +80,10 @@ fn find<K: Clone + Eq + Hash>(
         known.insert(name.clone(), number);
     }
     Ok(found)
+}
+
+/// The key that owns an id.
+pub(super) fn owner(db: &Connection, id: &UserId) -> rusqlite::Result<Option<Pin>> {
+    let key = first(db, "SELECT key FROM user WHERE id = ?1", [id.as_str()], |row| row.get(0))?;
+    Ok(key.map(Pin))
 }

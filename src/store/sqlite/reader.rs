@@ -7,15 +7,18 @@ use std::sync::Arc;
 use rusqlite::{Connection, Error};
 
 use super::bodies;
-use super::joined::Joined;
+use super::cursor::since;
+use super::cursor::{cursor, cursor_at};
+use super::joined::BundleJoiner;
 use super::locate;
+use super::names::owner;
 use super::names::{ALL, Names};
-use super::parked_rows::Place;
+use super::parked::ParkedList;
 use super::recipients;
-use super::record::{self, Entry, Rot};
-use super::segment::{self, Piece, Stored};
-use super::sql::{Num, cursor, cursor_at, failed, first, name, num};
-use super::transaction::{owner, since};
+use super::record::{self, Corrupt, Entry};
+use super::segment::{self, SegmentPart, StoredSegment};
+use super::sql::{Num, failed, first, name, num};
+use super::write_buffer::removed;
 use crate::durable::{Found, Page, PageItem, Read, ReadEngine, Record, StoreError, StoredCursor};
 use crate::wire::{Seq, Start, Target, UserId};
 
@@ -58,7 +61,7 @@ fn answer(db: &Connection, names: &mut Names, read: &Read) -> rusqlite::Result<F
             Found::Recipients(page, more)
         }
         Read::Parked { user, drawer, after } => {
-            let place = names.user(db, user)?.map(|user| Place { user, drawer: *drawer });
+            let place = names.user(db, user)?.map(|user| ParkedList { user, drawer: *drawer });
             let page = place.map_or(Ok(Default::default()), |place| place.page(db, *after))?;
             Found::Parked(page.0, page.1)
         }
@@ -132,13 +135,6 @@ fn mailbox(
     Ok(logs)
 }
 
-/// Seq and ordinal up to which a log was removed unread.
-pub(super) fn removed(db: &Connection, no: i64) -> rusqlite::Result<(Seq, u64)> {
-    const SQL: &str = "SELECT removed_seq, removed_ordinal FROM log WHERE no = ?1";
-    let found = first(db, SQL, [no], |row| Ok((num(row, 0)?, num(row, 1)?)))?;
-    Ok(found.unwrap_or_default())
-}
-
 fn page(
     db: &Connection,
     merge: &mut Merge<'_>,
@@ -148,7 +144,7 @@ fn page(
 ) -> rusqlite::Result<Page> {
     let mut page = Page { items: Vec::new(), through: last_seq, complete: true };
     let (mut messages, mut bytes) = (0, 0_u64);
-    let mut joined = Joined::default();
+    let mut joined = BundleJoiner::default();
     while let Some((index, front)) = merge.next(db)? {
         let log = &mut merge.logs[index];
         let head = match front {
@@ -207,7 +203,7 @@ struct MessageHead {
     /// Last seq of its run.
     run: Seq,
     /// What is needed to decode it.
-    body: Result<(Entry, UserId, Range<usize>), Rot>,
+    body: Result<(Entry, UserId, Range<usize>), Corrupt>,
 }
 
 enum Front {
@@ -277,7 +273,7 @@ impl Ahead<'_> {
         let mut statement = db.prepare_cached(SQL)?;
         let mut rows = statement.query((self.no, Num(after)))?;
         while let Some(row) = rows.next()? {
-            let run = Stored::at(row)?;
+            let run = StoredSegment::at(row)?;
             let last = run.place.last;
             self.add(run, after, left_out);
             if self.heads.len() >= AHEAD {
@@ -288,12 +284,12 @@ impl Ahead<'_> {
         Ok(())
     }
 
-    fn add(&mut self, run: Stored, after: Seq, left_out: i64) {
+    fn add(&mut self, run: StoredSegment, after: Seq, left_out: i64) {
         let last = run.place.last;
         let head = match run.head {
             Ok(head) => head,
             Err(rot) => {
-                let (Piece { seq, ordinal, bytes, .. }, body) = (run.whole, Err(rot));
+                let (SegmentPart { seq, ordinal, bytes, .. }, body) = (run.whole, Err(rot));
                 self.heads.push_back(MessageHead { seq, ordinal, bytes, run: last, body });
                 return;
             }
@@ -334,7 +330,7 @@ impl Ahead<'_> {
                     message.body = body;
                     Ok((message, long.first))
                 }
-                Err(_) => Err(Rot::Part),
+                Err(_) => Err(Corrupt::Part),
             },
             Ok((message, None)) => Ok((message, 0)),
             Err(rot) => Err(rot),
