@@ -3,6 +3,7 @@
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, Row};
 
+use super::numbers::{LogNo, UserNo};
 use super::record;
 use super::sql::{Num, execute, first, num, unencodable};
 use crate::durable::StoredCursor;
@@ -11,8 +12,8 @@ use crate::wire::Seq;
 /// The cursor that a user has in a log, if one is written down.
 pub(super) fn cursor(
     db: &Connection,
-    user: i64,
-    log: i64,
+    user: UserNo,
+    log: LogNo,
 ) -> rusqlite::Result<Option<StoredCursor>> {
     const SQL: &str = "SELECT through, ordinal, above FROM cursor WHERE user = ?1 AND log = ?2";
     first(db, SQL, (user, log), |row| cursor_at(row, 0))
@@ -32,7 +33,7 @@ pub(super) fn is_past(cursor: &StoredCursor, seq: Seq) -> bool {
 }
 
 /// Where a user who has processed nothing of `@all` stands in it: where it ended at the claim.
-pub(super) fn since(db: &Connection, user: i64) -> rusqlite::Result<StoredCursor> {
+pub(super) fn since(db: &Connection, user: UserNo) -> rusqlite::Result<StoredCursor> {
     const SQL: &str = "SELECT since_seq, since_ordinal FROM user WHERE no = ?1";
     let found = first(db, SQL, [user], |row| Ok((num(row, 0)?, num(row, 1)?)))?;
     let (through, ordinal) = found.unwrap_or_default();
@@ -41,8 +42,8 @@ pub(super) fn since(db: &Connection, user: i64) -> rusqlite::Result<StoredCursor
 
 pub(super) fn put_cursor(
     db: &Connection,
-    user: i64,
-    no: i64,
+    user: UserNo,
+    no: LogNo,
     cursor: &StoredCursor,
 ) -> rusqlite::Result<()> {
     const SQL: &str = "INSERT OR REPLACE INTO cursor (user, log, through, ordinal, above) \

@@ -4,6 +4,7 @@
 
 use rusqlite::Connection;
 
+use super::numbers::UserNo;
 use super::record::{Sum, sum_at};
 use super::sql::{Num, execute, first, num};
 use crate::durable::Disposition;
@@ -26,7 +27,7 @@ const STATES: [DeliveryState; 3] =
 /// `false`: something was said before.
 pub(super) fn put(
     db: &Connection,
-    (seq, user): (Seq, i64),
+    (seq, user): (Seq, UserNo),
     verdict: &Disposition,
     time_ms: u64,
     until_ms: u64,
@@ -46,7 +47,7 @@ pub(super) fn put(
 /// What a user said of a message, if something is kept of it.
 pub(super) fn said(
     db: &Connection,
-    (seq, user): (Seq, i64),
+    (seq, user): (Seq, UserNo),
 ) -> rusqlite::Result<Option<StoredDisposition>> {
     const SQL: &str = "SELECT kind, time_ms, sum, note FROM verdict WHERE seq = ?1 AND user = ?2";
     let found = first(db, SQL, (Num(seq), user), |row| {
@@ -56,7 +57,7 @@ pub(super) fn said(
         let state = usize::try_from(kind).ok().and_then(|kind| STATES.get(kind)).copied();
         let noted = Note::new(Body(note.to_vec().into())).ok();
         let (Some(state), Some(note), true) = (state, noted, whole) else {
-            tracing::error!(seq, user, "what is stored of a verdict is damaged");
+            tracing::error!(seq, ?user, "what is stored of a verdict is damaged");
             return Ok(None);
         };
         Ok(Some(StoredDisposition {
@@ -76,6 +77,6 @@ pub(super) fn forget(db: &Connection, now_ms: u64) -> rusqlite::Result<bool> {
     Ok(execute(db, SQL, (Num(now_ms), FORGOTTEN_MAX as i64))? == FORGOTTEN_MAX)
 }
 
-fn sum((seq, user): (Seq, i64), (kind, time_ms): (u64, u64), note: &[u8]) -> Sum {
-    sum_at(&[seq, user.cast_unsigned(), kind, time_ms], note)
+fn sum((seq, user): (Seq, UserNo), (kind, time_ms): (u64, u64), note: &[u8]) -> Sum {
+    sum_at(&[seq, user.0.cast_unsigned(), kind, time_ms], note)
 }

@@ -9,6 +9,7 @@
 use rusqlite::{Connection, Row};
 
 use super::cursor::is_past;
+use super::numbers::LogNo;
 use super::sql::{Num, execute, num};
 use crate::durable::{Quotas, StoredCursor};
 use crate::wire::{Message, Seq};
@@ -18,7 +19,7 @@ pub(super) const TOGETHER_MAX: usize = 1024;
 
 /// A message that may expire.
 pub(super) struct Expiring {
-    pub(super) log: i64,
+    pub(super) log: LogNo,
     pub(super) at_ms: u64,
     pub(super) seq: Seq,
     pub(super) bytes: u64,
@@ -34,7 +35,7 @@ impl Expiring {
 /// Notes a message in a user's log that may expire before it would be removed unread in any case.
 pub(super) fn note(
     db: &Connection,
-    (log, seq): (i64, Seq),
+    (log, seq): (LogNo, Seq),
     message: &Message,
     quotas: &Quotas,
 ) -> rusqlite::Result<()> {
@@ -48,7 +49,7 @@ pub(super) fn note(
 /// A user has processed what a cursor covers: how many of it, and how many bytes, count no more.
 pub(super) fn settled(
     db: &Connection,
-    log: i64,
+    log: LogNo,
     cursor: &StoredCursor,
 ) -> rusqlite::Result<(u64, u64)> {
     const SQL: &str = "SELECT seq, bytes FROM expired WHERE log = ?1 AND seq <= ?2";
@@ -69,14 +70,14 @@ pub(super) fn settled(
 }
 
 /// A message is being removed. Whether it had expired unread.
-pub(super) fn forget(db: &Connection, log: i64, seq: Seq) -> rusqlite::Result<bool> {
+pub(super) fn forget(db: &Connection, log: LogNo, seq: Seq) -> rusqlite::Result<bool> {
     let sql = "DELETE FROM expired WHERE log = ?1 AND seq = ?2";
     Ok(execute(db, sql, (log, Num(seq)))? > 0)
 }
 
 pub(super) fn due(
     db: &Connection,
-    log: Option<i64>,
+    log: Option<LogNo>,
     now_ms: u64,
 ) -> rusqlite::Result<Vec<Expiring>> {
     const ONE: &str = "SELECT log, at_ms, seq, bytes FROM expiring \

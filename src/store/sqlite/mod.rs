@@ -20,6 +20,7 @@ mod locate;
 mod meta;
 mod migrate;
 mod names;
+mod numbers;
 mod parked;
 mod reader;
 mod recipients;

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, Row};
 
 use super::bodies;
+use super::numbers::UserNo;
 use super::record::{Corrupt, Long, ParkedRecord};
 use super::sql::{Num, execute, first, num, unencodable};
 use super::write_buffer::LogState;
@@ -16,7 +17,7 @@ const PAGE_MAX: usize = 64;
 /// One drawer of one user.
 #[derive(Clone, Copy)]
 pub(super) struct ParkedList {
-    pub(super) user: i64,
+    pub(super) user: UserNo,
     pub(super) drawer: ParkedKind,
 }
 
@@ -31,7 +32,7 @@ impl ParkedList {
 
     /// In which a letter's bytes are good.
     fn numbers(self) -> [u64; 2] {
-        [self.user.cast_unsigned(), self.kind().cast_unsigned()]
+        [self.user.0.cast_unsigned(), self.kind().cast_unsigned()]
     }
 
     /// How much is in it, as quotas see a log.

@@ -11,8 +11,9 @@ use super::cursor::since;
 use super::cursor::{cursor, cursor_at};
 use super::joined::BundleJoiner;
 use super::locate;
+use super::names::Names;
 use super::names::owner;
-use super::names::{ALL, Names};
+use super::numbers::{LogNo, UserNo};
 use super::parked::ParkedList;
 use super::recipients;
 use super::record::{self, Corrupt, Entry};
@@ -67,7 +68,7 @@ fn answer(db: &Connection, names: &mut Names, read: &Read) -> rusqlite::Result<F
         }
         Read::Chunk { at } => Found::Chunk(bodies::read(db, *at)?),
         Read::Page { logs, reader, messages, bytes } => {
-            let reader = names.user(db, reader)?.unwrap_or(NOBODY);
+            let reader = names.user(db, reader)?.unwrap_or(UserNo::NOBODY);
             let last_seq = last_seq(db)?;
             let mut merge = Merge::of(db, names, logs, reader)?;
             Found::Page(page(db, &mut merge, last_seq, *messages, *bytes)?)
@@ -76,9 +77,6 @@ fn answer(db: &Connection, names: &mut Names, read: &Read) -> rusqlite::Result<F
     snapshot.commit()?;
     Ok(found)
 }
-
-/// No user has this number.
-const NOBODY: i64 = 0;
 
 fn last_seq(db: &Connection) -> rusqlite::Result<Seq> {
     const SQL: &str = "SELECT max(last_seq, ifnull((SELECT max(last) FROM run), 0)) FROM state";
@@ -119,11 +117,12 @@ fn mailbox(
     let Some(no) = names.user(db, user)? else {
         return Ok(vec![(own, StoredCursor::default()), (Target::All, StoredCursor::default())]);
     };
-    let all = match cursor(db, no, ALL)? {
+    let all = match cursor(db, no, LogNo::ALL)? {
         Some(cursor) => cursor,
         None => since(db, no)?,
     };
-    let mut logs = vec![(own, cursor(db, no, no)?.unwrap_or_default()), (Target::All, all)];
+    let mut logs =
+        vec![(own, cursor(db, no, no.own_log())?.unwrap_or_default()), (Target::All, all)];
     const SQL: &str = "SELECT name, through, ordinal, above FROM cursor \
         JOIN room ON room.no = -cursor.log WHERE user = ?1 AND log < 0 ORDER BY name";
     let mut statement = db.prepare_cached(SQL)?;
@@ -181,13 +180,13 @@ struct Merge<'a> {
     logs: Vec<Ahead<'a>>,
     /// The log to take from next, by the seq at its front.
     fronts: BTreeMap<Seq, usize>,
-    reader: i64,
+    reader: UserNo,
 }
 
 /// What is next in one log.
 struct Ahead<'a> {
     to: &'a Target,
-    no: i64,
+    no: LogNo,
     /// Behind which run to go on when there is nothing more here; `None` at the end.
     after: Option<Seq>,
     removed: Option<(Seq, u64)>,
@@ -217,7 +216,7 @@ impl<'a> Merge<'a> {
         db: &Connection,
         names: &mut Names,
         logs: &'a [(Target, Seq)],
-        reader: i64,
+        reader: UserNo,
     ) -> rusqlite::Result<Self> {
         let mut merge = Self { logs: Vec::new(), fronts: BTreeMap::new(), reader };
         let mut asked = BTreeMap::new();
@@ -264,12 +263,12 @@ impl<'a> Merge<'a> {
 
 impl Ahead<'_> {
     /// Makes out what comes next, a number of runs at a time.
-    fn fetch(&mut self, db: &Connection, reader: i64) -> rusqlite::Result<()> {
+    fn fetch(&mut self, db: &Connection, reader: UserNo) -> rusqlite::Result<()> {
         const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \
             head FROM run WHERE log = ?1 AND last > ?2 ORDER BY last";
         let Some(after) = self.after.take() else { return Ok(()) };
         // In the own log even what one sent oneself is to be read.
-        let left_out = if self.no > ALL { NOBODY } else { reader };
+        let left_out = if self.no.is_own() { UserNo::NOBODY } else { reader };
         let mut statement = db.prepare_cached(SQL)?;
         let mut rows = statement.query((self.no, Num(after)))?;
         while let Some(row) = rows.next()? {
@@ -284,7 +283,7 @@ impl Ahead<'_> {
         Ok(())
     }
 
-    fn add(&mut self, run: StoredSegment, after: Seq, left_out: i64) {
+    fn add(&mut self, run: StoredSegment, after: Seq, left_out: UserNo) {
         let last = run.place.last;
         let head = match run.head {
             Ok(head) => head,

@@ -14,6 +14,7 @@ use aws_lc_rs::digest::{Context, SHA256, digest};
 pub(super) use postcard::Error as EncodeError;
 use serde::{Deserialize, Serialize};
 
+use super::numbers::{LogNo, UserNo};
 use crate::durable::AckedRange;
 use crate::wire::{
     Body, CHUNK_LEN_MAX, Envelope, Headers, Message, MsgId, Note, Seq, Span, Target, UserId,
@@ -26,14 +27,14 @@ const LETTER_VERSION: u8 = 1;
 /// Which run it is. Part of its head's checksum: one row's bytes must not pass for another's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SegmentKey {
-    pub(super) log: i64,
+    pub(super) log: LogNo,
     /// Seq of its last message.
     pub(super) last: Seq,
 }
 
 impl SegmentKey {
     pub(super) fn sum(self, bytes: &[u8]) -> Sum {
-        sum_at(&[self.log.cast_unsigned(), self.last], bytes)
+        sum_at(&[self.log.0.cast_unsigned(), self.last], bytes)
     }
 }
 
@@ -112,7 +113,7 @@ impl Head {
     pub(super) fn push(
         &mut self,
         (seq, ordinal): (Seq, u64),
-        (sender, bytes): (i64, u64),
+        (sender, bytes): (UserNo, u64),
         (message, long): (&Message, Option<Long>),
         records: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
@@ -130,10 +131,10 @@ impl Head {
     }
 
     /// The number and the name of who sent a message of this head.
-    pub(super) fn sender(&self, entry: &Entry) -> (i64, &UserId) {
+    pub(super) fn sender(&self, entry: &Entry) -> (UserNo, &UserId) {
         // `decode` has seen to it that every entry has one.
         let (no, id) = &self.senders[entry.sender as usize];
-        (*no, id)
+        (UserNo(*no), id)
     }
 
     /// Every message with where its record is among the run's.
@@ -176,11 +177,11 @@ impl Head {
         if whole { Ok(head) } else { Err(Corrupt::Undecodable) }
     }
 
-    fn sender_index(&mut self, no: i64, id: &UserId) -> u32 {
+    fn sender_index(&mut self, no: UserNo, id: &UserId) -> u32 {
         // The last one first: often there is one sender only.
-        let known = self.senders.iter().rposition(|&(known, _)| known == no);
+        let known = self.senders.iter().rposition(|&(known, _)| known == no.0);
         let index = known.unwrap_or_else(|| {
-            self.senders.push((no, id.clone()));
+            self.senders.push((no.0, id.clone()));
             self.senders.len() - 1
         });
         index as u32

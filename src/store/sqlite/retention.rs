@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use super::numbers::LogNo;
 use super::segment::StoredSegment;
 use super::sql::first;
 use super::write_buffer::WriteBuffer;
@@ -13,7 +14,7 @@ use crate::durable::Quotas;
 /// its run.
 pub(super) fn drop_oldest(
     db: &Connection,
-    no: i64,
+    no: LogNo,
     tail: &mut WriteBuffer,
     quotas: &Quotas,
 ) -> rusqlite::Result<()> {

@@ -7,6 +7,7 @@
 use rusqlite::{Connection, Row, Statement};
 
 use super::bodies;
+use super::numbers::{LogNo, UserNo};
 use super::record::{Corrupt, EncodeError, Entry, Head, Long, SegmentKey};
 use super::sql::{Num, execute, first, num, unencodable};
 use crate::wire::{Message, Seq};
@@ -42,7 +43,7 @@ impl Segment {
     pub(super) fn push(
         &mut self,
         at: (Seq, u64),
-        of: (i64, u64),
+        of: (UserNo, u64),
         message: (&Message, Option<Long>),
     ) -> Result<(), EncodeError> {
         self.head.push(at, of, message, &mut self.records)
@@ -54,7 +55,7 @@ impl Segment {
     }
 
     /// Writes it as a row, if it has any messages, by a statement of [`INSERT`].
-    pub(super) fn insert(&self, into: &mut Statement<'_>, log: i64) -> rusqlite::Result<()> {
+    pub(super) fn insert(&self, into: &mut Statement<'_>, log: LogNo) -> rusqlite::Result<()> {
         let entries = &self.head.entries;
         let Some(end) = entries.last() else { return Ok(()) };
         let head = self.head.encode(SegmentKey { log, last: end.seq }).map_err(unencodable)?;

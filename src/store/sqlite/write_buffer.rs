@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, Error};
 
 use super::dedup::DedupIndex;
+use super::numbers::LogNo;
 use super::segment::StoredSegment;
 use super::sql::{Num, execute, first, num};
 use crate::durable::Quotas;
@@ -27,9 +28,9 @@ pub(super) struct WriteBuffer {
     pub(super) last_seq: Seq,
     /// Ids of new messages, and where they are looked up.
     pub(super) sent: DedupIndex,
-    logs: BTreeMap<i64, Known>,
+    logs: BTreeMap<LogNo, Known>,
     /// Logs that have changed in a way that their runs do not tell.
-    urgent: BTreeSet<i64>,
+    urgent: BTreeSet<LogNo>,
     noted: Seq,
     /// Behind `noted`.
     messages: u64,
@@ -95,12 +96,12 @@ impl WriteBuffer {
     }
 
     /// The log with this number.
-    pub(super) fn log(&mut self, db: &Connection, no: i64) -> rusqlite::Result<LogState> {
+    pub(super) fn log(&mut self, db: &Connection, no: LogNo) -> rusqlite::Result<LogState> {
         self.known(db, no).map(|known| known.now)
     }
 
     /// The log with this number, to be changed in a way that its runs do not tell.
-    pub(super) fn change(&mut self, db: &Connection, no: i64) -> rusqlite::Result<&mut LogState> {
+    pub(super) fn change(&mut self, db: &Connection, no: LogNo) -> rusqlite::Result<&mut LogState> {
         self.urgent.insert(no);
         self.known(db, no).map(|known| &mut known.now)
     }
@@ -109,7 +110,7 @@ impl WriteBuffer {
     pub(super) fn append(
         &mut self,
         db: &Connection,
-        no: i64,
+        no: LogNo,
         bytes: u64,
     ) -> rusqlite::Result<(Seq, u64)> {
         let seq = self.last_seq + 1;
@@ -169,7 +170,7 @@ impl WriteBuffer {
         Ok(())
     }
 
-    fn known(&mut self, db: &Connection, no: i64) -> rusqlite::Result<&mut Known> {
+    fn known(&mut self, db: &Connection, no: LogNo) -> rusqlite::Result<&mut Known> {
         match self.logs.entry(no) {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(place) => {
@@ -181,7 +182,7 @@ impl WriteBuffer {
 }
 
 impl Known {
-    fn write(&mut self, db: &Connection, no: i64) -> rusqlite::Result<()> {
+    fn write(&mut self, db: &Connection, no: LogNo) -> rusqlite::Result<()> {
         const SQL: &str = "INSERT OR REPLACE INTO log (no, last_seq, last_ordinal, \
             kept_messages, kept_bytes, removed_seq, removed_ordinal) \
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -220,7 +221,7 @@ impl LogState {
     }
 }
 
-fn read_log(db: &Connection, no: i64) -> rusqlite::Result<LogState> {
+fn read_log(db: &Connection, no: LogNo) -> rusqlite::Result<LogState> {
     const SQL: &str = "SELECT last_seq, last_ordinal, kept_messages, kept_bytes, removed_seq, \
         removed_ordinal FROM log WHERE no = ?1";
     let found = first(db, SQL, [no], |row| {
@@ -237,7 +238,7 @@ fn read_log(db: &Connection, no: i64) -> rusqlite::Result<LogState> {
 }
 
 /// Seq and ordinal up to which a log was removed unread.
-pub(super) fn removed(db: &Connection, no: i64) -> rusqlite::Result<(Seq, u64)> {
+pub(super) fn removed(db: &Connection, no: LogNo) -> rusqlite::Result<(Seq, u64)> {
     const SQL: &str = "SELECT removed_seq, removed_ordinal FROM log WHERE no = ?1";
     let found = first(db, SQL, [no], |row| Ok((num(row, 0)?, num(row, 1)?)))?;
     Ok(found.unwrap_or_default())

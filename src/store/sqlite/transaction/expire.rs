@@ -6,21 +6,22 @@ use super::state::Transaction;
 use crate::durable::StoredCursor;
 use crate::store::sqlite::cursor::{cursor, is_past};
 use crate::store::sqlite::expiry::{Expiring, TOGETHER_MAX, due};
+use crate::store::sqlite::numbers::LogNo;
 use crate::store::sqlite::sql::{Num, execute};
 
 impl Transaction<'_> {
     /// Takes what has expired in a user's log, or in any, off its count, a bounded number of
     /// messages. Whether there were as many.
-    pub(super) fn expire(&mut self, log: Option<i64>, now_ms: u64) -> rusqlite::Result<Expiry> {
+    pub(super) fn expire(&mut self, log: Option<LogNo>, now_ms: u64) -> rusqlite::Result<Expiry> {
         let found = due(self.db, log, now_ms)?;
-        let mut cursors: BTreeMap<i64, StoredCursor> = BTreeMap::new();
+        let mut cursors: BTreeMap<LogNo, StoredCursor> = BTreeMap::new();
         for Expiring { log, at_ms, seq, bytes } in &found {
             let sql = "DELETE FROM expiring WHERE log = ?1 AND at_ms = ?2 AND seq = ?3";
             execute(self.db, sql, (log, Num(*at_ms), Num(*seq)))?;
             if !cursors.contains_key(log) {
-                cursors.insert(*log, cursor(self.db, *log, *log)?.unwrap_or_default());
+                cursors.insert(*log, cursor(self.db, log.owner(), *log)?.unwrap_or_default());
             }
-            let known = [cursors.get(log), self.cursors.get(&(*log, *log))];
+            let known = [cursors.get(log), self.cursors.get(&(log.owner(), *log))];
             let is_read = known.into_iter().flatten().any(|cursor| is_past(cursor, *seq));
             if is_read || *seq <= self.tail.log(self.db, *log)?.removed_seq {
                 continue;

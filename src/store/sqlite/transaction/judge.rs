@@ -4,7 +4,7 @@ use super::state::Transaction;
 use crate::durable::{Disposition, Quotas};
 use crate::store::sqlite::cursor::{cursor, is_past};
 use crate::store::sqlite::dispositions::put;
-use crate::store::sqlite::names::ALL;
+use crate::store::sqlite::numbers::{LogNo, UserNo};
 use crate::wire::{Seq, Target};
 
 impl Transaction<'_> {
@@ -13,12 +13,12 @@ impl Transaction<'_> {
     /// messages before were never: saying something of one may have been on its way meanwhile.
     pub(super) fn judge(
         &mut self,
-        user: i64,
-        (no, log): (i64, &Target),
+        user: UserNo,
+        (no, log): (LogNo, &Target),
         verdicts: &[(Seq, Disposition, u64)],
     ) -> rusqlite::Result<()> {
         let before = cursor(self.db, user, no)?;
-        if no < ALL && before.is_none() {
+        if no.is_room() && before.is_none() {
             return Ok(());
         }
         let moved = self.cursors.get(&(user, no)).cloned();
@@ -36,7 +36,7 @@ impl Transaction<'_> {
 
 /// How long a verdict is kept: as long as its message can be there. What is processed in a user's
 /// log is processed by all; rooms wait for others.
-fn keep_ms(no: i64, quotas: &Quotas) -> u64 {
+fn keep_ms(no: LogNo, quotas: &Quotas) -> u64 {
     let &Quotas { keep_processed_ms, keep_unprocessed_ms, .. } = quotas;
-    if no > ALL { keep_processed_ms } else { keep_processed_ms.max(keep_unprocessed_ms) }
+    if no.is_own() { keep_processed_ms } else { keep_processed_ms.max(keep_unprocessed_ms) }
 }

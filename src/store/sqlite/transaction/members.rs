@@ -6,6 +6,7 @@
 use super::state::Transaction;
 use crate::durable::{RoomJoined, RoomLeft, RoomNotJoined, RoomNotLeft, StoredCursor};
 use crate::store::sqlite::cursor::{cursor, put_cursor};
+use crate::store::sqlite::numbers::LogNo;
 use crate::store::sqlite::sql::{Num, execute, first, num};
 use crate::wire::{RoomName, UserId};
 
@@ -37,7 +38,7 @@ impl Transaction<'_> {
             }
             None => {
                 execute(self.db, "INSERT INTO room (name) VALUES (?1)", [room.as_str()])?;
-                -self.db.last_insert_rowid()
+                LogNo(-self.db.last_insert_rowid())
             }
         };
         let log = self.tail.log(self.db, no)?;

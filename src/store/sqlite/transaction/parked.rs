@@ -6,6 +6,7 @@ use super::state::Transaction;
 use crate::durable::{Appended, DueReleased, NotStored, ParkedTaken, Record};
 use crate::store::sqlite::bodies;
 use crate::store::sqlite::locate;
+use crate::store::sqlite::numbers::{LogNo, UserNo};
 use crate::store::sqlite::parked::{self, ParkedList, StoredParked, letter};
 use crate::wire::{Envelope, Headers, Message, MsgId, Note, ParkedKind, Seq, Target, UserId};
 
@@ -31,8 +32,8 @@ impl Transaction<'_> {
     /// reason, at this time. A long body is shared with the message.
     pub(super) fn bury(
         &mut self,
-        user: i64,
-        (no, log, seq): (i64, &Target, Seq),
+        user: UserNo,
+        (no, log, seq): (LogNo, &Target, Seq),
         (attempts, reason, at_ms): (u32, &Note, u64),
     ) -> rusqlite::Result<()> {
         // It may be of this batch.

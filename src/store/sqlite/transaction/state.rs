@@ -13,7 +13,8 @@ use crate::store::sqlite::bodies;
 use crate::store::sqlite::cursor::{cursor, put_cursor, since};
 use crate::store::sqlite::expiry;
 use crate::store::sqlite::keyed;
-use crate::store::sqlite::names::{ALL, Names};
+use crate::store::sqlite::names::Names;
+use crate::store::sqlite::numbers::{LogNo, UserNo};
 use crate::store::sqlite::record::Long;
 use crate::store::sqlite::retention::drop_oldest;
 use crate::store::sqlite::segment::{self, Segment};
@@ -32,12 +33,12 @@ pub(in crate::store::sqlite) struct Transaction<'a> {
     pub(super) sweep_after: &'a mut Seq,
     pub(super) tail: &'a mut WriteBuffer,
     /// The newest run of each log that has new messages.
-    open: BTreeMap<i64, Segment>,
+    open: BTreeMap<LogNo, Segment>,
     /// Full runs with their logs.
-    full: Vec<(i64, Segment)>,
+    full: Vec<(LogNo, Segment)>,
     pub(super) parts_written: u64,
     /// By user and log; furthest positions not yet written.
-    pub(super) cursors: BTreeMap<(i64, i64), StoredCursor>,
+    pub(super) cursors: BTreeMap<(UserNo, LogNo), StoredCursor>,
 }
 
 impl<'a> Transaction<'a> {
@@ -64,8 +65,8 @@ impl<'a> Transaction<'a> {
 
     /// Whether a log has room for a message, in which what has expired does not count. That of a
     /// room makes room.
-    pub(super) fn admits(&mut self, no: i64, message: &Message) -> rusqlite::Result<bool> {
-        while no > ALL && !self.tail.log(self.db, no)?.admits(message.len_bytes(), self.quotas) {
+    pub(super) fn admits(&mut self, no: LogNo, message: &Message) -> rusqlite::Result<bool> {
+        while no.is_own() && !self.tail.log(self.db, no)?.admits(message.len_bytes(), self.quotas) {
             if !self.expire(Some(no), message.time_ms)?.any {
                 return Ok(false);
             }
@@ -74,7 +75,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// Whether the sender has had this id stored.
-    pub(super) fn has_sent(&mut self, sender: i64, message: &Message) -> rusqlite::Result<bool> {
+    pub(super) fn has_sent(&mut self, sender: UserNo, message: &Message) -> rusqlite::Result<bool> {
         let (db, id) = (self.db, message.id);
         if id.is_keyed() {
             return keyed::has(db, id, sender, self.oldest_ms(message));
@@ -83,7 +84,11 @@ impl<'a> Transaction<'a> {
     }
 
     /// Remembers that the sender has had this id stored. `false`: it was so before.
-    pub(super) fn note_sent(&mut self, sender: i64, message: &Message) -> rusqlite::Result<bool> {
+    pub(super) fn note_sent(
+        &mut self,
+        sender: UserNo,
+        message: &Message,
+    ) -> rusqlite::Result<bool> {
         let (db, id) = (self.db, message.id);
         if id.is_keyed() {
             return keyed::note(db, id, sender, (message.time_ms, self.oldest_ms(message)));
@@ -99,13 +104,13 @@ impl<'a> Transaction<'a> {
     /// Puts a message at the end of a log.
     pub(super) fn put(
         &mut self,
-        (sender, no): (i64, i64),
+        (sender, no): (UserNo, LogNo),
         message: &Message,
         long: Option<Long>,
     ) -> rusqlite::Result<Appended> {
         let bytes = message.len_bytes();
         let (seq, ordinal) = self.tail.append(self.db, no, bytes)?;
-        if no > ALL {
+        if no.is_own() {
             expiry::note(self.db, (no, seq), message, self.quotas)?;
         }
         let run = self.open.entry(no).or_default();
@@ -123,7 +128,7 @@ impl<'a> Transaction<'a> {
         }
         let mut runs = std::mem::take(&mut self.full);
         let open = std::mem::take(&mut self.open);
-        let rooms: Vec<i64> = open.range(..=ALL).map(|(no, _)| *no).collect();
+        let rooms: Vec<LogNo> = open.range(..=LogNo::ALL).map(|(no, _)| *no).collect();
         runs.extend(open);
         // Ascending, every row goes to the end of the table.
         runs.sort_unstable_by_key(|(_, run)| run.last());
@@ -152,7 +157,7 @@ impl<'a> Transaction<'a> {
         if !verdicts.is_empty() {
             self.judge(user, (no, target), verdicts)?;
         }
-        if no > 0 {
+        if no.is_own() {
             let expired = expiry::settled(self.db, no, cursor)?;
             let log = self.tail.change(self.db, no)?;
             log.keep_less(messages.saturating_sub(expired.0), bytes.saturating_sub(expired.1));
@@ -171,8 +176,8 @@ impl<'a> Transaction<'a> {
     pub(super) fn write_cursors(&mut self) -> rusqlite::Result<()> {
         for ((user, no), wanted) in std::mem::take(&mut self.cursors) {
             let before = match cursor(self.db, user, no)? {
-                None if no < 0 => continue, // no member any more
-                None if no == ALL => since(self.db, user)?,
+                None if no.is_room() => continue, // no member any more
+                None if no == LogNo::ALL => since(self.db, user)?,
                 before => before.unwrap_or_default(),
             };
             if wanted.through >= before.through && wanted != before {

@@ -7,7 +7,7 @@ use super::state::Transaction;
 use crate::durable::{Quotas, StoredCursor};
 use crate::store::sqlite::cursor::{cursor, is_past};
 use crate::store::sqlite::dispositions;
-use crate::store::sqlite::names::ALL;
+use crate::store::sqlite::numbers::LogNo;
 use crate::store::sqlite::segment::StoredSegment;
 use crate::store::sqlite::sql::{Num, first, num};
 use crate::store::sqlite::{codes, expiry, keyed};
@@ -120,11 +120,12 @@ fn sweep_run(
         if young {
             kept.push(piece.seq);
         } else if readers.are_past(piece.seq) {
-            if log <= ALL {
+            if !log.is_own() {
                 batch.tail.change(db, log)?.keep_less(piece.messages, piece.bytes);
             }
             (done.removed, rewrite) = (true, true);
-        } else if log > ALL && age_ms >= keep_processed_ms && expiry::forget(db, log, piece.seq)? {
+        } else if log.is_own() && age_ms >= keep_processed_ms && expiry::forget(db, log, piece.seq)?
+        {
             // A reader takes it for one that was processed, and it counts no more.
             (done.removed, rewrite) = (true, true);
         } else if age_ms >= keep_unprocessed_ms && kept.is_empty() && is_oldest(batch, run)? {
@@ -158,12 +159,12 @@ fn is_oldest(batch: &Transaction<'_>, run: &StoredSegment) -> rusqlite::Result<b
     Ok(oldest.flatten().is_some_and(|Num(oldest)| oldest == run.place.last))
 }
 
-fn readers_of(batch: &Transaction<'_>, log: i64, members: &mut u64) -> rusqlite::Result<Readers> {
-    if log == ALL {
+fn readers_of(batch: &Transaction<'_>, log: LogNo, members: &mut u64) -> rusqlite::Result<Readers> {
+    if log == LogNo::ALL {
         return Ok(Readers::Everyone);
     }
-    if log > 0 {
-        return Ok(Readers::Owner(cursor(batch.db, log, log)?.unwrap_or_default()));
+    if log.is_own() {
+        return Ok(Readers::Owner(cursor(batch.db, log.owner(), log)?.unwrap_or_default()));
     }
     const SQL: &str = "SELECT min(through), count(*) FROM cursor WHERE log = ?1 AND log < 0";
     let found =

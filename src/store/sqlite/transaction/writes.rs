@@ -5,7 +5,8 @@ use super::sweep;
 use crate::durable::{
     AppendOutcome, Claimed, MessageOutcome, NotClaimed, NotStored, Outcome, Swept, Upload, Write,
 };
-use crate::store::sqlite::names::{ALL, owner};
+use crate::store::sqlite::names::owner;
+use crate::store::sqlite::numbers::{LogNo, UserNo};
 use crate::store::sqlite::record::Long;
 use crate::store::sqlite::sql::{Num, execute};
 use crate::store::sqlite::{bodies, codes};
@@ -74,7 +75,7 @@ impl Transaction<'_> {
                 return Ok(Err(NotClaimed::CodeBad));
             }
         }
-        let all = self.tail.log(self.db, ALL)?;
+        let all = self.tail.log(self.db, LogNo::ALL)?;
         const SQL: &str =
             "INSERT INTO user (id, key, since_seq, since_ordinal) VALUES (?1, ?2, ?3, ?4)";
         let since = (Num(all.last_seq), Num(all.last_ordinal));
@@ -136,7 +137,7 @@ impl Transaction<'_> {
 
     fn append_one(
         &mut self,
-        (sender, no): (i64, i64),
+        (sender, no): (UserNo, LogNo),
         message: &Message,
         long: Option<Long>,
     ) -> rusqlite::Result<MessageOutcome> {
