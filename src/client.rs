@@ -13,7 +13,7 @@ use crate::quic::{
     self, Connection, ConnectionEnd, DialError, DialSettings, Dialer, IdentityError, NewIdentity,
     Outgoing, Trust,
 };
-use crate::wire::{CloseCode, FromClient, FromServer, Pin, encode};
+use crate::wire::{CloseCode, Feature, FromClient, FromServer, Pin, encode};
 
 /// What waits between link, loop and user, each a batch.
 const QUEUE_MAX: usize = 64;
@@ -108,6 +108,9 @@ pub enum ClientError {
     /// The server closed the connection for good, with this reason if this version knows it.
     #[error("the server closed the connection")]
     Rejected(Option<CloseCode>),
+    /// The server does not understand something that was asked of it.
+    #[error("the server does not understand {}", .0.name())]
+    Unsupported(Feature),
     /// The server on another machine showed a key that nothing vouches for.
     #[error("the server's key {0} is not known here")]
     Untrusted(Pin),
@@ -248,6 +251,9 @@ impl<'a> Shell<'a> {
                 PeerOutput::Event(Event::GaveUp(None)) => return Err(self.gave_up()),
                 PeerOutput::Event(Event::GaveUp(code) | Event::Denied(code)) => {
                     return Err(ClientError::Rejected(code));
+                }
+                PeerOutput::Event(Event::Unsupported(feature)) => {
+                    return Err(ClientError::Unsupported(feature));
                 }
                 PeerOutput::Event(event) => self.untold.push(event),
             }

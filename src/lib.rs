@@ -7,9 +7,8 @@
 //! ```text
 //!                    main
 //! the command line   cli
-//!                    bench  outgoing  spool  handler
-//!                    refusals  profile  render  message
-//!                    process  terminal  mail  text  clock  failure
+//!                    bench  outgoing  spool  handler  profile
+//!                    message  process  terminal  text  clock  failure
 //!                   ───────────────────────────────────────────────
 //! the core           server │ client
 //!                    logic │ store │ quic
@@ -43,13 +42,10 @@
 //! | `outgoing` | sending: what to send, and the report of what became of it |
 //! | `spool` | messages kept on this machine until a server can be reached |
 //! | `handler` | the commands that `listen` runs for messages, and their retries |
-//! | `refusals` | a server's refusal, or a failed connection, as an error with exit code and hint |
-//! | `profile` | what `join` leaves on a machine: id, key, server and the pin of its key |
-//! | `render` | a message as people or programs see it: on a terminal, as JSON, by a format |
-//! | `message` | a message on this machine: its body from stdin or a file, its headers, its id |
+//! | `profile` | what `join` leaves on a machine: id, key, server, pin; errors of that server |
+//! | `message` | a message on this machine: body, headers, id, and how it is printed |
 //! | `process` | this process: its runtime, its signals, the name of its machine |
 //! | `terminal` | stdout and stderr: colours, tables, progress bars, notices |
-//! | `mail` | mail (RFC 5322, MIME) to text |
 //! | `text` | pure functions on text: units, times, and what must not reach a terminal |
 //! | `clock` | the time of day, and the time that has passed |
 //! | `failure` | an error with its exit code, cause and hint |
@@ -107,14 +103,11 @@ mod failure;
 pub mod files;
 mod handler;
 pub mod logic;
-mod mail;
 mod message;
 mod outgoing;
 mod process;
 mod profile;
 pub mod quic;
-mod refusals;
-mod render;
 pub mod server;
 mod spool;
 pub mod store;

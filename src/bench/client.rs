@@ -12,14 +12,15 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::bench::partial::PartialArrival;
 use crate::client::{self, ClientError, Settings};
+use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::logic::{Command, Draft, Event, Intent, Prefetch};
 use crate::message::ids;
 use crate::profile::address::ServerAddress;
 use crate::profile::dial;
+use crate::profile::refusals;
 use crate::quic::{Dialer, Identity, Trust};
 use crate::wire::{Body, Envelope, Headers, MsgIds, Pin, RoomName, Seq, Target, UserId};
-use crate::{clock, refusals};
 
 /// Commands and batches of events on their way.
 const QUEUE_MAX: usize = 256;

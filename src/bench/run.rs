@@ -12,12 +12,13 @@ use crate::bench::client::{BenchTarget, Client, ClientRole, Counter, Durability}
 use crate::bench::host::Host;
 use crate::bench::how::How;
 use crate::client::ClientError;
+use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::profile::dial;
+use crate::profile::refusals;
 use crate::quic::{self, Dialer, Identity, Trust};
 use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
-use crate::{clock, refusals};
 
 /// How often it is looked at how far a run has come.
 const TICK: Duration = Duration::from_millis(200);

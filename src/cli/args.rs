@@ -21,7 +21,7 @@ const GLOBAL: &str = "Global options";
 /// Flags for how much is printed on stderr, and in which colours.
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = GLOBAL)]
-pub(crate) struct Talk {
+pub(crate) struct VerbosityArgs {
     /// Print only errors
     #[arg(
         short,
@@ -49,7 +49,7 @@ pub(crate) struct Talk {
     color: Color,
 }
 
-impl Talk {
+impl VerbosityArgs {
     pub(crate) fn verbosity(self) -> Verbosity {
         let Self { quiet, verbose, color } = self;
         Verbosity { quiet, verbose, color }
@@ -59,7 +59,7 @@ impl Talk {
 /// The flag that names the configuration file.
 #[derive(Debug, Args)]
 #[command(next_help_heading = GLOBAL)]
-pub(crate) struct Files {
+pub(crate) struct FileArgs {
     /// Read this configuration file and no other
     ///
     /// Without it: $XDG_CONFIG_HOME/qmsg/config.toml or ~/.config/qmsg/config.toml, then
@@ -84,11 +84,9 @@ pub(crate) struct Who {
     pub(crate) server: Option<ServerAddress>,
 }
 
-impl Who {
-    /// The profile of `--as`, with the server of `--server`.
-    pub(crate) fn profile(&self) -> Result<Profile> {
-        joined::choose(self.as_id.as_ref(), self.server.as_ref())
-    }
+/// Loads the profile of `--as`, with the server of `--server`.
+pub(crate) fn profile(who: &Who) -> Result<Profile> {
+    joined::choose(who.as_id.as_ref(), who.server.as_ref())
 }
 
 /// The flag for how long to wait for an answer.
@@ -106,10 +104,4 @@ pub(crate) struct Patience {
         value_parser = units::duration
     )]
     pub(crate) timeout: Duration,
-}
-
-impl Patience {
-    pub(crate) fn ms(self) -> Option<u64> {
-        Some(self.timeout.as_millis() as u64)
-    }
 }

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::cli::args::{Files, Talk};
+use crate::cli::args::{FileArgs, VerbosityArgs};
 use crate::cli::verbs::ask::AskArgs;
 use crate::cli::verbs::bench::args::BenchArgs;
 use crate::cli::verbs::completions::args::CompletionsArgs;
@@ -36,9 +36,9 @@ pub struct Cli {
     #[command(subcommand)]
     pub(crate) verb: Verb,
     #[command(flatten)]
-    pub(crate) talk: Talk,
+    pub(crate) verbosity: VerbosityArgs,
     #[command(flatten)]
-    pub(crate) files: Files,
+    pub(crate) files: FileArgs,
 }
 
 #[derive(Debug, Subcommand)]

@@ -12,9 +12,9 @@ use serde_json::Value;
 use crate::cli::verbs::sendmail::run;
 use crate::message::content::Content;
 use crate::message::received::Received;
+use crate::message::render::format;
+use crate::message::render::style::{Style, render};
 use crate::profile::address::{JoinTicket, ServerAddress};
-use crate::render::format;
-use crate::render::message::{Style, render};
 use crate::text::{units, when};
 use crate::wire::{Envelope, Headers, Message, MsgId, Pin, Target, UserId};
 

@@ -5,12 +5,9 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::FalseyValueParser;
 
+use crate::cli::limits::SPOOL_AGE_MAX;
 use crate::spool::bounds::{Keeping, SpoolBounds};
 use crate::text::units;
-
-/// Greatest age of a spooled message. A server forgets message ids after 168 hours by default; a
-/// message sent later could be stored twice.
-const AGE_MAX: Duration = Duration::from_secs(167 * 60 * 60);
 
 /// Flags for spooling messages that cannot be sent.
 #[derive(Clone, Copy, Debug, Args)]
@@ -71,7 +68,7 @@ impl SpoolBoundsArgs {
 
 fn age(text: &str) -> Result<Duration, String> {
     match units::duration(text)? {
-        age if age <= AGE_MAX => Ok(age),
+        age if age <= SPOOL_AGE_MAX => Ok(age),
         _ => Err("at most 167h: a server remembers the messages it has for 168h".into()),
     }
 }

@@ -1,14 +1,16 @@
 //! The command line: arguments, verbs, help, completions, configuration.
 
 mod args;
-mod caller;
 mod command;
 mod config;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod headers;
+mod init;
 mod keeping;
+mod limits;
 mod parse;
+mod requester;
 mod run;
 mod text;
 mod values;

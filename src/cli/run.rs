@@ -3,12 +3,12 @@
 use std::ffi::OsString;
 
 use crate::cli::command::Verb;
+use crate::cli::init;
 use crate::cli::parse::{before, line};
 use crate::cli::verbs::sendmail::{self, called};
 use crate::cli::verbs::{
     ask, bench, completions, config, invite, join, later, listen, send, serve, spool,
 };
-use crate::process::init;
 use crate::terminal::notices;
 
 /// Runs a command line that begins with the program's name, and returns the exit code. An error has
@@ -29,26 +29,26 @@ fn run_verb(args: Vec<OsString>) -> u8 {
         Ok(parsed) => parsed,
         Err(exit) => return exit.code(),
     };
-    let talk = cli.talk.verbosity();
-    notices::listen_to_diagnostics(talk);
-    let said = match &cli.verb {
-        Verb::Serve(args) => serve::run::run(args, talk),
-        Verb::Join(args) => join::join(args, talk),
-        Verb::Leave(args) => join::leave(args, talk),
+    let verbosity = cli.verbosity.verbosity();
+    notices::listen_to_diagnostics(verbosity);
+    let result = match &cli.verb {
+        Verb::Serve(args) => serve::run::run(args, verbosity),
+        Verb::Join(args) => join::join(args, verbosity),
+        Verb::Leave(args) => join::leave(args, verbosity),
         // With --wrap the exit code is that of the wrapped command.
         Verb::Send(args) => {
-            let code = send::run::run(args, talk);
-            return code.unwrap_or_else(|error| notices::tell_to(talk, &error).code());
+            let code = send::run::run(args, verbosity);
+            return code.unwrap_or_else(|error| notices::tell_to(verbosity, &error).code());
         }
-        Verb::Ask(args) => ask::run(args, talk),
-        Verb::Later(args) => later::run(args, talk),
-        Verb::Listen(args) => listen::run::run(args, talk),
+        Verb::Ask(args) => ask::run(args, verbosity),
+        Verb::Later(args) => later::run(args, verbosity),
+        Verb::Listen(args) => listen::run::run(args, verbosity),
         Verb::Invite(args) => invite::run(args),
-        Verb::Spool(args) => spool::run::run(args, talk),
-        Verb::Sendmail(args) => sendmail::run::run(args, &config, talk),
+        Verb::Spool(args) => spool::run::run(args, verbosity),
+        Verb::Sendmail(args) => sendmail::run::run(args, &config, verbosity),
         Verb::Config(args) => config::run::run(args, cli.files.config.as_deref(), &config),
-        Verb::Bench(args) => bench::run::run(args, talk),
+        Verb::Bench(args) => bench::run::run(args, verbosity),
         Verb::Completions(args) => completions::script::run(args),
     };
-    said.unwrap_or_else(|error| notices::tell_to(talk, &error)).code()
+    result.unwrap_or_else(|error| notices::tell_to(verbosity, &error)).code()
 }

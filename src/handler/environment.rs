@@ -2,7 +2,7 @@
 
 use crate::clock;
 use crate::message::received::Received;
-use crate::render::json::headers;
+use crate::message::render::json::headers;
 use crate::text::json::json;
 use crate::wire::Target;
 

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use crate::handler::environment::{PREFIX, variables};
 use crate::handler::step::pause;
 use crate::message::received::Received;
-use crate::render::json;
+use crate::message::render::json;
 use crate::terminal::print;
 use crate::wire::{Body, NOTE_LEN_MAX, Note};
 

@@ -1,6 +1,6 @@
 //! Time, what a server allows, and every bound of the core.
 
-use crate::wire::{CHUNKS_AHEAD_MAX, FromServer};
+use crate::wire::{CHUNKS_AHEAD_MAX, Features, FromServer};
 
 // Cursors.
 
@@ -17,7 +17,27 @@ pub(crate) const OUTSTANDING_RECHECK_MIN: usize = 16_384;
 pub(crate) const LIST_PARKED_MAX: usize = 64;
 
 /// Most track updates that wait for a link's answer to a ping.
-pub(crate) const TOLD_MAX: u32 = 1_024;
+pub(crate) const TRACK_UPDATES_MAX: u32 = 1_024;
+
+/// Most bytes of track updates that wait for a link's answer to a ping.
+pub(crate) const TRACK_UPDATE_BYTES_MAX: u64 = 1 << 20;
+
+/// Most bytes of track updates that are held back meanwhile. A link with more is closed, and asks
+/// anew on the next one.
+pub(crate) const TRACK_HELD_BYTES_MAX: u64 = 1 << 20;
+
+/// Most expired messages whose recipients are looked up at a time.
+pub(crate) const EXPIRED_LOOKUPS_MAX: usize = 64;
+
+/// Most milliseconds without a look at the wall clock, which may have been set meanwhile.
+pub(crate) const CLOCK_LOOK_MS_MAX: u64 = 60_000;
+
+/// Most chunks of a stored body that are being read for one link.
+pub(crate) const CHUNK_READS_MAX: usize = 8;
+
+/// Spans of released deliveries that a reader may always hold without a check that they are still
+/// unacked.
+pub(crate) const RELEASED_SPANS_MIN: usize = 1_024;
 
 // Peer.
 
@@ -136,6 +156,7 @@ pub fn greeting(limits: &Limits, now: Time) -> FromServer {
         sends_max: limits.sends_max,
         send_bytes_max: limits.send_bytes_max,
         version: concat!("qmsg ", env!("CARGO_PKG_VERSION")).into(),
+        features: Features::KNOWN,
     }
 }
 
@@ -151,5 +172,5 @@ pub(crate) fn held_frames_max(limits: &Limits) -> usize {
 pub fn link_queue_max(limits: &Limits) -> usize {
     let chunks = 2 * CHUNKS_AHEAD_MAX;
     let answers = limits.sends_max + limits.requests_max * (1 + LIST_PARKED_MAX as u32);
-    (answers + 2 * limits.prefetch_messages_max + chunks + TOLD_MAX) as usize + 16
+    (answers + 2 * limits.prefetch_messages_max + chunks + TRACK_UPDATES_MAX) as usize + 16
 }

@@ -4,5 +4,7 @@ pub(crate) mod content;
 pub(crate) mod headers;
 pub(crate) mod ids;
 pub(crate) mod input;
+pub(crate) mod limits;
 pub(crate) mod reassembly;
 pub(crate) mod received;
+pub(crate) mod render;

@@ -6,8 +6,8 @@ use anyhow::Result;
 
 use crate::failure::{Exit, Failure};
 use crate::message::content::Content;
+use crate::message::render::style::Style;
 use crate::message::{headers, ids};
-use crate::render::message::Style;
 use crate::spool::bounds::Keeping;
 use crate::wire::{CHUNK_LEN_MAX, Headers, MsgId, MsgIds, Target};
 

@@ -8,10 +8,10 @@ use anyhow::Result;
 use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::logic::{Command, Event};
+use crate::message::render::style::{self, Style};
 use crate::outgoing::job::{Job, Show, Until};
 use crate::outgoing::receipt::{AcceptedMessage, Receipt};
 use crate::outgoing::until::UntilTracker;
-use crate::render::message::{self, Style};
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
 use crate::wire::{MsgId, UserId};
@@ -105,7 +105,7 @@ impl<'a> UntilReporter<'a> {
             Show::Nothing => Ok(()),
             Show::Json | Show::Replies(Style::Json) => print::object(&news.fields(clock::now_ms())),
             Show::Replies(style) => {
-                news.reply(self.sender).map_or(Ok(()), |reply| message::reply(style, &reply))
+                news.reply(self.sender).map_or(Ok(()), |reply| style::reply(style, &reply))
             }
         };
         if let Err(error) = printed {

@@ -11,6 +11,7 @@ use std::time::Instant;
 use anyhow::Result;
 use serde_json::Value;
 
+use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::logic::{Command, Draft, Event};
 use crate::message::content::Content;
@@ -21,11 +22,11 @@ use crate::outgoing::job::{Job, Until};
 use crate::outgoing::receipt::AcceptedMessage;
 use crate::outgoing::reporter::UntilReporter;
 use crate::outgoing::skew::Skew;
+use crate::profile::refusals;
 use crate::terminal::progress::Progress;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
 use crate::wire::{Body, CHUNK_LEN_MAX, Envelope, MsgId, MsgIds, Refusal, Target, UserId};
-use crate::{clock, refusals};
 
 /// How often progress is shown.
 const PROGRESS_MS: u64 = 1_000;

@@ -1,6 +1,5 @@
-//! This process: its async runtime, its signals, its machine.
+//! Services of this process: async runtimes, signals, the name of its machine.
 
 pub(crate) mod host;
-pub(crate) mod init;
 pub(crate) mod runtime;
 pub(crate) mod signals;

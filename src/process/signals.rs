@@ -28,22 +28,22 @@ impl Stops {
     }
 
     /// Waits for the next signal, and returns the exit code it stands for.
-    pub(crate) async fn next(&mut self) -> Exit {
+    pub(crate) async fn next_signal(&mut self) -> Exit {
         tokio::select! {
             biased;
-            exit = next(&mut self.interrupt, &mut self.terminate) => exit,
+            exit = stop_request(&mut self.interrupt, &mut self.terminate) => exit,
             Some(()) = received(&mut self.hang_up) => Exit::HungUp,
         }
     }
 
     /// Waits for a second request to stop. SIGHUP does not count, since a terminal that goes away
     /// may send it more than once.
-    pub(crate) async fn next_in_earnest(&mut self) -> Exit {
-        next(&mut self.interrupt, &mut self.terminate).await
+    pub(crate) async fn next_urgent(&mut self) -> Exit {
+        stop_request(&mut self.interrupt, &mut self.terminate).await
     }
 }
 
-async fn next(interrupt: &mut Signal, terminate: &mut Signal) -> Exit {
+async fn stop_request(interrupt: &mut Signal, terminate: &mut Signal) -> Exit {
     tokio::select! {
         biased;
         _ = interrupt.recv() => Exit::Interrupted,
@@ -73,7 +73,7 @@ fn ignored(status: &str) -> Option<u64> {
 /// stands for.
 pub(crate) fn stop_signal() -> Result<impl Future<Output = Exit>> {
     let mut stops = Stops::new()?;
-    Ok(async move { stops.next().await })
+    Ok(async move { stops.next_signal().await })
 }
 
 #[cfg(test)]

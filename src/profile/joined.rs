@@ -14,6 +14,7 @@ use crate::files::PrivateFileError;
 use crate::process::runtime;
 use crate::profile::address::ServerAddress;
 use crate::profile::home::{PROFILE, data_home, joined, private_directory, profiles, read, top};
+use crate::profile::limits::HINT_IDS_MAX;
 use crate::profile::{disk, known};
 use crate::quic::{Identity, IdentityError};
 use crate::wire::{Pin, UserId};
@@ -24,8 +25,6 @@ const DEFAULT: &str = ".default";
 const KEY: &str = "key.pem";
 /// Appended to a suggested `qmsg join` when the server is not known.
 const ELSEWHERE: &str = " (add --server HOST:PORT unless its server is on this machine)";
-/// Most ids in a hint.
-const SHOWN_MAX: usize = 8;
 
 /// Pause between attempts to lock a profile that another `join` holds.
 const LOOK: Duration = Duration::from_millis(20);
@@ -81,7 +80,7 @@ fn not_joined(id: &UserId) -> String {
         (Some(near), _) => format!("did you mean {near}?"),
         (None, []) => format!("claim it first: qmsg join {id}"),
         (None, ids) => {
-            let ids: Vec<&str> = ids.iter().take(SHOWN_MAX).map(UserId::as_str).collect();
+            let ids: Vec<&str> = ids.iter().take(HINT_IDS_MAX).map(UserId::as_str).collect();
             format!("joined on this machine: {}; to claim a new id: qmsg join ID", ids.join(", "))
         }
     }
@@ -200,20 +199,20 @@ pub(crate) fn unkept(error: IdentityError, path: &Path) -> anyhow::Error {
 
 impl ProfileDirectory {
     /// Locks the directory of an id. Waits at most `patience` for another `join` to finish.
-    pub(crate) fn take(id: &UserId, patience: Duration) -> Result<Self> {
+    pub(crate) fn lock(id: &UserId, patience: Duration) -> Result<Self> {
         let dir = profiles()?.join(id.as_str());
         let look = || -> Result<Option<Self>> {
             private_directory(&dir)?;
-            let Some(lock) = lock(&dir).map_err(|error| unwritable(&dir, error))? else {
+            let Some(lock) = try_lock(&dir).map_err(|error| unwritable(&dir, error))? else {
                 return Ok(None);
             };
             Ok(Some(Self { id: id.clone(), dir: dir.clone(), _lock: lock }))
         };
         let start = clock::moment();
-        let place = runtime::runtime()?.block_on(async {
+        let directory = runtime::runtime()?.block_on(async {
             loop {
-                if let Some(place) = look()? {
-                    return anyhow::Ok(place);
+                if let Some(directory) = look()? {
+                    return anyhow::Ok(directory);
                 }
                 if clock::since(start) >= patience {
                     let what = format!("another `qmsg join {id}` is under way");
@@ -223,8 +222,8 @@ impl ProfileDirectory {
                 tokio::time::sleep(LOOK).await;
             }
         })?;
-        guard(&place.dir)?;
-        Ok(place)
+        guard(&directory.dir)?;
+        Ok(directory)
     }
 
     /// The path of the key file.
@@ -287,7 +286,7 @@ impl Drop for ProfileDirectory {
 
 /// Locks a directory; `None` if another process holds the lock, or held it and has removed the
 /// directory.
-fn lock(dir: &Path) -> io::Result<Option<Option<File>>> {
+fn try_lock(dir: &Path) -> io::Result<Option<Option<File>>> {
     let file = File::open(dir)?;
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => return Ok(None),

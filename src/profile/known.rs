@@ -8,11 +8,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::profile::home;
+use crate::profile::limits::REMEMBERED_MAX;
 use crate::terminal::notices;
 use crate::wire::{Target, UserId};
-
-/// Most remembered names; further ones are not added.
-const REMEMBERED_MAX: usize = 1_000;
 
 /// Lists the ids joined on this machine, sorted.
 pub(crate) fn ids() -> Vec<UserId> {

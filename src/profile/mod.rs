@@ -6,3 +6,5 @@ pub(crate) mod disk;
 pub(crate) mod home;
 pub(crate) mod joined;
 pub(crate) mod known;
+mod limits;
+pub(crate) mod refusals;

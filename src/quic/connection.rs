@@ -128,6 +128,9 @@ impl<F: Frame> Connection<F> {
             ConnectionEnd::Malformed(Malformed::BodyTooLong(_)) => {
                 close(&connection, CloseCode::BodyTooLong).await;
             }
+            ConnectionEnd::Malformed(Malformed::TooManyUnknown) => {
+                close(&connection, CloseCode::OverLimit).await;
+            }
             ConnectionEnd::Malformed(_) => close(&connection, CloseCode::Malformed).await,
             // The server may be reachable after all, and is told then.
             ConnectionEnd::Unreachable(_) => close(&connection, CloseCode::Done).await,

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Error, Result};
 
+use crate::clock;
 use crate::failure::{self, Exit, Failure};
 use crate::message::ids;
 use crate::process::runtime;
 use crate::profile::joined::Profile;
+use crate::profile::refusals;
 use crate::spool::bounds::SpoolBounds;
 use crate::spool::carry::{CarryOutcome, Errands, carry};
 use crate::spool::disk;
@@ -20,7 +22,6 @@ use crate::spool::places::spools;
 use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::{MsgId, MsgIds, Refusal, Target};
-use crate::{clock, refusals};
 
 /// How often somebody who waits for the right to send looks whether something waits at all.
 const LOOK: Duration = Duration::from_millis(100);

@@ -11,6 +11,7 @@ use crate::logic::Intent;
 use crate::process::runtime;
 use crate::profile::dial;
 use crate::profile::joined::Profile;
+use crate::profile::refusals;
 use crate::quic::Trust;
 use crate::spool::carry::{CarryOutcome, Errands, carry};
 use crate::spool::disk;
@@ -18,7 +19,7 @@ use crate::spool::file::{Damage, Origin, Spooled};
 use crate::spool::place::{Slot, SpoolDirectory};
 use crate::spool::places::unusable;
 use crate::wire::{Headers, MsgId, Pin, Refusal, Target};
-use crate::{clock, failure, refusals};
+use crate::{clock, failure};
 
 /// What came of it.
 #[derive(Debug, Default)]

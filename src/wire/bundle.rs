@@ -21,14 +21,14 @@ pub struct Bundle {
     /// The first one. If it is long it is the only one.
     pub first: Message,
     /// Those behind it.
-    pub others: Others,
+    pub others: BundleRest,
 }
 
 /// Bodies behind the first one of a bundle: together with it at most
 /// [`CHUNK_LEN_MAX`](super::PART_LEN_MAX) bytes, and at
 /// most [`BUNDLE_MAX`] in number. Cloning shares them.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Others {
+pub struct BundleRest {
     /// Where each ends in `bytes`.
     ends: Arc<[u32]>,
     bytes: Bytes,
@@ -65,7 +65,7 @@ impl Span {
     }
 }
 
-impl Others {
+impl BundleRest {
     /// How many.
     pub fn count(&self) -> usize {
         self.ends.len()
@@ -110,7 +110,7 @@ impl Others {
 }
 
 /// Copies the bodies behind each other.
-impl<'a> FromIterator<&'a Body> for Others {
+impl<'a> FromIterator<&'a Body> for BundleRest {
     fn from_iter<I: IntoIterator<Item = &'a Body>>(bodies: I) -> Self {
         let (mut ends, mut bytes) = (Vec::new(), BytesMut::new());
         for body in bodies {
@@ -121,7 +121,7 @@ impl<'a> FromIterator<&'a Body> for Others {
     }
 }
 
-impl fmt::Debug for Others {
+impl fmt::Debug for BundleRest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} others, {} B", self.count(), self.len_bytes())
     }
@@ -129,7 +129,7 @@ impl fmt::Debug for Others {
 
 impl From<Message> for Bundle {
     fn from(first: Message) -> Self {
-        Self { first, others: Others::default() }
+        Self { first, others: BundleRest::default() }
     }
 }
 
@@ -220,7 +220,7 @@ impl Weights {
 }
 
 /// As the lengths, then all bytes.
-impl Serialize for Others {
+impl Serialize for BundleRest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         struct Lengths<'a>(&'a [u32]);
         impl Serialize for Lengths<'_> {
@@ -237,7 +237,7 @@ impl Serialize for Others {
     }
 }
 
-impl<'de> Deserialize<'de> for Others {
+impl<'de> Deserialize<'de> for BundleRest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (mut ends, Body(bytes)) = <(Vec<u32>, Body)>::deserialize(deserializer)?;
         let mut end = 0_u32;

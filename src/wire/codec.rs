@@ -6,7 +6,7 @@ use bytes::{Buf, BufMut, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::bundle::{BUNDLE_MAX, Others};
+use super::bundle::{BUNDLE_MAX, BundleRest};
 use super::message::{Envelope, HEADERS_LEN_MAX};
 
 /// Most bytes of a body in one frame.
@@ -18,17 +18,31 @@ pub const FRAME_LEN_MAX: usize = CHUNK_LEN_MAX + HEADERS_LEN_MAX + 2048 + 3 * BU
 /// what the other has asked for by `More`.
 pub const CHUNKS_AHEAD_MAX: u32 = 64;
 
+/// Most unknown frames in a row that a side skips.
+pub const SKIPPED_MAX: u32 = 64;
+
 const PREFIX_LEN: usize = 4;
+/// The bit of a length prefix that marks an optional frame.
+const OPTIONAL: u32 = 1 << 31;
 
 /// A frame type whose long bodies travel in parts.
 pub trait Frame: Clone + Serialize + DeserializeOwned {
+    /// Number of variants. A frame with this number or a higher one is unknown to this version.
+    const VARIANTS: u32;
+
     /// What the frame has of a body.
-    fn piece(&self) -> Piece;
+    fn body_part(&self) -> BodyPart;
+
+    /// True for a frame that a receiver which does not know it may ignore. Only one that needs no
+    /// answer and has nothing of a body can be.
+    fn is_optional(&self) -> bool {
+        false
+    }
 }
 
 /// What a frame has of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Piece {
+pub enum BodyPart {
     /// Nothing.
     None,
     /// The first bytes, `len` of `size`.
@@ -48,9 +62,9 @@ pub enum Piece {
     Abort,
 }
 
-impl Piece {
+impl BodyPart {
     /// Of a frame that begins a message, with the others behind it.
-    pub(super) fn head(first: &Envelope, others: &Others) -> Self {
+    pub(super) fn head(first: &Envelope, others: &BundleRest) -> Self {
         let (size, len) = (first.size, first.body.len());
         Self::Head { size, len, behind: others.behind(), longest: others.longest().max(size) }
     }
@@ -67,6 +81,9 @@ pub enum Malformed {
     /// A length prefix above [`FRAME_LEN_MAX`].
     #[error("a frame of {0} bytes")]
     FrameTooLong(u32),
+    /// More than [`SKIPPED_MAX`] optional frames in a row that are unknown here.
+    #[error("too many unknown frames")]
+    TooManyUnknown,
     /// Not a frame, or bytes left over behind it.
     #[error("a frame that cannot be decoded")]
     Undecodable,
@@ -82,18 +99,18 @@ pub enum Malformed {
 /// What may come of bodies on a link, in one direction: one at a time, each part as long as it can
 /// be, nothing but parts or an early end until it is whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Bodies {
+pub struct BodyOrder {
     /// Bytes that the body under way still lacks.
     left: u64,
 }
 
-impl Bodies {
+impl BodyOrder {
     /// Takes what a frame has of a body. `false`: it may not come now.
-    pub fn take(&mut self, piece: Piece) -> bool {
+    pub fn admit(&mut self, piece: BodyPart) -> bool {
         let part_len_max = CHUNK_LEN_MAX as u64;
         let len = match piece {
-            Piece::None => return true,
-            Piece::Head { size, len, behind, .. }
+            BodyPart::None => return true,
+            BodyPart::Head { size, len, behind, .. }
                 if self.left == 0
                     && len == chunk_len(size)
                     && behind.is_none_or(|len| size.saturating_add(len as u64) <= part_len_max) =>
@@ -101,9 +118,9 @@ impl Bodies {
                 self.left = size;
                 len
             }
-            Piece::Chunk(len) if self.left > 0 && len == chunk_len(self.left) => len,
-            Piece::Abort if self.left > 0 => return std::mem::take(&mut self.left) > 0,
-            Piece::Head { .. } | Piece::Chunk(_) | Piece::Abort => return false,
+            BodyPart::Chunk(len) if self.left > 0 && len == chunk_len(self.left) => len,
+            BodyPart::Abort if self.left > 0 => return std::mem::take(&mut self.left) > 0,
+            BodyPart::Head { .. } | BodyPart::Chunk(_) | BodyPart::Abort => return false,
         };
         self.left -= len as u64;
         true
@@ -132,11 +149,11 @@ pub fn encode<F: Frame>(frame: &F, out: &mut BytesMut) {
             Ok(())
         }
     }
-    if let Piece::Head { size, len, .. } = frame.piece() {
+    if let BodyPart::Head { size, len, .. } = frame.body_part() {
         debug_assert_eq!(len, chunk_len(size), "a head with the first part");
     }
     let start = out.len();
-    out.reserve(len_hint(frame.piece()));
+    out.reserve(len_hint(frame.body_part()));
     out.put_u32_le(0);
     // Our types have no maps or sequences of unknown length, the only thing postcard refuses, and
     // the sink takes everything.
@@ -144,18 +161,19 @@ pub fn encode<F: Frame>(frame: &F, out: &mut BytesMut) {
     debug_assert!(written.is_ok(), "a frame serialises");
     let length = out.len() - start - PREFIX_LEN;
     debug_assert!(length <= FRAME_LEN_MAX, "limits of names, headers and parts add up");
-    out[start..start + PREFIX_LEN].copy_from_slice(&(length as u32).to_le_bytes());
+    let flag = if frame.is_optional() { OPTIONAL } else { 0 };
+    out[start..start + PREFIX_LEN].copy_from_slice(&(length as u32 | flag).to_le_bytes());
 }
 
 /// About as many bytes as a frame with this of a body takes, so that its buffer grows once.
-fn len_hint(piece: Piece) -> usize {
+fn len_hint(piece: BodyPart) -> usize {
     const NAMES_AND_NUMBERS: usize = 256;
     NAMES_AND_NUMBERS
         + match piece {
             // Of the bodies behind it each has its length before them.
-            Piece::Head { len, behind, .. } => len + behind.map_or(0, |len| len + len / 8),
-            Piece::Chunk(len) => len,
-            Piece::None | Piece::Abort => return 0,
+            BodyPart::Head { len, behind, .. } => len + behind.map_or(0, |len| len + len / 8),
+            BodyPart::Chunk(len) => len,
+            BodyPart::None | BodyPart::Abort => return 0,
         }
 }
 
@@ -166,7 +184,9 @@ fn len_hint(piece: Piece) -> usize {
 pub struct Decoder<F> {
     buffer: BytesMut,
     body_len_max: u64,
-    bodies: Bodies,
+    bodies: BodyOrder,
+    /// Unknown frames since the last known one.
+    skipped: u32,
     frames: PhantomData<F>,
 }
 
@@ -176,7 +196,8 @@ impl<F: Frame> Decoder<F> {
         Self {
             buffer: BytesMut::new(),
             body_len_max,
-            bodies: Bodies::default(),
+            bodies: BodyOrder::default(),
+            skipped: 0,
             frames: PhantomData,
         }
     }
@@ -189,13 +210,13 @@ impl<F: Frame> Decoder<F> {
     /// The next frame, `None` when more bytes are needed. After an error the stream makes no sense
     /// any more.
     pub fn next_frame(&mut self) -> Result<Option<F>, Malformed> {
-        let Some(frame) = self.take()? else { return Ok(None) };
-        let piece = frame.piece();
+        let Some(frame) = self.take_frame()? else { return Ok(None) };
+        let piece = frame.body_part();
         match piece {
-            Piece::Head { longest, .. } if longest > self.body_len_max => {
+            BodyPart::Head { longest, .. } if longest > self.body_len_max => {
                 Err(Malformed::BodyTooLong(longest))
             }
-            _ if self.bodies.take(piece) => Ok(Some(frame)),
+            _ if self.bodies.admit(piece) => Ok(Some(frame)),
             _ => Err(Malformed::Chunk),
         }
     }
@@ -205,20 +226,41 @@ impl<F: Frame> Decoder<F> {
         self.buffer.is_empty() && !self.bodies.is_partial()
     }
 
-    fn take(&mut self) -> Result<Option<F>, Malformed> {
-        let Some(prefix) = self.buffer.first_chunk::<PREFIX_LEN>() else { return Ok(None) };
-        let length = u32::from_le_bytes(*prefix);
-        if length as usize > FRAME_LEN_MAX {
-            return Err(Malformed::FrameTooLong(length));
+    /// Takes the next known frame out of the buffer, and the unknown optional ones before it.
+    fn take_frame(&mut self) -> Result<Option<F>, Malformed> {
+        loop {
+            let Some(prefix) = self.buffer.first_chunk::<PREFIX_LEN>() else { return Ok(None) };
+            let prefix = u32::from_le_bytes(*prefix);
+            let length = prefix & !OPTIONAL;
+            if length as usize > FRAME_LEN_MAX {
+                return Err(Malformed::FrameTooLong(length));
+            }
+            let end = PREFIX_LEN + length as usize;
+            let Some(value) = self.buffer.get(PREFIX_LEN..end) else { return Ok(None) };
+            if prefix & OPTIONAL == 0 || !is_unknown::<F>(value) {
+                let frame = decoded(value)?;
+                self.buffer.advance(end);
+                self.skipped = 0;
+                return Ok(Some(frame));
+            }
+            self.buffer.advance(end);
+            self.skipped += 1;
+            if self.skipped > SKIPPED_MAX {
+                return Err(Malformed::TooManyUnknown);
+            }
         }
-        let end = PREFIX_LEN + length as usize;
-        let Some(value) = self.buffer.get(PREFIX_LEN..end) else { return Ok(None) };
-        let decoded = postcard::take_from_bytes(value);
-        let (frame, rest) = decoded.map_err(|_| Malformed::Undecodable)?;
-        if !rest.is_empty() {
-            return Err(Malformed::Undecodable);
-        }
-        self.buffer.advance(end);
-        Ok(Some(frame))
+    }
+}
+
+/// True for the bytes of a frame that a later version has added.
+fn is_unknown<F: Frame>(value: &[u8]) -> bool {
+    postcard::take_from_bytes::<u32>(value).is_ok_and(|(variant, _)| variant >= F::VARIANTS)
+}
+
+/// The frame that these bytes are, all of them.
+fn decoded<F: Frame>(value: &[u8]) -> Result<F, Malformed> {
+    match postcard::take_from_bytes(value) {
+        Ok((frame, [])) => Ok(frame),
+        Ok(_) | Err(_) => Err(Malformed::Undecodable),
     }
 }

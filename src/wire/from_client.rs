@@ -1,162 +1,194 @@
-//! What a client says to the server. The order of variants and fields is the wire format.
+//! Frames from a client to the server. The order of variants and fields is the wire format.
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::bundle::{Others, Span};
-use super::codec::{CHUNK_LEN_MAX, Frame, Piece};
+use super::bundle::{BundleRest, Span};
+use super::codec::{BodyPart, CHUNK_LEN_MAX, Frame};
+use super::feature::{Feature, Features};
 use super::id::{JoinCode, MsgId, RoomName, Target, UserId};
 use super::message::{Body, Envelope, Seq};
 use super::standing::{Note, ParkedKind, Start};
 
-/// Most spans of deliveries that one [`FromClient::Ack`] can report.
+/// Most spans that one [`FromClient::Ack`] can hold.
 pub const SPANS_MAX: usize = 2048;
 
-/// Which client this is, among those of one key, and which of its links.
+/// The number of a client among those of one key, and the number of its link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
-    /// Made by chance when the client starts.
+    /// Random number that the client keeps while it runs.
     pub client: u64,
-    /// Higher with each link.
+    /// Count of links of this client.
     pub link: u32,
 }
 
 /// A frame from client to server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromClient {
-    /// Who I am. The first frame, once.
+    /// The client's identity: the first frame, and only the first.
     Hello {
-        /// The id to act as.
+        /// Id that the client acts as.
         id: UserId,
-        /// Claim the id if nobody has it; otherwise it must be this key's already.
+        /// Claims the id if nobody has it; otherwise the id must belong to this key.
         claim: bool,
-        /// Proof of being invited, where the server wants one.
+        /// Code of a ticket, where the server requires one.
         code: Option<JoinCode>,
-        /// Of a client that may come again: this link takes the place of its earlier ones.
+        /// Names a client that may reconnect: its new link takes over from its earlier ones.
         session: Option<Session>,
+        /// Parts of the protocol that the client understands.
+        features: Features,
     },
-    /// Take this message.
+    /// Stores messages. Answered by `Accepted` or `Refused`.
     Send {
         /// The message, or the first of a bundle. A repeated id is answered, not stored again.
         envelope: Envelope,
         /// The other messages of the bundle, whose ids follow.
-        others: Others,
+        others: BundleRest,
     },
-    /// The next bytes of the body begun by the last `Send` or `Pass`.
+    /// The next chunk of the body begun by the last `Send` or `Volatile`.
     Chunk(Body),
-    /// Deliver what waits for me and what comes, at most this much of it unsettled at a time.
+    /// Starts deliveries: the backlog, then new messages, at most a window of them unacked.
     Subscribe {
         /// Window in messages, at least 1.
         messages: u32,
         /// Window in bytes; one message larger than it is still delivered, alone.
         bytes: u64,
-        /// Where to begin.
+        /// First message of the deliveries.
         start: Start,
-        /// Split what comes with the other readers of my id that say so: each message to one of us,
-        /// to another when that one goes.
+        /// Shares the messages with the other sharing readers of this id: each goes to one of them,
+        /// and to another one when that one is gone.
         share: bool,
     },
-    /// These deliveries of this link have been dealt with.
+    /// Acks deliveries of this link. Answered by `AckRecorded`.
     Ack(#[serde(deserialize_with = "bounded_spans")] Vec<Span>),
-    /// Make me a member of a room.
+    /// Makes the user a member of a room.
     JoinRoom(RoomName),
-    /// End my membership of a room.
+    /// Ends the user's membership of a room.
     LeaveRoom(RoomName),
-    /// Pass this message on to those who read now; it is neither stored nor repeated.
+    /// Delivers messages to the readers of the moment, neither stored nor repeated. Answered by
+    /// `VolatileSent`.
     Volatile {
         /// The message, or the first of a bundle.
         envelope: Envelope,
         /// The other messages of the bundle, whose ids follow.
-        others: Others,
+        others: BundleRest,
     },
-    /// So many messages more that were passed to me, in their order, have been dealt with.
+    /// Acks volatile deliveries, in their order.
     AckVolatile {
-        /// How many.
+        /// Number of them.
         count: u32,
     },
-    /// The body under way ends here, and its message is not sent.
+    /// Ends the body under way. Its message is not sent.
     AbortBody,
-    /// So many parts of bodies more may come.
+    /// Lets the server send more chunks of bodies.
     ChunkCredit {
-        /// How many.
+        /// Number of them.
         parts: u32,
     },
-    /// These deliveries of this link are not for this reader: they stay as they are, for others,
-    /// and take no place in the window any more.
+    /// Returns deliveries of this link: they stay unacked, for other readers, and leave the window.
     Release(#[serde(deserialize_with = "bounded_spans")] Vec<Span>),
-    /// This delivery of this link has been dealt with, and here is what its sender hears of it.
+    /// Acks a delivery of this link with an answer for its sender.
     Reply {
-        /// Which.
+        /// The one meant.
         seq: Seq,
         /// The answer.
         reply: Note,
     },
-    /// This delivery of this link is refused for good: it goes to the dead letters.
+    /// Rejects a delivery of this link for good: it goes to the dead letters.
     Reject {
-        /// Which.
+        /// The one meant.
         seq: Seq,
-        /// How often it was tried.
+        /// Attempts before.
         attempts: u32,
-        /// Why, at most [`REASON_LEN_MAX`](super::REASON_LEN_MAX) bytes. The sender hears it.
+        /// Reason for the sender, at most [`REASON_LEN_MAX`](super::REASON_LEN_MAX) bytes.
         reason: Note,
     },
-    /// Say how far a message of mine has come with each of its recipients, in pages, and then all
-    /// that changes. Asked for again with `after` until the last page has come.
+    /// Asks how far a message of the user has come with each recipient: a page of statuses, then
+    /// every change. Sent again with `after` until the last page has come.
     Track {
         /// The message.
         id: MsgId,
-        /// Where it went.
+        /// Target of the message.
         to: Target,
-        /// Begin behind this recipient.
+        /// Begins the page after this recipient.
         after: Option<UserId>,
     },
-    /// Say no more of it.
+    /// Ends the tracking of a message.
     Untrack {
         /// The message.
         id: MsgId,
     },
-    /// Keep this message, and send it at that time as if it came then.
+    /// Keeps a message and sends it later, as if it arrived then.
     Schedule {
-        /// When, in milliseconds since 1970.
+        /// Due time, in milliseconds since 1970.
         due_ms: u64,
         /// The message, whose body is whole: at most [`CHUNK_LEN_MAX`] bytes.
         #[serde(deserialize_with = "whole")]
         envelope: Envelope,
     },
-    /// Show what is in a drawer of mine, a page of it.
+    /// Asks for a page of the user's parked messages.
     ListParked {
-        /// Which.
+        /// The one meant.
         drawer: ParkedKind,
-        /// Begin behind this one; 0 for the first.
+        /// Begins after this number; 0 for the first page.
         after: u64,
     },
-    /// Take messages out of a drawer of mine.
+    /// Takes parked messages of the user out.
     TakeParked {
-        /// Which.
+        /// The one meant.
         drawer: ParkedKind,
-        /// The message; `None`: all of them.
+        /// One message; `None`: all.
         id: Option<MsgId>,
-        /// Put it back among what waits for me, or, before its time, send it; otherwise it is gone.
+        /// Delivers dead letters anew, and sends scheduled messages now; otherwise removes them.
         back: bool,
     },
-    /// All that came before the `Ping` of this number has come.
+    /// Confirms all frames before a `Ping`.
     Pong {
-        /// Of the `Ping`.
+        /// Number of the `Ping`.
         number: u64,
     },
-    /// These deliveries of an earlier link are with me, who shares, and not dealt with: they are
-    /// for none of the others while this link lasts. Comes before `Attach`, if at all.
+    /// Keeps deliveries of an earlier link, unacked, for this sharing reader while its link lasts.
+    /// Sent before `Subscribe`, if at all.
     Resume(#[serde(deserialize_with = "bounded_spans")] Vec<Span>),
 }
 
+impl FromClient {
+    /// The feature that a client has named before it sends this frame.
+    pub fn feature(&self) -> Option<Feature> {
+        match self {
+            Self::Volatile { .. } | Self::AckVolatile { .. } => Some(Feature::Volatile),
+            Self::Pong { .. } => Some(Feature::Confirm),
+            Self::Track { .. } | Self::Untrack { .. } => Some(Feature::Track),
+            Self::Schedule { .. } | Self::ListParked { .. } | Self::TakeParked { .. } => {
+                Some(Feature::Parked)
+            }
+            Self::Hello { .. }
+            | Self::Send { .. }
+            | Self::Chunk(_)
+            | Self::Subscribe { .. }
+            | Self::Ack(_)
+            | Self::JoinRoom(_)
+            | Self::LeaveRoom(_)
+            | Self::AbortBody
+            | Self::ChunkCredit { .. }
+            | Self::Release(_)
+            | Self::Reply { .. }
+            | Self::Reject { .. }
+            | Self::Resume(_) => None,
+        }
+    }
+}
+
 impl Frame for FromClient {
-    fn piece(&self) -> Piece {
+    const VARIANTS: u32 = 21;
+
+    fn body_part(&self) -> BodyPart {
         match self {
             Self::Send { envelope, others } | Self::Volatile { envelope, others } => {
-                Piece::head(envelope, others)
+                BodyPart::head(envelope, others)
             }
-            Self::Chunk(body) => Piece::Chunk(body.len()),
-            Self::AbortBody => Piece::Abort,
-            _ => Piece::None,
+            Self::Chunk(body) => BodyPart::Chunk(body.len()),
+            Self::AbortBody => BodyPart::Abort,
+            _ => BodyPart::None,
         }
     }
 }

@@ -1,9 +1,10 @@
-//! What the server says to a client. The order of variants and fields is the wire format.
+//! Frames from the server to a client. The order of variants and fields is the wire format.
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::bundle::Bundle;
-use super::codec::{Frame, Piece};
+use super::codec::{BodyPart, Frame};
+use super::feature::{Feature, Features};
 use super::id::{MsgId, RoomName, Target, UserId};
 use super::message::{Body, Seq};
 use super::refusal::Refusal;
@@ -12,31 +13,33 @@ use super::standing::{ParkedKind, ParkedMessage, RecipientStatus, STATUSES_MAX};
 /// A frame from server to client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromServer {
-    /// What holds on this server. The first frame.
+    /// Public facts about the server. The first frame.
     Hello {
         /// The server's clock, in milliseconds since 1970.
         time_ms: u64,
         /// Most bytes a body can have.
         body_len_max: u64,
-        /// Most sends that can be unanswered at a time.
+        /// Most unanswered sends.
         sends_max: u32,
-        /// Most bytes that unanswered sends can have together; one larger message may go alone.
+        /// Most bytes of unanswered sends; one larger message may go alone.
         send_bytes_max: u64,
         /// Name and version of the program.
         version: String,
+        /// Parts of the protocol that the server understands.
+        features: Features,
     },
-    /// The key of this connection acts as this id now.
+    /// Confirms that the key of this connection acts as the id.
     Welcome {
         /// The id of the client's `Hello`.
         id: UserId,
-        /// Whether this connection claimed it.
+        /// This connection has claimed it.
         claimed: bool,
     },
     /// Messages are on disk.
     Accepted {
         /// The id of the first.
         id: MsgId,
-        /// How many: those behind have the ids behind.
+        /// Number of messages, with ids that follow one another.
         count: u32,
         /// They had been stored before.
         duplicate: bool,
@@ -45,128 +48,155 @@ pub enum FromServer {
     Refused {
         /// The id of the first.
         id: MsgId,
-        /// How many: those behind have the ids behind.
+        /// Number of messages, with ids that follow one another.
         count: u32,
-        /// What stood against it.
+        /// Reason.
         why: Refusal,
     },
-    /// A message for you.
+    /// Delivers messages.
     Deliver {
         /// Number of the first message, to be named in `Ack`; the others have those that follow.
         seq: Seq,
         /// The messages.
         bundle: Bundle,
     },
-    /// The next bytes of the body begun by the last `Deliver` or `Pass`.
+    /// The next chunk of the body begun by the last `Deliver` or `Volatile`.
     Chunk(Body),
-    /// So many deliveries more, in the order they were reported, are recorded as processed.
+    /// Confirms that acks are on disk, in the order in which they were sent.
     AckRecorded {
-        /// How many.
+        /// Number of them.
         count: u32,
     },
-    /// All that was waiting has been delivered; what comes next is new.
+    /// Marks the end of the backlog: what comes next is new.
     CaughtUp,
-    /// Messages of a log were removed before you read them. To be reported in `Processed` like a
-    /// delivery.
+    /// Reports messages that were removed before the user read them. Acked like a delivery.
     Gap {
-        /// To be named in `Processed`.
+        /// Number to be named in `Ack`.
         seq: Seq,
-        /// The log they were in.
+        /// Log that they were in.
         to: Target,
-        /// How many, those sent by yourself included.
+        /// Number of messages, the user's own included.
         count: u64,
     },
-    /// You are a member of the room.
+    /// Confirms that the user is a member of the room.
     RoomJoined {
-        /// Which.
+        /// The one meant.
         room: RoomName,
-        /// Whether you were not before.
+        /// The user was not before.
         changed: bool,
     },
-    /// You are not a member of the room.
+    /// Confirms that the user is no member of the room.
     RoomLeft {
-        /// Which.
+        /// The one meant.
         room: RoomName,
-        /// Whether you were before.
+        /// The user was before.
         changed: bool,
     },
-    /// The server has no room for a further member or a further room, or its disk is full.
+    /// Refuses a change of membership: a limit is reached, or the server's disk is full.
     RoomRefused {
-        /// Which.
+        /// The one meant.
         room: RoomName,
     },
-    /// A message that is not stored, for you as one who reads now.
+    /// Delivers volatile messages.
     Volatile(Bundle),
-    /// Messages have been passed on.
+    /// Volatile messages were delivered.
     VolatileSent {
         /// The id of the first.
         id: MsgId,
-        /// How many: those behind have the ids behind.
+        /// Number of messages, with ids that follow one another.
         count: u32,
-        /// To so many readers.
+        /// Number of readers that got all of them.
         readers: u32,
     },
-    /// The body under way ends here, and its message is not delivered. A stored one may come again.
+    /// Ends the body under way. Its message is not delivered; a stored one may come again.
     AbortBody,
-    /// So many parts of bodies more may come.
+    /// Lets the client send more chunks of bodies.
     ChunkCredit {
-        /// How many.
+        /// Number of them.
         parts: u32,
     },
-    /// Answer with `Pong`, so that I know that all before has come.
+    /// Asks for a `Pong`, which confirms all frames before.
     Ping {
-        /// For the answer.
+        /// Number for the answer.
         number: u64,
     },
-    /// Answer to `Watch`: a page of the recipients, in the order of their ids.
+    /// Answer to `Track`: a page of recipients, in the order of their ids.
     TrackPage {
         /// The message.
         id: MsgId,
-        /// Recipients and how far it has come with each: at most [`STATUSES_MAX`] of them, with no
-        /// more than one part's bytes of notes, or one.
+        /// Status with each: at most [`STATUSES_MAX`], with notes of at most one chunk together.
         #[serde(deserialize_with = "bounded_standings")]
         standings: Vec<RecipientStatus>,
-        /// There are others, behind the last of these.
+        /// More recipients follow the last of these.
         more: bool,
     },
-    /// Answer to `Watch`: no message of that id and sender is there, or not any more.
+    /// Answer to `Track`: the server has no message of that id and sender, or no longer.
     UnknownMessage {
         /// The id.
         id: MsgId,
     },
-    /// A message that is watched has come further with one recipient.
+    /// Reports that a tracked message has come further with one recipient.
     TrackUpdate {
         /// The message.
         id: MsgId,
-        /// With whom, and how far.
+        /// The recipient's status.
         standing: RecipientStatus,
     },
-    /// Something in a drawer that is looked into.
+    /// A parked message of a page.
     Parked(ParkedMessage),
-    /// Answer to `Look`, behind what was found.
+    /// Answer to `ListParked`, after the messages of the page.
     ParkedEnd {
-        /// Which.
+        /// The one meant.
         drawer: ParkedKind,
-        /// To look behind, for the next page; `None`: this was the last one.
+        /// `after` of the next page; `None`: this was the last one.
         next: Option<u64>,
     },
-    /// Answer to `Take`.
+    /// Answer to `TakeParked`.
     ParkedTaken {
-        /// Which.
+        /// The one meant.
         drawer: ParkedKind,
-        /// What was asked for.
+        /// Id of the request.
         id: Option<MsgId>,
-        /// So many were there and are not any more.
+        /// Number of messages taken out.
         count: u64,
     },
-    /// There is no such room, so there was no membership to end.
+    /// Answer to `LeaveRoom`: nobody ever joined such a room.
     NoSuchRoom {
-        /// Which.
+        /// The one meant.
         room: RoomName,
     },
 }
 
 impl FromServer {
+    /// The feature that a client has named before it gets this frame.
+    pub fn feature(&self) -> Option<Feature> {
+        match self {
+            Self::Volatile(_) | Self::VolatileSent { .. } => Some(Feature::Volatile),
+            Self::Ping { .. } => Some(Feature::Confirm),
+            Self::TrackPage { .. } | Self::UnknownMessage { .. } | Self::TrackUpdate { .. } => {
+                Some(Feature::Track)
+            }
+            Self::Parked(_) | Self::ParkedEnd { .. } | Self::ParkedTaken { .. } => {
+                Some(Feature::Parked)
+            }
+            Self::Hello { .. }
+            | Self::Welcome { .. }
+            | Self::Accepted { .. }
+            | Self::Refused { .. }
+            | Self::Deliver { .. }
+            | Self::Chunk(_)
+            | Self::AckRecorded { .. }
+            | Self::CaughtUp
+            | Self::Gap { .. }
+            | Self::RoomJoined { .. }
+            | Self::RoomLeft { .. }
+            | Self::RoomRefused { .. }
+            | Self::AbortBody
+            | Self::ChunkCredit { .. }
+            | Self::NoSuchRoom { .. } => None,
+        }
+    }
+
     /// The frame that delivers `bundle`, its first message as `seq`. Shares the bodies.
     pub fn deliver(seq: Seq, bundle: &Bundle) -> Self {
         Self::Deliver { seq, bundle: bundle.clone() }
@@ -179,14 +209,16 @@ impl FromServer {
 }
 
 impl Frame for FromServer {
-    fn piece(&self) -> Piece {
+    const VARIANTS: u32 = 24;
+
+    fn body_part(&self) -> BodyPart {
         match self {
             Self::Deliver { bundle, .. } | Self::Volatile(bundle) => {
-                Piece::head(&bundle.first, &bundle.others)
+                BodyPart::head(&bundle.first, &bundle.others)
             }
-            Self::Chunk(body) => Piece::Chunk(body.len()),
-            Self::AbortBody => Piece::Abort,
-            _ => Piece::None,
+            Self::Chunk(body) => BodyPart::Chunk(body.len()),
+            Self::AbortBody => BodyPart::Abort,
+            _ => BodyPart::None,
         }
     }
 }

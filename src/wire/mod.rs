@@ -45,11 +45,29 @@
 //! are answered and reported together, as a count or as a [`Span`]. So a bundle can be divided
 //! anywhere on its way, and messages can be put into one.
 //!
-//! Order of variants and fields is the format: only append variants, never change one. A frame that
-//! this version does not know is an error, since the two sides agreed on a version by ALPN.
+//! # Change
+//!
+//! Clients and servers of several versions speak with one another, so the format only grows:
+//!
+//! - The order of variants and of fields is the format. What has a number keeps it; a frame keeps
+//!   its fields. New frames are appended.
+//! - A new frame belongs to a [`Feature`]. Each side names in its `Hello` the features that it
+//!   understands, and nothing is sent to a side that has not named its feature. Bits that are
+//!   unknown mean nothing.
+//! - A frame that a receiver may ignore, because it needs no answer and has nothing of a body, may
+//!   be optional ([`Frame::is_optional`]): the highest bit of its length prefix is set, and a
+//!   receiver that does not know its number skips it, up to [`SKIPPED_MAX`] in a row. Any other
+//!   unknown frame is an error.
+//! - A new [`Refusal`] or [`CloseCode`] is told only to clients that have named a feature which
+//!   says so; others are told the nearest one they know.
+//! - What cannot be said in this way needs another [`ALPN`].
+//!
+//! `tests/snapshots` holds recorded conversations; a test plays both sides of them against the
+//! present code.
 
 mod bundle;
 mod codec;
+mod feature;
 mod from_client;
 mod from_server;
 #[cfg(any(test, fuzzing))]
@@ -59,11 +77,12 @@ mod message;
 mod refusal;
 mod standing;
 
-pub use bundle::{BUNDLE_MAX, Bundle, Others, Span, Weights};
+pub use bundle::{BUNDLE_MAX, Bundle, BundleRest, Span, Weights};
 pub use codec::{
-    Bodies, CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, Decoder, FRAME_LEN_MAX, Frame, Malformed, Piece,
-    chunk_len, encode,
+    BodyOrder, BodyPart, CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, Decoder, FRAME_LEN_MAX, Frame, Malformed,
+    SKIPPED_MAX, chunk_len, encode,
 };
+pub use feature::{Feature, Features};
 pub use from_client::{FromClient, SPANS_MAX, Session};
 pub use from_server::FromServer;
 pub use id::{

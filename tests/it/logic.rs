@@ -1,41 +1,43 @@
 //! The pure layer: hub and peer against a model of the store, first in scenes that can be read,
 //! then at random.
 
+mod budget;
 mod bundles;
 mod client;
 mod clocks;
-mod drawers;
-mod expiring;
-mod flight;
+mod delivery;
+mod dispositions;
+mod download;
+mod expiry;
+mod features;
 mod following;
-mod gathering;
+mod gaps;
 mod hello;
 pub(crate) mod hostile;
 mod kinds;
-mod lapsing;
 mod long;
-mod losses;
 mod obstacles;
 mod outbox;
+mod parked;
 mod parts;
-mod passing;
 mod peers;
 mod random;
-mod reading;
 mod recovering;
-mod relaying;
+mod release;
+mod resume_grace;
 mod rooms;
 mod sends;
 pub(crate) mod server;
 mod sharing;
-mod skipping;
-mod starting;
-mod streaming;
-mod succeeding;
+mod snapshot;
+mod start_position;
 mod sweep;
-mod uploading;
-mod verdicts;
-mod watching;
+mod take_over;
+mod tracked_expiry;
+mod tracking;
+mod upload;
+mod volatile;
+mod volatile_bodies;
 mod world;
 
 use std::ops::Range;
@@ -43,8 +45,8 @@ use std::ops::Range;
 use qmsg::durable::Quotas;
 use qmsg::logic::{Draft, Limits, LinkId};
 use qmsg::wire::{
-    Body, CHUNK_LEN_MAX, CloseCode, Envelope, FromClient, FromServer, Headers, MsgId, Others, Pin,
-    Refusal, RoomName, Seq, Span, Target, UserId,
+    Body, BundleRest, CHUNK_LEN_MAX, CloseCode, Envelope, Features, FromClient, FromServer,
+    Headers, MsgId, Pin, Refusal, RoomName, Seq, Span, Target, UserId,
 };
 
 use server::{START, Said, Server};
@@ -148,7 +150,7 @@ fn passes(numbers: Range<u64>, to: &str, len: usize) -> FromClient {
 }
 
 /// All of these but the first.
-fn others(numbers: Range<u64>, len: usize) -> Others {
+fn others(numbers: Range<u64>, len: usize) -> BundleRest {
     let bodies: Vec<Body> = numbers.skip(1).map(|n| body_of(id(n), len as u64)).collect();
     bodies.iter().collect()
 }
@@ -165,7 +167,7 @@ fn processed(seqs: impl IntoIterator<Item = Seq>) -> FromClient {
     FromClient::Ack(spans)
 }
 
-/// That these are not for the reader.
+/// The frame that releases these.
 fn skipped(seqs: impl IntoIterator<Item = Seq>) -> FromClient {
     match processed(seqs) {
         FromClient::Ack(spans) => FromClient::Release(spans),
@@ -178,11 +180,23 @@ fn passed(n: u64, readers: u32) -> Said {
 }
 
 fn hello(name: &str) -> FromClient {
-    FromClient::Hello { id: user(name), claim: false, code: None, session: None }
+    FromClient::Hello {
+        id: user(name),
+        claim: false,
+        code: None,
+        session: None,
+        features: Features::KNOWN,
+    }
 }
 
 fn claim(name: &str) -> FromClient {
-    FromClient::Hello { id: user(name), claim: true, code: None, session: None }
+    FromClient::Hello {
+        id: user(name),
+        claim: true,
+        code: None,
+        session: None,
+        features: Features::KNOWN,
+    }
 }
 
 fn attach(messages: u32, bytes: u64) -> FromClient {

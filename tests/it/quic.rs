@@ -21,8 +21,8 @@ use qmsg::quic::{
     ServerSettings, Trust, dial,
 };
 use qmsg::wire::{
-    Body, CHUNK_LEN_MAX, CloseCode, Envelope, Frame, FromClient, FromServer, Headers, Message,
-    MsgId, Others, RoomName, Target, UserId, encode,
+    Body, BundleRest, CHUNK_LEN_MAX, CloseCode, Envelope, Features, Frame, FromClient, FromServer,
+    Headers, Message, MsgId, RoomName, Target, UserId, encode,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -70,6 +70,7 @@ fn hello() -> FromServer {
         sends_max: 8,
         send_bytes_max: 1 << 22,
         version: "test".into(),
+        features: Features::KNOWN,
     }
 }
 
@@ -106,7 +107,7 @@ fn send(body: &Bytes) -> Vec<FromClient> {
     let (id, headers) = (MsgId::new(1, [7; 10]), Headers::default());
     let head = FromClient::Send {
         envelope: Envelope { id, to: Target::All, headers, size, body: first },
-        others: Others::default(),
+        others: BundleRest::default(),
     };
     std::iter::once(head).chain(parts.map(FromClient::Chunk)).collect()
 }

@@ -4,6 +4,7 @@
 mod any;
 mod bundles;
 mod names;
+mod optional;
 mod properties;
 mod samples;
 
@@ -62,7 +63,7 @@ fn lines(text: &str) -> impl Iterator<Item = Vec<&str>> {
 }
 
 /// Reads `0a0b` and, for runs, `0a*300`.
-fn unhex(words: &[&str]) -> Vec<u8> {
+pub(crate) fn unhex(words: &[&str]) -> Vec<u8> {
     let decode = |hex: &str| data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap();
     let word = |word: &&str| match word.split_once('*') {
         Some((hex, count)) => decode(hex).repeat(count.parse().unwrap()),
@@ -152,6 +153,7 @@ fn kind(error: Malformed) -> &'static str {
         Malformed::Undecodable => "undecodable",
         Malformed::Chunk => "part",
         Malformed::BodyTooLong(_) => "body-too-long",
+        Malformed::TooManyUnknown => "too-many-unknown",
     }
 }
 

@@ -29,16 +29,9 @@ const LIKENESS: f64 = 0.7;
 pub(crate) struct Setting {
     pub(crate) file: PathBuf,
     /// Names of the verb and its subcommand; empty at the top.
-    table: Vec<String>,
+    pub(crate) table: Vec<String>,
     key: String,
     pub(crate) values: Vec<String>,
-}
-
-impl Setting {
-    /// True when it stands in the table of `verb`, not at the top.
-    pub(crate) fn is_of(&self, verb: &[String]) -> bool {
-        self.table == verb
-    }
 }
 
 type Aliases = Vec<(String, Targets)>;
@@ -50,7 +43,7 @@ pub(crate) fn read(
     command: &Command,
 ) -> Result<(Vec<Setting>, Aliases)> {
     let mut reader = KeyReader { file, command, settings: Vec::new(), aliases: Vec::new() };
-    reader.table(table, command, &mut Vec::new())?;
+    read_table(&mut reader, table, command, &mut Vec::new())?;
     Ok((reader.settings, reader.aliases))
 }
 
@@ -111,26 +104,32 @@ struct KeyReader<'a> {
     aliases: Aliases,
 }
 
-impl KeyReader<'_> {
-    fn table(&mut self, table: &Table, command: &Command, path: &mut Vec<String>) -> Result<()> {
-        for (key, value) in table {
-            let inner = command.find_subcommand(key);
-            match value {
-                Value::Table(aliases) if *path == ["sendmail"] && key == ALIASES => {
-                    self.aliases(aliases)?;
-                }
-                Value::Table(table) if inner.is_some() => {
-                    path.push(key.clone());
-                    // The guard has found it.
-                    inner.map_or(Ok(()), |inner| self.table(table, inner, path))?;
-                    path.pop();
-                }
-                value => self.key(key, value, command, path)?,
+/// Reads a table, and the tables in it.
+fn read_table(
+    reader: &mut KeyReader<'_>,
+    table: &Table,
+    command: &Command,
+    path: &mut Vec<String>,
+) -> Result<()> {
+    for (key, value) in table {
+        let inner = command.find_subcommand(key);
+        match value {
+            Value::Table(aliases) if *path == ["sendmail"] && key == ALIASES => {
+                reader.aliases(aliases)?;
             }
+            Value::Table(table) if inner.is_some() => {
+                path.push(key.clone());
+                // The guard has found it.
+                inner.map_or(Ok(()), |inner| read_table(reader, table, inner, path))?;
+                path.pop();
+            }
+            value => reader.key(key, value, command, path)?,
         }
-        Ok(())
     }
+    Ok(())
+}
 
+impl KeyReader<'_> {
     fn key(&mut self, key: &str, value: &Value, command: &Command, path: &[String]) -> Result<()> {
         let found = self.known(command, path).into_iter().find(|(name, _)| *name == key);
         let Some((_, arg)) = found else { return Err(self.unknown(key, command, path).into()) };

@@ -18,7 +18,7 @@ use crate::terminal::{notices, print};
 /// Parses a command line; the configuration files give the defaults. On `Err` the help, the version
 /// or the error has been printed.
 pub(crate) fn parse(args: &[OsString]) -> Result<(Cli, Config), Exit> {
-    let told = |error: clap::Error| match error.kind() {
+    let report = |error: clap::Error| match error.kind() {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
@@ -43,12 +43,12 @@ pub(crate) fn parse(args: &[OsString]) -> Result<(Cli, Config), Exit> {
         Err(error) => {
             let again = words::as_text(args, &error);
             let again = again.and_then(|args| read(&args).ok().map(|plain| (args, plain)));
-            again.ok_or_else(|| told(error))?
+            again.ok_or_else(|| report(error))?
         }
     };
     words::check(&args, &plain, || quick::command(&args))
         .map_err(|failure| notices::tell(&failure.into()))?;
-    let cli = Cli::from_arg_matches(&plain).map_err(told)?;
+    let cli = Cli::from_arg_matches(&plain).map_err(report)?;
     // `config path` has to work even if a file is broken.
     if matches!(cli.verb, Verb::Config(ConfigArgs { what: ConfigVerb::Path })) {
         return Ok((cli, Config::default()));
@@ -64,7 +64,7 @@ pub(crate) fn parse(args: &[OsString]) -> Result<(Cli, Config), Exit> {
     let command = apply::defaults(config.settings(), Cli::command(), &plain);
     let command = empty::passed_over(command.map_err(|error| notices::tell(&error))?);
     let matches = command.try_get_matches_from(args);
-    let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(told)?;
+    let cli = matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(report)?;
     Ok((cli, config))
 }
 

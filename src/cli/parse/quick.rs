@@ -7,7 +7,7 @@ use std::ffi::OsString;
 
 use clap::{Args, Command, CommandFactory};
 
-use crate::cli::args::{Files, Talk};
+use crate::cli::args::{FileArgs, VerbosityArgs};
 use crate::cli::command::Cli;
 use crate::cli::verbs::listen::args::ListenArgs;
 use crate::cli::verbs::send::args::SendArgs;
@@ -26,7 +26,7 @@ fn alone(verb: &str) -> Option<Command> {
         _ => return None,
     };
     let command = Command::new("qmsg").max_term_width(100).subcommand_required(true);
-    Some(Files::augment_args(Talk::augment_args(command)).subcommand(verb))
+    Some(FileArgs::augment_args(VerbosityArgs::augment_args(command)).subcommand(verb))
 }
 
 #[cfg(test)]

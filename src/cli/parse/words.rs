@@ -77,7 +77,7 @@ pub(crate) fn check(
         return Ok(());
     }
     let command = command();
-    let options = VerbOptions::of(&command, verb);
+    let options = VerbOptions::of_verb(&command, verb);
     if let Some(value) = values.iter().find(|value| options.are_with_long(value)) {
         let what = format!("{value} stands where a value is expected");
         let hint = "if it is meant to be the value, write it like --title=VALUE";
@@ -95,7 +95,7 @@ pub(crate) fn check(
 struct VerbOptions<'a>(Vec<&'a Arg>);
 
 impl<'a> VerbOptions<'a> {
-    fn of(command: &'a Command, verb: &str) -> Self {
+    fn of_verb(command: &'a Command, verb: &str) -> Self {
         let own = command.find_subcommand(verb).into_iter().flat_map(Command::get_arguments);
         Self(own.chain(command.get_arguments()).collect())
     }

@@ -21,7 +21,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
 pub(crate) fn shown(command: Command, args: &[OsString]) -> Command {
     let is = |word: &str| args.iter().any(|arg| arg == word);
     let is_long = is("--help") || is("help");
-    let command = tidied(command.long_version(version()), is_long);
+    let command = tidied(command.version(version()), is_long);
     grouped(command)
 }
 
@@ -62,9 +62,10 @@ fn grouped(mut command: Command) -> Command {
 /// The long version, with what a bug report needs.
 fn version() -> String {
     format!(
-        "{}\nprotocol {}\n{}",
+        "{}\nprotocol {} ({})\n{}",
         env!("CARGO_PKG_VERSION"),
         String::from_utf8_lossy(wire::ALPN),
+        wire::Features::KNOWN,
         store::about(),
     )
 }

@@ -7,14 +7,12 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory};
 
 use crate::cli::command::Cli;
+use crate::cli::limits::TYPED_CHARS_MAX;
 use crate::cli::text::tips;
 use crate::failure::{Exit, Failure};
 use crate::profile::known;
 use crate::text::units;
 use crate::wire::Target;
-
-/// Longest command line that a hint repeats, in characters.
-const TYPED_LEN_MAX: usize = 60;
 
 /// Converts an error of clap to a failure.
 pub(crate) fn failure(error: &clap::Error, args: &[OsString]) -> Failure {
@@ -155,8 +153,8 @@ fn to_send(given: &str, line: &TypedLine) -> Option<String> {
         known::targets().contains(&target).then_some(())?;
     }
     let mut typed = ["qmsg", "send", given].into_iter().chain(rest).collect::<Vec<_>>().join(" ");
-    if typed.chars().count() > TYPED_LEN_MAX {
-        typed = typed.chars().take(TYPED_LEN_MAX).chain(['…']).collect();
+    if typed.chars().count() > TYPED_CHARS_MAX {
+        typed = typed.chars().take(TYPED_CHARS_MAX).chain(['…']).collect();
     }
     Some(format!("to send a message: {typed}"))
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 
-use crate::cli::args::Who;
+use crate::cli::args::{Who, profile};
 use crate::cli::headers::HeaderArgs;
 use crate::cli::values;
-use crate::cli::verbs::send::args::BodyArgs;
+use crate::cli::verbs::send::args::{BodyArgs, body_source, file_name};
 use crate::failure::Exit;
+use crate::message::render::style::Style;
 use crate::outgoing::conversation;
 use crate::outgoing::job::{Job, PATIENCE, Show, Until};
-use crate::render::message::Style;
 use crate::terminal::print;
 use crate::terminal::verbosity::Verbosity;
 use crate::text::units::{self, Targets};
@@ -61,10 +61,12 @@ pub(crate) struct AskArgs {
     timeout: Option<Duration>,
 }
 
-pub(crate) fn run(args: &AskArgs, talk: Verbosity) -> Result<Exit> {
+pub(crate) fn run(args: &AskArgs, verbosity: Verbosity) -> Result<Exit> {
     let style = match args.json {
         true => Style::Json,
-        false if print::is_terminal() => Style::Terminal { color: talk.color.is_on(), folds: true },
+        false if print::is_terminal() => {
+            Style::Terminal { color: verbosity.color.is_on(), folds: true }
+        }
         false => Style::Lines,
     };
     let job = Job {
@@ -73,8 +75,8 @@ pub(crate) fn run(args: &AskArgs, talk: Verbosity) -> Result<Exit> {
         timeout: Some(args.timeout.unwrap_or(TIMEOUT)),
         enough: args.count,
         show: Show::Replies(style),
-        name: args.body.name(),
+        name: file_name(&args.body),
         ..Job::new(args.targets.0.clone(), args.headers.headers()?)
     };
-    conversation::carry_out(&job, args.body.input(None)?, &args.who.profile()?, talk)
+    conversation::carry_out(&job, body_source(&args.body, None)?, &profile(&args.who)?, verbosity)
 }

@@ -4,18 +4,19 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::cli::args::{Patience, Who};
-use crate::cli::caller::{self, Requester};
+use crate::cli::requester::{self, Requester};
 use crate::client::{self, Claim, ClientError};
+use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::logic::{Command, Event, Intent};
 use crate::profile::address::{BadTicket, JoinTicket, PLACEHOLDER, ServerAddress};
 use crate::profile::joined::{self, ProfileDirectory, Remains};
+use crate::profile::refusals;
 use crate::profile::{dial, known};
 use crate::quic::{NewIdentity, Trust};
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
 use crate::wire::{CloseCode, JoinCode, PORT, Pin, Refusal, RoomName, Target, UserId};
-use crate::{clock, refusals};
 
 /// Claim an id on a server, or join a room
 ///
@@ -117,55 +118,55 @@ fn room(text: &str) -> Result<RoomName, String> {
     }
 }
 
-pub(crate) fn join(args: &JoinArgs, talk: Verbosity) -> Result<Exit> {
+pub(crate) fn join(args: &JoinArgs, verbosity: Verbosity) -> Result<Exit> {
     match &args.name {
-        Target::User(id) => join_id(id, args, talk),
+        Target::User(id) => join_id(id, args, verbosity),
         Target::Room(room) => {
-            change(&args.who, Command::JoinRoom(room.clone()), args.patience, args.json, talk)
+            change(&args.who, Command::JoinRoom(room.clone()), args.patience, args.json, verbosity)
         }
         Target::All => Err(Failure::new(Exit::Usage, "everyone is in @all already").into()),
     }
 }
 
-pub(crate) fn leave(args: &LeaveArgs, talk: Verbosity) -> Result<Exit> {
-    change(&args.who, Command::LeaveRoom(args.room.clone()), args.patience, args.json, talk)
+pub(crate) fn leave(args: &LeaveArgs, verbosity: Verbosity) -> Result<Exit> {
+    change(&args.who, Command::LeaveRoom(args.room.clone()), args.patience, args.json, verbosity)
 }
 
-fn join_id(id: &UserId, args: &JoinArgs, talk: Verbosity) -> Result<Exit> {
+fn join_id(id: &UserId, args: &JoinArgs, verbosity: Verbosity) -> Result<Exit> {
     if id.is_reserved() {
         return Err(refusals::reserved(id.as_str()).into());
     }
     let start = clock::moment();
-    let place = ProfileDirectory::take(id, args.patience.timeout)?;
-    let remains = place.remains()?;
+    let directory = ProfileDirectory::lock(id, args.patience.timeout)?;
+    let remains = directory.remains()?;
     let Plan { server, trust, code } = plan(id, &remains, args)?;
     let had_joined = remains.server.is_some();
     let (identity, mut claim) = match remains.identity {
         Some(identity) => (identity, None),
         None => {
             let new = NewIdentity::generate()?;
-            (new.identity().clone(), Some(Claim::new(new, place.key())))
+            (new.identity().clone(), Some(Claim::new(new, directory.key())))
         }
     };
     let dial = dial::dial(&server, trust, identity, false);
     let left = args.patience.timeout.saturating_sub(clock::since(start));
-    let patience_ms = Patience { timeout: left }.ms();
+    let patience_ms = Some(left.as_millis() as u64);
     let intent = Intent { id: id.clone(), claim: true, code, prefetch: None, patience_ms };
     let settings = client::Settings { dial, dialer: None, intent, trust_remote: args.trust };
     let (mut new, at) = (false, server.to_string());
-    let result = caller::run(settings, claim.as_mut(), None, |event| {
+    let result = requester::run(settings, claim.as_mut(), None, |event| {
         new |= event == Event::Welcome { claimed: true };
-        caller::note_offline(&event, &at, talk);
+        requester::note_offline(&event, &at, verbosity);
         Ok(())
     })?;
     let pin = match result {
         Ok(pin) => pin,
         Err(error) => {
-            give_up(&place, claim.as_ref(), talk)?;
-            return Err(failure(error, &place, had_joined, &server, id));
+            give_up(&directory, claim.as_ref(), verbosity)?;
+            return Err(failure(error, &directory, had_joined, &server, id));
         }
     };
-    place.save(&server, pin)?;
+    directory.save(&server, pin)?;
     if args.json {
         print::object(&[
             ("id", id.as_str().into()),
@@ -174,37 +175,43 @@ fn join_id(id: &UserId, args: &JoinArgs, talk: Verbosity) -> Result<Exit> {
             ("changed", new.into()),
         ])?;
     } else if new {
-        notices::note(talk, &format!("joined {server} as {id}, pin {pin}"));
+        notices::note(verbosity, &format!("joined {server} as {id}, pin {pin}"));
     } else {
-        notices::note(talk, &format!("already joined {server} as {id}"));
+        notices::note(verbosity, &format!("already joined {server} as {id}"));
     }
     Ok(Exit::Success)
 }
 
 /// Removes the new key, unless the server may have bound the id to it.
-fn give_up(place: &ProfileDirectory, claim: Option<&Claim>, talk: Verbosity) -> Result<()> {
+fn give_up(
+    directory: &ProfileDirectory,
+    claim: Option<&Claim>,
+    verbosity: Verbosity,
+) -> Result<()> {
     match claim {
         Some(claim) if claim.may_be_granted() => {
-            notices::note(talk, "the server may have granted the id: run the same join again");
+            notices::note(verbosity, "the server may have granted the id: run the same join again");
             Ok(())
         }
-        Some(claim) if claim.is_kept() => place.forget_key(),
+        Some(claim) if claim.is_kept() => directory.forget_key(),
         _ => Ok(()),
     }
 }
 
 fn failure(
     error: ClientError,
-    place: &ProfileDirectory,
+    directory: &ProfileDirectory,
     had_joined: bool,
     server: &ServerAddress,
     id: &UserId,
 ) -> anyhow::Error {
     match error {
-        ClientError::Key(error) => joined::unkept(error, &place.key()),
-        ClientError::Rejected(Some(CloseCode::IdTaken)) if had_joined && !place.key().exists() => {
+        ClientError::Key(error) => joined::unkept(error, &directory.key()),
+        ClientError::Rejected(Some(CloseCode::IdTaken))
+            if had_joined && !directory.key().exists() =>
+        {
             let what = format!("{id} belongs to another key on {server}");
-            let key = place.key();
+            let key = directory.key();
             Failure::new(Exit::NotAllowed, what)
                 .hint(format!(
                     "the key that was here is missing: put {} back from a copy",
@@ -266,11 +273,11 @@ fn change(
     command: Command,
     patience: Patience,
     json: bool,
-    talk: Verbosity,
+    verbosity: Verbosity,
 ) -> Result<Exit> {
-    let caller = Requester::new(who, patience)?;
-    let (id, server) = (caller.id.clone(), caller.server.clone());
-    caller.want(command, |event| {
+    let requester = Requester::new(who, patience.timeout)?;
+    let (id, server) = (requester.id().clone(), requester.server().to_owned());
+    requester.request(command, |event| {
         let (room, member, changed) = match event {
             Event::RoomJoined { room, changed } => (room, true, changed),
             Event::RoomLeft { room, changed } => (room, false, changed),
@@ -287,7 +294,7 @@ fn change(
                 return Err(refusals::refusal(Refusal::UnknownTarget, &room, &server).into());
             }
             event => {
-                caller::note_offline(&event, &server, talk);
+                requester::note_offline(&event, &server, verbosity);
                 return Ok(());
             }
         };
@@ -308,7 +315,7 @@ fn change(
                 (false, true) => "has left",
                 (false, false) => "is not a member of",
             };
-            notices::note(talk, &format!("{id} {now} {room}"));
+            notices::note(verbosity, &format!("{id} {now} {room}"));
         }
         Ok(())
     })?;

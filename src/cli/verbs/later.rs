@@ -5,11 +5,11 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use crate::cli::args::{Patience, Who};
-use crate::cli::caller::{self, Requester};
+use crate::cli::requester::{self, Requester};
 use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::logic::{Command, Event};
-use crate::render::kept;
+use crate::message::render::parked;
 use crate::terminal::table::ListTable;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
@@ -91,43 +91,43 @@ struct LaterChoice {
     patience: Patience,
 }
 
-pub(crate) fn run(args: &LaterArgs, talk: Verbosity) -> Result<Exit> {
+pub(crate) fn run(args: &LaterArgs, verbosity: Verbosity) -> Result<Exit> {
     match &args.what {
-        LaterVerb::List(args) => list(args, talk),
-        LaterVerb::Cancel(args) => take(&args.which, false, talk),
-        LaterVerb::Send(args) => take(&args.which, true, talk),
+        LaterVerb::List(args) => list(args, verbosity),
+        LaterVerb::Cancel(args) => take_parked(&args.which, false, verbosity),
+        LaterVerb::Send(args) => take_parked(&args.which, true, verbosity),
     }
 }
 
-fn list(args: &LaterListArgs, talk: Verbosity) -> Result<Exit> {
+fn list(args: &LaterListArgs, verbosity: Verbosity) -> Result<Exit> {
     let mut count = 0_u64;
     let mut table = ListTable::new(&["ID", "DUE", "TO", "MESSAGE"]);
-    let caller = Requester::new(&args.who, args.patience)?;
-    let server = caller.server.clone();
-    caller.want(Command::ListParked(ParkedKind::Scheduled), |event| {
-        caller::note_offline(&event, &server, talk);
-        let Event::Parked(kept) = event else { return Ok(()) };
+    let requester = Requester::new(&args.who, args.patience.timeout)?;
+    let server = requester.server().to_owned();
+    requester.request(Command::ListParked(ParkedKind::Scheduled), |event| {
+        requester::note_offline(&event, &server, verbosity);
+        let Event::Parked(parked) = event else { return Ok(()) };
         count += 1;
-        if args.json { print::object(&fields(&kept)) } else { table.add(&row(&kept)) }
+        if args.json { print::object(&fields(&parked)) } else { table.add(&row(&parked)) }
     })?;
     table.end()?;
     if count == 0 {
-        notices::note(talk, "no scheduled messages");
+        notices::note(verbosity, "no scheduled messages");
     }
     Ok(Exit::Success)
 }
 
-fn take(which: &LaterChoice, send: bool, talk: Verbosity) -> Result<Exit> {
+fn take_parked(which: &LaterChoice, send: bool, verbosity: Verbosity) -> Result<Exit> {
     let id = match which.id {
         Some(Pick::One(id)) => Some(id),
         Some(Pick::All) | None => None,
     };
     let mut taken = 0;
     let command = Command::TakeParked { drawer: ParkedKind::Scheduled, id, back: send };
-    let caller = Requester::new(&which.who, which.patience)?;
-    let server = caller.server.clone();
-    caller.want(command, |event| {
-        caller::note_offline(&event, &server, talk);
+    let requester = Requester::new(&which.who, which.patience.timeout)?;
+    let server = requester.server().to_owned();
+    requester.request(command, |event| {
+        requester::note_offline(&event, &server, verbosity);
         if let Event::ParkedTaken { count, .. } = event {
             taken += count;
         }
@@ -144,7 +144,7 @@ fn take(which: &LaterChoice, send: bool, talk: Verbosity) -> Result<Exit> {
     if which.json {
         print::object(&[(done, taken.into())])?;
     } else {
-        notices::note(talk, &format!("{} {done}", units::count(taken, "message")));
+        notices::note(verbosity, &format!("{} {done}", units::count(taken, "message")));
     }
     Ok(Exit::Success)
 }
@@ -156,12 +156,12 @@ fn which(text: &str) -> Result<Pick, String> {
     }
 }
 
-fn row(kept: &ParkedMessage) -> Vec<String> {
+fn row(parked: &ParkedMessage) -> Vec<String> {
     let (id, due, to) =
-        (kept.message.id.to_string(), print::time(kept.at_ms), kept.message.to.to_string());
-    vec![id, due, to, kept::gist(kept)]
+        (parked.message.id.to_string(), print::time(parked.at_ms), parked.message.to.to_string());
+    vec![id, due, to, parked::gist(parked)]
 }
 
-fn fields(kept: &ParkedMessage) -> Vec<(&'static str, Value)> {
-    [kept::fields(kept), vec![("due", clock::rfc3339(kept.at_ms).into())]].concat()
+fn fields(parked: &ParkedMessage) -> Vec<(&'static str, Value)> {
+    [parked::fields(parked), vec![("due", clock::rfc3339(parked.at_ms).into())]].concat()
 }

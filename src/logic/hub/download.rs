@@ -3,10 +3,8 @@
 use std::collections::VecDeque;
 
 use crate::durable::{Missing, Record, RequestId};
+use crate::logic::limits::CHUNK_READS_MAX;
 use crate::wire::{Body, CHUNK_LEN_MAX, Seq, Target};
-
-/// Most chunks that are being read for one link.
-const READS_MAX: usize = 8;
 
 /// Names a long volatile body that is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,7 +53,7 @@ impl StoredDownload {
 
     /// The next chunk to ask for, if there is one and `free` chunks fit on the link.
     pub(super) fn wanted(&self, free: usize) -> Option<u64> {
-        let wanted = self.next < self.end && self.asked.len() < free.min(READS_MAX);
+        let wanted = self.next < self.end && self.asked.len() < free.min(CHUNK_READS_MAX);
         wanted.then_some(self.next)
     }
 

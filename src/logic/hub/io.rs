@@ -1,81 +1,81 @@
-//! What a [`Hub`](crate::logic::Hub) is told, and what it wants done.
+//! Inputs and outputs of a [`Hub`](crate::logic::Hub).
 
 use std::sync::Arc;
 
 use crate::durable::{Found, Outcome, Read, Record, RequestId, Write};
 use crate::wire::{Body, Bundle, CloseCode, FromClient, FromServer, Pin};
 
-/// Names a link. Given by the server's loop, never used twice.
+/// Name of a link: one connection of one client. The server's loop makes it, and never twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub u64);
 
-/// All that can happen to a hub.
+/// Everything that can happen to a hub.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// A handshake is done: a device with this key is there.
+    /// A handshake is done: a client with this key is connected.
     Opened {
-        /// The new link.
+        /// Name of the new link.
         link: LinkId,
-        /// The key it proved.
+        /// The key that the client has proven.
         key: Pin,
     },
     /// A frame came.
     Frame {
-        /// On this link.
+        /// The link it came on.
         link: LinkId,
-        /// This one.
+        /// The frame.
         frame: FromClient,
     },
     /// A link is gone.
     Closed {
-        /// Which.
+        /// The link.
         link: LinkId,
     },
-    /// Writes are on disk, or were turned down; in the order they were asked for.
+    /// Writes are on disk, or failed; in the order they were asked for.
     Durable(Vec<(RequestId, Outcome)>),
     /// A read has its answer.
     Found(RequestId, Found),
-    /// Time has passed.
+    /// The deadline has come.
     Tick,
 }
 
-/// All that a hub can want done.
+/// Everything that a hub can ask its caller to do.
 #[derive(Clone, Debug)]
 pub enum Output {
     /// Send a frame.
     Frame {
-        /// On this link.
+        /// The link to send it on.
         link: LinkId,
-        /// This one.
+        /// The frame.
         frame: FromServer,
     },
     /// Deliver messages to all of these links; encoding them once is enough.
     Deliver {
         /// At least one.
         links: Vec<LinkId>,
-        /// What to deliver.
+        /// The messages.
         record: Record,
     },
-    /// Pass messages on to all of these links; encoding them once is enough.
+    /// Deliver volatile messages to all of these links; encoding them once is enough.
     Volatile {
         /// At least one.
         links: Vec<LinkId>,
-        /// What to pass on.
+        /// The messages.
         bundle: Arc<Bundle>,
     },
-    /// Send the next part of the last long message to all of these links; encoding it once is
+    /// Send the next chunk of the last long message to all of these links; encoding it once is
     /// enough.
     Chunk {
         /// At least one.
         links: Vec<LinkId>,
-        /// The bytes.
+        /// The chunk.
         body: Body,
     },
-    /// End a link, after what was sent on it before. No `Closed` need follow.
+    /// Close a link behind everything that was sent on it. No `Closed` need follow.
     Close {
-        /// Which.
+        /// The link.
         link: LinkId,
-        /// Why.
+        /// The reason.
         code: CloseCode,
     },
     /// Write, together with all that is written now, and answer with [`Input::Durable`].

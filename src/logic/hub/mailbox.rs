@@ -12,10 +12,8 @@ mod volatile;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) use ack::Released;
-
 use crate::durable::{Read, StoredCursor};
-use crate::wire::{FromServer, Seq, Span, Target, UserId};
+use crate::wire::{Features, FromServer, Seq, Span, Target, UserId};
 
 use super::acks::{AckProgress, LogAck};
 use super::io::LinkId;
@@ -26,7 +24,7 @@ use crate::logic::prefetch::Prefetch;
 use crate::logic::seqs::cursor::Cursor;
 use crate::logic::seqs::set::SeqSet;
 
-/// What a user reads, in memory while one of the user's links reads or an ack is being written.
+/// Cursors and readers of one user, in memory while a link reads or an ack is being written.
 pub(super) struct Mailbox {
     user: UserId,
     is_loaded: bool,
@@ -37,7 +35,7 @@ pub(super) struct Mailbox {
     /// new membership, if the mailbox was read behind both.
     rejoining: BTreeMap<Target, Cursor>,
     readers: BTreeMap<LinkId, Reader>,
-    /// What sharing readers held on links that were taken over: by the link that is to resume it.
+    /// Deliveries of sharing readers whose links were taken over, by the link that may resume them.
     kept: BTreeMap<LinkId, SeqSet>,
     /// Messages that have expired on the page that is being delivered.
     expired: BTreeMap<Target, LogAck>,
@@ -120,13 +118,13 @@ impl Mailbox {
         &mut self,
         turn: &mut Turn,
         link: LinkId,
-        prefetch: &Prefetch,
+        (prefetch, features): (&Prefetch, Features),
         mut resumed: SeqSet,
     ) {
         for reader in self.readers.values().filter(|reader| reader.shares()) {
             reader.resumed().iter().for_each(|span| resumed.remove(span));
         }
-        let reader = Reader::new(link, prefetch, resumed, turn.limits());
+        let reader = Reader::new(link, (prefetch, features), resumed, turn.limits());
         self.readers.insert(link, reader);
     }
 

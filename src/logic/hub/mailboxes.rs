@@ -2,15 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::durable::{
-    Disposition, Missing, Page, Read, Record, RequestId, RoomJoined, RoomNotJoined, StoredCursor,
-};
-use crate::wire::{Body, Bundle, CloseCode, FromServer, RoomName, Seq, Span, Target, UserId};
+use crate::durable::{Read, Record, RoomJoined, RoomNotJoined, StoredCursor};
+use crate::wire::{Bundle, CloseCode, Features, FromServer, RoomName, Seq, Span, Target, UserId};
 
 use super::bodies::Takers;
 use super::download::VolatileId;
 use super::io::LinkId;
-use super::mailbox::{Mailbox, Released};
+use super::mailbox::Mailbox;
 use super::pending::PendingRoom;
 use super::reader::Reader;
 use super::todo::Todo;
@@ -24,7 +22,7 @@ pub(super) struct Mailboxes {
     mailboxes: BTreeMap<UserId, Mailbox>,
     /// For each room, and for `@all`, the users with readers. A user's own log needs none.
     users: BTreeMap<Target, BTreeSet<UserId>>,
-    /// What links that have not subscribed yet say to have from an earlier link.
+    /// Deliveries of earlier links that links without a reader have said to resume.
     resumed: BTreeMap<LinkId, SeqSet>,
     /// Links for which the mailbox of a user keeps what an earlier link had.
     heirs: BTreeMap<LinkId, UserId>,
@@ -46,6 +44,11 @@ impl Mailboxes {
     /// The next moment at which the hub is to be woken.
     pub(super) fn deadline(&self) -> Option<u64> {
         self.grace.until_ms.filter(|_| !self.grace.waiting.is_empty())
+    }
+
+    /// The mailbox of a user, if it is in memory.
+    pub(super) fn get_mut(&mut self, user: &UserId) -> Option<&mut Mailbox> {
+        self.mailboxes.get_mut(user)
     }
 
     /// The logs that a user reads.
@@ -98,7 +101,7 @@ impl Mailboxes {
         turn: &mut Turn,
         link: LinkId,
         user: &UserId,
-        prefetch: &Prefetch,
+        (prefetch, features): (&Prefetch, Features),
     ) {
         let resumed = self.resumed.remove(&link).unwrap_or_default();
         if !self.mailboxes.contains_key(user) {
@@ -110,7 +113,7 @@ impl Mailboxes {
         if mailbox.reader(link).is_some() {
             return turn.close(link, CloseCode::OutOfTurn);
         }
-        mailbox.attach(turn, link, prefetch, resumed);
+        mailbox.attach(turn, link, (prefetch, features), resumed);
         if mailbox.is_loaded() {
             self.start(turn, link, user);
         }
@@ -187,11 +190,10 @@ impl Mailboxes {
     /// Keeps what the reader of a link holds for the link that replaces it, which says only behind
     /// its `Hello` what it resumes.
     pub(super) fn take_over(&mut self, from: LinkId, to: LinkId, user: Option<&UserId>) {
-        let inherited = self.heirs.remove(&from);
-        let Some(user) = user.or(inherited.as_ref()) else { return };
-        let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
-        if mailbox.keep_for_heir(from, to) {
-            self.heirs.insert(to, user.clone());
+        let Some(user) = user.or(self.heirs.get(&from)).cloned() else { return };
+        let mailbox = self.mailboxes.get_mut(&user);
+        if mailbox.is_some_and(|mailbox| mailbox.keep_for_heir(from, to)) {
+            self.heirs.insert(to, user);
         }
     }
 
@@ -258,81 +260,6 @@ impl Mailboxes {
         }
     }
 
-    /// Acks volatile messages. Returns whether that has made room.
-    pub(super) fn ack_volatile(
-        &mut self,
-        turn: &mut Turn,
-        link: LinkId,
-        user: &UserId,
-        count: u32,
-    ) -> bool {
-        let reader = self.reader_mut(link, user);
-        let acked = reader.is_some_and(|reader| reader.ack_volatile(count, turn.budget_mut()));
-        if !acked {
-            turn.close(link, CloseCode::OutOfTurn);
-        }
-        acked
-    }
-
-    /// Frees a reader from the volatile body on its way, and goes on with what is stored.
-    pub(super) fn end_volatile_body(
-        &mut self,
-        turn: &mut Turn,
-        link: LinkId,
-        user: &UserId,
-        is_whole: bool,
-    ) {
-        let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
-        if let Some(reader) = mailbox.reader_mut(link) {
-            reader.end_volatile_body(turn, is_whole);
-            mailbox.resume_page(turn, link);
-        }
-    }
-
-    /// Takes a client's credit for chunks. Returns the volatile body that goes on with it.
-    pub(super) fn credit_chunks(
-        &mut self,
-        turn: &mut Turn,
-        link: LinkId,
-        user: &UserId,
-        chunks: u32,
-    ) -> Option<VolatileId> {
-        if !turn.budget_mut().credit_chunks(link, chunks) {
-            turn.close(link, CloseCode::OutOfTurn);
-            return None;
-        }
-        self.mailboxes.get_mut(user)?.continue_body(turn, link)
-    }
-
-    /// Acks deliveries, with a reply or a rejection for a single one.
-    pub(super) fn ack(
-        &mut self,
-        turn: &mut Turn,
-        link: LinkId,
-        user: &UserId,
-        (spans, disposition): (&[Span], Option<&Disposition>),
-    ) {
-        match self.mailboxes.get_mut(user) {
-            Some(mailbox) => mailbox.ack(turn, link, spans, disposition),
-            None => turn.close(link, CloseCode::OutOfTurn),
-        }
-    }
-
-    /// Releases deliveries, which are returned.
-    pub(super) fn release(
-        &mut self,
-        turn: &mut Turn,
-        link: LinkId,
-        user: &UserId,
-        spans: &[Span],
-    ) -> Released {
-        let Some(mailbox) = self.mailboxes.get_mut(user) else {
-            turn.close(link, CloseCode::OutOfTurn);
-            return Released::new();
-        };
-        mailbox.release(turn, link, spans)
-    }
-
     /// A cursor is on disk, which confirms `messages` of these `bytes` to a link.
     pub(super) fn record_ack(
         &mut self,
@@ -345,52 +272,6 @@ impl Mailboxes {
             mailbox.record_ack(turn, link, (messages, bytes));
         }
         self.drop_idle(user);
-    }
-
-    /// Takes a page from the store.
-    pub(super) fn deliver_page(
-        &mut self,
-        turn: &mut Turn,
-        link: LinkId,
-        user: &UserId,
-        page: Page,
-    ) {
-        if let Some(mailbox) = self.mailboxes.get_mut(user) {
-            mailbox.deliver_page(turn, link, page);
-        }
-    }
-
-    /// Goes on with a page that was put off for a long body.
-    pub(super) fn resume_page(&mut self, turn: &mut Turn, link: LinkId, user: &UserId) {
-        if let Some(mailbox) = self.mailboxes.get_mut(user) {
-            mailbox.resume_page(turn, link);
-        }
-    }
-
-    /// Takes a chunk of a stored body, or the reason why there is none.
-    pub(super) fn receive_chunk(
-        &mut self,
-        turn: &mut Turn,
-        link: LinkId,
-        user: &UserId,
-        (request, chunk): (RequestId, Result<Body, Missing>),
-    ) {
-        if let Some(mailbox) = self.mailboxes.get_mut(user) {
-            mailbox.receive_chunk(turn, link, (request, chunk));
-        }
-    }
-
-    /// Lets a reader begin behind a seq that was looked up; `None`: there is no such message.
-    pub(super) fn begin_behind(
-        &mut self,
-        turn: &mut Turn,
-        link: LinkId,
-        user: &UserId,
-        seq: Option<Seq>,
-    ) {
-        if let Some(mailbox) = self.mailboxes.get_mut(user) {
-            mailbox.begin_behind(turn, link, seq);
-        }
     }
 
     /// Takes the answer to joining a room.
@@ -424,10 +305,6 @@ impl Mailboxes {
             mailbox.leave_room(&target, turn.is_joining(user, room));
             unlist(&mut self.users, &target, user);
         }
-    }
-
-    fn reader_mut(&mut self, link: LinkId, user: &UserId) -> Option<&mut Reader> {
-        self.mailboxes.get_mut(user)?.reader_mut(link)
     }
 }
 

@@ -11,10 +11,8 @@ use super::pending::{PendingSchedule, PendingTake};
 use super::publish::{check_id, refusal, verdict};
 use super::todo::Todo;
 use super::turn::Turn;
-use crate::logic::limits::LIST_PARKED_MAX;
+use crate::logic::limits::{CLOCK_LOOK_MS_MAX, LIST_PARKED_MAX};
 
-/// Most milliseconds without a look at the wall clock, which may have been set meanwhile.
-const LOOK_MS_MAX: u64 = 60_000;
 /// Milliseconds to wait after the disk was full.
 const RETRY_MS: u64 = 60_000;
 
@@ -88,7 +86,7 @@ impl Parked {
 
     fn set_look(&mut self, turn: &Turn) {
         let now = turn.now();
-        let wait_ms = |next_ms: u64| next_ms.saturating_sub(now.unix_ms).min(LOOK_MS_MAX);
+        let wait_ms = |next_ms: u64| next_ms.saturating_sub(now.unix_ms).min(CLOCK_LOOK_MS_MAX);
         let next_ms = self.next_ms.filter(|_| !self.is_releasing);
         self.look_at_ms = next_ms.map(|next_ms| now.mono_ms + wait_ms(next_ms));
     }

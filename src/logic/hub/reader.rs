@@ -2,7 +2,8 @@
 
 use crate::durable::{Missing, Page, Read, Record, RequestId};
 use crate::wire::{
-    Body, Bundle, CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, FromServer, Seq, Span, Start, Target,
+    Body, Bundle, CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, Feature, Features, FromServer, Seq, Span, Start,
+    Target,
 };
 
 use super::budget::{DeliveryBudget, Load};
@@ -10,14 +11,11 @@ use super::download::{Download, StoredDownload, VolatileId};
 use super::io::LinkId;
 use super::turn::Turn;
 use super::window::VolatileWindow;
-use crate::logic::limits::Limits;
+use crate::logic::limits::{Limits, RELEASED_SPANS_MIN};
 use crate::logic::prefetch::Prefetch;
 use crate::logic::seqs::cursor::Cursor;
 use crate::logic::seqs::set::{SeqSet, missing};
 use crate::logic::seqs::unacked::{Delivery, Unacked};
-
-/// Most spans of released deliveries before those that were acked since are dropped from them.
-const RELEASED_MIN: usize = 1_024;
 
 /// One reader of a mailbox.
 pub(super) struct Reader {
@@ -39,6 +37,7 @@ pub(super) struct Reader {
     state: State,
     /// Each message goes to one of the readers that share.
     share: bool,
+    takes_volatile: bool,
     /// Deliveries of an earlier link that this reader still works on. No other sharing reader gets
     /// them.
     resumed: SeqSet,
@@ -67,11 +66,11 @@ enum State {
     Paused(Pause),
     /// A page that was asked for. `is_stale`: the position has moved back since.
     Fetching { is_stale: bool },
-    /// What becomes durable goes straight to it.
+    /// Memory: messages go straight to it when they become durable.
     Live,
 }
 
-/// What a paused reader waits for.
+/// Reason why a reader is paused.
 enum Pause {
     /// Room in its window, or an ack that uncrowds a cursor.
     Window,
@@ -79,7 +78,7 @@ enum Pause {
     Body { rest: Page, is_stale: bool },
 }
 
-/// What came of a chunk of a stored body.
+/// Outcome of a chunk of a stored body.
 pub(super) enum Chunk {
     /// The body goes on, or the chunk belongs to none.
     Continues,
@@ -99,7 +98,12 @@ pub(super) struct LostBody {
 }
 
 impl Reader {
-    pub(super) fn new(link: LinkId, prefetch: &Prefetch, resumed: SeqSet, limits: &Limits) -> Self {
+    pub(super) fn new(
+        link: LinkId,
+        (prefetch, features): (&Prefetch, Features),
+        resumed: SeqSet,
+        limits: &Limits,
+    ) -> Self {
         let messages = prefetch.messages.clamp(1, limits.prefetch_messages_max);
         let bytes = prefetch.bytes.min(limits.prefetch_bytes_max);
         Self {
@@ -113,6 +117,7 @@ impl Reader {
             position: 0,
             state: State::WaitingForLoad,
             share: prefetch.share,
+            takes_volatile: features.contains(Feature::Volatile),
             resumed,
             start: prefetch.start,
             floor: 0,
@@ -128,6 +133,11 @@ impl Reader {
 
     pub(super) fn shares(&self) -> bool {
         self.share
+    }
+
+    /// True when its client has named the feature of volatile messages.
+    pub(super) fn takes_volatile(&self) -> bool {
+        self.takes_volatile
     }
 
     pub(super) fn unacked(&self) -> &Unacked {
@@ -174,7 +184,7 @@ impl Reader {
         self.unacked.has_message(seq) && !is_partial
     }
 
-    /// What the budget counts of it: messages and bytes. A long body beyond the window does not
+    /// Load that the budget counts. A long body beyond the window does not
     /// count: its chunks do, one by one.
     fn load_in_budget(&self) -> Load {
         let most = self.window_max.1.max(CHUNK_LEN_MAX as u64);
@@ -316,7 +326,7 @@ impl Reader {
     /// Returns whether released messages that were acked since are to be dropped now. Those of a
     /// reader that replays are not: acked messages are delivered to it.
     pub(super) fn must_trim_released(&self) -> bool {
-        let len_max = self.released_max.max(RELEASED_MIN);
+        let len_max = self.released_max.max(RELEASED_SPANS_MIN);
         self.replay.is_none() && self.released.len() > len_max
     }
 
@@ -378,7 +388,7 @@ impl Reader {
         Some(size)
     }
 
-    /// What a page may hold: messages and bytes. `None` while so little is free that the page
+    /// Most messages and bytes of a page. `None` while so little is free that the page
     /// would not be worth its read.
     fn page_size(&self, budget: &DeliveryBudget) -> Option<(u32, u64)> {
         let has = self.window;

@@ -6,11 +6,14 @@ use crate::durable::{
     AppendOutcome, Disposition, Found, MessageOutcome, NoTarget, NotStored, Outcome, Record,
     RequestId, RoomLeft, RoomNotLeft, Write,
 };
-use crate::wire::{Bundle, CloseCode, FromClient, FromServer, Refusal, Seq, Span, Target, UserId};
+use crate::wire::{
+    Bundle, CloseCode, Feature, FromClient, FromServer, Refusal, Seq, Span, Target, UserId,
+};
 
 use super::bodies::{Aborted, Incoming, Takers, Uploads, VolatileMessages};
 use super::download::VolatileId;
 use super::io::{Input, LinkId, Output};
+use super::mailbox::Mailbox;
 use super::mailboxes::Mailboxes;
 use super::parked::{self, Parked};
 use super::pending::{
@@ -128,20 +131,24 @@ impl Hub {
             Todo::DeliverVolatile { user } => self.deliver_volatile(&user),
             Todo::EndVolatileBody { link, is_whole } => {
                 let Some(user) = self.sessions.user(link).cloned() else { return };
-                self.mailboxes.end_volatile_body(turn, link, &user, is_whole);
-                self.deliver_volatile(&user);
+                if let Some(mailbox) = self.mailboxes.get_mut(&user) {
+                    mailbox.end_volatile_body(turn, link, is_whole);
+                    self.deliver_volatile(&user);
+                }
             }
             Todo::DropVolatileChunks { link, body } => {
                 self.uploads.drop_rest(link, Incoming::Volatile(body));
             }
             Todo::ResumeReader { link } => {
-                if let Some(user) = self.sessions.user(link) {
-                    self.mailboxes.resume_page(turn, link, user);
+                if let Some((turn, mailbox)) = self.mailbox(link) {
+                    mailbox.resume_page(turn, link);
                 }
             }
             Todo::ConfirmDelivery { link, log, seq } => {
-                for seq in self.tracking.within(&log, Span::one(seq)) {
-                    self.tracking.confirm(turn, link, &log, seq);
+                if self.sessions.features(link).contains(Feature::Confirm) {
+                    for seq in self.tracking.within(&log, Span::one(seq)) {
+                        self.tracking.confirm(turn, link, &log, seq);
+                    }
                 }
             }
             Todo::TrackRemoved { user, log, through, held } => {
@@ -249,37 +256,14 @@ impl Hub {
 
     /// Acts on a frame that is about what the user reads.
     fn read(&mut self, link: LinkId, user: &UserId, frame: FromClient) {
-        let (turn, mailboxes) = (&mut self.turn, &mut self.mailboxes);
+        let turn = &mut self.turn;
         match frame {
             FromClient::Subscribe { messages, bytes, start, share } => {
                 let prefetch = Prefetch { messages, bytes, start, share };
-                mailboxes.subscribe(turn, link, user, &prefetch);
+                let features = self.sessions.features(link);
+                self.mailboxes.subscribe(turn, link, user, (&prefetch, features));
             }
-            FromClient::Resume(spans) => mailboxes.resume(turn, link, user, &spans),
-            FromClient::Ack(spans) => mailboxes.ack(turn, link, user, (&spans, None)),
-            FromClient::Reply { seq, reply } => {
-                let disposition = Disposition::Replied(reply);
-                mailboxes.ack(turn, link, user, (&[Span::one(seq)], Some(&disposition)));
-            }
-            FromClient::Reject { seq, attempts, reason } => {
-                let disposition = Disposition::Rejected { attempts, reason };
-                mailboxes.ack(turn, link, user, (&[Span::one(seq)], Some(&disposition)));
-            }
-            FromClient::Release(spans) => {
-                for (span, log) in mailboxes.release(turn, link, user, &spans) {
-                    self.expire_released(user, &log, span);
-                }
-            }
-            FromClient::AckVolatile { count } => {
-                if mailboxes.ack_volatile(turn, link, user, count) {
-                    self.deliver_volatile(user);
-                }
-            }
-            FromClient::ChunkCredit { parts } => {
-                if let Some(body) = mailboxes.credit_chunks(turn, link, user, parts) {
-                    self.volatile.send_chunks(turn, body);
-                }
-            }
+            FromClient::Resume(spans) => self.mailboxes.resume(turn, link, user, &spans),
             FromClient::JoinRoom(room) => {
                 let write = Write::JoinRoom { user: user.clone(), room: room.clone() };
                 let waiting = PendingRoom { link, user: user.clone(), room };
@@ -290,9 +274,54 @@ impl Hub {
                 let waiting = PendingRoom { link, user: user.clone(), room };
                 turn.write(|pending| &mut pending.leaves, waiting, write);
             }
-            // A second `Hello`. The other frames are not about reading.
+            FromClient::ChunkCredit { parts } => {
+                if !turn.budget_mut().credit_chunks(link, parts) {
+                    return turn.close(link, CloseCode::OutOfTurn);
+                }
+                let mailbox = self.mailboxes.get_mut(user);
+                if let Some(body) = mailbox.and_then(|it| it.continue_body(turn, link)) {
+                    self.volatile.send_chunks(turn, body);
+                }
+            }
+            frame => self.settle(link, user, frame),
+        }
+    }
+
+    /// Acts on a frame that acks or releases deliveries.
+    fn settle(&mut self, link: LinkId, user: &UserId, frame: FromClient) {
+        let turn = &mut self.turn;
+        let Some(mailbox) = self.mailboxes.get_mut(user) else {
+            return turn.close(link, CloseCode::OutOfTurn);
+        };
+        match frame {
+            FromClient::Ack(spans) => mailbox.ack(turn, link, &spans, None),
+            FromClient::Reply { seq, reply } => {
+                let disposition = Disposition::Replied(reply);
+                mailbox.ack(turn, link, &[Span::one(seq)], Some(&disposition));
+            }
+            FromClient::Reject { seq, attempts, reason } => {
+                let disposition = Disposition::Rejected { attempts, reason };
+                mailbox.ack(turn, link, &[Span::one(seq)], Some(&disposition));
+            }
+            FromClient::Release(spans) => {
+                for (span, log) in mailbox.release(turn, link, &spans) {
+                    self.expire_released(user, &log, span);
+                }
+            }
+            FromClient::AckVolatile { count } => {
+                if mailbox.ack_volatile(turn, link, count) {
+                    self.deliver_volatile(user);
+                }
+            }
+            // A second `Hello`: the others do not come here.
             _ => turn.close(link, CloseCode::OutOfTurn),
         }
+    }
+
+    /// The mailbox of the user that a link acts as, if it is in memory.
+    fn mailbox(&mut self, link: LinkId) -> Option<(&mut Turn, &mut Mailbox)> {
+        let user = self.sessions.user(link)?;
+        Some((&mut self.turn, self.mailboxes.get_mut(user)?))
     }
 
     /// Takes messages that are to be stored.
@@ -360,7 +389,9 @@ impl Hub {
             }
             let log = &record.bundle.first.to;
             for seq in self.tracking.within(log, record.span()) {
-                for link in links.iter().filter(|link| self.sessions.contains(**link)) {
+                let can_confirm =
+                    |link: &&LinkId| self.sessions.features(**link).contains(Feature::Confirm);
+                for link in links.iter().filter(can_confirm) {
                     self.tracking.confirm(&self.turn, *link, log, seq);
                 }
             }
@@ -507,18 +538,21 @@ impl Hub {
             }
             Found::StartPosition(seq) => {
                 let Some(link) = turn.pending().start_positions.remove(&request) else { return };
-                let Some(user) = self.sessions.user(link) else { return };
-                self.mailboxes.begin_behind(turn, link, user, seq);
+                if let Some((turn, mailbox)) = self.mailbox(link) {
+                    mailbox.begin_behind(turn, link, seq);
+                }
             }
             Found::Page(page) => {
                 let Some(link) = turn.pending().pages.remove(&request) else { return };
-                let Some(user) = self.sessions.user(link) else { return };
-                self.mailboxes.deliver_page(turn, link, user, page);
+                if let Some((turn, mailbox)) = self.mailbox(link) {
+                    mailbox.deliver_page(turn, link, page);
+                }
             }
             Found::Chunk(chunk) => {
                 let Some(link) = turn.pending().downloads.remove(&request) else { return };
-                let Some(user) = self.sessions.user(link) else { return };
-                self.mailboxes.receive_chunk(turn, link, user, (request, chunk));
+                if let Some((turn, mailbox)) = self.mailbox(link) {
+                    mailbox.receive_chunk(turn, link, (request, chunk));
+                }
             }
             Found::MessageFound(place) => {
                 let Some(query) = turn.pending().located.remove(&request) else { return };
@@ -554,7 +588,9 @@ impl Hub {
         let Some(user) = self.sessions.user(query.link) else { return };
         if let Some((log, seq)) = self.tracking.locate(turn, user, query, place) {
             for link in self.mailboxes.links_with(&log, seq) {
-                self.tracking.confirm(turn, link, &log, seq);
+                if self.sessions.features(link).contains(Feature::Confirm) {
+                    self.tracking.confirm(turn, link, &log, seq);
+                }
             }
         }
     }

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::durable::{Claimed, NotClaimed, Read, Write};
 use crate::wire::{
-    Bodies, Bundle, CHUNKS_AHEAD_MAX, CloseCode, Frame, FromClient, FromServer, Pin, Session,
-    UserId,
+    BodyOrder, Bundle, CHUNKS_AHEAD_MAX, CloseCode, Features, Frame, FromClient, FromServer, Pin,
+    Session, UserId,
 };
 
 use super::io::LinkId;
@@ -31,8 +31,10 @@ pub(super) struct Sessions {
 /// One connection of one device.
 struct Link {
     key: Pin,
-    stage: Stage,
+    admission: Admission,
     session: Option<Session>,
+    /// Features that the client has named.
+    features: Features,
     /// Unanswered sends and their bytes.
     sends: u32,
     send_bytes: u64,
@@ -41,11 +43,11 @@ struct Link {
     /// Chunks that came and were not credited.
     chunks_in: u32,
     /// The bytes that may come of a body.
-    bodies: Bodies,
+    bodies: BodyOrder,
 }
 
-/// How far a link has come.
-enum Stage {
+/// Admission of a link as one that acts as a user.
+enum Admission {
     /// No `Hello` yet; it must come by then.
     Silent { until_ms: u64 },
     /// The store is asked about its id; frames sent since are held.
@@ -74,13 +76,13 @@ impl Sessions {
                 self.clients.remove(&client);
             }
         }
-        match link.stage {
-            Stage::Silent { until_ms } => {
+        match link.admission {
+            Admission::Silent { until_ms } => {
                 self.silent.remove(&(until_ms, id));
                 Some(None)
             }
-            Stage::Checking { .. } => Some(None),
-            Stage::Known(user) => Some(Some(user)),
+            Admission::Checking { .. } => Some(None),
+            Admission::Known(user) => Some(Some(user)),
         }
     }
 
@@ -104,11 +106,16 @@ impl Sessions {
         self.links.contains_key(&link)
     }
 
+    /// Features that a link's client has named.
+    pub(super) fn features(&self, link: LinkId) -> Features {
+        self.links.get(&link).map_or(Features::default(), |link| link.features)
+    }
+
     /// The user that a link acts as.
     pub(super) fn user(&self, link: LinkId) -> Option<&UserId> {
-        match &self.links.get(&link)?.stage {
-            Stage::Known(user) => Some(user),
-            Stage::Silent { .. } | Stage::Checking { .. } => None,
+        match &self.links.get(&link)?.admission {
+            Admission::Known(user) => Some(user),
+            Admission::Silent { .. } | Admission::Checking { .. } => None,
         }
     }
 
@@ -124,29 +131,33 @@ impl Sessions {
             turn.close(id, CloseCode::OverLimit);
             return None;
         }
-        match &mut link.stage {
-            Stage::Silent { .. } => {
+        if frame.feature().is_some_and(|feature| !link.features.contains(feature)) {
+            turn.close(id, CloseCode::OutOfTurn);
+            return None;
+        }
+        match &mut link.admission {
+            Admission::Silent { .. } => {
                 self.hello(turn, id, frame);
                 None
             }
-            Stage::Checking { held, .. }
+            Admission::Checking { held, .. }
                 if held.len() < held_frames_max(turn.limits()) && can_wait(held, &frame) =>
             {
                 held.push(frame);
                 None
             }
-            Stage::Checking { .. } => {
+            Admission::Checking { .. } => {
                 turn.close(id, CloseCode::OutOfTurn);
                 None
             }
-            Stage::Known(user) => Some((user.clone(), frame)),
+            Admission::Known(user) => Some((user.clone(), frame)),
         }
     }
 
     /// Checks what a frame brings of a body. `false`: the link is closed, or is gone already.
     pub(super) fn admits_body(&mut self, turn: &mut Turn, id: LinkId, frame: &FromClient) -> bool {
         let Some(link) = self.links.get_mut(&id) else { return false };
-        let fits = link.bodies.take(frame.piece());
+        let fits = link.bodies.admit(frame.body_part());
         if !fits {
             turn.close(id, CloseCode::OutOfTurn);
         }
@@ -159,7 +170,7 @@ impl Sessions {
     }
 
     fn hello(&mut self, turn: &mut Turn, id: LinkId, frame: FromClient) {
-        let FromClient::Hello { id: user, claim, code, session } = frame else {
+        let FromClient::Hello { id: user, claim, code, session, features } = frame else {
             return turn.close(id, CloseCode::OutOfTurn);
         };
         if session.is_some_and(|session| !self.take_over(turn, id, session)) {
@@ -169,8 +180,9 @@ impl Sessions {
             return turn.close(id, CloseCode::IdReserved);
         }
         let Some(link) = self.links.get_mut(&id) else { return };
-        let checking = Stage::Checking { id: user.clone(), held: Vec::new() };
-        if let Stage::Silent { until_ms } = std::mem::replace(&mut link.stage, checking) {
+        link.features = features;
+        let checking = Admission::Checking { id: user.clone(), held: Vec::new() };
+        if let Admission::Silent { until_ms } = std::mem::replace(&mut link.admission, checking) {
             self.silent.remove(&(until_ms, id));
         }
         if claim {
@@ -247,9 +259,9 @@ impl Sessions {
                 return None;
             }
         };
-        let Stage::Checking { id: user, held } = &mut link.stage else { return None };
+        let Admission::Checking { id: user, held } = &mut link.admission else { return None };
         let (user, held) = (user.clone(), std::mem::take(held));
-        link.stage = Stage::Known(user.clone());
+        link.admission = Admission::Known(user.clone());
         turn.send(id, FromServer::Welcome { id: user.clone(), claimed });
         Some((user, held))
     }
@@ -298,13 +310,14 @@ impl Link {
     fn new(key: Pin, until_ms: u64) -> Self {
         Self {
             key,
-            stage: Stage::Silent { until_ms },
+            admission: Admission::Silent { until_ms },
             session: None,
+            features: Features::default(),
             sends: 0,
             send_bytes: 0,
             requests: 0,
             chunks_in: 0,
-            bodies: Bodies::default(),
+            bodies: BodyOrder::default(),
         }
     }
 

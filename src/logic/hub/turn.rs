@@ -12,7 +12,7 @@ use super::pending::{PendingRequests, PendingTable};
 use super::todo::Todo;
 use crate::logic::limits::{Limits, Time};
 
-/// What all machines of the hub share while they handle one input.
+/// State that all machines of the hub share while they handle one input.
 pub(super) struct Turn {
     now: Time,
     limits: Limits,

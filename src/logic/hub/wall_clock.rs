@@ -1,25 +1,26 @@
-//! The wall clock as far as it is believed when something is to be removed for its age.
+//! Trusted clock: the wall clock as far as it is trusted when old messages are removed.
 //!
-//! A clock that is set a month ahead for a minute must not cost what waits to be read, nor the ids
-//! that tell a repeated message. So the furthest behind that it was within a day or two counts: a
-//! leap ahead is believed once it has stood for so long, and a step back, which removes nothing, at
-//! once. What a machine has slept is a leap too, and things are kept so much longer.
+//! A clock that is set a month ahead for a minute must not remove unread messages, nor the ids that
+//! tell a repeated message. So the lowest lead over the monotonic clock within a day or two counts:
+//! a leap ahead is trusted once it has lasted that long, a step back, which removes nothing, at
+//! once. The time that a machine was suspended is a leap too; messages are kept that much longer.
 
 use crate::logic::limits::Time;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// How far the wall clock was ahead of the monotonic one, at least: today and the day before.
+/// Lowest lead of the wall clock over the monotonic one, in milliseconds: today and yesterday.
 #[derive(Default)]
 pub(super) struct TrustedClock {
-    /// When that day began, by the monotonic clock.
+    /// Start of today, on the monotonic clock.
     begun_ms: u64,
     today_ms: Option<i64>,
     before_ms: Option<i64>,
 }
 
 impl TrustedClock {
-    /// Milliseconds since 1970. Has to be asked often, to know what the clock was meanwhile.
+    /// Returns the trusted time, in milliseconds since 1970. Must be called often: the clock is
+    /// known only for the moments of the calls.
     pub(super) fn unix_ms(&mut self, now: Time) -> u64 {
         if now.mono_ms.saturating_sub(self.begun_ms) >= DAY_MS {
             self.begun_ms = now.mono_ms;

@@ -2,7 +2,7 @@
 //! messages on their way in.
 
 use crate::wire::{
-    Bodies, Body, CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, FromClient, Message, MsgId, Piece, Seq,
+    Body, BodyOrder, BodyPart, CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, FromClient, Message, MsgId, Seq,
     chunk_len,
 };
 
@@ -159,7 +159,7 @@ impl ChunkSender {
 #[derive(Default)]
 pub(super) struct ChunkReceiver {
     /// Checks the order of heads and chunks.
-    bodies: Bodies,
+    bodies: BodyOrder,
     body: Option<IncomingBody>,
     /// Chunks shown on this link that the user has not consumed.
     unconsumed: u32,
@@ -177,8 +177,8 @@ impl ChunkReceiver {
     /// Begins with the first frame of a message, which may be a long one.
     pub(super) fn begin(&mut self, seq: Seq, message: &Message, is_shown: bool) {
         let (size, len) = (message.size, message.body.len());
-        let head = Piece::Head { size, len, behind: None, longest: size };
-        if self.bodies.take(head) && self.bodies.is_partial() {
+        let head = BodyPart::Head { size, len, behind: None, longest: size };
+        if self.bodies.admit(head) && self.bodies.is_partial() {
             self.body = Some(IncomingBody { seq, is_shown });
         }
     }
@@ -191,7 +191,7 @@ impl ChunkReceiver {
     /// Shows a chunk to the user, or drops one of a redelivery. Returns the seq of the message if
     /// this was its last chunk.
     pub(super) fn receive(&mut self, chunk: Body, out: &mut Vec<PeerOutput>) -> Option<Seq> {
-        if !self.bodies.take(Piece::Chunk(chunk.len())) {
+        if !self.bodies.admit(BodyPart::Chunk(chunk.len())) {
             return None;
         }
         if self.body.as_ref().is_some_and(|body| body.is_shown) {
@@ -207,7 +207,7 @@ impl ChunkReceiver {
     /// Ends the body under way before it is whole. Returns the seq of its message if the user was
     /// shown a part of it.
     pub(super) fn abort(&mut self, out: &mut Vec<PeerOutput>) -> Option<Seq> {
-        self.bodies = Bodies::default();
+        self.bodies = BodyOrder::default();
         let body = self.body.take().filter(|body| body.is_shown)?;
         out.push(PeerOutput::Event(Event::BodyAborted));
         Some(body.seq)

@@ -3,8 +3,9 @@
 use std::ops::{Deref, DerefMut};
 
 use crate::wire::{
-    Body, Bundle, CloseCode, Envelope, FromClient, FromServer, JoinCode, Message, MsgId, Note,
-    ParkedKind, ParkedMessage, RecipientStatus, Refusal, RoomName, Seq, Target, UserId,
+    Body, Bundle, CloseCode, Envelope, Feature, Features, FromClient, FromServer, JoinCode,
+    Message, MsgId, Note, ParkedKind, ParkedMessage, RecipientStatus, Refusal, RoomName, Seq,
+    Target, UserId,
 };
 
 use crate::logic::prefetch::Prefetch;
@@ -152,6 +153,29 @@ pub enum Command {
         /// messages are dropped.
         back: bool,
     },
+}
+
+impl Command {
+    /// The features that the server needs for it.
+    pub(super) fn features(&self) -> Features {
+        match self {
+            Self::Send(drafts) => drafts.iter().filter_map(feature).collect(),
+            Self::Track { .. } => [Feature::Track].into_iter().collect(),
+            Self::ListParked(_) | Self::TakeParked { .. } => {
+                [Feature::Parked].into_iter().collect()
+            }
+            _ => Features::default(),
+        }
+    }
+}
+
+/// The feature that the server needs for a draft.
+fn feature(draft: &Draft) -> Option<Feature> {
+    match draft {
+        Draft { due_ms: Some(_), .. } => Some(Feature::Parked),
+        Draft { volatile: true, .. } => Some(Feature::Volatile),
+        _ => None,
+    }
 }
 
 impl From<Command> for PeerInput {
@@ -332,6 +356,9 @@ pub enum Event {
     GaveUp(Option<CloseCode>),
     /// The server will not have this client. The peer does nothing more.
     Denied(Option<CloseCode>),
+    /// The server has not named a feature that something the user asked for needs. The peer does
+    /// nothing more.
+    Unsupported(Feature),
 }
 
 /// The messages of [`Event::Messages`] one by one, each with its seq.

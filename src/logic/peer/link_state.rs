@@ -1,6 +1,6 @@
 //! The state of a client's link: connecting, the hello, patience, and what the user is told of it.
 
-use crate::wire::{CloseCode, FromClient, JoinCode, Session, UserId};
+use crate::wire::{CloseCode, Features, FromClient, JoinCode, Session, UserId};
 
 use super::backoff::Backoff;
 use super::io::{Ending, Event, Intent, PeerOutput};
@@ -29,6 +29,8 @@ pub(super) struct LinkState {
     backoff: Backoff,
     /// Names each link to the server, which drops an earlier link when a later one says hello.
     session: Session,
+    /// Features of the server that the user's commands have needed so far.
+    needed: Features,
     /// The server has welcomed this client, on this link or an earlier one.
     was_welcomed: bool,
     /// `Offline` has been said.
@@ -55,6 +57,7 @@ impl LinkState {
             stage: LinkStage::Pausing { until_ms: now.mono_ms },
             backoff: Backoff::new(seed),
             session: Session { client: seed, link: 0 },
+            needed: Features::default(),
             was_welcomed: false,
             offline_said: false,
             blocked_said: false,
@@ -102,10 +105,30 @@ impl LinkState {
             out.push(PeerOutput::Event(Event::ClockSkew { ahead_ms }));
         }
         self.stage = LinkStage::Greeted(limits);
+        if !self.needs(Features::default(), out) {
+            return;
+        }
         self.session.link += 1;
         let (id, claim, code) = (self.id.clone(), self.claim, self.code.clone());
         let session = Some(self.session);
-        out.push(PeerOutput::Frame(FromClient::Hello { id, claim, code, session }));
+        out.push(PeerOutput::Frame(FromClient::Hello {
+            id,
+            claim,
+            code,
+            session,
+            features: Features::KNOWN,
+        }));
+    }
+
+    /// Records that the user needs these features. `false`: the server has not named all that are
+    /// needed, and the client is over.
+    pub(super) fn needs(&mut self, features: Features, out: &mut Vec<PeerOutput>) -> bool {
+        self.needed = self.needed.union(features);
+        let Some(limits) = self.limits() else { return true };
+        let Some(missing) = self.needed.missing_in(limits.features) else { return true };
+        self.stage = LinkStage::Over;
+        out.push(PeerOutput::Event(Event::Unsupported(missing)));
+        false
     }
 
     /// Records that the server knows the client. No answer yet: a server can welcome everybody and

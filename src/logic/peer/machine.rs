@@ -97,6 +97,9 @@ impl Peer {
         if !self.is_patient() {
             self.link.restart_patience(now);
         }
+        if !self.link.needs(command.features(), out) {
+            return;
+        }
         match command {
             Command::Send(drafts) => {
                 drafts.into_iter().for_each(|draft| self.outbox.push(draft));
@@ -153,10 +156,19 @@ impl Peer {
 
     fn frame(&mut self, now: Time, frame: FromServer, out: &mut Vec<PeerOutput>) {
         match frame {
-            FromServer::Hello { time_ms, body_len_max, sends_max, send_bytes_max, .. } => {
-                let limits = SendLimits { body_len_max, sends_max, send_bytes_max };
+            FromServer::Hello {
+                time_ms,
+                body_len_max,
+                sends_max,
+                send_bytes_max,
+                features,
+                ..
+            } => {
+                let limits = SendLimits { body_len_max, sends_max, send_bytes_max, features };
                 self.link.greeted(now, time_ms, limits, out);
-                self.inbox.subscribe(out);
+                if !self.link.is_over() {
+                    self.inbox.subscribe(out);
+                }
             }
             FromServer::Welcome { claimed, .. } => self.link.welcomed(claimed, out),
             FromServer::Ping { number } => out.push(PeerOutput::Frame(FromClient::Pong { number })),

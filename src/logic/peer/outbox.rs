@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::wire::{BUNDLE_MAX, CHUNK_LEN_MAX, FromClient, MsgId, Others, chunk_len};
+use crate::wire::{BUNDLE_MAX, BundleRest, CHUNK_LEN_MAX, Features, FromClient, MsgId, chunk_len};
 
 use super::io::Draft;
 
@@ -15,6 +15,8 @@ pub(super) struct SendLimits {
     pub(super) sends_max: u32,
     /// Most bytes of unanswered sends; a larger message may go alone.
     pub(super) send_bytes_max: u64,
+    /// Features that the server has named.
+    pub(super) features: Features,
 }
 
 /// A draft whose body is longer than the server takes.
@@ -172,7 +174,7 @@ fn are_alike(draft: &Draft, first: &Draft) -> bool {
 }
 
 /// The frame that sends a draft, or the first chunk of it, and the bodies of others after it.
-fn frame(draft: &Draft, others: Others) -> FromClient {
+fn frame(draft: &Draft, others: BundleRest) -> FromClient {
     let Draft { mut envelope, volatile, due_ms } = draft.clone();
     envelope.body.0.truncate(chunk_len(envelope.size));
     match due_ms {

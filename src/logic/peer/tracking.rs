@@ -1,5 +1,6 @@
 //! Tracking of sent messages: asked for again on every link, told to the user once.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::wire::{DeliveryState, FromClient, MsgId, RecipientStatus, Target, UserId};
@@ -125,8 +126,8 @@ impl TrackedMessages {
 
     /// Begins to track a message, if it is not tracked yet.
     pub(super) fn track(&mut self, id: MsgId, to: Target) {
-        if !self.messages.contains_key(&id) {
-            self.messages.insert(id, TrackedMessage::new(to));
+        if let Entry::Vacant(vacant) = self.messages.entry(id) {
+            vacant.insert(TrackedMessage::new(to));
             self.incomplete += 1;
             self.pages_due.push_back((id, None));
         }

@@ -7,8 +7,8 @@ use qmsg::durable::{
 };
 use qmsg::logic::{Hub, Input, Limits, LinkId, Output, Time};
 use qmsg::wire::{
-    Body, Decoder, Envelope, FromClient, FromServer, Headers, MsgId, Others, Pin, Seq, Span,
-    Target, UserId, encode,
+    Body, BundleRest, Decoder, Envelope, Features, FromClient, FromServer, Headers, MsgId, Pin,
+    Seq, Span, Target, UserId, encode,
 };
 
 use super::{HUB_ALONE, HUB_ROOM, HUB_STORED, HUB_VOLATILE, HUB_VOLATILE_ALONE, Heap};
@@ -62,7 +62,16 @@ impl Server {
             });
             server.feed([Input::Opened { link: LinkId(number), key: Pin([1; 32]) }]);
             let id: UserId = user.parse().unwrap();
-            server.say(number, &[FromClient::Hello { id, claim: true, code: None, session: None }]);
+            server.say(
+                number,
+                &[FromClient::Hello {
+                    id,
+                    claim: true,
+                    code: None,
+                    session: None,
+                    features: Features::KNOWN,
+                }],
+            );
         }
         server
     }
@@ -222,7 +231,7 @@ fn body() -> Body {
 }
 
 /// Bodies of the messages of a bundle after the first.
-fn others(count: usize) -> Others {
+fn others(count: usize) -> BundleRest {
     vec![body(); count - 1].iter().collect()
 }
 

@@ -6,8 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use qmsg::quic::{ConnectionEnd, Outgoing};
 use qmsg::wire::{
-    Body, CHUNK_LEN_MAX, CloseCode, Envelope, FromClient, FromServer, Headers, MsgId, Others, Span,
-    Start,
+    Body, BundleRest, CHUNK_LEN_MAX, CloseCode, Envelope, FromClient, FromServer, Headers, MsgId,
+    Span, Start,
 };
 
 use super::scale;
@@ -76,7 +76,7 @@ fn long() -> FromClient {
             size: 4 * CHUNK_LEN_MAX as u64,
             body: Body(vec![0; CHUNK_LEN_MAX].into()),
         },
-        others: Others::default(),
+        others: BundleRest::default(),
     }
 }
 
@@ -96,8 +96,9 @@ fn malformed_frames_end_their_link_in_every_state() {
                     continue;
                 }
                 let end = foe.runtime.block_on(say(&foe, state, bytes));
-                let may = match *kind {
-                    "body-too-long" => &[CloseCode::BodyTooLong][..],
+                let may: &[CloseCode] = match *kind {
+                    "too-many-unknown" => &[CloseCode::OverLimit],
+                    "body-too-long" => &[CloseCode::BodyTooLong],
                     // Here a valid frame comes before the malformed chunk.
                     "part" => &[CloseCode::Malformed, CloseCode::OutOfTurn],
                     _ => &[CloseCode::Malformed],

@@ -5,7 +5,7 @@ use std::thread;
 
 use bytes::{Bytes, BytesMut};
 use qmsg::quic::{DialSettings, Dialer, Identity, Lookup, Trust};
-use qmsg::wire::{FromClient, encode};
+use qmsg::wire::{Features, FromClient, encode};
 use tokio::runtime::Runtime;
 
 use crate::quic::{Running, run, within};
@@ -128,7 +128,7 @@ pub(super) fn bytes(frames: &[FromClient]) -> Bytes {
 
 pub(super) fn hello(name: &str) -> FromClient {
     let id = name.parse().unwrap();
-    FromClient::Hello { id, claim: true, code: None, session: None }
+    FromClient::Hello { id, claim: true, code: None, session: None, features: Features::KNOWN }
 }
 
 impl Effect {

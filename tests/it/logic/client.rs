@@ -1,4 +1,4 @@
-//! A peer and its user, who puts long bodies together and gives those of the drafts.
+//! A peer and its user, who joins the chunks of long messages and gives those of drafts.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -16,34 +16,35 @@ pub(super) struct Client {
     pub(super) peer: Peer,
     pub(super) link: Option<LinkId>,
     pub(super) dialing: bool,
-    /// All that the user was told.
+    /// Events of the peer, in order.
     pub(super) events: Vec<Event>,
-    /// Shown and not dealt with.
+    /// Seqs shown and not acked.
     pub(super) todo: Vec<Seq>,
     pub(super) shown: BTreeSet<Seq>,
     last: BTreeMap<Target, Seq>,
-    /// It is shown what others had, or what it skipped, behind later ones.
+    /// Shares, releases or replays: messages may be shown after later ones.
     pub(super) unordered: bool,
     pub(super) drafts: Vec<Draft>,
     pub(super) over: bool,
-    /// The long message under way, and what has come of its body.
+    /// The long message under way, and the bytes of it that have come.
     partial: Option<(Seq, Message, Vec<u8>)>,
-    /// Parts that the user was asked for and has not given, told of and has not dealt with.
+    /// Chunks that the user was asked for and has not given.
     pub(super) wanted: VecDeque<(MsgId, u64)>,
+    /// Chunks shown that the user has not consumed.
     pub(super) untaken: u32,
-    /// Messages of its own that were accepted.
+    /// The client's own messages that were accepted.
     pub(super) accepted: Vec<MsgId>,
-    /// Those it watches.
+    /// Messages that the user tracks.
     pub(super) watches: BTreeMap<MsgId, Watch>,
-    /// What the user said of messages besides that they are dealt with.
+    /// Replies and rejections that the user acked messages with.
     pub(super) verdicts: BTreeMap<Seq, Disposition>,
-    /// What is shown of a drawer that is looked into.
+    /// The kind of parked messages being listed, and those that have come.
     pub(super) looking: Option<(ParkedKind, Vec<ParkedMessage>)>,
-    /// What was in the last one that it looked into.
+    /// Parked messages of the last finished list.
     pub(super) kept: Vec<ParkedMessage>,
 }
 
-/// How far a message has come, as its sender was told.
+/// A tracked message, as its sender was told of it.
 pub(super) struct Watch {
     pub(super) to: Target,
     pub(super) told: BTreeMap<UserId, DeliveryState>,
@@ -91,14 +92,14 @@ impl Client {
             }
             Event::Chunk(part) => {
                 self.untaken += 1;
-                let (_, message, body) = self.partial.as_mut().expect("a part of a message");
+                let (_, message, body) = self.partial.as_mut().expect("a chunk of a message");
                 body.extend_from_slice(&part.0);
                 if body.len() as u64 == message.size {
                     let (seq, message, body) = self.partial.take().unwrap();
                     self.shows(seq, &message, &body, ordered);
                 }
             }
-            Event::BodyAborted => assert!(self.partial.take().is_some(), "a body that is cut"),
+            Event::BodyAborted => assert!(self.partial.take().is_some(), "a body to abort"),
             Event::ChunkWanted { id, index } => self.wanted.push_back((*id, *index)),
             Event::GaveUp(_) | Event::Denied(_) => self.over = true,
             Event::Accepted { id, count, .. } => {
@@ -106,15 +107,15 @@ impl Client {
             }
             Event::TrackUpdate { id, standings, complete } => self.hears(*id, standings, *complete),
             Event::UnknownMessage { id } => {
-                assert!(self.watches.remove(id).is_some(), "{id} is not watched");
+                assert!(self.watches.remove(id).is_some(), "{id} is not tracked");
             }
             Event::ParkedEnd(drawer) => {
-                let (looking, shown) = self.looking.take().expect("it looks into it");
+                let (looking, shown) = self.looking.take().expect("a list was asked for");
                 assert_eq!(looking, *drawer);
                 self.kept = shown;
             }
             Event::Parked(kept) => {
-                let (drawer, shown) = self.looking.as_mut().expect("it looks into a drawer");
+                let (drawer, shown) = self.looking.as_mut().expect("a list was asked for");
                 assert_eq!(*drawer, kept.drawer);
                 assert!(shown.last().is_none_or(|last| last.number < kept.number), "shown twice");
                 shown.push(kept.clone());
@@ -125,7 +126,7 @@ impl Client {
     }
 
     fn hears(&mut self, id: MsgId, standings: &[RecipientStatus], complete: bool) {
-        let watch = self.watches.get_mut(&id).expect("a message that is watched");
+        let watch = self.watches.get_mut(&id).expect("a tracked message");
         assert!(complete >= watch.complete, "complete once");
         assert!(!standings.is_empty() || complete && !watch.complete, "nothing new");
         watch.complete = complete;
@@ -135,7 +136,7 @@ impl Client {
         }
     }
 
-    /// The user skips these: they may be shown again.
+    /// Releases messages, which may be shown again.
     pub(super) fn skips(&mut self, seqs: &[Seq]) {
         self.unordered = true;
         self.todo.retain(|seq| !seqs.contains(seq));
@@ -145,7 +146,7 @@ impl Client {
     fn shows(&mut self, seq: Seq, message: &Message, body: &[u8], ordered: bool) {
         assert!(body_of(message.id, message.size).0 == body, "{seq} is not what was sent");
         self.todo.push(seq);
-        // A volatile one has no place to go by.
+        // Volatile messages have no seq.
         if seq > 0 {
             assert!(self.shown.insert(seq), "{seq} shown twice to {}", self.user);
             let last = self.last.insert(message.to.clone(), seq).unwrap_or_default();
@@ -159,10 +160,10 @@ impl Client {
         }
     }
 
-    /// The answer to the oldest part wanted.
+    /// The chunk that was asked for first.
     pub(super) fn give(&mut self) -> Option<PeerInput> {
         let (id, index) = self.wanted.pop_front()?;
-        let draft = self.drafts.iter().find(|draft| draft.id == id).expect("a part of a draft");
+        let draft = self.drafts.iter().find(|draft| draft.id == id).expect("a chunk of a draft");
         let body = super::part_of(id, draft.size, index);
         Some(Command::Chunk { id, index, body }.into())
     }

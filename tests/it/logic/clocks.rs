@@ -1,8 +1,8 @@
-//! What goes on when the wall clock is set.
+//! The wall clock is set while messages expire, are due, or are swept.
 
 use qmsg::durable::Write;
 
-use super::drawers::later;
+use super::parked::later;
 use super::server::{START, Server};
 use super::{id, server, user};
 

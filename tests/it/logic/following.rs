@@ -1,4 +1,4 @@
-//! What a client tells its user of how far its messages come, over links that are lost.
+//! Track updates that a client gives its user, over links that are lost.
 
 use qmsg::durable::Quotas;
 use qmsg::logic::{Command, Ending, Event, Limits, PeerInput, PeerOutput, greeting};
@@ -6,7 +6,7 @@ use qmsg::wire::{DeliveryState, FromClient, FromServer, RecipientStatus, Seq};
 
 use super::peers::Alone;
 use super::server::START;
-use super::watching::watch;
+use super::tracking::watch;
 use super::world::World;
 use super::{draft, id, room, target, user};
 
@@ -39,7 +39,7 @@ fn frame(frame: FromClient) -> PeerOutput {
 const UNWATCH: fn(u64) -> PeerOutput = |n| PeerOutput::Frame(FromClient::Untrack { id: id(n) });
 
 impl Alone {
-    /// The link is lost and there is another one. What was said on it at once, but the hello.
+    /// Replaces the link by a new one. Returns what the client says on it at once, after the hello.
     fn comes_back(&mut self, limits: Limits) -> Vec<PeerOutput> {
         self.takes(PeerInput::Ended(Ending::Silence));
         self.takes(PeerInput::Linked);

@@ -2,7 +2,7 @@
 
 use qmsg::durable::Quotas;
 use qmsg::logic::Limits;
-use qmsg::wire::{CloseCode, FromClient, FromServer, JoinCode, RoomName};
+use qmsg::wire::{CloseCode, Features, FromClient, FromServer, JoinCode, RoomName};
 
 use super::server::{Said, Server};
 use super::{
@@ -13,10 +13,16 @@ use super::{
 const CODE: JoinCode = JoinCode([7; 16]);
 
 fn with_code(name: &str, code: JoinCode) -> FromClient {
-    FromClient::Hello { id: user(name), claim: true, code: Some(code), session: None }
+    FromClient::Hello {
+        id: user(name),
+        claim: true,
+        code: Some(code),
+        session: None,
+        features: Features::KNOWN,
+    }
 }
 
-/// What a server that has one user, alice, says to a first frame from somebody's key.
+/// Answers of a server whose only user is alice to a first frame from somebody's key.
 fn answer(mut server: Server, from: &str, first: FromClient) -> Vec<Said> {
     let link = server.open(key(from));
     server.say(link, first);

@@ -20,7 +20,7 @@ const RUNS: u64 = 1_000;
 const NAMES: [&str; 3] = ["alice", "bob", "carol"];
 const TARGETS: [&str; 6] = ["alice", "bob", "@ops", "@dev", "@all", "nobody"];
 const STEPS: usize = 120;
-/// How far the clock on the wall may be set.
+/// Most milliseconds by which the wall clock is set.
 const CLOCK_MS_OFF: usize = 12 * 60 * 60 * 1_000;
 /// Most that is to be sent later is due by then.
 const DUE_MS: u64 = 10_000;
@@ -32,7 +32,7 @@ struct Run {
     chance: Chance,
     /// Most of them open, and whose they are.
     links: Vec<(LinkId, &'static str)>,
-    /// What users reported of what they were given.
+    /// Acks of users for their deliveries.
     reported: BTreeSet<(&'static str, Seq)>,
 }
 
@@ -162,7 +162,7 @@ impl Run {
     }
 }
 
-/// What a user is to see, or was, and whether it is on record as processed.
+/// Message that a user is to see, or has seen, and whether its ack is recorded.
 fn owed(server: &Server, name: &str) -> impl Iterator<Item = (Seq, bool)> {
     let user = user(name);
     server.store.owed().filter_map(move |(record, readers)| {

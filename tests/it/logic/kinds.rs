@@ -1,6 +1,6 @@
-//! Random runs with readers of all kinds: some share, some skip, some begin elsewhere, and some
-//! messages live for a short time. At the end each user has a plain reader, so that what others
-//! left is met.
+//! Random runs with readers of all kinds: some share, some release, some replay, and some messages
+//! have a short time to live. At the end each user has a plain reader, which meets what others
+//! left.
 
 use qmsg::logic::{Intent, Prefetch};
 use qmsg::wire::{Seq, Start};
@@ -65,7 +65,7 @@ fn run(seed: u64) -> Run {
     run
 }
 
-/// A reader does not want some of what it was shown.
+/// Lets a reader release some of what it was shown.
 fn skip(run: &mut Run) {
     let index = run.client();
     let client = &run.world.clients[index];

@@ -1,4 +1,4 @@
-//! What tests of long bodies say and hear.
+//! Frames of tests of long bodies.
 
 use qmsg::logic::LinkId;
 use qmsg::wire::{Body, Bundle, CHUNK_LEN_MAX, Envelope, FromClient, FromServer, Message};
@@ -47,7 +47,7 @@ impl Server {
         self.say_all(link, rest(n, parts));
     }
 
-    /// What was said on a link, in short.
+    /// Outputs on a link, in short.
     pub(super) fn brief(&mut self, link: LinkId) -> String {
         let said = self.heard(link);
         brief(&said)

@@ -1,4 +1,4 @@
-//! What stands between a client and its server, as the network tells it.
+//! Obstacles between a client and its server, as the network reports them.
 
 use qmsg::logic::{Ending, Event, PeerInput, PeerOutput};
 use qmsg::wire::FromServer;

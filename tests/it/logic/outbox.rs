@@ -1,4 +1,4 @@
-//! What a client sends together, and what it makes of the answers.
+//! Drafts that a client sends together, and the answers to them.
 
 use qmsg::logic::{Command, Draft, Event, Limits, PeerInput, PeerOutput};
 use qmsg::wire::{

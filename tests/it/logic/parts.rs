@@ -1,4 +1,4 @@
-//! A client's long bodies, in both directions, fed by hand.
+//! Chunks of a client's long bodies, in both directions, fed by hand.
 
 use std::slice::from_ref;
 
@@ -19,7 +19,7 @@ fn part(n: u64, parts: u64, index: u64) -> FromClient {
     FromClient::Chunk(part_of(id(n), len_of(parts) as u64, index))
 }
 
-/// The user's answer.
+/// The user's answer to `ChunkWanted`.
 fn given(n: u64, parts: u64, index: u64) -> Command {
     Command::Chunk { id: id(n), index, body: part_of(id(n), len_of(parts) as u64, index) }
 }
@@ -43,7 +43,7 @@ pub(super) fn link_lost(alone: &mut Alone) -> Vec<PeerOutput> {
     out
 }
 
-/// Links again. What the peer says then, behind its hello.
+/// Links again. Returns what the peer says then, after its hello.
 pub(super) fn linked(alone: &mut Alone) -> Vec<PeerOutput> {
     alone.takes(PeerInput::Linked);
     let hello = greeting(&Limits::default(), super::server::START);
@@ -122,7 +122,7 @@ fn a_lost_link_asks_for_all_of_it_again() {
     link_lost(&mut alone);
     let all = [frame(send(1, "bob", len_of(4))), wanted(1, 1), wanted(1, 2), wanted(1, 3)];
     assert_eq!(linked(&mut alone), all);
-    // Two answers to what the first link wanted are still to come.
+    // Two answers to requests of the first link are still to come.
     assert_eq!(alone.takes(given(1, 4, 2)), []);
     assert_eq!(alone.takes(given(1, 4, 3)), []);
     for index in 1..4 {
@@ -176,7 +176,7 @@ fn a_volatile_one_is_not_sent_again() {
 #[test]
 fn only_what_is_in_memory_takes_room() {
     let mut alone = Alone::welcomed();
-    // A mebibyte each, of which the first part is here.
+    // A mebibyte each, of which the first chunk is in memory.
     (1..100).for_each(|n| drop(alone.takes(Command::Send(vec![head(n, "bob", 1 << 20)]))));
     assert!(alone.peer.has_room());
     (100..110).for_each(|n| drop(alone.takes(Command::Send(vec![draft(n, "bob", 1 << 20)]))));
@@ -189,7 +189,7 @@ fn message(id: MsgId, parts: u64) -> Message {
     Message { from: user("bob"), time_ms: 1, envelope }
 }
 
-/// The frames of a delivery of so many parts.
+/// The frames of a delivery of `parts` chunks.
 pub(super) fn delivery(seq: u64, parts: u64) -> Vec<PeerInput> {
     let head = FromServer::deliver(seq, &message(id(1), parts).into());
     let parts = parts_of(1, parts).map(FromServer::Chunk);
@@ -234,7 +234,7 @@ fn a_body_that_does_not_become_whole_is_told_again() {
     let out = take_all(&mut alone, delivery(7, 4));
     assert_eq!(out.len(), 4);
     assert!(matches!(out[0], PeerOutput::Event(Event::Messages { seq: 7, .. })));
-    // Four parts of before are still with the user; they concern no server any more.
+    // Four chunks of the lost link are still with the user; no server waits for their credit.
     assert_eq!(
         alone.takes(Command::ChunksConsumed(5)),
         [frame(FromClient::ChunkCredit { parts: 1 })]
@@ -254,7 +254,7 @@ fn what_was_shown_is_swallowed_when_it_comes_again() {
         let mut again = delivery(7, 3).into_iter();
         let one = frame(FromClient::ChunkCredit { parts: 1 });
         assert_eq!(take_all(&mut alone, again.by_ref().take(2))[..], from_ref(&one)[..]);
-        // Not even this is told of.
+        // The user is not told of this either.
         assert_eq!(alone.takes(PeerInput::Frame(FromServer::AbortBody)), []);
         let mut out = take_all(&mut alone, delivery(7, 3));
         if !is_processed {
@@ -289,7 +289,7 @@ fn a_large_body_goes_from_user_to_user() {
     world.send(alice, head(1, "bob", 10 << 20));
     world.send(alice, draft(2, "bob", (9 << 20) + 1));
     world.send(alice, Draft { volatile: true, ..head(3, "bob", 8 << 20) });
-    // Whether bodies are what was sent the world checks itself.
+    // The world itself checks that bodies are what was sent.
     world.drain();
     let told = world.told(bob);
     let shown = told.iter().filter(|event| matches!(event, Event::Messages { .. })).count();

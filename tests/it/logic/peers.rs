@@ -1,4 +1,4 @@
-//! The client's brain alone, fed by hand.
+//! The client's state machine alone, fed by hand.
 
 use qmsg::logic::{
     Command, Draft, Ending, Event, Intent, Limits, Peer, PeerInput, PeerOutput, Prefetch, Time,
@@ -30,20 +30,21 @@ impl Alone {
         out
     }
 
-    /// Time passes up to the next deadline. How much.
+    /// Lets time pass up to the next deadline. Returns how much, in milliseconds.
     pub(super) fn waits(&mut self) -> u64 {
         let ms = self.peer.deadline().unwrap() - self.now.mono_ms;
         self.now.mono_ms += ms;
         ms
     }
 
+    /// A client that a server has welcomed.
     pub(super) fn welcomed() -> Self {
         let mut alone = Self::new(None, 1);
         alone.is_welcomed();
         alone
     }
 
-    /// By a server with these limits.
+    /// A client that a server with these limits has welcomed.
     pub(super) fn welcomed_with(limits: Limits) -> Self {
         let mut alone = Self::new(None, 1);
         alone.is_welcomed_with(limits);
@@ -63,7 +64,7 @@ impl Alone {
     }
 }
 
-/// The pauses before so many attempts that all fail.
+/// The pauses before `count` attempts that all fail, in milliseconds.
 fn pauses(seed: u64, count: usize) -> Vec<u64> {
     let mut alone = Alone::new(None, seed);
     assert_eq!(alone.takes(PeerInput::Tick), [PeerOutput::Dial]);
@@ -86,7 +87,7 @@ fn pauses_grow_within_bounds_and_differ_by_seed() {
     assert_ne!(all, pauses(4, 100));
 }
 
-/// A draft that waits for an answer.
+/// A client whose draft waits for an answer.
 fn waiting(patience_ms: Option<u64>) -> Alone {
     let mut alone = Alone::new(patience_ms, 1);
     alone.takes(Command::Send(vec![draft(1, "bob", 1)]));
@@ -111,8 +112,7 @@ fn an_answer_makes_pauses_short_again_and_a_welcome_does_not() {
     assert!(alone.waits() <= 50);
 }
 
-/// A server that welcomes everybody and then dies costs the patience there is, however often it
-/// does so.
+/// A welcome does not renew patience, however often the server gives one and then dies.
 #[test]
 fn patience_is_counted_from_the_last_answer_not_from_a_welcome() {
     let mut alone = waiting(Some(3_000));
@@ -130,7 +130,7 @@ fn patience_is_counted_from_the_last_answer_not_from_a_welcome() {
     assert!((3..=8).contains(&links), "{links} links");
 }
 
-/// Parts of a long body that the server takes are an answer only as far as it has never come.
+/// Credit for chunks counts as an answer only beyond the furthest chunk of earlier links.
 #[test]
 fn a_body_that_is_begun_again_and_again_costs_patience() {
     let mut alone = Alone::new(Some(3_000), 1);
@@ -155,8 +155,7 @@ fn a_body_that_is_begun_again_and_again_costs_patience() {
     assert_eq!(deadline(&alone), 3_000);
 }
 
-/// A reader who wants no more than what waits has a time for it, which does not run while the
-/// reader has something to do.
+/// Patience for the backlog does not run while the reader has something to ack.
 #[test]
 fn patience_is_counted_until_a_reader_has_caught_up() {
     let window = Prefetch { messages: 10, bytes: 1_000, ..Prefetch::DEFAULT };
@@ -245,7 +244,7 @@ fn patience_ends_when_no_answer_comes() {
     assert_eq!(alone.takes(PeerInput::Tick), []);
 }
 
-/// Others may take their time, and the user has a clock for that.
+/// Recipients may take their time, and the user has a clock for that.
 #[test]
 fn patience_is_not_counted_for_watches() {
     let mut alone = Alone::new(Some(1_000), 1);

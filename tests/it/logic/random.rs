@@ -1,6 +1,6 @@
 //! Random runs: everything happens in any order, links are cut and the server dies, then the faults
-//! end and what was promised must hold. `QMSG_SEED=n` repeats one run, `PROOF_SEEDS=n` makes so
-//! many, from `PROOF_FIRST` on.
+//! end and what was promised must hold. `QMSG_SEED=n` repeats one run, `PROOF_SEEDS=n` makes n
+//! runs, from `PROOF_FIRST` on.
 
 mod faults;
 mod levels;
@@ -22,8 +22,8 @@ const NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
 const TARGETS: [&str; 7] = ["alice", "bob", "carol", "@ops", "@dev", "@all", "nobody"];
 const ROOMS: [&str; 2] = ["ops", "dev"];
 
-/// In every other run bundles are as long as windows and longer, in every other one all readers
-/// together may have no more than two of them.
+/// Limits of a run. In half of the runs bundles are as long as a prefetch or longer; in half of
+/// them the budget of all readers together holds two bundles.
 fn limits(chance: &mut Chance) -> Limits {
     let (sends_max, send_bytes_max) = [(4, 200), (16, 1_200)][chance.below(2)];
     let (budget_bytes_max, budget_link_bytes_min) = [(1 << 30, 400), (900, 130)][chance.below(2)];
@@ -40,7 +40,7 @@ fn limits(chance: &mut Chance) -> Limits {
     }
 }
 
-/// Every other run has logs so short that they overflow.
+/// Quotas of a run. Half of the runs have logs so short that they overflow.
 fn quotas(chance: &mut Chance) -> Quotas {
     let short = Quotas { log_messages_max: 8, log_bytes_max: 600, ..Quotas::default() };
     if chance.one_in(2) { short } else { Quotas::default() }
@@ -50,15 +50,15 @@ pub(super) struct Run {
     pub(super) world: World,
     pub(super) chance: Chance,
     sent: u64,
-    /// Some messages live for a short time.
+    /// Some messages have a short time to live.
     pub(super) brief: bool,
-    /// One message in so many is of several parts.
+    /// One message in this many has several chunks.
     long_in: usize,
     /// Most reads that are answered at a time.
     reads: usize,
-    /// Drawers are emptied now and then.
+    /// Users take parked messages out now and then.
     takes: bool,
-    /// What was said of messages, each with another number.
+    /// The number of replies and rejections, each of which contains its own number.
     said: u32,
 }
 
@@ -67,7 +67,7 @@ impl Run {
         Self::chosen(Chance::new(seed))
     }
 
-    /// With chance of this kind.
+    /// A run with clients and this source of chance.
     pub(super) fn chosen(chance: Chance) -> Self {
         let mut run = Self::with(chance, 8);
         for name in NAMES {
@@ -81,7 +81,7 @@ impl Run {
         run
     }
 
-    /// Without any clients.
+    /// A run without clients.
     pub(super) fn empty(seed: u64, links_max: usize) -> Self {
         Self::with(Chance::new(seed), links_max)
     }
@@ -93,18 +93,18 @@ impl Run {
         Self { world, chance, sent: 0, brief, long_in: 1_000, reads: 1, takes, said: 0 }
     }
 
-    /// Messages and bytes that a reader may have.
+    /// The prefetch of a reader, in messages and bytes.
     pub(super) fn window(&mut self) -> (u32, u64) {
         (1 + self.chance.below(8) as u32, [0, 90, 400][self.chance.below(3)])
     }
 
-    /// How many messages are long.
+    /// Chooses the share of long messages.
     pub(super) fn lengths(&mut self) {
         self.long_in = [2, 10, 10, 10, 1_000, 1_000][self.chance.below(6)];
         self.reads = if self.long_in == 2 { 16 } else { 1 };
     }
 
-    /// So many things happen, then the faults end. Bodies of many parts take their time.
+    /// Takes random steps, then ends the faults. Bodies of many chunks take more steps.
     pub(super) fn run(&mut self, mut step: impl FnMut(&mut Self)) {
         let steps = if self.long_in == 2 { 4 * STEPS } else { STEPS };
         (0..steps).for_each(|_| step(self));
@@ -238,7 +238,8 @@ impl Run {
     }
 }
 
-/// What must hold when nothing is under way any more. How many inputs its hubs had.
+/// Checks what must hold when nothing is under way any more. Returns the number of inputs that
+/// the hubs had.
 pub(super) fn check(run: &Run) -> u64 {
     let world = &run.world;
     for client in &world.clients {
@@ -270,8 +271,8 @@ fn readers_of<'a>(world: &'a World, user: &UserId) -> impl Iterator<Item = &'a C
     world.clients.iter().filter(reads).filter(move |client| client.user == user)
 }
 
-/// Every send has one answer, true of the store, and what one client sent to one target is stored
-/// in the order it was sent.
+/// Checks that every send has one answer, which is true of the store, and that what one client sent
+/// to one target is stored in the order in which it was sent.
 fn check_answers(run: &Run, client: &Client) {
     let world = &run.world;
     let mut answers: BTreeMap<MsgId, bool> = BTreeMap::new();
@@ -307,7 +308,7 @@ fn check_answers(run: &Run, client: &Client) {
     assert_eq!(answers.len(), client.drafts.len());
 }
 
-/// Of what was removed unread, readers were told at least as much as they did not see.
+/// Checks that gap notices told readers of at least as many messages as they did not see.
 fn check_gaps(world: &World) {
     let mut gaps: BTreeMap<(&UserId, &Target), u64> = BTreeMap::new();
     for (user, log, seq) in &world.server.store.gaps {

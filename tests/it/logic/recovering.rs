@@ -210,8 +210,8 @@ fn any_number_of_requests_keeps_to_the_limit() {
     assert_eq!(world.told(bob).iter().filter(entered).count(), 200);
 }
 
-/// It was reported on a link that was lost, and all but it came on the next one; then the server
-/// died before it had that on disk, or another reader had it and is gone.
+/// An ack is sent on a link that is lost, and the next link catches up without that message; then
+/// the server dies before it has the ack on disk, or another reader had the message and is gone.
 #[test]
 fn what_seemed_to_be_recorded_and_comes_after_all_is_not_shown_again() {
     let mut alone = Alone::welcomed();

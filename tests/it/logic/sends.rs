@@ -1,4 +1,4 @@
-//! What becomes of a send.
+//! Sends and their answers.
 
 use qmsg::durable::Quotas;
 use qmsg::logic::{Event, Limits};

@@ -7,13 +7,13 @@ use std::hash::{DefaultHasher, Hash};
 use qmsg::durable::{Found, Outcome, Quotas, Read, Record, RequestId, Write};
 use qmsg::logic::{Hub, Input, Limits, LinkId, Output, Time, greeting};
 use qmsg::wire::{
-    Bodies, CHUNKS_AHEAD_MAX, CloseCode, Frame, FromClient, FromServer, Pin, Seq, Span, Start,
+    BodyOrder, CHUNKS_AHEAD_MAX, CloseCode, Frame, FromClient, FromServer, Pin, Seq, Span, Start,
     UserId,
 };
 
 use crate::memory::MemoryStore;
 
-/// What a message takes beside its bytes, as the hub reckons.
+/// Bytes that a message takes beside its own in the hub's budget.
 const MESSAGE_LEN: u64 = 64;
 
 pub(crate) const START: Time = Time { mono_ms: 1_000, unix_ms: 1_800_000_000_000 };
@@ -32,13 +32,13 @@ pub(crate) struct Server {
     pub(super) found: VecDeque<(RequestId, Found)>,
     links: BTreeMap<LinkId, Audit>,
     next_link: u64,
-    /// How often it was said that something is to be delivered, to however many.
+    /// Number of `Deliver` outputs, each to any number of links.
     pub(super) deliveries: usize,
-    /// What the hub said and nobody has taken yet.
+    /// Outputs that no test has read yet.
     said: Vec<(LinkId, Said)>,
     /// Inputs of all its hubs.
     pub(super) events: u64,
-    /// Of all that the hub said, if it is wanted.
+    /// Hash of all outputs, if it is wanted.
     pub(super) trace: Option<DefaultHasher>,
 }
 
@@ -48,7 +48,7 @@ pub(crate) enum Said {
     Close(CloseCode),
 }
 
-/// What a frame says has been dealt with.
+/// Deliveries that a frame acks.
 pub(super) fn reports(frame: &FromClient) -> Vec<Span> {
     match frame {
         FromClient::Ack(spans) => spans.clone(),
@@ -59,19 +59,19 @@ pub(super) fn reports(frame: &FromClient) -> Vec<Span> {
     }
 }
 
-/// What was said on a link that is there.
+/// Frames on an open link, in both directions.
 #[derive(Default)]
 struct Audit {
     key: Option<Pin>,
     user: Option<UserId>,
     window: Option<(u32, u64)>,
-    /// It shares with others, and begins with what is not processed.
+    /// Shares with others, and starts with the first unacked message.
     shares: bool,
     begins: bool,
     unsettled: BTreeMap<Seq, u64>,
     reported: VecDeque<Span>,
     caught_up: bool,
-    bodies: Bodies,
+    bodies: BodyOrder,
     /// The last message whose head was sent; `None`: a volatile one.
     last: Option<Seq>,
     /// Parts sent and not asked for by `More`, in each direction.
@@ -147,12 +147,12 @@ impl Server {
         self.feed(Input::Frame { link, frame });
     }
 
-    /// Whether neither the hub nor the client has ended it.
+    /// Returns whether neither the hub nor the client has closed it.
     pub(super) fn has_link(&self, link: LinkId) -> bool {
         self.links.contains_key(&link)
     }
 
-    /// What a link was delivered and has not settled.
+    /// Deliveries of a link that are not acked.
     pub(super) fn unsettled(&self, link: LinkId) -> Vec<Seq> {
         self.links[&link].unsettled.keys().copied().collect()
     }
@@ -249,7 +249,7 @@ impl Server {
         std::mem::take(&mut self.said)
     }
 
-    /// What was said on one link since the last time, after all that is under way.
+    /// Outputs on one link since the last time, after everything under way is done.
     pub(crate) fn heard(&mut self, link: LinkId) -> Vec<Said> {
         self.work();
         self.heard_so_far(link)
@@ -300,7 +300,7 @@ impl Server {
         assert!(flight <= before || flight <= 2 * max, "{flight} B are under way");
     }
 
-    /// What is under way to those that have more than each may have whatever the others have.
+    /// Load of the links that have more than each is granted whatever the others have.
     fn flight(&self) -> u64 {
         let min = self.limits.budget_link_bytes_min;
         let is_more = |(count, bytes): &(u64, u64)| {
@@ -313,7 +313,7 @@ impl Server {
     fn frame(&mut self, link: LinkId, frame: FromServer) {
         let audit = self.links.get_mut(&link).expect("a frame for a link that is there");
         let user = audit.user.as_ref().expect("a frame for a link that said hello");
-        assert!(audit.bodies.take(frame.piece()), "{frame:?} out of order");
+        assert!(audit.bodies.admit(frame.body_part()), "{frame:?} out of order");
         match &frame {
             FromServer::Welcome { id, .. } => {
                 assert!(id == user && self.store.owner(id) == audit.key, "{id} is not its own");
@@ -359,7 +359,7 @@ impl Server {
         self.said.push((link, Said::Frame(frame)));
     }
 
-    /// What is with one of those who share is delivered to no other. What is replayed may be.
+    /// Messages with one of the sharing readers are delivered to no other, unless replayed.
     fn check_share(&self, link: LinkId, record: &Record) {
         let audit = &self.links[&link];
         let shares = |other: &Audit| other.shares && other.user == audit.user && other.begins;

@@ -29,12 +29,13 @@ pub(super) struct Line {
     pub(super) client: usize,
     pub(super) up: BytesMut,
     pub(super) down: BytesMut,
-    /// What the client meets behind the last byte.
+    /// The ending that the client meets after the last byte.
     end: Option<Ending>,
     from_client: Decoder<FromClient>,
     from_server: Decoder<FromServer>,
-    /// Who still holds it.
+    /// The client still has the link.
     pub(super) at_client: bool,
+    /// The server still has the link.
     pub(super) at_server: bool,
 }
 
@@ -44,7 +45,7 @@ impl World {
         Self { server: Server::new(limits, quotas), clients, lines, crashed: false }
     }
 
-    /// A client that claims its id. Its index.
+    /// Adds a client that claims its id. Returns its index.
     pub(super) fn client(&mut self, name: &str, window: Option<(u32, u64)>) -> usize {
         let prefetch =
             window.map(|(messages, bytes)| Prefetch { messages, bytes, ..Prefetch::DEFAULT });
@@ -68,7 +69,7 @@ impl World {
         self.feed(client, Command::Send(drafts));
     }
 
-    /// The user deals with some of what is to do.
+    /// Acks messages.
     pub(super) fn process(&mut self, client: usize, seqs: Vec<Seq>) {
         for seq in &seqs {
             let todo = &mut self.clients[client].todo;
@@ -77,7 +78,7 @@ impl World {
         self.feed(client, Command::Ack(seqs));
     }
 
-    /// The user deals with a message and says more of it.
+    /// Replies to a message or rejects it.
     pub(super) fn judge(&mut self, client: usize, seq: Seq, command: Command) {
         self.clients[client].todo.retain(|at| *at != seq);
         self.feed(client, command);
@@ -89,7 +90,7 @@ impl World {
         self.feed(client, Command::Track { id, to });
     }
 
-    /// The user looks into a drawer, if it does not yet.
+    /// Lists parked messages, unless a list is under way.
     pub(super) fn look_into(&mut self, client: usize, drawer: ParkedKind) {
         if self.clients[client].looking.is_none() {
             self.clients[client].looking = Some((drawer, vec![]));
@@ -97,7 +98,7 @@ impl World {
         }
     }
 
-    /// What a sender was told is true now, or was, and more is by now.
+    /// Checks what a sender was told against the store: it is true, or was and more is true by now.
     fn check_told(&self, sender: &UserId, to: &Target, event: &Event) {
         let store = &self.server.store;
         let (id, standings) = match event {
@@ -137,20 +138,20 @@ impl World {
         }
     }
 
-    /// The user does not want some of what is to do.
+    /// Releases messages.
     pub(super) fn skip(&mut self, client: usize, seqs: Vec<Seq>) {
         self.clients[client].skips(&seqs);
         self.feed(client, Command::Release(seqs));
     }
 
-    /// The user gives the oldest part wanted.
+    /// Gives the chunk that was asked for first.
     pub(super) fn give(&mut self, client: usize) {
         if let Some(part) = self.clients[client].give() {
             self.feed(client, part);
         }
     }
 
-    /// The user deals with all parts that came.
+    /// Consumes all chunks that came.
     pub(super) fn take(&mut self, client: usize) {
         let parts = std::mem::take(&mut self.clients[client].untaken);
         if parts > 0 {
@@ -193,7 +194,7 @@ impl World {
         }
     }
 
-    /// The dial of a client succeeds.
+    /// Links a client that dials.
     pub(super) fn connect(&mut self, index: usize) {
         let key = key(self.clients[index].user.as_str());
         let link = self.server.open(key);
@@ -221,7 +222,7 @@ impl World {
         self.feed(index, PeerInput::Ended(Ending::Silence));
     }
 
-    /// So many bytes of a link reach the server.
+    /// Carries up to `count` bytes of a link to the server.
     pub(super) fn up(&mut self, link: LinkId, count: usize) {
         let Some(line) = self.lines.get_mut(&link).filter(|line| line.at_server) else { return };
         let piece = line.up.split_to(count.min(line.up.len()));
@@ -234,7 +235,7 @@ impl World {
         }
     }
 
-    /// So many bytes of a link reach the client; behind the last one, its end.
+    /// Carries up to `count` bytes of a link to the client, and its end after the last one.
     pub(super) fn down(&mut self, link: LinkId, count: usize) {
         let Some(line) = self.lines.get_mut(&link).filter(|line| line.at_client) else { return };
         let piece = line.down.split_to(count.min(line.down.len()));
@@ -252,7 +253,7 @@ impl World {
         }
     }
 
-    /// The client's side of a link ends; what was on its way to it is lost.
+    /// Ends the client's side of a link and loses what was on its way there.
     pub(super) fn end_at_client(&mut self, link: LinkId, ending: Ending) {
         let Some(line) = self.lines.get_mut(&link).filter(|line| line.at_client) else { return };
         line.at_client = false;
@@ -263,7 +264,7 @@ impl World {
         self.feed(client, PeerInput::Ended(ending));
     }
 
-    /// The server learns that a link is gone; what was on its way to it is lost.
+    /// Tells the server that a link is gone and loses what was on its way there.
     pub(super) fn end_at_server(&mut self, link: LinkId) {
         let Some(line) = self.lines.get_mut(&link).filter(|line| line.at_server) else { return };
         line.at_server = false;
@@ -303,7 +304,7 @@ impl World {
         }
     }
 
-    /// What the server said goes on its way.
+    /// Puts what the server said on its way.
     pub(super) fn carry(&mut self) {
         for (link, said) in self.server.take_said() {
             let Some(line) = self.lines.get_mut(&link) else { continue };
@@ -332,8 +333,8 @@ impl World {
         }
     }
 
-    /// Carries everything to where it goes until nothing is on its way. Users give and take parts
-    /// and deal with nothing else meanwhile. Time passes only for those who wait to dial.
+    /// Carries everything to where it goes until nothing is on its way. Users give and consume
+    /// chunks meanwhile and do nothing else. Time passes only for clients that wait to dial.
     pub(super) fn flow(&mut self) {
         for _ in 0..10_000 {
             self.server.work();
@@ -373,7 +374,7 @@ impl World {
             && !self.clients.iter().any(|client| client.dialing)
     }
 
-    /// Everything flows and every user deals with everything, until there is nothing more to do.
+    /// Lets everything flow and every user ack everything, until there is nothing more to do.
     pub(super) fn drain(&mut self) {
         for _ in 0..10_000 {
             self.flow();
@@ -385,17 +386,17 @@ impl World {
         panic!("there is always more to do");
     }
 
-    /// The events of a client since the last time.
+    /// The events of a client since the last call.
     pub(super) fn told(&mut self, index: usize) -> Vec<Event> {
         std::mem::take(&mut self.clients[index].events)
     }
 
-    /// From now on all that hub and peers say is taken down.
+    /// Records everything that hub and peers say from now on.
     pub(super) fn record(&mut self) {
         self.server.trace = Some(DefaultHasher::new());
     }
 
-    /// The same for the same steps.
+    /// A hash of the record, which is the same for the same steps.
     pub(super) fn trace(&self) -> Option<u64> {
         self.server.trace.as_ref().map(Hasher::finish)
     }

@@ -14,7 +14,7 @@ use qmsg::quic::{
     ConnectionEnd, DialSettings, Dialer, HANDSHAKE_DEADLINE, HandshakeError, Identity, KEEP_ALIVE,
     Listener, ServerSettings,
 };
-use qmsg::wire::{Body, Envelope, FromClient, Headers, MsgId, Pin, Target};
+use qmsg::wire::{Body, Envelope, Features, FromClient, Headers, MsgId, Pin, Target};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
@@ -48,7 +48,16 @@ fn hub(alice: Pin) -> Server {
     for (name, key) in [("alice", alice), ("bob", Pin([0; 32]))] {
         let link = hub.open(key);
         let id = name.parse().unwrap();
-        hub.say(link, FromClient::Hello { id, claim: true, code: None, session: None });
+        hub.say(
+            link,
+            FromClient::Hello {
+                id,
+                claim: true,
+                code: None,
+                session: None,
+                features: Features::KNOWN,
+            },
+        );
         hub.heard(link);
         hub.lose(link);
     }

@@ -4,7 +4,7 @@ use std::thread::{self, JoinHandle};
 
 use bytes::BytesMut;
 use qmsg::quic::{Identity, Listener, Outgoing, Secrets, ServerSettings};
-use qmsg::wire::{CloseCode, FromClient, FromServer, encode};
+use qmsg::wire::{CloseCode, Features, FromClient, FromServer, encode};
 use tokio::sync::{mpsc, oneshot};
 
 use super::kit::DEADLINE;
@@ -71,6 +71,7 @@ async fn answer_all(listener: &Listener, answer: Answer, claimed: mpsc::Sender<(
         sends_max: 8,
         send_bytes_max: 1 << 20,
         version: "test".into(),
+        features: Features::KNOWN,
     };
     let mut greeting = BytesMut::new();
     encode(&hello, &mut greeting);

@@ -30,32 +30,25 @@ pub(super) const PARTS: &[(&str, &[&str], &[&str])] = &[
     ("failure", &[], &["anyhow", "toml"]),
     ("clock", &[], &["jiff"]),
     ("text", &["wire", "clock"], &["jiff", "parse_size", "serde_json"]),
-    ("mail", &["text"], &["mail_parser"]),
     (
         "terminal",
         &["failure", "clock", "text"],
         &["anyhow", "rustix", "serde_json", "tracing", "tracing_subscriber"],
     ),
-    ("process", &["failure", "terminal"], &["anyhow", "rustix", "tokio"]),
+    ("process", &["failure"], &["anyhow", "rustix", "tokio"]),
     (
         "message",
         &["wire", "failure", "clock", "text", "terminal"],
-        &["anyhow", "aws_lc_rs", "bytes", "tempfile", "tokio"],
-    ),
-    (
-        "render",
-        &["wire", "clock", "text", "terminal", "message"],
-        &["anyhow", "bytes", "data_encoding", "serde_json"],
+        &["anyhow", "aws_lc_rs", "bytes", "data_encoding", "serde_json", "tempfile", "tokio"],
     ),
     (
         "profile",
-        &["wire", "files", "quic", "failure", "clock", "terminal", "process"],
+        &["wire", "files", "quic", "client", "failure", "clock", "terminal", "process"],
         &["anyhow", "data_encoding", "strsim", "thiserror", "tokio", "toml"],
     ),
-    ("refusals", &["wire", "quic", "client", "failure", "clock", "profile"], &["anyhow"]),
     (
         "handler",
-        &["wire", "files", "logic", "failure", "clock", "text", "terminal", "message", "render"],
+        &["wire", "files", "logic", "failure", "clock", "text", "terminal", "message"],
         &["anyhow", "bytes", "close_fds", "command_fds", "rustix", "tempfile", "tokio", "tracing"],
     ),
     (
@@ -87,16 +80,15 @@ pub(super) const PARTS: &[(&str, &[&str], &[&str])] = &[
 /// What talks to a server on a user's behalf.
 const TALKING: &[&str] = &[
     "wire", "files", "logic", "quic", "client", "failure", "clock", "text", "terminal", "process",
-    "message", "profile", "refusals",
+    "message", "profile",
 ];
 const SENDING: &[&str] = &[
     "wire", "logic", "quic", "client", "failure", "clock", "text", "terminal", "process",
-    "message", "render", "profile", "refusals", "spool",
+    "message", "profile", "spool",
 ];
-const CLI: [&str; 22] = [
+const CLI: [&str; 19] = [
     "wire", "durable", "files", "logic", "quic", "store", "server", "client", "failure", "clock",
-    "text", "mail", "terminal", "process", "message", "render", "profile", "refusals", "handler",
-    "spool", "outgoing", "bench",
+    "text", "terminal", "process", "message", "profile", "handler", "spool", "outgoing", "bench",
 ];
 const LOOP: &[&str] = &["tokio", "tracing", "thiserror", "bytes"];
 pub(super) const ANY: &str = "*";

@@ -4,8 +4,8 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use qmsg::wire::{
-    Body, Bundle, CHUNK_LEN_MAX, DeliveryState, Envelope, FromClient, FromServer, Headers,
-    JoinCode, Message, MsgId, NOTE_LEN_MAX, Note, Others, ParkedKind, ParkedMessage,
+    Body, Bundle, BundleRest, CHUNK_LEN_MAX, DeliveryState, Envelope, Features, FromClient,
+    FromServer, Headers, JoinCode, Message, MsgId, NOTE_LEN_MAX, Note, ParkedKind, ParkedMessage,
     RecipientStatus, RoomName, STATUSES_MAX, Seq, Session, Span, Start, Target, UserId,
 };
 
@@ -48,7 +48,7 @@ fn any_parts() -> impl Strategy<Value = (u64, Body, Vec<Body>)> {
 }
 
 /// What a message can have behind it.
-fn any_others(size: u64) -> impl Strategy<Value = Others> {
+fn any_others(size: u64) -> impl Strategy<Value = BundleRest> {
     let room = (CHUNK_LEN_MAX as u64).saturating_sub(size) as usize;
     let count = if size > CHUNK_LEN_MAX as u64 { 0 } else { 9 };
     vec(vec(any::<u8>(), 0..=99.min(room / 9)), 0..=count).prop_map(|bodies| {
@@ -58,7 +58,7 @@ fn any_others(size: u64) -> impl Strategy<Value = Others> {
 }
 
 /// A body as it travels, and what is behind it.
-fn any_bundle() -> impl Strategy<Value = ((u64, Body, Vec<Body>), Others)> {
+fn any_bundle() -> impl Strategy<Value = ((u64, Body, Vec<Body>), BundleRest)> {
     any_parts().prop_flat_map(|parts| {
         let others = any_others(parts.0);
         (Just(parts), others)
@@ -97,7 +97,7 @@ pub(super) fn any_other() -> impl Strategy<Value = FromClient> {
         (any_user(), any::<bool>(), code, option::of((any::<u64>(), any::<u32>()))).prop_map(
             |(id, claim, code, session)| {
                 let session = session.map(|(client, link)| Session { client, link });
-                FromClient::Hello { id, claim, code, session }
+                FromClient::Hello { id, claim, code, session, features: Features::KNOWN }
             }
         ),
         (any::<u32>(), any::<u64>(), any_start(), any::<bool>()).prop_map(

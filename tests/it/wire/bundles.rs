@@ -3,8 +3,8 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use qmsg::wire::{
-    BUNDLE_MAX, Body, Bundle, CHUNK_LEN_MAX, Decoder, Envelope, FromClient, FromServer, Headers,
-    Malformed, Message, MsgId, MsgIds, Others, SPANS_MAX, Span,
+    BUNDLE_MAX, Body, Bundle, BundleRest, CHUNK_LEN_MAX, Decoder, Envelope, FromClient, FromServer,
+    Headers, Malformed, Message, MsgId, MsgIds, SPANS_MAX, Span,
 };
 
 use super::any::any_span;
@@ -164,7 +164,7 @@ fn nothing_is_behind_a_long_body() {
     let first = bundle_of(headers(&[]), &[vec![7; CHUNK_LEN_MAX]]).first;
     for others in [vec![vec![]], vec![vec![7; 9]]] {
         let bodies: Vec<Body> = others.into_iter().map(|bytes| Body(bytes.into())).collect();
-        let others: Others = bodies.iter().collect();
+        let others: BundleRest = bodies.iter().collect();
         let size = CHUNK_LEN_MAX as u64 + 5;
         let mut bundle = Bundle { first: first.clone(), others };
         bundle.first.size = size;

@@ -3,8 +3,9 @@
 use std::error::Error;
 
 use qmsg::wire::{
-    BadMsgId, BadName, BadPin, CloseCode, FromClient, HEADERS_LEN_MAX, HEADERS_MAX, Headers,
-    JoinCode, Malformed, MsgId, NAME_LEN_MAX, Pin, RoomName, Target, TooManyHeaders, UserId,
+    BadMsgId, BadName, BadPin, CloseCode, Features, FromClient, HEADERS_LEN_MAX, HEADERS_MAX,
+    Headers, JoinCode, Malformed, MsgId, NAME_LEN_MAX, Pin, RoomName, Target, TooManyHeaders,
+    UserId,
 };
 
 use super::lines;
@@ -164,8 +165,10 @@ fn debug_shows_neither_secrets_nor_bodies() {
         claim: true,
         code: Some(JoinCode(*b"0123456789abcdef")),
         session: None,
+        features: Features::KNOWN,
     };
-    let shown = "Hello { id: alice, claim: true, code: Some(JoinCode(..)), session: None }";
+    let shown = "Hello { id: alice, claim: true, code: Some(JoinCode(..)), session: None, \
+        features: Features(15) }";
     assert_eq!(format!("{hello:?}"), shown);
     assert_eq!(format!("{:?}", body(b"secret")), "6 B");
 }
@@ -187,6 +190,7 @@ fn errors_read_as_part_of_a_sentence() {
         (TooManyHeaders.into(), "more than 64 headers, or more than 8192 bytes of them"),
         (Malformed::FrameTooLong(u32::MAX).into(), "a frame of 4294967295 bytes"),
         (Malformed::Undecodable.into(), "a frame that cannot be decoded"),
+        (Malformed::TooManyUnknown.into(), "too many unknown frames"),
         (Malformed::Chunk.into(), "a body out of order"),
         (Malformed::BodyTooLong(1 << 40).into(), "a body of 1099511627776 bytes"),
     ];

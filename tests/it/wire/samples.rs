@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use qmsg::wire::{
-    Body, Bundle, Envelope, FromClient, FromServer, Headers, JoinCode, Message, MsgId, Note,
-    Others, ParkedKind, ParkedMessage, RecipientStatus, Refusal, RoomName, Session, Span, Start,
-    Target, UserId, chunk_len,
+    Body, Bundle, BundleRest, Envelope, Features, FromClient, FromServer, Headers, JoinCode,
+    Message, MsgId, Note, ParkedKind, ParkedMessage, RecipientStatus, Refusal, RoomName, Session,
+    Span, Start, Target, UserId, chunk_len,
 };
 
 use super::Pinned;
@@ -40,13 +40,26 @@ impl Pinned for FromClient {
         let code = JoinCode(std::array::from_fn(|i| i as u8 + 1));
         let ops = "ops@example.org".parse().unwrap();
         vec![
-            Self::Hello { id: user("alice"), claim: false, code: None, session: None },
-            Self::Hello { id: ops, claim: true, code: Some(code), session: None },
+            Self::Hello {
+                id: user("alice"),
+                claim: false,
+                code: None,
+                session: None,
+                features: Features::default(),
+            },
+            Self::Hello {
+                id: ops,
+                claim: true,
+                code: Some(code),
+                session: None,
+                features: Features::KNOWN,
+            },
             Self::Hello {
                 id: user("alice"),
                 claim: false,
                 code: None,
                 session: Some(Session { client: 0x1234_5678_9abc_def0, link: 300 }),
+                features: Features::from_bits(u64::MAX),
             },
             send("bob", &[("subject", "café")], b"hi\0\xff\n"),
             send("@db-01.cron", &[], b"."),
@@ -87,7 +100,7 @@ impl Pinned for FromClient {
     fn head(size: u64) -> Self {
         let mut envelope = envelope("bob", &[], b"");
         (envelope.size, envelope.body) = (size, first_of(size));
-        Self::Send { envelope, others: Others::default() }
+        Self::Send { envelope, others: BundleRest::default() }
     }
 }
 
@@ -146,7 +159,14 @@ impl Pinned for FromServer {
             BodyTooLong { max: 1 << 20 },
         ];
         let mut samples = vec![
-            Self::Hello { time_ms, body_len_max: 1 << 20, sends_max, send_bytes_max, version },
+            Self::Hello {
+                time_ms,
+                body_len_max: 1 << 20,
+                sends_max,
+                send_bytes_max,
+                version,
+                features: Features::KNOWN,
+            },
             Self::Welcome { id: user("alice"), claimed: true },
             Self::Accepted { id: id(), count: 1, duplicate: false },
             Self::Accepted { id: id(), count: 300, duplicate: true },
@@ -263,7 +283,7 @@ fn send(to: &str, pairs: &[(&str, &str)], bytes: &'static [u8]) -> FromClient {
     FromClient::Send { envelope: envelope(to, pairs, bytes), others: others(&[]) }
 }
 
-fn others(bodies: &[&'static [u8]]) -> Others {
+fn others(bodies: &[&'static [u8]]) -> BundleRest {
     bodies.iter().map(|bytes| body(bytes)).collect::<Vec<_>>().iter().collect()
 }
 

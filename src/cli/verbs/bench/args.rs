@@ -13,6 +13,7 @@ use crate::bench::idle::Idle;
 use crate::bench::latency::Latency;
 use crate::bench::measurement::Measurement;
 use crate::bench::throughput::Throughput;
+use crate::cli::limits::BENCH_COUNT_MAX;
 use crate::profile::address::ServerAddress;
 use crate::text::units;
 use crate::wire::Pin;
@@ -251,11 +252,8 @@ impl DurableArgs {
     }
 }
 
-/// Most clients or messages of a run.
-const MANY_MAX: u64 = 1_000_000_000;
-
 /// Parses a number of clients or messages: at least one, and small enough that products of two do
 /// not overflow.
 fn many() -> RangedU64ValueParser {
-    RangedU64ValueParser::new().range(1..=MANY_MAX)
+    RangedU64ValueParser::new().range(1..=BENCH_COUNT_MAX)
 }

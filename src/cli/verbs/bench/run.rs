@@ -13,7 +13,7 @@ use crate::process::{runtime, signals};
 use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
 
-pub(crate) fn run(args: &BenchArgs, talk: Verbosity) -> Result<Exit> {
+pub(crate) fn run(args: &BenchArgs, verbosity: Verbosity) -> Result<Exit> {
     let (how, measurement) = (args.how.plain(), args.what.measurement());
     let How { server, pin, trust, .. } = &how;
     if server.is_none() && (pin.is_some() || *trust) {
@@ -34,18 +34,22 @@ pub(crate) fn run(args: &BenchArgs, talk: Verbosity) -> Result<Exit> {
         tokio::select! {
             biased;
             exit = stop => Ok(Err(exit)),
-            report = measure(&how, &measurement, talk) => report.map(Ok),
+            report = measure(&how, &measurement, verbosity) => report.map(Ok),
         }
     });
-    notices::progress(talk, None);
+    notices::progress(verbosity, None);
     match result? {
         Ok(report) => report.print(how.json).map(|()| Exit::Success),
         Err(signal) => Ok(signal),
     }
 }
 
-async fn measure(how: &How, measurement: &Measurement, talk: Verbosity) -> Result<BenchReport> {
-    let bench = Bench::start(how, measurement.size(), measurement.kept(), talk).await?;
+async fn measure(
+    how: &How,
+    measurement: &Measurement,
+    verbosity: Verbosity,
+) -> Result<BenchReport> {
+    let bench = Bench::start(how, measurement.size(), measurement.kept(), verbosity).await?;
     let mut report = measurement.run(&bench).await?;
     report.conditions(&bench);
     Ok(report)

@@ -86,7 +86,8 @@ fn verbs(
         entries.extend(keys::own(verb).map(|(_, arg)| entry(config, path, arg)));
         // A common key may be set in one verb's table, too.
         let special = verb.get_arguments().filter(|arg| {
-            let is_set = setting(config.settings(), path, arg).is_some_and(|set| set.is_of(path));
+            let is_set =
+                setting(config.settings(), path, arg).is_some_and(|set| set.table == *path);
             is_set && !keys::own(verb).any(|(_, own)| own.get_id() == arg.get_id())
         });
         entries.extend(special.map(|arg| entry(config, path, arg)));

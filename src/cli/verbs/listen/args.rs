@@ -22,8 +22,8 @@ use crate::handler::inbox::InboxWants;
 use crate::handler::save::Shelf;
 use crate::handler::schedule::Policy;
 use crate::logic::Prefetch;
-use crate::render::format::Format;
-use crate::render::message::Style;
+use crate::message::render::format::Format;
+use crate::message::render::style::Style;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{color, print};
 use crate::text::units;
@@ -87,11 +87,11 @@ pub(crate) struct ListenArgs {
     /// Each message goes to exactly one of them, and to another if that one exits without having
     /// processed it. Also known as competing consumers or a shared subscription.
     #[arg(long)]
-    share: bool,
+    pub(crate) share: bool,
     #[command(flatten)]
     filter: FilterArgs,
     #[command(flatten)]
-    output: OutputArgs,
+    pub(crate) output: OutputArgs,
     #[command(flatten)]
     exec: ExecArgs,
     #[command(flatten)]
@@ -101,10 +101,10 @@ pub(crate) struct ListenArgs {
 /// Output flags.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output options")]
-struct OutputArgs {
+pub(crate) struct OutputArgs {
     /// Print a JSON object for each message
     #[arg(long, conflicts_with_all = ["raw", "null", "format"])]
-    json: bool,
+    pub(crate) json: bool,
     /// Print bodies byte for byte, with nothing added
     ///
     /// Refused on a terminal, because a body may contain control sequences. With --format: print no
@@ -273,92 +273,80 @@ fn shell_line(line: OsString) -> Result<OsString, &'static str> {
     }
 }
 
-impl ListenArgs {
-    /// Builds the prefetch: the most unacked messages, and where to begin.
-    pub(crate) fn window(&self) -> Prefetch {
-        let most = match (self.share, self.exec.is_given()) {
-            (false, _) => Prefetch::DEFAULT.messages,
-            // Messages beyond the number of handlers are left to other readers.
-            (true, true) => self.exec.jobs,
-            (true, false) => SHARED_MESSAGES,
-        };
-        // A filter may skip any number of messages before the last wanted one.
-        let count = self.count.filter(|_| self.filter.filter().is_open() && !self.new);
-        let messages = count.map_or(most, |count| count.min(most.into()) as u32);
-        let start = self.since.map(Start::from).unwrap_or_default();
-        Prefetch { messages, bytes: Prefetch::DEFAULT.bytes, start, share: self.share }
-    }
-
-    pub(crate) fn shares(&self) -> bool {
-        self.share
-    }
-
-    pub(crate) fn wants(&self) -> InboxWants {
-        let (filter, count) = (self.filter.filter(), self.count.unwrap_or(u64::MAX));
-        InboxWants { filter, count, new: self.new }
-    }
-
-    /// Builds the handler and its retry policy; `None` if messages are printed.
-    pub(crate) fn handler(&self) -> Option<(Handler, Policy)> {
-        let ExecArgs { jobs, max_attempts, retry_delay, exec_timeout: limit, reply, .. } =
-            self.exec;
-        let (program, args) = self.exec.command()?;
-        let policy = Policy {
-            jobs: jobs as usize,
-            pause_ms: retry_delay.as_millis() as u64,
-            attempts_max: NonZeroU32::new(max_attempts),
-        };
-        Some((Handler { program, args, limit, replies: reply }, policy))
-    }
-
-    /// Builds the print target; fails if stdout cannot be used.
-    pub(crate) fn sink(&self, talk: Verbosity) -> Result<PrintTarget> {
-        let OutputArgs { json, format, save_dir, .. } = &self.output;
-        let suffix = if *json { ".json" } else { "" };
-        let shelf = save_dir.clone().map(|dir| Shelf::open(dir, suffix)).transpose()?;
-        if shelf.is_none() {
-            // Errors are better found before a message comes.
-            print::check()?;
-        }
-        let terminal = print::is_terminal() && shelf.is_none();
-        if terminal && (self.output.raw || self.output.null) {
-            return Err(Failure::new(Exit::Usage, "bodies are not printed raw on a terminal")
-                .hint("they may contain control sequences; use a pipe or a file")
-                .into());
-        }
-        let shape = match format {
-            Some(format) => {
-                let end = self.output.end();
-                Shape::Formatted { format: Arc::new(format.clone()), end, shows: terminal }
-            }
-            None => Shape::Styled(match self.output {
-                OutputArgs { json: true, .. } => Style::Json,
-                OutputArgs { raw: true, .. } => Style::Raw,
-                OutputArgs { null: true, .. } => Style::Null,
-                // A file needs no trailing newline.
-                _ if shelf.is_some() => Style::Raw,
-                _ if terminal || talk.color == color::Color::Always => {
-                    Style::Terminal { color: talk.color.is_on(), folds: terminal }
-                }
-                _ => Style::Lines,
-            }),
-        };
-        Ok(PrintTarget { shape, shelf })
-    }
-
-    /// True when dead letters are listed as JSON.
-    pub(crate) fn as_json(&self) -> bool {
-        self.output.json
-    }
+/// Builds the prefetch: the most unacked messages, and where to begin.
+pub(crate) fn prefetch(args: &ListenArgs) -> Prefetch {
+    let most = match (args.share, args.exec.is_given()) {
+        (false, _) => Prefetch::DEFAULT.messages,
+        // Messages beyond the number of handlers are left to other readers.
+        (true, true) => args.exec.jobs,
+        (true, false) => SHARED_MESSAGES,
+    };
+    // A filter may skip any number of messages before the last wanted one.
+    let count = args.count.filter(|_| args.filter.filter().is_open() && !args.new);
+    let messages = count.map_or(most, |count| count.min(most.into()) as u32);
+    let start = args.since.map(Start::from).unwrap_or_default();
+    Prefetch { messages, bytes: Prefetch::DEFAULT.bytes, start, share: args.share }
 }
 
-impl OutputArgs {
-    fn end(&self) -> &'static [u8] {
-        match (self.raw, self.null) {
-            (true, _) => b"",
-            (_, true) => b"\0",
-            _ => b"\n",
+/// Builds the filter and the counters of incoming messages.
+pub(crate) fn inbox_wants(args: &ListenArgs) -> InboxWants {
+    let (filter, count) = (args.filter.filter(), args.count.unwrap_or(u64::MAX));
+    InboxWants { filter, count, new: args.new }
+}
+
+/// Builds the handler and its retry policy; `None` if messages are printed.
+pub(crate) fn handler(args: &ListenArgs) -> Option<(Handler, Policy)> {
+    let ExecArgs { jobs, max_attempts, retry_delay, exec_timeout: limit, reply, .. } = args.exec;
+    let (program, args) = args.exec.command()?;
+    let policy = Policy {
+        jobs: jobs as usize,
+        pause_ms: retry_delay.as_millis() as u64,
+        attempts_max: NonZeroU32::new(max_attempts),
+    };
+    Some((Handler { program, args, limit, replies: reply }, policy))
+}
+
+/// Builds the print target; fails if stdout cannot be used.
+pub(crate) fn print_target(args: &ListenArgs, verbosity: Verbosity) -> Result<PrintTarget> {
+    let OutputArgs { json, format, save_dir, .. } = &args.output;
+    let suffix = if *json { ".json" } else { "" };
+    let shelf = save_dir.clone().map(|dir| Shelf::open(dir, suffix)).transpose()?;
+    if shelf.is_none() {
+        // Errors are better found before a message comes.
+        print::check()?;
+    }
+    let terminal = print::is_terminal() && shelf.is_none();
+    if terminal && (args.output.raw || args.output.null) {
+        return Err(Failure::new(Exit::Usage, "bodies are not printed raw on a terminal")
+            .hint("they may contain control sequences; use a pipe or a file")
+            .into());
+    }
+    let shape = match format {
+        Some(format) => {
+            let end = end(&args.output);
+            Shape::Formatted { format: Arc::new(format.clone()), end, shows: terminal }
         }
+        None => Shape::Styled(match args.output {
+            OutputArgs { json: true, .. } => Style::Json,
+            OutputArgs { raw: true, .. } => Style::Raw,
+            OutputArgs { null: true, .. } => Style::Null,
+            // A file needs no trailing newline.
+            _ if shelf.is_some() => Style::Raw,
+            _ if terminal || verbosity.color == color::Color::Always => {
+                Style::Terminal { color: verbosity.color.is_on(), folds: terminal }
+            }
+            _ => Style::Lines,
+        }),
+    };
+    Ok(PrintTarget::new(shape, shelf))
+}
+
+/// The bytes behind each formatted message.
+fn end(output: &OutputArgs) -> &'static [u8] {
+    match (output.raw, output.null) {
+        (true, _) => b"",
+        (_, true) => b"\0",
+        _ => b"\n",
     }
 }
 

@@ -3,14 +3,13 @@
 use anyhow::Result;
 use serde_json::Value;
 
-use crate::cli::args::Patience;
-use crate::cli::caller::Requester;
+use crate::cli::requester::Requester;
 use crate::cli::verbs::listen::args::{DeadLetterChoice, ListenArgs};
 use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::logic::{Command, Event};
+use crate::message::render::parked;
 use crate::outgoing::job::PATIENCE;
-use crate::render::kept;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
 use crate::text::visible::one_line;
@@ -46,7 +45,7 @@ impl Task {
     }
 
     /// Reports how many dead letters were requeued or dropped.
-    fn told(self, count: u64, as_json: bool, talk: Verbosity) -> Result<Exit> {
+    fn report(self, count: u64, as_json: bool, verbosity: Verbosity) -> Result<Exit> {
         let (which, done, field) = match self {
             Self::List => return Ok(Exit::Success),
             Self::Requeue(which) => (which, "requeued", "requeued"),
@@ -59,66 +58,66 @@ impl Task {
         if as_json {
             print::object(&[(field, count.into())])?;
         } else if count == 1 {
-            notices::note(talk, &format!("1 dead letter {done}"));
+            notices::note(verbosity, &format!("1 dead letter {done}"));
         } else {
-            notices::note(talk, &format!("{count} dead letters {done}"));
+            notices::note(verbosity, &format!("{count} dead letters {done}"));
         }
         Ok(Exit::Success)
     }
 }
 
-pub(crate) fn run(args: &ListenArgs, task: Task, talk: Verbosity) -> Result<Exit> {
-    let patience = Patience { timeout: args.timeout.unwrap_or(PATIENCE) };
-    let as_json = args.as_json();
+pub(crate) fn run(args: &ListenArgs, task: Task, verbosity: Verbosity) -> Result<Exit> {
+    let patience = args.timeout.unwrap_or(PATIENCE);
+    let as_json = args.output.json;
     let mut taken = 0;
-    Requester::new(&args.who, patience)?.want(task.command(), |event| {
+    Requester::new(&args.who, patience)?.request(task.command(), |event| {
         match event {
-            Event::Parked(kept) if as_json => print::object(&fields(&kept))?,
-            Event::Parked(kept) => print::line(&text(&kept))?,
+            Event::Parked(parked) if as_json => print::object(&fields(&parked))?,
+            Event::Parked(parked) => print::line(&text(&parked))?,
             Event::ParkedTaken { count, .. } => taken += count,
             _ => {}
         }
         Ok(())
     })?;
-    task.told(taken, as_json, talk)
+    task.report(taken, as_json, verbosity)
 }
 
 /// Renders a dead letter as a line with tabs: id, time of the refusal, sender, reason, and a
 /// summary.
-fn text(kept: &ParkedMessage) -> String {
-    let to = match &kept.message.to {
+fn text(parked: &ParkedMessage) -> String {
+    let to = match &parked.message.to {
         Target::User(_) => String::new(),
         group => format!(" {group}"),
     };
-    let reason = String::from_utf8_lossy(&kept.reason.body().0);
+    let reason = String::from_utf8_lossy(&parked.reason.body().0);
     let reason = one_line(&reason);
-    let (id, time, from) = (kept.message.id, print::time(kept.at_ms), &kept.message.from);
-    let attempts = match kept.attempts {
+    let (id, time, from) = (parked.message.id, print::time(parked.at_ms), &parked.message.from);
+    let attempts = match parked.attempts {
         1 => "1 attempt".to_owned(),
         count => format!("{count} attempts"),
     };
-    format!("{id}\t{time}\t{from}{to}\t{reason}, {attempts}\t{}", kept::gist(kept))
+    format!("{id}\t{time}\t{from}{to}\t{reason}, {attempts}\t{}", parked::gist(parked))
 }
 
 /// Builds the documented fields of `--json`.
-fn fields(kept: &ParkedMessage) -> Vec<(&'static str, Value)> {
+fn fields(parked: &ParkedMessage) -> Vec<(&'static str, Value)> {
     let own = vec![
-        ("from", kept.message.from.to_string().into()),
-        ("dead", clock::rfc3339(kept.at_ms).into()),
-        ("attempts", kept.attempts.into()),
-        ("reason", String::from_utf8_lossy(&kept.reason.body().0).into()),
+        ("from", parked.message.from.to_string().into()),
+        ("dead", clock::rfc3339(parked.at_ms).into()),
+        ("attempts", parked.attempts.into()),
+        ("reason", String::from_utf8_lossy(&parked.reason.body().0).into()),
     ];
-    [kept::fields(kept), own].concat()
+    [parked::fields(parked), own].concat()
 }
 
 #[cfg(test)]
 mod tests {
     use super::text;
-    use crate::render::kept::tests::kept;
+    use crate::message::render::parked::tests::parked;
 
     #[test]
     fn a_line_says_what_and_why() {
-        let line = text(&kept("@ops", b"disk full", 9, &[]));
+        let line = text(&parked("@ops", b"disk full", 9, &[]));
         assert!(line.starts_with("018bcfe5-6800-7707-8707-070707070707\t2023-11-1"), "{line}");
         assert!(line.ends_with("\talice @ops\texit code 1, 5 attempts\tdisk full"), "{line}");
     }

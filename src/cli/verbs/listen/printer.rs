@@ -8,20 +8,18 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::sync::mpsc;
 
+use crate::cli::limits::PRINT_BATCHES_MAX;
+use crate::cli::limits::PRINT_REPORTS_MAX;
 use crate::failure::{Exit, Failure};
 use crate::files;
 use crate::handler::save::Shelf;
 use crate::handler::step::ConsumerStep;
 use crate::logic::Command;
 use crate::message::received::Received;
-use crate::render::format::Format;
-use crate::render::message::{Style, render};
+use crate::message::render::format::Format;
+use crate::message::render::style::{Style, render};
 use crate::terminal::print;
 use crate::wire::Seq;
-
-/// Most batches that wait for the printing thread, and most of its reports.
-const BATCHES_MAX: usize = 2;
-const DONE_MAX: usize = 16;
 
 /// The form of a printed message.
 #[derive(Clone, Debug)]
@@ -36,11 +34,11 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
-    fn write(&self, letter: &Received, out: &mut impl Write) -> io::Result<()> {
+    fn write(&self, message: &Received, out: &mut impl Write) -> io::Result<()> {
         match self {
-            Self::Styled(style) => render(*style, letter, out),
+            Self::Styled(style) => render(*style, message, out),
             Self::Formatted { format, end, shows } => {
-                format.write(letter, *shows, out)?;
+                format.write(message, *shows, out)?;
                 out.write_all(end)
             }
         }
@@ -49,28 +47,32 @@ impl Shape {
 
 /// The form of the messages, and where they go.
 pub(crate) struct PrintTarget {
-    pub(crate) shape: Shape,
+    shape: Shape,
     /// The directory to save them in; their file names are printed then.
-    pub(crate) shelf: Option<Shelf>,
+    shelf: Option<Shelf>,
 }
 
 impl PrintTarget {
+    pub(crate) fn new(shape: Shape, shelf: Option<Shelf>) -> Self {
+        Self { shape, shelf }
+    }
+
     /// Prints or saves messages. Returns how many left the process completely, even if others
     /// failed.
-    fn take(&self, letters: &[Received]) -> (usize, io::Result<()>) {
+    fn emit(&self, messages: &[Received]) -> (usize, io::Result<()>) {
         match &self.shelf {
-            Some(shelf) => match self.save(shelf, letters) {
-                Ok(()) => (letters.len(), Ok(())),
+            Some(shelf) => match self.save(shelf, messages) {
+                Ok(()) => (messages.len(), Ok(())),
                 Err(error) => (0, Err(error)),
             },
-            None => self.print(letters),
+            None => self.print(messages),
         }
     }
 
-    fn print(&self, letters: &[Received]) -> (usize, io::Result<()>) {
+    fn print(&self, messages: &[Received]) -> (usize, io::Result<()>) {
         let (mut out, mut ends) = (print::out(), Vec::new());
-        let printed = letters.iter().try_for_each(|letter| {
-            self.shape.write(letter, &mut out)?;
+        let printed = messages.iter().try_for_each(|message| {
+            self.shape.write(message, &mut out)?;
             ends.push(out.get_ref().written + out.buffer().len() as u64);
             Ok(())
         });
@@ -80,8 +82,8 @@ impl PrintTarget {
         (ends.iter().filter(|end| **end <= written).count(), printed)
     }
 
-    fn save(&self, shelf: &Shelf, letters: &[Received]) -> io::Result<()> {
-        let paths = shelf.put(letters, |letter, out| self.shape.write(letter, out))?;
+    fn save(&self, shelf: &Shelf, messages: &[Received]) -> io::Result<()> {
+        let paths = shelf.put(messages, |message, out| self.shape.write(message, out))?;
         let mut out = print::out();
         // Saving has succeeded, even if nobody reads the names.
         let named = paths.iter().try_for_each(|path| writeln!(out, "{}", path.display()));
@@ -108,8 +110,8 @@ impl Pace {
     }
 
     /// Limits a batch of `len` messages.
-    fn next(&self, of: usize) -> usize {
-        self.left.map_or(of, |left| left.min(of))
+    fn batch_len(&self, len: usize) -> usize {
+        self.left.map_or(len, |left| left.min(len))
     }
 
     /// Counts printed messages and checks for the reader when one is due. True if the reader is
@@ -151,10 +153,10 @@ pub(crate) struct Printer {
 }
 
 impl Printer {
-    pub(crate) fn new(sink: PrintTarget) -> Self {
-        let (batches, taken) = mpsc::channel::<Vec<Received>>(BATCHES_MAX);
-        let (sender, done) = mpsc::channel(DONE_MAX);
-        let saves = sink.shelf.is_some();
+    pub(crate) fn new(target: PrintTarget) -> Self {
+        let (batches, taken) = mpsc::channel::<Vec<Received>>(PRINT_BATCHES_MAX);
+        let (sender, done) = mpsc::channel(PRINT_REPORTS_MAX);
+        let saves = target.shelf.is_some();
         if !saves {
             let sender = sender.clone();
             // The thread ends with the process.
@@ -164,13 +166,13 @@ impl Printer {
                 }
             });
         }
-        std::thread::spawn(move || print_all(&sink, taken, &sender));
+        std::thread::spawn(move || print_all(&target, taken, &sender));
         Self { batches, done, waiting: VecDeque::new(), printing: 0, held: 0, saves }
     }
 
-    pub(crate) fn give(&mut self, letters: Vec<Received>) {
-        self.waiting.extend(letters);
-        self.pass_on();
+    pub(crate) fn enqueue(&mut self, messages: Vec<Received>) {
+        self.waiting.extend(messages);
+        self.send_batch();
     }
 
     pub(crate) fn is_idle(&self) -> bool {
@@ -178,8 +180,8 @@ impl Printer {
     }
 
     /// Waits until messages have been printed, or cannot be any more.
-    pub(crate) async fn next(&mut self) -> Result<ConsumerStep> {
-        self.pass_on();
+    pub(crate) async fn next_step(&mut self) -> Result<ConsumerStep> {
+        self.send_batch();
         let error = match self.done.recv().await.context("the printer broke off")? {
             PrinterEvent::Printed { seqs, last } => {
                 self.printing -= usize::from(last);
@@ -208,13 +210,13 @@ impl Printer {
     /// returned to the server. Volatile messages cannot: no other reader gets them.
     pub(crate) fn hold(&mut self) -> Vec<Seq> {
         self.held += 1;
-        self.waiting.iter().map(|letter| letter.seq).filter(|seq| *seq != 0).collect()
+        self.waiting.iter().map(|message| message.seq).filter(|seq| *seq != 0).collect()
     }
 
     /// Drops messages that were returned to the server, and resumes printing.
     pub(crate) fn release(&mut self, seqs: &[Seq]) {
         self.held -= 1;
-        self.waiting.retain(|letter| !seqs.contains(&letter.seq));
+        self.waiting.retain(|message| !seqs.contains(&message.seq));
     }
 
     /// Waits for the printing thread at most for `patience`, since its reader may have stalled.
@@ -238,7 +240,7 @@ impl Printer {
         left
     }
 
-    fn pass_on(&mut self) {
+    fn send_batch(&mut self) {
         if !self.waiting.is_empty()
             && self.held == 0
             && let Ok(room) = self.batches.try_reserve()
@@ -251,31 +253,31 @@ impl Printer {
 
 /// Prints batches until the channel closes or an error occurs.
 fn print_all(
-    sink: &PrintTarget,
+    target: &PrintTarget,
     mut batches: mpsc::Receiver<Vec<Received>>,
     answers: &mpsc::Sender<PrinterEvent>,
 ) {
-    let mut pace = Pace::new(sink.shelf.is_none() && print::is_pipe());
+    let mut pace = Pace::new(target.shelf.is_none() && print::is_pipe());
     while let Some(batch) = batches.blocking_recv() {
         let mut batch = VecDeque::from(batch);
         while !batch.is_empty() {
-            let mut letters: Vec<Received> = batch.drain(..pace.next(batch.len())).collect();
-            let (out, printed) = sink.take(&letters);
-            letters.truncate(out);
-            let seqs: Vec<Seq> = letters.iter().map(|letter| letter.seq).collect();
+            let mut messages: Vec<Received> = batch.drain(..pace.batch_len(batch.len())).collect();
+            let (out, printed) = target.emit(&messages);
+            messages.truncate(out);
+            let seqs: Vec<Seq> = messages.iter().map(|message| message.seq).collect();
             // Frees the bodies before the next ones are read.
-            drop(letters);
+            drop(messages);
             let last = batch.is_empty() && printed.is_ok();
             let printed = printed.and_then(|()| match pace.printed(out) {
                 true => Err(ErrorKind::BrokenPipe.into()),
                 false => Ok(()),
             });
-            let told = answers.blocking_send(PrinterEvent::Printed { seqs, last });
+            let reported = answers.blocking_send(PrinterEvent::Printed { seqs, last });
             if let Err(error) = printed {
                 let _ = answers.blocking_send(PrinterEvent::Failed(error));
                 return;
             }
-            if told.is_err() {
+            if reported.is_err() {
                 return;
             }
         }

@@ -9,7 +9,9 @@ use rustix::io::Errno;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::cli::verbs::listen::args::ListenArgs;
+use crate::cli::args::profile;
+use crate::cli::limits::LISTEN_QUEUE_MAX;
+use crate::cli::verbs::listen::args::{self, ListenArgs};
 use crate::cli::verbs::listen::dead;
 use crate::cli::verbs::listen::printer::Printer;
 use crate::client::{self, ClientError};
@@ -24,13 +26,11 @@ use crate::process::runtime;
 use crate::process::signals::Stops;
 use crate::profile::dial;
 use crate::profile::joined::Profile;
+use crate::profile::refusals;
 use crate::quic::Trust;
-use crate::refusals;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::{Pin, Seq};
 
-/// Most batches of events, and most commands, that wait between the client and the loop.
-const QUEUE_MAX: usize = 16;
 /// Time limits for recording acks at the end: when listening ended by itself, and when a signal
 /// ended it.
 const GOODBYE: Duration = Duration::from_secs(10);
@@ -41,21 +41,21 @@ const SHARING_KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// Time that `--poll` waits for an answer of the server, in milliseconds.
 const PATIENCE_MS: u64 = 10_000;
 
-pub(crate) fn run(args: &ListenArgs, talk: Verbosity) -> Result<Exit> {
+pub(crate) fn run(args: &ListenArgs, verbosity: Verbosity) -> Result<Exit> {
     if let Some(task) = dead::task(args) {
-        return dead::run(args, task, talk);
+        return dead::run(args, task, verbosity);
     }
-    let way = match args.handler() {
+    let consumer = match args::handler(args) {
         Some((handler, policy)) => {
             check(&handler)?;
             Handler::close_other_descriptors();
-            Consumer::Run(Runner::new(handler, policy, talk))
+            Consumer::Run(Runner::new(handler, policy, verbosity))
         }
-        None => Consumer::Print(Printer::new(args.sink(talk)?)),
+        None => Consumer::Print(Printer::new(args::print_target(args, verbosity)?)),
     };
-    let Profile { id, identity, server, pin } = args.who.profile()?;
+    let Profile { id, identity, server, pin } = profile(&args.who)?;
     let mut dial = dial::dial(&server, Trust::Pin(pin), identity, true);
-    if args.shares() {
+    if args.share {
         dial.keep_alive = Some(SHARING_KEEP_ALIVE);
     }
     let settings = client::Settings {
@@ -65,15 +65,15 @@ pub(crate) fn run(args: &ListenArgs, talk: Verbosity) -> Result<Exit> {
             id: id.clone(),
             claim: false,
             code: None,
-            prefetch: Some(args.window()),
+            prefetch: Some(args::prefetch(args)),
             patience_ms: args.poll.then_some(PATIENCE_MS),
         },
         trust_remote: false,
     };
     let (dial, server) = (settings.dial.clone(), server.to_string());
-    let inbox = Inbox::new(args.wants(), &server, talk);
+    let inbox = Inbox::new(args::inbox_wants(args), &server, verbosity);
     let runtime = runtime::runtime()?;
-    match runtime.block_on(listen(args, settings, inbox, way))? {
+    match runtime.block_on(listen(args, settings, inbox, consumer))? {
         ListenEnd::Done => Ok(Exit::Success),
         ListenEnd::Signal(exit) => Ok(exit),
         ListenEnd::Failed(error) => Err(error),
@@ -128,17 +128,17 @@ async fn listen(
     args: &ListenArgs,
     settings: client::Settings,
     inbox: Inbox,
-    way: Consumer,
+    consumer: Consumer,
 ) -> Result<ListenEnd> {
-    let (commands, receiver) = mpsc::channel(QUEUE_MAX);
-    let (sender, events) = mpsc::channel(QUEUE_MAX);
+    let (commands, receiver) = mpsc::channel(LISTEN_QUEUE_MAX);
+    let (sender, events) = mpsc::channel(LISTEN_QUEUE_MAX);
     let mut signals = Stops::new()?;
     let client = tokio::spawn(client::run(settings, receiver, sender));
-    let (poll, shares) = (args.poll, args.shares());
-    let mut listener = ListenLoop { events, commands, inbox, way, poll, shares };
+    let (poll, shares) = (args.poll, args.share);
+    let mut listener = ListenLoop { events, commands, inbox, consumer, poll, shares };
     let end = tokio::select! {
         biased;
-        exit = signals.next() => Some(ListenEnd::Signal(exit)),
+        exit = signals.next_signal() => Some(ListenEnd::Signal(exit)),
         done = listener.run() => match done {
             Ok(true) => Some(ListenEnd::Done),
             // The channel of events is closed, so the client has ended.
@@ -159,10 +159,10 @@ async fn listen(
     let result = tokio::select! {
         biased;
         // A second signal ends the goodbye.
-        _ = signals.next_in_earnest() => None,
+        _ = signals.next_urgent() => None,
         result = goodbye => result,
     };
-    listener.way.kill().await;
+    listener.consumer.kill().await;
     match (end, result) {
         (Some(end), _) => Ok(end),
         (None, Some(result)) => {
@@ -180,10 +180,10 @@ enum Consumer {
 }
 
 impl Consumer {
-    fn give(&mut self, letters: Vec<Received>) {
+    fn enqueue(&mut self, messages: Vec<Received>) {
         match self {
-            Self::Print(printer) => printer.give(letters),
-            Self::Run(runner) => runner.give(letters),
+            Self::Print(printer) => printer.enqueue(messages),
+            Self::Run(runner) => runner.give(messages),
         }
     }
 
@@ -195,9 +195,9 @@ impl Consumer {
     }
 
     /// Waits for the next step; pending while there is nothing to do.
-    async fn next(&mut self) -> Result<ConsumerStep> {
+    async fn next_step(&mut self) -> Result<ConsumerStep> {
         match self {
-            Self::Print(printer) => printer.next().await,
+            Self::Print(printer) => printer.next_step().await,
             Self::Run(runner) => runner.next().await,
         }
     }
@@ -239,7 +239,7 @@ struct ListenLoop {
     commands: mpsc::Sender<Command>,
     /// Filter and counters of incoming messages.
     inbox: Inbox,
-    way: Consumer,
+    consumer: Consumer,
     poll: bool,
     shares: bool,
 }
@@ -250,12 +250,12 @@ impl ListenLoop {
         while !self.is_done() {
             tokio::select! {
                 biased;
-                step = self.way.next() => match step? {
+                step = self.consumer.next_step() => match step? {
                     ConsumerStep::Say(commands) => self.say(commands).await,
                     ConsumerStep::Unread => return Ok(true),
                 },
                 batch = self.events.recv() => match batch {
-                    Some(batch) => self.told(batch).await?,
+                    Some(batch) => self.on_events(batch).await?,
                     None => return Ok(false),
                 },
             }
@@ -265,10 +265,10 @@ impl ListenLoop {
 
     fn is_done(&self) -> bool {
         let enough = self.inbox.is_full() || (self.poll && self.inbox.has_caught_up());
-        enough && self.inbox.is_whole() && self.way.is_idle()
+        enough && self.inbox.is_whole() && self.consumer.is_idle()
     }
 
-    async fn told(&mut self, batch: Vec<Event>) -> Result<()> {
+    async fn on_events(&mut self, batch: Vec<Event>) -> Result<()> {
         let mut before = Vec::new();
         for event in batch {
             match event {
@@ -276,26 +276,26 @@ impl ListenLoop {
                 // connection.
                 Event::Offline if self.shares => {
                     before.push(event);
-                    self.take(std::mem::take(&mut before)).await?;
-                    let seqs = self.way.hold();
+                    self.deliver(std::mem::take(&mut before)).await?;
+                    let seqs = self.consumer.hold();
                     self.say([Command::Return(seqs)]).await;
                 }
                 Event::Returned(seqs) => {
-                    self.take(std::mem::take(&mut before)).await?;
+                    self.deliver(std::mem::take(&mut before)).await?;
                     self.inbox.gave_back(seqs.len());
-                    self.way.release(&seqs);
+                    self.consumer.release(&seqs);
                 }
                 event => before.push(event),
             }
         }
-        self.take(before).await
+        self.deliver(before).await
     }
 
-    async fn take(&mut self, events: Vec<Event>) -> Result<()> {
-        let taken = self.inbox.told(events, self.way.is_idle())?;
+    async fn deliver(&mut self, events: Vec<Event>) -> Result<()> {
+        let taken = self.inbox.told(events, self.consumer.is_idle())?;
         self.say(taken.commands).await;
         if !taken.letters.is_empty() {
-            self.way.give(taken.letters);
+            self.consumer.enqueue(taken.letters);
         }
         Ok(())
     }
@@ -310,7 +310,7 @@ impl ListenLoop {
     /// Finishes started messages, reports them, and waits until the client has recorded that and
     /// ends.
     async fn finish(&mut self, client: JoinHandle<ClientEnd>, patience: Duration) -> ClientEnded {
-        let commands = self.way.wind_down(patience).await;
+        let commands = self.consumer.wind_down(patience).await;
         self.say(commands).await;
         self.inbox.clear();
         // Without a sender of commands the client ends once all is answered.

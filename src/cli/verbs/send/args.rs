@@ -142,95 +142,95 @@ pub(crate) struct BodyArgs {
     pub(crate) skip_empty: bool,
 }
 
-impl BodyArgs {
-    /// Builds the source of bodies: one message, or several that end in the byte `end`.
-    pub(crate) fn input(&self, end: Option<u8>) -> Result<BodySource> {
-        let empty = match (self.empty, self.skip_empty) {
-            (true, _) => Empty::Sent,
-            (_, true) => Empty::Skipped,
-            _ => Empty::Refused,
-        };
-        let framing = end.map_or(Framing::Whole { empty }, Framing::Until);
-        if let Some(file) = &self.file {
-            return Ok(match file.as_os_str() == "-" {
-                true => BodySource::Stdin(framing),
-                false => BodySource::File(file.clone(), framing),
-            });
-        }
-        let text = match (&self.message, self.text.as_slice()) {
-            (None, []) => return Ok(BodySource::Stdin(framing)),
-            (None, [dash]) if dash == "-" => return Ok(BodySource::Stdin(framing)),
-            (Some(text), _) => text.as_bytes().to_vec(),
-            (None, words) => words.join(OsStr::new(" ")).into_vec(),
-        };
-        match end {
-            None => Ok(BodySource::Text(text.into(), framing)),
-            Some(_) => Err(Failure::new(
-                Exit::Usage,
-                "TEXT is one message; -l and -0 split stdin or a file",
-            )
-            .hint("leave out TEXT, or the flag")
-            .into()),
-        }
+/// Builds the source of bodies: one message, or several that end in the byte `end`.
+pub(crate) fn body_source(body: &BodyArgs, end: Option<u8>) -> Result<BodySource> {
+    let empty = match (body.empty, body.skip_empty) {
+        (true, _) => Empty::Sent,
+        (_, true) => Empty::Skipped,
+        _ => Empty::Refused,
+    };
+    let framing = end.map_or(Framing::Whole { empty }, Framing::Until);
+    if let Some(file) = &body.file {
+        return Ok(match file.as_os_str() == "-" {
+            true => BodySource::Stdin(framing),
+            false => BodySource::File(file.clone(), framing),
+        });
     }
-
-    /// The file's name, which is the title of an empty file.
-    pub(crate) fn name(&self) -> Option<String> {
-        let name = self.file.as_ref()?.file_name()?;
-        Some(name.to_string_lossy().into_owned())
+    let text = match (&body.message, body.text.as_slice()) {
+        (None, []) => return Ok(BodySource::Stdin(framing)),
+        (None, [dash]) if dash == "-" => return Ok(BodySource::Stdin(framing)),
+        (Some(text), _) => text.as_bytes().to_vec(),
+        (None, words) => words.join(OsStr::new(" ")).into_vec(),
+    };
+    match end {
+        None => Ok(BodySource::Text(text.into(), framing)),
+        Some(_) => {
+            Err(Failure::new(Exit::Usage, "TEXT is one message; -l and -0 split stdin or a file")
+                .hint("leave out TEXT, or the flag")
+                .into())
+        }
     }
 }
 
-impl SendArgs {
-    pub(crate) fn input(&self) -> Result<BodySource> {
-        self.body.input(match (self.lines, self.null) {
+/// The file's name, which is the title of an empty file.
+pub(crate) fn file_name(body: &BodyArgs) -> Option<String> {
+    let name = body.file.as_ref()?.file_name()?;
+    Some(name.to_string_lossy().into_owned())
+}
+
+/// Builds the source of bodies of `qmsg send`.
+pub(crate) fn source(args: &SendArgs) -> Result<BodySource> {
+    body_source(
+        &args.body,
+        match (args.lines, args.null) {
             (true, _) => Some(b'\n'),
             (_, true) => Some(0),
             _ => None,
-        })
-    }
+        },
+    )
+}
 
-    pub(crate) fn job(&self) -> Result<Job> {
-        let due_ms = self.due_ms()?;
-        if self.until > Until::Accepted && (self.volatile || due_ms.is_some()) {
-            let flag = if self.volatile { "--volatile" } else { "--at or --in" };
-            let what = format!("--until has nothing to wait for with {flag}");
-            return Err(Failure::new(Exit::Usage, what)
-                .hint("leave out one; --until accepted takes precedence over QMSG_UNTIL")
-                .into());
-        }
-        Ok(Job {
-            name: self.body.name(),
-            key: self.key.clone().map(OsString::into_vec).filter(|key| !key.is_empty()),
-            volatile: self.volatile,
-            due_ms,
-            is_delay: self.after.is_some(),
-            until: self.until,
-            patience: self.timeout.unwrap_or(PATIENCE),
-            timeout: self.timeout,
-            show: if self.json { Show::Json } else { Show::Nothing },
-            spool: (!self.volatile).then(|| self.keeping.keeping()),
-            excerpts: true,
-            ..Job::new(self.targets.0.clone(), self.headers.headers()?)
-        })
+/// Builds the job of `qmsg send`.
+pub(crate) fn job(args: &SendArgs) -> Result<Job> {
+    let due_ms = due_ms(args)?;
+    if args.until > Until::Accepted && (args.volatile || due_ms.is_some()) {
+        let flag = if args.volatile { "--volatile" } else { "--at or --in" };
+        let what = format!("--until has nothing to wait for with {flag}");
+        return Err(Failure::new(Exit::Usage, what)
+            .hint("leave out one; --until accepted takes precedence over QMSG_UNTIL")
+            .into());
     }
+    Ok(Job {
+        name: file_name(&args.body),
+        key: args.key.clone().map(OsString::into_vec).filter(|key| !key.is_empty()),
+        volatile: args.volatile,
+        due_ms,
+        is_delay: args.after.is_some(),
+        until: args.until,
+        patience: args.timeout.unwrap_or(PATIENCE),
+        timeout: args.timeout,
+        show: if args.json { Show::Json } else { Show::Nothing },
+        spool: (!args.volatile).then(|| args.keeping.keeping()),
+        excerpts: true,
+        ..Job::new(args.targets.0.clone(), args.headers.headers()?)
+    })
+}
 
-    fn due_ms(&self) -> Result<Option<u64>> {
-        if let Some(after) = self.after {
-            let due_ms = when::after(clock::now_ms(), after).ok_or_else(|| {
-                Failure::new(Exit::Usage, "the time of --in is beyond the calendar")
-            })?;
-            return Ok(Some(due_ms));
-        }
-        let Some(at) = self.at else { return Ok(None) };
-        let now = clock::here();
-        let due_ms = at.unix_ms(&now).ok_or_else(|| {
-            let now = now.strftime("%Y-%m-%d %H:%M:%S %Z");
-            Failure::new(Exit::Usage, "the time of --at is in the past")
-                .hint(format!("it is {now}; --at 07:00 is the next time the clock shows this"))
-        })?;
-        Ok(Some(due_ms))
+/// Determines the time of --at or --in, in Unix milliseconds.
+fn due_ms(args: &SendArgs) -> Result<Option<u64>> {
+    if let Some(after) = args.after {
+        let due_ms = when::after(clock::now_ms(), after)
+            .ok_or_else(|| Failure::new(Exit::Usage, "the time of --in is beyond the calendar"))?;
+        return Ok(Some(due_ms));
     }
+    let Some(at) = args.at else { return Ok(None) };
+    let now = clock::here();
+    let due_ms = at.unix_ms(&now).ok_or_else(|| {
+        let now = now.strftime("%Y-%m-%d %H:%M:%S %Z");
+        Failure::new(Exit::Usage, "the time of --at is in the past")
+            .hint(format!("it is {now}; --at 07:00 is the next time the clock shows this"))
+    })?;
+    Ok(Some(due_ms))
 }
 
 /// Flags for reporting on a command.

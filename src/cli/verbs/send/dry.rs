@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::{Map, Value};
 
-use crate::cli::args::Who;
+use crate::cli::args::{Who, profile};
 use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::message::content::Content;
@@ -16,20 +16,20 @@ use crate::wire::{MsgId, MsgIds, Target};
 
 /// Shows the messages. The exit code is that of the send, as far as it can be known without the
 /// server.
-pub(crate) fn run(job: &Job, input: BodySource, who: &Who, talk: Verbosity) -> Result<Exit> {
+pub(crate) fn run(job: &Job, input: BodySource, who: &Who, verbosity: Verbosity) -> Result<Exit> {
     // Sending fails without a profile.
-    who.profile()?;
-    let mut dry = Dry { job, number: 0, failed: 0, first: None, talk };
+    profile(who)?;
+    let mut dry = Dry { job, number: 0, failed: 0, first: None, verbosity };
     match input.framing() {
         Framing::Whole { .. } => {
-            let Some(content) = input.whole(talk)? else { return Ok(Exit::Success) };
+            let Some(content) = input.whole(verbosity)? else { return Ok(Exit::Success) };
             job.check(&content)?;
             dry.message(&content, 0)?;
         }
         Framing::Until(end) => {
             let runtime = runtime::runtime()?;
             let mut printed = Ok(());
-            input.pieces(end, talk, runtime.handle(), |cut| {
+            input.pieces(end, verbosity, runtime.handle(), |cut| {
                 printed = dry.piece(cut);
                 printed.is_ok()
             })?;
@@ -44,7 +44,7 @@ struct Dry<'a> {
     number: u64,
     failed: u64,
     first: Option<Failure>,
-    talk: Verbosity,
+    verbosity: Verbosity,
 }
 
 impl Dry<'_> {
@@ -59,7 +59,7 @@ impl Dry<'_> {
             Err(failure) => {
                 self.number += 1;
                 self.failed += 1;
-                notices::note(self.talk, &format!("message {number}: {failure}"));
+                notices::note(self.verbosity, &format!("message {number}: {failure}"));
                 self.first.get_or_insert(failure);
                 Ok(())
             }

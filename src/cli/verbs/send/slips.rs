@@ -12,15 +12,15 @@ use crate::terminal::verbosity::Verbosity;
 use crate::wire::Target;
 
 /// Prints notes on slips. Scripts get none: in a loop over lines, stdin holds the next lines.
-pub(crate) fn note(targets: &[Target], text: &[OsString], talk: Verbosity) {
+pub(crate) fn note(targets: &[Target], text: &[OsString], verbosity: Verbosity) {
     if text.is_empty() || text == ["-"] || !notices::is_terminal() {
         return;
     }
     if let Some(note) = second_target(targets, text, |name| known::targets().contains(name)) {
-        notices::note(talk, &note);
+        notices::note(verbosity, &note);
     }
     if has_data_on_stdin() {
-        notices::note(talk, "stdin is not read, since the message is on the command line");
+        notices::note(verbosity, "stdin is not read, since the message is on the command line");
     }
 }
 

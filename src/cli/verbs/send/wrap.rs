@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::cli::args::profile;
 use crate::cli::headers::HeaderArgs;
-use crate::cli::verbs::send::args::SendArgs;
+use crate::cli::limits::COMMAND_CHARS_MAX;
+use crate::cli::verbs::send::args::{self, SendArgs};
 use crate::clock;
 use crate::failure::{self, Exit, Failure};
 use crate::handler::attend;
@@ -22,8 +24,6 @@ use crate::terminal::verbosity::Verbosity;
 use crate::text::clean::clean;
 use crate::wire::MsgIds;
 
-/// Longest command line in a title, in characters.
-const NAME_CHARS_MAX: usize = 60;
 /// Exit codes for a command that cannot be started, as shells use them.
 const CODE_NOT_FOUND: u8 = 127;
 const CODE_NOT_RUN: u8 = 126;
@@ -42,7 +42,7 @@ struct CommandEnd {
 }
 
 /// Runs the command and reports on it. Returns its exit code, or that of wrong usage.
-pub(crate) fn run(args: &SendArgs, talk: Verbosity) -> Result<u8> {
+pub(crate) fn run(args: &SendArgs, verbosity: Verbosity) -> Result<u8> {
     let Some((program, arguments)) = args.body.text.split_first() else {
         return Err(Failure::new(Exit::Usage, "--wrap has no command to run")
             .hint("put it after --, as in: qmsg send bob --wrap -- make all")
@@ -83,7 +83,7 @@ pub(crate) fn run(args: &SendArgs, talk: Verbosity) -> Result<u8> {
         runtime.block_on(async {
             tokio::select! {
                 () = attend::stopped() => notices::announce("stopped before the message was sent"),
-                () = tell(args, &end, talk) => {}
+                () = send_report(args, &end, verbosity) => {}
             }
         });
     }
@@ -114,17 +114,17 @@ fn outcome(status: ExitStatus) -> (u8, String) {
 }
 
 /// Sends the message about the command. Errors are printed and change nothing else.
-async fn tell(args: &SendArgs, end: &CommandEnd, talk: Verbosity) {
-    let sent = parcels(args, end).and_then(|parcels| {
+async fn send_report(args: &SendArgs, end: &CommandEnd, verbosity: Verbosity) {
+    let sent = report(args, end).and_then(|messages| {
         let (who, keeping, patience) =
-            (args.who.clone(), args.keeping.keeping(), args.job()?.patience);
+            (args.who.clone(), args.keeping.keeping(), args::job(args)?.patience);
         Ok(tokio::task::spawn_blocking(move || -> Result<()> {
-            let profile = who.profile()?;
-            let spool = Spool::of(&profile, keeping.bounds, patience, talk)?;
+            let profile = profile(&who)?;
+            let spool = Spool::of(&profile, keeping.bounds, patience, verbosity)?;
             let keep = if keeping.spool { Keep::Unreached } else { Keep::Nothing };
-            let delivery = spool.deliver(parcels, keep)?;
+            let delivery = spool.deliver(messages, keep)?;
             if delivery.kept > 0 {
-                notices::note(talk, "the message is not sent yet, but kept: qmsg spool list");
+                notices::note(verbosity, "the message is not sent yet, but kept: qmsg spool list");
             }
             for (to, error) in delivery.failed {
                 notices::announce(&format!(
@@ -144,8 +144,8 @@ async fn tell(args: &SendArgs, end: &CommandEnd, talk: Verbosity) {
     }
 }
 
-fn parcels(args: &SendArgs, end: &CommandEnd) -> Result<Vec<Spooled>> {
-    let job = Job { headers: header_args(args, end).headers()?, ..args.job()? };
+fn report(args: &SendArgs, end: &CommandEnd) -> Result<Vec<Spooled>> {
+    let job = Job { headers: header_args(args, end).headers()?, ..args::job(args)? };
     let about = format!("{}: {} after {:.1} s\n", name(&args.body.text), end.status, seconds(end));
     let lost = end.unwritten.as_ref();
     let lost = lost.map(|error| format!("its output could not be written: {}\n", why(error)));
@@ -154,7 +154,7 @@ fn parcels(args: &SendArgs, end: &CommandEnd) -> Result<Vec<Spooled>> {
     let body = [about.as_bytes(), lost.as_bytes(), blank, &end.last_lines].concat();
     let content = Content::Memory(body.into());
     let mut ids = vec![MsgIds::default(); job.targets.len()];
-    let parcels = job.targets.iter().zip(&mut ids).map(|(to, ids)| Spooled {
+    let messages = job.targets.iter().zip(&mut ids).map(|(to, ids)| Spooled {
         id: job.id(ids, to, 0, 0),
         to: to.clone(),
         headers: job.headers.clone(),
@@ -162,7 +162,7 @@ fn parcels(args: &SendArgs, end: &CommandEnd) -> Result<Vec<Spooled>> {
         content: content.clone(),
         is_cuttable: true,
     });
-    Ok(parcels.collect())
+    Ok(messages.collect())
 }
 
 /// Renders an error without the system's number.
@@ -203,21 +203,21 @@ fn headline(words: &[OsString], end: &CommandEnd) -> String {
 /// Renders the command on one line, shortened.
 fn name(words: &[OsString]) -> String {
     let line = clean(&words.join(OsStr::new(" ")).to_string_lossy());
-    if line.chars().count() <= NAME_CHARS_MAX {
+    if line.chars().count() <= COMMAND_CHARS_MAX {
         return line;
     }
-    line.chars().take(NAME_CHARS_MAX - 1).chain(['…']).collect()
+    line.chars().take(COMMAND_CHARS_MAX - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{NAME_CHARS_MAX, name};
+    use super::{COMMAND_CHARS_MAX, name};
 
     #[test]
     fn a_command_is_named_in_a_line() {
         let words = |line: &str| line.split(' ').map(Into::into).collect::<Vec<_>>();
         assert_eq!(name(&words("make all")), "make all");
         assert_eq!(name(&words("sh -c a\nb")), "sh -c a b");
-        assert_eq!(name(&words(&"ü".repeat(99))).chars().count(), NAME_CHARS_MAX);
+        assert_eq!(name(&words(&"ü".repeat(99))).chars().count(), COMMAND_CHARS_MAX);
     }
 }

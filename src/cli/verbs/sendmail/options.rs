@@ -59,7 +59,7 @@ pub(crate) fn parse(args: &[OsString]) -> Result<SendmailOptions, Failure> {
             }
             Some(letters) if !only_recipients && !letters.is_empty() => {
                 let next = || args.next().map(Cow::into_owned);
-                options.letters(letters, next)?;
+                parse_letters(&mut options, letters, next)?;
             }
             _ => options.recipients.push(arg.into_owned()),
         }
@@ -67,56 +67,55 @@ pub(crate) fn parse(args: &[OsString]) -> Result<SendmailOptions, Failure> {
     Ok(options)
 }
 
-impl SendmailOptions {
-    fn letters(
-        &mut self,
-        letters: &str,
-        next: impl FnOnce() -> Option<String>,
-    ) -> Result<(), Failure> {
-        let mut rest = letters.chars();
-        while let Some(letter) = rest.next() {
-            match letter {
-                't' => self.named_in_mail = true,
-                'i' => self.dots_are_text = true,
-                _ if IGNORED.contains(letter) => {}
-                _ if IGNORED_WITH_REST.contains(letter) => {
-                    self.runs_queue |= letter == 'q';
-                    return Ok(());
-                }
-                'f' | 'r' | 'F' | 'b' => {
-                    return self.set(letter, value(rest.as_str(), next));
-                }
-                _ if IGNORED_WITH_VALUE.contains(letter) => {
-                    let value = value(rest.as_str(), next).unwrap_or_default();
-                    self.dots_are_text |= letter == 'o' && value == "i"
-                        || letter == 'O' && value.eq_ignore_ascii_case("IgnoreDots")
-                        || letter == 'O' && value.eq_ignore_ascii_case("IgnoreDots=true");
-                    return Ok(());
-                }
-                _ => self.unknown.push(format!("-{letter}")),
+/// Parses a word of combined options.
+fn parse_letters(
+    options: &mut SendmailOptions,
+    letters: &str,
+    next: impl FnOnce() -> Option<String>,
+) -> Result<(), Failure> {
+    let mut rest = letters.chars();
+    while let Some(letter) = rest.next() {
+        match letter {
+            't' => options.named_in_mail = true,
+            'i' => options.dots_are_text = true,
+            _ if IGNORED.contains(letter) => {}
+            _ if IGNORED_WITH_REST.contains(letter) => {
+                options.runs_queue |= letter == 'q';
+                return Ok(());
             }
+            'f' | 'r' | 'F' | 'b' => {
+                return set(options, letter, value(rest.as_str(), next));
+            }
+            _ if IGNORED_WITH_VALUE.contains(letter) => {
+                let value = value(rest.as_str(), next).unwrap_or_default();
+                options.dots_are_text |= letter == 'o' && value == "i"
+                    || letter == 'O' && value.eq_ignore_ascii_case("IgnoreDots")
+                    || letter == 'O' && value.eq_ignore_ascii_case("IgnoreDots=true");
+                return Ok(());
+            }
+            _ => options.unknown.push(format!("-{letter}")),
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    /// Sets an option with a value. It is ignored if the value is missing.
-    fn set(&mut self, letter: char, value: Option<String>) -> Result<(), Failure> {
-        match (letter, value.as_deref()) {
-            ('f' | 'r', Some(_)) => self.sender = value,
-            ('F', Some(_)) => self.name = value,
-            ('b', Some("p")) => self.mode = SendmailMode::ListQueue,
-            ('b', Some("i")) => self.mode = SendmailMode::Aliases,
-            ('b', Some(mode @ ("d" | "D" | "s" | "t" | "v" | "H" | "h" | "P"))) => {
-                return Err(Failure::new(Exit::Usage, format!("-b{mode} is not supported")).hint(
-                    "a mail is read from stdin, its recipients are arguments or, with -t, \
-                           those in its header",
-                ));
-            }
-            // All other modes send the mail on stdin (`-bm`, `-ba`).
-            _ => {}
+/// Sets an option with a value. It is ignored if the value is missing.
+fn set(options: &mut SendmailOptions, letter: char, value: Option<String>) -> Result<(), Failure> {
+    match (letter, value.as_deref()) {
+        ('f' | 'r', Some(_)) => options.sender = value,
+        ('F', Some(_)) => options.name = value,
+        ('b', Some("p")) => options.mode = SendmailMode::ListQueue,
+        ('b', Some("i")) => options.mode = SendmailMode::Aliases,
+        ('b', Some(mode @ ("d" | "D" | "s" | "t" | "v" | "H" | "h" | "P"))) => {
+            return Err(Failure::new(Exit::Usage, format!("-b{mode} is not supported")).hint(
+                "a mail is read from stdin, its recipients are arguments or, with -t, \
+                       those in its header",
+            ));
         }
-        Ok(())
+        // All other modes send the mail on stdin (`-bm`, `-ba`).
+        _ => {}
     }
+    Ok(())
 }
 
 /// Finds the value of an option: the rest of the word, or the next argument.

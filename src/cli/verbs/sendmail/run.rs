@@ -5,13 +5,15 @@ use std::io::{self, Read};
 use anyhow::Result;
 use bytes::Bytes;
 
+use crate::cli::args::profile;
 use crate::cli::config::settings::Config;
 use crate::cli::headers::HeaderArgs;
+use crate::cli::limits::{MAIL_LEN_MAX, TITLE_LEN_MAX};
 use crate::cli::verbs::sendmail::args::SendmailArgs;
+use crate::cli::verbs::sendmail::mail::parse::{self, Mail};
 use crate::cli::verbs::sendmail::options::{self, SendmailMode};
 use crate::cli::verbs::spool::run;
 use crate::failure::{self, Exit, Failure};
-use crate::mail::parse::{self, Mail, TITLE_LEN_MAX};
 use crate::message::content::Content;
 use crate::message::ids;
 use crate::process::host;
@@ -22,19 +24,17 @@ use crate::terminal::{notices, print};
 use crate::text::excerpt;
 use crate::wire::{Headers, MsgIds, Target};
 
-/// Longest mail that is sent whole, in bytes. It is parsed in memory.
-const MAIL_LEN_MAX: usize = 64 << 20;
 /// The title of a mail without text and subject.
 const EMPTY: &str = "(empty mail)";
 
-pub(crate) fn run(args: &SendmailArgs, config: &Config, talk: Verbosity) -> Result<Exit> {
+pub(crate) fn run(args: &SendmailArgs, config: &Config, verbosity: Verbosity) -> Result<Exit> {
     let options = options::parse(&args.args)?;
     for option in &options.unknown {
-        notices::note(talk, &format!("ignoring the unknown option {option}"));
+        notices::note(verbosity, &format!("ignoring the unknown option {option}"));
     }
     let is_addressed = options.named_in_mail || !options.recipients.is_empty();
     match options.mode {
-        SendmailMode::ListQueue => return run::list_all(args.bounds.bounds(), talk),
+        SendmailMode::ListQueue => return run::list_all(args.bounds.bounds(), verbosity),
         SendmailMode::Aliases => return Ok(Exit::Success),
         SendmailMode::Mail if !is_addressed && options.runs_queue => return Ok(Exit::Success),
         SendmailMode::Mail if !is_addressed => {
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &SendmailArgs, config: &Config, talk: Verbosity) -> Resu
     }
     let (targets, unknown) = route(&recipients, config);
     for name in &unknown {
-        notices::note(talk, &format!("{name} is neither an id nor an alias"));
+        notices::note(verbosity, &format!("{name} is neither an id nor an alias"));
     }
     if targets.is_empty() {
         let what = match unknown.is_empty() {
@@ -72,20 +72,20 @@ pub(crate) fn run(args: &SendmailArgs, config: &Config, talk: Verbosity) -> Resu
     let mut headers = header_args(&mail, from.as_deref(), options.name.as_deref());
     headers.others.extend(input.cut.map(|size| (excerpt::HEADER.to_owned(), size.to_string())));
     if args.dry_run {
-        return tell(&targets, &headers, &mail);
+        return print_dry_run(&targets, &headers, &mail);
     }
-    let parcels = parcels(targets, &headers.headers()?, mail.text);
-    let profile = args.who.profile()?;
-    let spool = Spool::of(&profile, args.bounds.bounds(), args.patience.timeout, talk)?;
-    let delivery = spool.deliver(parcels, Keep::All)?;
-    finish(delivery, !unknown.is_empty(), talk)
+    let messages = messages(targets, &headers.headers()?, mail.text);
+    let profile = profile(&args.who)?;
+    let spool = Spool::of(&profile, args.bounds.bounds(), args.patience.timeout, verbosity)?;
+    let delivery = spool.deliver(messages, Keep::All)?;
+    finish(delivery, !unknown.is_empty(), verbosity)
 }
 
 /// Builds a message for each target.
-fn parcels(targets: Vec<Target>, headers: &Headers, text: Vec<u8>) -> Vec<Spooled> {
+fn messages(targets: Vec<Target>, headers: &Headers, text: Vec<u8>) -> Vec<Spooled> {
     let content = Content::Memory(Bytes::from(text));
     let mut ids = vec![MsgIds::default(); targets.len()];
-    let parcels = targets.into_iter().zip(&mut ids).map(|(to, ids)| Spooled {
+    let messages = targets.into_iter().zip(&mut ids).map(|(to, ids)| Spooled {
         id: ids::fresh(ids),
         to,
         headers: headers.clone(),
@@ -93,21 +93,21 @@ fn parcels(targets: Vec<Target>, headers: &Headers, text: Vec<u8>) -> Vec<Spoole
         content: content.clone(),
         is_cuttable: true,
     });
-    parcels.collect()
+    messages.collect()
 }
 
-fn finish(delivery: Delivery, some_unknown: bool, talk: Verbosity) -> Result<Exit> {
+fn finish(delivery: Delivery, some_unknown: bool, verbosity: Verbosity) -> Result<Exit> {
     if delivery.kept > 0 {
-        notices::note(talk, "the mail is kept in the spool until the server can be reached");
+        notices::note(verbosity, "the mail is kept in the spool until the server can be reached");
     }
     for to in &delivery.cut {
         let what = "is over the server's limit: its start and its end were sent";
-        notices::note(talk, &format!("the mail to {to} {what}"));
+        notices::note(verbosity, &format!("the mail to {to} {what}"));
     }
     for (at, (to, error)) in delivery.failed.iter().enumerate() {
         // The first cause is printed as the error.
         let cause = if at == 0 { String::new() } else { format!(": {}", failure::line(error)) };
-        notices::note(talk, &format!("the mail to {to} is set aside in the spool{cause}"));
+        notices::note(verbosity, &format!("the mail to {to} is set aside in the spool{cause}"));
     }
     match delivery.failed.into_iter().next() {
         Some((_, error)) => Err(error),
@@ -126,15 +126,15 @@ struct MailInput {
 fn input(dots_are_text: bool) -> Result<MailInput> {
     let stdin = io::stdin().lock();
     let mut input =
-        take(stdin, MAIL_LEN_MAX).map_err(|error| failure::unreadable("stdin", error))?;
+        read_bounded(stdin, MAIL_LEN_MAX).map_err(|error| failure::unreadable("stdin", error))?;
     if !dots_are_text {
-        cut(&mut input.bytes);
+        cut_at_dot(&mut input.bytes);
     }
     Ok(input)
 }
 
 /// Reads all input. Of more than `len_max` bytes, keeps the start and the end.
-fn take(mut from: impl Read, len_max: usize) -> io::Result<MailInput> {
+fn read_bounded(mut from: impl Read, len_max: usize) -> io::Result<MailInput> {
     let (mut bytes, mut end) = (Vec::new(), Vec::new());
     from.by_ref().take(len_max as u64 + 1).read_to_end(&mut bytes)?;
     let mut size = bytes.len() as u64;
@@ -157,7 +157,7 @@ fn take(mut from: impl Read, len_max: usize) -> io::Result<MailInput> {
 }
 
 /// Truncates a mail at a line with a single dot.
-fn cut(bytes: &mut Vec<u8>) {
+fn cut_at_dot(bytes: &mut Vec<u8>) {
     let mut start = 0;
     for line in bytes.split_inclusive(|&byte| byte == b'\n') {
         if line.trim_ascii_end() == b"." {
@@ -237,7 +237,7 @@ fn shortened(text: &str) -> String {
     text.char_indices().take_while(fits).map(|(_, c)| c).chain(['…']).collect()
 }
 
-fn tell(targets: &[Target], headers: &HeaderArgs, mail: &Mail) -> Result<Exit> {
+fn print_dry_run(targets: &[Target], headers: &HeaderArgs, mail: &Mail) -> Result<Exit> {
     let to: Vec<_> = targets.iter().map(ToString::to_string).collect();
     print::text(&format!("to: {}", to.join(",")))?;
     for (name, value) in headers.headers()?.iter() {
@@ -270,19 +270,19 @@ pub(crate) fn fuzz(bytes: &[u8]) {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
-    use super::{cut, local, take};
+    use super::{cut_at_dot, local, read_bounded};
 
     #[test]
     fn of_a_mail_without_end_the_ends_are_kept() {
         let text: Vec<u8> = (0..10_000).flat_map(|n| format!("{n}\n").into_bytes()).collect();
         for len_max in [100, 1000, 20_000, 48_889] {
-            let input = take(&text[..], len_max).unwrap();
+            let input = read_bounded(&text[..], len_max).unwrap();
             assert_eq!(input.cut, Some(48_890));
             assert!(input.bytes.len() <= len_max && input.bytes.len() > len_max / 2);
             assert!(input.bytes.starts_with(b"0\n1\n") && input.bytes.ends_with(b"\n9999\n"));
         }
         for len_max in [48_890, 1 << 20] {
-            let input = take(&text[..], len_max).unwrap();
+            let input = read_bounded(&text[..], len_max).unwrap();
             assert!(input.cut.is_none() && input.bytes == text);
         }
     }
@@ -297,7 +297,7 @@ mod tests {
             ("a", "a"),
         ] {
             let mut bytes = text.as_bytes().to_vec();
-            cut(&mut bytes);
+            cut_at_dot(&mut bytes);
             assert_eq!(bytes, wanted.as_bytes(), "{text:?}");
         }
     }

@@ -22,10 +22,11 @@ use crate::profile::address::{self, JoinTicket, PLACEHOLDER};
 use crate::profile::home;
 use crate::quic::{BindError, HANDSHAKE_DEADLINE, ServerSettings};
 use crate::server::{Server, Settings, StartError};
+use crate::store::FORMAT;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
 use crate::text::units;
-use crate::wire::{JoinCode, Pin};
+use crate::wire::{ALPN, Features, JoinCode, Pin};
 use crate::{clock, store};
 
 /// Time after a restart in which sharing readers may resume their deliveries before others get
@@ -237,12 +238,12 @@ impl Bounds {
     }
 }
 
-pub(crate) fn run(args: &ServeArgs, talk: Verbosity) -> Result<Exit> {
+pub(crate) fn run(args: &ServeArgs, verbosity: Verbosity) -> Result<Exit> {
     // It catches SIGXFSZ, and has to do so before anything is written.
     let runtime = runtime::server_runtime(args.threads.map_or_else(runtime::threads, usize::from))?;
     let data = data_directory(args.data.as_deref())?;
     if let Some(to) = &args.upkeep.backup {
-        return upkeep::backup(&data, args.certs.is_some(), to, talk);
+        return upkeep::backup(&data, args.certs.is_some(), to, verbosity);
     }
     if args.upkeep.check_store {
         return upkeep::check(&data, args.json);
@@ -284,7 +285,7 @@ pub(crate) fn run(args: &ServeArgs, talk: Verbosity) -> Result<Exit> {
             StartError::Bind(error) => unbound(error, listen),
         })?;
         let stop = stop_signal()?;
-        announce(args, &data, server.local_addr(), pin, talk)?;
+        announce(args, &data, server.local_addr(), pin, verbosity)?;
         // A task runs on a worker thread, together with the connections.
         let serving = tokio::spawn(async move {
             let mut exit = Exit::Unexpected;
@@ -302,9 +303,16 @@ fn announce(
     data: &Path,
     address: SocketAddr,
     pin: Pin,
-    talk: Verbosity,
+    verbosity: Verbosity,
 ) -> Result<()> {
-    notices::note(talk, &format!("listening on {address} pin {pin}"));
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        protocol = %String::from_utf8_lossy(ALPN),
+        features = %Features::KNOWN,
+        store_format = FORMAT,
+        "serving"
+    );
+    notices::note(verbosity, &format!("listening on {address} pin {pin}"));
     if args.json {
         print::object(&[
             ("listening", address.to_string().into()),
@@ -317,17 +325,17 @@ fn announce(
         PLACEHOLDER.clone_into(&mut server.host);
     }
     if address.ip().is_loopback() {
-        notices::note(talk, &format!("join with: qmsg join ID --server {server}"));
+        notices::note(verbosity, &format!("join with: qmsg join ID --server {server}"));
     } else if args.open {
-        notices::note(talk, &format!("join with: qmsg join ID --server {server} --pin {pin}"));
+        notices::note(verbosity, &format!("join with: qmsg join ID --server {server} --pin {pin}"));
     } else {
         let ticket = ticket(data, server, pin, FIRST_TICKET)?;
-        notices::note(talk, &format!("ticket (one use, 24h): qmsg join ID {ticket}"));
+        notices::note(verbosity, &format!("ticket (one use, 24h): qmsg join ID {ticket}"));
         if address.ip().is_unspecified() {
             let what = format!("replace {PLACEHOLDER} with this machine's name or address");
-            notices::note(talk, &what);
+            notices::note(verbosity, &what);
         }
-        notices::note(talk, "for more tickets: qmsg invite HOST:PORT");
+        notices::note(verbosity, "for more tickets: qmsg invite HOST:PORT");
     }
     Ok(())
 }

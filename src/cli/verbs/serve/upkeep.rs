@@ -15,7 +15,12 @@ use crate::terminal::{notices, print};
 
 /// Copies the store to a directory without one, and the key unless the server uses a certificate of
 /// the operator.
-pub(crate) fn backup(from: &Path, has_certs: bool, to: &Path, talk: Verbosity) -> Result<Exit> {
+pub(crate) fn backup(
+    from: &Path,
+    has_certs: bool,
+    to: &Path,
+    verbosity: Verbosity,
+) -> Result<Exit> {
     if !store::is_there(from) {
         let what = format!("there is no store in {}", from.display());
         let hint = "--data names the server's directory";
@@ -37,7 +42,7 @@ pub(crate) fn backup(from: &Path, has_certs: bool, to: &Path, talk: Verbosity) -
     // The store comes last: with it the copy is complete.
     store::backup(from, &to.join("store.db")).map_err(|error| data::unopened(error, from))?;
     notices::note(
-        talk,
+        verbosity,
         &format!("backed up to {}: everything acknowledged until now", to.display()),
     );
     Ok(Exit::Success)

@@ -20,12 +20,12 @@ pub(crate) fn run(
     places: &[(UserId, SpoolDirectory)],
     bounds: SpoolBounds,
     json: bool,
-    talk: Verbosity,
+    verbosity: Verbosity,
 ) -> Result<Exit> {
-    let slots = places.iter().map(|(id, place)| Ok((id.clone(), all(place)?)));
+    let slots = places.iter().map(|(id, directory)| Ok((id.clone(), all(directory)?)));
     let slots: Vec<(UserId, Vec<Slot>)> = slots.collect::<Result<_>>()?;
     if slots.iter().all(|(_, slots)| slots.is_empty()) && print::is_terminal() {
-        notices::note(talk, "no messages in the spool");
+        notices::note(verbosity, "no messages in the spool");
     }
     show(&slots, bounds, json)?;
     Ok(Exit::Success)

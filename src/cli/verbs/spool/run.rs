@@ -124,30 +124,33 @@ fn id(text: &str) -> Result<MsgId, String> {
     Ok(MsgId::from_bytes(id.into_bytes()))
 }
 
-pub(crate) fn run(args: &SpoolArgs, talk: Verbosity) -> Result<Exit> {
+pub(crate) fn run(args: &SpoolArgs, verbosity: Verbosity) -> Result<Exit> {
     match &args.what {
-        SpoolVerb::List(args) => {
-            list::run(&places(args.owner.as_id.as_ref())?, args.bounds.bounds(), args.json, talk)
-        }
-        SpoolVerb::Flush(args) => flush(args, talk),
-        SpoolVerb::Drop(args) => remove(args, talk),
+        SpoolVerb::List(args) => list::run(
+            &places(args.owner.as_id.as_ref())?,
+            args.bounds.bounds(),
+            args.json,
+            verbosity,
+        ),
+        SpoolVerb::Flush(args) => flush(args, verbosity),
+        SpoolVerb::Drop(args) => remove(args, verbosity),
     }
 }
 
 /// Lists the spooled messages of all ids on this machine.
-pub(crate) fn list_all(bounds: SpoolBounds, talk: Verbosity) -> Result<Exit> {
-    list::run(&places(None)?, bounds, false, talk)
+pub(crate) fn list_all(bounds: SpoolBounds, verbosity: Verbosity) -> Result<Exit> {
+    list::run(&places(None)?, bounds, false, verbosity)
 }
 
-fn flush(args: &FlushArgs, talk: Verbosity) -> Result<Exit> {
+fn flush(args: &FlushArgs, verbosity: Verbosity) -> Result<Exit> {
     let (mut total, mut worst) = (FlushReport::default(), None);
-    for (id, place) in places(args.owner.as_id.as_ref())? {
-        match flush_one(args, &id, &place) {
+    for (id, directory) in places(args.owner.as_id.as_ref())? {
+        match flush_one(args, &id, &directory) {
             Ok(report) => total.add(report),
             // Servers of other ids may be reachable.
             Err(error) => match worst {
                 None => worst = Some(error),
-                Some(_) => notices::note(talk, &format!("{id}: {}", failure::line(&error))),
+                Some(_) => notices::note(verbosity, &format!("{id}: {}", failure::line(&error))),
             },
         }
     }
@@ -158,13 +161,13 @@ fn flush(args: &FlushArgs, talk: Verbosity) -> Result<Exit> {
             ("waiting", total.left.into()),
         ])?;
     }
-    finish(total, worst, talk)
+    finish(total, worst, verbosity)
 }
 
-fn flush_one(args: &FlushArgs, id: &UserId, place: &SpoolDirectory) -> Result<FlushReport> {
+fn flush_one(args: &FlushArgs, id: &UserId, directory: &SpoolDirectory) -> Result<FlushReport> {
     let slots = || match args.aside {
-        true => all(place),
-        false => place.waiting().map_err(|error| unusable(place.path(), error)),
+        true => all(directory),
+        false => directory.waiting().map_err(|error| unusable(directory.path(), error)),
     };
     let found = slots()?;
     if found.is_empty() {
@@ -177,12 +180,13 @@ fn flush_one(args: &FlushArgs, id: &UserId, place: &SpoolDirectory) -> Result<Fl
     let left = found.len() as u64;
     let (profile, start) = (joined::choose(Some(id), args.server.as_ref())?, clock::moment());
     let patience = args.patience.timeout;
-    let sending = place.wait_to_send(patience).map_err(|error| unusable(place.path(), error))?;
+    let sending =
+        directory.wait_to_send(patience).map_err(|error| unusable(directory.path(), error))?;
     if sending.is_none() {
         return Ok(FlushReport { left, left_for: Some(busy().into()), ..FlushReport::default() });
     }
     let flush = Flush {
-        place,
+        place: directory,
         profile: &profile,
         age_max: args.bounds.bounds().age,
         patience_ms: patience.saturating_sub(clock::since(start)).as_millis() as u64,
@@ -192,14 +196,14 @@ fn flush_one(args: &FlushArgs, id: &UserId, place: &SpoolDirectory) -> Result<Fl
 }
 
 /// Prints the totals, and determines the exit code.
-fn finish(total: FlushReport, worst: Option<Error>, talk: Verbosity) -> Result<Exit> {
+fn finish(total: FlushReport, worst: Option<Error>, verbosity: Verbosity) -> Result<Exit> {
     let FlushReport { sent, aside, left, left_for } = total;
     if sent > 0 {
-        notices::note(talk, &messages(sent, "sent"));
+        notices::note(verbosity, &messages(sent, "sent"));
     }
     for (to, why) in &aside {
         let to = to.as_ref().map_or(String::new(), |to| format!(" to {to}"));
-        notices::note(talk, &format!("message{to} set aside: {why:#}"));
+        notices::note(verbosity, &format!("message{to} set aside: {why:#}"));
     }
     match (worst, left_for, aside.into_iter().next()) {
         (Some(error), _, _) if failure::is_unreachable(&error) => {
@@ -221,11 +225,11 @@ fn waiting(what: &str) -> Failure {
         .hint("nothing is lost: they stay in the spool until they are sent")
 }
 
-fn remove(args: &DropArgs, talk: Verbosity) -> Result<Exit> {
+fn remove(args: &DropArgs, verbosity: Verbosity) -> Result<Exit> {
     let (mut count, mut failed) = (0_u64, None);
     let mut missing = args.ids.clone();
-    for (_, place) in places(args.owner.as_id.as_ref())? {
-        let mut slots = all(&place)?;
+    for (_, directory) in places(args.owner.as_id.as_ref())? {
+        let mut slots = all(&directory)?;
         slots.retain(|slot| {
             (slot.is_aside || !args.aside) && (args.ids.is_empty() || args.ids.contains(&slot.id))
         });
@@ -233,14 +237,14 @@ fn remove(args: &DropArgs, talk: Verbosity) -> Result<Exit> {
             missing.retain(|id| *id != slot.id);
             match slot.remove() {
                 Ok(()) => count += 1,
-                Err(error) => failed = failed.or(Some(unusable(place.path(), error))),
+                Err(error) => failed = failed.or(Some(unusable(directory.path(), error))),
             }
         }
     }
     if args.json {
         print::object(&[("dropped", count.into())])?;
     } else {
-        notices::note(talk, &messages(count, "dropped"));
+        notices::note(verbosity, &messages(count, "dropped"));
     }
     match (failed, missing.first()) {
         (Some(error), _) => Err(error),

@@ -15,7 +15,7 @@ use crate::logic::hub::turn::Turn;
 
 /// The long bodies that clients are sending.
 #[derive(Default)]
-pub(in crate::logic::hub) struct Uploads {
+pub(crate) struct Uploads {
     /// Where the chunks go that come on a link. No entry: nowhere.
     incoming: BTreeMap<LinkId, Incoming>,
     /// Bodies being stored whose senders were not answered.
@@ -24,7 +24,7 @@ pub(in crate::logic::hub) struct Uploads {
 
 /// Where the chunks of a body go.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::logic::hub) enum Incoming {
+pub(crate) enum Incoming {
     /// To the store.
     Upload(Upload),
     /// To readers.
@@ -32,8 +32,8 @@ pub(in crate::logic::hub) enum Incoming {
 }
 
 /// A body that its sender has ended early.
-pub(in crate::logic::hub) enum Aborted {
-    /// Of this message, whose sender was not answered.
+pub(crate) enum Aborted {
+    /// A body for the store. The sender of its message was not answered.
     Stored(Arc<Bundle>),
     /// A volatile one.
     Volatile(VolatileId),
@@ -41,12 +41,7 @@ pub(in crate::logic::hub) enum Aborted {
 
 impl Uploads {
     /// Begins to store a long body. Its chunks follow without waiting for the answers.
-    pub(in crate::logic::hub) fn begin(
-        &mut self,
-        turn: &mut Turn,
-        link: LinkId,
-        bundle: Arc<Bundle>,
-    ) {
+    pub(crate) fn begin(&mut self, turn: &mut Turn, link: LinkId, bundle: Arc<Bundle>) {
         let upload = Upload(turn.new_number());
         self.incoming.insert(link, Incoming::Upload(upload));
         self.uploads.insert(upload, (link, bundle.clone()));
@@ -55,19 +50,19 @@ impl Uploads {
     }
 
     /// Sends the chunks that come on a link to readers.
-    pub(in crate::logic::hub) fn expect_volatile(&mut self, link: LinkId, body: VolatileId) {
+    pub(crate) fn expect_volatile(&mut self, link: LinkId, body: VolatileId) {
         self.incoming.insert(link, Incoming::Volatile(body));
     }
 
     /// Drops the chunks that still come of a body.
-    pub(in crate::logic::hub) fn drop_rest(&mut self, link: LinkId, of: Incoming) {
+    pub(crate) fn drop_rest(&mut self, link: LinkId, of: Incoming) {
         if self.incoming.get(&link) == Some(&of) {
             self.incoming.remove(&link);
         }
     }
 
     /// Takes a chunk. Returns it if it is of a volatile body.
-    pub(in crate::logic::hub) fn receive_chunk(
+    pub(crate) fn receive_chunk(
         &mut self,
         turn: &mut Turn,
         link: LinkId,
@@ -104,11 +99,7 @@ impl Uploads {
     }
 
     /// Ends the body that comes on a link early, most often because its sender has the answer.
-    pub(in crate::logic::hub) fn abort(
-        &mut self,
-        turn: &mut Turn,
-        link: LinkId,
-    ) -> Option<Aborted> {
+    pub(crate) fn abort(&mut self, turn: &mut Turn, link: LinkId) -> Option<Aborted> {
         match self.incoming.remove(&link)? {
             Incoming::Upload(upload) => {
                 let (_, bundle) = self.uploads.remove(&upload)?;
@@ -120,7 +111,7 @@ impl Uploads {
     }
 
     /// Takes the answer to a chunk of a body that comes on a link, which makes room for another.
-    pub(in crate::logic::hub) fn chunk_stored(
+    pub(crate) fn chunk_stored(
         &mut self,
         turn: &mut Turn,
         chunk: &PendingChunk,
@@ -132,7 +123,7 @@ impl Uploads {
 
     /// Takes the answer of the store whether it takes a body. If not the sender is told at once,
     /// and the rest of the body is dropped.
-    pub(in crate::logic::hub) fn begun(
+    pub(crate) fn begun(
         &mut self,
         turn: &mut Turn,
         upload: Upload,
@@ -149,7 +140,7 @@ impl Uploads {
 
     /// Ends an upload whose message was appended, or was not. `false`: its sender was told before
     /// that it is refused.
-    pub(in crate::logic::hub) fn end(&mut self, upload: Upload) -> bool {
+    pub(crate) fn end(&mut self, upload: Upload) -> bool {
         self.uploads.remove(&upload).is_some()
     }
 }

@@ -14,7 +14,7 @@ use crate::logic::hub::turn::Turn;
 
 /// Volatile messages between their senders and their readers.
 #[derive(Default)]
-pub(in crate::logic::hub) struct VolatileMessages {
+pub(crate) struct VolatileMessages {
     /// Messages that wait for room with their readers: of a room long ones, and those that came
     /// behind them. Bounded by what their senders may leave unanswered.
     queues: BTreeMap<Target, VecDeque<Queued>>,
@@ -41,7 +41,7 @@ struct VolatileBody {
 }
 
 /// Who has taken volatile messages.
-pub(in crate::logic::hub) enum Takers {
+pub(crate) enum Takers {
     /// The readers of these links, the first `count` messages.
     Links { links: Vec<LinkId>, count: u64 },
     /// Nobody: there are readers, and they have no room.
@@ -53,15 +53,12 @@ pub(in crate::logic::hub) enum Takers {
 impl VolatileMessages {
     /// Returns whether messages for this target wait for room, so that others have to wait behind
     /// them.
-    pub(in crate::logic::hub) fn is_queued(&self, to: &Target) -> bool {
+    pub(crate) fn is_queued(&self, to: &Target) -> bool {
         self.queues.contains_key(to)
     }
 
-    /// Those of some logs for which messages wait.
-    pub(in crate::logic::hub) fn queued<'a>(
-        &self,
-        mut logs: impl Iterator<Item = &'a Target>,
-    ) -> Vec<Target> {
+    /// Returns those of these logs for which messages wait.
+    pub(crate) fn queued<'a>(&self, mut logs: impl Iterator<Item = &'a Target>) -> Vec<Target> {
         // Mostly nothing waits.
         if self.queues.is_empty() {
             return Vec::new();
@@ -70,7 +67,7 @@ impl VolatileMessages {
     }
 
     /// Takes messages from their sender. Returns whether the chunks of a long body are wanted.
-    pub(in crate::logic::hub) fn send(
+    pub(crate) fn send(
         &mut self,
         turn: &mut Turn,
         (sender, bundle): (LinkId, Arc<Bundle>),
@@ -110,7 +107,7 @@ impl VolatileMessages {
 
     /// Returns the first messages that wait for room with the readers of a log. Expired ones are
     /// dropped.
-    pub(in crate::logic::hub) fn first_queued(
+    pub(crate) fn first_queued(
         &mut self,
         turn: &mut Turn,
         to: &Target,
@@ -127,12 +124,7 @@ impl VolatileMessages {
 
     /// Takes the first messages that wait out of the queue, for those who have room. `false`:
     /// nobody has, they go on waiting.
-    pub(in crate::logic::hub) fn deliver_first(
-        &mut self,
-        turn: &mut Turn,
-        to: &Target,
-        takers: Takers,
-    ) -> bool {
+    pub(crate) fn deliver_first(&mut self, turn: &mut Turn, to: &Target, takers: Takers) -> bool {
         let takers = match takers {
             Takers::Links { links, count } => Some((links, count)),
             Takers::Nobody => None,
@@ -151,7 +143,7 @@ impl VolatileMessages {
     }
 
     /// Takes a chunk from the sender.
-    pub(in crate::logic::hub) fn receive_chunk(
+    pub(crate) fn receive_chunk(
         &mut self,
         turn: &mut Turn,
         id: VolatileId,
@@ -167,7 +159,7 @@ impl VolatileMessages {
     /// Sends the chunks that are there, as far as the readers take them, so that a fast sender
     /// takes their pace. In a room nobody waits for a reader that is half a window behind another:
     /// it gets no more of the body.
-    pub(in crate::logic::hub) fn send_chunks(&mut self, turn: &mut Turn, id: VolatileId) {
+    pub(crate) fn send_chunks(&mut self, turn: &mut Turn, id: VolatileId) {
         while let Some(body) = self.bodies.get_mut(&id) {
             let Some(readers) = &mut body.readers else { return };
             if readers.is_empty() || body.is_whole && body.chunks.is_empty() {
@@ -198,12 +190,7 @@ impl VolatileMessages {
     }
 
     /// Goes on without a reader whose link is gone.
-    pub(in crate::logic::hub) fn forget_reader(
-        &mut self,
-        turn: &mut Turn,
-        id: VolatileId,
-        link: LinkId,
-    ) {
+    pub(crate) fn forget_reader(&mut self, turn: &mut Turn, id: VolatileId, link: LinkId) {
         let readers = self.bodies.get_mut(&id).and_then(|body| body.readers.as_mut());
         if let Some(readers) = readers {
             readers.retain(|reader| *reader != link);
@@ -212,11 +199,7 @@ impl VolatileMessages {
     }
 
     /// Drops a body whose sender does not send the rest. Returns its message.
-    pub(in crate::logic::hub) fn abort(
-        &mut self,
-        turn: &mut Turn,
-        id: VolatileId,
-    ) -> Option<Arc<Bundle>> {
+    pub(crate) fn abort(&mut self, turn: &mut Turn, id: VolatileId) -> Option<Arc<Bundle>> {
         let body = self.bodies.remove(&id)?;
         turn.credit_chunks(body.sender, body.chunks.len() as u32);
         match body.readers {

@@ -19,11 +19,11 @@ use crate::logic::seqs::cursor::Cursor;
 use crate::logic::seqs::set::SeqSet;
 
 /// Deliveries that a reader has released, each with its log.
-pub(in crate::logic::hub) type Released = Vec<(Span, Target)>;
+type Released = Vec<(Span, Target)>;
 
 impl Mailbox {
     /// Acks deliveries, with a reply or a rejection for a single one.
-    pub(in crate::logic::hub) fn ack(
+    pub(crate) fn ack(
         &mut self,
         turn: &mut Turn,
         link: LinkId,
@@ -94,7 +94,7 @@ impl Mailbox {
     }
 
     /// A cursor is on disk, which confirms `messages` of these `bytes` to a link.
-    pub(in crate::logic::hub) fn record_ack(
+    pub(crate) fn record_ack(
         &mut self,
         turn: &mut Turn,
         link: LinkId,
@@ -113,12 +113,7 @@ impl Mailbox {
     }
 
     /// Releases deliveries: they stay unacked, for other readers. Returns them.
-    pub(in crate::logic::hub) fn release(
-        &mut self,
-        turn: &mut Turn,
-        link: LinkId,
-        spans: &[Span],
-    ) -> Released {
+    pub(crate) fn release(&mut self, turn: &mut Turn, link: LinkId, spans: &[Span]) -> Released {
         let reader = self.readers.get_mut(&link).filter(|reader| reader.has_deliveries(spans));
         let Some(reader) = reader else {
             turn.close(link, CloseCode::OutOfTurn);

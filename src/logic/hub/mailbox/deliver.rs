@@ -69,12 +69,7 @@ pub(super) fn read_past(
 
 impl Mailbox {
     /// Delivers a page to the reader that asked for it.
-    pub(in crate::logic::hub) fn deliver_page(
-        &mut self,
-        turn: &mut Turn,
-        link: LinkId,
-        page: Page,
-    ) {
+    pub(crate) fn deliver_page(&mut self, turn: &mut Turn, link: LinkId, page: Page) {
         let Some(reader) = self.readers.get_mut(&link) else { return };
         if reader.is_downloading() {
             return reader.pause_for_body(None, page);
@@ -109,7 +104,7 @@ impl Mailbox {
     }
 
     /// Goes on with the page that was put off for a long body, if none is on its way now.
-    pub(in crate::logic::hub) fn resume_page(&mut self, turn: &mut Turn, link: LinkId) {
+    pub(crate) fn resume_page(&mut self, turn: &mut Turn, link: LinkId) {
         let Some(reader) = self.readers.get_mut(&link) else { return };
         if reader.is_downloading() {
             return;

@@ -13,7 +13,7 @@ use crate::logic::seqs::unacked::Delivery;
 
 impl Mailbox {
     /// Takes a chunk that was read for a link, or the reason why there is none.
-    pub(in crate::logic::hub) fn receive_chunk(
+    pub(crate) fn receive_chunk(
         &mut self,
         turn: &mut Turn,
         link: LinkId,
@@ -49,11 +49,7 @@ impl Mailbox {
 
     /// Goes on with the body on its way to a reader whose client has given credit for chunks.
     /// Returns the body if it is a volatile one.
-    pub(in crate::logic::hub) fn continue_body(
-        &mut self,
-        turn: &mut Turn,
-        link: LinkId,
-    ) -> Option<VolatileId> {
+    pub(crate) fn continue_body(&mut self, turn: &mut Turn, link: LinkId) -> Option<VolatileId> {
         let reader = self.readers.get_mut(&link)?;
         reader.read_chunks(turn);
         reader.volatile_body()

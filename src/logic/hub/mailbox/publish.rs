@@ -11,12 +11,7 @@ impl Mailbox {
     /// Takes messages that became durable in a log which the user reads. Adds to `links` those of
     /// the readers that get all of them; the caller delivers to them. Others read the messages
     /// from the store.
-    pub(in crate::logic::hub) fn publish(
-        &mut self,
-        turn: &mut Turn,
-        record: &Record,
-        links: &mut Vec<LinkId>,
-    ) {
+    pub(crate) fn publish(&mut self, turn: &mut Turn, record: &Record, links: &mut Vec<LinkId>) {
         let Some(cursor) = self.cursors.get_mut(&record.bundle.first.to) else { return };
         if !self.is_loaded {
             return;

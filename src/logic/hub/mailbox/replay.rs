@@ -10,12 +10,7 @@ use crate::logic::hub::turn::Turn;
 
 impl Mailbox {
     /// Lets a reader begin behind this seq; `None`: with the first unacked message.
-    pub(in crate::logic::hub) fn begin_behind(
-        &mut self,
-        turn: &mut Turn,
-        link: LinkId,
-        seq: Option<Seq>,
-    ) {
+    pub(crate) fn begin_behind(&mut self, turn: &mut Turn, link: LinkId, seq: Option<Seq>) {
         if let Some(reader) = self.readers.get_mut(&link) {
             reader.begin_behind(seq);
             self.fetch(turn, link);

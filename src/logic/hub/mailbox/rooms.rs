@@ -11,7 +11,7 @@ use crate::logic::hub::turn::Turn;
 impl Mailbox {
     /// Takes the answer to joining a room; `cursor` is that of a new membership. Returns whether
     /// readers read the room from now on.
-    pub(in crate::logic::hub) fn join_room(
+    pub(crate) fn join_room(
         &mut self,
         turn: &mut Turn,
         room: &Target,
@@ -37,7 +37,7 @@ impl Mailbox {
     }
 
     /// Takes the answer to leaving a room. `is_joining`: the store was asked for a new membership.
-    pub(in crate::logic::hub) fn leave_room(&mut self, room: &Target, is_joining: bool) {
+    pub(crate) fn leave_room(&mut self, room: &Target, is_joining: bool) {
         if let Some(cursor) = self.cursors.remove(room).filter(|_| is_joining) {
             self.rejoining.insert(room.clone(), cursor);
         }

@@ -101,7 +101,7 @@ impl Mailbox {
 
     /// Keeps what the reader of a link shares, and what was kept for that link, for the link that
     /// replaces it. Returns whether there is anything.
-    pub(in crate::logic::hub) fn keep_for_heir(&mut self, from: LinkId, to: LinkId) -> bool {
+    pub(crate) fn keep_for_heir(&mut self, from: LinkId, to: LinkId) -> bool {
         let mut kept = self.kept.remove(&from).unwrap_or_default();
         if let Some(reader) = self.readers.get(&from).filter(|reader| reader.shares()) {
             reader.unacked().iter().for_each(|(span, _)| kept.insert(span));
@@ -115,7 +115,7 @@ impl Mailbox {
     }
 
     /// Gives what was kept for a link to the other readers, but for what its reader has resumed.
-    pub(in crate::logic::hub) fn give_up_kept(&mut self, turn: &mut Turn, link: LinkId) {
+    pub(crate) fn give_up_kept(&mut self, turn: &mut Turn, link: LinkId) {
         if let Some(kept) = self.kept.remove(&link) {
             self.read_again(turn, &kept, |_| true);
         }

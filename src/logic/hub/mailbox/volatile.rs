@@ -1,6 +1,6 @@
 //! Volatile messages: delivered to the readers that have room now, neither stored nor repeated.
 
-use crate::wire::{Bundle, Target};
+use crate::wire::{Bundle, CloseCode, Target};
 
 use super::Mailbox;
 use crate::logic::hub::download::VolatileId;
@@ -13,7 +13,7 @@ impl Mailbox {
     /// those who share the one with the least to do gets them.
     ///
     /// Readers of one user take as many as fit with all of them, members of a room all or none.
-    pub(in crate::logic::hub) fn take_volatile(
+    pub(crate) fn take_volatile(
         &mut self,
         turn: &mut Turn,
         (bundle, body): (&Bundle, Option<VolatileId>),
@@ -27,7 +27,7 @@ impl Mailbox {
         let start = links.len();
         let (mut count, mut any_full) = (bundle.count(), false);
         let mut least = None;
-        for reader in self.readers.values() {
+        for reader in self.readers.values().filter(|reader| reader.takes_volatile()) {
             match reader.admits_volatile(bundle, turn.budget()) {
                 0 => any_full = true,
                 room if reader.shares() => {
@@ -50,5 +50,23 @@ impl Mailbox {
             }
         }
         (count, any_full)
+    }
+
+    /// Acks the oldest volatile messages of a reader. Returns whether that has made room.
+    pub(crate) fn ack_volatile(&mut self, turn: &mut Turn, link: LinkId, count: u32) -> bool {
+        let reader = self.readers.get_mut(&link);
+        let acked = reader.is_some_and(|reader| reader.ack_volatile(count, turn.budget_mut()));
+        if !acked {
+            turn.close(link, CloseCode::OutOfTurn);
+        }
+        acked
+    }
+
+    /// Frees a reader from the volatile body on its way, and goes on with what is stored.
+    pub(crate) fn end_volatile_body(&mut self, turn: &mut Turn, link: LinkId, is_whole: bool) {
+        if let Some(reader) = self.readers.get_mut(&link) {
+            reader.end_volatile_body(turn, is_whole);
+            self.resume_page(turn, link);
+        }
     }
 }

@@ -3,32 +3,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::logic::limits::TOLD_MAX;
+use crate::logic::limits::{TRACK_HELD_BYTES_MAX, TRACK_UPDATE_BYTES_MAX, TRACK_UPDATES_MAX};
 use crate::wire::{MsgId, RecipientStatus, Seq, Target, UserId};
 
-/// Most bytes of track updates that wait for the answer to a ping.
-const UPDATE_BYTES_MAX: u64 = 1 << 20;
-/// Most bytes of track updates that are held back meanwhile. A link with more is closed, and asks
-/// anew on the next one.
-const HELD_BYTES_MAX: u64 = 1 << 20;
 /// Bytes that a status takes beside its user and its note.
 const STATUS_LEN: u64 = 64;
 
-/// What a link has confirmed and what not.
+/// Deliveries and updates of one link, confirmed or not.
 #[derive(Default)]
 pub(super) struct Confirmations {
     /// The number of the `Ping` that is out, and what its answer confirms.
-    asked: Option<(u64, Sent)>,
-    /// What the next one is for.
-    next: Sent,
+    asked: Option<(u64, Unconfirmed)>,
+    /// Sent since; the next `Ping` is for it.
+    next: Unconfirmed,
     /// Updates for which there is no room, each in place of an earlier one of its recipient.
     held: BTreeMap<(MsgId, UserId), RecipientStatus>,
     held_bytes: u64,
 }
 
-/// What was sent on a link.
+/// Deliveries and updates that one `Ping` is for.
 #[derive(Default)]
-struct Sent {
+struct Unconfirmed {
     /// Messages that are tracked.
     deliveries: BTreeSet<(Target, Seq)>,
     /// Track updates and their bytes.
@@ -57,12 +52,13 @@ impl Confirmations {
     fn has_room(&self) -> bool {
         let asked = self.asked.as_ref().map(|(_, sent)| (sent.updates, sent.update_bytes));
         let (updates, bytes) = asked.unwrap_or_default();
-        self.next.updates + updates < TOLD_MAX && self.next.update_bytes + bytes < UPDATE_BYTES_MAX
+        self.next.updates + updates < TRACK_UPDATES_MAX
+            && self.next.update_bytes + bytes < TRACK_UPDATE_BYTES_MAX
     }
 
     /// Returns whether more is held back than the hub keeps for a link.
     pub(super) fn is_over_limit(&self) -> bool {
-        self.held_bytes > HELD_BYTES_MAX
+        self.held_bytes > TRACK_HELD_BYTES_MAX
     }
 
     /// Notes the delivery of a tracked message, if there are fewer than `most` unconfirmed. Returns
@@ -78,8 +74,8 @@ impl Confirmations {
 
     /// Returns whether a confirmation is wanted now.
     pub(super) fn wants_ping(&self) -> bool {
-        let Sent { deliveries, updates, update_bytes } = &self.next;
-        let many = *updates >= TOLD_MAX / 2 || *update_bytes >= UPDATE_BYTES_MAX / 2;
+        let Unconfirmed { deliveries, updates, update_bytes } = &self.next;
+        let many = *updates >= TRACK_UPDATES_MAX / 2 || *update_bytes >= TRACK_UPDATE_BYTES_MAX / 2;
         self.asked.is_none() && (!deliveries.is_empty() || many)
     }
 

@@ -5,13 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::logic::limits::Time;
+use crate::logic::limits::{CLOCK_LOOK_MS_MAX, EXPIRED_LOOKUPS_MAX, Time};
 use crate::wire::{Seq, Target};
-
-/// Most milliseconds without a look at the wall clock, which may have been set meanwhile.
-const LOOK_MS_MAX: u64 = 60_000;
-/// Most messages whose recipients are looked up at a time.
-const LOOKUPS_MAX: usize = 64;
 
 /// When a message expires, in milliseconds since 1970, and where it is.
 pub(super) type Expiration = (u64, Target, Seq);
@@ -50,14 +45,14 @@ impl Expirations {
 
     /// Says when to look at the clock next.
     pub(super) fn set_look(&mut self, now: Time) {
-        let next = self.due.first().filter(|_| self.lookups < LOOKUPS_MAX);
-        let wait_ms = |at_ms: u64| at_ms.saturating_sub(now.unix_ms).min(LOOK_MS_MAX);
+        let next = self.due.first().filter(|_| self.lookups < EXPIRED_LOOKUPS_MAX);
+        let wait_ms = |at_ms: u64| at_ms.saturating_sub(now.unix_ms).min(CLOCK_LOOK_MS_MAX);
         self.look_at_ms = next.map(|(at_ms, ..)| now.mono_ms + wait_ms(*at_ms));
     }
 
     /// Returns the next message that has expired. Its recipients are to be looked up now.
     pub(super) fn begin_lookup(&mut self, now: Time) -> Option<(Target, Seq)> {
-        if self.lookups >= LOOKUPS_MAX || self.due.first()?.0 > now.unix_ms {
+        if self.lookups >= EXPIRED_LOOKUPS_MAX || self.due.first()?.0 > now.unix_ms {
             return None;
         }
         let (_, log, seq) = self.due.pop_first()?;

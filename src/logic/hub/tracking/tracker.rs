@@ -1,4 +1,4 @@
-//! How far messages have come with their recipients, for the senders who ask.
+//! Tracker: tells senders who ask how far their messages have come with each recipient.
 //!
 //! A link is noted as tracking before the store is asked how far the message has come; so what
 //! changes behind the store's answer is sent besides, and nothing is missed.
@@ -18,13 +18,13 @@ use crate::logic::hub::pending::{PendingRecipients, PendingTrack};
 use crate::logic::hub::todo::Todo;
 use crate::logic::hub::turn::Turn;
 
-/// How far a message has come with somebody: the state, since when in milliseconds since 1970, and
-/// the note of who acked it.
-type Progress = (DeliveryState, u64, Option<Note>);
+/// State of a message with one recipient, since when in milliseconds since 1970, and the note that
+/// came with the ack.
+type StateChange = (DeliveryState, u64, Option<Note>);
 
 /// Messages that are tracked, and the links that have something to confirm.
 #[derive(Default)]
-pub(in crate::logic::hub) struct Tracking {
+pub(crate) struct Tracking {
     messages: BTreeMap<Target, BTreeMap<Seq, Tracked>>,
     links: BTreeMap<LinkId, TrackingLink>,
     expirations: Expirations,
@@ -42,7 +42,7 @@ struct Tracked {
     expires_ms: Option<u64>,
 }
 
-/// What one link tracks and has confirmed.
+/// Messages that one link tracks, and what it has confirmed.
 #[derive(Default)]
 struct TrackingLink {
     /// Tracked messages by their ids, each with its place once that is known.
@@ -52,17 +52,12 @@ struct TrackingLink {
 
 impl Tracking {
     /// The next moment at which the hub is to be woken.
-    pub(in crate::logic::hub) fn deadline(&self) -> Option<u64> {
+    pub(crate) fn deadline(&self) -> Option<u64> {
         self.expirations.deadline()
     }
 
     /// Takes a sender's question.
-    pub(in crate::logic::hub) fn track(
-        &mut self,
-        turn: &mut Turn,
-        user: &UserId,
-        query: PendingTrack,
-    ) {
+    pub(crate) fn track(&mut self, turn: &mut Turn, user: &UserId, query: PendingTrack) {
         let sends_max = turn.limits().sends_max as usize;
         let tracked = &mut self.links.entry(query.link).or_default().tracked;
         match tracked.get(&query.id) {
@@ -81,7 +76,7 @@ impl Tracking {
 
     /// Takes the place of a message from the store: its seq and the end of its time to live.
     /// Returns its log and seq if it is tracked from now on; readers may have it already.
-    pub(in crate::logic::hub) fn locate(
+    pub(crate) fn locate(
         &mut self,
         turn: &mut Turn,
         user: &UserId,
@@ -114,7 +109,7 @@ impl Tracking {
 
     /// Takes a page of recipients from the store. `has_taken` says whether a user's readers have a
     /// message.
-    pub(in crate::logic::hub) fn send_page(
+    pub(crate) fn send_page(
         &mut self,
         turn: &mut Turn,
         query: &PendingTrack,
@@ -148,7 +143,7 @@ impl Tracking {
     }
 
     /// Tells a link no more of a message.
-    pub(in crate::logic::hub) fn untrack(&mut self, link: LinkId, id: MsgId) {
+    pub(crate) fn untrack(&mut self, link: LinkId, id: MsgId) {
         let place = self.links.get_mut(&link).and_then(|link| link.tracked.remove(&id));
         if let Some(Some((log, seq))) = place {
             self.end(log, seq, link);
@@ -156,7 +151,7 @@ impl Tracking {
     }
 
     /// Forgets a link that is gone.
-    pub(in crate::logic::hub) fn forget_link(&mut self, link: LinkId) {
+    pub(crate) fn forget_link(&mut self, link: LinkId) {
         let Some(gone) = self.links.remove(&link) else { return };
         for (log, seq) in gone.tracked.into_values().flatten() {
             self.end(log, seq, link);
@@ -181,7 +176,7 @@ impl Tracking {
     }
 
     /// The tracked messages within a span of a log.
-    pub(in crate::logic::hub) fn within(&self, log: &Target, span: Span) -> Vec<Seq> {
+    pub(crate) fn within(&self, log: &Target, span: Span) -> Vec<Seq> {
         // Mostly nobody tracks anything.
         let in_log = if self.messages.is_empty() { None } else { self.messages.get(log) };
         let tracked = in_log.map(|in_log| in_log.range(span.first..=span.last));
@@ -189,23 +184,13 @@ impl Tracking {
     }
 
     /// The end of a tracked message's time to live, if it is over.
-    pub(in crate::logic::hub) fn expired_ms(
-        &self,
-        turn: &Turn,
-        log: &Target,
-        seq: Seq,
-    ) -> Option<u64> {
+    pub(crate) fn expired_ms(&self, turn: &Turn, log: &Target, seq: Seq) -> Option<u64> {
         let expires_ms = self.messages.get(log)?.get(&seq)?.expires_ms;
         expires_ms.filter(|at_ms| *at_ms <= turn.now().unix_ms)
     }
 
     /// A cursor is on disk: tells senders of the messages that are acked with it.
-    pub(in crate::logic::hub) fn acked(
-        &mut self,
-        turn: &mut Turn,
-        user: &UserId,
-        acked: &AckedMessages,
-    ) {
+    pub(crate) fn acked(&mut self, turn: &mut Turn, user: &UserId, acked: &AckedMessages) {
         let AckedMessages { log, spans, dispositions, at_ms } = acked;
         let tracked = spans.iter().flat_map(|span| self.within(log, *span));
         for seq in tracked.collect::<Vec<Seq>>() {
@@ -225,7 +210,7 @@ impl Tracking {
     }
 
     /// Tells the sender that a user does not get a message any more.
-    pub(in crate::logic::hub) fn gone(
+    pub(crate) fn gone(
         &mut self,
         turn: &mut Turn,
         (log, seq): (&Target, Seq),
@@ -236,7 +221,7 @@ impl Tracking {
     }
 
     /// Tells senders that a user does not read a room any more.
-    pub(in crate::logic::hub) fn left(&mut self, turn: &mut Turn, user: &UserId, room: &Target) {
+    pub(crate) fn left(&mut self, turn: &mut Turn, user: &UserId, room: &Target) {
         let now_ms = turn.now().unix_ms;
         for seq in self.within(room, Span { first: 0, last: Seq::MAX }) {
             self.gone(turn, (room, seq), user, now_ms);
@@ -249,7 +234,7 @@ impl Tracking {
         turn: &mut Turn,
         (log, seq): (&Target, Seq),
         user: &UserId,
-        (state, time_ms, note): &Progress,
+        (state, time_ms, note): &StateChange,
     ) {
         let tracked = self.messages.get(log).and_then(|in_log| in_log.get(&seq));
         let Some(Tracked { id, from, links, .. }) = tracked else { return };
@@ -285,13 +270,7 @@ impl Tracking {
     }
 
     /// Has a link confirm a message that was delivered on it, and that is tracked.
-    pub(in crate::logic::hub) fn confirm(
-        &mut self,
-        turn: &Turn,
-        link: LinkId,
-        log: &Target,
-        seq: Seq,
-    ) {
+    pub(crate) fn confirm(&mut self, turn: &Turn, link: LinkId, log: &Target, seq: Seq) {
         let most = turn.limits().prefetch_messages_max as usize;
         let confirmations = &mut self.links.entry(link).or_default().confirmations;
         if confirmations.add_delivery(log, seq, most) {
@@ -300,7 +279,7 @@ impl Tracking {
     }
 
     /// Asks for what is to be confirmed, behind all that was sent before.
-    pub(in crate::logic::hub) fn send_pings(&mut self, turn: &mut Turn) {
+    pub(crate) fn send_pings(&mut self, turn: &mut Turn) {
         while let Some(link) = self.to_ping.pop_first() {
             let Some(of_link) = self.links.get_mut(&link) else { continue };
             if of_link.confirmations.wants_ping() {
@@ -312,13 +291,7 @@ impl Tracking {
     }
 
     /// Takes the answer to a `Ping`: all that was sent before has come.
-    pub(in crate::logic::hub) fn pong(
-        &mut self,
-        turn: &mut Turn,
-        link: LinkId,
-        user: &UserId,
-        number: u64,
-    ) {
+    pub(crate) fn pong(&mut self, turn: &mut Turn, link: LinkId, user: &UserId, number: u64) {
         let of_link = self.links.get_mut(&link);
         let confirmed = of_link.and_then(|of_link| of_link.confirmations.pong(number));
         let Some(Confirmed { deliveries, held }) = confirmed else {
@@ -335,7 +308,7 @@ impl Tracking {
     }
 
     /// Looks up the recipients of messages that have expired, if it is time.
-    pub(in crate::logic::hub) fn expire_due(&mut self, turn: &mut Turn) {
+    pub(crate) fn expire_due(&mut self, turn: &mut Turn) {
         if !self.expirations.is_due(turn.now()) {
             return;
         }
@@ -361,7 +334,7 @@ impl Tracking {
 
     /// Takes a page of the recipients of an expired message. Those that it has not reached do not
     /// get it any more.
-    pub(in crate::logic::hub) fn expire_recipients(
+    pub(crate) fn expire_recipients(
         &mut self,
         turn: &mut Turn,
         (log, seq): (Target, Seq),

@@ -3,8 +3,8 @@
 
 use qmsg::logic::Draft;
 use qmsg::wire::{
-    Body, CHUNK_LEN_MAX, Envelope, FromClient, JoinCode, MsgId, Note, ParkedKind, REASON_LEN_MAX,
-    RoomName, Seq, Session, Span, Start, UserId,
+    Body, CHUNK_LEN_MAX, Envelope, Features, FromClient, JoinCode, MsgId, Note, ParkedKind,
+    REASON_LEN_MAX, RoomName, Seq, Session, Span, Start, UserId,
 };
 
 use super::{CLOCK_MS_OFF, DUE_MS, NAMES, TARGETS};
@@ -46,7 +46,13 @@ fn hello(chance: &mut Chance) -> FromClient {
     let session = chance
         .one_in(2)
         .then(|| Session { client: chance.below(2) as u64, link: number(chance) as u32 });
-    FromClient::Hello { id: name(chance), claim: chance.one_in(2), code, session }
+    FromClient::Hello {
+        id: name(chance),
+        claim: chance.one_in(2),
+        code,
+        session,
+        features: Features::KNOWN,
+    }
 }
 
 /// A message or several in one bundle, to be stored or passed on.

@@ -1,13 +1,13 @@
-//! Random runs: what goes wrong, and its end.
+//! Random runs: faults, and their end.
 
 use qmsg::durable::Record;
 use qmsg::logic::Ending;
 
 use super::{Client, Run};
 
-/// How far the clock on the wall may be set: within what ids may be old and ahead.
+/// Most milliseconds by which the wall clock is set: within the limits for ids.
 const CLOCK_MS_OFF: usize = 12 * 60 * 60 * 1_000;
-/// When the faults are over, all that was accepted is where it is to be so soon.
+/// Most milliseconds from the end of the faults until everything accepted is delivered.
 const CONVERGED_MS: u64 = 5_000;
 
 impl Run {
@@ -30,7 +30,7 @@ impl Run {
         }
     }
 
-    /// Something happens to the disk.
+    /// Does something to the disk.
     fn spoil(&mut self) {
         let store = &mut self.world.server.store;
         // Whoever cannot claim an id gives up.
@@ -51,7 +51,7 @@ impl Run {
         }
     }
 
-    /// The faults end.
+    /// Ends the faults.
     pub(in crate::logic) fn finish(&mut self) {
         self.world.server.store.bodies.is_full = false;
         self.world.server.store.disk_full = false;

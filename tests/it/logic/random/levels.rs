@@ -1,4 +1,4 @@
-//! Random runs: what is watched, refused, answered, kept aside and due later.
+//! Random runs: tracking, replies, rejections and parked messages.
 
 use qmsg::durable::Disposition;
 use qmsg::logic::{Command, Draft};
@@ -9,7 +9,7 @@ use crate::logic::draft;
 use crate::memory::parked::Letter;
 
 impl Run {
-    /// Somebody wants to know, or to tidy up.
+    /// Lets somebody track a message, or look at parked ones.
     pub(super) fn look_after(&mut self) {
         let client = self.client();
         match self.chance.below(12) {
@@ -56,7 +56,7 @@ impl Run {
         self.world.feed(index, Command::TakeParked { drawer, id, back });
     }
 
-    /// A user answers a message or refuses it.
+    /// Lets a user reply to a message or reject it.
     pub(super) fn judge(&mut self, index: usize, seq: Seq) {
         self.said += 1;
         let note = Note::new(Body(self.said.to_be_bytes().to_vec().into())).unwrap();
@@ -72,7 +72,7 @@ impl Run {
         self.world.judge(index, seq, command);
     }
 
-    /// A draft that is due soon.
+    /// A scheduled draft that is due soon.
     pub(super) fn later(&mut self, to: &str) -> Draft {
         self.sent += 1;
         let len = self.chance.below(60);
@@ -81,7 +81,7 @@ impl Run {
         Draft { due_ms, ..draft(self.sent, to, len) }
     }
 
-    /// Ends the watches that are complete and right. Whether there were any.
+    /// Ends the tracking of messages that are complete and right. Returns true if there were any.
     fn end_watches(&mut self) -> bool {
         let mut ended = false;
         for index in 0..self.world.clients.len() {
@@ -97,8 +97,8 @@ impl Run {
         ended
     }
 
-    /// What is due comes, and every watch becomes complete and right. One that is so makes room for
-    /// others, which wait for it if there are more than the server allows.
+    /// Lets scheduled messages become due, and every tracked message complete and right. One that is
+    /// so makes room for others, if the server allows no more at a time.
     pub(super) fn settle_levels(&mut self) {
         let later = |letter: &Letter| letter.drawer == ParkedKind::Scheduled;
         for _ in 0..100 {
@@ -130,7 +130,7 @@ impl Run {
     }
 }
 
-/// What the sender of a message does not know right of how far it has come with its recipients.
+/// Recipients whose status the sender of a message does not know rightly.
 fn wrong_of(world: &World, client: &Client, id: MsgId) -> Vec<String> {
     let (store, watch) = (&world.server.store, &client.watches[&id]);
     let Some(seq) = store.located(&watch.to, &client.user, id) else { return vec![] };
@@ -157,7 +157,7 @@ fn wrong_of(world: &World, client: &Client, id: MsgId) -> Vec<String> {
     wrong
 }
 
-/// A message that was to be sent later was sent once, and not before.
+/// Checks that a scheduled message was sent once, and not before it was due.
 pub(super) fn check_later(run: &Run, client: &Client, draft: &Draft, accepted: bool) {
     let store = &run.world.server.store;
     let seqs = store.seqs_of(&client.user, draft.id, &draft.to);
@@ -170,8 +170,8 @@ pub(super) fn check_later(run: &Run, client: &Client, draft: &Draft, accepted: b
     assert!(time_ms.is_none_or(|time_ms| Some(time_ms) >= draft.due_ms), "too early");
 }
 
-/// What is on record of a message is what a reader said, and what a reader said of one that is
-/// there is on record, if no other reader was first.
+/// Checks that a recorded disposition is what a reader said, and that what a reader said is
+/// recorded, if no other reader was first.
 pub(super) fn check_verdicts(run: &Run) {
     let world = &run.world;
     let store = &world.server.store;
