@@ -20,8 +20,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use qmsg::durable::{
-    AppendOutcome, Appended, Disposition, Found, MessageOutcome, NoTarget, NotStored, Outcome,
-    Quotas, Read, Record, StoredCursor, Swept, Write,
+    AppendOutcome, Appended, Found, MessageOutcome, NoTarget, NotStored, Outcome, Quotas, Read,
+    Record, StoredCursor, Swept, Write,
 };
 use qmsg::wire::{Body, JoinCode, Message, MsgId, Pin, Seq, Target, UserId};
 
