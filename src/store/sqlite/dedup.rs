@@ -184,7 +184,7 @@ impl Leaf {
 fn key(id: MsgId, user: UserNo) -> Key {
     let mut key = [0; KEY_LEN];
     key[..ID_LEN].copy_from_slice(id.as_bytes());
-    key[ID_LEN..].copy_from_slice(&user.0.to_be_bytes());
+    key[ID_LEN..].copy_from_slice(&user.value().to_be_bytes());
     key
 }
 

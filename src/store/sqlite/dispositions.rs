@@ -78,5 +78,5 @@ pub(super) fn forget(db: &Connection, now_ms: u64) -> rusqlite::Result<bool> {
 }
 
 fn sum((seq, user): (Seq, UserNo), (kind, time_ms): (u64, u64), note: &[u8]) -> Sum {
-    sum_at(&[seq, user.0.cast_unsigned(), kind, time_ms], note)
+    sum_at(&[seq, user.value().cast_unsigned(), kind, time_ms], note)
 }

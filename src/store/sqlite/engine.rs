@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::file::{self, Lock, OpenError};
 use super::names::Names;
-use super::reader::Reader;
+use super::reader::SqliteReader;
 use super::sql::{failed, num};
 use super::transaction::Transaction;
 use super::wal::Wal;
@@ -30,12 +30,12 @@ pub fn open(
     done: impl Fn(Done) + Send + Sync + 'static,
 ) -> Result<Store, OpenError> {
     let file::Opened { writing, reading, wal, place, lock } = file::open(dir, &quotas)?;
-    let writer = Writer::new(writing, (wal, place), quotas, lock);
-    Store::start(writer, Reader::new(reading), done).map_err(OpenError::Thread)
+    let writer = SqliteWriter::new(writing, (wal, place), quotas, lock);
+    Store::start(writer, SqliteReader::new(reading), done).map_err(OpenError::Thread)
 }
 
 /// The only one that writes.
-struct Writer {
+struct SqliteWriter {
     db: Connection,
     wal: Wal,
     place: FileWatch,
@@ -55,7 +55,7 @@ struct Writer {
     _lock: Lock,
 }
 
-impl Writer {
+impl SqliteWriter {
     fn new(db: Connection, (wal, place): (Wal, FileWatch), quotas: Quotas, lock: Lock) -> Self {
         Self {
             db,
@@ -145,7 +145,7 @@ impl Writer {
     }
 }
 
-impl WriteEngine for Writer {
+impl WriteEngine for SqliteWriter {
     fn commit<'a>(
         &mut self,
         writes: impl Iterator<Item = &'a Write>,

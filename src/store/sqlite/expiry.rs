@@ -25,11 +25,10 @@ pub(super) struct Expiring {
     pub(super) bytes: u64,
 }
 
-impl Expiring {
-    /// From a row of `log, at_ms, seq, bytes`.
-    fn at(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self { log: row.get(0)?, at_ms: num(row, 1)?, seq: num(row, 2)?, bytes: num(row, 3)? })
-    }
+/// Reads a row of `log, at_ms, seq, bytes`.
+fn expiring_at(row: &Row<'_>) -> rusqlite::Result<Expiring> {
+    let (log, at_ms) = (row.get(0)?, num(row, 1)?);
+    Ok(Expiring { log, at_ms, seq: num(row, 2)?, bytes: num(row, 3)? })
 }
 
 /// Notes a message in a user's log that may expire before it would be removed unread in any case.
@@ -86,7 +85,7 @@ pub(super) fn due(
         WHERE at_ms <= ?1 ORDER BY at_ms LIMIT ?2";
     let (now, max) = (Num(now_ms), TOGETHER_MAX as i64);
     match log {
-        Some(log) => db.prepare_cached(ONE)?.query_map((now, max, log), Expiring::at)?.collect(),
-        None => db.prepare_cached(ALL)?.query_map((now, max), Expiring::at)?.collect(),
+        Some(log) => db.prepare_cached(ONE)?.query_map((now, max, log), expiring_at)?.collect(),
+        None => db.prepare_cached(ALL)?.query_map((now, max), expiring_at)?.collect(),
     }
 }

@@ -148,7 +148,7 @@ pub(super) fn open(dir: &Path, quotas: &Quotas) -> Result<Opened, OpenError> {
 /// Tells a full directory from a broken disk, where SQLite does not.
 pub(super) fn full_in(dir: &Path) -> impl FnOnce(OpenError) -> OpenError {
     move |error| match &error {
-        OpenError::Sqlite { cause, .. } if FileWatch::of(&database(dir)).is_full(cause) => {
+        OpenError::Sqlite { cause, .. } if FileWatch::new(&database(dir)).is_full(cause) => {
             OpenError::Full(dir.to_owned())
         }
         _ => error,
@@ -182,7 +182,7 @@ fn open_files(dir: &Path, quotas: &Quotas) -> Result<Opened, OpenError> {
     bodies::discard_all(&writing).map_err(sqlite("ending uploads"))?;
     limit_size(&writing, quotas.store_bytes_max).map_err(sqlite("limiting the file's size"))?;
     let reading = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let (wal, place) = (Wal::of(&path), FileWatch::of(&path));
+    let (wal, place) = (Wal::open(&path), FileWatch::new(&path));
     Ok(Opened { writing, reading, wal, place, lock })
 }
 

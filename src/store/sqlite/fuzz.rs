@@ -5,7 +5,7 @@ use super::numbers::{LogNo, UserNo};
 use super::record::{self, Corrupt, Head, Long, ParkedRecord, SegmentKey};
 use crate::wire::{Body, Envelope, Headers, Message, MsgId, Target, UserId};
 
-const PLACE: SegmentKey = SegmentKey { log: LogNo(3), last: 40 };
+const PLACE: SegmentKey = SegmentKey { log: LogNo::new(3), last: 40 };
 const DRAWER: [u64; 2] = [1, 2];
 const MESSAGES_MAX: usize = 16;
 
@@ -43,8 +43,12 @@ fn round_trip(data: &[u8]) {
         let long = (len % 7 == 6).then_some(Long { first: 9, size: 1 << 20 });
         let mut message = message(len, if long.is_some() { &[] } else { body });
         let seq = messages.len() as u64 + 1;
-        let pushed =
-            head.push((seq, seq), (UserNo(i64::from(len % 3)), 7), (&message, long), &mut records);
+        let pushed = head.push(
+            (seq, seq),
+            (UserNo::new(i64::from(len % 3)), 7),
+            (&message, long),
+            &mut records,
+        );
         assert!(pushed.is_ok());
         message.size = long.map_or(message.size, |long| long.size);
         messages.push(message);

@@ -7,13 +7,21 @@ use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
 /// Number of a user, from 1 on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct UserNo(pub(super) i64);
+pub(super) struct UserNo(i64);
 
 /// Number of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct LogNo(pub(super) i64);
+pub(super) struct LogNo(i64);
 
 impl UserNo {
+    pub(super) const fn new(no: i64) -> Self {
+        Self(no)
+    }
+
+    pub(super) fn value(self) -> i64 {
+        self.0
+    }
+
     /// No user has this number.
     pub(super) const NOBODY: Self = Self(0);
 
@@ -24,6 +32,14 @@ impl UserNo {
 }
 
 impl LogNo {
+    pub(super) const fn new(no: i64) -> Self {
+        Self(no)
+    }
+
+    pub(super) fn value(self) -> i64 {
+        self.0
+    }
+
     /// The log of `@all`.
     pub(super) const ALL: Self = Self(0);
 

@@ -32,7 +32,7 @@ impl ParkedList {
 
     /// In which a letter's bytes are good.
     fn numbers(self) -> [u64; 2] {
-        [self.user.0.cast_unsigned(), self.kind().cast_unsigned()]
+        [self.user.value().cast_unsigned(), self.kind().cast_unsigned()]
     }
 
     /// How much is in it, as quotas see a log.
@@ -185,7 +185,7 @@ impl StoredParked {
     }
 
     /// Takes it out of its drawer; the parts of its body are another's now.
-    pub(super) fn take(&self, db: &Connection) -> rusqlite::Result<()> {
+    pub(super) fn unpark(&self, db: &Connection) -> rusqlite::Result<()> {
         execute(db, "DELETE FROM letter WHERE no = ?1", [Num(self.no)])?;
         const COUNT: &str = "UPDATE drawer SET messages = messages - 1, bytes = bytes - ?3 \
             WHERE user = ?1 AND kind = ?2";
@@ -195,7 +195,7 @@ impl StoredParked {
     /// Takes it out of its drawer, and lets go of its body.
     pub(super) fn remove(&self, db: &Connection) -> rusqlite::Result<()> {
         bodies::loosen(db, self.parts.0, self.parts.1)?;
-        self.take(db)
+        self.unpark(db)
     }
 
     /// Makes it due at another time, or never. What is told of it stays.

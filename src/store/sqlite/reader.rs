@@ -27,18 +27,18 @@ use crate::wire::{Seq, Start, Target, UserId};
 const AHEAD: usize = 32;
 
 /// The only one that reads.
-pub(super) struct Reader {
+pub(super) struct SqliteReader {
     db: Connection,
     names: Names,
 }
 
-impl Reader {
+impl SqliteReader {
     pub(super) fn new(db: Connection) -> Self {
         Self { db, names: Names::default() }
     }
 }
 
-impl ReadEngine for Reader {
+impl ReadEngine for SqliteReader {
     fn read(&mut self, read: &Read) -> Result<Found, StoreError> {
         answer(&self.db, &mut self.names, read).map_err(failed("reading"))
     }
@@ -70,7 +70,7 @@ fn answer(db: &Connection, names: &mut Names, read: &Read) -> rusqlite::Result<F
         Read::Page { logs, reader, messages, bytes } => {
             let reader = names.user(db, reader)?.unwrap_or(UserNo::NOBODY);
             let last_seq = last_seq(db)?;
-            let mut merge = Merge::of(db, names, logs, reader)?;
+            let mut merge = Merge::new(db, names, logs, reader)?;
             Found::Page(page(db, &mut merge, last_seq, *messages, *bytes)?)
         }
     };
@@ -144,7 +144,7 @@ fn page(
     let mut page = Page { items: Vec::new(), through: last_seq, complete: true };
     let (mut messages, mut bytes) = (0, 0_u64);
     let mut joined = BundleJoiner::default();
-    while let Some((index, front)) = merge.next(db)? {
+    while let Some((index, front)) = merge.next_front(db)? {
         let log = &mut merge.logs[index];
         let head = match front {
             Front::Removed { seq, ordinal } => {
@@ -212,7 +212,7 @@ enum Front {
 
 impl<'a> Merge<'a> {
     /// Of logs, each from behind a seq. A log with nothing new costs two looks.
-    fn of(
+    fn new(
         db: &Connection,
         names: &mut Names,
         logs: &'a [(Target, Seq)],
@@ -237,7 +237,7 @@ impl<'a> Merge<'a> {
     }
 
     /// What comes next, and in which log, which is then to be lined up again if it was a message.
-    fn next(&mut self, db: &Connection) -> rusqlite::Result<Option<(usize, Front)>> {
+    fn next_front(&mut self, db: &Connection) -> rusqlite::Result<Option<(usize, Front)>> {
         let Some((_, index)) = self.fronts.pop_first() else { return Ok(None) };
         let log = &mut self.logs[index];
         if let Some((seq, ordinal)) = log.removed.take() {

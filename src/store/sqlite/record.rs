@@ -34,7 +34,7 @@ pub(super) struct SegmentKey {
 
 impl SegmentKey {
     pub(super) fn sum(self, bytes: &[u8]) -> Sum {
-        sum_at(&[self.log.0.cast_unsigned(), self.last], bytes)
+        sum_at(&[self.log.value().cast_unsigned(), self.last], bytes)
     }
 }
 
@@ -134,7 +134,7 @@ impl Head {
     pub(super) fn sender(&self, entry: &Entry) -> (UserNo, &UserId) {
         // `decode` has seen to it that every entry has one.
         let (no, id) = &self.senders[entry.sender as usize];
-        (UserNo(*no), id)
+        (UserNo::new(*no), id)
     }
 
     /// Every message with where its record is among the run's.
@@ -179,9 +179,9 @@ impl Head {
 
     fn sender_index(&mut self, no: UserNo, id: &UserId) -> u32 {
         // The last one first: often there is one sender only.
-        let known = self.senders.iter().rposition(|&(known, _)| known == no.0);
+        let known = self.senders.iter().rposition(|&(known, _)| known == no.value());
         let index = known.unwrap_or_else(|| {
-            self.senders.push((no.0, id.clone()));
+            self.senders.push((no.value(), id.clone()));
             self.senders.len() - 1
         });
         index as u32

@@ -30,7 +30,7 @@ struct Named {
 
 impl FileWatch {
     /// That of a database that has just been opened.
-    pub(super) fn of(database: &Path) -> Self {
+    pub(super) fn new(database: &Path) -> Self {
         Self { database: Named::new(database.to_owned()), log: Named::new(log_of(database)) }
     }
 

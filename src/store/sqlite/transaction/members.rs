@@ -38,7 +38,7 @@ impl Transaction<'_> {
             }
             None => {
                 execute(self.db, "INSERT INTO room (name) VALUES (?1)", [room.as_str()])?;
-                LogNo(-self.db.last_insert_rowid())
+                LogNo::new(-self.db.last_insert_rowid())
             }
         };
         let log = self.tail.log(self.db, no)?;

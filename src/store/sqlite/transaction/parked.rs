@@ -159,7 +159,7 @@ impl Transaction<'_> {
         if !self.admits(no, &message)? {
             return Ok(Posted::Full);
         }
-        stored.take(db)?;
+        stored.unpark(db)?;
         let Appended { seq, ordinal } = self.put((sender, no), &message, long)?;
         let (parts, bundle) = (long.map_or(0, |long| long.first), Arc::new(message.into()));
         Ok(Posted::Done(Record { seq, ordinal, parts, bundle }))

@@ -30,13 +30,13 @@ pub(in crate::store::sqlite) struct Transaction<'a> {
     pub(super) db: &'a Connection,
     pub(super) quotas: &'a Quotas,
     pub(super) names: &'a mut Names,
-    pub(super) sweep_after: &'a mut Seq,
+    sweep_after: &'a mut Seq,
     pub(super) tail: &'a mut WriteBuffer,
     /// The newest run of each log that has new messages.
     open: BTreeMap<LogNo, Segment>,
     /// Full runs with their logs.
     full: Vec<(LogNo, Segment)>,
-    pub(super) parts_written: u64,
+    parts_written: u64,
     /// By user and log; furthest positions not yet written.
     pub(super) cursors: BTreeMap<(UserNo, LogNo), StoredCursor>,
 }
@@ -52,6 +52,21 @@ impl<'a> Transaction<'a> {
     ) -> Self {
         let (open, full, parts_written, cursors) = Default::default();
         Self { db, quotas, names, sweep_after, tail, open, full, parts_written, cursors }
+    }
+
+    /// Notes that a chunk of a body is written.
+    pub(super) fn note_chunk(&mut self) {
+        self.parts_written += 1;
+    }
+
+    /// Seq at which the last sweep ended.
+    pub(super) fn sweep_after(&self) -> Seq {
+        *self.sweep_after
+    }
+
+    /// Notes where a sweep ended.
+    pub(super) fn end_sweep(&mut self, after: Seq) {
+        *self.sweep_after = after;
     }
 
     /// Writes what is only in memory yet. Returns whether there are loose parts left.

@@ -25,7 +25,7 @@ impl Transaction<'_> {
                 Ok(Outcome::BeginUpload(self.begin(*upload, &bundle.first)?))
             }
             Write::AppendChunk { upload, body } => {
-                self.parts_written += 1;
+                self.note_chunk();
                 bodies::put(self.db, *upload, body)?;
                 Ok(Outcome::AppendChunk(Ok(())))
             }
@@ -99,7 +99,7 @@ impl Transaction<'_> {
         if !self.admits(no, message)? {
             return Ok(Err(NotStored::Full));
         }
-        self.parts_written += 1;
+        self.note_chunk();
         let begun = bodies::begin(db, upload, message)?;
         Ok(if begun { Ok(()) } else { Err(NotStored::DiskFull) })
     }
@@ -158,8 +158,8 @@ impl Transaction<'_> {
         }
         self.write_cursors()?;
         self.write_messages()?;
-        let (after, more) = sweep::sweep(self, *self.sweep_after, now_ms)?;
-        *self.sweep_after = after;
+        let (after, more) = sweep::sweep(self, self.sweep_after(), now_ms)?;
+        self.end_sweep(after);
         let more = bodies::remove(self.db, bodies::REMOVED_MAX)? || more;
         Ok(Swept { more })
     }
