@@ -1,8 +1,8 @@
 //! Writes, reads and their answers: the words in which `logic` asks and `store` answers.
 //!
-//! Types, and the seam of an engine. `logic` and `store` do not know each other; both know these, and the server carries
-//! them across. Writes are asked for one by one, gathered into batches by the server, and answered,
-//! each by its request number, when their batch is on disk.
+//! Types, and the seam of an engine. `logic` and `store` do not know each other; both know these,
+//! and the server carries them across. Writes are asked for one by one, gathered into batches by
+//! the server, and answered, each by its request number, when their batch is on disk.
 
 mod engine;
 mod outcome;
@@ -78,8 +78,8 @@ pub struct StoredCursor {
 /// Messages of a log that follow one another in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AckedRange {
-    /// Seqs from the first to the last of them. Seqs in between may belong to other logs, as may those
-    /// at its ends.
+    /// Seqs from the first to the last of them. Seqs in between may belong to other logs, as may
+    /// those at its ends.
     pub span: Span,
     /// Ordinal of the first.
     pub ordinal: u64,
@@ -132,8 +132,8 @@ pub enum Write {
         /// Which.
         upload: Upload,
     },
-    /// Move a cursor. Answer: [`Outcome::Ack`]. In a room that the user has left nothing is written: only
-    /// `JoinRoom` makes a membership.
+    /// Move a cursor. Answer: [`Outcome::Ack`]. In a room that the user has left nothing is
+    /// written: only `JoinRoom` makes a membership.
     Ack {
         /// Whose.
         user: UserId,

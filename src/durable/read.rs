@@ -44,8 +44,8 @@ pub enum Read {
         /// Its sender.
         from: UserId,
     },
-    /// Lists how far a message of a log has come with each of its recipients: the user whose log it is;
-    /// of a room those who were members when it was appended and still are; of `@all` those who
+    /// Lists how far a message of a log has come with each of its recipients: the user whose log it
+    /// is; of a room those who were members when it was appended and still are; of `@all` those who
     /// were users then; its sender never, but in the own log. Answer: `Recipients`.
     Recipients {
         /// The log.

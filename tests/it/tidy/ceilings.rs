@@ -21,7 +21,7 @@ pub(super) const FIELDS: &[Ceiling] = &[
     ("cli", 7, 0),
     ("durable", 4, 0),
     ("quic", 8, 0),
-    ("store", 45, 0),
+    ("store", 40, 0),
     ("wire", 10, 0),
     ("bench", 34, 0),
     ("handler", 8, 0),
@@ -38,7 +38,7 @@ pub(super) const IMPLS: &[Ceiling] = &[];
 pub(super) const HUB: &[Ceiling] = &[("files that may touch a field of Hub", 1, 1)];
 
 /// Names with several meanings.
-pub(super) const NAMES: &[Ceiling] = &[("type names with several owners", 12, 0)];
+pub(super) const NAMES: &[Ceiling] = &[("type names with several owners", 4, 0)];
 
 /// Methods named by a bare verb, by part.
 pub(super) const VERBS: &[Ceiling] = &[
@@ -51,7 +51,7 @@ pub(super) const VERBS: &[Ceiling] = &[
 ];
 
 /// Doc comments that begin with a pronoun or a question, in whole percent. 1 is less than 2.
-pub(super) const COMMENTS: &[Ceiling] = &[("src", 11, 1), ("tests", 6, 1)];
+pub(super) const COMMENTS: &[Ceiling] = &[("src", 9, 1), ("tests", 3, 1)];
 
 /// Files with bounds of a part, besides its `limits.rs`, by part.
 pub(super) const BOUNDS: &[Ceiling] = &[

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::state::Transaction;
+use super::Transaction;
 use crate::durable::StoredCursor;
 use crate::store::sqlite::cursor::{cursor, is_past};
 use crate::store::sqlite::expiry::{Expiring, TOGETHER_MAX, due};

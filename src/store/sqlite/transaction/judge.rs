@@ -1,6 +1,6 @@
 //! Dispositions of messages, kept with the acks that bring them.
 
-use super::state::Transaction;
+use super::Transaction;
 use crate::durable::{Disposition, Quotas};
 use crate::store::sqlite::cursor::{cursor, is_past};
 use crate::store::sqlite::dispositions::put;

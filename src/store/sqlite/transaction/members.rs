@@ -3,7 +3,7 @@
 //! The row of a member's cursor is the membership; `member` beside it has the members of a room in
 //! the order of their ids, so that a page of them costs no more than it shows.
 
-use super::state::Transaction;
+use super::Transaction;
 use crate::durable::{RoomJoined, RoomLeft, RoomNotJoined, RoomNotLeft, StoredCursor};
 use crate::store::sqlite::cursor::{cursor, put_cursor};
 use crate::store::sqlite::numbers::LogNo;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::state::Transaction;
+use super::Transaction;
 use crate::durable::{Appended, DueReleased, NotStored, ParkedTaken, Record};
 use crate::store::sqlite::bodies;
 use crate::store::sqlite::locate;

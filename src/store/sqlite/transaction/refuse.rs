@@ -1,7 +1,7 @@
 //! Answers to a batch for which there is no room. What is stored already is told as such: a client
 //! that sends again, not having heard of it, must not be told that it was not stored.
 
-use super::state::Transaction;
+use super::Transaction;
 use crate::durable::{
     AppendOutcome, Claimed, DiskFull, NotClaimed, NotStored, Outcome, RoomNotJoined, RoomNotLeft,
     Swept, Write,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::state::Transaction;
+use super::Transaction;
 use crate::durable::{Quotas, StoredCursor};
 use crate::store::sqlite::cursor::{cursor, is_past};
 use crate::store::sqlite::dispositions;

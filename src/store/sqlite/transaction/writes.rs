@@ -1,6 +1,6 @@
 //! Writes carried out, each in the order of its batch.
 
-use super::state::Transaction;
+use super::Transaction;
 use super::sweep;
 use crate::durable::{
     AppendOutcome, Claimed, MessageOutcome, NotClaimed, NotStored, Outcome, Swept, Upload, Write,
