@@ -252,9 +252,7 @@ impl<'a> Shell<'a> {
                 PeerOutput::Event(Event::GaveUp(code) | Event::Denied(code)) => {
                     return Err(ClientError::Rejected(code));
                 }
-                PeerOutput::Event(Event::Unsupported(feature)) => {
-                    return Err(ClientError::Unsupported(feature));
-                }
+                PeerOutput::Event(Event::Unsupported(what)) => Err(ClientError::Unsupported(what))?,
                 PeerOutput::Event(event) => self.untold.push(event),
             }
         }
@@ -265,7 +263,7 @@ impl<'a> Shell<'a> {
         match self.failure.take() {
             Some(failure) => failure.into(),
             // The first attempt has not failed yet.
-            None if self.pin.is_none() => ClientError::Dial(self.dial.no_answer()),
+            None if self.pin.is_none() => ClientError::Dial(DialError::timed_out(&self.dial)),
             None => ClientError::NoAnswer,
         }
     }

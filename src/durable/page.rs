@@ -59,4 +59,12 @@ impl PageItem {
             Self::Removed { seq, .. } | Self::Corrupt { seq, .. } => *seq,
         }
     }
+
+    /// Bytes of headers and bodies, as far as they are here.
+    pub fn len_here(&self) -> u64 {
+        match self {
+            Self::Messages(record) => record.bundle.len_here(),
+            Self::Removed { .. } | Self::Corrupt { .. } => 0,
+        }
+    }
 }

@@ -7,6 +7,7 @@
 
 mod access;
 mod directory;
+mod limits;
 mod private;
 mod support;
 mod whole;

@@ -6,11 +6,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::access::OTHERS;
+use super::limits::PRIVATE_LEN_MAX;
 use super::whole::create;
-
-/// Longest private file that is read, in bytes. Ours are far shorter; the bound keeps a wrong path
-/// from filling memory.
-const LEN_MAX: u64 = 64 << 10;
 
 /// The reason why a private file could not be read or made.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +54,7 @@ pub fn read_private(path: &Path) -> Result<Vec<u8>, PrivateFileError> {
         return Err(PrivateFileError::Exposed { path: path.to_owned() });
     }
     let mut bytes = Vec::new();
-    file.take(LEN_MAX).read_to_end(&mut bytes).map_err(PrivateFileError::io(path))?;
+    file.take(PRIVATE_LEN_MAX).read_to_end(&mut bytes).map_err(PrivateFileError::io(path))?;
     Ok(bytes)
 }
 

@@ -12,7 +12,8 @@ use super::connection::Connection;
 use super::dial_error::DialError;
 use super::dial_settings::DialSettings;
 use super::handshake::ClientHandshake;
-use super::lookup::{self, ADDRESSES_MAX};
+use super::limits::RACE_ADDRESSES_MAX;
+use super::lookup;
 use crate::wire::FromServer;
 
 /// Delay between the first attempts of two addresses (RFC 8305, section 5).
@@ -113,8 +114,7 @@ impl AddressRace {
     }
 
     fn add(&mut self, addresses: Vec<SocketAddr>) {
-        // Later lookups may find as many addresses again.
-        let room = (2 * ADDRESSES_MAX).saturating_sub(self.known.len());
+        let room = RACE_ADDRESSES_MAX.saturating_sub(self.known.len());
         let new = addresses.into_iter().filter(|address| self.known.insert(*address));
         self.waiting.extend(new.take(room));
     }

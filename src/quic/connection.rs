@@ -32,7 +32,7 @@ pub struct Connection<F> {
     body_len_max: u64,
     /// The server's note of where the client is, held for as long as the connection lasts.
     peer_entry: Option<PeerEntry>,
-    /// The client's, if it has a socket of its own.
+    /// The client's watch over its path, if it has a socket of its own.
     path_watch: Option<PathWatch>,
 }
 
@@ -104,7 +104,7 @@ impl<F: Frame> Connection<F> {
     ) -> ConnectionEnd {
         let Self { connection, send, recv, decoder, body_len_max, peer_entry, path_watch, .. } =
             self;
-        let _held = peer_entry;
+        let _peer_entry = peer_entry;
         let unanswered = AtomicBool::new(false);
         let mut reader = FrameReader::new(&connection, recv, decoder, body_len_max, &unanswered);
         let mut writer = FrameWriter::new(&connection, send, &unanswered);
@@ -132,7 +132,7 @@ impl<F: Frame> Connection<F> {
                 close(&connection, CloseCode::OverLimit).await;
             }
             ConnectionEnd::Malformed(_) => close(&connection, CloseCode::Malformed).await,
-            // The server may be reachable after all, and is told then.
+            // The server may be reachable after all: then it learns of the end.
             ConnectionEnd::Unreachable(_) => close(&connection, CloseCode::Done).await,
             ConnectionEnd::ClosedByPeer(_) | ConnectionEnd::Lost => {}
         }

@@ -17,15 +17,15 @@ const CLOSE_WAIT: Duration = LINGER.saturating_mul(2);
 /// The reason for which a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionEnd {
-    /// The peer closed it. `None`: with a code that this version does not know.
+    /// Closed by the peer. `None`: with a code that this version does not know.
     ClosedByPeer(Option<CloseCode>),
     /// The peer is gone: silent for too long, restarted, or no longer speaking QUIC.
     Lost,
     /// The operating system says that the peer cannot be reached any more.
     Unreachable(NetworkError),
-    /// The peer sent bytes that are not frames, and was told so.
+    /// The peer sent bytes that are not frames. The close told it so.
     Malformed(Malformed),
-    /// This side closed it.
+    /// Closed by this side.
     ClosedHere(CloseCode),
 }
 

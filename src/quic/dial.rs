@@ -57,7 +57,7 @@ async fn dial_with(
     let connecting = connect_to_any(settings, addresses, endpoints);
     match timeout(settings.deadline, connecting).await {
         Ok(result) => result,
-        Err(_) => Err(settings.no_answer()),
+        Err(_) => Err(DialError::timed_out(settings)),
     }
 }
 
@@ -65,6 +65,6 @@ async fn resolve(settings: &DialSettings) -> Result<Vec<SocketAddr>, DialError> 
     let DialSettings { host, port, lookup, deadline, .. } = settings;
     match timeout(*deadline, lookup.addresses(host, *port)).await {
         Ok(found) => found.map_err(|source| DialError::Resolve { host: host.clone(), source }),
-        Err(_) => Err(settings.no_answer()),
+        Err(_) => Err(DialError::timed_out(settings)),
     }
 }

@@ -1,8 +1,9 @@
 //! Reasons why a client cannot connect to a server.
 
 use std::error::Error;
-use std::io;
+use std::io::{self, ErrorKind};
 
+use super::dial_settings::DialSettings;
 use super::network_error::NetworkError;
 use crate::wire::{CloseCode, Pin};
 
@@ -23,7 +24,7 @@ pub enum DialError {
         /// True if the network said so, false if the time was up.
         refused: bool,
     },
-    /// This machine, or the network, says that the server cannot be reached.
+    /// A reason, given by this machine or by the network, why the server cannot be reached.
     #[error("{0}")]
     Unreachable(NetworkError),
     /// The server has proven another key.
@@ -46,6 +47,16 @@ pub enum DialError {
 }
 
 impl DialError {
+    /// The error of a dial whose time is up. Names the resolver if that has not answered, or else
+    /// the server.
+    pub fn timed_out(settings: &DialSettings) -> Self {
+        if settings.lookup.is_under_way() {
+            let source = io::Error::new(ErrorKind::TimedOut, "the name service does not answer");
+            return Self::Resolve { host: settings.host.clone(), source };
+        }
+        Self::NoAnswer { refused: false }
+    }
+
     pub(super) fn other(error: impl Error + Send + Sync + 'static) -> Self {
         Self::Other(Box::new(error))
     }

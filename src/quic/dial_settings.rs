@@ -1,9 +1,7 @@
 //! Settings of a client that connects to a server.
 
-use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use super::dial_error::DialError;
 use super::identity::Identity;
 use super::lookup::Lookup;
 use crate::wire::Pin;
@@ -40,16 +38,4 @@ pub struct DialSettings {
     pub keep_alive: Option<Duration>,
     /// Longest body that the server may send, in bytes.
     pub body_len_max: u64,
-}
-
-impl DialSettings {
-    /// The error for when the time is up: it names the resolver if that has not answered, or else
-    /// the server.
-    pub fn no_answer(&self) -> DialError {
-        if self.lookup.is_under_way() {
-            let source = io::Error::new(ErrorKind::TimedOut, "the name service does not answer");
-            return DialError::Resolve { host: self.host.clone(), source };
-        }
-        DialError::NoAnswer { refused: false }
-    }
 }

@@ -2,15 +2,11 @@
 
 use quinn::udp::Transmit;
 
-use super::transport::PACKET_LEN_MIN;
+use super::limits::{FIRST_FLIGHT_MAX, LAST_FLIGHT_MAX, PACKET_LEN_MIN};
 
-/// Datagrams of a client's first flight: a post-quantum hello takes two.
-const FIRST_DATAGRAMS_MAX: usize = 2;
-/// Datagrams of the flight that ends the handshake, with the client's first frame behind it.
-const LAST_DATAGRAMS_MAX: usize = 4;
 /// Datagrams with short headers after which the server has shown that it has received the last
 /// flight. It sends one earlier, with its greeting.
-const CONFIRMING_MAX: u32 = 2;
+const CONFIRMING_COUNT: u32 = 2;
 
 /// The flight to send again: the client's first until the server answers, then its last until the
 /// server confirms the handshake. quinn sends a lost flight again only after it has waited several
@@ -28,9 +24,9 @@ impl HandshakeFlight {
     pub(super) fn record_sent(&mut self, transmit: &Transmit<'_>) {
         let length = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
         let (wanted, max) = match self.is_answered {
-            false => (is_initial(transmit.contents), FIRST_DATAGRAMS_MAX),
+            false => (is_initial(transmit.contents), FIRST_FLIGHT_MAX),
             // Larger datagrams probe the path's MTU.
-            true => (!self.is_confirmed() && length <= PACKET_LEN_MIN, LAST_DATAGRAMS_MAX),
+            true => (!self.is_confirmed() && length <= PACKET_LEN_MIN, LAST_FLIGHT_MAX),
         };
         if wanted {
             for datagram in transmit.contents.chunks(length) {
@@ -54,7 +50,7 @@ impl HandshakeFlight {
 
     /// Tells whether the server has received the last flight, so that nothing is sent again.
     pub(super) fn is_confirmed(&self) -> bool {
-        self.short_headers >= CONFIRMING_MAX
+        self.short_headers >= CONFIRMING_COUNT
     }
 
     /// The datagrams to send again.

@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 use super::address::canonical;
 use super::certificate::peer_pin;
 use super::connection::Connection;
+use super::limits::CROWDED_ABOVE;
 use super::peer_list::PeerList;
 use crate::wire::{CloseCode, FromClient};
 
@@ -18,12 +19,6 @@ use crate::wire::{CloseCode, FromClient};
 /// its own. A client is not dropped for being slow, since it would begin again and add to the
 /// load; the load is bounded by the number of handshakes.
 pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(30);
-/// Handshakes under way above which further clients are refused.
-pub const HALF_OPEN_MAX: usize = 4096;
-/// Handshakes under way above which each has less time, so that hostile clients cannot hold all
-/// places for long.
-pub(super) const CROWDED_ABOVE: usize = HALF_OPEN_MAX / 4 * 3;
-
 /// Parts of the deadline, each counted from the end of the one before. While this process does not
 /// run, packets of clients lie unread, and that time must not make a client late.
 const SLICES: u32 = 40;

@@ -16,37 +16,21 @@ use tokio::time::timeout;
 
 use super::connection_ids::ConnectionIds;
 use super::identity::Identity;
-use super::incoming::{CROWDED_ABOVE, HALF_OPEN_MAX, IncomingConnection, ServerHandshakes};
+use super::incoming::{IncomingConnection, ServerHandshakes};
+use super::limits::{
+    HALF_OPEN_MAX, RESET_INTERVAL_MIN, RETRIED_MAX, RETRY_ABOVE, WAITING_BYTES_MAX,
+    WAITING_BYTES_TOTAL_MAX, WAITING_MAX,
+};
 use super::peer_list::PeerList;
 use super::secrets::Secrets;
 use super::tls;
 use super::transport::{self, Role, UdpBuffers};
 use crate::wire::CloseCode;
 
-/// Handshakes under way above which a client must first show that it receives packets at its
-/// address (RFC 9000, section 8.1.2). That costs one round trip, and saves the work for forged
-/// addresses.
-pub const RETRY_ABOVE: usize = 256;
-/// Clients that wait to be accepted. quinn drops the rest of a burst, and those clients try again.
-const WAITING_MAX: usize = 4096;
-/// Bytes kept for a client that waits, and for all of them. Without early data a client can send
-/// its first flight only.
-const WAITING_BYTES_MAX: u64 = 64 << 10;
-const WAITING_BYTES_TOTAL_MAX: u64 = 16 << 20;
-/// Addresses remembered of clients that were asked to prove theirs.
-const RETRIED_MAX: usize = 4096;
 /// Longest time for a client to come back with the proof of its address, over the slowest path.
 const RETRY_LIFETIME: Duration = Duration::from_secs(60);
-/// Shortest pause between two stateless resets. After a restart notice all clients send a packet
-/// at once, and each waits for its reset. quinn measures pauses from one turn of its receiver to
-/// the next, so any pause but none would leave all but one of the clients in a turn without their
-/// reset. A reset is shorter than the packet it answers, and only connection ids that carry our key
-/// get one.
-const RESET_INTERVAL_MIN: Duration = Duration::ZERO;
 /// Longest wait of a closing listener until its connections have sent their closes.
 const CLOSE_FLUSH: Duration = Duration::from_millis(50);
-
-const _: () = assert!(RETRY_ABOVE < CROWDED_ABOVE && CROWDED_ABOVE < HALF_OPEN_MAX);
 
 /// Settings of a server's port.
 pub struct ServerSettings {

@@ -7,8 +7,7 @@ use std::thread;
 
 use tokio::sync::watch;
 
-/// Addresses of one name that are tried.
-pub(super) const ADDRESSES_MAX: usize = 8;
+use super::limits::ADDRESSES_MAX;
 
 /// The resolver's result; `None` until it has answered.
 type LookupResult = Option<Result<Vec<SocketAddr>, Arc<io::Error>>>;

@@ -16,6 +16,14 @@
 //!   resumed session would skip the certificate.
 //! - A client cannot open streams, and no peer can send a datagram. A peer can make this side hold
 //!   no more bytes than the windows in `transport` and one body.
+//!
+//! - Clients: `dial` looks a name up (`lookup`) and races its addresses (`address_race`), each with
+//!   a `handshake`. A `notice_socket` and a `port_probe` learn what quinn does not report, and
+//!   `path_watch` acts on it during a connection.
+//! - Servers: `listen` accepts, `incoming` shakes hands. `peer_list`, `restart_notice`,
+//!   `connection_ids` and `secrets` let a restarted server tell its clients at once.
+//! - Both: `connection` runs the two halves in `stream`; `identity`, `certificate` and `tls` prove
+//!   keys; `transport` holds the settings of quinn, `limits` every bound.
 
 mod address;
 mod address_race;
@@ -31,6 +39,7 @@ mod handshake;
 mod handshake_flight;
 mod identity;
 mod incoming;
+mod limits;
 mod listen;
 mod lookup;
 mod network_error;
@@ -50,8 +59,9 @@ pub use dial::{Dialer, dial};
 pub use dial_error::DialError;
 pub use dial_settings::{DialSettings, Trust};
 pub use identity::{Identity, IdentityError, NewIdentity};
-pub use incoming::{HALF_OPEN_MAX, HANDSHAKE_DEADLINE, HandshakeError, IncomingConnection};
-pub use listen::{BindError, Listener, RETRY_ABOVE, ServerSettings};
+pub use incoming::{HANDSHAKE_DEADLINE, HandshakeError, IncomingConnection};
+pub use limits::{HALF_OPEN_MAX, RETRY_ABOVE};
+pub use listen::{BindError, Listener, ServerSettings};
 pub use lookup::{Lookup, is_localhost};
 pub use network_error::NetworkError;
 pub use secrets::{Secrets, SecretsError};

@@ -18,7 +18,7 @@ pub enum NetworkError {
     Forbidden,
     /// The server's network is reachable, but no host there has its address.
     HostUnreachable,
-    /// This machine has no address of the server's family.
+    /// No address of this machine is of the server's family.
     NoLocalAddress,
     /// There is no route to the server's network, or no network at all.
     NetworkUnreachable,

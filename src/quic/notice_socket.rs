@@ -19,15 +19,10 @@ use tokio::time::{sleep, timeout};
 
 use super::address::canonical;
 use super::handshake_flight::HandshakeFlight;
+use super::limits::{PACKET_LEN_MIN, RETRANSMIT_PAUSE_MAX, RETRANSMIT_PAUSE_MIN};
 use super::network_error::NetworkError;
 use super::restart_notice::RESTART_NOTICE;
-use super::transport::PACKET_LEN_MIN;
 
-/// First and longest pause before an unanswered flight is sent again. Each is half as long again
-/// as the one before, less a random part of up to a quarter. quinn doubles its own pauses, so it
-/// would notice a server that is back as late as the server was away.
-const RETRANSMIT_PAUSE: Duration = Duration::from_secs(1);
-const RETRANSMIT_PAUSE_MAX: Duration = Duration::from_millis(2_500);
 /// Silence after which a server that has begun to answer a handshake counts as gone.
 const STALL: Duration = Duration::from_secs(5);
 
@@ -108,7 +103,7 @@ impl NoticeSocket {
     /// the same: a server that has them drops them, while another handshake would be work for a
     /// server that may be slow already. Never ends.
     pub(super) async fn retransmit_flight(&self) {
-        let mut pause = RETRANSMIT_PAUSE;
+        let mut pause = RETRANSMIT_PAUSE_MIN;
         loop {
             let random = u32::from(self.flight().random_byte());
             sleep(pause * 3 / 4 + pause / 4 * random / 256).await;

@@ -13,15 +13,13 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::address::source_ip;
 use super::connection_end::ConnectionEnd;
+use super::limits::FAILED_CHECKS_MAX;
 use super::network_error::NetworkError;
 use super::notice_socket::NoticeSocket;
 use super::transport::WINDOW;
 
 /// Interval between checks of the client's own address.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// Failed checks in a row after which the server counts as unreachable. A network is often gone
-/// for a moment while it changes.
-const FAILED_CHECKS_MAX: u32 = 2;
 /// Time that the server has to answer each packet that the client sends from a new address.
 const ANSWER_TIMES: [Duration; 3] =
     [Duration::from_millis(500), Duration::from_secs(1), Duration::from_millis(1_500)];

@@ -12,16 +12,12 @@ use quinn::AsyncUdpSocket;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+use super::limits::{PATH_LINE_LEN_MAX, PATHS_MAX};
 use super::restart_notice::{PeerPath, send_notices};
 
 /// Longest time by which the file may lag behind. Most connections that only send are over before
 /// they would get into it.
 const WRITE_DELAY: Duration = Duration::from_secs(1);
-/// Connections that are listed in the file. The clients of others notice a restart later.
-const PATHS_MAX: usize = 65_536;
-/// Longest line of the file, in bytes: "[", an IPv6 address, a zone, "]:", a port, a space, an
-/// IPv6 address, a newline.
-const LINE_LEN_MAX: usize = 128;
 
 /// The paths of a server's connections. The file is a hint: it is not synced, and may be missing,
 /// out of date or damaged.
@@ -105,7 +101,7 @@ fn write_paths(file: &Path, paths: &[PeerPath]) -> io::Result<()> {
 /// out.
 fn read_paths(file: &Path) -> Vec<PeerPath> {
     let mut text = Vec::new();
-    let len_max = (PATHS_MAX * LINE_LEN_MAX) as u64;
+    let len_max = (PATHS_MAX * PATH_LINE_LEN_MAX) as u64;
     let read = File::open(file).and_then(|file| file.take(len_max).read_to_end(&mut text));
     if let Err(error) = read {
         tracing::debug!(%error, "no list of the last process's clients");

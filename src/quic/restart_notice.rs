@@ -15,6 +15,8 @@ use quinn::AsyncUdpSocket;
 use quinn::udp::Transmit;
 use tokio::time::sleep;
 
+use super::limits::NOTICE_BATCH_MAX;
+
 /// The content of a notice. A QUIC packet has the second bit of its first byte set (RFC 9000,
 /// section 17), so a peer that speaks only QUIC drops this.
 pub(super) const RESTART_NOTICE: [u8; 1] = [0];
@@ -25,8 +27,7 @@ const ROUND_PAUSES: [Duration; 4] = [
     Duration::from_millis(400),
     Duration::from_secs(1),
 ];
-/// Notices sent at a time, and the pause after them. Each notice is followed by a handshake.
-const BATCH_MAX: usize = 16;
+/// Pause after each batch of notices.
 const BATCH_PAUSE: Duration = Duration::from_millis(8);
 
 /// The network path of a connection: the client's address and the server's own address, if known.
@@ -42,7 +43,7 @@ pub(super) async fn send_notices(paths: Vec<PeerPath>, socket: Arc<dyn AsyncUdpS
     let mut poller = socket.clone().create_io_poller();
     for pause in ROUND_PAUSES {
         sleep(pause).await;
-        for batch in paths.chunks(BATCH_MAX) {
+        for batch in paths.chunks(NOTICE_BATCH_MAX) {
             // tokio does not know of a new socket that it is writable until it has been polled.
             let _ = poll_fn(|context| poller.as_mut().poll_writable(context)).await;
             for &PeerPath { client: destination, server: src_ip } in batch {

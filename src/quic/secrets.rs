@@ -22,7 +22,7 @@ pub enum SecretsError {
     /// The file could not be read or made.
     #[error(transparent)]
     File(#[from] PrivateFileError),
-    /// The file has not the right length.
+    /// The file does not have the right length.
     #[error("{} does not hold a server's secrets", .path.display())]
     Damaged {
         /// The file.
@@ -34,7 +34,7 @@ pub enum SecretsError {
 }
 
 impl Secrets {
-    /// Makes new ones.
+    /// Makes new keys of random bytes.
     pub fn generate() -> Result<Self, SecretsError> {
         let mut bytes = [0; LEN];
         aws_lc_rs::rand::fill(&mut bytes).map_err(|_| SecretsError::Random)?;

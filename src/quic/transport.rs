@@ -9,12 +9,11 @@ use quinn::congestion::CubicConfig;
 use quinn::{EndpointConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::limits::{MISSED_KEEP_ALIVES_MAX, PACKET_LEN_MIN};
+
 /// Idle timeout in milliseconds: silence after which a side takes the other for gone. The smaller
 /// value of both sides applies.
 pub(super) const IDLE_MS: u32 = 45_000;
-/// Missed keep-alives after which a client with a shorter interval than the usual one counts as
-/// gone.
-const MISSED_MAX: u32 = 5;
 /// Usual interval between the keep-alives of a client that stays. Two losses in a row do not end
 /// its connection, and routers keep its UDP mapping.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(20);
@@ -34,8 +33,6 @@ const CLIENT_SEND_WINDOW: u64 = 4 << 20;
 /// certificate chain fits.
 const CRYPTO_BUFFER: usize = 16 << 10;
 
-/// Length of packets that every path must carry, in bytes (RFC 9000, section 14).
-pub(super) const PACKET_LEN_MIN: usize = 1200;
 /// UDP buffer of a socket for many connections, in bytes. With the usual 208 KiB thousands of
 /// packets of a burst are dropped.
 pub(super) const SHARED_UDP_BUFFER: usize = 4 << 20;
@@ -62,7 +59,7 @@ impl Role {
         match self {
             Self::Server | Self::OneShot => IDLE_MS,
             Self::Listening { keep_alive } => {
-                let missed_ms = u128::from(MISSED_MAX) * keep_alive.as_millis();
+                let missed_ms = u128::from(MISSED_KEEP_ALIVES_MAX) * keep_alive.as_millis();
                 missed_ms.clamp(1, IDLE_MS.into()) as u32
             }
         }

@@ -13,23 +13,21 @@ use super::message::{Body, Envelope, Message, Seq};
 /// Most messages of a bundle.
 pub const BUNDLE_MAX: usize = 1_024;
 
-/// A message, and others that follow it and differ from it in their bodies only; their ids follow
-/// its id, one by one. One sender's messages to one target, sent in quick succession, are handled
-/// together from end to end.
+/// Messages of one sender to one target that differ in their bodies only, and whose ids follow one
+/// another. Sent in quick succession, they are handled together from end to end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bundle {
-    /// The first one. If it is long it is the only one.
+    /// The first message. A long one is the only one.
     pub first: Message,
-    /// Those behind it.
+    /// The other messages.
     pub others: BundleRest,
 }
 
-/// Bodies behind the first one of a bundle: together with it at most
-/// [`CHUNK_LEN_MAX`](super::PART_LEN_MAX) bytes, and at
-/// most [`BUNDLE_MAX`] in number. Cloning shares them.
+/// The bodies of a bundle after the first: together with it at most
+/// [`CHUNK_LEN_MAX`](super::CHUNK_LEN_MAX) bytes and [`BUNDLE_MAX`] in number. Cloning shares them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct BundleRest {
-    /// Where each ends in `bytes`.
+    /// End of each in `bytes`.
     ends: Arc<[u32]>,
     bytes: Bytes,
 }
@@ -39,39 +37,39 @@ pub struct BundleRest {
 pub struct Span {
     /// The first.
     pub first: Seq,
-    /// The last, not before the first.
+    /// The last, which is not before the first.
     pub last: Seq,
 }
 
 impl Span {
-    /// One alone.
+    /// The span of one seq.
     pub fn one(seq: Seq) -> Self {
         Self { first: seq, last: seq }
     }
 
-    /// So many from `first` on, at least one.
+    /// The span of `count` seqs from `first` on, at least one.
     pub fn of(first: Seq, count: u64) -> Self {
         Self { first, last: first + (count - 1) }
     }
 
-    /// How many.
+    /// Number of them.
     pub fn count(self) -> u64 {
         self.last - self.first + 1
     }
 
-    /// Whether this is one of them.
+    /// True when the seq is one of them.
     pub fn contains(self, seq: Seq) -> bool {
         (self.first..=self.last).contains(&seq)
     }
 }
 
 impl BundleRest {
-    /// How many.
+    /// Number of them.
     pub fn count(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there are none.
+    /// True when there are none.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
@@ -109,7 +107,7 @@ impl BundleRest {
     }
 }
 
-/// Copies the bodies behind each other.
+/// Copies the bodies one after the other.
 impl<'a> FromIterator<&'a Body> for BundleRest {
     fn from_iter<I: IntoIterator<Item = &'a Body>>(bodies: I) -> Self {
         let (mut ends, mut bytes) = (Vec::new(), BytesMut::new());
@@ -134,7 +132,7 @@ impl From<Message> for Bundle {
 }
 
 impl Bundle {
-    /// How many messages, at least one.
+    /// Number of messages, at least one.
     pub fn count(&self) -> u64 {
         1 + self.others.count() as u64
     }
@@ -144,7 +142,7 @@ impl Bundle {
         (0..self.count()).map(|at| self.message(at))
     }
 
-    /// One of them, by its place from 0.
+    /// The message at this index, from 0.
     pub fn message(&self, at: u64) -> Message {
         let Some(before) = at.checked_sub(1) else { return self.first.clone() };
         let body = self.others.get(before as usize);
@@ -154,7 +152,7 @@ impl Bundle {
         Message { from, time_ms, envelope }
     }
 
-    /// A part of it: so many, at least one, from the one at `at` on.
+    /// The bundle of `count` messages, at least one, from the index `at` on.
     pub fn slice(&self, at: u64, count: u64) -> Self {
         if at == 0 && count == self.count() {
             return self.clone();
@@ -163,25 +161,25 @@ impl Bundle {
         Self { first: self.message(at as u64), others: self.others.slice(at..end - 1) }
     }
 
-    /// What so many of them, from the one at `at` on, count for in quotas and windows, in bytes.
+    /// Bytes of `count` messages from the index `at` on, as quotas and windows count them.
     pub fn len_bytes(&self, at: u64, count: u64) -> u64 {
         self.weights().len_bytes(at, count)
     }
 
-    /// What they count for among unanswered sends: what is here of bodies and headers, in bytes.
+    /// Bytes of bodies and headers that are here: the unit of the limit of unanswered sends.
     pub fn len_here(&self) -> u64 {
         let headers = self.first.headers.len_bytes() as u64 * self.others.count() as u64;
         self.first.len_here() + self.others.len_bytes() as u64 + headers
     }
 
-    /// What is to be known of their sizes when they are gone.
+    /// The sizes of the messages, to be kept when they are gone.
     pub fn weights(&self) -> Weights {
         let headers = self.first.headers.len_bytes() as u32;
         Weights { first: self.first.len_bytes(), ends: self.others.ends.clone(), headers }
     }
 
-    /// How many of them, from the one at `at` on and at least one, count for no more than so many
-    /// messages and bytes.
+    /// Number of messages from the index `at` on, at least one, that fit into `messages` and
+    /// `bytes`.
     pub fn fitting(&self, at: u64, messages: u64, bytes: u64) -> u64 {
         let most = (self.count() - at).min(messages).max(1);
         let fits = |count: &u64| self.len_bytes(at, *count) <= bytes;
@@ -192,7 +190,7 @@ impl Bundle {
     }
 }
 
-/// What the messages of a bundle count for, without their bodies.
+/// The sizes of the messages of a bundle, as quotas and windows count them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Weights {
     first: u64,
@@ -201,12 +199,12 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Of one that counts for so many bytes.
+    /// The sizes of a single message of this many bytes.
     pub fn one(bytes: u64) -> Self {
         Self { first: bytes, ends: Arc::default(), headers: 0 }
     }
 
-    /// What so many of them, from the one at `at` on, count for, in bytes.
+    /// Bytes of `count` messages from the index `at` on.
     pub fn len_bytes(&self, at: u64, count: u64) -> u64 {
         self.until(at + count).saturating_sub(self.until(at))
     }
@@ -219,7 +217,7 @@ impl Weights {
     }
 }
 
-/// As the lengths, then all bytes.
+/// Writes the lengths, then all bytes.
 impl Serialize for BundleRest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         struct Lengths<'a>(&'a [u32]);

@@ -1,4 +1,4 @@
-//! Frames in a stream of bytes: length prefix, postcard value; and the order of a body's parts.
+//! Frames in a stream of bytes: a length prefix and a postcard value; and the order of chunks.
 
 use std::marker::PhantomData;
 
@@ -11,11 +11,11 @@ use super::message::{Envelope, HEADERS_LEN_MAX};
 
 /// Most bytes of a body in one frame.
 pub const CHUNK_LEN_MAX: usize = 64 << 10;
-/// Most bytes of a frame, its length prefix not counted: a part, headers, names, numbers, and the
+/// Most bytes of a frame without its length prefix: a chunk, headers, names, numbers, and the
 /// lengths of a bundle's bodies, up to three bytes each.
 pub const FRAME_LEN_MAX: usize = CHUNK_LEN_MAX + HEADERS_LEN_MAX + 2048 + 3 * BUNDLE_MAX;
-/// Most parts of bodies, first ones not counted, that either side may have sent on a link beyond
-/// what the other has asked for by `More`.
+/// Most chunks of bodies, first ones not counted, that a side may send on a link beyond those that
+/// the other has granted by `ChunkCredit`.
 pub const CHUNKS_AHEAD_MAX: u32 = 64;
 
 /// Most unknown frames in a row that a side skips.
@@ -25,12 +25,12 @@ const PREFIX_LEN: usize = 4;
 /// The bit of a length prefix that marks an optional frame.
 const OPTIONAL: u32 = 1 << 31;
 
-/// A frame type whose long bodies travel in parts.
+/// A frame type whose long bodies travel in chunks.
 pub trait Frame: Clone + Serialize + DeserializeOwned {
     /// Number of variants. A frame with this number or a higher one is unknown to this version.
     const VARIANTS: u32;
 
-    /// What the frame has of a body.
+    /// The part of a body that the frame holds.
     fn body_part(&self) -> BodyPart;
 
     /// True for a frame that a receiver which does not know it may ignore. Only one that needs no
@@ -40,42 +40,42 @@ pub trait Frame: Clone + Serialize + DeserializeOwned {
     }
 }
 
-/// What a frame has of a body.
+/// The part of a body that a frame holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyPart {
-    /// Nothing.
+    /// No part.
     None,
-    /// The first bytes, `len` of `size`.
+    /// The first chunk: `len` bytes of `size`.
     Head {
         /// Bytes of the whole body.
         size: u64,
-        /// Bytes of it here.
+        /// Bytes of the first chunk.
         len: usize,
-        /// Bytes of the bodies behind it, if there are any; then the body is whole here.
+        /// Bytes of the other bodies of a bundle. If there are any, this one is whole.
         behind: Option<usize>,
-        /// Bytes of the longest of all these bodies.
+        /// Bytes of the longest of these bodies.
         longest: u64,
     },
-    /// The next bytes, so many.
+    /// The next chunk, of this many bytes.
     Chunk(usize),
-    /// The end of it, too early.
+    /// An early end.
     Abort,
 }
 
 impl BodyPart {
-    /// Of a frame that begins a message, with the others behind it.
+    /// The part in a frame that begins a message or a bundle.
     pub(super) fn head(first: &Envelope, others: &BundleRest) -> Self {
         let (size, len) = (first.size, first.body.len());
         Self::Head { size, len, behind: others.behind(), longest: others.longest().max(size) }
     }
 }
 
-/// How many bytes come next of a body of which so many are left.
+/// Bytes of the next chunk of a body of which `left` bytes remain.
 pub fn chunk_len(left: u64) -> usize {
     left.min(CHUNK_LEN_MAX as u64) as usize
 }
 
-/// Bytes that are not this protocol. The link they came from is of no more use.
+/// An error in the bytes of a link, after which the link is of no more use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
     /// A length prefix above [`FRAME_LEN_MAX`].
@@ -84,11 +84,11 @@ pub enum Malformed {
     /// More than [`SKIPPED_MAX`] optional frames in a row that are unknown here.
     #[error("too many unknown frames")]
     TooManyUnknown,
-    /// Not a frame, or bytes left over behind it.
+    /// Bytes that are no frame, or bytes left over after it.
     #[error("a frame that cannot be decoded")]
     Undecodable,
-    /// A part or an end that belongs to no body, a first or later part of a wrong length, or a body
-    /// begun before the last was whole.
+    /// A chunk or an end that belongs to no body, a chunk of a wrong length, or a body that begins
+    /// before the last one is whole.
     #[error("a body out of order")]
     Chunk,
     /// A body announced with more bytes than are allowed here.
@@ -96,16 +96,16 @@ pub enum Malformed {
     BodyTooLong(u64),
 }
 
-/// What may come of bodies on a link, in one direction: one at a time, each part as long as it can
-/// be, nothing but parts or an early end until it is whole.
+/// The order of bodies on a link in one direction: one at a time, in chunks that are as long as
+/// they can be, until it is whole or ends early.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BodyOrder {
-    /// Bytes that the body under way still lacks.
+    /// Bytes that the body under way lacks.
     left: u64,
 }
 
 impl BodyOrder {
-    /// Takes what a frame has of a body. `false`: it may not come now.
+    /// Takes the part of a body that a frame holds. `false`: it may not come now.
     pub fn admit(&mut self, piece: BodyPart) -> bool {
         let part_len_max = CHUNK_LEN_MAX as u64;
         let len = match piece {
@@ -126,13 +126,13 @@ impl BodyOrder {
         true
     }
 
-    /// Whether a body is under way.
+    /// True while a body is under way.
     pub fn is_partial(&self) -> bool {
         self.left > 0
     }
 }
 
-/// Appends `frame` to `out`. The parts of a long body are frames of their own.
+/// Appends `frame` to `out`. The chunks of a long body are frames of their own.
 pub fn encode<F: Frame>(frame: &F, out: &mut BytesMut) {
     struct Sink<'a>(&'a mut BytesMut);
     impl postcard::ser_flavors::Flavor for Sink<'_> {
@@ -165,22 +165,22 @@ pub fn encode<F: Frame>(frame: &F, out: &mut BytesMut) {
     out[start..start + PREFIX_LEN].copy_from_slice(&(length as u32 | flag).to_le_bytes());
 }
 
-/// About as many bytes as a frame with this of a body takes, so that its buffer grows once.
+/// Approximate bytes of a frame with this part of a body, so that its buffer grows once.
 fn len_hint(piece: BodyPart) -> usize {
     const NAMES_AND_NUMBERS: usize = 256;
     NAMES_AND_NUMBERS
         + match piece {
-            // Of the bodies behind it each has its length before them.
+            // The length of each other body stands before them.
             BodyPart::Head { len, behind, .. } => len + behind.map_or(0, |len| len + len / 8),
             BodyPart::Chunk(len) => len,
             BodyPart::None | BodyPart::Abort => return 0,
         }
 }
 
-/// Turns pieces of a stream, cut anywhere, into frames, whose bodies are in order.
+/// Turns a stream that is cut anywhere into frames, and checks the order of their bodies.
 ///
-/// It holds at most one frame and what the last push brought, and grows only with bytes that have
-/// arrived. Long bodies come out as they came: a head, then parts, with other frames in between.
+/// Holds at most one frame and the bytes of the last push, and grows only with bytes that have
+/// arrived. Long bodies come out as they came: a head, then chunks, with other frames in between.
 pub struct Decoder<F> {
     buffer: BytesMut,
     body_len_max: u64,
@@ -191,7 +191,7 @@ pub struct Decoder<F> {
 }
 
 impl<F: Frame> Decoder<F> {
-    /// A decoder that takes bodies of up to `body_len_max` bytes.
+    /// A decoder for bodies of up to `body_len_max` bytes.
     pub fn new(body_len_max: u64) -> Self {
         Self {
             buffer: BytesMut::new(),
@@ -207,8 +207,7 @@ impl<F: Frame> Decoder<F> {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next frame, `None` when more bytes are needed. After an error the stream makes no sense
-    /// any more.
+    /// The next frame; `None` when more bytes are needed. After an error the stream is of no use.
     pub fn next_frame(&mut self) -> Result<Option<F>, Malformed> {
         let Some(frame) = self.take_frame()? else { return Ok(None) };
         let piece = frame.body_part();
@@ -221,7 +220,7 @@ impl<F: Frame> Decoder<F> {
         }
     }
 
-    /// Whether the stream may end here: nothing is half-received.
+    /// True where the stream may end: no frame or body is half-received.
     pub fn is_at_boundary(&self) -> bool {
         self.buffer.is_empty() && !self.bodies.is_partial()
     }

@@ -1,5 +1,5 @@
-//! What a fuzzer runs, and tests run again on what it has found: bytes as a peer could send them.
-//! Only there in tests and under a fuzzer (`tests/fuzz`).
+//! Targets of the fuzzer (`tests/fuzz`): bytes as a peer could send them. Tests run them on the
+//! inputs that it has found.
 
 use std::fmt::Debug;
 
@@ -10,27 +10,27 @@ use super::{Decoder, Frame, FromClient, FromServer, Malformed, encode};
 const BODY_LEN_MAX: u64 = 1 << 20;
 const PIECES_MAX: usize = 7;
 
-/// What decodes encodes to bytes that decode to the same.
+/// Checks that decoded frames encode to bytes that decode to the same frames.
 pub fn decode(data: &[u8]) {
-    again::<FromClient>(data);
-    again::<FromServer>(data);
+    check_round_trip::<FromClient>(data);
+    check_round_trip::<FromServer>(data);
 }
 
-fn again<F: Frame + PartialEq + Debug>(data: &[u8]) {
+fn check_round_trip<F: Frame + PartialEq + Debug>(data: &[u8]) {
     let (frames, _) = decoded::<F>([data]);
     let mut bytes = BytesMut::new();
     frames.iter().for_each(|frame| encode(frame, &mut bytes));
     assert_eq!(decoded([&bytes[..]]), (frames, None));
 }
 
-/// Where a stream is cut makes no difference. The first byte says how.
+/// Checks that it makes no difference where a stream is cut. The first byte says where.
 pub fn pieces(data: &[u8]) {
     let Some((seed, data)) = data.split_first() else { return };
-    cut::<FromClient>(*seed, data);
-    cut::<FromServer>(*seed, data);
+    check_cuts::<FromClient>(*seed, data);
+    check_cuts::<FromServer>(*seed, data);
 }
 
-fn cut<F: Frame + PartialEq + Debug>(seed: u8, data: &[u8]) {
+fn check_cuts<F: Frame + PartialEq + Debug>(seed: u8, data: &[u8]) {
     let (mut pieces, mut rest) = (Vec::new(), data);
     let mut len = usize::from(seed);
     while !rest.is_empty() {
@@ -42,7 +42,7 @@ fn cut<F: Frame + PartialEq + Debug>(seed: u8, data: &[u8]) {
     assert_eq!(decoded::<F>(pieces), decoded::<F>([data]));
 }
 
-/// The frames of a stream, and what is wrong behind them.
+/// The frames of a stream, and the error after them.
 fn decoded<'a, F: Frame>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> (Vec<F>, Option<Malformed>) {

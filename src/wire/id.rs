@@ -19,7 +19,7 @@ pub struct UserId(Arc<str>);
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoomName(Arc<str>);
 
-/// Where a message goes, and so also which log holds it.
+/// The target of a message, which is also the log that holds it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Target {
     /// One user: `alice`.
@@ -30,10 +30,10 @@ pub enum Target {
     All,
 }
 
-/// Why a text is not a name.
+/// An error of a text that is no name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadName {
-    /// Nothing there, or nothing after the `@`.
+    /// An empty text, or nothing after the `@`.
     #[error("it is empty")]
     Empty,
     /// More than [`NAME_LEN_MAX`] bytes.
@@ -65,7 +65,7 @@ fn parse_name(text: &str) -> Result<Arc<str>, BadName> {
     }
 }
 
-/// Ids that read like everyone: whoever had one would get what was meant for `@all`.
+/// Ids that read like everyone: their owner would get messages meant for `@all`.
 const RESERVED: [&str; 2] = ["all", "everyone"];
 
 impl UserId {
@@ -74,7 +74,7 @@ impl UserId {
         &self.0
     }
 
-    /// Whether nobody can claim it.
+    /// True for an id that nobody can claim.
     pub fn is_reserved(&self) -> bool {
         RESERVED.contains(&self.as_str())
     }
@@ -115,7 +115,7 @@ impl FromStr for RoomName {
     }
 }
 
-/// As people write it: `alice`, `@ops`, `@all`.
+/// Shows it as people write it: `alice`, `@ops`, `@all`.
 impl FromStr for Target {
     type Err = BadName;
     fn from_str(text: &str) -> Result<Self, BadName> {
@@ -233,7 +233,7 @@ impl MsgId {
         Self(uuid::Builder::from_custom_bytes(hash).into_uuid().into_bytes())
     }
 
-    /// Whether it was made of a key. Then it tells no time.
+    /// True for an id that was made of a key, and so tells no time.
     pub fn is_keyed(&self) -> bool {
         self.0[6] >> 4 == 8
     }
@@ -257,8 +257,8 @@ impl MsgId {
         &self.0
     }
 
-    /// When it was made, in milliseconds since 1970 by its sender's clock; nothing of one that was
-    /// made of a key.
+    /// Time at which it was made, in milliseconds since 1970 by its sender's clock; meaningless for
+    /// an id that was made of a key.
     pub fn unix_ms(&self) -> u64 {
         self.0[..6].iter().fold(0, |ms, &byte| ms << 8 | u64::from(byte))
     }
@@ -289,7 +289,7 @@ impl fmt::Display for MsgId {
     }
 }
 
-/// Why a text is not a message's id.
+/// An error of a text that is no message id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a message's id is written like 018bcfe5-6800-7707-8707-070707070707")]
 pub struct BadMsgId;
@@ -301,11 +301,12 @@ impl FromStr for MsgId {
     }
 }
 
-/// The SHA-256 of a public key (its SPKI): who a device or a server is. Written as ssh does.
+/// The SHA-256 of a public key (its SPKI), which identifies a device or a server. Written as ssh
+/// does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Pin(pub [u8; 32]);
 
-/// Why a text is not a pin.
+/// An error of a text that is no pin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a pin is written SHA256: and 43 characters of base64")]
 pub struct BadPin;

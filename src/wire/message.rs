@@ -1,4 +1,4 @@
-//! What users exchange: a body of bytes with its headers, its sender and its target.
+//! Messages: a body of bytes with its headers, its sender and its target.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -13,10 +13,10 @@ pub const HEADERS_MAX: usize = 64;
 /// Most bytes that all names and values of a message's headers can have.
 pub const HEADERS_LEN_MAX: usize = 8 << 10;
 
-/// The header with a message's time to live.
+/// Name of the header with the time to live.
 const TTL: &str = "ttl";
 
-/// The place of a message in the order of everything the server accepted: strictly increasing,
+/// The number of a message in the order of everything the server accepted: strictly increasing and
 /// never used twice, so also increasing within each log.
 pub type Seq = u64;
 
@@ -30,7 +30,7 @@ impl Body {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// True when there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -49,7 +49,7 @@ impl Serialize for Body {
 }
 
 impl<'de> Deserialize<'de> for Body {
-    /// Copies, so that a kept body does not pin the datagrams it came in.
+    /// Copies the bytes, so that a kept body does not pin the datagrams it came in.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
         impl de::Visitor<'_> for Visitor {
@@ -69,13 +69,13 @@ impl<'de> Deserialize<'de> for Body {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Headers(Vec<(String, String)>);
 
-/// Why headers are not taken.
+/// An error of headers that are over the limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("more than {HEADERS_MAX} headers, or more than {HEADERS_LEN_MAX} bytes of them")]
 pub struct TooManyHeaders;
 
 impl Headers {
-    /// Takes headers that stay within the limits.
+    /// Headers within the limits.
     pub fn new(pairs: Vec<(String, String)>) -> Result<Self, TooManyHeaders> {
         let headers = Self(pairs);
         if headers.0.len() > HEADERS_MAX || headers.len_bytes() > HEADERS_LEN_MAX {
@@ -89,8 +89,8 @@ impl Headers {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// How long a message is worth handing out, from when the server took it, in milliseconds: what
-    /// the header `ttl` says in whole seconds. `None`: for ever.
+    /// Time to live from acceptance on, in milliseconds: the header `ttl`, which is in whole
+    /// seconds. `None`: for ever.
     pub fn ttl_ms(&self) -> Option<u64> {
         let (_, ttl) = self.iter().find(|(name, _)| *name == TTL)?;
         let digits = ttl.bytes().all(|byte| byte.is_ascii_digit());

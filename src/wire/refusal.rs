@@ -1,8 +1,8 @@
-//! Why not: a message that is not stored, a connection that is ended.
+//! Reasons for which a message is not stored or a connection is closed.
 
 use serde::{Deserialize, Serialize};
 
-/// Why a message is not stored.
+/// The reason for which a message is not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refusal {
     /// No such user, or a room that nobody ever joined.
@@ -24,7 +24,8 @@ pub enum Refusal {
     OtherKind,
 }
 
-/// Why a connection was ended: the application error code of QUIC's CONNECTION_CLOSE.
+/// The reason for which a connection was closed: the application error code of QUIC's
+/// CONNECTION_CLOSE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u32)]
 pub enum CloseCode {
@@ -32,13 +33,13 @@ pub enum CloseCode {
     Done = 0,
     /// The server is stopping; another may come up.
     Stopping = 1,
-    /// A frame that is not one, or longer than a frame can be.
+    /// Bytes that are no frame, or a frame over the limit.
     Malformed = 2,
-    /// A good frame that may not come now.
+    /// A well-formed frame that may not come now.
     OutOfTurn = 3,
     /// A body over the server's limit.
     BodyTooLong = 4,
-    /// More unanswered sends or more credit than allowed.
+    /// More unanswered sends, requests or chunks, or more unknown frames, than allowed.
     OverLimit = 5,
     /// The handshake or the first frame took too long.
     TooSlow = 6,
@@ -61,7 +62,7 @@ pub enum CloseCode {
 }
 
 impl CloseCode {
-    /// All of them, by number.
+    /// Every code, by number.
     pub const ALL: [Self; 15] = [
         Self::Done,
         Self::Stopping,
@@ -80,7 +81,7 @@ impl CloseCode {
         Self::IdReserved,
     ];
 
-    /// Whether trying again may help.
+    /// True when trying again may help.
     pub fn is_transient(self) -> bool {
         match self {
             Self::Done | Self::Stopping | Self::TooSlow | Self::Busy => true,
@@ -103,7 +104,7 @@ impl CloseCode {
         Self::ALL.get(usize::try_from(number).ok()?).copied()
     }
 
-    /// Its number.
+    /// The number on the wire.
     pub fn number(self) -> u32 {
         self as u32
     }

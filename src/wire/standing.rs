@@ -1,4 +1,4 @@
-//! How far a message has come, what is kept aside, and where a reader begins.
+//! Status of a message with a recipient, parked messages, and where a reader starts.
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
@@ -6,25 +6,25 @@ use super::codec::CHUNK_LEN_MAX;
 use super::id::{MsgId, UserId};
 use super::message::{Body, Message};
 
-/// Most standings of one [`FromServer::TrackPage`](super::FromServer::TrackPage).
+/// Most statuses of one [`FromServer::TrackPage`](super::FromServer::TrackPage).
 pub const STATUSES_MAX: usize = 64;
 /// Most bytes of a [`Note`].
 pub const NOTE_LEN_MAX: usize = CHUNK_LEN_MAX - 4096;
 
-/// Most bytes of the reason for which a message is refused.
+/// Most bytes of the reason of a rejection.
 pub const REASON_LEN_MAX: usize = 4 << 10;
 
-/// What a reader lets the sender of a message know: an answer, or why it was refused.
+/// A reader's words to the sender of a message: an answer, or the reason of a rejection.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Note(Body);
 
-/// Why bytes are not taken as a note.
+/// An error of bytes that are too long for a note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} bytes are more than the {NOTE_LEN_MAX} that an answer can have")]
 pub struct NoteTooLong(pub usize);
 
 impl Note {
-    /// Takes bytes that stay within [`NOTE_LEN_MAX`].
+    /// A note of at most [`NOTE_LEN_MAX`] bytes.
     pub fn new(body: Body) -> Result<Self, NoteTooLong> {
         if body.len() > NOTE_LEN_MAX { Err(NoteTooLong(body.len())) } else { Ok(Self(body)) }
     }
@@ -41,57 +41,57 @@ impl<'de> Deserialize<'de> for Note {
     }
 }
 
-/// How far a message has come with one recipient. What comes later is further.
+/// The state of a message with one recipient, in the order in which it advances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum DeliveryState {
-    /// It is on the server's disk.
+    /// On the server's disk.
     Accepted,
-    /// A reader has it.
+    /// Confirmed by a reader as received.
     Delivered,
-    /// It will not be delivered any more: its time to live was over, or the recipient has left the
-    /// room, or it was removed unread to make room.
+    /// Not to be delivered any more: its time to live was over, the recipient has left the room, or
+    /// it was removed unread to make room.
     Gone,
-    /// A reader has refused it for good. It is among the recipient's dead letters.
+    /// Rejected by a reader, and among the recipient's dead letters.
     Rejected,
-    /// A reader has dealt with it.
+    /// Acked by a reader.
     Processed,
 }
 
 impl DeliveryState {
-    /// Whether nothing more comes.
+    /// True for a state that stays.
     pub fn is_final(self) -> bool {
         !matches!(self, Self::Accepted | Self::Delivered)
     }
 }
 
-/// A recipient of a message, and how far it has come there.
+/// A recipient of a message and its state there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecipientStatus {
-    /// Who.
+    /// The recipient.
     pub user: UserId,
-    /// How far.
+    /// State of the message with the recipient.
     pub state: DeliveryState,
-    /// Since when, in milliseconds since 1970; 0: not known, or not kept.
+    /// Start of that state, in milliseconds since 1970; 0: not known, or not kept.
     pub time_ms: u64,
-    /// The answer, or why it was refused.
+    /// The answer, or the reason of the rejection.
     pub note: Option<Note>,
 }
 
-/// Where a user's messages are kept that do not wait for a reader.
+/// The kind of messages that are kept aside for a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ParkedKind {
-    /// Dead letters: what a reader of the user has refused for good.
+    /// Dead letters: messages that a reader of the user has rejected.
     DeadLetters,
-    /// What the user sent and is due later.
+    /// Messages that the user has sent and that are due later.
     Scheduled,
 }
 
 /// A message that is kept aside for its user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParkedMessage {
-    /// Kind of place it is kept in.
+    /// Kind of parked message.
     pub drawer: ParkedKind,
-    /// Number there: ascending, 1 or more.
+    /// Number among those of its user and kind: ascending, 1 or more.
     pub number: u64,
     /// Time at which it was rejected, or is due, in milliseconds since 1970.
     pub at_ms: u64,
@@ -103,19 +103,18 @@ pub struct ParkedMessage {
     pub message: Message,
 }
 
-/// Most bytes of a body that are shown of a message in a drawer.
+/// Most bytes of the body of a [`ParkedMessage`].
 pub const PARKED_LEN_MAX: usize = 48 << 10;
 
-/// Where a reader begins.
+/// The first message of a reader.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Start {
-    /// With the first message that is not processed.
+    /// The first unacked message.
     #[default]
     Unacked,
-    /// With all that the server took since then and still has, processed or not, in milliseconds
-    /// since 1970. What is processed already is delivered once more and stays processed.
+    /// The first message accepted since this time, in milliseconds since 1970, acked or not. An
+    /// acked message is delivered once more and stays acked.
     Since(u64),
-    /// The same with what came behind this message. If there is none of this id, as
-    /// `Unprocessed`.
+    /// The message after this one, acked or not. If no message has this id, as `Unacked`.
     After(MsgId),
 }

@@ -151,7 +151,7 @@ fn kind(error: Malformed) -> &'static str {
     match error {
         Malformed::FrameTooLong(_) => "frame-too-long",
         Malformed::Undecodable => "undecodable",
-        Malformed::Chunk => "part",
+        Malformed::Chunk => "chunk",
         Malformed::BodyTooLong(_) => "body-too-long",
         Malformed::TooManyUnknown => "too-many-unknown",
     }

@@ -214,7 +214,7 @@ fn fetch_page(
     cursors: &BTreeMap<Target, Cursor>,
     reader: &mut Reader,
 ) {
-    let Some((messages, bytes)) = reader.begin_fetch(turn.budget()) else { return };
+    let Some((messages, bytes)) = reader.begin_fetch(turn.budget_mut()) else { return };
     let logs = cursors.iter().map(|(log, cursor)| (log.clone(), reader.fetch_after(cursor)));
     let read = Read::Page { logs: logs.collect(), reader: user.clone(), messages, bytes };
     turn.read(|pending| &mut pending.pages, reader.link(), read);

@@ -229,7 +229,7 @@ impl Mailboxes {
         }
     }
 
-    /// Takes volatile messages for the readers that have room, as far as they have.
+    /// Adds volatile messages to the windows of the readers that have room. Returns their links.
     pub(super) fn take_volatile(
         &mut self,
         turn: &mut Turn,
@@ -260,7 +260,7 @@ impl Mailboxes {
         }
     }
 
-    /// A cursor is on disk, which confirms `messages` of these `bytes` to a link.
+    /// Notes that a cursor is on disk, which confirms `messages` of these `bytes` to a link.
     pub(super) fn record_ack(
         &mut self,
         turn: &mut Turn,
@@ -316,7 +316,7 @@ impl ResumeGrace {
     }
 }
 
-/// A user reads a room no more.
+/// Notes that a user does not read a room any more.
 fn unlist(users: &mut BTreeMap<Target, BTreeSet<UserId>>, room: &Target, user: &UserId) {
     if let Some(readers) = users.get_mut(room) {
         readers.remove(user);

@@ -1,6 +1,6 @@
 //! Reader: a link that takes deliveries, its window, and where it gets its messages from.
 
-use crate::durable::{Missing, Page, Read, Record, RequestId};
+use crate::durable::{Missing, Page, PageItem, Read, Record, RequestId};
 use crate::wire::{
     Body, Bundle, CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, Feature, Features, FromServer, Seq, Span, Start,
     Target,
@@ -35,13 +35,16 @@ pub(super) struct Reader {
     /// Everything for this reader up to here was delivered, or acked before.
     position: Seq,
     state: State,
-    /// Each message goes to one of the readers that share.
+    /// Bytes that the budget counts for a page: the most it may hold while it is fetched, and what
+    /// is left of it while it waits for a long body.
+    page_bytes: u64,
+    /// True for a reader that shares: each message goes to one of those that do.
     share: bool,
     takes_volatile: bool,
     /// Deliveries of an earlier link that this reader still works on. No other sharing reader gets
     /// them.
     resumed: SeqSet,
-    /// Where it begins, until that was looked up.
+    /// Start that its client asked for, until that was looked up.
     start: Start,
     /// Messages up to here are not for this reader.
     floor: Seq,
@@ -53,7 +56,7 @@ pub(super) struct Reader {
     download: Option<Download>,
 }
 
-/// Where a reader gets its messages from.
+/// State of a reader: the place from which it gets its messages.
 ///
 /// `WaitingForLoad → Starting → Paused ⇄ Fetching → Live`, and from `Live` to `Paused` again when
 /// it falls behind or is rewound.
@@ -84,8 +87,8 @@ pub(super) enum Chunk {
     Continues,
     /// The body of this message has gone out to its end.
     Complete { log: Target, seq: Seq },
-    /// The rest is not in the store. The message is as if it had not been delivered, or, with
-    /// `Some`, was acked or released meanwhile.
+    /// The store has not got the rest, so the message counts as not delivered. `None`: it was acked
+    /// or released meanwhile.
     Lost(Option<LostBody>),
 }
 
@@ -116,6 +119,7 @@ impl Reader {
             released_max: 0,
             position: 0,
             state: State::WaitingForLoad,
+            page_bytes: 0,
             share: prefetch.share,
             takes_volatile: features.contains(Feature::Volatile),
             resumed,
@@ -184,15 +188,16 @@ impl Reader {
         self.unacked.has_message(seq) && !is_partial
     }
 
-    /// Load that the budget counts. A long body beyond the window does not
-    /// count: its chunks do, one by one.
+    /// Load that the budget counts. A page counts before it is read, so that pages of many readers
+    /// at a time stay within the budget. A long body beyond the window does not count: its chunks
+    /// do, one by one.
     fn load_in_budget(&self) -> Load {
         let most = self.window_max.1.max(CHUNK_LEN_MAX as u64);
         let (messages, bytes) = self.volatile.load();
-        (self.window.0 + messages, self.window.1.min(most) + bytes.min(most))
+        (self.window.0 + messages, self.window.1.min(most) + bytes.min(most) + self.page_bytes)
     }
 
-    /// Frees what the reader of a link that is gone had of the budget.
+    /// Gives back the reader's share of the budget; its link is gone.
     pub(super) fn free_budget(&self, budget: &mut DeliveryBudget) {
         if let Some(Download::Stored(download)) = &self.download {
             budget.unreserve_chunks(download.asked_count() as u32);
@@ -205,7 +210,7 @@ impl Reader {
         self.fitting(bundle, self.window, budget)
     }
 
-    /// The same of volatile messages.
+    /// Number of these volatile messages that may be delivered now.
     pub(super) fn admits_volatile(&self, bundle: &Bundle, budget: &DeliveryBudget) -> u64 {
         if self.is_downloading() {
             return 0;
@@ -343,7 +348,7 @@ impl Reader {
     }
 }
 
-/// States.
+/// Changes of state.
 impl Reader {
     pub(super) fn is_starting(&self) -> bool {
         matches!(self.state, State::Starting)
@@ -366,30 +371,43 @@ impl Reader {
         (start != Start::Unacked).then_some(start)
     }
 
-    /// Ready to fetch from the first unacked message on.
+    /// Becomes ready to fetch from the first unacked message on.
     pub(super) fn begin(&mut self) {
         self.state = State::Paused(Pause::Window);
     }
 
-    /// Ready to fetch behind this seq; `None`: as if it had asked for nothing.
+    /// Becomes ready to fetch behind this seq; `None`: from the first unacked message on.
     pub(super) fn begin_behind(&mut self, seq: Option<Seq>) {
         self.floor = seq.unwrap_or_default();
         self.replay = seq;
         self.begin();
     }
 
-    /// Begins to fetch a page if it is behind and has room: most messages and bytes of the page.
-    pub(super) fn begin_fetch(&mut self, budget: &DeliveryBudget) -> Option<(u32, u64)> {
+    /// Begins to fetch a page if it is behind and has room. Returns the most messages and bytes
+    /// that the page may have.
+    pub(super) fn begin_fetch(&mut self, budget: &mut DeliveryBudget) -> Option<(u32, u64)> {
         if !matches!(self.state, State::Paused(Pause::Window)) {
             return None;
         }
         let size = self.page_size(budget)?;
         self.state = State::Fetching { is_stale: false };
+        self.count_page(size.1, budget);
         Some(size)
     }
 
-    /// Most messages and bytes of a page. `None` while so little is free that the page
-    /// would not be worth its read.
+    /// Takes a page out of the budget, which counts its messages as they are delivered.
+    pub(super) fn begin_page(&mut self, budget: &mut DeliveryBudget) {
+        self.count_page(0, budget);
+    }
+
+    fn count_page(&mut self, bytes: u64, budget: &mut DeliveryBudget) {
+        let before = self.load_in_budget();
+        self.page_bytes = bytes;
+        budget.replace(before, self.load_in_budget());
+    }
+
+    /// Most messages and bytes of a page. `None` while the window has too little room for a page
+    /// that is worth its read.
     fn page_size(&self, budget: &DeliveryBudget) -> Option<(u32, u64)> {
         let has = self.window;
         let window = budget.window(self.window_max, has);
@@ -405,7 +423,13 @@ impl Reader {
     }
 
     /// Puts off a page, delivered up to `reached`, until the body under way has ended.
-    pub(super) fn pause_for_body(&mut self, reached: Option<Seq>, rest: Page) {
+    pub(super) fn pause_for_body(
+        &mut self,
+        reached: Option<Seq>,
+        rest: Page,
+        budget: &mut DeliveryBudget,
+    ) {
+        self.count_page(rest.items.iter().map(PageItem::len_here).sum(), budget);
         let is_stale = matches!(self.state, State::Fetching { is_stale: true });
         if let Some(reached) = reached.filter(|_| !is_stale) {
             self.position = self.position.max(reached);
@@ -446,7 +470,7 @@ impl Reader {
         self.position = last;
     }
 
-    /// No longer live: something that became durable is to be fetched.
+    /// Leaves `Live`: something that became durable is to be fetched.
     pub(super) fn fall_behind(&mut self) {
         self.state = State::Paused(Pause::Window);
     }
@@ -475,7 +499,7 @@ impl Reader {
         self.replay.is_some()
     }
 
-    /// The part of a span that is acked and delivered all the same.
+    /// The part of a span that is acked and yet to be delivered, because the reader replays it.
     pub(super) fn replayed(&self, span: Span, unacked: &[Span]) -> Vec<Span> {
         let Some(first) = self.replay.map(|replay| span.first.max(replay + 1)) else {
             return Vec::new();

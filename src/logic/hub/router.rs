@@ -250,12 +250,12 @@ impl Hub {
             }
             FromClient::Untrack { id } => self.tracking.untrack(link, id),
             FromClient::Pong { number } => self.tracking.pong(turn, link, user, number),
-            frame => self.read(link, user, frame),
+            frame => self.act_as_reader(link, user, frame),
         }
     }
 
     /// Acts on a frame that is about what the user reads.
-    fn read(&mut self, link: LinkId, user: &UserId, frame: FromClient) {
+    fn act_as_reader(&mut self, link: LinkId, user: &UserId, frame: FromClient) {
         let turn = &mut self.turn;
         match frame {
             FromClient::Subscribe { messages, bytes, start, share } => {
@@ -283,12 +283,12 @@ impl Hub {
                     self.volatile.send_chunks(turn, body);
                 }
             }
-            frame => self.settle(link, user, frame),
+            frame => self.act_on_deliveries(link, user, frame),
         }
     }
 
     /// Acts on a frame that acks or releases deliveries.
-    fn settle(&mut self, link: LinkId, user: &UserId, frame: FromClient) {
+    fn act_on_deliveries(&mut self, link: LinkId, user: &UserId, frame: FromClient) {
         let turn = &mut self.turn;
         let Some(mailbox) = self.mailboxes.get_mut(user) else {
             return turn.close(link, CloseCode::OutOfTurn);

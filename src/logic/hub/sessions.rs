@@ -33,7 +33,6 @@ struct Link {
     key: Pin,
     admission: Admission,
     session: Option<Session>,
-    /// Features that the client has named.
     features: Features,
     /// Unanswered sends and their bytes.
     sends: u32,
@@ -42,7 +41,7 @@ struct Link {
     requests: u32,
     /// Chunks that came and were not credited.
     chunks_in: u32,
-    /// The bytes that may come of a body.
+    /// Checks that chunks come in order and have the right sizes.
     bodies: BodyOrder,
 }
 
@@ -57,7 +56,7 @@ enum Admission {
 }
 
 impl Sessions {
-    /// Takes in a new link, or turns it away if there are too many.
+    /// Adds a new link, or closes it if there are too many.
     pub(super) fn open(&mut self, turn: &mut Turn, id: LinkId, key: Pin) {
         if self.links.len() >= turn.limits().links_max {
             return turn.hang_up(id, CloseCode::Busy);
@@ -67,7 +66,7 @@ impl Sessions {
         self.silent.insert((until_ms, id));
     }
 
-    /// Forgets a link. Returns whether there was one, and the user it acted as.
+    /// Forgets a link. Returns the user it acted as, if any; `None`: there is no such link.
     pub(super) fn remove(&mut self, id: LinkId) -> Option<Option<UserId>> {
         let link = self.links.remove(&id)?;
         if let Some(Session { client, .. }) = link.session {

@@ -92,7 +92,7 @@ fn malformed_frames_end_their_link_in_every_state() {
             for (turn, state) in STATES.into_iter().enumerate() {
                 let is_tried = scale() > 1 || (number + turn).is_multiple_of(ONE_IN);
                 // A malformed chunk is also out of turn where no chunk is expected.
-                if !is_tried || *kind == "part" && matches!(state, LinkState::Sending) {
+                if !is_tried || *kind == "chunk" && matches!(state, LinkState::Sending) {
                     continue;
                 }
                 let end = foe.runtime.block_on(say(&foe, state, bytes));
@@ -100,7 +100,7 @@ fn malformed_frames_end_their_link_in_every_state() {
                     "too-many-unknown" => &[CloseCode::OverLimit],
                     "body-too-long" => &[CloseCode::BodyTooLong],
                     // Here a valid frame comes before the malformed chunk.
-                    "part" => &[CloseCode::Malformed, CloseCode::OutOfTurn],
+                    "chunk" => &[CloseCode::Malformed, CloseCode::OutOfTurn],
                     _ => &[CloseCode::Malformed],
                 };
                 let is_told =

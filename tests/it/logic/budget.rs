@@ -1,7 +1,7 @@
 //! The budget of deliveries bounds the load of all readers together; each has a little whatever the
 //! others have.
 
-use qmsg::durable::Quotas;
+use qmsg::durable::{Quotas, Read};
 use qmsg::logic::Limits;
 use qmsg::wire::{CHUNK_LEN_MAX, CloseCode, FromClient};
 
@@ -57,6 +57,27 @@ fn who_goes_leaves_room_to_others() {
     server.lose(bob);
     server.say(carol, processed(21..=24));
     assert_eq!(seqs(&server.heard(carol)).len(), 10);
+}
+
+#[test]
+fn pages_that_are_being_read_count() {
+    let mut server = waiting(20, LEN, LIMITS);
+    let (bob, carol) = (server.link("bob"), server.link("carol"));
+    server.work();
+    for reader in [bob, carol] {
+        server.say(reader, attach(u32::MAX, u64::MAX));
+    }
+    while !server.reads.iter().all(|(_, read)| matches!(read, Read::Page { .. })) {
+        server.look();
+        server.answer_read();
+    }
+    let pages = server.reads.iter().map(|(_, read)| match read {
+        Read::Page { bytes, .. } => *bytes,
+        _ => 0,
+    });
+    assert_eq!(pages.collect::<Vec<_>>(), [LIMITS.0, LIMITS.1]);
+    server.lose(bob);
+    assert_eq!(seqs(&server.heard(carol)).len(), 10, "a page for nobody leaves room to others");
 }
 
 #[test]

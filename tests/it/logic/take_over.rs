@@ -149,6 +149,22 @@ fn what_is_kept_is_for_others_when_the_next_link_does_not_attach() {
 }
 
 #[test]
+fn what_is_kept_is_for_others_when_the_client_comes_back_as_somebody_else() {
+    let (mut server, _first, other) = sharing();
+    for link in [2, 3] {
+        let next = server.open(key("bob"));
+        let session = Some(Session { client: 7, link });
+        let id = user("bobby");
+        server.say(
+            next,
+            FromClient::Hello { id, claim: true, code: None, session, features: Features::KNOWN },
+        );
+        assert_eq!(server.heard(next), [welcome("bobby", link == 2)]);
+    }
+    assert_eq!(seqs(&server.heard(other)), [1, 2]);
+}
+
+#[test]
 fn what_is_kept_is_kept_from_those_who_come_meanwhile() {
     let (mut server, _first, other) = sharing();
     server.lose(other);

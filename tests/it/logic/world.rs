@@ -29,7 +29,7 @@ pub(super) struct Line {
     pub(super) client: usize,
     pub(super) up: BytesMut,
     pub(super) down: BytesMut,
-    /// The ending that the client meets after the last byte.
+    /// End of the connection that the client meets behind the last byte.
     end: Option<Ending>,
     from_client: Decoder<FromClient>,
     from_server: Decoder<FromServer>,
@@ -98,7 +98,7 @@ impl World {
         }
     }
 
-    /// Checks what a sender was told against the store: it is true, or was and more is true by now.
+    /// Checks that a sender was told what is true now, or was before it came further.
     fn check_told(&self, sender: &UserId, to: &Target, event: &Event) {
         let store = &self.server.store;
         let (id, standings) = match event {
@@ -222,7 +222,7 @@ impl World {
         self.feed(index, PeerInput::Ended(Ending::Silence));
     }
 
-    /// Carries up to `count` bytes of a link to the server.
+    /// Lets some bytes of a link reach the server.
     pub(super) fn up(&mut self, link: LinkId, count: usize) {
         let Some(line) = self.lines.get_mut(&link).filter(|line| line.at_server) else { return };
         let piece = line.up.split_to(count.min(line.up.len()));
@@ -235,7 +235,7 @@ impl World {
         }
     }
 
-    /// Carries up to `count` bytes of a link to the client, and its end after the last one.
+    /// Lets some bytes of a link reach the client; behind the last one, its end.
     pub(super) fn down(&mut self, link: LinkId, count: usize) {
         let Some(line) = self.lines.get_mut(&link).filter(|line| line.at_client) else { return };
         let piece = line.down.split_to(count.min(line.down.len()));
@@ -304,7 +304,7 @@ impl World {
         }
     }
 
-    /// Puts what the server said on its way.
+    /// Puts the server's outputs on their way.
     pub(super) fn carry(&mut self) {
         for (link, said) in self.server.take_said() {
             let Some(line) = self.lines.get_mut(&link) else { continue };
@@ -386,7 +386,6 @@ impl World {
         panic!("there is always more to do");
     }
 
-    /// The events of a client since the last call.
     pub(super) fn told(&mut self, index: usize) -> Vec<Event> {
         std::mem::take(&mut self.clients[index].events)
     }

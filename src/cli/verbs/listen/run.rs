@@ -27,7 +27,7 @@ use crate::process::signals::Stops;
 use crate::profile::dial;
 use crate::profile::joined::Profile;
 use crate::profile::refusals;
-use crate::quic::Trust;
+use crate::quic::{DialError, Trust};
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::{Pin, Seq};
 
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &ListenArgs, verbosity: Verbosity) -> Result<Exit> {
         ListenEnd::Failed(error) => Err(error),
         ListenEnd::Client(error) => Err(refusals::client_failure(error, &server, id.as_str())),
         ListenEnd::Timeout { welcomed: false } => {
-            Err(refusals::client_failure(dial.no_answer().into(), &server, id.as_str()))
+            Err(refusals::client_failure(DialError::timed_out(&dial).into(), &server, id.as_str()))
         }
         // The exit code says it alone: the time limit was asked for.
         ListenEnd::Timeout { .. } if args.count.is_some() => Ok(Exit::Timeout),

@@ -93,7 +93,7 @@ impl Mailbox {
         }
     }
 
-    /// A cursor is on disk, which confirms `messages` of these `bytes` to a link.
+    /// Notes that a cursor is on disk, which confirms `messages` of these `bytes` to a link.
     pub(crate) fn record_ack(
         &mut self,
         turn: &mut Turn,

@@ -72,8 +72,9 @@ impl Mailbox {
     pub(crate) fn deliver_page(&mut self, turn: &mut Turn, link: LinkId, page: Page) {
         let Some(reader) = self.readers.get_mut(&link) else { return };
         if reader.is_downloading() {
-            return reader.pause_for_body(None, page);
+            return reader.pause_for_body(None, page, turn.budget_mut());
         }
+        reader.begin_page(turn.budget_mut());
         let Page { items, through, complete } = page;
         let mut items = items.into_iter();
         let mut reached = through;
@@ -87,7 +88,7 @@ impl Mailbox {
             let reader = self.readers.get_mut(&link);
             if let Some(reader) = reader.filter(|reader| reader.is_downloading()) {
                 let rest = Page { items: items.collect(), through, complete };
-                reader.pause_for_body(Some(last), rest);
+                reader.pause_for_body(Some(last), rest, turn.budget_mut());
                 return self.write_expired(turn, link);
             }
         }
@@ -115,7 +116,7 @@ impl Mailbox {
         }
     }
 
-    /// A reader has read to the end. Unless something became durable meanwhile it is live.
+    /// Notes that a reader has read to the end. It is live unless something became durable since.
     fn catch_up(&mut self, turn: &mut Turn, link: LinkId) {
         let Some(reader) = self.readers.get_mut(&link) else { return };
         if reader.catch_up() {

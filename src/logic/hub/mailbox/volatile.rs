@@ -8,9 +8,9 @@ use crate::logic::hub::io::LinkId;
 use crate::logic::hub::turn::Turn;
 
 impl Mailbox {
-    /// Takes the first of these messages for the readers that have room for them, and adds their
-    /// links to `links`. Returns how many messages, and whether there is a reader without room. Of
-    /// those who share the one with the least to do gets them.
+    /// Adds the first of these messages to the windows of the readers that have room for them, and
+    /// their links to `links`. Returns how many messages, and whether there is a reader without
+    /// room. Of those who share the one with the least to do gets them.
     ///
     /// Readers of one user take as many as fit with all of them, members of a room all or none.
     pub(crate) fn take_volatile(
