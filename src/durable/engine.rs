@@ -84,9 +84,9 @@ pub enum StoreError {
     /// Reading or writing failed.
     #[error("{doing} the store: {cause}")]
     Failed {
-        /// What was tried.
+        /// The work that was tried.
         doing: &'static str,
-        /// What the engine said.
+        /// The error of the engine.
         #[source]
         cause: Box<dyn Error + Send + Sync>,
         /// True if what is in the file is not what was written to it.

@@ -1,8 +1,8 @@
-//! What is written down and read back: the words in which `logic` asks and `store` answers.
+//! Writes, reads and their answers: the words in which `logic` asks and `store` answers.
 //!
-//! Types only. `logic` and `store` do not know each other; both know these, and the server carries
-//! them across. Writes are asked for one by one, gathered into batches by the server, and answered,
-//! each by its ticket, when their batch is on disk.
+//! Types, and the seam of an engine. `logic` and `store` do not know each other; both know these,
+//! and the server carries them across. Writes are asked for one by one, gathered into batches by
+//! the server, and answered, each by its request number, when their batch is on disk.
 
 mod engine;
 mod outcome;
@@ -41,20 +41,20 @@ pub struct Record {
     pub seq: Seq,
     /// Its place in its own log: 1, 2, 3, … without gaps.
     pub ordinal: u64,
-    /// Of a long body: where its parts are, the first one included, one number after the other. To
-    /// be named in [`Read::Chunk`]. 0 for a body that is whole.
+    /// Number of the first chunk of a long body, for [`Read::Chunk`]; the others follow it. 0 for a
+    /// body that is whole.
     pub parts: u64,
     /// The messages.
     pub bundle: Arc<Bundle>,
 }
 
 impl Record {
-    /// Their seqs.
+    /// Returns their seqs.
     pub fn span(&self) -> Span {
         Span::of(self.seq, self.bundle.count())
     }
 
-    /// So many of them, at least one, from the one at `at` on.
+    /// Returns `count` of them, at least one, from the one at `at` on.
     pub fn slice(&self, at: u64, count: u64) -> Self {
         if at == 0 && count == self.bundle.count() {
             return self.clone();
@@ -64,26 +64,26 @@ impl Record {
     }
 }
 
-/// How far one user has processed one log.
+/// Position up to which one user has acked one log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredCursor {
-    /// Everything of the log up to here is processed, or is not for this user.
+    /// Everything of the log up to here is acked, or is not for this user.
     pub through: Seq,
     /// Ordinal of the log's last message at or before `through`. 0: before its first.
     pub ordinal: u64,
-    /// Processed, or not for this user, beyond `through`, ascending.
+    /// Messages beyond `through` that are acked, or not for this user, ascending.
     pub above: Vec<AckedRange>,
 }
 
 /// Messages of a log that follow one another in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AckedRange {
-    /// From the first to the last of them. Seqs in between may belong to other logs, as may those
-    /// at its ends.
+    /// Seqs from the first to the last of them. Seqs in between may belong to other logs, as may
+    /// those at its ends.
     pub span: Span,
     /// Ordinal of the first.
     pub ordinal: u64,
-    /// How many there are.
+    /// Number of messages.
     pub count: u64,
 }
 
@@ -96,7 +96,7 @@ pub enum Write {
         id: UserId,
         /// Who wants it.
         key: Pin,
-        /// Whether a new claim needs a code.
+        /// True if a new claim needs a code.
         code_needed: bool,
         /// The code shown, spent by a new claim.
         code: Option<JoinCode>,
@@ -107,13 +107,13 @@ pub enum Write {
     Append {
         /// The messages; their `from` is a user that exists.
         bundle: Arc<Bundle>,
-        /// Of a long one: its body, all parts of which were written. Whatever the answer, the
+        /// Body of a long message, all chunks of which were written. Whatever the answer, the
         /// upload is over. If there is none of that name any more nothing is stored.
         upload: Option<Upload>,
     },
     /// Begin to store a long body: the first part of it. Answer: [`Outcome::BeginUpload`].
     BeginUpload {
-        /// What it is called from now on. A restart forgets it and removes its parts.
+        /// Name of the upload from now on. A restart forgets it and removes its chunks.
         upload: Upload,
         /// The message with the first part, alone.
         bundle: Arc<Bundle>,
@@ -121,7 +121,7 @@ pub enum Write {
     /// The next part; nothing is kept of it if there is no such upload. Answer:
     /// [`Outcome::AppendChunk`].
     AppendChunk {
-        /// Of which body.
+        /// The upload that it belongs to.
         upload: Upload,
         /// The bytes.
         body: Body,
@@ -132,8 +132,8 @@ pub enum Write {
         /// Which.
         upload: Upload,
     },
-    /// Move a cursor. Answer: [`Outcome::Ack`]. In a room that the user has left nothing is written: only
-    /// `JoinRoom` makes a membership.
+    /// Move a cursor. Answer: [`Outcome::Ack`]. In a room that the user has left nothing is
+    /// written: only `JoinRoom` makes a membership.
     Ack {
         /// Whose.
         user: UserId,
@@ -145,7 +145,7 @@ pub enum Write {
         messages: u64,
         /// Their bytes, as [`Bundle::len_bytes`] counts.
         bytes: u64,
-        /// What is to be kept of some of them; of what was said of one message before, nothing.
+        /// Dispositions to be kept of some of them; of each message the first one stays.
         /// A rejected one is copied to the user's dead letters, of which, over the quota of a
         /// log, the oldest are dropped. The time is when it was decided, in milliseconds since
         /// 1970.
@@ -164,7 +164,7 @@ pub enum Write {
         /// Now, in milliseconds since 1970. They get this time.
         now_ms: u64,
     },
-    /// Take messages out of a drawer, a bounded number of the oldest. What cannot be put back, as
+    /// Take parked messages out, a bounded number of the oldest. What cannot be put back, as
     /// its log is full, stays. Answer: [`Outcome::TakeParked`].
     TakeParked {
         /// Whose.
@@ -215,20 +215,19 @@ impl Write {
     }
 }
 
-/// What a reader said of a message, besides that it is dealt with.
+/// Disposition of a message by a reader, besides that it is acked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Disposition {
     /// Dealt with, and here is the answer.
     Replied(Note),
     /// Refused for good.
     Rejected {
-        /// How often it was tried.
+        /// Number of attempts.
         attempts: u32,
         /// Why.
         reason: Note,
     },
-    /// It was not handed out: its time to live was over, or its bytes were not those that were
-    /// stored.
+    /// Not handed out: its time to live was over, or its bytes were not those that were stored.
     Expired,
 }
 

@@ -7,29 +7,29 @@ use super::{Record, StoredCursor};
 /// Outcome of a [`Write`](super::Write), by the kind of the write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Of `Write::Claim`.
+    /// Outcome of `Write::Claim`.
     Claim(Result<Claimed, NotClaimed>),
-    /// Of `Write::Append`.
+    /// Outcome of `Write::Append`.
     Append(AppendOutcome),
-    /// Of `Write::BeginUpload`: the message could be appended now, or there is no upload.
+    /// Outcome of `Write::BeginUpload`: the message could be appended now, or there is no upload.
     BeginUpload(Result<(), NotStored>),
-    /// Of `Write::AppendChunk`. After an error the upload is over.
+    /// Outcome of `Write::AppendChunk`. After an error the upload is over.
     AppendChunk(Result<(), DiskFull>),
-    /// Of `Write::DiscardUpload`.
+    /// Outcome of `Write::DiscardUpload`.
     DiscardUpload,
-    /// Of `Write::Ack`: the cursor is on disk.
+    /// Outcome of `Write::Ack`: the cursor is on disk.
     Ack,
-    /// Of `Write::Schedule`.
+    /// Outcome of `Write::Schedule`.
     Schedule(Result<(), NotStored>),
-    /// Of `Write::ReleaseDue`.
+    /// Outcome of `Write::ReleaseDue`.
     ReleaseDue(Result<DueReleased, DiskFull>),
-    /// Of `Write::TakeParked`.
+    /// Outcome of `Write::TakeParked`.
     TakeParked(Result<ParkedTaken, DiskFull>),
-    /// Of `Write::JoinRoom`.
+    /// Outcome of `Write::JoinRoom`.
     JoinRoom(Result<RoomJoined, RoomNotJoined>),
-    /// Of `Write::LeaveRoom`.
+    /// Outcome of `Write::LeaveRoom`.
     LeaveRoom(Result<RoomLeft, RoomNotLeft>),
-    /// Of `Write::Sweep`.
+    /// Outcome of `Write::Sweep`.
     Sweep(Swept),
 }
 
@@ -98,7 +98,7 @@ pub enum NotStored {
 /// Messages that were due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DueReleased {
-    /// Those that could be appended, as they stand in their logs, ascending by seq.
+    /// Messages that could be appended, as they stand in their logs, ascending by seq.
     pub records: Vec<Record>,
     /// Time of the next due message, in milliseconds since 1970; in the past if more are due.
     /// `None`: none is scheduled.
@@ -110,7 +110,7 @@ pub struct DueReleased {
 pub struct ParkedTaken {
     /// Number of messages. 0: there are none, or the oldest cannot be put back.
     pub count: u64,
-    /// Those that were put back, as they stand in their logs, ascending by seq.
+    /// Messages that were put back, as they stand in their logs, ascending by seq.
     pub records: Vec<Record>,
 }
 

@@ -1,4 +1,4 @@
-//! What a reader is given of its logs.
+//! Pages of logs for a reader.
 
 use crate::wire::{Seq, Target};
 
@@ -13,12 +13,12 @@ pub enum Missing {
     Corrupt,
 }
 
-/// A stretch of several logs.
+/// Part of several logs, merged by seq.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
     /// Ascending by seq.
     pub items: Vec<PageItem>,
-    /// These logs have been looked at up to here: the seq of the last item where a limit cut the
+    /// End of what was looked at in these logs: the seq of the last item where a limit cut the
     /// page, otherwise the last seq given out when the page was read.
     pub through: Seq,
     /// No limit cut it: the logs hold nothing more up to `through`.

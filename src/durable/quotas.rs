@@ -3,7 +3,7 @@
 /// Limits that the store keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quotas {
-    /// Most unprocessed messages in a user's own log, most messages in a room's.
+    /// Most unacked messages in a user's own log, most messages in a room's.
     pub log_messages_max: u64,
     /// Most bytes of the same; a room's log, and that of `@all`, drops its oldest instead of
     /// refusing.
@@ -14,11 +14,11 @@ pub struct Quotas {
     pub rooms_max: u64,
     /// Most rooms that one user can be a member of.
     pub memberships_max: u64,
-    /// How long a sender's ids are remembered, in milliseconds.
+    /// Time for which a sender's ids are remembered, in milliseconds.
     pub duplicate_window_ms: u64,
-    /// How long a message is kept after all its readers processed it, in milliseconds.
+    /// Time for which a message is kept after all its readers acked it, in milliseconds.
     pub keep_processed_ms: u64,
-    /// How long an unprocessed message is kept, in milliseconds.
+    /// Time for which an unacked message is kept, in milliseconds.
     pub keep_unprocessed_ms: u64,
     /// Most bytes the store's file may have, its write-ahead log of about 8 MiB not counted; beyond
     /// it writes are answered as on a full disk. 0: as many as the disk has.

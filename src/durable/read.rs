@@ -1,4 +1,4 @@
-//! What is looked up, and what is found.
+//! Reads and their answers.
 
 use crate::wire::{
     Body, MsgId, ParkedKind, ParkedMessage, Pin, RecipientStatus, Seq, Start, Target, UserId,
@@ -14,8 +14,8 @@ pub enum Read {
         /// The id.
         id: UserId,
     },
-    /// Whether a message can be sent there: the user exists, the room had a member once. Answer:
-    /// [`Found::Target`].
+    /// Looks up whether a message can be sent there: the user exists, the room had a member once.
+    /// Answer: [`Found::Target`].
     Target {
         /// Where.
         to: Target,
@@ -25,17 +25,17 @@ pub enum Read {
         /// The user, who exists.
         user: UserId,
     },
-    /// Where a reader of these logs begins: behind which seq. Costs a look at each run of them, of
-    /// up to 256 messages, that is older, or newer than the message. Answer: `Begin`.
+    /// Finds the seq behind which a reader of these logs begins. Costs a look at each segment of
+    /// them that is older, or newer than the message. Answer: `StartPosition`.
     StartPosition {
         /// The logs.
         logs: Vec<Target>,
-        /// What was asked for; not `Unprocessed`.
+        /// The start asked for; not `Unacked`, which needs no look.
         start: Start,
     },
-    /// The seq of a message in a log, the newest if there are several, and when its time to live is
-    /// over. Costs a look at each newer
-    /// run of the log; with more than 131,072 messages behind it it is not found. Answer: `Sent`.
+    /// Finds the seq of a message in a log, the newest if there are several, and when its time to
+    /// live is over. Costs a look at each newer segment of the log; with more than 131,072 messages
+    /// behind it it is not found. Answer: `MessageFound`.
     FindMessage {
         /// The log.
         to: Target,
@@ -44,9 +44,9 @@ pub enum Read {
         /// Its sender.
         from: UserId,
     },
-    /// How far a message of a log has come with each of its recipients: the user whose log it is;
-    /// of a room those who were members when it was appended and still are; of `@all` those who
-    /// were users then; its sender never, but in the own log. Answer: `Standings`.
+    /// Lists how far a message of a log has come with each of its recipients: the user whose log it
+    /// is; of a room those who were members when it was appended and still are; of `@all` those who
+    /// were users then; its sender never, but in the own log. Answer: `Recipients`.
     Recipients {
         /// The log.
         to: Target,
@@ -57,7 +57,7 @@ pub enum Read {
         /// Begin behind this recipient, in the order of their ids.
         after: Option<UserId>,
     },
-    /// What is in a drawer, a page of it. Answer: `ParkedKind`.
+    /// Lists a user's parked messages, a page of them. Answer: `Parked`.
     Parked {
         /// Whose.
         user: UserId,
@@ -66,12 +66,12 @@ pub enum Read {
         /// Begin behind this number.
         after: u64,
     },
-    /// A part of a long body. Answer: `Part`.
+    /// A chunk of a long body. Answer: `Chunk`.
     Chunk {
         /// [`Record::parts`](super::Record) plus the part's number, from 0.
         at: u64,
     },
-    /// What stands in some logs, merged by seq. Answer: `Page`.
+    /// Lists what stands in some logs, merged by seq. Answer: `Page`.
     Page {
         /// Logs, and the seq behind which to start in each.
         logs: Vec<(Target, Seq)>,
@@ -84,12 +84,12 @@ pub enum Read {
     },
 }
 
-/// What a [`Read`] found.
+/// Answer to a [`Read`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// The key that owns the id, if one does.
     Owner(Option<Pin>),
-    /// Whether a target exists.
+    /// Existence of a target.
     Target(Result<(), NoTarget>),
     /// The logs of a user, each with the user's cursor. The own log and `@all` are always there.
     Mailbox(Vec<(Target, StoredCursor)>),
@@ -97,14 +97,14 @@ pub enum Found {
     StartPosition(Option<Seq>),
     /// The seq of a message, if it is there; and if it expires, when, in milliseconds since 1970.
     MessageFound(Option<(Seq, Option<u64>)>),
-    /// A page of standings, as many as one frame can have: `Accepted`, `Refused`, `Processed` or
-    /// `Gone`. Whether there are more.
+    /// A page of recipients, as many as one frame can have, each `Accepted`, `Rejected`,
+    /// `Processed` or `Gone`; and true if there are more.
     Recipients(Vec<RecipientStatus>, bool),
-    /// A page of what is in a drawer, as many as one frame can have and at least one if there are
-    /// any. Whether there are more.
+    /// A page of parked messages, as many as one frame can have and at least one if there are any;
+    /// and true if there are more.
     Parked(Vec<ParkedMessage>, bool),
-    /// A part of a long body.
+    /// A chunk of a long body.
     Chunk(Result<Body, Missing>),
-    /// A stretch of logs.
+    /// A page of logs.
     Page(Page),
 }

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::file::{self, OpenError, at, database, full_in, log_of, sqlite};
+use super::file::{self, OpenError, at, full_in, sqlite};
 use super::salvage::{self, Copied, TABLES};
-use super::segment::{self, Stored};
+use super::segment::{self, StoredSegment};
 use super::sql::{execute, num};
+use super::watch::{database, log_of};
 use super::write_buffer::WriteBuffer;
 use super::{bodies, migrate, record, schema};
 use crate::files;
@@ -106,7 +107,7 @@ fn look_at_messages(db: &Connection) -> rusqlite::Result<(u64, u64)> {
     let mut statement = db.prepare(SQL)?;
     let mut rows = statement.query(())?;
     while let Some(row) = rows.next()? {
-        let stored = Stored::at(row)?;
+        let stored = StoredSegment::at(row)?;
         let Ok(head) = &stored.head else {
             rotten += stored.whole.messages;
             continue;

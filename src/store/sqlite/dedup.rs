@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error};
 
+use super::numbers::UserNo;
 use super::sql::{execute, first};
 use crate::wire::MsgId;
 
@@ -30,7 +31,7 @@ type Key = [u8; KEY_LEN];
 
 /// The leaves that a batch has touched, by the lowest key that each may hold.
 #[derive(Default)]
-pub(super) struct Sent {
+pub(super) struct DedupIndex {
     leaves: BTreeMap<Key, Leaf>,
 }
 
@@ -44,15 +45,25 @@ struct Leaf {
     changed: bool,
 }
 
-impl Sent {
+impl DedupIndex {
     /// Whether the sender has had this id stored.
-    pub(super) fn has(&mut self, db: &Connection, id: MsgId, user: i64) -> rusqlite::Result<bool> {
+    pub(super) fn has(
+        &mut self,
+        db: &Connection,
+        id: MsgId,
+        user: UserNo,
+    ) -> rusqlite::Result<bool> {
         let key = key(id, user);
         Ok(self.leaf(db, key)?.keys.binary_search(&key).is_ok())
     }
 
     /// Remembers an id. `false`: it was there.
-    pub(super) fn note(&mut self, db: &Connection, id: MsgId, user: i64) -> rusqlite::Result<bool> {
+    pub(super) fn note(
+        &mut self,
+        db: &Connection,
+        id: MsgId,
+        user: UserNo,
+    ) -> rusqlite::Result<bool> {
         let key = key(id, user);
         let leaf = self.leaf(db, key)?;
         let Err(place) = leaf.keys.binary_search(&key) else { return Ok(false) };
@@ -170,10 +181,10 @@ impl Leaf {
     }
 }
 
-fn key(id: MsgId, user: i64) -> Key {
+fn key(id: MsgId, user: UserNo) -> Key {
     let mut key = [0; KEY_LEN];
     key[..ID_LEN].copy_from_slice(id.as_bytes());
-    key[ID_LEN..].copy_from_slice(&user.to_be_bytes());
+    key[ID_LEN..].copy_from_slice(&user.value().to_be_bytes());
     key
 }
 

@@ -4,55 +4,20 @@
 
 use rusqlite::Connection;
 
-use super::names::ALL;
+use super::numbers::UserNo;
 use super::record::{Sum, sum_at};
-use super::sql::{Num, cursor, execute, first, is_past, num};
-use super::transaction::Batch;
-use crate::durable::{Disposition, Quotas};
-use crate::wire::{Body, DeliveryState, Note, Seq, Target};
+use super::sql::{Num, execute, first, num};
+use crate::durable::Disposition;
+use crate::wire::{Body, DeliveryState, Note, Seq};
 
 /// Most rows that are forgotten at a time.
 const FORGOTTEN_MAX: usize = 1024;
 
 /// What is said of a message to its sender.
-pub(super) struct Said {
+pub(super) struct StoredDisposition {
     pub(super) state: DeliveryState,
     pub(super) time_ms: u64,
     pub(super) note: Option<Note>,
-}
-
-impl Batch<'_> {
-    /// Keeps what a user said of messages of a log that were not dealt with before; of those of a
-    /// room that the user has left, nothing. One who has left and come back is a member of whom the
-    /// messages before were never: saying something of one may have been on its way meanwhile.
-    pub(super) fn judge(
-        &mut self,
-        user: i64,
-        (no, log): (i64, &Target),
-        verdicts: &[(Seq, Disposition, u64)],
-    ) -> rusqlite::Result<()> {
-        let before = cursor(self.db, user, no)?;
-        if no < ALL && before.is_none() {
-            return Ok(());
-        }
-        let moved = self.cursors.get(&(user, no)).cloned();
-        let dealt_with = |seq| [&before, &moved].into_iter().flatten().any(|at| is_past(at, seq));
-        for (seq, verdict, time_ms) in verdicts.iter().filter(|(seq, ..)| !dealt_with(*seq)) {
-            let until_ms = time_ms.saturating_add(keep_ms(no, self.quotas));
-            let new = put(self.db, (*seq, user), verdict, *time_ms, until_ms)?;
-            if let (true, Disposition::Rejected { attempts, reason }) = (new, verdict) {
-                self.bury(user, (no, log, *seq), (*attempts, reason, *time_ms))?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// How long a verdict is kept: as long as its message can be there. What is processed in a user's
-/// log is processed by all; rooms wait for others.
-fn keep_ms(no: i64, quotas: &Quotas) -> u64 {
-    let &Quotas { keep_processed_ms, keep_unprocessed_ms, .. } = quotas;
-    if no > ALL { keep_processed_ms } else { keep_processed_ms.max(keep_unprocessed_ms) }
 }
 
 /// Numbers in the table. In their order they are a format.
@@ -60,9 +25,9 @@ const STATES: [DeliveryState; 3] =
     [DeliveryState::Processed, DeliveryState::Rejected, DeliveryState::Gone];
 
 /// `false`: something was said before.
-fn put(
+pub(super) fn put(
     db: &Connection,
-    (seq, user): (Seq, i64),
+    (seq, user): (Seq, UserNo),
     verdict: &Disposition,
     time_ms: u64,
     until_ms: u64,
@@ -80,7 +45,10 @@ fn put(
 }
 
 /// What a user said of a message, if something is kept of it.
-pub(super) fn said(db: &Connection, (seq, user): (Seq, i64)) -> rusqlite::Result<Option<Said>> {
+pub(super) fn said(
+    db: &Connection,
+    (seq, user): (Seq, UserNo),
+) -> rusqlite::Result<Option<StoredDisposition>> {
     const SQL: &str = "SELECT kind, time_ms, sum, note FROM verdict WHERE seq = ?1 AND user = ?2";
     let found = first(db, SQL, (Num(seq), user), |row| {
         let (kind, time_ms) = (num(row, 0)?, num(row, 1)?);
@@ -89,10 +57,14 @@ pub(super) fn said(db: &Connection, (seq, user): (Seq, i64)) -> rusqlite::Result
         let state = usize::try_from(kind).ok().and_then(|kind| STATES.get(kind)).copied();
         let noted = Note::new(Body(note.to_vec().into())).ok();
         let (Some(state), Some(note), true) = (state, noted, whole) else {
-            tracing::error!(seq, user, "what is stored of a verdict is damaged");
+            tracing::error!(seq, ?user, "what is stored of a verdict is damaged");
             return Ok(None);
         };
-        Ok(Some(Said { state, time_ms, note: (state != DeliveryState::Gone).then_some(note) }))
+        Ok(Some(StoredDisposition {
+            state,
+            time_ms,
+            note: (state != DeliveryState::Gone).then_some(note),
+        }))
     })?;
     Ok(found.flatten())
 }
@@ -105,6 +77,6 @@ pub(super) fn forget(db: &Connection, now_ms: u64) -> rusqlite::Result<bool> {
     Ok(execute(db, SQL, (Num(now_ms), FORGOTTEN_MAX as i64))? == FORGOTTEN_MAX)
 }
 
-fn sum((seq, user): (Seq, i64), (kind, time_ms): (u64, u64), note: &[u8]) -> Sum {
-    sum_at(&[seq, user.cast_unsigned(), kind, time_ms], note)
+fn sum((seq, user): (Seq, UserNo), (kind, time_ms): (u64, u64), note: &[u8]) -> Sum {
+    sum_at(&[seq, user.value().cast_unsigned(), kind, time_ms], note)
 }

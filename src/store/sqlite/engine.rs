@@ -7,11 +7,11 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::file::{self, Lock, OpenError};
 use super::names::Names;
-use super::reader::Reader;
+use super::reader::SqliteReader;
 use super::sql::{failed, num};
-use super::transaction::Batch;
+use super::transaction::Transaction;
 use super::wal::Wal;
-use super::watch::Place;
+use super::watch::FileWatch;
 use super::write_buffer::WriteBuffer;
 use crate::durable::{Chores, CommitError, Outcome, Quotas, StoreError, Write, WriteEngine};
 use crate::store::report::Done;
@@ -30,15 +30,15 @@ pub fn open(
     done: impl Fn(Done) + Send + Sync + 'static,
 ) -> Result<Store, OpenError> {
     let file::Opened { writing, reading, wal, place, lock } = file::open(dir, &quotas)?;
-    let writer = Writer::new(writing, (wal, place), quotas, lock);
-    Store::start(writer, Reader::new(reading), done).map_err(OpenError::Thread)
+    let writer = SqliteWriter::new(writing, (wal, place), quotas, lock);
+    Store::start(writer, SqliteReader::new(reading), done).map_err(OpenError::Thread)
 }
 
 /// The only one that writes.
-struct Writer {
+struct SqliteWriter {
     db: Connection,
     wal: Wal,
-    place: Place,
+    place: FileWatch,
     /// Pages that the WAL had after the last commit.
     wal_pages: u64,
     quotas: Quotas,
@@ -55,8 +55,8 @@ struct Writer {
     _lock: Lock,
 }
 
-impl Writer {
-    fn new(db: Connection, (wal, place): (Wal, Place), quotas: Quotas, lock: Lock) -> Self {
+impl SqliteWriter {
+    fn new(db: Connection, (wal, place): (Wal, FileWatch), quotas: Quotas, lock: Lock) -> Self {
         Self {
             db,
             wal,
@@ -111,13 +111,13 @@ impl Writer {
         Ok(outcomes)
     }
 
-    fn begin(&mut self) -> rusqlite::Result<Batch<'_>> {
+    fn begin(&mut self) -> rusqlite::Result<Transaction<'_>> {
         let Self { db, quotas, names, sweep_after, buffer, .. } = self;
         let buffer = match buffer {
             Some(buffer) => buffer,
             None => buffer.insert(WriteBuffer::load(db)?),
         };
-        Ok(Batch::start(db, quotas, names, sweep_after, buffer))
+        Ok(Transaction::start(db, quotas, names, sweep_after, buffer))
     }
 
     /// Pages that the WAL holds, those already in the database too while it has not started over.
@@ -145,7 +145,7 @@ impl Writer {
     }
 }
 
-impl WriteEngine for Writer {
+impl WriteEngine for SqliteWriter {
     fn commit<'a>(
         &mut self,
         writes: impl Iterator<Item = &'a Write>,

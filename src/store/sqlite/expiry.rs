@@ -6,37 +6,35 @@
 //! by sweeps. One that is unread then counts no more, and has a row of `expired`, so that it is not
 //! taken off the log's count a second time by the reader who goes past it.
 
-use std::collections::BTreeMap;
-
 use rusqlite::{Connection, Row};
 
-use super::sql::{Num, cursor, execute, is_past, num};
-use super::transaction::Batch;
+use super::cursor::is_past;
+use super::numbers::LogNo;
+use super::sql::{Num, execute, num};
 use crate::durable::{Quotas, StoredCursor};
 use crate::wire::{Message, Seq};
 
 /// Most rows that are looked at together.
-const TOGETHER_MAX: usize = 1024;
+pub(super) const TOGETHER_MAX: usize = 1024;
 
 /// A message that may expire.
-struct Expiring {
-    log: i64,
-    at_ms: u64,
-    seq: Seq,
-    bytes: u64,
+pub(super) struct Expiring {
+    pub(super) log: LogNo,
+    pub(super) at_ms: u64,
+    pub(super) seq: Seq,
+    pub(super) bytes: u64,
 }
 
-impl Expiring {
-    /// From a row of `log, at_ms, seq, bytes`.
-    fn at(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self { log: row.get(0)?, at_ms: num(row, 1)?, seq: num(row, 2)?, bytes: num(row, 3)? })
-    }
+/// Reads a row of `log, at_ms, seq, bytes`.
+fn expiring_at(row: &Row<'_>) -> rusqlite::Result<Expiring> {
+    let (log, at_ms) = (row.get(0)?, num(row, 1)?);
+    Ok(Expiring { log, at_ms, seq: num(row, 2)?, bytes: num(row, 3)? })
 }
 
 /// Notes a message in a user's log that may expire before it would be removed unread in any case.
 pub(super) fn note(
     db: &Connection,
-    (log, seq): (i64, Seq),
+    (log, seq): (LogNo, Seq),
     message: &Message,
     quotas: &Quotas,
 ) -> rusqlite::Result<()> {
@@ -50,7 +48,7 @@ pub(super) fn note(
 /// A user has processed what a cursor covers: how many of it, and how many bytes, count no more.
 pub(super) fn settled(
     db: &Connection,
-    log: i64,
+    log: LogNo,
     cursor: &StoredCursor,
 ) -> rusqlite::Result<(u64, u64)> {
     const SQL: &str = "SELECT seq, bytes FROM expired WHERE log = ?1 AND seq <= ?2";
@@ -71,51 +69,23 @@ pub(super) fn settled(
 }
 
 /// A message is being removed. Whether it had expired unread.
-pub(super) fn forget(db: &Connection, log: i64, seq: Seq) -> rusqlite::Result<bool> {
+pub(super) fn forget(db: &Connection, log: LogNo, seq: Seq) -> rusqlite::Result<bool> {
     let sql = "DELETE FROM expired WHERE log = ?1 AND seq = ?2";
     Ok(execute(db, sql, (log, Num(seq)))? > 0)
 }
 
-impl Batch<'_> {
-    /// Takes what has expired in a user's log, or in any, off its count, a bounded number of
-    /// messages. Whether there were as many.
-    pub(super) fn expire(&mut self, log: Option<i64>, now_ms: u64) -> rusqlite::Result<Expiry> {
-        let found = due(self.db, log, now_ms)?;
-        let mut cursors: BTreeMap<i64, StoredCursor> = BTreeMap::new();
-        for Expiring { log, at_ms, seq, bytes } in &found {
-            let sql = "DELETE FROM expiring WHERE log = ?1 AND at_ms = ?2 AND seq = ?3";
-            execute(self.db, sql, (log, Num(*at_ms), Num(*seq)))?;
-            if !cursors.contains_key(log) {
-                cursors.insert(*log, cursor(self.db, *log, *log)?.unwrap_or_default());
-            }
-            let known = [cursors.get(log), self.cursors.get(&(*log, *log))];
-            let is_read = known.into_iter().flatten().any(|cursor| is_past(cursor, *seq));
-            if is_read || *seq <= self.tail.log(self.db, *log)?.removed_seq {
-                continue;
-            }
-            let sql = "INSERT INTO expired (log, seq, bytes) VALUES (?1, ?2, ?3)";
-            execute(self.db, sql, (log, Num(*seq), Num(*bytes)))?;
-            self.tail.change(self.db, *log)?.keep_less(1, *bytes);
-        }
-        Ok(Expiry { any: !found.is_empty(), more: found.len() == TOGETHER_MAX })
-    }
-}
-
-/// What was found that has expired.
-pub(super) struct Expiry {
-    pub(super) any: bool,
-    /// There may be more.
-    pub(super) more: bool,
-}
-
-fn due(db: &Connection, log: Option<i64>, now_ms: u64) -> rusqlite::Result<Vec<Expiring>> {
+pub(super) fn due(
+    db: &Connection,
+    log: Option<LogNo>,
+    now_ms: u64,
+) -> rusqlite::Result<Vec<Expiring>> {
     const ONE: &str = "SELECT log, at_ms, seq, bytes FROM expiring \
         WHERE log = ?3 AND at_ms <= ?1 ORDER BY at_ms, seq LIMIT ?2";
     const ALL: &str = "SELECT log, at_ms, seq, bytes FROM expiring \
         WHERE at_ms <= ?1 ORDER BY at_ms LIMIT ?2";
     let (now, max) = (Num(now_ms), TOGETHER_MAX as i64);
     match log {
-        Some(log) => db.prepare_cached(ONE)?.query_map((now, max, log), Expiring::at)?.collect(),
-        None => db.prepare_cached(ALL)?.query_map((now, max), Expiring::at)?.collect(),
+        Some(log) => db.prepare_cached(ONE)?.query_map((now, max, log), expiring_at)?.collect(),
+        None => db.prepare_cached(ALL)?.query_map((now, max), expiring_at)?.collect(),
     }
 }

@@ -15,7 +15,7 @@ use super::migrate;
 use super::schema;
 use super::sql::{Num, is_damage};
 use super::wal::Wal;
-use super::watch::Place;
+use super::watch::{FileWatch, database, log_of};
 use crate::durable::Quotas;
 use crate::files;
 use crate::wire::JoinCode;
@@ -136,7 +136,7 @@ pub(super) struct Opened {
     pub(super) writing: Connection,
     pub(super) reading: Connection,
     pub(super) wal: Wal,
-    pub(super) place: Place,
+    pub(super) place: FileWatch,
     pub(super) lock: Lock,
 }
 
@@ -148,7 +148,7 @@ pub(super) fn open(dir: &Path, quotas: &Quotas) -> Result<Opened, OpenError> {
 /// Tells a full directory from a broken disk, where SQLite does not.
 pub(super) fn full_in(dir: &Path) -> impl FnOnce(OpenError) -> OpenError {
     move |error| match &error {
-        OpenError::Sqlite { cause, .. } if Place::of(&database(dir)).is_full(cause) => {
+        OpenError::Sqlite { cause, .. } if FileWatch::new(&database(dir)).is_full(cause) => {
             OpenError::Full(dir.to_owned())
         }
         _ => error,
@@ -170,11 +170,11 @@ fn open_files(dir: &Path, quotas: &Quotas) -> Result<Opened, OpenError> {
     let content = examine(&writing, &path)?;
     prepare(&writing)?;
     match content {
-        Content::Nothing => {
+        FileContent::Nothing => {
             schema::create(&writing).map_err(sqlite("making the tables"))?;
             files::sync_directory(dir).map_err(at(dir))?;
         }
-        Content::Ours(format) => {
+        FileContent::Ours(format) => {
             migrate::migrate(&writing, format).map_err(sqlite("bringing it to the new format"))?;
             meta::note_version(&writing).map_err(sqlite("noting the version"))?;
         }
@@ -182,7 +182,7 @@ fn open_files(dir: &Path, quotas: &Quotas) -> Result<Opened, OpenError> {
     bodies::discard_all(&writing).map_err(sqlite("ending uploads"))?;
     limit_size(&writing, quotas.store_bytes_max).map_err(sqlite("limiting the file's size"))?;
     let reading = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let (wal, place) = (Wal::of(&path), Place::of(&path));
+    let (wal, place) = (Wal::open(&path), FileWatch::new(&path));
     Ok(Opened { writing, reading, wal, place, lock })
 }
 
@@ -221,8 +221,8 @@ pub(super) fn connect_to_mend(path: &Path) -> Result<Connection, OpenError> {
 fn connect_there(path: &Path, shortened: bool) -> Result<(Connection, i32), OpenError> {
     let db = connect_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE, shortened)?;
     match examine(&db, path)? {
-        Content::Ours(format) => Ok((db, format)),
-        Content::Nothing => Err(OpenError::Missing(path.to_path_buf())),
+        FileContent::Ours(format) => Ok((db, format)),
+        FileContent::Nothing => Err(OpenError::Missing(path.to_path_buf())),
     }
 }
 
@@ -253,7 +253,7 @@ pub fn users(dir: &Path) -> Result<u64, OpenError> {
         return Ok(0);
     }
     let db = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    if examine(&db, &path)? == Content::Nothing {
+    if examine(&db, &path)? == FileContent::Nothing {
         return Ok(0);
     }
     let Num(users) = db
@@ -277,19 +277,10 @@ pub fn invite(dir: &Path, code: &JoinCode, expires_ms: u64) -> Result<(), OpenEr
 }
 
 #[derive(PartialEq, Eq)]
-enum Content {
+enum FileContent {
     Nothing,
     /// A store of this format, from [`migrate::OLDEST`] on.
     Ours(i32),
-}
-
-pub(super) fn database(dir: &Path) -> PathBuf {
-    dir.join("store.db")
-}
-
-/// The write-ahead log of a database.
-pub(super) fn log_of(database: &Path) -> PathBuf {
-    database.with_extension("db-wal")
 }
 
 fn is_empty(path: &Path) -> bool {
@@ -350,7 +341,7 @@ fn connect_with(path: &Path, flags: OpenFlags, shortened: bool) -> Result<Connec
 }
 
 /// Looks before anything is written.
-fn examine(db: &Connection, path: &Path) -> Result<Content, OpenError> {
+fn examine(db: &Connection, path: &Path) -> Result<FileContent, OpenError> {
     let number = |pragma| db.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
     let looked = (|| {
         let tables = "SELECT count(*) FROM sqlite_schema";
@@ -358,9 +349,9 @@ fn examine(db: &Connection, path: &Path) -> Result<Content, OpenError> {
         Ok((number("application_id")?, number("user_version")?, tables))
     })();
     match looked.map_err(|cause| not_a_database(path, "reading the store's format", cause))? {
-        (0, 0, 0) => Ok(Content::Nothing),
+        (0, 0, 0) => Ok(FileContent::Nothing),
         (schema::APPLICATION_ID, found, _) => match found {
-            migrate::OLDEST..=schema::FORMAT => Ok(Content::Ours(found)),
+            migrate::OLDEST..=schema::FORMAT => Ok(FileContent::Ours(found)),
             _ => Err(OpenError::Format { found, version: meta::version(db) }),
         },
         _ => Err(OpenError::Foreign(path.to_path_buf())),

@@ -1,10 +1,11 @@
 //! What a fuzzer runs, and tests run again on what it has found: rows as a disk could give them
 //! back. Only there in tests and under a fuzzer (`tests/fuzz`).
 
-use super::record::{self, Head, Letter, Long, Place, Rot};
+use super::numbers::{LogNo, UserNo};
+use super::record::{self, Corrupt, Head, Long, ParkedRecord, SegmentKey};
 use crate::wire::{Body, Envelope, Headers, Message, MsgId, Target, UserId};
 
-const PLACE: Place = Place { log: 3, last: 40 };
+const PLACE: SegmentKey = SegmentKey { log: LogNo::new(3), last: 40 };
 const DRAWER: [u64; 2] = [1, 2];
 const MESSAGES_MAX: usize = 16;
 
@@ -19,7 +20,7 @@ pub fn record(data: &[u8]) {
         }
     }
     assert!(data.is_empty() || Head::decode(PLACE, data).is_err(), "a guessed checksum");
-    let _ = Letter::decode(DRAWER, &with_sum(record::sum_at(&DRAWER, data), data));
+    let _ = ParkedRecord::decode(DRAWER, &with_sum(record::sum_at(&DRAWER, data), data));
     if let Ok(above) = record::decode_above(data)
         && let Ok(bytes) = record::encode_above(&above)
     {
@@ -42,7 +43,12 @@ fn round_trip(data: &[u8]) {
         let long = (len % 7 == 6).then_some(Long { first: 9, size: 1 << 20 });
         let mut message = message(len, if long.is_some() { &[] } else { body });
         let seq = messages.len() as u64 + 1;
-        let pushed = head.push((seq, seq), (i64::from(len % 3), 7), (&message, long), &mut records);
+        let pushed = head.push(
+            (seq, seq),
+            (UserNo::new(i64::from(len % 3)), 7),
+            (&message, long),
+            &mut records,
+        );
         assert!(pushed.is_ok());
         message.size = long.map_or(message.size, |long| long.size);
         messages.push(message);
@@ -56,10 +62,10 @@ fn round_trip(data: &[u8]) {
         assert_eq!(of(&records[span.clone()]).as_ref(), Ok(message));
         let mut rotten = records[span].to_vec();
         flip(&mut rotten, data.len());
-        assert_eq!(of(&rotten), Err(Rot::Sum));
+        assert_eq!(of(&rotten), Err(Corrupt::Sum));
     }
     assert_eq!(decoded.spans().count(), messages.len());
-    let elsewhere = Place { last: PLACE.last + 1, ..PLACE };
+    let elsewhere = SegmentKey { last: PLACE.last + 1, ..PLACE };
     assert!(Head::decode(elsewhere, &bytes).is_err(), "another row's bytes");
     flip(&mut bytes, data.len());
     assert!(Head::decode(PLACE, &bytes).is_err(), "a flipped bit");

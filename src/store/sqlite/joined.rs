@@ -7,13 +7,13 @@ use crate::wire::{BUNDLE_MAX, Body, Bundle, CHUNK_LEN_MAX};
 
 /// A record that may go on.
 #[derive(Default)]
-pub(super) struct Joined {
+pub(super) struct BundleJoiner {
     first: Option<Record>,
     others: Vec<Body>,
     len: u64,
 }
 
-impl Joined {
+impl BundleJoiner {
     /// Takes the next message of a page: together with those before it, or with those behind.
     pub(super) fn add(&mut self, next: Record, items: &mut Vec<PageItem>) {
         let message = &next.bundle.first;

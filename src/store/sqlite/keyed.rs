@@ -5,6 +5,7 @@
 
 use rusqlite::Connection;
 
+use super::numbers::UserNo;
 use super::sql::{Num, execute, first, num};
 use crate::wire::MsgId;
 
@@ -12,12 +13,17 @@ use crate::wire::MsgId;
 const FORGOTTEN_MAX: usize = 1024;
 
 /// Whether the sender has had this id stored at `oldest_ms` or later.
-pub(super) fn has(db: &Connection, id: MsgId, user: i64, oldest_ms: u64) -> rusqlite::Result<bool> {
+pub(super) fn has(
+    db: &Connection,
+    id: MsgId,
+    user: UserNo,
+    oldest_ms: u64,
+) -> rusqlite::Result<bool> {
     Ok(time(db, id, user)?.is_some_and(|time_ms| time_ms >= oldest_ms))
 }
 
 /// When this id was last noted, if it was.
-pub(super) fn time(db: &Connection, id: MsgId, user: i64) -> rusqlite::Result<Option<u64>> {
+pub(super) fn time(db: &Connection, id: MsgId, user: UserNo) -> rusqlite::Result<Option<u64>> {
     const SQL: &str = "SELECT time_ms FROM keyed WHERE id = ?1 AND user = ?2";
     first(db, SQL, (id.as_bytes(), user), |row| num(row, 0))
 }
@@ -26,7 +32,7 @@ pub(super) fn time(db: &Connection, id: MsgId, user: i64) -> rusqlite::Result<Op
 pub(super) fn note(
     db: &Connection,
     id: MsgId,
-    user: i64,
+    user: UserNo,
     (now_ms, oldest_ms): (u64, u64),
 ) -> rusqlite::Result<bool> {
     const SQL: &str = "INSERT INTO keyed (id, user, time_ms) VALUES (?1, ?2, ?3) \

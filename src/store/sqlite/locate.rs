@@ -2,8 +2,9 @@
 
 use rusqlite::Connection;
 
+use super::numbers::{LogNo, UserNo};
 use super::record::{self, Long};
-use super::segment::{self, Stored};
+use super::segment::{self, StoredSegment};
 use super::sql::{Num, first, num};
 use crate::wire::{Message, MsgId, Seq, Target};
 
@@ -17,15 +18,15 @@ const AHEAD_MS_MAX: u64 = 2 * 24 * 60 * 60 * 1000;
 pub(super) type Whole = (Message, Option<Long>);
 
 /// The run in which a message of a log stands, if it stands anywhere.
-fn run_of(db: &Connection, no: i64, seq: Seq) -> rusqlite::Result<Option<Stored>> {
+fn run_of(db: &Connection, no: LogNo, seq: Seq) -> rusqlite::Result<Option<StoredSegment>> {
     const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \
         head FROM run WHERE log = ?1 AND last >= ?2 ORDER BY last LIMIT 1";
-    first(db, SQL, (no, Num(seq)), Stored::at)
+    first(db, SQL, (no, Num(seq)), StoredSegment::at)
 }
 
 /// When the message at a seq was taken.
-pub(super) fn time(db: &Connection, no: i64, seq: Seq) -> rusqlite::Result<Option<u64>> {
-    let Some(Stored { head: Ok(head), .. }) = run_of(db, no, seq)? else { return Ok(None) };
+pub(super) fn time(db: &Connection, no: LogNo, seq: Seq) -> rusqlite::Result<Option<u64>> {
+    let Some(StoredSegment { head: Ok(head), .. }) = run_of(db, no, seq)? else { return Ok(None) };
     let entry = head.entries.iter().find(|entry| entry.seq == seq);
     Ok(entry.map(|entry| entry.time_ms))
 }
@@ -33,7 +34,7 @@ pub(super) fn time(db: &Connection, no: i64, seq: Seq) -> rusqlite::Result<Optio
 /// The message at a seq, unless it is not there, or damaged.
 pub(super) fn message(
     db: &Connection,
-    (no, log): (i64, &Target),
+    (no, log): (LogNo, &Target),
     seq: Seq,
 ) -> rusqlite::Result<Option<Whole>> {
     let Some(run) = run_of(db, no, seq)? else { return Ok(None) };
@@ -66,9 +67,9 @@ pub(super) fn made_ms(id: MsgId) -> u64 {
 /// is found, to those of two days before `made_ms`, and to [`BEHIND_MAX`] messages.
 pub(super) fn by_id(
     db: &Connection,
-    no: i64,
+    no: LogNo,
     id: MsgId,
-    sender: Option<i64>,
+    sender: Option<UserNo>,
     made_ms: u64,
 ) -> rusqlite::Result<Option<Seq>> {
     const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \
@@ -85,7 +86,7 @@ pub(super) fn by_id(
         if num(row, 9)? == 0 {
             continue;
         }
-        let Ok(head) = Stored::at(row)?.head else { continue };
+        let Ok(head) = StoredSegment::at(row)?.head else { continue };
         let mut newest_first = head.entries.iter().rev();
         let found = newest_first.find(|entry| {
             entry.id() == id && sender.is_none_or(|sender| head.sender(entry).0 == sender)
@@ -100,10 +101,10 @@ pub(super) fn by_id(
 /// Seq of the first message of a log that was taken at this time or later.
 ///
 /// Clocks may be set, so all runs are looked at until there is one: about a microsecond for each.
-pub(super) fn since(db: &Connection, no: i64, time_ms: u64) -> rusqlite::Result<Option<Seq>> {
+pub(super) fn since(db: &Connection, no: LogNo, time_ms: u64) -> rusqlite::Result<Option<Seq>> {
     const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \
         head FROM run WHERE log = ?1 AND time_ms >= ?2 ORDER BY last LIMIT 1";
-    let Some(run) = first(db, SQL, (no, Num(time_ms)), Stored::at)? else { return Ok(None) };
+    let Some(run) = first(db, SQL, (no, Num(time_ms)), StoredSegment::at)? else { return Ok(None) };
     let first = run.pieces(0).find(|piece| piece.time_ms >= time_ms);
     Ok(first.map(|piece| piece.seq))
 }

@@ -68,8 +68,11 @@ mod tests {
 
     #[test]
     fn a_crash_leaves_the_old_format_or_the_new_one() {
-        let dirs: Vec<_> = (0..3).map(|_| tempfile::tempdir().expect("a directory")).collect();
-        let [dir, during, after] = [0, 1, 2].map(|no| dirs[no].path());
+        let root = std::env::temp_dir().join(format!("qmsg-migrate-{}", std::process::id()));
+        let [dir, during, after] = ["now", "during", "after"].map(|name| root.join(name));
+        for dir in [&dir, &during, &after] {
+            fs::create_dir_all(dir).expect("a directory");
+        }
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store-5.db");
         fs::copy(fixture, dir.join("store.db")).expect("the fixture");
         let db = Connection::open(dir.join("store.db")).expect("a store");
@@ -79,15 +82,16 @@ mod tests {
         // As much as possible of what is not committed gets to the disk.
         db.cache_flush().expect("written");
 
-        let mut crashed = crash(dir, during);
+        let mut crashed = crash(&dir, &during);
         assert_eq!(format(&crashed), OLDEST);
         migrate(&crashed, OLDEST).expect("again");
         assert_eq!(format(&crashed), FORMAT);
         db.execute_batch("COMMIT").expect("the end of the step");
-        crashed = crash(dir, after);
+        crashed = crash(&dir, &after);
         assert_eq!(format(&crashed), FORMAT);
         migrate(&crashed, FORMAT).expect("nothing to do");
         let whole = crashed.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0));
         assert_eq!(whole.as_deref(), Ok("ok"));
+        fs::remove_dir_all(root).expect("removed");
     }
 }

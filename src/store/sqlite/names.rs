@@ -9,25 +9,28 @@ use std::hash::Hash;
 
 use rusqlite::Connection;
 
+use super::numbers::{LogNo, UserNo};
 use super::sql::first;
 use crate::durable::NoTarget;
-use crate::wire::{RoomName, Target, UserId};
+use crate::wire::{Pin, RoomName, Target, UserId};
 
-/// The log of `@all`.
-pub(super) const ALL: i64 = 0;
 /// Most names remembered of each kind; then all are forgotten and looked up again.
 const CACHED_MAX: usize = 65_536;
 
 /// Looks names up, remembering what it found.
 #[derive(Default)]
 pub(super) struct Names {
-    users: HashMap<UserId, i64>,
-    rooms: HashMap<RoomName, i64>,
+    users: HashMap<UserId, UserNo>,
+    rooms: HashMap<RoomName, LogNo>,
 }
 
 impl Names {
     /// The number of a user.
-    pub(super) fn user(&mut self, db: &Connection, id: &UserId) -> rusqlite::Result<Option<i64>> {
+    pub(super) fn user(
+        &mut self,
+        db: &Connection,
+        id: &UserId,
+    ) -> rusqlite::Result<Option<UserNo>> {
         const SQL: &str = "SELECT no FROM user WHERE id = ?1";
         find(&mut self.users, id, || first(db, SQL, [id.as_str()], |row| row.get(0)))
     }
@@ -37,17 +40,17 @@ impl Names {
         &mut self,
         db: &Connection,
         name: &RoomName,
-    ) -> rusqlite::Result<Option<i64>> {
+    ) -> rusqlite::Result<Option<LogNo>> {
         const SQL: &str = "SELECT -no FROM room WHERE name = ?1";
         find(&mut self.rooms, name, || first(db, SQL, [name.as_str()], |row| row.get(0)))
     }
 
     /// The log of a target.
-    pub(super) fn log(&mut self, db: &Connection, to: &Target) -> rusqlite::Result<Option<i64>> {
+    pub(super) fn log(&mut self, db: &Connection, to: &Target) -> rusqlite::Result<Option<LogNo>> {
         match to {
-            Target::User(id) => self.user(db, id),
+            Target::User(id) => Ok(self.user(db, id)?.map(UserNo::own_log)),
             Target::Room(name) => self.room(db, name),
-            Target::All => Ok(Some(ALL)),
+            Target::All => Ok(Some(LogNo::ALL)),
         }
     }
 
@@ -64,11 +67,11 @@ impl Names {
     }
 }
 
-fn find<K: Clone + Eq + Hash>(
-    known: &mut HashMap<K, i64>,
+fn find<K: Clone + Eq + Hash, N: Copy>(
+    known: &mut HashMap<K, N>,
     name: &K,
-    look_up: impl FnOnce() -> rusqlite::Result<Option<i64>>,
-) -> rusqlite::Result<Option<i64>> {
+    look_up: impl FnOnce() -> rusqlite::Result<Option<N>>,
+) -> rusqlite::Result<Option<N>> {
     if let Some(&number) = known.get(name) {
         return Ok(Some(number));
     }
@@ -80,4 +83,10 @@ fn find<K: Clone + Eq + Hash>(
         known.insert(name.clone(), number);
     }
     Ok(found)
+}
+
+/// The key that owns an id.
+pub(super) fn owner(db: &Connection, id: &UserId) -> rusqlite::Result<Option<Pin>> {
+    let key = first(db, "SELECT key FROM user WHERE id = ?1", [id.as_str()], |row| row.get(0))?;
+    Ok(key.map(Pin))
 }

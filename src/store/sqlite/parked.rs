@@ -1,175 +1,225 @@
-//! Putting messages into drawers, and out of them into logs.
+//! What lies in drawers: a row for each letter, and for each drawer how many there are.
 
-use std::sync::Arc;
+use rusqlite::{Connection, Row};
 
 use super::bodies;
-use super::locate;
-use super::parked_rows::{self, Place, Stored, letter};
-use super::transaction::Batch;
-use crate::durable::{Appended, DueReleased, NotStored, ParkedTaken, Record};
-use crate::wire::{Envelope, Headers, Message, MsgId, Note, ParkedKind, Seq, Target, UserId};
+use super::numbers::UserNo;
+use super::record::{Corrupt, Long, ParkedRecord};
+use super::sql::{Num, execute, first, num, unencodable};
+use super::write_buffer::LogState;
+use crate::wire::{
+    Body, CHUNK_LEN_MAX, Envelope, Message, MsgId, Note, PARKED_LEN_MAX, ParkedKind, ParkedMessage,
+};
 
-/// Most letters that are taken out by one write.
-const TAKEN_MAX: usize = 64;
-/// Most dead letters that make room for one.
-const DROPPED_MAX: usize = 64;
-/// When the log of its target is full a message that is due waits so long before it is tried again.
-const AGAIN_MS: u64 = 60_000;
+/// Most letters of a page.
+const PAGE_MAX: usize = 64;
 
-/// What came of a letter that was to go to a log.
-enum Posted {
-    /// It is there.
-    Done(Record),
-    /// There is no room for it.
-    Full,
-    /// It is damaged.
-    Corrupt,
+/// One drawer of one user.
+#[derive(Clone, Copy)]
+pub(super) struct ParkedList {
+    pub(super) user: UserNo,
+    pub(super) drawer: ParkedKind,
 }
 
-impl Batch<'_> {
-    /// Keeps a message of a log for a user who has refused it, after so many attempts, for this
-    /// reason, at this time. A long body is shared with the message.
-    pub(super) fn bury(
-        &mut self,
-        user: i64,
-        (no, log, seq): (i64, &Target, Seq),
-        (attempts, reason, at_ms): (u32, &Note, u64),
+impl ParkedList {
+    /// The drawer's number in the tables.
+    fn kind(self) -> i64 {
+        match self.drawer {
+            ParkedKind::DeadLetters => 0,
+            ParkedKind::Scheduled => 1,
+        }
+    }
+
+    /// In which a letter's bytes are good.
+    fn numbers(self) -> [u64; 2] {
+        [self.user.value().cast_unsigned(), self.kind().cast_unsigned()]
+    }
+
+    /// How much is in it, as quotas see a log.
+    pub(super) fn filled(self, db: &Connection) -> rusqlite::Result<LogState> {
+        const SQL: &str = "SELECT messages, bytes FROM drawer WHERE user = ?1 AND kind = ?2";
+        let found = first(db, SQL, (self.user, self.kind()), |row| {
+            let (kept_messages, kept_bytes) = (num(row, 0)?, num(row, 1)?);
+            Ok(LogState { kept_messages, kept_bytes, ..LogState::default() })
+        })?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// Puts a letter in, which counts for so many bytes and may be due.
+    pub(super) fn add(
+        self,
+        db: &Connection,
+        (letter, body): (&ParkedRecord, &Body),
+        bytes: u64,
+        due_ms: Option<u64>,
     ) -> rusqlite::Result<()> {
-        // It may be of this batch.
-        self.write_messages()?;
-        let db = self.db;
-        let Some((message, long)) = locate::message(db, (no, log), seq)? else {
-            tracing::warn!(%log, seq, "a message that was refused is not there any more");
-            return Ok(());
-        };
-        if let Some(long) = long {
-            bodies::share(db, long.first)?;
-        }
-        let (place, bytes) = (Place { user, drawer: ParkedKind::DeadLetters }, message.len_bytes());
-        let (letter, body) = letter(message, long, (at_ms, attempts, reason.clone()));
-        place.add(db, (&letter, &body), bytes, None)?;
-        self.make_room(place)
+        const COUNT: &str = "INSERT INTO drawer (user, kind, messages, bytes) \
+            VALUES (?1, ?2, 1, ?3) ON CONFLICT (user, kind) \
+            DO UPDATE SET messages = messages + 1, bytes = bytes + ?3";
+        execute(db, COUNT, (self.user, self.kind(), Num(bytes)))?;
+        const SQL: &str = "INSERT INTO letter \
+            (user, kind, id, due_ms, bytes, part, parts, letter) \
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        let (part, parts) = letter.long.map_or((0, 0), |long| (long.first, long.count()));
+        let encoded = letter.encode(self.numbers(), body).map_err(unencodable)?;
+        let (id, due) = (letter.id.as_bytes(), due_ms.map(Num));
+        let (bytes, part, parts) = (Num(bytes), Num(part), Num(parts));
+        execute(db, SQL, (self.user, self.kind(), id, due, bytes, part, parts, encoded)).map(drop)
     }
 
-    /// Drops the oldest letters of a drawer that is over its quota, but not the newest one.
-    fn make_room(&self, place: Place) -> rusqlite::Result<()> {
-        for _ in 0..DROPPED_MAX {
-            let filled = place.filled(self.db)?;
-            if !filled.exceeds(self.quotas) || filled.kept_messages <= 1 {
-                break;
+    /// The oldest letters, so many; of this id, if one is named.
+    pub(super) fn oldest(
+        self,
+        db: &Connection,
+        id: Option<MsgId>,
+        max: usize,
+    ) -> rusqlite::Result<Vec<StoredParked>> {
+        const ALL: &str = "SELECT no, user, kind, id, bytes, part, parts, letter FROM letter \
+            WHERE user = ?1 AND kind = ?2 ORDER BY no LIMIT ?3";
+        const ONE: &str = "SELECT no, user, kind, id, bytes, part, parts, letter FROM letter \
+            WHERE user = ?1 AND kind = ?2 AND id = ?4 ORDER BY no LIMIT ?3";
+        let (user, kind, max) = (self.user, self.kind(), max as i64);
+        let Some(id) = id else { return collect(db, ALL, (user, kind, max)) };
+        collect(db, ONE, (user, kind, max, id.as_bytes()))
+    }
+
+    /// A page of what is behind a number, and whether there is more.
+    pub(super) fn page(
+        self,
+        db: &Connection,
+        after: u64,
+    ) -> rusqlite::Result<(Vec<ParkedMessage>, bool)> {
+        const SQL: &str = "SELECT no, user, kind, id, bytes, part, parts, letter FROM letter \
+            WHERE user = ?1 AND kind = ?2 AND no > ?3 ORDER BY no";
+        let mut statement = db.prepare_cached(SQL)?;
+        let mut rows = statement.query((self.user, self.kind(), Num(after)))?;
+        let (mut page, mut bytes) = (Vec::new(), 0);
+        while let Some(row) = rows.next()? {
+            let Some(kept) = StoredParked::at(row)?.kept(db)? else { continue };
+            bytes += kept.message.len_here() as usize + kept.reason.body().len();
+            if !page.is_empty() && (page.len() == PAGE_MAX || bytes > CHUNK_LEN_MAX) {
+                return Ok((page, true));
             }
-            for oldest in place.oldest(self.db, None, 1)? {
-                oldest.remove(self.db)?;
-            }
+            page.push(kept);
         }
-        Ok(())
-    }
-
-    pub(super) fn schedule(
-        &mut self,
-        message: &Message,
-        due_ms: u64,
-    ) -> rusqlite::Result<Result<(), NotStored>> {
-        let db = self.db;
-        let sender = self.names.user(db, &message.from)?;
-        let (Some(user), Some(_)) = (sender, self.names.log(db, &message.to)?) else {
-            return Ok(Err(self.names.missing(db, &message.to)?.into()));
-        };
-        if message.is_long() {
-            // Its rest is nowhere.
-            return Ok(Err(NotStored::DiskFull));
-        }
-        let (place, bytes) = (Place { user, drawer: ParkedKind::Scheduled }, message.len_bytes());
-        if !place.filled(db)?.admits(bytes, self.quotas) {
-            let before = self.has_sent(user, message)?;
-            return Ok(Err(if before { NotStored::Duplicate } else { NotStored::Full }));
-        }
-        if !self.note_sent(user, message)? {
-            return Ok(Err(NotStored::Duplicate));
-        }
-        if !message.id.is_keyed() {
-            // No run tells of this id.
-            self.tail.note_soon();
-        }
-        let (letter, body) = letter(message.clone(), None, (due_ms, 0, Note::default()));
-        place.add(db, (&letter, &body), bytes, Some(due_ms))?;
-        Ok(Ok(()))
-    }
-
-    pub(super) fn release(&mut self, now_ms: u64) -> rusqlite::Result<DueReleased> {
-        let mut records = Vec::new();
-        for stored in parked_rows::due(self.db, now_ms, TAKEN_MAX)? {
-            match self.post(&stored, None, now_ms)? {
-                Posted::Done(record) => records.push(record),
-                Posted::Full => stored.put_off(self.db, Some(now_ms.saturating_add(AGAIN_MS)))?,
-                Posted::Corrupt => stored.put_off(self.db, None)?,
-            }
-        }
-        Ok(DueReleased { records, next_ms: parked_rows::next_due(self.db)? })
-    }
-
-    pub(super) fn withdraw(
-        &mut self,
-        id: &UserId,
-        drawer: ParkedKind,
-        message: Option<MsgId>,
-        back_at_ms: Option<u64>,
-    ) -> rusqlite::Result<ParkedTaken> {
-        let (mut count, mut records) = (0, Vec::new());
-        if let Some(user) = self.names.user(self.db, id)? {
-            let place = Place { user, drawer };
-            let own = (drawer == ParkedKind::DeadLetters).then_some(id);
-            for stored in place.oldest(self.db, message, TAKEN_MAX)? {
-                match back_at_ms {
-                    None => stored.remove(self.db)?,
-                    Some(now_ms) => match self.post(&stored, own, now_ms)? {
-                        Posted::Done(record) => records.push(record),
-                        Posted::Full | Posted::Corrupt => continue,
-                    },
-                }
-                count += 1;
-            }
-        }
-        Ok(ParkedTaken { count, records })
-    }
-
-    /// Takes a letter out of its drawer and puts its message at the end of its log, or of a user's
-    /// own, unless that is full. Its id is known already.
-    fn post(
-        &mut self,
-        stored: &Stored,
-        own: Option<&UserId>,
-        now_ms: u64,
-    ) -> rusqlite::Result<Posted> {
-        let db = self.db;
-        let Some((message, long)) = stored.message(db)? else { return Ok(Posted::Corrupt) };
-        let mut message = Message { time_ms: now_ms, ..message };
-        if let Some(own) = own {
-            let Envelope { headers, to, .. } = &mut message.envelope;
-            *headers = with_room(std::mem::take(headers), to);
-            message.to = Target::User(own.clone());
-        }
-        let sender = self.names.user(db, &message.from)?;
-        let (Some(sender), Some(no)) = (sender, self.names.log(db, &message.to)?) else {
-            return Ok(Posted::Corrupt);
-        };
-        if !self.admits(no, &message)? {
-            return Ok(Posted::Full);
-        }
-        stored.take(db)?;
-        let Appended { seq, ordinal } = self.put((sender, no), &message, long)?;
-        let (parts, bundle) = (long.map_or(0, |long| long.first), Arc::new(message.into()));
-        Ok(Posted::Done(Record { seq, ordinal, parts, bundle }))
+        Ok((page, false))
     }
 }
 
-/// Says which room a message was sent to, if it was to one, and if there is room for a word more.
-fn with_room(headers: Headers, to: &Target) -> Headers {
-    const NAME: &str = "room";
-    if matches!(to, Target::User(_)) || headers.iter().any(|(name, _)| name == NAME) {
-        return headers;
+/// Letters that are due, so many, those first that are due first.
+pub(super) fn due(db: &Connection, now_ms: u64, max: usize) -> rusqlite::Result<Vec<StoredParked>> {
+    const SQL: &str = "SELECT no, user, kind, id, bytes, part, parts, letter FROM letter \
+        WHERE due_ms <= ?1 ORDER BY due_ms, no LIMIT ?2";
+    collect(db, SQL, (Num(now_ms), max as i64))
+}
+
+/// When the next one is due.
+pub(super) fn next_due(db: &Connection) -> rusqlite::Result<Option<u64>> {
+    const SQL: &str = "SELECT due_ms FROM letter WHERE due_ms IS NOT NULL ORDER BY due_ms LIMIT 1";
+    first(db, SQL, (), |row| num(row, 0))
+}
+
+fn collect(
+    db: &Connection,
+    sql: &str,
+    values: impl rusqlite::Params,
+) -> rusqlite::Result<Vec<StoredParked>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map(values, StoredParked::at)?;
+    rows.collect()
+}
+
+/// A letter as its row has it.
+pub(super) struct StoredParked {
+    no: u64,
+    pub(super) place: ParkedList,
+    bytes: u64,
+    /// First and number of the parts of its body.
+    parts: (u64, u64),
+    /// `None`: damaged.
+    letter: Option<(ParkedRecord, Body)>,
+}
+
+impl StoredParked {
+    /// From a row of `no, user, kind, id, bytes, part, parts, letter`.
+    fn at(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let drawer =
+            if num(row, 2)? == 0 { ParkedKind::DeadLetters } else { ParkedKind::Scheduled };
+        let (no, place) = (num(row, 0)?, ParkedList { user: row.get(1)?, drawer });
+        let id = row.get_ref(3)?.as_blob()?;
+        let letter = ParkedRecord::decode(place.numbers(), row.get_ref(7)?.as_blob()?);
+        let letter = letter.and_then(|found| match found.0.id.as_bytes() == id {
+            true => Ok(found),
+            false => Err(Corrupt::Sum),
+        });
+        if let Err(rot) = &letter {
+            tracing::error!(letter = no, "what is stored is damaged: {rot}");
+        }
+        let letter = letter.ok();
+        Ok(Self { no, place, bytes: num(row, 4)?, parts: (num(row, 5)?, num(row, 6)?), letter })
     }
-    let pairs = headers.iter().map(|(name, value)| (name.into(), value.into()));
-    let pairs = pairs.chain([(NAME.into(), to.to_string())]);
-    Headers::new(pairs.collect()).unwrap_or(headers)
+
+    /// Its message with where its body is if that is long, of which the first part is here; `None`
+    /// if it is damaged.
+    pub(super) fn message(
+        &self,
+        db: &Connection,
+    ) -> rusqlite::Result<Option<(Message, Option<Long>)>> {
+        let Some((letter, body)) = &self.letter else { return Ok(None) };
+        let Some(body) = whole(db, letter, body)? else { return Ok(None) };
+        let ParkedRecord { id, from, to, time_ms, headers, long, .. } = letter.clone();
+        let size = long.map_or(body.len() as u64, |long| long.size);
+        let envelope = Envelope { size, ..Envelope::new(id, to, headers, body) };
+        Ok(Some((Message { from, time_ms, envelope }, long)))
+    }
+
+    /// What is shown of it; `None` if it is damaged.
+    fn kept(self, db: &Connection) -> rusqlite::Result<Option<ParkedMessage>> {
+        let (number, drawer) = (self.no, self.place.drawer);
+        let Some((mut message, _)) = self.message(db)? else { return Ok(None) };
+        message.body.0.truncate(PARKED_LEN_MAX);
+        let Some((ParkedRecord { at_ms, attempts, reason, .. }, _)) = self.letter else {
+            return Ok(None);
+        };
+        Ok(Some(ParkedMessage { drawer, number, at_ms, attempts, reason, message }))
+    }
+
+    /// Takes it out of its drawer; the parts of its body are another's now.
+    pub(super) fn unpark(&self, db: &Connection) -> rusqlite::Result<()> {
+        execute(db, "DELETE FROM letter WHERE no = ?1", [Num(self.no)])?;
+        const COUNT: &str = "UPDATE drawer SET messages = messages - 1, bytes = bytes - ?3 \
+            WHERE user = ?1 AND kind = ?2";
+        execute(db, COUNT, (self.place.user, self.place.kind(), Num(self.bytes))).map(drop)
+    }
+
+    /// Takes it out of its drawer, and lets go of its body.
+    pub(super) fn remove(&self, db: &Connection) -> rusqlite::Result<()> {
+        bodies::loosen(db, self.parts.0, self.parts.1)?;
+        self.unpark(db)
+    }
+
+    /// Makes it due at another time, or never. What is told of it stays.
+    pub(super) fn put_off(&self, db: &Connection, due_ms: Option<u64>) -> rusqlite::Result<()> {
+        const SQL: &str = "UPDATE letter SET due_ms = ?2 WHERE no = ?1";
+        execute(db, SQL, (Num(self.no), due_ms.map(Num))).map(drop)
+    }
+}
+
+/// The body that is here; of a long one its first part, unless that is damaged.
+fn whole(db: &Connection, letter: &ParkedRecord, body: &Body) -> rusqlite::Result<Option<Body>> {
+    match letter.long {
+        Some(long) => Ok(bodies::read(db, long.first)?.ok()),
+        None => Ok(Some(body.clone())),
+    }
+}
+
+/// A message that is to be kept, with what is said of it.
+pub(super) fn letter(
+    message: Message,
+    long: Option<Long>,
+    (at_ms, attempts, reason): (u64, u32, Note),
+) -> (ParkedRecord, Body) {
+    let Message { from, time_ms, envelope } = message;
+    let Envelope { id, to, headers, body, .. } = envelope;
+    (ParkedRecord { id, from, to, time_ms, at_ms, attempts, reason, headers, long }, body)
 }

@@ -7,15 +7,19 @@ use std::sync::Arc;
 use rusqlite::{Connection, Error};
 
 use super::bodies;
-use super::joined::Joined;
+use super::cursor::since;
+use super::cursor::{cursor, cursor_at};
+use super::joined::BundleJoiner;
 use super::locate;
-use super::names::{ALL, Names};
-use super::parked_rows::Place;
+use super::names::Names;
+use super::names::owner;
+use super::numbers::{LogNo, UserNo};
+use super::parked::ParkedList;
 use super::recipients;
-use super::record::{self, Entry, Rot};
-use super::segment::{self, Piece, Stored};
-use super::sql::{Num, cursor, cursor_at, failed, first, name, num};
-use super::transaction::{owner, since};
+use super::record::{self, Corrupt, Entry};
+use super::segment::{self, SegmentPart, StoredSegment};
+use super::sql::{Num, failed, first, name, num};
+use super::write_buffer::removed;
 use crate::durable::{Found, Page, PageItem, Read, ReadEngine, Record, StoreError, StoredCursor};
 use crate::wire::{Seq, Start, Target, UserId};
 
@@ -23,18 +27,18 @@ use crate::wire::{Seq, Start, Target, UserId};
 const AHEAD: usize = 32;
 
 /// The only one that reads.
-pub(super) struct Reader {
+pub(super) struct SqliteReader {
     db: Connection,
     names: Names,
 }
 
-impl Reader {
+impl SqliteReader {
     pub(super) fn new(db: Connection) -> Self {
         Self { db, names: Names::default() }
     }
 }
 
-impl ReadEngine for Reader {
+impl ReadEngine for SqliteReader {
     fn read(&mut self, read: &Read) -> Result<Found, StoreError> {
         answer(&self.db, &mut self.names, read).map_err(failed("reading"))
     }
@@ -58,24 +62,21 @@ fn answer(db: &Connection, names: &mut Names, read: &Read) -> rusqlite::Result<F
             Found::Recipients(page, more)
         }
         Read::Parked { user, drawer, after } => {
-            let place = names.user(db, user)?.map(|user| Place { user, drawer: *drawer });
+            let place = names.user(db, user)?.map(|user| ParkedList { user, drawer: *drawer });
             let page = place.map_or(Ok(Default::default()), |place| place.page(db, *after))?;
             Found::Parked(page.0, page.1)
         }
         Read::Chunk { at } => Found::Chunk(bodies::read(db, *at)?),
         Read::Page { logs, reader, messages, bytes } => {
-            let reader = names.user(db, reader)?.unwrap_or(NOBODY);
+            let reader = names.user(db, reader)?.unwrap_or(UserNo::NOBODY);
             let last_seq = last_seq(db)?;
-            let mut merge = Merge::of(db, names, logs, reader)?;
+            let mut merge = Merge::new(db, names, logs, reader)?;
             Found::Page(page(db, &mut merge, last_seq, *messages, *bytes)?)
         }
     };
     snapshot.commit()?;
     Ok(found)
 }
-
-/// No user has this number.
-const NOBODY: i64 = 0;
 
 fn last_seq(db: &Connection) -> rusqlite::Result<Seq> {
     const SQL: &str = "SELECT max(last_seq, ifnull((SELECT max(last) FROM run), 0)) FROM state";
@@ -116,11 +117,12 @@ fn mailbox(
     let Some(no) = names.user(db, user)? else {
         return Ok(vec![(own, StoredCursor::default()), (Target::All, StoredCursor::default())]);
     };
-    let all = match cursor(db, no, ALL)? {
+    let all = match cursor(db, no, LogNo::ALL)? {
         Some(cursor) => cursor,
         None => since(db, no)?,
     };
-    let mut logs = vec![(own, cursor(db, no, no)?.unwrap_or_default()), (Target::All, all)];
+    let mut logs =
+        vec![(own, cursor(db, no, no.own_log())?.unwrap_or_default()), (Target::All, all)];
     const SQL: &str = "SELECT name, through, ordinal, above FROM cursor \
         JOIN room ON room.no = -cursor.log WHERE user = ?1 AND log < 0 ORDER BY name";
     let mut statement = db.prepare_cached(SQL)?;
@@ -132,13 +134,6 @@ fn mailbox(
     Ok(logs)
 }
 
-/// Seq and ordinal up to which a log was removed unread.
-pub(super) fn removed(db: &Connection, no: i64) -> rusqlite::Result<(Seq, u64)> {
-    const SQL: &str = "SELECT removed_seq, removed_ordinal FROM log WHERE no = ?1";
-    let found = first(db, SQL, [no], |row| Ok((num(row, 0)?, num(row, 1)?)))?;
-    Ok(found.unwrap_or_default())
-}
-
 fn page(
     db: &Connection,
     merge: &mut Merge<'_>,
@@ -148,8 +143,8 @@ fn page(
 ) -> rusqlite::Result<Page> {
     let mut page = Page { items: Vec::new(), through: last_seq, complete: true };
     let (mut messages, mut bytes) = (0, 0_u64);
-    let mut joined = Joined::default();
-    while let Some((index, front)) = merge.next(db)? {
+    let mut joined = BundleJoiner::default();
+    while let Some((index, front)) = merge.next_front(db)? {
         let log = &mut merge.logs[index];
         let head = match front {
             Front::Removed { seq, ordinal } => {
@@ -185,13 +180,13 @@ struct Merge<'a> {
     logs: Vec<Ahead<'a>>,
     /// The log to take from next, by the seq at its front.
     fronts: BTreeMap<Seq, usize>,
-    reader: i64,
+    reader: UserNo,
 }
 
 /// What is next in one log.
 struct Ahead<'a> {
     to: &'a Target,
-    no: i64,
+    no: LogNo,
     /// Behind which run to go on when there is nothing more here; `None` at the end.
     after: Option<Seq>,
     removed: Option<(Seq, u64)>,
@@ -207,7 +202,7 @@ struct MessageHead {
     /// Last seq of its run.
     run: Seq,
     /// What is needed to decode it.
-    body: Result<(Entry, UserId, Range<usize>), Rot>,
+    body: Result<(Entry, UserId, Range<usize>), Corrupt>,
 }
 
 enum Front {
@@ -217,11 +212,11 @@ enum Front {
 
 impl<'a> Merge<'a> {
     /// Of logs, each from behind a seq. A log with nothing new costs two looks.
-    fn of(
+    fn new(
         db: &Connection,
         names: &mut Names,
         logs: &'a [(Target, Seq)],
-        reader: i64,
+        reader: UserNo,
     ) -> rusqlite::Result<Self> {
         let mut merge = Self { logs: Vec::new(), fronts: BTreeMap::new(), reader };
         let mut asked = BTreeMap::new();
@@ -242,7 +237,7 @@ impl<'a> Merge<'a> {
     }
 
     /// What comes next, and in which log, which is then to be lined up again if it was a message.
-    fn next(&mut self, db: &Connection) -> rusqlite::Result<Option<(usize, Front)>> {
+    fn next_front(&mut self, db: &Connection) -> rusqlite::Result<Option<(usize, Front)>> {
         let Some((_, index)) = self.fronts.pop_first() else { return Ok(None) };
         let log = &mut self.logs[index];
         if let Some((seq, ordinal)) = log.removed.take() {
@@ -268,16 +263,16 @@ impl<'a> Merge<'a> {
 
 impl Ahead<'_> {
     /// Makes out what comes next, a number of runs at a time.
-    fn fetch(&mut self, db: &Connection, reader: i64) -> rusqlite::Result<()> {
+    fn fetch(&mut self, db: &Connection, reader: UserNo) -> rusqlite::Result<()> {
         const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \
             head FROM run WHERE log = ?1 AND last > ?2 ORDER BY last";
         let Some(after) = self.after.take() else { return Ok(()) };
         // In the own log even what one sent oneself is to be read.
-        let left_out = if self.no > ALL { NOBODY } else { reader };
+        let left_out = if self.no.is_own() { UserNo::NOBODY } else { reader };
         let mut statement = db.prepare_cached(SQL)?;
         let mut rows = statement.query((self.no, Num(after)))?;
         while let Some(row) = rows.next()? {
-            let run = Stored::at(row)?;
+            let run = StoredSegment::at(row)?;
             let last = run.place.last;
             self.add(run, after, left_out);
             if self.heads.len() >= AHEAD {
@@ -288,12 +283,12 @@ impl Ahead<'_> {
         Ok(())
     }
 
-    fn add(&mut self, run: Stored, after: Seq, left_out: i64) {
+    fn add(&mut self, run: StoredSegment, after: Seq, left_out: UserNo) {
         let last = run.place.last;
         let head = match run.head {
             Ok(head) => head,
             Err(rot) => {
-                let (Piece { seq, ordinal, bytes, .. }, body) = (run.whole, Err(rot));
+                let (SegmentPart { seq, ordinal, bytes, .. }, body) = (run.whole, Err(rot));
                 self.heads.push_back(MessageHead { seq, ordinal, bytes, run: last, body });
                 return;
             }
@@ -334,7 +329,7 @@ impl Ahead<'_> {
                     message.body = body;
                     Ok((message, long.first))
                 }
-                Err(_) => Err(Rot::Part),
+                Err(_) => Err(Corrupt::Part),
             },
             Ok((message, None)) => Ok((message, 0)),
             Err(rot) => Err(rot),

@@ -2,14 +2,15 @@
 
 use rusqlite::Connection;
 
-use super::dispositions::{Said, said};
+use super::cursor::since;
+use super::cursor::{cursor, is_past};
+use super::dispositions::{StoredDisposition, said};
 use super::keyed;
 use super::locate;
-use super::members::readers;
-use super::names::{ALL, Names};
-use super::reader::removed;
-use super::sql::{cursor, is_past};
-use super::transaction::since;
+use super::names::Names;
+use super::numbers::{LogNo, UserNo};
+use super::sql::{Num, name};
+use super::write_buffer::removed;
 use crate::wire::{
     CHUNK_LEN_MAX, DeliveryState, MsgId, RecipientStatus, STATUSES_MAX, Seq, Target, UserId,
 };
@@ -42,10 +43,10 @@ pub(super) fn page(
     after: Option<&UserId>,
 ) -> rusqlite::Result<(Vec<RecipientStatus>, bool)> {
     let Some(no) = names.log(db, to)? else { return Ok(Default::default()) };
-    let sender = names.user(db, from)?.unwrap_or(0);
+    let sender = names.user(db, from)?.unwrap_or(UserNo::NOBODY);
     let mut readers = match to {
         Target::User(owner) if after.is_some_and(|after| after >= owner) => Vec::new(),
-        Target::User(owner) => vec![(no, owner.clone())],
+        Target::User(owner) => vec![(no.owner(), owner.clone())],
         _ => {
             let after = after.map_or("", UserId::as_str);
             readers(db, no, (seq, sender), after, STATUSES_MAX + 1)?
@@ -61,7 +62,7 @@ pub(super) fn page(
     };
     let (mut page, mut bytes) = (Vec::new(), 0);
     for (reader, user) in readers {
-        let Said { state, time_ms, note } = message.with(db, reader)?;
+        let StoredDisposition { state, time_ms, note } = message.with(db, reader)?;
         bytes += note.as_ref().map_or(0, |note| note.body().len());
         if bytes > CHUNK_LEN_MAX && !page.is_empty() {
             more = true;
@@ -72,9 +73,29 @@ pub(super) fn page(
     Ok((page, more))
 }
 
+/// Number and id of those who read the log of a room, or of `@all`, and did so already when the
+/// message at `seq` came: so many at most, in the order of their ids from behind `after` on,
+/// without its sender.
+fn readers(
+    db: &Connection,
+    no: LogNo,
+    (seq, sender): (Seq, UserNo),
+    after: &str,
+    max: usize,
+) -> rusqlite::Result<Vec<(UserNo, UserId)>> {
+    const ROOM: &str = "SELECT user, id FROM member \
+        WHERE log = ?1 AND id > ?2 AND since < ?3 AND user <> ?4 ORDER BY id LIMIT ?5";
+    const EVERYONE: &str = "SELECT no, id FROM user \
+        WHERE ?1 = 0 AND id > ?2 AND since_seq < ?3 AND no <> ?4 ORDER BY id LIMIT ?5";
+    let mut statement = db.prepare_cached(if no == LogNo::ALL { EVERYONE } else { ROOM })?;
+    let values = (no, after, Num(seq), sender, max as i64);
+    let rows = statement.query_map(values, |row| Ok((row.get(0)?, name(row, 1)?)))?;
+    rows.collect()
+}
+
 /// A message as its log has it.
 struct Taken {
-    no: i64,
+    no: LogNo,
     seq: Seq,
     /// 0: not known any more.
     time_ms: u64,
@@ -84,13 +105,13 @@ struct Taken {
 
 impl Taken {
     /// How far it has come with one of its readers.
-    fn with(&self, db: &Connection, reader: i64) -> rusqlite::Result<Said> {
+    fn with(&self, db: &Connection, reader: UserNo) -> rusqlite::Result<StoredDisposition> {
         let &Self { no, seq, time_ms, removed } = self;
         if let Some(said) = said(db, (seq, reader))? {
             return Ok(said);
         }
         let cursor = match cursor(db, reader, no)? {
-            None if no == ALL => since(db, reader)?,
+            None if no == LogNo::ALL => since(db, reader)?,
             cursor => cursor.unwrap_or_default(),
         };
         let (state, time_ms) = match is_past(&cursor, seq) {
@@ -98,6 +119,6 @@ impl Taken {
             false if removed => (DeliveryState::Gone, 0),
             false => (DeliveryState::Accepted, time_ms),
         };
-        Ok(Said { state, time_ms, note: None })
+        Ok(StoredDisposition { state, time_ms, note: None })
     }
 }

@@ -14,6 +14,7 @@ use aws_lc_rs::digest::{Context, SHA256, digest};
 pub(super) use postcard::Error as EncodeError;
 use serde::{Deserialize, Serialize};
 
+use super::numbers::{LogNo, UserNo};
 use crate::durable::AckedRange;
 use crate::wire::{
     Body, CHUNK_LEN_MAX, Envelope, Headers, Message, MsgId, Note, Seq, Span, Target, UserId,
@@ -25,15 +26,15 @@ const LETTER_VERSION: u8 = 1;
 
 /// Which run it is. Part of its head's checksum: one row's bytes must not pass for another's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) log: i64,
+pub(super) struct SegmentKey {
+    pub(super) log: LogNo,
     /// Seq of its last message.
     pub(super) last: Seq,
 }
 
-impl Place {
+impl SegmentKey {
     pub(super) fn sum(self, bytes: &[u8]) -> Sum {
-        sum_at(&[self.log.cast_unsigned(), self.last], bytes)
+        sum_at(&[self.log.value().cast_unsigned(), self.last], bytes)
     }
 }
 
@@ -96,7 +97,7 @@ pub(super) type Sum = [u8; SUM_LEN];
 
 /// Why stored bytes are not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Rot {
+pub(super) enum Corrupt {
     #[error("the bytes do not match their checksum")]
     Sum,
     #[error("its first part is not there as it was")]
@@ -112,7 +113,7 @@ impl Head {
     pub(super) fn push(
         &mut self,
         (seq, ordinal): (Seq, u64),
-        (sender, bytes): (i64, u64),
+        (sender, bytes): (UserNo, u64),
         (message, long): (&Message, Option<Long>),
         records: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
@@ -130,10 +131,10 @@ impl Head {
     }
 
     /// The number and the name of who sent a message of this head.
-    pub(super) fn sender(&self, entry: &Entry) -> (i64, &UserId) {
+    pub(super) fn sender(&self, entry: &Entry) -> (UserNo, &UserId) {
         // `decode` has seen to it that every entry has one.
         let (no, id) = &self.senders[entry.sender as usize];
-        (*no, id)
+        (UserNo::new(*no), id)
     }
 
     /// Every message with where its record is among the run's.
@@ -151,7 +152,7 @@ impl Head {
     }
 
     /// As bytes.
-    pub(super) fn encode(&self, place: Place) -> Result<Vec<u8>, EncodeError> {
+    pub(super) fn encode(&self, place: SegmentKey) -> Result<Vec<u8>, EncodeError> {
         let mut head = Vec::with_capacity(32 + self.entries.len() * 64);
         head.resize(SUM_LEN, 0);
         head.push(VERSION);
@@ -162,25 +163,25 @@ impl Head {
     }
 
     /// The reverse of `encode`.
-    pub(super) fn decode(place: Place, bytes: &[u8]) -> Result<Self, Rot> {
-        let (stored_sum, rest) = bytes.split_first_chunk::<SUM_LEN>().ok_or(Rot::Sum)?;
+    pub(super) fn decode(place: SegmentKey, bytes: &[u8]) -> Result<Self, Corrupt> {
+        let (stored_sum, rest) = bytes.split_first_chunk::<SUM_LEN>().ok_or(Corrupt::Sum)?;
         if *stored_sum != place.sum(rest) {
-            return Err(Rot::Sum);
+            return Err(Corrupt::Sum);
         }
-        let (&version, value) = rest.split_first().ok_or(Rot::Undecodable)?;
+        let (&version, value) = rest.split_first().ok_or(Corrupt::Undecodable)?;
         if version != VERSION {
-            return Err(Rot::Version(version));
+            return Err(Corrupt::Version(version));
         }
-        let head: Self = postcard::from_bytes(value).map_err(|_| Rot::Undecodable)?;
+        let head: Self = postcard::from_bytes(value).map_err(|_| Corrupt::Undecodable)?;
         let whole = head.entries.iter().all(|e| (e.sender as usize) < head.senders.len());
-        if whole { Ok(head) } else { Err(Rot::Undecodable) }
+        if whole { Ok(head) } else { Err(Corrupt::Undecodable) }
     }
 
-    fn sender_index(&mut self, no: i64, id: &UserId) -> u32 {
+    fn sender_index(&mut self, no: UserNo, id: &UserId) -> u32 {
         // The last one first: often there is one sender only.
-        let known = self.senders.iter().rposition(|&(known, _)| known == no);
+        let known = self.senders.iter().rposition(|&(known, _)| known == no.value());
         let index = known.unwrap_or_else(|| {
-            self.senders.push((no, id.clone()));
+            self.senders.push((no.value(), id.clone()));
             self.senders.len() - 1
         });
         index as u32
@@ -198,12 +199,12 @@ pub(super) fn decode(
     from: UserId,
     to: Target,
     record: &[u8],
-) -> Result<Message, Rot> {
+) -> Result<Message, Corrupt> {
     if !is_whole(entry, record) {
-        return Err(Rot::Sum);
+        return Err(Corrupt::Sum);
     }
     let (headers, body): (Headers, _) =
-        postcard::take_from_bytes(record).map_err(|_| Rot::Undecodable)?;
+        postcard::take_from_bytes(record).map_err(|_| Corrupt::Undecodable)?;
     let (id, body) = (entry.id(), Body(body.to_vec().into()));
     let size = entry.long.map_or(body.len() as u64, |long| long.size);
     let envelope = Envelope { size, ..Envelope::new(id, to, headers, body) };
@@ -212,7 +213,7 @@ pub(super) fn decode(
 
 /// What is known of a message in a drawer.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Letter {
+pub(super) struct ParkedRecord {
     pub(super) id: MsgId,
     pub(super) from: UserId,
     pub(super) to: Target,
@@ -226,7 +227,7 @@ pub(super) struct Letter {
     pub(super) long: Option<Long>,
 }
 
-impl Letter {
+impl ParkedRecord {
     /// With its body as bytes that are good in one drawer only.
     pub(super) fn encode(&self, drawer: [u64; 2], body: &Body) -> Result<Vec<u8>, EncodeError> {
         let mut letter = vec![0; SUM_LEN];
@@ -241,16 +242,16 @@ impl Letter {
     }
 
     /// The reverse of `encode`.
-    pub(super) fn decode(drawer: [u64; 2], bytes: &[u8]) -> Result<(Self, Body), Rot> {
-        let (stored_sum, rest) = bytes.split_first_chunk::<SUM_LEN>().ok_or(Rot::Sum)?;
+    pub(super) fn decode(drawer: [u64; 2], bytes: &[u8]) -> Result<(Self, Body), Corrupt> {
+        let (stored_sum, rest) = bytes.split_first_chunk::<SUM_LEN>().ok_or(Corrupt::Sum)?;
         if *stored_sum != sum_at(&drawer, rest) {
-            return Err(Rot::Sum);
+            return Err(Corrupt::Sum);
         }
-        let (&version, value) = rest.split_first().ok_or(Rot::Undecodable)?;
+        let (&version, value) = rest.split_first().ok_or(Corrupt::Undecodable)?;
         if version != LETTER_VERSION {
-            return Err(Rot::Version(version));
+            return Err(Corrupt::Version(version));
         }
-        let (letter, body) = postcard::take_from_bytes(value).map_err(|_| Rot::Undecodable)?;
+        let (letter, body) = postcard::take_from_bytes(value).map_err(|_| Corrupt::Undecodable)?;
         Ok((letter, Body(body.to_vec().into())))
     }
 }

@@ -15,14 +15,14 @@ const HALVINGS_BEYOND: u32 = 4;
 const STEPS: u32 = 40;
 
 /// A table, and how its rows are in order.
-pub(super) struct Table {
+pub(super) struct SalvagedTable {
     pub(super) name: &'static str,
     /// `None`: by their rowid.
     key: Option<[&'static str; 2]>,
 }
 
 /// All tables. Those that others name are first.
-pub(super) const TABLES: [Table; 20] = [
+pub(super) const TABLES: [SalvagedTable; 20] = [
     rows("state"),
     rows("user"),
     rows("room"),
@@ -45,12 +45,12 @@ pub(super) const TABLES: [Table; 20] = [
     keyed("meta", ["name", "name DESC"]),
 ];
 
-const fn rows(name: &'static str) -> Table {
-    Table { name, key: None }
+const fn rows(name: &'static str) -> SalvagedTable {
+    SalvagedTable { name, key: None }
 }
 
-const fn keyed(name: &'static str, key: [&'static str; 2]) -> Table {
-    Table { name, key: Some(key) }
+const fn keyed(name: &'static str, key: [&'static str; 2]) -> SalvagedTable {
+    SalvagedTable { name, key: Some(key) }
 }
 
 /// What came of a table.
@@ -64,7 +64,11 @@ pub(super) struct Copied {
 
 /// Copies what can be read of a table into the empty one of another database. Only an error of that
 /// one is an error.
-pub(super) fn copy(from: &Connection, to: &Connection, table: &Table) -> rusqlite::Result<Copied> {
+pub(super) fn copy(
+    from: &Connection,
+    to: &Connection,
+    table: &SalvagedTable,
+) -> rusqlite::Result<Copied> {
     let columns = to.prepare(&format!("SELECT * FROM {}", table.name))?.column_count();
     let marks = vec!["?"; columns].join(", ");
     let sql = format!("INSERT OR IGNORE INTO {} VALUES ({marks})", table.name);

@@ -94,9 +94,9 @@ pub(super) fn create(db: &Connection) -> rusqlite::Result<()> {
     meta::note_version(db)
 }
 
-/// Whether this is the header of one of our files, whatever its first 16 bytes are: the sizes and
-/// fractions that SQLite has (fileformat2.html, 1.3), our pages, our number and a format that can be
-/// opened, from `oldest` on.
+/// Returns whether this is the header of a store, whatever its first 16 bytes are: the sizes and
+/// fractions that SQLite has (fileformat2.html, 1.3), the store's pages and number, and a format
+/// from `oldest` on.
 pub(super) fn is_header(header: &[u8; 100], oldest: i32) -> bool {
     let format = header[60..64].iter().fold(0, |sum, byte| sum << 8 | i32::from(*byte));
     header[16..18] == 4096_u16.to_be_bytes()

@@ -7,10 +7,9 @@
 use rusqlite::{Connection, Row, Statement};
 
 use super::bodies;
-use super::record::{EncodeError, Entry, Head, Long, Place, Rot};
+use super::numbers::{LogNo, UserNo};
+use super::record::{Corrupt, EncodeError, Entry, Head, Long, SegmentKey};
 use super::sql::{Num, execute, first, num, unencodable};
-use super::write_buffer::WriteBuffer;
-use crate::durable::Quotas;
 use crate::wire::{Message, Seq};
 
 /// Most messages of a run.
@@ -44,7 +43,7 @@ impl Segment {
     pub(super) fn push(
         &mut self,
         at: (Seq, u64),
-        of: (i64, u64),
+        of: (UserNo, u64),
         message: (&Message, Option<Long>),
     ) -> Result<(), EncodeError> {
         self.head.push(at, of, message, &mut self.records)
@@ -56,10 +55,10 @@ impl Segment {
     }
 
     /// Writes it as a row, if it has any messages, by a statement of [`INSERT`].
-    pub(super) fn insert(&self, into: &mut Statement<'_>, log: i64) -> rusqlite::Result<()> {
+    pub(super) fn insert(&self, into: &mut Statement<'_>, log: LogNo) -> rusqlite::Result<()> {
         let entries = &self.head.entries;
         let Some(end) = entries.last() else { return Ok(()) };
-        let head = self.head.encode(Place { log, last: end.seq }).map_err(unencodable)?;
+        let head = self.head.encode(SegmentKey { log, last: end.seq }).map_err(unencodable)?;
         let messages = Num(entries.len() as u64);
         let bytes = Num(entries.iter().fold(0, |sum, entry| sum.saturating_add(entry.bytes)));
         let (last, ordinal, time) = (Num(end.seq), Num(end.ordinal), Num(end.time_ms));
@@ -71,18 +70,18 @@ impl Segment {
 }
 
 /// A run as its row has it, without its records.
-pub(super) struct Stored {
-    pub(super) place: Place,
+pub(super) struct StoredSegment {
+    pub(super) place: SegmentKey,
     /// All of it as one.
-    pub(super) whole: Piece,
+    pub(super) whole: SegmentPart,
     /// First and number of the parts of its last message.
     parts: (u64, u64),
-    pub(super) head: Result<Head, Rot>,
+    pub(super) head: Result<Head, Corrupt>,
 }
 
 /// What is removed, or passed by, as one: a message, or a run that cannot be read.
 #[derive(Clone, Copy)]
-pub(super) struct Piece {
+pub(super) struct SegmentPart {
     pub(super) seq: Seq,
     pub(super) ordinal: u64,
     pub(super) time_ms: u64,
@@ -90,28 +89,28 @@ pub(super) struct Piece {
     pub(super) bytes: u64,
 }
 
-impl Stored {
+impl StoredSegment {
     /// From a row of `last, log, last_ordinal, messages, bytes, time_ms, part, parts,
     /// head`.
     pub(super) fn at(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let whole = Piece {
+        let whole = SegmentPart {
             seq: num(row, 0)?,
             ordinal: num(row, 2)?,
             messages: num(row, 3)?,
             bytes: num(row, 4)?,
             time_ms: num(row, 5)?,
         };
-        let place = Place { log: row.get(1)?, last: whole.seq };
+        let place = SegmentKey { log: row.get(1)?, last: whole.seq };
         let parts = (num(row, 6)?, num(row, 7)?);
         let head = Head::decode(place, row.get_ref(8)?.as_blob()?);
         Ok(Self { place, whole, parts, head })
     }
 
     /// The messages behind a seq; of a damaged head one that stands for all of them.
-    pub(super) fn pieces(&self, after: Seq) -> impl Iterator<Item = Piece> {
+    pub(super) fn pieces(&self, after: Seq) -> impl Iterator<Item = SegmentPart> {
         let entries = self.head.as_ref().map_or(&[][..], |head| &head.entries);
         let whole = self.head.is_err().then_some(self.whole);
-        let pieces = entries.iter().map(Piece::from).chain(whole);
+        let pieces = entries.iter().map(SegmentPart::from).chain(whole);
         pieces.filter(move |piece| piece.seq > after)
     }
 
@@ -148,7 +147,7 @@ impl Stored {
     }
 }
 
-impl From<&Entry> for Piece {
+impl From<&Entry> for SegmentPart {
     fn from(&Entry { seq, ordinal, time_ms, bytes, .. }: &Entry) -> Self {
         Self { seq, ordinal, time_ms, messages: 1, bytes }
     }
@@ -159,33 +158,4 @@ pub(super) fn records(db: &Connection, last: Seq) -> rusqlite::Result<Vec<u8>> {
     const SQL: &str = "SELECT records FROM run WHERE last = ?1";
     let found = first(db, SQL, [Num(last)], |row| row.get(0))?;
     found.ok_or(rusqlite::Error::QueryReturnedNoRows)
-}
-
-/// Brings the log of a room or of `@all` within its quota, but leaves it its newest message.
-///
-/// What is dropped is gone for readers by the log's `removed_seq`; the row goes with the last of
-/// its run.
-pub(super) fn drop_oldest(
-    db: &Connection,
-    no: i64,
-    tail: &mut WriteBuffer,
-    quotas: &Quotas,
-) -> rusqlite::Result<()> {
-    const OLDEST: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \
-        head FROM run WHERE log = ?1 ORDER BY last LIMIT 1";
-    let mut log = tail.log(db, no)?;
-    while log.exceeds(quotas) {
-        let Some(run) = first(db, OLDEST, [no], Stored::at)? else { break };
-        for piece in run.pieces(log.removed_seq) {
-            if !log.exceeds(quotas) || piece.seq >= log.last_seq {
-                return Ok(());
-            }
-            log.keep_less(piece.messages, piece.bytes);
-            log.note_removed(piece.seq, piece.ordinal);
-            *tail.change(db, no)? = log;
-        }
-        tail.note_removed(run.place.last);
-        run.delete(db)?;
-    }
-    Ok(())
 }

@@ -6,8 +6,8 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{Connection, Error, ErrorCode, OptionalExtension, Params, Row, ffi};
 
 use super::record;
-use crate::durable::{StoreError, StoredCursor};
-use crate::wire::{BadName, Seq};
+use crate::durable::StoreError;
+use crate::wire::BadName;
 
 /// An unsigned number in SQLite's signed columns. What does not fit is cut to the largest that
 /// does, which keeps comparisons right; numbers given by the store never come near.
@@ -51,29 +51,6 @@ pub(super) fn first<T>(
     read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<Option<T>> {
     db.prepare_cached(sql)?.query_row(values, read).optional()
-}
-
-/// The cursor that a user has in a log, if one is written down.
-pub(super) fn cursor(
-    db: &Connection,
-    user: i64,
-    log: i64,
-) -> rusqlite::Result<Option<StoredCursor>> {
-    const SQL: &str = "SELECT through, ordinal, above FROM cursor WHERE user = ?1 AND log = ?2";
-    first(db, SQL, (user, log), |row| cursor_at(row, 0))
-}
-
-/// The cursor in three columns from `column` on.
-pub(super) fn cursor_at(row: &Row<'_>, column: usize) -> rusqlite::Result<StoredCursor> {
-    let bytes = row.get_ref(column + 2)?.as_blob()?;
-    let above = record::decode_above(bytes)
-        .map_err(|cause| Error::FromSqlConversionFailure(column + 2, Type::Blob, cause.into()))?;
-    Ok(StoredCursor { through: num(row, column)?, ordinal: num(row, column + 1)?, above })
-}
-
-/// Whether a cursor has the message at a seq of its log behind it.
-pub(super) fn is_past(cursor: &StoredCursor, seq: Seq) -> bool {
-    seq <= cursor.through || cursor.above.iter().any(|stretch| stretch.span.contains(seq))
 }
 
 /// What does not become bytes, as an error of the statement that wanted them.

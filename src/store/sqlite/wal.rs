@@ -24,7 +24,7 @@ pub(super) struct Wal {
 
 impl Wal {
     /// That of a database that is open.
-    pub(super) fn of(database: &Path) -> Self {
+    pub(super) fn open(database: &Path) -> Self {
         let file = File::options().append(true).open(database.with_extension("db-wal")).ok();
         Self { file, len: 0 }
     }

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Error, ffi};
 
-use super::file::log_of;
 use super::sql;
 use crate::files;
 
@@ -18,7 +17,7 @@ use crate::files;
 type Number = (u64, u64);
 
 /// The database and its log, by their names.
-pub(super) struct Place {
+pub(super) struct FileWatch {
     database: Named,
     /// SQLite makes it at the first commit.
     log: Named,
@@ -29,9 +28,9 @@ struct Named {
     number: Option<Number>,
 }
 
-impl Place {
+impl FileWatch {
     /// That of a database that has just been opened.
-    pub(super) fn of(database: &Path) -> Self {
+    pub(super) fn new(database: &Path) -> Self {
         Self { database: Named::new(database.to_owned()), log: Named::new(log_of(database)) }
     }
 
@@ -73,4 +72,14 @@ impl Named {
 
 fn number(file: &Metadata) -> Number {
     (file.dev(), file.ino())
+}
+
+/// The database in the directory of a store.
+pub(super) fn database(dir: &Path) -> PathBuf {
+    dir.join("store.db")
+}
+
+/// The write-ahead log of a database.
+pub(super) fn log_of(database: &Path) -> PathBuf {
+    database.with_extension("db-wal")
 }

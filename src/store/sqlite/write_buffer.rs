@@ -10,8 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, Error};
 
-use super::dedup::Sent;
-use super::segment::Stored;
+use super::dedup::DedupIndex;
+use super::numbers::LogNo;
+use super::segment::StoredSegment;
 use super::sql::{Num, execute, first, num};
 use crate::durable::Quotas;
 use crate::wire::Seq;
@@ -26,10 +27,10 @@ pub(super) struct WriteBuffer {
     /// Of all messages.
     pub(super) last_seq: Seq,
     /// Ids of new messages, and where they are looked up.
-    pub(super) sent: Sent,
-    logs: BTreeMap<i64, Known>,
+    pub(super) sent: DedupIndex,
+    logs: BTreeMap<LogNo, Known>,
     /// Logs that have changed in a way that their runs do not tell.
-    urgent: BTreeSet<i64>,
+    urgent: BTreeSet<LogNo>,
     noted: Seq,
     /// Behind `noted`.
     messages: u64,
@@ -39,13 +40,13 @@ pub(super) struct WriteBuffer {
 
 struct Known {
     /// As it stands in its table.
-    row: Log,
-    now: Log,
+    row: LogState,
+    now: LogState,
 }
 
 /// What is known of a log as a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Log {
+pub(super) struct LogState {
     pub(super) last_seq: Seq,
     pub(super) last_ordinal: u64,
     /// Of a user's log: what is unprocessed. Of others: what is there.
@@ -67,12 +68,12 @@ impl WriteBuffer {
         let mut statement = db.prepare_cached(SQL)?;
         let mut rows = statement.query([Num(noted)])?;
         while let Some(row) = rows.next()? {
-            tail.add(db, &Stored::at(row)?)?;
+            tail.add(db, &StoredSegment::at(row)?)?;
         }
         Ok(tail)
     }
 
-    fn add(&mut self, db: &Connection, run: &Stored) -> rusqlite::Result<()> {
+    fn add(&mut self, db: &Connection, run: &StoredSegment) -> rusqlite::Result<()> {
         let (seq, of) = (run.whole.seq, &run.whole);
         self.last_seq = seq;
         self.messages += of.messages;
@@ -95,12 +96,12 @@ impl WriteBuffer {
     }
 
     /// The log with this number.
-    pub(super) fn log(&mut self, db: &Connection, no: i64) -> rusqlite::Result<Log> {
+    pub(super) fn log(&mut self, db: &Connection, no: LogNo) -> rusqlite::Result<LogState> {
         self.known(db, no).map(|known| known.now)
     }
 
     /// The log with this number, to be changed in a way that its runs do not tell.
-    pub(super) fn change(&mut self, db: &Connection, no: i64) -> rusqlite::Result<&mut Log> {
+    pub(super) fn change(&mut self, db: &Connection, no: LogNo) -> rusqlite::Result<&mut LogState> {
         self.urgent.insert(no);
         self.known(db, no).map(|known| &mut known.now)
     }
@@ -109,7 +110,7 @@ impl WriteBuffer {
     pub(super) fn append(
         &mut self,
         db: &Connection,
-        no: i64,
+        no: LogNo,
         bytes: u64,
     ) -> rusqlite::Result<(Seq, u64)> {
         let seq = self.last_seq + 1;
@@ -169,7 +170,7 @@ impl WriteBuffer {
         Ok(())
     }
 
-    fn known(&mut self, db: &Connection, no: i64) -> rusqlite::Result<&mut Known> {
+    fn known(&mut self, db: &Connection, no: LogNo) -> rusqlite::Result<&mut Known> {
         match self.logs.entry(no) {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(place) => {
@@ -181,7 +182,7 @@ impl WriteBuffer {
 }
 
 impl Known {
-    fn write(&mut self, db: &Connection, no: i64) -> rusqlite::Result<()> {
+    fn write(&mut self, db: &Connection, no: LogNo) -> rusqlite::Result<()> {
         const SQL: &str = "INSERT OR REPLACE INTO log (no, last_seq, last_ordinal, \
             kept_messages, kept_bytes, removed_seq, removed_ordinal) \
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -197,7 +198,7 @@ impl Known {
     }
 }
 
-impl Log {
+impl LogState {
     pub(super) fn exceeds(&self, quotas: &Quotas) -> bool {
         self.kept_messages > quotas.log_messages_max || self.kept_bytes > quotas.log_bytes_max
     }
@@ -220,11 +221,11 @@ impl Log {
     }
 }
 
-fn read_log(db: &Connection, no: i64) -> rusqlite::Result<Log> {
+fn read_log(db: &Connection, no: LogNo) -> rusqlite::Result<LogState> {
     const SQL: &str = "SELECT last_seq, last_ordinal, kept_messages, kept_bytes, removed_seq, \
         removed_ordinal FROM log WHERE no = ?1";
     let found = first(db, SQL, [no], |row| {
-        Ok(Log {
+        Ok(LogState {
             last_seq: num(row, 0)?,
             last_ordinal: num(row, 1)?,
             kept_messages: num(row, 2)?,
@@ -233,5 +234,12 @@ fn read_log(db: &Connection, no: i64) -> rusqlite::Result<Log> {
             removed_ordinal: num(row, 5)?,
         })
     })?;
+    Ok(found.unwrap_or_default())
+}
+
+/// Seq and ordinal up to which a log was removed unread.
+pub(super) fn removed(db: &Connection, no: LogNo) -> rusqlite::Result<(Seq, u64)> {
+    const SQL: &str = "SELECT removed_seq, removed_ordinal FROM log WHERE no = ?1";
+    let found = first(db, SQL, [no], |row| Ok((num(row, 0)?, num(row, 1)?)))?;
     Ok(found.unwrap_or_default())
 }

@@ -7,7 +7,7 @@ use proptest::test_runner::{Config, TestRunner};
 use qmsg::durable::{
     Disposition, Found, Outcome, PageItem, Quotas, Read, Record, StoredCursor, Write,
 };
-use qmsg::wire::{Message, ParkedKind, Target};
+use qmsg::wire::{Message, ParkedKind, ParkedMessage, Target};
 use tempfile::TempDir;
 
 use super::drawers::withdraw;
@@ -299,8 +299,10 @@ fn compare(rig: &mut Rig, memory: &MemoryStore) {
         let mailbox = Read::Mailbox { user: user() };
         assert_eq!(mailboxes(rig.read(mailbox.clone())), mailboxes(memory.read(&mailbox)));
         for drawer in [ParkedKind::DeadLetters, ParkedKind::Scheduled] {
-            let parked = Read::Parked { user: user(), drawer, after: 0 };
-            assert_eq!(unnumbered(rig.read(parked.clone())), unnumbered(memory.read(&parked)));
+            let real = all_parked(|after| rig.read(Read::Parked { user: user(), drawer, after }));
+            let known =
+                all_parked(|after| memory.read(&Read::Parked { user: user(), drawer, after }));
+            assert_eq!(real, known);
         }
     }
     for log in TARGETS {
@@ -349,13 +351,20 @@ fn mailboxes(found: Found) -> BTreeMap<Target, StoredCursor> {
     logs.into_iter().collect()
 }
 
-/// Parked messages without their numbers, of which only the order counts.
-fn unnumbered(mut found: Found) -> Found {
-    let Found::Parked(page, _) = &mut found else { panic!("{found:?}") };
-    let numbers: Vec<u64> = page.iter().map(|kept| kept.number).collect();
-    assert!(numbers.is_sorted());
-    page.iter_mut().for_each(|kept| kept.number = 0);
-    found
+/// All pages of parked messages, without their numbers, of which only the order counts.
+fn all_parked(mut page: impl FnMut(u64) -> Found) -> Vec<ParkedMessage> {
+    let (mut all, mut after) = (vec![], 0);
+    loop {
+        let Found::Parked(page, more) = page(after) else { panic!("no page") };
+        for parked in page {
+            assert!(parked.number > after);
+            after = parked.number;
+            all.push(ParkedMessage { number: 0, ..parked });
+        }
+        if !more {
+            return all;
+        }
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@
 pub(super) const PARTS: &[(&str, &[&str], &[&str])] = &[
     ("wire", &[], &["serde", "postcard", "bytes", "uuid", "thiserror", "data_encoding"]),
     ("files", &[], &["rustix", "tempfile", "thiserror"]),
-    ("durable", &["wire"], &[]),
+    ("durable", &["wire"], &["thiserror"]),
     ("logic", &["wire", "durable"], &[]),
     ("store", &["wire", "durable", "files"], &["rusqlite", "aws_lc_rs", "thiserror", "tracing"]),
     (

@@ -81,7 +81,7 @@ const GOOD: &[(&str, &str)] = &[
     ("src/main.rs", "fn main() -> ExitCode { qmsg::cli::run() }"),
     ("src/server.rs", "use crate::{durable::Write, logic::{Hub, store}, quic, store, wire::Seq};"),
     ("src/server.rs", "let (tx, rx) = mpsc::channel(8); let (a, b) = oneshot::channel();"),
-    ("src/store/record.rs", "#[derive(Serialize)] struct R; use serde::Serialize;"),
+    ("src/store/sqlite/record.rs", "#[derive(Serialize)] struct R; use serde::Serialize;"),
     ("src/quic/link.rs", "let x = a::tokio_x::b; let rusqlite = 1;"),
     ("src/quic/link.rs", "use super::store::Kept;"),
     ("src/wire/id.rs", "// Cannot fail.\nlet x = y\n    .z()\n    .unwrap();"),

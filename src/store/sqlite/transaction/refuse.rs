@@ -1,16 +1,17 @@
 //! Answers to a batch for which there is no room. What is stored already is told as such: a client
 //! that sends again, not having heard of it, must not be told that it was not stored.
 
-use super::transaction::{Batch, owner};
+use super::Transaction;
 use crate::durable::{
     AppendOutcome, Claimed, DiskFull, NotClaimed, NotStored, Outcome, RoomNotJoined, RoomNotLeft,
     Swept, Write,
 };
+use crate::store::sqlite::names::owner;
 use crate::wire::Message;
 
-impl Batch<'_> {
+impl Transaction<'_> {
     /// Returns the answer to a write that is not carried out. Writes nothing.
-    pub(super) fn refuse(&mut self, write: &Write) -> rusqlite::Result<Outcome> {
+    pub(in crate::store::sqlite) fn refuse(&mut self, write: &Write) -> rusqlite::Result<Outcome> {
         Ok(match write {
             Write::Claim { id, key, .. } => {
                 let same = owner(self.db, id)? == Some(*key);

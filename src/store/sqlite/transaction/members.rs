@@ -3,15 +3,14 @@
 //! The row of a member's cursor is the membership; `member` beside it has the members of a room in
 //! the order of their ids, so that a page of them costs no more than it shows.
 
-use rusqlite::Connection;
-
-use super::names::ALL;
-use super::sql::{Num, cursor, execute, first, name, num};
-use super::transaction::{Batch, put_cursor};
+use super::Transaction;
 use crate::durable::{RoomJoined, RoomLeft, RoomNotJoined, RoomNotLeft, StoredCursor};
-use crate::wire::{RoomName, Seq, UserId};
+use crate::store::sqlite::cursor::{cursor, put_cursor};
+use crate::store::sqlite::numbers::LogNo;
+use crate::store::sqlite::sql::{Num, execute, first, num};
+use crate::wire::{RoomName, UserId};
 
-impl Batch<'_> {
+impl Transaction<'_> {
     pub(super) fn enter(
         &mut self,
         id: &UserId,
@@ -39,7 +38,7 @@ impl Batch<'_> {
             }
             None => {
                 execute(self.db, "INSERT INTO room (name) VALUES (?1)", [room.as_str()])?;
-                -self.db.last_insert_rowid()
+                LogNo::new(-self.db.last_insert_rowid())
             }
         };
         let log = self.tail.log(self.db, no)?;
@@ -66,24 +65,4 @@ impl Batch<'_> {
         let gone = execute(self.db, "DELETE FROM cursor WHERE user = ?1 AND log = ?2", (user, no))?;
         Ok(Ok(RoomLeft { changed: gone > 0 }))
     }
-}
-
-/// Number and id of those who read the log of a room, or of `@all`, and did so already when the
-/// message at `seq` came: so many at most, in the order of their ids from behind `after` on,
-/// without its sender.
-pub(super) fn readers(
-    db: &Connection,
-    no: i64,
-    (seq, sender): (Seq, i64),
-    after: &str,
-    max: usize,
-) -> rusqlite::Result<Vec<(i64, UserId)>> {
-    const ROOM: &str = "SELECT user, id FROM member \
-        WHERE log = ?1 AND id > ?2 AND since < ?3 AND user <> ?4 ORDER BY id LIMIT ?5";
-    const EVERYONE: &str = "SELECT no, id FROM user \
-        WHERE ?1 = 0 AND id > ?2 AND since_seq < ?3 AND no <> ?4 ORDER BY id LIMIT ?5";
-    let mut statement = db.prepare_cached(if no == ALL { EVERYONE } else { ROOM })?;
-    let values = (no, after, Num(seq), sender, max as i64);
-    let rows = statement.query_map(values, |row| Ok((row.get(0)?, name(row, 1)?)))?;
-    rows.collect()
 }

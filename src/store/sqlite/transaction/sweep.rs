@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use super::dispositions;
-use super::names::ALL;
-use super::segment::Stored;
-use super::sql::{Num, cursor, first, is_past, num};
-use super::transaction::Batch;
-use super::{codes, expiry, keyed};
+use super::Transaction;
 use crate::durable::{Quotas, StoredCursor};
+use crate::store::sqlite::cursor::{cursor, is_past};
+use crate::store::sqlite::dispositions;
+use crate::store::sqlite::numbers::LogNo;
+use crate::store::sqlite::segment::StoredSegment;
+use crate::store::sqlite::sql::{Num, first, num};
+use crate::store::sqlite::{codes, expiry, keyed};
 use crate::wire::Seq;
 
 /// When so many messages have been looked at a sweep ends with their run.
@@ -40,7 +41,7 @@ impl Readers {
 /// Goes on behind the run that ends at seq `after`. Returns where it ended, 0 when it has been
 /// through, and whether more could go at once.
 pub(super) fn sweep(
-    batch: &mut Batch<'_>,
+    batch: &mut Transaction<'_>,
     after: Seq,
     now_ms: u64,
 ) -> rusqlite::Result<(Seq, bool)> {
@@ -74,14 +75,14 @@ pub(super) fn sweep(
 }
 
 /// Runs to look at, and whether there may be more.
-fn examine(batch: &Batch<'_>, after: Seq) -> rusqlite::Result<(Vec<Stored>, bool)> {
+fn examine(batch: &Transaction<'_>, after: Seq) -> rusqlite::Result<(Vec<StoredSegment>, bool)> {
     const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \
         head FROM run WHERE last > ?1 ORDER BY last";
     let mut statement = batch.db.prepare_cached(SQL)?;
     let mut rows = statement.query([Num(after)])?;
     let (mut runs, mut count) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
-        let run = Stored::at(row)?;
+        let run = StoredSegment::at(row)?;
         count += run.whole.messages;
         runs.push(run);
         if count >= EXAMINED_MAX {
@@ -100,8 +101,8 @@ struct SweptRun {
 }
 
 fn sweep_run(
-    batch: &mut Batch<'_>,
-    run: &Stored,
+    batch: &mut Transaction<'_>,
+    run: &StoredSegment,
     readers: &Readers,
     now_ms: u64,
 ) -> rusqlite::Result<SweptRun> {
@@ -119,11 +120,12 @@ fn sweep_run(
         if young {
             kept.push(piece.seq);
         } else if readers.are_past(piece.seq) {
-            if log <= ALL {
+            if !log.is_own() {
                 batch.tail.change(db, log)?.keep_less(piece.messages, piece.bytes);
             }
             (done.removed, rewrite) = (true, true);
-        } else if log > ALL && age_ms >= keep_processed_ms && expiry::forget(db, log, piece.seq)? {
+        } else if log.is_own() && age_ms >= keep_processed_ms && expiry::forget(db, log, piece.seq)?
+        {
             // A reader takes it for one that was processed, and it counts no more.
             (done.removed, rewrite) = (true, true);
         } else if age_ms >= keep_unprocessed_ms && kept.is_empty() && is_oldest(batch, run)? {
@@ -151,18 +153,18 @@ fn sweep_run(
 }
 
 /// Whether a run is the oldest of its log.
-fn is_oldest(batch: &Batch<'_>, run: &Stored) -> rusqlite::Result<bool> {
+fn is_oldest(batch: &Transaction<'_>, run: &StoredSegment) -> rusqlite::Result<bool> {
     const SQL: &str = "SELECT min(last) FROM run WHERE log = ?1";
     let oldest = first(batch.db, SQL, [run.place.log], |row| row.get::<_, Option<Num>>(0))?;
     Ok(oldest.flatten().is_some_and(|Num(oldest)| oldest == run.place.last))
 }
 
-fn readers_of(batch: &Batch<'_>, log: i64, members: &mut u64) -> rusqlite::Result<Readers> {
-    if log == ALL {
+fn readers_of(batch: &Transaction<'_>, log: LogNo, members: &mut u64) -> rusqlite::Result<Readers> {
+    if log == LogNo::ALL {
         return Ok(Readers::Everyone);
     }
-    if log > 0 {
-        return Ok(Readers::Owner(cursor(batch.db, log, log)?.unwrap_or_default()));
+    if log.is_own() {
+        return Ok(Readers::Owner(cursor(batch.db, log.owner(), log)?.unwrap_or_default()));
     }
     const SQL: &str = "SELECT min(through), count(*) FROM cursor WHERE log = ?1 AND log < 0";
     let found =

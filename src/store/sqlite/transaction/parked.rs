@@ -1,0 +1,178 @@
+//! Putting messages into drawers, and out of them into logs.
+
+use std::sync::Arc;
+
+use super::Transaction;
+use crate::durable::{Appended, DueReleased, NotStored, ParkedTaken, Record};
+use crate::store::sqlite::bodies;
+use crate::store::sqlite::locate;
+use crate::store::sqlite::numbers::{LogNo, UserNo};
+use crate::store::sqlite::parked::{self, ParkedList, StoredParked, letter};
+use crate::wire::{Envelope, Headers, Message, MsgId, Note, ParkedKind, Seq, Target, UserId};
+
+/// Most letters that are taken out by one write.
+const TAKEN_MAX: usize = 64;
+/// Most dead letters that make room for one.
+const DROPPED_MAX: usize = 64;
+/// When the log of its target is full a message that is due waits so long before it is tried again.
+const AGAIN_MS: u64 = 60_000;
+
+/// What came of a letter that was to go to a log.
+enum Posted {
+    /// It is there.
+    Done(Record),
+    /// There is no room for it.
+    Full,
+    /// It is damaged.
+    Corrupt,
+}
+
+impl Transaction<'_> {
+    /// Keeps a message of a log for a user who has refused it, after so many attempts, for this
+    /// reason, at this time. A long body is shared with the message.
+    pub(super) fn bury(
+        &mut self,
+        user: UserNo,
+        (no, log, seq): (LogNo, &Target, Seq),
+        (attempts, reason, at_ms): (u32, &Note, u64),
+    ) -> rusqlite::Result<()> {
+        // It may be of this batch.
+        self.write_messages()?;
+        let db = self.db;
+        let Some((message, long)) = locate::message(db, (no, log), seq)? else {
+            tracing::warn!(%log, seq, "a message that was refused is not there any more");
+            return Ok(());
+        };
+        if let Some(long) = long {
+            bodies::share(db, long.first)?;
+        }
+        let (place, bytes) =
+            (ParkedList { user, drawer: ParkedKind::DeadLetters }, message.len_bytes());
+        let (letter, body) = letter(message, long, (at_ms, attempts, reason.clone()));
+        place.add(db, (&letter, &body), bytes, None)?;
+        self.make_room(place)
+    }
+
+    /// Drops the oldest letters of a drawer that is over its quota, but not the newest one.
+    fn make_room(&self, place: ParkedList) -> rusqlite::Result<()> {
+        for _ in 0..DROPPED_MAX {
+            let filled = place.filled(self.db)?;
+            if !filled.exceeds(self.quotas) || filled.kept_messages <= 1 {
+                break;
+            }
+            for oldest in place.oldest(self.db, None, 1)? {
+                oldest.remove(self.db)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn schedule(
+        &mut self,
+        message: &Message,
+        due_ms: u64,
+    ) -> rusqlite::Result<Result<(), NotStored>> {
+        let db = self.db;
+        let sender = self.names.user(db, &message.from)?;
+        let (Some(user), Some(_)) = (sender, self.names.log(db, &message.to)?) else {
+            return Ok(Err(self.names.missing(db, &message.to)?.into()));
+        };
+        if message.is_long() {
+            // Its rest is nowhere.
+            return Ok(Err(NotStored::DiskFull));
+        }
+        let (place, bytes) =
+            (ParkedList { user, drawer: ParkedKind::Scheduled }, message.len_bytes());
+        if !place.filled(db)?.admits(bytes, self.quotas) {
+            let before = self.has_sent(user, message)?;
+            return Ok(Err(if before { NotStored::Duplicate } else { NotStored::Full }));
+        }
+        if !self.note_sent(user, message)? {
+            return Ok(Err(NotStored::Duplicate));
+        }
+        if !message.id.is_keyed() {
+            // No run tells of this id.
+            self.tail.note_soon();
+        }
+        let (letter, body) = letter(message.clone(), None, (due_ms, 0, Note::default()));
+        place.add(db, (&letter, &body), bytes, Some(due_ms))?;
+        Ok(Ok(()))
+    }
+
+    pub(super) fn release(&mut self, now_ms: u64) -> rusqlite::Result<DueReleased> {
+        let mut records = Vec::new();
+        for stored in parked::due(self.db, now_ms, TAKEN_MAX)? {
+            match self.post(&stored, None, now_ms)? {
+                Posted::Done(record) => records.push(record),
+                Posted::Full => stored.put_off(self.db, Some(now_ms.saturating_add(AGAIN_MS)))?,
+                Posted::Corrupt => stored.put_off(self.db, None)?,
+            }
+        }
+        Ok(DueReleased { records, next_ms: parked::next_due(self.db)? })
+    }
+
+    pub(super) fn withdraw(
+        &mut self,
+        id: &UserId,
+        drawer: ParkedKind,
+        message: Option<MsgId>,
+        back_at_ms: Option<u64>,
+    ) -> rusqlite::Result<ParkedTaken> {
+        let (mut count, mut records) = (0, Vec::new());
+        if let Some(user) = self.names.user(self.db, id)? {
+            let place = ParkedList { user, drawer };
+            let own = (drawer == ParkedKind::DeadLetters).then_some(id);
+            for stored in place.oldest(self.db, message, TAKEN_MAX)? {
+                match back_at_ms {
+                    None => stored.remove(self.db)?,
+                    Some(now_ms) => match self.post(&stored, own, now_ms)? {
+                        Posted::Done(record) => records.push(record),
+                        Posted::Full | Posted::Corrupt => continue,
+                    },
+                }
+                count += 1;
+            }
+        }
+        Ok(ParkedTaken { count, records })
+    }
+
+    /// Takes a letter out of its drawer and puts its message at the end of its log, or of a user's
+    /// own, unless that is full. Its id is known already.
+    fn post(
+        &mut self,
+        stored: &StoredParked,
+        own: Option<&UserId>,
+        now_ms: u64,
+    ) -> rusqlite::Result<Posted> {
+        let db = self.db;
+        let Some((message, long)) = stored.message(db)? else { return Ok(Posted::Corrupt) };
+        let mut message = Message { time_ms: now_ms, ..message };
+        if let Some(own) = own {
+            let Envelope { headers, to, .. } = &mut message.envelope;
+            *headers = with_room(std::mem::take(headers), to);
+            message.to = Target::User(own.clone());
+        }
+        let sender = self.names.user(db, &message.from)?;
+        let (Some(sender), Some(no)) = (sender, self.names.log(db, &message.to)?) else {
+            return Ok(Posted::Corrupt);
+        };
+        if !self.admits(no, &message)? {
+            return Ok(Posted::Full);
+        }
+        stored.unpark(db)?;
+        let Appended { seq, ordinal } = self.put((sender, no), &message, long)?;
+        let (parts, bundle) = (long.map_or(0, |long| long.first), Arc::new(message.into()));
+        Ok(Posted::Done(Record { seq, ordinal, parts, bundle }))
+    }
+}
+
+/// Says which room a message was sent to, if it was to one, and if there is room for a word more.
+fn with_room(headers: Headers, to: &Target) -> Headers {
+    const NAME: &str = "room";
+    if matches!(to, Target::User(_)) || headers.iter().any(|(name, _)| name == NAME) {
+        return headers;
+    }
+    let pairs = headers.iter().map(|(name, value)| (name.into(), value.into()));
+    let pairs = pairs.chain([(NAME.into(), to.to_string())]);
+    Headers::new(pairs.collect()).unwrap_or(headers)
+}
