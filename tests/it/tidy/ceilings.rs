@@ -5,7 +5,7 @@
 pub(super) type Ceiling = (&'static str, usize, usize);
 
 /// Files in circles of imports, by part.
-pub(super) const CIRCLES: &[Ceiling] = &[("store", 10, 0)];
+pub(super) const CIRCLES: &[Ceiling] = &[];
 
 /// Leaves that their own root imports, by part.
 pub(super) const LEAVES: &[Ceiling] = &[("server", 1, 0)];
@@ -18,9 +18,8 @@ pub(super) const CYCLES: &[Ceiling] = &[("server", 6, 0), ("store", 1, 0)];
 
 /// Fields that are not private, of types with methods, by part.
 pub(super) const FIELDS: &[Ceiling] = &[
-    ("cli", 7, 0),
     ("durable", 4, 0),
-    ("store", 45, 0),
+    ("store", 40, 0),
     ("wire", 10, 0),
     ("bench", 34, 0),
     ("handler", 8, 0),
@@ -31,24 +30,22 @@ pub(super) const FIELDS: &[Ceiling] = &[
 ];
 
 /// Impls away from their types, by part.
-pub(super) const IMPLS: &[Ceiling] = &[("store", 5, 0)];
+pub(super) const IMPLS: &[Ceiling] = &[];
 
 /// Owners of the state of the hub.
 pub(super) const HUB: &[Ceiling] = &[("files that may touch a field of Hub", 1, 1)];
 
 /// Names with several meanings.
-pub(super) const NAMES: &[Ceiling] = &[("type names with several owners", 5, 0)];
+pub(super) const NAMES: &[Ceiling] = &[("type names with several owners", 1, 0)];
 
 /// Methods named by a bare verb, by part.
-pub(super) const VERBS: &[Ceiling] =
-    &[("server", 1, 0), ("store", 5, 0), ("wire", 5, 0), ("handler", 7, 0)];
+pub(super) const VERBS: &[Ceiling] = &[("server", 1, 0), ("wire", 3, 0)];
 
 /// Doc comments that begin with a pronoun or a question, in whole percent. 1 is less than 2.
-pub(super) const COMMENTS: &[Ceiling] = &[("src", 7, 1), ("tests", 3, 1)];
+pub(super) const COMMENTS: &[Ceiling] = &[("src", 2, 1), ("tests", 3, 1)];
 
 /// Files with bounds of a part, besides its `limits.rs`, by part.
 pub(super) const BOUNDS: &[Ceiling] = &[
-    ("logic", 5, 0),
     ("store", 17, 0),
     ("wire", 6, 0),
     ("bench", 3, 0),

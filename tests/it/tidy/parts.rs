@@ -88,8 +88,7 @@ const TALKING: &[&str] = &[
 ];
 /// A bench has no file of its own and runs no process but a server.
 const MEASURING: &[&str] = &[
-    "wire", "logic", "quic", "client", "failure", "clock", "text", "terminal", "message",
-    "profile",
+    "wire", "logic", "quic", "client", "failure", "clock", "text", "terminal", "message", "profile",
 ];
 const SENDING: &[&str] = &[
     "wire", "logic", "quic", "client", "failure", "clock", "text", "terminal", "process",

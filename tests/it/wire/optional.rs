@@ -59,8 +59,12 @@ fn unknown_frames_may_come_between_the_chunks_of_a_body() {
     let head = FromServer::head(CHUNK_LEN_MAX as u64 + 3);
     let rest = FromServer::Chunk(super::samples::body(b"abc"));
     let unknown = raw(FromServer::VARIANTS as u8, b"later", OPTIONAL);
-    let stream =
-        [&encoded(std::slice::from_ref(&head))[..], &unknown, &encoded(std::slice::from_ref(&rest))].concat();
+    let stream = [
+        &encoded(std::slice::from_ref(&head))[..],
+        &unknown,
+        &encoded(std::slice::from_ref(&rest)),
+    ]
+    .concat();
     assert!(decode_all_ways(&stream, &[]) == (vec![head, rest], None, true));
 }
 
