@@ -1,7 +1,7 @@
 //! Bounds of handlers.
 
-/// Bytes that a command may print for a reader that has gone. Beyond them its pipe is closed, so that
-/// a command which prints without an end notices that nobody reads it.
+/// Bytes that a command may print for a reader that has gone. Beyond them its pipe is closed, so
+/// that a command which prints without an end notices that nobody reads it.
 pub(crate) const UNREAD_LEN_MAX: usize = 64 << 20;
 /// Longest pause before a retry, in milliseconds, unless the first one is longer.
 pub(crate) const PAUSE_MS_MAX: u64 = 5 * 60 * 1000;
