@@ -18,15 +18,13 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use crate::handler::limits::UNREAD_LEN_MAX;
 use crate::handler::tail::OutputTail;
 use crate::terminal::{notices, print};
 
 /// Longest wait for output of processes that an ended command has left running.
 const AFTERMATH: Duration = Duration::from_secs(1);
 const PIECE_LEN: usize = 16 << 10;
-/// Bytes that a command may print for a reader that has gone. One that prints without an end is to
-/// notice that nobody reads it, as it would alone.
-const UNREAD_LEN_MAX: usize = 64 << 20;
 /// Bytes at the beginning of a program that are read to see if it may be a script.
 const HEAD_LEN: u64 = 128;
 

@@ -5,6 +5,7 @@ pub(crate) mod environment;
 pub(crate) mod exec;
 pub(crate) mod filter;
 pub(crate) mod inbox;
+pub(crate) mod limits;
 pub(crate) mod runner;
 pub(crate) mod save;
 pub(crate) mod schedule;

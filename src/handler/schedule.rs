@@ -4,15 +4,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
 
+use crate::handler::limits::PAUSE_MS_MAX;
 use crate::wire::UserId;
 
 /// Milliseconds from any moment on.
 pub(crate) type Ms = u64;
 /// Names a message here, ascending as they came.
 pub(crate) type JobNumber = u64;
-
-/// Longest pause before a message is tried again, unless the first one is longer.
-pub(crate) const PAUSE_MS_MAX: Ms = 5 * 60 * 1000;
 
 /// The rules that the user asked for.
 #[derive(Clone, Copy, Debug)]

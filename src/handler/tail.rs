@@ -2,10 +2,7 @@
 
 use std::collections::VecDeque;
 
-/// Longest line that is kept, in bytes: the end of a longer one. All that is kept together stays
-/// below what a frame takes.
-const LINE_LEN_MAX: usize = 2 << 10;
-const PARKED_LEN_MAX: usize = 32 << 10;
+use crate::handler::limits::{LINE_LEN_MAX, TAIL_LEN_MAX};
 
 /// The last lines of two streams, each in the order in which it ended.
 pub(crate) struct OutputTail {
@@ -38,7 +35,7 @@ impl OutputTail {
         }
         self.bytes += line.len();
         self.lines.push_back(line);
-        while self.lines.len() > self.lines_max || self.bytes > PARKED_LEN_MAX {
+        while self.lines.len() > self.lines_max || self.bytes > TAIL_LEN_MAX {
             let Some(first) = self.lines.pop_front() else { break };
             self.bytes -= first.len();
         }
@@ -52,7 +49,7 @@ impl OutputTail {
 
 #[cfg(test)]
 mod tests {
-    use super::{LINE_LEN_MAX, OutputTail, PARKED_LEN_MAX};
+    use super::{LINE_LEN_MAX, OutputTail, TAIL_LEN_MAX};
 
     fn kept(lines_max: usize, pieces: &[&[u8]]) -> Vec<u8> {
         let (mut tail, mut line) = (OutputTail::new(lines_max), Vec::new());
@@ -73,6 +70,6 @@ mod tests {
         assert!(long.len() == LINE_LEN_MAX && long.ends_with(b"xy\n"));
         let line = [vec![b'x'; 1000], b"\n".to_vec()].concat();
         let many = kept(60_000, &[&line.repeat(1000)]);
-        assert!(many.len() <= PARKED_LEN_MAX && many.len() > PARKED_LEN_MAX - 2000);
+        assert!(many.len() <= TAIL_LEN_MAX && many.len() > TAIL_LEN_MAX - 2000);
     }
 }

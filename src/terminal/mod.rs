@@ -1,6 +1,7 @@
 //! stdout and stderr as they are.
 
 pub(crate) mod color;
+pub(crate) mod limits;
 pub(crate) mod notices;
 pub(crate) mod print;
 pub(crate) mod progress;

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use crate::clock;
+use crate::terminal::limits::NAME_CHARS_MAX;
 use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
 
@@ -12,8 +13,6 @@ const QUICK: Duration = Duration::from_millis(500);
 /// Time between two updates.
 const PAUSE: Duration = Duration::from_millis(100);
 const BAR_CHARS: u64 = 14;
-/// Longest name, in characters, so that the line stays below 80.
-const NAME_CHARS_MAX: usize = 16;
 
 /// A bar that is gone when it is dropped.
 pub(crate) struct Progress {

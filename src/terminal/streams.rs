@@ -17,10 +17,9 @@ use rustix::net::SendFlags;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::clock;
+use crate::terminal::limits::WAITING_LEN_MAX;
 use crate::text::visible::harmless;
 
-/// Diagnostics that wait for their reader; what comes beyond is counted and dropped.
-const WAITING_LEN_MAX: usize = 256 << 10;
 /// Written at a time to what may block nevertheless. Terminals and pipes that are ready have room
 /// for so much.
 const CAREFUL_LEN: usize = 256;

@@ -1,10 +1,10 @@
 //! Text in lines that fit a terminal: where it would break a line itself, the rest would begin at
 //! the left, like a head of ours.
 
+use crate::text::limits::WIDTH_MIN;
+
 /// Before each line of a text that stands below its head, and before what is left of a long one.
 pub(crate) const INDENT: &str = "    ";
-/// Even on a terminal that is no wider than an indentation.
-const WIDTH_MIN: usize = 2 * INDENT.len();
 
 /// Goes through a text.
 pub(crate) struct Fold {
