@@ -92,8 +92,8 @@ impl BodySource {
     }
 
     /// Reads the messages that this byte ends and calls `take` with each, until it returns false.
-    /// One that is longer than is taken from a stream is an error, and the others follow. Blocks its
-    /// thread, which must not be one of the runtime's.
+    /// One that is longer than is taken from a stream is an error, and the others follow. Blocks
+    /// its thread, which must not be one of the runtime's.
     pub(crate) fn pieces(
         self,
         end: u8,

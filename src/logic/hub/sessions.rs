@@ -1,9 +1,8 @@
 //! Connections: who is at the other end, and what each may leave unanswered.
 //!
 //! A link is one connection of one client. A client that has lost its link sends again on the next
-//! one what was not answered. What it sent on the last one may still be on its way to the hub:
-//! taken behind the answer to what was sent again, it would be stored although the client was told
-//! that it was refused. So a new link takes the session over, and the earlier one is closed.
+//! one what was not answered. A send of the earlier link that came after that one's answer would be
+//! stored although the client was told that it was refused: a new link takes the session over.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -390,7 +390,6 @@ impl World {
         std::mem::take(&mut self.clients[index].events)
     }
 
-    /// Records everything that hub and peers say from now on.
     pub(super) fn record(&mut self) {
         self.server.trace = Some(DefaultHasher::new());
     }

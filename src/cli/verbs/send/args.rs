@@ -100,9 +100,9 @@ pub(crate) struct SendArgs {
     pub(crate) json: bool,
     /// Give up after this long without an answer from the server [default: 10s]
     ///
-    /// Written like 500ms, 10s, 5m or 1h30m; a bare number is seconds. Until then the command
-    /// keeps retrying. After a timeout the message may still have reached the server; since this is
-    /// not known, the exit code is not 0. With --until, TIME is also the time that a message may
+    /// Written like 500ms, 10s, 5m or 1h30m; a bare number is seconds. Until then the command keeps
+    /// retrying. After a timeout the message may still have reached the server; since this is not
+    /// known, the exit code is not 0. With --until, TIME is also the time that a message may
     /// take, once it is accepted, to reach the level; without --timeout that wait has no limit.
     #[arg(long, value_name = "TIME", env = "QMSG_TIMEOUT", value_parser = units::duration)]
     pub(crate) timeout: Option<Duration>,

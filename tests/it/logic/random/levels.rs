@@ -97,8 +97,8 @@ impl Run {
         ended
     }
 
-    /// Lets scheduled messages become due, and every tracked message complete and right. One that is
-    /// so makes room for others, if the server allows no more at a time.
+    /// Lets scheduled messages become due, and every tracked message complete and right. One that
+    /// is so makes room for others, if the server allows no more at a time.
     pub(super) fn settle_levels(&mut self) {
         let later = |letter: &Letter| letter.drawer == ParkedKind::Scheduled;
         for _ in 0..100 {
