@@ -20,6 +20,8 @@ pub(crate) const START: Time = Time { mono_ms: 1_000, unix_ms: 1_800_000_000_000
 
 pub(crate) struct Server {
     pub(super) now: Time,
+    /// The latest time that the wall clock showed before it was set.
+    pub(super) latest_ms: u64,
     pub(super) store: MemoryStore,
     limits: Limits,
     hub: Hub,
@@ -90,6 +92,7 @@ impl Server {
     pub(crate) fn new(limits: Limits, quotas: Quotas) -> Self {
         Self {
             now: START,
+            latest_ms: START.unix_ms,
             store: MemoryStore::new(quotas),
             limits,
             hub: Hub::new(limits),
@@ -216,15 +219,14 @@ impl Server {
         if self.hub.deadline().is_some_and(|at_ms| at_ms <= self.now.mono_ms) {
             self.feed(Input::Tick);
             let next = self.hub.deadline();
-            assert!(
-                next.is_none_or(|at_ms| at_ms > self.now.mono_ms),
-                "a tick that changes nothing"
-            );
+            let is_later = next.is_none_or(|at_ms| at_ms > self.now.mono_ms);
+            assert!(is_later, "a tick that changes nothing");
         }
     }
 
-    /// The clock on the wall is set: so much ahead of what has passed, or behind it.
+    /// Sets the wall clock to what has passed and `ahead_ms` more, or less.
     pub(super) fn set_clock(&mut self, ahead_ms: i64) {
+        self.latest_ms = self.latest_ms.max(self.now.unix_ms);
         let passed_ms = self.now.mono_ms - START.mono_ms;
         self.now.unix_ms = (START.unix_ms + passed_ms).saturating_add_signed(ahead_ms);
     }

@@ -126,9 +126,9 @@ impl World {
                 DeliveryState::Accepted => true,
                 DeliveryState::Delivered => has(seq),
                 DeliveryState::Gone => {
-                    let now_ms = self.server.now.unix_ms;
+                    let latest_ms = self.server.latest_ms.max(self.server.now.unix_ms);
                     store.is_gone(user, *seq)
-                        || store.expires_ms(*seq).is_some_and(|at_ms| at_ms <= now_ms)
+                        || store.expires_ms(*seq).is_some_and(|at_ms| at_ms <= latest_ms)
                 }
                 DeliveryState::Rejected => store.is_refused(user, *seq) || has_refused(user, seq),
                 DeliveryState::Processed => store.is_processed(user, *seq),
