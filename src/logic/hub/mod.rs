@@ -4,6 +4,7 @@ mod acks;
 mod bodies;
 mod budget;
 mod download;
+mod held;
 mod io;
 mod mailbox;
 mod mailboxes;

@@ -12,6 +12,7 @@ use crate::wire::{
     Session, UserId,
 };
 
+use super::held::can_wait;
 use super::io::LinkId;
 use super::todo::Todo;
 use super::turn::Turn;
@@ -367,37 +368,5 @@ impl Link {
     fn release_sends(&mut self, bundle: &Bundle) {
         self.sends = self.sends.saturating_sub(bundle.count() as u32);
         self.send_bytes = self.send_bytes.saturating_sub(bundle.len_here());
-    }
-}
-
-/// Returns whether a frame makes sense behind those that wait for the link's id. Sends, chunks and
-/// requests are counted, a link subscribes once, and nothing has been delivered yet.
-fn can_wait(held: &[FromClient], frame: &FromClient) -> bool {
-    match frame {
-        FromClient::Send { .. }
-        | FromClient::Volatile { .. }
-        | FromClient::Chunk(_)
-        | FromClient::AbortBody
-        | FromClient::JoinRoom(_)
-        | FromClient::LeaveRoom(_)
-        | FromClient::Schedule { .. }
-        | FromClient::ListParked { .. }
-        | FromClient::TakeParked { .. }
-        | FromClient::Track { .. }
-        | FromClient::Untrack { .. } => true,
-        FromClient::Subscribe { .. } => {
-            !held.iter().any(|held| matches!(held, FromClient::Subscribe { .. }))
-        }
-        FromClient::Resume(_) => !held
-            .iter()
-            .any(|held| matches!(held, FromClient::Resume(_) | FromClient::Subscribe { .. })),
-        FromClient::Ack(_)
-        | FromClient::Release(_)
-        | FromClient::Reply { .. }
-        | FromClient::Reject { .. }
-        | FromClient::Pong { .. }
-        | FromClient::AckVolatile { .. }
-        | FromClient::Hello { .. }
-        | FromClient::ChunkCredit { .. } => false,
     }
 }

@@ -1,5 +1,4 @@
-//! A server, clients and the links between them: queues of bytes through the real codec, any of
-//! which can be cut anywhere.
+//! A server, clients and their links: queues of bytes, in the real codec, that are cut anywhere.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -47,8 +46,8 @@ impl World {
 
     /// Adds a client that claims its id. Returns its index.
     pub(super) fn client(&mut self, name: &str, window: Option<(u32, u64)>) -> usize {
-        let prefetch =
-            window.map(|(messages, bytes)| Prefetch { messages, bytes, ..Prefetch::DEFAULT });
+        let of = |(messages, bytes)| Prefetch { messages, bytes, ..Prefetch::DEFAULT };
+        let prefetch = window.map(of);
         let id = user(name);
         self.client_of(Intent { id, claim: true, code: None, prefetch, patience_ms: None })
     }

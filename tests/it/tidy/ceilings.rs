@@ -49,12 +49,9 @@ pub(super) const BOUNDS: &[Ceiling] = &[
     ("store", 17, 0),
     ("wire", 6, 0),
     ("bench", 3, 0),
-    ("handler", 3, 0),
     ("message", 2, 0),
     ("outgoing", 5, 0),
     ("spool", 3, 0),
-    ("terminal", 2, 0),
-    ("text", 1, 0),
     ("durable", 1, 0),
 ];
 
