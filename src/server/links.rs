@@ -77,7 +77,7 @@ impl Links {
         self.lost.pop()
     }
 
-    /// Tells every link that the server stops, and waits until most have sent it on.
+    /// Tells every link that the server stops, and waits up to [`FAREWELL`] for their tasks to end.
     pub(super) async fn say_farewell(mut self) {
         self.flush();
         for queue in self.open.values() {
