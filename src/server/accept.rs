@@ -1,4 +1,4 @@
-//! Links as they come: each is made, and reads, in a task of its own.
+//! Accepted connections: a task for each shakes hands, and then carries its frames.
 
 use std::sync::Arc;
 
@@ -9,27 +9,28 @@ use crate::logic::LinkId;
 use crate::quic::{Listener, Outgoing};
 use crate::wire::{FromClient, Pin};
 
-/// What links tell the loop.
-pub(super) enum Event {
+/// Something that a link's task reports to the loop.
+pub(super) enum ServerEvent {
     Opened { link: LinkId, key: Pin, outgoing: mpsc::Sender<Outgoing> },
     Frames(LinkId, Vec<FromClient>),
     Closed(LinkId),
 }
 
-/// Takes clients until the listener closes. `greeting` is what each is told first.
+/// Accepts clients until the listener closes. Each gets `greeting()` as its first frame, and a
+/// queue for `queue_max` pieces.
 pub(super) async fn accept(
     listener: Arc<Listener>,
     greeting: impl Fn() -> Bytes,
     queue_max: usize,
-    events: mpsc::Sender<Event>,
+    events: mpsc::Sender<ServerEvent>,
 ) {
-    let mut next = 0;
+    let mut number = 0;
     while let Some(incoming) = listener.accept().await {
-        let link = LinkId(next);
-        next += 1;
+        let link = LinkId(number);
+        number += 1;
         let greeting = greeting();
         let events = events.clone();
-        // The handshake takes its time in its own task: others are accepted meanwhile.
+        // A slow handshake holds nobody up: each has a task of its own.
         tokio::spawn(async move {
             let connection = match incoming.establish(greeting).await {
                 Ok(connection) => connection,
@@ -37,15 +38,15 @@ pub(super) async fn accept(
             };
             let (key, remote) = (connection.pin(), connection.remote_address());
             let (outgoing, queue) = mpsc::channel(queue_max);
-            if events.send(Event::Opened { link, key, outgoing }).await.is_err() {
+            if events.send(ServerEvent::Opened { link, key, outgoing }).await.is_err() {
                 return;
             }
             tracing::debug!(?link, %remote, %key, "link");
-            let end =
-                connection.run(queue, events.clone(), |frames| Event::Frames(link, frames)).await;
+            let wrap = |frames| ServerEvent::Frames(link, frames);
+            let end = connection.run(queue, events.clone(), wrap).await;
             tracing::debug!(?link, ?end, "link ended");
-            // The loop may be gone, and then it needs no telling.
-            let _ = events.send(Event::Closed(link)).await;
+            // The loop may have ended before.
+            let _ = events.send(ServerEvent::Closed(link)).await;
         });
     }
 }
