@@ -14,6 +14,7 @@ use crate::logic::{Command, Draft, Event};
 use crate::message::content::Content;
 use crate::message::input::{BodySource, Framing};
 use crate::outgoing::job::{Job, Until};
+use crate::outgoing::limits::{QUEUE_MAX, SPOOLED_TOGETHER_MAX};
 use crate::outgoing::tracker::SendTracker;
 use crate::process::runtime;
 use crate::profile::dial;
@@ -27,16 +28,11 @@ use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::MsgId;
 
-/// Most contents that are read and wait to be sent.
-const QUEUE_MAX: usize = 1024;
 /// Keep-alive interval while recipients are waited for: a restart of the server has to be noticed
 /// soon.
 const TRACKING_KEEP_ALIVE: Duration = Duration::from_secs(2);
-
 /// Longest pause of an input before the server is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Most messages that go into the spool together.
-const KEPT_TOGETHER_MAX: usize = 256;
 
 /// Sends the messages of an input, with the spool behind if the job has one.
 pub(crate) fn carry_out(
@@ -120,7 +116,7 @@ async fn keep(
             Err(_) => break,
         }
         count += 1;
-        if count % KEPT_TOGETHER_MAX == 0 {
+        if count % SPOOLED_TOGETHER_MAX == 0 {
             tracker.keep(spool)?;
         }
     }

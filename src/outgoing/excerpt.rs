@@ -4,13 +4,8 @@ use bytes::Bytes;
 
 use crate::failure::{Exit, Failure};
 use crate::message::content::Content;
+use crate::outgoing::limits::{EXCERPT_LEN_MAX, TEXT_LEN_MAX};
 use crate::text::excerpt;
-
-/// Longest excerpt, in bytes, however much the server takes.
-const LEN_MAX: u64 = 1 << 20;
-
-/// Longest text that is read to see that it is one.
-const TEXT_LEN_MAX: u64 = 1 << 30;
 
 /// Bytes that are read at a time.
 const PIECE_LEN: usize = 64 << 10;
@@ -30,7 +25,7 @@ impl Excerpt {
     /// sending, or it is no text, of which a part may be worth nothing.
     pub(crate) fn from_text(content: &Content, max: u64) -> Option<Self> {
         let size = content.size();
-        let len_max = max.min(LEN_MAX);
+        let len_max = max.min(EXCERPT_LEN_MAX);
         if len_max == 0 || size <= max || size > TEXT_LEN_MAX || !is_text(content) {
             return None;
         }

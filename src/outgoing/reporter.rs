@@ -10,14 +10,12 @@ use crate::failure::{Exit, Failure};
 use crate::logic::{Command, Event};
 use crate::message::render::style::{self, Style};
 use crate::outgoing::job::{Job, Show, Until};
+use crate::outgoing::limits::PRINTED_FAILURES_MAX;
 use crate::outgoing::receipt::{AcceptedMessage, Receipt};
 use crate::outgoing::until::UntilTracker;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
 use crate::wire::{MsgId, UserId};
-
-/// Most failures that are told one by one.
-const TOLD_MAX: u64 = 10;
 
 pub(crate) struct UntilReporter<'a> {
     job: &'a Job,
@@ -110,7 +108,7 @@ impl<'a> UntilReporter<'a> {
         let Some(failure) = news.failure(clock::now_ms()) else { return Vec::new() };
         self.missed += 1;
         let mut notes = Vec::new();
-        if (2..=TOLD_MAX).contains(&self.missed) {
+        if (2..=PRINTED_FAILURES_MAX).contains(&self.missed) {
             // The first was not told yet: it might have been all there is to tell.
             let first = self.first.as_ref().filter(|_| self.missed == 2);
             notes.extend(first.map(Failure::to_string));

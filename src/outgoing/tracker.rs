@@ -19,6 +19,7 @@ use crate::message::ids;
 use crate::message::known_headers::TRUNCATED;
 use crate::outgoing::excerpt::Excerpt;
 use crate::outgoing::job::{Job, Until};
+use crate::outgoing::limits::PRINTED_FAILURES_MAX;
 use crate::outgoing::receipt::AcceptedMessage;
 use crate::outgoing::reporter::UntilReporter;
 use crate::outgoing::skew::Skew;
@@ -30,8 +31,6 @@ use crate::wire::{Body, CHUNK_LEN_MAX, Envelope, MsgId, MsgIds, Refusal, Target,
 
 /// Interval in which progress is shown, in milliseconds.
 const PROGRESS_MS: u64 = 1_000;
-/// Most refusals that are told one by one.
-const TOLD_MAX: u64 = 10;
 
 /// Messages that are sent: those without an answer, and counts of the others.
 pub(crate) struct SendTracker<'a> {
@@ -244,7 +243,7 @@ impl<'a> SendTracker<'a> {
             &to,
             &[("state", state.into()), ("error", failure.to_string().into())],
         );
-        if !self.is_single() && self.refused < TOLD_MAX {
+        if !self.is_single() && self.refused < PRINTED_FAILURES_MAX {
             self.note(&format!("message {number} to {to}: {failure}"));
         }
         self.failed(failure);
@@ -252,7 +251,7 @@ impl<'a> SendTracker<'a> {
 
     /// Prints the error of a message of which nothing was sent.
     fn untold(&mut self, error: &anyhow::Error) {
-        if !self.one && self.refused < TOLD_MAX {
+        if !self.one && self.refused < PRINTED_FAILURES_MAX {
             self.note(&format!("message {}: {error}", self.number));
         }
     }

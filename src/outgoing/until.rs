@@ -6,13 +6,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::failure::Exit;
 use crate::logic::Command;
 use crate::outgoing::job::Until;
+use crate::outgoing::limits::{OPEN_MAX, TRACKED_MAX};
 use crate::outgoing::receipt::{AcceptedMessage, Receipt, RecipientOutcome};
 use crate::wire::{DeliveryState, MsgId, RecipientStatus, Target, UserId};
-
-/// Most messages that are tracked at a time: less than any server allows.
-const WATCHES_MAX: usize = 256;
-/// Most messages on their way before the input has to wait.
-const OPEN_MAX: usize = 1024;
 
 /// All accepted messages that are waited for.
 pub(crate) struct UntilTracker {
@@ -144,7 +140,7 @@ impl UntilTracker {
         if let Some(id) = self.ended.pop_front() {
             return Some(Command::Untrack(id));
         }
-        while self.watched < WATCHES_MAX {
+        while self.watched < TRACKED_MAX {
             let id = self.unasked.pop_front()?;
             if let Some(open) = self.open.get_mut(&id) {
                 open.asked = true;
@@ -236,7 +232,7 @@ impl UntilTracker {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
-    use super::{AcceptedMessage, OPEN_MAX, Receipt, Until, UntilTracker, WATCHES_MAX};
+    use super::{AcceptedMessage, OPEN_MAX, Receipt, TRACKED_MAX, Until, UntilTracker};
     use crate::logic::Command;
     use crate::wire::{Body, DeliveryState, MsgId, Note, RecipientStatus};
 
@@ -366,7 +362,7 @@ mod tests {
         }
         assert!(!levels.has_room(0) && levels.deadline().is_none());
         let asked = std::iter::from_fn(|| levels.command()).count();
-        assert_eq!((asked, levels.command().is_some()), (WATCHES_MAX, false));
+        assert_eq!((asked, levels.command().is_some()), (TRACKED_MAX, false));
         levels.stands(id(), &[standing("bob=processed")], true, &mut vec![]);
         assert!(levels.has_room(0) && !levels.has_room(1));
         assert!(unwatches(&mut levels), "before the next is watched");

@@ -8,10 +8,8 @@ use crate::logic::{Command, Draft, Event};
 use crate::message::content::Content;
 use crate::message::ids;
 use crate::spool::file::Spooled;
+use crate::spool::limits::UNANSWERED_MAX;
 use crate::wire::{CHUNK_LEN_MAX, Envelope, MsgId, Refusal};
-
-/// Most messages of the spool on their way at a time; a long one has its file open.
-const UNANSWERED_MAX: usize = 256;
 
 /// Messages to be sent in one conversation, and who hears what becomes of them.
 pub(crate) trait SendQueue {

@@ -17,14 +17,12 @@ use uuid::Uuid;
 use crate::files;
 use crate::message::content::Content;
 use crate::message::known_headers::TRUNCATED;
+use crate::spool::limits::{HEAD_LEN_MAX, TRUNCATED_LEN_MAX};
 use crate::text::excerpt;
 use crate::wire::{CHUNK_LEN_MAX, Headers, MsgId, Pin, Target};
 
 const FORMAT: &[u8] = b"qmsg spooled message 1\n";
-/// Longest description of a message: its headers, each byte escaped, and a little more.
-const ABOUT_LEN_MAX: u64 = 128 << 10;
-/// What the description of a message grows by when it is cut.
-const CUT_LEN_MAX: usize = 64;
+/// Bytes of the body that are read or written at a time.
 const PIECE_LEN: usize = CHUNK_LEN_MAX;
 
 /// A message that is ready to be sent: nothing of it is made later.
@@ -127,7 +125,7 @@ pub(crate) fn write(path: &Path, parcel: &Spooled, origin: Origin) -> io::Result
 
 /// Most bytes that a file has besides the body of its message.
 pub(crate) fn extra(parcel: &Spooled, origin: Origin) -> u64 {
-    let about = describe(parcel, origin).len() + CUT_LEN_MAX;
+    let about = describe(parcel, origin).len() + TRUNCATED_LEN_MAX;
     (FORMAT.len() + about + 1 + SHA256_OUTPUT_LEN) as u64
 }
 
@@ -182,7 +180,7 @@ pub(crate) fn read(path: &Path) -> Result<(Spooled, Origin), Damage> {
 /// What comes before the body, and where that begins.
 fn begin(file: &File) -> Result<(SpooledHead, u64), Damage> {
     let length = file.metadata()?.len();
-    let mut reader = BufReader::new(file.take(FORMAT.len() as u64 + ABOUT_LEN_MAX));
+    let mut reader = BufReader::new(file.take(FORMAT.len() as u64 + HEAD_LEN_MAX));
     let mut format = [0; FORMAT.len()];
     let read = reader.read_exact(&mut format);
     if read.is_err() || format != FORMAT {

@@ -6,5 +6,6 @@ pub(crate) mod deliver;
 pub(crate) mod disk;
 pub(crate) mod file;
 pub(crate) mod flush;
+pub(crate) mod limits;
 pub(crate) mod place;
 pub(crate) mod places;

@@ -17,10 +17,9 @@ use uuid::Uuid;
 use crate::files;
 use crate::spool::disk;
 use crate::spool::file::{self, Damage, Origin, Spooled, SpooledHead};
+use crate::spool::limits::FILE_LEN_MIN;
 use crate::wire::{MsgId, Target, UserId};
 
-/// What a file takes on a disk at least: with it the number of files is bounded, too.
-const FILE_LEN_MIN: u64 = 4 << 10;
 /// How long somebody waits for the lock of those who write. It is for the limit and for the order
 /// among those who write at once: a message is kept even if a process that was stopped has it.
 const ADDING_PATIENCE: Duration = Duration::from_secs(2);
