@@ -28,12 +28,11 @@ pub(crate) struct AcceptedMessage {
     pub(crate) ttl_ms: Option<u64>,
 }
 
-impl AcceptedMessage {
-    /// True if the time to live is over, which is known of a message that was sent just now.
-    fn is_over(&self, now_ms: u64) -> bool {
-        let over = |ttl_ms: u64| self.heard_ms.saturating_add(ttl_ms) <= now_ms;
-        self.ttl_ms.is_some_and(over)
-    }
+/// True if the time to live of the message is over at this time. Only right if the message is not a
+/// duplicate: then it was sent just now.
+fn is_over(accepted: &AcceptedMessage, now_ms: u64) -> bool {
+    let over = |ttl_ms: u64| accepted.heard_ms.saturating_add(ttl_ms) <= now_ms;
+    accepted.ttl_ms.is_some_and(over)
 }
 
 /// The end of a message with one recipient. Made once.
@@ -87,134 +86,132 @@ impl RecipientOutcome {
     }
 }
 
-impl Receipt {
-    /// Fields of the line of `--json`, for news of this time.
-    pub(crate) fn fields(&self, now_ms: u64) -> Vec<(&'static str, Value)> {
-        let Self { id, about, user, state, note, .. } = self;
-        let time = self.since(now_ms).map(clock::rfc3339);
-        let mut fields = vec![
-            ("id", id.to_string().into()),
-            ("to", about.to.to_string().into()),
-            ("number", about.number.into()),
-            ("duplicate", about.duplicate.into()),
-            ("user", user.as_ref().map(UserId::as_str).into()),
-            ("state", word(*state).into()),
-            ("time", time.into()),
-        ];
-        if let Some(note) = note {
-            let names = if *state == DeliveryState::Rejected {
-                ("reason", "reason_b64")
-            } else {
-                ("body", "body_b64")
-            };
-            let bytes = &note.body().0;
-            fields.push(match str::from_utf8(bytes) {
-                Ok(text) => (names.0, text.into()),
-                Err(_) => (names.1, BASE64.encode(bytes).into()),
-            });
-        }
-        fields
-    }
-
-    /// When it came so far. The server does not keep all times; what was sent just now has come as
-    /// far as it is between then and now.
-    fn since(&self, now_ms: u64) -> Option<u64> {
-        match (self.time_ms, self.state) {
-            (1.., _) => Some(self.time_ms),
-            _ if self.about.duplicate => None,
-            (0, DeliveryState::Accepted) => Some(self.about.heard_ms),
-            (0, _) => Some(now_ms),
-        }
-    }
-
-    /// The answer, as a message from the one who gave it to the one who asked.
-    pub(crate) fn reply(&self, asker: &UserId) -> Option<Received> {
-        let (user, note) = (self.user.as_ref()?, self.note.as_ref()?);
-        let body = note.body();
-        if self.state != DeliveryState::Processed {
-            return None;
-        }
-        let (to, headers) = (Target::User(asker.clone()), Headers::default());
-        let size = body.len() as u64;
-        let envelope = Envelope { size, ..Envelope::new(self.id, to, headers, Body::default()) };
-        let message = Message { from: user.clone(), time_ms: self.time_ms, envelope };
-        Some(Received { seq: 0, message, content: Content::Memory(body.0.clone()) })
-    }
-
-    /// The failure that this receipt is at this time, if it is the only one.
-    pub(crate) fn failure(&self, now_ms: u64) -> Option<Failure> {
-        let who = self.who();
-        let hint = match self.outcome {
-            RecipientOutcome::Reached => return None,
-            RecipientOutcome::Undelivered => self.fate(now_ms),
-            RecipientOutcome::Unprocessed => {
-                "it stays on the server until it is processed, so do not send it again".into()
-            }
-            RecipientOutcome::Refused => format!("it is kept for {who}: qmsg listen --dead"),
-            RecipientOutcome::Gone => self.cause(now_ms),
+/// Fields of the line of `--json`, for news of this time.
+pub(crate) fn fields(receipt: &Receipt, now_ms: u64) -> Vec<(&'static str, Value)> {
+    let Receipt { id, about, user, state, note, .. } = receipt;
+    let time = since(receipt, now_ms).map(clock::rfc3339);
+    let mut fields = vec![
+        ("id", id.to_string().into()),
+        ("to", about.to.to_string().into()),
+        ("number", about.number.into()),
+        ("duplicate", about.duplicate.into()),
+        ("user", user.as_ref().map(UserId::as_str).into()),
+        ("state", word(*state).into()),
+        ("time", time.into()),
+    ];
+    if let Some(note) = note {
+        let names = if *state == DeliveryState::Rejected {
+            ("reason", "reason_b64")
+        } else {
+            ("body", "body_b64")
         };
-        Some(Failure::new(self.outcome.exit(), self.text()).hint(hint))
+        let bytes = &note.body().0;
+        fields.push(match str::from_utf8(bytes) {
+            Ok(text) => (names.0, text.into()),
+            Err(_) => (names.1, BASE64.encode(bytes).into()),
+        });
     }
+    fields
+}
 
-    /// Hint about the message now that nobody waits for it any longer.
-    fn fate(&self, now_ms: u64) -> String {
-        let who = self.who();
-        match self.about.ttl_ms {
-            None => format!(
-                "it waits on the server, so do not send it again; is anybody listening as {who}?"
-            ),
-            Some(_) if self.about.is_over(now_ms) => {
-                format!("its time to live is over; is anybody listening as {who}?")
-            }
-            Some(_) => format!(
-                "it waits on the server until its time to live is over; \
-                 is anybody listening as {who}?"
-            ),
+/// When it came so far. The server does not keep all times; what was sent just now has come as
+/// far as it is between then and now.
+fn since(receipt: &Receipt, now_ms: u64) -> Option<u64> {
+    match (receipt.time_ms, receipt.state) {
+        (1.., _) => Some(receipt.time_ms),
+        _ if receipt.about.duplicate => None,
+        (0, DeliveryState::Accepted) => Some(receipt.about.heard_ms),
+        (0, _) => Some(now_ms),
+    }
+}
+
+/// The answer, as a message from the one who gave it to the one who asked.
+pub(crate) fn reply(receipt: &Receipt, asker: &UserId) -> Option<Received> {
+    let (user, note) = (receipt.user.as_ref()?, receipt.note.as_ref()?);
+    let body = note.body();
+    if receipt.state != DeliveryState::Processed {
+        return None;
+    }
+    let (to, headers) = (Target::User(asker.clone()), Headers::default());
+    let size = body.len() as u64;
+    let envelope = Envelope { size, ..Envelope::new(receipt.id, to, headers, Body::default()) };
+    let message = Message { from: user.clone(), time_ms: receipt.time_ms, envelope };
+    Some(Received { seq: 0, message, content: Content::Memory(body.0.clone()) })
+}
+
+/// The failure that this receipt is at this time, if it is the only one.
+pub(crate) fn failure(receipt: &Receipt, now_ms: u64) -> Option<Failure> {
+    let who = who(receipt);
+    let hint = match receipt.outcome {
+        RecipientOutcome::Reached => return None,
+        RecipientOutcome::Undelivered => fate(receipt, now_ms),
+        RecipientOutcome::Unprocessed => {
+            "it stays on the server until it is processed, so do not send it again".into()
         }
-    }
+        RecipientOutcome::Refused => format!("it is kept for {who}: qmsg listen --dead"),
+        RecipientOutcome::Gone => cause(receipt, now_ms),
+    };
+    Some(Failure::new(receipt.outcome.exit(), text(receipt)).hint(hint))
+}
 
-    /// Why it will not be delivered.
-    fn cause(&self, now_ms: u64) -> String {
-        let who = self.who();
-        if !self.about.duplicate && self.about.is_over(now_ms.saturating_add(HEARD_LATE_MS)) {
-            return format!("it expired before {who} read it");
+/// Hint about the message now that nobody waits for it any longer.
+fn fate(receipt: &Receipt, now_ms: u64) -> String {
+    let who = who(receipt);
+    match receipt.about.ttl_ms {
+        None => format!(
+            "it waits on the server, so do not send it again; is anybody listening as {who}?"
+        ),
+        Some(_) if is_over(&receipt.about, now_ms) => {
+            format!("its time to live is over; is anybody listening as {who}?")
         }
-        let ttl = if self.about.ttl_ms.is_some() { "it expired, or " } else { "" };
-        let other = match &self.about.to {
-            Target::User(_) => "it was removed before it was read".into(),
-            _ => format!("{who} left the room, or it was removed to make room for newer messages"),
-        };
-        format!("{ttl}{other}")
+        Some(_) => format!(
+            "it waits on the server until its time to live is over; \
+             is anybody listening as {who}?"
+        ),
     }
+}
 
-    /// For people.
-    pub(crate) fn text(&self) -> String {
-        let who = self.who();
-        match self.outcome {
-            RecipientOutcome::Reached => format!("{who}: {}", word(self.state)),
-            RecipientOutcome::Undelivered => format!("{who} did not receive the message in time"),
-            RecipientOutcome::Unprocessed => {
-                format!("{who} received the message but did not process it in time")
-            }
-            RecipientOutcome::Refused => match self.reason() {
-                Some(reason) => format!("{who} refused the message: {reason}"),
-                None => format!("{who} refused the message"),
-            },
-            RecipientOutcome::Gone => format!("{who} will not receive the message"),
+/// Why it will not be delivered.
+fn cause(receipt: &Receipt, now_ms: u64) -> String {
+    let who = who(receipt);
+    if !receipt.about.duplicate && is_over(&receipt.about, now_ms.saturating_add(HEARD_LATE_MS)) {
+        return format!("it expired before {who} read it");
+    }
+    let ttl = if receipt.about.ttl_ms.is_some() { "it expired, or " } else { "" };
+    let other = match &receipt.about.to {
+        Target::User(_) => "it was removed before it was read".into(),
+        _ => format!("{who} left the room, or it was removed to make room for newer messages"),
+    };
+    format!("{ttl}{other}")
+}
+
+/// For people.
+pub(crate) fn text(receipt: &Receipt) -> String {
+    let who = who(receipt);
+    match receipt.outcome {
+        RecipientOutcome::Reached => format!("{who}: {}", word(receipt.state)),
+        RecipientOutcome::Undelivered => format!("{who} did not receive the message in time"),
+        RecipientOutcome::Unprocessed => {
+            format!("{who} received the message but did not process it in time")
         }
+        RecipientOutcome::Refused => match reason(receipt) {
+            Some(reason) => format!("{who} refused the message: {reason}"),
+            None => format!("{who} refused the message"),
+        },
+        RecipientOutcome::Gone => format!("{who} will not receive the message"),
     }
+}
 
-    fn who(&self) -> Cow<'_, str> {
-        match &self.user {
-            Some(user) => user.as_str().into(),
-            None => self.about.to.to_string().into(),
-        }
+fn who(receipt: &Receipt) -> Cow<'_, str> {
+    match &receipt.user {
+        Some(user) => user.as_str().into(),
+        None => receipt.about.to.to_string().into(),
     }
+}
 
-    fn reason(&self) -> Option<String> {
-        let reason = String::from_utf8_lossy(&self.note.as_ref()?.body().0).trim().to_owned();
-        (!reason.is_empty()).then_some(reason)
-    }
+fn reason(receipt: &Receipt) -> Option<String> {
+    let reason = String::from_utf8_lossy(&receipt.note.as_ref()?.body().0).trim().to_owned();
+    (!reason.is_empty()).then_some(reason)
 }
 
 /// As it is called in `--json`.
@@ -235,7 +232,7 @@ mod tests {
 
     use serde_json::Value;
 
-    use super::{AcceptedMessage, Receipt, RecipientOutcome};
+    use super::{AcceptedMessage, Receipt, RecipientOutcome, failure};
     use crate::wire::{Body, DeliveryState, MsgId, Note, Target};
 
     fn news(
@@ -262,7 +259,7 @@ mod tests {
     }
 
     fn fields(news: &Receipt) -> BTreeMap<&'static str, Value> {
-        news.fields(1_700_000_009_000).into_iter().collect()
+        super::fields(news, 1_700_000_009_000).into_iter().collect()
     }
 
     #[test]
@@ -290,7 +287,8 @@ mod tests {
     #[test]
     fn only_a_reply_is_a_reply() {
         let asker = "alice".parse().unwrap();
-        let reply = |state, note| news(RecipientOutcome::Reached, state, note).reply(&asker);
+        let reply =
+            |state, note| super::reply(&news(RecipientOutcome::Reached, state, note), &asker);
         assert!(reply(DeliveryState::Processed, None).is_none());
         assert!(reply(DeliveryState::Rejected, Some(b"no")).is_none());
         let letter = reply(DeliveryState::Processed, Some(b"yes")).unwrap();
@@ -315,11 +313,11 @@ mod tests {
             ),
             (RecipientOutcome::Gone, DeliveryState::Gone, None, "bob will not receive the message"),
         ] {
-            let failure = news(outcome, state, note).failure(0).unwrap();
+            let failure = failure(&news(outcome, state, note), 0).unwrap();
             assert!(failure.to_string().ends_with(what), "{failure}");
         }
         assert!(
-            news(RecipientOutcome::Reached, DeliveryState::Processed, None).failure(0).is_none()
+            failure(&news(RecipientOutcome::Reached, DeliveryState::Processed, None), 0).is_none()
         );
     }
 
@@ -339,7 +337,7 @@ mod tests {
         ] {
             let mut news = news(outcome, DeliveryState::Accepted, None);
             (news.about.ttl_ms, news.about.to) = (ttl_ms, to.parse().unwrap());
-            let told = format!("{:?}", news.failure(1_700_000_000_000 + age_ms).unwrap());
+            let told = format!("{:?}", failure(&news, 1_700_000_000_000 + age_ms).unwrap());
             assert!(told.contains(hint), "{ttl_ms:?} after {age_ms}: {told}");
             let waits = told.contains("it waits on the server");
             assert_eq!(waits, outcome == undelivered && (ttl_ms.is_none() || age_ms == young));

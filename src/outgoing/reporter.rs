@@ -11,7 +11,7 @@ use crate::logic::{Command, Event};
 use crate::message::render::style::{self, Style};
 use crate::outgoing::job::{Job, Show, Until};
 use crate::outgoing::limits::PRINTED_FAILURES_MAX;
-use crate::outgoing::receipt::{AcceptedMessage, Receipt};
+use crate::outgoing::receipt::{self, AcceptedMessage, Receipt};
 use crate::outgoing::until::UntilTracker;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
@@ -97,15 +97,16 @@ impl<'a> UntilReporter<'a> {
     fn news(&mut self, news: &Receipt) -> Vec<String> {
         let printed = match self.job.show {
             Show::Nothing => Ok(()),
-            Show::Json | Show::Replies(Style::Json) => print::object(&news.fields(clock::now_ms())),
-            Show::Replies(style) => {
-                news.reply(self.sender).map_or(Ok(()), |reply| style::reply(style, &reply))
+            Show::Json | Show::Replies(Style::Json) => {
+                print::object(&receipt::fields(news, clock::now_ms()))
             }
+            Show::Replies(style) => receipt::reply(news, self.sender)
+                .map_or(Ok(()), |reply| style::reply(style, &reply)),
         };
         if let Err(error) = printed {
             self.unprinted.get_or_insert(error);
         }
-        let Some(failure) = news.failure(clock::now_ms()) else { return Vec::new() };
+        let Some(failure) = receipt::failure(news, clock::now_ms()) else { return Vec::new() };
         self.missed += 1;
         let mut notes = Vec::new();
         if (2..=PRINTED_FAILURES_MAX).contains(&self.missed) {

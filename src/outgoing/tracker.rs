@@ -18,7 +18,7 @@ use crate::message::content::Content;
 use crate::message::ids;
 use crate::message::known_headers::TRUNCATED;
 use crate::outgoing::excerpt::Excerpt;
-use crate::outgoing::job::{Job, Until};
+use crate::outgoing::job::{self, Job, Until};
 use crate::outgoing::limits::PRINTED_FAILURES_MAX;
 use crate::outgoing::receipt::AcceptedMessage;
 use crate::outgoing::reporter::UntilReporter;
@@ -120,16 +120,17 @@ impl<'a> SendTracker<'a> {
 
     /// Checks a message and reads the beginning of its body.
     fn begun(&self, content: Content) -> Result<(Content, Body)> {
-        self.job.check(&content)?;
+        job::check(self.job, &content)?;
         let body = content.part(0).map_err(unreadable)?;
         Ok((content, body))
     }
 
     fn drafts_of(&mut self, content: &Content, body: &Body) -> VecDeque<Draft> {
         let place = if self.one { 0 } else { self.number };
-        let (job, ahead_ms) = (self.job, self.skew.ahead_ms);
+        let (job, ahead_ms) = (self.job, self.skew.ahead_ms());
         let ids = job.targets.iter().zip(&mut self.ids);
-        let ids: Vec<_> = ids.map(|(to, ids)| (to, job.id(ids, to, place, ahead_ms))).collect();
+        let ids: Vec<_> =
+            ids.map(|(to, ids)| (to, job::message_id(job, ids, to, place, ahead_ms))).collect();
         let drafts = ids.into_iter().map(|(to, id)| {
             let (number, to, content) = (self.number, to.clone(), content.clone());
             self.draft(id, SentMessage { number, to, content, is_known: false }, body.clone())
@@ -185,7 +186,7 @@ impl<'a> SendTracker<'a> {
                 self.failed_at(*id, "unknown", |_, server| refusals::uncertain(server).into());
             }
             Event::ClockSkew { ahead_ms } => self.skewed(*ahead_ms),
-            Event::Welcome { .. } => self.skew.is_linked = true,
+            Event::Welcome { .. } => self.skew.link(),
             Event::ChunkWanted { id, index } => self.chunk_wanted(*id, *index),
             Event::Offline => {
                 self.unlinked();
@@ -287,7 +288,7 @@ impl<'a> SendTracker<'a> {
         self.clear();
         let mut fields = vec![("id", id.to_string().into()), ("to", to.to_string().into())];
         fields.push(("number", number.into()));
-        fields.extend(self.excerpt.as_ref().map(|excerpt| (TRUNCATED, excerpt.of.into())));
+        fields.extend(self.excerpt.as_ref().map(|excerpt| (TRUNCATED, excerpt.whole_len().into())));
         fields.extend_from_slice(more);
         // What has been sent stays sent, whether or not somebody reads about it.
         if let Err(error) = print::object(&fields) {
@@ -311,7 +312,7 @@ impl<'a> SendTracker<'a> {
     pub(crate) fn has_room(&self) -> bool {
         let sent = self.unanswered.len();
         // A delay is counted from now on by the server's clock, so that has to be known.
-        if self.skew.holds_back() || self.job.is_delay && !self.skew.is_linked {
+        if self.skew.holds_back() || self.job.is_delay && !self.skew.is_linked() {
             return false;
         }
         self.following.as_ref().is_none_or(|following| following.has_room(sent))

@@ -15,7 +15,7 @@ use crate::profile::refusals;
 use crate::spool::bounds::SpoolBounds;
 use crate::spool::carry::{CarryOutcome, SpoolQueue, carry};
 use crate::spool::disk;
-use crate::spool::file::{Origin, Spooled};
+use crate::spool::file::{Origin, Spooled, shortened};
 use crate::spool::flush::{self, Flush};
 use crate::spool::place::{NotKept, Slot, SpoolDirectory};
 use crate::spool::places::spools;
@@ -111,7 +111,7 @@ impl<'a> Spool<'a> {
             match sending {
                 _ if slots.is_empty() => return Ok(SpoolTurn::Free),
                 Some(_sending) => {
-                    let report = self.flush(patience(), None).run(slots)?;
+                    let report = flush::flush(&self.flush(patience(), None), slots)?;
                     self.note_report(&report);
                     return Ok(SpoolTurn::Free);
                 }
@@ -132,7 +132,8 @@ impl<'a> Spool<'a> {
                 return Ok(());
             }
             let Some(_sending) = self.place.try_send()? else { return Ok(()) };
-            let report = self.flush(self.patience, Some(AFTER)).run(self.place.waiting()?)?;
+            let report =
+                flush::flush(&self.flush(self.patience, Some(AFTER)), self.place.waiting()?)?;
             self.note_report(&report);
             Ok(())
         };
@@ -167,7 +168,7 @@ impl<'a> Spool<'a> {
 
     /// Ids of messages that wait, and of those that were set aside.
     pub(crate) fn ids(&self) -> Result<(BTreeSet<MsgId>, BTreeSet<MsgId>)> {
-        let ids = |slots: Vec<Slot>| slots.into_iter().map(|slot| slot.id).collect();
+        let ids = |slots: Vec<Slot>| slots.into_iter().map(|slot| slot.id()).collect();
         let slots = |slots: io::Result<_>| slots.map_err(|error| self.unusable(error));
         Ok((ids(slots(self.place.waiting())?), ids(slots(self.place.aside())?)))
     }
@@ -238,7 +239,7 @@ impl<'a> Spool<'a> {
         for (parcel, error) in refused {
             let kept = self.keep(std::slice::from_ref(parcel)).1.and_then(|()| {
                 let slots = self.place.waiting().map_err(|e| self.unusable(e))?;
-                let slot = slots.iter().find(|slot| slot.id == parcel.id);
+                let slot = slots.iter().find(|slot| slot.id() == parcel.id);
                 let aside = slot.map(|slot| self.place.set_aside(slot, &failure::line(error)));
                 aside.unwrap_or(Ok(())).map_err(|e| self.unusable(e))
             });
@@ -309,7 +310,7 @@ impl SpoolQueue for OwnMessages {
             return self.next.push_back(Spooled { id, ..parcel });
         }
         if let CarryOutcome::Refused(Refusal::BodyTooLong { max }) = outcome
-            && let Ok(Some(short)) = parcel.shortened(max)
+            && let Ok(Some(short)) = shortened(&parcel, max)
         {
             self.cut.push(short.to.clone());
             self.next.push_front(short);

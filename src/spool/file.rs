@@ -38,32 +38,30 @@ pub(crate) struct Spooled {
     pub(crate) is_cuttable: bool,
 }
 
-impl Spooled {
-    /// The same message in at most `len_max` bytes. `None`: as it is it must stay.
-    pub(crate) fn shortened(&self, len_max: u64) -> io::Result<Option<Self>> {
-        let size = self.content.size();
-        if !self.is_cuttable || size <= len_max {
-            return Ok(None);
-        }
-        let len_max = usize::try_from(len_max).unwrap_or(usize::MAX);
-        let text = match &self.content {
-            Content::Memory(text) => excerpt::excerpt(text, len_max).unwrap_or_default(),
-            Content::File(_) => {
-                let length = len_max.saturating_add(1);
-                let start = self.content.read(0, length)?;
-                let end = self.content.read(size.saturating_sub(length as u64), length)?;
-                excerpt::of_ends(&start, &end, size, len_max)
-            }
-        };
-        let mut headers: Vec<(String, String)> =
-            self.headers.iter().map(|(name, value)| (name.into(), value.into())).collect();
-        if !headers.iter().any(|(name, _)| name == TRUNCATED) {
-            headers.push((TRUNCATED.into(), size.to_string()));
-        }
-        // The text says it, too, should there be no room in the headers.
-        let headers = Headers::new(headers).unwrap_or_else(|_| self.headers.clone());
-        Ok(Some(Self { headers, content: Content::Memory(text.into()), ..self.clone() }))
+/// Shortens the body of a message to at most `len_max` bytes, if it is longer and may be shortened.
+pub(crate) fn shortened(spooled: &Spooled, len_max: u64) -> io::Result<Option<Spooled>> {
+    let size = spooled.content.size();
+    if !spooled.is_cuttable || size <= len_max {
+        return Ok(None);
     }
+    let len_max = usize::try_from(len_max).unwrap_or(usize::MAX);
+    let text = match &spooled.content {
+        Content::Memory(text) => excerpt::excerpt(text, len_max).unwrap_or_default(),
+        Content::File(_) => {
+            let length = len_max.saturating_add(1);
+            let start = spooled.content.read(0, length)?;
+            let end = spooled.content.read(size.saturating_sub(length as u64), length)?;
+            excerpt::of_ends(&start, &end, size, len_max)
+        }
+    };
+    let mut headers: Vec<(String, String)> =
+        spooled.headers.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    if !headers.iter().any(|(name, _)| name == TRUNCATED) {
+        headers.push((TRUNCATED.into(), size.to_string()));
+    }
+    // The text says it, too, should there be no room in the headers.
+    let headers = Headers::new(headers).unwrap_or_else(|_| spooled.headers.clone());
+    Ok(Some(Spooled { headers, content: Content::Memory(text.into()), ..spooled.clone() }))
 }
 
 /// What a file says about its message.
@@ -227,7 +225,7 @@ mod tests {
     use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, proptest};
     use tempfile::TempDir;
 
-    use super::{Damage, Origin, Spooled, about, read, write};
+    use super::{Damage, Origin, Spooled, about, read, shortened, write};
     use crate::message::content::Content;
     use crate::wire::{Headers, MsgId, Pin};
 
@@ -291,17 +289,17 @@ mod tests {
         write(&path, &long, Origin { since_ms: 9, server: Pin([3; 32]) }).unwrap();
         let (on_disk, _) = read(&path).unwrap();
         for parcel in [&long, &on_disk] {
-            assert!(parcel.shortened(text.len() as u64).unwrap().is_none(), "it fits");
+            assert!(shortened(parcel, text.len() as u64).unwrap().is_none(), "it fits");
             for len_max in [100, 5000] {
-                let short = parcel.shortened(len_max).unwrap().unwrap();
+                let short = shortened(parcel, len_max).unwrap().unwrap();
                 let body = bytes(&short.content);
                 assert!(body.len() as u64 <= len_max && body.ends_with(b"\n8999\n"));
                 assert_eq!(short.headers.iter().last(), Some(("truncated", size.as_str())));
-                let again = short.shortened(90).unwrap().unwrap();
+                let again = shortened(&short, 90).unwrap().unwrap();
                 assert_eq!(again.headers, short.headers, "the size of the whole");
             }
         }
-        assert!(parcel(text, vec![]).shortened(100).unwrap().is_none(), "not everything is text");
+        assert!(shortened(&parcel(text, vec![]), 100).unwrap().is_none(), "not everything is text");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::profile::refusals;
 use crate::quic::Trust;
 use crate::spool::carry::{CarryOutcome, SpoolQueue, carry};
 use crate::spool::disk;
-use crate::spool::file::{Damage, Origin, Spooled};
+use crate::spool::file::{Damage, Origin, Spooled, shortened};
 use crate::spool::place::{Slot, SpoolDirectory};
 use crate::spool::places::unusable;
 use crate::wire::{MsgId, Pin, Refusal, Target};
@@ -32,13 +32,12 @@ pub(crate) struct FlushReport {
     pub(crate) left_for: Option<Error>,
 }
 
-impl FlushReport {
-    pub(crate) fn add(&mut self, other: Self) {
-        self.sent += other.sent;
-        self.left += other.left;
-        self.aside.extend(other.aside);
-        self.left_for = self.left_for.take().or(other.left_for);
-    }
+/// Adds a report to the total.
+pub(crate) fn add_report(total: &mut FlushReport, report: FlushReport) {
+    total.sent += report.sent;
+    total.left += report.left;
+    total.aside.extend(report.aside);
+    total.left_for = total.left_for.take().or(report.left_for);
 }
 
 /// A flush of the messages of one id.
@@ -51,36 +50,33 @@ pub(crate) struct Flush<'a> {
     pub(crate) time_max: Option<Duration>,
 }
 
-impl Flush<'_> {
-    /// Sends these messages in their order. The caller holds the lock for sending.
-    pub(crate) fn run(&self, slots: Vec<Slot>) -> Result<FlushReport> {
-        let server = self.profile.server.to_string();
-        let mut waiting = WaitingMessages {
-            place: self.place,
-            slots: slots.into(),
-            cut: VecDeque::new(),
-            given: BTreeMap::new(),
-            held: BTreeSet::new(),
-            age_ms_max: self.age_max.as_millis() as u64,
-            now_ms: clock::now_ms(),
-            server: &server,
-            pin: self.profile.pin,
-            report: FlushReport::default(),
-        };
-        let settings = settings(self.profile, self.patience_ms);
-        let conversation = carry(settings, &mut waiting);
-        let result = runtime::runtime()?.block_on(async {
-            match self.time_max {
-                Some(time) => tokio::time::timeout(time, conversation)
-                    .await
-                    .unwrap_or(Err(ClientError::NoAnswer)),
-                None => conversation.await,
+/// Sends these messages in their order. The caller holds the lock for sending.
+pub(crate) fn flush(flush: &Flush<'_>, slots: Vec<Slot>) -> Result<FlushReport> {
+    let server = flush.profile.server.to_string();
+    let mut waiting = WaitingMessages {
+        place: flush.place,
+        slots: slots.into(),
+        cut: VecDeque::new(),
+        given: BTreeMap::new(),
+        held: BTreeSet::new(),
+        age_ms_max: flush.age_max.as_millis() as u64,
+        now_ms: clock::now_ms(),
+        server: &server,
+        pin: flush.profile.pin,
+        report: FlushReport::default(),
+    };
+    let settings = settings(flush.profile, flush.patience_ms);
+    let conversation = carry(settings, &mut waiting);
+    let result = runtime::runtime()?.block_on(async {
+        match flush.time_max {
+            Some(time) => {
+                tokio::time::timeout(time, conversation).await.unwrap_or(Err(ClientError::NoAnswer))
             }
-        });
-        result
-            .map_err(|error| refusals::client_failure(error, &server, self.profile.id.as_str()))?;
-        Ok(waiting.report)
-    }
+            None => conversation.await,
+        }
+    });
+    result.map_err(|error| refusals::client_failure(error, &server, flush.profile.id.as_str()))?;
+    Ok(waiting.report)
 }
 
 /// Settings of a client with this profile.
@@ -135,7 +131,7 @@ impl SpoolQueue for WaitingMessages<'_> {
         let Some((slot, to)) = self.given.remove(&id) else { return };
         if let CarryOutcome::Refused(Refusal::BodyTooLong { max }) = outcome
             && let Ok((parcel, _)) = slot.read()
-            && let Ok(Some(short)) = parcel.shortened(max)
+            && let Ok(Some(short)) = shortened(&parcel, max)
         {
             self.cut.push_back((slot, short));
             return;
@@ -171,11 +167,11 @@ impl WaitingMessages<'_> {
             return None;
         }
         // What somebody put back by hand has been looked at.
-        if origin.server != self.pin && !slot.is_aside {
+        if origin.server != self.pin && !slot.is_aside() {
             self.set_aside(slot, Some(parcel.to), failure::for_another_server(self.server));
             return None;
         }
-        let is_old = age_ms > self.age_ms_max && !slot.is_aside;
+        let is_old = age_ms > self.age_ms_max && !slot.is_aside();
         // The server counts from when it accepts a message; the time in the spool counts here.
         if is_old || parcel.headers.ttl_ms().is_some_and(|ttl_ms| age_ms >= ttl_ms) {
             self.set_aside(slot, Some(parcel.to), failure::too_old(is_old));
@@ -192,11 +188,11 @@ impl WaitingMessages<'_> {
 
     fn set_aside(&mut self, slot: &Slot, to: Option<Target>, why: Error) {
         let set =
-            if slot.is_aside { Ok(()) } else { self.place.set_aside(slot, &format!("{why:#}")) };
+            if slot.is_aside() { Ok(()) } else { self.place.set_aside(slot, &format!("{why:#}")) };
         match set {
             Ok(()) => self.report.aside.push((to, why)),
             Err(error) => {
-                let what = format!("{} cannot be set aside ({why:#})", slot.id);
+                let what = format!("{} cannot be set aside ({why:#})", slot.id());
                 self.leave(unusable(self.place.path(), error).context(what));
             }
         }

@@ -45,9 +45,9 @@ pub(crate) struct SpoolDirectory {
 pub(crate) struct Slot {
     /// Where it stands among the others.
     order: u64,
-    pub(crate) id: MsgId,
+    id: MsgId,
     path: PathBuf,
-    pub(crate) is_aside: bool,
+    is_aside: bool,
 }
 
 /// Why a message is not kept.
@@ -189,6 +189,15 @@ impl SpoolDirectory {
 }
 
 impl Slot {
+    pub(crate) fn id(&self) -> MsgId {
+        self.id
+    }
+
+    /// True if the message was set aside.
+    pub(crate) fn is_aside(&self) -> bool {
+        self.is_aside
+    }
+
     pub(crate) fn about(&self) -> Result<SpooledHead, Damage> {
         file::about(&self.path)
     }
@@ -234,7 +243,7 @@ fn write(path: &Path, parcel: &Spooled, origin: Origin, room: u64) -> Result<u64
     let (parcel, size) = match needs(parcel) {
         size if size <= room => (parcel, size),
         _ if room < FILE_LEN_MIN => return Err(full),
-        _ => match parcel.shortened(room.saturating_sub(extra).min(EXCERPT_LEN))? {
+        _ => match file::shortened(parcel, room.saturating_sub(extra).min(EXCERPT_LEN))? {
             Some(short) => (&short.clone(), needs(&short)),
             None => return Err(full),
         },

@@ -32,7 +32,7 @@ impl SendTracker<'_> {
         };
         let Ok(body) = sent.content.part(0) else { return false };
         let Some(sent) = self.answered(id) else { return false };
-        let id = ids::fresh_by(&mut self.ids[place], self.skew.ahead_ms);
+        let id = ids::fresh_by(&mut self.ids[place], self.skew.ahead_ms());
         let draft = self.draft(id, sent, body);
         self.again.push_back(draft);
         true
@@ -40,7 +40,7 @@ impl SendTracker<'_> {
 
     /// When the server is to send it, by the server's clock.
     pub(crate) fn due_ms(&self) -> Option<u64> {
-        let ahead_ms = if self.job.is_delay { self.skew.ahead_ms } else { 0 };
+        let ahead_ms = if self.job.is_delay { self.skew.ahead_ms() } else { 0 };
         self.job.due_ms.map(|due_ms| due_ms.saturating_add_signed(ahead_ms))
     }
 }
@@ -52,7 +52,7 @@ mod tests {
     use crate::clock;
     use crate::logic::Event;
     use crate::message::content::Content;
-    use crate::outgoing::job::Job;
+    use crate::outgoing::job::{Job, plain_job};
     use crate::terminal::color::Color;
     use crate::terminal::verbosity::Verbosity;
     use crate::wire::{Headers, MsgId, Refusal, UserId};
@@ -66,7 +66,7 @@ mod tests {
     }
 
     fn job() -> Job {
-        Job::new(vec!["bob".parse().unwrap()], Headers::default())
+        plain_job(vec!["bob".parse().unwrap()], Headers::default())
     }
 
     fn send(tracker: &mut SendTracker<'_>) -> MsgId {

@@ -7,6 +7,7 @@ use crate::message::content::Content;
 use crate::message::headers;
 use crate::message::known_headers::TRUNCATED;
 use crate::outgoing::excerpt::Excerpt;
+use crate::outgoing::job;
 use crate::outgoing::tracker::{SendTracker, SentMessage};
 use crate::wire::{Headers, MsgId};
 
@@ -20,8 +21,9 @@ impl SendTracker<'_> {
         if self.excerpt.is_none() {
             self.excerpt = Excerpt::from_text(content, max);
         }
-        let Some(Excerpt { content, .. }) = &self.excerpt else { return false };
-        let (content, Ok(body)) = (content.clone(), content.part(0)) else { return false };
+        let Some(excerpt) = &self.excerpt else { return false };
+        let content = excerpt.content().clone();
+        let Ok(body) = content.part(0) else { return false };
         let Some(sent) = self.answered(id) else { return false };
         let draft = self.draft(id, SentMessage { content, ..sent }, body);
         self.again.push_back(draft);
@@ -34,9 +36,9 @@ impl SendTracker<'_> {
     }
 
     pub(crate) fn headers_of(&self, content: &Content) -> Headers {
-        let headers = self.job.headers_of(content);
+        let headers = job::headers_of(self.job, content);
         match &self.excerpt {
-            Some(excerpt) => headers::with(&headers, TRUNCATED, &excerpt.of.to_string()),
+            Some(excerpt) => headers::with(&headers, TRUNCATED, &excerpt.whole_len().to_string()),
             None => headers,
         }
     }

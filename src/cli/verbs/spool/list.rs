@@ -43,7 +43,7 @@ pub(crate) fn show(slots: &[(UserId, Vec<Slot>)], bounds: SpoolBounds, json: boo
 }
 
 fn row(from: &UserId, slot: &Slot, bounds: SpoolBounds) -> [String; 8] {
-    let (id, from, state) = (slot.id.to_string(), from.to_string(), state(slot, bounds).into());
+    let (id, from, state) = (slot.id().to_string(), from.to_string(), state(slot, bounds).into());
     let reason = slot.reason().unwrap_or_default();
     match slot.about() {
         Ok(about) => {
@@ -64,7 +64,7 @@ fn row(from: &UserId, slot: &Slot, bounds: SpoolBounds) -> [String; 8] {
 
 fn state(slot: &Slot, bounds: SpoolBounds) -> &'static str {
     match slot.about() {
-        _ if slot.is_aside => "set aside",
+        _ if slot.is_aside() => "set aside",
         Err(_) => "damaged",
         Ok(about) if is_old(&about, bounds) => "too old",
         Ok(_) => "waiting",
@@ -77,7 +77,7 @@ fn is_old(about: &SpooledHead, bounds: SpoolBounds) -> bool {
 
 fn object<'a>(from: &UserId, slot: &Slot, bounds: SpoolBounds) -> Vec<(&'a str, Value)> {
     let mut fields = vec![
-        ("id", slot.id.to_string().into()),
+        ("id", slot.id().to_string().into()),
         ("from", from.to_string().into()),
         ("state", state(slot, bounds).into()),
     ];
