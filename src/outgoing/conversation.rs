@@ -39,25 +39,25 @@ pub(crate) fn carry_out(
     job: &Job,
     input: BodySource,
     profile: &Profile,
-    talk: Verbosity,
+    verbosity: Verbosity,
 ) -> Result<Exit> {
     let one = input.framing().is_one();
     let runtime = runtime::runtime()?;
-    let Some(contents) = contents(input, talk, runtime.handle())? else {
+    let Some(contents) = contents(input, verbosity, runtime.handle())? else {
         return Ok(Exit::Success);
     };
     let mut contents = Some(contents);
     let server = profile.server.to_string();
-    let mut tracker = SendTracker::new(job, one, &profile.id, &server, talk);
+    let mut tracker = SendTracker::new(job, one, &profile.id, &server, verbosity);
     let Some(keeping) = job.spool else {
-        let talked = runtime.block_on(send_input(job, profile, one, &mut contents, &mut tracker));
-        return finish(talked, tracker);
+        let sent = runtime.block_on(send_input(job, profile, one, &mut contents, &mut tracker));
+        return finish(sent, tracker);
     };
-    let spool = Spool::open(profile, keeping.bounds, job.patience, talk)?;
+    let spool = Spool::open(profile, keeping.bounds, job.patience, verbosity)?;
     let mut noted = false;
     loop {
         // With nothing in the spool this asks nobody.
-        let talked = match spool.before(&job.targets) {
+        let sent = match spool.before(&job.targets) {
             SpoolTurn::Unreachable(error) => Err(error),
             SpoolTurn::Busy if keeping.spool => Err(places::busy().into()),
             SpoolTurn::Free | SpoolTurn::Busy => {
@@ -65,43 +65,43 @@ pub(crate) fn carry_out(
             }
         };
         tracker.clear();
-        match talked {
+        match sent {
             Err(error) if keeping.spool && failure::is_unreachable(&error) => {
                 let again = job.until == Until::Accepted;
-                let kept = runtime.block_on(keep(&spool, &mut contents, &mut tracker, again));
+                let kept = runtime.block_on(spool_rest(&spool, &mut contents, &mut tracker, again));
                 if let Err(full) = kept {
                     return finish(Err(full), tracker);
                 }
                 if contents.is_some() {
                     if !std::mem::replace(&mut noted, true) {
-                        notices::note(talk, &format!("{error}; trying again"));
+                        notices::note(verbosity, &format!("{error}; trying again"));
                     }
                     continue;
                 }
-                if !tracker.has_kept() {
+                if !tracker.has_spooled() {
                     return finish(Err(error), tracker);
                 }
-                notices::note(talk, &failure::line(&error));
+                notices::note(verbosity, &failure::line(&error));
             }
             Err(error) => return finish(Err(error), tracker),
             Ok(()) => spool.after(),
         }
-        tracker.look_into(&spool)?;
+        tracker.recount_spooled(&spool)?;
         return tracker.close();
     }
 }
 
-fn finish(talked: Result<()>, mut tracker: SendTracker<'_>) -> Result<Exit> {
+fn finish(sent: Result<()>, mut tracker: SendTracker<'_>) -> Result<Exit> {
     tracker.clear();
-    if talked.is_err() {
+    if sent.is_err() {
         tracker.note_accepted();
     }
-    talked.and_then(|()| tracker.close())
+    sent.and_then(|()| tracker.close())
 }
 
 /// Puts messages that have no answer into the spool. Reads the input to its end, or only as long as
 /// there is more at once.
-async fn keep(
+async fn spool_rest(
     spool: &Spool<'_>,
     contents: &mut Option<Contents>,
     tracker: &mut SendTracker<'_>,
@@ -117,10 +117,10 @@ async fn keep(
         }
         count += 1;
         if count % SPOOLED_TOGETHER_MAX == 0 {
-            tracker.keep(spool)?;
+            tracker.spool_unanswered(spool)?;
         }
     }
-    tracker.keep(spool)
+    tracker.spool_unanswered(spool)
 }
 
 /// Contents of messages, as the input is read.
@@ -129,11 +129,11 @@ type Contents = mpsc::Receiver<Result<Content>>;
 /// Reads one message before the server is called, since an input may take its time; a stream of
 /// them is read beside the conversation, on its own thread, since reading blocks. `None`: there is
 /// nothing to send, and that is no mistake.
-fn contents(input: BodySource, talk: Verbosity, runtime: &Handle) -> Result<Option<Contents>> {
+fn contents(input: BodySource, verbosity: Verbosity, runtime: &Handle) -> Result<Option<Contents>> {
     let (sender, contents) = mpsc::channel(QUEUE_MAX);
     match input.framing() {
         Framing::Whole { .. } => {
-            let Some(content) = input.whole(talk)? else { return Ok(None) };
+            let Some(content) = input.whole(verbosity)? else { return Ok(None) };
             sender.try_send(Ok(content)).context("an empty queue takes one")?;
         }
         Framing::Until(end) => {
@@ -142,7 +142,7 @@ fn contents(input: BodySource, talk: Verbosity, runtime: &Handle) -> Result<Opti
                 let take = |content: Result<Content, Failure>| {
                     sender.blocking_send(content.map_err(Into::into)).is_ok()
                 };
-                if let Err(error) = input.pieces(end, talk, &runtime, take) {
+                if let Err(error) = input.pieces(end, verbosity, &runtime, take) {
                     // Whoever would hear of it has ended.
                     let _ = sender.blocking_send(Err(error));
                 }
@@ -187,7 +187,7 @@ impl SendQueue for InputQueue<'_, '_> {
             return Some(command);
         }
         if self.next.is_empty() {
-            self.next = self.tracker.again();
+            self.next = self.tracker.take_resend();
         }
         let draft = self.next.pop_front()?;
         if let Some(content) = self.tracker.content(draft.id) {

@@ -39,7 +39,7 @@ fn is_over(accepted: &AcceptedMessage, now_ms: u64) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Receipt {
     pub(crate) id: MsgId,
-    pub(crate) about: AcceptedMessage,
+    pub(crate) message: AcceptedMessage,
     /// `None`: with those who are not known.
     pub(crate) user: Option<UserId>,
     pub(crate) outcome: RecipientOutcome,
@@ -88,13 +88,13 @@ impl RecipientOutcome {
 
 /// Fields of the line of `--json`, for news of this time.
 pub(crate) fn fields(receipt: &Receipt, now_ms: u64) -> Vec<(&'static str, Value)> {
-    let Receipt { id, about, user, state, note, .. } = receipt;
+    let Receipt { id, message, user, state, note, .. } = receipt;
     let time = since(receipt, now_ms).map(clock::rfc3339);
     let mut fields = vec![
         ("id", id.to_string().into()),
-        ("to", about.to.to_string().into()),
-        ("number", about.number.into()),
-        ("duplicate", about.duplicate.into()),
+        ("to", message.to.to_string().into()),
+        ("number", message.number.into()),
+        ("duplicate", message.duplicate.into()),
         ("user", user.as_ref().map(UserId::as_str).into()),
         ("state", word(*state).into()),
         ("time", time.into()),
@@ -119,8 +119,8 @@ pub(crate) fn fields(receipt: &Receipt, now_ms: u64) -> Vec<(&'static str, Value
 fn since(receipt: &Receipt, now_ms: u64) -> Option<u64> {
     match (receipt.time_ms, receipt.state) {
         (1.., _) => Some(receipt.time_ms),
-        _ if receipt.about.duplicate => None,
-        (0, DeliveryState::Accepted) => Some(receipt.about.heard_ms),
+        _ if receipt.message.duplicate => None,
+        (0, DeliveryState::Accepted) => Some(receipt.message.heard_ms),
         (0, _) => Some(now_ms),
     }
 }
@@ -144,24 +144,24 @@ pub(crate) fn failure(receipt: &Receipt, now_ms: u64) -> Option<Failure> {
     let who = who(receipt);
     let hint = match receipt.outcome {
         RecipientOutcome::Reached => return None,
-        RecipientOutcome::Undelivered => fate(receipt, now_ms),
+        RecipientOutcome::Undelivered => undelivered_hint(receipt, now_ms),
         RecipientOutcome::Unprocessed => {
             "it stays on the server until it is processed, so do not send it again".into()
         }
         RecipientOutcome::Refused => format!("it is kept for {who}: qmsg listen --dead"),
-        RecipientOutcome::Gone => cause(receipt, now_ms),
+        RecipientOutcome::Gone => gone_hint(receipt, now_ms),
     };
     Some(Failure::new(receipt.outcome.exit(), text(receipt)).hint(hint))
 }
 
 /// Hint about the message now that nobody waits for it any longer.
-fn fate(receipt: &Receipt, now_ms: u64) -> String {
+fn undelivered_hint(receipt: &Receipt, now_ms: u64) -> String {
     let who = who(receipt);
-    match receipt.about.ttl_ms {
+    match receipt.message.ttl_ms {
         None => format!(
             "it waits on the server, so do not send it again; is anybody listening as {who}?"
         ),
-        Some(_) if is_over(&receipt.about, now_ms) => {
+        Some(_) if is_over(&receipt.message, now_ms) => {
             format!("its time to live is over; is anybody listening as {who}?")
         }
         Some(_) => format!(
@@ -172,13 +172,14 @@ fn fate(receipt: &Receipt, now_ms: u64) -> String {
 }
 
 /// Why it will not be delivered.
-fn cause(receipt: &Receipt, now_ms: u64) -> String {
+fn gone_hint(receipt: &Receipt, now_ms: u64) -> String {
     let who = who(receipt);
-    if !receipt.about.duplicate && is_over(&receipt.about, now_ms.saturating_add(HEARD_LATE_MS)) {
+    if !receipt.message.duplicate && is_over(&receipt.message, now_ms.saturating_add(HEARD_LATE_MS))
+    {
         return format!("it expired before {who} read it");
     }
-    let ttl = if receipt.about.ttl_ms.is_some() { "it expired, or " } else { "" };
-    let other = match &receipt.about.to {
+    let ttl = if receipt.message.ttl_ms.is_some() { "it expired, or " } else { "" };
+    let other = match &receipt.message.to {
         Target::User(_) => "it was removed before it was read".into(),
         _ => format!("{who} left the room, or it was removed to make room for newer messages"),
     };
@@ -205,7 +206,7 @@ pub(crate) fn text(receipt: &Receipt) -> String {
 fn who(receipt: &Receipt) -> Cow<'_, str> {
     match &receipt.user {
         Some(user) => user.as_str().into(),
-        None => receipt.about.to.to_string().into(),
+        None => receipt.message.to.to_string().into(),
     }
 }
 
@@ -235,7 +236,7 @@ mod tests {
     use super::{AcceptedMessage, Receipt, RecipientOutcome, failure};
     use crate::wire::{Body, DeliveryState, MsgId, Note, Target};
 
-    fn news(
+    fn receipt(
         outcome: RecipientOutcome,
         state: DeliveryState,
         note: Option<&'static [u8]>,
@@ -243,7 +244,7 @@ mod tests {
         let to: Target = "@ops".parse().unwrap();
         Receipt {
             id: MsgId::from_bytes([7; 16]),
-            about: AcceptedMessage {
+            message: AcceptedMessage {
                 number: 3,
                 to,
                 duplicate: false,
@@ -258,28 +259,28 @@ mod tests {
         }
     }
 
-    fn fields(news: &Receipt) -> BTreeMap<&'static str, Value> {
-        super::fields(news, 1_700_000_009_000).into_iter().collect()
+    fn fields(receipt: &Receipt) -> BTreeMap<&'static str, Value> {
+        super::fields(receipt, 1_700_000_009_000).into_iter().collect()
     }
 
     #[test]
     fn an_object_says_who_how_far_and_when() {
         let (came, now) = ("2023-11-14T22:13:20.000Z", "2023-11-14T22:13:29.000Z");
-        let accepted = news(RecipientOutcome::Undelivered, DeliveryState::Accepted, None);
-        let told = fields(&accepted);
-        assert_eq!((&told["user"], &told["to"]), (&"bob".into(), &"@ops".into()));
-        assert_eq!((&told["state"], &told["time"]), (&"accepted".into(), &came.into()));
+        let accepted = receipt(RecipientOutcome::Undelivered, DeliveryState::Accepted, None);
+        let printed = fields(&accepted);
+        assert_eq!((&printed["user"], &printed["to"]), (&"bob".into(), &"@ops".into()));
+        assert_eq!((&printed["state"], &printed["time"]), (&"accepted".into(), &came.into()));
         let kept = fields(&Receipt { time_ms: 1_700_000_009_000, ..accepted.clone() });
         assert_eq!(kept["time"], now, "what the server knows goes first");
         let unknown = fields(&Receipt { user: None, ..accepted });
         assert_eq!(unknown["user"], Value::Null);
-        let mut done = news(RecipientOutcome::Reached, DeliveryState::Processed, Some(b"\xff"));
-        let told = fields(&done);
-        assert_eq!((&told["time"], &told["body_b64"]), (&now.into(), &"/w==".into()));
-        done.about.duplicate = true;
+        let mut done = receipt(RecipientOutcome::Reached, DeliveryState::Processed, Some(b"\xff"));
+        let printed = fields(&done);
+        assert_eq!((&printed["time"], &printed["body_b64"]), (&now.into(), &"/w==".into()));
+        done.message.duplicate = true;
         assert_eq!(fields(&done)["time"], Value::Null, "it may have been long ago");
         let refused =
-            fields(&news(RecipientOutcome::Refused, DeliveryState::Rejected, Some(b"no")));
+            fields(&receipt(RecipientOutcome::Refused, DeliveryState::Rejected, Some(b"no")));
         assert_eq!((&refused["state"], &refused["reason"]), (&"refused".into(), &"no".into()));
         assert!(!refused.contains_key("body"));
     }
@@ -288,11 +289,11 @@ mod tests {
     fn only_a_reply_is_a_reply() {
         let asker = "alice".parse().unwrap();
         let reply =
-            |state, note| super::reply(&news(RecipientOutcome::Reached, state, note), &asker);
+            |state, note| super::reply(&receipt(RecipientOutcome::Reached, state, note), &asker);
         assert!(reply(DeliveryState::Processed, None).is_none());
         assert!(reply(DeliveryState::Rejected, Some(b"no")).is_none());
-        let letter = reply(DeliveryState::Processed, Some(b"yes")).unwrap();
-        assert_eq!((letter.message.from.as_str(), letter.content.size()), ("bob", 3));
+        let reply_message = reply(DeliveryState::Processed, Some(b"yes")).unwrap();
+        assert_eq!((reply_message.message.from.as_str(), reply_message.content.size()), ("bob", 3));
     }
 
     #[test]
@@ -313,11 +314,12 @@ mod tests {
             ),
             (RecipientOutcome::Gone, DeliveryState::Gone, None, "bob will not receive the message"),
         ] {
-            let failure = failure(&news(outcome, state, note), 0).unwrap();
+            let failure = failure(&receipt(outcome, state, note), 0).unwrap();
             assert!(failure.to_string().ends_with(what), "{failure}");
         }
         assert!(
-            failure(&news(RecipientOutcome::Reached, DeliveryState::Processed, None), 0).is_none()
+            failure(&receipt(RecipientOutcome::Reached, DeliveryState::Processed, None), 0)
+                .is_none()
         );
     }
 
@@ -335,11 +337,11 @@ mod tests {
             (gone, None, old, "bob", "it was removed before it was read"),
             (gone, None, old, "@ops", "bob left the room, or it was removed"),
         ] {
-            let mut news = news(outcome, DeliveryState::Accepted, None);
-            (news.about.ttl_ms, news.about.to) = (ttl_ms, to.parse().unwrap());
-            let told = format!("{:?}", failure(&news, 1_700_000_000_000 + age_ms).unwrap());
-            assert!(told.contains(hint), "{ttl_ms:?} after {age_ms}: {told}");
-            let waits = told.contains("it waits on the server");
+            let mut receipt = receipt(outcome, DeliveryState::Accepted, None);
+            (receipt.message.ttl_ms, receipt.message.to) = (ttl_ms, to.parse().unwrap());
+            let printed = format!("{:?}", failure(&receipt, 1_700_000_000_000 + age_ms).unwrap());
+            assert!(printed.contains(hint), "{ttl_ms:?} after {age_ms}: {printed}");
+            let waits = printed.contains("it waits on the server");
             assert_eq!(waits, outcome == undelivered && (ttl_ms.is_none() || age_ms == young));
         }
     }

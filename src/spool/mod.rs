@@ -1,4 +1,4 @@
-//! Messages that wait on this machine because no server could be reached.
+//! Messages kept on this machine until a server can be reached.
 
 pub(crate) mod bounds;
 pub(crate) mod carry;

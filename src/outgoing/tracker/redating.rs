@@ -5,15 +5,15 @@ use crate::outgoing::tracker::SendTracker;
 use crate::wire::{MsgId, MsgIds, Refusal};
 
 impl SendTracker<'_> {
-    pub(crate) fn skewed(&mut self, ahead_ms: i64) {
+    pub(crate) fn on_skew(&mut self, ahead_ms: i64) {
         self.skew.set(ahead_ms, self.unanswered.keys().copied());
         self.ids.fill(MsgIds::default());
     }
 
     /// The link is gone: what was sent on it may have been stored, by a clock that was right then.
-    pub(crate) fn unlinked(&mut self) {
+    pub(crate) fn on_disconnect(&mut self) {
         if self.skew.unlink() {
-            self.unanswered.values_mut().for_each(|sent| sent.is_known = true);
+            self.unanswered.values_mut().for_each(|sent| sent.may_be_stored = true);
         }
     }
 
@@ -24,7 +24,7 @@ impl SendTracker<'_> {
         let Some(sent) = self.unanswered.get(&id) else { return false };
         // Later ones are dated by the server's clock: then one of the two was set since.
         let is_early = self.skew.is_early(id);
-        if !is_for_time || !is_early || sent.is_known || id.is_keyed() {
+        if !is_for_time || !is_early || sent.may_be_stored || id.is_keyed() {
             return false;
         }
         let Some(place) = self.job.targets.iter().position(|to| *to == sent.to) else {
@@ -34,7 +34,7 @@ impl SendTracker<'_> {
         let Some(sent) = self.answered(id) else { return false };
         let id = ids::fresh_by(&mut self.ids[place], self.skew.ahead_ms());
         let draft = self.draft(id, sent, body);
-        self.again.push_back(draft);
+        self.resend.push_back(draft);
         true
     }
 
@@ -60,9 +60,9 @@ mod tests {
     const YEAR_MS: i64 = 365 * 24 * 60 * 60 * 1000;
 
     fn tracker(job: &Job, run: impl FnOnce(&mut SendTracker<'_>)) {
-        let talk = Verbosity { quiet: true, verbose: 0, color: Color::Never };
+        let verbosity = Verbosity { quiet: true, verbose: 0, color: Color::Never };
         let id: UserId = "alice".parse().unwrap();
-        run(&mut SendTracker::new(job, false, &id, "there", talk));
+        run(&mut SendTracker::new(job, false, &id, "there", verbosity));
     }
 
     fn job() -> Job {
@@ -76,7 +76,7 @@ mod tests {
 
     fn refused(tracker: &mut SendTracker<'_>, id: MsgId, why: Refusal) -> Vec<MsgId> {
         tracker.on_event(&Event::Refused { id, count: 1, why });
-        tracker.again().into_iter().map(|draft| draft.id).collect()
+        tracker.take_resend().into_iter().map(|draft| draft.id).collect()
     }
 
     #[test]

@@ -26,13 +26,13 @@ impl SendTracker<'_> {
         let Ok(body) = content.part(0) else { return false };
         let Some(sent) = self.answered(id) else { return false };
         let draft = self.draft(id, SentMessage { content, ..sent }, body);
-        self.again.push_back(draft);
+        self.resend.push_back(draft);
         true
     }
 
     /// Takes the drafts that go in the place of refused messages.
-    pub(crate) fn again(&mut self) -> VecDeque<Draft> {
-        std::mem::take(&mut self.again)
+    pub(crate) fn take_resend(&mut self) -> VecDeque<Draft> {
+        std::mem::take(&mut self.resend)
     }
 
     pub(crate) fn headers_of(&self, content: &Content) -> Headers {

@@ -186,7 +186,7 @@ fn flush_one(args: &FlushArgs, id: &UserId, directory: &SpoolDirectory) -> Resul
         return Ok(FlushReport { left, left_for: Some(busy().into()), ..FlushReport::default() });
     }
     let flush = Flush {
-        place: directory,
+        directory,
         profile: &profile,
         age_max: args.bounds.bounds().age,
         patience_ms: patience.saturating_sub(clock::since(start)).as_millis() as u64,
