@@ -28,13 +28,12 @@ use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::MsgId;
 
-/// Keep-alive interval while recipients are waited for: a restart of the server has to be noticed
-/// soon.
+/// Keep-alive interval while messages are tracked, so that a restart of the server is noticed soon.
 const TRACKING_KEEP_ALIVE: Duration = Duration::from_secs(2);
 /// Longest pause of an input before the server is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Sends the messages of an input, with the spool behind if the job has one.
+/// Sends the messages of an input, and uses the spool if the job has one.
 pub(crate) fn carry_out(
     job: &Job,
     input: BodySource,
@@ -56,7 +55,7 @@ pub(crate) fn carry_out(
     let spool = Spool::open(profile, keeping.bounds, job.patience, verbosity)?;
     let mut noted = false;
     loop {
-        // With nothing in the spool this asks nobody.
+        // Nothing is sent if the spool is empty.
         let sent = match spool.before(&job.targets) {
             SpoolTurn::Unreachable(error) => Err(error),
             SpoolTurn::Busy if keeping.spool => Err(places::busy().into()),
@@ -99,8 +98,8 @@ fn finish(sent: Result<()>, mut tracker: SendTracker<'_>) -> Result<Exit> {
     sent.and_then(|()| tracker.close())
 }
 
-/// Puts messages that have no answer into the spool. Reads the input to its end, or only as long as
-/// there is more at once.
+/// Spools unanswered messages and the rest of the input. With `only_at_once` the reading stops at a
+/// pause of the input.
 async fn spool_rest(
     spool: &Spool<'_>,
     contents: &mut Option<Contents>,
@@ -123,12 +122,12 @@ async fn spool_rest(
     tracker.spool_unanswered(spool)
 }
 
-/// Contents of messages, as the input is read.
+/// Contents of messages, in the order of the input.
 type Contents = mpsc::Receiver<Result<Content>>;
 
-/// Reads one message before the server is called, since an input may take its time; a stream of
-/// them is read beside the conversation, on its own thread, since reading blocks. `None`: there is
-/// nothing to send, and that is no mistake.
+/// Reads the input. A single message is read here, before there is a connection, since the input
+/// may take long. A stream of messages is read on a thread of its own, since reading blocks. `None`
+/// if there is nothing to send, which is not an error.
 fn contents(input: BodySource, verbosity: Verbosity, runtime: &Handle) -> Result<Option<Contents>> {
     let (sender, contents) = mpsc::channel(QUEUE_MAX);
     match input.framing() {
@@ -143,7 +142,7 @@ fn contents(input: BodySource, verbosity: Verbosity, runtime: &Handle) -> Result
                     sender.blocking_send(content.map_err(Into::into)).is_ok()
                 };
                 if let Err(error) = input.pieces(end, verbosity, &runtime, take) {
-                    // Whoever would hear of it has ended.
+                    // If the receiver is gone, nobody needs the error.
                     let _ = sender.blocking_send(Err(error));
                 }
             });
@@ -152,7 +151,7 @@ fn contents(input: BodySource, verbosity: Verbosity, runtime: &Handle) -> Result
     Ok(Some(contents))
 }
 
-/// Sends all of the input, and waits until every message has come as far as is wanted.
+/// Sends all of the input, and waits until each message has reached the state that the job wants.
 async fn send_input(
     job: &Job,
     profile: &Profile,
@@ -171,9 +170,9 @@ async fn send_input(
     result.map_err(|error| refusals::client_failure(error, &server.to_string(), id.as_str()))
 }
 
-/// The messages of the input, as they are read, and what the tracker wants said of them.
+/// The commands of a send: messages of the input, and the commands of the tracker.
 struct InputQueue<'a, 'b> {
-    /// `None` at their end.
+    /// `None` at the end of the input.
     contents: &'a mut Option<Contents>,
     /// Drafts of the content that was read last, one for each target.
     next: VecDeque<Draft>,
@@ -181,7 +180,7 @@ struct InputQueue<'a, 'b> {
 }
 
 impl SendQueue for InputQueue<'_, '_> {
-    /// Requests about accepted messages go before what is still to be sent.
+    /// Returns commands about accepted messages first, then the next message.
     fn next_command(&mut self, client: &mut Client) -> Option<Command> {
         if let Some(command) = self.tracker.command() {
             return Some(command);
@@ -228,7 +227,7 @@ async fn sleep_until(deadline: Option<Instant>) {
     }
 }
 
-/// The next content of the input; pending after the end.
+/// Waits for the next content of the input; for ever after the end.
 async fn next_content(contents: Option<&mut Contents>) -> Option<Result<Content>> {
     match contents {
         Some(contents) => contents.recv().await,

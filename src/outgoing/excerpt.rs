@@ -49,8 +49,8 @@ impl Excerpt {
     pub(crate) fn failure(&self) -> Failure {
         let Self { whole_len, max, content } = self;
         let what = format!(
-            "the body of {whole_len} bytes is over the server's limit of {max} bytes, so only an excerpt \
-             of {} bytes was sent",
+            "the body of {whole_len} bytes is over the server's limit of {max} bytes, so only an \
+             excerpt of {} bytes was sent",
             content.size()
         );
         let hint = "send less, or ask its operator to raise --max-body";

@@ -1,4 +1,4 @@
-//! The job of a command that sends: recipients, headers, and how far messages are to come.
+//! The job of a command that sends: recipients, headers, and the state that messages have to reach.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ impl Show {
 pub(crate) struct Job {
     pub(crate) targets: Vec<Target>,
     pub(crate) headers: Headers,
-    /// Title of a message without a body, unless another is given.
+    /// Title of a message without a body, unless it has another one.
     pub(crate) name: Option<String>,
     /// The key that ids are made from. `None`: ids are random.
     pub(crate) key: Option<Vec<u8>>,
@@ -59,12 +59,12 @@ pub(crate) struct Job {
     pub(crate) until: Until,
     /// Time that the server may be silent before a message is accepted.
     pub(crate) patience: Duration,
-    /// Time that an accepted message may take to reach the state that is waited for.
+    /// Time that an accepted message may take to reach the state of `until`.
     pub(crate) timeout: Option<Duration>,
-    /// Number of replies that are enough.
+    /// Number of replies after which the command ends.
     pub(crate) enough: Option<u64>,
     pub(crate) show: Show,
-    /// The spool, whose messages are sent first, and where messages that find no server wait.
+    /// The spool. Its messages are sent first, and messages that find no server are kept there.
     pub(crate) spool: Option<Keeping>,
     /// True if an excerpt is sent of a text that is too long for the server.
     pub(crate) excerpts: bool,

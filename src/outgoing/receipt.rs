@@ -1,4 +1,4 @@
-//! Receipts: what became of a message with a recipient, for people and programs.
+//! Receipts: the result of a message with one recipient, for people and programs.
 
 use std::borrow::Cow;
 
@@ -12,19 +12,19 @@ use crate::message::received::Received;
 use crate::outgoing::job::Until;
 use crate::wire::{Body, DeliveryState, Envelope, Headers, Message, MsgId, Note, Target, UserId};
 
-/// Most time between the acceptance of a message by the server and the news of it here.
+/// Longest time in milliseconds between the acceptance of a message and the report of it here.
 const HEARD_LATE_MS: u64 = 1_000;
 
-/// An accepted message, as its receipts describe it.
+/// An accepted message, as far as its receipts need it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AcceptedMessage {
-    /// Its place in the input, from 1.
+    /// Number of the message in the input, from 1.
     pub(crate) number: u64,
     pub(crate) to: Target,
     pub(crate) duplicate: bool,
-    /// When this was heard, by this machine's clock.
+    /// Time of the server's answer by this machine's clock, in milliseconds since 1970.
     pub(crate) heard_ms: u64,
-    /// Time to live of the message. `None`: for ever.
+    /// Time to live of the message, in milliseconds. `None`: for ever.
     pub(crate) ttl_ms: Option<u64>,
 }
 
@@ -35,41 +35,42 @@ fn is_over(accepted: &AcceptedMessage, now_ms: u64) -> bool {
     accepted.ttl_ms.is_some_and(over)
 }
 
-/// The end of a message with one recipient. Made once.
+/// The result of a message with one recipient. Made once for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Receipt {
     pub(crate) id: MsgId,
     pub(crate) message: AcceptedMessage,
-    /// `None`: with those who are not known.
+    /// The recipient. `None`: all recipients of a room that are not known.
     pub(crate) user: Option<UserId>,
     pub(crate) outcome: RecipientOutcome,
     pub(crate) state: DeliveryState,
-    /// 0: not known.
+    /// Time of the state in milliseconds since 1970. 0: unknown.
     pub(crate) time_ms: u64,
     pub(crate) note: Option<Note>,
 }
 
+/// The outcome of a message with one recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum RecipientOutcome {
-    /// The message came as far as was wanted.
+    /// The message reached the wanted state.
     Reached,
-    /// The time was up before a reader had it.
+    /// The time was up before a reader received the message.
     Undelivered,
-    /// The time was up when a reader had it.
+    /// The time was up after a reader received the message, and before it was processed.
     Unprocessed,
-    /// A reader refused it for good.
+    /// A reader rejected the message.
     Refused,
-    /// The message will not be delivered any more.
+    /// The message will not be delivered.
     Gone,
 }
 
 impl RecipientOutcome {
-    /// The outcome of a state. `None`: a later one is waited for.
+    /// The outcome of a state. `None` if a later state is wanted.
     pub(crate) fn from_state(wanted: Until, state: DeliveryState) -> Option<Self> {
         match (state, wanted) {
             (DeliveryState::Gone, _) => Some(Self::Gone),
             (DeliveryState::Processed, _) => Some(Self::Reached),
-            // Whoever refuses it has got it.
+            // A reader that rejects a message has received it.
             (DeliveryState::Rejected, Until::Processed) => Some(Self::Refused),
             (DeliveryState::Delivered, Until::Processed) | (DeliveryState::Accepted, _) => None,
             (DeliveryState::Delivered | DeliveryState::Rejected, _) => Some(Self::Reached),
@@ -86,7 +87,7 @@ impl RecipientOutcome {
     }
 }
 
-/// Fields of the line of `--json`, for news of this time.
+/// Fields of the receipt's line of `--json`.
 pub(crate) fn fields(receipt: &Receipt, now_ms: u64) -> Vec<(&'static str, Value)> {
     let Receipt { id, message, user, state, note, .. } = receipt;
     let time = since(receipt, now_ms).map(clock::rfc3339);
@@ -114,8 +115,8 @@ pub(crate) fn fields(receipt: &Receipt, now_ms: u64) -> Vec<(&'static str, Value
     fields
 }
 
-/// When it came so far. The server does not keep all times; what was sent just now has come as
-/// far as it is between then and now.
+/// Time at which the message reached its state. The server does not keep all times; for a message
+/// that was sent just now the time of acceptance, or the time now, is near enough.
 fn since(receipt: &Receipt, now_ms: u64) -> Option<u64> {
     match (receipt.time_ms, receipt.state) {
         (1.., _) => Some(receipt.time_ms),
@@ -125,7 +126,7 @@ fn since(receipt: &Receipt, now_ms: u64) -> Option<u64> {
     }
 }
 
-/// The answer, as a message from the one who gave it to the one who asked.
+/// The reply as a message from the recipient to the sender. `None` if the receipt has no reply.
 pub(crate) fn reply(receipt: &Receipt, asker: &UserId) -> Option<Received> {
     let (user, note) = (receipt.user.as_ref()?, receipt.note.as_ref()?);
     let body = note.body();
@@ -139,7 +140,7 @@ pub(crate) fn reply(receipt: &Receipt, asker: &UserId) -> Option<Received> {
     Some(Received { seq: 0, message, content: Content::Memory(body.0.clone()) })
 }
 
-/// The failure that this receipt is at this time, if it is the only one.
+/// The failure of the command if this receipt is the only one. `None` for a success.
 pub(crate) fn failure(receipt: &Receipt, now_ms: u64) -> Option<Failure> {
     let who = who(receipt);
     let hint = match receipt.outcome {
@@ -154,7 +155,7 @@ pub(crate) fn failure(receipt: &Receipt, now_ms: u64) -> Option<Failure> {
     Some(Failure::new(receipt.outcome.exit(), text(receipt)).hint(hint))
 }
 
-/// Hint about the message now that nobody waits for it any longer.
+/// Hint about a message that was not delivered in time.
 fn undelivered_hint(receipt: &Receipt, now_ms: u64) -> String {
     let who = who(receipt);
     match receipt.message.ttl_ms {
@@ -171,7 +172,7 @@ fn undelivered_hint(receipt: &Receipt, now_ms: u64) -> String {
     }
 }
 
-/// Why it will not be delivered.
+/// The reason why a message will not be delivered.
 fn gone_hint(receipt: &Receipt, now_ms: u64) -> String {
     let who = who(receipt);
     if !receipt.message.duplicate && is_over(&receipt.message, now_ms.saturating_add(HEARD_LATE_MS))
@@ -186,7 +187,7 @@ fn gone_hint(receipt: &Receipt, now_ms: u64) -> String {
     format!("{ttl}{other}")
 }
 
-/// For people.
+/// The receipt as text for people.
 pub(crate) fn text(receipt: &Receipt) -> String {
     let who = who(receipt);
     match receipt.outcome {
@@ -215,7 +216,7 @@ fn reason(receipt: &Receipt) -> Option<String> {
     (!reason.is_empty()).then_some(reason)
 }
 
-/// As it is called in `--json`.
+/// The name of a state in `--json`.
 fn word(state: DeliveryState) -> &'static str {
     match state {
         DeliveryState::Accepted => "accepted",

@@ -1,5 +1,4 @@
-//! Messages that were accepted, followed to their recipients: what is printed of it, and how it
-//! went in the end.
+//! The output about tracked messages: receipts as they come, and the result of the command.
 
 use std::time::{Duration, Instant};
 
@@ -17,13 +16,14 @@ use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
 use crate::wire::{MsgId, UserId};
 
+/// The tracked messages of a job, and what has been printed about them.
 pub(crate) struct UntilReporter<'a> {
     job: &'a Job,
     sender: &'a UserId,
     tracker: UntilTracker,
-    /// The start of the time of `until`.
+    /// The moment from which the times of `tracker` count.
     start: Instant,
-    /// Number of recipients that messages did not reach as was wanted, and the first failure.
+    /// Number of receipts that are failures, and the first of them.
     missed: u64,
     first_failure: Option<Failure>,
     /// A reply that could not be printed.
@@ -110,7 +110,7 @@ impl<'a> UntilReporter<'a> {
         self.missed += 1;
         let mut notes = Vec::new();
         if (2..=PRINTED_FAILURES_MAX).contains(&self.missed) {
-            // The first was not told yet: it might have been all there is to tell.
+            // The first was not printed: if it stays the only one, it is the error of the command.
             let first_failure = self.first_failure.as_ref().filter(|_| self.missed == 2);
             notes.extend(first_failure.map(Failure::to_string));
             notes.push(failure.to_string());
@@ -119,7 +119,7 @@ impl<'a> UntilReporter<'a> {
         notes
     }
 
-    /// Ends with the exit code, or the failure, that all receipts come to.
+    /// Returns the exit code, or the failure, that all receipts come to.
     pub(crate) fn close(self, verbosity: Verbosity) -> Result<Exit> {
         let is_reply = matches!(self.job.show, Show::Replies(_));
         match self.unprinted {

@@ -1,4 +1,4 @@
-//! Messages that are sent, from the input to the answer of the server and beyond.
+//! Messages from the input to the answer of the server, and then to their recipients.
 
 mod redating;
 mod shortening;
@@ -32,7 +32,7 @@ use crate::wire::{Body, CHUNK_LEN_MAX, Envelope, MsgId, MsgIds, Refusal, Target,
 /// Interval in which progress is shown, in milliseconds.
 const PROGRESS_MS: u64 = 1_000;
 
-/// Messages that are sent: those without an answer, and counts of the others.
+/// The messages of a job: those that have no answer, and counts of the others.
 pub(crate) struct SendTracker<'a> {
     job: &'a Job,
     /// True if the input is one message.
@@ -45,21 +45,21 @@ pub(crate) struct SendTracker<'a> {
     ids: Vec<MsgIds>,
     unanswered: BTreeMap<MsgId, SentMessage>,
     accepted: u64,
-    /// Messages in the spool, unless they were sent from there.
+    /// Messages of this job in the spool.
     spooled: BTreeSet<MsgId>,
     refused: u64,
     first_error: Option<anyhow::Error>,
     /// An object that could not be printed.
     unprinted: Option<anyhow::Error>,
-    /// Drafts in the place of messages that were refused: dated anew, or an excerpt.
+    /// Drafts that replace refused messages: with a new date, or with an excerpt.
     resend: VecDeque<Draft>,
     excerpt: Option<Excerpt>,
     skew: Skew,
-    /// Accepted messages whose recipients are waited for.
+    /// Accepted messages that are tracked. `None` if the job ends with acceptance.
     reporter: Option<UntilReporter<'a>>,
     /// Progress of the long message that is being sent.
     bar: Option<(MsgId, Progress)>,
-    /// Time at which the number of messages was shown last, and whether it is shown now.
+    /// Time at which the count of messages was last shown, and whether it is on the terminal now.
     count_shown_ms: u64,
     shows_count: bool,
 }
@@ -69,7 +69,7 @@ struct SentMessage {
     number: u64,
     to: Target,
     content: Content,
-    /// True if the server may have stored it.
+    /// True if the server may have stored the message.
     may_be_stored: bool,
 }
 
@@ -105,7 +105,7 @@ impl<'a> SendTracker<'a> {
         }
     }
 
-    /// Makes drafts of the next message of the input, one for each target.
+    /// Makes the drafts of the next message of the input, one for each target.
     pub(crate) fn drafts(&mut self, content: Result<Content>) -> VecDeque<Draft> {
         self.number += 1;
         match content.and_then(|content| self.checked(content)) {
@@ -153,7 +153,7 @@ impl<'a> SendTracker<'a> {
         self.unanswered.get(&id).map(|sent| &sent.content)
     }
 
-    /// Shows how far a long message has come whose chunk the server wants.
+    /// Shows the progress of a long message when the server asks for a chunk.
     fn chunk_wanted(&mut self, id: MsgId, index: u64) {
         let Some(SentMessage { to, content, .. }) = self.unanswered.get(&id) else { return };
         let (verbosity, size) = (self.verbosity, content.size());
@@ -210,9 +210,9 @@ impl<'a> SendTracker<'a> {
         }
     }
 
-    /// Lets the reporter hear of accepted messages, and prints its notes.
+    /// Calls the reporter, if there is one, and prints the notes that it returns.
     fn report(&mut self, notes_of: impl FnOnce(&mut UntilReporter<'a>) -> Vec<String>) {
-        // What is printed may go to the same terminal.
+        // The reporter may print to the same terminal.
         self.clear();
         let notes = self.reporter.as_mut().map(notes_of).unwrap_or_default();
         notes.iter().for_each(|note| self.note(note));
@@ -232,7 +232,7 @@ impl<'a> SendTracker<'a> {
         Some(sent)
     }
 
-    /// Ends a message with a failure; `why` is called with its target and the server.
+    /// Ends a message with a failure. `why` makes the error from the target and the server.
     fn fail(&mut self, id: MsgId, state: &str, why: impl FnOnce(&str, &str) -> anyhow::Error) {
         let Some(SentMessage { number, to, .. }) = self.answered(id) else { return };
         let failure = why(&to.to_string(), self.server);
@@ -255,7 +255,7 @@ impl<'a> SendTracker<'a> {
         }
     }
 
-    /// True for one message to one target: its failure is the whole command's, told at the end.
+    /// True for one message to one target. Its failure is the error of the command.
     fn is_single(&self) -> bool {
         self.one && self.job.targets.len() == 1
     }
@@ -288,18 +288,18 @@ impl<'a> SendTracker<'a> {
         fields.push(("number", number.into()));
         fields.extend(self.excerpt.as_ref().map(|excerpt| (TRUNCATED, excerpt.whole_len().into())));
         fields.extend_from_slice(more);
-        // What has been sent stays sent, whether or not somebody reads about it.
+        // A failure to print does not undo the send.
         if let Err(error) = print::object(&fields) {
             self.unprinted.get_or_insert(error);
         }
     }
 
-    /// Ends a message whose body cannot be read any more.
+    /// Ends a message whose body cannot be read to its end.
     pub(crate) fn unreadable(&mut self, id: MsgId, error: io::Error) {
         self.fail(id, "refused", |_, _| unreadable(error));
     }
 
-    /// True if all is answered and nothing is waited for.
+    /// True if all messages have an answer and none is tracked.
     pub(crate) fn is_done(&self) -> bool {
         self.unanswered.is_empty()
             && self.resend.is_empty()
@@ -309,7 +309,7 @@ impl<'a> SendTracker<'a> {
     /// True if more of the input may be sent.
     pub(crate) fn has_room(&self) -> bool {
         let sent = self.unanswered.len();
-        // A delay is counted from now on by the server's clock, so that has to be known.
+        // A delay counts by the server's clock, so its difference has to be known first.
         if self.skew.holds_back() || self.job.is_delay && !self.skew.is_linked() {
             return false;
         }
@@ -336,7 +336,7 @@ impl<'a> SendTracker<'a> {
         notices::note(self.verbosity, text);
     }
 
-    /// Takes progress off the terminal.
+    /// Removes progress from the terminal.
     pub(crate) fn clear(&mut self) {
         if let Some((_, bar)) = &mut self.bar {
             bar.hide();
@@ -346,7 +346,7 @@ impl<'a> SendTracker<'a> {
         }
     }
 
-    /// Ends with the exit code, or the failure, that all answers come to.
+    /// Returns the exit code, or the failure, that all answers come to.
     pub(crate) fn close(self) -> Result<Exit> {
         let (refused, kept) = (self.refused, self.spooled.len() as u64);
         let all = refused + kept + self.accepted;

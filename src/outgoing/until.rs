@@ -1,5 +1,5 @@
-//! States of accepted messages with their recipients, and when they are enough.
-//! Pure: it is told what happened and what time it is; what it wants asked and said comes out.
+//! The recipient statuses of accepted messages, and the exit code that they come to.
+//! A state machine without a clock: updates and times go in, commands and receipts come out.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -10,18 +10,18 @@ use crate::outgoing::limits::{OPEN_MAX, TRACKED_MAX};
 use crate::outgoing::receipt::{AcceptedMessage, Receipt, RecipientOutcome};
 use crate::wire::{DeliveryState, MsgId, RecipientStatus, Target, UserId};
 
-/// All accepted messages that are waited for.
+/// All accepted messages that have not reached the wanted state.
 pub(crate) struct UntilTracker {
     wanted: Until,
-    /// Time limit of each message, from its acceptance on.
+    /// Time limit of each message in milliseconds from its acceptance.
     timeout_ms: Option<u64>,
-    /// Number of replies that end it.
+    /// Number of replies after which no more are waited for.
     enough: Option<u64>,
     replies: u64,
     open: BTreeMap<MsgId, OpenMessage>,
-    /// Deadlines of messages, in that order. Some may be closed by now.
+    /// Deadlines in ascending order, in milliseconds. Their messages may be closed already.
     due: VecDeque<(u64, MsgId)>,
-    /// Messages to be tracked. Some may be closed by now.
+    /// Messages to be tracked. Some may be closed already.
     to_track: VecDeque<MsgId>,
     /// Messages to be untracked.
     to_untrack: VecDeque<MsgId>,
@@ -29,13 +29,13 @@ pub(crate) struct UntilTracker {
     outcomes: BTreeMap<RecipientOutcome, u64>,
 }
 
-/// A message that is waited for.
+/// A message that has not reached the wanted state with all recipients.
 struct OpenMessage {
     message: AcceptedMessage,
     is_tracked: bool,
     /// True once all recipients are known.
     is_complete: bool,
-    /// Recipients without an outcome: the state, and since when.
+    /// Recipients without an outcome: the state and its time, in milliseconds since 1970.
     under_way: BTreeMap<UserId, (DeliveryState, u64)>,
     /// Recipients with an outcome.
     reported: BTreeSet<UserId>,
@@ -73,7 +73,7 @@ impl UntilTracker {
         }
     }
 
-    /// Takes states of some recipients; with `complete` all recipients are known.
+    /// Takes statuses of some recipients. With `is_complete` all recipients are known.
     pub(crate) fn on_update(
         &mut self,
         id: MsgId,
@@ -108,7 +108,7 @@ impl UntilTracker {
         }
     }
 
-    /// Ends a message that the server does not have, or not any more.
+    /// Ends a message that the server does not have, or no longer has.
     pub(crate) fn on_unknown(&mut self, id: MsgId, receipts: &mut Vec<Receipt>) {
         self.end_message(id, |_| (RecipientOutcome::Gone, DeliveryState::Gone), receipts);
     }
@@ -175,7 +175,7 @@ impl UntilTracker {
         if lacks_replies || exits.any(|exit| exit != first) { Exit::Partial } else { first }
     }
 
-    /// Recipients that messages did not reach as was wanted, and all recipients.
+    /// Numbers of recipients with another outcome than `Reached`, and of all recipients.
     pub(crate) fn missed(&self) -> (u64, u64) {
         let all = self.outcomes.values().sum();
         (all - self.outcomes.get(&RecipientOutcome::Reached).copied().unwrap_or_default(), all)
@@ -190,7 +190,7 @@ impl UntilTracker {
         receipts.push(receipt);
     }
 
-    /// Ends a message: recipients without an outcome, also those that are not known, get this one.
+    /// Ends a message. Recipients without an outcome, known or not, get the outcome of `as_from`.
     fn end_message(
         &mut self,
         id: MsgId,
@@ -256,7 +256,7 @@ mod tests {
         }
     }
 
-    /// `bob=processed:reply`.
+    /// Parses a status such as `bob=processed:reply`.
     fn status(text: &str) -> RecipientStatus {
         let (user, state) = text.split_once('=').unwrap();
         let (state, note) = state.split_once(':').map_or((state, None), |(s, n)| (s, Some(n)));
@@ -271,8 +271,9 @@ mod tests {
         RecipientStatus { user: user.parse().unwrap(), state, time_ms: 5, note }
     }
 
-    /// What happens to one message: `bob=delivered,carol=accepted` are standings, with a dot behind
-    /// them all are said; `late` is the end of the time, `none` that there is no such message.
+    /// Runs the steps of one message, and returns its receipts. `bob=delivered,carol=accepted` is
+    /// an update, with a dot at its end a complete one; `late` is the deadline, `none` the answer
+    /// that the message is unknown.
     fn after(tracker: &mut UntilTracker, to: &str, steps: &str) -> String {
         let mut receipts = Vec::new();
         tracker.accepted(id(), message(to), 0);
@@ -374,7 +375,7 @@ mod tests {
         assert!(untracks(&mut tracker), "before the next is watched");
         assert!(matches!(tracker.command(), Some(Command::Track { .. })));
         assert!(tracker.command().is_none());
-        // What is not asked about yet may be over as well.
+        // Messages that are not tracked yet may end, too.
         for id in ids() {
             tracker.on_unknown(id, &mut vec![]);
         }

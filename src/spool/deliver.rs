@@ -101,7 +101,7 @@ impl<'a> Spool<'a> {
         if pick()?.is_empty() {
             return Ok(SpoolTurn::Free);
         }
-        // The owner of the lock sends the waiting messages. Once none waits, the lock is not needed.
+        // The lock's owner sends the waiting messages. If none waits, no lock is needed.
         let start = clock::moment();
         let patience = || self.patience.saturating_sub(clock::since(start));
         loop {
@@ -261,8 +261,8 @@ struct OwnMessages {
     ids: MsgIds,
     /// New ids of messages that are sent again with the date of the server's clock.
     redated: BTreeSet<MsgId>,
-    /// Milliseconds that the server's clock is ahead of this machine's. `None` if that is unknown, or
-    /// if messages sent on an earlier link may have been stored.
+    /// Milliseconds that the server's clock is ahead of this machine's. `None` if unknown, or if
+    /// messages sent on an earlier link may have been stored.
     ahead_ms: Option<i64>,
     is_linked: bool,
     /// Targets of messages that are sent without their middle.

@@ -1,7 +1,7 @@
 //! A message in a file of its own.
 //!
-//! The file is a line that names the format, the head as a line of JSON, the body byte for byte, and
-//! the SHA-256 of all that. A file that is not whole is noticed by its length, a changed one by its
+//! A line that names the format, the head as a line of JSON, the body byte for byte, and the
+//! SHA-256 of all that. A file that is not whole is noticed by its length, a changed one by its
 //! hash.
 
 use std::fs::{File, OpenOptions};

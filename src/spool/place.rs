@@ -2,8 +2,8 @@
 //!
 //! The name of a file is the number of its message in the order of sending, and the id. A file is
 //! written under another name first, and then renamed. The directory is synced before a message is
-//! reported as kept. A process that writes holds the lock `.adding`, unless another one keeps it for
-//! too long; a process that sends holds the lock `.sending`.
+//! reported as kept. A process that writes holds the lock `.adding`, unless another one keeps it
+//! for too long; a process that sends holds the lock `.sending`.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -170,7 +170,7 @@ impl SpoolDirectory {
         let aside = self.dir.join(ASIDE);
         files::create_directory(&aside)?;
         let Some(name) = slot.path.file_name() else { return Ok(()) };
-        // The reason comes first, so that a message set aside has one. Left out if the disk is full.
+        // The reason comes first, so that the message has one; left out if the disk is full.
         let new = aside.join(format!("{UNFINISHED}{}.{REASON}", slot.id));
         let written = fs::write(&new, reason)
             .and_then(|()| files::sync(&File::open(&new)?))

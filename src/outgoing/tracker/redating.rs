@@ -1,4 +1,4 @@
-//! Messages dated by the clock of the server, if it and that of this machine differ.
+//! Messages dated by the clock of the server, if it differs from the clock of this machine.
 
 use crate::message::ids;
 use crate::outgoing::tracker::SendTracker;
@@ -10,19 +10,19 @@ impl SendTracker<'_> {
         self.ids.fill(MsgIds::default());
     }
 
-    /// The link is gone: what was sent on it may have been stored, by a clock that was right then.
+    /// Notes the end of a link: the server may have stored the messages that were sent on it.
     pub(crate) fn on_disconnect(&mut self) {
         if self.skew.unlink() {
             self.unanswered.values_mut().for_each(|sent| sent.may_be_stored = true);
         }
     }
 
-    /// A message was refused for its time: it is sent again with an id of the server's time, if
-    /// that can be told and the server cannot have the message.
+    /// Sends a message that was refused for its time again, with an id of the server's time.
+    /// Returns false if the reason was another one, or if the server may have the message.
     pub(crate) fn redate(&mut self, id: MsgId, why: Refusal) -> bool {
         let is_for_time = matches!(why, Refusal::IdTooOld | Refusal::IdInFuture);
         let Some(sent) = self.unanswered.get(&id) else { return false };
-        // Later ones are dated by the server's clock: then one of the two was set since.
+        // Later messages have the server's time. If one is refused, a clock was set since.
         let is_early = self.skew.is_early(id);
         if !is_for_time || !is_early || sent.may_be_stored || id.is_keyed() {
             return false;
@@ -38,7 +38,7 @@ impl SendTracker<'_> {
         true
     }
 
-    /// When the server is to send it, by the server's clock.
+    /// Time at which the server is to send a message, in milliseconds of the server's clock.
     pub(crate) fn due_ms(&self) -> Option<u64> {
         let ahead_ms = if self.job.is_delay { self.skew.ahead_ms() } else { 0 };
         self.job.due_ms.map(|due_ms| due_ms.saturating_add_signed(ahead_ms))
@@ -103,7 +103,7 @@ mod tests {
     fn what_the_server_may_have_is_not_sent_anew() {
         tracker(&job(), |tracker| {
             let id = send(tracker);
-            // Before there was a link nothing can be there.
+            // Nothing can be stored before there was a link.
             tracker.on_event(&Event::Offline);
             tracker.on_event(&Event::ClockSkew { ahead_ms: YEAR_MS });
             tracker.on_event(&Event::Offline);

@@ -1,4 +1,4 @@
-//! An excerpt instead of a text that is longer than the server takes.
+//! An excerpt in the place of a text that is longer than the server accepts.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,7 @@ use crate::outgoing::tracker::{SendTracker, SentMessage};
 use crate::wire::{Headers, MsgId};
 
 impl SendTracker<'_> {
-    /// A message was too long: an excerpt goes instead, if that is wanted and there is one.
+    /// Sends an excerpt of a message that was too long. Returns false if none is allowed or useful.
     pub(crate) fn shorten(&mut self, id: MsgId, max: u64) -> bool {
         let Some(SentMessage { content, .. }) = self.unanswered.get(&id) else { return false };
         if !self.one || !self.job.excerpts {
@@ -30,11 +30,12 @@ impl SendTracker<'_> {
         true
     }
 
-    /// Takes the drafts that go in the place of refused messages.
+    /// Takes the drafts that replace refused messages.
     pub(crate) fn take_resend(&mut self) -> VecDeque<Draft> {
         std::mem::take(&mut self.resend)
     }
 
+    /// Headers of a message with this body; of an excerpt with the size of the whole.
     pub(crate) fn headers_of(&self, content: &Content) -> Headers {
         let headers = job::headers_of(self.job, content);
         match &self.excerpt {

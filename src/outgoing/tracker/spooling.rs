@@ -1,4 +1,4 @@
-//! Messages that found no server, and wait in the spool.
+//! Messages that are kept in the spool because no server could be reached.
 
 use anyhow::Result;
 
@@ -9,10 +9,10 @@ use crate::spool::file::Spooled;
 use crate::wire::MsgId;
 
 impl SendTracker<'_> {
-    /// Puts what is not answered into the spool, in its order.
+    /// Writes unanswered messages to the spool, in the order of the input.
     pub(crate) fn spool_unanswered(&mut self, spool: &Spool<'_>) -> Result<()> {
         let mut unanswered: Vec<(&MsgId, &SentMessage)> = self.unanswered.iter().collect();
-        // Ids made of a key tell no order.
+        // Ids made from a key are in no order.
         unanswered.sort_by_key(|(_, sent)| sent.number);
         let messages =
             unanswered.into_iter().map(|(id, SentMessage { to, content, .. })| Spooled {
@@ -37,7 +37,7 @@ impl SendTracker<'_> {
         !self.spooled.is_empty()
     }
 
-    /// Some of what was kept may have been sent from the spool meanwhile, or been set aside there.
+    /// Counts spooled messages again: some may have been sent meanwhile, or set aside.
     pub(crate) fn recount_spooled(&mut self, spool: &Spool<'_>) -> Result<()> {
         if !self.has_spooled() {
             return Ok(());
@@ -56,7 +56,7 @@ impl SendTracker<'_> {
         Ok(())
     }
 
-    /// For an end in the middle.
+    /// Notes the messages that were accepted or kept before an error.
     pub(crate) fn note_accepted(&mut self) {
         for (count, what) in [(self.accepted, "accepted"), (self.spooled.len() as u64, "kept")] {
             if count > 0 {
