@@ -14,6 +14,7 @@ use crate::logic::{Command, Draft, Event};
 use crate::message::content::Content;
 use crate::message::input::{BodySource, Framing};
 use crate::outgoing::job::{Job, Until};
+use crate::outgoing::limits::{QUEUE_MAX, SPOOLED_TOGETHER_MAX};
 use crate::outgoing::tracker::SendTracker;
 use crate::process::runtime;
 use crate::profile::dial;
@@ -27,41 +28,35 @@ use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::MsgId;
 
-/// Most contents that are read and wait to be sent.
-const QUEUE_MAX: usize = 1024;
-/// Keep-alive interval while recipients are waited for: a restart of the server has to be noticed
-/// soon.
+/// Keep-alive interval while messages are tracked, so that a restart of the server is noticed soon.
 const TRACKING_KEEP_ALIVE: Duration = Duration::from_secs(2);
-
 /// Longest pause of an input before the server is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Most messages that go into the spool together.
-const KEPT_TOGETHER_MAX: usize = 256;
 
-/// Sends the messages of an input, with the spool behind if the job has one.
+/// Sends the messages of an input, and uses the spool if the job has one.
 pub(crate) fn carry_out(
     job: &Job,
     input: BodySource,
     profile: &Profile,
-    talk: Verbosity,
+    verbosity: Verbosity,
 ) -> Result<Exit> {
     let one = input.framing().is_one();
     let runtime = runtime::runtime()?;
-    let Some(contents) = contents(input, talk, runtime.handle())? else {
+    let Some(contents) = contents(input, verbosity, runtime.handle())? else {
         return Ok(Exit::Success);
     };
     let mut contents = Some(contents);
     let server = profile.server.to_string();
-    let mut tracker = SendTracker::new(job, one, &profile.id, &server, talk);
+    let mut tracker = SendTracker::new(job, one, &profile.id, &server, verbosity);
     let Some(keeping) = job.spool else {
-        let talked = runtime.block_on(send_input(job, profile, one, &mut contents, &mut tracker));
-        return finish(talked, tracker);
+        let sent = runtime.block_on(send_input(job, profile, one, &mut contents, &mut tracker));
+        return finish(sent, tracker);
     };
-    let spool = Spool::open(profile, keeping.bounds, job.patience, talk)?;
+    let spool = Spool::open(profile, keeping.bounds, job.patience, verbosity)?;
     let mut noted = false;
     loop {
-        // With nothing in the spool this asks nobody.
-        let talked = match spool.before(&job.targets) {
+        // Nothing is sent if the spool is empty.
+        let sent = match spool.before(&job.targets) {
             SpoolTurn::Unreachable(error) => Err(error),
             SpoolTurn::Busy if keeping.spool => Err(places::busy().into()),
             SpoolTurn::Free | SpoolTurn::Busy => {
@@ -69,43 +64,43 @@ pub(crate) fn carry_out(
             }
         };
         tracker.clear();
-        match talked {
+        match sent {
             Err(error) if keeping.spool && failure::is_unreachable(&error) => {
                 let again = job.until == Until::Accepted;
-                let kept = runtime.block_on(keep(&spool, &mut contents, &mut tracker, again));
+                let kept = runtime.block_on(spool_rest(&spool, &mut contents, &mut tracker, again));
                 if let Err(full) = kept {
                     return finish(Err(full), tracker);
                 }
                 if contents.is_some() {
                     if !std::mem::replace(&mut noted, true) {
-                        notices::note(talk, &format!("{error}; trying again"));
+                        notices::note(verbosity, &format!("{error}; trying again"));
                     }
                     continue;
                 }
-                if !tracker.has_kept() {
+                if !tracker.has_spooled() {
                     return finish(Err(error), tracker);
                 }
-                notices::note(talk, &failure::line(&error));
+                notices::note(verbosity, &failure::line(&error));
             }
             Err(error) => return finish(Err(error), tracker),
             Ok(()) => spool.after(),
         }
-        tracker.look_into(&spool)?;
+        tracker.recount_spooled(&spool)?;
         return tracker.close();
     }
 }
 
-fn finish(talked: Result<()>, mut tracker: SendTracker<'_>) -> Result<Exit> {
+fn finish(sent: Result<()>, mut tracker: SendTracker<'_>) -> Result<Exit> {
     tracker.clear();
-    if talked.is_err() {
+    if sent.is_err() {
         tracker.note_accepted();
     }
-    talked.and_then(|()| tracker.close())
+    sent.and_then(|()| tracker.close())
 }
 
-/// Puts messages that have no answer into the spool. Reads the input to its end, or only as long as
-/// there is more at once.
-async fn keep(
+/// Spools unanswered messages and the rest of the input. With `only_at_once` the reading stops at a
+/// pause of the input.
+async fn spool_rest(
     spool: &Spool<'_>,
     contents: &mut Option<Contents>,
     tracker: &mut SendTracker<'_>,
@@ -120,24 +115,24 @@ async fn keep(
             Err(_) => break,
         }
         count += 1;
-        if count % KEPT_TOGETHER_MAX == 0 {
-            tracker.keep(spool)?;
+        if count % SPOOLED_TOGETHER_MAX == 0 {
+            tracker.spool_unanswered(spool)?;
         }
     }
-    tracker.keep(spool)
+    tracker.spool_unanswered(spool)
 }
 
-/// Contents of messages, as the input is read.
+/// Contents of messages, in the order of the input.
 type Contents = mpsc::Receiver<Result<Content>>;
 
-/// Reads one message before the server is called, since an input may take its time; a stream of
-/// them is read beside the conversation, on its own thread, since reading blocks. `None`: there is
-/// nothing to send, and that is no mistake.
-fn contents(input: BodySource, talk: Verbosity, runtime: &Handle) -> Result<Option<Contents>> {
+/// Reads the input. A single message is read here, before there is a connection, since the input
+/// may take long. A stream of messages is read on a thread of its own, since reading blocks. `None`
+/// if there is nothing to send, which is not an error.
+fn contents(input: BodySource, verbosity: Verbosity, runtime: &Handle) -> Result<Option<Contents>> {
     let (sender, contents) = mpsc::channel(QUEUE_MAX);
     match input.framing() {
         Framing::Whole { .. } => {
-            let Some(content) = input.whole(talk)? else { return Ok(None) };
+            let Some(content) = input.whole(verbosity)? else { return Ok(None) };
             sender.try_send(Ok(content)).context("an empty queue takes one")?;
         }
         Framing::Until(end) => {
@@ -146,8 +141,8 @@ fn contents(input: BodySource, talk: Verbosity, runtime: &Handle) -> Result<Opti
                 let take = |content: Result<Content, Failure>| {
                     sender.blocking_send(content.map_err(Into::into)).is_ok()
                 };
-                if let Err(error) = input.pieces(end, talk, &runtime, take) {
-                    // Whoever would hear of it has ended.
+                if let Err(error) = input.pieces(end, verbosity, &runtime, take) {
+                    // If the receiver is gone, nobody needs the error.
                     let _ = sender.blocking_send(Err(error));
                 }
             });
@@ -156,7 +151,7 @@ fn contents(input: BodySource, talk: Verbosity, runtime: &Handle) -> Result<Opti
     Ok(Some(contents))
 }
 
-/// Sends all of the input, and waits until every message has come as far as is wanted.
+/// Sends all of the input, and waits until each message has reached the state that the job wants.
 async fn send_input(
     job: &Job,
     profile: &Profile,
@@ -175,9 +170,9 @@ async fn send_input(
     result.map_err(|error| refusals::client_failure(error, &server.to_string(), id.as_str()))
 }
 
-/// The messages of the input, as they are read, and what the tracker wants said of them.
+/// The commands of a send: messages of the input, and the commands of the tracker.
 struct InputQueue<'a, 'b> {
-    /// `None` at their end.
+    /// `None` at the end of the input.
     contents: &'a mut Option<Contents>,
     /// Drafts of the content that was read last, one for each target.
     next: VecDeque<Draft>,
@@ -185,13 +180,13 @@ struct InputQueue<'a, 'b> {
 }
 
 impl SendQueue for InputQueue<'_, '_> {
-    /// Requests about accepted messages go before what is still to be sent.
+    /// Returns commands about accepted messages first, then the next message.
     fn next_command(&mut self, client: &mut Client) -> Option<Command> {
         if let Some(command) = self.tracker.command() {
             return Some(command);
         }
         if self.next.is_empty() {
-            self.next = self.tracker.again();
+            self.next = self.tracker.take_resend();
         }
         let draft = self.next.pop_front()?;
         if let Some(content) = self.tracker.content(draft.id) {
@@ -232,7 +227,7 @@ async fn sleep_until(deadline: Option<Instant>) {
     }
 }
 
-/// The next content of the input; pending after the end.
+/// Waits for the next content of the input; for ever after the end.
 async fn next_content(contents: Option<&mut Contents>) -> Option<Result<Content>> {
     match contents {
         Some(contents) => contents.recv().await,

@@ -1,36 +1,31 @@
-//! An excerpt of a text that is longer than the server takes.
+//! Excerpts of texts that are longer than the server accepts.
 
 use bytes::Bytes;
 
 use crate::failure::{Exit, Failure};
 use crate::message::content::Content;
+use crate::outgoing::limits::{EXCERPT_LEN_MAX, TEXT_LEN_MAX};
 use crate::text::excerpt;
-
-/// Longest excerpt, in bytes, however much the server takes.
-const LEN_MAX: u64 = 1 << 20;
-
-/// Longest text that is read to see that it is one.
-const TEXT_LEN_MAX: u64 = 1 << 30;
 
 /// Bytes that are read at a time.
 const PIECE_LEN: usize = 64 << 10;
 
-/// The excerpt that is sent.
+/// The beginning and the end of a text that is sent instead of it.
 #[derive(Debug)]
 pub(crate) struct Excerpt {
-    pub(crate) content: Content,
+    content: Content,
     /// Bytes of the whole text.
-    pub(crate) of: u64,
-    /// The longest body that the server takes.
+    whole_len: u64,
+    /// Longest body that the server accepts, in bytes.
     max: u64,
 }
 
 impl Excerpt {
-    /// The excerpt of a text that is longer than `max` bytes. `None`: there is no part of it worth
-    /// sending, or it is no text, of which a part may be worth nothing.
+    /// Makes the excerpt of a text that is longer than `max` bytes. `None` if `max` is 0, or if the
+    /// content is not text: a part of anything else may be useless.
     pub(crate) fn from_text(content: &Content, max: u64) -> Option<Self> {
         let size = content.size();
-        let len_max = max.min(LEN_MAX);
+        let len_max = max.min(EXCERPT_LEN_MAX);
         if len_max == 0 || size <= max || size > TEXT_LEN_MAX || !is_text(content) {
             return None;
         }
@@ -38,15 +33,24 @@ impl Excerpt {
         let start = content.read(0, enough as usize).ok()?;
         let end = content.read(size.saturating_sub(enough), enough as usize).ok()?;
         let excerpt = excerpt::of_ends(&start, &end, size, len_max as usize);
-        Some(Self { content: Content::Memory(Bytes::from(excerpt)), of: size, max })
+        Some(Self { content: Content::Memory(Bytes::from(excerpt)), whole_len: size, max })
     }
 
-    /// Half-done is not done.
+    pub(crate) fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// Bytes of the whole text.
+    pub(crate) fn whole_len(&self) -> u64 {
+        self.whole_len
+    }
+
+    /// The failure of a command that has sent an excerpt: the job is only half done.
     pub(crate) fn failure(&self) -> Failure {
-        let Self { of, max, content } = self;
+        let Self { whole_len, max, content } = self;
         let what = format!(
-            "the body of {of} bytes is over the server's limit of {max} bytes, so only an excerpt \
-             of {} bytes was sent",
+            "the body of {whole_len} bytes is over the server's limit of {max} bytes, so only an \
+             excerpt of {} bytes was sent",
             content.size()
         );
         let hint = "send less, or ask its operator to raise --max-body";
@@ -62,7 +66,7 @@ fn is_text(content: &Content) -> bool {
         rest.extend_from_slice(&piece);
         let valid = match str::from_utf8(&rest) {
             Ok(_) => rest.len(),
-            // A character may go on in the next piece.
+            // The rest of a character may be in the next piece.
             Err(error) if error.error_len().is_none() => error.valid_up_to(),
             Err(_) => return false,
         };
@@ -100,7 +104,7 @@ mod tests {
         let of = |bytes: Vec<u8>, max| {
             let excerpt = Excerpt::from_text(&Content::Memory(bytes.into()), max)?;
             assert!(excerpt.content.size() <= max);
-            Some(excerpt.of)
+            Some(excerpt.whole_len)
         };
         let lines = b"a line of a log\n".repeat(9000);
         assert_eq!(of(lines.clone(), 65_536), Some(144_000));

@@ -1,4 +1,4 @@
-//! The job of a command that sends: recipients, headers, and how far messages are to come.
+//! The job of a command that sends: recipients, headers, and the state that messages have to reach.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::message::{headers, ids};
 use crate::spool::bounds::Keeping;
 use crate::wire::{CHUNK_LEN_MAX, Headers, MsgId, MsgIds, Target};
 
-/// Default for the time that the server may be silent.
+/// Default time that the server may be silent.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The state that a message has to reach before the command exits.
@@ -26,13 +26,13 @@ pub(crate) enum Until {
     Processed,
 }
 
-/// The output about what becomes of messages.
+/// Output about the progress of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Show {
     Nothing,
-    /// A line for each. Nobody need read it.
+    /// A line for each message. The command goes on if nobody reads it.
     Json,
-    /// The replies of the recipients, which the command is for.
+    /// The replies of the recipients. The command fails if they cannot be printed.
     Replies(Style),
 }
 
@@ -42,79 +42,84 @@ impl Show {
     }
 }
 
+/// A job of a command that sends. The same for all messages of its input.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) targets: Vec<Target>,
     pub(crate) headers: Headers,
-    /// Title of a message without a body, unless another is given.
+    /// Title of a message without a body, unless it has another one.
     pub(crate) name: Option<String>,
-    /// The key that ids are made of. `None`: they are random.
+    /// The key that ids are made from. `None`: ids are random.
     pub(crate) key: Option<Vec<u8>>,
     pub(crate) volatile: bool,
-    /// When the server is to send it, in milliseconds since 1970.
+    /// Time at which the server is to send the messages, in milliseconds since 1970.
     pub(crate) due_ms: Option<u64>,
     /// True if the time was given as a delay, which counts by the server's clock.
     pub(crate) is_delay: bool,
     pub(crate) until: Until,
     /// Time that the server may be silent before a message is accepted.
     pub(crate) patience: Duration,
-    /// Time that an accepted message may take to reach the state that is waited for.
+    /// Time that an accepted message may take to reach the state of `until`.
     pub(crate) timeout: Option<Duration>,
-    /// Number of replies that are enough.
+    /// Number of replies after which the command ends.
     pub(crate) enough: Option<u64>,
     pub(crate) show: Show,
-    /// The spool, whose messages are sent first, and where messages that find no server wait.
+    /// The spool. Its messages are sent first, and messages that find no server are kept there.
     pub(crate) spool: Option<Keeping>,
-    /// An excerpt is sent of a text that is too long.
+    /// True if an excerpt is sent of a text that is too long for the server.
     pub(crate) excerpts: bool,
 }
 
-impl Job {
-    /// A job that ends when its messages are accepted.
-    pub(crate) fn new(targets: Vec<Target>, headers: Headers) -> Self {
-        Self {
-            targets,
-            headers,
-            name: None,
-            key: None,
-            volatile: false,
-            due_ms: None,
-            is_delay: false,
-            until: Until::Accepted,
-            patience: PATIENCE,
-            timeout: None,
-            enough: None,
-            show: Show::Nothing,
-            spool: None,
-            excerpts: false,
-        }
+/// Makes a job that ends when its messages are accepted.
+pub(crate) fn plain_job(targets: Vec<Target>, headers: Headers) -> Job {
+    Job {
+        targets,
+        headers,
+        name: None,
+        key: None,
+        volatile: false,
+        due_ms: None,
+        is_delay: false,
+        until: Until::Accepted,
+        patience: PATIENCE,
+        timeout: None,
+        enough: None,
+        show: Show::Nothing,
+        spool: None,
+        excerpts: false,
     }
+}
 
-    /// The id of the message at this place of the input, 0 if it is all of it, by a clock that is
-    /// so far ahead of this machine's.
-    pub(crate) fn id(&self, ids: &mut MsgIds, to: &Target, place: u64, ahead_ms: i64) -> MsgId {
-        match &self.key {
-            Some(key) => ids::keyed(key, to, place),
-            None => ids::fresh_by(ids, ahead_ms),
-        }
+/// Makes the id of a message: from the job's key and the message's place in the input (0 if the
+/// input is one message), or else by a clock that is `ahead_ms` ahead of this machine's.
+pub(crate) fn message_id(
+    job: &Job,
+    ids: &mut MsgIds,
+    to: &Target,
+    place: u64,
+    ahead_ms: i64,
+) -> MsgId {
+    match &job.key {
+        Some(key) => ids::keyed(key, to, place),
+        None => ids::fresh_by(ids, ahead_ms),
     }
+}
 
-    /// The headers of a message with this body: without anything in it, its name says what it is.
-    pub(crate) fn headers_of(&self, content: &Content) -> Headers {
-        match &self.name {
-            Some(name) if content.size() == 0 => headers::with(&self.headers, TITLE, name),
-            _ => self.headers.clone(),
-        }
+/// Headers of a message with this body. The job's name is the title of a message without a body.
+pub(crate) fn headers_of(job: &Job, content: &Content) -> Headers {
+    match &job.name {
+        Some(name) if content.size() == 0 => headers::with(&job.headers, TITLE, name),
+        _ => job.headers.clone(),
     }
+}
 
-    /// Checks whether a content can be sent, as far as is known without the server.
-    pub(crate) fn check(&self, content: &Content) -> Result<(), Failure> {
-        if self.due_ms.is_none() || content.size() <= CHUNK_LEN_MAX as u64 {
-            return Ok(());
-        }
-        let size = content.size();
-        let what = format!("a message of {size} bytes is too long to be kept for later");
-        Err(Failure::new(Exit::Data, what)
-            .hint(format!("{CHUNK_LEN_MAX} bytes are the limit; a longer one can be sent now")))
+/// Checks whether a content can be sent, as far as is known without the server.
+pub(crate) fn check(job: &Job, content: &Content) -> Result<(), Failure> {
+    if job.due_ms.is_none() || content.size() <= CHUNK_LEN_MAX as u64 {
+        return Ok(());
     }
+    let size = content.size();
+    let what = format!("a message of {size} bytes is too long to be kept for later");
+    Err(Failure::new(Exit::Data, what)
+        .hint(format!("{CHUNK_LEN_MAX} bytes are the limit; a longer one can be sent now")))
 }

@@ -1,8 +1,9 @@
-//! Sending: what is to be sent, and what becomes of it.
+//! Sending messages, and reporting what becomes of them.
 
 pub(crate) mod conversation;
 pub(crate) mod excerpt;
 pub(crate) mod job;
+pub(crate) mod limits;
 pub(crate) mod receipt;
 pub(crate) mod reporter;
 pub(crate) mod skew;

@@ -1,5 +1,4 @@
-//! Messages that were accepted, followed to their recipients: what is printed of it, and how it
-//! went in the end.
+//! The output about tracked messages: receipts as they come, and the result of the command.
 
 use std::time::{Duration, Instant};
 
@@ -10,24 +9,23 @@ use crate::failure::{Exit, Failure};
 use crate::logic::{Command, Event};
 use crate::message::render::style::{self, Style};
 use crate::outgoing::job::{Job, Show, Until};
-use crate::outgoing::receipt::{AcceptedMessage, Receipt};
+use crate::outgoing::limits::PRINTED_FAILURES_MAX;
+use crate::outgoing::receipt::{self, AcceptedMessage, Receipt};
 use crate::outgoing::until::UntilTracker;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
 use crate::wire::{MsgId, UserId};
 
-/// Most failures that are told one by one.
-const TOLD_MAX: u64 = 10;
-
+/// The tracked messages of a job, and what has been printed about them.
 pub(crate) struct UntilReporter<'a> {
     job: &'a Job,
     sender: &'a UserId,
-    levels: UntilTracker,
-    /// The start of the time of `until`.
+    tracker: UntilTracker,
+    /// The moment from which the times of `tracker` count.
     start: Instant,
-    /// Number of recipients that messages did not reach as was wanted, and the first failure.
+    /// Number of receipts that are failures, and the first of them.
     missed: u64,
-    first: Option<Failure>,
+    first_failure: Option<Failure>,
     /// A reply that could not be printed.
     unprinted: Option<anyhow::Error>,
 }
@@ -38,102 +36,103 @@ impl<'a> UntilReporter<'a> {
         Self {
             job,
             sender,
-            levels: UntilTracker::new(job.until, timeout_ms, job.enough),
+            tracker: UntilTracker::new(job.until, timeout_ms, job.enough),
             start: clock::moment(),
             missed: 0,
-            first: None,
+            first_failure: None,
             unprinted: None,
         }
     }
 
-    pub(crate) fn accepted(&mut self, id: MsgId, about: AcceptedMessage) {
-        tracing::info!(%id, to = %about.to, "accepted, and followed from here");
-        self.levels.accepted(id, about, self.now_ms());
+    pub(crate) fn accepted(&mut self, id: MsgId, message: AcceptedMessage) {
+        tracing::info!(%id, to = %message.to, "accepted, and followed from here");
+        self.tracker.accepted(id, message, self.now_ms());
     }
 
     /// Prints the receipts that an event brings. Returns notes about failures.
     pub(crate) fn on_event(&mut self, event: &Event) -> Vec<String> {
-        let mut out = Vec::new();
+        let mut receipts = Vec::new();
         match event {
             Event::TrackUpdate { id, standings, complete } => {
-                self.levels.stands(*id, standings, *complete, &mut out);
+                self.tracker.on_update(*id, standings, *complete, &mut receipts);
             }
-            Event::UnknownMessage { id } => self.levels.not_there(*id, &mut out),
+            Event::UnknownMessage { id } => self.tracker.on_unknown(*id, &mut receipts),
             _ => {}
         }
-        self.notes(&out)
+        self.notes(&receipts)
     }
 
     /// Ends messages whose time is up. Returns notes about them.
     pub(crate) fn tick(&mut self) -> Vec<String> {
-        let mut out = Vec::new();
-        self.levels.tick(self.now_ms(), &mut out);
-        self.notes(&out)
+        let mut receipts = Vec::new();
+        self.tracker.tick(self.now_ms(), &mut receipts);
+        self.notes(&receipts)
     }
 
     /// The time at which `tick` is due.
     pub(crate) fn deadline(&mut self) -> Option<Instant> {
-        self.start.checked_add(Duration::from_millis(self.levels.deadline()?))
+        self.start.checked_add(Duration::from_millis(self.tracker.deadline()?))
     }
 
     pub(crate) fn command(&mut self) -> Option<Command> {
-        self.levels.command()
+        self.tracker.command()
     }
 
     pub(crate) fn has_room(&self, sent: usize) -> bool {
-        self.levels.has_room(sent)
+        self.tracker.has_room(sent)
     }
 
     pub(crate) fn is_done(&self) -> bool {
-        self.levels.is_done()
+        self.tracker.is_done()
     }
 
     fn now_ms(&self) -> u64 {
         clock::since(self.start).as_millis() as u64
     }
 
-    fn notes(&mut self, out: &[Receipt]) -> Vec<String> {
-        out.iter().flat_map(|news| self.news(news)).collect()
+    fn notes(&mut self, receipts: &[Receipt]) -> Vec<String> {
+        receipts.iter().flat_map(|receipt| self.notes_of(receipt)).collect()
     }
 
-    fn news(&mut self, news: &Receipt) -> Vec<String> {
+    fn notes_of(&mut self, receipt: &Receipt) -> Vec<String> {
         let printed = match self.job.show {
             Show::Nothing => Ok(()),
-            Show::Json | Show::Replies(Style::Json) => print::object(&news.fields(clock::now_ms())),
-            Show::Replies(style) => {
-                news.reply(self.sender).map_or(Ok(()), |reply| style::reply(style, &reply))
+            Show::Json | Show::Replies(Style::Json) => {
+                print::object(&receipt::fields(receipt, clock::now_ms()))
             }
+            Show::Replies(style) => receipt::reply(receipt, self.sender)
+                .map_or(Ok(()), |reply| style::reply(style, &reply)),
         };
         if let Err(error) = printed {
             self.unprinted.get_or_insert(error);
         }
-        let Some(failure) = news.failure(clock::now_ms()) else { return Vec::new() };
+        let Some(failure) = receipt::failure(receipt, clock::now_ms()) else { return Vec::new() };
         self.missed += 1;
         let mut notes = Vec::new();
-        if (2..=TOLD_MAX).contains(&self.missed) {
-            // The first was not told yet: it might have been all there is to tell.
-            let first = self.first.as_ref().filter(|_| self.missed == 2);
-            notes.extend(first.map(Failure::to_string));
+        if (2..=PRINTED_FAILURES_MAX).contains(&self.missed) {
+            // The first was not printed: if it stays the only one, it is the error of the command.
+            let first_failure = self.first_failure.as_ref().filter(|_| self.missed == 2);
+            notes.extend(first_failure.map(Failure::to_string));
             notes.push(failure.to_string());
         }
-        self.first.get_or_insert(failure);
+        self.first_failure.get_or_insert(failure);
         notes
     }
 
-    /// Ends with the exit code, or the failure, that all receipts come to.
-    pub(crate) fn close(self, talk: Verbosity) -> Result<Exit> {
+    /// Returns the exit code, or the failure, that all receipts come to.
+    pub(crate) fn close(self, verbosity: Verbosity) -> Result<Exit> {
         let is_reply = matches!(self.job.show, Show::Replies(_));
         match self.unprinted {
-            Some(error) if is_reply || self.first.is_none() => {
+            Some(error) if is_reply || self.first_failure.is_none() => {
                 return Err(if is_reply { error } else { print::after_sending(&error) });
             }
             _ => {}
         }
-        let (exit, (missed, all)) = (self.levels.exit(), self.levels.missed());
-        match self.first {
+        let (exit, (missed, all)) = (self.tracker.exit(), self.tracker.missed());
+        match self.first_failure {
             _ if exit == Exit::Success => {
                 if all == 0 {
-                    notices::note(talk, "the message has no recipients");
+                    notices::note(verbosity, "the message has no recipients");
                 }
                 Ok(exit)
             }

@@ -1,4 +1,5 @@
-//! A clock that is wrong, here or there: the server goes by its own, so messages are dated by that.
+//! The difference between the clocks of this machine and the server. The server judges the dates of
+//! messages by its own clock.
 
 use std::collections::BTreeSet;
 
@@ -7,22 +8,36 @@ use crate::wire::MsgId;
 /// Difference between the server's clock and this machine's.
 #[derive(Debug, Default)]
 pub(crate) struct Skew {
-    /// Milliseconds that it is ahead; below 0 if it is behind.
-    pub(crate) ahead_ms: i64,
-    /// There has been a link.
-    pub(crate) is_linked: bool,
-    /// Sent before that was known, and not answered: others wait, so that the order stays.
+    /// Milliseconds that the server's clock is ahead; below 0 if it is behind.
+    ahead_ms: i64,
+    /// True once there has been a link.
+    is_linked: bool,
+    /// Messages sent before the difference was known, and not answered. Others wait for them, so
+    /// that the order stays.
     early: BTreeSet<MsgId>,
 }
 
 impl Skew {
-    /// The server's clock is known; these messages were sent before.
+    pub(crate) fn ahead_ms(&self) -> i64 {
+        self.ahead_ms
+    }
+
+    pub(crate) fn is_linked(&self) -> bool {
+        self.is_linked
+    }
+
+    /// Notes that there is a link.
+    pub(crate) fn link(&mut self) {
+        self.is_linked = true;
+    }
+
+    /// Notes the difference, and the messages that were sent before it was known.
     pub(crate) fn set(&mut self, ahead_ms: i64, unanswered: impl Iterator<Item = MsgId>) {
         self.early = unanswered.collect();
         (self.ahead_ms, self.is_linked) = (ahead_ms, true);
     }
 
-    /// The link is gone: whether there was one.
+    /// Notes the end of the link. Returns false if there has never been one.
     pub(crate) fn unlink(&mut self) -> bool {
         if self.is_linked {
             self.early.clear();
@@ -39,6 +54,7 @@ impl Skew {
         self.early.remove(&id);
     }
 
+    /// True if other messages have to wait.
     pub(crate) fn holds_back(&self) -> bool {
         !self.early.is_empty()
     }

@@ -1,8 +1,8 @@
-//! Messages that are sent, from the input to the answer of the server and beyond.
+//! Messages from the input to the answer of the server, and then to their recipients.
 
-mod kept;
 mod redating;
 mod shortening;
+mod spooling;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -18,7 +18,8 @@ use crate::message::content::Content;
 use crate::message::ids;
 use crate::message::known_headers::TRUNCATED;
 use crate::outgoing::excerpt::Excerpt;
-use crate::outgoing::job::{Job, Until};
+use crate::outgoing::job::{self, Job, Until};
+use crate::outgoing::limits::PRINTED_FAILURES_MAX;
 use crate::outgoing::receipt::AcceptedMessage;
 use crate::outgoing::reporter::UntilReporter;
 use crate::outgoing::skew::Skew;
@@ -30,39 +31,37 @@ use crate::wire::{Body, CHUNK_LEN_MAX, Envelope, MsgId, MsgIds, Refusal, Target,
 
 /// Interval in which progress is shown, in milliseconds.
 const PROGRESS_MS: u64 = 1_000;
-/// Most refusals that are told one by one.
-const TOLD_MAX: u64 = 10;
 
-/// Messages that are sent: those without an answer, and counts of the others.
+/// The messages of a job: those that have no answer, and counts of the others.
 pub(crate) struct SendTracker<'a> {
     job: &'a Job,
     /// True if the input is one message.
     one: bool,
     server: &'a str,
-    talk: Verbosity,
+    verbosity: Verbosity,
     /// Number of the message in the input, from 1.
     number: u64,
     /// Generators of ids, one for each target.
     ids: Vec<MsgIds>,
     unanswered: BTreeMap<MsgId, SentMessage>,
     accepted: u64,
-    /// Messages in the spool, unless they were sent from there.
-    kept: BTreeSet<MsgId>,
+    /// Messages of this job in the spool.
+    spooled: BTreeSet<MsgId>,
     refused: u64,
-    first: Option<anyhow::Error>,
+    first_error: Option<anyhow::Error>,
     /// An object that could not be printed.
     unprinted: Option<anyhow::Error>,
-    /// Drafts in the place of messages that were refused: dated anew, or an excerpt.
-    again: VecDeque<Draft>,
+    /// Drafts that replace refused messages: with a new date, or with an excerpt.
+    resend: VecDeque<Draft>,
     excerpt: Option<Excerpt>,
     skew: Skew,
-    /// Accepted messages whose recipients are waited for.
-    following: Option<UntilReporter<'a>>,
+    /// Accepted messages that are tracked. `None` if the job ends with acceptance.
+    reporter: Option<UntilReporter<'a>>,
     /// Progress of the long message that is being sent.
     bar: Option<(MsgId, Progress)>,
-    /// Time at which the number of messages was shown last, and whether it is shown now.
-    shown_ms: u64,
-    shows: bool,
+    /// Time at which the count of messages was last shown, and whether it is on the terminal now.
+    count_shown_ms: u64,
+    shows_count: bool,
 }
 
 /// A message to one target.
@@ -70,8 +69,8 @@ struct SentMessage {
     number: u64,
     to: Target,
     content: Content,
-    /// True if the server may have stored it.
-    is_known: bool,
+    /// True if the server may have stored the message.
+    may_be_stored: bool,
 }
 
 impl<'a> SendTracker<'a> {
@@ -80,60 +79,61 @@ impl<'a> SendTracker<'a> {
         one: bool,
         sender: &'a UserId,
         server: &'a str,
-        talk: Verbosity,
+        verbosity: Verbosity,
     ) -> Self {
-        let follows = job.until > Until::Accepted;
+        let reports = job.until > Until::Accepted;
         Self {
             job,
             one,
             server,
-            talk,
+            verbosity,
             number: 0,
             ids: vec![MsgIds::default(); job.targets.len()],
             unanswered: BTreeMap::new(),
             accepted: 0,
-            kept: BTreeSet::new(),
+            spooled: BTreeSet::new(),
             refused: 0,
-            first: None,
+            first_error: None,
             unprinted: None,
-            again: VecDeque::new(),
+            resend: VecDeque::new(),
             excerpt: None,
             skew: Skew::default(),
-            following: follows.then(|| UntilReporter::new(job, sender)),
+            reporter: reports.then(|| UntilReporter::new(job, sender)),
             bar: None,
-            shown_ms: 0,
-            shows: false,
+            count_shown_ms: 0,
+            shows_count: false,
         }
     }
 
-    /// Makes drafts of the next message of the input, one for each target.
+    /// Makes the drafts of the next message of the input, one for each target.
     pub(crate) fn drafts(&mut self, content: Result<Content>) -> VecDeque<Draft> {
         self.number += 1;
-        match content.and_then(|content| self.begun(content)) {
+        match content.and_then(|content| self.checked(content)) {
             Ok((content, body)) => self.drafts_of(&content, &body),
             Err(error) => {
-                self.untold(&error);
-                self.failed(error);
+                self.note_unsent(&error);
+                self.count_failure(error);
                 VecDeque::new()
             }
         }
     }
 
     /// Checks a message and reads the beginning of its body.
-    fn begun(&self, content: Content) -> Result<(Content, Body)> {
-        self.job.check(&content)?;
+    fn checked(&self, content: Content) -> Result<(Content, Body)> {
+        job::check(self.job, &content)?;
         let body = content.part(0).map_err(unreadable)?;
         Ok((content, body))
     }
 
     fn drafts_of(&mut self, content: &Content, body: &Body) -> VecDeque<Draft> {
         let place = if self.one { 0 } else { self.number };
-        let (job, ahead_ms) = (self.job, self.skew.ahead_ms);
+        let (job, ahead_ms) = (self.job, self.skew.ahead_ms());
         let ids = job.targets.iter().zip(&mut self.ids);
-        let ids: Vec<_> = ids.map(|(to, ids)| (to, job.id(ids, to, place, ahead_ms))).collect();
+        let ids: Vec<_> =
+            ids.map(|(to, ids)| (to, job::message_id(job, ids, to, place, ahead_ms))).collect();
         let drafts = ids.into_iter().map(|(to, id)| {
             let (number, to, content) = (self.number, to.clone(), content.clone());
-            self.draft(id, SentMessage { number, to, content, is_known: false }, body.clone())
+            self.draft(id, SentMessage { number, to, content, may_be_stored: false }, body.clone())
         });
         drafts.collect()
     }
@@ -153,11 +153,11 @@ impl<'a> SendTracker<'a> {
         self.unanswered.get(&id).map(|sent| &sent.content)
     }
 
-    /// Shows how far a long message has come whose chunk the server wants.
+    /// Shows the progress of a long message when the server asks for a chunk.
     fn chunk_wanted(&mut self, id: MsgId, index: u64) {
         let Some(SentMessage { to, content, .. }) = self.unanswered.get(&id) else { return };
-        let (talk, size) = (self.talk, content.size());
-        let fresh = || (id, Progress::new(talk, size, "to", to));
+        let (verbosity, size) = (self.verbosity, content.size());
+        let fresh = || (id, Progress::new(verbosity, size, "to", to));
         self.bar.take_if(|(of, _)| *of != id);
         let (_, bar) = self.bar.get_or_insert_with(fresh);
         bar.at(index.saturating_mul(CHUNK_LEN_MAX as u64));
@@ -170,7 +170,7 @@ impl<'a> SendTracker<'a> {
             }
             Event::VolatileSent { id, count, readers } => {
                 let state = [("state", "passed".into()), ("readers", (*readers).into())];
-                ids::span(*id, *count).for_each(|id| self.went(id, &state));
+                ids::span(*id, *count).for_each(|id| self.completed(id, &state));
             }
             Event::Refused { id, why: Refusal::BodyTooLong { max }, .. }
                 if self.shorten(*id, *max) => {}
@@ -178,49 +178,47 @@ impl<'a> SendTracker<'a> {
                 if self.redate(id, *why) {
                     return;
                 }
-                self.failed_at(id, "refused", |to, server| {
-                    refusals::refusal(*why, to, server).into()
-                });
+                self.fail(id, "refused", |to, server| refusals::refusal(*why, to, server).into());
             }),
             Event::Uncertain { id } => {
-                self.failed_at(*id, "unknown", |_, server| refusals::uncertain(server).into());
+                self.fail(*id, "unknown", |_, server| refusals::uncertain(server).into());
             }
-            Event::ClockSkew { ahead_ms } => self.skewed(*ahead_ms),
-            Event::Welcome { .. } => self.skew.is_linked = true,
+            Event::ClockSkew { ahead_ms } => self.on_skew(*ahead_ms),
+            Event::Welcome { .. } => self.skew.link(),
             Event::ChunkWanted { id, index } => self.chunk_wanted(*id, *index),
             Event::Offline => {
-                self.unlinked();
+                self.on_disconnect();
                 let text = format!("no link to {}, trying again", self.server);
                 self.note(&text);
             }
-            event => self.follow(|following| following.on_event(event)),
+            event => self.report(|reporter| reporter.on_event(event)),
         }
     }
 
     fn accepted(&mut self, id: MsgId, duplicate: bool) {
-        let Some(following) = &mut self.following else {
+        let Some(reporter) = &mut self.reporter else {
             let mut state = vec![("state", "accepted".into()), ("duplicate", duplicate.into())];
             state.extend(self.due_ms().map(|due_ms| ("due", clock::rfc3339(due_ms).into())));
-            return self.went(id, &state);
+            return self.completed(id, &state);
         };
         if let Some(SentMessage { number, to, .. }) = self.unanswered.remove(&id) {
             self.skew.answered(id);
             let (heard_ms, ttl_ms) = (clock::now_ms(), self.job.headers.ttl_ms());
-            following.accepted(id, AcceptedMessage { number, to, duplicate, heard_ms, ttl_ms });
+            reporter.accepted(id, AcceptedMessage { number, to, duplicate, heard_ms, ttl_ms });
             self.bar.take_if(|(of, _)| *of == id);
             self.accepted += 1;
         }
     }
 
-    /// Lets the reporter hear of accepted messages, and prints its notes.
-    fn follow(&mut self, hear: impl FnOnce(&mut UntilReporter<'a>) -> Vec<String>) {
-        // What is printed may go to the same terminal.
+    /// Calls the reporter, if there is one, and prints the notes that it returns.
+    fn report(&mut self, notes_of: impl FnOnce(&mut UntilReporter<'a>) -> Vec<String>) {
+        // The reporter may print to the same terminal.
         self.clear();
-        let notes = self.following.as_mut().map(hear).unwrap_or_default();
+        let notes = self.reporter.as_mut().map(notes_of).unwrap_or_default();
         notes.iter().for_each(|note| self.note(note));
     }
 
-    fn went(&mut self, id: MsgId, state: &[(&str, Value)]) {
+    fn completed(&mut self, id: MsgId, state: &[(&str, Value)]) {
         let Some(SentMessage { number, to, .. }) = self.answered(id) else { return };
         self.accepted += 1;
         self.progress();
@@ -234,8 +232,8 @@ impl<'a> SendTracker<'a> {
         Some(sent)
     }
 
-    /// Ends a message with a failure; `why` is called with its target and the server.
-    fn failed_at(&mut self, id: MsgId, state: &str, why: impl FnOnce(&str, &str) -> anyhow::Error) {
+    /// Ends a message with a failure. `why` makes the error from the target and the server.
+    fn fail(&mut self, id: MsgId, state: &str, why: impl FnOnce(&str, &str) -> anyhow::Error) {
         let Some(SentMessage { number, to, .. }) = self.answered(id) else { return };
         let failure = why(&to.to_string(), self.server);
         self.print(
@@ -244,20 +242,20 @@ impl<'a> SendTracker<'a> {
             &to,
             &[("state", state.into()), ("error", failure.to_string().into())],
         );
-        if !self.is_single() && self.refused < TOLD_MAX {
+        if !self.is_single() && self.refused < PRINTED_FAILURES_MAX {
             self.note(&format!("message {number} to {to}: {failure}"));
         }
-        self.failed(failure);
+        self.count_failure(failure);
     }
 
     /// Prints the error of a message of which nothing was sent.
-    fn untold(&mut self, error: &anyhow::Error) {
-        if !self.one && self.refused < TOLD_MAX {
+    fn note_unsent(&mut self, error: &anyhow::Error) {
+        if !self.one && self.refused < PRINTED_FAILURES_MAX {
             self.note(&format!("message {}: {error}", self.number));
         }
     }
 
-    /// True for one message to one target: its failure is the whole command's, told at the end.
+    /// True for one message to one target. Its failure is the error of the command.
     fn is_single(&self) -> bool {
         self.one && self.job.targets.len() == 1
     }
@@ -265,19 +263,19 @@ impl<'a> SendTracker<'a> {
     /// Shows progress once a second.
     fn progress(&mut self) {
         let now_ms = clock::now_ms();
-        if now_ms >= self.shown_ms + PROGRESS_MS {
+        if now_ms >= self.count_shown_ms + PROGRESS_MS {
             // Not at once: most sends are over by then.
-            if std::mem::replace(&mut self.shown_ms, now_ms) > 0 {
+            if std::mem::replace(&mut self.count_shown_ms, now_ms) > 0 {
                 let text = format!("qmsg: {} messages accepted", self.accepted);
-                notices::progress(self.talk, Some(&text));
-                self.shows = true;
+                notices::progress(self.verbosity, Some(&text));
+                self.shows_count = true;
             }
         }
     }
 
-    fn failed(&mut self, error: anyhow::Error) {
+    fn count_failure(&mut self, error: anyhow::Error) {
         self.refused += 1;
-        self.first.get_or_insert(error);
+        self.first_error.get_or_insert(error);
     }
 
     fn print(&mut self, id: MsgId, number: u64, to: &Target, more: &[(&str, Value)]) {
@@ -288,71 +286,71 @@ impl<'a> SendTracker<'a> {
         self.clear();
         let mut fields = vec![("id", id.to_string().into()), ("to", to.to_string().into())];
         fields.push(("number", number.into()));
-        fields.extend(self.excerpt.as_ref().map(|excerpt| (TRUNCATED, excerpt.of.into())));
+        fields.extend(self.excerpt.as_ref().map(|excerpt| (TRUNCATED, excerpt.whole_len().into())));
         fields.extend_from_slice(more);
-        // What has been sent stays sent, whether or not somebody reads about it.
+        // A failure to print does not undo the send.
         if let Err(error) = print::object(&fields) {
             self.unprinted.get_or_insert(error);
         }
     }
 
-    /// Ends a message whose body cannot be read any more.
+    /// Ends a message whose body cannot be read to its end.
     pub(crate) fn unreadable(&mut self, id: MsgId, error: io::Error) {
-        self.failed_at(id, "refused", |_, _| unreadable(error));
+        self.fail(id, "refused", |_, _| unreadable(error));
     }
 
-    /// True if all is answered and nothing is waited for.
+    /// True if all messages have an answer and none is tracked.
     pub(crate) fn is_done(&self) -> bool {
         self.unanswered.is_empty()
-            && self.again.is_empty()
-            && self.following.as_ref().is_none_or(UntilReporter::is_done)
+            && self.resend.is_empty()
+            && self.reporter.as_ref().is_none_or(UntilReporter::is_done)
     }
 
     /// True if more of the input may be sent.
     pub(crate) fn has_room(&self) -> bool {
         let sent = self.unanswered.len();
-        // A delay is counted from now on by the server's clock, so that has to be known.
-        if self.skew.holds_back() || self.job.is_delay && !self.skew.is_linked {
+        // A delay counts by the server's clock, so its difference has to be known first.
+        if self.skew.holds_back() || self.job.is_delay && !self.skew.is_linked() {
             return false;
         }
-        self.following.as_ref().is_none_or(|following| following.has_room(sent))
+        self.reporter.as_ref().is_none_or(|reporter| reporter.has_room(sent))
     }
 
     /// The next command about accepted messages.
     pub(crate) fn command(&mut self) -> Option<Command> {
-        self.following.as_mut()?.command()
+        self.reporter.as_mut()?.command()
     }
 
     /// The time at which `tick` is due.
     pub(crate) fn deadline(&mut self) -> Option<Instant> {
-        self.following.as_mut()?.deadline()
+        self.reporter.as_mut()?.deadline()
     }
 
     pub(crate) fn tick(&mut self) {
-        self.follow(UntilReporter::tick);
+        self.report(UntilReporter::tick);
     }
 
     /// Prints a note on a line of its own.
     fn note(&mut self, text: &str) {
         self.clear();
-        notices::note(self.talk, text);
+        notices::note(self.verbosity, text);
     }
 
-    /// Takes progress off the terminal.
+    /// Removes progress from the terminal.
     pub(crate) fn clear(&mut self) {
         if let Some((_, bar)) = &mut self.bar {
             bar.hide();
         }
-        if std::mem::take(&mut self.shows) {
-            notices::progress(self.talk, None);
+        if std::mem::take(&mut self.shows_count) {
+            notices::progress(self.verbosity, None);
         }
     }
 
-    /// Ends with the exit code, or the failure, that all answers come to.
+    /// Returns the exit code, or the failure, that all answers come to.
     pub(crate) fn close(self) -> Result<Exit> {
-        let (refused, kept) = (self.refused, self.kept.len() as u64);
+        let (refused, kept) = (self.refused, self.spooled.len() as u64);
         let all = refused + kept + self.accepted;
-        match self.first {
+        match self.first_error {
             None if kept > 0 => {
                 let what = match all {
                     1 => "the message is not sent yet, but kept".to_owned(),
@@ -362,8 +360,8 @@ impl<'a> SendTracker<'a> {
                 Err(Failure::new(Exit::TempFail, what).hint(hint).into())
             }
             None => {
-                let close = |following: UntilReporter<'_>| following.close(self.talk);
-                let exit = self.following.map_or(Ok(Exit::Success), close)?;
+                let close = |reporter: UntilReporter<'_>| reporter.close(self.verbosity);
+                let exit = self.reporter.map_or(Ok(Exit::Success), close)?;
                 match self.excerpt {
                     Some(excerpt) if exit == Exit::Success => Err(excerpt.failure().into()),
                     _ => self.unprinted.map_or(Ok(exit), |error| Err(print::after_sending(&error))),

@@ -1,48 +1,44 @@
-//! States of accepted messages with their recipients, and when they are enough.
-//! Pure: it is told what happened and what time it is; what it wants asked and said comes out.
+//! The recipient statuses of accepted messages, and the exit code that they come to.
+//! A state machine without a clock: updates and times go in, commands and receipts come out.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::failure::Exit;
 use crate::logic::Command;
 use crate::outgoing::job::Until;
+use crate::outgoing::limits::{OPEN_MAX, TRACKED_MAX};
 use crate::outgoing::receipt::{AcceptedMessage, Receipt, RecipientOutcome};
 use crate::wire::{DeliveryState, MsgId, RecipientStatus, Target, UserId};
 
-/// Most messages that are tracked at a time: less than any server allows.
-const WATCHES_MAX: usize = 256;
-/// Most messages on their way before the input has to wait.
-const OPEN_MAX: usize = 1024;
-
-/// All accepted messages that are waited for.
+/// All accepted messages that have not reached the wanted state.
 pub(crate) struct UntilTracker {
     wanted: Until,
-    /// Time limit of each message, from its acceptance on.
+    /// Time limit of each message in milliseconds from its acceptance.
     timeout_ms: Option<u64>,
-    /// Number of replies that end it.
+    /// Number of replies after which no more are waited for.
     enough: Option<u64>,
     replies: u64,
-    open: BTreeMap<MsgId, Open>,
-    /// Deadlines of messages, in that order. Some may be closed by now.
+    open: BTreeMap<MsgId, OpenMessage>,
+    /// Deadlines in ascending order, in milliseconds. Their messages may be closed already.
     due: VecDeque<(u64, MsgId)>,
-    /// Messages to be tracked. Some may be closed by now.
-    unasked: VecDeque<MsgId>,
+    /// Messages to be tracked. Some may be closed already.
+    to_track: VecDeque<MsgId>,
     /// Messages to be untracked.
-    ended: VecDeque<MsgId>,
-    watched: usize,
+    to_untrack: VecDeque<MsgId>,
+    tracked: usize,
     outcomes: BTreeMap<RecipientOutcome, u64>,
 }
 
-/// A message that is waited for.
-struct Open {
-    about: AcceptedMessage,
-    asked: bool,
+/// A message that has not reached the wanted state with all recipients.
+struct OpenMessage {
+    message: AcceptedMessage,
+    is_tracked: bool,
     /// True once all recipients are known.
-    complete: bool,
-    /// Recipients without an outcome: the state, and since when.
+    is_complete: bool,
+    /// Recipients without an outcome: the state and its time, in milliseconds since 1970.
     under_way: BTreeMap<UserId, (DeliveryState, u64)>,
     /// Recipients with an outcome.
-    told: BTreeSet<UserId>,
+    reported: BTreeSet<UserId>,
 }
 
 impl UntilTracker {
@@ -54,68 +50,71 @@ impl UntilTracker {
             replies: 0,
             open: BTreeMap::new(),
             due: VecDeque::new(),
-            unasked: VecDeque::new(),
-            ended: VecDeque::new(),
-            watched: 0,
+            to_track: VecDeque::new(),
+            to_untrack: VecDeque::new(),
+            tracked: 0,
             outcomes: BTreeMap::new(),
         }
     }
 
     /// Adds a message that the server has accepted.
-    pub(crate) fn accepted(&mut self, id: MsgId, about: AcceptedMessage, now_ms: u64) {
+    pub(crate) fn accepted(&mut self, id: MsgId, message: AcceptedMessage, now_ms: u64) {
         if self.has_enough() {
             return;
         }
-        let (under_way, told) = (BTreeMap::new(), BTreeSet::new());
-        self.open.insert(id, Open { about, asked: false, complete: false, under_way, told });
-        self.unasked.push_back(id);
+        let (under_way, reported) = (BTreeMap::new(), BTreeSet::new());
+        self.open.insert(
+            id,
+            OpenMessage { message, is_tracked: false, is_complete: false, under_way, reported },
+        );
+        self.to_track.push_back(id);
         if let Some(timeout_ms) = self.timeout_ms {
             self.due.push_back((now_ms.saturating_add(timeout_ms), id));
         }
     }
 
-    /// Takes states of some recipients; with `complete` all recipients are known.
-    pub(crate) fn stands(
+    /// Takes statuses of some recipients. With `is_complete` all recipients are known.
+    pub(crate) fn on_update(
         &mut self,
         id: MsgId,
-        standings: &[RecipientStatus],
-        complete: bool,
-        out: &mut Vec<Receipt>,
+        statuses: &[RecipientStatus],
+        is_complete: bool,
+        receipts: &mut Vec<Receipt>,
     ) {
-        for standing in standings {
+        for status in statuses {
             let Some(open) = self.open.get_mut(&id) else { return };
-            let RecipientStatus { user, state, time_ms, note } = standing.clone();
+            let RecipientStatus { user, state, time_ms, note } = status.clone();
             let Some(outcome) = RecipientOutcome::from_state(self.wanted, state) else {
-                if !open.told.contains(&user) {
+                if !open.reported.contains(&user) {
                     open.under_way.insert(user, (state, time_ms));
                 }
                 continue;
             };
-            if !open.told.insert(user.clone()) {
+            if !open.reported.insert(user.clone()) {
                 continue;
             }
             open.under_way.remove(&user);
             self.replies += u64::from(state == DeliveryState::Processed && note.is_some());
-            let (about, user) = (open.about.clone(), Some(user));
-            self.report(Receipt { id, about, user, outcome, state, time_ms, note }, out);
+            let (message, user) = (open.message.clone(), Some(user));
+            self.report(Receipt { id, message, user, outcome, state, time_ms, note }, receipts);
             if self.has_enough() {
                 return self.close_all();
             }
         }
         let Some(open) = self.open.get_mut(&id) else { return };
-        open.complete |= complete;
-        if open.complete && open.under_way.is_empty() {
+        open.is_complete |= is_complete;
+        if open.is_complete && open.under_way.is_empty() {
             self.close(id);
         }
     }
 
-    /// Ends a message that the server does not have, or not any more.
-    pub(crate) fn not_there(&mut self, id: MsgId, out: &mut Vec<Receipt>) {
-        self.end(id, |_| (RecipientOutcome::Gone, DeliveryState::Gone), out);
+    /// Ends a message that the server does not have, or no longer has.
+    pub(crate) fn on_unknown(&mut self, id: MsgId, receipts: &mut Vec<Receipt>) {
+        self.end_message(id, |_| (RecipientOutcome::Gone, DeliveryState::Gone), receipts);
     }
 
     /// Ends messages whose time is up.
-    pub(crate) fn tick(&mut self, now_ms: u64, out: &mut Vec<Receipt>) {
+    pub(crate) fn tick(&mut self, now_ms: u64, receipts: &mut Vec<Receipt>) {
         while let Some(&(at_ms, id)) = self.due.front()
             && at_ms <= now_ms
         {
@@ -124,7 +123,7 @@ impl UntilTracker {
                 DeliveryState::Accepted => (RecipientOutcome::Undelivered, state),
                 _ => (RecipientOutcome::Unprocessed, state),
             };
-            self.end(id, late, out);
+            self.end_message(id, late, receipts);
         }
     }
 
@@ -141,15 +140,15 @@ impl UntilTracker {
 
     /// The next command for the client.
     pub(crate) fn command(&mut self) -> Option<Command> {
-        if let Some(id) = self.ended.pop_front() {
+        if let Some(id) = self.to_untrack.pop_front() {
             return Some(Command::Untrack(id));
         }
-        while self.watched < WATCHES_MAX {
-            let id = self.unasked.pop_front()?;
+        while self.tracked < TRACKED_MAX {
+            let id = self.to_track.pop_front()?;
             if let Some(open) = self.open.get_mut(&id) {
-                open.asked = true;
-                self.watched += 1;
-                return Some(Command::Track { id, to: open.about.to.clone() });
+                open.is_tracked = true;
+                self.tracked += 1;
+                return Some(Command::Track { id, to: open.message.to.clone() });
             }
         }
         None
@@ -162,7 +161,7 @@ impl UntilTracker {
 
     /// True if nothing is waited for and there is no command.
     pub(crate) fn is_done(&self) -> bool {
-        self.open.is_empty() && self.ended.is_empty()
+        self.open.is_empty() && self.to_untrack.is_empty()
     }
 
     /// The exit code that the outcomes of all messages come to.
@@ -176,7 +175,7 @@ impl UntilTracker {
         if lacks_replies || exits.any(|exit| exit != first) { Exit::Partial } else { first }
     }
 
-    /// Recipients that messages did not reach as was wanted, and all recipients.
+    /// Numbers of recipients with another outcome than `Reached`, and of all recipients.
     pub(crate) fn missed(&self) -> (u64, u64) {
         let all = self.outcomes.values().sum();
         (all - self.outcomes.get(&RecipientOutcome::Reached).copied().unwrap_or_default(), all)
@@ -186,44 +185,47 @@ impl UntilTracker {
         self.enough.is_some_and(|enough| self.replies >= enough)
     }
 
-    fn report(&mut self, news: Receipt, out: &mut Vec<Receipt>) {
-        *self.outcomes.entry(news.outcome).or_default() += 1;
-        out.push(news);
+    fn report(&mut self, receipt: Receipt, receipts: &mut Vec<Receipt>) {
+        *self.outcomes.entry(receipt.outcome).or_default() += 1;
+        receipts.push(receipt);
     }
 
-    /// Ends a message: recipients without an outcome, also those that are not known, get this one.
-    fn end(
+    /// Ends a message. Recipients without an outcome, known or not, get the outcome of `as_from`.
+    fn end_message(
         &mut self,
         id: MsgId,
         as_from: impl Fn(DeliveryState) -> (RecipientOutcome, DeliveryState),
-        out: &mut Vec<Receipt>,
+        receipts: &mut Vec<Receipt>,
     ) {
         let Some(open) = self.open.get_mut(&id) else { return };
         let under_way = std::mem::take(&mut open.under_way).into_iter();
         let mut ends: Vec<_> =
             under_way.map(|(user, (state, time_ms))| (Some(user), state, time_ms)).collect();
-        let about = open.about.clone();
-        match &about.to {
-            Target::User(user) if ends.is_empty() && !open.told.contains(user) => {
+        let message = open.message.clone();
+        match &message.to {
+            Target::User(user) if ends.is_empty() && !open.reported.contains(user) => {
                 ends.push((Some(user.clone()), DeliveryState::Accepted, 0));
             }
-            Target::Room(_) | Target::All if !open.complete => {
+            Target::Room(_) | Target::All if !open.is_complete => {
                 ends.push((None, DeliveryState::Accepted, 0));
             }
             _ => {}
         }
         for (user, state, time_ms) in ends {
             let (outcome, state) = as_from(state);
-            let about = about.clone();
-            self.report(Receipt { id, about, user, outcome, state, time_ms, note: None }, out);
+            let message = message.clone();
+            self.report(
+                Receipt { id, message, user, outcome, state, time_ms, note: None },
+                receipts,
+            );
         }
         self.close(id);
     }
 
     fn close(&mut self, id: MsgId) {
-        if self.open.remove(&id).is_some_and(|open| open.asked) {
-            self.watched -= 1;
-            self.ended.push_back(id);
+        if self.open.remove(&id).is_some_and(|open| open.is_tracked) {
+            self.tracked -= 1;
+            self.to_untrack.push_back(id);
         }
     }
 
@@ -236,7 +238,7 @@ impl UntilTracker {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
-    use super::{AcceptedMessage, OPEN_MAX, Receipt, Until, UntilTracker, WATCHES_MAX};
+    use super::{AcceptedMessage, OPEN_MAX, Receipt, TRACKED_MAX, Until, UntilTracker};
     use crate::logic::Command;
     use crate::wire::{Body, DeliveryState, MsgId, Note, RecipientStatus};
 
@@ -244,7 +246,7 @@ mod tests {
         MsgId::from_bytes([7; 16])
     }
 
-    fn about(to: &str) -> AcceptedMessage {
+    fn message(to: &str) -> AcceptedMessage {
         AcceptedMessage {
             number: 1,
             to: to.parse().unwrap(),
@@ -254,8 +256,8 @@ mod tests {
         }
     }
 
-    /// `bob=processed:reply`.
-    fn standing(text: &str) -> RecipientStatus {
+    /// Parses a status such as `bob=processed:reply`.
+    fn status(text: &str) -> RecipientStatus {
         let (user, state) = text.split_once('=').unwrap();
         let (state, note) = state.split_once(':').map_or((state, None), |(s, n)| (s, Some(n)));
         let state = match state {
@@ -269,33 +271,34 @@ mod tests {
         RecipientStatus { user: user.parse().unwrap(), state, time_ms: 5, note }
     }
 
-    /// What happens to one message: `bob=delivered,carol=accepted` are standings, with a dot behind
-    /// them all are said; `late` is the end of the time, `none` that there is no such message.
-    fn after(levels: &mut UntilTracker, to: &str, steps: &str) -> String {
-        let mut out = Vec::new();
-        levels.accepted(id(), about(to), 0);
-        while levels.command().is_some() {}
+    /// Runs the steps of one message, and returns its receipts. `bob=delivered,carol=accepted` is
+    /// an update, with a dot at its end a complete one; `late` is the deadline, `none` the answer
+    /// that the message is unknown.
+    fn after(tracker: &mut UntilTracker, to: &str, steps: &str) -> String {
+        let mut receipts = Vec::new();
+        tracker.accepted(id(), message(to), 0);
+        while tracker.command().is_some() {}
         for step in steps.split_whitespace() {
             match step {
-                "late" => levels.tick(100, &mut out),
-                "none" => levels.not_there(id(), &mut out),
+                "late" => tracker.tick(100, &mut receipts),
+                "none" => tracker.on_unknown(id(), &mut receipts),
                 _ => {
                     let all = step.trim_end_matches('.');
-                    let standings: Vec<RecipientStatus> =
-                        all.split(',').filter(|one| !one.is_empty()).map(standing).collect();
-                    levels.stands(id(), &standings, step.ends_with('.'), &mut out);
+                    let statuses: Vec<RecipientStatus> =
+                        all.split(',').filter(|one| !one.is_empty()).map(status).collect();
+                    tracker.on_update(id(), &statuses, step.ends_with('.'), &mut receipts);
                 }
             }
         }
-        let show = |news: &Receipt| {
-            let user = news.user.as_ref().map_or("?", |user| user.as_str());
-            format!("{user} {:?}", news.outcome).to_lowercase()
+        let show = |receipt: &Receipt| {
+            let user = receipt.user.as_ref().map_or("?", |user| user.as_str());
+            format!("{user} {:?}", receipt.outcome).to_lowercase()
         };
-        out.iter().map(show).collect::<Vec<_>>().join(", ")
+        receipts.iter().map(show).collect::<Vec<_>>().join(", ")
     }
 
-    fn unwatches(levels: &mut UntilTracker) -> bool {
-        matches!(levels.command(), Some(Command::Untrack(of)) if of == id())
+    fn untracks(tracker: &mut UntilTracker) -> bool {
+        matches!(tracker.command(), Some(Command::Untrack(of)) if of == id())
     }
 
     #[test]
@@ -328,13 +331,13 @@ mod tests {
             (p, "@all", "a=refused,b=delivered. late", 13, "a refused, b unprocessed"),
             (p, "@ops", "a=delivered,b=processed. a=processed", 0, "b reached, a reached"),
         ];
-        for (wanted, to, steps, code, told) in cases {
-            let mut levels = UntilTracker::new(wanted, Some(100), None);
-            assert_eq!(after(&mut levels, to, steps), told, "{wanted:?} {to}: {steps}");
-            assert_eq!(levels.exit().code(), code, "{wanted:?} {to}: {steps}");
-            assert!(levels.open.is_empty(), "{steps}");
-            assert!(unwatches(&mut levels), "{steps}");
-            assert!(levels.is_done() && levels.deadline().is_none());
+        for (wanted, to, steps, code, reported) in cases {
+            let mut tracker = UntilTracker::new(wanted, Some(100), None);
+            assert_eq!(after(&mut tracker, to, steps), reported, "{wanted:?} {to}: {steps}");
+            assert_eq!(tracker.exit().code(), code, "{wanted:?} {to}: {steps}");
+            assert!(tracker.open.is_empty(), "{steps}");
+            assert!(untracks(&mut tracker), "{steps}");
+            assert!(tracker.is_done() && tracker.deadline().is_none());
         }
     }
 
@@ -348,37 +351,37 @@ mod tests {
             (2, "a=processed:x,b=delivered. late", 13, "a reached, b unprocessed"),
             (1, "a=delivered. late", 11, "a unprocessed"),
         ];
-        for (enough, steps, code, told) in cases {
-            let mut levels = UntilTracker::new(Until::Processed, Some(100), Some(enough));
-            assert_eq!(after(&mut levels, "@ops", steps), told, "{steps}");
-            assert_eq!(levels.exit().code(), code, "{steps}");
-            assert!(unwatches(&mut levels), "{steps}");
-            assert!(levels.is_done());
+        for (enough, steps, code, reported) in cases {
+            let mut tracker = UntilTracker::new(Until::Processed, Some(100), Some(enough));
+            assert_eq!(after(&mut tracker, "@ops", steps), reported, "{steps}");
+            assert_eq!(tracker.exit().code(), code, "{steps}");
+            assert!(untracks(&mut tracker), "{steps}");
+            assert!(tracker.is_done());
         }
     }
 
     #[test]
     fn what_is_asked_about_is_bounded() {
-        let mut levels = UntilTracker::new(Until::Processed, None, None);
+        let mut tracker = UntilTracker::new(Until::Processed, None, None);
         let ids = || (0..OPEN_MAX as u64).map(|n| id().plus(n));
         for id in ids() {
-            levels.accepted(id, about("bob"), 0);
+            tracker.accepted(id, message("bob"), 0);
         }
-        assert!(!levels.has_room(0) && levels.deadline().is_none());
-        let asked = std::iter::from_fn(|| levels.command()).count();
-        assert_eq!((asked, levels.command().is_some()), (WATCHES_MAX, false));
-        levels.stands(id(), &[standing("bob=processed")], true, &mut vec![]);
-        assert!(levels.has_room(0) && !levels.has_room(1));
-        assert!(unwatches(&mut levels), "before the next is watched");
-        assert!(matches!(levels.command(), Some(Command::Track { .. })));
-        assert!(levels.command().is_none());
-        // What is not asked about yet may be over as well.
+        assert!(!tracker.has_room(0) && tracker.deadline().is_none());
+        let tracked = std::iter::from_fn(|| tracker.command()).count();
+        assert_eq!((tracked, tracker.command().is_some()), (TRACKED_MAX, false));
+        tracker.on_update(id(), &[status("bob=processed")], true, &mut vec![]);
+        assert!(tracker.has_room(0) && !tracker.has_room(1));
+        assert!(untracks(&mut tracker), "before the next is watched");
+        assert!(matches!(tracker.command(), Some(Command::Track { .. })));
+        assert!(tracker.command().is_none());
+        // Messages that are not tracked yet may end, too.
         for id in ids() {
-            levels.not_there(id, &mut vec![]);
+            tracker.on_unknown(id, &mut vec![]);
         }
-        while let Some(command) = levels.command() {
+        while let Some(command) = tracker.command() {
             assert!(matches!(command, Command::Untrack(_)));
         }
-        assert!(levels.is_done());
+        assert!(tracker.is_done());
     }
 }

@@ -1,11 +1,11 @@
-//! How much a spool may hold, and for how long.
+//! The size and age limits of a spool.
 
 use std::time::Duration;
 
-/// Whether to keep what cannot be sent.
+/// The use that a command makes of the spool.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Keeping {
-    /// A message that finds no server goes into the spool.
+    /// True if messages are kept while no server can be reached.
     pub(crate) spool: bool,
     pub(crate) bounds: SpoolBounds,
 }
@@ -13,8 +13,8 @@ pub(crate) struct Keeping {
 /// Limits of a spool.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SpoolBounds {
-    /// Bytes of an id's spool.
+    /// Most bytes that the spool of one id may have.
     pub(crate) max: u64,
-    /// How long a message may wait before it is set aside.
+    /// Time after which a waiting message is set aside.
     pub(crate) age: Duration,
 }

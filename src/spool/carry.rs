@@ -1,4 +1,4 @@
-//! A conversation with the server in which messages are sent, and that of the spool.
+//! Conversations with the server in which messages are sent, from a queue or from the spool.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -8,25 +8,23 @@ use crate::logic::{Command, Draft, Event};
 use crate::message::content::Content;
 use crate::message::ids;
 use crate::spool::file::Spooled;
+use crate::spool::limits::UNANSWERED_MAX;
 use crate::wire::{CHUNK_LEN_MAX, Envelope, MsgId, Refusal};
 
-/// Most messages of the spool on their way at a time; a long one has its file open.
-const UNANSWERED_MAX: usize = 256;
-
-/// Messages to be sent in one conversation, and who hears what becomes of them.
+/// A source of commands for one conversation. Called with the events that they cause.
 pub(crate) trait SendQueue {
-    /// The next command, if there is one now. Bodies of long messages are added to the client.
+    /// Returns the next command, if there is one now. Adds bodies of long messages to the client.
     fn next_command(&mut self, client: &mut Client) -> Option<Command>;
-    /// True if there will be no more commands, as far as is known when there is none.
+    /// True if no more commands are expected. Only asked when there is none.
     fn is_done(&self) -> bool;
     fn on_event(&mut self, event: &Event);
-    /// The body of this message cannot be read, so it is not sent.
+    /// Called if the body of a message cannot be read. The message is then not sent.
     fn on_unreadable(&mut self, id: MsgId, error: io::Error);
-    /// Waits for anything but the client that changes what is next. Cancel-safe.
+    /// Waits until there may be a new command, other than by an event. Cancel-safe.
     async fn wait(&mut self);
 }
 
-/// Sends all that a queue holds, and waits until it is done and all is answered.
+/// Sends all commands of a queue, and waits until each message has an answer.
 pub(crate) async fn converse(
     settings: ClientSettings,
     queue: &mut impl SendQueue,
@@ -52,7 +50,7 @@ pub(crate) async fn converse(
     }
 }
 
-/// Lets the client read the chunks of this message's body behind the first, if there are any.
+/// Lets the client read the chunks of a body after the first, if there are any.
 pub(crate) fn add_body(client: &mut Client, id: MsgId, content: &Content) {
     if content.size() > CHUNK_LEN_MAX as u64 {
         let content = content.clone();
@@ -60,30 +58,30 @@ pub(crate) fn add_body(client: &mut Client, id: MsgId, content: &Content) {
     }
 }
 
-/// The end of a message that was to be sent.
+/// The result of sending a message.
 #[derive(Debug)]
 pub(crate) enum CarryOutcome {
-    /// The message is on the server's disk, now or since an attempt before.
+    /// The message is on the server's disk, since now or since an earlier attempt.
     Accepted,
     Refused(Refusal),
     /// The body cannot be read.
     Unreadable(io::Error),
 }
 
-/// Messages that are ready to be sent, and who hears what becomes of them.
+/// A source of messages that are ready to be sent. Called with the result of each.
 pub(crate) trait SpoolQueue {
-    /// The next message, in the order in which they are to go. Asked for again after an answer.
+    /// Returns the next message to send, if there is one now. Called again after each answer.
     fn next_spooled(&mut self) -> Option<Spooled>;
     /// Called once for each message, unless the server does not answer.
     fn on_outcome(&mut self, id: MsgId, outcome: CarryOutcome);
-    /// The server's clock is this far ahead of this machine's. Called before what was sent is
-    /// answered.
+    /// Called if the server's clock is ahead of this machine's by this many milliseconds, or behind
+    /// if the number is negative; before the answers to messages on that link.
     fn on_skew(&mut self, _ahead_ms: i64) {}
-    /// The connection is lost: what was sent may have been stored.
+    /// Called when the link is lost. Unanswered messages may have been stored.
     fn on_disconnect(&mut self) {}
 }
 
-/// Sends all that a queue of the spool holds.
+/// Sends all messages of a queue.
 pub(crate) async fn carry(
     settings: ClientSettings,
     queue: &mut impl SpoolQueue,
@@ -91,7 +89,7 @@ pub(crate) async fn carry(
     converse(settings, &mut Carrier { queue, unanswered: BTreeSet::new() }).await
 }
 
-/// A queue of the spool, and its messages that have no answer.
+/// A queue of ready messages, and the ids of those that have no answer.
 struct Carrier<'a, Q> {
     queue: &'a mut Q,
     unanswered: BTreeSet<MsgId>,

@@ -1,4 +1,4 @@
-//! What file systems do, and do not.
+//! Locks, clean-up and error advice for the directories of the spool.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
@@ -14,13 +14,13 @@ use crate::clock;
 use crate::files::{foreign_owner, is_full, is_unsupported};
 use crate::process::runtime;
 
-/// How often somebody looks whether a lock is free.
+/// Interval between two attempts to take a lock.
 const TURN: Duration = Duration::from_millis(20);
-/// A file that is not finished and older is nobody's any more.
+/// Age at which an unfinished file counts as abandoned.
 const UNFINISHED_AGE_MS: i64 = 60_000;
 
-/// The lock of this name. `None`: somebody else has it. The system lets go of it when a process
-/// ends, however it does. Where there are no locks, everybody has it.
+/// Takes the lock of this name. `None` if another process holds it. The system releases the lock
+/// when its process ends, in whatever way. On a file system without locks everybody gets it.
 pub(crate) fn try_lock(path: &Path) -> io::Result<Option<File>> {
     let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
     match file.try_lock() {
@@ -35,7 +35,7 @@ fn has_no_locks(error: &io::Error) -> bool {
     is_unsupported(error) || Errno::from_io_error(error) == Some(Errno::NOLCK)
 }
 
-/// The same, waited for.
+/// Takes a lock, and waits for it at most this long.
 pub(crate) fn lock(path: &Path, patience: Duration) -> io::Result<Option<File>> {
     let start = clock::moment();
     loop {
@@ -49,7 +49,7 @@ pub(crate) fn lock(path: &Path, patience: Duration) -> io::Result<Option<File>> 
     }
 }
 
-/// Removes files that somebody did not finish, and will not.
+/// Removes abandoned unfinished files.
 pub(crate) fn clean(dir: &Path, prefix: &str) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
@@ -60,59 +60,64 @@ pub(crate) fn clean(dir: &Path, prefix: &str) -> io::Result<()> {
             written_ms.is_ok_and(|written_ms| now_ms - written_ms >= UNFINISHED_AGE_MS)
         };
         if is_unfinished && is_old() {
-            // What cannot be removed is in nobody's way.
+            // A file that cannot be removed does no harm.
             let _ = fs::remove_file(entry.path());
         }
     }
     Ok(())
 }
 
-/// Makes a write beyond the limit for files (`ulimit -f`) an error: the signal for it would end the
-/// process with its message unkept.
+/// Makes a write beyond the size limit of files (`ulimit -f`) an error. The signal for it would end
+/// the process, and the message would be lost.
 pub(crate) fn survive_limits() {
-    // Every runtime sees to it, and it stays so when that is gone. Without one the process is ended
-    // by the signal, as before.
+    // Each runtime handles the signal, and the handler stays when the runtime is gone. If none can
+    // be made, the signal ends the process as before.
     if Handle::try_current().is_err() {
         drop(runtime::runtime());
     }
 }
 
-/// Whether it is this process that lacks something, and not the file.
-pub(crate) fn is_passing(error: &io::Error) -> bool {
+/// True for a shortage in this process, such as of file descriptors, that says nothing of the file.
+pub(crate) fn is_temporary(error: &io::Error) -> bool {
     const LACKS: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
     error.kind() == ErrorKind::Interrupted
         || Errno::from_io_error(error).is_some_and(|errno| LACKS.contains(&errno))
 }
 
-/// What to do about a place that cannot be used, if that can be told. Programs that ran as root
-/// once leave files in the homes of others.
-pub(crate) fn advice(place: &Path, error: &io::Error) -> Option<String> {
+/// Hint about a directory that cannot be used, if there is one for this error. A program that once
+/// ran as root may have left files that belong to root.
+pub(crate) fn advice(directory: &Path, error: &io::Error) -> Option<String> {
     match error.kind() {
         _ if is_full(error) => Some("free some space, or raise the quota".into()),
         ErrorKind::ReadOnlyFilesystem => Some(format!(
             "{} is on a read-only file system: XDG_STATE_HOME names another place",
-            place.display()
+            directory.display()
         )),
-        ErrorKind::PermissionDenied => Some(foreign(place).map_or_else(
-            || format!("you need to be allowed to write there: chmod -R u+rwX {}", place.display()),
+        ErrorKind::PermissionDenied => Some(foreign(directory).map_or_else(
+            || {
+                format!(
+                    "you need to be allowed to write there: chmod -R u+rwX {}",
+                    directory.display()
+                )
+            },
             |(path, uid)| {
                 let path = path.display();
                 format!("{path} belongs to the user {uid}: sudo chown -R \"$USER\" {path}")
             },
         )),
         ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
-            // It may be one of those above.
-            let path = place.ancestors().find(|path| path.exists()).unwrap_or(place);
+            // The file may stand in the way of a parent directory.
+            let path = directory.ancestors().find(|path| path.exists()).unwrap_or(directory);
             Some(format!("{} exists and is not a directory", path.display()))
         }
         _ => None,
     }
 }
 
-/// What belongs to somebody else: of the place and what is right below it, or else above it.
-fn foreign(place: &Path) -> Option<(PathBuf, u32)> {
-    let below = fs::read_dir(place).into_iter().flatten().flatten().map(|entry| entry.path());
-    let above = place.ancestors().map(Path::to_owned);
+/// Finds a path that belongs to another user: the directory or its nearest parent, or an entry.
+fn foreign(directory: &Path) -> Option<(PathBuf, u32)> {
+    let below = fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
+    let above = directory.ancestors().map(Path::to_owned);
     let nearest = above.into_iter().find(|path| path.exists());
     nearest.into_iter().chain(below).find_map(|path| foreign_owner(&path).map(|uid| (path, uid)))
 }
@@ -123,7 +128,7 @@ mod tests {
 
     use rustix::io::Errno;
 
-    use super::{has_no_locks, is_full, is_passing, is_unsupported};
+    use super::{has_no_locks, is_full, is_temporary, is_unsupported};
 
     fn of(errno: Errno) -> io::Error {
         io::Error::from_raw_os_error(errno.raw_os_error())
@@ -140,11 +145,11 @@ mod tests {
     #[test]
     fn no_room_has_several_names() {
         for errno in [Errno::NOSPC, Errno::DQUOT, Errno::FBIG] {
-            assert!(is_full(&of(errno)) && !is_passing(&of(errno)), "{errno}");
+            assert!(is_full(&of(errno)) && !is_temporary(&of(errno)), "{errno}");
         }
         for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM] {
-            assert!(is_passing(&of(errno)) && !is_full(&of(errno)), "{errno}");
+            assert!(is_temporary(&of(errno)) && !is_full(&of(errno)), "{errno}");
         }
-        assert!(!is_full(&of(Errno::ACCESS)) && !is_passing(&of(Errno::ACCESS)));
+        assert!(!is_full(&of(Errno::ACCESS)) && !is_temporary(&of(Errno::ACCESS)));
     }
 }

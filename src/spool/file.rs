@@ -1,8 +1,8 @@
 //! A message in a file of its own.
 //!
-//! A line that names the format, a line of JSON that says what the message is, its body byte for
-//! byte, and the SHA-256 of all that. A file that is not whole is told by its length, one that has
-//! been changed by its hash.
+//! A line that names the format, the head as a line of JSON, the body byte for byte, and the
+//! SHA-256 of all that. A file that is not whole is noticed by its length, a changed one by its
+//! hash.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -17,58 +17,54 @@ use uuid::Uuid;
 use crate::files;
 use crate::message::content::Content;
 use crate::message::known_headers::TRUNCATED;
+use crate::spool::limits::{HEAD_LEN_MAX, TRUNCATED_LEN_MAX};
 use crate::text::excerpt;
 use crate::wire::{CHUNK_LEN_MAX, Headers, MsgId, Pin, Target};
 
 const FORMAT: &[u8] = b"qmsg spooled message 1\n";
-/// Longest description of a message: its headers, each byte escaped, and a little more.
-const ABOUT_LEN_MAX: u64 = 128 << 10;
-/// What the description of a message grows by when it is cut.
-const CUT_LEN_MAX: usize = 64;
+/// Bytes of the body that are read or written at a time.
 const PIECE_LEN: usize = CHUNK_LEN_MAX;
 
-/// A message that is ready to be sent: nothing of it is made later.
+/// A message that is ready to be sent, with its final id and headers.
 #[derive(Clone, Debug)]
 pub(crate) struct Spooled {
     pub(crate) id: MsgId,
     pub(crate) to: Target,
     pub(crate) headers: Headers,
-    /// When it is to be delivered, in milliseconds since 1970; `None`: at once.
+    /// Time of delivery in milliseconds since 1970. `None`: at once.
     pub(crate) due_ms: Option<u64>,
     pub(crate) content: Content,
-    /// What does not fit may be left out of the middle: it is text for people.
+    /// True for text for people, whose middle may be left out if it is too long.
     pub(crate) is_cuttable: bool,
 }
 
-impl Spooled {
-    /// The same message in at most `len_max` bytes. `None`: as it is it must stay.
-    pub(crate) fn shortened(&self, len_max: u64) -> io::Result<Option<Self>> {
-        let size = self.content.size();
-        if !self.is_cuttable || size <= len_max {
-            return Ok(None);
-        }
-        let len_max = usize::try_from(len_max).unwrap_or(usize::MAX);
-        let text = match &self.content {
-            Content::Memory(text) => excerpt::excerpt(text, len_max).unwrap_or_default(),
-            Content::File(_) => {
-                let length = len_max.saturating_add(1);
-                let start = self.content.read(0, length)?;
-                let end = self.content.read(size.saturating_sub(length as u64), length)?;
-                excerpt::of_ends(&start, &end, size, len_max)
-            }
-        };
-        let mut headers: Vec<(String, String)> =
-            self.headers.iter().map(|(name, value)| (name.into(), value.into())).collect();
-        if !headers.iter().any(|(name, _)| name == TRUNCATED) {
-            headers.push((TRUNCATED.into(), size.to_string()));
-        }
-        // The text says it, too, should there be no room in the headers.
-        let headers = Headers::new(headers).unwrap_or_else(|_| self.headers.clone());
-        Ok(Some(Self { headers, content: Content::Memory(text.into()), ..self.clone() }))
+/// Shortens the body of a message to at most `len_max` bytes, if it is longer and may be shortened.
+pub(crate) fn shortened(message: &Spooled, len_max: u64) -> io::Result<Option<Spooled>> {
+    let size = message.content.size();
+    if !message.is_cuttable || size <= len_max {
+        return Ok(None);
     }
+    let len_max = usize::try_from(len_max).unwrap_or(usize::MAX);
+    let text = match &message.content {
+        Content::Memory(text) => excerpt::excerpt(text, len_max).unwrap_or_default(),
+        Content::File(_) => {
+            let length = len_max.saturating_add(1);
+            let start = message.content.read(0, length)?;
+            let end = message.content.read(size.saturating_sub(length as u64), length)?;
+            excerpt::of_ends(&start, &end, size, len_max)
+        }
+    };
+    let mut headers: Vec<(String, String)> =
+        message.headers.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    if !headers.iter().any(|(name, _)| name == TRUNCATED) {
+        headers.push((TRUNCATED.into(), size.to_string()));
+    }
+    // If there is no room in the headers, the text still shows that its middle is missing.
+    let headers = Headers::new(headers).unwrap_or_else(|_| message.headers.clone());
+    Ok(Some(Spooled { headers, content: Content::Memory(text.into()), ..message.clone() }))
 }
 
-/// What a file says about its message.
+/// The head of a file: a message without its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SpooledHead {
     pub(crate) id: MsgId,
@@ -81,12 +77,12 @@ pub(crate) struct SpooledHead {
     pub(crate) is_cuttable: bool,
 }
 
-/// Where a message in the spool comes from.
+/// The origin of a message in the spool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
-    /// When it came here, in milliseconds since 1970.
+    /// Time at which the message was spooled, in milliseconds since 1970.
     pub(crate) since_ms: u64,
-    /// The server that it was for, by its key: an id may be joined on another one later.
+    /// Pin of the server that the message is for: the id may be joined on another one later.
     pub(crate) server: Pin,
 }
 
@@ -103,9 +99,8 @@ pub(crate) enum Damage {
     Hash,
 }
 
-/// Writes a new file, for nobody else to read, and sees it onto the disk. Its name there is the
-/// caller's business.
-pub(crate) fn write(path: &Path, parcel: &Spooled, origin: Origin) -> io::Result<()> {
+/// Writes and syncs a new file that only its owner can read. The caller syncs the directory.
+pub(crate) fn write(path: &Path, message: &Spooled, origin: Origin) -> io::Result<()> {
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     let mut out = BufWriter::new(&file);
     let mut hash = Context::new(&SHA256);
@@ -114,9 +109,9 @@ pub(crate) fn write(path: &Path, parcel: &Spooled, origin: Origin) -> io::Result
         out.write_all(bytes)
     };
     put(FORMAT)?;
-    put(describe(parcel, origin).as_bytes())?;
+    put(head_line(message, origin).as_bytes())?;
     put(b"\n")?;
-    for piece in parcel.content.pieces(0..parcel.content.size(), PIECE_LEN) {
+    for piece in message.content.pieces(0..message.content.size(), PIECE_LEN) {
         put(&piece?)?;
     }
     out.write_all(hash.finish().as_ref())?;
@@ -125,39 +120,39 @@ pub(crate) fn write(path: &Path, parcel: &Spooled, origin: Origin) -> io::Result
     files::sync(&file)
 }
 
-/// Most bytes that a file has besides the body of its message.
-pub(crate) fn extra(parcel: &Spooled, origin: Origin) -> u64 {
-    let about = describe(parcel, origin).len() + CUT_LEN_MAX;
-    (FORMAT.len() + about + 1 + SHA256_OUTPUT_LEN) as u64
+/// Most bytes of a file besides the body.
+pub(crate) fn overhead(message: &Spooled, origin: Origin) -> u64 {
+    let head = head_line(message, origin).len() + TRUNCATED_LEN_MAX;
+    (FORMAT.len() + head + 1 + SHA256_OUTPUT_LEN) as u64
 }
 
-fn describe(parcel: &Spooled, origin: Origin) -> String {
-    let mut about = Map::new();
-    let mut put = |name: &str, value: Value| about.insert(name.to_owned(), value);
-    put("id", parcel.id.to_string().into());
-    put("to", parcel.to.to_string().into());
-    let pairs = parcel.headers.iter().map(|(name, value)| Value::from(vec![name, value]));
+fn head_line(message: &Spooled, origin: Origin) -> String {
+    let mut head = Map::new();
+    let mut put = |name: &str, value: Value| head.insert(name.to_owned(), value);
+    put("id", message.id.to_string().into());
+    put("to", message.to.to_string().into());
+    let pairs = message.headers.iter().map(|(name, value)| Value::from(vec![name, value]));
     put("headers", pairs.collect());
-    put("due_ms", parcel.due_ms.into());
-    put("size", parcel.content.size().into());
+    put("due_ms", message.due_ms.into());
+    put("size", message.content.size().into());
     put("since_ms", origin.since_ms.into());
     put("server", origin.server.to_string().into());
-    if parcel.is_cuttable {
+    if message.is_cuttable {
         put("cuttable", true.into());
     }
-    Value::Object(about).to_string()
+    Value::Object(head).to_string()
 }
 
-/// What a file says about its message, and whether it is as long as it says.
-pub(crate) fn about(path: &Path) -> Result<SpooledHead, Damage> {
-    begin(&File::open(path)?).map(|(about, _)| about)
+/// Reads the head of a file, and checks the length of the file.
+pub(crate) fn read_head(path: &Path) -> Result<SpooledHead, Damage> {
+    read_head_from(&File::open(path)?).map(|(head, _)| head)
 }
 
-/// All of a message, which is exactly what was written.
+/// Reads a message, and checks that the file is exactly as it was written.
 pub(crate) fn read(path: &Path) -> Result<(Spooled, Origin), Damage> {
     let file = File::open(path)?;
-    let (about, start) = begin(&file)?;
-    let SpooledHead { id, to, headers, due_ms, size, origin, is_cuttable } = about;
+    let (head, start) = read_head_from(&file)?;
+    let SpooledHead { id, to, headers, due_ms, size, origin, is_cuttable } = head;
     let end = start + size;
     let whole = Content::within(file.try_clone()?, 0, end + SHA256_OUTPUT_LEN as u64);
     let (mut hash, mut bytes) = (Context::new(&SHA256), Vec::new());
@@ -171,7 +166,7 @@ pub(crate) fn read(path: &Path) -> Result<(Spooled, Origin), Damage> {
     if whole.read(end, SHA256_OUTPUT_LEN)? != hash.finish().as_ref() {
         return Err(Damage::Hash);
     }
-    // A short one needs its file no more.
+    // A short body is in memory, and its file is closed.
     let content = match bytes.is_empty() {
         true => Content::within(file, start, size),
         false => Content::Memory(Bytes::from(bytes).slice(start as usize..)),
@@ -179,10 +174,10 @@ pub(crate) fn read(path: &Path) -> Result<(Spooled, Origin), Damage> {
     Ok((Spooled { id, to, headers, due_ms, content, is_cuttable }, origin))
 }
 
-/// What comes before the body, and where that begins.
-fn begin(file: &File) -> Result<(SpooledHead, u64), Damage> {
+/// Reads the head, and returns it with the offset of the body.
+fn read_head_from(file: &File) -> Result<(SpooledHead, u64), Damage> {
     let length = file.metadata()?.len();
-    let mut reader = BufReader::new(file.take(FORMAT.len() as u64 + ABOUT_LEN_MAX));
+    let mut reader = BufReader::new(file.take(FORMAT.len() as u64 + HEAD_LEN_MAX));
     let mut format = [0; FORMAT.len()];
     let read = reader.read_exact(&mut format);
     if read.is_err() || format != FORMAT {
@@ -191,18 +186,18 @@ fn begin(file: &File) -> Result<(SpooledHead, u64), Damage> {
     let mut line = Vec::new();
     io::BufRead::read_until(&mut reader, b'\n', &mut line)?;
     let start = (FORMAT.len() + line.len()) as u64;
-    let about = understand(&line).ok_or(Damage::Format)?;
-    if start.saturating_add(about.size).saturating_add(SHA256_OUTPUT_LEN as u64) != length {
+    let head = parse_head(&line).ok_or(Damage::Format)?;
+    if start.saturating_add(head.size).saturating_add(SHA256_OUTPUT_LEN as u64) != length {
         return Err(Damage::Length);
     }
-    Ok((about, start))
+    Ok((head, start))
 }
 
-fn understand(line: &[u8]) -> Option<SpooledHead> {
-    let about: Value = serde_json::from_slice(line).ok()?;
-    let text = |name: &str| about.get(name)?.as_str();
+fn parse_head(line: &[u8]) -> Option<SpooledHead> {
+    let head: Value = serde_json::from_slice(line).ok()?;
+    let text = |name: &str| head.get(name)?.as_str();
     let pairs =
-        about.get("headers")?.as_array()?.iter().map(|pair| match pair.as_array()?.as_slice() {
+        head.get("headers")?.as_array()?.iter().map(|pair| match pair.as_array()?.as_slice() {
             [name, value] => Some((name.as_str()?.to_owned(), value.as_str()?.to_owned())),
             _ => None,
         });
@@ -210,13 +205,13 @@ fn understand(line: &[u8]) -> Option<SpooledHead> {
         id: MsgId::from_bytes(text("id")?.parse::<Uuid>().ok()?.into_bytes()),
         to: text("to")?.parse().ok()?,
         headers: Headers::new(pairs.collect::<Option<_>>()?).ok()?,
-        due_ms: about.get("due_ms")?.as_u64(),
-        size: about.get("size")?.as_u64()?,
+        due_ms: head.get("due_ms")?.as_u64(),
+        size: head.get("size")?.as_u64()?,
         origin: Origin {
-            since_ms: about.get("since_ms")?.as_u64()?,
+            since_ms: head.get("since_ms")?.as_u64()?,
             server: text("server")?.parse().ok()?,
         },
-        is_cuttable: about.get("cuttable").and_then(Value::as_bool).unwrap_or(false),
+        is_cuttable: head.get("cuttable").and_then(Value::as_bool).unwrap_or(false),
     })
 }
 
@@ -229,11 +224,11 @@ mod tests {
     use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, proptest};
     use tempfile::TempDir;
 
-    use super::{Damage, Origin, Spooled, about, read, write};
+    use super::{Damage, Origin, Spooled, read, read_head, shortened, write};
     use crate::message::content::Content;
     use crate::wire::{Headers, MsgId, Pin};
 
-    fn parcel(body: Vec<u8>, headers: Vec<(String, String)>) -> Spooled {
+    fn message(body: Vec<u8>, headers: Vec<(String, String)>) -> Spooled {
         Spooled {
             id: MsgId::new(1_700_000_000_000, [7; 10]),
             to: "@ops".parse().unwrap(),
@@ -262,22 +257,22 @@ mod tests {
             let dir = TempDir::new().unwrap();
             let path = dir.path().join("it");
             let body: Vec<u8> = (0..length as u32).map(|n| (n % 251) as u8).collect();
-            let written = parcel(body.clone(), vec![(name, value)]);
+            let written = message(body.clone(), vec![(name, value)]);
             let origin = Origin { since_ms: 9, server: Pin([3; 32]) };
             write(&path, &written, origin).unwrap();
             prop_assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-            let (parcel, read_origin) = read(&path).unwrap();
-            prop_assert_eq!((parcel.id, &parcel.to), (written.id, &written.to));
-            prop_assert_eq!((&parcel.headers, parcel.due_ms), (&written.headers, Some(5)));
-            prop_assert!(read_origin == origin && bytes(&parcel.content) == body);
-            prop_assert_eq!(about(&path).unwrap().size, length as u64);
+            let (message, read_origin) = read(&path).unwrap();
+            prop_assert_eq!((message.id, &message.to), (written.id, &written.to));
+            prop_assert_eq!((&message.headers, message.due_ms), (&written.headers, Some(5)));
+            prop_assert!(read_origin == origin && bytes(&message.content) == body);
+            prop_assert_eq!(read_head(&path).unwrap().size, length as u64);
             let whole = fs::read(&path).unwrap();
             let mut changed = whole.clone();
             changed[at.index(whole.len())] ^= flip;
             fs::write(&path, &changed).unwrap();
             prop_assert!(read(&path).is_err());
             fs::write(&path, &whole[..cut.index(whole.len())]).unwrap();
-            prop_assert!(read(&path).is_err() && about(&path).is_err());
+            prop_assert!(read(&path).is_err() && read_head(&path).is_err());
             fs::write(&path, [&whole[..], b"more"].concat()).unwrap();
             prop_assert!(matches!(read(&path), Err(Damage::Length)));
         }
@@ -289,21 +284,24 @@ mod tests {
         let path = dir.path().join("it");
         let text: Vec<u8> = (0..9000).flat_map(|n| format!("{n}\n").into_bytes()).collect();
         let size = text.len().to_string();
-        let long = Spooled { is_cuttable: true, ..parcel(text.clone(), vec![]) };
+        let long = Spooled { is_cuttable: true, ..message(text.clone(), vec![]) };
         write(&path, &long, Origin { since_ms: 9, server: Pin([3; 32]) }).unwrap();
         let (on_disk, _) = read(&path).unwrap();
-        for parcel in [&long, &on_disk] {
-            assert!(parcel.shortened(text.len() as u64).unwrap().is_none(), "it fits");
+        for message in [&long, &on_disk] {
+            assert!(shortened(message, text.len() as u64).unwrap().is_none(), "it fits");
             for len_max in [100, 5000] {
-                let short = parcel.shortened(len_max).unwrap().unwrap();
+                let short = shortened(message, len_max).unwrap().unwrap();
                 let body = bytes(&short.content);
                 assert!(body.len() as u64 <= len_max && body.ends_with(b"\n8999\n"));
                 assert_eq!(short.headers.iter().last(), Some(("truncated", size.as_str())));
-                let again = short.shortened(90).unwrap().unwrap();
+                let again = shortened(&short, 90).unwrap().unwrap();
                 assert_eq!(again.headers, short.headers, "the size of the whole");
             }
         }
-        assert!(parcel(text, vec![]).shortened(100).unwrap().is_none(), "not everything is text");
+        assert!(
+            shortened(&message(text, vec![]), 100).unwrap().is_none(),
+            "not everything is text"
+        );
     }
 
     #[test]
@@ -325,8 +323,8 @@ mod tests {
             "qmsg spooled message 1\n".to_owned() + &"x".repeat(200_000),
         ] {
             fs::write(&path, text).unwrap();
-            assert!(read(&path).is_err() && about(&path).is_err());
+            assert!(read(&path).is_err() && read_head(&path).is_err());
         }
-        assert!(matches!(about(dir.path()), Err(Damage::Format | Damage::Io(_))));
+        assert!(matches!(read_head(dir.path()), Err(Damage::Format | Damage::Io(_))));
     }
 }

@@ -1,9 +1,9 @@
 //! The directory in which messages of one id wait.
 //!
-//! A file has its message's place in the order and its id for a name. It is written whole under
-//! another name first, and the directory is on the disk before anybody is told that the message is
-//! kept. Whoever writes holds the lock `.adding`, unless somebody keeps it for too long, and
-//! whoever sends holds `.sending`.
+//! The name of a file is the number of its message in the order of sending, and the id. A file is
+//! written under another name first, and then renamed. The directory is synced before a message is
+//! reported as kept. A process that writes holds the lock `.adding`, unless another one keeps it
+//! for too long; a process that sends holds the lock `.sending`.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -17,41 +17,40 @@ use uuid::Uuid;
 use crate::files;
 use crate::spool::disk;
 use crate::spool::file::{self, Damage, Origin, Spooled, SpooledHead};
+use crate::spool::limits::FILE_LEN_MIN;
 use crate::wire::{MsgId, Target, UserId};
 
-/// What a file takes on a disk at least: with it the number of files is bounded, too.
-const FILE_LEN_MIN: u64 = 4 << 10;
-/// How long somebody waits for the lock of those who write. It is for the limit and for the order
-/// among those who write at once: a message is kept even if a process that was stopped has it.
+/// Longest wait for the lock `.adding`, which keeps the size limit and the order between processes
+/// that write at once. After that a message is written without the lock: its holder may be stopped.
 const ADDING_PATIENCE: Duration = Duration::from_secs(2);
-/// What is left of text that is too long for a spool, if there is room for it.
+/// Bytes to which a text is shortened that does not fit into the spool.
 const EXCERPT_LEN: u64 = 1 << 20;
 const ADDING: &str = ".adding";
 const SENDING: &str = ".sending";
-/// Files that were not finished begin so.
+/// Prefix of the names of unfinished files.
 const UNFINISHED: &str = ".new-";
-/// Where those are that will not be sent.
+/// Subdirectory of the messages that were set aside.
 const ASIDE: &str = "aside";
-/// Ends the name of the file that says why.
+/// Extension of the file with the reason why a message was set aside.
 const REASON: &str = "reason";
 
-/// The messages of one id.
+/// The directory of the messages of one id.
 #[derive(Clone, Debug)]
 pub(crate) struct SpoolDirectory {
     dir: PathBuf,
 }
 
-/// A message's file.
+/// The file of a message.
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
-    /// Where it stands among the others.
+    /// Number of the message in the order of sending.
     order: u64,
-    pub(crate) id: MsgId,
+    id: MsgId,
     path: PathBuf,
-    pub(crate) is_aside: bool,
+    is_aside: bool,
 }
 
-/// Why a message is not kept.
+/// The reason why a message is not kept.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotKept {
     #[error(transparent)]
@@ -60,13 +59,13 @@ pub(crate) enum NotKept {
     Full { used: u64, max: u64 },
 }
 
-/// While it is held nobody else sends what waits here.
+/// The lock of the process that sends the waiting messages. Released when dropped.
 pub(crate) struct SendLock {
     _lock: File,
 }
 
 impl SpoolDirectory {
-    /// Of this id, in the directory of all.
+    /// The directory of this id below that of all spools.
     pub(crate) fn for_id(spools: &Path, id: &UserId) -> Self {
         Self { dir: spools.join(id.as_str()) }
     }
@@ -75,40 +74,40 @@ impl SpoolDirectory {
         &self.dir
     }
 
-    /// What waits, in its order.
+    /// Waiting messages, in the order of sending.
     pub(crate) fn waiting(&self) -> io::Result<Vec<Slot>> {
         slots(&self.dir, false)
     }
 
-    /// What waits for these targets, in its order. What cannot be read is for anybody.
+    /// Waiting messages for some targets, in the order of sending, and all that cannot be read.
     pub(crate) fn pick(&self, wanted: impl Fn(&Target) -> bool) -> io::Result<Vec<Slot>> {
         let mut slots = self.waiting()?;
-        slots.retain(|slot| slot.about().map_or(true, |about| wanted(&about.to)));
+        slots.retain(|slot| slot.head().map_or(true, |head| wanted(&head.to)));
         Ok(slots)
     }
 
-    /// What was set aside.
+    /// Messages that were set aside.
     pub(crate) fn aside(&self) -> io::Result<Vec<Slot>> {
         slots(&self.dir.join(ASIDE), true)
     }
 
-    /// Keeps messages, behind those that are there: how many, and why not the others. They are on
-    /// the disk then; of those that are not kept, nothing is left.
+    /// Writes messages behind those that wait, and syncs them. Returns the number written, and the
+    /// error that stopped it. Nothing is left of the others.
     pub(crate) fn keep(
         &self,
-        parcels: &[Spooled],
+        messages: &[Spooled],
         bytes_max: u64,
         origin: Origin,
     ) -> (usize, Result<(), NotKept>) {
         disk::survive_limits();
         let (mut kept, mut added) = (0, Vec::new());
-        let result = self.add(parcels, bytes_max, origin, &mut kept, &mut added);
+        let result = self.add(messages, bytes_max, origin, &mut kept, &mut added);
         if added.is_empty() {
             return (kept, result);
         }
         match files::sync_directory(&self.dir) {
             Ok(()) => (kept, result),
-            // What cannot be made certain is not kept.
+            // Without the sync the files might vanish, so they do not count as kept.
             Err(error) => {
                 for path in added {
                     let _ = fs::remove_file(path);
@@ -120,7 +119,7 @@ impl SpoolDirectory {
 
     fn add(
         &self,
-        parcels: &[Spooled],
+        messages: &[Spooled],
         bytes_max: u64,
         origin: Origin,
         kept: &mut usize,
@@ -133,14 +132,14 @@ impl SpoolDirectory {
         let mut ids: BTreeSet<MsgId> = there.iter().map(|slot| slot.id).collect();
         let mut order = there.last().map_or(0, |slot| slot.order);
         let mut used = used(&self.dir)? + used(&self.dir.join(ASIDE))?;
-        for parcel in parcels {
-            // An id made of a key may be there already: it is one message.
-            if ids.insert(parcel.id) {
-                let new = self.dir.join(format!("{UNFINISHED}{}", parcel.id));
+        for message in messages {
+            // A message with an id made from a key may be there already.
+            if ids.insert(message.id) {
+                let new = self.dir.join(format!("{UNFINISHED}{}", message.id));
                 order += 1;
-                let path = self.dir.join(name(order, parcel.id));
+                let path = self.dir.join(name(order, message.id));
                 let room = bytes_max.saturating_sub(used);
-                let written = write(&new, parcel, origin, room)
+                let written = write(&new, message, origin, room)
                     .and_then(|size| fs::rename(&new, &path).map(|()| size).map_err(Into::into));
                 let Ok(size) = written else {
                     let _ = fs::remove_file(&new);
@@ -154,33 +153,33 @@ impl SpoolDirectory {
         Ok(())
     }
 
-    /// The right to send what waits. `None`: somebody else is at it.
+    /// Takes the lock for sending. `None` if another process holds it.
     pub(crate) fn try_send(&self) -> io::Result<Option<SendLock>> {
         let lock = disk::try_lock(&self.dir.join(SENDING))?;
         Ok(lock.map(|lock| SendLock { _lock: lock }))
     }
 
-    /// The same, waited for.
+    /// Takes the lock for sending, and waits for it at most this long.
     pub(crate) fn wait_to_send(&self, patience: Duration) -> io::Result<Option<SendLock>> {
         let lock = disk::lock(&self.dir.join(SENDING), patience)?;
         Ok(lock.map(|lock| SendLock { _lock: lock }))
     }
 
-    /// Puts a message where it is not sent any more, with the reason.
+    /// Sets a message aside, so that it is not sent any more, and writes the reason beside it.
     pub(crate) fn set_aside(&self, slot: &Slot, reason: &str) -> io::Result<()> {
         let aside = self.dir.join(ASIDE);
         files::create_directory(&aside)?;
         let Some(name) = slot.path.file_name() else { return Ok(()) };
-        // First the reason: a message that is aside has one. On a full disk it goes without.
+        // The reason comes first, so that the message has one; left out if the disk is full.
         let new = aside.join(format!("{UNFINISHED}{}.{REASON}", slot.id));
-        let told = fs::write(&new, reason)
+        let written = fs::write(&new, reason)
             .and_then(|()| files::sync(&File::open(&new)?))
             .and_then(|()| fs::rename(&new, reason_of(&aside.join(name))));
-        if told.is_err() {
+        if written.is_err() {
             let _ = fs::remove_file(&new);
         }
         match fs::rename(&slot.path, aside.join(name)) {
-            // Somebody has dropped it.
+            // Another process has removed the message.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             result => result?,
         }
@@ -190,21 +189,30 @@ impl SpoolDirectory {
 }
 
 impl Slot {
-    pub(crate) fn about(&self) -> Result<SpooledHead, Damage> {
-        file::about(&self.path)
+    pub(crate) fn id(&self) -> MsgId {
+        self.id
+    }
+
+    /// True if the message was set aside.
+    pub(crate) fn is_aside(&self) -> bool {
+        self.is_aside
+    }
+
+    pub(crate) fn head(&self) -> Result<SpooledHead, Damage> {
+        file::read_head(&self.path)
     }
 
     pub(crate) fn read(&self) -> Result<(Spooled, Origin), Damage> {
         file::read(&self.path)
     }
 
-    /// Why it is aside.
+    /// The reason why the message was set aside.
     pub(crate) fn reason(&self) -> Option<String> {
         fs::read_to_string(reason_of(&self.path)).ok()
     }
 
-    /// The message is not needed here any more. If the disk forgets this, it is sent again under
-    /// its id, which changes nothing.
+    /// Removes the message. Not synced: after a power loss the message may be sent again, and the
+    /// server drops it as a duplicate.
     pub(crate) fn remove(&self) -> io::Result<()> {
         match fs::remove_file(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -218,7 +226,7 @@ impl Slot {
 }
 
 impl NotKept {
-    /// With the figures of its place.
+    /// The same error with these figures, if the spool is full.
     fn with_figures(self, used: u64, max: u64) -> Self {
         match self {
             Self::Full { .. } => Self::Full { used, max },
@@ -227,20 +235,20 @@ impl NotKept {
     }
 }
 
-/// Writes a message if there is room for it, or for what must be kept of it: what it counts for.
-fn write(path: &Path, parcel: &Spooled, origin: Origin, room: u64) -> Result<u64, NotKept> {
+/// Writes a message, shortened if there is no room for all of it. Returns the bytes it counts as.
+fn write(path: &Path, message: &Spooled, origin: Origin, room: u64) -> Result<u64, NotKept> {
     let full = NotKept::Full { used: 0, max: 0 };
-    let extra = file::extra(parcel, origin);
-    let needs = |parcel: &Spooled| (parcel.content.size() + extra).max(FILE_LEN_MIN);
-    let (parcel, size) = match needs(parcel) {
-        size if size <= room => (parcel, size),
+    let overhead = file::overhead(message, origin);
+    let counts_as = |message: &Spooled| (message.content.size() + overhead).max(FILE_LEN_MIN);
+    let (message, size) = match counts_as(message) {
+        size if size <= room => (message, size),
         _ if room < FILE_LEN_MIN => return Err(full),
-        _ => match parcel.shortened(room.saturating_sub(extra).min(EXCERPT_LEN))? {
-            Some(short) => (&short.clone(), needs(&short)),
+        _ => match file::shortened(message, room.saturating_sub(overhead).min(EXCERPT_LEN))? {
+            Some(short) => (&short.clone(), counts_as(&short)),
             None => return Err(full),
         },
     };
-    file::write(path, parcel, origin)?;
+    file::write(path, message, origin)?;
     Ok(size)
 }
 
@@ -252,7 +260,7 @@ fn name(order: u64, id: MsgId) -> String {
     format!("{order:012}-{id}.message")
 }
 
-/// The messages of a directory, in their order. One that is not there has none.
+/// The messages of a directory, in the order of sending. None if the directory does not exist.
 fn slots(dir: &Path, is_aside: bool) -> io::Result<Vec<Slot>> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -275,12 +283,12 @@ fn parse(name: &OsStr) -> Option<(u64, MsgId)> {
     Some((order.parse().ok()?, MsgId::from_bytes(id.into_bytes())))
 }
 
-/// What the files of a directory count for, in bytes.
+/// Bytes that the files of a directory count as.
 fn used(dir: &Path) -> io::Result<u64> {
     slots(dir, false)?.iter().map(|slot| size(&slot.path)).sum()
 }
 
-/// What a file counts for. One that was sent meanwhile counts for nothing.
+/// Bytes that a file counts as: 0 if it was removed meanwhile.
 fn size(path: &Path) -> io::Result<u64> {
     match fs::metadata(path) {
         Ok(metadata) => Ok(metadata.len().max(FILE_LEN_MIN)),

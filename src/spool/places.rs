@@ -1,4 +1,4 @@
-//! The spools of all ids.
+//! The spools of all ids on this machine.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -11,12 +11,12 @@ use crate::spool::disk;
 use crate::spool::place::{Slot, SpoolDirectory};
 use crate::wire::UserId;
 
-/// Where all spools are.
+/// The directory of all spools.
 pub(crate) fn spools() -> Result<PathBuf> {
     Ok(home::home("XDG_STATE_HOME", ".local/state")?.join("spool"))
 }
 
-/// The id that was asked for, or all that have a spool.
+/// The spool of this id, or the spools of all ids.
 pub(crate) fn places(as_id: Option<&UserId>) -> Result<Vec<(UserId, SpoolDirectory)>> {
     let dir = spools()?;
     let ids = match (as_id, fs::read_dir(&dir)) {
@@ -34,9 +34,9 @@ pub(crate) fn places(as_id: Option<&UserId>) -> Result<Vec<(UserId, SpoolDirecto
     Ok(ids.into_iter().map(|id| (id.clone(), SpoolDirectory::for_id(&dir, &id))).collect())
 }
 
-pub(crate) fn unusable(place: &Path, error: io::Error) -> Error {
-    let what = format!("cannot use the spool {}", place.display());
-    let hint = disk::advice(place, &error);
+pub(crate) fn unusable(directory: &Path, error: io::Error) -> Error {
+    let what = format!("cannot use the spool {}", directory.display());
+    let hint = disk::advice(directory, &error);
     let failure = Failure::new(Exit::Config, what);
     hint.into_iter().fold(failure, Failure::hint).because(error)
 }
@@ -54,7 +54,8 @@ pub(crate) fn busy() -> Failure {
 }
 
 /// Messages that are waiting, then those that were set aside.
-pub(crate) fn all(place: &SpoolDirectory) -> Result<Vec<Slot>> {
-    let both = || -> io::Result<Vec<Slot>> { Ok([place.waiting()?, place.aside()?].concat()) };
-    both().map_err(|error| unusable(place.path(), error))
+pub(crate) fn all(directory: &SpoolDirectory) -> Result<Vec<Slot>> {
+    let both =
+        || -> io::Result<Vec<Slot>> { Ok([directory.waiting()?, directory.aside()?].concat()) };
+    both().map_err(|error| unusable(directory.path(), error))
 }

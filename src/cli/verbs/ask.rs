@@ -12,7 +12,7 @@ use crate::cli::verbs::send::args::{BodyArgs, body_source, file_name};
 use crate::failure::Exit;
 use crate::message::render::style::Style;
 use crate::outgoing::conversation;
-use crate::outgoing::job::{Job, PATIENCE, Show, Until};
+use crate::outgoing::job::{Job, PATIENCE, Show, Until, plain_job};
 use crate::terminal::print;
 use crate::terminal::verbosity::Verbosity;
 use crate::text::units::{self, Targets};
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &AskArgs, verbosity: Verbosity) -> Result<Exit> {
         enough: args.count,
         show: Show::Replies(style),
         name: file_name(&args.body),
-        ..Job::new(args.targets.0.clone(), args.headers.headers()?)
+        ..plain_job(args.targets.0.clone(), args.headers.headers()?)
     };
     conversation::carry_out(&job, body_source(&args.body, None)?, &profile(&args.who)?, verbosity)
 }

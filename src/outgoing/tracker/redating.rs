@@ -1,30 +1,30 @@
-//! Messages dated by the clock of the server, if it and that of this machine differ.
+//! Messages dated by the clock of the server, if it differs from the clock of this machine.
 
 use crate::message::ids;
 use crate::outgoing::tracker::SendTracker;
 use crate::wire::{MsgId, MsgIds, Refusal};
 
 impl SendTracker<'_> {
-    pub(crate) fn skewed(&mut self, ahead_ms: i64) {
+    pub(crate) fn on_skew(&mut self, ahead_ms: i64) {
         self.skew.set(ahead_ms, self.unanswered.keys().copied());
         self.ids.fill(MsgIds::default());
     }
 
-    /// The link is gone: what was sent on it may have been stored, by a clock that was right then.
-    pub(crate) fn unlinked(&mut self) {
+    /// Notes the end of a link: the server may have stored the messages that were sent on it.
+    pub(crate) fn on_disconnect(&mut self) {
         if self.skew.unlink() {
-            self.unanswered.values_mut().for_each(|sent| sent.is_known = true);
+            self.unanswered.values_mut().for_each(|sent| sent.may_be_stored = true);
         }
     }
 
-    /// A message was refused for its time: it is sent again with an id of the server's time, if
-    /// that can be told and the server cannot have the message.
+    /// Sends a message that was refused for its time again, with an id of the server's time.
+    /// Returns false if the reason was another one, or if the server may have the message.
     pub(crate) fn redate(&mut self, id: MsgId, why: Refusal) -> bool {
         let is_for_time = matches!(why, Refusal::IdTooOld | Refusal::IdInFuture);
         let Some(sent) = self.unanswered.get(&id) else { return false };
-        // Later ones are dated by the server's clock: then one of the two was set since.
+        // Later messages have the server's time. If one is refused, a clock was set since.
         let is_early = self.skew.is_early(id);
-        if !is_for_time || !is_early || sent.is_known || id.is_keyed() {
+        if !is_for_time || !is_early || sent.may_be_stored || id.is_keyed() {
             return false;
         }
         let Some(place) = self.job.targets.iter().position(|to| *to == sent.to) else {
@@ -32,15 +32,15 @@ impl SendTracker<'_> {
         };
         let Ok(body) = sent.content.part(0) else { return false };
         let Some(sent) = self.answered(id) else { return false };
-        let id = ids::fresh_by(&mut self.ids[place], self.skew.ahead_ms);
+        let id = ids::fresh_by(&mut self.ids[place], self.skew.ahead_ms());
         let draft = self.draft(id, sent, body);
-        self.again.push_back(draft);
+        self.resend.push_back(draft);
         true
     }
 
-    /// When the server is to send it, by the server's clock.
+    /// Time at which the server is to send a message, in milliseconds of the server's clock.
     pub(crate) fn due_ms(&self) -> Option<u64> {
-        let ahead_ms = if self.job.is_delay { self.skew.ahead_ms } else { 0 };
+        let ahead_ms = if self.job.is_delay { self.skew.ahead_ms() } else { 0 };
         self.job.due_ms.map(|due_ms| due_ms.saturating_add_signed(ahead_ms))
     }
 }
@@ -52,7 +52,7 @@ mod tests {
     use crate::clock;
     use crate::logic::Event;
     use crate::message::content::Content;
-    use crate::outgoing::job::Job;
+    use crate::outgoing::job::{Job, plain_job};
     use crate::terminal::color::Color;
     use crate::terminal::verbosity::Verbosity;
     use crate::wire::{Headers, MsgId, Refusal, UserId};
@@ -60,13 +60,13 @@ mod tests {
     const YEAR_MS: i64 = 365 * 24 * 60 * 60 * 1000;
 
     fn tracker(job: &Job, run: impl FnOnce(&mut SendTracker<'_>)) {
-        let talk = Verbosity { quiet: true, verbose: 0, color: Color::Never };
+        let verbosity = Verbosity { quiet: true, verbose: 0, color: Color::Never };
         let id: UserId = "alice".parse().unwrap();
-        run(&mut SendTracker::new(job, false, &id, "there", talk));
+        run(&mut SendTracker::new(job, false, &id, "there", verbosity));
     }
 
     fn job() -> Job {
-        Job::new(vec!["bob".parse().unwrap()], Headers::default())
+        plain_job(vec!["bob".parse().unwrap()], Headers::default())
     }
 
     fn send(tracker: &mut SendTracker<'_>) -> MsgId {
@@ -76,7 +76,7 @@ mod tests {
 
     fn refused(tracker: &mut SendTracker<'_>, id: MsgId, why: Refusal) -> Vec<MsgId> {
         tracker.on_event(&Event::Refused { id, count: 1, why });
-        tracker.again().into_iter().map(|draft| draft.id).collect()
+        tracker.take_resend().into_iter().map(|draft| draft.id).collect()
     }
 
     #[test]
@@ -103,7 +103,7 @@ mod tests {
     fn what_the_server_may_have_is_not_sent_anew() {
         tracker(&job(), |tracker| {
             let id = send(tracker);
-            // Before there was a link nothing can be there.
+            // Nothing can be stored before there was a link.
             tracker.on_event(&Event::Offline);
             tracker.on_event(&Event::ClockSkew { ahead_ms: YEAR_MS });
             tracker.on_event(&Event::Offline);

@@ -15,7 +15,7 @@ use crate::cli::values;
 use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::message::input::{BodySource, Empty, Framing};
-use crate::outgoing::job::{Job, PATIENCE, Show, Until};
+use crate::outgoing::job::{Job, PATIENCE, Show, Until, plain_job};
 use crate::text::units::{self, Targets};
 use crate::text::when::{self, When};
 
@@ -212,7 +212,7 @@ pub(crate) fn job(args: &SendArgs) -> Result<Job> {
         show: if args.json { Show::Json } else { Show::Nothing },
         spool: (!args.volatile).then(|| args.keeping.keeping()),
         excerpts: true,
-        ..Job::new(args.targets.0.clone(), args.headers.headers()?)
+        ..plain_job(args.targets.0.clone(), args.headers.headers()?)
     })
 }
 

@@ -8,7 +8,7 @@ use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::message::content::Content;
 use crate::message::input::{BodySource, Framing};
-use crate::outgoing::job::{Job, Show};
+use crate::outgoing::job::{Job, Show, check, headers_of, message_id};
 use crate::process::runtime;
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
@@ -23,7 +23,7 @@ pub(crate) fn run(job: &Job, input: BodySource, who: &Who, verbosity: Verbosity)
     match input.framing() {
         Framing::Whole { .. } => {
             let Some(content) = input.whole(verbosity)? else { return Ok(Exit::Success) };
-            job.check(&content)?;
+            check(job, &content)?;
             dry.message(&content, 0)?;
         }
         Framing::Until(end) => {
@@ -50,7 +50,7 @@ struct Dry<'a> {
 impl Dry<'_> {
     fn piece(&mut self, content: Result<Content, Failure>) -> Result<()> {
         let number = self.number + 1;
-        match content.and_then(|content| self.job.check(&content).map(|()| content)) {
+        match content.and_then(|content| check(self.job, &content).map(|()| content)) {
             Ok(content) => self.message(&content, number),
             Err(failure) => {
                 self.number += 1;
@@ -68,7 +68,7 @@ impl Dry<'_> {
         self.job.targets.iter().try_for_each(|to| {
             // A random id would differ in the real send.
             let keyed = self.job.key.is_some();
-            let id = keyed.then(|| self.job.id(&mut MsgIds::default(), to, place, 0));
+            let id = keyed.then(|| message_id(self.job, &mut MsgIds::default(), to, place, 0));
             match self.job.show {
                 Show::Json => self.object(to, content, id),
                 _ => print::line(&self.line(to, content, id)),
@@ -81,14 +81,14 @@ impl Dry<'_> {
         line.extend(self.job.due_ms.map(|due_ms| format!(" at {}", clock::local(due_ms))));
         line.extend(id.map(|id| format!(", id {id}")));
         line.extend(self.job.volatile.then_some(", volatile"));
-        let headers = self.job.headers_of(content);
+        let headers = headers_of(self.job, content);
         line.extend(headers.iter().map(|(name, value)| format!(", {name}: {value}")));
         line
     }
 
     fn object(&self, to: &Target, content: &Content, id: Option<MsgId>) -> Result<()> {
         let Job { due_ms, volatile, .. } = self.job;
-        let headers = self.job.headers_of(content);
+        let headers = headers_of(self.job, content);
         let headers: Map<String, Value> =
             headers.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
         print::object(&[

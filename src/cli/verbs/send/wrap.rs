@@ -16,7 +16,7 @@ use crate::failure::{self, Exit, Failure};
 use crate::handler::attend;
 use crate::message::content::Content;
 use crate::message::known_headers::{DURATION, EXIT, PRIORITY, TITLE, TYPE};
-use crate::outgoing::job::Job;
+use crate::outgoing::job::{Job, message_id};
 use crate::process::{host, runtime};
 use crate::spool::deliver::{Keep, Spool};
 use crate::spool::file::Spooled;
@@ -156,7 +156,7 @@ fn report(args: &SendArgs, end: &CommandEnd) -> Result<Vec<Spooled>> {
     let content = Content::Memory(body.into());
     let mut ids = vec![MsgIds::default(); job.targets.len()];
     let messages = job.targets.iter().zip(&mut ids).map(|(to, ids)| Spooled {
-        id: job.id(ids, to, 0, 0),
+        id: message_id(&job, ids, to, 0, 0),
         to: to.clone(),
         headers: job.headers.clone(),
         due_ms: None,

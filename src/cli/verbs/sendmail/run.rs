@@ -103,7 +103,7 @@ fn finish(delivery: SpoolDelivery, some_unknown: bool, verbosity: Verbosity) -> 
     if delivery.kept > 0 {
         notices::note(verbosity, "the mail is kept in the spool until the server can be reached");
     }
-    for to in &delivery.cut {
+    for to in &delivery.shortened {
         let what = "is over the server's limit: its start and its end were sent";
         notices::note(verbosity, &format!("the mail to {to} {what}"));
     }

@@ -43,16 +43,16 @@ pub(crate) fn show(slots: &[(UserId, Vec<Slot>)], bounds: SpoolBounds, json: boo
 }
 
 fn row(from: &UserId, slot: &Slot, bounds: SpoolBounds) -> [String; 8] {
-    let (id, from, state) = (slot.id.to_string(), from.to_string(), state(slot, bounds).into());
+    let (id, from, state) = (slot.id().to_string(), from.to_string(), state(slot, bounds).into());
     let reason = slot.reason().unwrap_or_default();
-    match slot.about() {
-        Ok(about) => {
-            let title = about.headers.iter().find(|(name, _)| *name == TITLE);
+    match slot.head() {
+        Ok(head) => {
+            let title = head.headers.iter().find(|(name, _)| *name == TITLE);
             let title = title.map(|(_, title)| title.to_owned()).unwrap_or_default();
-            let since = about.origin.since_ms;
+            let since = head.origin.since_ms;
             let time =
                 if print::is_terminal() { clock::local(since) } else { clock::rfc3339(since) };
-            [id, time, from, about.to.to_string(), about.size.to_string(), state, title, reason]
+            [id, time, from, head.to.to_string(), head.size.to_string(), state, title, reason]
         }
         Err(damage) => {
             let reason = if reason.is_empty() { damage.to_string() } else { reason };
@@ -63,32 +63,32 @@ fn row(from: &UserId, slot: &Slot, bounds: SpoolBounds) -> [String; 8] {
 }
 
 fn state(slot: &Slot, bounds: SpoolBounds) -> &'static str {
-    match slot.about() {
-        _ if slot.is_aside => "set aside",
+    match slot.head() {
+        _ if slot.is_aside() => "set aside",
         Err(_) => "damaged",
-        Ok(about) if is_old(&about, bounds) => "too old",
+        Ok(head) if is_old(&head, bounds) => "too old",
         Ok(_) => "waiting",
     }
 }
 
-fn is_old(about: &SpooledHead, bounds: SpoolBounds) -> bool {
-    u128::from(clock::now_ms().saturating_sub(about.origin.since_ms)) > bounds.age.as_millis()
+fn is_old(head: &SpooledHead, bounds: SpoolBounds) -> bool {
+    u128::from(clock::now_ms().saturating_sub(head.origin.since_ms)) > bounds.age.as_millis()
 }
 
 fn object<'a>(from: &UserId, slot: &Slot, bounds: SpoolBounds) -> Vec<(&'a str, Value)> {
     let mut fields = vec![
-        ("id", slot.id.to_string().into()),
+        ("id", slot.id().to_string().into()),
         ("from", from.to_string().into()),
         ("state", state(slot, bounds).into()),
     ];
     let mut reason = slot.reason();
-    match slot.about() {
-        Ok(about) => {
-            let headers = about.headers.iter().map(|(name, value)| (name.to_owned(), value.into()));
+    match slot.head() {
+        Ok(head) => {
+            let headers = head.headers.iter().map(|(name, value)| (name.to_owned(), value.into()));
             fields.push(("headers", Value::Object(headers.collect::<Map<_, _>>())));
-            fields.push(("to", about.to.to_string().into()));
-            fields.push(("size", about.size.into()));
-            fields.push(("time", clock::rfc3339(about.origin.since_ms).into()));
+            fields.push(("to", head.to.to_string().into()));
+            fields.push(("size", head.size.into()));
+            fields.push(("time", clock::rfc3339(head.origin.since_ms).into()));
         }
         Err(damage) => reason = reason.or(Some(damage.to_string())),
     }

@@ -13,7 +13,7 @@ use crate::failure::{self, Exit, Failure};
 use crate::profile::address::ServerAddress;
 use crate::profile::joined;
 use crate::spool::bounds::SpoolBounds;
-use crate::spool::flush::{Flush, FlushReport};
+use crate::spool::flush::{self, Flush, FlushReport, add_report};
 use crate::spool::place::SpoolDirectory;
 use crate::spool::places::{all, busy, messages, places, unusable};
 use crate::terminal::verbosity::Verbosity;
@@ -146,7 +146,7 @@ fn flush(args: &FlushArgs, verbosity: Verbosity) -> Result<Exit> {
     let (mut total, mut worst) = (FlushReport::default(), None);
     for (id, directory) in places(args.owner.as_id.as_ref())? {
         match flush_one(args, &id, &directory) {
-            Ok(report) => total.add(report),
+            Ok(report) => add_report(&mut total, report),
             // Servers of other ids may be reachable.
             Err(error) => match worst {
                 None => worst = Some(error),
@@ -186,13 +186,13 @@ fn flush_one(args: &FlushArgs, id: &UserId, directory: &SpoolDirectory) -> Resul
         return Ok(FlushReport { left, left_for: Some(busy().into()), ..FlushReport::default() });
     }
     let flush = Flush {
-        place: directory,
+        directory,
         profile: &profile,
         age_max: args.bounds.bounds().age,
         patience_ms: patience.saturating_sub(clock::since(start)).as_millis() as u64,
         time_max: None,
     };
-    flush.run(slots()?)
+    flush::flush(&flush, slots()?)
 }
 
 /// Prints the totals, and determines the exit code.
@@ -231,10 +231,11 @@ fn remove(args: &DropArgs, verbosity: Verbosity) -> Result<Exit> {
     for (_, directory) in places(args.owner.as_id.as_ref())? {
         let mut slots = all(&directory)?;
         slots.retain(|slot| {
-            (slot.is_aside || !args.aside) && (args.ids.is_empty() || args.ids.contains(&slot.id))
+            (slot.is_aside() || !args.aside)
+                && (args.ids.is_empty() || args.ids.contains(&slot.id()))
         });
         for slot in slots {
-            missing.retain(|id| *id != slot.id);
+            missing.retain(|id| *id != slot.id());
             match slot.remove() {
                 Ok(()) => count += 1,
                 Err(error) => failed = failed.or(Some(unusable(directory.path(), error))),
