@@ -215,7 +215,7 @@ fn seconds(ms: Ms) -> String {
 
 /// No message is to blame for that.
 pub(crate) fn no_command(handler: &Handler, error: std::io::Error) -> anyhow::Error {
-    let what = format!("{} cannot be run", handler.program.display());
+    let what = format!("{} cannot be run", handler.program().display());
     Failure::new(Exit::Config, what)
         .hint("--exec takes a command and its arguments; use --shell for a line of shell")
         .because(error)

@@ -73,12 +73,12 @@ impl PrintTarget {
         let (mut out, mut ends) = (print::out(), Vec::new());
         let printed = messages.iter().try_for_each(|message| {
             self.shape.write(message, &mut out)?;
-            ends.push(out.get_ref().written + out.buffer().len() as u64);
+            ends.push(out.get_ref().written() + out.buffer().len() as u64);
             Ok(())
         });
         let printed = printed.and_then(|()| out.flush());
         // Discards the buffer, so that nothing follows an error.
-        let written = out.into_parts().0.written;
+        let written = out.into_parts().0.written();
         (ends.iter().filter(|end| **end <= written).count(), printed)
     }
 
