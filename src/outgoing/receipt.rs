@@ -138,7 +138,7 @@ impl Receipt {
         let size = body.len() as u64;
         let envelope = Envelope { size, ..Envelope::new(self.id, to, headers, Body::default()) };
         let message = Message { from: user.clone(), time_ms: self.time_ms, envelope };
-        Some(Received { seq: 0, message, content: Content::Memory(body.0.clone()) })
+        Some(Received::new(0, message, Content::Memory(body.0.clone())))
     }
 
     /// The failure that this receipt is at this time, if it is the only one.
@@ -294,7 +294,7 @@ mod tests {
         assert!(reply(DeliveryState::Processed, None).is_none());
         assert!(reply(DeliveryState::Rejected, Some(b"no")).is_none());
         let letter = reply(DeliveryState::Processed, Some(b"yes")).unwrap();
-        assert_eq!((letter.message.from.as_str(), letter.content.size()), ("bob", 3));
+        assert_eq!((letter.message().from.as_str(), letter.content().size()), ("bob", 3));
     }
 
     #[test]
