@@ -1,4 +1,4 @@
-//! Coming and going.
+//! Connecting and disconnecting.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! One message for many.
+//! Messages to a room with many members.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ const LOOK: Duration = Duration::from_millis(1);
 pub(crate) async fn measure(fanout: &Fanout, bench: &Bench) -> Result<BenchReport> {
     let room = room_of(bench.target());
     let members = bench.clients(0..fanout.receivers, ClientRole::Receive).await?;
-    let members = change(fanout, bench, members, &Command::JoinRoom(room.clone())).await?;
+    let members = change(bench, members, &Command::JoinRoom(room.clone())).await?;
     let senders = bench.clients(fanout.receivers..fanout.receivers + 1, ClientRole::Send).await?;
     let deliveries = fanout.count * fanout.receivers;
     let (done, mut receiving) = (Counter::default(), JoinSet::new());
@@ -55,7 +55,7 @@ pub(crate) async fn measure(fanout: &Fanout, bench: &Bench) -> Result<BenchRepor
     // An own server goes as it is.
     let members = match bench.host().process() {
         Some(_) => members,
-        None => change(fanout, bench, members, &Command::LeaveRoom(room)).await?,
+        None => change(bench, members, &Command::LeaveRoom(room)).await?,
     };
     bench.end(members).await?;
     let mut report = BenchReport::new("fanout");
@@ -96,14 +96,13 @@ async fn send(
     Ok(())
 }
 
-/// Lets clients enter or leave the room, and waits until they have.
+/// Makes clients join or leave the room, and waits until they have.
 async fn change(
-    fanout: &Fanout,
     bench: &Bench,
     mut clients: Vec<BenchClient>,
     command: &Command,
 ) -> Result<Vec<BenchClient>> {
-    let done = Counter::default();
+    let (done, total) = (Counter::default(), clients.len() as u64);
     let changing = async {
         for client in &mut clients {
             client.request(command.clone()).await;
@@ -115,6 +114,6 @@ async fn change(
         }
         anyhow::Ok(())
     };
-    bench.watch("memberships", fanout.receivers, &done, changing).await?;
+    bench.watch("memberships", total, &done, changing).await?;
     Ok(clients)
 }

@@ -1,4 +1,4 @@
-//! Many listeners, nothing to hear.
+//! Many listeners without messages.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! One message at a time.
+//! Round trips, one at a time.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ pub(crate) async fn measure(latency: &Latency, bench: &Bench) -> Result<BenchRep
     Ok(report)
 }
 
-/// There and back.
+/// Time of one round trip, up to the arrival of the answer.
 async fn round(here: &mut BenchClient, there: &mut BenchClient, body: &Bytes) -> Result<Duration> {
     let [to_there, to_here] = [&*there, &*here].map(|client| Target::User(client.id().clone()));
     let start = clock::moment();

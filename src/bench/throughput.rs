@@ -1,4 +1,4 @@
-//! As many messages as go through.
+//! Messages at the highest rate.
 
 use std::time::Instant;
 
