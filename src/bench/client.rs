@@ -9,6 +9,7 @@ use anyhow::Result;
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
+use crate::bench::limits::CONNECTING_MAX;
 use crate::bench::partial::PartialArrival;
 use crate::client::{Client, ClientSettings, Readiness};
 use crate::clock;
@@ -21,15 +22,12 @@ use crate::profile::refusals;
 use crate::quic::{Dialer, Identity, Trust};
 use crate::wire::{Body, Envelope, Headers, MsgIds, Pin, RoomName, Seq, Target, UserId};
 
-/// Clients that are started at one time.
-const STARTING_MAX: usize = 64;
-
 /// Durability of the messages of a run. Everything that depends on it is in this file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Durability {
-    /// On the server's disk: accepted when they are there, and settled when the reader is done.
+    /// On the server's disk: accepted when they are there.
     Stored,
-    /// Not at all: passed on to who listens.
+    /// Not at all: passed on to those who listen.
     Volatile,
 }
 
@@ -37,12 +35,12 @@ pub(crate) enum Durability {
 #[derive(Clone, Default)]
 pub(crate) struct Counter(Arc<AtomicU64>);
 
-/// Where clients go, and as whom.
+/// The server that clients connect to, and their identity.
 #[derive(Clone)]
 pub(crate) struct BenchTarget {
     pub(crate) server: ServerAddress,
     pub(crate) pin: Pin,
-    /// One key owns all ids: what it costs to make keys is not measured.
+    /// The key of all ids: the cost of making keys is not measured.
     pub(crate) identity: Identity,
     pub(crate) dialer: Dialer,
     /// Prefix of all names.
@@ -64,7 +62,7 @@ pub(crate) enum ClientRole {
 
 /// A running client.
 pub(crate) struct BenchClient {
-    pub(crate) id: UserId,
+    id: UserId,
     server: String,
     kept: Durability,
     ids: MsgIds,
@@ -75,10 +73,10 @@ pub(crate) struct BenchClient {
     welcomed: bool,
     /// Sends without an answer.
     unanswered: u64,
-    /// A report is not known to be recorded.
+    /// True while an acknowledgement is not known to be recorded.
     unsettled: bool,
-    /// Attempts to link that failed.
-    pub(crate) retries: u64,
+    /// Attempts to connect that failed.
+    retries: u64,
 }
 
 impl Counter {
@@ -91,76 +89,17 @@ impl Counter {
     }
 }
 
-impl BenchTarget {
-    fn id(&self, number: u64) -> UserId {
-        #[expect(clippy::expect_used, reason = "letters, digits and hyphens, far below the limit")]
-        format!("{}-{number}", self.prefix).parse().expect("a name")
-    }
-
-    pub(crate) fn room(&self) -> RoomName {
-        #[expect(clippy::expect_used, reason = "as for an id")]
-        self.prefix.parse().expect("a name")
-    }
-
-    /// A client that is on its way to the server. Must be called inside a runtime.
-    pub(crate) fn client(&self, number: u64, wants: ClientRole) -> BenchClient {
-        let id = self.id(number);
-        let (server, trust) = (&self.server, Trust::Pin(self.pin));
-        let dial = dial::dial(server, trust, self.identity.clone(), wants != ClientRole::Visit);
-        let settings = ClientSettings::for_id(id.clone(), dial)
-            .dialer(self.dialer.clone())
-            .patience(self.patience)
-            .trust_remote(true);
-        let settings = match wants {
-            ClientRole::Send => settings.claim(None),
-            ClientRole::Receive => settings.claim(None).subscribe(Prefetch::DEFAULT),
-            ClientRole::Visit => settings,
-        };
-        BenchClient {
-            id,
-            server: server.to_string(),
-            kept: self.kept,
-            ids: MsgIds::default(),
-            client: Client::start(settings),
-            taken: Vec::new().into_iter(),
-            partial: PartialArrival::default(),
-            welcomed: false,
-            unanswered: 0,
-            unsettled: false,
-            retries: 0,
-        }
-    }
-
-    /// Clients with these numbers that are there, in no order.
-    pub(crate) async fn clients(
-        &self,
-        numbers: impl IntoIterator<Item = u64>,
-        wants: ClientRole,
-        done: &Counter,
-    ) -> Result<Vec<BenchClient>> {
-        let (mut starting, mut ready) = (JoinSet::new(), Vec::new());
-        for number in numbers {
-            if starting.len() == STARTING_MAX
-                && let Some(client) = starting.join_next().await
-            {
-                ready.push(client??);
-            }
-            let (mut client, done) = (self.client(number, wants), done.clone());
-            starting.spawn(async move {
-                client.arrives(wants).await?;
-                done.add(1);
-                anyhow::Ok(client)
-            });
-        }
-        while let Some(client) = starting.join_next().await {
-            ready.push(client??);
-        }
-        Ok(ready)
-    }
-}
-
 impl BenchClient {
-    /// Waits until it is where it wants to be.
+    pub(crate) fn id(&self) -> &UserId {
+        &self.id
+    }
+
+    /// Number of attempts to connect that failed.
+    pub(crate) fn retries(&self) -> u64 {
+        self.retries
+    }
+
+    /// Waits until it is connected and, as a receiver, caught up.
     pub(crate) async fn arrives(&mut self, wants: ClientRole) -> Result<()> {
         match wants {
             ClientRole::Receive => self.until(|event| *event == Event::CaughtUp).await?,
@@ -184,7 +123,8 @@ impl BenchClient {
         self.request(message).await;
     }
 
-    /// Sends so many messages as fast as the server takes them. When the last was accepted.
+    /// Sends messages as fast as the server takes them. Returns the moment when the last one was
+    /// accepted.
     pub(crate) async fn send_all(
         &mut self,
         to: &Target,
@@ -215,7 +155,7 @@ impl BenchClient {
         Ok(clock::moment())
     }
 
-    /// Takes so many messages and reports each. When the last has come.
+    /// Receives and acknowledges messages. Returns the moment when the last one came.
     pub(crate) async fn receive_all(&mut self, count: u64, done: &Counter) -> Result<Instant> {
         let mut received = 0;
         while received < count {
@@ -227,14 +167,14 @@ impl BenchClient {
         Ok(clock::moment())
     }
 
-    /// Says that it has dealt with messages.
+    /// Acknowledges messages.
     pub(crate) async fn processed(&mut self, seqs: Vec<Seq>) {
         if !seqs.is_empty() {
             self.request(Command::Ack(seqs)).await;
         }
     }
 
-    /// Waits for a message, by what names it.
+    /// Waits for a message and returns its sequence number.
     pub(crate) async fn message(&mut self) -> Result<Seq> {
         loop {
             if let Some(seq) = self.event().await?.seqs().next() {
@@ -243,7 +183,7 @@ impl BenchClient {
         }
     }
 
-    /// Waits until all that it sent is answered, and all that it reported is recorded.
+    /// Waits until all that it sent is answered, and all its acknowledgements are recorded.
     pub(crate) async fn quiet(&mut self) -> Result<()> {
         while self.unanswered > 0 || self.unsettled {
             self.event().await?;
@@ -273,7 +213,7 @@ impl BenchClient {
         }
     }
 
-    /// The next events; what must not happen in a run is an error.
+    /// Waits for the next events; what must not happen in a run is an error.
     async fn batch(&mut self) -> Result<Vec<Event>> {
         loop {
             match self.client.ready(false).await {
@@ -332,7 +272,7 @@ impl BenchClient {
         refusals::client_failure(error, &self.server, self.id.as_str())
     }
 
-    /// Waits until all is answered and all that it reported is recorded, and leaves.
+    /// Waits until all is answered and all its acknowledgements are recorded, and leaves.
     pub(crate) async fn end(mut self) -> Result<()> {
         self.client.finish();
         while let Readiness::Events(batch) = self.client.ready(false).await {
@@ -342,6 +282,73 @@ impl BenchClient {
         let ended = self.client.close().await;
         ended.map(drop).map_err(|error| refusals::client_failure(error, &server, id.as_str()))
     }
+}
+
+fn id_of(target: &BenchTarget, number: u64) -> UserId {
+    #[expect(clippy::expect_used, reason = "letters, digits and hyphens, far below the limit")]
+    format!("{}-{number}", target.prefix).parse().expect("a name")
+}
+
+/// The room of a run.
+pub(crate) fn room_of(target: &BenchTarget) -> RoomName {
+    #[expect(clippy::expect_used, reason = "as for an id")]
+    target.prefix.parse().expect("a name")
+}
+
+/// Starts a client, which is then on its way to the server. Must be called inside a runtime.
+pub(crate) fn start_client(target: &BenchTarget, number: u64, wants: ClientRole) -> BenchClient {
+    let id = id_of(target, number);
+    let (server, trust) = (&target.server, Trust::Pin(target.pin));
+    let dial = dial::dial(server, trust, target.identity.clone(), wants != ClientRole::Visit);
+    let settings = ClientSettings::for_id(id.clone(), dial)
+        .dialer(target.dialer.clone())
+        .patience(target.patience)
+        .trust_remote(true);
+    let settings = match wants {
+        ClientRole::Send => settings.claim(None),
+        ClientRole::Receive => settings.claim(None).subscribe(Prefetch::DEFAULT),
+        ClientRole::Visit => settings,
+    };
+    BenchClient {
+        id,
+        server: server.to_string(),
+        kept: target.kept,
+        ids: MsgIds::default(),
+        client: Client::start(settings),
+        taken: Vec::new().into_iter(),
+        partial: PartialArrival::default(),
+        welcomed: false,
+        unanswered: 0,
+        unsettled: false,
+        retries: 0,
+    }
+}
+
+/// Starts clients with these numbers and waits until they are connected. They come in no order.
+pub(crate) async fn start_clients(
+    target: &BenchTarget,
+    numbers: impl IntoIterator<Item = u64>,
+    wants: ClientRole,
+    done: &Counter,
+) -> Result<Vec<BenchClient>> {
+    let (mut starting, mut ready) = (JoinSet::new(), Vec::new());
+    for number in numbers {
+        if starting.len() == CONNECTING_MAX
+            && let Some(client) = starting.join_next().await
+        {
+            ready.push(client??);
+        }
+        let (mut client, done) = (start_client(target, number, wants), done.clone());
+        starting.spawn(async move {
+            client.arrives(wants).await?;
+            done.add(1);
+            anyhow::Ok(client)
+        });
+    }
+    while let Some(client) = starting.join_next().await {
+        ready.push(client??);
+    }
+    Ok(ready)
 }
 
 fn message(ids: &mut MsgIds, kept: Durability, to: &Target, body: &Bytes) -> Command {

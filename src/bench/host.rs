@@ -8,17 +8,15 @@ use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use crate::bench::limits::START_MAX;
 use crate::failure::{Exit, Failure};
 use crate::profile::address::ServerAddress;
 use crate::wire::Pin;
 
-/// Most time for a server of the bench to start.
-const START_MAX: Duration = Duration::from_secs(10);
 /// A run is to end by its own measure, not by a limit for users.
 const LIMITS: &[&str] = &[
     "--max-mailbox=1000000000",
@@ -29,9 +27,9 @@ const LIMITS: &[&str] = &[
 
 /// Where the server is, and the process if it is ours.
 pub(crate) struct Host {
-    pub(crate) server: ServerAddress,
-    /// The key it must have, if that is known.
-    pub(crate) pin: Option<Pin>,
+    server: ServerAddress,
+    /// The pin of its key, if that is known.
+    pin: Option<Pin>,
     own: Option<LocalServer>,
 }
 
@@ -62,6 +60,15 @@ impl Host {
             .and_then(|read| announced(&read.ok()?.ok()?))
             .ok_or_else(|| own.failure("the server did not start"))?;
         Ok(Self { server, pin: Some(pin), own: Some(own) })
+    }
+
+    pub(crate) fn server(&self) -> &ServerAddress {
+        &self.server
+    }
+
+    /// The pin of the server's key, if that is known.
+    pub(crate) fn pin(&self) -> Option<Pin> {
+        self.pin
     }
 
     /// The id of the server's process, if it is ours.

@@ -1,4 +1,4 @@
-//! Many listeners, nothing to hear.
+//! Many listeners without messages.
 
 use std::time::Duration;
 
@@ -23,48 +23,46 @@ pub(crate) struct Idle {
     pub(crate) time: Duration,
 }
 
-impl Idle {
-    pub(crate) async fn run(&self, bench: &Bench) -> Result<BenchReport> {
-        let nobody = Usage::read(&bench.host);
-        let listeners = bench.clients(0..self.receivers, ClientRole::Receive).await?;
-        let coming = nobody.spent(&bench.host);
-        let (usage, done) = (Usage::read(&bench.host), Counter::default());
-        let steps = self.time.as_millis().div_ceil(STEP.as_millis()) as u64;
-        bench.watch("tenths of a second", steps, &done, silence(steps, &done)).await?;
-        let spent = usage.spent(&bench.host);
-        let disturbed = listeners.iter().filter(|it| !it.is_undisturbed()).count();
-        if disturbed > 0 {
-            let what = format!("{disturbed} of {} listeners lost their link", self.receivers);
-            return Err(Failure::new(Exit::Partial, what)
-                .hint("figures would be of fewer listeners; is the server still there?")
-                .into());
-        }
-        bench.end(listeners).await?;
-        let mut report = BenchReport::new("idle");
-        let each = |kib: u64, before: u64| (kib as f64 - before as f64) / self.receivers as f64;
-        report.put("receivers", "listeners", self.receivers, "");
-        report.rate("connected_per_s", "connected", self.receivers, coming.time);
-        if let (Some(kib), Some(before)) = (spent.server_kib, nobody.server_kib) {
-            report.real("server_kib_each", "memory for each, server", each(kib, before), "KiB");
-            report.put("server_rss_empty_kib", "memory of the server before", before, "KiB");
-        }
-        if let (Some(kib), Some(before)) = (spent.client_kib, nobody.client_kib) {
-            report.real("client_kib_each", "memory for each, clients", each(kib, before), "KiB");
-        }
-        report.resident(&spent);
-        report.real("seconds", "time", spent.time.as_secs_f64(), "s");
-        let cpus = [
-            ("server_cpu_percent", "CPU of the server", spent.server_cpu),
-            ("client_cpu_percent", "CPU of the clients", spent.client_cpu),
-        ];
-        for (key, label, cpu) in cpus {
-            if let Some(cpu) = cpu {
-                let part = cpu.as_secs_f64() / spent.time.as_secs_f64();
-                report.real(key, label, part * 1e2, "% of a core");
-            }
-        }
-        Ok(report)
+pub(crate) async fn measure(idle: &Idle, bench: &Bench) -> Result<BenchReport> {
+    let nobody = Usage::read(bench.host());
+    let listeners = bench.clients(0..idle.receivers, ClientRole::Receive).await?;
+    let coming = nobody.spent(bench.host());
+    let (usage, done) = (Usage::read(bench.host()), Counter::default());
+    let steps = idle.time.as_millis().div_ceil(STEP.as_millis()) as u64;
+    bench.watch("tenths of a second", steps, &done, silence(steps, &done)).await?;
+    let spent = usage.spent(bench.host());
+    let disturbed = listeners.iter().filter(|it| !it.is_undisturbed()).count();
+    if disturbed > 0 {
+        let what = format!("{disturbed} of {} listeners lost their link", idle.receivers);
+        return Err(Failure::new(Exit::Partial, what)
+            .hint("figures would be of fewer listeners; is the server still there?")
+            .into());
     }
+    bench.end(listeners).await?;
+    let mut report = BenchReport::new("idle");
+    let each = |kib: u64, before: u64| (kib as f64 - before as f64) / idle.receivers as f64;
+    report.put("receivers", "listeners", idle.receivers, "");
+    report.rate("connected_per_s", "connected", idle.receivers, coming.time);
+    if let (Some(kib), Some(before)) = (spent.server_kib, nobody.server_kib()) {
+        report.real("server_kib_each", "memory for each, server", each(kib, before), "KiB");
+        report.put("server_rss_empty_kib", "memory of the server before", before, "KiB");
+    }
+    if let (Some(kib), Some(before)) = (spent.client_kib, nobody.client_kib()) {
+        report.real("client_kib_each", "memory for each, clients", each(kib, before), "KiB");
+    }
+    report.resident(&spent);
+    report.real("seconds", "time", spent.time.as_secs_f64(), "s");
+    let cpus = [
+        ("server_cpu_percent", "CPU of the server", spent.server_cpu),
+        ("client_cpu_percent", "CPU of the clients", spent.client_cpu),
+    ];
+    for (key, label, cpu) in cpus {
+        if let Some(cpu) = cpu {
+            let part = cpu.as_secs_f64() / spent.time.as_secs_f64();
+            report.real(key, label, part * 1e2, "% of a core");
+        }
+    }
+    Ok(report)
 }
 
 async fn silence(steps: u64, done: &Counter) -> Result<()> {

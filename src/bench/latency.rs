@@ -1,4 +1,4 @@
-//! One message at a time.
+//! Round trips, one at a time.
 
 use std::time::Duration;
 
@@ -26,38 +26,36 @@ pub(crate) struct Latency {
     pub(crate) volatile: bool,
 }
 
-impl Latency {
-    pub(crate) async fn run(&self, bench: &Bench) -> Result<BenchReport> {
-        let mut clients = bench.clients(0..2, ClientRole::Receive).await?;
-        let [here, there] = clients.as_mut_slice() else { unreachable!("asked for two") };
-        let body = Bytes::from(vec![b'x'; self.size as usize]);
-        let (done, mut times) = (Counter::default(), Vec::new());
-        let rounds = async {
-            for _ in 0..WARM_UPS {
-                round(here, there, &body).await?;
-            }
-            let usage = Usage::read(&bench.host);
-            for _ in 0..self.count {
-                times.push(round(here, there, &body).await? / 2);
-                done.add(1);
-            }
-            anyhow::Ok(usage.spent(&bench.host))
-        };
-        let spent = bench.watch("round trips", self.count, &done, rounds).await?;
-        bench.end(clients).await?;
-        let mut report = BenchReport::new("latency");
-        report.put("count", "round trips", self.count, "");
-        report.put("volatile", "volatile", self.volatile, "");
-        report.put("size", "size of a message", self.size, "bytes");
-        report.times(&Times::new(times));
-        report.spent(&spent, 2 * self.count);
-        Ok(report)
-    }
+pub(crate) async fn measure(latency: &Latency, bench: &Bench) -> Result<BenchReport> {
+    let mut clients = bench.clients(0..2, ClientRole::Receive).await?;
+    let [here, there] = clients.as_mut_slice() else { unreachable!("asked for two") };
+    let body = Bytes::from(vec![b'x'; latency.size as usize]);
+    let (done, mut times) = (Counter::default(), Vec::new());
+    let rounds = async {
+        for _ in 0..WARM_UPS {
+            round(here, there, &body).await?;
+        }
+        let usage = Usage::read(bench.host());
+        for _ in 0..latency.count {
+            times.push(round(here, there, &body).await? / 2);
+            done.add(1);
+        }
+        anyhow::Ok(usage.spent(bench.host()))
+    };
+    let spent = bench.watch("round trips", latency.count, &done, rounds).await?;
+    bench.end(clients).await?;
+    let mut report = BenchReport::new("latency");
+    report.put("count", "round trips", latency.count, "");
+    report.put("volatile", "volatile", latency.volatile, "");
+    report.put("size", "size of a message", latency.size, "bytes");
+    report.times(&Times::new(times));
+    report.spent(&spent, 2 * latency.count);
+    Ok(report)
 }
 
-/// There and back.
+/// Time of one round trip, up to the arrival of the answer.
 async fn round(here: &mut BenchClient, there: &mut BenchClient, body: &Bytes) -> Result<Duration> {
-    let [to_there, to_here] = [&*there, &*here].map(|client| Target::User(client.id.clone()));
+    let [to_there, to_here] = [&*there, &*here].map(|client| Target::User(client.id().clone()));
     let start = clock::moment();
     here.send(&to_there, body).await;
     let seq = there.message().await?;

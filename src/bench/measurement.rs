@@ -3,14 +3,14 @@
 use anyhow::Result;
 
 use crate::bench::client::Durability;
-use crate::bench::connect::Connect;
-use crate::bench::durable::Durable;
-use crate::bench::fanout::Fanout;
-use crate::bench::idle::Idle;
-use crate::bench::latency::Latency;
+use crate::bench::connect::{self, Connect};
+use crate::bench::durable::{self, Durable};
+use crate::bench::fanout::{self, Fanout};
+use crate::bench::idle::{self, Idle};
+use crate::bench::latency::{self, Latency};
 use crate::bench::report::BenchReport;
 use crate::bench::run::Bench;
-use crate::bench::throughput::Throughput;
+use crate::bench::throughput::{self, Throughput};
 
 /// One measurement, with what it takes.
 #[derive(Debug)]
@@ -46,12 +46,12 @@ impl Measurement {
 
     pub(crate) async fn run(&self, bench: &Bench) -> Result<BenchReport> {
         match self {
-            Self::Latency(it) => it.run(bench).await,
-            Self::Throughput(it) => it.run(bench).await,
-            Self::Fanout(it) => it.run(bench).await,
-            Self::Idle(it) => it.run(bench).await,
-            Self::Connect(it) => it.run(bench).await,
-            Self::Durable(it) => it.run(bench).await,
+            Self::Latency(it) => latency::measure(it, bench).await,
+            Self::Throughput(it) => throughput::measure(it, bench).await,
+            Self::Fanout(it) => fanout::measure(it, bench).await,
+            Self::Idle(it) => idle::measure(it, bench).await,
+            Self::Connect(it) => connect::measure(it, bench).await,
+            Self::Durable(it) => durable::measure(it, bench).await,
         }
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod host;
 pub(crate) mod how;
 pub(crate) mod idle;
 pub(crate) mod latency;
+pub(crate) mod limits;
 pub(crate) mod measurement;
 pub(crate) mod partial;
 pub(crate) mod report;

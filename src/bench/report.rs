@@ -120,9 +120,9 @@ impl BenchReport {
     /// Where the figures come from.
     pub(crate) fn conditions(&mut self, bench: &Bench) {
         let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-        let server = match bench.host.process() {
+        let server = match bench.host().process() {
             Some(_) => "own".into(),
-            None => bench.host.server.to_string(),
+            None => bench.host().server().to_string(),
         };
         self.put("server", "server", server, "");
         self.put("cores", "cores of this machine", cores, "");

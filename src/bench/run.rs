@@ -1,4 +1,4 @@
-//! One run: its server, its clients' place, and an eye on whether it goes on.
+//! One run: its server, its clients, and a watch on its progress.
 
 use std::time::Duration;
 
@@ -8,7 +8,9 @@ use data_encoding::HEXLOWER;
 use tokio::task::JoinSet;
 use tokio::time::interval;
 
-use crate::bench::client::{BenchClient, BenchTarget, ClientRole, Counter, Durability};
+use crate::bench::client::{
+    BenchClient, BenchTarget, ClientRole, Counter, Durability, start_clients,
+};
 use crate::bench::host::Host;
 use crate::bench::how::How;
 use crate::client::ClientError;
@@ -27,9 +29,10 @@ const QUICK: Duration = Duration::from_secs(1);
 /// Looks at an own server after a client's error: was that the cause?
 const LAST_LOOKS: usize = 5;
 
+/// A run.
 pub(crate) struct Bench {
-    pub(crate) host: Host,
-    pub(crate) place: BenchTarget,
+    host: Host,
+    target: BenchTarget,
     timeout: Duration,
     talk: Verbosity,
 }
@@ -49,24 +52,32 @@ impl Bench {
             Some(server) => Host::given(server.clone(), how.pin),
             None => Host::own(&format!("qmsg-{prefix}"), size).await?,
         };
-        let (server, identity) = (host.server.clone(), Identity::generate()?);
+        let (server, identity) = (host.server().clone(), Identity::generate()?);
         let failure = |error| refusals::client_failure(error, &server.to_string(), &prefix);
-        let trust = host.pin.map_or(Trust::AnyAndReport, Trust::Pin);
+        let trust = host.pin().map_or(Trust::AnyAndReport, Trust::Pin);
         // Whether somebody is there is told at once to a link with a socket of its own.
         let dial = dial::dial(&server, trust, identity.clone(), false);
         let link = quic::dial(&dial).await.map_err(|error| failure(error.into()))?;
         let pin = link.pin();
-        if host.pin.is_none() && !how.trust && !link.remote_address().ip().is_loopback() {
+        if host.pin().is_none() && !how.trust && !link.remote_address().ip().is_loopback() {
             return Err(failure(ClientError::Untrusted(pin)));
         }
         let dialer = Dialer::new().map_err(|error| failure(error.into()))?;
         let patience = how.timeout;
-        let place = BenchTarget { server, pin, identity, dialer, prefix, patience, kept };
-        Ok(Self { host, place, timeout: how.timeout, talk })
+        let target = BenchTarget { server, pin, identity, dialer, prefix, patience, kept };
+        Ok(Self { host, target, timeout: how.timeout, talk })
     }
 
-    /// Carries out a part of a run, which is to bring so many of `what`. It is an error when none
-    /// has come for too long, or when our own server has ended.
+    pub(crate) fn host(&self) -> &Host {
+        &self.host
+    }
+
+    pub(crate) fn target(&self) -> &BenchTarget {
+        &self.target
+    }
+
+    /// Carries out a part of a run, which counts up to `total` of `what`. Fails when the count has
+    /// not moved for the timeout, or when our own server has ended.
     pub(crate) async fn watch<T>(
         &self,
         what: &str,
@@ -85,18 +96,18 @@ impl Bench {
         }
     }
 
-    /// Claims ids with these numbers.
+    /// Connects clients with these numbers.
     pub(crate) async fn clients(
         &self,
         numbers: std::ops::Range<u64>,
         wants: ClientRole,
     ) -> Result<Vec<BenchClient>> {
         let (done, total) = (Counter::default(), numbers.end - numbers.start);
-        let clients = self.place.clients(numbers, wants, &done);
+        let clients = start_clients(&self.target, numbers, wants, &done);
         self.watch("clients connected", total, &done, clients).await
     }
 
-    /// Sees clients off. When this is over, all that they reported is recorded.
+    /// Disconnects clients, once all their acknowledgements are recorded.
     pub(crate) async fn end(&self, clients: impl IntoIterator<Item = BenchClient>) -> Result<()> {
         let (mut leaving, done) = (JoinSet::new(), Counter::default());
         for client in clients {
@@ -136,7 +147,7 @@ impl Bench {
         }
     }
 
-    /// Why clients may have failed: our own server has ended.
+    /// The likely cause of a client's failure: our own server has ended.
     async fn cause(&self) -> Option<anyhow::Error> {
         let mut ticks = interval(TICK);
         for _ in 0..LAST_LOOKS {

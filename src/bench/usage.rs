@@ -24,14 +24,15 @@ fn resident_kib(process: &str) -> Option<u64> {
     line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
-/// A reading of the machine's gauges. Of a server that was not started here nothing is known.
+/// A reading of the time and memory used so far. Nothing is known of a server that was not started
+/// here.
 #[derive(Clone, Copy)]
 pub(crate) struct Usage {
     at: Instant,
     server_cpu: Option<Duration>,
     client_cpu: Option<Duration>,
-    pub(crate) server_kib: Option<u64>,
-    pub(crate) client_kib: Option<u64>,
+    server_kib: Option<u64>,
+    client_kib: Option<u64>,
 }
 
 /// Resources used between two readings.
@@ -58,7 +59,7 @@ impl Usage {
         }
     }
 
-    /// Since this reading.
+    /// Resources used since this reading.
     pub(crate) fn spent(&self, host: &Host) -> Spent {
         let time = clock::since(self.at);
         let end = Self::read(host);
@@ -72,7 +73,17 @@ impl Usage {
         }
     }
 
-    /// When it was taken.
+    /// Memory of a server of our own, in KiB.
+    pub(crate) fn server_kib(&self) -> Option<u64> {
+        self.server_kib
+    }
+
+    /// Memory of this process, in KiB.
+    pub(crate) fn client_kib(&self) -> Option<u64> {
+        self.client_kib
+    }
+
+    /// The moment of the reading.
     pub(crate) fn at(&self) -> Instant {
         self.at
     }

@@ -98,7 +98,7 @@ fn letter(title: &[u8], body: &[u8]) -> Option<Received> {
             body: crate::wire::Body::default(),
         },
     };
-    Some(Received { seq: 5, message, content })
+    Some(Received::new(5, message, content))
 }
 
 #[cfg(test)]

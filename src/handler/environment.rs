@@ -13,12 +13,12 @@ pub(crate) const PREFIX: &str = "QMSG_MSG_";
 
 /// Returns names and values. An absent field has no variable.
 pub(crate) fn variables(letter: &Received, attempt: u32) -> Vec<(String, String)> {
-    let message = &letter.message;
+    let message = letter.message();
     let room = match &message.to {
         Target::Room(room) => Some(room.to_string()),
         Target::User(_) | Target::All => None,
     };
-    let seq = (!letter.is_volatile()).then(|| letter.seq.to_string());
+    let seq = (!letter.is_volatile()).then(|| letter.seq().to_string());
     let known = [
         ("ID", Some(message.id.to_string())),
         ("FROM", Some(message.from.to_string())),
@@ -27,7 +27,7 @@ pub(crate) fn variables(letter: &Received, attempt: u32) -> Vec<(String, String)
         ("TIME", Some(clock::rfc3339(message.time_ms))),
         ("SEQ", seq),
         ("ATTEMPT", Some(attempt.to_string())),
-        ("SIZE", Some(letter.content.size().to_string())),
+        ("SIZE", Some(letter.content().size().to_string())),
         ("HEADERS", Some(json(&headers(&message.headers)))),
     ];
     // No variable can hold a NUL.
@@ -39,13 +39,13 @@ pub(crate) fn variables(letter: &Received, attempt: u32) -> Vec<(String, String)
 
 #[cfg(test)]
 mod tests {
-    use super::variables;
+    use super::{Received, variables};
     use crate::message::received::tests::letter;
 
     #[test]
     fn a_variable_for_each_thing_that_is_known() {
         let given = [("title", "a\0b\n$(c)"), ("tags", "x,y"), ("other", "\"")];
-        let mut letter = letter("@ops", &given, b"\xff\0");
+        let letter = letter("@ops", &given, b"\xff\0");
         let shown = |letter: &_, attempt| {
             let all = variables(letter, attempt).into_iter();
             all.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
@@ -66,8 +66,9 @@ mod tests {
             "QMSG_MSG_TAGS=x,y",
         ];
         assert_eq!(shown(&letter, 3), wanted);
-        letter.seq = 0;
-        letter.message.to = "bob".parse().unwrap_or_else(|why| panic!("{why}"));
+        let mut message = letter.message().clone();
+        message.to = "bob".parse().unwrap_or_else(|why| panic!("{why}"));
+        let letter = Received::new(0, message, letter.content().clone());
         let all = shown(&letter, 1);
         assert!(all.contains(&"QMSG_MSG_TO=bob".to_owned()));
         assert!(!all.iter().any(|one| one.contains("_ROOM=") || one.contains("_SEQ=")), "{all:?}");

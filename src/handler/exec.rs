@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -34,12 +35,12 @@ const JSON_FD: i32 = 3;
 /// The command that runs for each message.
 #[derive(Debug)]
 pub(crate) struct Handler {
-    pub(crate) program: OsString,
-    pub(crate) args: Vec<OsString>,
+    program: OsString,
+    args: Vec<OsString>,
     /// Longest run; `None` for no limit.
-    pub(crate) limit: Option<Duration>,
+    limit: Option<Duration>,
     /// True if stdout is sent as the reply.
-    pub(crate) replies: bool,
+    replies: bool,
 }
 
 /// The outcome of a run.
@@ -76,6 +77,20 @@ enum StopReason {
 }
 
 impl Handler {
+    /// A handler that may run for `limit`, and whose stdout is the reply if it `replies`.
+    pub(crate) fn new(
+        program: OsString,
+        args: Vec<OsString>,
+        limit: Option<Duration>,
+        replies: bool,
+    ) -> Self {
+        Self { program, args, limit, replies }
+    }
+
+    pub(crate) fn program(&self) -> &Path {
+        Path::new(&self.program)
+    }
+
     /// Keeps what this process was started with, beyond the first three descriptors, from handlers
     /// and from what they leave behind: a lock would be held by it.
     pub(crate) fn close_other_descriptors() {

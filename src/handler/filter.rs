@@ -8,13 +8,13 @@ use crate::wire::{Message, Target, UserId};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
     /// Allowed senders; empty for all.
-    pub(crate) from: Vec<UserId>,
+    from: Vec<UserId>,
     /// Allowed targets; empty for all.
-    pub(crate) room: Vec<Target>,
+    room: Vec<Target>,
     /// Lowest allowed priority.
-    pub(crate) priority: Option<Priority>,
+    priority: Option<Priority>,
     /// Text in the title; case is ignored.
-    pub(crate) title: Option<String>,
+    title: Option<String>,
 }
 
 /// The priority of a message, in ascending order.
@@ -28,6 +28,15 @@ pub(crate) enum Priority {
 }
 
 impl Filter {
+    pub(crate) fn new(
+        from: Vec<UserId>,
+        room: Vec<Target>,
+        priority: Option<Priority>,
+        title: Option<String>,
+    ) -> Self {
+        Self { from, room, priority, title }
+    }
+
     /// True if a message matches.
     pub(crate) fn takes(&self, message: &Message) -> bool {
         let title = || header(message, TITLE).unwrap_or_default().to_lowercase();

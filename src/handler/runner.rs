@@ -52,7 +52,7 @@ impl Runner {
 
     pub(crate) fn enqueue(&mut self, letters: Vec<Received>) {
         for letter in letters {
-            let ticket = self.schedule.arrived(&letter.message.from);
+            let ticket = self.schedule.arrived(&letter.message().from);
             self.letters.insert(ticket, Arc::new(letter));
         }
         self.start_ready();
@@ -87,7 +87,7 @@ impl Runner {
     /// runs for. Volatile messages nobody else has.
     pub(crate) fn hold(&mut self) -> Vec<Seq> {
         let idle = self.letters.iter().filter(|(ticket, _)| !self.schedule.runs(**ticket));
-        let seqs = idle.map(|(_, letter)| letter.seq).filter(|seq| *seq != 0).collect();
+        let seqs = idle.map(|(_, letter)| letter.seq()).filter(|seq| *seq != 0).collect();
         self.held += 1;
         seqs
     }
@@ -96,7 +96,7 @@ impl Runner {
     pub(crate) fn release(&mut self, seqs: &[Seq]) {
         self.held -= 1;
         let is_gone = |ticket: &JobNumber| {
-            self.letters.get(ticket).is_some_and(|letter| seqs.contains(&letter.seq))
+            self.letters.get(ticket).is_some_and(|letter| seqs.contains(&letter.seq()))
         };
         for ticket in self.schedule.withdraw(|ticket| is_gone(&ticket)) {
             self.letters.remove(&ticket);
@@ -184,12 +184,12 @@ impl Runner {
             };
             self.report(ticket, attempts, &why, fate);
         }
-        Ok(self.letters.remove(&ticket).map(|letter| settled(letter.seq, fate, reply, why)))
+        Ok(self.letters.remove(&ticket).map(|letter| settled(letter.seq(), fate, reply, why)))
     }
 
     fn report(&self, ticket: JobNumber, attempts: u32, why: &str, fate: &str) {
         let Some(letter) = self.letters.get(&ticket) else { return };
-        let (id, from) = (letter.message.id, &letter.message.from);
+        let (id, from) = (letter.message().id, &letter.message().from);
         let text = format!("{id} from {from}: {why} at attempt {attempts}: {fate}");
         notices::note(self.talk, &text);
     }
@@ -215,7 +215,7 @@ fn seconds(ms: Ms) -> String {
 
 /// No message is to blame for that.
 pub(crate) fn no_command(handler: &Handler, error: std::io::Error) -> anyhow::Error {
-    let what = format!("{} cannot be run", handler.program.display());
+    let what = format!("{} cannot be run", handler.program().display());
     Failure::new(Exit::Config, what)
         .hint("--exec takes a command and its arguments; use --shell for a line of shell")
         .because(error)

@@ -60,7 +60,7 @@ impl Shelf {
     /// Made of numbers alone, and in the order in which the server took the messages. Volatile ones
     /// have no place there: they stand behind, by their time.
     fn name(&self, letter: &Received) -> String {
-        let Received { seq, message, .. } = letter;
+        let (seq, message) = (letter.seq(), letter.message());
         match letter.is_volatile() {
             false => format!("{seq:020}-{}{}", message.id, self.suffix),
             true => format!("v{:019}-{}{}", message.time_ms, message.id, self.suffix),
@@ -76,19 +76,20 @@ mod tests {
 
     use tempfile::TempDir;
 
-    use super::Shelf;
+    use super::{Received, Shelf};
     use crate::message::received::tests::letter;
 
     #[test]
     fn a_file_is_whole_or_it_is_not_there() {
         let dir = TempDir::new().unwrap();
         let shelf = Shelf::open(dir.path().to_owned(), ".json").unwrap();
-        let mut volatile = letter("bob", &[], b"two");
-        volatile.seq = 0;
+        let stored = letter("bob", &[], b"two");
+        let (message, content) = (stored.message().clone(), stored.content().clone());
+        let volatile = Received::new(0, message, content);
         let letters = [letter("bob", &[("title", "../../etc")], b"one"), volatile];
         for _ in 0..2 {
             let paths =
-                shelf.put(&letters, |letter, out| out.write_all(&letter.content.read(0, 9)?));
+                shelf.put(&letters, |letter, out| out.write_all(&letter.content().read(0, 9)?));
             let names: Vec<String> = fs::read_dir(dir.path())
                 .unwrap()
                 .map(|entry| entry.unwrap().file_name().into_string().unwrap())

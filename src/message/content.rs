@@ -14,10 +14,9 @@ use bytes::Bytes;
 use tempfile::{SpooledData, SpooledTempFile};
 
 use crate::failure::{self, Exit, Failure};
+use crate::message::limits::{MEMORY_LEN_MAX, STREAM_LEN_MAX};
 use crate::wire::{Body, CHUNK_LEN_MAX};
 
-/// Longest body that is kept in memory.
-const MEMORY_LEN_MAX: usize = 1 << 20;
 const COPY_LEN: usize = 64 << 10;
 
 /// The bytes of one message. Cloning shares them.
@@ -176,10 +175,6 @@ pub(crate) fn no_place(error: io::Error) -> Error {
         .hint("it is stored there until it is complete; TMPDIR names another directory")
         .because(error)
 }
-
-/// Longest body taken from a stream, in bytes, since what is read of it has to be kept until it is
-/// sent. A file stays where it is, so it has only the server's limit, which is not known before.
-pub(crate) const STREAM_LEN_MAX: u64 = 1 << 30;
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]

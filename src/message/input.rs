@@ -12,12 +12,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::failure::{self, Exit, Failure};
-use crate::message::content::{Content, STREAM_LEN_MAX};
+use crate::message::content::Content;
+use crate::message::limits::{AHEAD_LEN_MAX, STREAM_LEN_MAX};
 use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
-
-/// Bytes of pieces that are read and not yet sent.
-const AHEAD_LEN_MAX: u32 = 8 << 20;
 
 /// The framing of an input: one message or many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

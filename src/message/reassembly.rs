@@ -32,7 +32,7 @@ impl Reassembly {
     pub(crate) fn message(&mut self, seq: Seq, message: Message) -> Result<Option<Received>> {
         if !message.is_long() {
             let content = Content::Memory(message.body.0.clone());
-            return Ok(Some(Received { seq, message, content }));
+            return Ok(Some(Received::new(seq, message, content)));
         }
         let bar = Progress::new(self.talk, message.size, "from", &message.from);
         let first = message.body.clone();
@@ -54,7 +54,7 @@ impl Reassembly {
         }
         let PartialBody { seq, message, spool, .. } = partial;
         let content = spool.finish().map_err(content::no_place)?;
-        Ok(Some(Received { seq, message, content }))
+        Ok(Some(Received::new(seq, message, content)))
     }
 
     /// True if no message is incomplete.
@@ -103,7 +103,7 @@ mod tests {
     fn a_letter_is_whole_or_it_is_none() {
         let mut mail = Reassembly::new(Verbosity { quiet: true, verbose: 0, color: Color::Never });
         let short = mail.message(1, message(3, b"abc")).unwrap().unwrap();
-        assert_eq!((short.seq, bytes(&short.content)), (1, b"abc".to_vec()));
+        assert_eq!((short.seq(), bytes(short.content())), (1, b"abc".to_vec()));
         assert!(mail.message(2, message(6, b"ab")).unwrap().is_none());
         assert!(mail.part(&Body(b"cd"[..].into()), true).unwrap().is_none());
         assert!(!mail.is_whole() && mail.drop_partial() && mail.is_whole());
@@ -112,7 +112,7 @@ mod tests {
         assert!(mail.message(2, message(6, b"ab")).unwrap().is_none());
         assert!(mail.part(&Body(b"cd"[..].into()), true).unwrap().is_none());
         let long = mail.part(&Body(b"ef"[..].into()), true).unwrap().unwrap();
-        assert_eq!((long.seq, bytes(&long.content)), (2, b"abcdef".to_vec()));
+        assert_eq!((long.seq(), bytes(long.content())), (2, b"abcdef".to_vec()));
         assert!(mail.is_whole());
     }
 }

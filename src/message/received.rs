@@ -1,4 +1,4 @@
-//! A message that was received, its body apart.
+//! A message that was received, with its body apart.
 
 use std::io;
 use std::ops::Range;
@@ -11,15 +11,34 @@ use crate::wire::{Message, Seq};
 /// Bytes of a body that are rendered at a time.
 pub(crate) const PIECE_LEN: usize = 48 << 10;
 
-/// A message to be printed, its body apart.
+/// A message to be printed, with its body apart.
 #[derive(Debug)]
 pub(crate) struct Received {
-    pub(crate) seq: Seq,
-    pub(crate) message: Message,
-    pub(crate) content: Content,
+    seq: Seq,
+    message: Message,
+    content: Content,
 }
 
 impl Received {
+    pub(crate) fn new(seq: Seq, message: Message, content: Content) -> Self {
+        Self { seq, message, content }
+    }
+
+    /// The sequence number by which the message is acknowledged; 0 of one that is not stored.
+    pub(crate) fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// The message, without its body.
+    pub(crate) fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// The body.
+    pub(crate) fn content(&self) -> &Content {
+        &self.content
+    }
+
     /// True if the server does not store the message.
     pub(crate) fn is_volatile(&self) -> bool {
         self.seq == 0
@@ -105,7 +124,7 @@ pub(crate) mod tests {
                 body: Body::default(),
             },
         };
-        Received { seq: 5, message, content }
+        Received::new(5, message, content)
     }
 
     /// Bytes with much that matters where they are cut.

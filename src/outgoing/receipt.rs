@@ -137,7 +137,7 @@ pub(crate) fn reply(receipt: &Receipt, asker: &UserId) -> Option<Received> {
     let size = body.len() as u64;
     let envelope = Envelope { size, ..Envelope::new(receipt.id, to, headers, Body::default()) };
     let message = Message { from: user.clone(), time_ms: receipt.time_ms, envelope };
-    Some(Received { seq: 0, message, content: Content::Memory(body.0.clone()) })
+    Some(Received::new(0, message, Content::Memory(body.0.clone())))
 }
 
 /// The failure of the command if this receipt is the only one. `None` for a success.
@@ -294,7 +294,10 @@ mod tests {
         assert!(reply(DeliveryState::Processed, None).is_none());
         assert!(reply(DeliveryState::Rejected, Some(b"no")).is_none());
         let reply_message = reply(DeliveryState::Processed, Some(b"yes")).unwrap();
-        assert_eq!((reply_message.message.from.as_str(), reply_message.content.size()), ("bob", 3));
+        assert_eq!(
+            (reply_message.message().from.as_str(), reply_message.content().size()),
+            ("bob", 3)
+        );
     }
 
     #[test]

@@ -47,13 +47,17 @@ pub(crate) fn ready(
 /// Writes all it is given, however long its reader takes.
 pub(crate) struct Patient<F> {
     to: F,
-    /// Bytes that have left.
-    pub(crate) written: u64,
+    written: u64,
 }
 
 impl<F: AsFd> Patient<F> {
     pub(crate) fn new(to: F) -> Self {
         Self { to, written: 0 }
+    }
+
+    /// Number of bytes that have left.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
     }
 }
 
@@ -278,7 +282,7 @@ mod tests {
         let writing = thread::spawn(move || {
             let mut out = Patient::new(to);
             out.write_all(&copy).unwrap();
-            out.written
+            out.written()
         });
         let mut read = Vec::new();
         from.read_to_end(&mut read).unwrap();

@@ -53,17 +53,17 @@ pub(crate) struct MemoryStore {
     pub(crate) drawers: Drawers,
 }
 
-/// How many things one answer has at most.
+/// The largest number of things in one answer.
 #[derive(Clone, Copy)]
 pub(crate) struct Most {
-    /// Of a page of recipients or of parked messages.
+    /// Recipients, or parked messages, of a page.
     pub(crate) page: usize,
     /// Parked messages that one write takes out.
     pub(crate) taken: usize,
 }
 
 impl Most {
-    /// So few that it often takes several answers.
+    /// Small numbers, so that it often takes several answers.
     pub(crate) const FEW: Self = Self { page: 2, taken: 2 };
     /// As many as the engine on SQLite has.
     pub(crate) const MANY: Self = Self { page: 64, taken: 64 };
@@ -176,7 +176,7 @@ impl MemoryStore {
         outcome
     }
 
-    /// Whether a message can be appended now.
+    /// Fails if a message cannot be appended now.
     fn fits(&self, message: &Message) -> Result<(), NotStored> {
         let (from, to) = (&message.from, &message.to);
         assert!(self.users.contains_key(from), "only a user that exists sends");
@@ -190,18 +190,18 @@ impl MemoryStore {
         if self.has_room(log, message) { Ok(()) } else { Err(NotStored::Full) }
     }
 
-    /// What is said of a target that does not exist.
+    /// The error for a target that does not exist.
     fn missing(&self, to: &Target) -> NoTarget {
         let other = to.of_other_kind().is_some_and(|other| self.logs.contains_key(&other));
         if other { NoTarget::OtherKind } else { NoTarget::Unknown }
     }
 
-    /// Whether so much is over the quota of a log.
+    /// True if these sums exceed the quota of a log.
     fn is_over(&self, count: u64, bytes: u64) -> bool {
         count > self.quotas.log_messages_max || bytes > self.quotas.log_bytes_max
     }
 
-    /// Whether the quota of its log admits a message.
+    /// True if the quota of its log admits a message.
     fn has_room(&self, log: &Log, message: &Message) -> bool {
         let to = &message.to;
         let own = matches!(to, Target::User(_));
@@ -307,14 +307,14 @@ impl MemoryStore {
         self.sent.contains(&(from.clone(), id))
     }
 
-    /// Whether a user needs this no more: processed, or of a room that the user is not in.
+    /// True if a user no longer needs a message: processed, or of a room that the user is not in.
     pub(crate) fn is_processed(&self, user: &UserId, seq: Seq) -> bool {
         let Some((record, _)) = self.owed.get(&seq) else { return false };
         let cursor = self.cursors.get(&(user.clone(), record.bundle.first.to.clone()));
         cursor.is_none_or(|at| seq <= at.through || has(&at.above, seq))
     }
 
-    /// Whether it is written down that a user has processed a message; of rooms nothing is said.
+    /// True if a user's own log records that the user has processed a message; false for rooms.
     pub(crate) fn has_settled(&self, user: &UserId, seq: Seq) -> bool {
         let of_room =
             |(record, _): &&(Record, _)| matches!(record.bundle.first.to, Target::Room(_));
@@ -339,7 +339,7 @@ impl MemoryStore {
         self.cursors.get(&(user.clone(), log.clone()))
     }
 
-    /// What is in a log, ascending by seq.
+    /// Records of a log, ascending by seq.
     pub(crate) fn records<'a>(
         &'a self,
         log: &Target,

@@ -21,7 +21,7 @@ const SERVER: &str = include_str!("../vectors/server.txt");
 const MALFORMED: &str = include_str!("../vectors/malformed.txt");
 const BODY_LEN_MAX: u64 = 1 << 20;
 
-/// What the vectors ask of a frame type, beyond what the codec does.
+/// Abilities that the vectors ask of a frame type, beyond the codec's.
 trait Pinned: Frame + PartialEq + Debug {
     /// The variant's name as the vectors spell it. The match behind it makes the compiler ask for a
     /// line here when a variant is added, and `vectors` then asks for its vector.
@@ -78,7 +78,7 @@ fn encoded<F: Frame>(frames: &[F]) -> BytesMut {
     out
 }
 
-/// What one decoder makes of a stream: all frames, the error that ended it, whether it may end.
+/// Decodes a stream. Returns all frames, the error that ended it, and true if it may end there.
 fn decode<'a, F: Frame>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> (Vec<F>, Option<Malformed>, bool) {
@@ -157,7 +157,7 @@ fn kind(error: Malformed) -> &'static str {
     }
 }
 
-/// What clients may not say: its name, what is wrong, its bytes.
+/// Malformed frames of clients: the name, what is wrong, the bytes.
 pub(crate) fn malformed_of_clients() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let lines = lines(MALFORMED).filter(|line| line[0] == "client");
     lines.map(|line| (line[1], line[2], unhex(&line[3..]))).collect()

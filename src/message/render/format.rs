@@ -165,13 +165,13 @@ fn write(
     shows: bool,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let message = &received.message;
+    let message = received.message();
     match field {
         FormatField::Body if shows => people::body(received, out),
         FormatField::Body => received.whole().try_for_each(|piece| out.write_all(&piece?)),
         FormatField::BodyHex => hex(&HEXLOWER, received, out),
         FormatField::BodyHexUpper => hex(&HEXUPPER, received, out),
-        FormatField::Size => write!(out, "{}", received.content.size()),
+        FormatField::Size => write!(out, "{}", received.content().size()),
         FormatField::From => write!(out, "{}", message.from),
         FormatField::To => write!(out, "{}", message.to),
         FormatField::Room => match &message.to {
@@ -180,7 +180,7 @@ fn write(
         },
         FormatField::Id => write!(out, "{}", message.id),
         FormatField::Seq if received.is_volatile() => Ok(()),
-        FormatField::Seq => write!(out, "{}", received.seq),
+        FormatField::Seq => write!(out, "{}", received.seq()),
         FormatField::Time => out.write_all(clock::rfc3339(message.time_ms).as_bytes()),
         FormatField::UnixTime => {
             write!(out, "{}.{:03}", message.time_ms / 1000, message.time_ms % 1000)

@@ -48,12 +48,12 @@ fn quoted(text: io::Result<Vec<u8>>) -> JsonPiece {
 
 /// Builds the documented fields of `--json` except for the body.
 fn fields(received: &Received) -> Map<String, Value> {
-    let message = &received.message;
+    let message = received.message();
     let mut object = Map::new();
     let mut put = |name: &str, value: Value| object.insert(name.to_owned(), value);
     put("id", message.id.to_string().into());
     // A volatile message is not stored and has no seq.
-    put("seq", if received.is_volatile() { Value::Null } else { received.seq.into() });
+    put("seq", if received.is_volatile() { Value::Null } else { received.seq().into() });
     put("time", clock::rfc3339(message.time_ms).into());
     put("from", message.from.to_string().into());
     put("to", message.to.to_string().into());
@@ -61,7 +61,7 @@ fn fields(received: &Received) -> Map<String, Value> {
         put("room", room.to_string().into());
     }
     put("headers", headers(&message.headers));
-    put("size", received.content.size().into());
+    put("size", received.content().size().into());
     object
 }
 

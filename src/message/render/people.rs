@@ -27,7 +27,7 @@ pub(crate) fn show(
     width: Option<usize>,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let message = &received.message;
+    let message = received.message();
     let mut head = HeadLine::new(color, width);
     head.add(DIM, &clock::local(message.time_ms));
     head.add("", " ");
@@ -51,7 +51,7 @@ pub(crate) fn show(
         head.add("", if title.is_empty() { ":" } else { "" });
         false
     } else if is_binary(received)? {
-        let size = grouped(received.content.size());
+        let size = grouped(received.content().size());
         head.add("", &format!(": {size} bytes, not text: use --raw > FILE"));
         false
     } else if is_short(received, text.clone(), &head)? {
@@ -99,10 +99,10 @@ impl HeadLine {
 /// Writes the body for a format on a terminal: lines after the first are indented.
 pub(crate) fn body(received: &Received, out: &mut impl Write) -> io::Result<()> {
     if is_binary(received)? {
-        let size = grouped(received.content.size());
+        let size = grouped(received.content().size());
         return write!(out, "{size} bytes, not text: use --raw > FILE");
     }
-    write_text(received, 0..received.content.size(), Fold::new(None, false), out)
+    write_text(received, 0..received.content().size(), Fold::new(None, false), out)
 }
 
 fn priority(received: &Received) -> Option<(&'static str, &'static str)> {
@@ -119,15 +119,15 @@ fn tags(received: &Received) -> impl Iterator<Item = String> {
 
 /// The range of the body without its last newline.
 fn text(received: &Received) -> io::Result<Range<u64>> {
-    Ok(0..received.content.size() - u64::from(received.ends_a_line()?))
+    Ok(0..received.content().size() - u64::from(received.ends_a_line()?))
 }
 
 /// True when a third of the body's beginning is not text, so that showing it would help nobody.
 fn is_binary(received: &Received) -> io::Result<bool> {
-    if received.content.size() < BINARY_LEN_MIN {
+    if received.content().size() < BINARY_LEN_MIN {
         return Ok(false);
     }
-    let begin = received.content.read(0, PIECE_LEN)?;
+    let begin = received.content().read(0, PIECE_LEN)?;
     let is_odd = |c: char| c == '\u{fffd}' || c.is_control() && !"\t\n\r\x1b\x08\x0c".contains(c);
     let (mut odd, mut all) = (0, 0);
     for c in String::from_utf8_lossy(&begin).chars() {

@@ -37,7 +37,7 @@ pub(crate) fn render(style: Style, received: &Received, out: &mut impl Write) ->
             json::object(received, None).try_for_each(|piece| out.write_all(&piece?))?;
             return out.write_all(b"\n");
         }
-        Style::Lines if received.content.size() == 0 => {
+        Style::Lines if received.content().size() == 0 => {
             // The title may be the whole message.
             out.write_all(one_line(received.header(TITLE).unwrap_or_default()).as_bytes())?;
         }

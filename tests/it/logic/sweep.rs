@@ -7,7 +7,7 @@ use std::thread;
 
 use crate::chance::{asked, number};
 
-/// How many runs may fail before the rest is left.
+/// Number of failed runs after which the rest is left out.
 const FAILED_MAX: usize = 10;
 
 /// Many runs, or the one that is asked for. A run panics if something is wrong; otherwise it says

@@ -7,8 +7,8 @@ use super::MemoryStore;
 use super::ranges::{check_stretches, done, has};
 
 impl MemoryStore {
-    /// Whether there is such a cursor: it is not one of a room that the user has left since, even
-    /// if the user has entered it again.
+    /// Moves a cursor. Returns false if there is no such cursor: that of a room ends when the user
+    /// leaves it, and one that has been made since is another.
     pub(super) fn settle(
         &mut self,
         user: &UserId,
@@ -38,7 +38,8 @@ impl MemoryStore {
         true
     }
 
-    /// What has expired nobody is to see. What was removed unread is settled in the same way.
+    /// Records verdicts on expired messages, which nobody is to see any more, and on messages that
+    /// were removed unread.
     pub(super) fn expire(&mut self, user: &UserId, verdicts: &[(Seq, Disposition, u64)]) {
         for (seq, _, time_ms) in verdicts.iter().filter(|said| said.1 == Disposition::Expired) {
             let Some((record, readers)) = self.owed.get_mut(seq) else { continue };

@@ -99,7 +99,7 @@ impl Bodies {
         }
     }
 
-    /// Whether some of it is damaged, or all of it gone.
+    /// True if a part of a body is damaged, or all of it gone.
     pub(crate) fn is_spoilt(&self, record: &Record) -> bool {
         let count = record.bundle.first.size.div_ceil(CHUNK_LEN_MAX as u64);
         record.parts > 0 && (record.parts..record.parts + count).any(|at| self.read(at).is_err())
@@ -109,7 +109,7 @@ impl Bodies {
         self.parts.get(&at).cloned().unwrap_or(Err(Missing::Removed))
     }
 
-    /// What a restart forgets.
+    /// Forgets the uploads, as a restart does.
     pub(crate) fn restart(&mut self) {
         self.uploads.clear();
         self.begun.clear();

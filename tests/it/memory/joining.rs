@@ -1,4 +1,4 @@
-//! How the model store joins messages of a page.
+//! Joining of messages of a page in the model store.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What the model store says of where a reader begins, and what stands there.
+//! Starting points of readers, and pages, in the model store.
 
 use qmsg::durable::{Page, PageItem, Record};
 use qmsg::wire::{Seq, Start, Target, UserId};

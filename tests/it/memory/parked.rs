@@ -105,7 +105,7 @@ impl MemoryStore {
         self.note(message, outcome)
     }
 
-    /// Whether the quota of a log admits a message among a user's scheduled ones.
+    /// True if the quota of a log admits a message among a user's scheduled ones.
     fn admits_parked(&self, owner: &UserId, message: &Message) -> bool {
         let (count, bytes) = self.parked_load(owner, ParkedKind::Scheduled);
         count == 0 || !self.is_over(count + 1, bytes + message.len_bytes())

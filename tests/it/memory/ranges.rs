@@ -1,4 +1,4 @@
-//! What must hold of a cursor's stretches.
+//! Properties of a cursor's acked ranges.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ pub(crate) fn done(above: &[AckedRange]) -> Vec<Seq> {
     above.iter().flat_map(|stretch| stretch.span.first..=stretch.span.last).collect()
 }
 
-/// Whether one of the stretches has a message of their log.
+/// True if one of the ranges has the message at a seq of their log.
 pub(crate) fn has(above: &[AckedRange], seq: Seq) -> bool {
     let next = above.partition_point(|stretch| stretch.span.last < seq);
     above.get(next).is_some_and(|stretch| stretch.span.first <= seq)

@@ -1,4 +1,4 @@
-//! How far messages have come, as the model store tells it.
+//! Delivery states of messages in the model store.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,8 +57,8 @@ impl MemoryStore {
         Found::Recipients(page, rest.next().is_some())
     }
 
-    /// How far it has come with each recipient, in the order of their ids. Nobody if it is not
-    /// there any more.
+    /// Delivery states of a message by recipient, in the order of their ids; empty if the message
+    /// is not there any more.
     pub(crate) fn all_standings(&self, seq: Seq) -> Vec<RecipientStatus> {
         let Some((log, users)) = self.levels.recipients.get(&seq) else { return vec![] };
         let there = self.logs[log].records.iter().any(|(record, _)| record.seq == seq);
@@ -82,7 +82,7 @@ impl MemoryStore {
         RecipientStatus { user: user.clone(), state, time_ms, note }
     }
 
-    /// Whether a user is no recipient of it any more, or was never given it and will not be.
+    /// True if a user is not a recipient of a message any more, or it expired unread for the user.
     pub(crate) fn is_gone(&self, user: &UserId, seq: Seq) -> bool {
         let verdict = self.levels.verdicts.get(&(user.clone(), seq));
         let there = self.all_standings(seq).iter().any(|standing| standing.user == *user);
@@ -104,7 +104,7 @@ impl MemoryStore {
         records.filter(mine).map(|record| record.seq).collect()
     }
 
-    /// What was said of messages besides that they are dealt with.
+    /// Verdicts on messages, by user.
     pub(crate) fn verdicts(&self) -> &BTreeMap<(UserId, Seq), (Disposition, u64)> {
         &self.levels.verdicts
     }

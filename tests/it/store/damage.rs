@@ -52,14 +52,14 @@ fn pages(dir: &Path) -> Vec<(u64, String, bool)> {
     rows.unwrap().map(Result::unwrap).collect()
 }
 
-/// Whether what is read is of what there was, and in the same order.
+/// True if all that was found was there before, in the same order.
 fn is_part(found: &[PageItem], all: &[PageItem]) -> bool {
     let mut rest = all.iter();
     let told = |item: &&PageItem| !matches!(item, PageItem::Corrupt { .. });
     found.iter().filter(told).all(|item| rest.any(|other| other == item))
 }
 
-/// It is whole after this, and can be used.
+/// Asserts that a store is whole after the check, and can be used.
 fn check_use(dir: &Path, checked: &Checked, what: &str) -> Vec<PageItem> {
     let again = check(dir).unwrap();
     assert!(again.damages.is_empty() && again.mended.is_none(), "{what}: {again:?}");
@@ -91,7 +91,7 @@ fn a_whole_store_is_left_as_it_is() {
     assert_eq!(read(&mut rig), items);
 }
 
-/// What a disk may do to a page.
+/// A kind of damage that a disk may do to a page.
 type Harm = fn(&mut [u8]);
 
 #[test]

@@ -1,4 +1,4 @@
-//! What survives, what is refused, what is found to be damaged.
+//! Survival of data, refusal of files, and discovery of damage.
 
 use std::fs;
 use std::path::Path;

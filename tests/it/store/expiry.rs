@@ -1,4 +1,4 @@
-//! What expires unread takes no place in a mailbox.
+//! Messages that expire unread take no place in a mailbox.
 
 use qmsg::durable::{Disposition, Quotas, Write};
 use qmsg::wire::{Headers, Message, Seq};
@@ -44,7 +44,7 @@ fn number(dir: &TempDir, sql: &str) -> i64 {
     database(dir.path()).query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
-/// How many may expire, and have expired unread.
+/// Numbers of messages that may expire, and that have expired unread.
 fn rows(dir: &TempDir) -> (i64, i64) {
     let count = |table| number(dir, &format!("SELECT count(*) FROM {table}"));
     (count("expiring"), count("expired"))

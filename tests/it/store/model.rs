@@ -41,7 +41,7 @@ enum Step {
         from: usize,
         to: usize,
         n: u32,
-        /// So many, with this id and those behind it.
+        /// Number of messages; their ids are consecutive.
         count: u32,
         length: usize,
     },
@@ -150,7 +150,7 @@ impl Partial {
     }
 }
 
-/// What both engines are asked.
+/// A batch of writes for both engines.
 struct Writes {
     memory: MemoryStore,
     uploads: Vec<Partial>,
@@ -318,7 +318,7 @@ fn compare(rig: &mut Rig, memory: &MemoryStore) {
     }
 }
 
-/// What stands in a log for a user, with all bodies.
+/// Compares a log as a user reads it, with all bodies.
 fn compare_logs(rig: &mut Rig, memory: &MemoryStore, user: &str, log: &str) {
     let (logs, reader) = (vec![(target(log), 0)], user.parse().unwrap());
     let read = Read::Page { logs, reader, messages: u32::MAX, bytes: u64::MAX };

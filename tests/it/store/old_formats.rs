@@ -26,7 +26,7 @@ fn format(dir: &Path) -> i32 {
     database(dir).pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
 }
 
-/// What every fixture holds, and that it goes on from there.
+/// Checks what every fixture holds, and that new writes continue from there.
 fn check_content(rig: &mut Rig) {
     assert_eq!(seqs(&rig.whole("bob", "bob")), [1, 2, 4]);
     assert_eq!(seqs(&rig.whole("bob", "@ops")), [3]);

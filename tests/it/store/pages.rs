@@ -22,7 +22,7 @@ fn messages_come_back_as_they_were() {
     assert_eq!(rig.whole("bob", "bob"), [PageItem::Messages(record)]);
 }
 
-/// What came, how far it was looked, and whether that was all.
+/// The messages found, the seq up to which was searched, and true if that was all.
 type Looked<'a> = (&'a [Seq], Seq, bool);
 
 /// Seqs 1…8: alice's messages to bob, `@ops`, `@all`, bob, `@ops`; bob's to `@ops`, bob, `@all`.

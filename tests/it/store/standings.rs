@@ -1,4 +1,4 @@
-//! How far a message has come, and where it stands by its id.
+//! Delivery states of messages, and the places of messages by their ids.
 
 use bytes::Bytes;
 use qmsg::durable::{Disposition, Found, Quotas, Read, StoredCursor, Write};
@@ -289,8 +289,8 @@ fn messages_are_found_by_id_and_sender() {
     }
 }
 
-/// What a reader says while it leaves a room and comes back arrives behind that: of what was
-/// before, nobody waits for its word any more.
+/// Verdicts that a reader gives while it leaves a room and returns arrive after its return. Nobody
+/// waits for them any more.
 #[test]
 fn nothing_is_kept_of_what_was_said_before_a_return() {
     let dir = TempDir::new().unwrap();

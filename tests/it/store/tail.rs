@@ -1,4 +1,4 @@
-//! What is written down only once for many messages is there after any end of the process.
+//! Data that is written once for many messages is there after any end of the process.
 
 use std::fs;
 use std::path::Path;

@@ -29,7 +29,7 @@ pub(crate) enum Verdict {
     ParkedTaken { count: u64, records: Vec<Record> },
 }
 
-/// Whether an outcome is of the kind of a write.
+/// True if an outcome is of the kind of a write.
 pub(crate) fn answers(outcome: &Outcome, write: &Write) -> bool {
     match outcome {
         Outcome::Claim(_) => matches!(write, Write::Claim { .. }),

@@ -81,7 +81,7 @@ pub(super) const PARTS: &[(&str, &[&str], &[&str])] = &[
     ("main", &["cli"], &[ANY]),
     ("lib", &[], &[]),
 ];
-/// What talks to a server on a user's behalf.
+/// The parts used by those that talk to a server on a user's behalf.
 const TALKING: &[&str] = &[
     "wire", "files", "logic", "quic", "client", "failure", "clock", "text", "terminal", "process",
     "message", "profile",

@@ -47,7 +47,7 @@ fn any_parts() -> impl Strategy<Value = (u64, Body, Vec<Body>)> {
     })
 }
 
-/// What a message can have behind it.
+/// Messages that can follow a first one in its bundle.
 fn any_others(size: u64) -> impl Strategy<Value = BundleRest> {
     let room = (CHUNK_LEN_MAX as u64).saturating_sub(size) as usize;
     let count = if size > CHUNK_LEN_MAX as u64 { 0 } else { 9 };
@@ -203,7 +203,7 @@ fn any_parked() -> impl Strategy<Value = ParkedMessage> {
     })
 }
 
-/// What a server says of levels and drawers.
+/// Frames of a server about delivery states and parked messages.
 pub(super) fn any_news() -> impl Strategy<Value = FromServer> {
     prop_oneof![
         any::<u64>().prop_map(|number| FromServer::Ping { number }),

@@ -1,4 +1,4 @@
-//! What holds for the decoder whatever arrives and however it is cut.
+//! Properties of the decoder, whatever arrives and wherever it is cut.
 
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -8,7 +8,7 @@ use crate::bench::report::BenchReport;
 use crate::bench::run::Bench;
 use crate::cli::verbs::bench::args::BenchArgs;
 use crate::failure::{Exit, Failure};
-use crate::message::content;
+use crate::message::limits::STREAM_LEN_MAX;
 use crate::process::{runtime, signals};
 use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
@@ -21,7 +21,7 @@ pub(crate) fn run(args: &BenchArgs, verbosity: Verbosity) -> Result<Exit> {
             .hint("name it with --server; without, one is started and trusted as it is")
             .into());
     }
-    if measurement.size() > content::STREAM_LEN_MAX {
+    if measurement.size() > STREAM_LEN_MAX {
         return Err(Failure::new(Exit::Usage, "--size is more than is kept in memory").into());
     }
     // A client of `latency` has a thread to itself, as in `send` and `listen`.

@@ -314,7 +314,7 @@ pub(crate) fn handler(args: &ListenArgs) -> Option<(Handler, Policy)> {
         pause_ms: retry_delay.as_millis() as u64,
         attempts_max: NonZeroU32::new(max_attempts),
     };
-    Some((Handler { program, args, limit, replies: reply }, policy))
+    Some((Handler::new(program, args, limit, reply), policy))
 }
 
 /// Builds the print target; fails if stdout cannot be used.

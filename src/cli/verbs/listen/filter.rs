@@ -33,7 +33,7 @@ pub(crate) struct FilterArgs {
 impl FilterArgs {
     pub(crate) fn filter(&self) -> Filter {
         let Self { from, room, priority, title } = self.clone();
-        Filter { from, room, priority, title }
+        Filter::new(from, room, priority, title)
     }
 }
 

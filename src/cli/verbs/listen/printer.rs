@@ -73,12 +73,12 @@ impl PrintTarget {
         let (mut out, mut ends) = (print::out(), Vec::new());
         let printed = messages.iter().try_for_each(|message| {
             self.shape.write(message, &mut out)?;
-            ends.push(out.get_ref().written + out.buffer().len() as u64);
+            ends.push(out.get_ref().written() + out.buffer().len() as u64);
             Ok(())
         });
         let printed = printed.and_then(|()| out.flush());
         // Discards the buffer, so that nothing follows an error.
-        let written = out.into_parts().0.written;
+        let written = out.into_parts().0.written();
         (ends.iter().filter(|end| **end <= written).count(), printed)
     }
 
@@ -210,13 +210,13 @@ impl Printer {
     /// returned to the server. Volatile messages cannot: no other reader gets them.
     pub(crate) fn hold(&mut self) -> Vec<Seq> {
         self.held += 1;
-        self.waiting.iter().map(|message| message.seq).filter(|seq| *seq != 0).collect()
+        self.waiting.iter().map(Received::seq).filter(|seq| *seq != 0).collect()
     }
 
     /// Drops messages that were returned to the server, and resumes printing.
     pub(crate) fn release(&mut self, seqs: &[Seq]) {
         self.held -= 1;
-        self.waiting.retain(|message| !seqs.contains(&message.seq));
+        self.waiting.retain(|message| !seqs.contains(&message.seq()));
     }
 
     /// Waits for the printing thread at most for `patience`, since its reader may have stalled.
@@ -264,7 +264,7 @@ fn print_all(
             let mut messages: Vec<Received> = batch.drain(..pace.batch_len(batch.len())).collect();
             let (out, printed) = target.emit(&messages);
             messages.truncate(out);
-            let seqs: Vec<Seq> = messages.iter().map(|message| message.seq).collect();
+            let seqs: Vec<Seq> = messages.iter().map(Received::seq).collect();
             // Frees the bodies before the next ones are read.
             drop(messages);
             let last = batch.is_empty() && printed.is_ok();

@@ -83,7 +83,7 @@ fn check(handler: &Handler) -> Result<()> {
         Ok(_) => Err(Errno::ACCESS.into()),
         Err(error) => Err(error),
     };
-    let program = Path::new(&handler.program);
+    let program = handler.program();
     let found = match std::env::var_os("PATH") {
         _ if program.components().nth(1).is_some() => is_command(program),
         Some(path) => {

@@ -1,5 +1,5 @@
-//! What clients that keep to nothing say: all that a decoder lets through, up to the ends of the
-//! numbers, most of it about what there is.
+//! Frames of clients that keep no rule: all that a decoder lets through, up to the largest numbers,
+//! most of them about things that exist.
 
 use qmsg::logic::Draft;
 use qmsg::wire::{

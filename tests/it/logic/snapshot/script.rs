@@ -1,4 +1,4 @@
-//! What is said in each conversation.
+//! The script of each conversation.
 
 use qmsg::logic::{Command, Draft, Prefetch};
 use qmsg::wire::{CHUNK_LEN_MAX, Envelope, Headers, MsgId, ParkedKind, Start};

@@ -134,7 +134,7 @@ impl Talk {
         }
     }
 
-    /// What the peer says to this, chunks that it asks for included.
+    /// Frames with which the peer answers an input, with the chunks that it asks for.
     fn handle(&mut self, name: &str, input: PeerInput) -> Vec<FromClient> {
         let (mut inputs, mut frames) = (VecDeque::from([input]), vec![]);
         while let Some(input) = inputs.pop_front() {
@@ -204,7 +204,7 @@ impl Talk {
 }
 
 impl Recorded {
-    /// What was answered to this, if it is what was said then.
+    /// Recorded answers to a line; an error if the record has another line there.
     fn answers(&mut self, line: &Line) -> Result<Vec<Line>, String> {
         let Some(next) = self.lines.pop_front() else { return Err(format!("more: {line}")) };
         match (&next, line) {
