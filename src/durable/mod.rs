@@ -103,6 +103,14 @@ pub enum Write {
         /// Now, in milliseconds since 1970.
         now_ms: u64,
     },
+    /// Add a join code, which a claim may spend. Answer: [`Outcome::Invite`]. The only write that
+    /// another process than the server may make.
+    Invite {
+        /// The code.
+        code: JoinCode,
+        /// End of its validity, in milliseconds since 1970.
+        expires_ms: u64,
+    },
     /// Append messages to the log of their target. Answer: [`Outcome::Append`].
     Append {
         /// The messages; their `from` is a user that exists.

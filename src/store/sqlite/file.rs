@@ -9,7 +9,6 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::bodies;
-use super::codes;
 use super::meta;
 use super::migrate;
 use super::schema;
@@ -18,7 +17,6 @@ use super::wal::Wal;
 use super::watch::{FileWatch, database, log_of};
 use crate::durable::Quotas;
 use crate::files;
-use crate::wire::JoinCode;
 
 /// The versions that a store depends on.
 pub fn about() -> String {
@@ -262,9 +260,8 @@ pub fn users(dir: &Path) -> Result<u64, OpenError> {
     Ok(users)
 }
 
-/// Adds a join code that is good until `expires_ms` (milliseconds since 1970), also while a server
-/// runs on the store.
-pub fn invite(dir: &Path, code: &JoinCode, expires_ms: u64) -> Result<(), OpenError> {
+/// Opens the store in a directory for a writer beside the server, which may have it open.
+pub(super) fn open_beside(dir: &Path) -> Result<(Connection, FileWatch), OpenError> {
     check_sqlite_version()?;
     let path = database(dir);
     refuse_remains(dir)?;
@@ -273,7 +270,7 @@ pub fn invite(dir: &Path, code: &JoinCode, expires_ms: u64) -> Result<(), OpenEr
     }
     let db = connect_ours(&path)?;
     prepare(&db)?;
-    codes::add(&db, code, expires_ms).map_err(sqlite("adding a join code"))
+    Ok((db, FileWatch::new(&path)))
 }
 
 #[derive(PartialEq, Eq)]

@@ -36,6 +36,6 @@ mod watch;
 mod write_buffer;
 
 pub use check::{Checked, Mended, backup, check};
-pub use engine::open;
-pub use file::{OpenError, about, invite, is_there, refuse_remains, users};
+pub use engine::{invite, open};
+pub use file::{OpenError, about, is_there, refuse_remains, users};
 pub use schema::FORMAT;

@@ -29,6 +29,11 @@ impl Wal {
         Self { file, len: 0 }
     }
 
+    /// A file that is left as long as it is.
+    pub(super) fn left_alone() -> Self {
+        Self { file: None, len: 0 }
+    }
+
     /// Sees to it that there is room behind so many pages. Only in a transaction that writes, or
     /// another process could write there; its commit syncs this file, and so reports what fails
     /// here.

@@ -57,6 +57,12 @@ pub(super) struct LogState {
 }
 
 impl WriteBuffer {
+    /// Returns a buffer that knows of no message, and so writes none of another process's.
+    pub(super) fn empty() -> Self {
+        let (last_seq, sent, logs, urgent, noted, messages, due) = Default::default();
+        Self { last_seq, sent, logs, urgent, noted, messages, due }
+    }
+
     /// From the runs that are not noted.
     pub(super) fn load(db: &Connection) -> rusqlite::Result<Self> {
         const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \

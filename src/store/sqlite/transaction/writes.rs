@@ -20,6 +20,10 @@ impl Transaction<'_> {
                 let claimed = self.claim(id, *key, *code_needed, code.as_ref(), *now_ms)?;
                 Ok(Outcome::Claim(claimed))
             }
+            Write::Invite { code, expires_ms } => {
+                codes::add(self.db, code, *expires_ms)?;
+                Ok(Outcome::Invite(Ok(())))
+            }
             Write::Append { bundle, upload } => Ok(Outcome::Append(self.append(bundle, *upload)?)),
             Write::BeginUpload { upload, bundle } => {
                 Ok(Outcome::BeginUpload(self.begin(*upload, &bundle.first)?))
