@@ -5,6 +5,7 @@
 //! the server, and answered, each by its request number, when their batch is on disk.
 
 mod engine;
+mod limits;
 mod outcome;
 mod page;
 mod quotas;
@@ -17,7 +18,8 @@ use crate::wire::{
     UserId,
 };
 
-pub use engine::{Chores, CommitError, READS_IN_WORK_MAX, ReadEngine, StoreError, WriteEngine};
+pub use engine::{Chores, CommitError, ReadEngine, StoreError, WriteEngine};
+pub use limits::READS_IN_WORK_MAX;
 pub use outcome::{
     AppendOutcome, Appended, Claimed, DiskFull, DueReleased, MessageOutcome, NoTarget, NotClaimed,
     NotStored, Outcome, ParkedTaken, RoomJoined, RoomLeft, RoomNotJoined, RoomNotLeft, Swept,

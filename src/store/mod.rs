@@ -10,6 +10,7 @@
 
 mod committer;
 mod deferred;
+mod limits;
 mod report;
 mod sqlite;
 mod threads;

@@ -13,8 +13,6 @@ use super::sql::{Num, execute, first, num};
 use crate::durable::{Missing, Upload};
 use crate::wire::{Body, CHUNK_LEN_MAX, Message};
 
-/// Most loose parts that are removed at a time.
-pub(super) const REMOVED_MAX: u64 = 64;
 /// Pages of a part: 16 behind its row, and its share of the row's page and of those above.
 const PAGES: u64 = 17;
 

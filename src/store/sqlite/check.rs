@@ -17,14 +17,13 @@ use super::watch::{database, log_of};
 use super::write_buffer::WriteBuffer;
 use super::{bodies, migrate, record, schema};
 use crate::files;
+use crate::store::limits::DAMAGES_LISTED_MAX;
 
 /// So many sequence numbers are left out where some may have been given out that are not known any
 /// more: clients know messages by them.
 pub(super) const SEQS_LEFT_OUT: u64 = 1 << 32;
 /// What every database of SQLite begins with.
 const MAGIC: &[u8] = b"SQLite format 3\0";
-/// Damages that are told one by one.
-const DAMAGES_MAX: u32 = 10;
 
 /// What came of a look at a store.
 #[derive(Debug)]
@@ -83,7 +82,7 @@ pub fn check(dir: &Path) -> Result<Checked, OpenError> {
 
 fn damages(db: &Connection) -> Vec<String> {
     let check = || {
-        let sql = format!("PRAGMA integrity_check({DAMAGES_MAX})");
+        let sql = format!("PRAGMA integrity_check({DAMAGES_LISTED_MAX})");
         let mut statement = db.prepare(&sql)?;
         let rows = statement.query_map((), |row| row.get::<_, String>(0))?;
         rows.collect::<rusqlite::Result<Vec<_>>>()

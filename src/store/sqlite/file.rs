@@ -17,17 +17,15 @@ use super::wal::Wal;
 use super::watch::{FileWatch, database, log_of};
 use crate::durable::Quotas;
 use crate::files;
+use crate::store::limits::{SQLITE_VERSION_MIN, STATEMENTS_CACHED_MAX};
 
 /// The versions that a store depends on.
 pub fn about() -> String {
     format!("store format {}, SQLite {}", schema::FORMAT, rusqlite::version())
 }
 
-/// 3.51.3 mends a race of checkpoint and commit that could lose what the WAL held.
-const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// How long to wait for a transaction of another process, such as `qmsg invite`.
 const BUSY_MS: u64 = 30_000;
-const STATEMENTS_CACHED_MAX: usize = 128;
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]

@@ -6,13 +6,8 @@ use super::numbers::{LogNo, UserNo};
 use super::record::{self, Long};
 use super::segment::{self, StoredSegment};
 use super::sql::{Num, first, num};
+use crate::store::limits::{ID_AHEAD_MS_MAX, LOCATE_BEHIND_MAX};
 use crate::wire::{Message, MsgId, Seq, Target};
-
-/// With so many messages behind it, or a little more, a message is not found by its id any more.
-const BEHIND_MAX: u64 = 1 << 17;
-/// A message is stored at most so long before the time that its id tells: ids that are further
-/// ahead are refused, and clocks are set back by less.
-const AHEAD_MS_MAX: u64 = 2 * 24 * 60 * 60 * 1000;
 
 /// A message with a name for where its body is, if that is long; it has no body itself then.
 pub(super) type Whole = (Message, Option<Long>);
@@ -64,7 +59,7 @@ pub(super) fn made_ms(id: MsgId) -> u64 {
 /// `made_ms` or later.
 ///
 /// Looks at the heads of the log's runs from the newest on, about a microsecond for each: until it
-/// is found, to those of two days before `made_ms`, and to [`BEHIND_MAX`] messages.
+/// is found, to those of two days before `made_ms`, and to [`LOCATE_BEHIND_MAX`] messages.
 pub(super) fn by_id(
     db: &Connection,
     no: LogNo,
@@ -78,7 +73,7 @@ pub(super) fn by_id(
     let mut rows = statement.query((no, id.as_bytes()))?;
     let mut behind = 0;
     while let Some(row) = rows.next()? {
-        if behind > BEHIND_MAX || num(row, 5)?.saturating_add(AHEAD_MS_MAX) < made_ms {
+        if behind > LOCATE_BEHIND_MAX || num(row, 5)?.saturating_add(ID_AHEAD_MS_MAX) < made_ms {
             break;
         }
         behind += num(row, 3)?;

@@ -7,12 +7,10 @@ use super::numbers::UserNo;
 use super::record::{Corrupt, Long, ParkedRecord};
 use super::sql::{Num, execute, first, num, unencodable};
 use super::write_buffer::LogState;
+use crate::store::limits::PARKED_PAGE_MAX;
 use crate::wire::{
     Body, CHUNK_LEN_MAX, Envelope, Message, MsgId, Note, PARKED_LEN_MAX, ParkedKind, ParkedMessage,
 };
-
-/// Most letters of a page.
-const PAGE_MAX: usize = 64;
 
 /// One drawer of one user.
 #[derive(Clone, Copy)]
@@ -97,7 +95,7 @@ impl ParkedList {
         while let Some(row) = rows.next()? {
             let Some(kept) = StoredParked::at(row)?.kept(db)? else { continue };
             bytes += kept.message.len_here() as usize + kept.reason.body().len();
-            if !page.is_empty() && (page.len() == PAGE_MAX || bytes > CHUNK_LEN_MAX) {
+            if !page.is_empty() && (page.len() == PARKED_PAGE_MAX || bytes > CHUNK_LEN_MAX) {
                 return Ok((page, true));
             }
             page.push(kept);

@@ -1,4 +1,5 @@
-//! Runs: the messages of one log that one batch brings, a row for up to [`MESSAGES_MAX`] of them.
+//! Segments: the messages of one log that one batch brings, a row for up to
+//! [`SEGMENT_MESSAGES_MAX`] of them.
 //!
 //! Row and index entry are paid once a run instead of once a message. The columns beside head and
 //! records say of the run as a whole what is needed to remove it should its head be damaged. So
@@ -10,13 +11,8 @@ use super::bodies;
 use super::numbers::{LogNo, UserNo};
 use super::record::{Corrupt, EncodeError, Entry, Head, Long, SegmentKey};
 use super::sql::{Num, execute, first, num, unencodable};
+use crate::store::limits::{SEGMENT_BYTES_MAX, SEGMENT_MESSAGES_MAX};
 use crate::wire::{Message, Seq};
-
-/// Most messages of a run.
-pub(super) const MESSAGES_MAX: usize = 256;
-/// A run with this many bytes of records takes no more messages; what one message has above them
-/// is its own.
-const BYTES_MAX: usize = 64 << 10;
 
 /// What [`Segment::insert`] is done by.
 pub(super) const INSERT: &str = "INSERT INTO run \
@@ -36,7 +32,9 @@ impl Segment {
         let Some(last) = self.head.entries.last() else { return false };
         let body = if message.is_long() { 0 } else { message.body.len() };
         let bytes = self.records.len() + message.headers.len_bytes() + body;
-        self.head.entries.len() >= MESSAGES_MAX || bytes > BYTES_MAX || last.long.is_some()
+        self.head.entries.len() >= SEGMENT_MESSAGES_MAX
+            || bytes > SEGMENT_BYTES_MAX
+            || last.long.is_some()
     }
 
     /// Adds a message at its seq and ordinal, with its sender and what it counts for.

@@ -15,12 +15,8 @@ use super::numbers::LogNo;
 use super::segment::StoredSegment;
 use super::sql::{Num, execute, first, num};
 use crate::durable::Quotas;
+use crate::store::limits::{BUFFERED_LOGS_MAX, BUFFERED_MESSAGES_MAX};
 use crate::wire::Seq;
-
-/// When so many messages are not noted they are.
-const MESSAGES_MAX: u64 = 4096;
-/// Most logs in memory; then all is noted too.
-const LOGS_MAX: usize = 8192;
 
 /// What is known beyond the tables.
 pub(super) struct WriteBuffer {
@@ -150,7 +146,10 @@ impl WriteBuffer {
     /// Notes what has to be, at the end of a transaction, when what it removes has made room.
     pub(super) fn finish(&mut self, db: &Connection) -> rusqlite::Result<()> {
         let urgent = std::mem::take(&mut self.urgent);
-        if self.due || self.messages >= MESSAGES_MAX || self.logs.len() >= LOGS_MAX {
+        if self.due
+            || self.messages >= BUFFERED_MESSAGES_MAX
+            || self.logs.len() >= BUFFERED_LOGS_MAX
+        {
             return self.note(db);
         }
         for no in urgent {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::Transaction;
 use crate::durable::StoredCursor;
+use crate::store::limits::EXPIRED_TOGETHER_MAX;
 use crate::store::sqlite::cursor::{cursor, is_past};
-use crate::store::sqlite::expiry::{Expiring, TOGETHER_MAX, due};
+use crate::store::sqlite::expiry::{Expiring, due};
 use crate::store::sqlite::numbers::LogNo;
 use crate::store::sqlite::sql::{Num, execute};
 
@@ -30,7 +31,7 @@ impl Transaction<'_> {
             execute(self.db, sql, (log, Num(*seq), Num(*bytes)))?;
             self.tail.change(self.db, *log)?.keep_less(1, *bytes);
         }
-        Ok(Expiry { any: !found.is_empty(), more: found.len() == TOGETHER_MAX })
+        Ok(Expiry { any: !found.is_empty(), more: found.len() == EXPIRED_TOGETHER_MAX })
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::btree_map::Entry;
 
 use super::Transaction;
 use crate::durable::{Quotas, StoredCursor};
+use crate::store::limits::{SWEEP_EXAMINED_MAX, SWEEP_MEMBERS_MAX};
 use crate::store::sqlite::cursor::{cursor, is_past};
 use crate::store::sqlite::dispositions;
 use crate::store::sqlite::numbers::LogNo;
@@ -12,11 +13,6 @@ use crate::store::sqlite::segment::StoredSegment;
 use crate::store::sqlite::sql::{Num, first, num};
 use crate::store::sqlite::{codes, expiry, keyed};
 use crate::wire::Seq;
-
-/// When so many messages have been looked at a sweep ends with their run.
-const EXAMINED_MAX: u64 = 4096;
-/// Most members whose cursors are looked at by one sweep.
-const MEMBERS_MAX: u64 = 65_536;
 
 /// How far the readers of a log are.
 enum Readers {
@@ -56,7 +52,7 @@ pub(super) fn sweep(
     let mut readers = BTreeMap::new();
     let (mut members, mut removed, mut end) = (0, false, after);
     for run in examined {
-        if members > MEMBERS_MAX {
+        if members > SWEEP_MEMBERS_MAX {
             return Ok((end, true));
         }
         let readers = match readers.entry(run.place.log) {
@@ -85,7 +81,7 @@ fn examine(batch: &Transaction<'_>, after: Seq) -> rusqlite::Result<(Vec<StoredS
         let run = StoredSegment::at(row)?;
         count += run.whole.messages;
         runs.push(run);
-        if count >= EXAMINED_MAX {
+        if count >= SWEEP_EXAMINED_MAX {
             return Ok((runs, true));
         }
     }

@@ -5,6 +5,7 @@ use super::sweep;
 use crate::durable::{
     AppendOutcome, Claimed, MessageOutcome, NotClaimed, NotStored, Outcome, Swept, Upload, Write,
 };
+use crate::store::limits::CHUNKS_REMOVED_MAX;
 use crate::store::sqlite::names::owner;
 use crate::store::sqlite::numbers::{LogNo, UserNo};
 use crate::store::sqlite::record::Long;
@@ -157,14 +158,14 @@ impl Transaction<'_> {
 
     fn sweep(&mut self, now_ms: u64) -> rusqlite::Result<Swept> {
         // What earlier ones let go comes first, so that it does not pile up.
-        if bodies::remove(self.db, bodies::REMOVED_MAX)? {
+        if bodies::remove(self.db, CHUNKS_REMOVED_MAX)? {
             return Ok(Swept { more: true });
         }
         self.write_cursors()?;
         self.write_messages()?;
         let (after, more) = sweep::sweep(self, self.sweep_after(), now_ms)?;
         self.end_sweep(after);
-        let more = bodies::remove(self.db, bodies::REMOVED_MAX)? || more;
+        let more = bodies::remove(self.db, CHUNKS_REMOVED_MAX)? || more;
         Ok(Swept { more })
     }
 }
