@@ -51,12 +51,10 @@ pub struct Mended {
     pub users: Vec<String>,
 }
 
-impl Checked {
-    /// Whether nothing is lost.
-    pub fn is_whole(&self) -> bool {
-        self.rotten == 0
-            && self.mended.as_ref().is_none_or(|it| it.lost.is_empty() && it.users.is_empty())
-    }
+/// Returns whether nothing is lost.
+pub fn is_whole(checked: &Checked) -> bool {
+    let is_mended = |mended: &Mended| mended.lost.is_empty() && mended.users.is_empty();
+    checked.rotten == 0 && checked.mended.as_ref().is_none_or(is_mended)
 }
 
 /// Looks at the store in a directory, which no server may use meanwhile, and mends it.
@@ -107,14 +105,15 @@ fn look_at_messages(db: &Connection) -> rusqlite::Result<(u64, u64)> {
     let mut rows = statement.query(())?;
     while let Some(row) = rows.next()? {
         let stored = StoredSegment::at(row)?;
-        let Ok(head) = &stored.head else {
-            rotten += stored.whole.messages;
+        let Ok(head) = stored.head() else {
+            rotten += stored.whole().messages;
             continue;
         };
-        let records = segment::records(db, stored.place.last)?;
+        let records = segment::records(db, stored.place().last)?;
         for (entry, span) in head.spans() {
             let is_record = record::is_whole(entry, records.get(span).unwrap_or_default());
-            let parts = entry.long.map_or(0..0, |long| long.first..long.first + long.count());
+            let parts =
+                entry.long.map_or(0..0, |long| long.first..long.first + record::chunk_count(long));
             let mut is_whole = is_record;
             for part in parts {
                 is_whole &= bodies::read(db, part)?.is_ok();

@@ -2,7 +2,7 @@
 //! back. Only there in tests and under a fuzzer (`tests/fuzz`).
 
 use super::numbers::{LogNo, UserNo};
-use super::record::{self, Corrupt, Head, Long, ParkedRecord, SegmentKey};
+use super::record::{self, Corrupt, Head, Long, SegmentKey};
 use crate::store::limits::FUZZED_MESSAGES_MAX;
 use crate::wire::{Body, Envelope, Headers, Message, MsgId, Target, UserId};
 
@@ -11,7 +11,7 @@ const DRAWER: [u64; 2] = [1, 2];
 
 /// Any bytes are refused or understood; what was written comes back, or is known to have changed.
 pub fn record(data: &[u8]) {
-    let good = with_sum(PLACE.sum(data), data);
+    let good = with_sum(record::sum_in(PLACE, data), data);
     if let Ok(head) = Head::decode(PLACE, &good) {
         for (entry, span) in head.spans() {
             let (_, from) = head.sender(entry);
@@ -20,7 +20,7 @@ pub fn record(data: &[u8]) {
         }
     }
     assert!(data.is_empty() || Head::decode(PLACE, data).is_err(), "a guessed checksum");
-    let _ = ParkedRecord::decode(DRAWER, &with_sum(record::sum_at(&DRAWER, data), data));
+    let _ = record::decode_parked(DRAWER, &with_sum(record::sum_at(&DRAWER, data), data));
     if let Ok(above) = record::decode_above(data)
         && let Ok(bytes) = record::encode_above(&above)
     {

@@ -21,8 +21,9 @@ fn run_of(db: &Connection, no: LogNo, seq: Seq) -> rusqlite::Result<Option<Store
 
 /// When the message at a seq was taken.
 pub(super) fn time(db: &Connection, no: LogNo, seq: Seq) -> rusqlite::Result<Option<u64>> {
-    let Some(StoredSegment { head: Ok(head), .. }) = run_of(db, no, seq)? else { return Ok(None) };
-    let entry = head.entries.iter().find(|entry| entry.seq == seq);
+    let head = run_of(db, no, seq)?.and_then(|run| run.into_head().ok());
+    let Some(head) = head else { return Ok(None) };
+    let entry = head.entries().iter().find(|entry| entry.seq == seq);
     Ok(entry.map(|entry| entry.time_ms))
 }
 
@@ -33,12 +34,12 @@ pub(super) fn message(
     seq: Seq,
 ) -> rusqlite::Result<Option<Whole>> {
     let Some(run) = run_of(db, no, seq)? else { return Ok(None) };
-    let read = match &run.head {
-        Err(rot) => Err(*rot),
+    let read = match run.head() {
+        Err(rot) => Err(rot),
         Ok(head) => {
             let found = head.spans().find(|(entry, _)| entry.seq == seq);
             let Some((entry, span)) = found else { return Ok(None) };
-            let records = segment::records(db, run.place.last)?;
+            let records = segment::records(db, run.place().last)?;
             let (record, from) = (records.get(span).unwrap_or_default(), head.sender(entry).1);
             record::decode(entry, from.clone(), log.clone(), record)
                 .map(|message| (message, entry.long))
@@ -81,10 +82,10 @@ pub(super) fn by_id(
         if num(row, 9)? == 0 {
             continue;
         }
-        let Ok(head) = StoredSegment::at(row)?.head else { continue };
-        let mut newest_first = head.entries.iter().rev();
+        let Ok(head) = StoredSegment::at(row)?.into_head() else { continue };
+        let mut newest_first = head.entries().iter().rev();
         let found = newest_first.find(|entry| {
-            entry.id() == id && sender.is_none_or(|sender| head.sender(entry).0 == sender)
+            record::id_of(entry) == id && sender.is_none_or(|sender| head.sender(entry).0 == sender)
         });
         if let Some(entry) = found {
             return Ok(Some(entry.seq));

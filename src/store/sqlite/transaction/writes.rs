@@ -8,7 +8,7 @@ use crate::durable::{
 use crate::store::limits::CHUNKS_REMOVED_MAX;
 use crate::store::sqlite::names::owner;
 use crate::store::sqlite::numbers::{LogNo, UserNo};
-use crate::store::sqlite::record::Long;
+use crate::store::sqlite::record::{Long, chunk_count};
 use crate::store::sqlite::sql::{Num, execute};
 use crate::store::sqlite::{bodies, codes};
 use crate::wire::{Bundle, JoinCode, Message, Pin, UserId};
@@ -120,7 +120,7 @@ impl Transaction<'_> {
         };
         let outcome = self.append_all(bundle, long)?;
         if let (Some(long), false) = (long, matches!(outcome, AppendOutcome::All(Ok(_)))) {
-            bodies::loosen(self.db, long.first, long.count())?;
+            bodies::loosen(self.db, long.first, chunk_count(long))?;
         }
         Ok(outcome)
     }
