@@ -6,9 +6,6 @@ use std::path::PathBuf;
 
 use super::{Found, Outcome, Read, Write};
 
-/// Most reads that may be in work; beyond them a store blocks its caller.
-pub const READS_IN_WORK_MAX: usize = 64;
-
 /// The writing half of an engine. One thread calls it.
 pub trait WriteEngine: Send + 'static {
     /// Carries out writes in their order, each seeing those before it, as one transaction. When it

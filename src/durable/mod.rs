@@ -5,6 +5,7 @@
 //! the server, and answered, each by its request number, when their batch is on disk.
 
 mod engine;
+mod limits;
 mod outcome;
 mod page;
 mod quotas;
@@ -17,7 +18,8 @@ use crate::wire::{
     UserId,
 };
 
-pub use engine::{Chores, CommitError, READS_IN_WORK_MAX, ReadEngine, StoreError, WriteEngine};
+pub use engine::{Chores, CommitError, ReadEngine, StoreError, WriteEngine};
+pub use limits::READS_IN_WORK_MAX;
 pub use outcome::{
     AppendOutcome, Appended, Claimed, DiskFull, DueReleased, MessageOutcome, NoTarget, NotClaimed,
     NotStored, Outcome, ParkedTaken, RoomJoined, RoomLeft, RoomNotJoined, RoomNotLeft, Swept,
@@ -102,6 +104,14 @@ pub enum Write {
         code: Option<JoinCode>,
         /// Now, in milliseconds since 1970.
         now_ms: u64,
+    },
+    /// Add a join code, which a claim may spend. Answer: [`Outcome::Invite`]. The only write that
+    /// another process than the server may make.
+    Invite {
+        /// The code.
+        code: JoinCode,
+        /// End of its validity, in milliseconds since 1970.
+        expires_ms: u64,
     },
     /// Append messages to the log of their target. Answer: [`Outcome::Append`].
     Append {

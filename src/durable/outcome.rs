@@ -9,6 +9,8 @@ use super::{Record, StoredCursor};
 pub enum Outcome {
     /// Outcome of `Write::Claim`.
     Claim(Result<Claimed, NotClaimed>),
+    /// Outcome of `Write::Invite`.
+    Invite(Result<(), DiskFull>),
     /// Outcome of `Write::Append`.
     Append(AppendOutcome),
     /// Outcome of `Write::BeginUpload`: the message could be appended now, or there is no upload.

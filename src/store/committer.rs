@@ -104,6 +104,7 @@ impl<E: WriteEngine> Committer<E> {
                 Write::Append { upload: None, .. }
                 | Write::Schedule { .. }
                 | Write::Claim { .. }
+                | Write::Invite { .. }
                 | Write::JoinRoom { .. }
                 | Write::LeaveRoom { .. }
                 | Write::ReleaseDue { .. }

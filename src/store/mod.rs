@@ -10,6 +10,7 @@
 
 mod committer;
 mod deferred;
+mod limits;
 mod report;
 mod sqlite;
 mod threads;
@@ -18,7 +19,7 @@ pub use report::Done;
 #[cfg(any(test, fuzzing))]
 pub use sqlite::fuzz;
 pub use sqlite::{
-    Checked, FORMAT, Mended, OpenError, about, backup, check, invite, is_there, open,
+    Checked, FORMAT, Mended, OpenError, about, backup, check, invite, is_there, is_whole, open,
     refuse_remains, users,
 };
 pub use threads::Store;

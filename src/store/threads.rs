@@ -6,13 +6,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use super::committer::{Committer, Request};
+use super::limits::BATCHES_WAITING_MAX;
 use super::report::{Done, Report};
 use crate::durable::{
     READS_IN_WORK_MAX, Read, ReadEngine, RequestId, StoreError, Write, WriteEngine,
 };
-
-/// Batches that may wait while one is in work; beyond them [`Store::commit`] blocks.
-const BATCHES_WAITING_MAX: usize = 1;
 
 /// A running store. Dropped, its threads end after the work in hand; [`Store::close`] waits for
 /// that.

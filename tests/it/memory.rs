@@ -136,6 +136,10 @@ impl MemoryStore {
             Write::Claim { id, key, code_needed, code, .. } => {
                 Outcome::Claim(self.claim(id, *key, *code_needed, code.as_ref()))
             }
+            Write::Invite { code, .. } => {
+                self.codes.push(code.clone());
+                Outcome::Invite(Ok(()))
+            }
             Write::Append { bundle, upload } => {
                 let body = upload.map(|upload| self.bodies.end(upload));
                 assert!(body.is_none() || bundle.count() == 1, "a long body goes alone");

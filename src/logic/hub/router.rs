@@ -419,7 +419,8 @@ impl Hub {
                 let Some(chunk) = turn.pending().chunks.remove(&request) else { return };
                 self.uploads.chunk_stored(turn, &chunk, outcome.map_err(NotStored::from));
             }
-            Outcome::DiscardUpload => {}
+            // The hub asks for no invitation; another process does.
+            Outcome::DiscardUpload | Outcome::Invite(_) => {}
             Outcome::Ack => {
                 let Some(ack) = turn.pending().acks.remove(&request) else { return };
                 let PendingAck { link, user, messages, bytes, acked } = ack;

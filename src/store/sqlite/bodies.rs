@@ -8,13 +8,11 @@
 
 use rusqlite::Connection;
 
-use super::record::{Long, Sum, sum_at};
+use super::record::{Long, Sum, chunk_count, sum_at};
 use super::sql::{Num, execute, first, num};
 use crate::durable::{Missing, Upload};
 use crate::wire::{Body, CHUNK_LEN_MAX, Message};
 
-/// Most loose parts that are removed at a time.
-pub(super) const REMOVED_MAX: u64 = 64;
 /// Pages of a part: 16 behind its row, and its share of the row's page and of those above.
 const PAGES: u64 = 17;
 
@@ -35,7 +33,7 @@ pub(super) fn begin(db: &Connection, upload: Upload, message: &Message) -> rusql
     }
     // What was given once is not given again: who reads a removed body meets no other.
     const RESERVE: &str = "UPDATE state SET next_part = next_part + ?1 RETURNING next_part - ?1";
-    let count = Num(Long { first: 0, size }.count());
+    let count = Num(chunk_count(Long { first: 0, size }));
     let first = first(db, RESERVE, [count], |row| num(row, 0))?;
     let first = first.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
     const SQL: &str = "INSERT INTO upload (no, first, size, written) VALUES (?1, ?2, ?3, 0)";
@@ -68,7 +66,7 @@ pub(super) fn finish(
     let Some(upload) = upload else { return Ok(whole.then_some(None)) };
     match partial(db, upload)? {
         Some(Partial { long, written })
-            if !whole && written == long.count() && long.size == message.size =>
+            if !whole && written == chunk_count(long) && long.size == message.size =>
         {
             execute(db, "DELETE FROM upload WHERE no = ?1", [Num(upload.0)])?;
             Ok(Some(Some(long)))

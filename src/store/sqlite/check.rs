@@ -17,14 +17,13 @@ use super::watch::{database, log_of};
 use super::write_buffer::WriteBuffer;
 use super::{bodies, migrate, record, schema};
 use crate::files;
+use crate::store::limits::DAMAGES_LISTED_MAX;
 
 /// So many sequence numbers are left out where some may have been given out that are not known any
 /// more: clients know messages by them.
 pub(super) const SEQS_LEFT_OUT: u64 = 1 << 32;
 /// What every database of SQLite begins with.
 const MAGIC: &[u8] = b"SQLite format 3\0";
-/// Damages that are told one by one.
-const DAMAGES_MAX: u32 = 10;
 
 /// What came of a look at a store.
 #[derive(Debug)]
@@ -52,12 +51,10 @@ pub struct Mended {
     pub users: Vec<String>,
 }
 
-impl Checked {
-    /// Whether nothing is lost.
-    pub fn is_whole(&self) -> bool {
-        self.rotten == 0
-            && self.mended.as_ref().is_none_or(|it| it.lost.is_empty() && it.users.is_empty())
-    }
+/// Returns whether nothing is lost.
+pub fn is_whole(checked: &Checked) -> bool {
+    let is_mended = |mended: &Mended| mended.lost.is_empty() && mended.users.is_empty();
+    checked.rotten == 0 && checked.mended.as_ref().is_none_or(is_mended)
 }
 
 /// Looks at the store in a directory, which no server may use meanwhile, and mends it.
@@ -83,7 +80,7 @@ pub fn check(dir: &Path) -> Result<Checked, OpenError> {
 
 fn damages(db: &Connection) -> Vec<String> {
     let check = || {
-        let sql = format!("PRAGMA integrity_check({DAMAGES_MAX})");
+        let sql = format!("PRAGMA integrity_check({DAMAGES_LISTED_MAX})");
         let mut statement = db.prepare(&sql)?;
         let rows = statement.query_map((), |row| row.get::<_, String>(0))?;
         rows.collect::<rusqlite::Result<Vec<_>>>()
@@ -108,14 +105,15 @@ fn look_at_messages(db: &Connection) -> rusqlite::Result<(u64, u64)> {
     let mut rows = statement.query(())?;
     while let Some(row) = rows.next()? {
         let stored = StoredSegment::at(row)?;
-        let Ok(head) = &stored.head else {
-            rotten += stored.whole.messages;
+        let Ok(head) = stored.head() else {
+            rotten += stored.whole().messages;
             continue;
         };
-        let records = segment::records(db, stored.place.last)?;
+        let records = segment::records(db, stored.place().last)?;
         for (entry, span) in head.spans() {
             let is_record = record::is_whole(entry, records.get(span).unwrap_or_default());
-            let parts = entry.long.map_or(0..0, |long| long.first..long.first + long.count());
+            let parts =
+                entry.long.map_or(0..0, |long| long.first..long.first + record::chunk_count(long));
             let mut is_whole = is_record;
             for part in parts {
                 is_whole &= bodies::read(db, part)?.is_ok();

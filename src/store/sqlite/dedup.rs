@@ -1,10 +1,10 @@
 //! Which ids have been had: the duplicate check.
 //!
 //! The ids of all senders, in the order of their times, are cut into leaves of at most
-//! [`IDS_MAX`]: one row each, with the lowest id that may stand in it. An id can be in one leaf
-//! only, so a look costs one row whatever the senders do, and the ids of one moment are neighbours:
-//! a batch of new messages touches the last leaf and adds others behind it. Ids outlive their
-//! messages.
+//! [`DEDUP_ROW_IDS_MAX`]: one row each, with the lowest id that may stand in it. An id can be in
+//! one leaf only, so a look costs one row whatever the senders do. The ids of one moment are
+//! neighbours: a batch of new messages touches the last leaf and adds others behind it. Ids outlive
+//! their messages.
 
 use std::collections::BTreeMap;
 
@@ -13,16 +13,11 @@ use rusqlite::{Connection, Error};
 
 use super::numbers::UserNo;
 use super::sql::{execute, first};
+use crate::store::limits::{
+    DEDUP_LEAF_IDS_MAX, DEDUP_LEAVES_MAX, DEDUP_LEAVES_REMOVED_MAX, DEDUP_ROW_IDS_MAX,
+};
 use crate::wire::MsgId;
 
-/// Most ids of one row.
-const IDS_MAX: usize = 128;
-/// Most ids that stand together in memory before they are written.
-const IDS_TOGETHER_MAX: usize = 4 * IDS_MAX;
-/// Most leaves in memory; then all are written.
-const LEAVES_MAX: usize = 1024;
-/// Most leaves that are forgotten at a time.
-const FORGOTTEN_MAX: usize = 32;
 const ID_LEN: usize = size_of::<MsgId>();
 const KEY_LEN: usize = ID_LEN + size_of::<i64>();
 
@@ -69,8 +64,8 @@ impl DedupIndex {
         let Err(place) = leaf.keys.binary_search(&key) else { return Ok(false) };
         leaf.keys.insert(place, key);
         leaf.changed = true;
-        if leaf.keys.len() > IDS_TOGETHER_MAX {
-            let keys = leaf.keys.split_off(IDS_TOGETHER_MAX / 2);
+        if leaf.keys.len() > DEDUP_LEAF_IDS_MAX {
+            let keys = leaf.keys.split_off(DEDUP_LEAF_IDS_MAX / 2);
             let (begin, end) = (keys[0], leaf.end.replace(keys[0]));
             self.leaves.insert(begin, Leaf { row: None, end, keys, changed: true });
         }
@@ -85,8 +80,8 @@ impl DedupIndex {
             }
             // Behind the last leaf more will follow; another one stays as evenly filled as it can.
             let count = leaf.keys.len();
-            let even = count.div_ceil(count.div_ceil(IDS_MAX).max(1)).max(1);
-            let cut = if leaf.end.is_none() { IDS_MAX } else { even };
+            let even = count.div_ceil(count.div_ceil(DEDUP_ROW_IDS_MAX).max(1)).max(1);
+            let cut = if leaf.end.is_none() { DEDUP_ROW_IDS_MAX } else { even };
             for (part, keys) in leaf.keys.chunks(cut).enumerate() {
                 let ids = keys.as_flattened();
                 match leaf.row {
@@ -120,12 +115,12 @@ impl DedupIndex {
         self.leaves = later;
         let leaves = {
             let mut statement = db.prepare_cached(SQL)?;
-            let rows = statement.query_map((cut, FORGOTTEN_MAX as i64), |row| {
+            let rows = statement.query_map((cut, DEDUP_LEAVES_REMOVED_MAX as i64), |row| {
                 Ok((row.get(0)?, keys(row.get_ref(1)?.as_blob()?)?))
             })?;
             rows.collect::<rusqlite::Result<Vec<(i64, Vec<Key>)>>>()?
         };
-        let (mut any, more) = (false, leaves.len() == FORGOTTEN_MAX);
+        let (mut any, more) = (false, leaves.len() == DEDUP_LEAVES_REMOVED_MAX);
         for (no, keys) in leaves {
             any |= keys.first().is_some_and(|key| *key < cut);
             let left = &keys[keys.partition_point(|key| *key < cut)..];
@@ -155,7 +150,7 @@ impl DedupIndex {
 
     /// Returns where the leaf begins that it has brought into memory.
     fn load(&mut self, db: &Connection, key: Key) -> rusqlite::Result<Key> {
-        if self.leaves.len() >= LEAVES_MAX {
+        if self.leaves.len() >= DEDUP_LEAVES_MAX {
             self.write(db)?;
         }
         const FIND: &str =

@@ -8,10 +8,8 @@ use super::numbers::UserNo;
 use super::record::{Sum, sum_at};
 use super::sql::{Num, execute, first, num};
 use crate::durable::Disposition;
+use crate::store::limits::DISPOSITIONS_REMOVED_MAX;
 use crate::wire::{Body, DeliveryState, Note, Seq};
-
-/// Most rows that are forgotten at a time.
-const FORGOTTEN_MAX: usize = 1024;
 
 /// What is said of a message to its sender.
 pub(super) struct StoredDisposition {
@@ -74,7 +72,8 @@ pub(super) fn said(
 pub(super) fn forget(db: &Connection, now_ms: u64) -> rusqlite::Result<bool> {
     const SQL: &str = "DELETE FROM verdict WHERE no IN \
         (SELECT no FROM verdict WHERE until_ms <= ?1 ORDER BY until_ms LIMIT ?2)";
-    Ok(execute(db, SQL, (Num(now_ms), FORGOTTEN_MAX as i64))? == FORGOTTEN_MAX)
+    Ok(execute(db, SQL, (Num(now_ms), DISPOSITIONS_REMOVED_MAX as i64))?
+        == DISPOSITIONS_REMOVED_MAX)
 }
 
 fn sum((seq, user): (Seq, UserNo), (kind, time_ms): (u64, u64), note: &[u8]) -> Sum {

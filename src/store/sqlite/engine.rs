@@ -1,11 +1,12 @@
 //! The writing half: one transaction and one fsync for each commit, and the checkpoints.
 
+use std::iter;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::file::{self, Lock, OpenError};
+use super::file::{self, Lock, OpenError, sqlite};
 use super::names::Names;
 use super::reader::SqliteReader;
 use super::sql::{failed, num};
@@ -16,7 +17,7 @@ use super::write_buffer::WriteBuffer;
 use crate::durable::{Chores, CommitError, Outcome, Quotas, StoreError, Write, WriteEngine};
 use crate::store::report::Done;
 use crate::store::threads::Store;
-use crate::wire::Seq;
+use crate::wire::{JoinCode, Seq};
 
 /// Pages of the WAL from which on it is brought into the database, about 8 MiB.
 const WAL_PAGES: u64 = 2048;
@@ -30,11 +31,19 @@ pub fn open(
     done: impl Fn(Done) + Send + Sync + 'static,
 ) -> Result<Store, OpenError> {
     let file::Opened { writing, reading, wal, place, lock } = file::open(dir, &quotas)?;
-    let writer = SqliteWriter::new(writing, (wal, place), quotas, lock);
+    let writer = SqliteWriter::new(writing, (wal, place), quotas, Some(lock));
     Store::start(writer, SqliteReader::new(reading), done).map_err(OpenError::Thread)
 }
 
-/// The only one that writes.
+/// Adds a join code that is good until `expires_ms` (milliseconds since 1970), also while a server
+/// runs on the store.
+pub fn invite(dir: &Path, code: &JoinCode, expires_ms: u64) -> Result<(), OpenError> {
+    let invite = Write::Invite { code: code.clone(), expires_ms };
+    let invited = SqliteWriter::beside(dir)?.transaction(iter::once(&invite));
+    invited.map_err(sqlite("adding a join code")).map(drop)
+}
+
+/// The only one that writes, but for invitations.
 struct SqliteWriter {
     db: Connection,
     wal: Wal,
@@ -51,12 +60,26 @@ struct SqliteWriter {
     loose: bool,
     /// True while there may be something to checkpoint.
     behind: bool,
-    /// Held until nothing is written any more.
-    _lock: Lock,
+    /// Held until nothing is written any more. `None`: of a writer beside the server.
+    _lock: Option<Lock>,
 }
 
 impl SqliteWriter {
-    fn new(db: Connection, (wal, place): (Wal, FileWatch), quotas: Quotas, lock: Lock) -> Self {
+    /// Opens a writer that leaves the server's lock to it. It must do nothing but invite: what the
+    /// server's buffer holds it does not know.
+    fn beside(dir: &Path) -> Result<Self, OpenError> {
+        let (db, place) = file::open_beside(dir)?;
+        let mut writer = Self::new(db, (Wal::left_alone(), place), Quotas::default(), None);
+        writer.buffer = Some(WriteBuffer::empty());
+        Ok(writer)
+    }
+
+    fn new(
+        db: Connection,
+        (wal, place): (Wal, FileWatch),
+        quotas: Quotas,
+        lock: Option<Lock>,
+    ) -> Self {
         Self {
             db,
             wal,
@@ -191,7 +214,7 @@ impl WriteEngine for SqliteWriter {
         if !self.loose {
             return self.checkpoint("PASSIVE");
         }
-        match self.commit(std::iter::empty()) {
+        match self.commit(iter::empty()) {
             Ok(_) => {}
             // Not before there is something else to do, or it would be tried without end.
             Err(CommitError::Full) => self.loose = false,

@@ -12,10 +12,8 @@ use super::cursor::is_past;
 use super::numbers::LogNo;
 use super::sql::{Num, execute, num};
 use crate::durable::{Quotas, StoredCursor};
+use crate::store::limits::EXPIRED_TOGETHER_MAX;
 use crate::wire::{Message, Seq};
-
-/// Most rows that are looked at together.
-pub(super) const TOGETHER_MAX: usize = 1024;
 
 /// A message that may expire.
 pub(super) struct Expiring {
@@ -83,7 +81,7 @@ pub(super) fn due(
         WHERE log = ?3 AND at_ms <= ?1 ORDER BY at_ms, seq LIMIT ?2";
     const ALL: &str = "SELECT log, at_ms, seq, bytes FROM expiring \
         WHERE at_ms <= ?1 ORDER BY at_ms LIMIT ?2";
-    let (now, max) = (Num(now_ms), TOGETHER_MAX as i64);
+    let (now, max) = (Num(now_ms), EXPIRED_TOGETHER_MAX as i64);
     match log {
         Some(log) => db.prepare_cached(ONE)?.query_map((now, max, log), expiring_at)?.collect(),
         None => db.prepare_cached(ALL)?.query_map((now, max), expiring_at)?.collect(),

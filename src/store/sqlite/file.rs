@@ -9,7 +9,6 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::bodies;
-use super::codes;
 use super::meta;
 use super::migrate;
 use super::schema;
@@ -18,18 +17,15 @@ use super::wal::Wal;
 use super::watch::{FileWatch, database, log_of};
 use crate::durable::Quotas;
 use crate::files;
-use crate::wire::JoinCode;
+use crate::store::limits::{SQLITE_VERSION_MIN, STATEMENTS_CACHED_MAX};
 
 /// The versions that a store depends on.
 pub fn about() -> String {
     format!("store format {}, SQLite {}", schema::FORMAT, rusqlite::version())
 }
 
-/// 3.51.3 mends a race of checkpoint and commit that could lose what the WAL held.
-const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// How long to wait for a transaction of another process, such as `qmsg invite`.
 const BUSY_MS: u64 = 30_000;
-const STATEMENTS_CACHED_MAX: usize = 128;
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -262,9 +258,8 @@ pub fn users(dir: &Path) -> Result<u64, OpenError> {
     Ok(users)
 }
 
-/// Adds a join code that is good until `expires_ms` (milliseconds since 1970), also while a server
-/// runs on the store.
-pub fn invite(dir: &Path, code: &JoinCode, expires_ms: u64) -> Result<(), OpenError> {
+/// Opens the store in a directory for a writer beside the server, which may have it open.
+pub(super) fn open_beside(dir: &Path) -> Result<(Connection, FileWatch), OpenError> {
     check_sqlite_version()?;
     let path = database(dir);
     refuse_remains(dir)?;
@@ -273,7 +268,7 @@ pub fn invite(dir: &Path, code: &JoinCode, expires_ms: u64) -> Result<(), OpenEr
     }
     let db = connect_ours(&path)?;
     prepare(&db)?;
-    codes::add(&db, code, expires_ms).map_err(sqlite("adding a join code"))
+    Ok((db, FileWatch::new(&path)))
 }
 
 #[derive(PartialEq, Eq)]

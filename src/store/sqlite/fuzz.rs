@@ -2,16 +2,16 @@
 //! back. Only there in tests and under a fuzzer (`tests/fuzz`).
 
 use super::numbers::{LogNo, UserNo};
-use super::record::{self, Corrupt, Head, Long, ParkedRecord, SegmentKey};
+use super::record::{self, Corrupt, Head, Long, SegmentKey};
+use crate::store::limits::FUZZED_MESSAGES_MAX;
 use crate::wire::{Body, Envelope, Headers, Message, MsgId, Target, UserId};
 
 const PLACE: SegmentKey = SegmentKey { log: LogNo::new(3), last: 40 };
 const DRAWER: [u64; 2] = [1, 2];
-const MESSAGES_MAX: usize = 16;
 
 /// Any bytes are refused or understood; what was written comes back, or is known to have changed.
 pub fn record(data: &[u8]) {
-    let good = with_sum(PLACE.sum(data), data);
+    let good = with_sum(record::sum_in(PLACE, data), data);
     if let Ok(head) = Head::decode(PLACE, &good) {
         for (entry, span) in head.spans() {
             let (_, from) = head.sender(entry);
@@ -20,7 +20,7 @@ pub fn record(data: &[u8]) {
         }
     }
     assert!(data.is_empty() || Head::decode(PLACE, data).is_err(), "a guessed checksum");
-    let _ = ParkedRecord::decode(DRAWER, &with_sum(record::sum_at(&DRAWER, data), data));
+    let _ = record::decode_parked(DRAWER, &with_sum(record::sum_at(&DRAWER, data), data));
     if let Ok(above) = record::decode_above(data)
         && let Ok(bytes) = record::encode_above(&above)
     {
@@ -37,7 +37,9 @@ fn with_sum(sum: record::Sum, data: &[u8]) -> Vec<u8> {
 fn round_trip(data: &[u8]) {
     let (mut head, mut records, mut messages) = (Head::default(), Vec::new(), Vec::new());
     let mut rest = data;
-    while let Some((&len, more)) = rest.split_first().filter(|_| messages.len() < MESSAGES_MAX) {
+    while let Some((&len, more)) =
+        rest.split_first().filter(|_| messages.len() < FUZZED_MESSAGES_MAX)
+    {
         let (body, more) = more.split_at(usize::from(len).min(more.len()));
         rest = more;
         let long = (len % 7 == 6).then_some(Long { first: 9, size: 1 << 20 });

@@ -7,10 +7,8 @@ use rusqlite::Connection;
 
 use super::numbers::UserNo;
 use super::sql::{Num, execute, first, num};
+use crate::store::limits::KEYED_IDS_REMOVED_MAX;
 use crate::wire::MsgId;
-
-/// Most ids that are forgotten at a time.
-const FORGOTTEN_MAX: usize = 1024;
 
 /// Whether the sender has had this id stored at `oldest_ms` or later.
 pub(super) fn has(
@@ -45,5 +43,5 @@ pub(super) fn note(
 pub(super) fn forget(db: &Connection, oldest_ms: u64) -> rusqlite::Result<bool> {
     const SQL: &str = "DELETE FROM keyed WHERE (id, user) IN \
         (SELECT id, user FROM keyed WHERE time_ms < ?1 ORDER BY time_ms LIMIT ?2)";
-    Ok(execute(db, SQL, (Num(oldest_ms), FORGOTTEN_MAX as i64))? == FORGOTTEN_MAX)
+    Ok(execute(db, SQL, (Num(oldest_ms), KEYED_IDS_REMOVED_MAX as i64))? == KEYED_IDS_REMOVED_MAX)
 }

@@ -6,13 +6,8 @@ use super::numbers::{LogNo, UserNo};
 use super::record::{self, Long};
 use super::segment::{self, StoredSegment};
 use super::sql::{Num, first, num};
+use crate::store::limits::{ID_AHEAD_MS_MAX, LOCATE_BEHIND_MAX};
 use crate::wire::{Message, MsgId, Seq, Target};
-
-/// With so many messages behind it, or a little more, a message is not found by its id any more.
-const BEHIND_MAX: u64 = 1 << 17;
-/// A message is stored at most so long before the time that its id tells: ids that are further
-/// ahead are refused, and clocks are set back by less.
-const AHEAD_MS_MAX: u64 = 2 * 24 * 60 * 60 * 1000;
 
 /// A message with a name for where its body is, if that is long; it has no body itself then.
 pub(super) type Whole = (Message, Option<Long>);
@@ -26,8 +21,9 @@ fn run_of(db: &Connection, no: LogNo, seq: Seq) -> rusqlite::Result<Option<Store
 
 /// When the message at a seq was taken.
 pub(super) fn time(db: &Connection, no: LogNo, seq: Seq) -> rusqlite::Result<Option<u64>> {
-    let Some(StoredSegment { head: Ok(head), .. }) = run_of(db, no, seq)? else { return Ok(None) };
-    let entry = head.entries.iter().find(|entry| entry.seq == seq);
+    let head = run_of(db, no, seq)?.and_then(|run| run.into_head().ok());
+    let Some(head) = head else { return Ok(None) };
+    let entry = head.entries().iter().find(|entry| entry.seq == seq);
     Ok(entry.map(|entry| entry.time_ms))
 }
 
@@ -38,12 +34,12 @@ pub(super) fn message(
     seq: Seq,
 ) -> rusqlite::Result<Option<Whole>> {
     let Some(run) = run_of(db, no, seq)? else { return Ok(None) };
-    let read = match &run.head {
-        Err(rot) => Err(*rot),
+    let read = match run.head() {
+        Err(rot) => Err(rot),
         Ok(head) => {
             let found = head.spans().find(|(entry, _)| entry.seq == seq);
             let Some((entry, span)) = found else { return Ok(None) };
-            let records = segment::records(db, run.place.last)?;
+            let records = segment::records(db, run.place().last)?;
             let (record, from) = (records.get(span).unwrap_or_default(), head.sender(entry).1);
             record::decode(entry, from.clone(), log.clone(), record)
                 .map(|message| (message, entry.long))
@@ -64,7 +60,7 @@ pub(super) fn made_ms(id: MsgId) -> u64 {
 /// `made_ms` or later.
 ///
 /// Looks at the heads of the log's runs from the newest on, about a microsecond for each: until it
-/// is found, to those of two days before `made_ms`, and to [`BEHIND_MAX`] messages.
+/// is found, to those of two days before `made_ms`, and to [`LOCATE_BEHIND_MAX`] messages.
 pub(super) fn by_id(
     db: &Connection,
     no: LogNo,
@@ -78,7 +74,7 @@ pub(super) fn by_id(
     let mut rows = statement.query((no, id.as_bytes()))?;
     let mut behind = 0;
     while let Some(row) = rows.next()? {
-        if behind > BEHIND_MAX || num(row, 5)?.saturating_add(AHEAD_MS_MAX) < made_ms {
+        if behind > LOCATE_BEHIND_MAX || num(row, 5)?.saturating_add(ID_AHEAD_MS_MAX) < made_ms {
             break;
         }
         behind += num(row, 3)?;
@@ -86,10 +82,10 @@ pub(super) fn by_id(
         if num(row, 9)? == 0 {
             continue;
         }
-        let Ok(head) = StoredSegment::at(row)?.head else { continue };
-        let mut newest_first = head.entries.iter().rev();
+        let Ok(head) = StoredSegment::at(row)?.into_head() else { continue };
+        let mut newest_first = head.entries().iter().rev();
         let found = newest_first.find(|entry| {
-            entry.id() == id && sender.is_none_or(|sender| head.sender(entry).0 == sender)
+            record::id_of(entry) == id && sender.is_none_or(|sender| head.sender(entry).0 == sender)
         });
         if let Some(entry) = found {
             return Ok(Some(entry.seq));

@@ -35,7 +35,7 @@ mod wal;
 mod watch;
 mod write_buffer;
 
-pub use check::{Checked, Mended, backup, check};
-pub use engine::open;
-pub use file::{OpenError, about, invite, is_there, refuse_remains, users};
+pub use check::{Checked, Mended, backup, check, is_whole};
+pub use engine::{invite, open};
+pub use file::{OpenError, about, is_there, refuse_remains, users};
 pub use schema::FORMAT;

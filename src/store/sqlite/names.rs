@@ -12,10 +12,8 @@ use rusqlite::Connection;
 use super::numbers::{LogNo, UserNo};
 use super::sql::first;
 use crate::durable::NoTarget;
+use crate::store::limits::NAMES_CACHED_MAX;
 use crate::wire::{Pin, RoomName, Target, UserId};
-
-/// Most names remembered of each kind; then all are forgotten and looked up again.
-const CACHED_MAX: usize = 65_536;
 
 /// Looks names up, remembering what it found.
 #[derive(Default)]
@@ -77,7 +75,7 @@ fn find<K: Clone + Eq + Hash, N: Copy>(
     }
     let found = look_up()?;
     if let Some(number) = found {
-        if known.len() >= CACHED_MAX {
+        if known.len() >= NAMES_CACHED_MAX {
             known.clear();
         }
         known.insert(name.clone(), number);

@@ -4,24 +4,26 @@ use rusqlite::{Connection, Row};
 
 use super::bodies;
 use super::numbers::UserNo;
-use super::record::{Corrupt, Long, ParkedRecord};
+use super::record::{Corrupt, Long, ParkedRecord, chunk_count, decode_parked, encode_parked};
 use super::sql::{Num, execute, first, num, unencodable};
 use super::write_buffer::LogState;
+use crate::store::limits::PARKED_PAGE_MAX;
 use crate::wire::{
     Body, CHUNK_LEN_MAX, Envelope, Message, MsgId, Note, PARKED_LEN_MAX, ParkedKind, ParkedMessage,
 };
 
-/// Most letters of a page.
-const PAGE_MAX: usize = 64;
-
 /// One drawer of one user.
 #[derive(Clone, Copy)]
 pub(super) struct ParkedList {
-    pub(super) user: UserNo,
-    pub(super) drawer: ParkedKind,
+    user: UserNo,
+    drawer: ParkedKind,
 }
 
 impl ParkedList {
+    pub(super) fn new(user: UserNo, drawer: ParkedKind) -> Self {
+        Self { user, drawer }
+    }
+
     /// The drawer's number in the tables.
     fn kind(self) -> i64 {
         match self.drawer {
@@ -60,8 +62,8 @@ impl ParkedList {
         const SQL: &str = "INSERT INTO letter \
             (user, kind, id, due_ms, bytes, part, parts, letter) \
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-        let (part, parts) = letter.long.map_or((0, 0), |long| (long.first, long.count()));
-        let encoded = letter.encode(self.numbers(), body).map_err(unencodable)?;
+        let (part, parts) = letter.long.map_or((0, 0), |long| (long.first, chunk_count(long)));
+        let encoded = encode_parked(letter, self.numbers(), body).map_err(unencodable)?;
         let (id, due) = (letter.id.as_bytes(), due_ms.map(Num));
         let (bytes, part, parts) = (Num(bytes), Num(part), Num(parts));
         execute(db, SQL, (self.user, self.kind(), id, due, bytes, part, parts, encoded)).map(drop)
@@ -97,7 +99,7 @@ impl ParkedList {
         while let Some(row) = rows.next()? {
             let Some(kept) = StoredParked::at(row)?.kept(db)? else { continue };
             bytes += kept.message.len_here() as usize + kept.reason.body().len();
-            if !page.is_empty() && (page.len() == PAGE_MAX || bytes > CHUNK_LEN_MAX) {
+            if !page.is_empty() && (page.len() == PARKED_PAGE_MAX || bytes > CHUNK_LEN_MAX) {
                 return Ok((page, true));
             }
             page.push(kept);
@@ -132,7 +134,7 @@ fn collect(
 /// A letter as its row has it.
 pub(super) struct StoredParked {
     no: u64,
-    pub(super) place: ParkedList,
+    place: ParkedList,
     bytes: u64,
     /// First and number of the parts of its body.
     parts: (u64, u64),
@@ -147,7 +149,7 @@ impl StoredParked {
             if num(row, 2)? == 0 { ParkedKind::DeadLetters } else { ParkedKind::Scheduled };
         let (no, place) = (num(row, 0)?, ParkedList { user: row.get(1)?, drawer });
         let id = row.get_ref(3)?.as_blob()?;
-        let letter = ParkedRecord::decode(place.numbers(), row.get_ref(7)?.as_blob()?);
+        let letter = decode_parked(place.numbers(), row.get_ref(7)?.as_blob()?);
         let letter = letter.and_then(|found| match found.0.id.as_bytes() == id {
             true => Ok(found),
             false => Err(Corrupt::Sum),

@@ -62,7 +62,7 @@ fn answer(db: &Connection, names: &mut Names, read: &Read) -> rusqlite::Result<F
             Found::Recipients(page, more)
         }
         Read::Parked { user, drawer, after } => {
-            let place = names.user(db, user)?.map(|user| ParkedList { user, drawer: *drawer });
+            let place = names.user(db, user)?.map(|user| ParkedList::new(user, *drawer));
             let page = place.map_or(Ok(Default::default()), |place| place.page(db, *after))?;
             Found::Parked(page.0, page.1)
         }
@@ -273,7 +273,7 @@ impl Ahead<'_> {
         let mut rows = statement.query((self.no, Num(after)))?;
         while let Some(row) = rows.next()? {
             let run = StoredSegment::at(row)?;
-            let last = run.place.last;
+            let last = run.place().last;
             self.add(run, after, left_out);
             if self.heads.len() >= AHEAD {
                 self.after = Some(last);
@@ -284,11 +284,11 @@ impl Ahead<'_> {
     }
 
     fn add(&mut self, run: StoredSegment, after: Seq, left_out: UserNo) {
-        let last = run.place.last;
-        let head = match run.head {
+        let (last, whole) = (run.place().last, *run.whole());
+        let head = match run.into_head() {
             Ok(head) => head,
             Err(rot) => {
-                let (SegmentPart { seq, ordinal, bytes, .. }, body) = (run.whole, Err(rot));
+                let (SegmentPart { seq, ordinal, bytes, .. }, body) = (whole, Err(rot));
                 self.heads.push_back(MessageHead { seq, ordinal, bytes, run: last, body });
                 return;
             }

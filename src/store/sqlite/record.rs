@@ -32,10 +32,9 @@ pub(super) struct SegmentKey {
     pub(super) last: Seq,
 }
 
-impl SegmentKey {
-    pub(super) fn sum(self, bytes: &[u8]) -> Sum {
-        sum_at(&[self.log.value().cast_unsigned(), self.last], bytes)
-    }
+/// Returns the checksum of bytes that are good in one segment only.
+pub(super) fn sum_in(place: SegmentKey, bytes: &[u8]) -> Sum {
+    sum_at(&[place.log.value().cast_unsigned(), place.last], bytes)
 }
 
 /// What is known of a run's messages without their records.
@@ -44,7 +43,7 @@ pub(super) struct Head {
     /// Number and name of each.
     senders: Vec<(i64, UserId)>,
     /// Ascending by seq.
-    pub(super) entries: Vec<Entry>,
+    entries: Vec<Entry>,
 }
 
 /// What is known of one message.
@@ -74,22 +73,19 @@ pub(super) struct Long {
     pub(super) size: u64,
 }
 
-impl Long {
-    /// Number of its parts.
-    pub(super) fn count(&self) -> u64 {
-        self.size.div_ceil(CHUNK_LEN_MAX as u64)
-    }
+/// Returns the number of chunks of a long body.
+pub(super) fn chunk_count(long: Long) -> u64 {
+    long.size.div_ceil(CHUNK_LEN_MAX as u64)
 }
 
-impl Entry {
-    pub(super) fn id(&self) -> MsgId {
-        MsgId::from_bytes(self.id)
-    }
+/// Returns the id of the message of an entry.
+pub(super) fn id_of(entry: &Entry) -> MsgId {
+    MsgId::from_bytes(entry.id)
+}
 
-    /// The same with a record of another length.
-    pub(super) fn with_len(self, len: usize) -> Self {
-        Self { len: len as u64, ..self }
-    }
+/// Returns the entry for a record of another length.
+pub(super) fn with_len(entry: Entry, len: usize) -> Entry {
+    Entry { len: len as u64, ..entry }
 }
 
 /// What bytes are known by.
@@ -130,6 +126,16 @@ impl Head {
         Ok(())
     }
 
+    /// Returns the entries of its messages, ascending by seq.
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Adds an entry of another head with the same senders.
+    pub(super) fn push_entry(&mut self, entry: Entry) {
+        self.entries.push(entry);
+    }
+
     /// The number and the name of who sent a message of this head.
     pub(super) fn sender(&self, entry: &Entry) -> (UserNo, &UserId) {
         // `decode` has seen to it that every entry has one.
@@ -157,7 +163,7 @@ impl Head {
         head.resize(SUM_LEN, 0);
         head.push(VERSION);
         let mut bytes = postcard::to_extend(self, head)?;
-        let sum = place.sum(&bytes[SUM_LEN..]);
+        let sum = sum_in(place, &bytes[SUM_LEN..]);
         bytes[..SUM_LEN].copy_from_slice(&sum);
         Ok(bytes)
     }
@@ -165,7 +171,7 @@ impl Head {
     /// The reverse of `encode`.
     pub(super) fn decode(place: SegmentKey, bytes: &[u8]) -> Result<Self, Corrupt> {
         let (stored_sum, rest) = bytes.split_first_chunk::<SUM_LEN>().ok_or(Corrupt::Sum)?;
-        if *stored_sum != place.sum(rest) {
+        if *stored_sum != sum_in(place, rest) {
             return Err(Corrupt::Sum);
         }
         let (&version, value) = rest.split_first().ok_or(Corrupt::Undecodable)?;
@@ -205,7 +211,7 @@ pub(super) fn decode(
     }
     let (headers, body): (Headers, _) =
         postcard::take_from_bytes(record).map_err(|_| Corrupt::Undecodable)?;
-    let (id, body) = (entry.id(), Body(body.to_vec().into()));
+    let (id, body) = (id_of(entry), Body(body.to_vec().into()));
     let size = entry.long.map_or(body.len() as u64, |long| long.size);
     let envelope = Envelope { size, ..Envelope::new(id, to, headers, body) };
     Ok(Message { from, time_ms: entry.time_ms, envelope })
@@ -227,36 +233,38 @@ pub(super) struct ParkedRecord {
     pub(super) long: Option<Long>,
 }
 
-impl ParkedRecord {
-    /// With its body as bytes that are good in one drawer only.
-    pub(super) fn encode(&self, drawer: [u64; 2], body: &Body) -> Result<Vec<u8>, EncodeError> {
-        let mut letter = vec![0; SUM_LEN];
-        letter.push(LETTER_VERSION);
-        let mut bytes = postcard::to_extend(self, letter)?;
-        if self.long.is_none() {
-            bytes.extend_from_slice(&body.0);
-        }
-        let sum = sum_at(&drawer, &bytes[SUM_LEN..]);
-        bytes[..SUM_LEN].copy_from_slice(&sum);
-        Ok(bytes)
+/// Encodes a parked message with its body as bytes that are good in one list only.
+pub(super) fn encode_parked(
+    parked: &ParkedRecord,
+    list: [u64; 2],
+    body: &Body,
+) -> Result<Vec<u8>, EncodeError> {
+    let mut head = vec![0; SUM_LEN];
+    head.push(LETTER_VERSION);
+    let mut bytes = postcard::to_extend(parked, head)?;
+    if parked.long.is_none() {
+        bytes.extend_from_slice(&body.0);
     }
-
-    /// The reverse of `encode`.
-    pub(super) fn decode(drawer: [u64; 2], bytes: &[u8]) -> Result<(Self, Body), Corrupt> {
-        let (stored_sum, rest) = bytes.split_first_chunk::<SUM_LEN>().ok_or(Corrupt::Sum)?;
-        if *stored_sum != sum_at(&drawer, rest) {
-            return Err(Corrupt::Sum);
-        }
-        let (&version, value) = rest.split_first().ok_or(Corrupt::Undecodable)?;
-        if version != LETTER_VERSION {
-            return Err(Corrupt::Version(version));
-        }
-        let (letter, body) = postcard::take_from_bytes(value).map_err(|_| Corrupt::Undecodable)?;
-        Ok((letter, Body(body.to_vec().into())))
-    }
+    let sum = sum_at(&list, &bytes[SUM_LEN..]);
+    bytes[..SUM_LEN].copy_from_slice(&sum);
+    Ok(bytes)
 }
 
-/// [`StoredCursor::above`](crate::durable::Cursor) as bytes.
+/// The reverse of [`encode_parked`].
+pub(super) fn decode_parked(list: [u64; 2], bytes: &[u8]) -> Result<(ParkedRecord, Body), Corrupt> {
+    let (stored_sum, rest) = bytes.split_first_chunk::<SUM_LEN>().ok_or(Corrupt::Sum)?;
+    if *stored_sum != sum_at(&list, rest) {
+        return Err(Corrupt::Sum);
+    }
+    let (&version, value) = rest.split_first().ok_or(Corrupt::Undecodable)?;
+    if version != LETTER_VERSION {
+        return Err(Corrupt::Version(version));
+    }
+    let (parked, body) = postcard::take_from_bytes(value).map_err(|_| Corrupt::Undecodable)?;
+    Ok((parked, Body(body.to_vec().into())))
+}
+
+/// [`StoredCursor::above`](crate::durable::StoredCursor) as bytes.
 pub(super) fn encode_above(above: &[AckedRange]) -> Result<Vec<u8>, EncodeError> {
     if above.is_empty() {
         return Ok(Vec::new());

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::numbers::LogNo;
 use super::segment::StoredSegment;
 use super::sql::first;
-use super::write_buffer::WriteBuffer;
+use super::write_buffer::{WriteBuffer, exceeds, keep_less, note_removed_unread};
 use crate::durable::Quotas;
 
 /// Brings the log of a room or of `@all` within its quota, but leaves it its newest message.
@@ -21,17 +21,17 @@ pub(super) fn drop_oldest(
     const OLDEST: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \
         head FROM run WHERE log = ?1 ORDER BY last LIMIT 1";
     let mut log = tail.log(db, no)?;
-    while log.exceeds(quotas) {
+    while exceeds(&log, quotas) {
         let Some(run) = first(db, OLDEST, [no], StoredSegment::at)? else { break };
         for piece in run.pieces(log.removed_seq) {
-            if !log.exceeds(quotas) || piece.seq >= log.last_seq {
+            if !exceeds(&log, quotas) || piece.seq >= log.last_seq {
                 return Ok(());
             }
-            log.keep_less(piece.messages, piece.bytes);
-            log.note_removed(piece.seq, piece.ordinal);
+            keep_less(&mut log, piece.messages, piece.bytes);
+            note_removed_unread(&mut log, piece.seq, piece.ordinal);
             *tail.change(db, no)? = log;
         }
-        tail.note_removed(run.place.last);
+        tail.note_removed(run.place().last);
         run.delete(db)?;
     }
     Ok(())

@@ -3,11 +3,10 @@
 //! A damaged page ends a scan in the middle of a table. What is behind it is reached from the other
 //! end, and what lies between two damaged pages by looking in between.
 
+use crate::store::limits::SALVAGE_SEARCHES_MAX;
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, ErrorCode, Params, Rows, Statement, params_from_iter};
 
-/// How often one table is searched, however much of it is damaged.
-const LOOKS_MAX: u32 = 4_000;
 /// How often a stretch that cannot be read is halved, to find what can be read in it.
 const HALVINGS: u32 = 10;
 /// The same beyond the last row that can be read, and how far that is, in doublings.
@@ -78,7 +77,7 @@ pub(super) fn copy(
         insert,
         name: table.name,
         columns,
-        looks: LOOKS_MAX,
+        looks: SALVAGE_SEARCHES_MAX,
         copied: Copied::default(),
     };
     match table.key {

@@ -1,4 +1,5 @@
-//! Runs: the messages of one log that one batch brings, a row for up to [`MESSAGES_MAX`] of them.
+//! Segments: the messages of one log that one batch brings, a row for up to
+//! [`SEGMENT_MESSAGES_MAX`] of them.
 //!
 //! Row and index entry are paid once a run instead of once a message. The columns beside head and
 //! records say of the run as a whole what is needed to remove it should its head be damaged. So
@@ -8,15 +9,10 @@ use rusqlite::{Connection, Row, Statement};
 
 use super::bodies;
 use super::numbers::{LogNo, UserNo};
-use super::record::{Corrupt, EncodeError, Entry, Head, Long, SegmentKey};
+use super::record::{Corrupt, EncodeError, Entry, Head, Long, SegmentKey, chunk_count, with_len};
 use super::sql::{Num, execute, first, num, unencodable};
+use crate::store::limits::{SEGMENT_BYTES_MAX, SEGMENT_MESSAGES_MAX};
 use crate::wire::{Message, Seq};
-
-/// Most messages of a run.
-pub(super) const MESSAGES_MAX: usize = 256;
-/// A run with this many bytes of records takes no more messages; what one message has above them
-/// is its own.
-const BYTES_MAX: usize = 64 << 10;
 
 /// What [`Segment::insert`] is done by.
 pub(super) const INSERT: &str = "INSERT INTO run \
@@ -26,17 +22,19 @@ pub(super) const INSERT: &str = "INSERT INTO run \
 /// A run that is not written yet.
 #[derive(Default)]
 pub(super) struct Segment {
-    pub(super) head: Head,
-    pub(super) records: Vec<u8>,
+    head: Head,
+    records: Vec<u8>,
 }
 
 impl Segment {
     /// Whether this message would make it too large.
     pub(super) fn is_full(&self, message: &Message) -> bool {
-        let Some(last) = self.head.entries.last() else { return false };
+        let Some(last) = self.head.entries().last() else { return false };
         let body = if message.is_long() { 0 } else { message.body.len() };
         let bytes = self.records.len() + message.headers.len_bytes() + body;
-        self.head.entries.len() >= MESSAGES_MAX || bytes > BYTES_MAX || last.long.is_some()
+        self.head.entries().len() >= SEGMENT_MESSAGES_MAX
+            || bytes > SEGMENT_BYTES_MAX
+            || last.long.is_some()
     }
 
     /// Adds a message at its seq and ordinal, with its sender and what it counts for.
@@ -51,18 +49,18 @@ impl Segment {
 
     /// Seq of its last message.
     pub(super) fn last(&self) -> Seq {
-        self.head.entries.last().map_or(0, |entry| entry.seq)
+        self.head.entries().last().map_or(0, |entry| entry.seq)
     }
 
     /// Writes it as a row, if it has any messages, by a statement of [`INSERT`].
     pub(super) fn insert(&self, into: &mut Statement<'_>, log: LogNo) -> rusqlite::Result<()> {
-        let entries = &self.head.entries;
+        let entries = self.head.entries();
         let Some(end) = entries.last() else { return Ok(()) };
         let head = self.head.encode(SegmentKey { log, last: end.seq }).map_err(unencodable)?;
         let messages = Num(entries.len() as u64);
         let bytes = Num(entries.iter().fold(0, |sum, entry| sum.saturating_add(entry.bytes)));
         let (last, ordinal, time) = (Num(end.seq), Num(end.ordinal), Num(end.time_ms));
-        let (part, parts) = end.long.map_or((0, 0), |long| (long.first, long.count()));
+        let (part, parts) = end.long.map_or((0, 0), |long| (long.first, chunk_count(long)));
         let (part, parts, records) = (Num(part), Num(parts), &*self.records);
         let row = (last, log, ordinal, messages, bytes, time, part, parts, head, records);
         into.execute(row).map(drop)
@@ -71,12 +69,12 @@ impl Segment {
 
 /// A run as its row has it, without its records.
 pub(super) struct StoredSegment {
-    pub(super) place: SegmentKey,
+    place: SegmentKey,
     /// All of it as one.
-    pub(super) whole: SegmentPart,
+    whole: SegmentPart,
     /// First and number of the parts of its last message.
     parts: (u64, u64),
-    pub(super) head: Result<Head, Corrupt>,
+    head: Result<Head, Corrupt>,
 }
 
 /// What is removed, or passed by, as one: a message, or a run that cannot be read.
@@ -90,6 +88,26 @@ pub(super) struct SegmentPart {
 }
 
 impl StoredSegment {
+    /// Returns its log and the seq of its last message.
+    pub(super) fn place(&self) -> SegmentKey {
+        self.place
+    }
+
+    /// Returns all of it as one part.
+    pub(super) fn whole(&self) -> &SegmentPart {
+        &self.whole
+    }
+
+    /// Returns its head, if that is not damaged.
+    pub(super) fn head(&self) -> Result<&Head, Corrupt> {
+        self.head.as_ref().map_err(|damage| *damage)
+    }
+
+    /// Returns its head, if that is not damaged.
+    pub(super) fn into_head(self) -> Result<Head, Corrupt> {
+        self.head
+    }
+
     /// From a row of `last, log, last_ordinal, messages, bytes, time_ms, part, parts,
     /// head`.
     pub(super) fn at(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -108,7 +126,7 @@ impl StoredSegment {
 
     /// The messages behind a seq; of a damaged head one that stands for all of them.
     pub(super) fn pieces(&self, after: Seq) -> impl Iterator<Item = SegmentPart> {
-        let entries = self.head.as_ref().map_or(&[][..], |head| &head.entries);
+        let entries = self.head.as_ref().map_or(&[][..], |head| head.entries());
         let whole = self.head.is_err().then_some(self.whole);
         let pieces = entries.iter().map(SegmentPart::from).chain(whole);
         pieces.filter(move |piece| piece.seq > after)
@@ -134,7 +152,7 @@ impl StoredSegment {
                 let record = records.get(record).unwrap_or_default();
                 run.records.extend_from_slice(record);
                 // Records cut short stay so, and rotten, each by itself.
-                run.head.entries.push(entry.with_len(record.len()));
+                run.head.push_entry(with_len(*entry, record.len()));
             }
         }
         if run.last() == self.place.last {

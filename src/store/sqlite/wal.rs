@@ -4,12 +4,11 @@
 //! takes it as long again. SQLite writes the WAL anew from its beginning after every checkpoint, so
 //! this is about the first of them; zeros behind its end are what SQLite stops reading at.
 
+use crate::store::limits::WAL_LEN_MAX;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-/// Most bytes that it is made long, a little more than it gets between checkpoints.
-const LEN_MAX: u64 = 9 << 20;
 /// By so many at a time, when half as many are left.
 const STEP: u64 = 512 << 10;
 /// A page with its header.
@@ -29,11 +28,16 @@ impl Wal {
         Self { file, len: 0 }
     }
 
+    /// A file that is left as long as it is.
+    pub(super) fn left_alone() -> Self {
+        Self { file: None, len: 0 }
+    }
+
     /// Sees to it that there is room behind so many pages. Only in a transaction that writes, or
     /// another process could write there; its commit syncs this file, and so reports what fails
     /// here.
     pub(super) fn grow(&mut self, pages: u64) {
-        let wanted = pages.saturating_mul(FRAME).saturating_add(STEP / 2).min(LEN_MAX);
+        let wanted = pages.saturating_mul(FRAME).saturating_add(STEP / 2).min(WAL_LEN_MAX);
         if wanted > self.len && self.grow_to(wanted).is_err() {
             self.file = None;
         }

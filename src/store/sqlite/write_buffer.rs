@@ -12,22 +12,19 @@ use rusqlite::{Connection, Error};
 
 use super::dedup::DedupIndex;
 use super::numbers::LogNo;
+use super::record::id_of;
 use super::segment::StoredSegment;
 use super::sql::{Num, execute, first, num};
 use crate::durable::Quotas;
+use crate::store::limits::{BUFFERED_LOGS_MAX, BUFFERED_MESSAGES_MAX};
 use crate::wire::Seq;
-
-/// When so many messages are not noted they are.
-const MESSAGES_MAX: u64 = 4096;
-/// Most logs in memory; then all is noted too.
-const LOGS_MAX: usize = 8192;
 
 /// What is known beyond the tables.
 pub(super) struct WriteBuffer {
-    /// Of all messages.
-    pub(super) last_seq: Seq,
+    /// Seq of the newest message.
+    last_seq: Seq,
     /// Ids of new messages, and where they are looked up.
-    pub(super) sent: DedupIndex,
+    sent: DedupIndex,
     logs: BTreeMap<LogNo, Known>,
     /// Logs that have changed in a way that their runs do not tell.
     urgent: BTreeSet<LogNo>,
@@ -57,6 +54,12 @@ pub(super) struct LogState {
 }
 
 impl WriteBuffer {
+    /// Returns a buffer that knows of no message, and so writes none of another process's.
+    pub(super) fn empty() -> Self {
+        let (last_seq, sent, logs, urgent, noted, messages, due) = Default::default();
+        Self { last_seq, sent, logs, urgent, noted, messages, due }
+    }
+
     /// From the runs that are not noted.
     pub(super) fn load(db: &Connection) -> rusqlite::Result<Self> {
         const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \
@@ -74,25 +77,30 @@ impl WriteBuffer {
     }
 
     fn add(&mut self, db: &Connection, run: &StoredSegment) -> rusqlite::Result<()> {
-        let (seq, of) = (run.whole.seq, &run.whole);
+        let (seq, of) = (run.whole().seq, run.whole());
         self.last_seq = seq;
         self.messages += of.messages;
-        let log = &mut self.known(db, run.place.log)?.now;
+        let log = &mut self.known(db, run.place().log)?.now;
         if seq > log.last_seq {
             (log.last_seq, log.last_ordinal) = (seq, of.ordinal);
             log.kept_messages += of.messages;
             log.kept_bytes = log.kept_bytes.saturating_add(of.bytes);
         }
-        match &run.head {
+        match run.head() {
             Ok(head) => {
                 // Those made of keys have been noted at once.
-                for entry in head.entries.iter().filter(|entry| !entry.id().is_keyed()) {
-                    self.sent.note(db, entry.id(), head.sender(entry).0)?;
+                for entry in head.entries().iter().filter(|entry| !id_of(entry).is_keyed()) {
+                    self.sent.note(db, id_of(entry), head.sender(entry).0)?;
                 }
             }
             Err(rot) => tracing::error!(seq, "ids can be used again, their run is damaged: {rot}"),
         }
         Ok(())
+    }
+
+    /// Returns the index of the ids that senders have had stored.
+    pub(super) fn sent(&mut self) -> &mut DedupIndex {
+        &mut self.sent
     }
 
     /// The log with this number.
@@ -144,7 +152,10 @@ impl WriteBuffer {
     /// Notes what has to be, at the end of a transaction, when what it removes has made room.
     pub(super) fn finish(&mut self, db: &Connection) -> rusqlite::Result<()> {
         let urgent = std::mem::take(&mut self.urgent);
-        if self.due || self.messages >= MESSAGES_MAX || self.logs.len() >= LOGS_MAX {
+        if self.due
+            || self.messages >= BUFFERED_MESSAGES_MAX
+            || self.logs.len() >= BUFFERED_LOGS_MAX
+        {
             return self.note(db);
         }
         for no in urgent {
@@ -198,27 +209,28 @@ impl Known {
     }
 }
 
-impl LogState {
-    pub(super) fn exceeds(&self, quotas: &Quotas) -> bool {
-        self.kept_messages > quotas.log_messages_max || self.kept_bytes > quotas.log_bytes_max
-    }
+/// Returns whether a log has more than its quotas allow.
+pub(super) fn exceeds(log: &LogState, quotas: &Quotas) -> bool {
+    log.kept_messages > quotas.log_messages_max || log.kept_bytes > quotas.log_bytes_max
+}
 
-    /// Whether a message may be added; to an empty log always, or it could never be.
-    pub(super) fn admits(&self, bytes: u64, quotas: &Quotas) -> bool {
-        let kept_messages = self.kept_messages + 1;
-        let kept_bytes = self.kept_bytes.saturating_add(bytes);
-        self.kept_messages == 0 || !Self { kept_messages, kept_bytes, ..*self }.exceeds(quotas)
-    }
+/// Returns whether a message may be added; to an empty log always, or it could never be.
+pub(super) fn has_room(log: &LogState, bytes: u64, quotas: &Quotas) -> bool {
+    let kept_messages = log.kept_messages + 1;
+    let kept_bytes = log.kept_bytes.saturating_add(bytes);
+    log.kept_messages == 0 || !exceeds(&LogState { kept_messages, kept_bytes, ..*log }, quotas)
+}
 
-    pub(super) fn keep_less(&mut self, messages: u64, bytes: u64) {
-        self.kept_messages = self.kept_messages.saturating_sub(messages);
-        self.kept_bytes = self.kept_bytes.saturating_sub(bytes);
-    }
+/// Counts messages and bytes off what a log keeps.
+pub(super) fn keep_less(log: &mut LogState, messages: u64, bytes: u64) {
+    log.kept_messages = log.kept_messages.saturating_sub(messages);
+    log.kept_bytes = log.kept_bytes.saturating_sub(bytes);
+}
 
-    pub(super) fn note_removed(&mut self, seq: Seq, ordinal: u64) {
-        self.removed_seq = self.removed_seq.max(seq);
-        self.removed_ordinal = self.removed_ordinal.max(ordinal);
-    }
+/// Notes that a log was removed unread up to a message.
+pub(super) fn note_removed_unread(log: &mut LogState, seq: Seq, ordinal: u64) {
+    log.removed_seq = log.removed_seq.max(seq);
+    log.removed_ordinal = log.removed_ordinal.max(ordinal);
 }
 
 fn read_log(db: &Connection, no: LogNo) -> rusqlite::Result<LogState> {

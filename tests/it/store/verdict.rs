@@ -22,6 +22,7 @@ pub(crate) enum Verdict {
     DiskFull,
     ChunkStored,
     AckRecorded,
+    Invited,
     Member { changed: bool, cursor: StoredCursor },
     Swept { more: bool },
     Scheduled,
@@ -33,6 +34,7 @@ pub(crate) enum Verdict {
 pub(crate) fn answers(outcome: &Outcome, write: &Write) -> bool {
     match outcome {
         Outcome::Claim(_) => matches!(write, Write::Claim { .. }),
+        Outcome::Invite(_) => matches!(write, Write::Invite { .. }),
         Outcome::Append(_) => matches!(write, Write::Append { .. }),
         Outcome::BeginUpload(_) => matches!(write, Write::BeginUpload { .. }),
         Outcome::AppendChunk(_) => matches!(write, Write::AppendChunk { .. }),
@@ -71,7 +73,9 @@ impl From<Outcome> for Verdict {
             Outcome::TakeParked(Ok(taken)) => {
                 Self::ParkedTaken { count: taken.count, records: taken.records }
             }
-            Outcome::AppendChunk(Err(DiskFull))
+            Outcome::Invite(Ok(())) => Self::Invited,
+            Outcome::Invite(Err(DiskFull))
+            | Outcome::AppendChunk(Err(DiskFull))
             | Outcome::ReleaseDue(Err(DiskFull))
             | Outcome::TakeParked(Err(DiskFull)) => Self::DiskFull,
             Outcome::JoinRoom(Ok(joined)) => {

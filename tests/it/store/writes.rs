@@ -43,7 +43,8 @@ fn a_code_is_good_once_and_until_it_expires() {
     let mut rig = Rig::open(dir.path(), Quotas { users_max: 2, ..Quotas::default() });
     invite(dir.path(), &JoinCode([1; 16]), NOW_MS + 1).unwrap();
     invite(dir.path(), &JoinCode([2; 16]), NOW_MS).unwrap();
-    invite(dir.path(), &JoinCode([3; 16]), NOW_MS + 1).unwrap();
+    let by_the_store = Write::Invite { code: JoinCode([3; 16]), expires_ms: NOW_MS + 1 };
+    assert_eq!(rig.one(by_the_store), Verdict::Invited);
     let outcomes = rig.commit(vec![
         claim_with("alice", 1, None),
         claim_with("alice", 1, Some(9)),

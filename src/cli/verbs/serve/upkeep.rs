@@ -60,7 +60,7 @@ fn copy_key(from: &Path, to: &Path) -> Result<()> {
 /// Checks and repairs the store, and reports what is intact and what is lost.
 pub(crate) fn check(dir: &Path, json: bool) -> Result<Exit> {
     let checked = store::check(dir).map_err(|error| data::unchecked(error, dir))?;
-    let exit = if checked.is_whole() { Exit::Success } else { Exit::Partial };
+    let exit = if store::is_whole(&checked) { Exit::Success } else { Exit::Partial };
     let (lost, users, aside) = match &checked.mended {
         Some(Mended { aside, lost, users }) => (&lost[..], &users[..], Some(aside)),
         None => (&[][..], &[][..], None),

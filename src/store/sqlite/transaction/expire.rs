@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use super::Transaction;
 use crate::durable::StoredCursor;
+use crate::store::limits::EXPIRED_TOGETHER_MAX;
 use crate::store::sqlite::cursor::{cursor, is_past};
-use crate::store::sqlite::expiry::{Expiring, TOGETHER_MAX, due};
+use crate::store::sqlite::expiry::{Expiring, due};
 use crate::store::sqlite::numbers::LogNo;
 use crate::store::sqlite::sql::{Num, execute};
+use crate::store::sqlite::write_buffer::keep_less;
 
 impl Transaction<'_> {
     /// Takes what has expired in a user's log, or in any, off its count, a bounded number of
@@ -28,9 +30,9 @@ impl Transaction<'_> {
             }
             let sql = "INSERT INTO expired (log, seq, bytes) VALUES (?1, ?2, ?3)";
             execute(self.db, sql, (log, Num(*seq), Num(*bytes)))?;
-            self.tail.change(self.db, *log)?.keep_less(1, *bytes);
+            keep_less(self.tail.change(self.db, *log)?, 1, *bytes);
         }
-        Ok(Expiry { any: !found.is_empty(), more: found.len() == TOGETHER_MAX })
+        Ok(Expiry { any: !found.is_empty(), more: found.len() == EXPIRED_TOGETHER_MAX })
     }
 }
 

@@ -28,7 +28,7 @@ use crate::store::sqlite::record::Long;
 use crate::store::sqlite::retention::drop_oldest;
 use crate::store::sqlite::segment::{self, Segment};
 use crate::store::sqlite::sql::{Num, first, unencodable};
-use crate::store::sqlite::write_buffer::WriteBuffer;
+use crate::store::sqlite::write_buffer::{WriteBuffer, has_room, keep_less};
 use crate::wire::{Message, Seq, Target, UserId};
 
 /// Most loose parts that go with a transaction, besides two for each that it brings.
@@ -90,7 +90,9 @@ impl<'a> Transaction<'a> {
     /// Whether a log has room for a message, in which what has expired does not count. That of a
     /// room makes room.
     pub(super) fn admits(&mut self, no: LogNo, message: &Message) -> rusqlite::Result<bool> {
-        while no.is_own() && !self.tail.log(self.db, no)?.admits(message.len_bytes(), self.quotas) {
+        while no.is_own()
+            && !has_room(&self.tail.log(self.db, no)?, message.len_bytes(), self.quotas)
+        {
             if !self.expire(Some(no), message.time_ms)?.any {
                 return Ok(false);
             }
@@ -104,7 +106,7 @@ impl<'a> Transaction<'a> {
         if id.is_keyed() {
             return keyed::has(db, id, sender, self.oldest_ms(message));
         }
-        self.tail.sent.has(db, id, sender)
+        self.tail.sent().has(db, id, sender)
     }
 
     /// Remembers that the sender has had this id stored. `false`: it was so before.
@@ -117,7 +119,7 @@ impl<'a> Transaction<'a> {
         if id.is_keyed() {
             return keyed::note(db, id, sender, (message.time_ms, self.oldest_ms(message)));
         }
-        self.tail.sent.note(db, id, sender)
+        self.tail.sent().note(db, id, sender)
     }
 
     /// When the duplicate window of a message begins.
@@ -184,7 +186,7 @@ impl<'a> Transaction<'a> {
         if no.is_own() {
             let expired = expiry::settled(self.db, no, cursor)?;
             let log = self.tail.change(self.db, no)?;
-            log.keep_less(messages.saturating_sub(expired.0), bytes.saturating_sub(expired.1));
+            keep_less(log, messages.saturating_sub(expired.0), bytes.saturating_sub(expired.1));
             if cursor.through >= log.last_seq {
                 // Behind the end nothing is unprocessed, however it was counted.
                 (log.kept_messages, log.kept_bytes) = (0, 0);

@@ -4,16 +4,14 @@ use std::sync::Arc;
 
 use super::Transaction;
 use crate::durable::{Appended, DueReleased, NotStored, ParkedTaken, Record};
+use crate::store::limits::{DEAD_LETTERS_DROPPED_MAX, PARKED_TAKEN_MAX};
 use crate::store::sqlite::bodies;
 use crate::store::sqlite::locate;
 use crate::store::sqlite::numbers::{LogNo, UserNo};
 use crate::store::sqlite::parked::{self, ParkedList, StoredParked, letter};
+use crate::store::sqlite::write_buffer::{exceeds, has_room};
 use crate::wire::{Envelope, Headers, Message, MsgId, Note, ParkedKind, Seq, Target, UserId};
 
-/// Most letters that are taken out by one write.
-const TAKEN_MAX: usize = 64;
-/// Most dead letters that make room for one.
-const DROPPED_MAX: usize = 64;
 /// When the log of its target is full a message that is due waits so long before it is tried again.
 const AGAIN_MS: u64 = 60_000;
 
@@ -46,8 +44,7 @@ impl Transaction<'_> {
         if let Some(long) = long {
             bodies::share(db, long.first)?;
         }
-        let (place, bytes) =
-            (ParkedList { user, drawer: ParkedKind::DeadLetters }, message.len_bytes());
+        let (place, bytes) = (ParkedList::new(user, ParkedKind::DeadLetters), message.len_bytes());
         let (letter, body) = letter(message, long, (at_ms, attempts, reason.clone()));
         place.add(db, (&letter, &body), bytes, None)?;
         self.make_room(place)
@@ -55,9 +52,9 @@ impl Transaction<'_> {
 
     /// Drops the oldest letters of a drawer that is over its quota, but not the newest one.
     fn make_room(&self, place: ParkedList) -> rusqlite::Result<()> {
-        for _ in 0..DROPPED_MAX {
+        for _ in 0..DEAD_LETTERS_DROPPED_MAX {
             let filled = place.filled(self.db)?;
-            if !filled.exceeds(self.quotas) || filled.kept_messages <= 1 {
+            if !exceeds(&filled, self.quotas) || filled.kept_messages <= 1 {
                 break;
             }
             for oldest in place.oldest(self.db, None, 1)? {
@@ -81,9 +78,8 @@ impl Transaction<'_> {
             // Its rest is nowhere.
             return Ok(Err(NotStored::DiskFull));
         }
-        let (place, bytes) =
-            (ParkedList { user, drawer: ParkedKind::Scheduled }, message.len_bytes());
-        if !place.filled(db)?.admits(bytes, self.quotas) {
+        let (place, bytes) = (ParkedList::new(user, ParkedKind::Scheduled), message.len_bytes());
+        if !has_room(&place.filled(db)?, bytes, self.quotas) {
             let before = self.has_sent(user, message)?;
             return Ok(Err(if before { NotStored::Duplicate } else { NotStored::Full }));
         }
@@ -101,7 +97,7 @@ impl Transaction<'_> {
 
     pub(super) fn release(&mut self, now_ms: u64) -> rusqlite::Result<DueReleased> {
         let mut records = Vec::new();
-        for stored in parked::due(self.db, now_ms, TAKEN_MAX)? {
+        for stored in parked::due(self.db, now_ms, PARKED_TAKEN_MAX)? {
             match self.post(&stored, None, now_ms)? {
                 Posted::Done(record) => records.push(record),
                 Posted::Full => stored.put_off(self.db, Some(now_ms.saturating_add(AGAIN_MS)))?,
@@ -120,9 +116,9 @@ impl Transaction<'_> {
     ) -> rusqlite::Result<ParkedTaken> {
         let (mut count, mut records) = (0, Vec::new());
         if let Some(user) = self.names.user(self.db, id)? {
-            let place = ParkedList { user, drawer };
+            let place = ParkedList::new(user, drawer);
             let own = (drawer == ParkedKind::DeadLetters).then_some(id);
-            for stored in place.oldest(self.db, message, TAKEN_MAX)? {
+            for stored in place.oldest(self.db, message, PARKED_TAKEN_MAX)? {
                 match back_at_ms {
                     None => stored.remove(self.db)?,
                     Some(now_ms) => match self.post(&stored, own, now_ms)? {

@@ -18,6 +18,7 @@ impl Transaction<'_> {
                 let known = Ok(Claimed { new: false });
                 Outcome::Claim(if same { known } else { Err(NotClaimed::DiskFull) })
             }
+            Write::Invite { .. } => Outcome::Invite(Err(DiskFull)),
             Write::Append { bundle, .. } => {
                 let each = bundle.messages();
                 let each = each.map(|message| self.refuse_message(&message).map(Err));

@@ -5,18 +5,15 @@ use std::collections::btree_map::Entry;
 
 use super::Transaction;
 use crate::durable::{Quotas, StoredCursor};
+use crate::store::limits::{SWEEP_EXAMINED_MAX, SWEEP_MEMBERS_MAX};
 use crate::store::sqlite::cursor::{cursor, is_past};
 use crate::store::sqlite::dispositions;
 use crate::store::sqlite::numbers::LogNo;
 use crate::store::sqlite::segment::StoredSegment;
 use crate::store::sqlite::sql::{Num, first, num};
+use crate::store::sqlite::write_buffer::{keep_less, note_removed_unread};
 use crate::store::sqlite::{codes, expiry, keyed};
 use crate::wire::Seq;
-
-/// When so many messages have been looked at a sweep ends with their run.
-const EXAMINED_MAX: u64 = 4096;
-/// Most members whose cursors are looked at by one sweep.
-const MEMBERS_MAX: u64 = 65_536;
 
 /// How far the readers of a log are.
 enum Readers {
@@ -56,19 +53,19 @@ pub(super) fn sweep(
     let mut readers = BTreeMap::new();
     let (mut members, mut removed, mut end) = (0, false, after);
     for run in examined {
-        if members > MEMBERS_MAX {
+        if members > SWEEP_MEMBERS_MAX {
             return Ok((end, true));
         }
-        let readers = match readers.entry(run.place.log) {
+        let readers = match readers.entry(run.place().log) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => place.insert(readers_of(batch, run.place.log, &mut members)?),
+            Entry::Vacant(place) => place.insert(readers_of(batch, run.place().log, &mut members)?),
         };
         let done = sweep_run(batch, &run, readers, now_ms)?;
         if done.young {
             // Times ascend with seqs, but for a clock that was set: little to do further on.
             return Ok((0, forgotten));
         }
-        end = run.place.last;
+        end = run.place().last;
         removed |= done.removed;
     }
     Ok(if whole { (end, removed || forgotten) } else { (0, forgotten) })
@@ -83,9 +80,9 @@ fn examine(batch: &Transaction<'_>, after: Seq) -> rusqlite::Result<(Vec<StoredS
     let (mut runs, mut count) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
         let run = StoredSegment::at(row)?;
-        count += run.whole.messages;
+        count += run.whole().messages;
         runs.push(run);
-        if count >= EXAMINED_MAX {
+        if count >= SWEEP_EXAMINED_MAX {
             return Ok((runs, true));
         }
     }
@@ -107,7 +104,7 @@ fn sweep_run(
     now_ms: u64,
 ) -> rusqlite::Result<SweptRun> {
     let &Quotas { keep_processed_ms, keep_unprocessed_ms, .. } = batch.quotas;
-    let log = run.place.log;
+    let log = run.place().log;
     let db = batch.db;
     let removed_seq = batch.tail.log(db, log)?.removed_seq;
     let mut done = SweptRun { removed: false, young: false };
@@ -121,7 +118,7 @@ fn sweep_run(
             kept.push(piece.seq);
         } else if readers.are_past(piece.seq) {
             if !log.is_own() {
-                batch.tail.change(db, log)?.keep_less(piece.messages, piece.bytes);
+                keep_less(batch.tail.change(db, log)?, piece.messages, piece.bytes);
             }
             (done.removed, rewrite) = (true, true);
         } else if log.is_own() && age_ms >= keep_processed_ms && expiry::forget(db, log, piece.seq)?
@@ -133,16 +130,16 @@ fn sweep_run(
             let counts = !expiry::forget(db, log, piece.seq)?;
             let log = batch.tail.change(db, log)?;
             if counts {
-                log.keep_less(piece.messages, piece.bytes);
+                keep_less(log, piece.messages, piece.bytes);
             }
-            log.note_removed(piece.seq, piece.ordinal);
+            note_removed_unread(log, piece.seq, piece.ordinal);
             done.removed = true;
         } else {
             kept.push(piece.seq);
         }
     }
     if kept.is_empty() || rewrite {
-        batch.tail.note_removed(run.place.last);
+        batch.tail.note_removed(run.place().last);
     }
     if kept.is_empty() {
         run.delete(db)?;
@@ -155,8 +152,8 @@ fn sweep_run(
 /// Whether a run is the oldest of its log.
 fn is_oldest(batch: &Transaction<'_>, run: &StoredSegment) -> rusqlite::Result<bool> {
     const SQL: &str = "SELECT min(last) FROM run WHERE log = ?1";
-    let oldest = first(batch.db, SQL, [run.place.log], |row| row.get::<_, Option<Num>>(0))?;
-    Ok(oldest.flatten().is_some_and(|Num(oldest)| oldest == run.place.last))
+    let oldest = first(batch.db, SQL, [run.place().log], |row| row.get::<_, Option<Num>>(0))?;
+    Ok(oldest.flatten().is_some_and(|Num(oldest)| oldest == run.place().last))
 }
 
 fn readers_of(batch: &Transaction<'_>, log: LogNo, members: &mut u64) -> rusqlite::Result<Readers> {

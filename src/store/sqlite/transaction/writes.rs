@@ -5,9 +5,10 @@ use super::sweep;
 use crate::durable::{
     AppendOutcome, Claimed, MessageOutcome, NotClaimed, NotStored, Outcome, Swept, Upload, Write,
 };
+use crate::store::limits::CHUNKS_REMOVED_MAX;
 use crate::store::sqlite::names::owner;
 use crate::store::sqlite::numbers::{LogNo, UserNo};
-use crate::store::sqlite::record::Long;
+use crate::store::sqlite::record::{Long, chunk_count};
 use crate::store::sqlite::sql::{Num, execute};
 use crate::store::sqlite::{bodies, codes};
 use crate::wire::{Bundle, JoinCode, Message, Pin, UserId};
@@ -19,6 +20,10 @@ impl Transaction<'_> {
             Write::Claim { id, key, code_needed, code, now_ms } => {
                 let claimed = self.claim(id, *key, *code_needed, code.as_ref(), *now_ms)?;
                 Ok(Outcome::Claim(claimed))
+            }
+            Write::Invite { code, expires_ms } => {
+                codes::add(self.db, code, *expires_ms)?;
+                Ok(Outcome::Invite(Ok(())))
             }
             Write::Append { bundle, upload } => Ok(Outcome::Append(self.append(bundle, *upload)?)),
             Write::BeginUpload { upload, bundle } => {
@@ -115,7 +120,7 @@ impl Transaction<'_> {
         };
         let outcome = self.append_all(bundle, long)?;
         if let (Some(long), false) = (long, matches!(outcome, AppendOutcome::All(Ok(_)))) {
-            bodies::loosen(self.db, long.first, long.count())?;
+            bodies::loosen(self.db, long.first, chunk_count(long))?;
         }
         Ok(outcome)
     }
@@ -153,14 +158,14 @@ impl Transaction<'_> {
 
     fn sweep(&mut self, now_ms: u64) -> rusqlite::Result<Swept> {
         // What earlier ones let go comes first, so that it does not pile up.
-        if bodies::remove(self.db, bodies::REMOVED_MAX)? {
+        if bodies::remove(self.db, CHUNKS_REMOVED_MAX)? {
             return Ok(Swept { more: true });
         }
         self.write_cursors()?;
         self.write_messages()?;
         let (after, more) = sweep::sweep(self, self.sweep_after(), now_ms)?;
         self.end_sweep(after);
-        let more = bodies::remove(self.db, bodies::REMOVED_MAX)? || more;
+        let more = bodies::remove(self.db, CHUNKS_REMOVED_MAX)? || more;
         Ok(Swept { more })
     }
 }
