@@ -90,7 +90,7 @@ pub enum ParkedKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParkedMessage {
     /// Kind of parked message.
-    pub drawer: ParkedKind,
+    pub kind: ParkedKind,
     /// Number among those of its user and kind: ascending, 1 or more.
     pub number: u64,
     /// Time at which it was rejected, or is due, in milliseconds since 1970.

@@ -156,9 +156,9 @@ fn any_request() -> impl Strategy<Value = FromClient> {
             FromClient::Schedule { due_ms, envelope }
         }),
         (any_drawer(), any::<u64>())
-            .prop_map(|(drawer, after)| FromClient::ListParked { drawer, after }),
+            .prop_map(|(drawer, after)| FromClient::ListParked { kind: drawer, after }),
         (any_drawer(), option::of(any_id()), any::<bool>())
-            .prop_map(|(drawer, id, back)| FromClient::TakeParked { drawer, id, back }),
+            .prop_map(|(drawer, id, back)| FromClient::TakeParked { kind: drawer, id, back }),
     ]
 }
 
@@ -199,7 +199,7 @@ fn any_parked() -> impl Strategy<Value = ParkedMessage> {
         let (number, time_ms, at_ms, attempts, size) = numbers;
         let envelope = Envelope { id, to, headers, size, body: Body(body.into()) };
         let message = Message { from, time_ms, envelope };
-        ParkedMessage { drawer, number, at_ms, attempts, reason, message }
+        ParkedMessage { kind: drawer, number, at_ms, attempts, reason, message }
     })
 }
 
@@ -207,15 +207,16 @@ fn any_parked() -> impl Strategy<Value = ParkedMessage> {
 pub(super) fn any_news() -> impl Strategy<Value = FromServer> {
     prop_oneof![
         any::<u64>().prop_map(|number| FromServer::Ping { number }),
-        (any_id(), vec(any_standing(), 0..=STATUSES_MAX), any::<bool>())
-            .prop_map(|(id, standings, more)| FromServer::TrackPage { id, standings, more }),
+        (any_id(), vec(any_standing(), 0..=STATUSES_MAX), any::<bool>()).prop_map(
+            |(id, standings, more)| FromServer::TrackPage { id, statuses: standings, more }
+        ),
         any_id().prop_map(|id| FromServer::UnknownMessage { id }),
         (any_id(), any_standing())
-            .prop_map(|(id, standing)| FromServer::TrackUpdate { id, standing }),
+            .prop_map(|(id, standing)| FromServer::TrackUpdate { id, status: standing }),
         any_parked().prop_map(FromServer::Parked),
         (any_drawer(), option::of(any::<u64>()))
-            .prop_map(|(drawer, next)| FromServer::ParkedEnd { drawer, next }),
+            .prop_map(|(drawer, next)| FromServer::ParkedEnd { kind: drawer, next }),
         (any_drawer(), option::of(any_id()), any::<u64>())
-            .prop_map(|(drawer, id, count)| FromServer::ParkedTaken { drawer, id, count }),
+            .prop_map(|(drawer, id, count)| FromServer::ParkedTaken { kind: drawer, id, count }),
     ]
 }

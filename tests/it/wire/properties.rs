@@ -194,14 +194,15 @@ fn the_largest_of_everything_fits_a_frame() {
     parked.size = u64::MAX;
     parked.body.0.truncate(PARKED_LEN_MAX);
     let parked = ParkedMessage {
-        drawer: ParkedKind::Scheduled,
+        kind: ParkedKind::Scheduled,
         number: u64::MAX,
         at_ms: u64::MAX,
         attempts: u32::MAX,
         reason: Note::new(Body(vec![b'a'; REASON_LEN_MAX].into())).unwrap(),
         message: parked,
     };
-    let frames = [FromServer::TrackPage { id, standings, more: true }, FromServer::Parked(parked)];
+    let frames =
+        [FromServer::TrackPage { id, statuses: standings, more: true }, FromServer::Parked(parked)];
     let stream = encoded(&frames);
     assert!(split(&stream).iter().all(|frame| frame.len() <= PREFIX_LEN + FRAME_LEN_MAX));
     assert_eq!(decode([&stream[..]]), (frames.to_vec(), None, true));
