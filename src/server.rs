@@ -280,7 +280,7 @@ impl<'a> Shell<'a> {
             Output::Deliver { links, record } => {
                 self.share(links, &FromServer::deliver(record.seq, &record.bundle));
             }
-            Output::Volatile { links, bundle } => self.share(links, &FromServer::pass(&bundle)),
+            Output::Volatile { links, bundle } => self.share(links, &FromServer::volatile(&bundle)),
             Output::Chunk { links, body } => self.share(links, &FromServer::Chunk(body)),
             Output::Close { link, code } => {
                 self.flush_link(link);

@@ -3,14 +3,12 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::bundle::{BundleRest, Span};
-use super::codec::{BodyPart, CHUNK_LEN_MAX, Frame};
+use super::codec::{BodyPart, Frame};
 use super::feature::{Feature, Features};
 use super::id::{JoinCode, MsgId, RoomName, Target, UserId};
+use super::limits::{CHUNK_LEN_MAX, SPANS_MAX};
 use super::message::{Body, Envelope, Seq};
 use super::standing::{Note, ParkedKind, Start};
-
-/// Most spans that one [`FromClient::Ack`] can hold.
-pub const SPANS_MAX: usize = 2048;
 
 /// The number of a client among those of one key, and the number of its link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,9 +6,10 @@ use super::bundle::Bundle;
 use super::codec::{BodyPart, Frame};
 use super::feature::{Feature, Features};
 use super::id::{MsgId, RoomName, Target, UserId};
+use super::limits::STATUSES_MAX;
 use super::message::{Body, Seq};
 use super::refusal::Refusal;
-use super::standing::{ParkedKind, ParkedMessage, RecipientStatus, STATUSES_MAX};
+use super::standing::{ParkedKind, ParkedMessage, RecipientStatus};
 
 /// A frame from server to client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -203,7 +204,7 @@ impl FromServer {
     }
 
     /// The frame that delivers the volatile messages of `bundle`. Shares the bodies.
-    pub fn pass(bundle: &Bundle) -> Self {
+    pub fn volatile(bundle: &Bundle) -> Self {
         Self::Volatile(bundle.clone())
     }
 }

@@ -7,11 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::id::{MsgId, Target, UserId};
-
-/// Most headers a message can have.
-pub const HEADERS_MAX: usize = 64;
-/// Most bytes that all names and values of a message's headers can have.
-pub const HEADERS_LEN_MAX: usize = 8 << 10;
+use super::limits::{HEADERS_LEN_MAX, HEADERS_MAX};
 
 /// Name of the header with a message's time to live in whole seconds, the only one that the server
 /// reads.

@@ -116,7 +116,7 @@ fn ids_of_a_millisecond_follow_one_another() {
     let mut ids = MsgIds::default();
     let mut asked = 0;
     let mut next = |unix_ms| {
-        ids.next(unix_ms, || {
+        ids.next_id(unix_ms, || {
             asked += 1;
             [asked; 10]
         })
@@ -132,9 +132,9 @@ fn ids_of_a_millisecond_follow_one_another() {
 
 #[test]
 fn spans_count_what_they_have() {
-    assert_eq!(Span::one(7), Span::of(7, 1));
-    assert_eq!(Span::of(7, 3), Span { first: 7, last: 9 });
-    assert_eq!((Span::one(7).count(), Span::of(7, 3).count()), (1, 3));
+    assert_eq!(Span::one(7), Span::starting_at(7, 1));
+    assert_eq!(Span::starting_at(7, 3), Span { first: 7, last: 9 });
+    assert_eq!((Span::one(7).count(), Span::starting_at(7, 3).count()), (1, 3));
     assert_eq!(Span { first: 0, last: u64::MAX - 1 }.count(), u64::MAX);
 }
 
