@@ -21,15 +21,11 @@ pub type Seq = u64;
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Body(pub Bytes);
 
-impl Body {
-    /// Number of bytes.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
+impl Deref for Body {
+    type Target = Bytes;
 
-    /// True when there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    fn deref(&self) -> &Bytes {
+        &self.0
     }
 }
 

@@ -241,7 +241,7 @@ impl Hub {
             FromClient::ListParked { kind: drawer, after } => {
                 parked::list(turn, link, user, (drawer, after));
             }
-            FromClient::TakeParked { kind: kind, id, back } => {
+            FromClient::TakeParked { kind, id, back } => {
                 let user = user.clone();
                 parked::take(turn, PendingTake { link, user, kind, id, back, count: 0 });
             }
