@@ -1,4 +1,4 @@
-//! The value of each vector: every kind of frame, with the edges of what is in it.
+//! The value of each vector: every frame, with its fields at their bounds.
 
 use bytes::Bytes;
 use qmsg::wire::{
@@ -257,7 +257,7 @@ pub(super) fn body(bytes: &'static [u8]) -> Body {
     Body(Bytes::from_static(bytes))
 }
 
-/// The first part of a body of so many bytes.
+/// The first chunk of a body of this size.
 pub(super) fn first_of(size: u64) -> Body {
     Body(vec![b'a'; chunk_len(size)].into())
 }
@@ -287,7 +287,7 @@ fn others(bodies: &[&'static [u8]]) -> BundleRest {
     bodies.iter().map(|bytes| body(bytes)).collect::<Vec<_>>().iter().collect()
 }
 
-/// A sample with others behind it, one of them empty.
+/// The same sample as a bundle of three messages, one of them empty.
 fn bundle(mut send: FromClient) -> FromClient {
     if let FromClient::Send { others: behind, .. } = &mut send {
         *behind = others(&[b"", b"to"]);
