@@ -146,7 +146,7 @@ pub(super) fn send_page(
     for parked in page {
         turn.send(link, FromServer::Parked(parked));
     }
-    turn.note(Todo::Reply { link, frame: FromServer::ParkedEnd { kind: kind, next } });
+    turn.note(Todo::Reply { link, frame: FromServer::ParkedEnd { kind, next } });
 }
 
 /// Asks the store to take parked messages out.
