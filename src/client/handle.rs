@@ -215,7 +215,7 @@ impl Client {
     /// A message to be sent, with a new id.
     pub fn draft(&mut self, to: Target, body: impl Into<Bytes>) -> Draft {
         let body = Body(body.into());
-        let id = self.ids.next(unix_ms(), || {
+        let id = self.ids.next_id(unix_ms(), || {
             let mut random = [0; 10];
             // It fails on no system that has a generator; a clash of ids would be refused.
             let _ = rand::fill(&mut random);

@@ -53,7 +53,7 @@ pub struct Record {
 impl Record {
     /// Returns their seqs.
     pub fn span(&self) -> Span {
-        Span::of(self.seq, self.bundle.count())
+        Span::starting_at(self.seq, self.bundle.count())
     }
 
     /// Returns `count` of them, at least one, from the one at `at` on.

@@ -12,7 +12,7 @@ pub(crate) fn fresh(ids: &mut MsgIds) -> MsgId {
 
 /// A new id by a clock that is this many milliseconds ahead of this machine's.
 pub(crate) fn fresh_by(ids: &mut MsgIds, ahead_ms: i64) -> MsgId {
-    ids.next(clock::now_ms().saturating_add_signed(ahead_ms), || {
+    ids.next_id(clock::now_ms().saturating_add_signed(ahead_ms), || {
         let mut random = [0; 10];
         // It fails on no system that has a generator; a clash of ids would be told by the server.
         let _ = rand::fill(&mut random);

@@ -120,7 +120,7 @@ impl<'a> ServerLoop<'a> {
                 self.links.send_to_all(links, &frame);
             }
             Output::Volatile { links, bundle } => {
-                self.links.send_to_all(links, &FromServer::pass(&bundle));
+                self.links.send_to_all(links, &FromServer::volatile(&bundle));
             }
             Output::Chunk { links, body } => {
                 self.links.send_to_all(links, &FromServer::Chunk(body));

@@ -8,10 +8,8 @@ use bytes::{Bytes, BytesMut};
 use serde::ser::SerializeTuple;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::limits::BUNDLE_MAX;
 use super::message::{Body, Envelope, Message, Seq};
-
-/// Most messages of a bundle.
-pub const BUNDLE_MAX: usize = 1_024;
 
 /// Messages of one sender to one target that differ in their bodies only, and whose ids follow one
 /// another. Sent in quick succession, they are handled together from end to end.
@@ -48,7 +46,7 @@ impl Span {
     }
 
     /// The span of `count` seqs from `first` on, at least one.
-    pub fn of(first: Seq, count: u64) -> Self {
+    pub fn starting_at(first: Seq, count: u64) -> Self {
         Self { first, last: first + (count - 1) }
     }
 

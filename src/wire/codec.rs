@@ -6,20 +6,9 @@ use bytes::{Buf, BufMut, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::bundle::{BUNDLE_MAX, BundleRest};
-use super::message::{Envelope, HEADERS_LEN_MAX};
-
-/// Most bytes of a body in one frame.
-pub const CHUNK_LEN_MAX: usize = 64 << 10;
-/// Most bytes of a frame without its length prefix: a chunk, headers, names, numbers, and the
-/// lengths of a bundle's bodies, up to three bytes each.
-pub const FRAME_LEN_MAX: usize = CHUNK_LEN_MAX + HEADERS_LEN_MAX + 2048 + 3 * BUNDLE_MAX;
-/// Most chunks of bodies, first ones not counted, that a side may send on a link beyond those that
-/// the other has granted by `ChunkCredit`.
-pub const CHUNKS_AHEAD_MAX: u32 = 64;
-
-/// Most unknown frames in a row that a side skips.
-pub const SKIPPED_MAX: u32 = 64;
+use super::bundle::BundleRest;
+use super::limits::{CHUNK_LEN_MAX, FRAME_LEN_MAX, SKIPPED_MAX};
+use super::message::Envelope;
 
 const PREFIX_LEN: usize = 4;
 /// The bit of a length prefix that marks an optional frame.

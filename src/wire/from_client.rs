@@ -3,14 +3,12 @@
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::bundle::{BundleRest, Span};
-use super::codec::{BodyPart, CHUNK_LEN_MAX, Frame};
+use super::codec::{BodyPart, Frame};
 use super::feature::{Feature, Features};
 use super::id::{JoinCode, MsgId, RoomName, Target, UserId};
+use super::limits::{CHUNK_LEN_MAX, SPANS_MAX};
 use super::message::{Body, Envelope, Seq};
 use super::standing::{Note, ParkedKind, Start};
-
-/// Most spans that one [`FromClient::Ack`] can hold.
-pub const SPANS_MAX: usize = 2048;
 
 /// The number of a client among those of one key, and the number of its link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,14 +86,14 @@ pub enum FromClient {
     Release(#[serde(deserialize_with = "bounded_spans")] Vec<Span>),
     /// Acks a delivery of this link with an answer for its sender.
     Reply {
-        /// The one meant.
+        /// Seq of the delivery.
         seq: Seq,
         /// The answer.
         reply: Note,
     },
     /// Rejects a delivery of this link for good: it goes to the dead letters.
     Reject {
-        /// The one meant.
+        /// Seq of the delivery.
         seq: Seq,
         /// Attempts before.
         attempts: u32,
@@ -127,15 +125,15 @@ pub enum FromClient {
     },
     /// Asks for a page of the user's parked messages.
     ListParked {
-        /// The one meant.
-        drawer: ParkedKind,
+        /// Kind of the messages.
+        kind: ParkedKind,
         /// Begins after this number; 0 for the first page.
         after: u64,
     },
     /// Takes parked messages of the user out.
     TakeParked {
-        /// The one meant.
-        drawer: ParkedKind,
+        /// Kind of the messages.
+        kind: ParkedKind,
         /// One message; `None`: all.
         id: Option<MsgId>,
         /// Delivers dead letters anew, and sends scheduled messages now; otherwise removes them.

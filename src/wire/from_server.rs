@@ -6,9 +6,10 @@ use super::bundle::Bundle;
 use super::codec::{BodyPart, Frame};
 use super::feature::{Feature, Features};
 use super::id::{MsgId, RoomName, Target, UserId};
+use super::limits::STATUSES_MAX;
 use super::message::{Body, Seq};
 use super::refusal::Refusal;
-use super::standing::{ParkedKind, ParkedMessage, RecipientStatus, STATUSES_MAX};
+use super::standing::{ParkedKind, ParkedMessage, RecipientStatus};
 
 /// A frame from server to client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +33,7 @@ pub enum FromServer {
     Welcome {
         /// The id of the client's `Hello`.
         id: UserId,
-        /// This connection has claimed it.
+        /// True if this connection has claimed it.
         claimed: bool,
     },
     /// Messages are on disk.
@@ -41,7 +42,7 @@ pub enum FromServer {
         id: MsgId,
         /// Number of messages, with ids that follow one another.
         count: u32,
-        /// They had been stored before.
+        /// True if they had been stored before.
         duplicate: bool,
     },
     /// Messages were not stored and will not be.
@@ -80,21 +81,21 @@ pub enum FromServer {
     },
     /// Confirms that the user is a member of the room.
     RoomJoined {
-        /// The one meant.
+        /// The room.
         room: RoomName,
         /// The user was not before.
         changed: bool,
     },
     /// Confirms that the user is no member of the room.
     RoomLeft {
-        /// The one meant.
+        /// The room.
         room: RoomName,
         /// The user was before.
         changed: bool,
     },
     /// Refuses a change of membership: a limit is reached, or the server's disk is full.
     RoomRefused {
-        /// The one meant.
+        /// The room.
         room: RoomName,
     },
     /// Delivers volatile messages.
@@ -125,8 +126,8 @@ pub enum FromServer {
         /// The message.
         id: MsgId,
         /// Status with each: at most [`STATUSES_MAX`], with notes of at most one chunk together.
-        #[serde(deserialize_with = "bounded_standings")]
-        standings: Vec<RecipientStatus>,
+        #[serde(deserialize_with = "bounded_statuses")]
+        statuses: Vec<RecipientStatus>,
         /// More recipients follow the last of these.
         more: bool,
     },
@@ -140,21 +141,21 @@ pub enum FromServer {
         /// The message.
         id: MsgId,
         /// The recipient's status.
-        standing: RecipientStatus,
+        status: RecipientStatus,
     },
     /// A parked message of a page.
     Parked(ParkedMessage),
     /// Answer to `ListParked`, after the messages of the page.
     ParkedEnd {
-        /// The one meant.
-        drawer: ParkedKind,
+        /// Kind of the messages.
+        kind: ParkedKind,
         /// `after` of the next page; `None`: this was the last one.
         next: Option<u64>,
     },
     /// Answer to `TakeParked`.
     ParkedTaken {
-        /// The one meant.
-        drawer: ParkedKind,
+        /// Kind of the messages.
+        kind: ParkedKind,
         /// Id of the request.
         id: Option<MsgId>,
         /// Number of messages taken out.
@@ -162,7 +163,7 @@ pub enum FromServer {
     },
     /// Answer to `LeaveRoom`: nobody ever joined such a room.
     NoSuchRoom {
-        /// The one meant.
+        /// The room.
         room: RoomName,
     },
 }
@@ -203,7 +204,7 @@ impl FromServer {
     }
 
     /// The frame that delivers the volatile messages of `bundle`. Shares the bodies.
-    pub fn pass(bundle: &Bundle) -> Self {
+    pub fn volatile(bundle: &Bundle) -> Self {
         Self::Volatile(bundle.clone())
     }
 }
@@ -223,12 +224,12 @@ impl Frame for FromServer {
     }
 }
 
-fn bounded_standings<'de, D: Deserializer<'de>>(
+fn bounded_statuses<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<RecipientStatus>, D::Error> {
-    let standings = Vec::<RecipientStatus>::deserialize(deserializer)?;
-    if standings.len() > STATUSES_MAX {
+    let statuses = Vec::<RecipientStatus>::deserialize(deserializer)?;
+    if statuses.len() > STATUSES_MAX {
         return Err(de::Error::custom("too many"));
     }
-    Ok(standings)
+    Ok(statuses)
 }

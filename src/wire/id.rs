@@ -8,8 +8,7 @@ use data_encoding::BASE64_NOPAD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::Uuid;
 
-/// Longest user id or room name, in bytes.
-pub const NAME_LEN_MAX: usize = 128;
+use super::limits::NAME_LEN_MAX;
 
 /// A user's unique name, in lower case: `alice`, `ops@example.org`, `db-01.cron`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -273,7 +272,7 @@ pub struct MsgIds {
 
 impl MsgIds {
     /// An id made at `unix_ms`. `random` is asked once a millisecond.
-    pub fn next(&mut self, unix_ms: u64, random: impl FnOnce() -> [u8; 10]) -> MsgId {
+    pub fn next_id(&mut self, unix_ms: u64, random: impl FnOnce() -> [u8; 10]) -> MsgId {
         let id = match self.last {
             Some((at_ms, id)) if at_ms == unix_ms => id.plus(1),
             _ => MsgId::new(unix_ms, random()),

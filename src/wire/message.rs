@@ -7,11 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::id::{MsgId, Target, UserId};
-
-/// Most headers a message can have.
-pub const HEADERS_MAX: usize = 64;
-/// Most bytes that all names and values of a message's headers can have.
-pub const HEADERS_LEN_MAX: usize = 8 << 10;
+use super::limits::{HEADERS_LEN_MAX, HEADERS_MAX};
 
 /// Name of the header with a message's time to live in whole seconds, the only one that the server
 /// reads.
@@ -25,15 +21,11 @@ pub type Seq = u64;
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Body(pub Bytes);
 
-impl Body {
-    /// Number of bytes.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
+impl Deref for Body {
+    type Target = Bytes;
 
-    /// True when there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    fn deref(&self) -> &Bytes {
+        &self.0
     }
 }
 

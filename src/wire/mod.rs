@@ -73,29 +73,27 @@ mod from_server;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod id;
+mod limits;
 mod message;
 mod refusal;
 mod standing;
 
-pub use bundle::{BUNDLE_MAX, Bundle, BundleRest, Span, Weights};
-pub use codec::{
-    BodyOrder, BodyPart, CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, Decoder, FRAME_LEN_MAX, Frame, Malformed,
-    SKIPPED_MAX, chunk_len, encode,
-};
+pub use bundle::{Bundle, BundleRest, Span, Weights};
+pub use codec::{BodyOrder, BodyPart, Decoder, Frame, Malformed, chunk_len, encode};
 pub use feature::{Feature, Features};
-pub use from_client::{FromClient, SPANS_MAX, Session};
+pub use from_client::{FromClient, Session};
 pub use from_server::FromServer;
-pub use id::{
-    BadMsgId, BadName, BadPin, JoinCode, MsgId, MsgIds, NAME_LEN_MAX, Pin, RoomName, Target, UserId,
+pub use id::{BadMsgId, BadName, BadPin, JoinCode, MsgId, MsgIds, Pin, RoomName, Target, UserId};
+pub use limits::{
+    BUNDLE_MAX, CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, FRAME_LEN_MAX, HEADERS_LEN_MAX, HEADERS_MAX,
+    NAME_LEN_MAX, NOTE_LEN_MAX, PARKED_LEN_MAX, REASON_LEN_MAX, SKIPPED_MAX, SPANS_MAX,
+    STATUSES_MAX,
 };
 pub(crate) use message::TTL_HEADER;
-pub use message::{
-    Body, Envelope, HEADERS_LEN_MAX, HEADERS_MAX, Headers, Message, Seq, TooManyHeaders,
-};
+pub use message::{Body, Envelope, Headers, Message, Seq, TooManyHeaders};
 pub use refusal::{CloseCode, Refusal};
 pub use standing::{
-    DeliveryState, NOTE_LEN_MAX, Note, NoteTooLong, PARKED_LEN_MAX, ParkedKind, ParkedMessage,
-    REASON_LEN_MAX, RecipientStatus, STATUSES_MAX, Start,
+    DeliveryState, Note, NoteTooLong, ParkedKind, ParkedMessage, RecipientStatus, Start,
 };
 
 /// The protocol and its version, agreed before a byte is read.

@@ -2,17 +2,9 @@
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::codec::CHUNK_LEN_MAX;
 use super::id::{MsgId, UserId};
+use super::limits::NOTE_LEN_MAX;
 use super::message::{Body, Message};
-
-/// Most statuses of one [`FromServer::TrackPage`](super::FromServer::TrackPage).
-pub const STATUSES_MAX: usize = 64;
-/// Most bytes of a [`Note`].
-pub const NOTE_LEN_MAX: usize = CHUNK_LEN_MAX - 4096;
-
-/// Most bytes of the reason of a rejection.
-pub const REASON_LEN_MAX: usize = 4 << 10;
 
 /// A reader's words to the sender of a message: an answer, or the reason of a rejection.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -90,7 +82,7 @@ pub enum ParkedKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParkedMessage {
     /// Kind of parked message.
-    pub drawer: ParkedKind,
+    pub kind: ParkedKind,
     /// Number among those of its user and kind: ascending, 1 or more.
     pub number: u64,
     /// Time at which it was rejected, or is due, in milliseconds since 1970.
@@ -102,9 +94,6 @@ pub struct ParkedMessage {
     /// The message, with at most [`PARKED_LEN_MAX`] bytes of its body.
     pub message: Message,
 }
-
-/// Most bytes of the body of a [`ParkedMessage`].
-pub const PARKED_LEN_MAX: usize = 48 << 10;
 
 /// The first message of a reader.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -21,14 +21,14 @@ const SERVER: &str = include_str!("../vectors/server.txt");
 const MALFORMED: &str = include_str!("../vectors/malformed.txt");
 const BODY_LEN_MAX: u64 = 1 << 20;
 
-/// Abilities that the vectors ask of a frame type, beyond the codec's.
+/// A frame type with golden vectors.
 trait Pinned: Frame + PartialEq + Debug {
-    /// The variant's name as the vectors spell it. The match behind it makes the compiler ask for a
-    /// line here when a variant is added, and `vectors` then asks for its vector.
+    /// The variant's name in the vectors. Its exhaustive match makes the compiler ask for a line
+    /// here when a variant is added, and the test `vectors` then asks for its vector.
     fn variant(&self) -> &'static str;
     /// The value of each vector, in the order of the file.
     fn samples() -> Vec<Self>;
-    /// A frame that announces a body of so many bytes and brings the first of them.
+    /// A frame that announces a body of this size and holds its first chunk.
     fn head(size: u64) -> Self;
 }
 
@@ -78,7 +78,7 @@ fn encoded<F: Frame>(frames: &[F]) -> BytesMut {
     out
 }
 
-/// Decodes a stream. Returns all frames, the error that ended it, and true if it may end there.
+/// Decodes a stream. Returns all frames, the error that ended it, and whether it may end here.
 fn decode<'a, F: Frame>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> (Vec<F>, Option<Malformed>, bool) {
@@ -96,7 +96,7 @@ fn decode<'a, F: Frame>(
     (frames, None, decoder.is_at_boundary())
 }
 
-/// Decodes whole, byte by byte and in `cuts`, which must agree.
+/// Decodes a stream in one piece, byte by byte, and divided at `cuts`; the results must agree.
 fn decode_all_ways<F: Pinned>(bytes: &[u8], cuts: &[usize]) -> (Vec<F>, Option<Malformed>, bool) {
     let whole = decode([bytes]);
     assert!(whole == decode(bytes.chunks(1)), "byte by byte as whole");
@@ -157,7 +157,7 @@ fn kind(error: Malformed) -> &'static str {
     }
 }
 
-/// Malformed frames of clients: the name, what is wrong, the bytes.
+/// Malformed frames of clients: name, reason and bytes.
 pub(crate) fn malformed_of_clients() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let lines = lines(MALFORMED).filter(|line| line[0] == "client");
     lines.map(|line| (line[1], line[2], unhex(&line[3..]))).collect()

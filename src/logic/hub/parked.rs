@@ -146,7 +146,7 @@ pub(super) fn send_page(
     for parked in page {
         turn.send(link, FromServer::Parked(parked));
     }
-    turn.note(Todo::Reply { link, frame: FromServer::ParkedEnd { drawer: kind, next } });
+    turn.note(Todo::Reply { link, frame: FromServer::ParkedEnd { kind, next } });
 }
 
 /// Asks the store to take parked messages out.
@@ -174,7 +174,7 @@ pub(super) fn taken(
         take(turn, request);
     } else {
         let PendingTake { link, kind: drawer, id, count, .. } = request;
-        turn.note(Todo::Reply { link, frame: FromServer::ParkedTaken { drawer, id, count } });
+        turn.note(Todo::Reply { link, frame: FromServer::ParkedTaken { kind: drawer, id, count } });
     }
     records
 }

@@ -238,10 +238,10 @@ impl Hub {
                     self.sessions.release_sends(link, &bundle);
                 }
             }
-            FromClient::ListParked { drawer, after } => {
+            FromClient::ListParked { kind: drawer, after } => {
                 parked::list(turn, link, user, (drawer, after));
             }
-            FromClient::TakeParked { drawer: kind, id, back } => {
+            FromClient::TakeParked { kind, id, back } => {
                 let user = user.clone();
                 parked::take(turn, PendingTake { link, user, kind, id, back, count: 0 });
             }

@@ -231,7 +231,7 @@ impl Dedup {
             && let Some(span) = self.sent.front_mut()
         {
             let taken = span.count().min(count);
-            let recorded = Span::of(span.first, taken);
+            let recorded = Span::starting_at(span.first, taken);
             self.acked.remove(recorded);
             self.gaps.retain(|seq, _| !recorded.contains(*seq));
             self.dispositions.retain(|seq, _| !recorded.contains(*seq));

@@ -53,7 +53,7 @@ impl DeliveryInbox {
     /// Shows the messages of a bundle to the user, but not those shown before.
     pub(super) fn deliver(&mut self, seq: Seq, bundle: &Bundle, out: &mut Vec<PeerOutput>) {
         let mut shown = 0;
-        for Span { first, last } in self.dedup.deliver(Span::of(seq, bundle.count())) {
+        for Span { first, last } in self.dedup.deliver(Span::starting_at(seq, bundle.count())) {
             shown += last - first + 1;
             let bundle = bundle.slice(first - seq, last - first + 1);
             out.push(PeerOutput::Event(Event::Messages { seq: first, bundle }));

@@ -202,10 +202,10 @@ impl Peer {
             FromServer::Gap { seq, to, count } => self.inbox.gap(seq, to, count, out),
             FromServer::AckRecorded { count } => self.inbox.ack_recorded(count, out),
             FromServer::CaughtUp => self.inbox.caught_up(out),
-            FromServer::TrackPage { id, standings, more } => {
-                self.tracked.page(id, standings, more, out);
+            FromServer::TrackPage { id, statuses, more } => {
+                self.tracked.page(id, statuses, more, out);
             }
-            FromServer::TrackUpdate { id, standing } => self.tracked.update(id, standing, out),
+            FromServer::TrackUpdate { id, status } => self.tracked.update(id, status, out),
             FromServer::UnknownMessage { id } => self.tracked.unknown(id, out),
             FromServer::RoomJoined { room, changed } => {
                 self.requests.room_joined(room, changed, out);
@@ -214,9 +214,9 @@ impl Peer {
             FromServer::NoSuchRoom { room } => self.requests.no_such_room(room, out),
             FromServer::RoomRefused { room } => self.requests.room_refused(room, out),
             FromServer::Parked(kept) => self.requests.parked(kept, out),
-            FromServer::ParkedEnd { drawer, next } => self.requests.parked_end(drawer, next, out),
-            FromServer::ParkedTaken { drawer, id, count } => {
-                self.requests.parked_taken(drawer, id, count, out);
+            FromServer::ParkedEnd { kind, next } => self.requests.parked_end(kind, next, out),
+            FromServer::ParkedTaken { kind, id, count } => {
+                self.requests.parked_taken(kind, id, count, out);
             }
         }
     }

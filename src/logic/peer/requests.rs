@@ -38,8 +38,10 @@ impl ClientRequest {
         match self.clone() {
             Self::JoinRoom(room) => FromClient::JoinRoom(room),
             Self::LeaveRoom(room) => FromClient::LeaveRoom(room),
-            Self::ListParked { drawer, after } => FromClient::ListParked { drawer, after },
-            Self::TakeParked { drawer, id, back } => FromClient::TakeParked { drawer, id, back },
+            Self::ListParked { drawer, after } => FromClient::ListParked { kind: drawer, after },
+            Self::TakeParked { drawer, id, back } => {
+                FromClient::TakeParked { kind: drawer, id, back }
+            }
         }
     }
 
@@ -95,8 +97,8 @@ impl RequestQueue {
     /// list after this message.
     pub(super) fn parked(&mut self, message: ParkedMessage, out: &mut Vec<PeerOutput>) {
         let mut sent = self.queue.iter_mut().take(self.sent);
-        if let Some(request) = sent.find(|request| request.lists(message.drawer)) {
-            *request = ClientRequest::ListParked { drawer: message.drawer, after: message.number };
+        if let Some(request) = sent.find(|request| request.lists(message.kind)) {
+            *request = ClientRequest::ListParked { drawer: message.kind, after: message.number };
         }
         out.push(PeerOutput::Event(Event::Parked(message)));
     }

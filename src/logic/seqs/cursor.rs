@@ -90,7 +90,7 @@ impl Cursor {
 
     /// Records that `count` consecutive messages, the first of them at `at`, are delivered.
     pub(crate) fn deliver(&mut self, at: Position, count: u64) {
-        for Span { first, last } in self.not_outstanding(Span::of(at.seq(), count)) {
+        for Span { first, last } in self.not_outstanding(Span::starting_at(at.seq(), count)) {
             let before = at.plus(first - at.seq()).before();
             let count = last - first + 1;
             let messages = Outstanding { before, last: before.plus(count), count };

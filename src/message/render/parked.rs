@@ -74,7 +74,7 @@ pub(crate) mod tests {
     ) -> ParkedMessage {
         let pairs = headers.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         ParkedMessage {
-            drawer: ParkedKind::DeadLetters,
+            kind: ParkedKind::DeadLetters,
             number: 1,
             at_ms: 1_700_000_005_000,
             attempts: 5,

@@ -183,7 +183,7 @@ impl StoredParked {
         let Some((ParkedRecord { at_ms, attempts, reason, .. }, _)) = self.letter else {
             return Ok(None);
         };
-        Ok(Some(ParkedMessage { drawer, number, at_ms, attempts, reason, message }))
+        Ok(Some(ParkedMessage { kind: drawer, number, at_ms, attempts, reason, message }))
     }
 
     /// Takes it out of its drawer; the parts of its body are another's now.

@@ -263,7 +263,7 @@ pub(crate) fn again(ids: &mut MsgIds, draft: &Draft) -> Result<Draft> {
 fn with_id(ids: &mut MsgIds, time_ms: u64, draft: &Draft) -> Result<Draft> {
     let mut random = [0; 10];
     let mut filled = Ok(());
-    let id = ids.next(time_ms, || {
+    let id = ids.next_id(time_ms, || {
         filled = rand::fill(&mut random);
         random
     });

@@ -118,7 +118,7 @@ impl Server {
                     }
                 }
                 Output::Volatile { links, bundle } => {
-                    let frame = FromServer::pass(&bundle);
+                    let frame = FromServer::volatile(&bundle);
                     for link in links {
                         encode(&frame, self.down(link));
                         self.links[link.0 as usize].volatile += bundle.count() as u32;

@@ -116,7 +116,7 @@ impl Client {
             }
             Event::Parked(kept) => {
                 let (drawer, shown) = self.looking.as_mut().expect("a list was asked for");
-                assert_eq!(*drawer, kept.drawer);
+                assert_eq!(*drawer, kept.kind);
                 assert!(shown.last().is_none_or(|last| last.number < kept.number), "shown twice");
                 shown.push(kept.clone());
             }

@@ -23,7 +23,7 @@ fn rejected(seq: Seq, reason: &'static str) -> FromClient {
 fn stands(n: u64, name: &str, state: DeliveryState, text: &'static str) -> Said {
     let (user, note) = (user(name), Some(note(text)));
     let standing = RecipientStatus { user, state, time_ms: START.unix_ms, note };
-    Said::Frame(FromServer::TrackUpdate { id: id(n), standing })
+    Said::Frame(FromServer::TrackUpdate { id: id(n), status: standing })
 }
 
 fn dead(server: &Server, owner: &str) -> Vec<(String, u32)> {
@@ -56,7 +56,7 @@ fn an_answer_and_a_refusal_are_settled_and_told_with_their_words() {
     {
         server.say(alice, watch(n, "bob", None));
         let heard = server.heard(alice);
-        let [Said::Frame(FromServer::TrackPage { standings, .. })] = &heard[..] else {
+        let [Said::Frame(FromServer::TrackPage { statuses: standings, .. })] = &heard[..] else {
             panic!("{heard:?}");
         };
         assert_eq!((standings[0].state, &standings[0].note), (state, &Some(note(text))));

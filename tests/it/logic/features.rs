@@ -35,7 +35,7 @@ fn a_client_sends_no_frame_of_a_feature_that_it_has_not_named() {
         (Feature::Track, watch(1, "bob", None)),
         (Feature::Track, FromClient::Untrack { id: id(1) }),
         (Feature::Parked, later(1, "bob", 10)),
-        (Feature::Parked, FromClient::ListParked { drawer: ParkedKind::Scheduled, after: 0 }),
+        (Feature::Parked, FromClient::ListParked { kind: ParkedKind::Scheduled, after: 0 }),
     ];
     for (feature, frame) in frames {
         let mut server = Server::new(Limits::default(), Quotas::default());

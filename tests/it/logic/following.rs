@@ -16,11 +16,11 @@ fn standing(name: &str, state: DeliveryState) -> RecipientStatus {
 
 fn watched(n: u64, standings: &[(&str, DeliveryState)], more: bool) -> PeerInput {
     let standings = standings.iter().map(|(name, state)| standing(name, *state)).collect();
-    PeerInput::Frame(FromServer::TrackPage { id: id(n), standings, more })
+    PeerInput::Frame(FromServer::TrackPage { id: id(n), statuses: standings, more })
 }
 
 fn stands(n: u64, name: &str, state: DeliveryState) -> PeerInput {
-    PeerInput::Frame(FromServer::TrackUpdate { id: id(n), standing: standing(name, state) })
+    PeerInput::Frame(FromServer::TrackUpdate { id: id(n), status: standing(name, state) })
 }
 
 fn told(n: u64, standings: &[(&str, DeliveryState)], complete: bool) -> PeerOutput {

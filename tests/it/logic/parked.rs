@@ -24,19 +24,19 @@ pub(super) fn later(n: u64, to: &str, in_ms: u64) -> FromClient {
 }
 
 fn look(drawer: ParkedKind, after: u64) -> FromClient {
-    FromClient::ListParked { drawer, after }
+    FromClient::ListParked { kind: drawer, after }
 }
 
 fn looked(drawer: ParkedKind, next: Option<u64>) -> Said {
-    Said::Frame(FromServer::ParkedEnd { drawer, next })
+    Said::Frame(FromServer::ParkedEnd { kind: drawer, next })
 }
 
 fn take(drawer: ParkedKind, id: Option<MsgId>, back: bool) -> FromClient {
-    FromClient::TakeParked { drawer, id, back }
+    FromClient::TakeParked { kind: drawer, id, back }
 }
 
 fn taken(drawer: ParkedKind, id: Option<MsgId>, count: u64) -> Said {
-    Said::Frame(FromServer::ParkedTaken { drawer, id, count })
+    Said::Frame(FromServer::ParkedTaken { kind: drawer, id, count })
 }
 
 fn kept(said: &[Said]) -> Vec<&ParkedMessage> {
@@ -66,7 +66,7 @@ fn a_dead_letter_says_what_it_was_and_why() {
     server.say(bob, look(ParkedKind::DeadLetters, 0));
     let heard = server.heard(bob);
     let expected = ParkedMessage {
-        drawer: ParkedKind::DeadLetters,
+        kind: ParkedKind::DeadLetters,
         number: 1,
         at_ms: START.unix_ms,
         attempts: 5,
@@ -359,14 +359,14 @@ fn a_client_looks_on_by_itself_and_where_it_left_off() {
         let (from, envelope) = (user("bob"), draft(number, "alice", 0).envelope);
         let message = Message { from, time_ms: 1, envelope };
         let (drawer, reason) = (ParkedKind::DeadLetters, note("no"));
-        ParkedMessage { drawer, number, at_ms: 2, attempts: 3, reason, message }
+        ParkedMessage { kind: drawer, number, at_ms: 2, attempts: 3, reason, message }
     };
     let shown = |number| PeerOutput::Event(Event::Parked(kept(number)));
     assert_eq!(alone.takes(Command::ListParked(ParkedKind::DeadLetters)), [look(0)]);
     let mut comes = |number| alone.takes(PeerInput::Frame(FromServer::Parked(kept(number))));
     assert_eq!(comes(1), [shown(1)]);
     assert_eq!(comes(2), [shown(2)]);
-    let next = FromServer::ParkedEnd { drawer: ParkedKind::DeadLetters, next: Some(2) };
+    let next = FromServer::ParkedEnd { kind: ParkedKind::DeadLetters, next: Some(2) };
     assert_eq!(alone.takes(PeerInput::Frame(next)), [look(2)]);
     let mut comes = |number| alone.takes(PeerInput::Frame(FromServer::Parked(kept(number))));
     assert_eq!(comes(4), [shown(4)]);
@@ -375,7 +375,7 @@ fn a_client_looks_on_by_itself_and_where_it_left_off() {
     let said = alone.takes(PeerInput::Frame(greeting(&Limits::default(), START)));
     assert_eq!(said.last(), Some(&look(4)));
     assert!(alone.peer.is_waiting());
-    let last = FromServer::ParkedEnd { drawer: ParkedKind::DeadLetters, next: None };
+    let last = FromServer::ParkedEnd { kind: ParkedKind::DeadLetters, next: None };
     let told = PeerOutput::Event(Event::ParkedEnd(ParkedKind::DeadLetters));
     assert_eq!(alone.takes(PeerInput::Frame(last)), [told]);
 }
@@ -395,5 +395,5 @@ fn requests_wait_for_the_id_like_sends() {
     assert!(heard.contains(&Said::Frame(FromServer::UnknownMessage { id: id(1) })));
     let drawer = ParkedKind::Scheduled;
     assert!(heard.iter().any(|said| matches!(said,
-        Said::Frame(FromServer::ParkedEnd { drawer: of, .. }) if *of == drawer)));
+        Said::Frame(FromServer::ParkedEnd { kind: of, .. }) if *of == drawer)));
 }

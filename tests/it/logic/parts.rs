@@ -268,7 +268,7 @@ fn what_was_shown_is_swallowed_when_it_comes_again() {
 #[test]
 fn a_volatile_body_that_is_cut_is_not_counted() {
     let mut alone = Alone::welcomed();
-    let head = FromServer::pass(&message(id(1), 3).into());
+    let head = FromServer::volatile(&message(id(1), 3).into());
     alone.takes(PeerInput::Frame(head.clone()));
     let out = alone.takes(PeerInput::Frame(FromServer::AbortBody));
     assert_eq!(out, [PeerOutput::Event(Event::BodyAborted)]);

@@ -281,7 +281,7 @@ impl Server {
                 }
                 Output::Volatile { links, bundle } => {
                     assert!(!links.is_empty());
-                    let frame = FromServer::pass(&bundle);
+                    let frame = FromServer::volatile(&bundle);
                     links.into_iter().for_each(|link| self.frame(link, frame.clone()));
                 }
                 Output::Chunk { links, body } => {

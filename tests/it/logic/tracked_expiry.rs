@@ -16,7 +16,7 @@ fn gone(n: u64, name: &str) -> Said {
     let time_ms = START.unix_ms + TTL_MS;
     let standing =
         RecipientStatus { user: user(name), state: DeliveryState::Gone, time_ms, note: None };
-    Said::Frame(FromServer::TrackUpdate { id: id(n), standing })
+    Said::Frame(FromServer::TrackUpdate { id: id(n), status: standing })
 }
 
 /// Alice watches a message to somebody that lives 5 s.
@@ -55,8 +55,10 @@ fn whoever_begins_to_watch_then_hears_of_it_at_once() {
     let again = server.link("alice");
     server.take_said();
     server.say(again, watch(1, "bob", None));
-    let Said::Frame(FromServer::TrackUpdate { standing, .. }) = gone(1, "bob") else { panic!() };
-    let frame = FromServer::TrackPage { id: id(1), standings: vec![standing], more: false };
+    let Said::Frame(FromServer::TrackUpdate { status: standing, .. }) = gone(1, "bob") else {
+        panic!()
+    };
+    let frame = FromServer::TrackPage { id: id(1), statuses: vec![standing], more: false };
     assert_eq!(server.heard(again), [Said::Frame(frame)]);
     assert_ne!(again, alice);
     // One that was watched before the restart and is not over.
@@ -70,7 +72,7 @@ fn whoever_begins_to_watch_then_hears_of_it_at_once() {
     server.pass(TTL_MS);
     let heard = server.heard(again);
     let is_gone = |said: &Said| match said {
-        Said::Frame(FromServer::TrackUpdate { standing, .. }) => {
+        Said::Frame(FromServer::TrackUpdate { status: standing, .. }) => {
             standing.state == DeliveryState::Gone
         }
         _ => false,
@@ -123,7 +125,7 @@ fn what_a_reader_has_is_gone_only_when_the_reader_lets_go_of_it() {
         end(&mut server, bob);
         let told = server.heard(alice);
         let told = told.iter().map(|said| match said {
-            Said::Frame(FromServer::TrackUpdate { standing, .. }) => standing.state,
+            Said::Frame(FromServer::TrackUpdate { status: standing, .. }) => standing.state,
             other => panic!("{other:?}"),
         });
         assert_eq!(told.collect::<Vec<_>>(), Vec::from_iter(state), "{what}");
@@ -144,7 +146,7 @@ fn what_was_answered_in_time_is_not_gone() {
     server.answer_read();
     assert_eq!(server.heard_so_far(alice), []);
     let told = server.heard(alice);
-    assert!(matches!(&told[..], [Said::Frame(FromServer::TrackUpdate { standing, .. })]
+    assert!(matches!(&told[..], [Said::Frame(FromServer::TrackUpdate { status: standing, .. })]
         if standing.state == DeliveryState::Processed));
 }
 
@@ -174,7 +176,7 @@ fn a_clock_that_was_set_is_looked_at_within_a_minute() {
     server.set_clock(2 * 86_400_000);
     server.pass(60_000);
     let heard = server.heard(alice);
-    assert!(matches!(&heard[..], [Said::Frame(FromServer::TrackUpdate { standing, .. })]
+    assert!(matches!(&heard[..], [Said::Frame(FromServer::TrackUpdate { status: standing, .. })]
         if standing.state == DeliveryState::Gone));
 }
 

@@ -25,11 +25,11 @@ fn standing(name: &str, state: DeliveryState) -> RecipientStatus {
 
 fn watched(n: u64, standings: &[(&str, DeliveryState)], more: bool) -> Said {
     let standings = standings.iter().map(|(name, state)| standing(name, *state)).collect();
-    Said::Frame(FromServer::TrackPage { id: id(n), standings, more })
+    Said::Frame(FromServer::TrackPage { id: id(n), statuses: standings, more })
 }
 
 fn stands(n: u64, name: &str, state: DeliveryState) -> Said {
-    Said::Frame(FromServer::TrackUpdate { id: id(n), standing: standing(name, state) })
+    Said::Frame(FromServer::TrackUpdate { id: id(n), status: standing(name, state) })
 }
 
 fn not_there(n: u64) -> Said {
@@ -105,7 +105,7 @@ fn whatever_becomes_durable_while_the_store_is_asked_is_told() {
         server.say(bob, processed([1]));
         let told = server.heard(alice);
         let processed = |said: &Said| match said {
-            Said::Frame(FromServer::TrackPage { standings, .. }) => {
+            Said::Frame(FromServer::TrackPage { statuses: standings, .. }) => {
                 standings[0].state == DeliveryState::Processed
             }
             said => *said == stands(1, "bob", DeliveryState::Processed),
@@ -131,7 +131,7 @@ fn recipients_of_a_room_come_in_pages_and_then_one_by_one() {
     server.say(alice, watch(1, "@ops", Some("carol")));
     let mut rest = standing("dave", DeliveryState::Processed);
     rest.time_ms = 0;
-    let rest = FromServer::TrackPage { id: id(1), standings: vec![rest], more: false };
+    let rest = FromServer::TrackPage { id: id(1), statuses: vec![rest], more: false };
     assert_eq!(server.heard(alice), [Said::Frame(rest)]);
     server.pongs(links[1]);
     assert_eq!(server.heard(alice), [stands(1, "bob", DeliveryState::Delivered)]);
@@ -253,7 +253,7 @@ fn a_message_that_is_removed_unread_is_gone_for_whoever_meets_that() {
     server.store.remove(&target("@ops"), seq);
     server.say(bob, attach(8, 1_000));
     let heard = server.heard(alice);
-    let [Said::Frame(FromServer::TrackUpdate { standing, .. })] = &heard[..] else {
+    let [Said::Frame(FromServer::TrackUpdate { status: standing, .. })] = &heard[..] else {
         panic!("{heard:?}");
     };
     assert_eq!((standing.user.as_str(), standing.state), ("bob", DeliveryState::Gone));
@@ -296,7 +296,7 @@ fn a_sender_who_does_not_take_what_is_told_is_told_the_last_of_it() {
     server.heard(alice);
     let told = |said: &[Said]| {
         let state = |said: &Said| match said {
-            Said::Frame(FromServer::TrackUpdate { standing, .. }) => Some(standing.state),
+            Said::Frame(FromServer::TrackUpdate { status: standing, .. }) => Some(standing.state),
             _ => None,
         };
         said.iter().filter_map(state).collect::<Vec<DeliveryState>>()

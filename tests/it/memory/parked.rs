@@ -211,7 +211,7 @@ fn kept(number: u64, letter: &Letter) -> ParkedMessage {
     let Message { from, time_ms, envelope: Envelope { id, to, headers, size, body } } = message;
     let body = Body(body.0.slice(..body.len().min(PARKED_LEN_MAX)));
     ParkedMessage {
-        drawer,
+        kind: drawer,
         number,
         at_ms,
         attempts,

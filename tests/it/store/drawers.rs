@@ -63,7 +63,7 @@ pub(super) fn kept(number: u64, of: &Message, attempts: u32, reason: &str) -> Pa
     let reason = super::standings::note(reason);
     let at_ms = SAID_MS;
     ParkedMessage {
-        drawer,
+        kind: drawer,
         number,
         at_ms,
         attempts,

@@ -58,7 +58,7 @@ fn go_to_their_logs_when_they_are_due() {
     ];
     assert_eq!(rig.commit(writes), vec![SCHEDULED; 4]);
     let expected = ParkedMessage {
-        drawer: ParkedKind::Scheduled,
+        kind: ParkedKind::Scheduled,
         at_ms: at(10),
         reason: Note::default(),
         ..kept(2, &message("alice", "@ops", 2, 9), 0, "")

@@ -1,4 +1,4 @@
-//! Any names, any messages, any frames.
+//! Strategies of proptest for names, messages and frames.
 
 use proptest::collection::vec;
 use proptest::option;
@@ -30,7 +30,7 @@ fn any_headers() -> impl Strategy<Value = Headers> {
     vec((any::<String>(), any::<String>()), 0..4).prop_map(|pairs| Headers::new(pairs).unwrap())
 }
 
-/// Mostly short ones, some that need up to four parts, some that end where a part does.
+/// Bodies: most are short, some need up to four chunks, some end where a chunk does.
 fn any_body() -> impl Strategy<Value = Body> {
     let long = (any::<u8>(), 0..4 * CHUNK_LEN_MAX).prop_map(|(byte, len)| vec![byte; len]);
     let edge = (1..4usize, 0..3usize).prop_map(|(n, d)| vec![7; n * CHUNK_LEN_MAX + d - 1]);
@@ -38,7 +38,7 @@ fn any_body() -> impl Strategy<Value = Body> {
     bytes.prop_map(|bytes| Body(bytes.into()))
 }
 
-/// A body as it travels: its size, its first part, the others.
+/// A body as it travels: its size, its first chunk, the other chunks.
 fn any_parts() -> impl Strategy<Value = (u64, Body, Vec<Body>)> {
     any_body().prop_map(|body| {
         let size = body.len() as u64;
@@ -47,7 +47,7 @@ fn any_parts() -> impl Strategy<Value = (u64, Body, Vec<Body>)> {
     })
 }
 
-/// Messages that can follow a first one in its bundle.
+/// The rest of a bundle whose first body has this size.
 fn any_others(size: u64) -> impl Strategy<Value = BundleRest> {
     let room = (CHUNK_LEN_MAX as u64).saturating_sub(size) as usize;
     let count = if size > CHUNK_LEN_MAX as u64 { 0 } else { 9 };
@@ -57,7 +57,7 @@ fn any_others(size: u64) -> impl Strategy<Value = BundleRest> {
     })
 }
 
-/// A body as it travels, and what is behind it.
+/// A body as it travels, and the rest of its bundle.
 fn any_bundle() -> impl Strategy<Value = ((u64, Body, Vec<Body>), BundleRest)> {
     any_parts().prop_flat_map(|parts| {
         let others = any_others(parts.0);
@@ -70,7 +70,7 @@ pub(super) fn any_span() -> impl Strategy<Value = Span> {
         .prop_map(|(one, other)| Span { first: one.min(other), last: one.max(other) })
 }
 
-/// The frames of a message; the last part may be one that ends it early.
+/// The frames of a message; the last one may abort the body.
 pub(super) fn any_send() -> impl Strategy<Value = Vec<FromClient>> {
     let of = (any_id(), any_target(), any_headers(), any_bundle(), any::<bool>(), any::<bool>());
     of.prop_map(|(id, to, headers, ((size, body, parts), others), volatile, cut)| {
@@ -90,7 +90,7 @@ pub(super) fn any_send() -> impl Strategy<Value = Vec<FromClient>> {
     })
 }
 
-/// Any frame without a body: those may come between the parts of one.
+/// Any frame without a body: it may come between the chunks of one.
 pub(super) fn any_other() -> impl Strategy<Value = FromClient> {
     let code = option::of(any::<[u8; 16]>().prop_map(JoinCode));
     prop_oneof![
@@ -123,7 +123,7 @@ fn any_start() -> impl Strategy<Value = Start> {
     prop_oneof![Just(Start::Unacked), since, after]
 }
 
-/// Mostly short ones, some as long as can be.
+/// Notes: most are short, some as long as allowed.
 fn any_note() -> impl Strategy<Value = Note> {
     let long = any::<u8>().prop_map(|byte| vec![byte; NOTE_LEN_MAX]);
     let bytes = prop_oneof![9 => vec(any::<u8>(), 0..99), 1 => long];
@@ -156,9 +156,9 @@ fn any_request() -> impl Strategy<Value = FromClient> {
             FromClient::Schedule { due_ms, envelope }
         }),
         (any_drawer(), any::<u64>())
-            .prop_map(|(drawer, after)| FromClient::ListParked { drawer, after }),
+            .prop_map(|(drawer, after)| FromClient::ListParked { kind: drawer, after }),
         (any_drawer(), option::of(any_id()), any::<bool>())
-            .prop_map(|(drawer, id, back)| FromClient::TakeParked { drawer, id, back }),
+            .prop_map(|(drawer, id, back)| FromClient::TakeParked { kind: drawer, id, back }),
     ]
 }
 
@@ -199,23 +199,24 @@ fn any_parked() -> impl Strategy<Value = ParkedMessage> {
         let (number, time_ms, at_ms, attempts, size) = numbers;
         let envelope = Envelope { id, to, headers, size, body: Body(body.into()) };
         let message = Message { from, time_ms, envelope };
-        ParkedMessage { drawer, number, at_ms, attempts, reason, message }
+        ParkedMessage { kind: drawer, number, at_ms, attempts, reason, message }
     })
 }
 
-/// Frames of a server about delivery states and parked messages.
+/// Frames of a server about tracked and parked messages.
 pub(super) fn any_news() -> impl Strategy<Value = FromServer> {
     prop_oneof![
         any::<u64>().prop_map(|number| FromServer::Ping { number }),
-        (any_id(), vec(any_standing(), 0..=STATUSES_MAX), any::<bool>())
-            .prop_map(|(id, standings, more)| FromServer::TrackPage { id, standings, more }),
+        (any_id(), vec(any_standing(), 0..=STATUSES_MAX), any::<bool>()).prop_map(
+            |(id, standings, more)| FromServer::TrackPage { id, statuses: standings, more }
+        ),
         any_id().prop_map(|id| FromServer::UnknownMessage { id }),
         (any_id(), any_standing())
-            .prop_map(|(id, standing)| FromServer::TrackUpdate { id, standing }),
+            .prop_map(|(id, standing)| FromServer::TrackUpdate { id, status: standing }),
         any_parked().prop_map(FromServer::Parked),
         (any_drawer(), option::of(any::<u64>()))
-            .prop_map(|(drawer, next)| FromServer::ParkedEnd { drawer, next }),
+            .prop_map(|(drawer, next)| FromServer::ParkedEnd { kind: drawer, next }),
         (any_drawer(), option::of(any_id()), any::<u64>())
-            .prop_map(|(drawer, id, count)| FromServer::ParkedTaken { drawer, id, count }),
+            .prop_map(|(drawer, id, count)| FromServer::ParkedTaken { kind: drawer, id, count }),
     ]
 }

@@ -1,4 +1,4 @@
-//! Bundles, and what is said of their messages by number.
+//! Bundles, spans, and ids that follow one another.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -21,7 +21,7 @@ fn bundle_of(headers: Headers, bodies: &[Vec<u8>]) -> Bundle {
     Bundle { first, others: bodies[1..].iter().collect() }
 }
 
-/// A bundle, and its messages as they would be alone.
+/// A bundle and, as single messages, what it holds.
 fn any_bundle() -> impl Strategy<Value = (Bundle, Vec<Message>)> {
     let headers = prop_oneof![Just(headers(&[])), Just(headers(&[("type", "a"), ("b", "")]))];
     (headers, vec(vec(any::<u8>(), 0..30), 1..20)).prop_map(|(headers, bodies)| {
@@ -37,7 +37,7 @@ fn any_bundle() -> impl Strategy<Value = (Bundle, Vec<Message>)> {
     })
 }
 
-/// A place in it and a number of messages from there on, at least one.
+/// An index of a message, and a number of messages from there on, at least one.
 fn stretch(count: usize, at: prop::sample::Index, len: prop::sample::Index) -> (u64, u64) {
     let at = at.index(count);
     (at as u64, 1 + len.index(count - at) as u64)
@@ -97,7 +97,7 @@ proptest! {
         prop_assert_eq!(decode([&encoded(&frames)[..]]), (frames.to_vec(), None, true));
     }
 
-    /// Ids behind an id are of its time, all different, and come back.
+    /// The ids after an id keep its time, differ from it, and return to it after 2^62 steps.
     #[test]
     fn ids_behind_an_id(random in any::<[u8; 10]>(), count in 1..u64::MAX >> 2, more in 1..9_u64) {
         let id = MsgId::new(1_700_000_000_000, random);
@@ -107,7 +107,7 @@ proptest! {
         prop_assert_eq!(next.plus(more), id.plus(count + more));
         let same = |id: MsgId| (id.as_bytes()[6] >> 4, id.as_bytes()[8] >> 6);
         prop_assert_eq!(same(next), (7, 2), "version and variant stay");
-        prop_assert_eq!(next.plus((1 << 62) - count), id, "and begin anew behind the highest");
+        prop_assert_eq!(next.plus((1 << 62) - count), id, "and the counter wraps");
     }
 }
 
@@ -116,7 +116,7 @@ fn ids_of_a_millisecond_follow_one_another() {
     let mut ids = MsgIds::default();
     let mut asked = 0;
     let mut next = |unix_ms| {
-        ids.next(unix_ms, || {
+        ids.next_id(unix_ms, || {
             asked += 1;
             [asked; 10]
         })
@@ -132,9 +132,9 @@ fn ids_of_a_millisecond_follow_one_another() {
 
 #[test]
 fn spans_count_what_they_have() {
-    assert_eq!(Span::one(7), Span::of(7, 1));
-    assert_eq!(Span::of(7, 3), Span { first: 7, last: 9 });
-    assert_eq!((Span::one(7).count(), Span::of(7, 3).count()), (1, 3));
+    assert_eq!(Span::one(7), Span::starting_at(7, 1));
+    assert_eq!(Span::starting_at(7, 3), Span { first: 7, last: 9 });
+    assert_eq!((Span::one(7).count(), Span::starting_at(7, 3).count()), (1, 3));
     assert_eq!(Span { first: 0, last: u64::MAX - 1 }.count(), u64::MAX);
 }
 
@@ -158,7 +158,7 @@ fn bundles_have_limits() {
     assert_eq!(report(SPANS_MAX + 1), Some(Malformed::Undecodable));
 }
 
-/// A body with others behind it is whole, however many bytes those have.
+/// A long body has no rest of a bundle, however many bytes that has.
 #[test]
 fn nothing_is_behind_a_long_body() {
     let first = bundle_of(headers(&[]), &[vec![7; CHUNK_LEN_MAX]]).first;

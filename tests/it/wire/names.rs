@@ -1,4 +1,4 @@
-//! Names, ids, pins, headers, close codes, and how they and their errors read.
+//! Names, ids, pins, headers and close codes: their texts, and the texts of their errors.
 
 use std::error::Error;
 
@@ -173,7 +173,7 @@ fn debug_shows_neither_secrets_nor_bodies() {
     assert_eq!(format!("{:?}", body(b"secret")), "6 B");
 }
 
-/// Errors are links of a chain that the command line prints as `what: cause`.
+/// Errors form a chain, which the command line prints as `what: cause`.
 #[test]
 fn errors_read_as_part_of_a_sentence() {
     let errors: Vec<(Box<dyn Error>, &str)> = vec![

@@ -11,7 +11,7 @@ use super::{Pinned, decode, decode_all_ways, encoded, variants};
 
 const OPTIONAL: u32 = 1 << 31;
 
-/// A frame with this variant number and these bytes behind it.
+/// A frame with this variant number, followed by these bytes.
 fn raw(variant: u8, rest: &[u8], flag: u32) -> Vec<u8> {
     assert!(variant < 0x80, "a number of one byte");
     let length = 1 + rest.len() as u32;
@@ -37,7 +37,7 @@ fn skips_what_is_optional<F: Pinned>() {
     assert_eq!(required.1, Some(Malformed::Undecodable), "it has to be understood");
 }
 
-/// True for a chunk or an end, which are good only behind the beginning of a body.
+/// True for a chunk or an abort, which are valid only after the beginning of a body.
 fn needs_body<F: Pinned>(frame: &F) -> bool {
     matches!(frame.variant(), "chunk" | "abortbody")
 }
@@ -68,7 +68,7 @@ fn unknown_frames_may_come_between_the_chunks_of_a_body() {
     assert!(decode_all_ways(&stream, &[]) == (vec![head, rest], None, true));
 }
 
-/// A peer that sends nothing else is no peer; each known frame begins a new count.
+/// A side that sends unknown frames only is refused; each known frame restarts the count.
 #[test]
 fn unknown_frames_in_a_row_have_a_limit() {
     let unknown = raw(FromClient::VARIANTS as u8, b"", OPTIONAL);
@@ -92,8 +92,8 @@ fn an_unknown_frame_is_no_longer_than_others() {
     assert_eq!(decoder.next_frame(), Err(too_long));
 }
 
-/// Every frame that needs a feature is sent only to a side that has named it, by the rule that the
-/// hub and the peer read here.
+/// Each feature has frames in both directions. The hub and the peer ask `feature` before they send
+/// or accept a frame.
 #[test]
 fn frames_of_one_feature_go_together() {
     for feature in Feature::ALL {
@@ -106,7 +106,7 @@ fn frames_of_one_feature_go_together() {
 proptest! {
     #![proptest_config(super::properties::config(200))]
 
-    /// Features of later versions are taken and mean nothing.
+    /// Bits of later versions are accepted and ignored.
     #[test]
     fn a_set_of_features_takes_any_bits(bits in any::<u64>()) {
         let features = Features::from_bits(bits);

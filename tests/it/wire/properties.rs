@@ -1,4 +1,4 @@
-//! Properties of the decoder, whatever arrives and wherever it is cut.
+//! Properties of the decoder for any input, divided into reads anywhere.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -24,7 +24,7 @@ fn cuts() -> impl Strategy<Value = Vec<usize>> {
     vec(any::<usize>(), 0..20)
 }
 
-/// The single frames of a stream, prefixes included.
+/// Splits a stream into frames, prefixes included.
 fn split(mut stream: &[u8]) -> Vec<&[u8]> {
     let mut frames = vec![];
     while let Some(prefix) = stream.first_chunk::<PREFIX_LEN>() {
@@ -38,7 +38,7 @@ fn split(mut stream: &[u8]) -> Vec<&[u8]> {
 proptest! {
     #![proptest_config(config(60))]
 
-    /// Frames come out as they went in, those between the parts of a body too.
+    /// Decoding returns the encoded frames, those between the chunks of a body too.
     #[test]
     fn sequences_survive_any_cut(
         sends in vec((any_send(), vec(any_other(), 0..5)), 1..5),
@@ -73,7 +73,7 @@ proptest! {
         prop_assert!(decode_all_ways(&stream, &cuts) == (frames, None, true));
     }
 
-    /// A body that lacks a part, or has one of another length, is noticed where that shows.
+    /// A missing chunk, or one of a wrong length, is an error at the first frame that reveals it.
     #[test]
     fn a_body_is_whole_or_an_error(
         size in CHUNK_LEN_MAX as u64 + 1..5 * CHUNK_LEN_MAX as u64,
@@ -121,7 +121,7 @@ proptest! {
         decode_all_ways::<FromServer>(&stream, &cuts);
     }
 
-    /// Near misses get further into the decoder than noise does.
+    /// Frames with one wrong byte get further into the decoder than random bytes.
     #[test]
     fn a_changed_byte_is_a_frame_or_an_error(
         sample in any::<prop::sample::Index>(),
@@ -139,8 +139,8 @@ proptest! {
     }
 }
 
-/// Together with "at a boundary once the last frame is out" this bounds what is buffered: whatever
-/// waits is shorter than its own prefix says, and that is refused before one byte more is kept.
+/// The decoder buffers less than one frame: a prefix over the limit is refused before the bytes
+/// after it are kept, and after the last frame nothing is left.
 #[test]
 fn nothing_waits_behind_a_prefix_that_is_too_long() {
     for length in [FRAME_LEN_MAX as u32 + 1, u32::MAX] {
@@ -194,14 +194,15 @@ fn the_largest_of_everything_fits_a_frame() {
     parked.size = u64::MAX;
     parked.body.0.truncate(PARKED_LEN_MAX);
     let parked = ParkedMessage {
-        drawer: ParkedKind::Scheduled,
+        kind: ParkedKind::Scheduled,
         number: u64::MAX,
         at_ms: u64::MAX,
         attempts: u32::MAX,
         reason: Note::new(Body(vec![b'a'; REASON_LEN_MAX].into())).unwrap(),
         message: parked,
     };
-    let frames = [FromServer::TrackPage { id, standings, more: true }, FromServer::Parked(parked)];
+    let frames =
+        [FromServer::TrackPage { id, statuses: standings, more: true }, FromServer::Parked(parked)];
     let stream = encoded(&frames);
     assert!(split(&stream).iter().all(|frame| frame.len() <= PREFIX_LEN + FRAME_LEN_MAX));
     assert_eq!(decode([&stream[..]]), (frames.to_vec(), None, true));

@@ -1,4 +1,4 @@
-//! The value of each vector: every kind of frame, with the edges of what is in it.
+//! The value of each vector: every frame, with its fields at their bounds.
 
 use bytes::Bytes;
 use qmsg::wire::{
@@ -89,9 +89,9 @@ impl Pinned for FromClient {
                 due_ms: 1_700_000_000_123,
                 envelope: envelope("@all", &[("a", "b")], b"hi"),
             },
-            Self::ListParked { drawer: ParkedKind::DeadLetters, after: 300 },
-            Self::TakeParked { drawer: ParkedKind::Scheduled, id: Some(id()), back: false },
-            Self::TakeParked { drawer: ParkedKind::DeadLetters, id: None, back: true },
+            Self::ListParked { kind: ParkedKind::DeadLetters, after: 300 },
+            Self::TakeParked { kind: ParkedKind::Scheduled, id: Some(id()), back: false },
+            Self::TakeParked { kind: ParkedKind::DeadLetters, id: None, back: true },
             Self::Pong { number: 300 },
             Self::Resume(vec![Span::one(1), Span { first: 300, last: 302 }]),
         ]
@@ -196,16 +196,16 @@ impl Pinned for FromServer {
             volatile_delivery(&[b"", b"to"]),
             Self::VolatileSent { id: id(), count: 1024, readers: 1 },
             Self::Ping { number: 300 },
-            Self::TrackPage { id: id(), standings: standings(), more: true },
+            Self::TrackPage { id: id(), statuses: standings(), more: true },
             Self::UnknownMessage { id: id() },
-            Self::TrackUpdate { id: id(), standing: standings().remove(0) },
+            Self::TrackUpdate { id: id(), status: standings().remove(0) },
             Self::Parked(parked()),
-            Self::ParkedEnd { drawer: ParkedKind::DeadLetters, next: None },
-            Self::ParkedEnd { drawer: ParkedKind::Scheduled, next: Some(300) },
-            Self::ParkedTaken { drawer: ParkedKind::DeadLetters, id: Some(id()), count: 1 },
-            Self::TrackPage { id: id(), standings: vec![], more: false },
-            Self::TrackUpdate { id: id(), standing: standings().remove(3) },
-            Self::ParkedTaken { drawer: ParkedKind::Scheduled, id: None, count: 300 },
+            Self::ParkedEnd { kind: ParkedKind::DeadLetters, next: None },
+            Self::ParkedEnd { kind: ParkedKind::Scheduled, next: Some(300) },
+            Self::ParkedTaken { kind: ParkedKind::DeadLetters, id: Some(id()), count: 1 },
+            Self::TrackPage { id: id(), statuses: vec![], more: false },
+            Self::TrackUpdate { id: id(), status: standings().remove(3) },
+            Self::ParkedTaken { kind: ParkedKind::Scheduled, id: None, count: 300 },
             Self::NoSuchRoom { room: self::room("ops") },
             Self::Refused { id: id(), count: 1, why: OtherKind },
         ]);
@@ -236,7 +236,7 @@ fn parked() -> ParkedMessage {
     let mut message = message("@all", &[("a", "b")], b"hi");
     message.size = 1 << 20;
     ParkedMessage {
-        drawer: ParkedKind::DeadLetters,
+        kind: ParkedKind::DeadLetters,
         number: 300,
         at_ms: 1_700_000_000_124,
         attempts: 5,
@@ -257,7 +257,7 @@ pub(super) fn body(bytes: &'static [u8]) -> Body {
     Body(Bytes::from_static(bytes))
 }
 
-/// The first part of a body of so many bytes.
+/// The first chunk of a body of this size.
 pub(super) fn first_of(size: u64) -> Body {
     Body(vec![b'a'; chunk_len(size)].into())
 }
@@ -287,7 +287,7 @@ fn others(bodies: &[&'static [u8]]) -> BundleRest {
     bodies.iter().map(|bytes| body(bytes)).collect::<Vec<_>>().iter().collect()
 }
 
-/// A sample with others behind it, one of them empty.
+/// The same sample as a bundle of three messages, one of them empty.
 fn bundle(mut send: FromClient) -> FromClient {
     if let FromClient::Send { others: behind, .. } = &mut send {
         *behind = others(&[b"", b"to"]);

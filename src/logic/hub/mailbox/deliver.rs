@@ -41,7 +41,7 @@ pub(super) fn offer(
 
 /// The delivery of the first `count` messages of a record.
 pub(super) fn delivery_of(record: &Record, count: u64) -> Delivery {
-    let span = Span::of(record.seq, count);
+    let span = Span::starting_at(record.seq, count);
     Delivery::messages(span, record.bundle.first.to.clone(), record.bundle.weights())
 }
 

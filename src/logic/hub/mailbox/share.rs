@@ -56,7 +56,7 @@ impl Mailbox {
             // It may meet these again further on in what is replayed to it.
             let reader = self.readers.get_mut(&link);
             if let Some(reader) = reader.filter(|reader| reader.is_replaying()) {
-                reader.add_released(Span::of(rest.seq, delivered));
+                reader.add_released(Span::starting_at(rest.seq, delivered));
             }
             at += delivered;
         }

@@ -133,7 +133,7 @@ impl Tracking {
         if is_one_user && standings.iter().any(|status| status.state.is_final()) {
             self.untrack(link, id);
         }
-        let frame = FromServer::TrackPage { id, standings, more };
+        let frame = FromServer::TrackPage { id, statuses: standings, more };
         turn.note(Todo::Reply { link, frame });
     }
 
@@ -259,7 +259,7 @@ impl Tracking {
         let Some(of_link) = self.links.get_mut(&link) else { return };
         let confirmations = &mut of_link.confirmations;
         if let Some(standing) = confirmations.admit(id, status) {
-            turn.send(link, FromServer::TrackUpdate { id, standing });
+            turn.send(link, FromServer::TrackUpdate { id, status: standing });
         }
         if confirmations.wants_ping() {
             self.to_ping.insert(link);

@@ -124,11 +124,11 @@ fn request(chance: &mut Chance) -> FromClient {
                 envelope: Envelope { id, to, headers, size: body.len() as u64, body },
             }
         }
-        5 if chance.one_in(3) => FromClient::ListParked { drawer, after: number(chance) },
-        5 => FromClient::ListParked { drawer, after: 0 },
+        5 if chance.one_in(3) => FromClient::ListParked { kind: drawer, after: number(chance) },
+        5 => FromClient::ListParked { kind: drawer, after: 0 },
         _ => {
             let id = chance.one_in(2).then(|| msg_id(chance));
-            FromClient::TakeParked { drawer, id, back: chance.one_in(2) }
+            FromClient::TakeParked { kind: drawer, id, back: chance.one_in(2) }
         }
     }
 }
