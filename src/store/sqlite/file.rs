@@ -25,7 +25,7 @@ pub fn about() -> String {
     format!("store format {}, SQLite {}", schema::FORMAT, rusqlite::version())
 }
 
-/// How long to wait for a transaction of another process, such as `qmsg invite`.
+/// Time to wait for a transaction of another process, such as `qmsg invite`.
 const BUSY_MS: u64 = 30_000;
 
 /// Why a store could not be opened.
@@ -36,7 +36,7 @@ pub enum OpenError {
     Files {
         /// Which.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         cause: io::Error,
     },
@@ -98,12 +98,12 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// Whether the disk failed, and not what was asked for.
+    /// Returns whether the disk failed.
     pub fn is_disk_error(&self) -> bool {
         self.code() == Some(ErrorCode::SystemIoFailure)
     }
 
-    /// Whether there is no room on the disk.
+    /// Returns whether there is no room on the disk.
     pub fn is_full(&self) -> bool {
         match self {
             Self::Files { cause, .. } => files::is_full(cause),
@@ -112,12 +112,12 @@ impl OpenError {
         }
     }
 
-    /// Whether what is in the file is not what was written to it.
+    /// Returns whether the file's content is not what was written to it.
     pub fn is_damaged(&self) -> bool {
         self.cause().is_some_and(is_damage)
     }
 
-    /// Whether the file, or what is beside it, may not be written.
+    /// Returns whether the file, or one beside it, is not writable.
     pub fn is_unwritable(&self) -> bool {
         matches!(self.code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
     }
@@ -243,12 +243,12 @@ pub fn refuse_remains(dir: &Path) -> Result<(), OpenError> {
     if path.exists() && is_empty(&path) { Err(OpenError::Emptied(path)) } else { Ok(()) }
 }
 
-/// Whether there is a store in a directory.
+/// Returns whether there is a store in a directory.
 pub fn is_there(dir: &Path) -> bool {
     !is_empty(&database(dir))
 }
 
-/// How many users the store in a directory has; none, if there is no store.
+/// Returns the number of users of the store in a directory, 0 if there is none.
 pub fn users(dir: &Path) -> Result<u64, OpenError> {
     check_sqlite_version()?;
     let path = database(dir);

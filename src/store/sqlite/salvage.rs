@@ -7,7 +7,7 @@ use crate::store::limits::SALVAGE_SEARCHES_MAX;
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, ErrorCode, Params, Rows, Statement, params_from_iter};
 
-/// How often a stretch that cannot be read is halved, to find what can be read in it.
+/// Number of times that an unreadable gap is halved in search of readable rows.
 const HALVINGS: u32 = 10;
 /// The same beyond the last row that can be read, and how far that is, in doublings.
 const HALVINGS_BEYOND: u32 = 4;
@@ -52,7 +52,7 @@ const fn keyed(name: &'static str, key: [&'static str; 2]) -> SalvagedTable {
     SalvagedTable { name, key: Some(key) }
 }
 
-/// What came of a table.
+/// Result for one table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Copied {
     /// Rows that were read.
