@@ -13,7 +13,7 @@ use crate::durable::{Chores, CommitError, Outcome, RequestId, StoreError, Write,
 pub(super) type Request = (RequestId, Write);
 type Answers = Vec<(RequestId, Outcome)>;
 
-/// How long there must be no batch before chores are done and deferred writes are tried again.
+/// Time without a batch after which chores are done and deferred writes are tried again.
 const IDLE_MS: u64 = 1000;
 
 /// The only one that writes through an engine.

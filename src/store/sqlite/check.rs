@@ -1,4 +1,4 @@
-//! Whether a store is whole, and a whole one made of one that is not.
+//! Check of a store, and a whole store made of a damaged one.
 //!
 //! Nothing is repaired where it is: all that can be read goes into a new file, which takes the
 //! place of the old one when it is on the disk. The old one stays beside it.
@@ -22,10 +22,10 @@ use crate::store::limits::DAMAGES_LISTED_MAX;
 /// So many sequence numbers are left out where some may have been given out that are not known any
 /// more: clients know messages by them.
 pub(super) const SEQS_LEFT_OUT: u64 = 1 << 32;
-/// What every database of SQLite begins with.
+/// First bytes of every database of SQLite.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
-/// What came of a look at a store.
+/// Result of a check.
 #[derive(Debug)]
 pub struct Checked {
     /// Users that it has now.
@@ -34,9 +34,9 @@ pub struct Checked {
     pub messages: u64,
     /// Messages that are there and not as they were stored: readers are told that they are lost.
     pub rotten: u64,
-    /// What was found damaged in the file, as SQLite says it.
+    /// Damages of the file, in SQLite's words.
     pub damages: Vec<String>,
-    /// What was done about it.
+    /// The repair, if one was needed.
     pub mended: Option<Mended>,
 }
 
@@ -45,7 +45,7 @@ pub struct Checked {
 pub struct Mended {
     /// Where the damaged one is.
     pub aside: PathBuf,
-    /// What could not be read, a table each; nothing, if only indexes were damaged.
+    /// Losses, one line for each table; empty if only indexes were damaged.
     pub lost: Vec<String>,
     /// Users of whom no more than the id is known.
     pub users: Vec<String>,
@@ -96,7 +96,7 @@ fn count(db: &Connection, table: &str) -> rusqlite::Result<u64> {
     db.query_row(&format!("SELECT count(*) FROM {table}"), (), |row| num(row, 0))
 }
 
-/// How many messages are whole, and how many are not.
+/// Returns the numbers of whole and of damaged messages.
 fn look_at_messages(db: &Connection) -> rusqlite::Result<(u64, u64)> {
     const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \
         head FROM run ORDER BY last";

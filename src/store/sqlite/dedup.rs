@@ -41,7 +41,7 @@ struct Leaf {
 }
 
 impl DedupIndex {
-    /// Whether the sender has had this id stored.
+    /// Returns whether the sender has had this id stored.
     pub(super) fn has(
         &mut self,
         db: &Connection,

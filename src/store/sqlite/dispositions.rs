@@ -1,4 +1,4 @@
-//! What readers said of messages besides that they are dealt with: a row for each.
+//! Dispositions of messages by their readers, one row each.
 //!
 //! The first word stands. Without a row the reader's cursor tells how far a message has come.
 

@@ -1,5 +1,6 @@
 //! The file: where it lies, what is in it, and which ones are refused.
 
+use std::error::Error;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ pub fn about() -> String {
     format!("store format {}, SQLite {}", schema::FORMAT, rusqlite::version())
 }
 
-/// How long to wait for a transaction of another process, such as `qmsg invite`.
+/// Time to wait for a transaction of another process, such as `qmsg invite`.
 const BUSY_MS: u64 = 30_000;
 
 /// Why a store could not be opened.
@@ -35,7 +36,7 @@ pub enum OpenError {
     Files {
         /// Which.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         cause: io::Error,
     },
@@ -54,7 +55,7 @@ pub enum OpenError {
     /// The disk is full, or a quota used up.
     #[error("no room in {}", .0.display())]
     Full(PathBuf),
-    /// SQLite takes names that are text.
+    /// The engine takes names of files that are text only.
     #[error("{} is not UTF-8", .0.display())]
     NotText(PathBuf),
     /// A file of another program.
@@ -76,20 +77,20 @@ pub enum OpenError {
         /// Its format number.
         found: i32,
     },
-    /// Linked with an SQLite that can lose data.
-    #[error("SQLite {0} is too old, 3.51.3 is needed")]
-    SqliteTooOld(&'static str),
+    /// Linked with a version of the engine that can lose data.
+    #[error("{0}")]
+    EngineTooOld(String),
     /// The file system is not fit for a write-ahead log.
     #[error("no write-ahead log is possible on this file system")]
     NoWal,
-    /// The database.
+    /// Reading or writing the database failed.
     #[error("{doing}: {cause}")]
-    Sqlite {
-        /// What was tried.
+    Failed {
+        /// The work that was tried.
         doing: &'static str,
-        /// What SQLite said.
+        /// The error of the engine.
         #[source]
-        cause: rusqlite::Error,
+        cause: Box<dyn Error + Send + Sync>,
     },
     /// A thread could not be started.
     #[error("no thread: {0}")]
@@ -97,12 +98,12 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// Whether the disk failed, and not what was asked for.
+    /// Returns whether the disk failed.
     pub fn is_disk_error(&self) -> bool {
         self.code() == Some(ErrorCode::SystemIoFailure)
     }
 
-    /// Whether there is no room on the disk.
+    /// Returns whether there is no room on the disk.
     pub fn is_full(&self) -> bool {
         match self {
             Self::Files { cause, .. } => files::is_full(cause),
@@ -111,19 +112,24 @@ impl OpenError {
         }
     }
 
-    /// Whether what is in the file is not what was written to it.
+    /// Returns whether the file's content is not what was written to it.
     pub fn is_damaged(&self) -> bool {
-        matches!(self, Self::Sqlite { cause, .. } if is_damage(cause))
+        self.cause().is_some_and(is_damage)
     }
 
-    /// Whether the file, or what is beside it, may not be written.
+    /// Returns whether the file, or one beside it, is not writable.
     pub fn is_unwritable(&self) -> bool {
         matches!(self.code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
     }
 
     fn code(&self) -> Option<ErrorCode> {
-        let Self::Sqlite { cause, .. } = self else { return None };
-        cause.sqlite_error_code()
+        self.cause()?.sqlite_error_code()
+    }
+
+    /// Returns the error of SQLite, if there is one.
+    fn cause(&self) -> Option<&rusqlite::Error> {
+        let Self::Failed { cause, .. } = self else { return None };
+        cause.downcast_ref()
     }
 }
 
@@ -143,8 +149,8 @@ pub(super) fn open(dir: &Path, quotas: &Quotas) -> Result<Opened, OpenError> {
 
 /// Tells a full directory from a broken disk, where SQLite does not.
 pub(super) fn full_in(dir: &Path) -> impl FnOnce(OpenError) -> OpenError {
-    move |error| match &error {
-        OpenError::Sqlite { cause, .. } if FileWatch::new(&database(dir)).is_full(cause) => {
+    move |error| match error.cause() {
+        Some(cause) if FileWatch::new(&database(dir)).is_full(cause) => {
             OpenError::Full(dir.to_owned())
         }
         _ => error,
@@ -176,7 +182,8 @@ fn open_files(dir: &Path, quotas: &Quotas) -> Result<Opened, OpenError> {
         }
     }
     bodies::discard_all(&writing).map_err(sqlite("ending uploads"))?;
-    limit_size(&writing, quotas.store_bytes_max).map_err(sqlite("limiting the file's size"))?;
+    schema::limit_size(&writing, quotas.store_bytes_max)
+        .map_err(sqlite("limiting the file's size"))?;
     let reading = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let (wal, place) = (Wal::open(&path), FileWatch::new(&path));
     Ok(Opened { writing, reading, wal, place, lock })
@@ -236,12 +243,12 @@ pub fn refuse_remains(dir: &Path) -> Result<(), OpenError> {
     if path.exists() && is_empty(&path) { Err(OpenError::Emptied(path)) } else { Ok(()) }
 }
 
-/// Whether there is a store in a directory.
+/// Returns whether there is a store in a directory.
 pub fn is_there(dir: &Path) -> bool {
     !is_empty(&database(dir))
 }
 
-/// How many users the store in a directory has; none, if there is no store.
+/// Returns the number of users of the store in a directory, 0 if there is none.
 pub fn users(dir: &Path) -> Result<u64, OpenError> {
     check_sqlite_version()?;
     let path = database(dir);
@@ -284,7 +291,10 @@ fn is_empty(path: &Path) -> bool {
 
 fn check_sqlite_version() -> Result<(), OpenError> {
     if rusqlite::version_number() < SQLITE_VERSION_MIN {
-        return Err(OpenError::SqliteTooOld(rusqlite::version()));
+        return Err(OpenError::EngineTooOld(format!(
+            "SQLite {} is too old, 3.51.3 is needed",
+            rusqlite::version()
+        )));
     }
     Ok(())
 }
@@ -371,28 +381,18 @@ fn prepare(db: &Connection) -> Result<(), OpenError> {
     }
 }
 
-fn limit_size(db: &Connection, bytes_max: u64) -> rusqlite::Result<()> {
-    if bytes_max == 0 {
-        return Ok(());
-    }
-    let Num(page) = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
-    // SQLite's own limit of pages; it never goes below what the file has.
-    let pages = (bytes_max / page.max(1)).clamp(1, 0xffff_fffe);
-    db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
-}
-
 pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     let path = path.to_path_buf();
     move |cause| OpenError::Files { path, cause }
 }
 
 pub(super) fn sqlite(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> OpenError {
-    move |cause| OpenError::Sqlite { doing, cause }
+    move |cause| OpenError::Failed { doing, cause: cause.into() }
 }
 
 fn not_a_database(path: &Path, doing: &'static str, cause: rusqlite::Error) -> OpenError {
     match cause.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => OpenError::Foreign(path.to_path_buf()),
-        _ => OpenError::Sqlite { doing, cause },
+        _ => OpenError::Failed { doing, cause: cause.into() },
     }
 }

@@ -1,4 +1,4 @@
-//! How far a message has come with each of its recipients.
+//! Delivery state of a message for each of its recipients.
 
 use rusqlite::Connection;
 

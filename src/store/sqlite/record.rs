@@ -37,7 +37,7 @@ pub(super) fn sum_in(place: SegmentKey, bytes: &[u8]) -> Sum {
     sum_at(&[place.log.value().cast_unsigned(), place.last], bytes)
 }
 
-/// What is known of a run's messages without their records.
+/// Index of a segment's messages, without their records.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Head {
     /// Number and name of each.
@@ -46,7 +46,7 @@ pub(super) struct Head {
     entries: Vec<Entry>,
 }
 
-/// What is known of one message.
+/// Index entry of one message.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Entry {
     id: [u8; 16],
@@ -88,7 +88,7 @@ pub(super) fn with_len(entry: Entry, len: usize) -> Entry {
     Entry { len: len as u64, ..entry }
 }
 
-/// What bytes are known by.
+/// Checksum of stored bytes.
 pub(super) type Sum = [u8; SUM_LEN];
 
 /// Why stored bytes are not a message.
@@ -194,7 +194,7 @@ impl Head {
     }
 }
 
-/// Whether a record is the one that its entry was made for.
+/// Returns whether a record is the one that its entry was made for.
 pub(super) fn is_whole(entry: &Entry, record: &[u8]) -> bool {
     entry.sum == sum_of(record)
 }
@@ -217,7 +217,7 @@ pub(super) fn decode(
     Ok(Message { from, time_ms: entry.time_ms, envelope })
 }
 
-/// What is known of a message in a drawer.
+/// Parked message without its body.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct ParkedRecord {
     pub(super) id: MsgId,
@@ -290,7 +290,7 @@ fn sum_of(record: &[u8]) -> Sum {
     cut(digest(&SHA256, record).as_ref())
 }
 
-/// Of bytes that are good in one place only.
+/// Returns the checksum of bytes that are valid in one place only.
 pub(super) fn sum_at(place: &[u64], bytes: &[u8]) -> Sum {
     let mut context = Context::new(&SHA256);
     for number in place {

@@ -7,7 +7,7 @@ use crate::store::limits::SALVAGE_SEARCHES_MAX;
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, ErrorCode, Params, Rows, Statement, params_from_iter};
 
-/// How often a stretch that cannot be read is halved, to find what can be read in it.
+/// Number of times that an unreadable gap is halved in search of readable rows.
 const HALVINGS: u32 = 10;
 /// The same beyond the last row that can be read, and how far that is, in doublings.
 const HALVINGS_BEYOND: u32 = 4;
@@ -52,7 +52,7 @@ const fn keyed(name: &'static str, key: [&'static str; 2]) -> SalvagedTable {
     SalvagedTable { name, key: Some(key) }
 }
 
-/// What came of a table.
+/// Result for one table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Copied {
     /// Rows that were read.
@@ -82,9 +82,17 @@ pub(super) fn copy(
     };
     match table.key {
         Some(orders) => copy.both_ways(orders)?,
-        None => copy.between(i64::MIN, i64::MAX, HALVINGS)?,
+        None => copy.by_rowid()?,
     }
     Ok(copy.copied)
+}
+
+/// Rowids between two, neither of which is searched for.
+struct Gap {
+    after: i64,
+    before: i64,
+    /// Number of times that it may be halved.
+    halvings: u32,
 }
 
 struct Copy<'a> {
@@ -110,10 +118,23 @@ impl Copy<'_> {
         Ok(())
     }
 
-    /// The rows with a rowid between these two, neither of which is looked for.
-    fn between(&mut self, after: i64, before: i64, halvings: u32) -> rusqlite::Result<()> {
+    /// Copies the rows of all rowids: what is left between two damaged pages is searched in turn.
+    fn by_rowid(&mut self) -> rusqlite::Result<()> {
+        let mut left = vec![Gap { after: i64::MIN, before: i64::MAX, halvings: HALVINGS }];
+        while let Some(gap) = left.pop() {
+            let mut parts = self.between(gap)?;
+            // The first part is searched first, and all that it leaves before the second.
+            parts.reverse();
+            left.append(&mut parts);
+        }
+        Ok(())
+    }
+
+    /// Copies rows of a gap from both of its ends. Returns what is to be searched in between.
+    fn between(&mut self, gap: Gap) -> rusqlite::Result<Vec<Gap>> {
+        let Gap { after, before, halvings } = gap;
         if after.checked_add(1).is_none_or(|next| next >= before) || self.looks == 0 {
-            return Ok(());
+            return Ok(Vec::new());
         }
         self.looks -= 1;
         let name = self.name;
@@ -124,27 +145,32 @@ impl Copy<'_> {
             |row| std::mem::replace(&mut low, row) < row
         })?;
         if up.is_whole {
-            return Ok(());
+            return Ok(Vec::new());
         }
         self.copied.is_damaged = true;
         let mut high = before;
         let sql = format!("SELECT rowid, * FROM {name} {between} DESC");
         let down = self.scan(&sql, (low, before), |row| std::mem::replace(&mut high, row) > row)?;
         if down.is_whole || halvings == 0 {
-            return Ok(());
+            return Ok(Vec::new());
         }
         if high == i64::MAX {
             // Where the end is cannot be read: it is looked for in longer and longer steps.
             let start = low.max(0);
-            for step in (0..STEPS).map(|doublings| 1_i64 << doublings) {
-                let (from, to) = (start.saturating_add(step / 2), start.saturating_add(step));
-                self.between(from, to.saturating_add(1), HALVINGS_BEYOND)?;
-            }
-            return Ok(());
+            let steps = (0..STEPS).map(|doublings| 1_i64 << doublings);
+            let gaps = steps.map(|step| Gap {
+                after: start.saturating_add(step / 2),
+                before: start.saturating_add(step).saturating_add(1),
+                halvings: HALVINGS_BEYOND,
+            });
+            return Ok(gaps.collect());
         }
         let middle = low.midpoint(high);
-        self.between(low, middle.saturating_add(1), halvings - 1)?;
-        self.between(middle, high, halvings - 1)
+        let halvings = halvings - 1;
+        Ok(vec![
+            Gap { after: low, before: middle.saturating_add(1), halvings },
+            Gap { after: middle, before: high, halvings },
+        ])
     }
 
     /// A row that cannot be what the table had counts for damage.

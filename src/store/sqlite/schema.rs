@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::meta;
+use super::sql::Num;
 
 /// "qmsg": says whose file it is, to us and to file(1).
 pub(super) const APPLICATION_ID: i32 = 0x716d_7367;
@@ -103,4 +104,15 @@ pub(super) fn is_header(header: &[u8; 100], oldest: i32) -> bool {
         && header[20..24] == [0, 64, 32, 32]
         && (oldest..=FORMAT).contains(&format)
         && header[68..72] == APPLICATION_ID.to_be_bytes()
+}
+
+/// Limits the size of the file, its WAL not counted. 0: no limit.
+pub(super) fn limit_size(db: &Connection, bytes_max: u64) -> rusqlite::Result<()> {
+    if bytes_max == 0 {
+        return Ok(());
+    }
+    let Num(page) = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    // SQLite's own limit of pages; it never goes below what the file has.
+    let pages = (bytes_max / page.max(1)).clamp(1, 0xffff_fffe);
+    db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
 }

@@ -100,7 +100,7 @@ impl<'a> Transaction<'a> {
         Ok(true)
     }
 
-    /// Whether the sender has had this id stored.
+    /// Returns whether the sender has had this id stored.
     pub(super) fn has_sent(&mut self, sender: UserNo, message: &Message) -> rusqlite::Result<bool> {
         let (db, id) = (self.db, message.id);
         if id.is_keyed() {
