@@ -8,7 +8,7 @@ use crate::wire::{
     DeliveryState, Message, MsgId, Note, ParkedKind, RecipientStatus, RoomName, Seq,
 };
 
-/// The result of [`Client::ready`].
+/// The result of [`Client::ready`](crate::Client::ready).
 #[derive(Debug)]
 pub enum Readiness {
     /// Events have come, in this order.
@@ -17,7 +17,7 @@ pub enum Readiness {
     Place,
     /// The body of this message cannot be read. It is not sent, and nothing more is said of it.
     Unreadable(MsgId, io::Error),
-    /// The client has ended; [`Client::close`] says why.
+    /// The client has ended; [`Client::close`](crate::Client::close) says why.
     Ended,
 }
 
@@ -37,7 +37,7 @@ pub enum Acceptance {
 }
 
 /// A message that was delivered. Of a long body the first chunk is there;
-/// [`Client::read_body`] reads all of it.
+/// [`Client::read_body`](crate::Client::read_body) reads all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IncomingMessage {
     /// Names the message to the server; 0 for a volatile one.

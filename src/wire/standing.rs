@@ -91,7 +91,7 @@ pub struct ParkedMessage {
     pub attempts: u32,
     /// Reason of the rejection.
     pub reason: Note,
-    /// The message, with at most [`PARKED_LEN_MAX`] bytes of its body.
+    /// The message, with at most [`PARKED_LEN_MAX`](super::PARKED_LEN_MAX) bytes of its body.
     pub message: Message,
 }
 

@@ -30,8 +30,8 @@ use crate::logic::prefetch::Prefetch;
 
 /// The server's state machine: a forwarder to machines that each own a part of the state.
 ///
-/// A machine is called with the [`Turn`] and never calls another one: it returns what another needs
-/// to know, or notes a [`Todo`], which the hub carries out before the turn ends.
+/// A machine is called with the `Turn` and never calls another one: it returns what another needs
+/// to know, or notes a `Todo`, which the hub carries out before the turn ends.
 pub struct Hub {
     turn: Turn,
     sessions: Sessions,

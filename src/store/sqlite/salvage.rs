@@ -88,7 +88,7 @@ pub(super) fn copy(
 }
 
 /// Rowids between two, neither of which is searched for.
-struct Gap {
+struct UnreadRange {
     after: i64,
     before: i64,
     /// Number of times that it may be halved.
@@ -120,7 +120,7 @@ impl Copy<'_> {
 
     /// Copies the rows of all rowids: what is left between two damaged pages is searched in turn.
     fn by_rowid(&mut self) -> rusqlite::Result<()> {
-        let mut left = vec![Gap { after: i64::MIN, before: i64::MAX, halvings: HALVINGS }];
+        let mut left = vec![UnreadRange { after: i64::MIN, before: i64::MAX, halvings: HALVINGS }];
         while let Some(gap) = left.pop() {
             let mut parts = self.between(gap)?;
             // The first part is searched first, and all that it leaves before the second.
@@ -131,8 +131,8 @@ impl Copy<'_> {
     }
 
     /// Copies rows of a gap from both of its ends. Returns what is to be searched in between.
-    fn between(&mut self, gap: Gap) -> rusqlite::Result<Vec<Gap>> {
-        let Gap { after, before, halvings } = gap;
+    fn between(&mut self, gap: UnreadRange) -> rusqlite::Result<Vec<UnreadRange>> {
+        let UnreadRange { after, before, halvings } = gap;
         if after.checked_add(1).is_none_or(|next| next >= before) || self.looks == 0 {
             return Ok(Vec::new());
         }
@@ -158,7 +158,7 @@ impl Copy<'_> {
             // Where the end is cannot be read: it is looked for in longer and longer steps.
             let start = low.max(0);
             let steps = (0..STEPS).map(|doublings| 1_i64 << doublings);
-            let gaps = steps.map(|step| Gap {
+            let gaps = steps.map(|step| UnreadRange {
                 after: start.saturating_add(step / 2),
                 before: start.saturating_add(step).saturating_add(1),
                 halvings: HALVINGS_BEYOND,
@@ -168,8 +168,8 @@ impl Copy<'_> {
         let middle = low.midpoint(high);
         let halvings = halvings - 1;
         Ok(vec![
-            Gap { after: low, before: middle.saturating_add(1), halvings },
-            Gap { after: middle, before: high, halvings },
+            UnreadRange { after: low, before: middle.saturating_add(1), halvings },
+            UnreadRange { after: middle, before: high, halvings },
         ])
     }
 
