@@ -122,7 +122,7 @@ impl Copy<'_> {
     fn by_rowid(&mut self) -> rusqlite::Result<()> {
         let mut left = vec![UnreadRange { after: i64::MIN, before: i64::MAX, halvings: HALVINGS }];
         while let Some(gap) = left.pop() {
-            let mut parts = self.between(gap)?;
+            let mut parts = self.between(&gap)?;
             // The first part is searched first, and all that it leaves before the second.
             parts.reverse();
             left.append(&mut parts);
@@ -131,8 +131,8 @@ impl Copy<'_> {
     }
 
     /// Copies rows of a gap from both of its ends. Returns what is to be searched in between.
-    fn between(&mut self, gap: UnreadRange) -> rusqlite::Result<Vec<UnreadRange>> {
-        let UnreadRange { after, before, halvings } = gap;
+    fn between(&mut self, gap: &UnreadRange) -> rusqlite::Result<Vec<UnreadRange>> {
+        let &UnreadRange { after, before, halvings } = gap;
         if after.checked_add(1).is_none_or(|next| next >= before) || self.looks == 0 {
             return Ok(Vec::new());
         }
