@@ -1,5 +1,5 @@
-//! Seam between the store and what it stores into: an engine does writes and reads one after the
-//! other; the threads, the answers and what waits for a full disk stand above it, in `store`.
+//! Interface between the store and its engine. An engine carries out one write or read after the
+//! other; the threads, the answers and the writes that wait for a full disk belong to `store`.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -8,42 +8,43 @@ use super::{Found, Outcome, Read, Write};
 
 /// The writing half of an engine. One thread calls it.
 pub trait WriteEngine: Send + 'static {
-    /// Carries out writes in their order, each seeing those before it, as one transaction. When it
-    /// returns `Ok` all of them are on disk; after an error none has happened. The outcomes are
-    /// those of the writes, in their order.
+    /// Carries out the writes in order, each seeing those before it, as one transaction. `Ok`: all
+    /// of them are on disk, and the outcomes are in the order of the writes. After an error none of
+    /// them has happened.
     fn commit<'a>(
         &mut self,
         writes: impl Iterator<Item = &'a Write>,
     ) -> Result<Vec<Outcome>, CommitError>;
 
-    /// Answers writes for which there is no room, without carrying them out. What is stored already
-    /// is told as such: a client that sends again must not be told that it was not stored.
+    /// Answers writes for which there is no room, without carrying them out. Messages that are
+    /// already stored are reported as duplicates: a client that sends one again must not hear that
+    /// it was not stored.
     fn refuse<'a>(
         &mut self,
         writes: impl Iterator<Item = &'a Write>,
     ) -> Result<Vec<Outcome>, StoreError>;
 
-    /// Frees room that writes will need. Called once for a batch that found none.
+    /// Frees room for later writes. Called once for each batch that found no room.
     fn make_room(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
 
-    /// Work that waits for a moment without a batch.
+    /// Returns when [`do_chores`](Self::do_chores) should be called.
     fn chores(&self) -> Chores {
         Chores::None
     }
 
-    /// Does a bounded amount of that work.
+    /// Does a bounded amount of background work.
     fn do_chores(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
 
-    /// Work after a commit whose answers are given.
+    /// Does the work that can wait until a commit has been answered.
     fn after_commit(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
 
-    /// Ends. Nothing is asked of it any more.
+    /// Closes the engine; nothing else is called after this.
     fn close(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
@@ -51,45 +52,45 @@ pub trait WriteEngine: Send + 'static {
 
 /// The reading half of an engine. One thread calls it, while another writes.
 pub trait ReadEngine: Send + 'static {
-    /// Looks something up, all of it at one moment. Sees every write that was committed before.
+    /// Looks something up, as of one moment. Sees every write that was committed before.
     fn read(&mut self, read: &Read) -> Result<Found, StoreError>;
 }
 
-/// When an engine wants to do its chores.
+/// Time at which an engine wants to do its chores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chores {
-    /// As soon as no batch waits.
+    /// Chores are due as soon as no batch waits.
     Now,
-    /// After a while without a batch.
+    /// Chores are due after a while without a batch.
     Idle,
-    /// Never: there are none.
+    /// No chores to do.
     None,
 }
 
 /// Reason why a transaction was not committed.
 #[derive(Debug)]
 pub enum CommitError {
-    /// There is no room. Nothing of it has happened, and smaller ones may succeed.
+    /// No room. The transaction has not happened; a smaller one may succeed.
     Full,
-    /// The store does not go on.
+    /// The store can no longer be used.
     Failed(StoreError),
 }
 
-/// Reason why a store does not go on.
+/// Reason why a store can no longer be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Reading or writing failed.
     #[error("{doing} the store: {cause}")]
     Failed {
-        /// The work that was tried.
+        /// The work that failed.
         doing: &'static str,
         /// The error of the engine.
         #[source]
         cause: Box<dyn Error + Send + Sync>,
-        /// True if what is in the file is not what was written to it.
+        /// True if the content of the file is not what was written to it.
         damage: bool,
     },
-    /// Somebody has removed or replaced a file of the store, or moved its directory.
+    /// A file of the store was removed or replaced, or its directory moved.
     #[error("{} was removed or replaced while the server was running", .0.display())]
     Lost(PathBuf),
     /// A bug.
@@ -98,7 +99,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Returns whether what is in the file is not what was written to it.
+    /// Returns whether the content of the file is not what was written to it.
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Failed { damage: true, .. })
     }

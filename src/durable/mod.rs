@@ -1,8 +1,8 @@
-//! Writes, reads and their answers: the words in which `logic` asks and `store` answers.
+//! Writes, reads and their answers: the language between `logic` and `store`.
 //!
-//! Types, and the seam of an engine. `logic` and `store` do not know each other; both know these,
-//! and the server carries them across. Writes are asked for one by one, gathered into batches by
-//! the server, and answered, each by its request number, when their batch is on disk.
+//! Types only, and the interface of an engine. `logic` and `store` do not know each other; both
+//! know these types, and the server passes them on. The server gathers writes into batches. Each
+//! write is answered, by its request number, once its batch is on disk.
 
 mod engine;
 mod limits;
@@ -28,35 +28,36 @@ pub use page::{Missing, Page, PageItem};
 pub use quotas::Quotas;
 pub use read::{Found, Read};
 
-/// Names a question, so that its answer can be told apart. Never used twice by one server process.
+/// Identifies a request in its answer. Never used twice by one server process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
 
-/// Names a long body that is being stored part by part. Never used twice by one server process.
+/// Identifies a long body that is being stored chunk by chunk. Never used twice by one server
+/// process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Upload(pub u64);
 
-/// Messages as they stand in their log, one behind the other.
+/// Consecutive messages of one log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// The place of the first in the order of all messages.
+    /// Seq of the first message: its position among all messages.
     pub seq: Seq,
-    /// Its place in its own log: 1, 2, 3, … without gaps.
+    /// Ordinal of the first message: its position in its own log (1, 2, 3, … without gaps).
     pub ordinal: u64,
     /// Number of the first chunk of a long body, for [`Read::Chunk`]; the others follow it. 0 for a
-    /// body that is whole.
+    /// body that is not long.
     pub parts: u64,
     /// The messages.
     pub bundle: Arc<Bundle>,
 }
 
 impl Record {
-    /// Returns their seqs.
+    /// Returns the seqs of the messages.
     pub fn span(&self) -> Span {
         Span::starting_at(self.seq, self.bundle.count())
     }
 
-    /// Returns `count` of them, at least one, from the one at `at` on.
+    /// Returns `count` of the messages (at least one), starting with number `at`, counted from 0.
     pub fn slice(&self, at: u64, count: u64) -> Self {
         if at == 0 && count == self.bundle.count() {
             return self.clone();
@@ -69,151 +70,150 @@ impl Record {
 /// Position up to which one user has acked one log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredCursor {
-    /// Everything of the log up to here is acked, or is not for this user.
+    /// Seq up to which every message of the log is acked or is not meant for this user.
     pub through: Seq,
-    /// Ordinal of the log's last message at or before `through`. 0: before its first.
+    /// Ordinal of the log's last message at or before `through`; 0 if there is none.
     pub ordinal: u64,
-    /// Messages beyond `through` that are acked, or not for this user, ascending.
+    /// Later messages that are acked or not meant for this user, ascending.
     pub above: Vec<AckedRange>,
 }
 
-/// Messages of a log that follow one another in it.
+/// Messages that are neighbours in their log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AckedRange {
-    /// Seqs from the first to the last of them. Seqs in between may belong to other logs, as may
-    /// those at its ends.
+    /// Seqs from the first to the last message. Seqs within it, and those at its ends, may belong
+    /// to other logs.
     pub span: Span,
-    /// Ordinal of the first.
+    /// Ordinal of the first message.
     pub ordinal: u64,
     /// Number of messages.
     pub count: u64,
 }
 
-/// Something to be made durable.
+/// Request to make something durable.
 #[derive(Clone, Debug)]
 pub enum Write {
-    /// Give `id` to `key`, if nobody has it and `code` allows it. Answer: [`Outcome::Claim`].
+    /// Gives `id` to `key`, if nobody has it and `code` allows it. Answer: [`Outcome::Claim`].
     Claim {
-        /// The name wanted.
+        /// The user id wanted.
         id: UserId,
-        /// Who wants it.
+        /// The key that wants it.
         key: Pin,
         /// True if a new claim needs a code.
         code_needed: bool,
-        /// The code shown, spent by a new claim.
+        /// The code shown. A new claim spends it.
         code: Option<JoinCode>,
         /// Now, in milliseconds since 1970.
         now_ms: u64,
     },
-    /// Add a join code, which a claim may spend. Answer: [`Outcome::Invite`]. The only write that
-    /// another process than the server may make.
+    /// Adds a join code, which a claim may spend. Answer: [`Outcome::Invite`]. The only write that
+    /// a process other than the server may make.
     Invite {
         /// The code.
         code: JoinCode,
         /// End of its validity, in milliseconds since 1970.
         expires_ms: u64,
     },
-    /// Append messages to the log of their target. Answer: [`Outcome::Append`].
+    /// Appends messages to the log of their target. Answer: [`Outcome::Append`].
     Append {
-        /// The messages; their `from` is a user that exists.
+        /// The messages. Their `from` must be an existing user.
         bundle: Arc<Bundle>,
-        /// Body of a long message, all chunks of which were written. Whatever the answer, the
-        /// upload is over. If there is none of that name any more nothing is stored.
+        /// Body of a long message, all of whose chunks have been written. Whatever the answer, the
+        /// upload ends. If there is no such upload any more, nothing is stored.
         upload: Option<Upload>,
     },
-    /// Begin to store a long body: the first part of it. Answer: [`Outcome::BeginUpload`].
+    /// Starts to store a long body, with its first chunk. Answer: [`Outcome::BeginUpload`].
     BeginUpload {
-        /// Name of the upload from now on. A restart forgets it and removes its chunks.
+        /// Number of the new upload. A restart ends the upload and removes its chunks.
         upload: Upload,
-        /// The message with the first part, alone.
+        /// The message with the first chunk of its body. The bundle holds no other.
         bundle: Arc<Bundle>,
     },
-    /// The next part; nothing is kept of it if there is no such upload. Answer:
-    /// [`Outcome::AppendChunk`].
+    /// Stores the next chunk; ignored if there is no such upload. Answer: [`Outcome::AppendChunk`].
     AppendChunk {
-        /// The upload that it belongs to.
+        /// The upload that the chunk belongs to.
         upload: Upload,
-        /// The bytes.
+        /// The bytes of the chunk.
         body: Body,
     },
-    /// Forget a body whose rest will not come, if there is one. Answer:
+    /// Discards an upload that will not be completed, if it exists. Answer:
     /// [`Outcome::DiscardUpload`].
     DiscardUpload {
-        /// Which.
+        /// The upload.
         upload: Upload,
     },
-    /// Move a cursor. Answer: [`Outcome::Ack`]. In a room that the user has left nothing is
-    /// written: only `JoinRoom` makes a membership.
+    /// Moves a cursor. Answer: [`Outcome::Ack`]. Ignored for a room that the user has left: only
+    /// `JoinRoom` makes a membership.
     Ack {
-        /// Whose.
+        /// The user whose cursor moves.
         user: UserId,
-        /// In which log.
+        /// The log.
         log: Target,
-        /// Where to. Later moves replace earlier ones; they never go back.
+        /// The new cursor. Later moves replace earlier ones; cursors never go back.
         cursor: StoredCursor,
-        /// Messages that became processed by this move.
+        /// Number of messages that became acked by this move.
         messages: u64,
-        /// Their bytes, as [`Bundle::len_bytes`] counts.
+        /// Bytes of these messages, as [`Bundle::len_bytes`] counts.
         bytes: u64,
-        /// Dispositions to be kept of some of them; of each message the first one stays.
-        /// A rejected one is copied to the user's dead letters, of which, over the quota of a
-        /// log, the oldest are dropped. The time is when it was decided, in milliseconds since
-        /// 1970.
+        /// Dispositions of some of these messages: seq, disposition, and the time of the decision
+        /// in milliseconds since 1970. The first disposition of a message stays. A rejected message
+        /// is copied to the user's dead letters; when they exceed the quota of a log, the oldest
+        /// are dropped.
         verdicts: Vec<(Seq, Disposition, u64)>,
     },
-    /// Keep a message until it is due. Counts as sent by its id. Answer: [`Outcome::Schedule`].
+    /// Keeps a message until it is due. Its id then counts as sent. Answer: [`Outcome::Schedule`].
     Schedule {
-        /// The message, whose body is whole.
+        /// The message, with its whole body.
         message: Arc<Message>,
-        /// When, in milliseconds since 1970.
+        /// Time to append it, in milliseconds since 1970.
         due_ms: u64,
     },
-    /// Append a bounded number of the messages that are due. One whose target is full is due again
-    /// a minute later. Answer: [`Outcome::ReleaseDue`].
+    /// Appends a bounded number of due messages. If the target of one is full, it is due again a
+    /// minute later. Answer: [`Outcome::ReleaseDue`].
     ReleaseDue {
-        /// Now, in milliseconds since 1970. They get this time.
+        /// Now, in milliseconds since 1970. The messages get this time.
         now_ms: u64,
     },
-    /// Take parked messages out, a bounded number of the oldest. What cannot be put back, as
-    /// its log is full, stays. Answer: [`Outcome::TakeParked`].
+    /// Takes out a bounded number of parked messages, the oldest first. Those that should be put
+    /// back into a full log stay parked. Answer: [`Outcome::TakeParked`].
     TakeParked {
-        /// Whose.
+        /// The user whose messages they are.
         user: UserId,
-        /// Which.
+        /// The kind of messages.
         drawer: ParkedKind,
-        /// The message; `None`: all.
+        /// The message; `None`: all of the kind.
         id: Option<MsgId>,
-        /// Append dead letters to the user's own log, scheduled messages to the log of their
-        /// target; otherwise they are gone.
+        /// True: dead letters are appended to the user's own log, scheduled messages to the log of
+        /// their target. False: they are removed.
         back: bool,
-        /// Now, in milliseconds since 1970. What is put back gets this time.
+        /// Now, in milliseconds since 1970. Messages that are put back get this time.
         now_ms: u64,
     },
-    /// Make a user a member of a room, which comes to exist with its first member. The cursor
+    /// Makes a user a member of a room. The first member brings the room into existence. The cursor
     /// starts at the end of the log. Answer: [`Outcome::JoinRoom`].
     JoinRoom {
-        /// Who.
+        /// The user.
         user: UserId,
-        /// Where.
+        /// The room.
         room: RoomName,
     },
-    /// End a membership; the cursor goes. Answer: [`Outcome::LeaveRoom`].
+    /// Ends a membership and removes its cursor. Answer: [`Outcome::LeaveRoom`].
     LeaveRoom {
-        /// Who.
+        /// The user.
         user: UserId,
-        /// Where.
+        /// The room.
         room: RoomName,
     },
-    /// Remove a bounded number of messages that have been kept long enough, of ids that no longer
-    /// need checking, of codes that have expired. Answer: [`Outcome::Sweep`].
+    /// Removes a bounded number of messages that were kept long enough, ids that need no more
+    /// checking, and expired codes. Answer: [`Outcome::Sweep`].
     Sweep {
-        /// Now, in milliseconds since 1970, as far as the clock is believed.
+        /// Now, in milliseconds since 1970, by the trusted clock.
         now_ms: u64,
     },
 }
 
 impl Write {
-    /// Bytes of messages in it.
+    /// Returns the bytes of messages and notes that the write carries.
     pub fn len_bytes(&self) -> u64 {
         match self {
             Self::Append { bundle, .. } | Self::BeginUpload { bundle, .. } => bundle.len_here(),
@@ -225,24 +225,24 @@ impl Write {
     }
 }
 
-/// Disposition of a message by a reader, besides that it is acked.
+/// Outcome of a message at one reader, kept in addition to the ack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Disposition {
-    /// Dealt with, and here is the answer.
+    /// Processed, with this answer.
     Replied(Note),
     /// Refused for good.
     Rejected {
         /// Number of attempts.
         attempts: u32,
-        /// Why.
+        /// Reason given by the reader.
         reason: Note,
     },
-    /// Not handed out: its time to live was over, or its bytes were not those that were stored.
+    /// Never handed out: its time to live was over, or its stored bytes were damaged.
     Expired,
 }
 
 impl Disposition {
-    /// Bytes of what was said.
+    /// Returns the bytes of the note.
     fn len_bytes(&self) -> u64 {
         match self {
             Self::Replied(note) | Self::Rejected { reason: note, .. } => note.body().len() as u64,

@@ -1,10 +1,10 @@
-//! Outcomes of writes: one type for each kind of write, so that an answer fits its question only.
+//! Outcomes of writes. Each kind of write has its own type of outcome.
 
 use crate::wire::Seq;
 
 use super::{Record, StoredCursor};
 
-/// Outcome of a [`Write`](super::Write), by the kind of the write.
+/// Outcome of a [`Write`](super::Write): the variants are named like the writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Outcome of `Write::Claim`.
@@ -13,9 +13,10 @@ pub enum Outcome {
     Invite(Result<(), DiskFull>),
     /// Outcome of `Write::Append`.
     Append(AppendOutcome),
-    /// Outcome of `Write::BeginUpload`: the message could be appended now, or there is no upload.
+    /// Outcome of `Write::BeginUpload`. `Ok`: the message could be appended at this moment. After
+    /// an error there is no upload.
     BeginUpload(Result<(), NotStored>),
-    /// Outcome of `Write::AppendChunk`. After an error the upload is over.
+    /// Outcome of `Write::AppendChunk`. An error ends the upload.
     AppendChunk(Result<(), DiskFull>),
     /// Outcome of `Write::DiscardUpload`.
     DiscardUpload,
@@ -35,14 +36,14 @@ pub enum Outcome {
     Sweep(Swept),
 }
 
-/// The disk is full, or the store as large as it may be; nothing of the write has happened.
+/// The disk is full, or the store has reached its largest size; the write has not happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiskFull;
 
 /// The id belongs to the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claimed {
-    /// True if it did not before this write.
+    /// True if the id was claimed by this write.
     pub new: bool,
 }
 
@@ -51,68 +52,68 @@ pub struct Claimed {
 pub enum NotClaimed {
     /// The id belongs to another key.
     Taken,
-    /// A new claim needs a code and none was shown.
+    /// A new claim needs a code, and none was shown.
     CodeNeeded,
     /// The code is unknown, spent or expired.
     CodeBad,
-    /// There are as many users as there may be.
+    /// The server has its largest number of users.
     Full,
-    /// As [`DiskFull`].
+    /// No room for the claim, as [`DiskFull`].
     DiskFull,
 }
 
 /// Outcome of an append.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AppendOutcome {
-    /// The same for all messages. Those that were appended follow one another in the log.
+    /// The same outcome for all messages. If appended, they are consecutive in the log.
     All(MessageOutcome),
-    /// Counts of consecutive messages of the bundle, each with the outcome that they share.
+    /// Groups of consecutive messages with the same outcome: their number, and the outcome.
     Mixed(Vec<(u64, MessageOutcome)>),
 }
 
-/// Outcome of one message, or of several that follow one another; the place is that of the first.
+/// Outcome of one message, or of several consecutive ones; then the position is that of the first.
 pub type MessageOutcome = Result<Appended, NotStored>;
 
-/// Place of a message that was appended.
+/// Position of a message that was appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
-    /// The place among all messages.
+    /// Position among all messages.
     pub seq: Seq,
-    /// The place in its log.
+    /// Position in its log.
     pub ordinal: u64,
 }
 
-/// Reason why a message is not stored by the write that brought it.
+/// Reason why a message was not stored by this write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotStored {
-    /// The sender has had this id stored before.
+    /// The sender has sent a message with this id before.
     Duplicate,
     /// No such user, or a room that never had a member.
     UnknownTarget,
-    /// No such user, but a room of that name; or no such room, but a user of that name.
+    /// No such user, but a room of that name; or the other way round.
     OtherKind,
     /// The quota of the target's log, or of the sender's scheduled messages, is reached.
     Full,
-    /// As [`DiskFull`].
+    /// No room for the message, as [`DiskFull`].
     DiskFull,
 }
 
-/// Messages that were due.
+/// Result of releasing due messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DueReleased {
-    /// Messages that could be appended, as they stand in their logs, ascending by seq.
+    /// The messages that were appended, with their positions, ascending by seq.
     pub records: Vec<Record>,
-    /// Time of the next due message, in milliseconds since 1970; in the past if more are due.
-    /// `None`: none is scheduled.
+    /// Due time of the next message, in milliseconds since 1970; in the past if more are due now.
+    /// `None`: no message is scheduled.
     pub next_ms: Option<u64>,
 }
 
 /// Parked messages that were taken out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParkedTaken {
-    /// Number of messages. 0: there are none, or the oldest cannot be put back.
+    /// Number of messages. 0: there were none, or the oldest could not be put back.
     pub count: u64,
-    /// Messages that were put back, as they stand in their logs, ascending by seq.
+    /// The messages that were put back, with their new positions, ascending by seq.
     pub records: Vec<Record>,
 }
 
@@ -125,14 +126,14 @@ pub struct RoomJoined {
     pub cursor: StoredCursor,
 }
 
-/// Reason why a user is no member of the room to be joined.
+/// Reason why a user did not become a member of a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RoomNotJoined {
     /// No such user.
     UnknownUser,
-    /// There are as many rooms, or as many memberships of this user, as there may be.
+    /// The server has its largest number of rooms, or the user the largest number of memberships.
     Full,
-    /// As [`DiskFull`].
+    /// No room for the membership, as [`DiskFull`].
     DiskFull,
 }
 
@@ -148,19 +149,19 @@ pub struct RoomLeft {
 pub enum RoomNotLeft {
     /// No such room, or no such user.
     UnknownRoom,
-    /// As [`DiskFull`].
+    /// No room for the write, as [`DiskFull`].
     DiskFull,
 }
 
-/// End of a sweep.
+/// Result of a sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Swept {
-    /// True if more could go at once.
+    /// True if another sweep could remove more at once.
     pub more: bool,
 }
 
 impl AppendOutcome {
-    /// Joins the outcomes of the messages of one bundle, of which there is at least one.
+    /// Joins the outcomes of the messages of one bundle, at least one.
     pub fn try_join<E>(each: impl Iterator<Item = Result<MessageOutcome, E>>) -> Result<Self, E> {
         let (mut parts, mut last): (Vec<_>, Option<(u64, MessageOutcome)>) = (Vec::new(), None);
         for outcome in each {
@@ -180,7 +181,7 @@ impl AppendOutcome {
     }
 }
 
-/// Returns whether `next` extends `count` messages of which the first met with `first`.
+/// Returns whether `next` continues a sequence of `count` messages whose first outcome is `first`.
 fn continues(first: &MessageOutcome, count: u64, next: &MessageOutcome) -> bool {
     match (first, next) {
         (Ok(first), Ok(next)) => first.seq + count == next.seq,
@@ -194,7 +195,7 @@ fn continues(first: &MessageOutcome, count: u64, next: &MessageOutcome) -> bool 
 pub enum NoTarget {
     /// No such user, or a room that never had a member.
     Unknown,
-    /// No such user, but a room of that name; or no such room, but a user of that name.
+    /// No such user, but a room of that name; or the other way round.
     OtherKind,
 }
 

@@ -4,38 +4,38 @@ use crate::wire::{Seq, Target};
 
 use super::Record;
 
-/// Why there is no part.
+/// Reason why a chunk cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
-    /// Its message was removed.
+    /// The message of the chunk was removed.
     Removed,
     /// The stored bytes do not match their checksum.
     Corrupt,
 }
 
-/// Part of several logs, merged by seq.
+/// Extract of several logs, merged by seq.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// Ascending by seq.
+    /// Items, ascending by seq.
     pub items: Vec<PageItem>,
-    /// End of what was looked at in these logs: the seq of the last item where a limit cut the
-    /// page, otherwise the last seq given out when the page was read.
+    /// Seq up to which the logs were read: that of the last item if a limit cut the page, otherwise
+    /// the newest seq of the store at that moment.
     pub through: Seq,
-    /// No limit cut it: the logs hold nothing more up to `through`.
+    /// True if no limit cut the page: the logs hold nothing more up to `through`.
     pub complete: bool,
 }
 
-/// One thing a reader meets in a log.
+/// One item that a reader meets in a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PageItem {
     /// Messages.
     Messages(Record),
-    /// Messages were removed unread by quota or age: all of this log up to this place. Comes before
-    /// the log's messages, only if the place is behind where reading started.
+    /// All messages of this log up to this one were removed, some of them unread, by quota or age.
+    /// Comes before the log's messages, and only if reading started before that position.
     Removed {
         /// The log.
         log: Target,
-        /// The seq of the last one removed.
+        /// The seq of the last message removed.
         seq: Seq,
         /// Its ordinal.
         ordinal: u64,
@@ -52,7 +52,7 @@ pub enum PageItem {
 }
 
 impl PageItem {
-    /// The last place of it in the order of all messages.
+    /// Returns the last seq of the item.
     pub fn last(&self) -> Seq {
         match self {
             Self::Messages(record) => record.span().last,
@@ -60,7 +60,7 @@ impl PageItem {
         }
     }
 
-    /// Bytes of headers and bodies, as far as they are here.
+    /// Returns the bytes of headers and bodies in it; of a long body only the first chunk counts.
     pub fn len_here(&self) -> u64 {
         match self {
             Self::Messages(record) => record.bundle.len_here(),

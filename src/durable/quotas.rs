@@ -1,12 +1,12 @@
-//! Limits that the store keeps.
+//! Quotas that the store enforces.
 
-/// Limits that the store keeps.
+/// Quotas that the store enforces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quotas {
-    /// Most unacked messages in a user's own log, most messages in a room's.
+    /// Most unacked messages in a user's own log, and most messages in a room's log.
     pub log_messages_max: u64,
-    /// Most bytes of the same; a room's log, and that of `@all`, drops its oldest instead of
-    /// refusing.
+    /// Most bytes of the same. A full user's log refuses messages; the log of a room, and that of
+    /// `@all`, drops its oldest instead.
     pub log_bytes_max: u64,
     /// Most users.
     pub users_max: u64,
@@ -20,8 +20,8 @@ pub struct Quotas {
     pub keep_processed_ms: u64,
     /// Time for which an unacked message is kept, in milliseconds.
     pub keep_unprocessed_ms: u64,
-    /// Most bytes the store's file may have, its write-ahead log of about 8 MiB not counted; beyond
-    /// it writes are answered as on a full disk. 0: as many as the disk has.
+    /// Most bytes of the store's file, not counting its write-ahead log of about 8 MiB. When it is
+    /// reached, writes are answered as on a full disk. 0: no limit.
     pub store_bytes_max: u64,
 }
 

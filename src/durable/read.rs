@@ -6,80 +6,83 @@ use crate::wire::{
 
 use super::{Missing, NoTarget, Page, StoredCursor};
 
-/// Something to be looked up. Reads see every batch that was answered before they were asked.
+/// Request to look something up. Sees every batch that was answered before.
 #[derive(Clone, Debug)]
 pub enum Read {
-    /// Who owns an id. Answer: [`Found::Owner`].
+    /// Looks up the key that owns an id. Answer: [`Found::Owner`].
     Owner {
         /// The id.
         id: UserId,
     },
-    /// Looks up whether a message can be sent there: the user exists, the room had a member once.
-    /// Answer: [`Found::Target`].
+    /// Looks up whether messages can be sent to a target: the user exists, or the room has had a
+    /// member. Answer: [`Found::Target`].
     Target {
-        /// Where.
+        /// The target.
         to: Target,
     },
-    /// All logs that a user reads: the own, `@all`, the rooms joined. Answer: `Mailbox`.
+    /// Lists all logs that a user reads: the own log, `@all`, and the rooms joined. Answer:
+    /// `Mailbox`.
     Mailbox {
-        /// The user, who exists.
+        /// The user, who must exist.
         user: UserId,
     },
-    /// Finds the seq behind which a reader of these logs begins. Costs a look at each segment of
-    /// them that is older, or newer than the message. Answer: `StartPosition`.
+    /// Finds the seq after which a reader of these logs begins. Costs a look at each of their
+    /// segments that is older than the time asked for, or newer than the message. Answer:
+    /// `StartPosition`.
     StartPosition {
         /// The logs.
         logs: Vec<Target>,
-        /// The start asked for; not `Unacked`, which needs no look.
+        /// The start asked for; not `Unacked`, which needs no search.
         start: Start,
     },
-    /// Finds the seq of a message in a log, the newest if there are several, and when its time to
-    /// live is over. Costs a look at each newer segment of the log; with more than 131,072 messages
-    /// behind it it is not found. Answer: `MessageFound`.
+    /// Finds the newest message of a log with this id and sender: its seq and expiry time. Costs a
+    /// look at each newer segment of the log. A message with more than 131,072 newer ones is not
+    /// found. Answer: `MessageFound`.
     FindMessage {
         /// The log.
         to: Target,
-        /// Its id.
+        /// The id of the message.
         id: MsgId,
-        /// Its sender.
+        /// The sender of the message.
         from: UserId,
     },
-    /// Lists how far a message of a log has come with each of its recipients: the user whose log it
-    /// is; of a room those who were members when it was appended and still are; of `@all` those who
-    /// were users then; its sender never, but in the own log. Answer: `Recipients`.
+    /// Lists the recipients of a message and how far it has come with each. The recipient of a
+    /// message to a user is that user. Recipients of a message to a room are the members at that
+    /// time who still are members; of a message to `@all`, the users at that time. The sender is a
+    /// recipient only in its own log. Answer: `Recipients`.
     Recipients {
         /// The log.
         to: Target,
-        /// Its seq.
+        /// The seq of the message.
         seq: Seq,
-        /// Its sender.
+        /// The sender of the message.
         from: UserId,
-        /// Begin behind this recipient, in the order of their ids.
+        /// The id after which to begin; recipients are in the order of their ids.
         after: Option<UserId>,
     },
-    /// Lists a user's parked messages, a page of them. Answer: `Parked`.
+    /// Lists a page of a user's parked messages. Answer: `Parked`.
     Parked {
-        /// Whose.
+        /// The user.
         user: UserId,
-        /// Which.
+        /// The kind of messages.
         drawer: ParkedKind,
-        /// Begin behind this number.
+        /// The number after which to begin.
         after: u64,
     },
-    /// A chunk of a long body. Answer: `Chunk`.
+    /// Reads a chunk of a long body. Answer: `Chunk`.
     Chunk {
-        /// [`Record::parts`](super::Record) plus the part's number, from 0.
+        /// [`Record::parts`](super::Record) plus the chunk's number in its body, from 0.
         at: u64,
     },
-    /// Lists what stands in some logs, merged by seq. Answer: `Page`.
+    /// Reads a page of several logs, merged by seq. Answer: `Page`.
     Page {
-        /// Logs, and the seq behind which to start in each.
+        /// The logs, each with the seq after which to start.
         logs: Vec<(Target, Seq)>,
-        /// Messages from this user are left out of the logs of rooms and of `@all`.
+        /// The reader. Its own messages are left out of the logs of rooms and of `@all`.
         reader: UserId,
         /// Most messages to return.
         messages: u32,
-        /// Most bytes of messages to return; the first one is returned whatever its size.
+        /// Most bytes of messages to return; the first message is returned whatever its size.
         bytes: u64,
     },
 }
@@ -89,18 +92,18 @@ pub enum Read {
 pub enum Found {
     /// The key that owns the id, if one does.
     Owner(Option<Pin>),
-    /// Existence of a target.
+    /// Existence of the target, or the reason why nothing can be sent to it.
     Target(Result<(), NoTarget>),
-    /// The logs of a user, each with the user's cursor. The own log and `@all` are always there.
+    /// The logs of a user, each with the user's cursor, always including the own log and `@all`.
     Mailbox(Vec<(Target, StoredCursor)>),
-    /// Behind which seq to begin. `None`: there is no such message.
+    /// The seq after which to begin. `None`: there is no such message.
     StartPosition(Option<Seq>),
-    /// The seq of a message, if it is there; and if it expires, when, in milliseconds since 1970.
+    /// The seq of a message and, if it expires, the time, in milliseconds since 1970.
     MessageFound(Option<(Seq, Option<u64>)>),
-    /// A page of recipients, as many as one frame can have, each `Accepted`, `Rejected`,
+    /// A page of recipients, as many as fit into one frame, each `Accepted`, `Rejected`,
     /// `Processed` or `Gone`; and true if there are more.
     Recipients(Vec<RecipientStatus>, bool),
-    /// A page of parked messages, as many as one frame can have and at least one if there are any;
+    /// A page of parked messages, as many as fit into one frame and at least one if there are any;
     /// and true if there are more.
     Parked(Vec<ParkedMessage>, bool),
     /// A chunk of a long body.

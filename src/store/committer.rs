@@ -1,5 +1,5 @@
-//! The writing thread: each batch becomes one transaction, and is answered when that is on disk.
-//! A full disk is not an error: see [`Committer::commit_without_room`].
+//! The writing thread: makes each batch one transaction, and answers it when it is on disk. A full
+//! disk is not an error: see [`Committer::commit_without_room`].
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -9,14 +9,14 @@ use super::deferred::{DeferredWrites, TakeAlong};
 use super::report::{Done, Report};
 use crate::durable::{Chores, CommitError, Outcome, RequestId, StoreError, Write, WriteEngine};
 
-/// A write with the number that its answer gets.
+/// A write with the number for its answer.
 pub(super) type Request = (RequestId, Write);
 type Answers = Vec<(RequestId, Outcome)>;
 
-/// Time without a batch after which chores are done and deferred writes are tried again.
+/// Time without a batch, after which chores are done and deferred writes are tried again.
 const IDLE_MS: u64 = 1000;
 
-/// The only one that writes through an engine.
+/// Owner of the engine's writing half.
 pub(super) struct Committer<E> {
     engine: E,
     deferred: DeferredWrites,
@@ -28,10 +28,10 @@ impl<E: WriteEngine> Committer<E> {
         Self { engine, deferred: DeferredWrites::default(), report }
     }
 
-    /// Works until there can be no more batches, or one fails.
+    /// Works until no more batches can come, or until an error.
     pub(super) fn run(mut self, batches: &Receiver<Vec<Request>>) {
         if let Err(error) = self.work(batches) {
-            // Whether an earlier write is on disk is unknown from here on; trying again could make
+            // From here on nobody knows whether an earlier write is on disk. Another try could make
             // it look as if it were.
             self.report.fail(error);
         }
@@ -57,7 +57,7 @@ impl<E: WriteEngine> Committer<E> {
         Ok(())
     }
 
-    /// Waits for a batch; wakes up without one only if there is something to do then.
+    /// Waits for a batch; wakes up without one only if there is other work.
     fn next_batch(
         &self,
         batches: &Receiver<Vec<Request>>,
@@ -80,7 +80,7 @@ impl<E: WriteEngine> Committer<E> {
         self.engine.after_commit()
     }
 
-    /// Refuses what asks for room, defers what has happened already, and tries what makes room.
+    /// Refuses writes that need room, defers acks, and carries out writes that make room.
     fn commit_without_room(&mut self, batch: Vec<Request>) -> Result<Answers, StoreError> {
         tracing::warn!("the disk is full, or the store as large as it may be");
         let mut answers = Vec::with_capacity(batch.len());
@@ -121,7 +121,7 @@ impl<E: WriteEngine> Committer<E> {
             }
         }
         answers.extend(self.retry()?);
-        // In the order in which they were asked for.
+        // In the order of the requests.
         answers.sort_by_key(|(request, _)| *request);
         Ok(answers)
     }
@@ -131,7 +131,7 @@ impl<E: WriteEngine> Committer<E> {
         Ok(requests.iter().map(|(request, _)| *request).zip(outcomes).collect())
     }
 
-    /// Tries what is deferred, with nothing else.
+    /// Tries the deferred writes on their own.
     fn retry_late(&mut self) -> Result<(), StoreError> {
         if self.deferred.is_empty() {
             return Ok(());
@@ -143,7 +143,8 @@ impl<E: WriteEngine> Committer<E> {
         Ok(())
     }
 
-    /// Tries all, then what needs no room: it must not wait for the rest, to which it leads.
+    /// Tries all deferred writes. If they do not fit, tries acks without dispositions: they need no
+    /// room, and they make some.
     fn retry(&mut self) -> Result<Answers, StoreError> {
         for along in [TakeAlong::Acks, TakeAlong::PlainAcks] {
             if let Some(answers) = self.try_commit(&[], along)? {
@@ -153,7 +154,7 @@ impl<E: WriteEngine> Committer<E> {
         Ok(Vec::new())
     }
 
-    /// Makes one transaction of a batch and of what it takes along. `None`: there is no room.
+    /// Makes one transaction of a batch and the deferred writes chosen by `along`. `None`: no room.
     fn try_commit(
         &mut self,
         batch: &[Request],

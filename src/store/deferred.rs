@@ -1,5 +1,5 @@
-//! Writes that found no room on a full disk and cannot be refused, as they tell what has happened
-//! already: acks, and uploads that ended.
+//! Writes that found no room on a full disk and cannot be refused, since they report something that
+//! has already happened: acks, and ends of uploads.
 
 use std::collections::BTreeMap;
 
@@ -9,24 +9,25 @@ use crate::wire::{Target, UserId};
 /// Writes that wait for room.
 #[derive(Default)]
 pub(super) struct DeferredWrites {
-    /// Moves of each cursor, added up.
+    /// Deferred acks of each cursor, added up.
     acks: BTreeMap<(UserId, Target), DeferredAck>,
-    /// `DiscardUpload`s, which have been answered.
+    /// `DiscardUpload`s, which have already been answered.
     ended: BTreeMap<Upload, Write>,
 }
 
-/// Moves of one cursor as one `Write::Ack`, and the requests that it answers.
+/// Acks of one cursor as one `Write::Ack`, and the requests that it answers.
 struct DeferredAck {
     ack: Write,
     requests: Vec<RequestId>,
 }
 
-/// Deferred acks that a transaction takes along. Ended uploads go with every transaction.
+/// Deferred acks that a transaction includes. Ends of uploads are always included.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum TakeAlong {
     /// All acks.
     Acks,
-    /// Acks without dispositions: those need no new room, and what they move past makes some.
+    /// Acks without dispositions. They need no new room, and the messages they cover can be
+    /// removed.
     PlainAcks,
     /// No ack.
     NoAck,
@@ -48,7 +49,7 @@ impl DeferredWrites {
         self.acks.is_empty() && self.ended.is_empty()
     }
 
-    /// Keeps an ack, to be answered when it is on disk. Other writes are no acks and are dropped.
+    /// Defers an ack; it is answered once it is on disk. Other writes are ignored.
     pub(super) fn defer_ack(&mut self, request: RequestId, ack: Write) {
         let Write::Ack { user, log, .. } = &ack else { return };
         let key = (user.clone(), log.clone());
@@ -66,14 +67,14 @@ impl DeferredWrites {
         self.ended.insert(upload, Write::DiscardUpload { upload });
     }
 
-    /// The writes that a transaction takes along, before its own.
+    /// Returns the deferred writes to include in a transaction, before its own.
     pub(super) fn writes(&self, along: TakeAlong) -> impl Iterator<Item = &Write> {
         let acks = self.acks.values().filter(move |ack| along.includes(ack));
         self.ended.values().chain(acks.map(|deferred| &deferred.ack))
     }
 
-    /// Answers those that a transaction took along, which is on disk, and forgets them. Takes their
-    /// outcomes off `outcomes`, which begins with them.
+    /// Answers and forgets the deferred writes of a transaction that is on disk. Takes their
+    /// outcomes from the front of `outcomes`.
     pub(super) fn committed(
         &mut self,
         along: TakeAlong,
@@ -94,7 +95,7 @@ impl DeferredWrites {
     }
 }
 
-/// Adds a later ack of the same cursor to one.
+/// Merges a later ack of the same cursor into `known`.
 fn add_up(known: &mut Write, later: Write) {
     if let Write::Ack { cursor, messages, bytes, verdicts, .. } = known
         && let Write::Ack { cursor: to, messages: more, bytes: more_bytes, verdicts: said, .. } =

@@ -1,12 +1,12 @@
-//! The durable log: users, rooms, messages and how far each user has read.
+//! The durable log: users, rooms, messages, and how far each user has read.
 //!
-//! A message is stored in a segment, one row of the table `run`: see `sqlite/segment.rs`, written
-//! by `sqlite/transaction.rs` and read by `sqlite/reader.rs`.
+//! A message is stored in a segment, one row of the table `run`: see `sqlite/segment.rs`. Segments
+//! are written by `sqlite/transaction/writes.rs` and read by `sqlite/reader.rs`.
 //!
-//! `threads` and `committer` stand above any engine: one thread makes each batch one transaction,
-//! another answers reads; `deferred` keeps what found no room on a full disk. `sqlite` is the
-//! engine. An answer means that the disk has it; after an error nothing is answered any more but
-//! that error.
+//! `threads` and `committer` work with any engine: one thread makes each batch one transaction,
+//! another answers reads. `deferred` keeps writes that found no room on a full disk. `sqlite` is
+//! the engine. An answered write is on disk. After an error the store reports that error and
+//! answers nothing more.
 
 mod committer;
 mod deferred;

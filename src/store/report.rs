@@ -1,4 +1,4 @@
-//! Answers of a store to its caller, which end with the first failure.
+//! Answers of a store to its caller, until the first failure.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,19 +7,19 @@ use crate::durable::{Found, Outcome, RequestId, StoreError};
 /// An answer of a store.
 #[derive(Debug)]
 pub enum Done {
-    /// A batch is on disk: the answers to its writes in their order, but without those that are
-    /// deferred, and with those that were deferred before. One for each commit.
+    /// A batch is on disk: the answers to its writes in their order. Deferred writes of the batch
+    /// are missing; earlier deferred writes that are on disk now are included. Sent once for each
+    /// commit.
     Durable(Vec<(RequestId, Outcome)>),
     /// Acks that were deferred while the disk was full are on disk. Belongs to no batch.
     Late(Vec<(RequestId, Outcome)>),
     /// A read is answered.
     Found(RequestId, Found),
-    /// Nothing is written or read any more, and what was not answered may or may not be on disk.
-    /// Told once.
+    /// The store has stopped. Writes that were not answered may or may not be on disk. Sent once.
     Failed(StoreError),
 }
 
-/// The way back to the caller, shut by the first failure.
+/// Callback for answers; silent after the first failure.
 pub(super) struct Report {
     done: Box<dyn Fn(Done) + Send + Sync>,
     failed: AtomicBool,

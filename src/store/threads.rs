@@ -12,8 +12,8 @@ use crate::durable::{
     READS_IN_WORK_MAX, Read, ReadEngine, RequestId, StoreError, Write, WriteEngine,
 };
 
-/// A running store. Dropped, its threads end after the work in hand; [`Store::close`] waits for
-/// that.
+/// A running store. When dropped, its threads end after their current work; [`Store::close`] waits
+/// for that.
 pub struct Store {
     batches: SyncSender<Vec<Request>>,
     reads: SyncSender<(RequestId, Read)>,
@@ -22,9 +22,9 @@ pub struct Store {
 }
 
 impl Store {
-    /// Starts the threads of an engine. An error is that of the system, which gives no thread.
+    /// Starts the threads of an engine. Fails if the system cannot start a thread.
     ///
-    /// `done` is called from the store's own threads, and may block: they then wait.
+    /// The store's own threads call `done`, and wait if it blocks.
     pub fn start(
         writing: impl WriteEngine,
         mut reading: impl ReadEngine,
@@ -41,20 +41,20 @@ impl Store {
         Ok(Self { batches, reads, writer, reader })
     }
 
-    /// Asks for writes to be made durable together. Answer: [`Done::Durable`].
+    /// Makes writes durable together. Answer: [`Done::Durable`].
     pub fn commit(&self, batch: Vec<(RequestId, Write)>) {
-        // The writer is gone only after `Failed`, which is the answer to this too.
+        // The writer is gone only after `Failed`, which answers this batch too.
         let _ = self.batches.send(batch);
     }
 
-    /// Asks for something to be looked up. Answer: [`Done::Found`].
+    /// Looks something up. Answer: [`Done::Found`].
     pub fn read(&self, request: RequestId, read: Read) {
-        // As in `commit`.
+        // The reader is gone only after `Failed`, which answers this request too.
         let _ = self.reads.send((request, read));
     }
 
-    /// Waits for the work in hand and ends. Its answers still come through `done`, which must not
-    /// wait for the caller of this.
+    /// Waits for the current work and ends. Its answers still come through `done`, which must not
+    /// wait for the caller of `close`.
     pub fn close(self) {
         let Self { batches, reads, writer, reader } = self;
         drop((batches, reads));
@@ -64,7 +64,7 @@ impl Store {
     }
 }
 
-/// Answers reads until there can be no more, or one fails.
+/// Answers reads until no more can come, or until an error.
 fn answer_reads(
     engine: &mut impl ReadEngine,
     reads: &Receiver<(RequestId, Read)>,
@@ -86,7 +86,7 @@ fn spawn(
     report: &Arc<Report>,
     run: impl FnOnce(&Report) + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
-    /// Reports a panic while it unwinds, so that nobody waits for answers that will not come.
+    /// Reports a panic while it unwinds: otherwise callers would wait for answers forever.
     struct PanicReport(Arc<Report>);
     impl Drop for PanicReport {
         fn drop(&mut self) {
