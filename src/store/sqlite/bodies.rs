@@ -1,10 +1,10 @@
-//! Long bodies: a row for each part, under numbers that are given once.
+//! Long bodies: a row of `part` for each chunk, under numbers that are never reused.
 //!
-//! A message names the first of its parts; the others follow it. Before there is the message they
-//! belong to an upload. They may also be `shared` by a message and the dead letters made of it, and
-//! stay until the last of these lets go. Those that belong to nothing any more are `loose`, by
-//! ranges, and a few go with every transaction: what one has to do does not depend on how long a
-//! body is.
+//! A message holds the number of its first chunk; the others follow it. Until the message is
+//! stored, the chunks belong to an upload. A message and the dead letters made from it may share
+//! chunks (table `shared`); these stay until the last of them is removed. Ranges of chunks that
+//! nothing refers to are in `loose`, and every transaction removes a few of them: the work of one
+//! transaction does not depend on the length of a body.
 
 use rusqlite::Connection;
 
@@ -13,25 +13,26 @@ use super::sql::{Num, execute, first, num};
 use crate::durable::{Missing, Upload};
 use crate::wire::{Body, CHUNK_LEN_MAX, Message};
 
-/// Pages of a part: 16 behind its row, and its share of the row's page and of those above.
+/// Database pages of a chunk: 16 overflow pages, and its share of the table's own pages.
 const PAGES: u64 = 17;
 
 const PART_LEN: u64 = CHUNK_LEN_MAX as u64;
 
-/// A body of which not all parts are there.
+/// An upload whose chunks have not all arrived.
 struct Partial {
     long: Long,
     written: u64,
 }
 
-/// Begins an upload with its first part. `false`, and nothing begins: the file may not grow so far.
+/// Starts an upload with its first chunk. `false`: nothing was started, as the file may not grow by
+/// the size of the body.
 pub(super) fn begin(db: &Connection, upload: Upload, message: &Message) -> rusqlite::Result<bool> {
     discard(db, upload)?;
     let size = message.size;
     if !has_room(db, size)? {
         return Ok(false);
     }
-    // What was given once is not given again: who reads a removed body meets no other.
+    // Numbers are never reused: whoever reads a removed body must not get another one.
     const RESERVE: &str = "UPDATE state SET next_part = next_part + ?1 RETURNING next_part - ?1";
     let count = Num(chunk_count(Long { first: 0, size }));
     let first = first(db, RESERVE, [count], |row| num(row, 0))?;
@@ -42,7 +43,7 @@ pub(super) fn begin(db: &Connection, upload: Upload, message: &Message) -> rusql
     Ok(true)
 }
 
-/// Adds the next part. One that cannot be it is left out, and so its body never becomes whole.
+/// Adds the next chunk. Any other chunk is ignored, and the body then never becomes complete.
 pub(super) fn put(db: &Connection, upload: Upload, body: &Body) -> rusqlite::Result<()> {
     let Some(Partial { long, written }) = partial(db, upload)? else { return Ok(()) };
     let left = long.size.saturating_sub(written.saturating_mul(PART_LEN));
@@ -55,8 +56,8 @@ pub(super) fn put(db: &Connection, upload: Upload, body: &Body) -> rusqlite::Res
     execute(db, "UPDATE upload SET written = written + 1 WHERE no = ?1", [Num(upload.0)]).map(drop)
 }
 
-/// Ends the upload of a message's body, if there is one: from here on the parts are the caller's.
-/// `None`: they are not all there.
+/// Ends the upload of a message's body, if it has one; the chunks then belong to the caller.
+/// `None`: some chunks are missing.
 pub(super) fn finish(
     db: &Connection,
     upload: Option<Upload>,
@@ -78,7 +79,7 @@ pub(super) fn finish(
     }
 }
 
-/// Ends an upload of which there will be no message.
+/// Discards an upload that will not become a message.
 pub(super) fn discard(db: &Connection, upload: Upload) -> rusqlite::Result<()> {
     if let Some(Partial { long, written }) = partial(db, upload)? {
         execute(db, "DELETE FROM upload WHERE no = ?1", [Num(upload.0)])?;
@@ -87,7 +88,7 @@ pub(super) fn discard(db: &Connection, upload: Upload) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Ends all uploads: of another process, which is gone.
+/// Discards all uploads: they were left by an earlier process.
 pub(super) fn discard_all(db: &Connection) -> rusqlite::Result<()> {
     db.execute_batch(
         "BEGIN IMMEDIATE;
@@ -97,14 +98,14 @@ pub(super) fn discard_all(db: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-/// Makes the parts of a message belong to one more.
+/// Adds an owner to the chunks of a body.
 pub(super) fn share(db: &Connection, first: u64) -> rusqlite::Result<()> {
     const SQL: &str = "INSERT INTO shared (first, more) VALUES (?1, 1) \
         ON CONFLICT (first) DO UPDATE SET more = more + 1";
     execute(db, SQL, [Num(first)]).map(drop)
 }
 
-/// Lets go of parts that are to belong to one less.
+/// Removes an owner from the chunks of a body. Without owners they become loose.
 pub(super) fn loosen(db: &Connection, first: u64, parts: u64) -> rusqlite::Result<()> {
     if parts == 0
         || execute(db, "UPDATE shared SET more = more - 1 WHERE first = ?1", [Num(first)])? == 0
@@ -122,7 +123,7 @@ fn put_loose(db: &Connection, first: u64, parts: u64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Removes so many loose parts; returns whether there are more.
+/// Removes at most `parts_max` loose chunks; returns whether there are more.
 pub(super) fn remove(db: &Connection, parts_max: u64) -> rusqlite::Result<bool> {
     const OLDEST: &str = "SELECT first, parts FROM loose ORDER BY first LIMIT 1";
     let mut room = parts_max;
@@ -142,7 +143,7 @@ pub(super) fn remove(db: &Connection, parts_max: u64) -> rusqlite::Result<bool> 
     Ok(false)
 }
 
-/// A part by its number.
+/// Reads a chunk by its number.
 pub(super) fn read(db: &Connection, no: u64) -> rusqlite::Result<Result<Body, Missing>> {
     const SQL: &str = "SELECT sum, bytes FROM part WHERE no = ?1";
     let found = first(db, SQL, [Num(no)], |row| {
@@ -167,7 +168,7 @@ fn partial(db: &Connection, upload: Upload) -> rusqlite::Result<Option<Partial>>
     })
 }
 
-/// Whether the file may grow by so much. Whether the disk has it is found out by writing.
+/// Returns whether the file may grow by `size` bytes. Only writing tells whether the disk has them.
 fn has_room(db: &Connection, size: u64) -> rusqlite::Result<bool> {
     const SQL: &str = "SELECT max_page_count - page_count + freelist_count \
         FROM pragma_max_page_count, pragma_page_count, pragma_freelist_count";

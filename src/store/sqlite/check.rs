@@ -1,7 +1,7 @@
-//! Check of a store, and a whole store made of a damaged one.
+//! Check of a store, and salvage of a damaged one.
 //!
-//! Nothing is repaired where it is: all that can be read goes into a new file, which takes the
-//! place of the old one when it is on the disk. The old one stays beside it.
+//! Nothing is repaired in place. All that can be read goes into a new file, which replaces the old
+//! one once it is on disk. The old file is kept beside it.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -19,35 +19,35 @@ use super::{bodies, migrate, record, schema};
 use crate::files;
 use crate::store::limits::DAMAGES_LISTED_MAX;
 
-/// So many sequence numbers are left out where some may have been given out that are not known any
-/// more: clients know messages by them.
+/// Number of seqs skipped where seqs given out may have been lost: clients know messages by their
+/// seqs, so none may be given out twice.
 pub(super) const SEQS_LEFT_OUT: u64 = 1 << 32;
-/// First bytes of every database of SQLite.
+/// First bytes of every SQLite database.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// Result of a check.
 #[derive(Debug)]
 pub struct Checked {
-    /// Users that it has now.
+    /// Users in the store now.
     pub users: u64,
-    /// Messages that it has now and that are as they were stored.
+    /// Undamaged messages in the store now.
     pub messages: u64,
-    /// Messages that are there and not as they were stored: readers are told that they are lost.
+    /// Damaged messages in the store: readers are told that they are lost.
     pub rotten: u64,
-    /// Damages of the file, in SQLite's words.
+    /// Damage of the file, as SQLite describes it.
     pub damages: Vec<String>,
     /// The repair, if one was needed.
     pub mended: Option<Mended>,
 }
 
-/// A new file in place of a damaged one.
+/// Replacement of a damaged file by a new one.
 #[derive(Debug)]
 pub struct Mended {
-    /// Where the damaged one is.
+    /// Path to which the damaged file was moved.
     pub aside: PathBuf,
     /// Losses, one line for each table; empty if only indexes were damaged.
     pub lost: Vec<String>,
-    /// Users of whom no more than the id is known.
+    /// Users of whom only the id is left.
     pub users: Vec<String>,
 }
 
@@ -57,7 +57,7 @@ pub fn is_whole(checked: &Checked) -> bool {
     checked.rotten == 0 && checked.mended.as_ref().is_none_or(is_mended)
 }
 
-/// Looks at the store in a directory, which no server may use meanwhile, and mends it.
+/// Checks the store in a directory, which no server may use meanwhile, and mends it.
 pub fn check(dir: &Path) -> Result<Checked, OpenError> {
     let (path, _lock) = file::take(dir)?;
     let headless = mend_header(dir, &path).map_err(full_in(dir))?;
@@ -96,7 +96,7 @@ fn count(db: &Connection, table: &str) -> rusqlite::Result<u64> {
     db.query_row(&format!("SELECT count(*) FROM {table}"), (), |row| num(row, 0))
 }
 
-/// Returns the numbers of whole and of damaged messages.
+/// Returns the numbers of undamaged and of damaged messages.
 fn look_at_messages(db: &Connection) -> rusqlite::Result<(u64, u64)> {
     const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \
         head FROM run ORDER BY last";
@@ -124,8 +124,8 @@ fn look_at_messages(db: &Connection) -> rusqlite::Result<(u64, u64)> {
     Ok((whole, rotten))
 }
 
-/// Gives the file its first bytes again, if only these are not those of a store: where the old one
-/// is. Not beside a log, which belongs to the old one too.
+/// Restores the first bytes of the file if nothing else in its header is wrong. Returns the new
+/// path of the old file. Does nothing beside a write-ahead log, which belongs to the old file.
 fn mend_header(dir: &Path, path: &Path) -> Result<Option<PathBuf>, OpenError> {
     let mut header = [0; 100];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
@@ -161,7 +161,8 @@ fn mend(old: Connection, dir: &Path, path: &Path) -> Result<Mended, OpenError> {
     let (lost, users) = fill(&old, &new).map_err(sqlite("copying what can be read"))?;
     close(new)?;
     file.sync_all().map_err(at(&new_path))?;
-    // All of the old one is to be in one file, so that this is put aside in one step.
+    // First everything goes from the log into the database, so that one rename puts all of it
+    // aside.
     let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
     old.query_row(sql, (), |_| Ok(())).map_err(sqlite("emptying the log"))?;
     close(old)?;
@@ -169,14 +170,14 @@ fn mend(old: Connection, dir: &Path, path: &Path) -> Result<Mended, OpenError> {
     Ok(Mended { aside, lost, users })
 }
 
-/// A new file in the place of the old one, and where that is then.
+/// Puts a new file in place of the old one. Returns the new path of the old one.
 fn put_in_place(new_path: &Path, dir: &Path, path: &Path) -> Result<PathBuf, OpenError> {
     let aside = aside(path);
     if fs::hard_link(path, &aside).is_err() {
         fs::copy(path, &aside).and_then(|_| File::open(&aside)?.sync_all()).map_err(at(&aside))?;
     }
     fs::rename(new_path, path).map_err(at(path))?;
-    // It is empty, and the other one says where what is in it.
+    // The log is empty by now, and the other file is only an index of it.
     for beside in [log_of(path), path.with_extension("db-shm")] {
         let _ = fs::remove_file(beside);
     }
@@ -188,7 +189,7 @@ fn close(db: Connection) -> Result<(), OpenError> {
     db.close().map_err(|(_, cause)| sqlite("closing")(cause))
 }
 
-/// A name that nothing has.
+/// Returns a path beside `path` that does not exist yet.
 fn aside(path: &Path) -> PathBuf {
     let numbered = |number: u32| path.with_extension(format!("db.damaged{number}"));
     let names = std::iter::once(path.with_extension("db.damaged")).chain((2..).map(numbered));
@@ -196,7 +197,7 @@ fn aside(path: &Path) -> PathBuf {
     names.into_iter().find(free).unwrap_or_else(|| path.with_extension("db.damaged"))
 }
 
-/// Copies all tables; which of them are not whole, and the users that are lost.
+/// Copies all tables. Returns descriptions of tables with losses, and the ids of lost users.
 fn fill(old: &Connection, new: &Connection) -> rusqlite::Result<(Vec<String>, Vec<String>)> {
     new.execute_batch("BEGIN IMMEDIATE; DELETE FROM state")?;
     let mut lost = Vec::new();
@@ -213,7 +214,7 @@ fn fill(old: &Connection, new: &Connection) -> rusqlite::Result<(Vec<String>, Ve
     Ok((lost, users))
 }
 
-/// The ids that the index of users still has.
+/// Returns ids that only the index of users still has.
 fn lost_users(old: &Connection, new: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut users = Vec::new();
     let Ok(mut statement) = old.prepare("SELECT id FROM user ORDER BY id") else {
@@ -231,13 +232,13 @@ fn lost_users(old: &Connection, new: &Connection) -> rusqlite::Result<Vec<String
     Ok(users)
 }
 
-/// Passes by sequence numbers that clients may know of messages that are not known here.
+/// Skips the seqs that clients may know of messages lost from this store.
 pub(super) fn leave_out(db: &Connection) -> rusqlite::Result<()> {
     WriteBuffer::load(db)?.leave_out(db, SEQS_LEFT_OUT)
 }
 
-/// What one table says of another is made to agree. Numbers of users and rooms are never given out
-/// again, or somebody would read what was for another: the highest that is named keeps its place.
+/// Statements that make the tables agree. The numbers of users and rooms are never reused, or
+/// somebody would read another's messages: the highest number mentioned anywhere stays taken.
 const REPAIR: &str = "
 INSERT INTO state SELECT ifnull(max(last_seq), 0), 1 FROM log
     WHERE NOT EXISTS (SELECT 1 FROM state);
@@ -271,9 +272,9 @@ INSERT OR IGNORE INTO room SELECT no, 'lost-room-' || no FROM
     WHERE no > (SELECT ifnull(max(no), 0) FROM room);
 ";
 
-/// A copy of a store, in a new file at `to`, of one moment that is not before this call. Also while
-/// a server uses it, and however much that writes. The copy of a store of an older format has the
-/// present one.
+/// Copies a store to a new file at `to`, as of one moment after the call. Works while a server uses
+/// the store, however much it writes. The copy of a store in an older format has the current
+/// format.
 pub fn backup(dir: &Path, to: &Path) -> Result<(), OpenError> {
     let path = database(dir);
     if !file::is_there(dir) {
@@ -285,14 +286,14 @@ pub fn backup(dir: &Path, to: &Path) -> Result<(), OpenError> {
     let made = copy_whole((&db, format), &new_path)
         .and_then(|()| files::name_new(&new_path, to).map_err(at(to)));
     if made.is_err() {
-        // What is there of it is of no use.
+        // An incomplete copy is useless.
         let _ = fs::remove_file(&new_path);
     }
     made
 }
 
 fn copy_whole((db, format): (&Connection, i32), to: &Path) -> Result<(), OpenError> {
-    // SQLite takes an empty file for none, and leaves its mode.
+    // SQLite treats an empty file as a new database and keeps its mode.
     let file = files::open_private(to).map_err(at(to))?;
     let name = to.to_str().ok_or_else(|| OpenError::NotText(to.to_owned()))?;
     execute(db, "VACUUM INTO ?1", [name]).map_err(sqlite("copying the store"))?;

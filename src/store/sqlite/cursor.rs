@@ -9,7 +9,7 @@ use super::sql::{Num, execute, first, num, unencodable};
 use crate::durable::StoredCursor;
 use crate::wire::Seq;
 
-/// The cursor that a user has in a log, if one is written down.
+/// Returns the cursor of a user in a log, if it has a row.
 pub(super) fn cursor(
     db: &Connection,
     user: UserNo,
@@ -19,7 +19,7 @@ pub(super) fn cursor(
     first(db, SQL, (user, log), |row| cursor_at(row, 0))
 }
 
-/// The cursor in three columns from `column` on.
+/// Reads a cursor from the three columns starting at `column`.
 pub(super) fn cursor_at(row: &Row<'_>, column: usize) -> rusqlite::Result<StoredCursor> {
     let bytes = row.get_ref(column + 2)?.as_blob()?;
     let above = record::decode_above(bytes)
@@ -27,12 +27,12 @@ pub(super) fn cursor_at(row: &Row<'_>, column: usize) -> rusqlite::Result<Stored
     Ok(StoredCursor { through: num(row, column)?, ordinal: num(row, column + 1)?, above })
 }
 
-/// Whether a cursor has the message at a seq of its log behind it.
+/// Returns whether a cursor covers the message at a seq of its log.
 pub(super) fn is_past(cursor: &StoredCursor, seq: Seq) -> bool {
     seq <= cursor.through || cursor.above.iter().any(|stretch| stretch.span.contains(seq))
 }
 
-/// Where a user who has processed nothing of `@all` stands in it: where it ended at the claim.
+/// Returns the first cursor of a user in `@all`: the end of that log when the user was claimed.
 pub(super) fn since(db: &Connection, user: UserNo) -> rusqlite::Result<StoredCursor> {
     const SQL: &str = "SELECT since_seq, since_ordinal FROM user WHERE no = ?1";
     let found = first(db, SQL, [user], |row| Ok((num(row, 0)?, num(row, 1)?)))?;

@@ -1,10 +1,10 @@
-//! Which ids have been had: the duplicate check.
+//! Index of message ids by sender, for the duplicate check.
 //!
-//! The ids of all senders, in the order of their times, are cut into leaves of at most
-//! [`DEDUP_ROW_IDS_MAX`]: one row each, with the lowest id that may stand in it. An id can be in
-//! one leaf only, so a look costs one row whatever the senders do. The ids of one moment are
-//! neighbours: a batch of new messages touches the last leaf and adds others behind it. Ids outlive
-//! their messages.
+//! The ids of all senders, ordered by time, are divided into leaves of at most
+//! [`DEDUP_ROW_IDS_MAX`] ids. A leaf is one row, keyed by the lowest id that it may hold. An id
+//! belongs to exactly one leaf, so a lookup reads one row, whatever the senders do. Ids made at
+//! about the same time are neighbours: a batch of new messages touches the last leaf and adds
+//! others after it. Ids are kept longer than their messages.
 
 use std::collections::BTreeMap;
 
@@ -21,19 +21,19 @@ use crate::wire::MsgId;
 const ID_LEN: usize = size_of::<MsgId>();
 const KEY_LEN: usize = ID_LEN + size_of::<i64>();
 
-/// An id, and the number of the user who sent it: both big-endian.
+/// An id and the number of the user who sent it, both big-endian.
 type Key = [u8; KEY_LEN];
 
-/// The leaves that a batch has touched, by the lowest key that each may hold.
+/// The leaves touched by a batch, by the lowest key that each may hold.
 #[derive(Default)]
 pub(super) struct DedupIndex {
     leaves: BTreeMap<Key, Leaf>,
 }
 
 struct Leaf {
-    /// `None`: not in the table yet.
+    /// Number of the row. `None`: not in the table yet.
     row: Option<i64>,
-    /// Where the next leaf begins, if there is one.
+    /// Lowest key of the next leaf, if there is one.
     end: Option<Key>,
     /// Ascending.
     keys: Vec<Key>,
@@ -41,7 +41,7 @@ struct Leaf {
 }
 
 impl DedupIndex {
-    /// Returns whether the sender has had this id stored.
+    /// Returns whether the sender has sent a message with this id.
     pub(super) fn has(
         &mut self,
         db: &Connection,
@@ -52,7 +52,7 @@ impl DedupIndex {
         Ok(self.leaf(db, key)?.keys.binary_search(&key).is_ok())
     }
 
-    /// Remembers an id. `false`: it was there.
+    /// Adds an id. Returns false if it was there already.
     pub(super) fn note(
         &mut self,
         db: &Connection,
@@ -72,13 +72,14 @@ impl DedupIndex {
         Ok(true)
     }
 
-    /// Writes what is only in memory yet, and forgets it there.
+    /// Writes the changed leaves to the table, and drops all of them from memory.
     pub(super) fn write(&mut self, db: &Connection) -> rusqlite::Result<()> {
         for (begin, leaf) in std::mem::take(&mut self.leaves) {
             if !leaf.changed {
                 continue;
             }
-            // Behind the last leaf more will follow; another one stays as evenly filled as it can.
+            // After the last leaf new ids will follow, so its rows are filled up. Any other leaf is
+            // split evenly.
             let count = leaf.keys.len();
             let even = count.div_ceil(count.div_ceil(DEDUP_ROW_IDS_MAX).max(1)).max(1);
             let cut = if leaf.end.is_none() { DEDUP_ROW_IDS_MAX } else { even };
@@ -98,8 +99,8 @@ impl DedupIndex {
         Ok(())
     }
 
-    /// Forgets ids made before `oldest_ms`, a bounded number of them; returns whether there were
-    /// any, and whether there are more.
+    /// Removes a bounded number of ids made before `oldest_ms`. Returns whether there were any, and
+    /// whether there are more.
     pub(super) fn forget(
         &mut self,
         db: &Connection,
@@ -109,7 +110,7 @@ impl DedupIndex {
         // Ids begin with 48 bits of time, most significant first (RFC 9562, section 5.7).
         let mut cut: Key = [0; KEY_LEN];
         cut[..6].copy_from_slice(&oldest_ms.to_be_bytes()[2..]);
-        // What is in memory of these leaves must not come back.
+        // Leaves in memory must not be written back after their removal.
         let later = self.leaves.split_off(&cut);
         self.write(db)?;
         self.leaves = later;
@@ -137,7 +138,7 @@ impl DedupIndex {
         Ok((any, more))
     }
 
-    /// The leaf in which a key stands, if it stands anywhere.
+    /// Returns the leaf to which a key belongs, loading it if necessary.
     fn leaf(&mut self, db: &Connection, key: Key) -> rusqlite::Result<&mut Leaf> {
         let known = self.leaves.range(..=key).next_back();
         let known = known.filter(|(_, leaf)| leaf.end.is_none_or(|end| key < end));
@@ -148,7 +149,7 @@ impl DedupIndex {
         Ok(self.leaves.entry(begin).or_insert_with(Leaf::last))
     }
 
-    /// Returns where the leaf begins that it has brought into memory.
+    /// Loads the leaf to which a key belongs. Returns the lowest key of the leaf.
     fn load(&mut self, db: &Connection, key: Key) -> rusqlite::Result<Key> {
         if self.leaves.len() >= DEDUP_LEAVES_MAX {
             self.write(db)?;

@@ -1,6 +1,7 @@
-//! Dispositions of messages by their readers, one row each.
+//! Dispositions of messages by their readers, one row each (table `verdict`).
 //!
-//! The first word stands. Without a row the reader's cursor tells how far a message has come.
+//! The first disposition stays. Without a row, the reader's cursor tells how far a message has
+//! come.
 
 use rusqlite::Connection;
 
@@ -11,18 +12,18 @@ use crate::durable::Disposition;
 use crate::store::limits::DISPOSITIONS_REMOVED_MAX;
 use crate::wire::{Body, DeliveryState, Note, Seq};
 
-/// What is said of a message to its sender.
+/// Disposition of a message as reported to its sender.
 pub(super) struct StoredDisposition {
     pub(super) state: DeliveryState,
     pub(super) time_ms: u64,
     pub(super) note: Option<Note>,
 }
 
-/// Numbers in the table. In their order they are a format.
+/// Delivery states, by their number in the table. Their order is part of the format.
 const STATES: [DeliveryState; 3] =
     [DeliveryState::Processed, DeliveryState::Rejected, DeliveryState::Gone];
 
-/// `false`: something was said before.
+/// Stores a disposition. Returns false if there was one already.
 pub(super) fn put(
     db: &Connection,
     (seq, user): (Seq, UserNo),
@@ -42,7 +43,7 @@ pub(super) fn put(
     Ok(execute(db, SQL, row)? > 0)
 }
 
-/// What a user said of a message, if something is kept of it.
+/// Returns the disposition of a message by a user, if there is one.
 pub(super) fn said(
     db: &Connection,
     (seq, user): (Seq, UserNo),
@@ -67,8 +68,8 @@ pub(super) fn said(
     Ok(found.flatten())
 }
 
-/// Forgets those that have been kept long enough, a bounded number of them; returns whether there
-/// may be more.
+/// Removes a bounded number of dispositions that were kept long enough. Returns whether there may
+/// be more.
 pub(super) fn forget(db: &Connection, now_ms: u64) -> rusqlite::Result<bool> {
     const SQL: &str = "DELETE FROM verdict WHERE no IN \
         (SELECT no FROM verdict WHERE until_ms <= ?1 ORDER BY until_ms LIMIT ?2)";

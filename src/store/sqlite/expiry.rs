@@ -1,10 +1,10 @@
-//! Messages to users whose time to live is over before they are read: they take no place in a
-//! quota any more.
+//! Messages to users that expire unread and then no longer count towards a quota.
 //!
-//! A row of `expiring` for each that may expire unread. It goes when its time is over, whatever has
-//! become of the message; nothing waits for that moment: it is looked for when a log is full, and
-//! by sweeps. One that is unread then counts no more, and has a row of `expired`, so that it is not
-//! taken off the log's count a second time by the reader who goes past it.
+//! Each message that may expire unread has a row in `expiring`. When its time to live is over, the
+//! row is removed, whatever has become of the message. Nothing waits for that moment: rows are
+//! looked for when a log is full, and by sweeps. If the message is still unread it stops counting
+//! and gets a row in `expired`. The row tells the reader who passes the message later not to
+//! subtract it again.
 
 use rusqlite::{Connection, Row};
 
@@ -29,7 +29,7 @@ fn expiring_at(row: &Row<'_>) -> rusqlite::Result<Expiring> {
     Ok(Expiring { log, at_ms, seq: num(row, 2)?, bytes: num(row, 3)? })
 }
 
-/// Notes a message in a user's log that may expire before it would be removed unread in any case.
+/// Adds a message in a user's log that may expire before it would be removed unread anyway.
 pub(super) fn note(
     db: &Connection,
     (log, seq): (LogNo, Seq),
@@ -43,7 +43,8 @@ pub(super) fn note(
     execute(db, SQL, (log, Num(at_ms), Num(seq), Num(message.len_bytes()))).map(drop)
 }
 
-/// A user has processed what a cursor covers: how many of it, and how many bytes, count no more.
+/// Removes the rows of expired messages that a cursor covers. Returns their number and bytes, which
+/// no longer count in the log.
 pub(super) fn settled(
     db: &Connection,
     log: LogNo,
@@ -66,7 +67,7 @@ pub(super) fn settled(
     Ok((covered.len() as u64, covered.iter().map(|(_, bytes)| bytes).sum()))
 }
 
-/// A message is being removed. Whether it had expired unread.
+/// Removes the row of a message that is being deleted. Returns whether it had expired unread.
 pub(super) fn forget(db: &Connection, log: LogNo, seq: Seq) -> rusqlite::Result<bool> {
     let sql = "DELETE FROM expired WHERE log = ?1 AND seq = ?2";
     Ok(execute(db, sql, (log, Num(seq)))? > 0)

@@ -1,4 +1,4 @@
-//! The file: where it lies, what is in it, and which ones are refused.
+//! The file of the store: where it is, what it contains, and which files are refused.
 
 use std::error::Error;
 use std::fs::{self, File, TryLockError};
@@ -20,73 +20,73 @@ use crate::durable::Quotas;
 use crate::files;
 use crate::store::limits::{SQLITE_VERSION_MIN, STATEMENTS_CACHED_MAX};
 
-/// The versions that a store depends on.
+/// Describes the versions that a store depends on.
 pub fn about() -> String {
     format!("store format {}, SQLite {}", schema::FORMAT, rusqlite::version())
 }
 
-/// Time to wait for a transaction of another process, such as `qmsg invite`.
+/// Milliseconds to wait for a transaction of another process, such as `qmsg invite`.
 const BUSY_MS: u64 = 30_000;
 
-/// Why a store could not be opened.
+/// Reason why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// A directory or the lock file.
+    /// A directory or the lock file failed.
     #[error("{path}: {cause}")]
     Files {
-        /// Which.
+        /// The path that failed.
         path: PathBuf,
         /// The error of the system.
         #[source]
         cause: io::Error,
     },
-    /// A server has it open.
+    /// Another server has the store open.
     #[error("another server uses {0}")]
     InUse(PathBuf),
-    /// No server has made one yet.
+    /// No server has created a store here yet.
     #[error("there is no store in {0}")]
     Missing(PathBuf),
-    /// The database is gone, and its log, which holds the newest messages, is not.
+    /// The database is missing, but its log, which holds the newest messages, is not.
     #[error("{} is there without its store.db", .0.display())]
     Half(PathBuf),
-    /// The database has nothing in it, and none that a server has used is like that.
+    /// The database is empty, which it never is after a server has used it.
     #[error("{} is empty", .0.display())]
     Emptied(PathBuf),
-    /// The disk is full, or a quota used up.
+    /// The disk is full, or a disk quota is used up.
     #[error("no room in {}", .0.display())]
     Full(PathBuf),
-    /// The engine takes names of files that are text only.
+    /// The engine only takes file names that are valid text.
     #[error("{} is not UTF-8", .0.display())]
     NotText(PathBuf),
-    /// A file of another program.
+    /// The file belongs to another program.
     #[error("{0} is not a qmsg store")]
     Foreign(PathBuf),
-    /// Made by a version of qmsg whose format this one does not know, or knows no more.
+    /// The store's format is unknown to this version of qmsg, or too old for it.
     #[error("the store has format {found}, this qmsg knows formats {oldest} to {newest}",
         oldest = migrate::OLDEST, newest = schema::FORMAT)]
     Format {
         /// Its format number.
         found: i32,
-        /// The version of qmsg that used it last, if that can be told.
+        /// The version of qmsg that used it last, if known.
         version: Option<String>,
     },
-    /// Made by an older version of qmsg, and no server of this one has opened it yet.
+    /// The store has an older format, and no server of this version has opened it yet.
     #[error("the store has format {found}, which a server of this version brings to {newest}",
         newest = schema::FORMAT)]
     Older {
         /// Its format number.
         found: i32,
     },
-    /// Linked with a version of the engine that can lose data.
+    /// The linked version of SQLite can lose data.
     #[error("{0}")]
     EngineTooOld(String),
-    /// The file system is not fit for a write-ahead log.
+    /// The file system cannot hold a write-ahead log.
     #[error("no write-ahead log is possible on this file system")]
     NoWal,
     /// Reading or writing the database failed.
     #[error("{doing}: {cause}")]
     Failed {
-        /// The work that was tried.
+        /// The work that failed.
         doing: &'static str,
         /// The error of the engine.
         #[source]
@@ -112,12 +112,12 @@ impl OpenError {
         }
     }
 
-    /// Returns whether the file's content is not what was written to it.
+    /// Returns whether the content of the file is not what was written to it.
     pub fn is_damaged(&self) -> bool {
         self.cause().is_some_and(is_damage)
     }
 
-    /// Returns whether the file, or one beside it, is not writable.
+    /// Returns whether the file, or one beside it, cannot be written.
     pub fn is_unwritable(&self) -> bool {
         matches!(self.code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
     }
@@ -126,14 +126,14 @@ impl OpenError {
         self.cause()?.sqlite_error_code()
     }
 
-    /// Returns the error of SQLite, if there is one.
+    /// Returns the error of SQLite behind this error, if there is one.
     fn cause(&self) -> Option<&rusqlite::Error> {
         let Self::Failed { cause, .. } = self else { return None };
         cause.downcast_ref()
     }
 }
 
-/// An open store: the only writing connection, a reading one, and the lock that makes it the only.
+/// An open store: its only writing connection, a reading one, and the lock that keeps others away.
 pub(super) struct Opened {
     pub(super) writing: Connection,
     pub(super) reading: Connection,
@@ -142,12 +142,12 @@ pub(super) struct Opened {
     pub(super) lock: Lock,
 }
 
-/// Opens the store in a directory, making both if they are missing.
+/// Opens the store in a directory, creating both if they are missing.
 pub(super) fn open(dir: &Path, quotas: &Quotas) -> Result<Opened, OpenError> {
     open_files(dir, quotas).map_err(full_in(dir))
 }
 
-/// Tells a full directory from a broken disk, where SQLite does not.
+/// Tells a full directory from a broken disk, which SQLite reports alike.
 pub(super) fn full_in(dir: &Path) -> impl FnOnce(OpenError) -> OpenError {
     move |error| match error.cause() {
         Some(cause) if FileWatch::new(&database(dir)).is_full(cause) => {
@@ -164,8 +164,9 @@ fn open_files(dir: &Path, quotas: &Quotas) -> Result<Opened, OpenError> {
     let path = database(dir);
     refuse_half(&path)?;
     if !path.exists() {
-        // SQLite takes an empty file for a new one, and gives its other files the same mode. One
-        // that is there is left alone: to close it would end locks that SQLite has on it.
+        // SQLite treats an empty file as a new database, and gives its other files the same mode.
+        // An existing file is not opened here: closing it would release the locks that SQLite holds
+        // on it.
         files::open_private(&path).map_err(at(&path))?;
     }
     let writing = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -189,7 +190,7 @@ fn open_files(dir: &Path, quotas: &Quotas) -> Result<Opened, OpenError> {
     Ok(Opened { writing, reading, wal, place, lock })
 }
 
-/// The file of the store in a directory, and the lock that keeps servers from it.
+/// Takes the lock of the store in a directory. Returns the database file and the lock.
 pub(super) fn take(dir: &Path) -> Result<(PathBuf, Lock), OpenError> {
     check_sqlite_version()?;
     let path = database(dir);
@@ -200,7 +201,7 @@ pub(super) fn take(dir: &Path) -> Result<(PathBuf, Lock), OpenError> {
     Ok((path, lock(dir)?))
 }
 
-/// A connection to a store that is there and has the present format.
+/// Connects to an existing store of the current format.
 pub(super) fn connect_ours(path: &Path) -> Result<Connection, OpenError> {
     match connect_any(path)? {
         (db, schema::FORMAT) => Ok(db),
@@ -208,13 +209,13 @@ pub(super) fn connect_ours(path: &Path) -> Result<Connection, OpenError> {
     }
 }
 
-/// A connection to a store that is there, and its format, from [`migrate::OLDEST`] on.
+/// Connects to an existing store of any format from [`migrate::OLDEST`] on. Returns its format too.
 pub(super) fn connect_any(path: &Path) -> Result<(Connection, i32), OpenError> {
     connect_there(path, false)
 }
 
-/// A connection to a store that is locked, even if pages of it are not there. One of an older
-/// format is brought to the present one first.
+/// Connects to a locked store, even if pages of it are missing. A store of an older format is first
+/// brought to the current one.
 pub(super) fn connect_to_mend(path: &Path) -> Result<Connection, OpenError> {
     let (db, format) = connect_there(path, true)?;
     migrate::migrate(&db, format).map_err(sqlite("bringing it to the new format"))?;
@@ -229,14 +230,13 @@ fn connect_there(path: &Path, shortened: bool) -> Result<(Connection, i32), Open
     }
 }
 
-/// SQLite would remove a log that has no database.
+/// Refuses a log without its database: SQLite would delete the log.
 fn refuse_half(database: &Path) -> Result<(), OpenError> {
     let log = log_of(database);
     if is_empty(database) && !is_empty(&log) { Err(OpenError::Half(log)) } else { Ok(()) }
 }
 
-/// Refuses what a crash or a hand has left of a store: its log alone, or a file without anything
-/// in it.
+/// Refuses the remains of a store after a crash or a deletion: a log alone, or an empty file.
 pub fn refuse_remains(dir: &Path) -> Result<(), OpenError> {
     let path = database(dir);
     refuse_half(&path)?;
@@ -248,7 +248,7 @@ pub fn is_there(dir: &Path) -> bool {
     !is_empty(&database(dir))
 }
 
-/// Returns the number of users of the store in a directory, 0 if there is none.
+/// Returns the number of users of the store in a directory; 0 if there is no store.
 pub fn users(dir: &Path) -> Result<u64, OpenError> {
     check_sqlite_version()?;
     let path = database(dir);
@@ -265,7 +265,7 @@ pub fn users(dir: &Path) -> Result<u64, OpenError> {
     Ok(users)
 }
 
-/// Opens the store in a directory for a writer beside the server, which may have it open.
+/// Opens a store for writing beside a server that may have it open.
 pub(super) fn open_beside(dir: &Path) -> Result<(Connection, FileWatch), OpenError> {
     check_sqlite_version()?;
     let path = database(dir);
@@ -281,7 +281,7 @@ pub(super) fn open_beside(dir: &Path) -> Result<(Connection, FileWatch), OpenErr
 #[derive(PartialEq, Eq)]
 enum FileContent {
     Nothing,
-    /// A store of this format, from [`migrate::OLDEST`] on.
+    /// A store with this format, from [`migrate::OLDEST`] on.
     Ours(i32),
 }
 
@@ -299,10 +299,11 @@ fn check_sqlite_version() -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Held while it lives.
+/// Lock file of a store; unlocked when dropped.
 pub(super) struct Lock(File);
 
-/// Closing the file would not do: a process that is just being started has it open for a moment.
+/// Closing the file would not suffice: a child process that is just being started has it open for a
+/// moment.
 impl Drop for Lock {
     fn drop(&mut self) {
         let _ = self.0.unlock();
@@ -329,13 +330,13 @@ fn connect_with(path: &Path, flags: OpenFlags, shortened: bool) -> Result<Connec
         db.busy_timeout(Duration::from_millis(BUSY_MS))?;
         db.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, shortened)?;
-        // Closing must not write: after an error nothing is synced a second time.
+        // Closing must not write: after an error nothing may be synced a second time.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-        // Plans do not depend on values. Otherwise a statement with a bound LIMIT is planned anew
-        // each time.
+        // Query plans do not depend on values. Otherwise a statement with a bound LIMIT would be
+        // planned anew each time.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        // Memory-mapped, a read error would be a signal instead of an error.
+        // With memory mapping, a read error would be a signal instead of an error.
         db.execute_batch(
             "PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;
              PRAGMA cell_size_check = ON;",
@@ -345,7 +346,7 @@ fn connect_with(path: &Path, flags: OpenFlags, shortened: bool) -> Result<Connec
     connected.map_err(|cause| not_a_database(path, "opening the store", cause))
 }
 
-/// Looks before anything is written.
+/// Examines a file before anything is written to it.
 fn examine(db: &Connection, path: &Path) -> Result<FileContent, OpenError> {
     let number = |pragma| db.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
     let looked = (|| {
@@ -367,8 +368,8 @@ fn prepare(db: &Connection) -> Result<(), OpenError> {
     let set = || {
         let sql = "PRAGMA journal_mode = WAL";
         let mode = db.query_row(sql, [], |row| row.get::<_, String>(0))?;
-        // SQLite swallows errors of its own checkpoints, so the writer makes them. On macOS only
-        // a full fsync reaches the disk.
+        // SQLite ignores errors of its automatic checkpoints, so the writer makes them itself. On
+        // macOS only a full fsync reaches the disk.
         db.execute_batch(
             "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON;
              PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;",

@@ -1,5 +1,5 @@
-//! What a fuzzer runs, and tests run again on what it has found: rows as a disk could give them
-//! back. Only there in tests and under a fuzzer (`tests/fuzz`).
+//! Targets of the fuzzers in `tests/fuzz`, also run by tests on earlier findings: rows as a damaged
+//! disk could return them. Compiled only for these two.
 
 use super::numbers::{LogNo, UserNo};
 use super::record::{self, Corrupt, Head, Long, SegmentKey};
@@ -9,7 +9,8 @@ use crate::wire::{Body, Envelope, Headers, Message, MsgId, Target, UserId};
 const PLACE: SegmentKey = SegmentKey { log: LogNo::new(3), last: 40 };
 const DRAWER: [u64; 2] = [1, 2];
 
-/// Any bytes are refused or understood; what was written comes back, or is known to have changed.
+/// Decodes arbitrary bytes, which must be refused or understood. Encoded messages must decode to
+/// themselves, or be recognised as changed.
 pub fn record(data: &[u8]) {
     let good = with_sum(record::sum_in(PLACE, data), data);
     if let Ok(head) = Head::decode(PLACE, &good) {
@@ -33,7 +34,7 @@ fn with_sum(sum: record::Sum, data: &[u8]) -> Vec<u8> {
     [&sum[..], data].concat()
 }
 
-/// Messages whose bodies are the data, cut by its bytes.
+/// Encodes messages whose bodies are taken from `data`, and decodes them again.
 fn round_trip(data: &[u8]) {
     let (mut head, mut records, mut messages) = (Head::default(), Vec::new(), Vec::new());
     let mut rest = data;

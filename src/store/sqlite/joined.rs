@@ -1,11 +1,11 @@
-//! Messages that were stored one by one, put together again where they are alike.
+//! Joining of like messages of a page that were stored one by one.
 
 use std::sync::Arc;
 
 use crate::durable::{PageItem, Record};
 use crate::wire::{BUNDLE_MAX, Body, Bundle, CHUNK_LEN_MAX};
 
-/// A record that may go on.
+/// A record to which the next messages may be joined.
 #[derive(Default)]
 pub(super) struct BundleJoiner {
     first: Option<Record>,
@@ -14,7 +14,7 @@ pub(super) struct BundleJoiner {
 }
 
 impl BundleJoiner {
-    /// Takes the next message of a page: together with those before it, or with those behind.
+    /// Adds the next message of a page. It is joined to those before it, or starts a new record.
     pub(super) fn add(&mut self, next: Record, items: &mut Vec<PageItem>) {
         let message = &next.bundle.first;
         if self.first.as_ref().is_some_and(|first| self.goes_on(first, &next)) {
@@ -27,7 +27,7 @@ impl BundleJoiner {
         }
     }
 
-    /// Nothing is to be added to what there is.
+    /// Ends the current record.
     pub(super) fn end(&mut self, items: &mut Vec<PageItem>) {
         let Some(mut record) = self.first.take() else { return };
         if !self.others.is_empty() {

@@ -1,7 +1,7 @@
-//! Ids that were made of keys: the duplicate check for them.
+//! Ids made from keys, for the duplicate check.
 //!
-//! They tell no time, so each is kept with the time at which it was noted, and counts as had from
-//! then on for as long as the ids of [`sent`](super::dedup) do.
+//! These ids hold no time, so each is stored with the time at which it was noted. From then on it
+//! is a duplicate, for as long as the ids in [`sent`](super::dedup) are.
 
 use rusqlite::Connection;
 
@@ -10,7 +10,7 @@ use super::sql::{Num, execute, first, num};
 use crate::store::limits::KEYED_IDS_REMOVED_MAX;
 use crate::wire::MsgId;
 
-/// Whether the sender has had this id stored at `oldest_ms` or later.
+/// Returns whether the sender has sent a message with this id at `oldest_ms` or later.
 pub(super) fn has(
     db: &Connection,
     id: MsgId,
@@ -20,13 +20,13 @@ pub(super) fn has(
     Ok(time(db, id, user)?.is_some_and(|time_ms| time_ms >= oldest_ms))
 }
 
-/// When this id was last noted, if it was.
+/// Returns the time at which this id was last noted.
 pub(super) fn time(db: &Connection, id: MsgId, user: UserNo) -> rusqlite::Result<Option<u64>> {
     const SQL: &str = "SELECT time_ms FROM keyed WHERE id = ?1 AND user = ?2";
     first(db, SQL, (id.as_bytes(), user), |row| num(row, 0))
 }
 
-/// Remembers an id from now on. `false`: it has been had at `oldest_ms` or later.
+/// Notes an id. Returns false if it was noted at `oldest_ms` or later.
 pub(super) fn note(
     db: &Connection,
     id: MsgId,
@@ -38,8 +38,7 @@ pub(super) fn note(
     Ok(execute(db, SQL, (id.as_bytes(), user, Num(now_ms), Num(oldest_ms)))? > 0)
 }
 
-/// Forgets ids noted before `oldest_ms`, a bounded number of them; returns whether there may be
-/// more.
+/// Removes a bounded number of ids noted before `oldest_ms`. Returns whether there may be more.
 pub(super) fn forget(db: &Connection, oldest_ms: u64) -> rusqlite::Result<bool> {
     const SQL: &str = "DELETE FROM keyed WHERE (id, user) IN \
         (SELECT id, user FROM keyed WHERE time_ms < ?1 ORDER BY time_ms LIMIT ?2)";

@@ -1,4 +1,4 @@
-//! Where a message of a log stands: found by its seq, its id, or its time.
+//! Search for a message of a log by its seq, its id, or its time.
 
 use rusqlite::Connection;
 
@@ -9,17 +9,17 @@ use super::sql::{Num, first, num};
 use crate::store::limits::{ID_AHEAD_MS_MAX, LOCATE_BEHIND_MAX};
 use crate::wire::{Message, MsgId, Seq, Target};
 
-/// A message with a name for where its body is, if that is long; it has no body itself then.
+/// A message; a long one comes without its body, but with the place of its chunks.
 pub(super) type Whole = (Message, Option<Long>);
 
-/// The run in which a message of a log stands, if it stands anywhere.
+/// Returns the segment that holds a message of a log.
 fn run_of(db: &Connection, no: LogNo, seq: Seq) -> rusqlite::Result<Option<StoredSegment>> {
     const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \
         head FROM run WHERE log = ?1 AND last >= ?2 ORDER BY last LIMIT 1";
     first(db, SQL, (no, Num(seq)), StoredSegment::at)
 }
 
-/// When the message at a seq was taken.
+/// Returns the time at which the message at a seq was stored.
 pub(super) fn time(db: &Connection, no: LogNo, seq: Seq) -> rusqlite::Result<Option<u64>> {
     let head = run_of(db, no, seq)?.and_then(|run| run.into_head().ok());
     let Some(head) = head else { return Ok(None) };
@@ -27,7 +27,7 @@ pub(super) fn time(db: &Connection, no: LogNo, seq: Seq) -> rusqlite::Result<Opt
     Ok(entry.map(|entry| entry.time_ms))
 }
 
-/// The message at a seq, unless it is not there, or damaged.
+/// Returns the message at a seq, unless it is missing or damaged.
 pub(super) fn message(
     db: &Connection,
     (no, log): (LogNo, &Target),
@@ -51,16 +51,16 @@ pub(super) fn message(
     Ok(read.ok())
 }
 
-/// When an id was made, or a time before that.
+/// Returns the time at which an id was made, or 0 if the id does not tell.
 pub(super) fn made_ms(id: MsgId) -> u64 {
     if id.is_keyed() { 0 } else { id.unix_ms() }
 }
 
-/// Seq of the newest message of this id in a log, from this sender if one is named, and taken about
-/// `made_ms` or later.
+/// Returns the seq of the newest message of a log with this id, from this sender if one is named,
+/// that was stored at about `made_ms` or later.
 ///
-/// Looks at the heads of the log's runs from the newest on, about a microsecond for each: until it
-/// is found, to those of two days before `made_ms`, and to [`LOCATE_BEHIND_MAX`] messages.
+/// Reads the heads of the log's segments, newest first, at about a microsecond each. Stops when the
+/// message is found, two days before `made_ms`, or after [`LOCATE_BEHIND_MAX`] messages.
 pub(super) fn by_id(
     db: &Connection,
     no: LogNo,
@@ -78,7 +78,7 @@ pub(super) fn by_id(
             break;
         }
         behind += num(row, 3)?;
-        // Most heads do not have these bytes, and are not looked at further.
+        // Most heads do not contain these bytes and are not decoded.
         if num(row, 9)? == 0 {
             continue;
         }
@@ -94,9 +94,10 @@ pub(super) fn by_id(
     Ok(None)
 }
 
-/// Seq of the first message of a log that was taken at this time or later.
+/// Returns the seq of the first message of a log that was stored at this time or later.
 ///
-/// Clocks may be set, so all runs are looked at until there is one: about a microsecond for each.
+/// Clocks may have been set, so segments are read from the oldest on until one matches: about a
+/// microsecond each.
 pub(super) fn since(db: &Connection, no: LogNo, time_ms: u64) -> rusqlite::Result<Option<Seq>> {
     const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \
         head FROM run WHERE log = ?1 AND time_ms >= ?2 ORDER BY last LIMIT 1";

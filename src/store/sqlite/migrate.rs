@@ -1,7 +1,7 @@
-//! Steps from one format of the store to the next. A step is one transaction, so that a crash
-//! leaves the old format or the new one; there is no step back.
+//! Migrations from one format of the store to the next. A migration is one transaction: a crash
+//! leaves either the old or the new format. There is no way back.
 //!
-//! A step is never changed once it is released. Each has a file of its old format under
+//! A migration never changes once it is released. Each has a file of its old format under
 //! `tests/fixtures`, and a test that opens it.
 
 use rusqlite::Connection;
@@ -9,15 +9,15 @@ use rusqlite::Connection;
 use super::meta;
 use super::schema::FORMAT;
 
-/// A step: carried out inside of a transaction.
+/// A migration, called inside a transaction.
 type Step = fn(&Connection) -> rusqlite::Result<()>;
 
-/// All steps, the first from [`OLDEST`].
+/// All migrations; the first starts from [`OLDEST`].
 const STEPS: [Step; 1] = [from_5];
-/// The oldest format that can be brought to the present one.
+/// The oldest format that can be migrated.
 pub(super) const OLDEST: i32 = FORMAT - STEPS.len() as i32;
 
-/// Brings a store of format `found`, from [`OLDEST`] on, to [`FORMAT`].
+/// Migrates a store from format `found`, at least [`OLDEST`], to [`FORMAT`].
 pub(super) fn migrate(db: &Connection, found: i32) -> rusqlite::Result<()> {
     for (from, step) in (OLDEST..FORMAT).zip(STEPS).filter(|(from, _)| *from >= found) {
         let done = begin(db, from, step).and_then(|()| db.execute_batch("COMMIT"));
@@ -30,14 +30,14 @@ pub(super) fn migrate(db: &Connection, found: i32) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Carries out a step in a transaction that is left open.
+/// Carries out a migration in a transaction that stays open.
 fn begin(db: &Connection, from: i32, step: Step) -> rusqlite::Result<()> {
     db.execute_batch("BEGIN IMMEDIATE")?;
     step(db)?;
     db.pragma_update(None, "user_version", from + 1)
 }
 
-/// Adds the table that names the version of qmsg, for older ones to tell their user.
+/// Adds the table with the version of qmsg, which older versions report to their user.
 fn from_5(db: &Connection) -> rusqlite::Result<()> {
     db.execute_batch(
         "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
@@ -58,7 +58,7 @@ mod tests {
         db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap_or_default()
     }
 
-    /// A copy of the database and its log as a crash leaves them.
+    /// Copies the database and its log as a crash would leave them.
     fn crash(from: &Path, to: &Path) -> Connection {
         for name in ["store.db", "store.db-wal"] {
             fs::copy(from.join(name), to.join(name)).expect("a copy");
@@ -79,7 +79,7 @@ mod tests {
         db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).expect("a log");
         assert_eq!(format(&db), OLDEST);
         begin(&db, OLDEST, STEPS[0]).expect("a step");
-        // As much as possible of what is not committed gets to the disk.
+        // Uncommitted pages are on the disk as well.
         db.cache_flush().expect("written");
 
         let mut crashed = crash(&dir, &during);

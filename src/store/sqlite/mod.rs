@@ -1,7 +1,7 @@
-//! The engine on SQLite. Nothing outside knows that it is SQLite.
+//! The engine on SQLite. No other module depends on SQLite.
 //!
-//! The WAL (`synchronous = FULL`) is synced once per commit, and a sync that failed is never tried
-//! again, since the system may have dropped what it could not write.
+//! The WAL (`synchronous = FULL`) is synced once per commit. A failed sync is never repeated: the
+//! system may already have dropped the data that it could not write.
 
 mod bodies;
 mod check;

@@ -1,8 +1,8 @@
-//! Names → the numbers that stand for them in the tables.
+//! Names of users and rooms, and the numbers that stand for them in the tables.
 //!
 //! A user's number is also the number of the user's own log; the log of a room has the room's
-//! number, negative; that of `@all` is 0. Users and rooms are never removed, so a number once found
-//! stays right, and the highest number of each is how many there are.
+//! number, negated; the log of `@all` is 0. Users and rooms are never removed: a number once found
+//! stays right, and the highest number is the count.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -15,7 +15,7 @@ use crate::durable::NoTarget;
 use crate::store::limits::NAMES_CACHED_MAX;
 use crate::wire::{Pin, RoomName, Target, UserId};
 
-/// Looks names up, remembering what it found.
+/// Cache of the numbers of names.
 #[derive(Default)]
 pub(super) struct Names {
     users: HashMap<UserId, UserNo>,
@@ -23,7 +23,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// The number of a user.
+    /// Returns the number of a user.
     pub(super) fn user(
         &mut self,
         db: &Connection,
@@ -33,7 +33,7 @@ impl Names {
         find(&mut self.users, id, || first(db, SQL, [id.as_str()], |row| row.get(0)))
     }
 
-    /// The log of a room.
+    /// Returns the log of a room.
     pub(super) fn room(
         &mut self,
         db: &Connection,
@@ -43,7 +43,7 @@ impl Names {
         find(&mut self.rooms, name, || first(db, SQL, [name.as_str()], |row| row.get(0)))
     }
 
-    /// The log of a target.
+    /// Returns the log of a target.
     pub(super) fn log(&mut self, db: &Connection, to: &Target) -> rusqlite::Result<Option<LogNo>> {
         match to {
             Target::User(id) => Ok(self.user(db, id)?.map(UserNo::own_log)),
@@ -52,14 +52,14 @@ impl Names {
         }
     }
 
-    /// What is said of a target that does not exist.
+    /// Returns the reason why nothing can be sent to a target that does not exist.
     pub(super) fn missing(&mut self, db: &Connection, to: &Target) -> rusqlite::Result<NoTarget> {
         let other = to.of_other_kind().map(|other| self.log(db, &other)).transpose()?;
         let is_there = other.flatten().is_some();
         Ok(if is_there { NoTarget::OtherKind } else { NoTarget::Unknown })
     }
 
-    /// Forgets all names: a transaction that may have made some was rolled back.
+    /// Forgets all names, after the rollback of a transaction that may have added some.
     pub(super) fn forget(&mut self) {
         *self = Self::default();
     }
@@ -83,7 +83,7 @@ fn find<K: Clone + Eq + Hash, N: Copy>(
     Ok(found)
 }
 
-/// The key that owns an id.
+/// Returns the key that owns an id.
 pub(super) fn owner(db: &Connection, id: &UserId) -> rusqlite::Result<Option<Pin>> {
     let key = first(db, "SELECT key FROM user WHERE id = ?1", [id.as_str()], |row| row.get(0))?;
     Ok(key.map(Pin))

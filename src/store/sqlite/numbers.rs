@@ -1,11 +1,11 @@
 //! Numbers that stand for users and logs in the tables.
 //!
-//! A user's number is also that of the user's own log; the log of a room has the room's number,
-//! negative; that of `@all` is 0.
+//! A user's number is also the number of the user's own log; the log of a room has the room's
+//! number, negated; the log of `@all` is 0.
 
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
-/// Number of a user, from 1 on.
+/// Number of a user, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct UserNo(i64);
 
@@ -22,7 +22,7 @@ impl UserNo {
         self.0
     }
 
-    /// No user has this number.
+    /// Number that no user has.
     pub(super) const NOBODY: Self = Self(0);
 
     /// The number of the user's own log.
@@ -43,17 +43,17 @@ impl LogNo {
     /// The log of `@all`.
     pub(super) const ALL: Self = Self(0);
 
-    /// Returns whether it is the own log of a user.
+    /// Returns whether the log is a user's own log.
     pub(super) fn is_own(self) -> bool {
         self.0 > 0
     }
 
-    /// Returns whether it is the log of a room.
+    /// Returns whether the log belongs to a room.
     pub(super) fn is_room(self) -> bool {
         self.0 < 0
     }
 
-    /// The user whose own log it is; of another log nobody.
+    /// Returns the user whose own log this is; [`UserNo::NOBODY`] for other logs.
     pub(super) fn owner(self) -> UserNo {
         UserNo(self.0.max(0))
     }

@@ -1,4 +1,4 @@
-//! What lies in drawers: a row for each letter, and for each drawer how many there are.
+//! Parked messages: a row in `letter` for each, and a row in `drawer` that counts each list.
 
 use rusqlite::{Connection, Row};
 
@@ -12,7 +12,7 @@ use crate::wire::{
     Body, CHUNK_LEN_MAX, Envelope, Message, MsgId, Note, PARKED_LEN_MAX, ParkedKind, ParkedMessage,
 };
 
-/// One drawer of one user.
+/// The parked messages of one user and kind.
 #[derive(Clone, Copy)]
 pub(super) struct ParkedList {
     user: UserNo,
@@ -24,7 +24,7 @@ impl ParkedList {
         Self { user, drawer }
     }
 
-    /// The drawer's number in the tables.
+    /// Returns the number of the kind in the tables.
     fn kind(self) -> i64 {
         match self.drawer {
             ParkedKind::DeadLetters => 0,
@@ -32,12 +32,12 @@ impl ParkedList {
         }
     }
 
-    /// In which a letter's bytes are good.
+    /// Returns the numbers that the checksums of the list's messages include.
     fn numbers(self) -> [u64; 2] {
         [self.user.value().cast_unsigned(), self.kind().cast_unsigned()]
     }
 
-    /// How much is in it, as quotas see a log.
+    /// Returns the size of the list, in the form in which quotas check a log.
     pub(super) fn filled(self, db: &Connection) -> rusqlite::Result<LogState> {
         const SQL: &str = "SELECT messages, bytes FROM drawer WHERE user = ?1 AND kind = ?2";
         let found = first(db, SQL, (self.user, self.kind()), |row| {
@@ -47,7 +47,7 @@ impl ParkedList {
         Ok(found.unwrap_or_default())
     }
 
-    /// Puts a letter in, which counts for so many bytes and may be due.
+    /// Adds a message that counts for `bytes` and may have a due time.
     pub(super) fn add(
         self,
         db: &Connection,
@@ -69,7 +69,7 @@ impl ParkedList {
         execute(db, SQL, (self.user, self.kind(), id, due, bytes, part, parts, encoded)).map(drop)
     }
 
-    /// The oldest letters, so many; of this id, if one is named.
+    /// Returns the oldest messages, at most `max`; only those with this id, if one is given.
     pub(super) fn oldest(
         self,
         db: &Connection,
@@ -85,7 +85,7 @@ impl ParkedList {
         collect(db, ONE, (user, kind, max, id.as_bytes()))
     }
 
-    /// A page of what is behind a number, and whether there is more.
+    /// Returns a page of the messages after a number, and whether there are more.
     pub(super) fn page(
         self,
         db: &Connection,
@@ -108,14 +108,14 @@ impl ParkedList {
     }
 }
 
-/// Letters that are due, so many, those first that are due first.
+/// Returns at most `max` due messages, ordered by due time.
 pub(super) fn due(db: &Connection, now_ms: u64, max: usize) -> rusqlite::Result<Vec<StoredParked>> {
     const SQL: &str = "SELECT no, user, kind, id, bytes, part, parts, letter FROM letter \
         WHERE due_ms <= ?1 ORDER BY due_ms, no LIMIT ?2";
     collect(db, SQL, (Num(now_ms), max as i64))
 }
 
-/// When the next one is due.
+/// Returns the due time of the next scheduled message.
 pub(super) fn next_due(db: &Connection) -> rusqlite::Result<Option<u64>> {
     const SQL: &str = "SELECT due_ms FROM letter WHERE due_ms IS NOT NULL ORDER BY due_ms LIMIT 1";
     first(db, SQL, (), |row| num(row, 0))
@@ -131,19 +131,19 @@ fn collect(
     rows.collect()
 }
 
-/// A letter as its row has it.
+/// A parked message as its row holds it.
 pub(super) struct StoredParked {
     no: u64,
     place: ParkedList,
     bytes: u64,
-    /// First and number of the parts of its body.
+    /// First chunk of its body, and the number of chunks.
     parts: (u64, u64),
-    /// `None`: damaged.
+    /// The decoded message. `None`: damaged.
     letter: Option<(ParkedRecord, Body)>,
 }
 
 impl StoredParked {
-    /// From a row of `no, user, kind, id, bytes, part, parts, letter`.
+    /// Reads a row of `no, user, kind, id, bytes, part, parts, letter`.
     fn at(row: &Row<'_>) -> rusqlite::Result<Self> {
         let drawer =
             if num(row, 2)? == 0 { ParkedKind::DeadLetters } else { ParkedKind::Scheduled };
@@ -161,8 +161,8 @@ impl StoredParked {
         Ok(Self { no, place, bytes: num(row, 4)?, parts: (num(row, 5)?, num(row, 6)?), letter })
     }
 
-    /// Its message with where its body is if that is long, of which the first part is here; `None`
-    /// if it is damaged.
+    /// Returns the message; a long one with its first chunk and the place of the others. `None`:
+    /// damaged.
     pub(super) fn message(
         &self,
         db: &Connection,
@@ -175,7 +175,7 @@ impl StoredParked {
         Ok(Some((Message { from, time_ms, envelope }, long)))
     }
 
-    /// What is shown of it; `None` if it is damaged.
+    /// Returns the message as a client sees it. `None`: damaged.
     fn kept(self, db: &Connection) -> rusqlite::Result<Option<ParkedMessage>> {
         let (number, drawer) = (self.no, self.place.drawer);
         let Some((mut message, _)) = self.message(db)? else { return Ok(None) };
@@ -186,7 +186,7 @@ impl StoredParked {
         Ok(Some(ParkedMessage { kind: drawer, number, at_ms, attempts, reason, message }))
     }
 
-    /// Takes it out of its drawer; the parts of its body are another's now.
+    /// Removes the row. The chunks of the body now belong to the caller.
     pub(super) fn unpark(&self, db: &Connection) -> rusqlite::Result<()> {
         execute(db, "DELETE FROM letter WHERE no = ?1", [Num(self.no)])?;
         const COUNT: &str = "UPDATE drawer SET messages = messages - 1, bytes = bytes - ?3 \
@@ -194,20 +194,20 @@ impl StoredParked {
         execute(db, COUNT, (self.place.user, self.place.kind(), Num(self.bytes))).map(drop)
     }
 
-    /// Takes it out of its drawer, and lets go of its body.
+    /// Removes the row and its claim to the chunks of the body.
     pub(super) fn remove(&self, db: &Connection) -> rusqlite::Result<()> {
         bodies::loosen(db, self.parts.0, self.parts.1)?;
         self.unpark(db)
     }
 
-    /// Makes it due at another time, or never. What is told of it stays.
+    /// Changes the time at which the message is due; `None`: never. The time shown to users stays.
     pub(super) fn put_off(&self, db: &Connection, due_ms: Option<u64>) -> rusqlite::Result<()> {
         const SQL: &str = "UPDATE letter SET due_ms = ?2 WHERE no = ?1";
         execute(db, SQL, (Num(self.no), due_ms.map(Num))).map(drop)
     }
 }
 
-/// The body that is here; of a long one its first part, unless that is damaged.
+/// Returns the body that is in memory; of a long body its first chunk, unless that is damaged.
 fn whole(db: &Connection, letter: &ParkedRecord, body: &Body) -> rusqlite::Result<Option<Body>> {
     match letter.long {
         Some(long) => Ok(bodies::read(db, long.first)?.ok()),
@@ -215,7 +215,7 @@ fn whole(db: &Connection, letter: &ParkedRecord, body: &Body) -> rusqlite::Resul
     }
 }
 
-/// A message that is to be kept, with what is said of it.
+/// Makes the record of a message to be parked.
 pub(super) fn letter(
     message: Message,
     long: Option<Long>,

@@ -1,4 +1,4 @@
-//! The reading thread: every read is one transaction, so that all it finds is of one moment.
+//! The reading thread: each read is one transaction, so that its answer is of one moment.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -23,10 +23,10 @@ use super::write_buffer::removed;
 use crate::durable::{Found, Page, PageItem, Read, ReadEngine, Record, StoreError, StoredCursor};
 use crate::wire::{Seq, Start, Target, UserId};
 
-/// When so many messages of one log are known no more of its runs are looked at.
+/// Number of messages of one log read ahead, after which no more of its segments are read.
 const AHEAD: usize = 32;
 
-/// The only one that reads.
+/// Owner of the reading connection.
 pub(super) struct SqliteReader {
     db: Connection,
     names: Names,
@@ -83,7 +83,8 @@ fn last_seq(db: &Connection) -> rusqlite::Result<Seq> {
     first(db, SQL, (), |row| num(row, 0))?.ok_or(Error::QueryReturnedNoRows)
 }
 
-/// Behind which seq a reader begins who wants to have all from a time on, or behind a message.
+/// Returns the seq after which a reader begins who asks for messages from a time on, or after a
+/// message.
 fn begin(
     db: &Connection,
     names: &mut Names,
@@ -102,7 +103,7 @@ fn begin(
     let found = found.into_iter();
     Ok(match start {
         Start::Unacked => None,
-        // If there is nothing, with what comes next.
+        // Without such a message, reading begins with the next new one.
         Start::Since(_) => Some(found.min().map_or(last_seq(db)?, |seq| seq - 1)),
         Start::After(_) => found.max(),
     })
@@ -175,23 +176,24 @@ fn page(
     Ok(page)
 }
 
-/// Several logs as one sequence, without the reader's own messages.
+/// Several logs merged into one sequence, without the reader's own messages.
 struct Merge<'a> {
     logs: Vec<Ahead<'a>>,
-    /// The log to take from next, by the seq at its front.
+    /// Index of the log with the next item, by the seq of that item.
     fronts: BTreeMap<Seq, usize>,
     reader: UserNo,
 }
 
-/// What is next in one log.
+/// Messages of one log that come next.
 struct Ahead<'a> {
     to: &'a Target,
     no: LogNo,
-    /// Behind which run to go on when there is nothing more here; `None` at the end.
+    /// Last seq of the segment after which to read on once `heads` is empty; `None` at the end of
+    /// the log.
     after: Option<Seq>,
     removed: Option<(Seq, u64)>,
     heads: VecDeque<MessageHead>,
-    /// The records of the run that a message was last taken from, by its last seq.
+    /// The records of the segment from which a message was last taken, with the segment's last seq.
     records: Option<(Seq, Vec<u8>)>,
 }
 
@@ -199,9 +201,9 @@ struct MessageHead {
     seq: Seq,
     ordinal: u64,
     bytes: u64,
-    /// Last seq of its run.
+    /// Last seq of its segment.
     run: Seq,
-    /// What is needed to decode it.
+    /// Parts needed to decode the message: its entry, its sender, and the range of its record.
     body: Result<(Entry, UserId, Range<usize>), Corrupt>,
 }
 
@@ -211,7 +213,7 @@ enum Front {
 }
 
 impl<'a> Merge<'a> {
-    /// Of logs, each from behind a seq. A log with nothing new costs two looks.
+    /// Merges logs, each from after a seq. A log with nothing new costs two queries.
     fn new(
         db: &Connection,
         names: &mut Names,
@@ -228,7 +230,7 @@ impl<'a> Merge<'a> {
         for (no, (to, after)) in asked {
             let (removed_seq, removed_ordinal) = removed(db, no)?;
             let removed = (removed_seq > after).then_some((removed_seq, removed_ordinal));
-            // What is removed may still be there, in a run that is not removed whole.
+            // Removed messages may still be stored, in a segment of which others remain.
             let (after, heads) = (Some(after.max(removed_seq)), VecDeque::new());
             merge.logs.push(Ahead { to, no, after, removed, heads, records: None });
             merge.line_up(db, merge.logs.len() - 1)?;
@@ -236,7 +238,8 @@ impl<'a> Merge<'a> {
         Ok(merge)
     }
 
-    /// What comes next, and in which log, which is then to be lined up again if it was a message.
+    /// Takes the next item and returns the index of its log. After a message the caller must call
+    /// `line_up` for that log.
     fn next_front(&mut self, db: &Connection) -> rusqlite::Result<Option<(usize, Front)>> {
         let Some((_, index)) = self.fronts.pop_first() else { return Ok(None) };
         let log = &mut self.logs[index];
@@ -247,7 +250,7 @@ impl<'a> Merge<'a> {
         Ok(log.heads.pop_front().map(|head| (index, Front::Message(head))))
     }
 
-    /// Puts a log among the fronts, unless it has ended.
+    /// Enters the next item of a log into `fronts`, unless the log has ended.
     fn line_up(&mut self, db: &Connection, index: usize) -> rusqlite::Result<()> {
         let log = &mut self.logs[index];
         if log.removed.is_none() && log.heads.is_empty() {
@@ -262,12 +265,12 @@ impl<'a> Merge<'a> {
 }
 
 impl Ahead<'_> {
-    /// Makes out what comes next, a number of runs at a time.
+    /// Reads the heads of the next segments, until [`AHEAD`] messages are known.
     fn fetch(&mut self, db: &Connection, reader: UserNo) -> rusqlite::Result<()> {
         const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \
             head FROM run WHERE log = ?1 AND last > ?2 ORDER BY last";
         let Some(after) = self.after.take() else { return Ok(()) };
-        // In the own log even what one sent oneself is to be read.
+        // In the own log even one's own messages are read.
         let left_out = if self.no.is_own() { UserNo::NOBODY } else { reader };
         let mut statement = db.prepare_cached(SQL)?;
         let mut rows = statement.query((self.no, Num(after)))?;
@@ -303,7 +306,7 @@ impl Ahead<'_> {
         }
     }
 
-    /// The message itself. The records of a run are fetched once while they are taken in turn.
+    /// Decodes a message. The records of a segment are read once for messages taken in sequence.
     fn message(
         &mut self,
         db: &Connection,

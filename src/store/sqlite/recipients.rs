@@ -1,4 +1,4 @@
-//! Delivery state of a message for each of its recipients.
+//! Delivery state of a message at each of its recipients.
 
 use rusqlite::Connection;
 
@@ -15,7 +15,7 @@ use crate::wire::{
     CHUNK_LEN_MAX, DeliveryState, MsgId, RecipientStatus, STATUSES_MAX, Seq, Target, UserId,
 };
 
-/// The seq of a message in a log by its id and its sender, and when its time to live is over.
+/// Returns the seq of a message of a log by its id and sender, and the end of its time to live.
 pub(super) fn sent(
     db: &Connection,
     names: &mut Names,
@@ -34,7 +34,7 @@ pub(super) fn sent(
     Ok(Some((seq, whole.and_then(|(message, _)| message.headers.expires_ms(message.time_ms)))))
 }
 
-/// A page of those for whom a message is, in the order of their ids, and whether there are more.
+/// Returns a page of a message's recipients, in the order of their ids, and whether there are more.
 pub(super) fn page(
     db: &Connection,
     names: &mut Names,
@@ -73,9 +73,9 @@ pub(super) fn page(
     Ok((page, more))
 }
 
-/// Number and id of those who read the log of a room, or of `@all`, and did so already when the
-/// message at `seq` came: so many at most, in the order of their ids from behind `after` on,
-/// without its sender.
+/// Returns number and id of the readers of a room or of `@all` who already read it when the message
+/// at `seq` was stored, without its sender: at most `max`, in the order of their ids, after
+/// `after`.
 fn readers(
     db: &Connection,
     no: LogNo,
@@ -93,18 +93,18 @@ fn readers(
     rows.collect()
 }
 
-/// A message as its log has it.
+/// A message that is or was in a log.
 struct Taken {
     no: LogNo,
     seq: Seq,
-    /// 0: not known any more.
+    /// Time at which the message was stored; 0 if no longer known.
     time_ms: u64,
-    /// It was removed unread by those who had not processed it.
+    /// True if the message was removed unread by some readers.
     removed: bool,
 }
 
 impl Taken {
-    /// How far it has come with one of its readers.
+    /// Returns how far the message has come with one of its readers.
     fn with(&self, db: &Connection, reader: UserNo) -> rusqlite::Result<StoredDisposition> {
         let &Self { no, seq, time_ms, removed } = self;
         if let Some(said) = said(db, (seq, reader))? {

@@ -1,12 +1,13 @@
-//! Runs of messages, and cursors, as bytes in the tables.
+//! Encoding of segments, parked messages and cursors as bytes in the tables.
 //!
-//! A run has a head and its records. A record is the message's headers as a postcard value, and its
-//! body to the end, if that is not long: then its parts stand elsewhere. What else there is to know
-//! of the messages stands in the head: 16 bytes of checksum, a version byte and a postcard value,
-//! in which the order of the fields is the format: another one needs another version byte. The head
-//! has the checksum of every record, so the bytes of one cannot pass for another's.
+//! A segment has a head and records. A record is a message's headers as a postcard value, followed
+//! by its body; a long body is stored elsewhere, in chunks. The head holds everything else: 16
+//! bytes of checksum, a version byte, and a postcard value. The order of its fields is the format:
+//! to change it, change the version byte. The head has the checksum of every record, so that no
+//! record can be mistaken for another.
 //!
-//! A letter is a checksum, a version byte, a postcard value and the body, if that is not long.
+//! A parked message is a checksum, a version byte, a postcard value and the body, unless that is
+//! long.
 
 use std::ops::Range;
 
@@ -24,15 +25,16 @@ const SUM_LEN: usize = 16;
 const VERSION: u8 = 2;
 const LETTER_VERSION: u8 = 1;
 
-/// Which run it is. Part of its head's checksum: one row's bytes must not pass for another's.
+/// Identity of a segment. Included in the checksum of its head, so that no row can be mistaken for
+/// another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SegmentKey {
     pub(super) log: LogNo,
-    /// Seq of its last message.
+    /// Seq of the last message.
     pub(super) last: Seq,
 }
 
-/// Returns the checksum of bytes that are good in one segment only.
+/// Returns the checksum of bytes that are valid in one segment only.
 pub(super) fn sum_in(place: SegmentKey, bytes: &[u8]) -> Sum {
     sum_at(&[place.log.value().cast_unsigned(), place.last], bytes)
 }
@@ -40,9 +42,9 @@ pub(super) fn sum_in(place: SegmentKey, bytes: &[u8]) -> Sum {
 /// Index of a segment's messages, without their records.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Head {
-    /// Number and name of each.
+    /// Number and id of each sender.
     senders: Vec<(i64, UserId)>,
-    /// Ascending by seq.
+    /// Entries, ascending by seq.
     entries: Vec<Entry>,
 }
 
@@ -53,23 +55,23 @@ pub(super) struct Entry {
     pub(super) seq: Seq,
     pub(super) ordinal: u64,
     pub(super) time_ms: u64,
-    /// As quotas count.
+    /// Its size as quotas count it.
     pub(super) bytes: u64,
-    /// Index of its sender.
+    /// Index of the sender in `senders`.
     sender: u32,
-    /// Length of its record, which begins where the one before ends.
+    /// Length of its record, which begins where the previous one ends.
     len: u64,
     sum: Sum,
-    /// Where its body is, if not in its record.
+    /// Place of its body, unless that is in its record.
     pub(super) long: Option<Long>,
 }
 
-/// A body in parts.
+/// Place of a body that is stored in chunks.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Long {
-    /// Number of the first one.
+    /// Number of the first chunk.
     pub(super) first: u64,
-    /// Bytes of all.
+    /// Bytes of the whole body.
     pub(super) size: u64,
 }
 
@@ -83,7 +85,7 @@ pub(super) fn id_of(entry: &Entry) -> MsgId {
     MsgId::from_bytes(entry.id)
 }
 
-/// Returns the entry for a record of another length.
+/// Returns an entry changed to another length of its record.
 pub(super) fn with_len(entry: Entry, len: usize) -> Entry {
     Entry { len: len as u64, ..entry }
 }
@@ -91,7 +93,7 @@ pub(super) fn with_len(entry: Entry, len: usize) -> Entry {
 /// Checksum of stored bytes.
 pub(super) type Sum = [u8; SUM_LEN];
 
-/// Why stored bytes are not a message.
+/// Reason why stored bytes are not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Corrupt {
     #[error("the bytes do not match their checksum")]
@@ -105,7 +107,7 @@ pub(super) enum Corrupt {
 }
 
 impl Head {
-    /// Adds a message, whose record goes to the end of `records`.
+    /// Adds a message, and appends its record to `records`.
     pub(super) fn push(
         &mut self,
         (seq, ordinal): (Seq, u64),
@@ -131,19 +133,19 @@ impl Head {
         &self.entries
     }
 
-    /// Adds an entry of another head with the same senders.
+    /// Adds an entry from another head with the same senders.
     pub(super) fn push_entry(&mut self, entry: Entry) {
         self.entries.push(entry);
     }
 
-    /// The number and the name of who sent a message of this head.
+    /// Returns number and id of the sender of a message.
     pub(super) fn sender(&self, entry: &Entry) -> (UserNo, &UserId) {
-        // `decode` has seen to it that every entry has one.
+        // `decode` has checked that every entry has a sender.
         let (no, id) = &self.senders[entry.sender as usize];
         (UserNo::new(*no), id)
     }
 
-    /// Every message with where its record is among the run's.
+    /// Returns each entry with the range of its record.
     pub(super) fn spans(&self) -> impl Iterator<Item = (&Entry, Range<usize>)> {
         let mut start = 0_usize;
         self.entries.iter().map(move |entry| {
@@ -152,12 +154,12 @@ impl Head {
         })
     }
 
-    /// One that can take some of the entries of this one.
+    /// Returns an empty head that can take entries of this one.
     pub(super) fn without_entries(&self) -> Self {
         Self { senders: self.senders.clone(), entries: Vec::new() }
     }
 
-    /// As bytes.
+    /// Encodes the head, with a checksum that covers the segment's identity.
     pub(super) fn encode(&self, place: SegmentKey) -> Result<Vec<u8>, EncodeError> {
         let mut head = Vec::with_capacity(32 + self.entries.len() * 64);
         head.resize(SUM_LEN, 0);
@@ -168,7 +170,7 @@ impl Head {
         Ok(bytes)
     }
 
-    /// The reverse of `encode`.
+    /// Reverses `encode`.
     pub(super) fn decode(place: SegmentKey, bytes: &[u8]) -> Result<Self, Corrupt> {
         let (stored_sum, rest) = bytes.split_first_chunk::<SUM_LEN>().ok_or(Corrupt::Sum)?;
         if *stored_sum != sum_in(place, rest) {
@@ -184,7 +186,7 @@ impl Head {
     }
 
     fn sender_index(&mut self, no: UserNo, id: &UserId) -> u32 {
-        // The last one first: often there is one sender only.
+        // The last one is tried first: often there is only one sender.
         let known = self.senders.iter().rposition(|&(known, _)| known == no.value());
         let index = known.unwrap_or_else(|| {
             self.senders.push((no.value(), id.clone()));
@@ -199,7 +201,7 @@ pub(super) fn is_whole(entry: &Entry, record: &[u8]) -> bool {
     entry.sum == sum_of(record)
 }
 
-/// The message of an entry; of a long one without its body.
+/// Decodes the message of an entry. A long message comes without its body.
 pub(super) fn decode(
     entry: &Entry,
     from: UserId,
@@ -224,16 +226,16 @@ pub(super) struct ParkedRecord {
     pub(super) from: UserId,
     pub(super) to: Target,
     pub(super) time_ms: u64,
-    /// When it was put there, or is due.
+    /// Time at which it was rejected, or is due.
     pub(super) at_ms: u64,
     pub(super) attempts: u32,
     pub(super) reason: Note,
     pub(super) headers: Headers,
-    /// Where its body is, if not behind this.
+    /// Place of its body, unless that follows this record.
     pub(super) long: Option<Long>,
 }
 
-/// Encodes a parked message with its body as bytes that are good in one list only.
+/// Encodes a parked message with its body; the checksum covers the user and the kind.
 pub(super) fn encode_parked(
     parked: &ParkedRecord,
     list: [u64; 2],
@@ -250,7 +252,7 @@ pub(super) fn encode_parked(
     Ok(bytes)
 }
 
-/// The reverse of [`encode_parked`].
+/// Reverses [`encode_parked`].
 pub(super) fn decode_parked(list: [u64; 2], bytes: &[u8]) -> Result<(ParkedRecord, Body), Corrupt> {
     let (stored_sum, rest) = bytes.split_first_chunk::<SUM_LEN>().ok_or(Corrupt::Sum)?;
     if *stored_sum != sum_at(&list, rest) {
@@ -264,7 +266,7 @@ pub(super) fn decode_parked(list: [u64; 2], bytes: &[u8]) -> Result<(ParkedRecor
     Ok((parked, Body(body.to_vec().into())))
 }
 
-/// [`StoredCursor::above`](crate::durable::StoredCursor) as bytes.
+/// Encodes [`StoredCursor::above`](crate::durable::StoredCursor).
 pub(super) fn encode_above(above: &[AckedRange]) -> Result<Vec<u8>, EncodeError> {
     if above.is_empty() {
         return Ok(Vec::new());
@@ -273,7 +275,7 @@ pub(super) fn encode_above(above: &[AckedRange]) -> Result<Vec<u8>, EncodeError>
     postcard::to_stdvec(&above.iter().map(numbers).collect::<Vec<_>>())
 }
 
-/// The reverse of [`encode_above`].
+/// Reverses [`encode_above`].
 pub(super) fn decode_above(bytes: &[u8]) -> Result<Vec<AckedRange>, EncodeError> {
     if bytes.is_empty() {
         return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! Quotas of the logs of rooms and of `@all`: the oldest messages make room.
+//! Quotas of the logs of rooms and of `@all`: the oldest messages are dropped.
 
 use rusqlite::Connection;
 
@@ -8,10 +8,11 @@ use super::sql::first;
 use super::write_buffer::{WriteBuffer, exceeds, keep_less, note_removed_unread};
 use crate::durable::Quotas;
 
-/// Brings the log of a room or of `@all` within its quota, but leaves it its newest message.
+/// Drops the oldest messages of a room or of `@all` until the log is within its quota, but never
+/// the newest message.
 ///
-/// What is dropped is gone for readers by the log's `removed_seq`; the row goes with the last of
-/// its run.
+/// Dropped messages are hidden from readers by the log's `removed_seq`; a row is deleted with the
+/// last message of its segment.
 pub(super) fn drop_oldest(
     db: &Connection,
     no: LogNo,

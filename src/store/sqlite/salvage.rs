@@ -1,7 +1,7 @@
-//! Reading of a damaged table all rows that can be read.
+//! Salvage of a damaged table: reads all rows that can be read.
 //!
-//! A damaged page ends a scan in the middle of a table. What is behind it is reached from the other
-//! end, and what lies between two damaged pages by looking in between.
+//! A scan of a table ends at a damaged page. The rows after it are read from the other end, and
+//! rows between two damaged pages are found by searching the gap.
 
 use crate::store::limits::SALVAGE_SEARCHES_MAX;
 use rusqlite::types::{Value, ValueRef};
@@ -9,18 +9,19 @@ use rusqlite::{Connection, ErrorCode, Params, Rows, Statement, params_from_iter}
 
 /// Number of times that an unreadable gap is halved in search of readable rows.
 const HALVINGS: u32 = 10;
-/// The same beyond the last row that can be read, and how far that is, in doublings.
+/// Number of times that a gap after the last readable row is halved.
 const HALVINGS_BEYOND: u32 = 4;
+/// Doublings of the step in the search for the end of a table.
 const STEPS: u32 = 40;
 
-/// A table, and how its rows are in order.
+/// A table and the order of its rows.
 pub(super) struct SalvagedTable {
     pub(super) name: &'static str,
-    /// `None`: by their rowid.
+    /// Columns that order the rows, ascending and descending. `None`: the rowid.
     key: Option<[&'static str; 2]>,
 }
 
-/// All tables. Those that others name are first.
+/// All tables, each after the tables that its rows refer to.
 pub(super) const TABLES: [SalvagedTable; 20] = [
     rows("state"),
     rows("user"),
@@ -52,17 +53,17 @@ const fn keyed(name: &'static str, key: [&'static str; 2]) -> SalvagedTable {
     SalvagedTable { name, key: Some(key) }
 }
 
-/// Result for one table.
+/// Result of copying one table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Copied {
     /// Rows that were read.
     pub(super) rows: u64,
-    /// Something of it cannot be read.
+    /// True if some of the table could not be read.
     pub(super) is_damaged: bool,
 }
 
-/// Copies what can be read of a table into the empty one of another database. Only an error of that
-/// one is an error.
+/// Copies all readable rows of a table into the same, empty table of another database. Returns only
+/// errors of that other database.
 pub(super) fn copy(
     from: &Connection,
     to: &Connection,
@@ -87,11 +88,11 @@ pub(super) fn copy(
     Ok(copy.copied)
 }
 
-/// Rowids between two, neither of which is searched for.
+/// Range of rowids to search, without its two ends.
 struct UnreadRange {
     after: i64,
     before: i64,
-    /// Number of times that it may be halved.
+    /// Number of times that the range may still be halved.
     halvings: u32,
 }
 
@@ -105,10 +106,10 @@ struct Copy<'a> {
 }
 
 impl Copy<'_> {
-    /// All rows, from one end and, if that does not reach the other, from there.
+    /// Copies all rows from one end and, if that does not reach the other, from the other end too.
     fn both_ways(&mut self, orders: [&'static str; 2]) -> rusqlite::Result<()> {
         for order in orders {
-            // The rowid of a table without one is not asked for.
+            // A table without rowids has 0 in that column.
             let sql = format!("SELECT 0, * FROM {} ORDER BY {order}", self.name);
             if self.scan(&sql, (), |_| true)?.is_whole {
                 return Ok(());
@@ -118,19 +119,20 @@ impl Copy<'_> {
         Ok(())
     }
 
-    /// Copies the rows of all rowids: what is left between two damaged pages is searched in turn.
+    /// Copies all rows in the order of their rowids. Gaps between damaged pages are searched in
+    /// turn.
     fn by_rowid(&mut self) -> rusqlite::Result<()> {
         let mut left = vec![UnreadRange { after: i64::MIN, before: i64::MAX, halvings: HALVINGS }];
         while let Some(gap) = left.pop() {
             let mut parts = self.between(&gap)?;
-            // The first part is searched first, and all that it leaves before the second.
+            // The first half is searched, with all of its gaps, before the second.
             parts.reverse();
             left.append(&mut parts);
         }
         Ok(())
     }
 
-    /// Copies rows of a gap from both of its ends. Returns what is to be searched in between.
+    /// Copies rows of a gap from both of its ends. Returns the gaps that remain to be searched.
     fn between(&mut self, gap: &UnreadRange) -> rusqlite::Result<Vec<UnreadRange>> {
         let &UnreadRange { after, before, halvings } = gap;
         if after.checked_add(1).is_none_or(|next| next >= before) || self.looks == 0 {
@@ -141,7 +143,7 @@ impl Copy<'_> {
         let between = "NOT INDEXED WHERE rowid > ?1 AND rowid < ?2 ORDER BY rowid";
         let mut low = after;
         let up = self.scan(&format!("SELECT rowid, * FROM {name} {between}"), (low, before), {
-            // A damaged page may lead to another, and that back again.
+            // A damaged page may link to another, which may link back.
             |row| std::mem::replace(&mut low, row) < row
         })?;
         if up.is_whole {
@@ -155,7 +157,7 @@ impl Copy<'_> {
             return Ok(Vec::new());
         }
         if high == i64::MAX {
-            // Where the end is cannot be read: it is looked for in longer and longer steps.
+            // The end of the table is unreadable: it is searched for in ever longer steps.
             let start = low.max(0);
             let steps = (0..STEPS).map(|doublings| 1_i64 << doublings);
             let gaps = steps.map(|step| UnreadRange {
@@ -173,7 +175,7 @@ impl Copy<'_> {
         ])
     }
 
-    /// A row that cannot be what the table had counts for damage.
+    /// Inserts a row. A row that the table could not have held counts as damage.
     fn put(&mut self, values: Option<Vec<Value>>) -> rusqlite::Result<()> {
         let Some(values) = values else {
             self.copied.is_damaged = true;
@@ -189,7 +191,7 @@ impl Copy<'_> {
         Ok(())
     }
 
-    /// Copies the rows of a query as long as they can be read and `goes_on` says so.
+    /// Copies the rows of a query until one cannot be read or `goes_on` returns false.
     fn scan(
         &mut self,
         sql: &str,
@@ -215,7 +217,7 @@ struct Scanned {
     is_whole: bool,
 }
 
-/// The next row: its rowid and its columns, if they can be values.
+/// Returns the next row, its rowid and its columns, if they can be decoded.
 fn next(
     rows: &mut Rows<'_>,
     columns: usize,

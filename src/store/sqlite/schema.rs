@@ -1,26 +1,41 @@
-//! The tables, and what says that a file has them.
+//! The tables, and the numbers that mark a file as a store.
 
 use rusqlite::Connection;
 
 use super::meta;
 use super::sql::Num;
 
-/// "qmsg": says whose file it is, to us and to file(1).
+/// Application id "qmsg", by which qmsg and file(1) recognise a store.
 pub(super) const APPLICATION_ID: i32 = 0x716d_7367;
-/// The number of the tables, which another version may have others of.
+/// The format of the tables.
 pub const FORMAT: i32 = 6;
 
-/// `cursor.log` below 0 is a room: such a row is the membership. A user's own log and `@all` need
-/// no row: their cursors start at 0 and at `user.since_*`. `log` has a row once it is noted that it
-/// has a message. `state.last_seq` is up to where `sent` and `log` know of the messages; later runs
-/// tell themselves. `run.last` is the seq of the run's last message; the index has it too, behind
-/// the log. `part` and `parts` of a run are the first and the number of its last message's parts.
-/// `shared.more` is how many there are besides one that parts belong to. `member` has the members
-/// of rooms in the order of their ids; `since` is the last seq that is not for them. `drawer` is
-/// what stands in `letter`, counted by user and kind; `letter.due_ms` is when it is to be sent, or
-/// tried again. `verdict.until_ms` is when it may go.
+/// The tables, with the meaning of a row of each:
+/// - `state`: the only row: the seq up to which `sent` and `log` are flushed (later segments record
+///   their own messages), and the next chunk number.
+/// - `user`: a user; `since_*` is the end of `@all` at the claim.
+/// - `room`: a room.
+/// - `log`: the state of a log, from the first flush after its first message.
+/// - `run`: a segment of a log. `last` is the seq of its last message; the index has it too, after
+///   the log. `part` and `parts` are the first chunk and the number of chunks of that message.
+/// - `part`: a chunk of a long body.
+/// - `upload`: a body that is being uploaded.
+/// - `loose`: a range of chunks to be removed.
+/// - `shared`: chunks with several owners; `more` is the number of owners beyond the first.
+/// - `sent`: a leaf of the duplicate index.
+/// - `keyed`: an id made from a key, for the duplicate check.
+/// - `cursor`: a user's cursor in a log. With a room's log (below 0) it is also the membership.
+///   Cursors in a user's own log and in `@all` start without a row, at 0 and at `user.since_*`.
+/// - `member`: a member of a room, by id; `since` is the last seq not meant for the member.
+/// - `verdict`: a reader's disposition of a message; `until_ms` is the time until which it is kept.
+/// - `drawer`: number and bytes of a user's parked messages of one kind.
+/// - `letter`: a parked message; `due_ms` is the time to send it, or to try again.
+/// - `expiring`: a message in a user's log that may expire unread, and when.
+/// - `expired`: a message that expired unread and no longer counts in its log.
+/// - `code`: a join code, as a hash.
+/// - `meta`: a named value, such as the version of qmsg.
 ///
-/// In few words: SQLite keeps the statements, and while all of them fit into the first page no
+/// Statements are short because SQLite stores them: while all of them fit into the first page, no
 /// other damaged page makes the whole file unreadable.
 pub(super) const TABLES: &str = "
 CREATE TABLE state (last_seq INT NOT NULL, next_part INT NOT NULL) STRICT;
@@ -85,7 +100,7 @@ CREATE TABLE code (hash BLOB PRIMARY KEY, expires_ms INT NOT NULL) STRICT, WITHO
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
-/// Makes them in an empty database.
+/// Creates the tables in an empty database.
 pub(super) fn create(db: &Connection) -> rusqlite::Result<()> {
     let tables = TABLES.split_whitespace().collect::<Vec<_>>().join(" ");
     db.execute_batch(&format!(
@@ -95,9 +110,9 @@ pub(super) fn create(db: &Connection) -> rusqlite::Result<()> {
     meta::note_version(db)
 }
 
-/// Returns whether this is the header of a store, whatever its first 16 bytes are: the sizes and
-/// fractions that SQLite has (fileformat2.html, 1.3), the store's pages and number, and a format
-/// from `oldest` on.
+/// Returns whether these bytes are the header of a store, ignoring the first 16: sizes and
+/// fractions as SQLite sets them (fileformat2.html, 1.3), the page size and application id of a
+/// store, and a format from `oldest` on.
 pub(super) fn is_header(header: &[u8; 100], oldest: i32) -> bool {
     let format = header[60..64].iter().fold(0, |sum, byte| sum << 8 | i32::from(*byte));
     header[16..18] == 4096_u16.to_be_bytes()
@@ -106,13 +121,13 @@ pub(super) fn is_header(header: &[u8; 100], oldest: i32) -> bool {
         && header[68..72] == APPLICATION_ID.to_be_bytes()
 }
 
-/// Limits the size of the file, its WAL not counted. 0: no limit.
+/// Limits the size of the file, not counting its WAL. 0: no limit.
 pub(super) fn limit_size(db: &Connection, bytes_max: u64) -> rusqlite::Result<()> {
     if bytes_max == 0 {
         return Ok(());
     }
     let Num(page) = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
-    // SQLite's own limit of pages; it never goes below what the file has.
+    // SQLite's own limit in pages, which never goes below the current size of the file.
     let pages = (bytes_max / page.max(1)).clamp(1, 0xffff_fffe);
     db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
 }

@@ -1,9 +1,10 @@
-//! Segments: the messages of one log that one batch brings, a row for up to
-//! [`SEGMENT_MESSAGES_MAX`] of them.
+//! Segments: consecutive messages of one log from one batch, up to [`SEGMENT_MESSAGES_MAX`] in one
+//! row of the table `run`.
 //!
-//! Row and index entry are paid once a run instead of once a message. The columns beside head and
-//! records say of the run as a whole what is needed to remove it should its head be damaged. So
-//! that this can be said of parts too, a message with a long body is the last of its run.
+//! Row and index entry are paid once for a segment instead of once for a message. The columns
+//! beside `head` and `records` describe the segment as a whole, so that it can be removed even if
+//! its head is damaged. They have room for the chunks of one message only: a message with a long
+//! body is the last of its segment.
 
 use rusqlite::{Connection, Row, Statement};
 
@@ -14,12 +15,12 @@ use super::sql::{Num, execute, first, num, unencodable};
 use crate::store::limits::{SEGMENT_BYTES_MAX, SEGMENT_MESSAGES_MAX};
 use crate::wire::{Message, Seq};
 
-/// What [`Segment::insert`] is done by.
+/// Statement for [`Segment::insert`].
 pub(super) const INSERT: &str = "INSERT INTO run \
     (last, log, last_ordinal, messages, bytes, time_ms, part, parts, head, records) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 
-/// A run that is not written yet.
+/// A segment that is not written yet.
 #[derive(Default)]
 pub(super) struct Segment {
     head: Head,
@@ -27,7 +28,7 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// Whether this message would make it too large.
+    /// Returns whether the segment has no room for this message.
     pub(super) fn is_full(&self, message: &Message) -> bool {
         let Some(last) = self.head.entries().last() else { return false };
         let body = if message.is_long() { 0 } else { message.body.len() };
@@ -37,7 +38,7 @@ impl Segment {
             || last.long.is_some()
     }
 
-    /// Adds a message at its seq and ordinal, with its sender and what it counts for.
+    /// Adds a message at its seq and ordinal, with its sender and the bytes it counts for.
     pub(super) fn push(
         &mut self,
         at: (Seq, u64),
@@ -47,12 +48,12 @@ impl Segment {
         self.head.push(at, of, message, &mut self.records)
     }
 
-    /// Seq of its last message.
+    /// Returns the seq of the last message.
     pub(super) fn last(&self) -> Seq {
         self.head.entries().last().map_or(0, |entry| entry.seq)
     }
 
-    /// Writes it as a row, if it has any messages, by a statement of [`INSERT`].
+    /// Writes the segment as a row, with a statement of [`INSERT`]. Does nothing if it is empty.
     pub(super) fn insert(&self, into: &mut Statement<'_>, log: LogNo) -> rusqlite::Result<()> {
         let entries = self.head.entries();
         let Some(end) = entries.last() else { return Ok(()) };
@@ -67,17 +68,17 @@ impl Segment {
     }
 }
 
-/// A run as its row has it, without its records.
+/// A segment as stored in its row, without its records.
 pub(super) struct StoredSegment {
     place: SegmentKey,
-    /// All of it as one.
+    /// The whole segment as one unit.
     whole: SegmentPart,
-    /// First and number of the parts of its last message.
+    /// First chunk of the last message, and the number of its chunks.
     parts: (u64, u64),
     head: Result<Head, Corrupt>,
 }
 
-/// What is removed, or passed by, as one: a message, or a run that cannot be read.
+/// Unit of removal: a message, or a whole segment that cannot be read.
 #[derive(Clone, Copy)]
 pub(super) struct SegmentPart {
     pub(super) seq: Seq,
@@ -88,28 +89,27 @@ pub(super) struct SegmentPart {
 }
 
 impl StoredSegment {
-    /// Returns its log and the seq of its last message.
+    /// Returns the log and the seq of the last message.
     pub(super) fn place(&self) -> SegmentKey {
         self.place
     }
 
-    /// Returns all of it as one part.
+    /// Returns the whole segment as one unit.
     pub(super) fn whole(&self) -> &SegmentPart {
         &self.whole
     }
 
-    /// Returns its head, if that is not damaged.
+    /// Returns the head, unless it is damaged.
     pub(super) fn head(&self) -> Result<&Head, Corrupt> {
         self.head.as_ref().map_err(|damage| *damage)
     }
 
-    /// Returns its head, if that is not damaged.
+    /// Returns the head, unless it is damaged.
     pub(super) fn into_head(self) -> Result<Head, Corrupt> {
         self.head
     }
 
-    /// From a row of `last, log, last_ordinal, messages, bytes, time_ms, part, parts,
-    /// head`.
+    /// Reads a row of `last, log, last_ordinal, messages, bytes, time_ms, part, parts, head`.
     pub(super) fn at(row: &Row<'_>) -> rusqlite::Result<Self> {
         let whole = SegmentPart {
             seq: num(row, 0)?,
@@ -124,7 +124,7 @@ impl StoredSegment {
         Ok(Self { place, whole, parts, head })
     }
 
-    /// The messages behind a seq; of a damaged head one that stands for all of them.
+    /// Returns the messages after a seq. With a damaged head, one unit stands for all of them.
     pub(super) fn pieces(&self, after: Seq) -> impl Iterator<Item = SegmentPart> {
         let entries = self.head.as_ref().map_or(&[][..], |head| head.entries());
         let whole = self.head.is_err().then_some(self.whole);
@@ -142,7 +142,7 @@ impl StoredSegment {
         execute(db, "DELETE FROM run WHERE last = ?1", [Num(self.place.last)]).map(drop)
     }
 
-    /// Writes it anew with those of its messages only, of which there are some.
+    /// Rewrites the segment with only the messages in `kept`, of which there is at least one.
     pub(super) fn keep(&self, db: &Connection, kept: &[Seq]) -> rusqlite::Result<()> {
         let Ok(head) = &self.head else { return Ok(()) };
         let records = records(db, self.place.last)?;
@@ -151,12 +151,12 @@ impl StoredSegment {
             if kept.binary_search(&entry.seq).is_ok() {
                 let record = records.get(record).unwrap_or_default();
                 run.records.extend_from_slice(record);
-                // Records cut short stay so, and rotten, each by itself.
+                // Records that are cut short or damaged stay so, without harm to the others.
                 run.head.push_entry(with_len(*entry, record.len()));
             }
         }
         if run.last() == self.place.last {
-            // The message that has parts stays.
+            // The message with chunks stays.
             self.delete_row(db)?;
         } else {
             self.delete(db)?;
@@ -171,7 +171,7 @@ impl From<&Entry> for SegmentPart {
     }
 }
 
-/// The records of a run that is there.
+/// Returns the records of a segment that exists.
 pub(super) fn records(db: &Connection, last: Seq) -> rusqlite::Result<Vec<u8>> {
     const SQL: &str = "SELECT records FROM run WHERE last = ?1";
     let found = first(db, SQL, [Num(last)], |row| row.get(0))?;

@@ -1,4 +1,4 @@
-//! Small things that every statement needs.
+//! Helpers for SQL statements.
 
 use std::str::FromStr;
 
@@ -9,8 +9,8 @@ use super::record;
 use crate::durable::StoreError;
 use crate::wire::BadName;
 
-/// An unsigned number in SQLite's signed columns. What does not fit is cut to the largest that
-/// does, which keeps comparisons right; numbers given by the store never come near.
+/// An unsigned number in a signed column of SQLite. A number that is too large is stored as the
+/// largest that fits, so that comparisons stay right; the store's own numbers never come near.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Num(pub(super) u64);
 
@@ -27,23 +27,23 @@ impl FromSql for Num {
     }
 }
 
-/// The unsigned number in a column.
+/// Returns the unsigned number in a column.
 pub(super) fn num(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     row.get::<_, Num>(column).map(|Num(number)| number)
 }
 
-/// The name in a column.
+/// Returns the name in a column.
 pub(super) fn name<T: FromStr<Err = BadName>>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     let wrong = |cause| Error::FromSqlConversionFailure(column, Type::Text, Box::new(cause));
     row.get_ref(column)?.as_str()?.parse().map_err(wrong)
 }
 
-/// Carries out a statement, which stays prepared. Returns the number of rows changed.
+/// Executes a statement, which stays prepared. Returns the number of rows changed.
 pub(super) fn execute(db: &Connection, sql: &str, values: impl Params) -> rusqlite::Result<usize> {
     db.prepare_cached(sql)?.execute(values)
 }
 
-/// The first row of a query, which stays prepared.
+/// Returns the first row of a query, which stays prepared.
 pub(super) fn first<T>(
     db: &Connection,
     sql: &str,
@@ -53,12 +53,12 @@ pub(super) fn first<T>(
     db.prepare_cached(sql)?.query_row(values, read).optional()
 }
 
-/// What does not become bytes, as an error of the statement that wanted them.
+/// Turns a failed encoding into an error of the statement that needed the bytes.
 pub(super) fn unencodable(cause: record::EncodeError) -> Error {
     Error::ToSqlConversionFailure(cause.into())
 }
 
-/// Makes an error of the store of what SQLite says.
+/// Turns an error of SQLite into one of the store.
 pub(super) fn failed(doing: &'static str) -> impl Fn(Error) -> StoreError {
     move |cause| {
         let damage = is_damage(&cause);
@@ -66,15 +66,15 @@ pub(super) fn failed(doing: &'static str) -> impl Fn(Error) -> StoreError {
     }
 }
 
-/// Returns whether the database says that it is not as it was written.
+/// Returns whether an error means that the database is not as it was written.
 pub(super) fn is_damage(error: &Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
-/// Whether there was no room for a write, and nothing of it has happened.
+/// Returns whether an error means that there was no room for a write, which then has not happened.
 ///
-/// SQLite says FULL for ENOSPC as for its own page limit; SHMSIZE is the WAL's index that could not
-/// grow, before anything was written.
+/// SQLite returns FULL for ENOSPC and for its own page limit. SHMSIZE means that the index of the
+/// WAL could not grow, before anything was written.
 pub(super) fn is_full(error: &Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DiskFull)
         || error.sqlite_error().is_some_and(|e| e.extended_code == ffi::SQLITE_IOERR_SHMSIZE)

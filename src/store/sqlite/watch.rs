@@ -1,8 +1,9 @@
-//! Where the files are: whether they are still those that were opened, and whether there is room.
+//! Watch over the files of the store: whether they are still the ones that were opened, and whether
+//! there is room for them.
 //!
-//! A file that is removed or renamed stays as it is for who has it open: all goes well, and nothing
-//! of it is there after a restart. So before anything is acknowledged the names are looked up
-//! again: microseconds, beside a sync.
+//! A file that was removed or renamed can still be written by a process that has it open; after a
+//! restart it is gone. So the names are looked up again before each answer to a commit. That takes
+//! microseconds, little compared to a sync.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -13,13 +14,13 @@ use rusqlite::{Error, ffi};
 use super::sql;
 use crate::files;
 
-/// What a file is known by, whatever its name.
+/// Identity of a file, whatever its name: device and inode.
 type Number = (u64, u64);
 
-/// The database and its log, by their names.
+/// The paths of the database and its log, with the identity of each.
 pub(super) struct FileWatch {
     database: Named,
-    /// SQLite makes it at the first commit.
+    /// The write-ahead log, which SQLite creates at the first commit.
     log: Named,
 }
 
@@ -29,20 +30,20 @@ struct Named {
 }
 
 impl FileWatch {
-    /// That of a database that has just been opened.
+    /// Starts to watch the files of a database that has just been opened.
     pub(super) fn new(database: &Path) -> Self {
         Self { database: Named::new(database.to_owned()), log: Named::new(log_of(database)) }
     }
 
-    /// The file that is not there any more, or another one, after a commit. What was committed is
-    /// on the disk only if there is none.
+    /// Returns the path of a file that was removed or replaced. Called after a commit, which is on
+    /// disk only if this returns `None`.
     pub(super) fn lost(&mut self) -> Option<PathBuf> {
         let lost = [&mut self.database, &mut self.log].into_iter().find_map(Named::lost);
         lost.map(Path::to_owned)
     }
 
-    /// Whether there was no room for a write, and nothing of it has happened. Of a quota, and of
-    /// the largest size of a file, SQLite says no more than that a write failed.
+    /// Returns whether an error means that there was no room for a write, which then has not
+    /// happened. For disk quotas and file size limits SQLite only reports that a write failed.
     pub(super) fn is_full(&self, error: &Error) -> bool {
         let is_write = error
             .sqlite_error()
@@ -74,12 +75,12 @@ fn number(file: &Metadata) -> Number {
     (file.dev(), file.ino())
 }
 
-/// The database in the directory of a store.
+/// Returns the path of the database in the directory of a store.
 pub(super) fn database(dir: &Path) -> PathBuf {
     dir.join("store.db")
 }
 
-/// The write-ahead log of a database.
+/// Returns the path of the write-ahead log of a database.
 pub(super) fn log_of(database: &Path) -> PathBuf {
     database.with_extension("db-wal")
 }

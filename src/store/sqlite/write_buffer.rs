@@ -1,9 +1,10 @@
-//! What the newest runs say, before it is noted where it is looked up.
+//! Write buffer: state of the newest segments that is not yet in the tables for lookups.
 //!
-//! A run tells all there is to know of its messages. That their ids have been had (`sent`) and how
-//! their log stands (`log`) is noted once for many of them: a small batch is then no more than its
-//! run and the run's index entry. `state.last_seq` is up to where all is noted. What came later is
-//! kept here, and read from the runs anew after a start and after a transaction that failed.
+//! A segment contains all there is to know of its messages. Two tables repeat some of it: `sent`
+//! holds the ids, `log` the state of each log. They are flushed once for many messages, so that a
+//! small batch writes only its segment and the index entry of that. `state.last_seq` is the seq up
+//! to which they are flushed. Everything later is kept here, and is read again from the segments
+//! after a start and after a failed transaction.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,34 +20,34 @@ use crate::durable::Quotas;
 use crate::store::limits::{BUFFERED_LOGS_MAX, BUFFERED_MESSAGES_MAX};
 use crate::wire::Seq;
 
-/// What is known beyond the tables.
+/// State of the store beyond its flushed tables.
 pub(super) struct WriteBuffer {
     /// Seq of the newest message.
     last_seq: Seq,
-    /// Ids of new messages, and where they are looked up.
+    /// Index of ids, with those of new messages.
     sent: DedupIndex,
     logs: BTreeMap<LogNo, Known>,
-    /// Logs that have changed in a way that their runs do not tell.
+    /// Logs with changes that their segments do not record.
     urgent: BTreeSet<LogNo>,
     noted: Seq,
-    /// Behind `noted`.
+    /// Number of messages after `noted`.
     messages: u64,
-    /// Something behind `noted` cannot, or must not, be read anew.
+    /// True if something after `noted` cannot be read again from the segments, or must not be.
     due: bool,
 }
 
 struct Known {
-    /// As it stands in its table.
+    /// The state in the table.
     row: LogState,
     now: LogState,
 }
 
-/// What is known of a log as a whole.
+/// State of a log as a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct LogState {
     pub(super) last_seq: Seq,
     pub(super) last_ordinal: u64,
-    /// Of a user's log: what is unprocessed. Of others: what is there.
+    /// Number of unacked messages in a user's log; number of stored messages in other logs.
     pub(super) kept_messages: u64,
     pub(super) kept_bytes: u64,
     pub(super) removed_seq: Seq,
@@ -54,13 +55,13 @@ pub(super) struct LogState {
 }
 
 impl WriteBuffer {
-    /// Returns a buffer that knows of no message, and so writes none of another process's.
+    /// Returns an empty buffer. It knows no messages, so it never flushes those of another process.
     pub(super) fn empty() -> Self {
         let (last_seq, sent, logs, urgent, noted, messages, due) = Default::default();
         Self { last_seq, sent, logs, urgent, noted, messages, due }
     }
 
-    /// From the runs that are not noted.
+    /// Loads the buffer from the segments that are not flushed.
     pub(super) fn load(db: &Connection) -> rusqlite::Result<Self> {
         const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \
             head FROM run WHERE last > ?1 ORDER BY last";
@@ -88,7 +89,7 @@ impl WriteBuffer {
         }
         match run.head() {
             Ok(head) => {
-                // Those made of keys have been noted at once.
+                // Ids made from keys were stored at once.
                 for entry in head.entries().iter().filter(|entry| !id_of(entry).is_keyed()) {
                     self.sent.note(db, id_of(entry), head.sender(entry).0)?;
                 }
@@ -98,23 +99,23 @@ impl WriteBuffer {
         Ok(())
     }
 
-    /// Returns the index of the ids that senders have had stored.
+    /// Returns the index of the ids that senders have used.
     pub(super) fn sent(&mut self) -> &mut DedupIndex {
         &mut self.sent
     }
 
-    /// The log with this number.
+    /// Returns the state of a log.
     pub(super) fn log(&mut self, db: &Connection, no: LogNo) -> rusqlite::Result<LogState> {
         self.known(db, no).map(|known| known.now)
     }
 
-    /// The log with this number, to be changed in a way that its runs do not tell.
+    /// Returns the state of a log, to be changed in a way that its segments do not record.
     pub(super) fn change(&mut self, db: &Connection, no: LogNo) -> rusqlite::Result<&mut LogState> {
         self.urgent.insert(no);
         self.known(db, no).map(|known| &mut known.now)
     }
 
-    /// Adds a message to a log; returns its seq and its ordinal. The caller writes its run.
+    /// Adds a message to a log; returns its seq and ordinal. The caller writes its segment.
     pub(super) fn append(
         &mut self,
         db: &Connection,
@@ -134,22 +135,22 @@ impl WriteBuffer {
     /// Forgets ids made before `oldest_ms`; returns whether there are more.
     pub(super) fn forget(&mut self, db: &Connection, oldest_ms: u64) -> rusqlite::Result<bool> {
         let (any, more) = self.sent.forget(db, oldest_ms)?;
-        // Or they would be read anew.
+        // Otherwise the ids would be read again from the segments.
         self.due |= any;
         Ok(more)
     }
 
-    /// A run that ends there is removed by the transaction.
+    /// Notes that the transaction removes the segment that ends at `last`.
     pub(super) fn note_removed(&mut self, last: Seq) {
         self.due |= last > self.noted;
     }
 
-    /// An id was remembered that no run tells of.
+    /// Notes that an id was added which no segment contains.
     pub(super) fn note_soon(&mut self) {
         self.due = true;
     }
 
-    /// Notes what has to be, at the end of a transaction, when what it removes has made room.
+    /// Flushes what must be flushed, at the end of a transaction, when its removals have made room.
     pub(super) fn finish(&mut self, db: &Connection) -> rusqlite::Result<()> {
         let urgent = std::mem::take(&mut self.urgent);
         if self.due
@@ -164,7 +165,7 @@ impl WriteBuffer {
         Ok(())
     }
 
-    /// Notes all, and leaves so many seqs out before the next one.
+    /// Flushes everything, and skips `seqs` seqs before the next message.
     pub(super) fn leave_out(&mut self, db: &Connection, seqs: u64) -> rusqlite::Result<()> {
         self.last_seq = self.last_seq.saturating_add(seqs);
         self.note(db)
@@ -209,25 +210,25 @@ impl Known {
     }
 }
 
-/// Returns whether a log has more than its quotas allow.
+/// Returns whether a log exceeds its quotas.
 pub(super) fn exceeds(log: &LogState, quotas: &Quotas) -> bool {
     log.kept_messages > quotas.log_messages_max || log.kept_bytes > quotas.log_bytes_max
 }
 
-/// Returns whether a message may be added; to an empty log always, or it could never be.
+/// Returns whether a message may be added. An empty log takes a message of any size.
 pub(super) fn has_room(log: &LogState, bytes: u64, quotas: &Quotas) -> bool {
     let kept_messages = log.kept_messages + 1;
     let kept_bytes = log.kept_bytes.saturating_add(bytes);
     log.kept_messages == 0 || !exceeds(&LogState { kept_messages, kept_bytes, ..*log }, quotas)
 }
 
-/// Counts messages and bytes off what a log keeps.
+/// Subtracts messages and bytes from those that a log keeps.
 pub(super) fn keep_less(log: &mut LogState, messages: u64, bytes: u64) {
     log.kept_messages = log.kept_messages.saturating_sub(messages);
     log.kept_bytes = log.kept_bytes.saturating_sub(bytes);
 }
 
-/// Notes that a log was removed unread up to a message.
+/// Notes that messages of a log were removed unread, up to this one.
 pub(super) fn note_removed_unread(log: &mut LogState, seq: Seq, ordinal: u64) {
     log.removed_seq = log.removed_seq.max(seq);
     log.removed_ordinal = log.removed_ordinal.max(ordinal);
@@ -249,7 +250,7 @@ fn read_log(db: &Connection, no: LogNo) -> rusqlite::Result<LogState> {
     Ok(found.unwrap_or_default())
 }
 
-/// Seq and ordinal up to which a log was removed unread.
+/// Returns seq and ordinal up to which messages of a log were removed unread.
 pub(super) fn removed(db: &Connection, no: LogNo) -> rusqlite::Result<(Seq, u64)> {
     const SQL: &str = "SELECT removed_seq, removed_ordinal FROM log WHERE no = ?1";
     let found = first(db, SQL, [no], |row| Ok((num(row, 0)?, num(row, 1)?)))?;

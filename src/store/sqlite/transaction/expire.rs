@@ -1,4 +1,4 @@
-//! Messages that have expired unread, taken off the count of their log.
+//! Messages that expired unread, subtracted from the count of their log.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +12,8 @@ use crate::store::sqlite::sql::{Num, execute};
 use crate::store::sqlite::write_buffer::keep_less;
 
 impl Transaction<'_> {
-    /// Takes what has expired in a user's log, or in any, off its count, a bounded number of
-    /// messages. Whether there were as many.
+    /// Subtracts a bounded number of expired messages from the count of a user's log, or of all
+    /// users' logs.
     pub(super) fn expire(&mut self, log: Option<LogNo>, now_ms: u64) -> rusqlite::Result<Expiry> {
         let found = due(self.db, log, now_ms)?;
         let mut cursors: BTreeMap<LogNo, StoredCursor> = BTreeMap::new();
@@ -36,9 +36,9 @@ impl Transaction<'_> {
     }
 }
 
-/// What was found that has expired.
+/// Result of a search for expired messages.
 pub(super) struct Expiry {
     pub(super) any: bool,
-    /// There may be more.
+    /// True if there may be more.
     pub(super) more: bool,
 }

@@ -1,4 +1,4 @@
-//! Dispositions of messages, kept with the acks that bring them.
+//! Dispositions of messages, stored with the acks that bring them.
 
 use super::Transaction;
 use crate::durable::{Disposition, Quotas};
@@ -8,9 +8,9 @@ use crate::store::sqlite::numbers::{LogNo, UserNo};
 use crate::wire::{Seq, Target};
 
 impl Transaction<'_> {
-    /// Keeps what a user said of messages of a log that were not dealt with before; of those of a
-    /// room that the user has left, nothing. One who has left and come back is a member of whom the
-    /// messages before were never: saying something of one may have been on its way meanwhile.
+    /// Stores a user's dispositions of messages that were not acked before. Ignores all of a room
+    /// that the user has left. For a user who has left and come back, earlier messages count as
+    /// acked, so a disposition that was under way meanwhile is ignored too.
     pub(super) fn judge(
         &mut self,
         user: UserNo,
@@ -34,8 +34,8 @@ impl Transaction<'_> {
     }
 }
 
-/// How long a verdict is kept: as long as its message can be there. What is processed in a user's
-/// log is processed by all; rooms wait for others.
+/// Returns the time for which a disposition is kept: as long as its message may be stored. A
+/// message in a user's log has one reader; in a room it may be kept for other readers.
 fn keep_ms(no: LogNo, quotas: &Quotas) -> u64 {
     let &Quotas { keep_processed_ms, keep_unprocessed_ms, .. } = quotas;
     if no.is_own() { keep_processed_ms } else { keep_processed_ms.max(keep_unprocessed_ms) }

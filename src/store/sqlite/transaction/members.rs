@@ -1,7 +1,7 @@
-//! Who is in which room, and since when.
+//! Members of rooms, and the seq since which each is a member.
 //!
-//! The row of a member's cursor is the membership; `member` beside it has the members of a room in
-//! the order of their ids, so that a page of them costs no more than it shows.
+//! The row of a member's cursor is the membership. The table `member` also lists the members of a
+//! room in the order of their ids, so that a page of them costs no more than it shows.
 
 use super::Transaction;
 use crate::durable::{RoomJoined, RoomLeft, RoomNotJoined, RoomNotLeft, StoredCursor};

@@ -1,9 +1,9 @@
-//! One transaction: writes carried out in their order, each seeing those before it.
+//! A transaction: writes carried out in order, each seeing those before it.
 //!
-//! Messages, and rows that many writes touch (logs, cursors, ids), are kept in memory and written
-//! once, by [`Transaction::finish`] or later, by the [`WriteBuffer`]. The caller begins and ends
-//! the transaction; one that is not finished is to be rolled back. `writes` is what each write
-//! does; the other files are about one kind of write each.
+//! Messages, and rows touched by many writes (logs, cursors, ids), are kept in memory and written
+//! once: by [`Transaction::finish`], or later by the [`WriteBuffer`]. The caller begins and ends
+//! the SQL transaction, and rolls it back if this one is not finished. `writes` carries out each
+//! kind of write; the other files hold the details of some kinds.
 
 mod expire;
 mod judge;
@@ -31,27 +31,28 @@ use crate::store::sqlite::sql::{Num, first, unencodable};
 use crate::store::sqlite::write_buffer::{WriteBuffer, has_room, keep_less};
 use crate::wire::{Message, Seq, Target, UserId};
 
-/// Most loose parts that go with a transaction, besides two for each that it brings.
+/// Loose chunks removed by each transaction, in addition to two for each chunk that it writes.
 const REMOVED_EACH: u64 = 16;
 
-/// A transaction being put together.
+/// A transaction in progress.
 pub(super) struct Transaction<'a> {
     db: &'a Connection,
     quotas: &'a Quotas,
     names: &'a mut Names,
     sweep_after: &'a mut Seq,
     tail: &'a mut WriteBuffer,
-    /// The newest run of each log that has new messages.
+    /// The newest segment of each log with new messages.
     open: BTreeMap<LogNo, Segment>,
-    /// Full runs with their logs.
+    /// Full segments with their logs.
     full: Vec<(LogNo, Segment)>,
     parts_written: u64,
-    /// By user and log; furthest positions not yet written.
+    /// The furthest cursor of each user and log, not written yet.
     cursors: BTreeMap<(UserNo, LogNo), StoredCursor>,
 }
 
 impl<'a> Transaction<'a> {
-    /// Starts one, in a transaction that has begun. `sweep_after` is where the last sweep ended.
+    /// Starts, inside an SQL transaction that has begun. `sweep_after` is the seq at which the last
+    /// sweep ended.
     pub(super) fn start(
         db: &'a Connection,
         quotas: &'a Quotas,
@@ -63,32 +64,32 @@ impl<'a> Transaction<'a> {
         Self { db, quotas, names, sweep_after, tail, open, full, parts_written, cursors }
     }
 
-    /// Notes that a chunk of a body is written.
+    /// Counts a chunk that was written.
     pub(super) fn note_chunk(&mut self) {
         self.parts_written += 1;
     }
 
-    /// Seq at which the last sweep ended.
+    /// Returns the seq at which the last sweep ended.
     pub(super) fn sweep_after(&self) -> Seq {
         *self.sweep_after
     }
 
-    /// Notes where a sweep ended.
+    /// Notes the seq at which a sweep ended.
     pub(super) fn end_sweep(&mut self, after: Seq) {
         *self.sweep_after = after;
     }
 
-    /// Writes what is only in memory yet. Returns whether there are loose parts left.
+    /// Writes everything that is only in memory. Returns whether loose chunks remain.
     pub(super) fn finish(mut self) -> rusqlite::Result<bool> {
         self.write_cursors()?;
         self.write_messages()?;
         self.tail.finish(self.db)?;
-        // More than came, so that what goes keeps up with it.
+        // Removes more than was written, so that removal keeps up.
         bodies::remove(self.db, REMOVED_EACH + 2 * self.parts_written)
     }
 
-    /// Whether a log has room for a message, in which what has expired does not count. That of a
-    /// room makes room.
+    /// Returns whether a log has room for a message. Expired messages do not count. The log of a
+    /// room always has room: it drops its oldest messages.
     pub(super) fn admits(&mut self, no: LogNo, message: &Message) -> rusqlite::Result<bool> {
         while no.is_own()
             && !has_room(&self.tail.log(self.db, no)?, message.len_bytes(), self.quotas)
@@ -100,7 +101,7 @@ impl<'a> Transaction<'a> {
         Ok(true)
     }
 
-    /// Returns whether the sender has had this id stored.
+    /// Returns whether the sender has sent a message with this id.
     pub(super) fn has_sent(&mut self, sender: UserNo, message: &Message) -> rusqlite::Result<bool> {
         let (db, id) = (self.db, message.id);
         if id.is_keyed() {
@@ -109,7 +110,7 @@ impl<'a> Transaction<'a> {
         self.tail.sent().has(db, id, sender)
     }
 
-    /// Remembers that the sender has had this id stored. `false`: it was so before.
+    /// Notes that the sender has sent a message with this id. Returns false if it was noted before.
     pub(super) fn note_sent(
         &mut self,
         sender: UserNo,
@@ -122,12 +123,12 @@ impl<'a> Transaction<'a> {
         self.tail.sent().note(db, id, sender)
     }
 
-    /// When the duplicate window of a message begins.
+    /// Returns the beginning of a message's duplicate window.
     fn oldest_ms(&self, message: &Message) -> u64 {
         message.time_ms.saturating_sub(self.quotas.duplicate_window_ms)
     }
 
-    /// Puts a message at the end of a log.
+    /// Appends a message to a log.
     pub(super) fn put(
         &mut self,
         (sender, no): (UserNo, LogNo),
@@ -146,8 +147,8 @@ impl<'a> Transaction<'a> {
         Ok(Appended { seq, ordinal })
     }
 
-    /// Writes the messages that are only in memory yet, and then drops what is over quota: to drop
-    /// after each message would leave the same.
+    /// Writes the messages that are only in memory, and then drops messages over quota. To drop
+    /// after each message would have the same result.
     pub(super) fn write_messages(&mut self) -> rusqlite::Result<()> {
         if self.open.is_empty() {
             return Ok(());
@@ -156,7 +157,7 @@ impl<'a> Transaction<'a> {
         let open = std::mem::take(&mut self.open);
         let rooms: Vec<LogNo> = open.range(..=LogNo::ALL).map(|(no, _)| *no).collect();
         runs.extend(open);
-        // Ascending, every row goes to the end of the table.
+        // In ascending order every row is appended to the table.
         runs.sort_unstable_by_key(|(_, run)| run.last());
         let mut insert = self.db.prepare_cached(segment::INSERT)?;
         for (no, run) in &runs {
@@ -168,8 +169,8 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// Notes how far a cursor is to move, by so many messages and bytes, and what was said of them;
-    /// of a user or log that is not there, nothing.
+    /// Moves a cursor past `messages` messages of `bytes` bytes, and stores their dispositions.
+    /// Does nothing if the user or the log does not exist.
     pub(super) fn settle(
         &mut self,
         user: &UserId,
@@ -188,7 +189,7 @@ impl<'a> Transaction<'a> {
             let log = self.tail.change(self.db, no)?;
             keep_less(log, messages.saturating_sub(expired.0), bytes.saturating_sub(expired.1));
             if cursor.through >= log.last_seq {
-                // Behind the end nothing is unprocessed, however it was counted.
+                // All is acked, so nothing is kept, whatever the counts say.
                 (log.kept_messages, log.kept_bytes) = (0, 0);
             }
         }

@@ -1,4 +1,4 @@
-//! Putting messages into drawers, and out of them into logs.
+//! Parking of messages, and moving them from there to logs.
 
 use std::sync::Arc;
 
@@ -12,29 +12,29 @@ use crate::store::sqlite::parked::{self, ParkedList, StoredParked, letter};
 use crate::store::sqlite::write_buffer::{exceeds, has_room};
 use crate::wire::{Envelope, Headers, Message, MsgId, Note, ParkedKind, Seq, Target, UserId};
 
-/// When the log of its target is full a message that is due waits so long before it is tried again.
+/// Milliseconds until a due message is tried again after the log of its target was full.
 const AGAIN_MS: u64 = 60_000;
 
-/// What came of a letter that was to go to a log.
+/// Outcome of moving a parked message to a log.
 enum Posted {
-    /// It is there.
+    /// The message is in the log.
     Done(Record),
-    /// There is no room for it.
+    /// The log has no room for it.
     Full,
-    /// It is damaged.
+    /// The parked message is damaged.
     Corrupt,
 }
 
 impl Transaction<'_> {
-    /// Keeps a message of a log for a user who has refused it, after so many attempts, for this
-    /// reason, at this time. A long body is shared with the message.
+    /// Copies a message of a log to the dead letters of a user who has rejected it. A long body is
+    /// shared with the message.
     pub(super) fn bury(
         &mut self,
         user: UserNo,
         (no, log, seq): (LogNo, &Target, Seq),
         (attempts, reason, at_ms): (u32, &Note, u64),
     ) -> rusqlite::Result<()> {
-        // It may be of this batch.
+        // The message may be in this batch.
         self.write_messages()?;
         let db = self.db;
         let Some((message, long)) = locate::message(db, (no, log), seq)? else {
@@ -50,7 +50,7 @@ impl Transaction<'_> {
         self.make_room(place)
     }
 
-    /// Drops the oldest letters of a drawer that is over its quota, but not the newest one.
+    /// Drops a user's oldest dead letters while they exceed their quota, but never the newest one.
     fn make_room(&self, place: ParkedList) -> rusqlite::Result<()> {
         for _ in 0..DEAD_LETTERS_DROPPED_MAX {
             let filled = place.filled(self.db)?;
@@ -75,7 +75,7 @@ impl Transaction<'_> {
             return Ok(Err(self.names.missing(db, &message.to)?.into()));
         };
         if message.is_long() {
-            // Its rest is nowhere.
+            // The rest of the body has not been stored.
             return Ok(Err(NotStored::DiskFull));
         }
         let (place, bytes) = (ParkedList::new(user, ParkedKind::Scheduled), message.len_bytes());
@@ -87,7 +87,7 @@ impl Transaction<'_> {
             return Ok(Err(NotStored::Duplicate));
         }
         if !message.id.is_keyed() {
-            // No run tells of this id.
+            // This id is in no segment.
             self.tail.note_soon();
         }
         let (letter, body) = letter(message.clone(), None, (due_ms, 0, Note::default()));
@@ -132,8 +132,8 @@ impl Transaction<'_> {
         Ok(ParkedTaken { count, records })
     }
 
-    /// Takes a letter out of its drawer and puts its message at the end of its log, or of a user's
-    /// own, unless that is full. Its id is known already.
+    /// Moves a parked message to the log of its target, or to a user's own log, unless that is
+    /// full. The id was noted when the message was first stored.
     fn post(
         &mut self,
         stored: &StoredParked,
@@ -162,7 +162,8 @@ impl Transaction<'_> {
     }
 }
 
-/// Says which room a message was sent to, if it was to one, and if there is room for a word more.
+/// Adds a header that names the room a message was sent to, if there is one and the headers have
+/// room.
 fn with_room(headers: Headers, to: &Target) -> Headers {
     const NAME: &str = "room";
     if matches!(to, Target::User(_)) || headers.iter().any(|(name, _)| name == NAME) {

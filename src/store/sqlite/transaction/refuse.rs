@@ -1,5 +1,5 @@
-//! Answers to a batch for which there is no room. What is stored already is told as such: a client
-//! that sends again, not having heard of it, must not be told that it was not stored.
+//! Answers to a batch for which there is no room. Messages that are already stored are reported as
+//! duplicates: a client that sends one again must not hear that it was not stored.
 
 use super::Transaction;
 use crate::durable::{
@@ -10,7 +10,7 @@ use crate::store::sqlite::names::owner;
 use crate::wire::Message;
 
 impl Transaction<'_> {
-    /// Returns the answer to a write that is not carried out. Writes nothing.
+    /// Returns the answer to a write, without carrying it out. Writes nothing.
     pub(in crate::store::sqlite) fn refuse(&mut self, write: &Write) -> rusqlite::Result<Outcome> {
         Ok(match write {
             Write::Claim { id, key, .. } => {

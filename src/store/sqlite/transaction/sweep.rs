@@ -1,4 +1,4 @@
-//! Removing what has been kept long enough, a bounded amount at a time.
+//! Sweep: removal of messages that were kept long enough, a bounded number at a time.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -15,13 +15,13 @@ use crate::store::sqlite::write_buffer::{keep_less, note_removed_unread};
 use crate::store::sqlite::{codes, expiry, keyed};
 use crate::wire::Seq;
 
-/// How far the readers of a log are.
+/// Progress of the readers of a log.
 enum Readers {
-    /// The one reader of a user's log.
+    /// Cursor of the owner of a user's log.
     Owner(StoredCursor),
-    /// The last member of a room; `u64::MAX` for a room without any.
+    /// Lowest cursor of a room's members; `u64::MAX` for a room without members.
     Slowest(Seq),
-    /// Too many to ask.
+    /// Readers of `@all`: too many to look up.
     Everyone,
 }
 
@@ -35,8 +35,8 @@ impl Readers {
     }
 }
 
-/// Goes on behind the run that ends at seq `after`. Returns where it ended, 0 when it has been
-/// through, and whether more could go at once.
+/// Sweeps from after seq `after`, the end of a segment. Returns the seq at which it stopped (0 if
+/// it reached the end), and whether another sweep could remove more at once.
 pub(super) fn sweep(
     batch: &mut Transaction<'_>,
     after: Seq,
@@ -62,7 +62,7 @@ pub(super) fn sweep(
         };
         let done = sweep_run(batch, &run, readers, now_ms)?;
         if done.young {
-            // Times ascend with seqs, but for a clock that was set: little to do further on.
+            // Times ascend with seqs, unless a clock was set: there is little to do further on.
             return Ok((0, forgotten));
         }
         end = run.place().last;
@@ -71,7 +71,7 @@ pub(super) fn sweep(
     Ok(if whole { (end, removed || forgotten) } else { (0, forgotten) })
 }
 
-/// Runs to look at, and whether there may be more.
+/// Returns the segments to examine, and whether there may be more.
 fn examine(batch: &Transaction<'_>, after: Seq) -> rusqlite::Result<(Vec<StoredSegment>, bool)> {
     const SQL: &str = "SELECT last, log, last_ordinal, messages, bytes, time_ms, part, parts, \
         head FROM run WHERE last > ?1 ORDER BY last";
@@ -89,11 +89,11 @@ fn examine(batch: &Transaction<'_>, after: Seq) -> rusqlite::Result<(Vec<StoredS
     Ok((runs, false))
 }
 
-/// What came of looking at a run.
+/// Result of sweeping one segment.
 struct SweptRun {
-    /// Some of it is gone.
+    /// True if some of its messages were removed.
     removed: bool,
-    /// Some of it is too young to be looked at, and so is all behind it.
+    /// True if some of its messages are too young to be removed, as are all later messages.
     young: bool,
 }
 
@@ -112,7 +112,8 @@ fn sweep_run(
     for piece in run.pieces(removed_seq) {
         let age_ms = now_ms.saturating_sub(piece.time_ms);
         let young = age_ms < keep_processed_ms.min(keep_unprocessed_ms);
-        // What a clock was ahead for that was set back since says nothing of what is behind it.
+        // A time in the future comes from a clock that was ahead and has been set back. It tells
+        // nothing about later messages.
         done.young |= young && piece.time_ms <= now_ms;
         if young {
             kept.push(piece.seq);
@@ -123,10 +124,12 @@ fn sweep_run(
             (done.removed, rewrite) = (true, true);
         } else if log.is_own() && age_ms >= keep_processed_ms && expiry::forget(db, log, piece.seq)?
         {
-            // A reader takes it for one that was processed, and it counts no more.
+            // The message expired unread: it counts no more, and to readers looks as if it had been
+            // acked.
             (done.removed, rewrite) = (true, true);
         } else if age_ms >= keep_unprocessed_ms && kept.is_empty() && is_oldest(batch, run)? {
-            // Readers are told "all up to here is gone", so it goes only as the oldest of its log.
+            // Readers hear that everything up to a seq was removed, so only the oldest messages of
+            // a log can go.
             let counts = !expiry::forget(db, log, piece.seq)?;
             let log = batch.tail.change(db, log)?;
             if counts {
@@ -149,7 +152,7 @@ fn sweep_run(
     Ok(done)
 }
 
-/// Whether a run is the oldest of its log.
+/// Returns whether a segment is the oldest of its log.
 fn is_oldest(batch: &Transaction<'_>, run: &StoredSegment) -> rusqlite::Result<bool> {
     const SQL: &str = "SELECT min(last) FROM run WHERE log = ?1";
     let oldest = first(batch.db, SQL, [run.place().log], |row| row.get::<_, Option<Num>>(0))?;

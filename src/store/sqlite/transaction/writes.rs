@@ -1,4 +1,4 @@
-//! Writes carried out, each in the order of its batch.
+//! Each kind of write, carried out.
 
 use super::Transaction;
 use super::sweep;
@@ -115,7 +115,7 @@ impl Transaction<'_> {
         upload: Option<Upload>,
     ) -> rusqlite::Result<AppendOutcome> {
         let Some(long) = bodies::finish(self.db, upload, &bundle.first)? else {
-            // Parts are missing, as they are when one of them found no room.
+            // Chunks are missing; for example, one of them found no room.
             return Ok(AppendOutcome::All(Err(NotStored::DiskFull)));
         };
         let outcome = self.append_all(bundle, long)?;
@@ -157,7 +157,7 @@ impl Transaction<'_> {
     }
 
     fn sweep(&mut self, now_ms: u64) -> rusqlite::Result<Swept> {
-        // What earlier ones let go comes first, so that it does not pile up.
+        // Chunks that became loose earlier are removed first, so that they do not pile up.
         if bodies::remove(self.db, CHUNKS_REMOVED_MAX)? {
             return Ok(Swept { more: true });
         }
