@@ -1,4 +1,4 @@
-//! Acks: cursors that move, and what has expired unread.
+//! Acks in the model store: cursors that move, and messages that expired unread.
 
 use qmsg::durable::{Disposition, Record, StoredCursor};
 use qmsg::wire::{Seq, Target, UserId};
@@ -7,8 +7,8 @@ use super::MemoryStore;
 use super::ranges::{check_stretches, done, has};
 
 impl MemoryStore {
-    /// Moves a cursor. Returns false if there is no such cursor: that of a room ends when the user
-    /// leaves it, and one that has been made since is another.
+    /// Moves a cursor. Returns false if the cursor does not exist: leaving a room ends the cursor,
+    /// and a later membership has another.
     pub(super) fn settle(
         &mut self,
         user: &UserId,
@@ -38,8 +38,8 @@ impl MemoryStore {
         true
     }
 
-    /// Records verdicts on expired messages, which nobody is to see any more, and on messages that
-    /// were removed unread.
+    /// Records dispositions of expired messages, which must not be handed out again, and of
+    /// messages that were removed unread.
     pub(super) fn expire(&mut self, user: &UserId, verdicts: &[(Seq, Disposition, u64)]) {
         for (seq, _, time_ms) in verdicts.iter().filter(|said| said.1 == Disposition::Expired) {
             let Some((record, readers)) = self.owed.get_mut(seq) else { continue };
@@ -47,7 +47,7 @@ impl MemoryStore {
             if first.headers.ttl_ms().is_some_and(|ttl| first.time_ms + ttl <= *time_ms) {
                 readers.remove(user);
             }
-            // It may have been removed meanwhile.
+            // The message may have been removed meanwhile.
             self.gaps.remove(&(user.clone(), first.to.clone(), *seq));
         }
     }

@@ -1,4 +1,4 @@
-//! The model store's long bodies: those being uploaded, and the parts of those that are kept.
+//! The model store's long bodies: uploads, and the chunks of stored bodies.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,12 +9,12 @@ use qmsg::wire::{Body, CHUNK_LEN_MAX, Message, MsgId};
 pub(crate) struct Bodies {
     uploads: BTreeMap<Upload, Uploaded>,
     parts: BTreeMap<u64, Result<Body, Missing>>,
-    /// Names of uploads that were used. They are to be used once.
+    /// Numbers of uploads that were used; none may be used twice.
     begun: Vec<Upload>,
     last: u64,
-    /// For the parts of long bodies the disk is full.
+    /// True if the disk is full for chunks of long bodies.
     pub(crate) is_full: bool,
-    /// Messages that it did not take all of. What an earlier link still brings may be taken later.
+    /// Messages of which a chunk was refused. A later upload of the same message may succeed.
     pub(crate) broken: BTreeSet<MsgId>,
 }
 
@@ -30,7 +30,7 @@ impl Uploaded {
         self.size - self.parts.iter().map(|part| part.len() as u64).sum::<u64>()
     }
 
-    /// One that cannot be the next part is left out.
+    /// Adds a chunk. A chunk of the wrong size is ignored.
     fn add(&mut self, body: &Body) {
         let next = self.left().min(CHUNK_LEN_MAX as u64);
         if next > 0 && body.len() as u64 == next {
@@ -68,12 +68,12 @@ impl Bodies {
         self.uploads.remove(&upload);
     }
 
-    /// The parts of a body, if all of them came.
+    /// Ends an upload. Returns its chunks, if all of them came.
     pub(crate) fn end(&mut self, upload: Upload) -> Option<Vec<Body>> {
         self.uploads.remove(&upload).filter(|begun| begun.left() == 0).map(|begun| begun.parts)
     }
 
-    /// Where the parts are from now on.
+    /// Stores chunks; returns the number of the first.
     pub(crate) fn keep(&mut self, size: u64, body: Vec<Body>) -> u64 {
         assert_eq!(body.iter().map(|part| part.len() as u64).sum::<u64>(), size);
         let (_, firsts) = body.split_last().unwrap();
@@ -91,7 +91,7 @@ impl Bodies {
         }
     }
 
-    /// From now on the last part does not match its checksum.
+    /// Damages the last chunk of a body.
     pub(crate) fn rot(&mut self, record: &Record) {
         let count = record.bundle.first.size.div_ceil(CHUNK_LEN_MAX as u64);
         if let Some(part) = self.parts.get_mut(&(record.parts + count - 1)) {
@@ -99,7 +99,7 @@ impl Bodies {
         }
     }
 
-    /// True if a part of a body is damaged, or all of it gone.
+    /// Returns whether a chunk of a body is damaged or removed.
     pub(crate) fn is_spoilt(&self, record: &Record) -> bool {
         let count = record.bundle.first.size.div_ceil(CHUNK_LEN_MAX as u64);
         record.parts > 0 && (record.parts..record.parts + count).any(|at| self.read(at).is_err())

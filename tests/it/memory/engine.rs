@@ -1,4 +1,4 @@
-//! The model store as an engine, behind the seam that the one on SQLite has.
+//! The model store as an engine, with the same interface as the engine on SQLite.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -10,7 +10,7 @@ use qmsg::store::{Done, Store};
 
 use super::MemoryStore;
 
-/// Either half of an engine: both look at one store.
+/// Either half of an engine; both use one store.
 #[derive(Clone)]
 struct MemoryEngine(Arc<Mutex<MemoryStore>>);
 
@@ -29,7 +29,7 @@ impl WriteEngine for MemoryEngine {
         Ok(writes.map(|write| store.write(write)).collect())
     }
 
-    /// Never asked: it tells of its full disk itself.
+    /// Never called: the model reports a full disk by itself.
     fn refuse<'a>(
         &mut self,
         writes: impl Iterator<Item = &'a Write>,
@@ -46,7 +46,7 @@ impl ReadEngine for MemoryEngine {
 }
 
 impl MemoryStore {
-    /// Serves as a store from now on.
+    /// Starts a store on this model.
     pub(crate) fn serve(self, done: impl Fn(Done) + Send + Sync + 'static) -> io::Result<Store> {
         let engine = MemoryEngine(Arc::new(Mutex::new(self)));
         Store::start(engine.clone(), engine, done)

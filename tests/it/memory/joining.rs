@@ -5,7 +5,8 @@ use std::sync::Arc;
 use qmsg::durable::PageItem;
 use qmsg::wire::{Body, Bundle};
 
-/// Adds a message to the items of a page, to the last one if both are alike and it has room.
+/// Adds a message to the items of a page. It is joined to the last item if both are alike and that
+/// has room.
 pub(crate) fn join(mut items: Vec<PageItem>, item: PageItem, most: u64) -> Vec<PageItem> {
     if let (Some(PageItem::Messages(last)), PageItem::Messages(next)) = (items.last_mut(), &item) {
         let Bundle { first, others } = &*last.bundle;

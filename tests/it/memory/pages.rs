@@ -61,7 +61,7 @@ impl MemoryStore {
             }
             page.items.push(item);
         }
-        // Put together as far as can be, a little, or not at all: that is up to a store.
+        // A store may join messages fully, partly or not at all; the model does each in turn.
         let most = [u64::MAX, 3, 1][(self.last_seq + page.items.len() as u64) as usize % 3];
         page.items = page.items.into_iter().fold(vec![], |items, item| join(items, item, most));
         page

@@ -1,4 +1,4 @@
-//! The model store's drawers: dead letters, and what is due later.
+//! The model store's parked messages: dead letters and scheduled messages.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use qmsg::wire::{
 
 use super::MemoryStore;
 
-/// When the target of what is due is full it waits so long.
+/// Milliseconds until a due message is tried again after the log of its target was full.
 const AGAIN_MS: u64 = 60_000;
 
 #[derive(Default)]
@@ -19,16 +19,16 @@ pub(crate) struct Drawers {
     last: u64,
 }
 
-/// A message in a drawer.
+/// A parked message.
 #[derive(Clone)]
 pub(crate) struct Letter {
     pub(crate) owner: UserId,
     pub(crate) drawer: ParkedKind,
     pub(crate) message: Message,
-    /// All parts of a long body.
+    /// All chunks of a long body.
     pub(crate) parts: Option<Vec<Body>>,
     pub(crate) at_ms: u64,
-    /// When it is to be sent or tried again. What is told of it stays.
+    /// Time at which it is sent or tried again. The time shown to users stays.
     pub(crate) due_ms: u64,
     pub(crate) attempts: u32,
     pub(crate) reason: Note,
@@ -56,7 +56,7 @@ impl Drawers {
 }
 
 impl MemoryStore {
-    /// Keeps a message that a user has refused.
+    /// Adds a message to the dead letters of a user who has rejected it.
     pub(crate) fn bury(
         &mut self,
         owner: &UserId,
@@ -72,7 +72,7 @@ impl MemoryStore {
         let read = |at| self.bodies.read(at);
         let parts: Result<Vec<Body>, _> = (record.parts..record.parts + count).map(read).collect();
         let parts = message.is_long().then_some(parts);
-        // What is rotten is not kept.
+        // A damaged body is not parked.
         let Ok(parts) = parts.transpose() else { return };
         let (owner, drawer) = (owner.clone(), ParkedKind::DeadLetters);
         let letter =
@@ -105,7 +105,7 @@ impl MemoryStore {
         self.note(message, outcome)
     }
 
-    /// True if the quota of a log admits a message among a user's scheduled ones.
+    /// Returns whether the quota of a log allows another scheduled message of a user.
     fn admits_parked(&self, owner: &UserId, message: &Message) -> bool {
         let (count, bytes) = self.parked_load(owner, ParkedKind::Scheduled);
         count == 0 || !self.is_over(count + 1, bytes + message.len_bytes())
@@ -118,7 +118,8 @@ impl MemoryStore {
         self.drawers.of(owner, drawer).fold((0, 0), add)
     }
 
-    /// Drops a user's oldest dead letters that are over the quota of a log, but not the newest.
+    /// Drops a user's oldest dead letters while they exceed the quota of a log, but never the
+    /// newest.
     fn drop_dead_letters(&mut self, owner: &UserId) {
         let drawer = ParkedKind::DeadLetters;
         loop {
@@ -182,7 +183,7 @@ impl MemoryStore {
         Ok(ParkedTaken { count, records })
     }
 
-    /// Takes a letter out and appends its message, unless the log is full.
+    /// Moves a parked message to its log, unless the log is full.
     fn post(&mut self, number: u64, now_ms: u64) -> Option<Record> {
         let Letter { owner, drawer, message, parts, .. } = self.drawers.letters[&number].clone();
         let mut message = Message { time_ms: now_ms, ..message };

@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 use qmsg::durable::{AckedRange, Record, StoredCursor};
 use qmsg::wire::{Seq, Target};
 
-/// The seqs of what is contiguous in all logs.
+/// Returns all seqs in the ranges.
 pub(crate) fn done(above: &[AckedRange]) -> Vec<Seq> {
     above.iter().flat_map(|stretch| stretch.span.first..=stretch.span.last).collect()
 }
 
-/// True if one of the ranges has the message at a seq of their log.
+/// Returns whether a range contains the message at a seq of its log.
 pub(crate) fn has(above: &[AckedRange], seq: Seq) -> bool {
     let next = above.partition_point(|stretch| stretch.span.last < seq);
     above.get(next).is_some_and(|stretch| stretch.span.first <= seq)
 }
 
-/// Stretches are behind the cursor, none touches the next, and each has what it says of its log.
+/// Checks that ranges are after the cursor and do not touch, and that their counts match the log.
 pub(crate) fn check_stretches<'a>(
     cursor: &StoredCursor,
     all: impl Iterator<Item = &'a Record>,

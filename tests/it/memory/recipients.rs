@@ -9,7 +9,7 @@ use super::MemoryStore;
 
 #[derive(Default)]
 pub(crate) struct Levels {
-    /// The log of each message, and its recipients: those who read the log then and still do.
+    /// The log of each message and its recipients: those who read the log then and still do.
     recipients: BTreeMap<Seq, (Target, BTreeSet<UserId>)>,
     verdicts: BTreeMap<(UserId, Seq), (Disposition, u64)>,
 }
@@ -27,7 +27,7 @@ impl Levels {
 }
 
 impl MemoryStore {
-    /// A reader has said something of a message.
+    /// Records a reader's disposition of a message.
     pub(crate) fn say(&mut self, user: &UserId, (seq, verdict, at_ms): (Seq, Disposition, u64)) {
         assert!(self.is_processed(user, seq), "said of one that is not covered");
         if let Disposition::Rejected { attempts, reason } = &verdict {
@@ -37,7 +37,7 @@ impl MemoryStore {
         assert_eq!(before, None, "said twice of {seq}");
     }
 
-    /// Where a message is, the newest if there are several.
+    /// Returns the seq of a message, the newest if there are several.
     pub(crate) fn located(&self, to: &Target, from: &UserId, id: MsgId) -> Option<Seq> {
         let records = self.logs.get(to)?.records.iter().map(|(record, _)| record);
         let mine =
@@ -57,8 +57,8 @@ impl MemoryStore {
         Found::Recipients(page, rest.next().is_some())
     }
 
-    /// Delivery states of a message by recipient, in the order of their ids; empty if the message
-    /// is not there any more.
+    /// Returns the delivery states of a message in the order of the recipients' ids; none if the
+    /// message was removed.
     pub(crate) fn all_standings(&self, seq: Seq) -> Vec<RecipientStatus> {
         let Some((log, users)) = self.levels.recipients.get(&seq) else { return vec![] };
         let there = self.logs[log].records.iter().any(|(record, _)| record.seq == seq);
@@ -82,7 +82,8 @@ impl MemoryStore {
         RecipientStatus { user: user.clone(), state, time_ms, note }
     }
 
-    /// True if a user is not a recipient of a message any more, or it expired unread for the user.
+    /// Returns whether a user is no longer a recipient of a message, or it expired unread for the
+    /// user.
     pub(crate) fn is_gone(&self, user: &UserId, seq: Seq) -> bool {
         let verdict = self.levels.verdicts.get(&(user.clone(), seq));
         let there = self.all_standings(seq).iter().any(|standing| standing.user == *user);
@@ -94,7 +95,7 @@ impl MemoryStore {
         matches!(verdict, Some((Disposition::Rejected { .. }, _)))
     }
 
-    /// The places of a message in a log, also of those that were removed.
+    /// Returns the seqs of a message in a log, including copies that were removed.
     pub(crate) fn seqs_of(&self, from: &UserId, id: MsgId, to: &Target) -> Vec<Seq> {
         let records = self.owed.values().map(|(record, _)| record);
         let mine = |record: &&Record| {
@@ -104,7 +105,7 @@ impl MemoryStore {
         records.filter(mine).map(|record| record.seq).collect()
     }
 
-    /// Verdicts on messages, by user.
+    /// Returns the dispositions of messages, by user.
     pub(crate) fn verdicts(&self) -> &BTreeMap<(UserId, Seq), (Disposition, u64)> {
         &self.levels.verdicts
     }

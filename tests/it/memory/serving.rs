@@ -1,4 +1,4 @@
-//! A server on the engine in memory: real clients do not notice.
+//! A server on the engine in memory, used by real clients.
 
 use qmsg::durable::Quotas;
 use qmsg::logic::Limits;

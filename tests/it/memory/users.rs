@@ -12,7 +12,7 @@ impl MemoryStore {
         self.users.contains_key(id)
     }
 
-    /// Whose key may act as it.
+    /// Returns the key that owns an id.
     pub(crate) fn owner(&self, id: &UserId) -> Option<Pin> {
         self.users.get(id).copied()
     }

@@ -1,4 +1,4 @@
-//! Messages that are appended together, and those that are found together.
+//! Messages that are appended together, and messages that are read together.
 
 use qmsg::durable::{PageItem, Quotas, Record};
 use qmsg::wire::{BUNDLE_MAX, Bundle, CHUNK_LEN_MAX, Headers, Message};
@@ -15,7 +15,7 @@ fn messages(numbers: std::ops::Range<u32>, length: usize) -> impl Iterator<Item 
     numbers.map(move |n| message("alice", "bob", n, length))
 }
 
-/// The bundles of a page.
+/// Returns the bundles of a page.
 fn bundles(items: &[PageItem]) -> Vec<(u64, u64, Bundle)> {
     let of = |item: &PageItem| match item {
         PageItem::Messages(Record { seq, ordinal, bundle, .. }) => {
@@ -57,7 +57,7 @@ fn of_a_bundle_what_was_there_is_not_stored_again() {
     let outcome = rig.one(append_all(bundle(messages(1..9, 1))));
     let parts = vec![(2, stored(3, 3)), (2, Verdict::Duplicate), (4, stored(5, 5))];
     assert_eq!(outcome, Verdict::Mixed(parts));
-    // In one batch too.
+    // The same within one batch.
     let outcomes = rig.commit(vec![
         append_all(bundle(messages(8..11, 1))),
         append_all(bundle(messages(10..12, 1))),
@@ -75,7 +75,7 @@ fn a_mailbox_that_becomes_full_takes_the_first_of_a_bundle() {
     let mut rig = Rig::with(&dir, quotas, &["alice", "bob", "carol"]);
     let outcome = rig.one(append_all(bundle(messages(1..8, 1))));
     assert_eq!(outcome, Verdict::Mixed(vec![(4, stored(1, 1)), (3, Verdict::Full)]));
-    // What is there already is known, full or not.
+    // A duplicate is recognised even when the log is full.
     let outcome = rig.one(append_all(bundle(messages(3..8, 1))));
     assert_eq!(outcome, Verdict::Mixed(vec![(2, Verdict::Duplicate), (3, Verdict::Full)]));
     let by_bytes = (1..5).map(|n| message("alice", "carol", 20 + n, 40));
@@ -104,7 +104,7 @@ fn a_room_drops_the_first_of_a_bundle() {
 fn what_was_stored_one_by_one_is_found_together() {
     let dir = TempDir::new().unwrap();
     let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
-    // Over several batches and runs.
+    // Spread over several batches and segments.
     for from in (0..600).step_by(150) {
         rig.commit(messages(from..from + 150, 10).map(append).collect());
     }

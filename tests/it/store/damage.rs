@@ -1,4 +1,4 @@
-//! Stores that are damaged, page by page: what is left of them is read, and the rest is told.
+//! Damage to each page of a store: the rest is read, and losses are reported.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -14,7 +14,8 @@ use super::{Rig, append, claim, cursor, database, each, enter, message, seqs, se
 const MESSAGES: u32 = 90;
 const USERS: [&str; 3] = ["alice", "bob", "carol"];
 
-/// A closed store in which every kind of table has several pages: its file, and what bob can read.
+/// Makes a closed store in which every kind of table has several pages. Returns its file, and the
+/// messages that bob can read.
 fn sample() -> (Vec<u8>, Vec<PageItem>) {
     let dir = TempDir::new().unwrap();
     let mut rig = Rig::with(&dir, Quotas::default(), &USERS);
@@ -42,7 +43,7 @@ fn place(bytes: &[u8]) -> TempDir {
     dir
 }
 
-/// Page by page: its number, the table or index it belongs to, and whether that begins there.
+/// Returns each page's number, its table or index, and whether it is the root of that.
 fn pages(dir: &Path) -> Vec<(u64, String, bool)> {
     let db = database(dir);
     let sql = "SELECT pageno, name, path = '/' FROM dbstat ORDER BY pageno";
@@ -52,14 +53,14 @@ fn pages(dir: &Path) -> Vec<(u64, String, bool)> {
     rows.unwrap().map(Result::unwrap).collect()
 }
 
-/// True if all that was found was there before, in the same order.
+/// Returns whether everything found was there before, in the same order.
 fn is_part(found: &[PageItem], all: &[PageItem]) -> bool {
     let mut rest = all.iter();
     let told = |item: &&PageItem| !matches!(item, PageItem::Corrupt { .. });
     found.iter().filter(told).all(|item| rest.any(|other| other == item))
 }
 
-/// Asserts that a store is whole after the check, and can be used.
+/// Asserts that a checked store is undamaged and can be used.
 fn check_use(dir: &Path, checked: &Checked, what: &str) -> Vec<PageItem> {
     let again = check(dir).unwrap();
     assert!(again.damages.is_empty() && again.mended.is_none(), "{what}: {again:?}");
@@ -67,7 +68,7 @@ fn check_use(dir: &Path, checked: &Checked, what: &str) -> Vec<PageItem> {
     let mut rig = Rig::open(dir, Quotas::default());
     let items = read(&mut rig);
     for id in ["alice", "bob"] {
-        // Its owner, or whoever has it from now on.
+        // A lost user can be claimed, by its owner or anybody else.
         assert!(matches!(rig.one(claim(id)), Verdict::Claimed { .. }), "{what}");
     }
     let Verdict::Stored { seq, .. } = rig.one(append(message("alice", "bob", 9_999, 10))) else {
@@ -91,7 +92,7 @@ fn a_whole_store_is_left_as_it_is() {
     assert_eq!(read(&mut rig), items);
 }
 
-/// A kind of damage that a disk may do to a page.
+/// Damage that a disk may do to a page.
 type Harm = fn(&mut [u8]);
 
 #[test]
@@ -101,7 +102,7 @@ fn every_page_may_be_damaged() {
     assert!(pages.len() > 90, "{} pages", pages.len());
     let mut tables: Vec<&str> = vec![];
     for (page, name, is_root) in pages.iter().filter(|(page, ..)| *page > 1) {
-        // Each page in one way, and its neighbours in the others.
+        // Each page is damaged in one way, and its neighbours in the others.
         let harms: [(&str, Harm); 3] = [
             ("zeros", |page| page.fill(0)),
             ("ones", |page| page.fill(0xff)),
@@ -123,7 +124,7 @@ fn every_page_may_be_damaged() {
                 assert_eq!(items, all, "{what}");
             } else if checked.messages < MESSAGES.into() {
                 assert!(!is_whole(&checked), "{what}");
-                // Without the page that names all others, none of the others is found.
+                // Without the root page none of the others is found.
                 let is_near = checked.messages > u64::from(MESSAGES) / 2;
                 assert!(is_near || *is_root, "{what}: {checked:?}");
             }
@@ -198,7 +199,7 @@ fn the_first_bytes_of_the_file_are_written_anew() {
         assert_eq!(fs::read(dir.path().join("store.db")).unwrap(), whole);
         assert_eq!(check_use(dir.path(), &checked, "header"), all);
     }
-    // Other damage is mended too, and the file as it was found is the one that is named.
+    // Other damage is mended too. The path that is reported is that of the original file.
     let mut bytes = whole;
     bytes[0] = b'X';
     let (page, ..) =
@@ -255,7 +256,7 @@ fn a_copy_holds_what_was_acknowledged_and_ends_while_more_is_written() {
         let items = each(copied.whole("bob", "bob"));
         assert!(items.len() >= acknowledged as usize && items.len() <= n as usize);
         assert_eq!(items, each(rig.whole("bob", "bob"))[..items.len()]);
-        // What the old one has given out is not given to others.
+        // Seqs that the old store gave out are not given out again.
         let stored = copied.one(append(message("alice", "bob", 1_000_000, 1)));
         assert!(matches!(stored, Verdict::Stored { seq, .. } if seq > u64::from(n) + 1_000_000));
         let again = copied.one(append(message("alice", "bob", 0, 2000)));

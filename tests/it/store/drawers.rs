@@ -1,4 +1,4 @@
-//! Messages that do not wait for a reader: dead letters.
+//! Parked messages: dead letters.
 
 use qmsg::durable::{Found, PageItem, Quotas, Read, Record, Write};
 use qmsg::wire::{
@@ -14,9 +14,9 @@ use super::{
     target, with,
 };
 
-/// When readers refuse.
+/// Time at which readers reject messages.
 pub(super) const SAID_MS: u64 = NOW_MS + 1000;
-/// When something is taken out.
+/// Time at which parked messages are taken out.
 pub(super) const TAKEN_MS: u64 = NOW_MS + 5000;
 
 pub(super) fn page(
@@ -31,7 +31,7 @@ pub(super) fn page(
     }
 }
 
-/// All of it, whatever the pages.
+/// Returns all parked messages of a kind, from all pages.
 pub(super) fn look(rig: &mut Rig, user: &str, drawer: ParkedKind) -> Vec<ParkedMessage> {
     let mut all: Vec<ParkedMessage> = Vec::new();
     loop {
@@ -56,7 +56,7 @@ pub(super) fn withdrawn(outcome: Verdict) -> (u64, Vec<Record>) {
     }
 }
 
-/// The message as it is shown.
+/// Returns a message as a list of parked messages shows it.
 pub(super) fn kept(number: u64, of: &Message, attempts: u32, reason: &str) -> ParkedMessage {
     let Message { from, time_ms, envelope: Envelope { id, to, headers, size, body } } = of.clone();
     let drawer = ParkedKind::DeadLetters;
@@ -76,7 +76,7 @@ fn ids(kept: &[ParkedMessage]) -> Vec<MsgId> {
     kept.iter().map(|kept| kept.message.id).collect()
 }
 
-/// Messages of these records, each with its seq.
+/// Returns the messages of these records, each with its seq.
 fn put_back(records: &[Record]) -> Vec<(u64, Message)> {
     records.iter().map(|record| (record.seq, record.bundle.first.clone())).collect()
 }
@@ -90,7 +90,7 @@ fn what_is_refused_is_kept_and_can_be_put_back() {
     let titled = with(message("alice", "bob", 1, 40), |message| message.headers = headers);
     let (room, all) = (message("alice", "@ops", 2, 3), message("alice", "@all", 3, 0));
     let sent = [&titled, &room, &all];
-    // One of them in the batch that brought it.
+    // One of the messages is rejected in the batch that stores it.
     let said = |seq| [(seq, rejected(seq as u32, "no"))];
     rig.commit(vec![
         append(titled.clone()),
@@ -101,7 +101,7 @@ fn what_is_refused_is_kept_and_can_be_put_back() {
     rig.one(judge("bob", "@ops", cursor(2, 1, &[]), &said(2)));
     rig.one(judge("bob", "@all", cursor(3, 1, &[]), &said(3)));
     let expected: Vec<_> = (1..).zip(sent).map(|(n, of)| kept(n, of, n as u32, "no")).collect();
-    // Also when it is said again, and when the messages are gone.
+    // Neither another rejection nor the removal of the messages changes the dead letters.
     rig.one(judge("bob", "bob", cursor(1, 1, &[]), &said(1)));
     sweep_all(&mut rig, NOW_MS + 31 * DAY_MS);
     rig.store.close();
@@ -120,7 +120,7 @@ fn what_is_refused_is_kept_and_can_be_put_back() {
     let (count, first) = withdrawn(rig.one(one));
     let (more, others) = withdrawn(rig.one(withdraw("bob", ParkedKind::DeadLetters, None, true)));
     assert_eq!((count, more, look(&mut rig, "bob", ParkedKind::DeadLetters).len()), (1, 2, 0));
-    // The same messages, to bob now, and from now on.
+    // The same messages are sent to bob again, with the present time.
     let anew = |of: &Message, room: Option<&str>| {
         let pairs = of.headers.iter().chain(room.map(|room| ("room", room)));
         let pairs = pairs.map(|(name, value)| (name.into(), value.into())).collect();
@@ -140,7 +140,7 @@ fn what_is_refused_is_kept_and_can_be_put_back() {
         })
         .collect();
     assert_eq!(found, anew);
-    // They can be refused again, and thrown away.
+    // Messages that were put back can be rejected again, and then removed.
     rig.one(judge("bob", "bob", cursor(6, 4, &[]), &[(5, rejected(1, "again"))]));
     let again = look(&mut rig, "bob", ParkedKind::DeadLetters);
     assert_eq!((again.len(), again[0].message.id), (1, titled.id));
@@ -176,7 +176,7 @@ fn long_bodies_are_there_while_anyone_has_them() {
     assert_eq!(body(&mut rig, &back[0]), bytes(1, size));
     assert_eq!(back[0].bundle.first.body.0, bytes(1, size).slice(..CHUNK_LEN_MAX));
     assert_eq!(records(&mut rig, "bob"), back);
-    // In its log it is as any other: refused once more, then both are gone.
+    // The message is rejected once more in its log, and then both are removed.
     let seq = back[0].seq;
     rig.one(judge("bob", "bob", cursor(seq, 1, &[]), &[(seq, rejected(1, "still"))]));
     assert_eq!(withdrawn(rig.one(withdraw("bob", ParkedKind::DeadLetters, None, false))).0, 1);
@@ -208,7 +208,7 @@ fn drop_the_oldest_over_quota() {
     }
     assert_eq!(refuse(&mut rig, 6, 6), [4, 5, 6]);
     assert_eq!(refuse(&mut rig, 7, 990), [6, 990]);
-    // One that is larger than the quota is alone.
+    // A dead letter larger than the quota is kept alone.
     assert_eq!(refuse(&mut rig, 8, 2000), [2000]);
     assert_eq!(refuse(&mut rig, 9, 9), [9]);
     let counted = "SELECT messages, bytes FROM drawer";
@@ -229,7 +229,7 @@ fn come_in_pages_and_go_a_few_at_a_time() {
     assert_eq!((first.len(), more), (64, true));
     let all = look(&mut rig, "bob", ParkedKind::DeadLetters);
     assert_eq!(ids(&all), (1..=150).map(|n| message("alice", "bob", n, 0).id).collect::<Vec<_>>());
-    // Beside a hundred new ones there is room for fifty in the mailbox.
+    // The mailbox has room for fifty, next to a hundred new ones.
     rig.commit((151..=250).map(|n| append(message("alice", "bob", n, 20))).collect());
     let mut taken = Vec::new();
     loop {
@@ -247,7 +247,7 @@ fn come_in_pages_and_go_a_few_at_a_time() {
     let gone = || withdraw("bob", ParkedKind::DeadLetters, None, false);
     let counts = rig.commit(vec![gone(), gone(), gone()]).into_iter().map(|out| withdrawn(out).0);
     assert_eq!(counts.collect::<Vec<_>>(), [64, 36, 0]);
-    // Of large ones there is one on a page.
+    // A page has room for one large message.
     for n in 1..=3_u64 {
         let (seq, large) = (300 + n, message("alice", "bob", 1000 + n as u32, PART));
         rig.one(settle("bob", "bob", cursor(seq - 1, seq - 1, &[]), 1000, 1 << 20));

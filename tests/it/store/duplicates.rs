@@ -1,4 +1,4 @@
-//! A message is stored once, whatever order its sender's ids come in.
+//! Messages are stored once, in whatever order the ids of a sender come.
 
 use std::fs;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::{
     sweep, with,
 };
 
-/// A message whose id was made at `ms`, the `n`th of that time.
+/// Makes a message whose id is the `n`th made at `ms`.
 fn made(ms: u64, n: u32) -> Write {
     let mut sent = message("alice", "bob", n, 1);
     sent.id = message_at(ms, "alice", "bob", n, 1).id;
@@ -57,7 +57,7 @@ fn are_found_after_the_message_was_swept() {
     expect(&rig.commit(all()), false);
     rig.one(sweep(NOW_MS + 7 * DAY_MS));
     expect(&rig.commit(all()), false);
-    // Exactly those of before the window are forgotten.
+    // Exactly the ids from before the window are forgotten.
     rig.one(sweep(NOW_MS + 7 * DAY_MS + 1));
     assert_eq!(counts(dir.path()), (0, 150));
     expect(&rig.commit((0..300).step_by(2).map(|n| made(NOW_MS, n)).collect()), true);
@@ -68,7 +68,7 @@ fn are_found_after_the_message_was_swept() {
 fn are_found_when_two_processes_of_a_sender_interleave() {
     let dir = TempDir::new().unwrap();
     let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
-    // One sends what it made an hour ago, the other what it makes now.
+    // One user sends messages made an hour ago, the other messages made now.
     let hour = NOW_MS - 60 * 60 * 1000;
     let batch = |from: u32| {
         let pair = |n| [made(hour + u64::from(n), n), made(NOW_MS + u64::from(n / 9), n ^ 5)];
@@ -83,7 +83,8 @@ fn are_found_when_two_processes_of_a_sender_interleave() {
     assert_eq!(counts(dir.path()), (6000, 6000));
 }
 
-/// Longest row of ids, number of rows, and whether they stand apart in ascending order.
+/// Returns the length of the longest row of ids and the number of rows. Checks that they are
+/// ascending and do not overlap.
 fn leaves(db: &Connection) -> (i64, i64) {
     let mut rows = db.prepare("SELECT begin, ids FROM sent ORDER BY begin").unwrap();
     let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
@@ -134,7 +135,7 @@ fn are_found_in_a_copy_made_in_full_run() {
     for n in 0..60 {
         expect(&rig.commit(batch(n).collect()), true);
         if n % 20 == 7 {
-            // No batch is in work, so nothing moves.
+            // No batch is being written, so the files do not change.
             for name in ["store.db", "store.db-wal"] {
                 fs::copy(dir.path().join(name), copy.path().join(name)).unwrap();
             }
@@ -161,7 +162,7 @@ fn are_ids_of_one_sender() {
     expect(&rig.commit(vec![by("bob"), by("alice")]), false);
 }
 
-/// A message whose id is made of a key, sent so many milliseconds after [`NOW_MS`].
+/// Makes a message whose id is made from a key, sent `later_ms` after [`NOW_MS`].
 fn keyed(from: &str, key: u8, later_ms: u64) -> Write {
     let id = MsgId::keyed([key; 16]);
     append(with(message_at(NOW_MS + later_ms, from, "bob", key.into(), 1), |message| {
@@ -177,7 +178,7 @@ fn are_had_for_a_while_when_made_of_a_key() {
     let outcomes = rig.commit(vec![keyed("alice", 1, 0), keyed("alice", 1, 5), keyed("bob", 1, 5)]);
     expect(&[outcomes[0].clone(), outcomes[2].clone()], true);
     expect(&outcomes[1..2], false);
-    // In no other table.
+    // No other table has the ids.
     assert_eq!(
         database(dir.path()).query_row("SELECT count(*) FROM sent", [], |r| r.get(0)),
         Ok(0)
@@ -190,7 +191,7 @@ fn are_had_for_a_while_when_made_of_a_key() {
     assert_eq!(rig.commit(vec![due.clone(), due]), [Verdict::Scheduled, Verdict::Duplicate]);
     rig.one(Write::ReleaseDue { now_ms: NOW_MS });
     expect(&[rig.one(keyed("alice", 3, DAY_MS))], false);
-    // Not swept yet, but of before the window.
+    // Not swept yet, but older than the window.
     expect(&[rig.one(keyed("alice", 1, DAY_MS))], false);
     expect(&[rig.one(keyed("alice", 1, DAY_MS + 1))], true);
     expect(&[rig.one(keyed("alice", 1, DAY_MS + 2))], false);
@@ -202,7 +203,7 @@ fn are_had_for_a_while_when_made_of_a_key() {
     rig.one(sweep(NOW_MS + DAY_MS + 10));
     assert_eq!(rows(&copy), 2);
     expect(&[rig.one(keyed("alice", 1, DAY_MS + 10))], false);
-    // A bounded number at a time, and those of a bundle each for itself.
+    // Ids are forgotten a bounded number at a time, and the ids of a bundle one by one.
     let many = |key: u32| {
         let mut hash = [9; 16];
         hash[12..].copy_from_slice(&key.to_be_bytes());

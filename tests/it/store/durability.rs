@@ -25,7 +25,8 @@ fn a_copy_made_in_full_run_holds_all_that_was_answered() {
         acknowledged += outcomes.iter().filter(|o| matches!(o, Verdict::Stored { .. })).count();
     }
     rig.one(settle("bob", "bob", super::cursor(7, 7, &[]), 7, 7));
-    // As after a kill: no closing, no last checkpoint. No batch is in work, so nothing moves.
+    // Copies the files as a kill would leave them: not closed, no last checkpoint. No batch is
+    // being written, so they do not change.
     for name in ["store.db", "store.db-wal"] {
         fs::copy(dir.path().join(name), copy.path().join(name)).unwrap();
     }
@@ -97,7 +98,7 @@ fn a_broken_file_stops_everything_once() {
         rig.store.commit(vec![(ticket, claim("bob"))]);
     }
     rig.store.close();
-    // The sender is gone with the threads, and nothing more was said.
+    // The channel is closed with the threads, and nothing more was reported.
     assert!(rig.done.recv_timeout(super::DEADLINE).is_err());
 }
 

@@ -1,4 +1,4 @@
-//! Messages that expire unread take no place in a mailbox.
+//! Messages that expire unread do not count towards the quota of a mailbox.
 
 use qmsg::durable::{Disposition, Quotas, Write};
 use qmsg::wire::{Headers, Message, Seq};
@@ -9,7 +9,7 @@ use super::{
     DAY_MS, NOW_MS, Rig, append, cursor, database, message_at, seqs, settle, stored, sweep, with,
 };
 
-/// A message to bob, a byte long, that lives so many seconds; for ever if that is 0.
+/// Makes a message of one byte to bob with a time to live in seconds; 0: unlimited.
 fn brief(n: u32, ttl_s: u64) -> Message {
     brief_at(NOW_MS, n, ttl_s)
 }
@@ -24,7 +24,7 @@ fn quotas() -> Quotas {
     Quotas { log_messages_max: 4, keep_processed_ms: DAY_MS, ..Quotas::default() }
 }
 
-/// Alice and bob, who has four messages: two that live 5 s and two that live for ever.
+/// Makes a store in which bob has four messages: two live 5 s, two for ever.
 fn full() -> (TempDir, Rig) {
     let dir = TempDir::new().unwrap();
     let mut rig = Rig::with(&dir, quotas(), &["alice", "bob"]);
@@ -32,7 +32,7 @@ fn full() -> (TempDir, Rig) {
     (dir, rig)
 }
 
-/// One more at a time, until there is no room for another. How many there were.
+/// Appends messages one by one until one is refused. Returns how many were stored.
 fn fill(rig: &mut Rig, time_ms: u64, numbers: std::ops::Range<u32>) -> usize {
     let mut writes = numbers.map(|n| append(brief_at(time_ms, n, 0)));
     let count = writes.by_ref().take_while(|write| rig.one(write.clone()) != Verdict::Full).count();
@@ -44,20 +44,20 @@ fn number(dir: &TempDir, sql: &str) -> i64 {
     database(dir.path()).query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
-/// Numbers of messages that may expire, and that have expired unread.
+/// Returns the numbers of rows of messages that may expire, and of those that expired unread.
 fn rows(dir: &TempDir) -> (i64, i64) {
     let count = |table| number(dir, &format!("SELECT count(*) FROM {table}"));
     (count("expiring"), count("expired"))
 }
 
-/// Messages and bytes that count in bob's log, as noted when something was taken off; and `rows`.
+/// Returns the messages and bytes that count in bob's log, as in its table, followed by `rows`.
 fn kept(dir: &TempDir) -> (i64, i64, i64, i64) {
     let log = |what| number(dir, &format!("SELECT {what} FROM log WHERE no = 2"));
     let (expiring, expired) = rows(dir);
     (log("kept_messages"), log("kept_bytes"), expiring, expired)
 }
 
-/// As a hub does it that goes past what has expired.
+/// Makes the ack with which a hub passes expired messages.
 fn went_by(seqs: &[Seq], through: Seq, above: &[Seq]) -> Write {
     let bytes = 5 * seqs.len() as u64;
     let mut write = settle("bob", "bob", cursor(through, through, above), seqs.len() as u64, bytes);
@@ -91,7 +91,7 @@ fn a_restart_changes_nothing() {
 fn what_has_expired_is_not_taken_off_twice() {
     let (dir, mut rig) = full();
     assert_eq!(fill(&mut rig, NOW_MS + 5_000, 5..10), 2);
-    // The reader goes past the first, reads the second, and goes past the third.
+    // The reader passes the first, reads the second and passes the third.
     rig.one(went_by(&[1], 1, &[]));
     assert_eq!(kept(&dir), (4, 4, 0, 1));
     rig.one(went_by(&[3], 1, &[3]));
@@ -101,7 +101,7 @@ fn what_has_expired_is_not_taken_off_twice() {
     assert_eq!(fill(&mut rig, NOW_MS + 5_000, 10..20), 1);
 }
 
-/// One that a reader had when its time was over, and that is processed after all.
+/// Handed out before its time to live ended, and acked after it.
 #[test]
 fn what_is_processed_late_is_not_taken_off_twice_either() {
     let (dir, mut rig) = full();
@@ -113,7 +113,7 @@ fn what_is_processed_late_is_not_taken_off_twice_either() {
 #[test]
 fn what_was_read_in_time_does_not_expire() {
     let (dir, mut rig) = full();
-    // In the batch that looks for room, or before it.
+    // The ack comes in the batch that looks for room, or before it.
     let read = settle("bob", "bob", cursor(1, 1, &[]), 1, 5);
     let late = |n| append(brief_at(NOW_MS + 5_000, n, 0));
     let outcomes = rig.commit(vec![read, late(5), late(6), late(7)]);
@@ -149,7 +149,7 @@ fn what_is_removed_unread_is_not_taken_off_twice() {
     let quotas = Quotas { keep_processed_ms: 9 * DAY_MS, keep_unprocessed_ms, ..quotas() };
     let mut rig = Rig::with(&dir, quotas, &["alice", "bob"]);
     rig.commit(vec![append(brief(1, 5)), append(brief_at(days(1), 2, 0))]);
-    // Longer than it is kept in any case.
+    // A time to live longer than any message is kept.
     rig.one(append(brief_at(days(1), 3, 3 * DAY_MS / 1_000)));
     rig.one(sweep(NOW_MS + 5_000));
     assert_eq!((kept(&dir).0, kept(&dir).2, kept(&dir).3), (2, 0, 1));

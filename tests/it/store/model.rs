@@ -1,4 +1,4 @@
-//! The engine on SQLite against the one in memory, on arbitrary batches.
+//! Comparison of the engine on SQLite with the engine in memory, on arbitrary batches.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,7 +45,7 @@ enum Step {
         count: u32,
         length: usize,
     },
-    /// Processes this many messages of a log, and says something of the last.
+    /// Acks this many messages of a log, with a disposition of the last.
     Settle {
         user: usize,
         log: usize,
@@ -76,7 +76,7 @@ enum Step {
         user: usize,
         room: usize,
     },
-    /// Begins an upload of so many parts, and perhaps ends it too.
+    /// Begins an upload of this many chunks, and perhaps ends it too.
     Begin {
         from: usize,
         to: usize,
@@ -84,7 +84,7 @@ enum Step {
         parts: usize,
         whole: bool,
     },
-    /// The next part of one of the uploads, its end, or its early one.
+    /// Sends the next chunk of an upload, completes it, or completes it too early.
     Part(usize),
     End(usize),
     Discard(usize),
@@ -128,7 +128,7 @@ fn verdicts() -> impl Strategy<Value = Option<Disposition>> {
     ]
 }
 
-/// A body on its way.
+/// A body being uploaded.
 struct Partial {
     name: u64,
     message: Message,
@@ -137,7 +137,7 @@ struct Partial {
 }
 
 impl Partial {
-    /// The next part. One too many is empty.
+    /// Returns the next chunk. One beyond the end is empty.
     fn next(&mut self) -> Write {
         let size = self.message.size as usize;
         let at = self.sent * PART;
@@ -204,7 +204,7 @@ impl Writes {
         }
     }
 
-    /// Asks something of one of the latest uploads.
+    /// Makes a write for one of the latest uploads.
     fn upload(&mut self, which: usize, write: impl FnOnce(&mut Partial) -> Write) {
         if let Some(upload) = self.uploads.iter_mut().rev().nth(which % 3) {
             let write = write(upload);
@@ -212,7 +212,7 @@ impl Writes {
         }
     }
 
-    /// A move of a cursor by so many messages, and a word about the last of them.
+    /// Makes an ack of `count` messages with a disposition of the last.
     fn settle_some(&self, user: &str, log: &str, count: usize, said: Option<Disposition>) -> Write {
         let before = self.memory.find_cursor(&user.parse().unwrap(), &target(log));
         let through = before.map_or(0, |cursor| cursor.through);
@@ -266,7 +266,7 @@ fn check(steps: Vec<Step>) {
     assert_eq!(rows(&dir).0, parts(&writes.memory) as i64);
 }
 
-/// Parts of all bodies that are in a log or in a drawer. Those made of one another share them.
+/// Counts the chunks of all stored and parked bodies. Copies of a message share them.
 fn parts(memory: &MemoryStore) -> usize {
     let kept = memory.drawers.all().filter_map(|letter| letter.parts.clone());
     let logs = TARGETS.iter().flat_map(|log| memory.records(&target(log)));
@@ -279,7 +279,7 @@ fn parts(memory: &MemoryStore) -> usize {
     all.map(|part: qmsg::wire::Body| part.0.as_ptr()).collect::<BTreeSet<_>>().len()
 }
 
-/// An outcome without the places of parts, which each engine gives as it likes.
+/// Returns an outcome without chunk numbers, which each engine chooses itself.
 fn brief(mut outcome: Outcome) -> Outcome {
     let records = match &mut outcome {
         Outcome::ReleaseDue(Ok(due)) => &mut due.records,
@@ -351,7 +351,7 @@ fn mailboxes(found: Found) -> BTreeMap<Target, StoredCursor> {
     logs.into_iter().collect()
 }
 
-/// All pages of parked messages, without their numbers, of which only the order counts.
+/// Returns all pages of parked messages without their numbers, whose order alone counts.
 fn all_parked(mut page: impl FnMut(u64) -> Found) -> Vec<ParkedMessage> {
     let (mut all, mut after) = (vec![], 0);
     loop {

@@ -1,5 +1,5 @@
-//! Stores of older formats, which a server brings to its own when it opens them. Each fixture was
-//! made by the last version with its format, and holds the same.
+//! Stores of older formats, which a server migrates when it opens them. Each fixture was made by
+//! the last version with its format, and all have the same content.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use super::scheduling::{release, released};
 use super::uploads::{PART, body, bytes, records};
 use super::{NOW_MS, Rig, append, cursor, database, message, seqs, stored};
 
-/// A directory with a copy of a fixture.
+/// Makes a directory with a copy of a fixture.
 fn copy_of(fixture: &str) -> TempDir {
     let dir = TempDir::new().unwrap();
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
@@ -26,7 +26,7 @@ fn format(dir: &Path) -> i32 {
     database(dir).pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
 }
 
-/// Checks what every fixture holds, and that new writes continue from there.
+/// Checks the content of a fixture, and that new writes continue from there.
 fn check_content(rig: &mut Rig) {
     assert_eq!(seqs(&rig.whole("bob", "bob")), [1, 2, 4]);
     assert_eq!(seqs(&rig.whole("bob", "@ops")), [3]);

@@ -22,10 +22,11 @@ fn messages_come_back_as_they_were() {
     assert_eq!(rig.whole("bob", "bob"), [PageItem::Messages(record)]);
 }
 
-/// The messages found, the seq up to which was searched, and true if that was all.
+/// Seqs of the messages found, seq up to which the logs were read, and true if that was all.
 type Looked<'a> = (&'a [Seq], Seq, bool);
 
-/// Seqs 1…8: alice's messages to bob, `@ops`, `@all`, bob, `@ops`; bob's to `@ops`, bob, `@all`.
+/// Makes a store with seqs 1…8: alice's messages to bob, `@ops`, `@all`, bob, `@ops`; bob's to
+/// `@ops`, bob, `@all`.
 fn mixed(dir: &TempDir) -> Rig {
     let mut rig = Rig::with(dir, Quotas::default(), &["alice", "bob"]);
     rig.commit(vec![enter("alice", "ops"), enter("bob", "ops"), enter("bob", "idle")]);
@@ -41,7 +42,7 @@ fn logs_are_merged_and_cut() {
     let dir = TempDir::new().unwrap();
     let mut rig = mixed(&dir);
     let logs = |after| [("bob", after), ("@ops", after), ("@all", after), ("@idle", after)];
-    // After which seq, how many messages and bytes; what comes, how far, and whether all.
+    // Start seq, most messages and bytes; messages found, seq reached, and whether that was all.
     let cases: [(Seq, u32, u64, Looked<'_>); 12] = [
         (0, 99, ALL, (&[1, 2, 3, 4, 5, 7], 8, true)),
         (0, 6, ALL, (&[1, 2, 3, 4, 5, 7], 8, true)),
@@ -61,12 +62,12 @@ fn logs_are_merged_and_cut() {
         let got = (&*seqs(&page.items), page.through, page.complete);
         assert_eq!(got, expected, "{after} {messages} {bytes}");
     }
-    // Each log from its own place; alice reads what bob wrote.
+    // Each log has its own start; alice reads the messages that bob wrote.
     let page = rig.page("bob", &[("bob", 4), ("@ops", 2), ("@all", 3)], 99, ALL);
     assert_eq!(seqs(&page.items), [5, 7]);
     let page = rig.page("alice", &[("alice", 0), ("@ops", 0), ("@all", 0)], 99, ALL);
     assert_eq!(seqs(&page.items), [6, 8]);
-    // Ordinals are those of the log, own messages counted.
+    // Ordinals count all messages of the log, one's own included.
     let PageItem::Messages(last) = &rig.whole("alice", "@ops")[0] else { panic!() };
     assert_eq!((last.seq, last.ordinal), (6, 3));
 }
@@ -128,11 +129,12 @@ fn a_room_drops_its_oldest_and_says_so() {
         let items = rig.whole("bob", room);
         assert_eq!(items[0], removed(2));
         assert_eq!(seqs(&items), [2, 3, 4, 5]);
-        // Who had read that far is not told; a page that is cut tells it too.
+        // A reader that is past the removed messages hears nothing of them; a cut page reports them
+        // too.
         assert_eq!(seqs(&rig.page("bob", &[(room, 2)], 9, ALL).items), [3, 4, 5]);
         let page = rig.page("bob", &[(room, 1)], 1, ALL);
         assert_eq!((seqs(&page.items), page.through), (vec![2, 3], 3));
-        // By bytes; the newest stays whatever its size.
+        // The quota of bytes drops messages too; the newest stays whatever its size.
         rig.one(append(message("alice", room, 6, 85)));
         assert_eq!(seqs(&rig.whole("bob", room)), [4, 5, 6]);
         assert_eq!(rig.one(append(message("alice", room, 7, 500))), stored(7, 7));

@@ -1,4 +1,4 @@
-//! Parts of long bodies as rows: gone with their message, without room, rotten.
+//! Rows of chunks: removed with their message, without room, damaged.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ use super::{
 fn go_with_their_message() {
     let dir = TempDir::new().unwrap();
     let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
-    // In one batch: small ones and long ones, processed in no order.
+    // One batch of short and long messages, acked in no order.
     let mut writes = Vec::new();
     for n in 1..=6 {
         writes.extend(sends("bob", n, 3 * PART));
@@ -38,7 +38,7 @@ fn go_with_their_message() {
     for seq in [3, 7, 9, 11] {
         assert!(read(&mut rig, first(seq) + 2).is_ok());
     }
-    // Also when its head cannot be read.
+    // Chunks are also removed if the head of the segment cannot be read.
     database(dir.path()).execute_batch("UPDATE run SET head = x'' WHERE last = 3").unwrap();
     sweep_all(&mut rig, NOW_MS + 40 * DAY_MS);
     assert_eq!(rows(&dir), (0, 0, 0));
@@ -53,11 +53,11 @@ fn go_when_a_room_drops_them() {
     for n in 1..=30 {
         let seq = u64::from(n);
         assert_eq!(send(&mut rig, "@ops", n, 30 * PART), stored(seq, seq));
-        // What goes keeps up with what comes, without a sweep.
+        // Removal keeps up with new messages, without a sweep.
         assert!(rows(&dir).0 <= 4 * 30 + 30, "{:?}", rows(&dir));
     }
     assert_eq!(seqs(&rig.whole("bob", "@ops")), [27, 28, 29, 30]);
-    // One that is larger than the quota is alone.
+    // A message larger than the quota is kept alone.
     send(&mut rig, "@ops", 31, 200 * PART);
     sweep_all(&mut rig, NOW_MS);
     assert_eq!(seqs(&rig.whole("bob", "@ops")), [30, 31]);
@@ -91,7 +91,7 @@ fn that_find_no_room_are_over() {
     let dir = TempDir::new().unwrap();
     let quotas = Quotas { store_bytes_max: 3 << 20, ..Quotas::default() };
     let mut rig = Rig::with(&dir, quotas, &["alice", "bob"]);
-    // Both would have found it, one without the other.
+    // There is room for either body alone, but not for both.
     let (size, both) = (28 * PART, [1, 2]);
     for n in both {
         assert_eq!(rig.one(begin(u64::from(n), long("bob", n, size))), KEPT);
@@ -106,7 +106,7 @@ fn that_find_no_room_are_over() {
     sweep_all(&mut rig, NOW_MS);
     assert_eq!(rows(&dir), (0, 0, 0));
     assert_eq!(rig.whole("bob", "bob"), []);
-    // There is room again, and one of them had better come alone.
+    // There is room again, for one body at a time.
     assert_eq!(send(&mut rig, "bob", 2, size), stored(1, 1));
 }
 

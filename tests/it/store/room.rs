@@ -1,4 +1,4 @@
-//! No room on the disk, or the store as large as it may be.
+//! A full disk, or a store that has reached its largest size.
 
 use qmsg::durable::Quotas;
 use qmsg::store::Done;
@@ -19,7 +19,7 @@ fn limited(bytes: u64) -> Quotas {
     Quotas { store_bytes_max: bytes, ..Quotas::default() }
 }
 
-/// Fills alice's log until no page more can be had; returns how many messages are in it.
+/// Fills alice's log until the file cannot grow; returns the number of messages in it.
 fn fill(rig: &mut Rig) -> u64 {
     let mut stored = 0;
     for length in [20_000, 200, 0] {
@@ -51,18 +51,18 @@ fn a_full_store_refuses_and_recovers() {
         leave("bob", "ops"),
     ]);
     assert_eq!(outcomes, [FULL, FULL, FULL, FULL]);
-    // Nothing of it happened, what was there is there.
+    // Nothing of the write has happened, and earlier data is still there.
     assert_eq!(rig.mailbox("alice").len(), 2);
     assert_eq!(rig.mailbox("bob").len(), 3);
     assert_eq!(seqs(&rig.whole("alice", "alice")), (1..=stored).collect::<Vec<_>>());
-    // A sweep makes room inside the file, even beside a write that there is no room for.
+    // A sweep makes room inside the file, even in a batch with a write that does not fit.
     rig.one(settle("alice", "alice", cursor(stored, stored, &[]), stored, 0));
     let outcomes =
         rig.commit(vec![append(message("alice", "bob", 1, 3 << 20)), sweep(NOW_MS + DAY_MS)]);
     assert_eq!(outcomes, [FULL, Verdict::Swept { more: false }]);
     let next = Verdict::Stored { seq: stored + 1, ordinal: 1 };
     assert_eq!(rig.one(append(message("alice", "bob", 1, 100_000))), next);
-    // Also not in the store's memory of names.
+    // The refused names are not in the store's memory either.
     assert_eq!(rig.one(append(message("alice", "carol", 2, 1))), Verdict::UnknownTarget);
 }
 
@@ -74,7 +74,7 @@ fn what_was_processed_is_not_forgotten() {
     let mut rig = Rig::with(&dir, limited(1 << 20), &["alice"]);
     rig.commit(names.iter().map(|name| claim(name)).collect());
     fill(&mut rig);
-    // So many new cursors need pages that are not there.
+    // New cursors need pages that the file does not have.
     let settles = |through| {
         let settled = cursor(through, 1, &[through + 2, through + 4, through + 9]);
         names.iter().map(move |name| settle(name, name, settled.clone(), 1, 1))
@@ -83,11 +83,11 @@ fn what_was_processed_is_not_forgotten() {
     writes.push(append(message("alice", "alice", 1 << 30, 1)));
     let (waiting, answers) = rig.commit_raw(writes);
     assert_eq!(answers, [(*waiting.last().unwrap(), FULL)]);
-    // Nor are they answered by a later batch that has no room either.
+    // A later batch without room does not answer them either.
     let (_, answers) = rig.commit_raw(vec![]);
     assert_eq!(answers, []);
     assert_eq!(rig.mailbox(names[7])[0].1, cursor(0, 0, &[]));
-    // Room is made; now, or when the store looks again, they are answered.
+    // The acks are answered once there is room: now, or when the store tries again.
     let swept = sweep(NOW_MS + 40 * DAY_MS);
     let (sweeping, mut answers) = rig.commit_raw(vec![swept]);
     if answers.len() == 1 {
@@ -124,7 +124,7 @@ fn what_waits_is_tried_again_without_a_batch() {
         }
         other => panic!("{other:?}"),
     }
-    // They have been answered, once.
+    // All acks have been answered exactly once.
     assert_eq!(rig.commit(vec![]), []);
 }
 
@@ -144,7 +144,7 @@ fn verdicts_wait_with_their_cursor() {
         judge(3, answered("yes")),
         settle("bob", "bob", cursor(5, 1, &[]), 1, 1),
     ]);
-    // They take room, and do not hold up what takes none.
+    // Acks with dispositions need room, and do not delay acks that need none.
     let (silent, waiting) = waiting.split_last().unwrap();
     assert_eq!(answers, [(*silent, Verdict::AckRecorded)]);
     let state = |rig: &mut Rig, seq| standings(rig, "alice", seq, "bob").remove(0).state;
@@ -185,14 +185,15 @@ fn drawers_lose_nothing_for_lack_of_room() {
         .map(|drawer| look(&mut rig, "bob", drawer));
     assert_eq!(after, before);
     assert_eq!(rig.whole("bob", "bob").len(), 9);
-    // To throw letters away makes room, even beside what there is none for.
+    // Removing parked messages makes room, even in a batch with a write that does not fit.
     let outcomes = rig.commit(vec![append(message("alice", "bob", 1, 3 << 20)), dead(false)]);
     assert_eq!((&outcomes[0], withdrawn(outcomes[1].clone())), (&FULL, (9, vec![])));
     assert_eq!(released(rig.one(release(NOW_MS))).0.len(), 3);
     assert_eq!(rig.one(schedule(large(14), NOW_MS + 1)), Verdict::Scheduled);
 }
 
-/// Who did not hear that it was stored sends it again: it is not refused, and not stored twice.
+/// A sender that did not hear of its message's storage sends it again: it is neither refused nor
+/// stored twice.
 #[test]
 fn what_is_there_already_is_not_refused_for_want_of_room() {
     let dir = TempDir::new().unwrap();

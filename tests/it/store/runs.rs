@@ -1,4 +1,4 @@
-//! Messages of one log and one batch stand together.
+//! Segments: messages of one log and one batch share a row.
 
 use qmsg::durable::{PageItem, Quotas};
 use rusqlite::Connection;
@@ -12,7 +12,7 @@ use super::{
 
 const ALL: u64 = u64::MAX;
 
-/// Last seq and number of messages of each run.
+/// Returns the last seq and the number of messages of each segment.
 fn runs(db: &Connection) -> Vec<(u64, u64)> {
     let mut rows = db.prepare("SELECT last, messages FROM run ORDER BY last").unwrap();
     let rows = rows.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)));
@@ -25,7 +25,7 @@ fn are_cut_by_count_by_bytes_and_by_batch() {
     let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
     rig.commit((1..=300).map(|n| append(message("alice", "bob", n, 10))).collect());
     rig.commit((301..=303).map(|n| append(message("alice", "bob", n, 30_000))).collect());
-    // The large one is alone, and what comes behind it begins anew.
+    // The large message is alone, and the next one starts a new segment.
     let lengths = [(304, 5), (305, 1 << 20), (306, 5), (307, 5)];
     rig.commit(lengths.map(|(n, length)| append(message("alice", "bob", n, length))).into());
     let cut = [(256, 256), (300, 44), (302, 2), (303, 1), (304, 1), (305, 1), (307, 2)];
@@ -91,7 +91,8 @@ fn rot_of_one_message_is_its_own() {
     };
     let mut first = records(5);
     let each = first.len() / 5;
-    // One bit of the second; the third as the fourth; in the other run, the last one cut short.
+    // One bit of the second record is flipped; the third is overwritten by the fourth; in the other
+    // segment the last one is cut short.
     first[each + each / 2] ^= 1;
     first.copy_within(each * 3..each * 4, each * 2);
     let mut second = records(10);
@@ -108,7 +109,7 @@ fn rot_of_one_message_is_its_own() {
     let found: Vec<_> =
         items.into_iter().filter(|i| matches!(i, PageItem::Corrupt { .. })).collect();
     assert_eq!(found, expected);
-    // Nor does it become whole by being moved.
+    // Moving a damaged record does not repair it.
     rig.commit(vec![settle("bob", "bob", cursor(1, 1, &[6, 9]), 3, 3), sweep(NOW_MS + DAY_MS)]);
     let items = rig.whole("bob", "bob");
     assert_eq!(seqs(&items), [2, 3, 4, 5, 7, 8, 10]);
@@ -136,9 +137,9 @@ fn rot_of_a_head_is_that_of_its_run() {
         let items = each(rig.whole("bob", "bob"));
         assert_eq!(seqs(&items), [1, 2, 3, 4, 7, 8, 9], "{damage}");
         assert_eq!(items[4], PageItem::Corrupt { log: target("bob"), seq: 7, ordinal: 7 });
-        // From its middle on too, for nobody knows what was there.
+        // Reading from the middle of the segment finds it too: nobody knows its messages.
         assert_eq!(seqs(&rig.page("bob", &[("bob", 6)], 9, ALL).items), [7, 8, 9]);
-        // It goes as one, when its last message would.
+        // The segment is removed as a whole, when its last message would be.
         let partly = settle("bob", "bob", cursor(6, 6, &[]), 6, 300);
         rig.commit(vec![partly, sweep(NOW_MS + DAY_MS)]);
         assert_eq!(counts(dir.path()).0, 5);
@@ -165,10 +166,10 @@ fn a_room_drops_part_of_a_run() {
             expected.insert(0, gone);
         }
         assert_eq!(seqs(&rig.whole("bob", "@ops")), expected);
-        // Less than a run is there beyond what is kept.
+        // Less than a segment is stored beyond the quota.
         assert!(counts(dir.path()).0 < 100 + 256);
     }
-    // What is dropped is not counted a second time when its row goes.
+    // Dropped messages are not subtracted a second time when their row is deleted.
     rig.one(settle("bob", "@ops", cursor(u64::from(sent), u64::from(sent), &[]), 1, 1));
     rig.one(sweep(NOW_MS + DAY_MS));
     assert_eq!(counts(dir.path()).0, 0);
@@ -200,7 +201,7 @@ fn a_sweep_takes_messages_out_of_a_run() {
     let PageItem::Messages(record) = &each(rig.whole("bob", "bob"))[30] else { panic!() };
     assert_eq!(record.ordinal * 2, record.seq);
     assert_eq!(record.bundle.first, message("alice", "bob", record.seq as u32, 9));
-    // Unread for a month, the rest goes; the reader is told how far.
+    // After a month unread the rest is removed, and the reader is told up to where.
     rig.one(sweep(NOW_MS + 30 * DAY_MS));
     let removed = |log, seq, ordinal| PageItem::Removed { log: target(log), seq, ordinal };
     assert_eq!(rig.whole("bob", "bob"), [removed("bob", 196, 98)]);

@@ -1,4 +1,4 @@
-//! Messages that are kept until they are due.
+//! Scheduled messages.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ pub(super) fn released(outcome: Verdict) -> (Vec<Record>, Option<u64>) {
     }
 }
 
-/// Seq of each, and the `n` of which it was made.
+/// Returns the seq of each message, and the `n` from which it was made.
 fn brief(records: &[Record]) -> Vec<(u64, u8)> {
     let n = |record: &Record| record.bundle.first.body.0[0];
     records.iter().map(|record| (record.seq, n(record))).collect()
@@ -103,7 +103,7 @@ fn count_as_sent() {
         [SCHEDULED, duplicate.clone(), duplicate.clone(), unknown.clone(), unknown, stored(1, 1)];
     assert_eq!(outcomes[..6], expected);
     assert_eq!(outcomes[6..], [duplicate.clone(), SCHEDULED]);
-    // After a kill too, and when it is called off, and when it is there.
+    // The id stays known after a kill, after a cancellation, and after delivery.
     let copy = killed(dir.path());
     let mut rig = Rig::open(copy.path(), Quotas::default());
     let id = message("alice", "bob", 1, 9).id;
@@ -121,7 +121,7 @@ fn wait_for_room() {
     let dir = TempDir::new().unwrap();
     let quotas = Quotas { log_messages_max: 2, ..Quotas::default() };
     let mut rig = Rig::with(&dir, quotas, &["alice", "bob", "carol"]);
-    // A drawer has a quota of its own.
+    // Scheduled messages have a quota of their own.
     let outcomes = rig.commit(vec![
         append(message("carol", "bob", 1, 1)),
         later("bob", 1, 1),
@@ -134,7 +134,7 @@ fn wait_for_room() {
     assert_eq!(outcomes[1..], expected);
     let (records, next_ms) = released(rig.one(release(at(5))));
     assert_eq!((brief(&records), next_ms), (vec![(2, 1), (3, 3)], Some(at(6))));
-    // What is told of it is when it was due.
+    // The time shown to users is that of the first due time.
     assert_eq!(look(&mut rig, "alice", ParkedKind::Scheduled)[0].at_ms, at(2));
     assert_eq!(
         withdrawn(rig.one(withdraw("alice", ParkedKind::Scheduled, None, true))),

@@ -1,4 +1,4 @@
-//! Delivery states of messages, and the places of messages by their ids.
+//! Delivery states of messages, and search for messages by id.
 
 use bytes::Bytes;
 use qmsg::durable::{Disposition, Found, Quotas, Read, StoredCursor, Write};
@@ -15,7 +15,7 @@ use super::{
     target, with,
 };
 
-/// When readers say something.
+/// Time at which readers decide on messages.
 const SAID_MS: u64 = NOW_MS + 1000;
 
 pub(super) fn note(text: &str) -> Note {
@@ -30,7 +30,7 @@ pub(super) fn rejected(attempts: u32, text: &str) -> Disposition {
     Disposition::Rejected { attempts, reason: note(text) }
 }
 
-/// Processes everything up to a seq, and says something of some of it.
+/// Makes an ack up to a seq, with dispositions of some of the messages.
 pub(super) fn judge(
     user: &str,
     log: &str,
@@ -65,7 +65,7 @@ fn page(
     }
 }
 
-/// All of it, whatever the pages.
+/// Returns the delivery states of a message at all recipients, from all pages.
 pub(super) fn standings(rig: &mut Rig, to: &str, seq: Seq, from: &str) -> Vec<RecipientStatus> {
     let mut all: Vec<RecipientStatus> = Vec::new();
     loop {
@@ -112,7 +112,7 @@ fn go_from_accepted_to_what_the_reader_said() {
         for (seq, standing) in (1..).zip(expected()) {
             assert_eq!(standings(&mut rig, "bob", seq, "alice"), [standing]);
         }
-        // The first word stands.
+        // The first disposition stays.
         rig.one(said.clone());
         rig.one(judge("bob", "bob", cursor(3, 3, &[5]), &[(2, rejected(1, "after all"))]));
         rig.store.close();
@@ -122,7 +122,7 @@ fn go_from_accepted_to_what_the_reader_said() {
     assert_eq!(page(&mut rig, "bob", 2, "alice", Some("al")).0.len(), 1);
     assert_eq!(standings(&mut rig, "nobody", 1, "alice"), []);
     assert_eq!(standings(&mut rig, "@void", 1, "alice"), []);
-    // In the own log even what one sent oneself is for oneself.
+    // In the own log even one's own message is for oneself.
     rig.one(append(message("bob", "bob", 7, 1)));
     assert_eq!(standings(&mut rig, "bob", 7, "bob"), [waits("bob")]);
 }
@@ -152,7 +152,7 @@ fn in_a_room_are_of_those_who_were_there() {
     ];
     assert_eq!([of(&mut rig, 1), of(&mut rig, 2)], expected);
     assert_eq!(of(&mut rig, 4), ["bob", "carol", "dave", "erin"].map(waits));
-    // Of one who has left nothing is kept any more.
+    // Nothing is stored of a reader who has left the room.
     rig.one(leave("carol", "ops"));
     rig.one(judge("carol", "@ops", cursor(4, 3, &[]), &[(4, rejected(1, "too late"))]));
     assert_eq!(of(&mut rig, 4), ["bob", "dave", "erin"].map(waits));
@@ -197,7 +197,7 @@ fn come_in_pages() {
         let expected: Vec<_> = users.iter().map(|user| waits(user)).collect();
         assert_eq!(all, expected);
     }
-    // Of long answers there are fewer on a page.
+    // Fewer recipients fit into a page if their answers are long.
     let long = "x".repeat(CHUNK_LEN_MAX / 4);
     let says = |user: &String| judge(user, "@ops", cursor(1, 1, &[]), &[(1, answered(&long))]);
     rig.commit(users.iter().take(9).map(says).collect());
@@ -264,7 +264,7 @@ fn messages_are_found_by_id_and_sender() {
         rig.one(append(by("carol", n)));
     }
     rig.one(append(by("carol", 7)));
-    // Spooled for six days, and one of a clock that is ahead.
+    // One message was spooled for six days, the other comes from a clock that is ahead.
     let (spooled, ahead) = (NOW_MS - 6 * DAY_MS, NOW_MS + DAY_MS);
     let made =
         |ms| with(by("alice", 1), |message| message.id = message_at(ms, "alice", "bob", 1, 1).id);
@@ -289,8 +289,8 @@ fn messages_are_found_by_id_and_sender() {
     }
 }
 
-/// Verdicts that a reader gives while it leaves a room and returns arrive after its return. Nobody
-/// waits for them any more.
+/// Dispositions made while a reader leaves a room and returns arrive after its return. Nobody waits
+/// for them any more.
 #[test]
 fn nothing_is_kept_of_what_was_said_before_a_return() {
     let dir = TempDir::new().unwrap();
@@ -299,7 +299,7 @@ fn nothing_is_kept_of_what_was_said_before_a_return() {
     rig.commit(vec![leave("bob", "ops"), enter("bob", "ops")]);
     rig.one(judge("bob", "@ops", cursor(1, 1, &[]), &[(1, rejected(3, "no"))]));
     assert_eq!(look(&mut rig, "bob", ParkedKind::DeadLetters), []);
-    // Behind it all is as ever.
+    // Later messages are treated as usual.
     rig.one(append(message("alice", "@ops", 2, 1)));
     rig.one(judge("bob", "@ops", cursor(2, 2, &[]), &[(2, rejected(1, "no"))]));
     assert_eq!(look(&mut rig, "bob", ParkedKind::DeadLetters).len(), 1);

@@ -1,4 +1,4 @@
-//! Where a reader begins that asks for more than what is unprocessed.
+//! Start positions of readers that ask for more than unacked messages.
 
 use qmsg::durable::{Found, Quotas, Read};
 use qmsg::wire::{MsgId, Seq, Start};
@@ -23,7 +23,8 @@ fn since_a_time_is_behind_all_that_is_older() {
     let all = ["bob", "@ops", "@all"];
     assert_eq!(begin(&mut rig, &all, Start::Since(0)), Some(0));
     rig.one(enter("bob", "ops"));
-    // Several of one run, and those of a clock that was an hour ahead for a while.
+    // Several messages of one segment, some of them from a clock that was an hour ahead for a
+    // while.
     let times = [[0, 10, 20], [30, 30, 40], [3600, 3610, 3620], [50, 60, 70]];
     let mut seq = 0;
     for batch in times {
@@ -49,7 +50,7 @@ fn since_a_time_is_behind_all_that_is_older() {
         rig.store.close();
         rig = Rig::open(dir.path(), Quotas::default());
     }
-    // Of what is gone nothing is told.
+    // Removed messages are not found.
     rig.one(sweep(NOW_MS + DAY_MS + 15_000));
     assert_eq!(begin(&mut rig, &["bob"], Start::Since(0)), Some(3));
 }

@@ -1,4 +1,4 @@
-//! Removing what is old.
+//! Removal of old messages by sweeps.
 
 use qmsg::durable::{PageItem, Quotas};
 use qmsg::store::invite;
@@ -11,7 +11,7 @@ use super::{
     settle, stored, sweep, target,
 };
 
-/// Kept a day when processed, ten when not; ids are remembered for two.
+/// Makes quotas: acked messages are kept for a day, unacked ones for ten; ids for two.
 fn quotas() -> Quotas {
     Quotas {
         keep_processed_ms: DAY_MS,
@@ -58,7 +58,7 @@ fn unprocessed_messages_go_after_ten_days_and_are_told() {
     assert_eq!(items[0], PageItem::Removed { log: target("bob"), seq: 1, ordinal: 1 });
     assert_eq!(seqs(&items), [1, 2]);
     assert_eq!(rig.one(append(message("alice", "bob", 3, 1))), stored(3, 3));
-    // A clock that went back: what stands behind a younger message waits for it.
+    // A clock that went back: messages after a younger one wait for it.
     rig.one(sweep(day(12)));
     assert_eq!(seqs(&rig.whole("bob", "bob")), [1, 2, 3]);
     rig.one(sweep(day(13)));
@@ -69,7 +69,7 @@ fn unprocessed_messages_go_after_ten_days_and_are_told() {
 fn what_is_of_the_future_holds_up_nothing_behind_it() {
     let dir = TempDir::new().unwrap();
     let mut rig = Rig::with(&dir, quotas(), &["alice", "bob"]);
-    // Taken while the clock was years ahead.
+    // Stored while the clock was years ahead.
     rig.one(append(message_at(day(2_000), "alice", "bob", 1, 1)));
     rig.commit((2..=3).map(|n| append(message("alice", "bob", n, 1))).collect());
     rig.one(settle("bob", "bob", cursor(3, 3, &[]), 3, 3));
@@ -95,7 +95,7 @@ fn a_room_waits_for_its_slowest_member() {
     assert_eq!(seqs(&rig.whole("bob", "@ops")), [2, 3, 4]);
     rig.commit(vec![leave("carol", "ops"), sweep(day(1))]);
     assert_eq!(seqs(&rig.whole("bob", "@ops")), [4]);
-    // Nobody was waiting for them, so nobody is told.
+    // Nobody was waiting for the messages, so nobody is told.
     assert!(matches!(rig.whole("bob", "@ops")[0], PageItem::Messages(_)));
     rig.commit(vec![leave("bob", "ops"), sweep(day(1))]);
     assert_eq!(rig.whole("bob", "@ops"), []);

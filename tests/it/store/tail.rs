@@ -1,4 +1,4 @@
-//! Data that is written once for many messages is there after any end of the process.
+//! The write buffer: data written once for many messages survives any end of the process.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::{
     sweep,
 };
 
-/// The store as after a kill. No batch is in work, so nothing moves.
+/// Copies a store as a kill would leave it. No batch is being written, so the files do not change.
 pub(super) fn killed(dir: &Path) -> TempDir {
     let copy = TempDir::new().unwrap();
     for name in ["store.db", "store.db-wal"] {
@@ -33,7 +33,7 @@ fn a_small_batch_is_two_pages() {
     for n in 1..=200 {
         rig.one(append(message("alice", "bob", n, 100)));
     }
-    // Sometimes one more, where a page is full.
+    // Some writes need one page more, where a page is full.
     let pages = wal() - before;
     assert!(pages < 2 * 200 + 40, "{pages}");
 }
@@ -50,7 +50,7 @@ fn quotas_and_places_go_on() {
     let copy = killed(dir.path());
     let mut again = Rig::open(copy.path(), quotas);
     assert_eq!(again.commit(vec![send(5), send(6)]), [stored(5, 5), Verdict::Full]);
-    // What is processed in between counts no more, before and after.
+    // Acked messages do not count, neither before nor after.
     rig.one(settle("bob", "bob", cursor(3, 3, &[]), 3, 3));
     assert_eq!(rig.commit(vec![send(5), send(6)]), [stored(5, 5), stored(6, 6)]);
     let copy = killed(dir.path());
@@ -74,7 +74,7 @@ fn a_room_goes_on_dropping() {
         assert_eq!(outcome, [Verdict::Duplicate]);
         again.one(append(message("alice", "@ops", n + 1, 1)));
         let seq = u64::from(n) + 1;
-        // The one that says what is removed, and the newest.
+        // The first item marks the removal; the newest five messages follow.
         let first = if seq > 5 { seq - 5 } else { 1 };
         assert_eq!(seqs(&again.whole("bob", "@ops")), (first..=seq).collect::<Vec<_>>());
     }
@@ -114,7 +114,7 @@ fn what_is_swept_at_once_is_not_forgotten() {
     let mut rig = Rig::with(&dir, Quotas::default(), &["alice", "bob"]);
     let all = || (1..=9).map(|n| append(message("alice", "bob", n, 1))).collect::<Vec<_>>();
     rig.commit(all());
-    // In one batch with what is new, too.
+    // The sweep in one batch with new messages, too.
     let new = append(message("alice", "bob", 10, 1));
     let done = settle("bob", "bob", cursor(9, 9, &[]), 9, 9);
     rig.commit(vec![done, new, sweep(NOW_MS + DAY_MS)]);

@@ -1,4 +1,4 @@
-//! Long bodies: part by part in, part by part out.
+//! Long bodies: written and read chunk by chunk.
 
 use std::fs;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::{NOW_MS, Rig, append, cursor, database, message, settle, stored, swee
 pub(super) const PART: usize = CHUNK_LEN_MAX;
 pub(super) const KEPT: Verdict = Verdict::ChunkStored;
 
-/// A body of which no two parts are the same.
+/// Makes a body in which no two chunks are equal.
 pub(super) fn bytes(n: u32, size: usize) -> Bytes {
     let mut bytes = vec![n as u8; size];
     for (no, part) in bytes.chunks_mut(PART).enumerate() {
@@ -24,7 +24,7 @@ pub(super) fn bytes(n: u32, size: usize) -> Bytes {
     bytes.into()
 }
 
-/// The message with its first part.
+/// Makes a long message with its first chunk.
 pub(super) fn long(to: &str, n: u32, size: usize) -> Message {
     let body = Body(bytes(n, PART.min(size)));
     with(message("alice", to, n, 0), |message| (message.size, message.body) = (size as u64, body))
@@ -46,7 +46,7 @@ pub(super) fn finish(upload: u64, message: Message) -> Write {
     Write::Append { bundle: Arc::new(message.into()), upload: Some(Upload(upload)) }
 }
 
-/// All that stores a message, in order: upload `n` of message `n`.
+/// Makes all writes that store a long message, in order: upload `n` of message `n`.
 pub(super) fn sends(to: &str, n: u32, size: usize) -> Vec<Write> {
     let (whole, upload) = (bytes(n, size), u64::from(n));
     let rest = (PART..size).step_by(PART).map(|at| whole.slice(at..size.min(at + PART)));
@@ -56,7 +56,7 @@ pub(super) fn sends(to: &str, n: u32, size: usize) -> Vec<Write> {
     writes
 }
 
-/// Stores one in one batch; how it ended.
+/// Stores a long message in one batch; returns the last outcome.
 pub(super) fn send(rig: &mut Rig, to: &str, n: u32, size: usize) -> Verdict {
     let mut outcomes = rig.commit(sends(to, n, size));
     let last = outcomes.pop().unwrap();
@@ -79,14 +79,14 @@ pub(super) fn records(rig: &mut Rig, log: &str) -> Vec<Record> {
     rig.whole("bob", log).into_iter().filter_map(record).collect()
 }
 
-/// The whole body of a record.
+/// Returns the whole body of a record.
 pub(crate) fn body(rig: &mut Rig, record: &Record) -> Vec<u8> {
     let count = record.bundle.first.size.div_ceil(PART as u64);
     let parts = (0..count).map(|part| read(rig, record.parts + part).unwrap().0);
     parts.flatten().collect()
 }
 
-/// Rows of parts, of uploads, and of ranges to be removed.
+/// Counts the rows of chunks, of uploads, and of ranges to be removed.
 pub(super) fn rows(dir: &TempDir) -> (i64, i64, i64) {
     let sql = "SELECT (SELECT count(*) FROM part), (SELECT count(*) FROM upload),
         (SELECT count(*) FROM loose)";
@@ -94,7 +94,7 @@ pub(super) fn rows(dir: &TempDir) -> (i64, i64, i64) {
     database(dir.path()).query_row(sql, [], row).unwrap()
 }
 
-/// Sweeps until there is nothing left to sweep.
+/// Sweeps until nothing is left to remove.
 pub(super) fn sweep_all(rig: &mut Rig, now_ms: u64) {
     while rig.one(sweep(now_ms)) == (Verdict::Swept { more: true }) {}
 }
@@ -111,7 +111,7 @@ fn come_back_as_they_were() {
         if n % 2 == 0 {
             assert_eq!(send(&mut rig, "bob", n, size), stored(seq, seq));
         } else {
-            // As they come from a network: each by itself.
+            // Each write comes alone, as from a network.
             for write in sends("bob", n, size) {
                 let outcome = rig.one(write);
                 assert!(outcome == KEPT || outcome == stored(seq, seq), "{outcome:?}");
@@ -164,12 +164,12 @@ fn leave_nothing_when_the_rest_does_not_come() {
     rig.commit(unfinished(2, 3 * PART));
     assert_eq!(rows(&dir), (93, 2, 0));
     assert_eq!(rig.commit(vec![discard(1), discard(1), discard(7)]), [KEPT, KEPT, KEPT]);
-    // Of what is discarded nothing is kept any more, and it is no message.
+    // Nothing is kept of a discarded upload, and it becomes no message.
     assert_eq!(rig.one(part(1, bytes(1, PART))), KEPT);
     assert_eq!(rig.one(finish(1, long("bob", 1, 90 * PART))), Verdict::DiskFull);
     sweep_all(&mut rig, NOW_MS);
     assert_eq!(rows(&dir), (3, 1, 0));
-    // The other one ends with the process; its name is free again.
+    // The other upload ends with the process; its number can be used again.
     rig.store.close();
     let mut rig = Rig::open(dir.path(), Quotas::default());
     assert_eq!(rig.one(finish(2, long("bob", 2, 3 * PART))), Verdict::DiskFull);
@@ -186,7 +186,8 @@ fn leave_nothing_after_a_crash() {
     send(&mut rig, "bob", 1, 2 * PART);
     let writes = sends("bob", 2, 300 * PART);
     rig.commit(writes.into_iter().take(200).collect());
-    // As after a kill. No batch is in work, so nothing moves.
+    // Copies the files as a kill would leave them. No batch is being written, so they do not
+    // change.
     for name in ["store.db", "store.db-wal"] {
         fs::copy(dir.path().join(name), copy.path().join(name)).unwrap();
     }
@@ -195,7 +196,7 @@ fn leave_nothing_after_a_crash() {
     assert_eq!(rows(&copy), (2, 0, 0));
     let found = records(&mut again, "bob");
     assert_eq!(body(&mut again, &found[0]), bytes(1, 2 * PART));
-    // Their numbers are not given to others.
+    // The chunk numbers are not reused.
     send(&mut again, "bob", 3, 2 * PART);
     assert!(records(&mut again, "bob")[1].parts >= found[0].parts + 302);
 }
@@ -213,7 +214,7 @@ fn are_refused_before_they_are_sent() {
         begin(3, long("@void", 2, 2 * PART)),
         begin(4, nobody),
         begin(5, long("bob", 2, 3 * PART)),
-        // An empty mailbox takes one of any size that the store has room for.
+        // An empty mailbox takes a message of any size for which the store has room.
         begin(6, long("alice", 3, 64 << 20)),
         begin(7, long("alice", 3, usize::MAX)),
         begin(8, long("alice", 3, 32 * PART)),
@@ -258,7 +259,7 @@ fn are_refused_at_the_end_too() {
     assert_eq!(rig.commit(ends), [stored(1, 1), Verdict::Duplicate, Verdict::Full]);
     sweep_all(&mut rig, NOW_MS);
     assert_eq!(rows(&dir), (3, 0, 0));
-    // Of this one no id is remembered.
+    // The id of the refused message was not remembered.
     rig.one(settle("bob", "bob", cursor(1, 1, &[]), 1, 3 * PART as u64));
     assert_eq!(send(&mut rig, "bob", 2, 3 * PART), stored(2, 2));
 }
@@ -290,12 +291,12 @@ fn do_no_harm_when_they_do_not_fit() {
     for writes in bad {
         assert_eq!(rig.commit(writes).pop(), Some(Verdict::DiskFull));
     }
-    // Begun twice, and with more than belongs to it.
+    // Begun twice, and with a chunk too many.
     let more = rest(2 * PART, size);
     let writes =
         vec![first(), first(), rest(PART, 2 * PART), rest(2 * PART, size), more, end(), end()];
     assert_eq!(rig.commit(writes)[5..], [stored(1, 1), Verdict::DiskFull]);
-    // One that is not long needs no parts.
+    // A message that is not long needs no chunks.
     let small = message("alice", "bob", 2, 7);
     let writes = vec![begin(2, small.clone()), finish(2, small.clone())];
     assert_eq!(rig.commit(writes), [KEPT, stored(2, 2)]);

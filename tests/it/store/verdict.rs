@@ -1,5 +1,5 @@
-//! Outcomes of writes without their kind, in which tests are short. The rig has seen to it that
-//! each outcome is of the kind of its write.
+//! Outcomes of writes without their kind, to keep tests short. The rig has checked that each
+//! outcome is of the kind of its write.
 
 use qmsg::durable::{
     AppendOutcome, DiskFull, MessageOutcome, NotClaimed, NotStored, Outcome, Record, RoomNotJoined,
@@ -30,7 +30,7 @@ pub(crate) enum Verdict {
     ParkedTaken { count: u64, records: Vec<Record> },
 }
 
-/// True if an outcome is of the kind of a write.
+/// Returns whether an outcome is of the kind of a write.
 pub(crate) fn answers(outcome: &Outcome, write: &Write) -> bool {
     match outcome {
         Outcome::Claim(_) => matches!(write, Write::Claim { .. }),

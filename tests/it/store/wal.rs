@@ -1,4 +1,4 @@
-//! The write-ahead log: its length, and the room made in it.
+//! The write-ahead log: its length, and the space reserved in it.
 
 use std::fs;
 use std::path::Path;
@@ -37,7 +37,7 @@ fn grows_ahead_of_what_is_written() {
         stored += u64::from(matches!(outcome, Verdict::Stored { .. }));
         lens.push(len(dir.path()));
         if n % 500 == 0 {
-            // Another process writes there too.
+            // Another process writes to the log too.
             invite(dir.path(), &JoinCode([n as u8; 16]), NOW_MS + 1).unwrap();
         }
         if n % 700 == 0 {
@@ -49,7 +49,7 @@ fn grows_ahead_of_what_is_written() {
             assert_eq!(seqs(&found), (1..=stored).collect::<Vec<_>>());
         }
     }
-    // 8 MiB are written several times over.
+    // Several times 8 MiB are written.
     assert!(lens.iter().all(|len| *len < 10 << 20));
     lens.dedup();
     assert!(lens.len() < 22, "{lens:?}");

@@ -1,4 +1,4 @@
-//! Every write and every outcome.
+//! All writes and their outcomes.
 
 use std::sync::Arc;
 
@@ -61,7 +61,7 @@ fn a_code_is_good_once_and_until_it_expires() {
         Verdict::CodeBad,
         Verdict::Claimed { new: true },
         Verdict::CodeBad,
-        // Owned already: the code is not spent.
+        // The id is owned already, so the code is not spent.
         Verdict::Claimed { new: false },
         Verdict::Claimed { new: true },
         Verdict::Full,
@@ -116,7 +116,7 @@ fn a_mailbox_at_its_quota_refuses() {
     let quotas = Quotas { log_messages_max: 2, log_bytes_max: 100, ..Quotas::default() };
     let mut rig = Rig::with(&dir, quotas, &["alice", "bob"]);
     let send = |n, length| append(message("alice", "bob", n, length));
-    // The first may be larger than the quota, or it could never be sent.
+    // The first message may exceed the quota, or it could never be sent.
     let outcomes = rig.commit(vec![send(1, 500), send(2, 1), send(1, 500)]);
     assert_eq!(outcomes, [stored(1, 1), Verdict::Full, Verdict::Duplicate]);
     let outcomes = rig.commit(vec![
@@ -128,7 +128,7 @@ fn a_mailbox_at_its_quota_refuses() {
     ]);
     let expected = [Verdict::AckRecorded, stored(2, 2), Verdict::Full, stored(3, 3), Verdict::Full];
     assert_eq!(outcomes, expected);
-    // Another's log is not concerned, and what is processed counts no more.
+    // The log of another user is not affected, and acked messages no longer count.
     assert_eq!(rig.one(append(message("bob", "alice", 5, 60))), stored(4, 1));
     rig.one(settle("bob", "bob", cursor(2, 2, &[]), 1, 60));
     assert_eq!(rig.one(send(4, 0)), stored(5, 4));
@@ -151,7 +151,7 @@ fn cursors_move_forward_only_and_survive() {
     rig.store.close();
     let mut rig = Rig::open(dir.path(), Quotas::default());
     assert_eq!(own(&mut rig).1, cursor(4, 2, &[6, 8, 9]));
-    // Of users, rooms and memberships that are not there nothing comes to exist.
+    // Writes for users, rooms and memberships that do not exist create nothing.
     let outcomes = rig.commit(vec![
         settle("nobody", "nobody", cursor(4, 2, &[]), 0, 0),
         settle("alice", "@void", cursor(4, 2, &[]), 0, 0),
@@ -206,7 +206,7 @@ fn rooms_are_entered_and_left() {
     assert_eq!(outcomes, expected);
     let names: Vec<_> = rig.mailbox("bob").into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["bob", "@all", "@dev", "@ops"]);
-    // A room whose members left still takes messages.
+    // A room without members still takes messages.
     rig.commit(vec![leave("bob", "dev")]);
     assert_eq!(rig.one(append(message("alice", "@dev", 2, 1))), stored(2, 1));
 }
