@@ -80,7 +80,8 @@ impl<E: WriteEngine> Committer<E> {
         self.engine.after_commit()
     }
 
-    /// Refuses writes that need room, defers acks, and carries out writes that make room.
+    /// Refuses writes that need room, defers acks and ends of uploads, and carries out writes that
+    /// make room.
     fn commit_without_room(&mut self, batch: Vec<Request>) -> Result<Answers, StoreError> {
         tracing::warn!("the disk is full, or the store as large as it may be");
         let mut answers = Vec::with_capacity(batch.len());

@@ -1,4 +1,4 @@
-//! The writing half: one transaction and one fsync for each commit, and the checkpoints.
+//! The writing half of the engine: one transaction and one fsync for each commit; checkpoints.
 
 use std::iter;
 use std::path::Path;
@@ -19,12 +19,12 @@ use crate::store::report::Done;
 use crate::store::threads::Store;
 use crate::wire::{JoinCode, Seq};
 
-/// Pages of the WAL from which on it is brought into the database, about 8 MiB.
+/// WAL length, in pages, that calls for a checkpoint: about 8 MiB.
 const WAL_PAGES: u64 = 2048;
 
-/// Opens the store in `dir`, which is made if it is missing, for this process alone.
+/// Opens the store in `dir` for this process alone, creating it if it is missing.
 ///
-/// `done` is called from the store's own threads, and may block: they then wait.
+/// The store's own threads call `done`, and wait if it blocks.
 pub fn open(
     dir: &Path,
     quotas: Quotas,
@@ -35,24 +35,24 @@ pub fn open(
     Store::start(writer, SqliteReader::new(reading), done).map_err(OpenError::Thread)
 }
 
-/// Adds a join code that is good until `expires_ms` (milliseconds since 1970), also while a server
-/// runs on the store.
+/// Adds a join code that is valid until `expires_ms` (milliseconds since 1970). Works while a
+/// server uses the store.
 pub fn invite(dir: &Path, code: &JoinCode, expires_ms: u64) -> Result<(), OpenError> {
     let invite = Write::Invite { code: code.clone(), expires_ms };
     let invited = SqliteWriter::beside(dir)?.transaction(iter::once(&invite));
     invited.map_err(sqlite("adding a join code")).map(drop)
 }
 
-/// The only one that writes, but for invitations.
+/// The only writer of the store, apart from invitations.
 struct SqliteWriter {
     db: Connection,
     wal: Wal,
     place: FileWatch,
-    /// Pages that the WAL had after the last commit.
+    /// WAL length after the last commit, in pages.
     wal_pages: u64,
     quotas: Quotas,
     names: Names,
-    /// `None`: to be loaded from the tables.
+    /// Buffer of the newest messages. `None`: to be loaded from the tables.
     buffer: Option<WriteBuffer>,
     /// Seq at which the last sweep ended.
     sweep_after: Seq,
@@ -60,13 +60,13 @@ struct SqliteWriter {
     loose: bool,
     /// True while there may be something to checkpoint.
     behind: bool,
-    /// Held until nothing is written any more. `None`: of a writer beside the server.
+    /// Lock that keeps other servers away. `None`: a writer beside the server.
     _lock: Option<Lock>,
 }
 
 impl SqliteWriter {
-    /// Opens a writer that leaves the server's lock to it. It must do nothing but invite: what the
-    /// server's buffer holds it does not know.
+    /// Opens a writer without the server's lock. It may only add invitations, as it does not know
+    /// the server's write buffer.
     fn beside(dir: &Path) -> Result<Self, OpenError> {
         let (db, place) = file::open_beside(dir)?;
         let mut writer = Self::new(db, (Wal::left_alone(), place), Quotas::default(), None);
@@ -95,7 +95,7 @@ impl SqliteWriter {
         }
     }
 
-    /// Carries out writes in one transaction. After an error none has happened.
+    /// Carries out writes in one transaction. After an error none of them has happened.
     fn transaction<'a>(
         &mut self,
         writes: impl Iterator<Item = &'a Write>,
@@ -112,7 +112,7 @@ impl SqliteWriter {
             Err(cause) => {
                 self.names.forget();
                 self.buffer = None;
-                // SQLite has rolled back itself after some errors.
+                // After some errors SQLite has already rolled back.
                 if !self.db.is_autocommit() {
                     self.db.execute_batch("ROLLBACK")?;
                 }
@@ -143,7 +143,8 @@ impl SqliteWriter {
         Ok(Transaction::start(db, quotas, names, sweep_after, buffer))
     }
 
-    /// Pages that the WAL holds, those already in the database too while it has not started over.
+    /// Returns the pages in the WAL, including those already copied to the database, until it
+    /// restarts.
     fn look_at_wal(&self) -> Result<u64, StoreError> {
         let sql = "PRAGMA wal_checkpoint(NOOP)";
         let looked =
@@ -151,8 +152,8 @@ impl SqliteWriter {
         looked.map_err(failed("looking at the WAL"))
     }
 
-    /// Brings the WAL into the database. A reader in the way, or no room, leaves the rest to the
-    /// next one.
+    /// Copies the WAL into the database. Pages held back by a reader, or by lack of room, are left
+    /// to the next checkpoint.
     fn checkpoint(&mut self, mode: &str) -> Result<(), StoreError> {
         let sql = format!("PRAGMA wal_checkpoint({mode})");
         let moved = self.db.query_row(&sql, (), |row| {
@@ -178,7 +179,7 @@ impl WriteEngine for SqliteWriter {
                 true => CommitError::Full,
                 false => CommitError::Failed(failed("writing")(cause)),
             })?;
-        // Behind the commit and before its answers.
+        // Checked after the commit, before it is answered.
         match self.place.lost() {
             Some(path) => Err(CommitError::Failed(StoreError::Lost(path))),
             None => Ok(outcomes),
@@ -196,7 +197,8 @@ impl WriteEngine for SqliteWriter {
         refuse().map_err(failed("looking up"))
     }
 
-    /// Brings what the WAL holds to where it has a place already, so that its own is free again.
+    /// Copies WAL pages whose place in the database exists, so that the WAL's own space can be
+    /// reused.
     fn make_room(&mut self) -> Result<(), StoreError> {
         self.checkpoint("PASSIVE")
     }
@@ -209,14 +211,14 @@ impl WriteEngine for SqliteWriter {
         }
     }
 
-    /// Removes some loose chunks, as every transaction does; without any, makes a checkpoint.
+    /// Removes some loose chunks, as every transaction does. If there are none, makes a checkpoint.
     fn do_chores(&mut self) -> Result<(), StoreError> {
         if !self.loose {
             return self.checkpoint("PASSIVE");
         }
         match self.commit(iter::empty()) {
             Ok(_) => {}
-            // Not before there is something else to do, or it would be tried without end.
+            // Stop until something else happens, or this would be tried forever.
             Err(CommitError::Full) => self.loose = false,
             Err(CommitError::Failed(error)) => return Err(error),
         }
@@ -228,7 +230,8 @@ impl WriteEngine for SqliteWriter {
         if self.wal_pages >= WAL_PAGES { self.checkpoint("PASSIVE") } else { Ok(()) }
     }
 
-    /// Leaves an empty WAL, unless another process reads; ending does not wait for that.
+    /// Leaves an empty WAL, unless another process is reading; closing does not wait for that
+    /// process.
     fn close(&mut self) -> Result<(), StoreError> {
         self.checkpoint("PASSIVE")?;
         self.db.busy_timeout(Duration::ZERO).map_err(failed("closing"))?;
