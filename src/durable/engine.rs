@@ -93,7 +93,7 @@ pub enum StoreError {
     /// A file of the store was removed or replaced, or its directory moved.
     #[error("{} was removed or replaced while the server was running", .0.display())]
     Lost(PathBuf),
-    /// A bug.
+    /// A thread panicked, which is a bug.
     #[error("a thread of the store panicked")]
     Panicked,
 }

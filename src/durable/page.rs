@@ -28,7 +28,7 @@ pub struct Page {
 /// One item that a reader meets in a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PageItem {
-    /// Messages.
+    /// Consecutive messages of one log.
     Messages(Record),
     /// All messages of this log up to this one were removed, some of them unread, by quota or age.
     /// Comes before the log's messages, and only if reading started before that position.

@@ -1,7 +1,7 @@
 //! The durable log: users, rooms, messages, and how far each user has read.
 //!
-//! A message is stored in a segment, one row of the table `run`: see `sqlite/segment.rs`. Segments
-//! are written by `sqlite/transaction/writes.rs` and read by `sqlite/reader.rs`.
+//! A message is stored in a segment, one row of the table `run`: see `sqlite/segment.rs`. Writes
+//! are carried out in `sqlite/transaction/writes.rs`, reads in `sqlite/reader.rs`.
 //!
 //! `threads` and `committer` work with any engine: one thread makes each batch one transaction,
 //! another answers reads. `deferred` keeps writes that found no room on a full disk. `sqlite` is

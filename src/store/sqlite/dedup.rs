@@ -35,7 +35,7 @@ struct Leaf {
     row: Option<i64>,
     /// Lowest key of the next leaf, if there is one.
     end: Option<Key>,
-    /// Ascending.
+    /// Keys of the leaf, ascending.
     keys: Vec<Key>,
     changed: bool,
 }
