@@ -1,8 +1,8 @@
 //! Writes, reads and their answers: the language between `logic` and `store`.
 //!
-//! Types only, and the interface of an engine. `logic` and `store` do not know each other; both
-//! know these types, and the server passes them on. The server gathers writes into batches. Each
-//! write is answered, by its request number, once its batch is on disk.
+//! Holds only types, and the interface of an engine. `logic` and `store` do not know each other;
+//! both know these types, and the server passes them on. The server gathers writes into batches.
+//! Each write is answered, by its request number, once its batch is on disk.
 
 mod engine;
 mod limits;

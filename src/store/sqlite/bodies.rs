@@ -43,7 +43,7 @@ pub(super) fn begin(db: &Connection, upload: Upload, message: &Message) -> rusql
     Ok(true)
 }
 
-/// Adds the next chunk. Any other chunk is ignored, and the body then never becomes complete.
+/// Adds the next chunk. One of the wrong size is ignored, so the body never becomes complete.
 pub(super) fn put(db: &Connection, upload: Upload, body: &Body) -> rusqlite::Result<()> {
     let Some(Partial { long, written }) = partial(db, upload)? else { return Ok(()) };
     let left = long.size.saturating_sub(written.saturating_mul(PART_LEN));
