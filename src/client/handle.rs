@@ -432,8 +432,7 @@ impl Client {
         self.request(Command::Ack(vec![incoming.seq])).await;
     }
 
-    /// Queues an ack with a reply, recorded as in [`Client::ack`]; a volatile message is only
-    /// acked.
+    /// Queues an ack with a reply, recorded as [`Client::ack`]; volatile messages are only acked.
     pub async fn reply(&mut self, incoming: &IncomingMessage, reply: Note) {
         self.settle(incoming, Command::Reply { seq: incoming.seq, reply }).await;
     }
