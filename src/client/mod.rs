@@ -30,7 +30,7 @@
 //! # }
 //! ```
 //!
-//! Each request of [`Client`] has an example of its own.
+//! Most requests of [`Client`] have an example of their own.
 
 mod answers;
 mod bodies;

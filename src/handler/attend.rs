@@ -58,8 +58,8 @@ pub(crate) fn start(program: &OsStr, arguments: &[impl AsRef<OsStr>]) -> io::Res
     run(shell)
 }
 
-/// Returns the interpreter named by the first line of a script, if the script exists and the error
-/// says that something was not found. A carriage return at the end of the name is kept visible.
+/// Returns the missing interpreter of a script that exists but could not be started because
+/// something was not found. A carriage return at the end of its name is kept visible.
 pub(crate) fn interpreter(program: &OsStr, error: &io::Error) -> Option<String> {
     let path = find(program).filter(|_| error.kind() == ErrorKind::NotFound)?;
     let head = head(&path).ok()?;

@@ -6,7 +6,8 @@
 //! - A caller reports each thing that happens with `handle(now, input, &mut outputs)` and then
 //!   does what the outputs say, in their order. There is no other way in.
 //! - `handle` does no I/O and reads neither a clock nor a source of randomness: the time is an
-//!   argument, and a seed is given once. It never blocks, never fails, and never panics, whatever it is given.
+//!   argument, and a seed is given once. It never blocks, never fails, and never panics, whatever
+//!   it is given.
 //! - `deadline()` is the latest time, in the monotonic clock, at which the caller must report a
 //!   tick ([`Input::Tick`], [`PeerInput::Tick`]); `None`: time alone changes nothing.
 //! - The same inputs lead to the same outputs: no collection is ordered by hash, so a run can be

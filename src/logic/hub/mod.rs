@@ -6,9 +6,9 @@
 //!
 //! - `sessions`: links, the users they act as, and counts of unanswered frames. `held`: the frames
 //!   that may wait for the look-up of an id.
-//! - `mailboxes`: one `mailbox` for each user who reads: cursors, and a `reader` for each link. Parts
-//!   of a reader: a `window` of volatile messages, and a `download` (a long body on its way). Part
-//!   of a mailbox: `acks` on their way to the store.
+//! - `mailboxes`: one `mailbox` for each user who reads: cursors, `acks` on their way to the store,
+//!   and a `reader` for each link. Parts of a reader: a `window` of volatile messages, and a
+//!   `download` (a long body on its way).
 //! - `bodies`: long bodies from senders, and volatile messages that wait for their readers.
 //! - `tracking`: links that ask how far messages have come. `parked`: when scheduled messages are
 //!   due. `sweep`: when the store removes old data. `publish`: appends and their answers; no state.
