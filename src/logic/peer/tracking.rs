@@ -192,8 +192,8 @@ impl TrackedMessages {
         }
     }
 
-    /// Prepares for the next link, which asks for all messages again. Those with the fewest known
-    /// recipients come first.
+    /// Prepares for the next link, which asks for all messages again, first for those of which the
+    /// user does not know all recipients.
     pub(super) fn link_lost(&mut self) {
         self.active = 0;
         self.pages_due.clear();
