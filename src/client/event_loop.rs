@@ -86,7 +86,7 @@ struct EventLoop {
     /// Queue to the current connection, if there is one.
     outgoing: Option<mpsc::Sender<Outgoing>>,
     buffer: BytesMut,
-    /// Events for the user. Bounded by what the user asked for and by its prefetch.
+    /// Events for the user. Bounded by the user's requests and its prefetch.
     unread: Vec<Event>,
     pin: Option<Pin>,
     /// The error of the last failed dial.

@@ -14,8 +14,7 @@
 //!   repeated from its seed.
 //! - A frame that breaks the protocol is no error. The hub answers it with [`Output::Close`] and
 //!   the reason; the peer ignores it.
-//! - Memory is bounded by the constants and [`Limits`] in one file, not by what the other side
-//!   sends.
+//! - Memory is bounded by the constants and [`Limits`] in one file, whatever the other side sends.
 
 mod hub;
 mod limits;

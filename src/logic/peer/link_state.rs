@@ -174,7 +174,7 @@ impl LinkState {
         self.stage = LinkStage::Pausing { until_ms };
     }
 
-    /// Does what is due by now. `is_waiting`: patience is counted.
+    /// Carries out all work that is due. `is_waiting`: patience is counted.
     pub(super) fn tick(&mut self, now: Time, is_waiting: bool, out: &mut Vec<PeerOutput>) {
         if self.is_over() {
             return;
