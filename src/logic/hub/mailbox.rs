@@ -32,8 +32,9 @@ pub(super) struct Mailbox {
     /// Rooms that the user left while the mailbox was being loaded. The store may have read the
     /// mailbox before that.
     left: BTreeSet<Target>,
-    /// Cursors of rooms that the user has left, while a new membership is being written. If the
-    /// mailbox was loaded after both writes, such a cursor belongs to the new membership.
+    /// Cursors removed by the answer to a leave while a later join of the same room is being
+    /// written. If the mailbox was read after both writes, such a cursor belongs to the new
+    /// membership.
     rejoining: BTreeMap<Target, Cursor>,
     readers: BTreeMap<LinkId, Reader>,
     /// Deliveries of sharing readers whose links were taken over, keyed by the link that may resume

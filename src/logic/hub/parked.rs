@@ -29,12 +29,13 @@ pub(super) struct Parked {
 }
 
 impl Parked {
-    /// Asks the store at once: nothing is known yet.
+    /// State of a new hub: nothing is known, and the store is asked at once.
     pub(super) fn new() -> Self {
         Self::unknown(0)
     }
 
-    /// Asks the store at this time, whatever the wall clock shows then.
+    /// State without knowledge of due messages: the store is asked at this time, whatever the wall
+    /// clock shows then.
     fn unknown(look_at_ms: u64) -> Self {
         Self { next_ms: Some(0), look_at_ms: Some(look_at_ms), is_releasing: false }
     }
