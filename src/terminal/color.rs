@@ -1,9 +1,9 @@
-//! When colours are used.
+//! Choice of colours.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 
-/// When colours are used.
+/// Choice of colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Color {
     /// On a terminal that has them, unless `NO_COLOR` is set

@@ -9,6 +9,6 @@ pub(crate) struct Verbosity {
     pub(crate) quiet: bool,
     /// Level of additional output, 0 for none.
     pub(crate) verbose: u8,
-    /// When colours are used.
+    /// Choice of colours.
     pub(crate) color: Color,
 }

@@ -36,7 +36,7 @@ impl<'de> Deserialize<'de> for Note {
 /// The state of a message with one recipient, in the order in which it advances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum DeliveryState {
-    /// On the server's disk.
+    /// Stored on the server's disk.
     Accepted,
     /// Confirmed by a reader as received.
     Delivered,

@@ -51,14 +51,14 @@ pub enum Output {
     },
     /// Deliver messages to all of these links; the frame need be encoded only once.
     Deliver {
-        /// At least one.
+        /// The links, at least one.
         links: Vec<LinkId>,
         /// The messages.
         record: Record,
     },
     /// Deliver volatile messages to all of these links; the frame need be encoded only once.
     Volatile {
-        /// At least one.
+        /// The links, at least one.
         links: Vec<LinkId>,
         /// The messages.
         bundle: Arc<Bundle>,
@@ -66,7 +66,7 @@ pub enum Output {
     /// Send the next chunk of the last long message to all of these links; the frame need be
     /// encoded only once.
     Chunk {
-        /// At least one.
+        /// The links, at least one.
         links: Vec<LinkId>,
         /// The chunk.
         body: Body,

@@ -41,8 +41,8 @@ pub struct Draft {
     /// True for a message to those who read now only: it is neither stored nor sent again after a
     /// lost link.
     pub volatile: bool,
-    /// When the server is to send the message, in milliseconds since 1970; `None`: at once. A
-    /// scheduled draft is neither volatile nor long.
+    /// Time at which the server is to send the message, in milliseconds since 1970; `None`: at
+    /// once. A scheduled draft is neither volatile nor long.
     pub due_ms: Option<u64>,
 }
 

@@ -26,9 +26,9 @@ pub(crate) struct Uploads {
 /// Destination of the chunks of a body.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Incoming {
-    /// To the store.
+    /// The store.
     Upload(Upload),
-    /// To readers.
+    /// The readers of a volatile message.
     Volatile(VolatileId),
 }
 
