@@ -7,7 +7,7 @@ use crate::handler::filter::{Filter, Priority};
 use crate::text::units;
 use crate::wire::{Target, UserId};
 
-/// Filter flags. A message has to match all given flags.
+/// Filter flags. A message has to match all that are given.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Filter options")]
 pub(crate) struct FilterArgs {
