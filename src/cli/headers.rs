@@ -19,13 +19,12 @@ const HEADING: &str = "Headers";
 /// Id of the argument for headers without a flag of their own.
 const OTHERS: &str = "others";
 
-/// Headers as they were given, not checked yet. Code that makes messages without a command line
-/// adds its own.
+/// Headers as given, not checked yet. Code that makes messages without a command line adds its own.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HeaderArgs {
-    /// Values of known headers, by name.
+    /// Values of headers that have flags, by name.
     flags: Vec<(&'static str, String)>,
-    /// Names and values of all others, in their order.
+    /// Names and values of all other headers, in their order.
     others: Vec<(String, String)>,
 }
 
@@ -46,13 +45,13 @@ impl HeaderArgs {
         }
     }
 
-    /// Checks all headers and returns them as they are sent: cleaned, with names in lower case and
-    /// none twice.
+    /// Checks all headers and returns them in the form that is sent: cleaned, with names in lower
+    /// case, each name once.
     pub(crate) fn headers(&self) -> Result<Headers> {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for (name, value) in self.given() {
             let (name, value) = (checked_name(name)?, clean(value));
-            // Without a value, a header that qmsg itself reads says nothing.
+            // Headers that qmsg itself reads are left out if empty.
             let is_own = known_headers::flags().any(|(known, _)| known == name);
             if value.is_empty() && is_own {
                 continue;
@@ -75,7 +74,7 @@ impl HeaderArgs {
         })
     }
 
-    /// Returns the headers in the order of the table, the others behind them.
+    /// Returns the headers in the order of the table, then the others.
     fn given(&self) -> impl Iterator<Item = (&str, &str)> {
         let of_flag = |name| self.flags.iter().filter(move |(given, _)| *given == name);
         let known = known_headers::flags().flat_map(move |(name, _)| of_flag(name));
@@ -157,7 +156,7 @@ fn flag_value(matches: &ArgMatches, name: &str, value: FlagValue) -> Option<Stri
     }
 }
 
-/// Rounds up to whole seconds. Less than a second stays as it is, for the check to refuse.
+/// Rounds up to whole seconds. Less than a second stays a fraction, which the check refuses.
 fn seconds(time: Duration) -> String {
     match time.as_secs() {
         0 => time.as_secs_f64().to_string(),
@@ -242,7 +241,7 @@ mod tests {
         headers: HeaderArgs,
     }
 
-    /// Parses arguments to `name=value` of each header, or to the error.
+    /// Parses arguments. Returns `name=value` for each header, or the error.
     fn headers(args: &[&str]) -> Result<Vec<String>, String> {
         let line = Line::try_parse_from([&["qmsg"], args].concat());
         let line = line.map_err(|error| error.to_string())?;
@@ -317,7 +316,7 @@ mod tests {
         let [title, a, b] = &found[..] else { panic!("{found:?}") };
         assert_eq!(title, &format!("title={long}"));
         assert!(a.starts_with("a=xx") && a.ends_with("x…") && b == "b=short", "{a} {b}");
-        // Without the = of each.
+        // Not counting the `=` of each.
         let len = found.concat().len() - found.len();
         assert!((HEADERS_LEN_MAX - 8..=HEADERS_LEN_MAX).contains(&len), "{len}");
         let found = HeaderArgs::default().headers().unwrap();

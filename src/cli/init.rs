@@ -25,7 +25,7 @@ const PASSED_ON: [(Signal, bool); 7] = [
     (Signal::USR2, false),
     (Signal::CONT, false),
 ];
-/// Added to the number of the signal that killed the child, as shells do.
+/// Offset of the exit code when a signal killed the child, as in shells.
 const CODE_SIGNAL: i32 = 128;
 
 /// Runs the command in a child and reaps orphans if this is process 1, and returns the child's exit
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &[OsString]) -> Option<u8> {
     let program = std::env::current_exe().ok()?;
     let (name, args) = args.split_first()?;
     let runtime = runtime::runtime().ok()?;
-    // The loop below reaps it with all others.
+    // The loop below reaps the child with all others.
     let spawn = || Command::new(program).arg0(name).args(args).spawn();
     runtime.block_on(look_after(spawn)).map_or_else(
         |error| {
@@ -61,7 +61,7 @@ async fn look_after(spawn: impl FnOnce() -> io::Result<std::process::Child>) -> 
         let (mut signal, sender) = (signal(SignalKind::from_raw(number.as_raw()))?, sender.clone());
         tokio::spawn(async move {
             while signal.recv().await.is_some() {
-                // A signal that finds the queue full says nothing new.
+                // A signal that finds the queue full adds nothing.
                 let _ = sender.try_send(number);
             }
         });

@@ -1,4 +1,4 @@
-//! The client as verbs use it: one connection, at most one command, and its events.
+//! Client for verbs: one connection, at most one command, and its events.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::{Pin, UserId};
 
-/// Notes on stderr that the server does not answer yet, and that the client tries again.
+/// Notes on stderr that the server does not answer yet and that the client keeps trying.
 pub(crate) fn note_offline(event: &Event, server: &str, verbosity: Verbosity) {
     if matches!(event, Event::Offline) {
         notices::note(verbosity, &format!("no answer from {server}, trying again"));
@@ -62,8 +62,8 @@ impl Requester {
     }
 }
 
-/// Runs a client to its end, with at most one command. Calls `on_event` with each of its events. An
-/// error of that ends it.
+/// Runs a client to its end, with at most one command. Calls `on_event` with each of its events; an
+/// error of `on_event` ends the client.
 pub(crate) fn run(
     settings: ClientSettings,
     command: Option<Command>,
@@ -71,7 +71,7 @@ pub(crate) fn run(
 ) -> Result<Result<Pin, ClientError>> {
     runtime()?.block_on(async {
         let mut client = Client::start(settings);
-        // There is place for one.
+        // The queue has place for one command.
         command.into_iter().for_each(|command| client.submit(command));
         client.finish();
         let mut heard = Ok(());

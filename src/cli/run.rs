@@ -11,8 +11,8 @@ use crate::cli::verbs::{
 };
 use crate::terminal::notices;
 
-/// Runs a command line that begins with the program's name, and returns the exit code. An error has
-/// been printed by then.
+/// Runs a command line that begins with the program's name, and returns the exit code. Errors are
+/// printed here.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     let args: Vec<OsString> = args.into_iter().collect();
     if let Some(exit) = completions::script::answer(&args) {

@@ -1,4 +1,4 @@
-//! Answers to the requests of a client, and the events that they are in.
+//! Answers to a client's requests, and the events that hold them.
 
 use std::io;
 
@@ -15,9 +15,9 @@ pub enum Readiness {
     Events(Vec<Event>),
     /// There is place for a command.
     Place,
-    /// The body of this message cannot be read. It is not sent, and nothing more is said of it.
+    /// The body of this message cannot be read. The message is not sent, and gets no other answer.
     Unreadable(MsgId, io::Error),
-    /// The client has ended; [`Client::close`](crate::Client::close) says why.
+    /// The client has ended; [`Client::close`](crate::Client::close) returns the reason.
     Ended,
 }
 
@@ -29,40 +29,40 @@ pub enum Acceptance {
         /// True if the message was there already.
         duplicate: bool,
     },
-    /// The message was volatile, and this many readers have it.
+    /// The message was volatile, and was passed on to readers.
     Volatile {
-        /// Their number.
+        /// Number of readers.
         readers: u32,
     },
 }
 
-/// A message that was delivered. Of a long body the first chunk is there;
+/// A delivered message. Of a long body it holds the first chunk;
 /// [`Client::read_body`](crate::Client::read_body) reads all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IncomingMessage {
-    /// Names the message to the server; 0 for a volatile one.
+    /// Number that names the message to the server; 0 for a volatile one.
     pub seq: Seq,
     /// The message.
     pub message: Message,
 }
 
-/// News of a tracked message.
+/// An update on a tracked message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrackedState {
     /// The message.
     pub id: MsgId,
-    /// Recipients whose state has changed. `None`: the server has no such message any more.
+    /// Recipients whose state has changed. `None`: the server has no such message, or no longer.
     pub recipients: Option<Vec<RecipientStatus>>,
-    /// True once all recipients have been told of.
+    /// True once all recipients were named.
     pub complete: bool,
 }
 
-/// True for events of messages that are delivered.
+/// True for events that concern deliveries.
 pub(super) fn is_of_delivery(event: &Event) -> bool {
     matches!(event, Event::Messages { .. } | Event::Chunk(_) | Event::BodyAborted)
 }
 
-/// True for news of this tracked message.
+/// True for updates on this tracked message.
 pub(super) fn is_news_of(event: &Event, message: MsgId) -> bool {
     match event {
         Event::TrackUpdate { id, .. } | Event::UnknownMessage { id } => *id == message,
@@ -70,7 +70,7 @@ pub(super) fn is_news_of(event: &Event, message: MsgId) -> bool {
     }
 }
 
-/// The verdict in a recipient's state, if it is final.
+/// The answer in a recipient's state, if the state is final.
 fn final_state(recipient: &RecipientStatus) -> Option<Result<Note, RequestError>> {
     let note = || recipient.note.clone().unwrap_or_default();
     match recipient.state {
@@ -117,7 +117,7 @@ pub(super) fn acceptance(event: &Event, sent: MsgId) -> Option<Result<Acceptance
     }
 }
 
-/// The first final verdict on the message `sent`.
+/// The first final answer of a recipient to the message `sent`.
 pub(super) fn verdict(event: &Event, sent: MsgId) -> Option<Result<Note, RequestError>> {
     match event {
         Event::TrackUpdate { id, standings, .. } if *id == sent => {

@@ -1,4 +1,4 @@
-//! Long bodies on their way to the server: read chunk by chunk, as the server has room for them.
+//! Long bodies on their way to the server: read chunk by chunk, as the server grants credit.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -10,19 +10,19 @@ use tokio::task::JoinHandle;
 use crate::logic::{Command, Event};
 use crate::wire::{Body, MsgId};
 
-/// Reads the chunk with this number, from 0, of one body.
+/// Reads one chunk of a body, by its number from 0.
 type ReadChunk = dyn Fn(u64) -> io::Result<Body> + Send + Sync;
 
-/// Long bodies of messages that have no answer yet, and the chunks that are asked for.
+/// Long bodies of messages without an answer, and the chunks that the server wants.
 #[derive(Default)]
 pub(super) struct OutgoingBodies {
     sources: BTreeMap<MsgId, Arc<ReadChunk>>,
-    /// Chunks to be given, in the order in which they were asked for.
+    /// Wanted chunks, in the order in which they were asked for.
     wanted: VecDeque<(MsgId, u64)>,
     read: ChunkRead,
 }
 
-/// The read of the first wanted chunk. Kept here, so that nothing is lost when a wait is cancelled.
+/// Read of the first wanted chunk. Kept here, so that a cancelled wait loses nothing.
 #[derive(Default)]
 enum ChunkRead {
     #[default]
@@ -50,7 +50,7 @@ impl OutgoingBodies {
         self.sources.is_empty()
     }
 
-    /// Notes which chunks are asked for, and forgets the bodies of messages that have an answer.
+    /// Notes the chunks that events ask for, and forgets the bodies of answered messages.
     pub(super) fn note(&mut self, events: &[Event]) {
         for event in events {
             match event {
@@ -67,8 +67,9 @@ impl OutgoingBodies {
         }
     }
 
-    /// Reads the first wanted chunk and gives it to the loop. A body that cannot be read is an
-    /// error, once; an empty chunk then says that its message is not to be sent. Cancel-safe.
+    /// Reads the first wanted chunk and gives it to the loop. A body that cannot be read is
+    /// reported once, as an error; an empty chunk then tells the loop not to send its message.
+    /// Cancel-safe.
     pub(super) async fn give_next(
         &mut self,
         commands: Option<&mpsc::Sender<Command>>,
@@ -78,14 +79,14 @@ impl OutgoingBodies {
             self.read = match self.sources.get(&id).cloned() {
                 // A file may be slow, so it is read on a thread of its own.
                 Some(read) => ChunkRead::Running(tokio::task::spawn_blocking(move || read(index))),
-                // Each is given, also one of a message that has its answer by now.
+                // Every wanted chunk is given, even if its message has an answer by now.
                 None => ChunkRead::Done(Ok(Body::default())),
             };
         }
         if let ChunkRead::Running(reading) = &mut self.read {
             self.read = ChunkRead::Done(reading.await.map_err(io::Error::other).flatten());
         }
-        // A loop that has ended says so by its events.
+        // The events of an ended loop report its end.
         let Some(commands) = commands else { return std::future::pending().await };
         let Ok(place) = commands.reserve().await else { return std::future::pending().await };
         let ChunkRead::Done(read) = std::mem::take(&mut self.read) else { return Ok(()) };

@@ -6,9 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::quic::{IdentityError, NewIdentity};
 use crate::wire::CloseCode;
 
-/// A claim with a key that is not in its file yet. The key is saved just before the server hears of
-/// the claim: not later, so that no id belongs to a key that is lost; and not sooner, so that
-/// nothing is left behind by a server that was never reached.
+/// A claim with a key that is not in its file yet. The key is saved just before the server receives
+/// the claim. A later save could leave an id that belongs to a lost key; an earlier one could leave
+/// a useless file if no server is reached.
 pub struct Claim {
     key: NewIdentity,
     path: PathBuf,
@@ -18,18 +18,18 @@ pub struct Claim {
 /// The stage of a claim.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ClaimStage {
-    /// No server has heard of it, and the key is in memory only.
+    /// The claim was not sent to any server; the key is only in memory.
     Unsaid,
-    /// The server has heard of it, and has not answered.
+    /// The claim was sent; the server has not answered.
     Asked,
-    /// The server has refused it, each time that it heard of it.
+    /// The server has refused the claim each time it was sent.
     Refused,
     /// The server may have granted it.
     Uncertain,
 }
 
 impl Claim {
-    /// A claim with this key, whose file will be at `path` and must not be there now.
+    /// Returns a claim with this key. Its file will be at `path`, which must not exist yet.
     pub fn new(key: NewIdentity, path: PathBuf) -> Self {
         Self { key, path, stage: Mutex::new(ClaimStage::Unsaid) }
     }
@@ -39,12 +39,12 @@ impl Claim {
         *self.stage() != ClaimStage::Unsaid
     }
 
-    /// True if the server may have given the id to the key.
+    /// True if the server may have granted the id to the key.
     pub fn may_be_granted(&self) -> bool {
         matches!(*self.stage(), ClaimStage::Asked | ClaimStage::Uncertain)
     }
 
-    /// Saves the key, before the server is asked; called on each connection.
+    /// Saves the key before the claim is sent; called on each connection.
     pub(super) fn before_asking(&self) -> Result<(), IdentityError> {
         let mut stage = self.stage();
         if *stage == ClaimStage::Unsaid {
@@ -56,12 +56,13 @@ impl Claim {
         Ok(())
     }
 
-    /// Notes how a connection ended on which the user was not welcomed.
+    /// Notes the end of a connection on which the user was not welcomed.
     pub(super) fn connection_ended(&self, code: Option<CloseCode>) {
         use CloseCode::{Busy, DiskFull, IdReserved, IdTaken, TicketBad, TicketNeeded};
         let mut stage = self.stage();
         *stage = match (*stage, code) {
-            // The server says these after it has looked whether the key owns the id already.
+            // The server sends these codes only after it has seen that the key does not own the id
+            // yet.
             (_, Some(DiskFull | IdReserved | IdTaken | TicketBad | TicketNeeded)) => {
                 ClaimStage::Refused
             }
@@ -71,7 +72,7 @@ impl Claim {
         };
     }
 
-    /// Locks the stage, which a thread that panicked has left whole.
+    /// Locks the stage. A thread that panicked has left it consistent.
     fn stage(&self) -> MutexGuard<'_, ClaimStage> {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -5,28 +5,29 @@ use std::io;
 use crate::quic::{DialError, IdentityError};
 use crate::wire::{CloseCode, Feature, Note, Pin, Refusal, RoomName};
 
-/// Why a client ended before its user wanted it to.
+/// Reason why a client ended before its user wanted it to.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The server was not reached: nothing answered for too long, or trying again would not help.
+    /// The server was not reached: no answer came in time, or another attempt would not help.
     #[error(transparent)]
     Dial(#[from] DialError),
-    /// There was a connection, and then no answer for too long.
+    /// The connection was lost or silent for too long.
     #[error("the server stopped answering")]
     NoAnswer,
-    /// The server closed the connection for good, with this reason if this version knows it.
+    /// The server closed the connection for good; the code is `None` if this version does not know
+    /// it.
     #[error("the server closed the connection")]
     Rejected(Option<CloseCode>),
-    /// The server on another machine showed a key that nothing vouches for.
+    /// The server is on another machine, and no pin or ticket confirms its key.
     #[error("the server's key {0} is not known here")]
     Untrusted(Pin),
-    /// The client's own key could not be kept, so nothing was asked of the server.
+    /// The client's own key could not be saved, so no claim was sent.
     #[error(transparent)]
     Key(#[from] IdentityError),
-    /// The server does not understand something that was asked of it.
+    /// The server does not support a feature that a request needs.
     #[error("the server does not understand {}", .0.name())]
     Unsupported(Feature),
-    /// The client has ended before, and has said why.
+    /// The client ended earlier and has already returned its error.
     #[error("the client has ended")]
     Ended,
 }
@@ -40,12 +41,12 @@ impl ClientError {
         }
     }
 
-    /// True if there was a server that gave no answer for as long as the client waited.
+    /// True if a server was reached and did not answer in time.
     pub fn has_given_up(&self) -> bool {
         matches!(self, Self::NoAnswer)
     }
 
-    /// True if the server, or this machine's trust in it, does not let the client in.
+    /// True if the server refuses the client, or this machine does not trust the server.
     pub fn is_denied(&self) -> bool {
         matches!(
             self,
@@ -54,28 +55,28 @@ impl ClientError {
     }
 }
 
-/// Why a request came to nothing.
+/// Reason why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
-    /// The client has ended, so there is no answer.
+    /// The client has ended, so no answer will come.
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The server does not store the message.
     #[error("the message was refused: {0:?}")]
     Refused(Refusal),
-    /// The connection was lost before the server said what became of a volatile message.
+    /// The connection was lost before a volatile message was answered.
     #[error("it is not known whether the volatile message was delivered")]
     Uncertain,
     /// The body could not be read to its end, so the message was not sent.
     #[error("the body cannot be read")]
     Unreadable(#[source] io::Error),
-    /// The body could not be written where it was to go.
+    /// The body could not be written to its destination.
     #[error("the body cannot be written")]
     Unwritable(#[source] io::Error),
-    /// The rest of a body does not come. A stored message is delivered again.
+    /// The rest of a body will not come. A stored message is delivered again.
     #[error("the rest of the body does not come")]
     BodyAborted,
-    /// The room takes no further member, or the server no further room.
+    /// The room takes no more members, or the server no more rooms.
     #[error("{0} takes no further member")]
     RoomRefused(RoomName),
     /// There is no such room.
@@ -84,12 +85,12 @@ pub enum RequestError {
     /// The recipient has rejected the message for good, for this reason.
     #[error("the recipient rejected the message")]
     MessageRejected(Note),
-    /// The message will not be delivered any more.
+    /// The message will not be delivered.
     #[error("the message will not be delivered")]
     Gone,
 }
 
-/// True if trying again may help. A name that cannot be resolved now may be later.
+/// True if another attempt may help; a name that cannot be resolved now may be later.
 pub(super) fn is_transient(error: &DialError) -> bool {
     match error {
         DialError::NoAnswer { .. }

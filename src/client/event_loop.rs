@@ -1,4 +1,4 @@
-//! The loop of a client: one [`Peer`], its connection, and its user behind two queues.
+//! Loop of a client: one [`Peer`], its connection, and two queues to its user.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -25,14 +25,14 @@ enum LinkEvent {
     Ended(ConnectionEnd),
 }
 
-/// Runs a client until its commands end and everything asked for is answered, or until nobody reads
-/// its events any more. Returns the pin of the server it spoke with.
+/// Runs a client until its commands end and every request is answered, or until its events have no
+/// reader. Returns the pin of the server's key.
 ///
-/// Needs a tokio runtime; one thread is enough. Events come in batches, in order. A user that is
-/// slow to read them slows the server down, nothing else.
+/// Needs a tokio runtime; one thread is enough. Events come in batches, in order. A user who reads
+/// them slowly only slows the server down.
 ///
-/// A user who sends a body in chunks keeps `commands` until all chunks that were asked for are
-/// given. While one is missing, commands are taken even if there is no room for more messages.
+/// A user who sends a body in chunks must keep `commands` open until all wanted chunks are given.
+/// While a chunk is missing, commands are taken even if there is no room for more messages.
 pub(super) async fn run(
     settings: ClientSettings,
     mut commands: mpsc::Receiver<Command>,
@@ -48,7 +48,7 @@ pub(super) async fn run(
         let deadline = shell.peer.deadline().map(|at_ms| shell.clock.instant(at_ms));
         tokio::select! {
             biased;
-            // A user who reads no events wants nothing.
+            // Nobody reads events, so no result is wanted.
             () = events.closed() => break,
             permit = events.reserve(), if !shell.unread.is_empty() => match permit {
                 Ok(permit) => permit.send(std::mem::take(&mut shell.unread)),
@@ -62,7 +62,7 @@ pub(super) async fn run(
             () = until(deadline) => shell.feed([PeerInput::Tick])?,
         }
         shell.flush();
-        // Mostly there is a place at once; otherwise it is waited for above.
+        // Common case: there is place at once; otherwise the loop waits for it above.
         if !shell.unread.is_empty()
             && let Ok(permit) = events.try_reserve()
         {
@@ -83,13 +83,13 @@ struct EventLoop {
     trust_remote: bool,
     clock: LoopClock,
     link_events: mpsc::Sender<LinkEvent>,
-    /// The queue to the connection there is.
+    /// Queue to the current connection, if there is one.
     outgoing: Option<mpsc::Sender<Outgoing>>,
     buffer: BytesMut,
-    /// Events for the user. Bounded by what the user asked for and by its prefetch.
+    /// Events for the user. Bounded by the user's requests and its prefetch.
     unread: Vec<Event>,
     pin: Option<Pin>,
-    /// The error of the last dial that failed.
+    /// The error of the last failed dial.
     failure: Option<DialError>,
 }
 
@@ -97,7 +97,7 @@ impl EventLoop {
     fn new(settings: ClientSettings, link_events: mpsc::Sender<LinkEvent>) -> Self {
         let clock = LoopClock::start();
         let LoopSettings { dial, dialer, intent, trust_remote, claim } = settings.into_loop();
-        // From the operating system, so that no two clients of a key have the same.
+        // A random seed of the operating system, so that clients of one key differ.
         let seed = RandomState::new().build_hasher().finish();
         Self {
             peer: Peer::new(clock.now(), intent, seed),
@@ -115,7 +115,7 @@ impl EventLoop {
         }
     }
 
-    /// Handles inputs of one moment.
+    /// Handles inputs that came together.
     fn feed(&mut self, inputs: impl IntoIterator<Item = PeerInput>) -> Result<(), ClientError> {
         let (now, mut outputs) = (self.clock.now(), Vec::new());
         for input in inputs {
@@ -212,7 +212,7 @@ impl EventLoop {
         {
             return Err(ClientError::Untrusted(pin));
         }
-        // A later connection must be to the same server.
+        // A later connection must reach the same server.
         self.dial.trust = Trust::Pin(pin);
         self.pin = Some(pin);
         self.failure = None;
@@ -228,7 +228,7 @@ impl EventLoop {
     }
 
     /// Sends the frames of a turn in one piece. The peer keeps to the server's limits, which bound
-    /// the queue; the end of a connection is told by its own event.
+    /// the queue; the end of a connection is reported by its own event.
     fn flush(&mut self) {
         if !self.buffer.is_empty()
             && let Some(outgoing) = &self.outgoing
@@ -237,7 +237,7 @@ impl EventLoop {
         }
     }
 
-    /// Closes the connection, so that the server knows at once.
+    /// Closes the connection, so that the server notices at once.
     async fn hang_up(self, link_events: &mut mpsc::Receiver<LinkEvent>) {
         let Some(outgoing) = self.outgoing else { return };
         if outgoing.try_send(Outgoing::Close(CloseCode::Done)).is_err() {
@@ -251,7 +251,7 @@ impl EventLoop {
     }
 }
 
-/// Inputs for the commands of one turn. Sends that follow one another become one.
+/// Inputs for the commands of one turn. Consecutive sends are merged.
 fn inputs(commands: impl Iterator<Item = Command>) -> Vec<PeerInput> {
     let mut inputs = Vec::new();
     for command in commands {

@@ -24,23 +24,23 @@ use crate::wire::{
     RoomName, Target,
 };
 
-/// A running client: a connection to a server, made anew whenever it is lost, and what its user
-/// wants of it. The loop is a task of its own; this is its one user.
+/// A running client: one connection to a server, renewed whenever it is lost, with a loop in a task
+/// of its own.
 ///
-/// All waiting is cancel-safe: a future that is dropped loses no event. Queues are bounded: a user
-/// who reads nothing slows the server down. Dropping the client closes the connection at once;
+/// All waiting is cancel-safe: a dropped future loses no event. Queues are bounded: a user who does
+/// not read events slows the server down. Dropping the client closes the connection at once;
 /// [`Client::close`] waits for all answers first.
 ///
-/// There are two ways to use it. Requests such as [`Client::send`] wait for their answer. Below
-/// them stand [`Command`]s and [`Event`]s, for users with much on its way: [`Client::ready`] says
-/// what is next. A request reads the events that come while it waits, and keeps those of deliveries
-/// and of tracked messages for later.
+/// There are two ways to use it. Requests such as [`Client::send`] wait for their answer. On a
+/// lower level, [`Command`]s and [`Event`]s serve users with many messages under way;
+/// [`Client::ready`] says what happens next. While a request waits, it reads all events and keeps
+/// those of deliveries and of tracked messages for later.
 pub struct Client {
-    /// `None` once nothing more is wanted.
+    /// `None` once no more commands are given.
     commands: Option<mpsc::Sender<Command>>,
     events: mpsc::Receiver<Vec<Event>>,
     bodies: OutgoingBodies,
-    /// `None` once the end of the loop was told.
+    /// `None` once the result of the loop was returned.
     end: Option<JoinHandle<Result<Pin, ClientError>>>,
     ids: MsgIds,
     /// Events for later requests. Bounded by the prefetch and the number of tracked recipients.
@@ -49,12 +49,12 @@ pub struct Client {
     delivered: VecDeque<IncomingMessage>,
     /// Bytes missing of the long message that was delivered last.
     missing: u64,
-    /// Chunks that were read and are not reported to the server.
+    /// Chunks that were read and not yet reported to the server.
     consumed: u32,
     tracked: BTreeSet<MsgId>,
-    /// The message that was asked with last, while the server still tells of it.
+    /// The message of the last [`Client::ask`], while the server still sends its track updates.
     asked: Option<MsgId>,
-    /// Lists of parked messages that have not come to their end.
+    /// Lists of parked messages whose end has not come.
     lists: usize,
 }
 
@@ -119,7 +119,7 @@ impl Client {
         }
     }
 
-    /// Waits for what comes first: events or, if the user has a command, place for it.
+    /// Waits for events or, if the user has a command, for place in the queue.
     pub async fn ready(&mut self, has_command: bool) -> Readiness {
         let Self { commands, events, bodies, .. } = self;
         let commands = commands.as_ref();
@@ -141,7 +141,7 @@ impl Client {
         }
     }
 
-    /// True if there is place for a command now.
+    /// True if the queue has place for a command now.
     pub fn has_place(&self) -> bool {
         self.commands.as_ref().is_some_and(|commands| commands.capacity() > 0)
     }
@@ -151,26 +151,25 @@ impl Client {
         !self.events.is_empty() || self.events.is_closed()
     }
 
-    /// Gives a command for which there is place, as [`Client::ready`] has said.
+    /// Queues a command when there is place, as [`Client::ready`] has said.
     pub fn submit(&mut self, command: Command) {
         if let Some(commands) = &self.commands {
-            // A client that has ended says so by its events.
+            // After the end of the client its events report the error.
             let _ = commands.try_send(command);
         }
     }
 
-    /// Waits for place and gives a command. Events are not read meanwhile, so this is for users
-    /// whose commands are few.
+    /// Waits for place and queues a command. Reads no events meanwhile, so it suits users with few
+    /// commands.
     pub async fn request(&mut self, command: Command) {
         if let Some(commands) = &self.commands {
-            // As above.
+            // As in `submit`.
             let _ = commands.send(command).await;
         }
     }
 
-    /// Says how the chunks of a long body are read, before its [`Command::Send`] is given. A chunk
-    /// may be asked for again after a connection was lost. The function runs on a thread that may
-    /// block.
+    /// Sets how the chunks of a long body are read; call it before its [`Command::Send`]. A chunk
+    /// may be asked for again after a lost connection. `read` may block.
     pub fn add_body(
         &mut self,
         id: MsgId,
@@ -179,16 +178,16 @@ impl Client {
         self.bodies.add(id, read);
     }
 
-    /// Says that there are no more commands: the client ends when all is answered.
+    /// Ends the commands: the client ends when all is answered.
     pub fn finish(&mut self) {
         self.commands = None;
     }
 
-    /// Waits until all is answered and all acks are recorded, and closes the connection. Returns
+    /// Waits until all is answered and all acks are recorded, then closes the connection. Returns
     /// the pin of the server's key.
     pub async fn close(mut self) -> Result<Pin, ClientError> {
         self.untrack_all().await;
-        // Long bodies are still asked for.
+        // The loop still asks for chunks of long bodies.
         while !self.bodies.is_empty() && !matches!(self.ready(false).await, Readiness::Ended) {}
         self.finish();
         while self.events.recv().await.is_some() {}
@@ -207,7 +206,7 @@ impl Client {
         match ended.map_err(tokio::task::JoinError::try_into_panic) {
             Ok(result) => result,
             Err(Ok(panic)) => std::panic::resume_unwind(panic),
-            // The runtime is going down.
+            // The runtime shuts down.
             Err(Err(_)) => Err(ClientError::Ended),
         }
     }
@@ -217,7 +216,7 @@ impl Client {
         let body = Body(body.into());
         let id = self.ids.next_id(unix_ms(), || {
             let mut random = [0; 10];
-            // It fails on no system that has a generator; a clash of ids would be refused.
+            // Fails on no system with a random generator; a clash of ids would be refused.
             let _ = rand::fill(&mut random);
             random
         });
@@ -225,8 +224,8 @@ impl Client {
     }
 
     /// Sends a message and waits until the server has accepted it. After a lost connection it is
-    /// sent again, unless it is volatile; the server stores it once. When the future is dropped,
-    /// the message is sent all the same if it was given to the loop.
+    /// sent again, unless it is volatile; the server stores it once. A future dropped after the
+    /// message was queued does not stop the message.
     ///
     /// ```no_run
     /// # use qmsg::client::{Client, RequestError};
@@ -247,8 +246,8 @@ impl Client {
     }
 
     /// Sends a message with this body, chunk by chunk as the server asks for it, and waits until
-    /// the server has accepted it. `draft` says all but the body. After a lost connection the body
-    /// is read again from its second chunk on. Reading may block; it has a thread of its own.
+    /// the server has accepted it. The draft's body is ignored. After a lost connection the body is
+    /// read again from its second chunk on. Reading may block; it has a thread of its own.
     ///
     /// ```no_run
     /// # use qmsg::client::Client;
@@ -281,8 +280,8 @@ impl Client {
         self.send(Draft { envelope: Envelope { size, body, ..draft.envelope }, ..draft }).await
     }
 
-    /// Sends a message and waits for the verdict of a recipient: the reply, empty if there is none,
-    /// or that the message was rejected or is gone. To a room or to everyone the first one decides.
+    /// Sends a message and waits for a recipient's reply, empty after a plain ack. Fails if the
+    /// message was rejected or is gone. From a room or from everyone, the first answer counts.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -312,8 +311,7 @@ impl Client {
         }
     }
 
-    /// Asks to be told how far a message that was accepted comes with its recipients, until
-    /// [`Client::untrack`].
+    /// Asks for track updates on an accepted message, until [`Client::untrack`].
     ///
     /// ```no_run
     /// # use qmsg::client::Client;
@@ -334,7 +332,7 @@ impl Client {
         self.request(Command::Track { id, to }).await;
     }
 
-    /// Waits for news of any tracked message.
+    /// Waits for the next update on any tracked message.
     pub async fn tracked(&mut self) -> Result<TrackedState, ClientError> {
         let is_news = |event: &Event| {
             matches!(event, Event::TrackUpdate { .. } | Event::UnknownMessage { .. })
@@ -352,7 +350,7 @@ impl Client {
         }
     }
 
-    /// Ends the news of a message.
+    /// Stops the updates on a message.
     pub async fn untrack(&mut self, id: MsgId) {
         self.request(Command::Untrack(id)).await;
         self.tracked.remove(&id);
@@ -366,8 +364,8 @@ impl Client {
         }
     }
 
-    /// Waits for the next message that is delivered to a client that has subscribed. What is left
-    /// of the body of the one before is skipped.
+    /// Waits for the next message of a client that has subscribed. Skips the unread rest of the
+    /// body before it. Gap notices (messages removed unread) are acked and not shown.
     ///
     /// ```no_run
     /// # use qmsg::client::{Client, ClientSettings};
@@ -402,8 +400,8 @@ impl Client {
         }
     }
 
-    /// Writes the whole body of the message that was delivered last, with calls that may block. An
-    /// error leaves it unread.
+    /// Writes the whole body of the last delivered message, with calls that may block. After an
+    /// error the rest is still unread.
     pub async fn read_body(
         &mut self,
         incoming: &IncomingMessage,
@@ -427,24 +425,26 @@ impl Client {
         Ok(())
     }
 
-    /// Acks a message: it has been processed.
+    /// Queues an ack: the message has been processed. Recorded once [`Event::AckRecorded`] has come
+    /// or [`Client::close`] returns `Ok`. Does nothing after the client's end, which
+    /// [`Client::delivery`] reports.
     pub async fn ack(&mut self, incoming: &IncomingMessage) {
         self.request(Command::Ack(vec![incoming.seq])).await;
     }
 
-    /// Acks a message with a reply to its sender. Of a volatile one there is only the ack.
+    /// Queues an ack with a reply, recorded as [`Client::ack`]; volatile messages are only acked.
     pub async fn reply(&mut self, incoming: &IncomingMessage, reply: Note) {
         self.settle(incoming, Command::Reply { seq: incoming.seq, reply }).await;
     }
 
-    /// Rejects a message for good after this many attempts: it becomes a dead letter. A volatile
-    /// one is only acked.
+    /// Queues a rejection after this many attempts, recorded as in [`Client::ack`]: the message
+    /// becomes a dead letter. A volatile message is only acked.
     pub async fn reject(&mut self, incoming: &IncomingMessage, attempts: u32, reason: Note) {
         self.settle(incoming, Command::Reject { seq: incoming.seq, attempts, reason }).await;
     }
 
-    /// Releases a message: it stays for other readers, and comes again on the next connection. A
-    /// volatile one is acked.
+    /// Queues a release: the message stays for other readers and comes again on the next
+    /// connection; not after the client's end, as [`Client::ack`]. A volatile message is acked.
     pub async fn release(&mut self, incoming: &IncomingMessage) {
         self.settle(incoming, Command::Release(vec![incoming.seq])).await;
     }
@@ -454,7 +454,7 @@ impl Client {
         self.request(if volatile { Command::Ack(vec![incoming.seq]) } else { command }).await;
     }
 
-    /// Joins a room. `false`: the user was a member before.
+    /// Joins a room. Returns `false` if the user was a member already.
     ///
     /// ```no_run
     /// # use qmsg::client::Client;
@@ -469,13 +469,13 @@ impl Client {
         self.answer(None, |event| membership(event, &room)).await?
     }
 
-    /// Leaves a room. `false`: the user was no member.
+    /// Leaves a room. Returns `false` if the user was not a member.
     pub async fn leave_room(&mut self, room: RoomName) -> Result<bool, RequestError> {
         self.request(Command::LeaveRoom(room.clone())).await;
         self.answer(None, |event| membership(event, &room)).await?
     }
 
-    /// Lists the dead letters or the scheduled messages. All of them are in memory then.
+    /// Lists the dead letters or the scheduled messages; holds all of them in memory.
     ///
     /// ```no_run
     /// # use qmsg::client::Client;
@@ -495,7 +495,7 @@ impl Client {
         self.lists += 1;
         let (mut earlier, mut found) = (self.lists - 1, Vec::new());
         loop {
-            // The end of an earlier list, whose future was dropped, comes first.
+            // Skips the end of an earlier list whose future was dropped.
             self.answer(None, |event| match event {
                 Event::Parked(parked) => {
                     found.push(parked.clone());
@@ -514,8 +514,8 @@ impl Client {
         }
     }
 
-    /// Takes a parked message, or all of a kind, and deletes it; with `back` a dead letter waits to
-    /// be delivered again, and a scheduled message is sent now. Returns how many there were.
+    /// Takes out one parked message, or all of a kind, and deletes it. With `back` a dead letter is
+    /// delivered again, and a scheduled message is sent now. Returns the number of messages.
     pub async fn take_parked(
         &mut self,
         kind: ParkedKind,
@@ -526,8 +526,8 @@ impl Client {
         self.answer(None, |event| parked_taken(event, kind, id)).await
     }
 
-    /// Waits for the event from which `answer` takes something. An unreadable body of the message
-    /// `sent` is an error.
+    /// Waits for the event from which `answer` takes a value. Fails if the body of the message
+    /// `sent` cannot be read.
     async fn answer<T>(
         &mut self,
         sent: Option<MsgId>,
@@ -545,14 +545,14 @@ impl Client {
                 Readiness::Unreadable(id, error) if Some(id) == sent => {
                     return Err(RequestError::Unreadable(error));
                 }
-                // The request that it belonged to was dropped.
+                // Belongs to a request whose future was dropped.
                 Readiness::Unreadable(..) | Readiness::Place => {}
                 Readiness::Ended => return Err(self.why_ended().await.into()),
             }
         }
     }
 
-    /// The next event of this kind, of those kept or of those that come.
+    /// The next event of this kind, first among the kept ones.
     async fn kept_event(&mut self, is_it: impl Fn(&Event) -> bool) -> Result<Event, ClientError> {
         loop {
             let at = self.kept.iter().position(&is_it);
@@ -572,7 +572,7 @@ impl Client {
         self.kept_event(is_of_delivery).await
     }
 
-    /// Tells the server which chunks there is room for again.
+    /// Reports consumed chunks to the server, which may then send as many more.
     async fn report_consumed(&mut self) {
         if self.consumed > 0 {
             self.request(Command::ChunksConsumed(self.consumed)).await;
@@ -580,7 +580,7 @@ impl Client {
         }
     }
 
-    /// Keeps what another request may want.
+    /// Keeps the events that a later request may want.
     fn keep(&mut self, batch: Vec<Event>) {
         let tracked = &self.tracked;
         let is_kept = |event: &Event| match event {
@@ -591,7 +591,7 @@ impl Client {
     }
 }
 
-/// Resolves with `true` when there is place for a command; `false`: no more are given.
+/// Resolves with `true` when there is place for a command; `false` once no more are given.
 async fn has_place(commands: Option<&mpsc::Sender<Command>>) -> bool {
     match commands {
         Some(commands) => commands.reserve().await.is_ok(),

@@ -6,5 +6,5 @@ pub(super) const HANDLE_QUEUE_MAX: usize = 256;
 pub(super) const CONNECTION_QUEUE_MAX: usize = 64;
 /// Most commands taken in one turn.
 pub(super) const COMMANDS_MAX: usize = 256;
-/// Most pieces for a connection that wait. The frames of one turn are one piece.
+/// Most pieces that wait for a connection. The frames of one turn are one piece.
 pub(super) const OUTGOING_MAX: usize = 4_096;

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::logic::Time;
 
-/// Time as the peer counts it: from the start of the loop.
+/// Clock of the peer, which counts from the start of the loop.
 pub(super) struct LoopClock {
     start: Instant,
 }

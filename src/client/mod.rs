@@ -1,5 +1,5 @@
-//! A client of a server: the one loop that carries out what [`Peer`](crate::logic::Peer) decided,
-//! and the [`Client`] that programs call.
+//! A client of a server: the one loop that carries out the decisions of
+//! [`Peer`](crate::logic::Peer), and the [`Client`] that programs call.
 //!
 //! # Examples
 //!
@@ -30,7 +30,7 @@
 //! # }
 //! ```
 //!
-//! Each request of [`Client`] has an example of its own.
+//! Most requests of [`Client`] have an example of their own.
 
 mod answers;
 mod bodies;

@@ -8,15 +8,15 @@ use crate::logic::{Intent, Prefetch};
 use crate::quic::{DialError, DialSettings, Dialer, Identity, KEEP_ALIVE, Lookup, Trust};
 use crate::wire::{JoinCode, Pin, UserId};
 
-/// Time that one attempt to connect may take. The client makes several, and each costs the server a
-/// handshake: a slow one serves who is patient, or far away.
+/// Longest time of one attempt to connect. Each attempt costs the server a handshake. A slow one
+/// may still succeed over a long distance.
 const ATTEMPT: Duration = Duration::from_secs(30);
 
-/// Settings of a client: which server it talks to, as whom, and what it wants there.
+/// Settings of a client: the server, the user, and the deliveries wanted.
 #[derive(Clone)]
 pub struct ClientSettings(LoopSettings);
 
-/// Settings as the loop takes them.
+/// Settings in the form that the loop takes.
 #[derive(Clone)]
 pub(super) struct LoopSettings {
     pub(super) dial: DialSettings,
@@ -29,7 +29,7 @@ pub(super) struct LoopSettings {
 
 impl ClientSettings {
     /// Settings for the id that `identity` owns on the server at `host` and `port`, whose key has
-    /// this pin. The client waits for ever for a server that does not answer.
+    /// this pin. The client waits for the server without a time limit.
     pub fn new(host: &str, port: u16, pin: Pin, id: UserId, identity: Identity) -> Self {
         let dial = DialSettings {
             host: host.to_owned(),
@@ -44,42 +44,41 @@ impl ClientSettings {
         Self::for_id(id, dial)
     }
 
-    /// Settings for this id, with all that there is to say about the connection.
+    /// Settings for this id, with all settings of the connection.
     pub fn for_id(id: UserId, dial: DialSettings) -> Self {
         let intent = Intent { id, claim: false, code: None, prefetch: None, patience_ms: None };
         Self(LoopSettings { dial, dialer: None, intent, trust_remote: false, claim: None })
     }
 
-    /// Subscribes: messages to the id are delivered, as far ahead of their acks as `prefetch` says.
+    /// Subscribes: messages to the id are delivered, with as many unacked as `prefetch` allows.
     #[must_use]
     pub fn subscribe(mut self, prefetch: Prefetch) -> Self {
         self.0.intent.prefetch = Some(prefetch);
         self
     }
 
-    /// Claims the id if nobody has it yet, with the code of a ticket where the server wants one.
+    /// Claims the id unless it is taken, with the code of a ticket if the server requires one.
     #[must_use]
     pub fn claim(mut self, code: Option<JoinCode>) -> Self {
         (self.0.intent.claim, self.0.intent.code) = (true, code);
         self
     }
 
-    /// Claims the id as above, with a key that is saved once a server hears of it.
+    /// Claims the id as above, with a key that is saved just before the claim is sent.
     #[must_use]
     pub fn claim_with(mut self, code: Option<JoinCode>, key: Option<Arc<Claim>>) -> Self {
         self.0.claim = key;
         self.claim(code)
     }
 
-    /// Gives up when the server owes an answer for this long.
+    /// Gives up when an answer of the server is overdue by this time.
     #[must_use]
     pub fn patience(mut self, time: Duration) -> Self {
         self.0.intent.patience_ms = Some(time.as_millis() as u64);
         self
     }
 
-    /// Shows the server this often that the client is there; it then notices as soon that a server
-    /// was started again.
+    /// Sends keep-alives at this interval; a restart of the server is then noticed as soon.
     #[must_use]
     pub fn keep_alive(mut self, every: Duration) -> Self {
         self.0.dial.keep_alive = Some(every);
@@ -93,14 +92,14 @@ impl ClientSettings {
         self
     }
 
-    /// Accepts the key of a server on another machine that nothing vouches for, if no pin is set.
+    /// Accepts any key of a server on another machine, if no pin is set.
     #[must_use]
     pub fn trust_remote(mut self, trusts: bool) -> Self {
         self.0.trust_remote = trusts;
         self
     }
 
-    /// The error of a client whose time is up before there was a connection.
+    /// The error of a client that gave up before it had a connection.
     pub fn no_answer(&self) -> DialError {
         DialError::timed_out(&self.0.dial)
     }

@@ -1,4 +1,4 @@
-//! A command from its start to its end: its output, and the signals that are meant for it.
+//! A command from start to end: its output, and the signals to pass on to it.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -22,17 +22,17 @@ use crate::handler::limits::UNREAD_LEN_MAX;
 use crate::handler::tail::OutputTail;
 use crate::terminal::{notices, print};
 
-/// Longest wait for output of processes that an ended command has left running.
+/// Longest wait for output of processes that a command has left running.
 const AFTERMATH: Duration = Duration::from_secs(1);
 const PIECE_LEN: usize = 16 << 10;
-/// Bytes at the beginning of a program that are read to see if it may be a script.
+/// Bytes at the beginning of a program that are read to see whether it may be a script.
 const HEAD_LEN: u64 = 128;
 
 /// The end of a command.
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
     pub(crate) last_lines: Vec<u8>,
-    /// Why some of its output did not get where it was to go.
+    /// Error of output that could not be written.
     pub(crate) unwritten: Option<io::Error>,
 }
 
@@ -42,8 +42,8 @@ struct CommandOutput {
     unwritten: Option<io::Error>,
 }
 
-/// Starts a command with its output in pipes. A script without a `#!` is run by sh, as shells and
-/// execvp do.
+/// Starts a command with its output in pipes. A script without a `#!` line is run by sh, as shells
+/// and execvp do.
 pub(crate) fn start(program: &OsStr, arguments: &[impl AsRef<OsStr>]) -> io::Result<Child> {
     let run = |mut command: Command| {
         command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
@@ -58,8 +58,8 @@ pub(crate) fn start(program: &OsStr, arguments: &[impl AsRef<OsStr>]) -> io::Res
     run(shell)
 }
 
-/// Returns the interpreter that the first line of a script names, if the script exists and the
-/// error says that something was not found. A carriage return at its end stays visible.
+/// Returns the missing interpreter of a script that exists but could not be started because
+/// something was not found. A carriage return at the end of its name is kept visible.
 pub(crate) fn interpreter(program: &OsStr, error: &io::Error) -> Option<String> {
     let path = find(program).filter(|_| error.kind() == ErrorKind::NotFound)?;
     let head = head(&path).ok()?;
@@ -69,7 +69,7 @@ pub(crate) fn interpreter(program: &OsStr, error: &io::Error) -> Option<String> 
     (!Path::new(OsStr::from_bytes(name)).exists()).then(|| name.escape_ascii().to_string())
 }
 
-/// Where a program is, for one that does not look into `PATH`. It does not begin with a dash.
+/// Path of a program that will not be looked up in `PATH`. It does not begin with a dash.
 fn find(program: &OsStr) -> Option<PathBuf> {
     if program.as_encoded_bytes().contains(&b'/') {
         return Some(Path::new(".").join(program));
@@ -82,7 +82,7 @@ fn find(program: &OsStr) -> Option<PathBuf> {
     env::split_paths(&path).map(|dir| Path::new(".").join(dir).join(program)).find(is_program)
 }
 
-/// True if the first line may be one of a script, and not the beginning of a program for another
+/// True if the first line may belong to a script, and is not the beginning of a binary for another
 /// machine.
 fn is_script(path: &Path) -> bool {
     let head = head(path);
@@ -97,15 +97,15 @@ fn head(path: &Path) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// Keeps the command's end for this process, also where whoever started it has no use for its own
-/// children's. Before the start.
+/// Makes sure that this process can wait for the exit of a command, even if its parent made it
+/// ignore SIGCHLD. Must be called before the start.
 pub(crate) fn keep_children() -> Result<()> {
     signal(SignalKind::child()).map(drop).context("no signals")
 }
 
-/// Passes on what the command prints, and to it the signals that come for it.
+/// Passes the command's output on, and the signals of this process to the command.
 pub(crate) async fn attend(mut child: Child, lines_max: usize) -> Result<Ended> {
-    // After the start: the command has not inherited that they are caught.
+    // Caught only after the start, so that the command does not inherit the handlers.
     let mut signals = signals(&PASSED_ON)?;
     let output =
         Arc::new(Mutex::new(CommandOutput { tail: OutputTail::new(lines_max), unwritten: None }));
@@ -120,13 +120,13 @@ pub(crate) async fn attend(mut child: Child, lines_max: usize) -> Result<Ended> 
     let mut end = tokio::task::spawn_blocking(move || until_end(pid));
     loop {
         tokio::select! {
-            // Its number stays its own until it is waited for below.
+            // The process number stays reserved until the wait below.
             _ = &mut end => break,
             Some(signal) = signals.recv() => {
                 let is_typed = matches!(signal, Signal::INT | Signal::QUIT) && is_interactive();
-                // From a terminal it has come to the command as well.
+                // A signal typed on the terminal has reached the command as well.
                 if !is_typed {
-                    // It may have ended just now.
+                    // The command may have ended just now.
                     let _ = kill_process(pid, signal);
                 }
             }
@@ -141,16 +141,16 @@ pub(crate) async fn attend(mut child: Child, lines_max: usize) -> Result<Ended> 
     Ok(Ended { status, last_lines: output.tail.take_text(), unwritten: output.unwritten.take() })
 }
 
-/// Waits until the command has ended, and leaves its end to be asked for.
+/// Waits until the command has ended, but leaves its exit status to be collected.
 fn until_end(pid: Pid) {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
     while waitid(WaitId::Pid(pid), options).is_err_and(|error| error == Errno::INTR) {}
 }
 
-/// Has somebody read what goes on to be printed by what the command has left running: it would be
-/// killed by a pipe without a reader.
+/// Starts a reader for output of processes that the command has left running: a pipe without a
+/// reader would kill them.
 fn leave(pipe: &File) {
-    // Where there is no cat it is as it was.
+    // Without a `cat` program the pipe is left without a reader.
     let _ = pipe.try_clone().and_then(|pipe| {
         Command::new("cat").stdin(pipe).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
     });
@@ -160,10 +160,10 @@ fn is_interactive() -> bool {
     io::stdin().is_terminal() || print::is_terminal()
 }
 
-/// A signal, by its two names.
+/// A signal in the types of two libraries.
 type NamedSignal = (fn() -> SignalKind, Signal);
 
-/// Signals that end whoever does not expect them, and are meant for the command.
+/// Signals that by default end a process, passed on to the command.
 const PASSED_ON: [NamedSignal; 6] = [
     (SignalKind::hangup, Signal::HUP),
     (SignalKind::interrupt, Signal::INT),
@@ -172,14 +172,14 @@ const PASSED_ON: [NamedSignal; 6] = [
     (SignalKind::user_defined1, Signal::USR1),
     (SignalKind::user_defined2, Signal::USR2),
 ];
-/// Signals by which somebody wants an end now. A terminal that goes away wants nothing.
+/// Signals that ask this process to end now. A hangup of the terminal does not.
 const ENDING: [NamedSignal; 3] = [
     (SignalKind::interrupt, Signal::INT),
     (SignalKind::quit, Signal::QUIT),
     (SignalKind::terminate, Signal::TERM),
 ];
 
-/// Receives these signals. Those that are ignored, as by nohup, stay ignored.
+/// Receives these signals. Ignored ones (as under nohup) stay ignored.
 fn signals(wanted: &[NamedSignal]) -> Result<mpsc::Receiver<Signal>> {
     let (sender, receiver) = mpsc::channel(4);
     let ignored = ignored();
@@ -190,7 +190,7 @@ fn signals(wanted: &[NamedSignal]) -> Result<mpsc::Receiver<Signal>> {
         let (mut signal, sender, number) = (signal(kind())?, sender.clone(), *number);
         tokio::spawn(async move {
             while signal.recv().await.is_some() {
-                // One that comes while others wait says nothing new.
+                // A signal that comes while others wait adds nothing.
                 let _ = sender.try_send(number);
             }
         });
@@ -198,14 +198,14 @@ fn signals(wanted: &[NamedSignal]) -> Result<mpsc::Receiver<Signal>> {
     Ok(receiver)
 }
 
-/// A bit for each signal that this process has been started to ignore; none where that is not told.
+/// Signals that this process was started to ignore, one bit each; 0 if the system does not tell.
 fn ignored() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 }
 
-/// Somebody wants an end now.
+/// Waits for a signal that asks to end now.
 pub(crate) async fn stopped() {
     match signals(&ENDING) {
         Ok(mut signals) => drop(signals.recv().await),
@@ -213,8 +213,8 @@ pub(crate) async fn stopped() {
     }
 }
 
-/// Copies a stream on its own thread to its end, wherever that can be written, and keeps its last
-/// lines. `_done` and the stream are let go at its end.
+/// Copies a stream to its end on a thread of its own, as far as its output can be written, and
+/// keeps its last lines. Drops `_done` and the stream at the end.
 fn pass(
     stream: Option<OwnedFd>,
     write: fn(&[u8]) -> io::Result<()>,
@@ -228,7 +228,7 @@ fn pass(
     thread::spawn(move || {
         let _done = done;
         let (mut buffer, mut line) = (vec![0; PIECE_LEN], Vec::new());
-        // What was printed since the reader has gone.
+        // Output since the reader has gone.
         let mut unread = None;
         loop {
             let piece = match stream.as_ref().read(&mut buffer) {
@@ -255,7 +255,7 @@ fn pass(
     pipe
 }
 
-/// A thread that panicked has left it whole.
+/// Locks the output. A thread that panicked has left it consistent.
 fn locked(output: &Mutex<CommandOutput>) -> MutexGuard<'_, CommandOutput> {
     output.lock().unwrap_or_else(PoisonError::into_inner)
 }

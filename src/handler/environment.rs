@@ -1,4 +1,4 @@
-//! The variables that tell a handler about its message.
+//! Environment variables that describe a message to its handler.
 
 use crate::clock;
 use crate::message::known_headers;
@@ -7,8 +7,8 @@ use crate::message::render::json::headers;
 use crate::text::json::json;
 use crate::wire::Target;
 
-/// Beginning of the names of all variables. Inherited ones with it are removed, so that a handler
-/// sees only those of its own message.
+/// Prefix of the names of all variables. Inherited ones are removed, so that a handler sees only
+/// those of its own message.
 pub(crate) const PREFIX: &str = "QMSG_MSG_";
 
 /// Returns names and values. An absent field has no variable.
@@ -30,7 +30,7 @@ pub(crate) fn variables(letter: &Received, attempt: u32) -> Vec<(String, String)
         ("SIZE", Some(letter.content().size().to_string())),
         ("HEADERS", Some(json(&headers(&message.headers)))),
     ];
-    // No variable can hold a NUL.
+    // A variable cannot hold a NUL.
     let given = |name| letter.header(name).map(|value| value.replace('\0', "\u{fffd}"));
     let given = known_headers::variables().map(|(name, end)| (end, given(name)));
     let all = known.into_iter().chain(given);

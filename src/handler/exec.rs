@@ -1,4 +1,4 @@
-//! One run of a handler: its input, its environment, its time and what its end means.
+//! One run of a handler: its input, environment, time limit and result.
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
@@ -25,11 +25,11 @@ use crate::message::render::json;
 use crate::terminal::print;
 use crate::wire::{Body, NOTE_LEN_MAX, Note};
 
-/// Between asking a handler to end and ending it.
+/// Time between the request to end and the kill of a handler.
 const KILL_AFTER: Duration = Duration::from_secs(5);
-/// For the rest of an answer, when something that the handler has started keeps its stdout.
+/// Time for the rest of a reply, while a process started by the handler keeps its stdout open.
 const ANSWER_AFTER: Duration = Duration::from_secs(1);
-/// Where a handler finds the message as JSON.
+/// Descriptor on which a handler reads the message as JSON.
 const JSON_FD: i32 = 3;
 
 /// The command that runs for each message.
@@ -52,22 +52,22 @@ pub(crate) enum HandlerOutcome {
     Later(String),
     Refused(String),
     Failed(String),
-    /// There is no such command, or it may not be run.
+    /// The command does not exist, or may not be run.
     NoCommand(io::Error),
 }
 
-/// The wish of the listener about running handlers.
+/// Instruction of the listener for running handlers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wish {
-    /// Lets them run.
+    /// Let them run.
     Run,
-    /// Asks them to end, and kills them if that takes too long.
+    /// Ask them to end, and kill them if they take too long.
     End,
-    /// Kills them.
+    /// Kill them.
     Die,
 }
 
-/// Why a handler was told to end.
+/// Reason why a handler was told to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum StopReason {
     TooLong,
@@ -77,7 +77,7 @@ enum StopReason {
 }
 
 impl Handler {
-    /// A handler that may run for `limit`, and whose stdout is the reply if it `replies`.
+    /// Returns a handler that may run for `limit`, and whose stdout is the reply if `replies`.
     pub(crate) fn new(
         program: OsString,
         args: Vec<OsString>,
@@ -91,13 +91,13 @@ impl Handler {
         Path::new(&self.program)
     }
 
-    /// Keeps what this process was started with, beyond the first three descriptors, from handlers
-    /// and from what they leave behind: a lock would be held by it.
+    /// Closes inherited descriptors beyond the first three in handlers and their children, which
+    /// could otherwise hold a lock, for example.
     pub(crate) fn close_other_descriptors() {
         close_fds::set_fds_cloexec(JSON_FD, &[]);
     }
 
-    /// Runs it for a message, until it has ended or was ended.
+    /// Runs the handler for a message, until it has ended or was killed.
     pub(crate) async fn run(
         &self,
         letter: &Received,
@@ -132,19 +132,20 @@ impl Handler {
         command.stdout(match self.replies {
             true => Stdio::piped(),
             false if print::is_open() => Stdio::inherit(),
-            // A handler that says something is no worse for it.
+            // Output of a handler without replies is no error.
             false => Stdio::null(),
         });
-        // What a listener that is a handler itself was told.
+        // A listener may itself be a handler and have such variables.
         let inherited = std::env::vars_os().map(|(name, _)| name);
         for name in inherited.filter(|name| name.to_string_lossy().starts_with(PREFIX)) {
             command.env_remove(name);
         }
         command.envs(variables(letter, attempt));
-        // Ctrl-C is for the listener, which lets it end; what it has started ends with it.
+        // A group of its own: Ctrl-C goes to the listener, which lets the handler end, and the
+        // processes that it started end with it.
         command.process_group(0).kill_on_drop(true);
-        // The child writes to the number 3 before it runs the command. Nothing of ours that it
-        // still needs has it: pipes were opened just now, so that lower numbers are taken.
+        // The child assigns number 3 before it runs the command. No descriptor that it still needs
+        // has this number: lower numbers were taken when the pipes were opened.
         let mapping = FdMapping { parent_fd: json, child_fd: JSON_FD };
         command.fd_mappings(vec![mapping]).map_err(io::Error::other)?;
         command.spawn()
@@ -185,7 +186,7 @@ impl Handler {
                     group.signal(Signal::KILL);
                     grace.set(pause(None));
                 }
-                // Its sender is there as long as handlers run.
+                // The sender lives as long as handlers run.
                 Ok(()) = wish.changed() => {
                     let now = *wish.borrow_and_update();
                     match now {
@@ -200,7 +201,7 @@ impl Handler {
             }
         };
         if told.is_some() {
-            // What of it has not ended either.
+            // Kills the rest of the group that has not ended either.
             group.signal(Signal::KILL);
         }
         let rest = async {
@@ -208,7 +209,7 @@ impl Handler {
                 answer.more().await;
             }
         };
-        // What comes later is not part of the answer.
+        // Later output is not part of the reply.
         let _ = tokio::time::timeout(ANSWER_AFTER, rest).await;
         match status {
             Ok(status) => self.judge(status, told, answer.bytes),
@@ -239,7 +240,7 @@ impl Handler {
             Some(0) if !self.replies => HandlerOutcome::Processed { reply: None },
             Some(0) => match Note::new(Body(answer.into())) {
                 Ok(reply) => HandlerOutcome::Processed { reply: Some(reply) },
-                // It would be as long the next time.
+                // The reply would be as long on the next attempt.
                 Err(_) => {
                     HandlerOutcome::Refused(format!("an answer of more than {NOTE_LEN_MAX} bytes"))
                 }
@@ -258,7 +259,7 @@ fn newline() -> [io::Result<Bytes>; 1] {
     [Ok(Bytes::from_static(b"\n"))]
 }
 
-/// A handler and what it has started.
+/// Process group of a handler: the handler and its child processes.
 #[derive(Clone, Copy)]
 struct Group(Option<Pid>);
 
@@ -282,8 +283,7 @@ struct Feed<I> {
 }
 
 impl<I: Iterator<Item = io::Result<Bytes>>> Feed<I> {
-    /// A pipe that is as full as it can be, so that what is short is there as a whole, whatever
-    /// becomes of us.
+    /// Fills a new pipe, so that a short message is in it as a whole even if this process dies.
     fn new(pieces: I) -> io::Result<(Self, OwnedFd)> {
         let (from, to) = io::pipe()?;
         let to = pipe::Sender::from_owned_fd(to.into())?;
@@ -296,7 +296,7 @@ impl<I: Iterator<Item = io::Result<Bytes>>> Feed<I> {
         self.to.is_none()
     }
 
-    /// Feeds all that is left.
+    /// Writes all remaining bytes.
     async fn flow(&mut self) -> io::Result<()> {
         while let Some(to) = &self.to {
             to.writable().await?;
@@ -305,7 +305,7 @@ impl<I: Iterator<Item = io::Result<Bytes>>> Feed<I> {
         Ok(())
     }
 
-    /// Writes until the pipe is full, or all is written, or nobody reads it any more.
+    /// Writes until the pipe is full, all is written, or the pipe has no reader.
     fn push(
         &mut self,
         write: impl Fn(&pipe::Sender, &[u8]) -> io::Result<usize>,
@@ -323,7 +323,7 @@ impl<I: Iterator<Item = io::Result<Bytes>>> Feed<I> {
                 Err(error) => match error.kind() {
                     ErrorKind::WouldBlock => return Ok(()),
                     ErrorKind::Interrupted => {}
-                    // A handler need not read.
+                    // A handler need not read its input.
                     ErrorKind::BrokenPipe => self.to = None,
                     _ => return Err(error),
                 },
@@ -336,7 +336,7 @@ impl<I: Iterator<Item = io::Result<Bytes>>> Feed<I> {
 /// The reply of a handler.
 struct HandlerReply {
     from: Option<ChildStdout>,
-    /// At most a little more than an answer may have.
+    /// Bytes of the reply, at most a little more than a note may have.
     bytes: Vec<u8>,
 }
 
@@ -346,7 +346,7 @@ impl HandlerReply {
         let mut piece = [0; 4096];
         match from.read(&mut piece).await {
             Ok(length @ 1..) => {
-                // What is more than it can have is read nevertheless, so that nobody has to wait.
+                // Bytes beyond the limit are read and dropped, so that the handler need not wait.
                 let taken = length.min((NOTE_LEN_MAX + 1).saturating_sub(self.bytes.len()));
                 self.bytes.extend_from_slice(&piece[..taken]);
             }

@@ -4,7 +4,7 @@ use crate::message::known_headers::{PRIORITIES, PRIORITY, TITLE, priority_number
 use crate::message::received::header;
 use crate::wire::{Message, Target, UserId};
 
-/// Conditions on a message. It has to meet all that are given.
+/// Conditions on a message, all of which must hold.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
     /// Allowed senders; empty for all.
@@ -54,7 +54,7 @@ impl Filter {
 }
 
 impl Priority {
-    /// The five by name; their numbers are 1 to 5.
+    /// Priorities with names; their numbers are 1 to 5.
     pub(crate) const NAMED: [(&str, Self); 5] = [
         (PRIORITIES[0], Self::Min),
         (PRIORITIES[1], Self::Low),

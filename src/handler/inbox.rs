@@ -22,15 +22,16 @@ pub(crate) struct InboxWants {
     pub(crate) new: bool,
 }
 
-/// The messages that come, and how far they have.
+/// Sorts the events of a link: messages to handle, messages to release, and the progress of a long
+/// message.
 pub(crate) struct Inbox {
     mail: Reassembly,
     filter: Filter,
-    /// Messages that may still be taken.
+    /// Number of messages that may still be taken.
     wanted: u64,
-    /// Messages to skip because they waited when the first link had caught up.
+    /// Messages to skip, because they were waiting when the first link had caught up.
     old: Old,
-    /// The long message under way is not wanted: what to name it by, and bytes that are to come.
+    /// Seq of the long message under way that is to be skipped, and its bytes still to come.
     unwanted: Option<(Seq, u64)>,
     caught_up: bool,
     welcomed: bool,
@@ -40,13 +41,13 @@ pub(crate) struct Inbox {
     talk: Verbosity,
 }
 
-/// Which messages are old.
+/// Messages that count as old, and are skipped.
 #[derive(Clone, Copy)]
 enum Old {
     None,
-    /// All that come; the last was this.
+    /// Every message so far; the last one was this.
     All(Seq),
-    /// All up to this one.
+    /// Every message up to this one.
     Until(Seq),
 }
 
@@ -54,7 +55,7 @@ enum Old {
 #[derive(Default)]
 pub(crate) struct InboxOutput {
     pub(crate) letters: Vec<Received>,
-    /// For the server.
+    /// Commands for the server.
     pub(crate) commands: Vec<Command>,
 }
 
@@ -77,27 +78,27 @@ impl Inbox {
         }
     }
 
-    /// All that is wanted has come.
+    /// True once all wanted messages have come.
     pub(crate) fn is_full(&self) -> bool {
         self.wanted == 0
     }
 
-    /// All that waited has come.
+    /// True once the backlog has come.
     pub(crate) fn has_caught_up(&self) -> bool {
         self.caught_up
     }
 
-    /// No message is half there.
+    /// True if no message is half received.
     pub(crate) fn is_whole(&self) -> bool {
         self.mail.is_whole()
     }
 
-    /// The server has been reached.
+    /// True once the server was reached.
     pub(crate) fn is_welcomed(&self) -> bool {
         self.welcomed
     }
 
-    /// Takes what happened. `shows`: how far a long message has come is shown.
+    /// Takes a batch of events. `shows`: the progress of a long message is shown.
     pub(crate) fn receive(&mut self, batch: Vec<Event>, shows: bool) -> Result<InboxOutput> {
         let (mut taken, mut left, mut parts) = (InboxOutput::default(), Vec::new(), 0);
         for event in batch {
@@ -125,7 +126,7 @@ impl Inbox {
                 event => self.noted(event),
             }
         }
-        // What is left is left before something else is said of what came with it.
+        // Releases go out before other commands for the messages that came with them.
         taken.commands = leaving(left);
         taken.commands.extend((parts > 0).then_some(Command::ChunksConsumed(parts)));
         if !taken.letters.is_empty() {
@@ -134,12 +135,12 @@ impl Inbox {
         Ok(taken)
     }
 
-    /// Counts messages that were taken and then released unprocessed.
+    /// Counts messages that were taken and then released without being processed.
     pub(crate) fn gave_back(&mut self, count: usize) {
         self.wanted = self.wanted.saturating_add(count as u64);
     }
 
-    /// Forgets a message that is half there.
+    /// Forgets a half-received message.
     pub(crate) fn clear(&mut self) {
         self.mail.drop_partial();
     }
@@ -147,7 +148,7 @@ impl Inbox {
     fn is_wanted(&mut self, seq: Seq, message: &Message) -> bool {
         let is_new = match &mut self.old {
             Old::None => true,
-            // Volatile ones never wait.
+            // Volatile messages never wait on the server.
             _ if seq == 0 => true,
             Old::All(last) => {
                 *last = seq.max(*last);
@@ -158,7 +159,7 @@ impl Inbox {
         is_new && self.filter.takes(message)
     }
 
-    /// A message is not wanted. What to name it by, if it is all there.
+    /// Skips an unwanted message. Returns its seq if it has come as a whole.
     fn leave(&mut self, seq: Seq, message: &Message) -> Option<Seq> {
         if !message.is_long() {
             return Some(seq);
@@ -205,7 +206,7 @@ impl Inbox {
         }
     }
 
-    /// Says something, on a line of its own.
+    /// Prints a notice on a line of its own.
     fn note(&mut self, text: &str) {
         self.hide_progress();
         notices::note(self.talk, text);

@@ -1,4 +1,4 @@
-//! Commands that deal with messages.
+//! Commands that handle messages.
 
 pub(crate) mod attend;
 pub(crate) mod environment;

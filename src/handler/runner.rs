@@ -1,5 +1,5 @@
-//! Handlers for messages: carries out what the schedule decides, and tells the server what came of
-//! it.
+//! Runner of handlers: carries out the decisions of the schedule, and reports the results to the
+//! server.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::{Body, Note, Seq};
 
-/// Longest run of handlers after the listener was told to end.
+/// Longest time that handlers may run after the listener was told to end.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Messages and the handlers that run for them.
@@ -30,7 +30,7 @@ pub(crate) struct Runner {
     letters: BTreeMap<JobNumber, Arc<Received>>,
     running: JoinSet<(JobNumber, HandlerOutcome)>,
     wish: watch::Sender<Wish>,
-    /// Number of releases without an answer yet. Until all are answered, nothing is started.
+    /// Number of unanswered releases. While there are any, no handler is started.
     held: usize,
     start: Instant,
     talk: Verbosity,
@@ -63,7 +63,7 @@ impl Runner {
         self.schedule.is_idle()
     }
 
-    /// Waits until a message is dealt with. Pending while there is none.
+    /// Waits until a message is finished. Pending while there is none.
     pub(crate) async fn next_step(&mut self) -> Result<ConsumerStep> {
         loop {
             self.start_ready();
@@ -83,8 +83,9 @@ impl Runner {
         }
     }
 
-    /// Starts nothing more until it is told what of this is given back: the seqs of what no handler
-    /// runs for. Volatile messages nobody else has.
+    /// Starts no more handlers until the server has answered a release. Returns the seqs to
+    /// release: messages for which no handler runs, except volatile ones, which no other reader
+    /// has.
     pub(crate) fn hold(&mut self) -> Vec<Seq> {
         let idle = self.letters.iter().filter(|(ticket, _)| !self.schedule.runs(**ticket));
         let seqs = idle.map(|(_, letter)| letter.seq()).filter(|seq| *seq != 0).collect();
@@ -103,7 +104,8 @@ impl Runner {
         }
     }
 
-    /// Starts nothing more and waits for what runs, but not for ever. What is dealt with by then.
+    /// Starts no more handlers and waits for the running ones, up to a limit. Returns the commands
+    /// of the messages that were finished.
     pub(crate) async fn wind_down(&mut self) -> Vec<Command> {
         self.schedule.withdraw(|_| true);
         let count = match self.running.len() {
@@ -120,7 +122,7 @@ impl Runner {
             tokio::select! {
                 biased;
                 Some(Ok((ticket, outcome))) = self.running.join_next() => {
-                    // What has not ended well is left to the next listener.
+                    // Messages whose handlers have failed are left to the next listener.
                     let is_over = matches!(
                         outcome,
                         HandlerOutcome::Processed { .. } | HandlerOutcome::Refused(_)
@@ -138,7 +140,7 @@ impl Runner {
         commands
     }
 
-    /// Ends what runs, at once.
+    /// Kills all running handlers.
     pub(crate) async fn kill(&mut self) {
         self.wish.send_replace(Wish::Die);
         while self.running.join_next().await.is_some() {}
@@ -195,12 +197,13 @@ impl Runner {
     }
 }
 
-/// Builds the command that reports a finished message. The server keeps nothing of a volatile one.
+/// Builds the command that reports a finished message. A volatile one is only acked: the server
+/// does not store it.
 fn settled(seq: Seq, fate: Fate, reply: Option<Note>, why: String) -> Command {
     match (fate, reply) {
         (_, _) if seq == 0 => Command::Ack(vec![seq]),
         (Fate::Refused { attempts }, _) => {
-            // What is told here is short.
+            // The reason is short enough for a note.
             let reason = Note::new(Body(why.into())).unwrap_or_default();
             Command::Reject { seq, attempts, reason }
         }
@@ -213,7 +216,7 @@ fn seconds(ms: Ms) -> String {
     format!("{:?}", Duration::from_millis(ms))
 }
 
-/// No message is to blame for that.
+/// Returns the error for a command that cannot be started, for which no message is to blame.
 pub(crate) fn no_command(handler: &Handler, error: std::io::Error) -> anyhow::Error {
     let what = format!("{} cannot be run", handler.program().display());
     Failure::new(Exit::Config, what)

@@ -10,12 +10,12 @@ use crate::failure::{Exit, Failure};
 use crate::files;
 use crate::message::received::Received;
 
-/// A directory that files are put into.
+/// A directory of saved messages.
 pub(crate) struct Shelf {
     dir: PathBuf,
-    /// To sync it by.
+    /// Open handle, for syncing the directory.
     handle: File,
-    /// At the end of each name.
+    /// Extension of each file name.
     suffix: &'static str,
 }
 
@@ -35,8 +35,8 @@ impl Shelf {
         }
     }
 
-    /// Puts each into a file of its own, which has its name once it is whole. They are on disk when
-    /// this is done.
+    /// Writes each message to a file of its own, which gets its name once it is whole. All are on
+    /// disk when this returns.
     pub(crate) fn put(
         &self,
         letters: &[Received],
@@ -45,7 +45,7 @@ impl Shelf {
         let mut paths = Vec::new();
         for letter in letters {
             let path = self.dir.join(self.name(letter));
-            // One that is there is the same message.
+            // A file of this name holds the same message.
             files::replace_with(&path, files::ANYBODY, |file| {
                 let mut out = BufWriter::new(file);
                 render(letter, &mut out)?;
@@ -57,8 +57,8 @@ impl Shelf {
         Ok(paths)
     }
 
-    /// Made of numbers alone, and in the order in which the server took the messages. Volatile ones
-    /// have no place there: they stand behind, by their time.
+    /// Name of a message's file: only numbers, so that names sort in the order in which the server
+    /// accepted the messages. Volatile messages, which have no seq, sort after the others, by time.
     fn name(&self, letter: &Received) -> String {
         let (seq, message) = (letter.seq(), letter.message());
         match letter.is_volatile() {

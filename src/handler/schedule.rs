@@ -1,5 +1,5 @@
-//! Which message is handled when: so many at a time, those of one sender one after the other, and
-//! what failed again later. It decides only; what time it is comes as an argument.
+//! Schedule of handlers: a limited number at a time, the messages of one sender in turn, and failed
+//! ones again later. It only decides; the time is an argument.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::num::NonZeroU32;
@@ -7,29 +7,29 @@ use std::num::NonZeroU32;
 use crate::handler::limits::PAUSE_MS_MAX;
 use crate::wire::UserId;
 
-/// Milliseconds from any moment on.
+/// Milliseconds since any fixed moment.
 pub(crate) type Ms = u64;
-/// Names a message here, ascending as they came.
+/// Number of a message in the schedule, ascending in the order of arrival.
 pub(crate) type JobNumber = u64;
 
-/// The rules that the user asked for.
+/// Rules that the user has set.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Policy {
-    /// Handlers that may run at a time, at least one.
+    /// Most handlers that may run at a time, at least one.
     pub(crate) jobs: usize,
-    /// First pause before a message is tried again, doubled with each up to [`PAUSE_MS_MAX`].
+    /// Pause before the first retry of a message, doubled with each one up to [`PAUSE_MS_MAX`].
     pub(crate) pause_ms: Ms,
-    /// Failures after which a message is refused. `None`: never.
+    /// Failures after which a message is rejected. `None`: never.
     pub(crate) attempts_max: Option<NonZeroU32>,
 }
 
-/// The verdict of a handler about a message.
+/// Verdict of a handler on a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum JobVerdict {
     Processed,
-    /// Retry later; does not count as a failure.
+    /// Retry later; not counted as a failure.
     Later,
-    /// Never.
+    /// Reject for good.
     Refused,
     Failed,
 }
@@ -45,14 +45,14 @@ pub(crate) enum Fate {
     Again { at_ms: Ms, attempts: u32 },
 }
 
-/// The messages that are here. Each is known from [`Schedule::arrived`] until it is dealt with.
+/// Messages of a listener. Each is known from [`Schedule::arrived`] until it is finished.
 pub(crate) struct HandlerSchedule {
     policy: Policy,
     /// Waiting messages by sender.
     lanes: BTreeMap<UserId, Lane>,
-    /// First messages of lanes that may run, and whose they are.
+    /// First messages of lanes that may start, each with its sender.
     ready: BTreeMap<JobNumber, UserId>,
-    /// First messages of lanes that are to be tried again then.
+    /// First messages of lanes that wait for a retry, by its time.
     resting: BTreeMap<(Ms, JobNumber), UserId>,
     running: BTreeMap<JobNumber, UserId>,
     next: JobNumber,
@@ -74,7 +74,7 @@ impl HandlerSchedule {
         Self { policy, lanes, ready, resting: BTreeMap::new(), running, next: 0 }
     }
 
-    /// A message of this sender has come.
+    /// Adds a message of this sender.
     pub(crate) fn arrived(&mut self, from: &UserId) -> JobNumber {
         let ticket = self.next;
         self.next += 1;
@@ -86,8 +86,8 @@ impl HandlerSchedule {
         ticket
     }
 
-    /// A message to handle now, and which attempt at it this is, from 1. To be answered by
-    /// [`Schedule::finished`]. What came first goes first.
+    /// Returns the message to handle now, oldest first, and the number of the attempt, from 1. Must
+    /// be followed by [`Schedule::finished`].
     pub(crate) fn start(&mut self, now: Ms) -> Option<(JobNumber, u32)> {
         while let Some(entry) = self.resting.first_entry()
             && entry.key().0 <= now
@@ -131,7 +131,7 @@ impl HandlerSchedule {
         Some(Fate::Processed)
     }
 
-    /// When there may be something to start that is not ready yet.
+    /// Time at which a resting message may be started.
     pub(crate) fn deadline(&self) -> Option<Ms> {
         let is_free = self.running.len() < self.policy.jobs;
         self.resting.keys().next().map(|(at_ms, _)| *at_ms).filter(|_| is_free)
@@ -142,7 +142,7 @@ impl HandlerSchedule {
         self.running.contains_key(&ticket)
     }
 
-    /// Forgets those of these that no handler runs for.
+    /// Removes the selected messages for which no handler runs, and returns them.
     pub(crate) fn withdraw(&mut self, which: impl Fn(JobNumber) -> bool) -> Vec<JobNumber> {
         let mut withdrawn = Vec::new();
         let Self { lanes, ready, resting, running, .. } = self;
@@ -170,7 +170,7 @@ impl HandlerSchedule {
     }
 
     fn again(&mut self, now: Ms, ticket: JobNumber, from: UserId, attempts: u32) -> Fate {
-        // Without any, the oldest would be tried for ever and others never.
+        // With no pause, the oldest message would be retried for ever and others never tried.
         let pause_ms = self.policy.pause_ms.max(1);
         let times = 1_u64.checked_shl(attempts - 1).unwrap_or(Ms::MAX);
         let pause_ms = pause_ms.saturating_mul(times).min(PAUSE_MS_MAX.max(pause_ms));
@@ -179,7 +179,7 @@ impl HandlerSchedule {
         Fate::Again { at_ms, attempts }
     }
 
-    /// The first message of the sender is dealt with.
+    /// Removes the first message of a sender, which is finished.
     fn done(&mut self, from: &UserId) {
         let Some(lane) = self.lanes.get_mut(from) else { return };
         lane.queue.pop_front();
@@ -308,7 +308,7 @@ mod tests {
         /// A running job, by its index modulo their number.
         Finish(usize, JobVerdict),
         Wait(Ms),
-        /// Withdraws the messages whose seq leaves this remainder.
+        /// Withdraws messages whose seq leaves this remainder.
         Withdraw(u64),
     }
 
@@ -370,7 +370,7 @@ mod tests {
                 prop_assert!(schedule.is_idle() == senders.is_empty());
                 prop_assert!(schedule.deadline().is_none_or(|at_ms| at_ms > now));
             }
-            // All are dealt with in the end.
+            // In the end every message is finished.
             while !schedule.is_idle() {
                 for ticket in running.drain(..) {
                     schedule.finished(now, ticket, JobVerdict::Processed).unwrap();

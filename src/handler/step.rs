@@ -6,9 +6,9 @@ use crate::logic::Command;
 
 /// The outcome of one step of a consumer.
 pub(crate) enum ConsumerStep {
-    /// Something is to be said to the server.
+    /// Commands for the server.
     Say(Vec<Command>),
-    /// Nobody reads stdout any more.
+    /// The reader of stdout has gone.
     Unread,
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::handler::limits::{LINE_LEN_MAX, TAIL_LEN_MAX};
 
-/// The last lines of two streams, each in the order in which it ended.
+/// The last lines of two streams, in the order in which they ended.
 pub(crate) struct OutputTail {
     lines: VecDeque<Vec<u8>>,
     lines_max: usize,
@@ -16,7 +16,7 @@ impl OutputTail {
         Self { lines: VecDeque::new(), lines_max, bytes: 0 }
     }
 
-    /// More of a stream, whose last line has begun with this.
+    /// Adds a piece of a stream. `begun` holds the beginning of its unfinished last line.
     pub(crate) fn push(&mut self, begun: &mut Vec<u8>, piece: &[u8]) {
         for part in piece.split_inclusive(|&byte| byte == b'\n') {
             begun.extend_from_slice(part);

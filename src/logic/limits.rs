@@ -1,4 +1,4 @@
-//! Time, what a server allows, and every bound of the core.
+//! Time, limits of a server, and every bound of the core.
 
 use crate::wire::{CHUNKS_AHEAD_MAX, Features, FromServer};
 
@@ -8,7 +8,7 @@ use crate::wire::{CHUNKS_AHEAD_MAX, Features, FromServer};
 /// all of them.
 pub(crate) const ACKED_RANGES_MAX: usize = 4_096;
 
-/// Entries that may always be outstanding at a cursor without a check that the log still has them.
+/// Entries that a cursor may always have outstanding without a check that the log still has them.
 pub(crate) const OUTSTANDING_RECHECK_MIN: usize = 16_384;
 
 // Hub.
@@ -22,14 +22,14 @@ pub(crate) const TRACK_UPDATES_MAX: u32 = 1_024;
 /// Most bytes of track updates that wait for a link's answer to a ping.
 pub(crate) const TRACK_UPDATE_BYTES_MAX: u64 = 1 << 20;
 
-/// Most bytes of track updates that are held back meanwhile. A link with more is closed, and asks
-/// anew on the next one.
+/// Most bytes of track updates that are held back until that answer. A link with more is closed;
+/// its client tracks again on the next one.
 pub(crate) const TRACK_HELD_BYTES_MAX: u64 = 1 << 20;
 
-/// Most expired messages whose recipients are looked up at a time.
+/// Most expired messages whose recipients are looked up at the same time.
 pub(crate) const EXPIRED_LOOKUPS_MAX: usize = 64;
 
-/// Most milliseconds without a look at the wall clock, which may have been set meanwhile.
+/// Most milliseconds between two looks at the wall clock, which may have been set meanwhile.
 pub(crate) const CLOCK_LOOK_MS_MAX: u64 = 60_000;
 
 /// Most chunks of a stored body that are being read for one link.
@@ -44,17 +44,17 @@ pub(crate) const RELEASED_SPANS_MIN: usize = 1_024;
 /// Drafts that a client holds before it takes no more commands.
 pub(crate) const DRAFTS_MAX: usize = 16_384;
 
-/// Bytes of drafts, as far as they are in memory, before a client takes no more commands.
+/// Bytes of drafts in memory before a client takes no more commands.
 pub(crate) const DRAFT_BYTES_MAX: u64 = 8 << 20;
 
 /// Requests that a client holds before it takes no more commands.
 pub(crate) const REQUESTS_MAX: usize = 2_048;
 
-/// Most unanswered requests of a client on a link. Together with [`TRACK_PAGES_OPEN_MAX`] fewer
-/// than any server allows.
+/// Most unanswered requests of a client on a link. Together with [`TRACK_PAGES_OPEN_MAX`] below the
+/// limit of any server.
 pub(crate) const REQUESTS_OPEN_MAX: usize = 16;
 
-/// Most pages of recipients that a client asks for at a time.
+/// Most pages of recipients that a client asks for at the same time.
 pub(crate) const TRACK_PAGES_OPEN_MAX: usize = 16;
 
 /// Most spans that a client remembers of acks that it presumes to be recorded.
@@ -63,7 +63,7 @@ pub(crate) const PRESUMED_SPANS_MAX: usize = 8_192;
 /// Milliseconds that an attempt to connect may take before the user is told that there is no link.
 pub(crate) const DIAL_SILENT_MS: u64 = 3_000;
 
-/// Most milliseconds by which two clocks may differ and both be taken for right.
+/// Most milliseconds by which two clocks may differ without a notice.
 pub(crate) const SKEW_MS_MAX: u64 = 60_000;
 
 /// Milliseconds of the first pause between two attempts to connect. It doubles with each attempt.
@@ -72,9 +72,9 @@ pub(crate) const BACKOFF_MS_MIN: u64 = 50;
 /// Most milliseconds between two attempts: a client is back within a second of its server.
 pub(crate) const BACKOFF_MS_MAX: u64 = 500;
 
-/// Most milliseconds between two attempts when links are welcomed and then lost without an answer.
-/// [`BACKOFF_MS_MAX`] doubles with each of them up to this: a server that dies of what its clients
-/// ask for should not be hurried by them.
+/// Most milliseconds between two attempts after links that were welcomed and then lost without an
+/// answer. [`BACKOFF_MS_MAX`] doubles with each of them up to this: clients whose requests crash
+/// the server must not flood it.
 pub(crate) const BACKOFF_FRUITLESS_MS_MAX: u64 = 4_000;
 
 /// One moment by two clocks.
@@ -86,7 +86,7 @@ pub struct Time {
     pub unix_ms: u64,
 }
 
-/// Limits that a server sets its clients.
+/// Limits that a server sets for its clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Most links at a time.
@@ -102,26 +102,26 @@ pub struct Limits {
     pub prefetch_messages_max: u32,
     /// Most bytes of unacked deliveries of a link; a larger message may go alone.
     pub prefetch_bytes_max: u64,
-    /// Most bytes of unacked deliveries of all links together. Beyond it a link is given no more
-    /// than [`budget_link_bytes_min`](Self::budget_link_bytes_min).
+    /// Most bytes of unacked deliveries of all links together. Above it, a link gets no more than
+    /// [`budget_link_bytes_min`](Self::budget_link_bytes_min).
     pub budget_bytes_max: u64,
-    /// Bytes of unacked deliveries that every link may have, whatever the others have; a larger
-    /// message may go alone.
+    /// Bytes of unacked deliveries that every link may have in any case; a larger message may go
+    /// alone.
     pub budget_link_bytes_min: u64,
     /// Most unanswered requests of a link that are not sends.
     pub requests_max: u32,
     /// Most milliseconds that a link may stay silent before its first frame.
     pub hello_ms_max: u64,
-    /// Most milliseconds that a message id may be old: as long as the store remembers it.
+    /// Most milliseconds since a message id was made: the time for which the store remembers it.
     pub id_age_ms_max: u64,
-    /// Most milliseconds that a message id may be ahead of the server's clock.
+    /// Most milliseconds by which a message id may be ahead of the server's clock.
     pub id_ahead_ms_max: u64,
     /// Milliseconds between two removals of old messages.
     pub sweep_ms: u64,
-    /// Milliseconds after the start of the hub in which sharing readers of one id wait for one
-    /// another to resume.
+    /// Milliseconds after the start of the hub in which sharing readers of one id wait until others
+    /// have resumed.
     pub resume_grace_ms: u64,
-    /// Claiming an id needs a join code.
+    /// True if the claim of an id needs a join code.
     pub code_needed: bool,
 }
 
@@ -160,8 +160,8 @@ pub fn greeting(limits: &Limits, now: Time) -> FromServer {
     }
 }
 
-/// Most frames of a link that wait until its id is looked up: all that are counted, and a few that
-/// are not.
+/// Most frames of a link that are held until its id is looked up: all counted ones, and a few
+/// others.
 pub(crate) fn held_frames_max(limits: &Limits) -> usize {
     (limits.sends_max + limits.requests_max + CHUNKS_AHEAD_MAX) as usize + 64
 }

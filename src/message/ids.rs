@@ -20,9 +20,9 @@ pub(crate) fn fresh_by(ids: &mut MsgIds, ahead_ms: i64) -> MsgId {
     })
 }
 
-/// The id that a key stands for. One key may be used for several targets and, by lines, for several
-/// messages: `number` is the message's place in the input, 0 if it is all of it. The key comes last
-/// and no name holds a NUL, so different things are hashed differently.
+/// The id derived from a key. One key may be used for several targets and, with `--lines`, for
+/// several messages: `number` is the message's place in the input, 0 for the whole input. The key
+/// comes last, and no name holds a NUL, so different inputs are hashed differently.
 pub(crate) fn keyed(key: &[u8], to: &Target, number: u64) -> MsgId {
     let text = [format!("qmsg id\0{to}\0{number}\0").as_bytes(), key].concat();
     let hash = digest::digest(&digest::SHA256, &text);

@@ -11,7 +11,7 @@ use crate::spool::file::Spooled;
 use crate::spool::limits::UNANSWERED_MAX;
 use crate::wire::{CHUNK_LEN_MAX, Envelope, MsgId, Refusal};
 
-/// A source of commands for one conversation. Called with the events that they cause.
+/// A source of commands for one conversation. Called with the events caused by its commands.
 pub(crate) trait SendQueue {
     /// Returns the next command, if there is one now. Adds bodies of long messages to the client.
     fn next_command(&mut self, client: &mut Client) -> Option<Command>;
@@ -61,7 +61,7 @@ pub(crate) fn add_body(client: &mut Client, id: MsgId, content: &Content) {
 /// The result of sending a message.
 #[derive(Debug)]
 pub(crate) enum CarryOutcome {
-    /// The message is on the server's disk, since now or since an earlier attempt.
+    /// The message is on the server's disk, now or since an earlier attempt.
     Accepted,
     Refused(Refusal),
     /// The body cannot be read.

@@ -23,12 +23,12 @@ use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::{MsgId, MsgIds, Refusal, Target};
 
-/// Interval in which a process that waits for the right to send looks whether anything waits.
+/// Interval at which a process that waits for the send lock checks whether messages still wait.
 const LOOK: Duration = Duration::from_millis(100);
-/// Time limit for sending other messages from the spool after a command is finished.
+/// Longest time for sending other spooled messages after the command's own.
 const AFTER: Duration = Duration::from_secs(1);
 
-/// The spool of one id, for commands that send.
+/// Spool of one id, for commands that send.
 pub(crate) struct Spool<'a> {
     directory: SpoolDirectory,
     profile: &'a Profile,
@@ -41,9 +41,9 @@ pub(crate) struct Spool<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Keep {
     Nothing,
-    /// Messages that find no server.
+    /// Messages that reach no server.
     Unreached,
-    /// All messages, for any reason: nobody would hear of the failure.
+    /// All messages, after any error: nobody would see the failure.
     All,
 }
 
@@ -86,7 +86,7 @@ impl<'a> Spool<'a> {
             Ok(turn) => turn,
             Err(error) if failure::is_unreachable(&error) => SpoolTurn::Unreachable(error),
             Err(error) => {
-                // The new messages can be sent all the same.
+                // The new messages can still be sent.
                 notices::note(
                     self.verbosity,
                     &format!("waiting messages were not sent: {}", failure::line(&error)),
@@ -229,7 +229,7 @@ impl<'a> Spool<'a> {
         delivery.kept = kept as u64;
         match result.and(aside) {
             Ok(()) if is_unreachable => Ok(delivery),
-            // The messages are kept, but the cause of the error does not pass by itself.
+            // The messages are kept, but the cause of this error will not pass by itself.
             Ok(()) => Err(error),
             Err(error) => Err(error),
         }
@@ -245,7 +245,7 @@ impl<'a> Spool<'a> {
                 let aside = slot.map(|slot| self.directory.set_aside(slot, &failure::line(error)));
                 aside.unwrap_or(Ok(())).map_err(|e| self.unusable(e))
             });
-            // The others are kept all the same.
+            // The other messages are kept all the same.
             result = result.and(kept);
         }
         result

@@ -19,8 +19,8 @@ const TURN: Duration = Duration::from_millis(20);
 /// Age at which an unfinished file counts as abandoned.
 const UNFINISHED_AGE_MS: i64 = 60_000;
 
-/// Takes the lock of this name. `None` if another process holds it. The system releases the lock
-/// when its process ends, in whatever way. On a file system without locks everybody gets it.
+/// Takes the lock of this name. `None` if another process holds it. The system releases a lock when
+/// its process ends for any reason. A file system without locks always grants it.
 pub(crate) fn try_lock(path: &Path) -> io::Result<Option<File>> {
     let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
     match file.try_lock() {
@@ -35,7 +35,7 @@ fn has_no_locks(error: &io::Error) -> bool {
     is_unsupported(error) || Errno::from_io_error(error) == Some(Errno::NOLCK)
 }
 
-/// Takes a lock, and waits for it at most this long.
+/// Takes a lock, and waits for it up to `patience`.
 pub(crate) fn lock(path: &Path, patience: Duration) -> io::Result<Option<File>> {
     let start = clock::moment();
     loop {
@@ -67,17 +67,17 @@ pub(crate) fn clean(dir: &Path, prefix: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a write beyond the size limit of files (`ulimit -f`) an error. The signal for it would end
-/// the process, and the message would be lost.
+/// Turns a write beyond the size limit of files (`ulimit -f`) into an error. The signal for it
+/// would end the process, and the message would be lost.
 pub(crate) fn survive_limits() {
-    // Each runtime handles the signal, and the handler stays when the runtime is gone. If none can
-    // be made, the signal ends the process as before.
+    // Each runtime installs a handler for the signal, which stays when the runtime is gone. Without
+    // a runtime the signal still ends the process.
     if Handle::try_current().is_err() {
         drop(runtime::runtime());
     }
 }
 
-/// True for a shortage in this process, such as of file descriptors, that says nothing of the file.
+/// True for a shortage in this process, such as of file descriptors: the file itself may be fine.
 pub(crate) fn is_temporary(error: &io::Error) -> bool {
     const LACKS: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS];
     error.kind() == ErrorKind::Interrupted
@@ -106,7 +106,7 @@ pub(crate) fn advice(directory: &Path, error: &io::Error) -> Option<String> {
             },
         )),
         ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
-            // The file may stand in the way of a parent directory.
+            // A parent path may be a file instead of a directory.
             let path = directory.ancestors().find(|path| path.exists()).unwrap_or(directory);
             Some(format!("{} exists and is not a directory", path.display()))
         }

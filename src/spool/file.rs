@@ -1,8 +1,7 @@
 //! A message in a file of its own.
 //!
-//! A line that names the format, the head as a line of JSON, the body byte for byte, and the
-//! SHA-256 of all that. A file that is not whole is noticed by its length, a changed one by its
-//! hash.
+//! A line that names the format, the head as a line of JSON, the body byte for byte, and a SHA-256
+//! of all of this. The length reveals an incomplete file, the hash a changed one.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -34,7 +33,7 @@ pub(crate) struct Spooled {
     /// Time of delivery in milliseconds since 1970. `None`: at once.
     pub(crate) due_ms: Option<u64>,
     pub(crate) content: Content,
-    /// True for text for people, whose middle may be left out if it is too long.
+    /// True for human-readable text, whose middle may be left out if it is too long.
     pub(crate) is_cuttable: bool,
 }
 
@@ -82,11 +81,12 @@ pub(crate) struct SpooledHead {
 pub(crate) struct Origin {
     /// Time at which the message was spooled, in milliseconds since 1970.
     pub(crate) since_ms: u64,
-    /// Pin of the server that the message is for: the id may be joined on another one later.
+    /// Pin of the server that the message is for: the user may later join another one under the
+    /// same id.
     pub(crate) server: Pin,
 }
 
-/// Why a file is not a message.
+/// Reason why a file is not a valid message.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Damage {
     #[error(transparent)]
@@ -148,7 +148,7 @@ pub(crate) fn read_head(path: &Path) -> Result<SpooledHead, Damage> {
     read_head_from(&File::open(path)?).map(|(head, _)| head)
 }
 
-/// Reads a message, and checks that the file is exactly as it was written.
+/// Reads a message, and checks that the file is unchanged.
 pub(crate) fn read(path: &Path) -> Result<(Spooled, Origin), Damage> {
     let file = File::open(path)?;
     let (head, start) = read_head_from(&file)?;

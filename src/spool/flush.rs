@@ -28,7 +28,7 @@ pub(crate) struct FlushReport {
     pub(crate) aside: Vec<(Option<Target>, Error)>,
     /// Number of messages that still wait although the server was reached.
     pub(crate) left: u64,
-    /// Reason why the first of these still waits.
+    /// Reason why the first of the remaining messages still waits.
     pub(crate) left_for: Option<Error>,
 }
 
@@ -92,7 +92,7 @@ struct WaitingMessages<'a> {
     slots: VecDeque<Slot>,
     /// Messages that were too long for the server, now without their middle.
     shortened: VecDeque<(Slot, Spooled)>,
-    /// Messages that are sent and have no answer.
+    /// Messages that were sent and have no answer.
     unanswered: BTreeMap<MsgId, (Slot, Target)>,
     /// Targets that accept no messages at the moment. Their messages stay, in order.
     blocked: BTreeSet<Target>,
@@ -172,7 +172,8 @@ impl WaitingMessages<'_> {
             return None;
         }
         let is_old = age_ms > self.age_ms_max && !slot.is_aside();
-        // The server counts from when it accepts a message; the time in the spool counts here.
+        // The server counts a time to live from acceptance; here the time in the spool counts as
+        // well.
         if is_old || message.headers.ttl_ms().is_some_and(|ttl_ms| age_ms >= ttl_ms) {
             self.set_aside(slot, Some(message.to), failure::too_old(is_old));
             return None;
@@ -202,7 +203,7 @@ impl WaitingMessages<'_> {
     }
 }
 
-/// True if the server may accept the message later as it is.
+/// True if the server may later accept the unchanged message.
 fn is_temporary(why: Refusal) -> bool {
     match why {
         Refusal::MailboxFull | Refusal::DiskFull | Refusal::IdInFuture => true,

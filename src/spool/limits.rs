@@ -7,5 +7,5 @@ pub(crate) const UNANSWERED_MAX: usize = 256;
 pub(crate) const HEAD_LEN_MAX: u64 = 128 << 10;
 /// Most bytes by which the head grows when the body is shortened.
 pub(crate) const TRUNCATED_LEN_MAX: usize = 64;
-/// Bytes that each file counts as at least, so that the number of files is bounded, too.
+/// Least bytes that a file counts as, so that the number of files is bounded too.
 pub(crate) const FILE_LEN_MIN: u64 = 4 << 10;

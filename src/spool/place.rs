@@ -20,16 +20,16 @@ use crate::spool::file::{self, Damage, Origin, Spooled, SpooledHead};
 use crate::spool::limits::FILE_LEN_MIN;
 use crate::wire::{MsgId, Target, UserId};
 
-/// Longest wait for the lock `.adding`, which keeps the size limit and the order between processes
-/// that write at once. After that a message is written without the lock: its holder may be stopped.
+/// Longest wait for the lock `.adding`, which keeps size limit and order among processes that write
+/// at once. After that a message is written without the lock: its holder may be stopped.
 const ADDING_PATIENCE: Duration = Duration::from_secs(2);
-/// Bytes to which a text is shortened that does not fit into the spool.
+/// Length in bytes to which a text is shortened that does not fit into the spool.
 const EXCERPT_LEN: u64 = 1 << 20;
 const ADDING: &str = ".adding";
 const SENDING: &str = ".sending";
 /// Prefix of the names of unfinished files.
 const UNFINISHED: &str = ".new-";
-/// Subdirectory of the messages that were set aside.
+/// Subdirectory of messages that are not sent.
 const ASIDE: &str = "aside";
 /// Extension of the file with the reason why a message was set aside.
 const REASON: &str = "reason";
@@ -43,14 +43,14 @@ pub(crate) struct SpoolDirectory {
 /// The file of a message.
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
-    /// Number of the message in the order of sending.
+    /// Position of the message in the order of sending.
     order: u64,
     id: MsgId,
     path: PathBuf,
     is_aside: bool,
 }
 
-/// The reason why a message is not kept.
+/// Reason why a message is not kept.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotKept {
     #[error(transparent)]
@@ -65,7 +65,7 @@ pub(crate) struct SendLock {
 }
 
 impl SpoolDirectory {
-    /// The directory of this id below that of all spools.
+    /// Returns the directory of this id, below that of all spools.
     pub(crate) fn for_id(spools: &Path, id: &UserId) -> Self {
         Self { dir: spools.join(id.as_str()) }
     }
@@ -79,7 +79,8 @@ impl SpoolDirectory {
         slots(&self.dir, false)
     }
 
-    /// Waiting messages for some targets, in the order of sending, and all that cannot be read.
+    /// Waiting messages for some targets, in the order of sending, and every file that cannot be
+    /// read.
     pub(crate) fn pick(&self, wanted: impl Fn(&Target) -> bool) -> io::Result<Vec<Slot>> {
         let mut slots = self.waiting()?;
         slots.retain(|slot| slot.head().map_or(true, |head| wanted(&head.to)));
@@ -91,8 +92,8 @@ impl SpoolDirectory {
         slots(&self.dir.join(ASIDE), true)
     }
 
-    /// Writes messages behind those that wait, and syncs them. Returns the number written, and the
-    /// error that stopped it. Nothing is left of the others.
+    /// Writes messages after those that wait, and syncs them. Returns the number written, and the
+    /// error that stopped it; the remaining messages leave no files.
     pub(crate) fn keep(
         &self,
         messages: &[Spooled],
@@ -133,7 +134,7 @@ impl SpoolDirectory {
         let mut order = there.last().map_or(0, |slot| slot.order);
         let mut used = used(&self.dir)? + used(&self.dir.join(ASIDE))?;
         for message in messages {
-            // A message with an id made from a key may be there already.
+            // A message with an id derived from a key may be there already.
             if ids.insert(message.id) {
                 let new = self.dir.join(format!("{UNFINISHED}{}", message.id));
                 order += 1;
@@ -159,18 +160,18 @@ impl SpoolDirectory {
         Ok(lock.map(|lock| SendLock { _lock: lock }))
     }
 
-    /// Takes the lock for sending, and waits for it at most this long.
+    /// Takes the lock for sending, and waits for it up to `patience`.
     pub(crate) fn wait_to_send(&self, patience: Duration) -> io::Result<Option<SendLock>> {
         let lock = disk::lock(&self.dir.join(SENDING), patience)?;
         Ok(lock.map(|lock| SendLock { _lock: lock }))
     }
 
-    /// Sets a message aside, so that it is not sent any more, and writes the reason beside it.
+    /// Sets a message aside, so that it is no longer sent, and writes the reason beside it.
     pub(crate) fn set_aside(&self, slot: &Slot, reason: &str) -> io::Result<()> {
         let aside = self.dir.join(ASIDE);
         files::create_directory(&aside)?;
         let Some(name) = slot.path.file_name() else { return Ok(()) };
-        // The reason comes first, so that the message has one; left out if the disk is full.
+        // The reason is written first, so that the message has one; left out if the disk is full.
         let new = aside.join(format!("{UNFINISHED}{}.{REASON}", slot.id));
         let written = fs::write(&new, reason)
             .and_then(|()| files::sync(&File::open(&new)?))
@@ -226,7 +227,7 @@ impl Slot {
 }
 
 impl NotKept {
-    /// The same error with these figures, if the spool is full.
+    /// Adds these figures to the error, if the spool is full.
     fn with_figures(self, used: u64, max: u64) -> Self {
         match self {
             Self::Full { .. } => Self::Full { used, max },
@@ -235,7 +236,7 @@ impl NotKept {
     }
 }
 
-/// Writes a message, shortened if there is no room for all of it. Returns the bytes it counts as.
+/// Writes a message, shortened if it does not fit into `room`. Returns the bytes it counts as.
 fn write(path: &Path, message: &Spooled, origin: Origin, room: u64) -> Result<u64, NotKept> {
     let full = NotKept::Full { used: 0, max: 0 };
     let overhead = file::overhead(message, origin);

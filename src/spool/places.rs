@@ -16,7 +16,7 @@ pub(crate) fn spools() -> Result<PathBuf> {
     Ok(home::home("XDG_STATE_HOME", ".local/state")?.join("spool"))
 }
 
-/// The spool of this id, or the spools of all ids.
+/// Spool of this id, or the spools of all ids.
 pub(crate) fn places(as_id: Option<&UserId>) -> Result<Vec<(UserId, SpoolDirectory)>> {
     let dir = spools()?;
     let ids = match (as_id, fs::read_dir(&dir)) {
@@ -53,7 +53,7 @@ pub(crate) fn busy() -> Failure {
         .hint("try again when it has finished; if it is stopped, resume or kill it")
 }
 
-/// Messages that are waiting, then those that were set aside.
+/// Waiting messages, then those that were set aside.
 pub(crate) fn all(directory: &SpoolDirectory) -> Result<Vec<Slot>> {
     let both =
         || -> io::Result<Vec<Slot>> { Ok([directory.waiting()?, directory.aside()?].concat()) };

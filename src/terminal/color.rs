@@ -1,9 +1,9 @@
-//! When colours are used.
+//! Choice of colours.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 
-/// When colours are used.
+/// Choice of colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Color {
     /// On a terminal that has them, unless `NO_COLOR` is set
@@ -20,7 +20,7 @@ impl Color {
         self.is_on_for(io::stdout().is_terminal())
     }
 
-    /// True if a stream gets colours that is a terminal, or is none.
+    /// True if a stream gets colours; `terminal` says whether it is one.
     pub(crate) fn is_on_for(self, terminal: bool) -> bool {
         match self {
             Self::Auto => wants_color(terminal, |name| std::env::var_os(name)),
@@ -30,7 +30,7 @@ impl Color {
     }
 }
 
-/// The rules of no-color.org and bixense.com/clicolors. An empty variable is none.
+/// Applies the rules of no-color.org and bixense.com/clicolors. An empty variable counts as unset.
 fn wants_color(terminal: bool, variable: impl Fn(&str) -> Option<OsString>) -> bool {
     let is_set = |name| variable(name).is_some_and(|value| !value.is_empty());
     let is_zero = |name| variable(name).is_some_and(|value| value == "0");
@@ -45,7 +45,7 @@ fn is_dumb(variable: impl Fn(&str) -> Option<OsString>) -> bool {
     variable("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
 }
 
-/// True if a terminal here understands escape sequences.
+/// True if a terminal of this machine understands escape sequences.
 pub(crate) fn has_escapes() -> bool {
     !is_dumb(|name| std::env::var_os(name))
 }

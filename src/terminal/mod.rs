@@ -1,4 +1,4 @@
-//! stdout and stderr as they are.
+//! Output to stdout and stderr.
 
 pub(crate) mod color;
 pub(crate) mod limits;

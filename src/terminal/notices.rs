@@ -1,4 +1,4 @@
-//! Notices on stderr. They never make the program wait, or end.
+//! Notices on stderr. Writing them never blocks the program, and never ends it.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal, Write};
@@ -19,24 +19,23 @@ use crate::text::visible::{harmless, visible};
 /// Longest wait for unwritten notices when the program ends.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Tells what is wrong with a command line: `styled` where there are colours.
+/// Prints an error in a command line: `styled` if colours are on.
 pub(crate) fn usage(plain: &str, styled: &str, color: Color) {
     let color = color.is_on_for(stream().is_terminal());
-    // Arguments may hold what a terminal takes for commands.
+    // Arguments may hold escape sequences.
     let is_harmless = visible(plain) == plain;
     let text = if color && is_harmless { styled.to_owned() } else { visible(plain) };
     voice(|voice| voice.say(text.as_bytes()));
 }
 
-/// Tells something that is not an error, unless the user wants quiet.
+/// Prints a notice that is not an error, unless quiet.
 pub(crate) fn note(talk: Verbosity, text: &str) {
     if !talk.quiet {
         announce(text);
     }
 }
 
-/// Shows how far a long piece of work has come, on one line of a terminal that can clear it again;
-/// `None` clears it.
+/// Shows the progress of a long task on one line of the terminal; `None` clears the line.
 pub(crate) fn progress(talk: Verbosity, text: Option<&str>) {
     if !talk.quiet && stream().is_terminal() && has_escapes() {
         let text = format!("\r\x1b[K{}", text.map(harmless).unwrap_or_default());
@@ -44,28 +43,27 @@ pub(crate) fn progress(talk: Verbosity, text: Option<&str>) {
     }
 }
 
-/// Tells what others wait for, whether or not the user wants quiet.
+/// Prints a notice that other programs wait for, even if quiet.
 pub(crate) fn announce(text: &str) {
     say(&format!("qmsg: {text}"));
 }
 
-/// Passes on what another program says, for as long as that takes.
+/// Writes output of another program, and waits as long as that takes.
 pub(crate) fn pass(bytes: &[u8]) -> io::Result<()> {
     Patient::new(stream()).write_all(bytes)
 }
 
-/// Waits a little for what is still to be said, at the end of the program.
+/// Waits for unwritten notices at the end of the program, for a short time.
 pub(crate) fn finish() {
     voice(|voice| voice.finish(LAST_WORDS));
 }
 
-/// Says a line. Somebody else's text in it does not make it two.
+/// Prints one line, even if text of others in it contains line ends.
 pub(crate) fn say(text: &str) {
     voice(|voice| voice.say(format!("{}\n", harmless(text)).as_bytes()));
 }
 
-/// Diagnostics have the one voice of the program; whoever says something before they are set up
-/// waits a little instead.
+/// Uses the program's only writer for diagnostics; before it is set up, one that waits briefly.
 fn voice(say: impl FnOnce(&Voice)) {
     match dispatcher::get_default(|dispatch| dispatch.downcast_ref::<Voice>().cloned()) {
         Some(voice) => say(&voice),
@@ -77,8 +75,7 @@ fn voice(say: impl FnOnce(&Voice)) {
     }
 }
 
-/// Sends the diagnostics of the library to stderr, as much as was asked for, and what is said of
-/// bugs as well.
+/// Sends diagnostics of libraries to stderr, at the wanted level, and panics as well.
 pub(crate) fn listen_to_diagnostics(talk: Verbosity) {
     let level = match (talk.quiet, talk.verbose) {
         (true, _) => tracing::Level::ERROR,
@@ -87,7 +84,8 @@ pub(crate) fn listen_to_diagnostics(talk: Verbosity) {
         (false, 2) => tracing::Level::DEBUG,
         (false, _) => tracing::Level::TRACE,
     };
-    // Warnings of libraries, such as one for each packet that cannot leave, are told in our words.
+    // Warnings of libraries, such as one for each lost packet, are replaced by notices of this
+    // program.
     let theirs = if talk.verbose > 1 { level } else { tracing::Level::ERROR };
     let filter = Targets::new().with_default(theirs).with_target("qmsg", level);
     let subscriber = tracing_subscriber::fmt()
@@ -95,13 +93,13 @@ pub(crate) fn listen_to_diagnostics(talk: Verbosity) {
         .with_writer(Voice::new(stream()))
         .with_ansi(false)
         .with_target(talk.verbose > 1)
-        // By `eprintln!`, which panics where stderr cannot be written.
+        // The internal error log uses `eprintln!`, which panics if stderr cannot be written.
         .log_internal_errors(false)
         .finish()
         .with(filter);
     // Set once, at the start of the program.
     let _ = tracing::subscriber::set_global_default(subscriber);
-    // The hook of std waits for whoever reads stderr.
+    // The standard hook would wait for the reader of stderr.
     std::panic::set_hook(Box::new(|bug| {
         say(&format!("qmsg: a bug: {bug}"));
         let trace = Backtrace::capture();
@@ -111,7 +109,7 @@ pub(crate) fn listen_to_diagnostics(talk: Verbosity) {
     }));
 }
 
-/// Tells an error, `qmsg: what: cause` and then the hint, and says how to end.
+/// Prints an error as `qmsg: what: cause`, then its hint. Returns the exit code.
 pub(crate) fn tell(error: &Error) -> Exit {
     let failure = error.downcast_ref::<Failure>();
     say(&format!("qmsg: {}", line(error)));
@@ -124,7 +122,7 @@ pub(crate) fn tell(error: &Error) -> Exit {
     failure.map_or(Exit::Unexpected, Failure::exit)
 }
 
-/// The same for somebody who may want quiet: what is kept for a later try is no error then.
+/// Prints an error as `tell` does, unless quiet and the message is kept for a later attempt.
 pub(crate) fn tell_to(talk: Verbosity, error: &Error) -> Exit {
     match error.downcast_ref::<Failure>() {
         Some(failure) if talk.quiet && failure.exit() == Exit::TempFail => failure.exit(),
@@ -137,7 +135,7 @@ pub(crate) fn is_terminal() -> bool {
     stream().is_terminal()
 }
 
-/// Where they all go.
+/// The stream of all notices.
 pub(crate) fn stream() -> BorrowedFd<'static> {
     rustix::stdio::stderr()
 }

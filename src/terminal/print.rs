@@ -1,4 +1,4 @@
-//! Output on stdout. Only this file writes there: data such as messages, objects or a ticket.
+//! Output on stdout: messages, objects, a ticket. No other file writes to it.
 
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, StdoutLock, Write};
 use std::os::fd::{AsRawFd, IntoRawFd};
@@ -17,9 +17,9 @@ use crate::text::visible::one_line;
 
 use super::color::Color;
 
-/// Bytes that are written at a time.
+/// Bytes of one write.
 const BUFFER_LEN: usize = 64 << 10;
-/// Columns of a terminal that does not know how many it has.
+/// Columns assumed for a terminal that does not tell its width.
 const WIDTH: usize = 80;
 
 /// True if stdout is a terminal.
@@ -27,12 +27,12 @@ pub(crate) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
-/// A time in a list: local and short for people, with its zone for others.
+/// Formats a time for a list: local and short on a terminal, with its zone otherwise.
 pub(crate) fn time(unix_ms: u64) -> String {
     if is_terminal() { clock::local(unix_ms) } else { clock::rfc3339(unix_ms) }
 }
 
-/// Columns of the terminal that stdout is.
+/// Width of the terminal on stdout, in columns.
 pub(crate) fn width() -> usize {
     match rustix::termios::tcgetwinsize(io::stdout()) {
         Ok(size) if size.ws_col > 0 => size.ws_col.into(),
@@ -40,25 +40,25 @@ pub(crate) fn width() -> usize {
     }
 }
 
-/// True if another program reads stdout as it comes.
+/// True if stdout is a pipe, whose reader gets output as it comes.
 pub(crate) fn is_pipe() -> bool {
     let kind = rustix::fs::fstat(io::stdout()).map(|stat| FileType::from_raw_mode(stat.st_mode));
     matches!(kind, Ok(FileType::Fifo | FileType::Socket))
 }
 
-/// Puts something into the place of a closed stdout that cannot be written either, so that no file
-/// lands there and no message is taken for printed.
+/// Opens /dev/null in place of a closed stdout. A file opened later cannot get its number then, and
+/// no message counts as printed, because writing to it fails.
 pub fn mark_closed_stdout() {
     let stdout = rustix::stdio::stdout();
     if rustix::io::fcntl_getfd(stdout).is_ok() {
         return;
     }
-    // The lowest number that is free; std fills the one below as well.
+    // Takes the lowest free number; std fills the lower ones.
     while let Ok(nothing) = rustix::fs::open("/dev/null", OFlags::RDONLY, Mode::empty()) {
         if nothing.as_raw_fd() > stdout.as_raw_fd() {
             return;
         }
-        // It stays open under its number.
+        // Left open under its number.
         let _ = nothing.into_raw_fd();
     }
 }
@@ -74,25 +74,25 @@ pub(crate) fn check() -> Result<()> {
     if is_open() { Ok(()) } else { Err(write_error(Errno::BADF.into())) }
 }
 
-/// Waits until nobody reads stdout any more; for ever if it is no pipe and no terminal.
+/// Waits until stdout has no reader; for ever if it is neither a pipe nor a terminal.
 pub(crate) fn wait_unread() -> bool {
     matches!(ready(io::stdout(), PollFlags::empty(), None), Ok(Some(_)))
 }
 
-/// Gives the reader of stdout a moment to go, if it wants no more.
+/// Waits up to `time` for the reader of stdout to go. True if it has.
 pub(crate) fn is_unread_within(time: std::time::Duration) -> bool {
     matches!(ready(io::stdout(), PollFlags::empty(), Some(time)), Ok(Some(_)))
 }
 
-/// Where letters are written to.
+/// Writer of messages.
 pub(crate) type StdoutWriter = BufWriter<Patient<StdoutLock<'static>>>;
 
-/// Where letters are written to. They have left when it is flushed.
+/// Returns the writer of messages. After a flush all have left this process.
 pub(crate) fn out() -> StdoutWriter {
     BufWriter::with_capacity(BUFFER_LEN, Patient::new(io::stdout().lock()))
 }
 
-/// Prints a line of data. A reader that has gone is no error.
+/// Prints a line of data. A reader that has gone is not an error.
 pub(crate) fn line(text: &str) -> Result<()> {
     written(write(format!("{text}\n").as_bytes()))
 }
@@ -104,7 +104,7 @@ pub(crate) fn written(result: io::Result<()>) -> Result<()> {
     }
 }
 
-/// Why what was to be printed was not.
+/// Builds the error for output that could not be printed.
 pub(crate) fn write_error(error: io::Error) -> anyhow::Error {
     let failure = Failure::new(Exit::Unexpected, "write error: stdout cannot be written");
     match error.raw_os_error() == Some(Errno::BADF.raw_os_error()) {
@@ -113,7 +113,7 @@ pub(crate) fn write_error(error: io::Error) -> anyhow::Error {
     }
 }
 
-/// The same where what was to be told had happened already.
+/// Builds the error for a report that could not be printed although its action is done.
 pub(crate) fn after_sending(error: &anyhow::Error) -> anyhow::Error {
     let cause = error.root_cause().to_string();
     let what = format!("write error: stdout cannot be written: {cause}");
@@ -122,13 +122,12 @@ pub(crate) fn after_sending(error: &anyhow::Error) -> anyhow::Error {
         .into()
 }
 
-/// Prints help or the version: `styled` where there are colours.
+/// Prints help or the version: `styled` if colours are on.
 pub(crate) fn help(plain: &str, styled: &str, color: Color) -> Result<()> {
     written(write(if color.is_on() { styled } else { plain }.as_bytes()))
 }
 
-/// Prints a line with something of somebody else's in it, without what a terminal would act on or
-/// what would make it two.
+/// Prints a line with text of others in it, without escape sequences and line ends.
 pub(crate) fn text(text: &str) -> Result<()> {
     line(&one_line(text))
 }
@@ -139,7 +138,7 @@ pub(crate) fn object(fields: &[(&str, Value)]) -> Result<()> {
     line(&json(&Value::Object(fields.collect())))
 }
 
-/// Passes on what another program prints.
+/// Writes output of another program.
 pub(crate) fn pass(bytes: &[u8]) -> io::Result<()> {
     write(bytes)
 }

@@ -8,13 +8,13 @@ use crate::terminal::limits::NAME_CHARS_MAX;
 use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
 
-/// Shortest transfer that is shown.
+/// Time before progress is shown: shorter transfers show none.
 const QUICK: Duration = Duration::from_millis(500);
 /// Time between two updates.
 const PAUSE: Duration = Duration::from_millis(100);
 const BAR_CHARS: u64 = 14;
 
-/// A bar that is gone when it is dropped.
+/// A progress bar. Removed when dropped.
 pub(crate) struct Progress {
     talk: Verbosity,
     about: String,
@@ -25,7 +25,8 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Progress of `total` bytes, `direction` ("to", "from") somebody.
+    /// Starts the progress of `total` bytes; `direction` ("to", "from") and `name` describe the
+    /// transfer.
     pub(crate) fn new(talk: Verbosity, total: u64, direction: &str, name: impl Display) -> Self {
         let about = format!("{direction} {}", short(&name.to_string()));
         Self { talk, about, total, start: clock::moment(), shown: None, is_visible: false }
@@ -42,7 +43,7 @@ impl Progress {
         notices::progress(self.talk, Some(&line(done, self.total, &self.about, time)));
     }
 
-    /// Makes place for something else on the terminal.
+    /// Removes the bar, to make room for other output.
     pub(crate) fn hide(&mut self) {
         if std::mem::take(&mut self.is_visible) {
             notices::progress(self.talk, None);
@@ -56,7 +57,7 @@ impl Drop for Progress {
     }
 }
 
-/// Names are ASCII.
+/// Shortens a name, which is ASCII.
 fn short(name: &str) -> String {
     if name.len() <= NAME_CHARS_MAX {
         return name.to_owned();

@@ -1,6 +1,6 @@
-//! Writing to descriptors that are not only ours: a pipe that nobody reads, a terminal that another
-//! program has made non-blocking, a disk that is full. [`Patient`] writes data and waits for its
-//! reader; [`Voice`] writes diagnostics and waits for nobody.
+//! Writing to descriptors shared with other programs: a pipe that nobody reads, a terminal that
+//! another program has made non-blocking, a full disk. [`Patient`] writes data and waits for its
+//! reader; [`Voice`] writes diagnostics and never waits.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -20,11 +20,11 @@ use crate::clock;
 use crate::terminal::limits::WAITING_LEN_MAX;
 use crate::text::visible::harmless;
 
-/// Written at a time to what may block nevertheless. Terminals and pipes that are ready have room
-/// for so much.
+/// Bytes of one write to a descriptor that may block. A terminal or pipe that is ready has room for
+/// that many.
 const CAREFUL_LEN: usize = 256;
 
-/// Waits until a descriptor is ready, or broken: what it is. `None`: the time was up.
+/// Waits until a descriptor is ready or broken, and returns its state. `None`: the time was up.
 pub(crate) fn ready(
     fd: impl AsFd,
     wanted: PollFlags,
@@ -44,7 +44,7 @@ pub(crate) fn ready(
     }
 }
 
-/// Writes all it is given, however long its reader takes.
+/// Writes all its data, however long the reader takes.
 pub(crate) struct Patient<F> {
     to: F,
     written: u64,
@@ -55,7 +55,7 @@ impl<F: AsFd> Patient<F> {
         Self { to, written: 0 }
     }
 
-    /// Number of bytes that have left.
+    /// Number of bytes written so far.
     pub(crate) fn written(&self) -> u64 {
         self.written
     }
@@ -69,7 +69,7 @@ impl<F: AsFd> Write for Patient<F> {
                     self.written += length as u64;
                     return Ok(length);
                 }
-                // Whoever shares the descriptor may have made it non-blocking.
+                // Another program may have made the shared descriptor non-blocking.
                 Err(Errno::AGAIN) => drop(ready(&self.to, PollFlags::OUT, None)?),
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
@@ -82,8 +82,8 @@ impl<F: AsFd> Write for Patient<F> {
     }
 }
 
-/// A descriptor for diagnostics, which stops nobody: what cannot be written now is written by a
-/// thread when there is room, what is too much is counted, and what fails is forgotten.
+/// Writer of diagnostics, which never blocks. A thread writes what does not fit now, once there is
+/// room. Lines beyond a limit are counted and dropped; errors are ignored.
 #[derive(Clone)]
 pub(crate) struct Voice {
     to: Arc<WriteMode>,
@@ -95,19 +95,19 @@ struct VoiceState {
     waiting: Vec<u8>,
     /// Lines that were dropped.
     lost: u64,
-    /// A thread waits for room.
+    /// True while a thread waits for room.
     has_thread: bool,
 }
 
-/// A way to write without waiting. The flags of a shared file description belong to others too and
-/// are not changed.
+/// Way to write without waiting. The flags of a shared file description are left unchanged: other
+/// programs depend on them.
 enum WriteMode {
-    /// A description of our own that never blocks.
+    /// A file description of our own that never blocks.
     Own(File),
     Socket(BorrowedFd<'static>),
-    /// A file, which takes what it is given.
+    /// A file, where a write does not wait.
     Plain(BorrowedFd<'static>),
-    /// Blocks if it is given more than it has room for.
+    /// A descriptor that blocks on a write larger than its room.
     Careful(BorrowedFd<'static>),
 }
 
@@ -116,7 +116,7 @@ impl Voice {
         Self { to: Arc::new(WriteMode::to(fd)), state: Arc::default() }
     }
 
-    /// Says this as a whole, or not at all.
+    /// Writes a line as a whole, or drops it.
     pub(crate) fn say(&self, bytes: &[u8]) {
         let mut state = self.state();
         if state.waiting.len() + bytes.len() > WAITING_LEN_MAX {
@@ -132,7 +132,7 @@ impl Voice {
         }
     }
 
-    /// Waits for what is still to be written, but not longer than this.
+    /// Waits for unwritten lines, at most this long.
     pub(crate) fn finish(&self, time: Duration) {
         let start = clock::moment();
         loop {
@@ -162,21 +162,21 @@ impl Voice {
         }
     }
 
-    /// A thread that panicked has left it whole.
+    /// Locks the state. A thread that panicked has left it consistent.
     fn state(&self) -> MutexGuard<'_, VoiceState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl VoiceState {
-    /// Writes what there is room for.
+    /// Writes as many bytes as there is room for.
     fn write(&mut self, to: &WriteMode) {
         while !self.waiting.is_empty() {
             match to.write(&self.waiting) {
                 Ok(length) => drop(self.waiting.drain(..length)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Nobody is there to be told.
+                // No reader is left.
                 Err(_) => self.waiting.clear(),
             }
             if self.waiting.is_empty() && self.lost > 0 {
@@ -215,7 +215,7 @@ impl WriteMode {
         written.map_err(Errno::into)
     }
 
-    /// Waits until there is room, or an error to be had.
+    /// Waits until there is room or an error.
     fn wait(&self, time: Option<Duration>) -> io::Result<()> {
         match self {
             Self::Own(file) => ready(file, PollFlags::OUT, time),
@@ -227,7 +227,7 @@ impl WriteMode {
     }
 }
 
-/// The same pipe or terminal once more, with flags of its own.
+/// Opens the same pipe or terminal again, with flags of its own.
 fn reopened(fd: BorrowedFd<'_>) -> io::Result<File> {
     use std::os::fd::AsRawFd;
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -238,7 +238,7 @@ fn reopened(fd: BorrowedFd<'_>) -> io::Result<File> {
     if kind.is_fifo() || kind.is_char_device() { Ok(file) } else { Err(ErrorKind::Other.into()) }
 }
 
-/// One diagnostic, formatted as a whole.
+/// One diagnostic, written as a whole.
 pub(crate) struct Diagnostic(Voice);
 
 impl<'a> MakeWriter<'a> for Voice {
@@ -302,7 +302,8 @@ mod tests {
         Voice { to: Arc::new(to), state: Arc::default() }
     }
 
-    /// Says more than fits anywhere, then reads: what came, and how many lines were dropped.
+    /// Writes more than fits, then reads. Returns the text that came, and the number of dropped
+    /// lines.
     fn heard(voice: &Voice, mut from: impl Read) -> (String, u64) {
         let line = format!("{}\n", "x".repeat(1000));
         let lines = 3 * WAITING_LEN_MAX / line.len();

@@ -1,11 +1,11 @@
-//! Lists: with tabs between the columns for programs, aligned under a heading on a terminal.
+//! Lists: tab-separated for programs, aligned under a heading on a terminal.
 
 use anyhow::Result;
 
 use crate::terminal::print;
 use crate::text::visible::visible;
 
-/// Between two columns on a terminal.
+/// Space between two columns on a terminal.
 const GAP: &str = "  ";
 
 /// Prints a whole list.
@@ -15,7 +15,7 @@ pub(crate) fn print<const N: usize>(heading: [&str; N], rows: &[[String; N]]) ->
     table.end()
 }
 
-/// Rows of a list. For a program they are printed as they come.
+/// Rows of a list. For a program each is printed at once.
 pub(crate) struct ListTable {
     is_aligned: bool,
     rows: Vec<Vec<String>>,
@@ -36,7 +36,7 @@ impl ListTable {
         print::line(&cells.join("\t"))
     }
 
-    /// Prints what is held back; nothing if there is no row.
+    /// Prints the rows held back; prints nothing if there is none.
     pub(crate) fn end(self) -> Result<()> {
         if self.rows.len() < 2 {
             return Ok(());
@@ -45,7 +45,7 @@ impl ListTable {
     }
 }
 
-/// A field has no line end and no tab, whoever wrote it.
+/// Returns text of one field, without line ends and tabs.
 fn one_field(text: &str) -> String {
     let parts = text.split(['\n', '\r', '\t']).filter(|part| !part.is_empty());
     visible(&parts.collect::<Vec<_>>().join(" "))

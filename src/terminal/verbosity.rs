@@ -7,8 +7,8 @@ use super::color::Color;
 pub(crate) struct Verbosity {
     /// Only errors.
     pub(crate) quiet: bool,
-    /// More, and how much more.
+    /// Level of additional output, 0 for none.
     pub(crate) verbose: u8,
-    /// When colours are used.
+    /// Choice of colours.
     pub(crate) color: Color,
 }

@@ -1,16 +1,15 @@
-//! One line of text from bytes that were meant for something else: the output of a command, a
-//! terminal.
+//! One line of text from bytes not made for a single line: output of a command, or of a terminal.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// Characters besides the control characters that some programs take for the end of a line.
+/// Characters, besides control characters, that some programs treat as the end of a line.
 const SEPARATORS: [char; 2] = ['\u{2028}', '\u{2029}'];
-/// Stands for what was cut off.
+/// Marks omitted text.
 const ELLIPSIS: char = '…';
 
-/// The text as one line: without a terminal's escape sequences, with a space for control
-/// characters, and nothing at its ends.
+/// Returns the text as one line: without escape sequences, with spaces for control characters, and
+/// trimmed.
 pub(crate) fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
@@ -21,7 +20,7 @@ pub(crate) fn clean(text: &str) -> String {
             '\u{9b}' => skip_control_sequence(&mut chars),
             c if c.is_control() || SEPARATORS.contains(&c) => gap = true,
             c => {
-                // One space, however many characters there were.
+                // One space for any number of such characters.
                 if std::mem::take(&mut gap) && !cleaned.ends_with(' ') && c != ' ' {
                     cleaned.push(' ');
                 }
@@ -32,7 +31,7 @@ pub(crate) fn clean(text: &str) -> String {
     cleaned.trim().to_owned()
 }
 
-/// Skips an escape sequence behind its ESC (ECMA-48, sections 5.3, 5.4 and 5.6).
+/// Skips an escape sequence after its ESC (ECMA-48, sections 5.3, 5.4 and 5.6).
 fn skip_escape(chars: &mut Peekable<Chars<'_>>) {
     match chars.peek() {
         Some('[') => {
@@ -50,13 +49,14 @@ fn skip_escape(chars: &mut Peekable<Chars<'_>>) {
     }
 }
 
-/// Parameters and a final character.
+/// Skips parameters and a final character.
 fn skip_control_sequence(chars: &mut Peekable<Chars<'_>>) {
     while chars.next_if(|c| (' '..='?').contains(c)).is_some() {}
     chars.next_if(|c| ('@'..='~').contains(c));
 }
 
-/// A string up to its end. One without an end is text: the rest is not to be lost with it.
+/// Skips a string up to its end. A string without an end is kept as text, so that the rest is not
+/// lost.
 fn skip_string(chars: &mut Peekable<Chars<'_>>) {
     let mut ahead = chars.clone();
     while let Some(c) = ahead.next() {
@@ -67,7 +67,8 @@ fn skip_string(chars: &mut Peekable<Chars<'_>>) {
     }
 }
 
-/// At most so many bytes of a text, cut between characters, with an ellipsis if there is room.
+/// Returns at most `len_max` bytes of a text, cut between characters, with an ellipsis if there is
+/// room.
 pub(crate) fn cut(text: &str, len_max: usize) -> String {
     if text.len() <= len_max {
         return text.to_owned();

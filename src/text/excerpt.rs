@@ -1,17 +1,17 @@
-//! Text that is longer than a server takes: its start and its end, and between them a line that
-//! says how much is missing.
+//! Text longer than a server takes: its start and its end, and between them a line with the number
+//! of missing bytes.
 
 use crate::text::units;
 
-/// The start and the end of a text, in at most `len_max` bytes. `None`: all of it fits.
+/// Returns the start and the end of a text, in at most `len_max` bytes. `None`: all of it fits.
 pub(crate) fn excerpt(text: &[u8], len_max: usize) -> Option<Vec<u8>> {
     (text.len() > len_max).then(|| of_ends(text, text, text.len() as u64, len_max))
 }
 
-/// The same of a text of `size` bytes, more than `len_max`, of which only the two ends are at hand.
-/// `len_max + 1` bytes of each are enough.
+/// Returns the excerpt of a text of `size` bytes, more than `len_max`, of which only the two ends
+/// are at hand. `len_max + 1` bytes of each are enough.
 pub(crate) fn of_ends(start: &[u8], end: &[u8], size: u64, len_max: usize) -> Vec<u8> {
-    // No mark is longer than one that says that everything is missing, between two line ends.
+    // The longest mark says that everything is missing, between two line ends.
     let Some(room) = len_max.checked_sub(mark(size).len() + 1) else {
         let short = floor(start, len_max.min(start.len()));
         return start[..short].to_vec();
@@ -32,29 +32,29 @@ fn mark(missing: u64) -> String {
     format!("[… {} {unit} left out …]\n", units::grouped(missing))
 }
 
-/// At most so many bytes of the beginning, up to the end of a line if one of them is near.
+/// Returns at most `len_max` bytes of the beginning, up to a line end if one is near.
 fn head(text: &[u8], len_max: usize) -> &[u8] {
     let text = &text[..floor(text, len_max.min(text.len()))];
     let line_end = text.iter().rposition(|&byte| byte == b'\n').map(|at| at + 1);
     &text[..line_end.filter(|at| *at > text.len() / 2).unwrap_or(text.len())]
 }
 
-/// At most so many bytes of the end, from the beginning of a line on if one of them is near.
+/// Returns at most `len_max` bytes of the end, from the beginning of a line if one is near.
 fn tail(text: &[u8], len_max: usize) -> &[u8] {
     let start = text.len().saturating_sub(len_max);
-    // A line that begins right there is whole.
+    // A line that begins exactly there is whole.
     let from = start.saturating_sub(1);
     let line = text[from..].iter().position(|&byte| byte == b'\n').map(|at| from + at + 1);
     let near = line.filter(|at| *at >= start && at - start < len_max / 2);
     &text[near.unwrap_or_else(|| ceil(text, start))..]
 }
 
-/// The last boundary of a character up to `at`; `at` itself in what is not UTF-8.
+/// The last character boundary up to `at`; `at` itself if the text is not UTF-8.
 fn floor(text: &[u8], at: usize) -> usize {
     (at.saturating_sub(3)..=at).rev().find(|&at| is_boundary(text, at)).unwrap_or(at)
 }
 
-/// The first boundary of a character from `at` on; `at` itself in what is not UTF-8.
+/// The first character boundary from `at` on; `at` itself if the text is not UTF-8.
 fn ceil(text: &[u8], at: usize) -> usize {
     (at..=text.len().min(at + 3)).find(|&at| is_boundary(text, at)).unwrap_or(at)
 }
@@ -94,7 +94,7 @@ mod tests {
             (&flat, 100, of(&format!("{}\n", "x".repeat(34)), "2,932", &"x".repeat(34))),
             (&wide, 101, of(&format!("{}\n", "ü".repeat(17)), "2,932", &"ü".repeat(17))),
             (&one_line, 60, of("word word word\n", "2,973", "rd word word \n")),
-            // No place for a line that says it.
+            // Too short for a line with the number.
             ("abcdef", 4, Some("abcd".into())),
             ("äöü", 3, Some("ä".into())),
             ("abc", 0, Some(String::new())),
@@ -141,7 +141,7 @@ mod tests {
             let missing = digits.fold(0, |sum, digit| sum * 10 + usize::from(digit - b'0'));
             let (start, rest) = (&cut[..at], &cut[end + 1..]);
             prop_assert!(text.ends_with(rest));
-            // The last line end of the start may be one that was put there.
+            // The last line end of the start may have been added.
             let added = (start.len() + rest.len() + missing).checked_sub(text.len());
             let is_start = |added| added <= 1 && text.starts_with(&start[..at - added]);
             prop_assert!(added.is_some_and(is_start));

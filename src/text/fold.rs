@@ -1,27 +1,28 @@
-//! Text in lines that fit a terminal: where it would break a line itself, the rest would begin at
-//! the left, like a head of ours.
+//! Text folded to the width of a terminal. If the terminal broke a line itself, the rest would
+//! begin at the left margin, like the head line of a message.
 
 use crate::text::limits::WIDTH_MIN;
 
-/// Before each line of a text that stands below its head, and before what is left of a long one.
+/// Indentation of each line of a text under its head line, and of the continuation of a long line.
 pub(crate) const INDENT: &str = "    ";
 
-/// Goes through a text.
+/// State of folding a text.
 pub(crate) struct Fold {
-    /// `None`: lines are as long as they are.
+    /// Width in columns. `None`: lines are not folded.
     width: Option<usize>,
     column: usize,
-    /// The next character begins a line that is indented.
+    /// True if the next character begins an indented line.
     is_due: bool,
 }
 
 impl Fold {
-    /// `begin`: with an indentation.
+    /// Starts folding; `begin`: the first line is indented.
     pub(crate) fn new(width: Option<usize>, begin: bool) -> Self {
         Self { width: width.map(|width| width.max(WIDTH_MIN)), column: 0, is_due: begin }
     }
 
-    /// Adds a character, and what has to be before it. An empty line is not indented.
+    /// Adds a character, after any line end and indentation that it needs. An empty line is not
+    /// indented.
     pub(crate) fn push(&mut self, c: char, to: &mut String) {
         if c == '\n' {
             (self.column, self.is_due) = (0, true);
@@ -47,7 +48,7 @@ impl Fold {
         })
     }
 
-    /// A copy to try with.
+    /// Returns a copy for a trial.
     pub(crate) fn trial(&self) -> Self {
         Self { ..*self }
     }
@@ -66,12 +67,12 @@ impl Fold {
     }
 }
 
-/// Returns an upper bound of the columns of a character. Too many do no harm; with too few a
-/// terminal would break the line.
+/// Returns an upper bound of the columns of a character. If the bound is too high, a line is only
+/// shorter; if it were too low, the terminal would break the line.
 fn columns(c: char, column: usize) -> usize {
     match c {
         '\t' => 8 - column % 8,
-        // Scripts of East Asia, and pictures.
+        // East Asian scripts, and pictographs.
         '\u{1100}'..='\u{115f}'
         | '\u{2300}'..='\u{23ff}'
         | '\u{25fd}'..='\u{27bf}'

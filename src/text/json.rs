@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::text::visible::is_hidden;
 
-/// JSON on one line, without what a terminal would act on or hide: JSON itself leaves DEL, the C1
-/// controls and what turns the direction of writing as they are.
+/// Returns JSON on one line, in which characters that a terminal would act on or hide are escaped:
+/// DEL, C1 controls and changes of the writing direction, which JSON itself leaves unescaped.
 pub(crate) fn json(value: &Value) -> String {
     let mut text = String::new();
     for c in value.to_string().chars() {

@@ -7,8 +7,8 @@ use parse_size::Config;
 
 use crate::wire::{Target, UserId};
 
-/// A duration: `10s`, `5m`, `1h30m`, `1h30`, `7d`, `2w`; a bare number is seconds. A day has 24
-/// hours.
+/// Parses a duration: `10s`, `5m`, `1h30m`, `1h30`, `7d`, `2w`; a bare number is seconds. A day has
+/// 24 hours.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let bad = || "write it like 500ms, 10s, 5m, 1h30m or 7d".to_owned();
     if let Ok(seconds) = text.parse::<u32>() {
@@ -22,7 +22,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         return Err(hint.into());
     }
     let text = with_last_unit(text);
-    // It knows no days, but longer spans than the calendar has.
+    // `SignedDuration` knows no days; a span may be longer than the calendar.
     let signed: SignedDuration = text.parse().or_else(|_| {
         let span: Span = text.parse().map_err(|_| bad())?;
         span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| bad())
@@ -30,7 +30,8 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(signed).map_err(|_| bad())
 }
 
-/// A duration that has a unit: of `2 hours` as two words only the number would be read.
+/// Parses a duration that must have a unit: of `2 hours` as two words only the number would be
+/// read.
 pub(crate) fn duration_with_unit(text: &str) -> Result<Duration, String> {
     match text.parse::<u32>() {
         Ok(number) if number > 0 => {
@@ -40,7 +41,8 @@ pub(crate) fn duration_with_unit(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A number at the end that has no unit has the one below that of the number before: `1h30`.
+/// Adds a unit to a last number without one: the next smaller unit after the one before, as in
+/// `1h30`.
 fn with_last_unit(text: &str) -> String {
     let before = text.trim_end_matches(|c: char| c.is_ascii_digit());
     let unit = before.trim_end().rsplit(|c: char| !c.is_ascii_alphabetic()).next();
@@ -60,8 +62,8 @@ pub(crate) fn is_negative(text: &str) -> bool {
     text.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// A number of bytes: `4096`, `64KiB`, `1.5G`, `2GiB`. `K`, `M`, `G` are powers of 1024 as well;
-/// `KB`, `MB`, `GB` are powers of 1000.
+/// Parses a number of bytes: `4096`, `64KiB`, `1.5G`, `2GiB`. `K`, `M`, `G` are powers of 1024 as
+/// well; `KB`, `MB`, `GB` are powers of 1000.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
     let unit = text.trim_end().to_ascii_lowercase();
     let is_decimal = unit.ends_with('b') && !unit.ends_with("ib");
@@ -71,29 +73,29 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
     size.map_err(|_| "write it like 4096, 64KiB, 1.5MB or 2GiB".to_owned())
 }
 
-/// A size that something fits in.
+/// Parses a size above 0.
 pub(crate) fn size_of_some(text: &str) -> Result<u64, String> {
     size(text)
         .and_then(|size| if size == 0 { Err("it must be at least 1".into()) } else { Ok(size) })
 }
 
-/// A duration that is not over at once.
+/// Parses a duration above 0.
 pub(crate) fn duration_of_some(text: &str) -> Result<Duration, String> {
     let duration = duration(text)?;
     if duration.as_millis() == 0 { Err("it must be longer than 0s".into()) } else { Ok(duration) }
 }
 
-/// A number of things, one of which is `name`.
+/// Formats a number of things with their `name`, in the plural unless it is 1.
 pub(crate) fn count(number: u64, name: &str) -> String {
     format!("{number} {name}{}", if number == 1 { "" } else { "s" })
 }
 
-/// A user's id.
+/// Parses a user's id.
 pub(crate) fn user(text: &str) -> Result<UserId, String> {
     text.parse().map_err(|why| format!("{why}"))
 }
 
-/// One target, or several separated by commas; each is kept once.
+/// Parses one target, or several separated by commas. Repeated ones are dropped.
 pub(crate) fn targets(text: &str) -> Result<Targets, String> {
     let mut targets = Vec::new();
     for part in text.split(',') {
@@ -105,7 +107,7 @@ pub(crate) fn targets(text: &str) -> Result<Targets, String> {
     Ok(Targets(targets))
 }
 
-/// A number with its digits in groups of three.
+/// Formats a number with its digits in groups of three.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -118,7 +120,7 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
-/// At least one target, none twice.
+/// One or more targets, without repetition.
 #[derive(Clone, Debug)]
 pub(crate) struct Targets(pub(crate) Vec<Target>);
 

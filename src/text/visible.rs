@@ -1,6 +1,6 @@
-//! Text that no terminal takes for a command.
+//! Text without effect on a terminal.
 
-/// A line without what a terminal would act on.
+/// Returns a line without characters that a terminal would act on.
 pub(crate) fn harmless(text: &str) -> String {
     let marked = |c: char| match c {
         '\n' => '\u{240a}',
@@ -10,14 +10,14 @@ pub(crate) fn harmless(text: &str) -> String {
     text.chars().map(marked).collect()
 }
 
-/// Text that no terminal takes for a command: control characters become their pictures, and
-/// characters that show as nothing or turn the direction of writing are marked.
+/// Replaces characters that a terminal would act on: control characters by their pictures;
+/// characters that are invisible or change the writing direction are marked.
 pub(crate) fn visible(text: &str) -> String {
     let mut cleaner = Cleaner::default();
     text.chars().map(|c| cleaner.clean(c)).collect()
 }
 
-/// The same where it has to stay one line: newlines and tabs are pictures as well.
+/// Returns `visible` text as one line: newlines and tabs become pictures as well.
 pub(crate) fn one_line(text: &str) -> String {
     let picture = |c| match c {
         '\n' => '\u{240a}',
@@ -27,7 +27,7 @@ pub(crate) fn one_line(text: &str) -> String {
     visible(text).chars().map(picture).collect()
 }
 
-/// Goes through a text.
+/// State of going through a text.
 #[derive(Default)]
 pub(crate) struct Cleaner {
     last: char,
@@ -40,7 +40,7 @@ impl Cleaner {
             '\n' | '\t' => c,
             '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
             '\x7f' => '\u{2421}',
-            // Scripts beyond Latin, Greek and Cyrillic, and emoji, are written with these.
+            // Scripts beyond Latin, Greek and Cyrillic, and emoji, need these joiners.
             '\u{200c}' | '\u{200d}' if last >= '\u{590}' && !is_hidden(last) => c,
             c if is_hidden(c) => '\u{fffd}',
             _ => c,
@@ -48,8 +48,8 @@ impl Cleaner {
     }
 }
 
-/// True if a character shows as nothing, ends a line in some programs, or turns the direction of
-/// writing.
+/// True if a character is invisible, ends a line in some programs, or changes the writing
+/// direction.
 pub(crate) fn is_hidden(c: char) -> bool {
     matches!(c,
         '\u{80}'..='\u{9f}'

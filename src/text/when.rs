@@ -1,29 +1,29 @@
-//! A time to come, as people write it.
+//! A future time, as people write it.
 
 use std::time::Duration;
 
 use jiff::civil::{DateTime, Time};
 use jiff::{Timestamp, ZonedDateTime};
 
-/// A point in time, some of it still to be filled in.
+/// A point in time, possibly without its date or zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum When {
-    /// A time with its offset, the same everywhere.
+    /// A time with its offset, the same in every zone.
     Instant(Timestamp),
     /// A local time.
     Local(DateTime),
-    /// The next time that the clock shows this.
+    /// The next moment at which the local clock shows this time.
     Next(Time),
 }
 
-/// RFC 3339, or `2026-11-24 07:00`, or `07:00`; an hour may do with one digit.
+/// Parses RFC 3339, `2026-11-24 07:00`, or `07:00`; the hour may have one digit.
 pub(crate) fn when(text: &str) -> Result<When, String> {
     let bad = || "write it like 07:00, '2026-11-24 07:00' or 2026-11-24T07:00:00Z".to_owned();
     let text = &with_two_digits(text);
     if let Ok(instant) = text.parse() {
         return Ok(When::Instant(instant));
     }
-    // An offset or a zone that was not understood is not to be passed over.
+    // Unknown text after the time, such as a zone, must not be ignored.
     let (date, time) = text.split_once([' ', 'T', 't']).unwrap_or(("", text));
     let is_clock = |c: char| c.is_ascii_digit() || c == ':' || c == '.';
     if !time.contains(':') || !time.chars().all(is_clock) {
@@ -35,7 +35,7 @@ pub(crate) fn when(text: &str) -> Result<When, String> {
     text.parse().map(When::Local).map_err(|_| bad())
 }
 
-/// An hour as RFC 3339 has it: `07:00` for `7:00`.
+/// Returns the time with a two-digit hour, as in RFC 3339: `07:00` for `7:00`.
 fn with_two_digits(text: &str) -> String {
     let start = text.find([' ', 'T', 't']).map_or(0, |at| at + 1);
     let (date, time) = text.split_at(start);
@@ -45,9 +45,9 @@ fn with_two_digits(text: &str) -> String {
 }
 
 impl When {
-    /// In milliseconds since 1970, seen from now and in that time zone. `None`: it is over, or
-    /// beyond the calendar. A time that the clock skips is as much later; of one that it shows
-    /// twice it is the first.
+    /// Converts to milliseconds since 1970, as seen from now and in that time zone. `None`: the
+    /// time is over, or beyond the calendar. In the hour that summer time skips: an hour later. In
+    /// the hour that is repeated: the first one.
     pub(crate) fn unix_ms(self, now: &ZonedDateTime) -> Option<u64> {
         let zone = now.time_zone();
         let at = |local: DateTime| zone.to_timestamp(local).ok();
@@ -65,7 +65,7 @@ impl When {
     }
 }
 
-/// Adds a time to now, in milliseconds since 1970; `None` if the sum is beyond the calendar.
+/// Adds a duration to now, in milliseconds since 1970; `None` if the sum is beyond the calendar.
 pub(crate) fn after(now_ms: u64, time: Duration) -> Option<u64> {
     let due_ms = u64::try_from(time.as_millis()).ok()?.checked_add(now_ms)?;
     let is_shown = |ms| Timestamp::from_millisecond(ms).is_ok();
@@ -83,7 +83,7 @@ mod tests {
     use super::{after, when};
     use crate::clock;
 
-    /// As in Berlin, without asking the machine's database.
+    /// A time in Berlin, without the machine's time zone database.
     fn now(time: &str) -> ZonedDateTime {
         let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
         time.parse::<jiff::Timestamp>().unwrap().to_zoned_datetime(zone)
@@ -107,7 +107,7 @@ mod tests {
             ("2026-06-23T22:30:00Z", "00:29:59", "2026-06-24T22:29:59.000Z"),
             ("2026-11-23T12:00:00Z", "2026-11-23T12:00:00Z", ""),
             ("2026-11-23T12:00:00Z", "1969-01-01T00:00:00Z", ""),
-            // The night when the clock goes from 2 to 3, and the one when it goes back.
+            // The nights when the clock goes from 2 to 3, and back.
             ("2026-03-28T12:00:00Z", "02:30", "2026-03-29T01:30:00.000Z"),
             ("2026-10-24T12:00:00Z", "02:30", "2026-10-25T00:30:00.000Z"),
         ];

@@ -11,8 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::limits::BUNDLE_MAX;
 use super::message::{Body, Envelope, Message, Seq};
 
-/// Messages of one sender to one target that differ in their bodies only, and whose ids follow one
-/// another. Sent in quick succession, they are handled together from end to end.
+/// Messages of one sender to one target that differ only in their bodies, and whose ids are
+/// consecutive. Sent in quick succession, they are handled together from end to end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bundle {
     /// The first message. A long one is the only one.
@@ -25,17 +25,17 @@ pub struct Bundle {
 /// [`CHUNK_LEN_MAX`](super::CHUNK_LEN_MAX) bytes and [`BUNDLE_MAX`] in number. Cloning shares them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct BundleRest {
-    /// End of each in `bytes`.
+    /// End of each body in `bytes`.
     ends: Arc<[u32]>,
     bytes: Bytes,
 }
 
-/// Seqs that follow one another without gaps.
+/// Consecutive seqs without gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Span {
-    /// The first.
+    /// The first seq.
     pub first: Seq,
-    /// The last, which is not before the first.
+    /// The last seq, not before the first.
     pub last: Seq,
 }
 
@@ -50,46 +50,46 @@ impl Span {
         Self { first, last: first + (count - 1) }
     }
 
-    /// Number of them.
+    /// Number of seqs.
     pub fn count(self) -> u64 {
         self.last - self.first + 1
     }
 
-    /// True when the seq is one of them.
+    /// True when the span contains the seq.
     pub fn contains(self, seq: Seq) -> bool {
         (self.first..=self.last).contains(&seq)
     }
 }
 
 impl BundleRest {
-    /// Number of them.
+    /// Number of bodies.
     pub fn count(&self) -> usize {
         self.ends.len()
     }
 
-    /// True when there are none.
+    /// True when there are no bodies.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// Bytes of all of them.
+    /// Bytes of all bodies.
     pub fn len_bytes(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Bytes of all of them, if there are any.
+    /// Bytes of all bodies; `None` if there are none.
     pub(super) fn behind(&self) -> Option<usize> {
         (!self.is_empty()).then_some(self.bytes.len())
     }
 
-    /// Bytes of the longest of them.
+    /// Bytes of the longest body.
     pub(super) fn longest(&self) -> u64 {
         let starts = std::iter::once(&0).chain(&*self.ends);
         let lengths = self.ends.iter().zip(starts).map(|(end, start)| end - start);
         lengths.max().unwrap_or(0).into()
     }
 
-    /// Bytes of the first `count` of them.
+    /// Bytes of the first `count` bodies.
     fn end(&self, count: usize) -> usize {
         count.checked_sub(1).map_or(0, |at| self.ends[at] as usize)
     }
@@ -105,7 +105,7 @@ impl BundleRest {
     }
 }
 
-/// Copies the bodies one after the other.
+/// Copies the bodies into one buffer.
 impl<'a> FromIterator<&'a Body> for BundleRest {
     fn from_iter<I: IntoIterator<Item = &'a Body>>(bodies: I) -> Self {
         let (mut ends, mut bytes) = (Vec::new(), BytesMut::new());
@@ -164,13 +164,13 @@ impl Bundle {
         self.weights().len_bytes(at, count)
     }
 
-    /// Bytes of bodies and headers that are here: the unit of the limit of unanswered sends.
+    /// Bytes of headers and of the bodies in memory: the unit of the limit of unanswered sends.
     pub fn len_here(&self) -> u64 {
         let headers = self.first.headers.len_bytes() as u64 * self.others.count() as u64;
         self.first.len_here() + self.others.len_bytes() as u64 + headers
     }
 
-    /// The sizes of the messages, to be kept when they are gone.
+    /// The sizes of the messages, without the messages.
     pub fn weights(&self) -> Weights {
         let headers = self.first.headers.len_bytes() as u32;
         Weights { first: self.first.len_bytes(), ends: self.others.ends.clone(), headers }

@@ -22,8 +22,8 @@ pub trait Frame: Clone + Serialize + DeserializeOwned {
     /// The part of a body that the frame holds.
     fn body_part(&self) -> BodyPart;
 
-    /// True for a frame that a receiver which does not know it may ignore. Only one that needs no
-    /// answer and has nothing of a body can be.
+    /// True for a frame that an older receiver may ignore: one that needs no answer and holds no
+    /// part of a body.
     fn is_optional(&self) -> bool {
         false
     }
@@ -40,9 +40,9 @@ pub enum BodyPart {
         size: u64,
         /// Bytes of the first chunk.
         len: usize,
-        /// Bytes of the other bodies of a bundle. If there are any, this one is whole.
+        /// Bytes of the other bodies of a bundle. If there are any, the first body is whole.
         behind: Option<usize>,
-        /// Bytes of the longest of these bodies.
+        /// Bytes of the longest of the other bodies.
         longest: u64,
     },
     /// The next chunk, of this many bytes.
@@ -64,7 +64,7 @@ pub fn chunk_len(left: u64) -> usize {
     left.min(CHUNK_LEN_MAX as u64) as usize
 }
 
-/// An error in the bytes of a link, after which the link is of no more use.
+/// An error in the bytes of a link, which cannot be used any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
     /// A length prefix above [`FRAME_LEN_MAX`].
@@ -85,16 +85,16 @@ pub enum Malformed {
     BodyTooLong(u64),
 }
 
-/// The order of bodies on a link in one direction: one at a time, in chunks that are as long as
-/// they can be, until it is whole or ends early.
+/// Order of bodies on a link in one direction: one at a time, in chunks of full length except the
+/// last, until the body is whole or ends early.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BodyOrder {
-    /// Bytes that the body under way lacks.
+    /// Bytes still missing of the body under way.
     left: u64,
 }
 
 impl BodyOrder {
-    /// Takes the part of a body that a frame holds. `false`: it may not come now.
+    /// Takes the part of a body that a frame holds. Returns `false` if it may not come now.
     pub fn admit(&mut self, piece: BodyPart) -> bool {
         let part_len_max = CHUNK_LEN_MAX as u64;
         let len = match piece {
@@ -144,7 +144,7 @@ pub fn encode<F: Frame>(frame: &F, out: &mut BytesMut) {
     let start = out.len();
     out.reserve(len_hint(frame.body_part()));
     out.put_u32_le(0);
-    // Our types have no maps or sequences of unknown length, the only thing postcard refuses, and
+    // postcard refuses only maps and sequences of unknown length, which our types do not have, and
     // the sink takes everything.
     let written = postcard::serialize_with_flavor(frame, Sink(out));
     debug_assert!(written.is_ok(), "a frame serialises");
@@ -159,17 +159,17 @@ fn len_hint(piece: BodyPart) -> usize {
     const NAMES_AND_NUMBERS: usize = 256;
     NAMES_AND_NUMBERS
         + match piece {
-            // The length of each other body stands before them.
+            // The length of each other body precedes it.
             BodyPart::Head { len, behind, .. } => len + behind.map_or(0, |len| len + len / 8),
             BodyPart::Chunk(len) => len,
             BodyPart::None | BodyPart::Abort => return 0,
         }
 }
 
-/// Turns a stream that is cut anywhere into frames, and checks the order of their bodies.
+/// Turns a stream, cut at any place, into frames, and checks the order of their bodies.
 ///
 /// Holds at most one frame and the bytes of the last push, and grows only with bytes that have
-/// arrived. Long bodies come out as they came: a head, then chunks, with other frames in between.
+/// arrived. Long bodies come out as they arrive: a head, then chunks, with other frames in between.
 pub struct Decoder<F> {
     buffer: BytesMut,
     body_len_max: u64,
@@ -196,7 +196,7 @@ impl<F: Frame> Decoder<F> {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next frame; `None` when more bytes are needed. After an error the stream is of no use.
+    /// The next frame; `None` when more bytes are needed. After an error the decoder cannot go on.
     pub fn next_frame(&mut self) -> Result<Option<F>, Malformed> {
         let Some(frame) = self.take_frame()? else { return Ok(None) };
         let piece = frame.body_part();
@@ -214,7 +214,7 @@ impl<F: Frame> Decoder<F> {
         self.buffer.is_empty() && !self.bodies.is_partial()
     }
 
-    /// Takes the next known frame out of the buffer, and the unknown optional ones before it.
+    /// Takes the next known frame out of the buffer, and drops unknown optional ones before it.
     fn take_frame(&mut self) -> Result<Option<F>, Malformed> {
         loop {
             let Some(prefix) = self.buffer.first_chunk::<PREFIX_LEN>() else { return Ok(None) };
@@ -240,12 +240,12 @@ impl<F: Frame> Decoder<F> {
     }
 }
 
-/// True for the bytes of a frame that a later version has added.
+/// True for the bytes of a frame of a later version.
 fn is_unknown<F: Frame>(value: &[u8]) -> bool {
     postcard::take_from_bytes::<u32>(value).is_ok_and(|(variant, _)| variant >= F::VARIANTS)
 }
 
-/// The frame that these bytes are, all of them.
+/// Decodes a frame from exactly these bytes.
 fn decoded<F: Frame>(value: &[u8]) -> Result<F, Malformed> {
     match postcard::take_from_bytes(value) {
         Ok((frame, [])) => Ok(frame),

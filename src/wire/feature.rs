@@ -1,11 +1,11 @@
-//! Parts of the protocol that a program may do without. Each side names those it understands.
+//! Features: optional parts of the protocol. Each side names those it understands.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A part of the protocol that a program may do without: frames that are sent only to a side that
-/// has named it. The numbers are the format: append, never change one.
+/// An optional part of the protocol: its frames are sent only to a side that has named it. The
+/// numbers are the format: append, never change one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Feature {
@@ -24,7 +24,7 @@ impl Feature {
     /// Every feature, by number.
     pub const ALL: [Self; 4] = [Self::Volatile, Self::Confirm, Self::Track, Self::Parked];
 
-    /// The word for it in `qmsg --version` and in qmsg(7).
+    /// Name of the feature in `qmsg --version` and in qmsg(7).
     pub fn name(self) -> &'static str {
         match self {
             Self::Volatile => "volatile",
@@ -36,12 +36,12 @@ impl Feature {
 }
 
 /// A set of features: bit N stands for the feature with number N. Bits that this version does not
-/// know are kept and mean nothing to it.
+/// know are kept and ignored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Features(u64);
 
 impl Features {
-    /// All that this version understands.
+    /// All features that this version understands.
     pub const KNOWN: Self = Self((1 << Feature::ALL.len()) - 1);
 
     /// The set with these bits.
@@ -49,7 +49,7 @@ impl Features {
         Self(bits)
     }
 
-    /// Both sets together.
+    /// The union of both sets.
     pub fn union(self, others: Self) -> Self {
         Self(self.0 | others.0)
     }

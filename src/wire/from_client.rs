@@ -10,10 +10,10 @@ use super::limits::{CHUNK_LEN_MAX, SPANS_MAX};
 use super::message::{Body, Envelope, Seq};
 use super::standing::{Note, ParkedKind, Start};
 
-/// The number of a client among those of one key, and the number of its link.
+/// Number of a client among those of one key, and number of its link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
-    /// Random number that the client keeps while it runs.
+    /// Random number, constant while the client runs.
     pub client: u64,
     /// Count of links of this client.
     pub link: u32,
@@ -30,7 +30,7 @@ pub enum FromClient {
         claim: bool,
         /// Code of a ticket, where the server requires one.
         code: Option<JoinCode>,
-        /// Names a client that may reconnect: its new link takes over from its earlier ones.
+        /// Names a client that may reconnect: its new link takes over from earlier ones.
         session: Option<Session>,
         /// Parts of the protocol that the client understands.
         features: Features,
@@ -44,7 +44,8 @@ pub enum FromClient {
     },
     /// The next chunk of the body begun by the last `Send` or `Volatile`.
     Chunk(Body),
-    /// Starts deliveries: the backlog, then new messages, at most a window of them unacked.
+    /// Starts deliveries: the backlog, then new messages, at most a prefetch window of them
+    /// unacked.
     Subscribe {
         /// Window in messages, at least 1.
         messages: u32,
@@ -53,7 +54,7 @@ pub enum FromClient {
         /// First message of the deliveries.
         start: Start,
         /// Shares the messages with the other sharing readers of this id: each goes to one of them,
-        /// and to another one when that one is gone.
+        /// and to another one if that reader goes away.
         share: bool,
     },
     /// Acks deliveries of this link. Answered by `AckRecorded`.
@@ -62,7 +63,7 @@ pub enum FromClient {
     JoinRoom(RoomName),
     /// Ends the user's membership of a room.
     LeaveRoom(RoomName),
-    /// Delivers messages to the readers of the moment, neither stored nor repeated. Answered by
+    /// Delivers messages to those who read now, without storing or repeating them. Answered by
     /// `VolatileSent`.
     Volatile {
         /// The message, or the first of a bundle.
@@ -72,30 +73,31 @@ pub enum FromClient {
     },
     /// Acks volatile deliveries, in their order.
     AckVolatile {
-        /// Number of them.
+        /// Number of volatile messages.
         count: u32,
     },
     /// Ends the body under way. Its message is not sent.
     AbortBody,
     /// Lets the server send more chunks of bodies.
     ChunkCredit {
-        /// Number of them.
+        /// Number of chunks.
         parts: u32,
     },
-    /// Returns deliveries of this link: they stay unacked, for other readers, and leave the window.
+    /// Releases deliveries of this link: they stay unacked, for other readers, and leave the
+    /// window.
     Release(#[serde(deserialize_with = "bounded_spans")] Vec<Span>),
-    /// Acks a delivery of this link with an answer for its sender.
+    /// Acks a delivery of this link with a reply for its sender.
     Reply {
         /// Seq of the delivery.
         seq: Seq,
-        /// The answer.
+        /// The reply.
         reply: Note,
     },
     /// Rejects a delivery of this link for good: it goes to the dead letters.
     Reject {
         /// Seq of the delivery.
         seq: Seq,
-        /// Attempts before.
+        /// Number of attempts made.
         attempts: u32,
         /// Reason for the sender, at most [`REASON_LEN_MAX`](super::REASON_LEN_MAX) bytes.
         reason: Note,
@@ -115,7 +117,7 @@ pub enum FromClient {
         /// The message.
         id: MsgId,
     },
-    /// Keeps a message and sends it later, as if it arrived then.
+    /// Keeps a message and sends it when due, as if it had arrived then.
     Schedule {
         /// Due time, in milliseconds since 1970.
         due_ms: u64,
@@ -134,9 +136,9 @@ pub enum FromClient {
     TakeParked {
         /// Kind of the messages.
         kind: ParkedKind,
-        /// One message; `None`: all.
+        /// The message to take; `None`: all of the kind.
         id: Option<MsgId>,
-        /// Delivers dead letters anew, and sends scheduled messages now; otherwise removes them.
+        /// Delivers dead letters again, and sends scheduled messages now; otherwise removes them.
         back: bool,
     },
     /// Confirms all frames before a `Ping`.
@@ -150,7 +152,7 @@ pub enum FromClient {
 }
 
 impl FromClient {
-    /// The feature that a client has named before it sends this frame.
+    /// The feature that the client must have named to send this frame.
     pub fn feature(&self) -> Option<Feature> {
         match self {
             Self::Volatile { .. } | Self::AckVolatile { .. } => Some(Feature::Volatile),

@@ -33,30 +33,30 @@ pub enum FromServer {
     Welcome {
         /// The id of the client's `Hello`.
         id: UserId,
-        /// True if this connection has claimed it.
+        /// True if this connection has just claimed it.
         claimed: bool,
     },
     /// Messages are on disk.
     Accepted {
-        /// The id of the first.
+        /// The id of the first message.
         id: MsgId,
-        /// Number of messages, with ids that follow one another.
+        /// Number of messages, with consecutive ids.
         count: u32,
-        /// True if they had been stored before.
+        /// True if the messages had been stored before.
         duplicate: bool,
     },
     /// Messages were not stored and will not be.
     Refused {
-        /// The id of the first.
+        /// The id of the first message.
         id: MsgId,
-        /// Number of messages, with ids that follow one another.
+        /// Number of messages, with consecutive ids.
         count: u32,
-        /// Reason.
+        /// The reason.
         why: Refusal,
     },
     /// Delivers messages.
     Deliver {
-        /// Number of the first message, to be named in `Ack`; the others have those that follow.
+        /// Seq of the first message, to be named in `Ack`; the others have consecutive seqs.
         seq: Seq,
         /// The messages.
         bundle: Bundle,
@@ -65,16 +65,16 @@ pub enum FromServer {
     Chunk(Body),
     /// Confirms that acks are on disk, in the order in which they were sent.
     AckRecorded {
-        /// Number of them.
+        /// Number of acks.
         count: u32,
     },
-    /// Marks the end of the backlog: what comes next is new.
+    /// Marks the end of the backlog: later messages are new.
     CaughtUp,
     /// Reports messages that were removed before the user read them. Acked like a delivery.
     Gap {
-        /// Number to be named in `Ack`.
+        /// Seq to be named in `Ack`.
         seq: Seq,
-        /// Log that they were in.
+        /// Log that the messages were in.
         to: Target,
         /// Number of messages, the user's own included.
         count: u64,
@@ -83,14 +83,14 @@ pub enum FromServer {
     RoomJoined {
         /// The room.
         room: RoomName,
-        /// The user was not before.
+        /// True if the user was not a member before.
         changed: bool,
     },
-    /// Confirms that the user is no member of the room.
+    /// Confirms that the user is not a member of the room.
     RoomLeft {
         /// The room.
         room: RoomName,
-        /// The user was before.
+        /// True if the user was a member before.
         changed: bool,
     },
     /// Refuses a change of membership: a limit is reached, or the server's disk is full.
@@ -102,9 +102,9 @@ pub enum FromServer {
     Volatile(Bundle),
     /// Volatile messages were delivered.
     VolatileSent {
-        /// The id of the first.
+        /// The id of the first message.
         id: MsgId,
-        /// Number of messages, with ids that follow one another.
+        /// Number of messages, with consecutive ids.
         count: u32,
         /// Number of readers that got all of them.
         readers: u32,
@@ -113,10 +113,10 @@ pub enum FromServer {
     AbortBody,
     /// Lets the client send more chunks of bodies.
     ChunkCredit {
-        /// Number of them.
+        /// Number of chunks.
         parts: u32,
     },
-    /// Asks for a `Pong`, which confirms all frames before.
+    /// Asks for a `Pong`, which confirms all frames before the ping.
     Ping {
         /// Number for the answer.
         number: u64,
@@ -125,13 +125,14 @@ pub enum FromServer {
     TrackPage {
         /// The message.
         id: MsgId,
-        /// Status with each: at most [`STATUSES_MAX`], with notes of at most one chunk together.
+        /// Status of each recipient: at most [`STATUSES_MAX`], with notes of at most one chunk
+        /// together.
         #[serde(deserialize_with = "bounded_statuses")]
         statuses: Vec<RecipientStatus>,
-        /// More recipients follow the last of these.
+        /// True if more recipients follow.
         more: bool,
     },
-    /// Answer to `Track`: the server has no message of that id and sender, or no longer.
+    /// Answer to `Track`: the server has no message with that id from this sender, or no longer.
     UnknownMessage {
         /// The id.
         id: MsgId,
@@ -149,7 +150,7 @@ pub enum FromServer {
     ParkedEnd {
         /// Kind of the messages.
         kind: ParkedKind,
-        /// `after` of the next page; `None`: this was the last one.
+        /// `after` of the next page; `None`: this is the last one.
         next: Option<u64>,
     },
     /// Answer to `TakeParked`.
@@ -169,7 +170,7 @@ pub enum FromServer {
 }
 
 impl FromServer {
-    /// The feature that a client has named before it gets this frame.
+    /// The feature that the client must have named to receive this frame.
     pub fn feature(&self) -> Option<Feature> {
         match self {
             Self::Volatile(_) | Self::VolatileSent { .. } => Some(Feature::Volatile),
@@ -198,7 +199,7 @@ impl FromServer {
         }
     }
 
-    /// The frame that delivers `bundle`, its first message as `seq`. Shares the bodies.
+    /// The frame that delivers `bundle`; `seq` is the seq of its first message. Shares the bodies.
     pub fn deliver(seq: Seq, bundle: &Bundle) -> Self {
         Self::Deliver { seq, bundle: bundle.clone() }
     }

@@ -1,5 +1,5 @@
-//! Targets of the fuzzer (`tests/fuzz`): bytes as a peer could send them. Tests run them on the
-//! inputs that it has found.
+//! Fuzz targets (`tests/fuzz`): bytes as a peer could send them. Tests run them on inputs that the
+//! fuzzer has found.
 
 use std::fmt::Debug;
 
@@ -23,7 +23,8 @@ fn check_round_trip<F: Frame + PartialEq + Debug>(data: &[u8]) {
     assert_eq!(decoded([&bytes[..]]), (frames, None));
 }
 
-/// Checks that it makes no difference where a stream is cut. The first byte says where.
+/// Checks that the pieces in which a stream arrives make no difference. The first byte selects the
+/// pieces.
 pub fn pieces(data: &[u8]) {
     let Some((seed, data)) = data.split_first() else { return };
     check_cuts::<FromClient>(*seed, data);
@@ -60,7 +61,7 @@ fn decoded<'a, F: Frame>(
     (frames, None)
 }
 
-/// Runs a target on each input that is kept for it.
+/// Runs a target on each of its stored inputs.
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 pub(crate) fn replay(target: &str, run: fn(&[u8])) {

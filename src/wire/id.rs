@@ -1,4 +1,4 @@
-//! Names as types: who a message is from, where it goes, and which message it is.
+//! Names as types: the sender of a message, its target, and its id.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ use super::limits::NAME_LEN_MAX;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(Arc<str>);
 
-/// A room's name, in lower case, without the `@` it is written with.
+/// A room's name, in lower case, without the leading `@`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoomName(Arc<str>);
 
@@ -29,7 +29,7 @@ pub enum Target {
     All,
 }
 
-/// An error of a text that is no name.
+/// Reason why a text is not a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadName {
     /// An empty text, or nothing after the `@`.
@@ -44,7 +44,7 @@ pub enum BadName {
     /// A character outside the alphabet.
     #[error("{0:?} is not allowed: ASCII letters, digits and . _ + @ - are")]
     Character(char),
-    /// `all`, which is not a room but everyone.
+    /// The name `all`, which is everyone and not a room.
     #[error("@all is everyone, not a room")]
     Reserved,
 }
@@ -64,7 +64,7 @@ fn parse_name(text: &str) -> Result<Arc<str>, BadName> {
     }
 }
 
-/// Ids that read like everyone: their owner would get messages meant for `@all`.
+/// Ids that read like everyone: their owner would receive messages meant for `@all`.
 const RESERVED: [&str; 2] = ["all", "everyone"];
 
 impl UserId {
@@ -105,7 +105,7 @@ impl FromStr for UserId {
     }
 }
 
-/// Takes the name without its `@`.
+/// Parses the name without its `@`.
 impl FromStr for RoomName {
     type Err = BadName;
     fn from_str(text: &str) -> Result<Self, BadName> {
@@ -172,7 +172,7 @@ impl Serialize for RoomName {
     }
 }
 
-/// Accepts the canonical spelling only, so that a name has one encoding.
+/// Accepts only the canonical spelling, so that a name has one encoding.
 fn canonical<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -217,33 +217,33 @@ impl<'de> Deserialize<'de> for RoomName {
 }
 
 /// A message's id: a `UUIDv7` (RFC 9562, section 5.7), made by its sender, or a `UUIDv8` (section
-/// 5.8) that its sender made of a key, so that the same key makes the same id.
+/// 5.8) that its sender derived from a key, so that the same key gives the same id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MsgId([u8; 16]);
 
 impl MsgId {
-    /// An id made at `unix_ms` from ten random bytes.
+    /// Makes an id at `unix_ms` from ten random bytes.
     pub fn new(unix_ms: u64, random: [u8; 10]) -> Self {
         Self(uuid::Builder::from_unix_timestamp_millis(unix_ms, &random).into_uuid().into_bytes())
     }
 
-    /// The id that stands for a key, of which these are 16 bytes of a hash.
+    /// Returns the id derived from a key; `hash` holds 16 bytes of its hash.
     pub fn keyed(hash: [u8; 16]) -> Self {
         Self(uuid::Builder::from_custom_bytes(hash).into_uuid().into_bytes())
     }
 
-    /// True for an id that was made of a key, and so tells no time.
+    /// True for an id derived from a key, which holds no time.
     pub fn is_keyed(&self) -> bool {
         self.0[6] >> 4 == 8
     }
 
-    /// An id read back from where it was stored.
+    /// An id from its stored bytes.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// The id that is `count` behind this one: its last 62 bits, which are random or count up
-    /// (RFC 9562, section 6.2), begin anew behind their highest.
+    /// The id that is `count` after this one. Only the last 62 bits count up (RFC 9562, section
+    /// 6.2), and wrap around to 0.
     pub fn plus(self, count: u64) -> Self {
         const COUNTER: u128 = (1 << 62) - 1;
         let bits = u128::from_be_bytes(self.0);
@@ -256,22 +256,22 @@ impl MsgId {
         &self.0
     }
 
-    /// Time at which it was made, in milliseconds since 1970 by its sender's clock; meaningless for
-    /// an id that was made of a key.
+    /// Time at which the id was made, in milliseconds since 1970 by its sender's clock; meaningless
+    /// for an id derived from a key.
     pub fn unix_ms(&self) -> u64 {
         self.0[..6].iter().fold(0, |ms, &byte| ms << 8 | u64::from(byte))
     }
 }
 
-/// Makes ids that follow one another while the clock shows the same millisecond, so that messages
-/// sent in quick succession can travel together.
+/// Makes consecutive ids while the clock shows the same millisecond, so that messages sent in quick
+/// succession can travel together.
 #[derive(Clone, Debug, Default)]
 pub struct MsgIds {
     last: Option<(u64, MsgId)>,
 }
 
 impl MsgIds {
-    /// An id made at `unix_ms`. `random` is asked once a millisecond.
+    /// Makes an id at `unix_ms`. Calls `random` once a millisecond.
     pub fn next_id(&mut self, unix_ms: u64, random: impl FnOnce() -> [u8; 10]) -> MsgId {
         let id = match self.last {
             Some((at_ms, id)) if at_ms == unix_ms => id.plus(1),
@@ -288,7 +288,7 @@ impl fmt::Display for MsgId {
     }
 }
 
-/// An error of a text that is no message id.
+/// An error of a text that is not a message id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a message's id is written like 018bcfe5-6800-7707-8707-070707070707")]
 pub struct BadMsgId;
@@ -300,12 +300,12 @@ impl FromStr for MsgId {
     }
 }
 
-/// The SHA-256 of a public key (its SPKI), which identifies a device or a server. Written as ssh
-/// does.
+/// SHA-256 of a public key (its SPKI), which identifies a client or a server. Written as ssh writes
+/// fingerprints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Pin(pub [u8; 32]);
 
-/// An error of a text that is no pin.
+/// An error of a text that is not a pin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a pin is written SHA256: and 43 characters of base64")]
 pub struct BadPin;

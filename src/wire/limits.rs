@@ -1,4 +1,4 @@
-//! Every bound of the protocol. All but [`SKIPPED_MAX`] are part of the format: both sides rely on
+//! Bounds of the protocol. All except [`SKIPPED_MAX`] are part of the format: both sides rely on
 //! them.
 
 // Frames.
@@ -10,8 +10,8 @@ pub const CHUNK_LEN_MAX: usize = 64 << 10;
 /// lengths of a bundle's bodies, up to three bytes each.
 pub const FRAME_LEN_MAX: usize = CHUNK_LEN_MAX + HEADERS_LEN_MAX + 2048 + 3 * BUNDLE_MAX;
 
-/// Most chunks of bodies, first ones not counted, that a side may send on a link beyond those that
-/// the other has granted by `ChunkCredit`.
+/// Most chunks, first ones not counted, that a side may send on a link beyond those granted by the
+/// other side's `ChunkCredit`.
 pub const CHUNKS_AHEAD_MAX: u32 = 64;
 
 /// Most unknown frames in a row that a side skips.

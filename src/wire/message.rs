@@ -9,12 +9,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::id::{MsgId, Target, UserId};
 use super::limits::{HEADERS_LEN_MAX, HEADERS_MAX};
 
-/// Name of the header with a message's time to live in whole seconds, the only one that the server
-/// reads.
+/// Name of the header with a message's time to live in whole seconds, the only header that the
+/// server reads.
 pub(crate) const TTL_HEADER: &str = "ttl";
 
-/// The number of a message in the order of everything the server accepted: strictly increasing and
-/// never used twice, so also increasing within each log.
+/// Number of a message in the order of all messages that the server accepted: strictly increasing
+/// and never used twice, so also increasing within each log.
 pub type Seq = u64;
 
 /// The bytes of a message. Cloning shares them.
@@ -42,7 +42,7 @@ impl Serialize for Body {
 }
 
 impl<'de> Deserialize<'de> for Body {
-    /// Copies the bytes, so that a kept body does not pin the datagrams it came in.
+    /// Copies the bytes, so that a kept body does not keep the datagrams alive in which it came.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
         impl de::Visitor<'_> for Visitor {
@@ -58,11 +58,11 @@ impl<'de> Deserialize<'de> for Body {
     }
 }
 
-/// Named values beside a body, in the order the sender gave them.
+/// Named values that go with a body, in the sender's order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Headers(Vec<(String, String)>);
 
-/// An error of headers that are over the limits.
+/// An error of headers above the limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("more than {HEADERS_MAX} headers, or more than {HEADERS_LEN_MAX} bytes of them")]
 pub struct TooManyHeaders;
@@ -82,8 +82,8 @@ impl Headers {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Time to live from acceptance on, in milliseconds: the header `ttl`, which is in whole
-    /// seconds. `None`: for ever.
+    /// Time to live after acceptance, in milliseconds: the header `ttl`, in whole seconds. `None`:
+    /// unlimited.
     pub fn ttl_ms(&self) -> Option<u64> {
         let (_, ttl) = self.iter().find(|(name, _)| *name == TTL_HEADER)?;
         let digits = ttl.bytes().all(|byte| byte.is_ascii_digit());
@@ -91,8 +91,8 @@ impl Headers {
         Some(seconds.saturating_mul(1_000))
     }
 
-    /// End of the time to live of a message that the server accepted at this time, both in
-    /// milliseconds since 1970. `None`: never.
+    /// Time at which a message accepted at `accepted_ms` expires; both in milliseconds since 1970.
+    /// `None`: never.
     pub fn expires_ms(&self, accepted_ms: u64) -> Option<u64> {
         Some(accepted_ms.saturating_add(self.ttl_ms()?))
     }
@@ -110,8 +110,8 @@ impl<'de> Deserialize<'de> for Headers {
     }
 }
 
-/// The fields that a sender gives a message. Each frame, record and draft with a message in it
-/// holds one, so that a new field is added here.
+/// Fields that a sender gives a message. Each frame, record and draft with a message in it holds
+/// one, so that a new field is added only here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope {
     /// Identity, made by the sender. The server stores a sender's id once.
@@ -138,13 +138,13 @@ impl Envelope {
         self.size.saturating_add(self.headers.len_bytes() as u64)
     }
 
-    /// Bytes of the headers and of the part of the body that is here: the unit of the limit of
+    /// Bytes of the headers and of the part of the body in memory: the unit of the limit of
     /// unanswered sends.
     pub fn len_here(&self) -> u64 {
         (self.body.len() + self.headers.len_bytes()) as u64
     }
 
-    /// True when only the beginning of the body is here.
+    /// True when only the beginning of the body is in memory.
     pub fn is_long(&self) -> bool {
         self.size > self.body.len() as u64
     }
@@ -153,11 +153,11 @@ impl Envelope {
 /// A message as the server accepted it: an envelope with the two fields that the server sets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// The user whose key sent it.
+    /// The user whose key has sent the message.
     pub from: UserId,
     /// Time of acceptance, in milliseconds since 1970.
     pub time_ms: u64,
-    /// The sender's fields, which a message also offers as its own.
+    /// The sender's fields. `Message` derefs to them.
     pub envelope: Envelope,
 }
 

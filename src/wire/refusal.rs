@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The reason for which a message is not stored.
+/// Reason for which a message is not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refusal {
-    /// No such user, or a room that nobody ever joined.
+    /// The user does not exist, or nobody ever joined the room.
     UnknownTarget,
-    /// The target holds as much unread as it may.
+    /// The target holds as many unread messages or bytes as it may.
     MailboxFull,
     /// The server's disk is full.
     DiskFull,
@@ -15,25 +15,24 @@ pub enum Refusal {
     IdTooOld,
     /// The id was made in the server's future.
     IdInFuture,
-    /// The body is over the server's limit; also said by a client that knows the limit.
+    /// The body is over the server's limit; also used by a client that knows the limit.
     BodyTooLong {
         /// The limit in bytes.
         max: u64,
     },
-    /// No such user, but a room of that name; or no such room, but a user of that name.
+    /// The user does not exist, but a room of that name does, or the other way round.
     OtherKind,
 }
 
-/// The reason for which a connection was closed: the application error code of QUIC's
-/// CONNECTION_CLOSE.
+/// Reason for which a connection was closed: the application error code of QUIC's CONNECTION_CLOSE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u32)]
 pub enum CloseCode {
-    /// All done.
+    /// All requests are done.
     Done = 0,
-    /// The server is stopping; another may come up.
+    /// The server is stopping; another may start.
     Stopping = 1,
-    /// Bytes that are no frame, or a frame over the limit.
+    /// Bytes that are not a frame, or a frame over the limit.
     Malformed = 2,
     /// A well-formed frame that may not come now.
     OutOfTurn = 3,
@@ -43,19 +42,19 @@ pub enum CloseCode {
     OverLimit = 5,
     /// The handshake or the first frame took too long.
     TooSlow = 6,
-    /// The server has as many links, or as many users, as it may.
+    /// The server has its maximum of links or users.
     Busy = 7,
     /// The id belongs to another key.
     IdTaken = 8,
     /// Nobody has claimed the id.
     NotJoined = 9,
-    /// Claiming an id needs a ticket here.
+    /// A claim of an id needs a ticket here.
     TicketNeeded = 10,
     /// The ticket was used, has expired, or was never issued.
     TicketBad = 11,
     /// The server's disk is full, so nothing can be claimed.
     DiskFull = 12,
-    /// A later connection of the same client is there.
+    /// A later connection of the same client has taken over.
     TakenOver = 13,
     /// The id reads like everyone, so nobody can claim it.
     IdReserved = 14,

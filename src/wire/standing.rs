@@ -1,4 +1,4 @@
-//! Status of a message with a recipient, parked messages, and where a reader starts.
+//! Status of a message with a recipient, parked messages, and the start position of a reader.
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
@@ -6,7 +6,7 @@ use super::id::{MsgId, UserId};
 use super::limits::NOTE_LEN_MAX;
 use super::message::{Body, Message};
 
-/// A reader's words to the sender of a message: an answer, or the reason of a rejection.
+/// A reader's note to the sender of a message: a reply, or the reason of a rejection.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Note(Body);
 
@@ -36,12 +36,12 @@ impl<'de> Deserialize<'de> for Note {
 /// The state of a message with one recipient, in the order in which it advances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum DeliveryState {
-    /// On the server's disk.
+    /// Stored on the server's disk.
     Accepted,
     /// Confirmed by a reader as received.
     Delivered,
-    /// Not to be delivered any more: its time to live was over, the recipient has left the room, or
-    /// it was removed unread to make room.
+    /// No longer to be delivered: the message has expired, the recipient has left the room, or the
+    /// message was removed unread to make room.
     Gone,
     /// Rejected by a reader, and among the recipient's dead letters.
     Rejected,
@@ -50,26 +50,26 @@ pub enum DeliveryState {
 }
 
 impl DeliveryState {
-    /// True for a state that stays.
+    /// True for a final state.
     pub fn is_final(self) -> bool {
         !matches!(self, Self::Accepted | Self::Delivered)
     }
 }
 
-/// A recipient of a message and its state there.
+/// A recipient of a message, and the state of the message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecipientStatus {
     /// The recipient.
     pub user: UserId,
     /// State of the message with the recipient.
     pub state: DeliveryState,
-    /// Start of that state, in milliseconds since 1970; 0: not known, or not kept.
+    /// Start of that state, in milliseconds since 1970; 0: unknown, or not kept.
     pub time_ms: u64,
-    /// The answer, or the reason of the rejection.
+    /// The reply, or the reason of the rejection.
     pub note: Option<Note>,
 }
 
-/// The kind of messages that are kept aside for a user.
+/// Kind of parked messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ParkedKind {
     /// Dead letters: messages that a reader of the user has rejected.
@@ -78,7 +78,7 @@ pub enum ParkedKind {
     Scheduled,
 }
 
-/// A message that is kept aside for its user.
+/// A parked message, which is kept aside for its user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParkedMessage {
     /// Kind of parked message.

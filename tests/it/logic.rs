@@ -1,5 +1,5 @@
-//! The pure layer: hub and peer against a model of the store, first in scenes that can be read,
-//! then at random.
+//! The pure layer: hub and peer against a model of the store, first in readable scenes, then at
+//! random.
 
 mod budget;
 mod bundles;
@@ -51,7 +51,7 @@ use qmsg::wire::{
 
 use server::{START, Said, Server};
 
-/// The key of a user's device, from the name alone.
+/// The key of a user's client, made from the name alone.
 fn key(name: &str) -> Pin {
     let mut key = [0; 32];
     key[..name.len()].copy_from_slice(name.as_bytes());
@@ -70,7 +70,7 @@ fn target(text: &str) -> Target {
     text.parse().unwrap()
 }
 
-/// The `n`th id made at that time.
+/// The `n`th id made at `unix_ms`.
 fn id_at(unix_ms: u64, n: u64) -> MsgId {
     let mut random = [0; 10];
     random[2..].copy_from_slice(&n.to_be_bytes());
@@ -81,7 +81,8 @@ fn id(n: u64) -> MsgId {
     id_at(START.unix_ms, n)
 }
 
-/// The body of the message with this id, so long: no two messages, no two parts are alike.
+/// The body of `size` bytes of the message with this id: no two messages, and no two chunks, are
+/// alike.
 fn body_of(id: MsgId, size: u64) -> Body {
     stretch_of(id, 0..size)
 }

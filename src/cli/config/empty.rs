@@ -1,4 +1,4 @@
-//! Environment variables that are set but empty, as compose files and units leave them: they count
+//! Environment variables that are set but empty, as in compose files and systemd units: they count
 //! as unset.
 
 use std::env;

@@ -52,7 +52,7 @@ pub(crate) fn own(command: &Command) -> impl Iterator<Item = (&str, &Arg)> {
     long(command).filter(|(key, arg)| !is_common(key, arg))
 }
 
-/// The flags that can be keys at the top, each as one of the verbs has it.
+/// The flags that can be keys at the top, each taken from one of the verbs.
 pub(crate) fn common(command: &Command) -> Vec<(&str, &Arg)> {
     let mut found: Vec<(&str, &Arg)> = Vec::new();
     for (key, arg) in tree(command).into_iter().flat_map(long) {
@@ -91,8 +91,8 @@ fn long(command: &Command) -> impl Iterator<Item = (&str, &Arg)> {
     args.filter(|(key, _)| !NEVER.contains(key))
 }
 
-/// True for a key that stands at the top. A flag without an environment variable is meant to be
-/// given each time, such as the server to measure, and is excluded.
+/// True for a key that stands at the top. Excludes flags without an environment variable, which are
+/// given on each command line, such as the server to measure.
 fn is_common(key: &str, arg: &Arg) -> bool {
     OF_ALL.contains(&key) || OF_SEVERAL.contains(&key) && arg.get_env().is_some()
 }
@@ -119,7 +119,7 @@ fn read_table(
             }
             Value::Table(table) if inner.is_some() => {
                 path.push(key.clone());
-                // The guard has found it.
+                // The guard has checked that the subcommand exists.
                 inner.map_or(Ok(()), |inner| read_table(reader, table, inner, path))?;
                 path.pop();
             }

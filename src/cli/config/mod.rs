@@ -1,4 +1,4 @@
-//! Configuration: files that stand in for flags.
+//! Configuration: files that set defaults of flags.
 
 pub(crate) mod apply;
 pub(crate) mod empty;

@@ -1,4 +1,4 @@
-//! Configuration files: where they are, and what they set.
+//! Configuration files: their paths, and their settings.
 //!
 //! The file format defines no keys of its own. A key at the top is a flag that several verbs share;
 //! a table is a verb, and its keys are the flags of that verb. The values become the defaults of

@@ -11,11 +11,11 @@ const MOVED: [&str; 2] = ["as", "server"];
 /// The short form of `--server`.
 const SERVER: &str = "-s";
 
-/// Moves these flags behind their verb, where clap looks for them. Other flags stay in place;
+/// Moves these flags after their verb, where clap looks for them. Other flags stay in place;
 /// without a verb all do.
 pub(crate) fn moved(args: Vec<OsString>) -> Vec<OsString> {
     let begins = |arg: &OsString| arg.to_str().is_some_and(|arg| arg.starts_with('-'));
-    // Building the command takes long, and mostly the verb stands first.
+    // Building the command takes long, and usually the verb comes first.
     if args.get(1).is_none_or(|first| !begins(first)) {
         return args;
     }
@@ -45,7 +45,7 @@ pub(crate) fn moved(args: Vec<OsString>) -> Vec<OsString> {
     kept.into_iter().chain(taken).chain(rest).collect()
 }
 
-/// Classifies a flag: whether it is to be moved, and whether the next word is its value.
+/// Classifies a flag: true if it must be moved, and true if the next word is its value.
 fn kind(command: &Command, text: &str) -> (bool, bool) {
     if let Some(long) = text.strip_prefix("--") {
         let (name, is_whole) = match long.split_once('=') {

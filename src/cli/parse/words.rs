@@ -1,4 +1,4 @@
-//! Words of a message text, and options among them. After the first word of a text, all words are
+//! Words of a message text, and options among them. From the first word of a text on, all words are
 //! text.
 
 use std::ffi::{OsStr, OsString};
@@ -13,8 +13,8 @@ use crate::message::known_headers;
 const VERBS: [&str; 2] = ["send", "ask"];
 /// Id of the argument that collects the words.
 const TEXT: &str = "text";
-/// Options besides those for headers whose values may begin with a dash. A value that is itself an
-/// option was probably meant as one.
+/// Options, besides those for headers, whose values may begin with a dash. A value that is itself
+/// an option was probably meant as one.
 const FREE: [&str; 2] = ["message", "key"];
 /// The word that ends the options.
 const ESCAPE: &str = "--";
@@ -53,7 +53,7 @@ fn has(word: &OsStr, option: &str) -> bool {
     word.starts_with(option) || is_cluster && word.contains(option.trim_start_matches('-'))
 }
 
-/// Refuses options behind the beginning of a text, and options as values of other options. The
+/// Refuses options after the beginning of a text, and options as values of other options. The
 /// intention is unclear, and a message sent by mistake cannot be taken back. `command` builds the
 /// command that parsed the line.
 pub(crate) fn check(
@@ -65,7 +65,7 @@ pub(crate) fn check(
         return Ok(());
     };
     let raw = |id: &str| given.try_get_raw(id).ok().flatten().into_iter().flatten();
-    // A value written with = is certainly meant as one.
+    // A value written with `=` is certainly meant as a value.
     let is_alone = |value: &&OsStr| args.iter().any(|arg| arg == value);
     let headers = known_headers::flags().filter(|(_, flag)| flag.may_begin_with_dash);
     let free = FREE.into_iter().chain(headers.map(|(name, _)| name));
@@ -146,7 +146,7 @@ mod tests {
     use super::{as_text, check};
     use crate::cli::command::Cli;
 
-    /// Parses a command line and returns its text, or what is wrong with it.
+    /// Parses a command line. Returns its text, or the error.
     fn text(line: &[&str]) -> Result<Vec<String>, String> {
         let mut args: Vec<OsString> = line.iter().map(OsString::from).collect();
         args.insert(0, "qmsg".into());

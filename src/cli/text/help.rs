@@ -1,5 +1,4 @@
-//! Help and version. They are built only when asked for: the command that parses a `send` has to be
-//! built fast.
+//! Help and version. Built only on request, so that the command that parses a `send` is built fast.
 
 use std::ffi::OsString;
 use std::fmt::Write;
@@ -59,7 +58,7 @@ fn grouped(mut command: Command) -> Command {
     command
 }
 
-/// The long version, with what a bug report needs.
+/// The long version, with the details that a bug report needs.
 fn version() -> String {
     format!(
         "{}\nprotocol {} ({})\n{}",

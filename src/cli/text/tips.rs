@@ -3,7 +3,7 @@
 use crate::profile::address::Listen;
 use crate::wire::Target;
 
-/// Commands that do not exist, and what to write instead.
+/// Commands that do not exist, and their replacements.
 const COMMANDS: &[(&[&str], &str)] = &[
     (&["version"], "qmsg --version"),
     (
@@ -42,7 +42,7 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["man", "usage"], "qmsg help"),
 ];
 
-/// Flags that a command does not take, by command, and what to write instead.
+/// Flags that a command does not take, by command, and their replacements.
 const ARGUMENTS: &[(&[&str], &[&str], &str)] = &[
     (
         &["send", "ask"],

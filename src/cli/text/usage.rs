@@ -1,4 +1,4 @@
-//! Usage errors in the form of all other errors: what is wrong, a hint, and the usage line.
+//! Usage errors in the form of all other errors: the error, a hint, and the usage line.
 
 use std::error::Error;
 use std::ffi::OsString;

@@ -17,7 +17,7 @@ use crate::terminal::print;
 use crate::terminal::verbosity::Verbosity;
 use crate::text::units::{self, Targets};
 
-/// Default time limit of an answer.
+/// Default time limit for replies.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Send a message and print the reply

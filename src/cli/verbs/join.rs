@@ -233,7 +233,7 @@ struct Plan {
     code: Option<JoinCode>,
 }
 
-/// Combines the arguments with what exists of the profile. A ticket is shown even for an id that is
+/// Combines the arguments with the remains of the profile. A ticket is sent even for an id that is
 /// joined: a server restored from an older backup may have forgotten it.
 fn plan(id: &UserId, remains: &Remains, args: &JoinArgs) -> Result<Plan> {
     let ticket = args.ticket.as_ref();

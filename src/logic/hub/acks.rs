@@ -11,17 +11,17 @@ use crate::logic::seqs::unacked::Delivery;
 /// Disposition of a message, and when it was decided, in milliseconds since 1970.
 pub(super) type Decided = (Seq, Disposition, u64);
 
-/// Messages of one log that one write acks.
+/// Messages of one log that are acked with one write.
 #[derive(Default)]
 pub(super) struct LogAck {
-    /// Messages and bytes that count in quotas.
+    /// Number of messages that count in quotas, and their bytes.
     messages: u64,
     bytes: u64,
     spans: Vec<Span>,
     dispositions: Vec<Decided>,
 }
 
-/// Messages that were not acked before, for those who track them.
+/// Messages acked for the first time, for the senders who track them.
 pub(super) struct AckedMessages {
     pub(super) log: Target,
     pub(super) spans: Vec<Span>,
@@ -50,7 +50,7 @@ impl LogAck {
         }
     }
 
-    /// Adds messages whose time to live was over before they were delivered.
+    /// Adds messages that expired before they were delivered.
     pub(super) fn add_expired(&mut self, span: Span, bytes: u64, at_ms: u64) {
         self.messages += span.count();
         self.bytes += bytes;
@@ -59,7 +59,8 @@ impl LogAck {
         self.spans.push(span);
     }
 
-    /// The write that records the ack, and what those who track the messages hear of it.
+    /// Returns the write that records the ack, and the acked messages for the senders who track
+    /// them.
     pub(super) fn into_write(
         self,
         (user, log): (UserId, Target),
@@ -73,15 +74,15 @@ impl LogAck {
     }
 }
 
-/// Count of a mailbox's acks on their way to the store, and the readers that have caught up.
+/// Number of a mailbox's acks on their way to the store, and readers that have caught up.
 ///
-/// A reader is told that it has caught up when the acks before are recorded: a client concludes
-/// from what was not delivered which of its acks are.
+/// The client of such a reader is told only after all earlier acks are recorded: it concludes from
+/// the messages that did not come again which of its acks the server has.
 #[derive(Default)]
 pub(super) struct AckProgress {
     under_way: u64,
     recorded: u64,
-    /// Readers, each with the number of acks that must be recorded before it is told.
+    /// Readers that have caught up, each with the number of acks to be recorded before it is told.
     caught_up: VecDeque<(u64, LinkId)>,
 }
 

@@ -1,9 +1,9 @@
 //! Budget of deliveries: bytes under way to all readers together.
 //!
-//! What a slow reader has not acked stays in the server's memory, up to its window. A page that is
-//! read for it counts as well, until it is delivered. The windows shrink as the budget fills, so
-//! that many slow readers together cannot exhaust the memory; a small window stays to each reader,
-//! so that none waits for the others.
+//! Unacked deliveries of a slow reader stay in the server's memory, up to its window. A page that
+//! is read for it counts as well, until it is delivered. All windows shrink as the budget fills, so
+//! that many slow readers together cannot exhaust the memory. Each reader keeps a small window, so
+//! that none waits for the others.
 
 use std::collections::BTreeMap;
 
@@ -14,15 +14,14 @@ use crate::wire::{CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX};
 /// Bytes that a message takes beside its body and headers.
 const MESSAGE_LEN: u64 = 64;
 
-/// Messages and their bytes.
+/// Number of messages, and their bytes.
 pub(super) type Load = (u64, u64);
 
-/// Bytes that were delivered and not acked, of pages that are being read, and of chunks that were
-/// not credited yet.
+/// Bytes of unacked deliveries, of pages that are being read, and of chunks without credit.
 pub(super) struct DeliveryBudget {
     bytes: u64,
     bytes_max: u64,
-    /// Bytes granted to each reader whatever the others have.
+    /// Bytes granted to each reader, however full the budget is.
     link_bytes_min: u64,
     /// Chunks sent on each link for which the client has given no credit. No entry: none.
     chunks_out: BTreeMap<LinkId, u32>,
@@ -38,19 +37,20 @@ impl DeliveryBudget {
         }
     }
 
-    /// Counts a reader's load anew.
+    /// Replaces a reader's load by a new one.
     pub(super) fn replace(&mut self, before: Load, after: Load) {
         self.bytes = self.bytes.saturating_sub(len_bytes(before)) + len_bytes(after);
     }
 
-    /// The part of a reader's window that is open, given the load it has already, which counts in.
+    /// The part of a reader's window that is open now. `has` is its present load, which counts as
+    /// open.
     pub(super) fn window(&self, (messages, bytes): Load, has: Load) -> Load {
         let free = self.bytes_max.saturating_sub(self.bytes);
         let open = |has: u64, unit: u64| (has + free / unit).max(self.link_bytes_min / unit);
         (messages.min(open(has.0, MESSAGE_LEN).max(1)), bytes.min(open(has.1, 1)))
     }
 
-    /// Returns whether a link with chunks under way may have one more.
+    /// True if a link with chunks under way may have one more.
     pub(super) fn has_room_for_chunk(&self) -> bool {
         self.bytes + chunks_len(1) <= self.bytes_max
     }
@@ -60,39 +60,39 @@ impl DeliveryBudget {
         self.bytes += chunks_len(1);
     }
 
-    /// Counts chunks that are not read after all.
+    /// Uncounts reserved chunks that are not read after all.
     pub(super) fn unreserve_chunks(&mut self, count: u32) {
         self.bytes = self.bytes.saturating_sub(chunks_len(count));
     }
 
-    /// Counts a chunk, reserved before, as sent.
+    /// Counts a reserved chunk as sent.
     pub(super) fn send_reserved_chunk(&mut self, link: LinkId) {
         *self.chunks_out.entry(link).or_default() += 1;
     }
 
-    /// Counts a chunk as sent.
+    /// Counts a chunk as sent, without a reservation.
     pub(super) fn send_chunk(&mut self, link: LinkId) {
         self.reserve_chunk();
         self.send_reserved_chunk(link);
     }
 
-    /// Number of chunks sent on a link and not credited.
+    /// Number of chunks sent on a link and not credited by its client.
     pub(super) fn chunks_out(&self, link: LinkId) -> u32 {
         self.chunks_out.get(&link).copied().unwrap_or_default()
     }
 
-    /// Returns whether one more chunk may be sent on a link.
+    /// True if one more chunk may be sent on a link.
     pub(super) fn is_open(&self, link: LinkId) -> bool {
         self.chunks_out(link) < CHUNKS_AHEAD_MAX
     }
 
-    /// Returns whether a link has taken so many chunks that nobody waits for one that has taken
-    /// none meanwhile.
+    /// True if a client has given credit for at least half of the chunks that may be under way: it
+    /// is half a window ahead of one that has given none.
     pub(super) fn is_far_ahead(&self, link: LinkId) -> bool {
         self.chunks_out(link) <= CHUNKS_AHEAD_MAX / 2
     }
 
-    /// Takes a client's credit for chunks. `false`: it was not sent that many.
+    /// Takes a client's credit for chunks. Returns `false` if fewer chunks were sent.
     pub(super) fn credit_chunks(&mut self, link: LinkId, count: u32) -> bool {
         let out = self.chunks_out(link);
         if count == 0 || count > out {

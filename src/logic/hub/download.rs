@@ -1,4 +1,5 @@
-//! Long body on its way to a reader: one at a time on a link, as fast as its client takes chunks.
+//! A long body on its way to a reader: one at a time on a link, as fast as its client gives credit
+//! for chunks.
 
 use std::collections::VecDeque;
 
@@ -6,31 +7,31 @@ use crate::durable::{Missing, Record, RequestId};
 use crate::logic::limits::CHUNK_READS_MAX;
 use crate::wire::{Body, CHUNK_LEN_MAX, Seq, Target};
 
-/// Names a long volatile body that is under way.
+/// Number of a long volatile body that is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct VolatileId(pub(super) u64);
 
-/// Where the body comes from.
+/// Source of the body.
 pub(super) enum Download {
     /// The store.
     Stored(StoredDownload),
-    /// Its sender, who is sending it now.
+    /// The sender of the volatile message, who is sending the body now.
     Volatile(VolatileId),
 }
 
-/// The chunks of a stored body that are still to be read.
+/// Chunks of a stored body that are still to be read.
 pub(super) struct StoredDownload {
     seq: Seq,
     log: Target,
     /// The next chunk to ask the store for.
     next: u64,
     end: u64,
-    /// Chunks asked for, in order, each with its bytes once they have come.
+    /// Chunks asked for, in order, each with its bytes once they were read.
     asked: VecDeque<(RequestId, Option<Body>)>,
 }
 
 impl StoredDownload {
-    /// The chunks behind the first one, which goes out with the message.
+    /// Begins with the second chunk: the first goes out with the message.
     pub(super) fn new(record: &Record) -> Self {
         let count = record.bundle.first.size.div_ceil(CHUNK_LEN_MAX as u64);
         let (next, end) = (record.parts + 1, record.parts + count);
@@ -46,12 +47,12 @@ impl StoredDownload {
         &self.log
     }
 
-    /// Number of chunks asked for that have not gone out.
+    /// Number of chunks asked for and not sent yet.
     pub(super) fn asked_count(&self) -> usize {
         self.asked.len()
     }
 
-    /// The next chunk to ask for, if there is one and `free` chunks fit on the link.
+    /// The next chunk to ask for, if one is left and `free` more chunks fit on the link.
     pub(super) fn wanted(&self, free: usize) -> Option<u64> {
         let wanted = self.next < self.end && self.asked.len() < free.min(CHUNK_READS_MAX);
         wanted.then_some(self.next)
@@ -63,8 +64,8 @@ impl StoredDownload {
         self.asked.push_back((request, None));
     }
 
-    /// Takes a chunk; the store may answer in any order. `None`: it was asked for by a download
-    /// that is over.
+    /// Takes a chunk; the store may answer in any order. `None` if an earlier download, which has
+    /// ended, asked for it.
     pub(super) fn add_chunk(
         &mut self,
         request: RequestId,
@@ -81,7 +82,7 @@ impl StoredDownload {
         Some(body)
     }
 
-    /// Returns whether all chunks have gone out.
+    /// True once all chunks were sent.
     pub(super) fn is_complete(&self) -> bool {
         self.next == self.end && self.asked.is_empty()
     }

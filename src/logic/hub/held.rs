@@ -1,9 +1,9 @@
-//! Frames that may wait while the id of their link is looked up.
+//! Frames that are held while the store looks up the id of their link.
 
 use crate::wire::FromClient;
 
-/// Returns whether a frame makes sense behind those that wait for the link's id. Sends, chunks and
-/// requests are counted, a link subscribes once, and nothing has been delivered yet.
+/// True if a frame may follow those already held. Sends, chunks and requests are bounded by the
+/// limits of the link; a link subscribes once; and no delivery can be acked yet.
 pub(super) fn can_wait(held: &[FromClient], frame: &FromClient) -> bool {
     match frame {
         FromClient::Send { .. }

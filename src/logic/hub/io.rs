@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::durable::{Found, Outcome, Read, Record, RequestId, Write};
 use crate::wire::{Body, Bundle, CloseCode, FromClient, FromServer, Pin};
 
-/// Name of a link: one connection of one client. The server's loop makes it, and never twice.
+/// Name of a link: one connection of one client. Chosen by the server's loop, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub u64);
 
@@ -19,7 +19,7 @@ pub enum Input {
         /// The key that the client has proven.
         key: Pin,
     },
-    /// A frame came.
+    /// A frame has come.
     Frame {
         /// The link it came on.
         link: LinkId,
@@ -31,9 +31,9 @@ pub enum Input {
         /// The link.
         link: LinkId,
     },
-    /// Writes are on disk, or failed; in the order they were asked for.
+    /// Writes that are on disk, or have failed, in the order in which they were asked for.
     Durable(Vec<(RequestId, Outcome)>),
-    /// A read has its answer.
+    /// The answer to a read.
     Found(RequestId, Found),
     /// The deadline has come.
     Tick,
@@ -49,36 +49,36 @@ pub enum Output {
         /// The frame.
         frame: FromServer,
     },
-    /// Deliver messages to all of these links; encoding them once is enough.
+    /// Deliver messages to all of these links; the frame need be encoded only once.
     Deliver {
-        /// At least one.
+        /// The links, at least one.
         links: Vec<LinkId>,
         /// The messages.
         record: Record,
     },
-    /// Deliver volatile messages to all of these links; encoding them once is enough.
+    /// Deliver volatile messages to all of these links; the frame need be encoded only once.
     Volatile {
-        /// At least one.
+        /// The links, at least one.
         links: Vec<LinkId>,
         /// The messages.
         bundle: Arc<Bundle>,
     },
-    /// Send the next chunk of the last long message to all of these links; encoding it once is
-    /// enough.
+    /// Send the next chunk of the last long message to all of these links; the frame need be
+    /// encoded only once.
     Chunk {
-        /// At least one.
+        /// The links, at least one.
         links: Vec<LinkId>,
         /// The chunk.
         body: Body,
     },
-    /// Close a link behind everything that was sent on it. No `Closed` need follow.
+    /// Close a link after everything that was sent on it. No `Closed` need follow.
     Close {
         /// The link.
         link: LinkId,
         /// The reason.
         code: CloseCode,
     },
-    /// Write, together with all that is written now, and answer with [`Input::Durable`].
+    /// Write, together with all other pending writes, and answer with [`Input::Durable`].
     Write(RequestId, Write),
     /// Read at once and answer with [`Input::Found`].
     Read(RequestId, Read),

@@ -1,4 +1,4 @@
-//! Mailbox of one user: the cursors in the logs that the user reads, and the readers.
+//! Mailbox of one user: the cursors in the logs that the user reads, and the user's readers.
 
 mod ack;
 mod deliver;
@@ -24,25 +24,28 @@ use crate::logic::prefetch::Prefetch;
 use crate::logic::seqs::cursor::Cursor;
 use crate::logic::seqs::set::SeqSet;
 
-/// Cursors and readers of one user, in memory while a link reads or an ack is being written.
+/// Cursors and readers of one user. In memory while a link reads, or while an ack is being written.
 pub(super) struct Mailbox {
     user: UserId,
     is_loaded: bool,
     cursors: BTreeMap<Target, Cursor>,
-    /// Rooms left while the mailbox was being loaded, which may have been read as memberships.
+    /// Rooms that the user left while the mailbox was being loaded. The store may have read the
+    /// mailbox before that.
     left: BTreeSet<Target>,
-    /// Cursors in rooms that were left when joining them anew was asked for: they may be of the
-    /// new membership, if the mailbox was read behind both.
+    /// Cursors removed by the answer to a leave while a later join of the same room is being
+    /// written. If the mailbox was read after both writes, such a cursor belongs to the new
+    /// membership.
     rejoining: BTreeMap<Target, Cursor>,
     readers: BTreeMap<LinkId, Reader>,
-    /// Deliveries of sharing readers whose links were taken over, by the link that may resume them.
+    /// Deliveries of sharing readers whose links were taken over, keyed by the link that may resume
+    /// them.
     kept: BTreeMap<LinkId, SeqSet>,
-    /// Messages that have expired on the page that is being delivered.
+    /// Expired messages of the page that is being delivered.
     expired: BTreeMap<Target, LogAck>,
-    /// Set when an expired message has uncrowded a cursor.
+    /// True when the ack of an expired message has uncrowded a cursor.
     is_uncrowded: bool,
     acks: AckProgress,
-    /// The last message that became durable in one of the logs while they were read.
+    /// Seq of the last message that became durable in one of the logs while the user read them.
     head: Seq,
 }
 
@@ -67,13 +70,13 @@ impl Mailbox {
         self.is_loaded
     }
 
-    /// Returns whether the mailbox may be forgotten: nobody reads it, and the store has all of it.
-    /// One that is being loaded stays until it is.
+    /// True if the mailbox may be dropped: it has no readers, and the store has all its acks. A
+    /// mailbox that is being loaded is kept.
     pub(super) fn is_idle(&self) -> bool {
         self.is_loaded && self.readers.is_empty() && self.kept.is_empty() && self.acks.is_idle()
     }
 
-    /// The logs that the user reads.
+    /// Logs that the user reads.
     pub(super) fn logs(&self) -> impl Iterator<Item = &Target> {
         self.cursors.keys()
     }
@@ -94,26 +97,25 @@ impl Mailbox {
         self.readers.get_mut(&link)
     }
 
-    /// The links of the readers that were delivered all of a message and have not acked it.
+    /// Links of the readers that were delivered a whole message and have not acked it.
     pub(super) fn links_with(&self, seq: Seq) -> impl Iterator<Item = LinkId> {
         let readers = self.readers.values();
         readers.filter(move |reader| reader.has_whole_message(seq)).map(Reader::link)
     }
 
-    /// Returns whether a message of a log waits to be acked by the user.
+    /// True if a message of a log is delivered and not acked.
     pub(super) fn is_unacked(&self, log: &Target, seq: Seq) -> bool {
         self.cursors.get(log).is_some_and(|cursor| !cursor.is_acked(seq))
     }
 
-    /// Returns whether one of the readers has a message, or has acked it, which may not be on disk
-    /// yet.
+    /// True if a reader has a message, or has acked it; the ack need not be on disk yet.
     pub(super) fn has_taken(&self, log: &Target, seq: Seq) -> bool {
         self.cursors.get(log).is_some_and(|cursor| cursor.is_acked(seq))
             || self.readers.values().any(|reader| reader.holds(seq))
     }
 
-    /// Adds a reader. Of what it resumes it gets the part that no other sharing reader has claimed:
-    /// a message delivered to several, each time on a new link, is the first one's.
+    /// Adds a reader. It resumes those deliveries that no other sharing reader has claimed: a
+    /// message that several links were given in turn belongs to the first that claims it.
     pub(super) fn attach(
         &mut self,
         turn: &mut Turn,
@@ -139,7 +141,7 @@ impl Mailbox {
         }
     }
 
-    /// Lets a reader of a loaded mailbox begin.
+    /// Starts a reader of a loaded mailbox.
     pub(super) fn start(&mut self, turn: &mut Turn, link: LinkId) {
         let Some(reader) = self.readers.get_mut(&link) else { return };
         if let Some(start) = reader.take_start() {
@@ -150,14 +152,14 @@ impl Mailbox {
             return;
         }
         reader.begin();
-        // It has room, which the user's other readers may not have had.
+        // The new reader has room; the user's other readers may have had none.
         turn.note(Todo::DeliverVolatile { user: self.user.clone() });
         self.fetch(turn, link);
     }
 
-    /// Removes the reader of a link that is gone. What it had unacked is delivered to the next
-    /// reader, or again to those that are there: they have it too, unless it was gone from the log
-    /// when they came to it.
+    /// Removes the reader of a link that is gone. Its unacked deliveries go to the next reader, or
+    /// again to the readers that are there: these were given the same messages, except any that the
+    /// log no longer had when they came to it.
     pub(super) fn detach(&mut self, turn: &mut Turn, link: LinkId) -> Option<Reader> {
         let gone = self.readers.remove(&link)?;
         gone.free_budget(turn.budget_mut());
@@ -172,7 +174,7 @@ impl Mailbox {
         Some(gone)
     }
 
-    /// Rewinds those of the readers that have gone past messages which another reader has no more.
+    /// Rewinds the readers that have gone past messages which another reader has given up.
     fn read_again(&mut self, turn: &mut Turn, waiting: &SeqSet, wanted: impl Fn(&Reader) -> bool) {
         for reader in self.readers.values_mut().filter(|reader| wanted(reader)) {
             let mut passed = waiting.within(Span { first: 0, last: reader.position() });
@@ -184,21 +186,21 @@ impl Mailbox {
         }
     }
 
-    /// Fetches a page for a reader that is behind and has room.
+    /// Fetches a page for a reader that is not live and has room.
     pub(super) fn fetch(&mut self, turn: &mut Turn, link: LinkId) {
         if let Some(reader) = self.readers.get_mut(&link) {
             fetch_page(turn, &self.user, &self.cursors, reader);
         }
     }
 
-    /// Fetches pages for all readers that are behind and have room.
+    /// Fetches pages for all readers that are not live and have room.
     fn fetch_all(&mut self, turn: &mut Turn) {
         for reader in self.readers.values_mut() {
             fetch_page(turn, &self.user, &self.cursors, reader);
         }
     }
 
-    /// Tells readers that they have caught up, once the acks before are recorded.
+    /// Tells readers that they have caught up, once all earlier acks are recorded.
     fn send_caught_up(&mut self, turn: &mut Turn) {
         while let Some(link) = self.acks.next_caught_up() {
             if self.readers.contains_key(&link) {

@@ -1,4 +1,4 @@
-//! Mailboxes that are in memory, and which users read each room now.
+//! Mailboxes in memory, and the users who read each room now.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,64 +16,65 @@ use super::turn::Turn;
 use crate::logic::prefetch::Prefetch;
 use crate::logic::seqs::set::SeqSet;
 
-/// The mailboxes of users who read now.
+/// Mailboxes of the users who read now.
 #[derive(Default)]
 pub(super) struct Mailboxes {
     mailboxes: BTreeMap<UserId, Mailbox>,
-    /// For each room, and for `@all`, the users with readers. A user's own log needs none.
+    /// Users with readers, for each room and for `@all`. A user's own log has no entry.
     users: BTreeMap<Target, BTreeSet<UserId>>,
-    /// Deliveries of earlier links that links without a reader have said to resume.
+    /// Deliveries of earlier links that a new link resumes, until it has a reader.
     resumed: BTreeMap<LinkId, SeqSet>,
-    /// Links for which the mailbox of a user keeps what an earlier link had.
+    /// Links that may resume deliveries of a link they took over; the mailbox of the user keeps
+    /// these.
     heirs: BTreeMap<LinkId, UserId>,
     grace: ResumeGrace,
 }
 
-/// Time after a start of the server in which nothing is delivered to readers that share.
+/// Grace period after a start of the server, in which sharing readers get no deliveries.
 ///
-/// Such a reader goes on with what it had when its link was lost, a command that runs for instance.
-/// It would be done twice if others were given it before that reader is back.
+/// A sharing reader goes on with the deliveries of its lost link: a command may still be running.
+/// If others were given these messages before that reader is back, the work would be done twice.
 #[derive(Default)]
 struct ResumeGrace {
-    /// End on the monotonic clock. `None`: not begun.
+    /// End on the monotonic clock. `None` before it begins.
     until_ms: Option<u64>,
     waiting: BTreeSet<LinkId>,
 }
 
 impl Mailboxes {
-    /// The next moment at which the hub is to be woken.
+    /// The next time at which the hub must be woken.
     pub(super) fn deadline(&self) -> Option<u64> {
         self.grace.until_ms.filter(|_| !self.grace.waiting.is_empty())
     }
 
-    /// The mailbox of a user, if it is in memory.
+    /// Returns the mailbox of a user, if it is in memory.
     pub(super) fn get_mut(&mut self, user: &UserId) -> Option<&mut Mailbox> {
         self.mailboxes.get_mut(user)
     }
 
-    /// The logs that a user reads.
+    /// Logs that a user reads.
     pub(super) fn logs(&self, user: &UserId) -> impl Iterator<Item = &Target> {
         self.mailboxes.get(user).into_iter().flat_map(Mailbox::logs)
     }
 
-    /// The links of the readers that were delivered all of a message and have not acked it.
+    /// Links of the readers that were delivered a whole message and have not acked it.
     pub(super) fn links_with(&self, log: &Target, seq: Seq) -> Vec<LinkId> {
         let users = self.users_of(log).filter_map(|user| self.mailboxes.get(user));
         users.flat_map(|mailbox| mailbox.links_with(seq)).collect()
     }
 
-    /// Returns whether a message of a log waits to be acked by a user who reads.
+    /// True if a message of a log is delivered to a user who reads, and not acked.
     pub(super) fn is_unacked(&self, user: &UserId, log: &Target, seq: Seq) -> bool {
         self.mailboxes.get(user).is_some_and(|mailbox| mailbox.is_unacked(log, seq))
     }
 
-    /// Returns whether one of the user's readers has a message, or has acked it, which may not be
-    /// on disk yet.
+    /// True if a reader of the user has a message, or has acked it; the ack need not be on disk
+    /// yet.
     pub(super) fn has_taken(&self, user: &UserId, log: &Target, seq: Seq) -> bool {
         self.mailboxes.get(user).is_some_and(|mailbox| mailbox.has_taken(log, seq))
     }
 
-    /// The users whose mailboxes may have readers of a log.
+    /// Users whose mailboxes may have readers of a log.
     fn users_of<'a>(&'a self, log: &'a Target) -> impl Iterator<Item = &'a UserId> {
         let owner = match log {
             Target::User(user) => Some(user),
@@ -83,7 +84,8 @@ impl Mailboxes {
         owner.into_iter().chain(members.into_iter().flatten())
     }
 
-    /// Notes what a future reader has from an earlier link. Once: so it is bounded by a frame.
+    /// Notes the deliveries that a future reader resumes from an earlier link. A link may resume
+    /// once, so one frame bounds them.
     pub(super) fn resume(&mut self, turn: &mut Turn, link: LinkId, user: &UserId, spans: &[Span]) {
         let reads = self.mailboxes.get(user).is_some_and(|it| it.reader(link).is_some());
         if reads || self.resumed.contains_key(&link) {
@@ -136,7 +138,7 @@ impl Mailboxes {
         self.drop_idle(user);
     }
 
-    /// Lets a reader of a loaded mailbox begin, or wait for the end of the grace.
+    /// Starts a reader of a loaded mailbox, or has it wait for the end of the grace period.
     pub(super) fn start(&mut self, turn: &mut Turn, link: LinkId, user: &UserId) {
         let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
         for log in mailbox.logs().filter(|log| !matches!(log, Target::User(_))) {
@@ -154,7 +156,7 @@ impl Mailboxes {
         mailbox.start(turn, link);
     }
 
-    /// The end of the grace, if it has come: returns the readers that waited for it.
+    /// Ends the grace period, if it is time. Returns the readers that waited for it.
     pub(super) fn end_grace(&mut self, turn: &Turn) -> BTreeSet<LinkId> {
         let (now_ms, grace_ms) = (turn.now().mono_ms, turn.limits().resume_grace_ms);
         let until_ms = *self.grace.until_ms.get_or_insert(now_ms + grace_ms);
@@ -180,15 +182,15 @@ impl Mailboxes {
         Some(gone)
     }
 
-    /// Forgets a mailbox that nobody reads and of which the store has everything.
+    /// Drops a mailbox that has no readers and nothing to be written.
     pub(super) fn drop_idle(&mut self, user: &UserId) {
         if self.mailboxes.get(user).is_some_and(Mailbox::is_idle) {
             self.mailboxes.remove(user);
         }
     }
 
-    /// Keeps what the reader of a link holds for the link that replaces it, which says only behind
-    /// its `Hello` what it resumes.
+    /// Keeps the deliveries of a link's reader for the link that takes it over: only after its
+    /// `Hello` does the new link say which of them it resumes.
     pub(super) fn take_over(&mut self, from: LinkId, to: LinkId, user: Option<&UserId>) {
         let Some(user) = user.or(self.heirs.get(&from)).cloned() else { return };
         let mailbox = self.mailboxes.get_mut(&user);
@@ -197,7 +199,8 @@ impl Mailboxes {
         }
     }
 
-    /// Gives to other readers what was kept for a link: it has subscribed, or does not.
+    /// Gives the deliveries kept for a link to other readers: the link has subscribed, or does not
+    /// resume.
     pub(super) fn disinherit(&mut self, turn: &mut Turn, link: LinkId) {
         let Some(user) = self.heirs.remove(&link) else { return };
         if let Some(mailbox) = self.mailboxes.get_mut(&user) {
@@ -206,7 +209,7 @@ impl Mailboxes {
         self.drop_idle(&user);
     }
 
-    /// Delivers messages that have become durable to the readers that have nothing older to read.
+    /// Delivers newly stored messages to the live readers, which have nothing older to read.
     pub(super) fn publish(&mut self, turn: &mut Turn, record: Record) {
         let Self { mailboxes, users, .. } = self;
         let mut links = Vec::new();
@@ -260,7 +263,7 @@ impl Mailboxes {
         }
     }
 
-    /// Notes that a cursor is on disk, which confirms `messages` of these `bytes` to a link.
+    /// Notes that a cursor is on disk, and confirms `messages` messages of `bytes` bytes to a link.
     pub(super) fn record_ack(
         &mut self,
         turn: &mut Turn,
@@ -309,14 +312,14 @@ impl Mailboxes {
 }
 
 impl ResumeGrace {
-    /// Returns whether readers that share must wait. The first tick, which begins the grace, comes
-    /// at once; before it there is none.
+    /// True while sharing readers must wait. The first tick, which comes at once, begins the grace
+    /// period.
     fn is_running(&self, turn: &Turn) -> bool {
         self.until_ms.is_some_and(|until_ms| turn.now().mono_ms < until_ms)
     }
 }
 
-/// Notes that a user does not read a room any more.
+/// Notes that a user reads a room no longer.
 fn unlist(users: &mut BTreeMap<Target, BTreeSet<UserId>>, room: &Target, user: &UserId) {
     if let Some(readers) = users.get_mut(room) {
         readers.remove(user);

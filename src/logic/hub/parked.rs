@@ -1,5 +1,5 @@
-//! Parked messages: dead letters, and messages that are due later. The store keeps both; the hub
-//! says when messages are due.
+//! Parked messages: dead letters, and messages that are due later. The store keeps both; this
+//! machine knows when messages are due.
 
 use std::sync::Arc;
 
@@ -16,30 +16,31 @@ use crate::logic::limits::{CLOCK_LOOK_MS_MAX, LIST_PARKED_MAX};
 /// Milliseconds to wait after the disk was full.
 const RETRY_MS: u64 = 60_000;
 
-/// When scheduled messages are due.
+/// Time at which scheduled messages are due.
 pub(super) struct Parked {
-    /// The next due message that is known, in milliseconds since 1970; while the store is being
-    /// asked, of those scheduled since.
+    /// Time at which the next known message is due, in milliseconds since 1970. While the store is
+    /// being asked, it counts only messages scheduled since.
     next_ms: Option<u64>,
-    /// When to look at the wall clock, on the monotonic one; `None` while the store is being
-    /// asked, or if nothing is due.
+    /// Time on the monotonic clock at which to look at the wall clock; `None` while the store is
+    /// being asked, or if no message is due.
     look_at_ms: Option<u64>,
-    /// The store is being asked for what is due.
+    /// True while the store is being asked for due messages.
     is_releasing: bool,
 }
 
 impl Parked {
-    /// Nothing is known: the store is asked at once.
+    /// State of a new hub: nothing is known, and the store is asked at once.
     pub(super) fn new() -> Self {
         Self::unknown(0)
     }
 
-    /// Nothing is known: the store is asked then, whatever the wall clock says by that time.
+    /// State without knowledge of due messages: the store is asked at this time, whatever the wall
+    /// clock shows then.
     fn unknown(look_at_ms: u64) -> Self {
         Self { next_ms: Some(0), look_at_ms: Some(look_at_ms), is_releasing: false }
     }
 
-    /// The next moment at which the hub is to be woken.
+    /// The next time at which the hub must be woken.
     pub(super) fn deadline(&self) -> Option<u64> {
         self.look_at_ms
     }
@@ -64,7 +65,7 @@ impl Parked {
         turn.write(|pending| &mut pending.scheduled, waiting, Write::Schedule { message, due_ms });
     }
 
-    /// Takes the answer of the store.
+    /// Takes the store's answer to a schedule write.
     pub(super) fn scheduled(
         &mut self,
         turn: &mut Turn,
@@ -91,7 +92,7 @@ impl Parked {
         self.look_at_ms = next_ms.map(|next_ms| now.mono_ms + wait_ms(next_ms));
     }
 
-    /// Has due messages appended to their logs, if it is time.
+    /// Asks the store to append due messages to their logs, if it is time.
     pub(super) fn release_due(&mut self, turn: &mut Turn) {
         let now = turn.now();
         if self.look_at_ms.is_none_or(|at_ms| at_ms > now.mono_ms) {
@@ -104,7 +105,7 @@ impl Parked {
         turn.write_alone(Write::ReleaseDue { now_ms: now.unix_ms });
     }
 
-    /// Takes the answer of the store. Returns the messages that are in their logs now.
+    /// Takes the store's answer to a release. Returns the messages that are in their logs now.
     pub(super) fn released(
         &mut self,
         turn: &mut Turn,
@@ -133,7 +134,7 @@ pub(super) fn list(turn: &mut Turn, link: LinkId, user: &UserId, (kind, after): 
     turn.read(|pending| &mut pending.parked, (link, kind), read);
 }
 
-/// Takes a page of parked messages, and whether there are more.
+/// Takes a page of parked messages, and whether more follow.
 pub(super) fn send_page(
     turn: &mut Turn,
     link: LinkId,
@@ -157,8 +158,8 @@ pub(super) fn take(turn: &mut Turn, take: PendingTake) {
     turn.write(|pending| &mut pending.taken, take, write);
 }
 
-/// Takes the answer of the store. Returns the messages that were put back into their logs. If all
-/// messages are wanted, and the client is still there, the store is asked for more.
+/// Takes the store's answer to taking messages out. Returns the messages that were put back into
+/// their logs. If all messages are wanted and the client is still there, asks the store for more.
 pub(super) fn taken(
     turn: &mut Turn,
     mut request: PendingTake,

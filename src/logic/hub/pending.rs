@@ -1,5 +1,5 @@
-//! Requests that the store has not answered: a table for each kind of answer, so that an answer
-//! meets only what was asked for.
+//! Requests that the store has not answered: one table for each kind of answer, so that an answer
+//! finds only requests of its kind.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use crate::wire::{Bundle, Message, MsgId, ParkedKind, RoomName, Seq, Target, Use
 use super::acks::AckedMessages;
 use super::io::LinkId;
 
-/// Requests of one kind, each with what goes on with its answer.
+/// Requests of one kind, each with the data that its answer needs.
 pub(super) type PendingTable<T> = BTreeMap<RequestId, T>;
 
-/// All that waits for the store. Sweeps, releases of due messages and discarded uploads have no
-/// table: their answers need nothing but themselves.
+/// All requests to the store. Sweeps, releases of due messages and discarded uploads have no table:
+/// their answers need no further data.
 #[derive(Default)]
 pub(super) struct PendingRequests {
     /// Links whose key claims an id.
     pub(super) claims: PendingTable<LinkId>,
-    /// Links whose key is to be the owner of an id.
+    /// Links whose key must be the owner of an id.
     pub(super) owners: PendingTable<LinkId>,
     pub(super) appends: PendingTable<PendingAppend>,
     pub(super) begun_uploads: PendingTable<Upload>,
@@ -29,7 +29,7 @@ pub(super) struct PendingRequests {
     pub(super) taken: PendingTable<PendingTake>,
     pub(super) joins: PendingTable<PendingRoom>,
     pub(super) leaves: PendingTable<PendingRoom>,
-    /// Volatile messages that nobody reads, with their sender.
+    /// Volatile messages that nobody reads, with the links of their senders.
     pub(super) targets: PendingTable<(LinkId, Arc<Bundle>)>,
     pub(super) mailboxes: PendingTable<UserId>,
     /// Readers that wait for their start position.
@@ -43,21 +43,21 @@ pub(super) struct PendingRequests {
     pub(super) pages: PendingTable<LinkId>,
 }
 
-/// Messages to be appended, and who sent them.
+/// Messages to be appended, and the link of their sender.
 pub(super) struct PendingAppend {
     pub(super) link: LinkId,
     pub(super) bundle: Arc<Bundle>,
     pub(super) upload: Option<Upload>,
 }
 
-/// A chunk of an upload that came on this link.
+/// A chunk of an upload, and the link on which it came.
 pub(super) struct PendingChunk {
     pub(super) link: LinkId,
     pub(super) upload: Upload,
 }
 
-/// A move of a cursor: the messages and bytes that leave the link's window with its answer, and
-/// what those who track the messages are told then.
+/// A move of a cursor: the messages and bytes that leave the link's window with the answer, and the
+/// acked messages for the senders who track them.
 pub(super) struct PendingAck {
     pub(super) link: LinkId,
     pub(super) user: UserId,
@@ -73,14 +73,14 @@ pub(super) struct PendingSchedule {
     pub(super) due_ms: u64,
 }
 
-/// Parked messages to be taken out, and how many have been so far.
+/// Parked messages to be taken out, and the number taken out so far.
 pub(super) struct PendingTake {
     pub(super) link: LinkId,
     pub(super) user: UserId,
     pub(super) kind: ParkedKind,
-    /// The message; `None`: all.
+    /// The message asked for; `None`: all.
     pub(super) id: Option<MsgId>,
-    /// Put back into its log, instead of dropped.
+    /// Put the message back into its log instead of dropping it.
     pub(super) back: bool,
     pub(super) count: u64,
 }
@@ -92,7 +92,7 @@ pub(super) struct PendingRoom {
     pub(super) room: RoomName,
 }
 
-/// A sender's question how far a message has come: its log, its id, and the recipient behind which
+/// A sender's question how far a message has come: its log, its id, and the recipient after which
 /// the page begins.
 pub(super) struct PendingTrack {
     pub(super) link: LinkId,
@@ -105,6 +105,6 @@ pub(super) struct PendingTrack {
 pub(super) enum PendingRecipients {
     /// Asked for by the sender.
     Track(PendingTrack),
-    /// Looked up because the message's time to live is over.
+    /// Looked up because the message has expired.
     Expire { log: Target, seq: Seq },
 }

@@ -1,4 +1,4 @@
-//! Sends: messages that are to be stored, from their sender to the store and the answer.
+//! Sends: messages that are to be stored, from the sender to the store, and the answer.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use super::io::LinkId;
 use super::pending::PendingAppend;
 use super::turn::Turn;
 
-/// The message of an envelope that a user has sent in this turn.
+/// Returns the message of an envelope, with its sender and the time of this turn.
 pub(super) fn accept(turn: &Turn, from: &UserId, envelope: Envelope) -> Message {
     Message { from: from.clone(), time_ms: turn.now().unix_ms, envelope }
 }
 
-/// Returns why messages with this id are refused, if they are. An id made of a key tells no time:
-/// the store remembers it for as long.
+/// Returns the reason for which a message with this id is refused, if any. An id derived from a key
+/// has no time; the store remembers it as long as others.
 pub(super) fn check_id(turn: &Turn, id: MsgId) -> Result<(), Refusal> {
     let (limits, now_ms) = (turn.limits(), turn.now().unix_ms);
     if id.is_keyed() {
@@ -36,7 +36,7 @@ pub(super) fn append(turn: &mut Turn, link: LinkId, bundle: Arc<Bundle>) {
     turn.write(|pending| &mut pending.appends, waiting, write);
 }
 
-/// The frame that tells a sender whether messages are stored.
+/// Returns the frame that tells a sender whether messages are stored.
 pub(super) fn verdict(bundle: &Bundle, outcome: Result<(), NotStored>) -> FromServer {
     let (id, count) = (bundle.first.id, bundle.count() as u32);
     match outcome {
@@ -49,7 +49,7 @@ pub(super) fn verdict(bundle: &Bundle, outcome: Result<(), NotStored>) -> FromSe
     }
 }
 
-/// The frame that tells a sender why messages are not stored.
+/// Returns the frame that tells a sender why messages are not stored.
 pub(super) fn refusal(bundle: &Bundle, why: Refusal) -> FromServer {
     FromServer::Refused { id: bundle.first.id, count: bundle.count() as u32, why }
 }

@@ -1,4 +1,4 @@
-//! Reader: a link that takes deliveries, its window, and where it gets its messages from.
+//! Reader: a link that takes deliveries, its window, and the source of its messages.
 
 use crate::durable::{Missing, Page, PageItem, Read, Record, RequestId};
 use crate::wire::{
@@ -20,35 +20,35 @@ use crate::logic::seqs::unacked::{Delivery, Unacked};
 /// One reader of a mailbox.
 pub(super) struct Reader {
     link: LinkId,
-    /// Messages and bytes that may be unacked.
+    /// Most messages and bytes that may be unacked.
     window_max: Load,
-    /// Deliveries whose ack is not recorded.
+    /// Load of the deliveries whose acks are not recorded.
     window: Load,
     volatile: VolatileWindow,
-    /// Deliveries that were not acked.
+    /// Deliveries without an ack.
     unacked: Unacked,
     /// Deliveries that this reader released. They stay unacked for other readers. May still hold
     /// messages acked since.
     released: SeqSet,
-    /// Most spans in `released` before those acked since are dropped.
+    /// Number of spans in `released` above which acked ones are dropped.
     released_max: usize,
-    /// Everything for this reader up to here was delivered, or acked before.
+    /// Last seq up to which every message for this reader was delivered, or acked before.
     position: Seq,
     state: State,
-    /// Bytes that the budget counts for a page: the most it may hold while it is fetched, and what
-    /// is left of it while it waits for a long body.
+    /// Bytes that the budget counts for a page: the most it may hold while it is fetched, and the
+    /// size of its rest while it waits for a long body.
     page_bytes: u64,
-    /// True for a reader that shares: each message goes to one of those that do.
+    /// True for a reader that shares: each message goes to only one of the sharing readers.
     share: bool,
     takes_volatile: bool,
-    /// Deliveries of an earlier link that this reader still works on. No other sharing reader gets
+    /// Deliveries of an earlier link that this reader still processes. No other sharing reader gets
     /// them.
     resumed: SeqSet,
-    /// Start that its client asked for, until that was looked up.
+    /// Start that its client asked for, until it was looked up.
     start: Start,
     /// Messages up to here are not for this reader.
     floor: Seq,
-    /// While it replays: everything behind this seq is delivered, acked or not.
+    /// While the reader replays: every message after this seq is delivered, acked or not.
     replay: Option<Seq>,
     /// True once the client was told that it has caught up.
     caught_up: bool,
@@ -56,38 +56,39 @@ pub(super) struct Reader {
     download: Option<Download>,
 }
 
-/// State of a reader: the place from which it gets its messages.
+/// State of a reader: the source of its messages.
 ///
-/// `WaitingForLoad → Starting → Paused ⇄ Fetching → Live`, and from `Live` to `Paused` again when
-/// it falls behind or is rewound.
+/// `WaitingForLoad → Starting → Paused ⇄ Fetching → Live`, and from `Live` back to `Paused` when it
+/// falls behind or is rewound.
 enum State {
-    /// Nowhere: its mailbox is being loaded.
+    /// No source: the mailbox is being loaded.
     WaitingForLoad,
-    /// Nowhere: its start position is being looked up, or other sharing readers may resume first.
+    /// No source: the start position is being looked up, or other sharing readers may resume first.
     Starting,
-    /// Nowhere for now.
+    /// No source until the reason for the pause is gone. `Pause::Window` is also the state of a
+    /// reader that is ready to fetch.
     Paused(Pause),
-    /// A page that was asked for. `is_stale`: the position has moved back since.
+    /// A page that the store was asked for. `is_stale`: the reader was rewound since.
     Fetching { is_stale: bool },
-    /// Memory: messages go straight to it when they become durable.
+    /// Memory: messages go straight to the reader when they become durable.
     Live,
 }
 
-/// Reason why a reader is paused.
+/// Event that a paused reader waits for.
 enum Pause {
     /// Room in its window, or an ack that uncrowds a cursor.
     Window,
-    /// The end of a long body. `rest` of the page is delivered behind it.
+    /// The end of a long body. `rest` of the page is delivered after it.
     Body { rest: Page, is_stale: bool },
 }
 
 /// Outcome of a chunk of a stored body.
 pub(super) enum Chunk {
-    /// The body goes on, or the chunk belongs to none.
+    /// The body continues, or the chunk belongs to no body.
     Continues,
-    /// The body of this message has gone out to its end.
+    /// The last chunk of this message was sent.
     Complete { log: Target, seq: Seq },
-    /// The store has not got the rest, so the message counts as not delivered. `None`: it was acked
+    /// The store has lost the rest, so the message counts as not delivered. `None` if it was acked
     /// or released meanwhile.
     Lost(Option<LostBody>),
 }
@@ -139,7 +140,7 @@ impl Reader {
         self.share
     }
 
-    /// True when its client has named the feature of volatile messages.
+    /// True when the client has named the feature of volatile messages.
     pub(super) fn takes_volatile(&self) -> bool {
         self.takes_volatile
     }
@@ -156,22 +157,22 @@ impl Reader {
         self.position
     }
 
-    /// Returns whether it has a message, or works on it since an earlier link.
+    /// True if the reader has a message, or still processes it since an earlier link.
     pub(super) fn holds(&self, seq: Seq) -> bool {
         self.unacked.within(Span::one(seq)).next().is_some() || self.resumed.contains(seq)
     }
 
-    /// Messages that it has and has not acked.
+    /// Number of unacked messages.
     pub(super) fn load(&self) -> u64 {
         self.volatile.load().0 + self.window.0
     }
 
-    /// Returns whether a long body is on its way.
+    /// True while a long body is on its way.
     pub(super) fn is_downloading(&self) -> bool {
         self.download.is_some()
     }
 
-    /// The volatile body on its way.
+    /// The volatile body on its way, if any.
     pub(super) fn volatile_body(&self) -> Option<VolatileId> {
         match self.download {
             Some(Download::Volatile(body)) => Some(body),
@@ -179,7 +180,7 @@ impl Reader {
         }
     }
 
-    /// Returns whether all of a message was delivered that was not acked.
+    /// True if a whole message was delivered and is not acked.
     pub(super) fn has_whole_message(&self, seq: Seq) -> bool {
         let is_partial = match &self.download {
             Some(Download::Stored(download)) => download.seq() == seq,
@@ -189,15 +190,15 @@ impl Reader {
     }
 
     /// Load that the budget counts. A page counts before it is read, so that pages of many readers
-    /// at a time stay within the budget. A long body beyond the window does not count: its chunks
-    /// do, one by one.
+    /// together stay within the budget. A long body larger than the window does not count: its
+    /// chunks do, one by one.
     fn load_in_budget(&self) -> Load {
         let most = self.window_max.1.max(CHUNK_LEN_MAX as u64);
         let (messages, bytes) = self.volatile.load();
         (self.window.0 + messages, self.window.1.min(most) + bytes.min(most) + self.page_bytes)
     }
 
-    /// Gives back the reader's share of the budget; its link is gone.
+    /// Returns the reader's share of the budget, because its link is gone.
     pub(super) fn free_budget(&self, budget: &mut DeliveryBudget) {
         if let Some(Download::Stored(download)) = &self.download {
             budget.unreserve_chunks(download.asked_count() as u32);
@@ -205,7 +206,7 @@ impl Reader {
         budget.replace(self.load_in_budget(), (0, 0));
     }
 
-    /// Number of these messages that may be delivered now: if none is unacked at least one.
+    /// Number of these messages that may be delivered now; at least one if none is unacked.
     pub(super) fn admits(&self, bundle: &Bundle, budget: &DeliveryBudget) -> u64 {
         self.fitting(bundle, self.window, budget)
     }
@@ -222,7 +223,7 @@ impl Reader {
         let (window_messages, window_bytes) = budget.window(self.window_max, has);
         let (messages, bytes) = has;
         let free = window_messages.saturating_sub(messages);
-        // Behind one that is larger than the window not even an empty one fits.
+        // After a message larger than the window not even an empty one fits.
         let free_bytes = window_bytes.checked_sub(bytes);
         let Some(free_bytes) = free_bytes.filter(|_| free > 0) else { return 0 };
         let count = bundle.fitting(0, free, free_bytes);
@@ -248,12 +249,13 @@ impl Reader {
         self.unacked.insert(first, delivery);
     }
 
-    /// Returns whether all of these spans were delivered and not acked or released, each once.
+    /// True if all of these spans were delivered and neither acked nor released, and none occurs
+    /// twice.
     pub(super) fn has_deliveries(&self, spans: &[Span]) -> bool {
         self.unacked.covers_each_once(spans)
     }
 
-    /// Takes out deliveries that are acked or released.
+    /// Removes deliveries that are acked or released, and returns them.
     pub(super) fn take_deliveries(
         &mut self,
         spans: &[Span],
@@ -261,7 +263,7 @@ impl Reader {
         spans.iter().flat_map(|span| self.unacked.remove(*span))
     }
 
-    /// Opens the window by messages whose ack is recorded, or that need none.
+    /// Removes the load of messages whose acks are recorded, or that need none, from the window.
     pub(super) fn open_window(&mut self, (messages, bytes): Load, budget: &mut DeliveryBudget) {
         let before = self.load_in_budget();
         self.window.0 = self.window.0.saturating_sub(messages);
@@ -269,8 +271,8 @@ impl Reader {
         budget.replace(before, self.load_in_budget());
     }
 
-    /// Notes volatile messages, the first `count` of a bundle, with the body that follows if it is
-    /// long.
+    /// Notes the delivery of the first `count` volatile messages of a bundle, and the body that
+    /// follows a long one.
     pub(super) fn add_volatile(
         &mut self,
         bundle: &Bundle,
@@ -286,7 +288,7 @@ impl Reader {
         }
     }
 
-    /// Acks volatile messages. `false`: it has not got that many.
+    /// Acks volatile messages. Returns `false` if the reader has fewer.
     pub(super) fn ack_volatile(&mut self, count: u32, budget: &mut DeliveryBudget) -> bool {
         let before = self.load_in_budget();
         let acked = self.volatile.ack(count);
@@ -294,7 +296,7 @@ impl Reader {
         acked
     }
 
-    /// Ends the volatile body on its way. Unless it is whole, its message was not delivered.
+    /// Ends the volatile body on its way. Unless it is whole, its message counts as not delivered.
     pub(super) fn end_volatile_body(&mut self, turn: &mut Turn, is_whole: bool) {
         if !is_whole {
             let before = self.load_in_budget();
@@ -305,7 +307,7 @@ impl Reader {
         self.download = None;
     }
 
-    /// The part of a span that was neither delivered to this reader nor released by it.
+    /// The parts of a span that were neither delivered to this reader nor released by it.
     pub(super) fn undelivered(&self, span: Span) -> Vec<Span> {
         if span.last <= self.floor {
             return Vec::new();
@@ -318,24 +320,24 @@ impl Reader {
         new.into_iter().flat_map(|span| self.released.missing(span)).collect()
     }
 
-    /// Returns whether nothing of a span was delivered to this reader or released by it.
+    /// True if no message of a span was delivered to this reader or released by it.
     pub(super) fn is_new(&self, span: Span) -> bool {
         self.unacked.within(span).next().is_none() && self.released.within(span).next().is_none()
     }
 
-    /// Notes messages as not to be delivered to this reader again.
+    /// Marks messages as not to be delivered to this reader again.
     pub(super) fn add_released(&mut self, span: Span) {
         self.released.insert(span);
     }
 
-    /// Returns whether released messages that were acked since are to be dropped now. Those of a
-    /// reader that replays are not: acked messages are delivered to it.
+    /// True if released messages that were acked since must be dropped now. A reader that replays
+    /// keeps them, because acked messages are delivered to it.
     pub(super) fn must_trim_released(&self) -> bool {
         let len_max = self.released_max.max(RELEASED_SPANS_MIN);
         self.replay.is_none() && self.released.len() > len_max
     }
 
-    /// Keeps those released messages that are still unacked by the cursors given.
+    /// Keeps only the released messages that are still unacked by the given cursors.
     pub(super) fn trim_released<'a>(&mut self, cursors: impl Iterator<Item = &'a Cursor>) {
         let mut still = SeqSet::default();
         for cursor in cursors {
@@ -354,37 +356,37 @@ impl Reader {
         matches!(self.state, State::Starting)
     }
 
-    /// Returns whether a message that became durable may go straight to it. One at or before its
-    /// position was on a page that was read after the commit.
+    /// True if a message that became durable may go straight to the reader. A message at or before
+    /// its position was on a page that was read after the commit.
     pub(super) fn is_live_before(&self, seq: Seq) -> bool {
         matches!(self.state, State::Live) && seq > self.position
     }
 
-    /// Waits for its start position, or for other sharing readers.
+    /// Waits for the start position, or for other sharing readers.
     pub(super) fn wait_to_start(&mut self) {
         self.state = State::Starting;
     }
 
-    /// Returns where it wants to begin, once; `None`: with the first unacked message.
+    /// Returns the start that the client asked for, only once; `None`: the first unacked message.
     pub(super) fn take_start(&mut self) -> Option<Start> {
         let start = std::mem::take(&mut self.start);
         (start != Start::Unacked).then_some(start)
     }
 
-    /// Becomes ready to fetch from the first unacked message on.
+    /// Becomes ready to fetch from the first unacked message.
     pub(super) fn begin(&mut self) {
         self.state = State::Paused(Pause::Window);
     }
 
-    /// Becomes ready to fetch behind this seq; `None`: from the first unacked message on.
+    /// Becomes ready to fetch after this seq; `None`: from the first unacked message.
     pub(super) fn begin_behind(&mut self, seq: Option<Seq>) {
         self.floor = seq.unwrap_or_default();
         self.replay = seq;
         self.begin();
     }
 
-    /// Begins to fetch a page if it is behind and has room. Returns the most messages and bytes
-    /// that the page may have.
+    /// Begins to fetch a page if the reader is ready and has room. Returns the most messages and
+    /// bytes that the page may have.
     pub(super) fn begin_fetch(&mut self, budget: &mut DeliveryBudget) -> Option<(u32, u64)> {
         if !matches!(self.state, State::Paused(Pause::Window)) {
             return None;
@@ -395,7 +397,7 @@ impl Reader {
         Some(size)
     }
 
-    /// Takes a page out of the budget, which counts its messages as they are delivered.
+    /// Removes a page from the budget, which counts its messages as they are delivered.
     pub(super) fn begin_page(&mut self, budget: &mut DeliveryBudget) {
         self.count_page(0, budget);
     }
@@ -406,8 +408,8 @@ impl Reader {
         budget.replace(before, self.load_in_budget());
     }
 
-    /// Most messages and bytes of a page. `None` while the window has too little room for a page
-    /// that is worth its read.
+    /// Most messages and bytes of a page. `None` while the window has too little room to be worth a
+    /// read.
     fn page_size(&self, budget: &DeliveryBudget) -> Option<(u32, u64)> {
         let has = self.window;
         let window = budget.window(self.window_max, has);
@@ -416,13 +418,14 @@ impl Reader {
         (has.0 == 0 || worth).then_some((messages as u32, bytes))
     }
 
-    /// The seq behind which it goes on reading in the log of a cursor.
+    /// The seq after which to read on in the log of a cursor.
     pub(super) fn fetch_after(&self, cursor: &Cursor) -> Seq {
         let unacked = cursor.resume_after(0);
         self.position.max(self.replay.map_or(unacked, |replay| replay.min(unacked)))
     }
 
-    /// Puts off a page, delivered up to `reached`, until the body under way has ended.
+    /// Puts off the rest of a page, delivered up to `reached`, until the long body under way has
+    /// ended.
     pub(super) fn pause_for_body(
         &mut self,
         reached: Option<Seq>,
@@ -437,7 +440,7 @@ impl Reader {
         self.state = State::Paused(Pause::Body { rest, is_stale });
     }
 
-    /// Returns what is left of a page that was put off.
+    /// Returns the rest of a page that was put off.
     pub(super) fn take_rest(&mut self) -> Option<Page> {
         let State::Paused(Pause::Body { rest, is_stale }) = &mut self.state else { return None };
         let (rest, is_stale) = (std::mem::take(rest), *is_stale);
@@ -445,7 +448,7 @@ impl Reader {
         Some(rest)
     }
 
-    /// Ends a page that was delivered up to `reached`. Returns whether it was stale.
+    /// Ends a page, delivered up to `reached`. Returns whether it was stale.
     pub(super) fn end_page(&mut self, reached: Seq) -> bool {
         let is_stale = matches!(self.state, State::Fetching { is_stale: true });
         if !is_stale {
@@ -455,7 +458,8 @@ impl Reader {
         is_stale
     }
 
-    /// Notes that it has read to the end. `true`: the client is to be told, which happens once.
+    /// Notes that the reader has read to the end. Returns `true` the first time: the client must be
+    /// told.
     pub(super) fn catch_up(&mut self) -> bool {
         self.replay = None;
         !std::mem::replace(&mut self.caught_up, true)
@@ -465,18 +469,18 @@ impl Reader {
         self.state = State::Live;
     }
 
-    /// Goes past messages that became durable while it was live.
+    /// Moves past messages that became durable while the reader was live.
     pub(super) fn advance(&mut self, last: Seq) {
         self.position = last;
     }
 
-    /// Leaves `Live`: something that became durable is to be fetched.
+    /// Leaves `Live`: a message that became durable must be fetched.
     pub(super) fn fall_behind(&mut self) {
         self.state = State::Paused(Pause::Window);
     }
 
-    /// Reads again behind `seq`. Messages beyond that were read already are known then as
-    /// delivered or acked.
+    /// Reads again from the message after `seq`. Messages beyond it that were delivered or acked
+    /// are known and skipped.
     pub(super) fn rewind(&mut self, seq: Seq) {
         self.position = self.position.min(seq);
         match &mut self.state {
@@ -489,17 +493,17 @@ impl Reader {
     }
 }
 
-/// Replay: a reader that begins elsewhere than with the first unacked message.
+/// Replay: a reader that begins elsewhere than at the first unacked message.
 ///
 /// It reads its logs like any other, from the first unacked message or from its start, whichever
-/// comes first. Messages up to its start are for others; acked ones behind it are replayed until
-/// the reader has caught up: delivered, and acked like everything, which changes no cursor.
+/// comes first. Messages up to its start are left to other readers. Acked messages after it are
+/// replayed until the reader has caught up: delivered and acked like others, but no cursor changes.
 impl Reader {
     pub(super) fn is_replaying(&self) -> bool {
         self.replay.is_some()
     }
 
-    /// The part of a span that is acked and yet to be delivered, because the reader replays it.
+    /// The acked parts of a span that are yet to be delivered, because the reader replays them.
     pub(super) fn replayed(&self, span: Span, unacked: &[Span]) -> Vec<Span> {
         let Some(first) = self.replay.map(|replay| span.first.max(replay + 1)) else {
             return Vec::new();
@@ -514,7 +518,7 @@ impl Reader {
         again.into_iter().flat_map(|span| self.undelivered(span)).collect()
     }
 
-    /// Notes that messages up to here have been replayed.
+    /// Notes that messages up to this seq were replayed.
     pub(super) fn advance_replay(&mut self, through: Seq) {
         if let Some(replay) = &mut self.replay {
             *replay = (*replay).max(through);
@@ -524,8 +528,7 @@ impl Reader {
 
 /// Long bodies from the store.
 impl Reader {
-    /// Delivers messages: all of them, or of a long one the first chunk, and the rest as it is
-    /// read.
+    /// Delivers messages. Of a long one it sends the first chunk, and the others as they are read.
     pub(super) fn deliver(&mut self, turn: &mut Turn, record: Record) {
         let download = record.bundle.first.is_long().then(|| StoredDownload::new(&record));
         turn.deliver(vec![self.link], record);
@@ -550,7 +553,7 @@ impl Reader {
         }
     }
 
-    /// Takes a chunk from the store, or the reason why there is none.
+    /// Takes a chunk from the store, or the reason why it could not be read.
     pub(super) fn receive_chunk(
         &mut self,
         turn: &mut Turn,

@@ -1,4 +1,4 @@
-//! Hub: gives each input to the machine it is for, and what one machine leaves to another.
+//! The hub: routes each input, and each note from one machine to another, to the machine it is for.
 
 use std::sync::Arc;
 
@@ -28,10 +28,10 @@ use super::turn::Turn;
 use crate::logic::limits::{Limits, Time};
 use crate::logic::prefetch::Prefetch;
 
-/// The server's state machine: a forwarder to machines that each own a part of the state.
+/// The server's state machine: routes to machines that each own a part of the state.
 ///
-/// A machine is called with the `Turn` and never calls another one: it returns what another needs
-/// to know, or notes a `Todo`, which the hub carries out before the turn ends.
+/// A machine gets the `Turn` and never calls another machine: it returns what the hub needs to
+/// know, or notes a `Todo`, which the hub carries out before the turn ends.
 pub struct Hub {
     turn: Turn,
     sessions: Sessions,
@@ -58,7 +58,7 @@ impl Hub {
         }
     }
 
-    /// Takes what has happened, and adds to `out` what is to be done.
+    /// Takes an input and appends the outputs that the caller must carry out to `out`.
     pub fn handle(&mut self, now: Time, input: Input, out: &mut Vec<Output>) {
         self.turn.begin(now, out);
         match input {
@@ -196,7 +196,7 @@ impl Hub {
         self.mailboxes.drop_idle(user);
     }
 
-    /// Ends the body that comes on a link early. Returns its message, if it was not answered.
+    /// Ends the body that comes on a link early. Returns its message if it has no answer yet.
     fn abort_body(&mut self, link: LinkId) -> Option<Arc<Bundle>> {
         match self.uploads.abort(&mut self.turn, link)? {
             Aborted::Stored(bundle) => Some(bundle),
@@ -210,6 +210,7 @@ impl Hub {
         if !self.sessions.admits_body(turn, link, &frame) {
             return;
         }
+        // A client that begins with any other frame resumes nothing of its earlier link.
         if !matches!(frame, FromClient::Resume(_) | FromClient::Subscribe { .. }) {
             self.mailboxes.disinherit(turn, link);
         }
@@ -254,7 +255,7 @@ impl Hub {
         }
     }
 
-    /// Acts on a frame that is about what the user reads.
+    /// Acts on a frame that concerns the user's reading.
     fn act_as_reader(&mut self, link: LinkId, user: &UserId, frame: FromClient) {
         let turn = &mut self.turn;
         match frame {
@@ -313,12 +314,12 @@ impl Hub {
                     self.deliver_volatile(user);
                 }
             }
-            // A second `Hello`: the others do not come here.
+            // Of the frames that reach this match, only a second `Hello` is left.
             _ => turn.close(link, CloseCode::OutOfTurn),
         }
     }
 
-    /// The mailbox of the user that a link acts as, if it is in memory.
+    /// Returns the mailbox of the user that a link acts as, if it is in memory.
     fn mailbox(&mut self, link: LinkId) -> Option<(&mut Turn, &mut Mailbox)> {
         let user = self.sessions.user(link)?;
         Some((&mut self.turn, self.mailboxes.get_mut(user)?))
@@ -342,7 +343,7 @@ impl Hub {
         let turn = &mut self.turn;
         let body = bundle.first.is_long().then(|| VolatileId(turn.new_number()));
         let takers = match self.volatile.is_queued(&bundle.first.to) {
-            // Those that wait came first.
+            // Older messages wait, so these must wait too.
             true => Takers::Full,
             false => self.mailboxes.take_volatile(turn, &bundle, body),
         };
@@ -352,7 +353,7 @@ impl Hub {
         }
     }
 
-    /// Delivers volatile messages that wait for room with a user's readers, as far as they have.
+    /// Delivers waiting volatile messages to a user's readers, as far as they have room.
     fn deliver_volatile(&mut self, user: &UserId) {
         for log in self.volatile.queued(self.mailboxes.logs(user)) {
             self.deliver_queued(&log);
@@ -369,7 +370,7 @@ impl Hub {
         }
     }
 
-    /// Tells senders of those messages that have expired and that a user's reader has released.
+    /// Tells senders of messages that have expired and that a reader has released: they are gone.
     fn expire_released(&mut self, user: &UserId, log: &Target, span: Span) {
         for seq in self.tracking.within(log, span) {
             if let Some(at_ms) = self.tracking.expired_ms(&self.turn, log, seq)
@@ -380,8 +381,8 @@ impl Hub {
         }
     }
 
-    /// Has clients confirm the tracked messages that were delivered to them in this turn. Long ones
-    /// are confirmed when their bodies end.
+    /// Asks clients to confirm the tracked messages delivered to them in this turn. Long messages
+    /// are confirmed at the end of their bodies.
     fn confirm_deliveries(&mut self) {
         for (links, record) in self.turn.deliveries() {
             if record.bundle.first.is_long() {
@@ -398,7 +399,7 @@ impl Hub {
         }
     }
 
-    /// Takes the answer to a write. One that nothing waits for changes nothing.
+    /// Takes the answer to a write. Ignores an answer that no request waits for.
     fn take_outcome(&mut self, request: RequestId, outcome: Outcome) {
         let turn = &mut self.turn;
         match outcome {
@@ -419,7 +420,7 @@ impl Hub {
                 let Some(chunk) = turn.pending().chunks.remove(&request) else { return };
                 self.uploads.chunk_stored(turn, &chunk, outcome.map_err(NotStored::from));
             }
-            // The hub asks for no invitation; another process does.
+            // Invitations are never written by the hub, but by another process.
             Outcome::DiscardUpload | Outcome::Invite(_) => {}
             Outcome::Ack => {
                 let Some(ack) = turn.pending().acks.remove(&request) else { return };
@@ -455,7 +456,7 @@ impl Hub {
         }
     }
 
-    /// Acts on the frames that came on a link before it was known which user it acts as.
+    /// Acts on the frames that were held until the user of their link was known.
     fn act_on_held(&mut self, link: LinkId, admitted: Option<(UserId, Vec<FromClient>)>) {
         let Some((user, held)) = admitted else { return };
         for frame in held {
@@ -466,7 +467,7 @@ impl Hub {
 
     fn take_append(&mut self, append: &PendingAppend, outcome: AppendOutcome) {
         let PendingAppend { link, bundle, upload } = append;
-        // Of one that was refused before its sender was told.
+        // Belongs to an upload whose sender was told of a failure before.
         if upload.is_some_and(|upload| !self.uploads.end(upload)) {
             return;
         }
@@ -482,7 +483,7 @@ impl Hub {
         }
     }
 
-    /// Publishes messages that are stored. Readers are served before the sender is answered.
+    /// Publishes stored messages. Readers are served before the sender is answered.
     fn publish(&mut self, link: LinkId, bundle: &Arc<Bundle>, outcome: MessageOutcome) {
         if let Ok(at) = outcome {
             let bundle = bundle.clone();
@@ -514,7 +515,7 @@ impl Hub {
         self.deliver_queued(&log);
     }
 
-    /// Takes the answer to a read. One that nothing waits for changes nothing.
+    /// Takes the answer to a read. Ignores an answer that no request waits for.
     fn take_found(&mut self, request: RequestId, found: Found) {
         let turn = &mut self.turn;
         match found {
@@ -582,8 +583,8 @@ impl Hub {
         }
     }
 
-    /// Takes the place of a message that a sender wants to track. Readers that have it already are
-    /// to confirm it.
+    /// Takes the log position of a message that a sender wants to track. Readers that already have
+    /// the message are asked to confirm it.
     fn take_place(&mut self, query: PendingTrack, place: Option<(Seq, Option<u64>)>) {
         let turn = &mut self.turn;
         let Some(user) = self.sessions.user(query.link) else { return };

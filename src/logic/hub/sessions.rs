@@ -1,8 +1,8 @@
-//! Connections: who is at the other end, and what each may leave unanswered.
+//! Sessions: the user of each connection, and the number of its unanswered frames.
 //!
-//! A link is one connection of one client. A client that has lost its link sends again on the next
-//! one what was not answered. A send of the earlier link that came after that one's answer would be
-//! stored although the client was told that it was refused: a new link takes the session over.
+//! A link is one connection of one client. A client that has lost its link repeats its unanswered
+//! sends on the next one. A late send of the earlier link could then be stored after the client was
+//! told that it is refused. So a new link takes over the session, and the earlier link is closed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,38 +18,38 @@ use super::todo::Todo;
 use super::turn::Turn;
 use crate::logic::limits::{Limits, held_frames_max};
 
-/// All links, and the latest one of each client.
+/// All links, and the latest link of each client.
 #[derive(Default)]
 pub(super) struct Sessions {
     links: BTreeMap<LinkId, Link>,
-    /// The latest link of each client, by its key and the number it has chosen.
+    /// The latest link of each client, keyed by its public key and the session number it chose.
     clients: BTreeMap<(Pin, u64), (u32, LinkId)>,
-    /// Links without a `Hello`, by the moment they must have sent it, on the monotonic clock.
+    /// Links without a `Hello`, keyed by its deadline on the monotonic clock.
     silent: BTreeSet<(u64, LinkId)>,
 }
 
-/// One connection of one device.
+/// One connection of one client.
 struct Link {
     key: Pin,
     admission: Admission,
     session: Option<Session>,
     features: Features,
-    /// Unanswered sends and their bytes.
+    /// Unanswered sends, and their bytes.
     sends: u32,
     send_bytes: u64,
     /// Unanswered requests that are not sends.
     requests: u32,
-    /// Chunks that came and were not credited.
+    /// Chunks received without credit given back.
     chunks_in: u32,
     /// Checks that chunks come in order and have the right sizes.
     bodies: BodyOrder,
 }
 
-/// Admission of a link as one that acts as a user.
+/// Progress of a link from its start to acting as a user.
 enum Admission {
     /// No `Hello` yet; it must come by then.
     Silent { until_ms: u64 },
-    /// The store is asked about its id; frames sent since are held.
+    /// The store is looking up the id; later frames are held.
     Checking { id: UserId, held: Vec<FromClient> },
     /// Acts as this user.
     Known(UserId),
@@ -66,7 +66,8 @@ impl Sessions {
         self.silent.insert((until_ms, id));
     }
 
-    /// Forgets a link. Returns the user it acted as, if any; `None`: there is no such link.
+    /// Removes a link. Returns the user it acted as, if any; the outer `None`: there is no such
+    /// link.
     pub(super) fn remove(&mut self, id: LinkId) -> Option<Option<UserId>> {
         let link = self.links.remove(&id)?;
         if let Some(Session { client, .. }) = link.session {
@@ -96,7 +97,7 @@ impl Sessions {
         }
     }
 
-    /// The next moment at which a `Hello` is overdue.
+    /// The earliest deadline of a `Hello`.
     pub(super) fn deadline(&self) -> Option<u64> {
         self.silent.first().map(|(at_ms, _)| *at_ms)
     }
@@ -105,7 +106,7 @@ impl Sessions {
         self.links.contains_key(&link)
     }
 
-    /// Features that a link's client has named.
+    /// Features that the client of a link has named.
     pub(super) fn features(&self, link: LinkId) -> Features {
         self.links.get(&link).map_or(Features::default(), |link| link.features)
     }
@@ -118,7 +119,7 @@ impl Sessions {
         }
     }
 
-    /// Counts a frame and returns it with the user it comes from, if it is to be acted on now.
+    /// Counts a frame. Returns it with its user if it is to be acted on now.
     pub(super) fn receive(
         &mut self,
         turn: &mut Turn,
@@ -153,7 +154,8 @@ impl Sessions {
         }
     }
 
-    /// Checks what a frame brings of a body. `false`: the link is closed, or is gone already.
+    /// Checks the order of chunks of long bodies. Returns `false` if the link is closed, or was
+    /// gone already.
     pub(super) fn admits_body(&mut self, turn: &mut Turn, id: LinkId, frame: &FromClient) -> bool {
         let Some(link) = self.links.get_mut(&id) else { return false };
         let fits = link.bodies.admit(frame.body_part());
@@ -163,7 +165,7 @@ impl Sessions {
         fits
     }
 
-    /// Returns whether more chunks of the link's body are to come.
+    /// True while chunks of the link's body are still to come.
     pub(super) fn is_partial(&self, link: LinkId) -> bool {
         self.links.get(&link).is_some_and(|link| link.bodies.is_partial())
     }
@@ -194,7 +196,8 @@ impl Sessions {
         }
     }
 
-    /// Lets a link replace its client's earlier one. `false`: it is itself the earlier one.
+    /// Lets a link replace its client's earlier one. Returns `false` if it is the earlier one
+    /// itself.
     fn take_over(&mut self, turn: &mut Turn, id: LinkId, session: Session) -> bool {
         let Some(link) = self.links.get_mut(&id) else { return false };
         let client = (link.key, session.client);
@@ -210,7 +213,7 @@ impl Sessions {
         true
     }
 
-    /// Takes the answer to a claim. Returns as [`Sessions::admit_owner`] does.
+    /// Takes the answer to a claim of an id. Returns the same as [`Sessions::admit_owner`].
     pub(super) fn admit_claim(
         &mut self,
         turn: &mut Turn,
@@ -227,8 +230,8 @@ impl Sessions {
         self.admit(turn, link, verdict)
     }
 
-    /// Takes the key that owns the id which a link wants. Returns the user the link acts as from
-    /// now on and the frames that were held meanwhile.
+    /// Takes the key that owns the id of a link. Returns the user that the link acts as from now
+    /// on, and the frames that were held meanwhile.
     pub(super) fn admit_owner(
         &mut self,
         turn: &mut Turn,
@@ -265,7 +268,7 @@ impl Sessions {
         Some((user, held))
     }
 
-    /// Answers sends, if their sender is still there.
+    /// Answers sends, if the link of their sender is still open.
     pub(super) fn answer(
         &mut self,
         turn: &mut Turn,
@@ -279,7 +282,7 @@ impl Sessions {
         }
     }
 
-    /// Counts sends as answered that their sender has aborted itself.
+    /// Counts sends as answered that their sender has aborted.
     pub(super) fn release_sends(&mut self, id: LinkId, bundle: &Bundle) {
         if let Some(link) = self.links.get_mut(&id) {
             link.release_sends(bundle);
@@ -294,7 +297,7 @@ impl Sessions {
         }
     }
 
-    /// Tells clients how many chunks more they may send.
+    /// Sends clients credit for chunks.
     pub(super) fn credit_chunks(&mut self, turn: &mut Turn) {
         while let Some((id, parts)) = turn.next_credit() {
             if let Some(link) = self.links.get_mut(&id) {
@@ -320,7 +323,7 @@ impl Link {
         }
     }
 
-    /// Counts a frame against the limits of what may be unanswered. `false`: it is over them.
+    /// Counts a frame towards the limits of unanswered frames. Returns `false` if it exceeds them.
     fn count(&mut self, frame: &FromClient, limits: &Limits) -> bool {
         match frame {
             FromClient::Send { envelope, others } | FromClient::Volatile { envelope, others } => {

@@ -1,13 +1,13 @@
-//! Sweeps: the store is asked from time to time to remove what is old.
+//! Sweeps: the store is asked at intervals to remove old data.
 
 use crate::durable::{Swept, Write};
 
 use super::turn::Turn;
 use super::wall_clock::TrustedClock;
 
-/// When the store is swept, and the clock that sweeps go by.
+/// Time of the next sweep, and the clock by which sweeps decide.
 pub(super) struct Sweeper {
-    /// The next sweep on the monotonic clock; `None` while one is under way.
+    /// Time of the next sweep on the monotonic clock; `None` while one is under way.
     at_ms: Option<u64>,
     clock: TrustedClock,
 }
@@ -17,7 +17,7 @@ impl Sweeper {
         Self { at_ms: Some(0), clock: TrustedClock::default() }
     }
 
-    /// The next moment at which the hub is to be woken.
+    /// The next time at which the hub must be woken.
     pub(super) fn deadline(&self) -> Option<u64> {
         self.at_ms
     }
@@ -30,7 +30,7 @@ impl Sweeper {
         }
     }
 
-    /// Takes the end of a sweep. The next one comes soon if more could go.
+    /// Takes the end of a sweep. The next one comes soon if more data could go.
     pub(super) fn end(&mut self, turn: &Turn, swept: Swept) {
         let sweep_ms = turn.limits().sweep_ms;
         let wait_ms = if swept.more { sweep_ms / 100 } else { sweep_ms };

@@ -1,4 +1,4 @@
-//! One turn of the hub: the moment, the limits, and the work that its machines leave behind.
+//! One turn of the hub: the time, the limits, and the work that its machines note for one another.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub(super) struct Turn {
     /// Length of `out` when the turn began.
     out_len: usize,
     todo: VecDeque<Todo>,
-    /// Chunks that a link may send beyond those it was granted.
+    /// Chunks that each link may send beyond those it was granted before.
     credits: BTreeMap<LinkId, u32>,
 }
 
@@ -42,14 +42,14 @@ impl Turn {
         }
     }
 
-    /// Begins a turn, whose outputs go behind those of `out`.
+    /// Begins a turn. Its outputs are appended to `out`.
     pub(super) fn begin(&mut self, now: Time, out: &mut Vec<Output>) {
         self.now = now;
         self.out_len = out.len();
         self.out = std::mem::take(out);
     }
 
-    /// Ends the turn: gives back the outputs of `begin` with those of the turn.
+    /// Ends the turn. Returns the outputs given to `begin`, followed by those of the turn.
     pub(super) fn end(&mut self) -> Vec<Output> {
         debug_assert!(self.todo.is_empty() && self.credits.is_empty(), "all work is done");
         std::mem::take(&mut self.out)
@@ -59,7 +59,7 @@ impl Turn {
         self.now
     }
 
-    /// Returns whether the time to live of messages is over: those of a bundle are alike.
+    /// True if a bundle has expired: all its messages have the same time to live.
     pub(super) fn is_expired(&self, bundle: &Bundle) -> bool {
         let expires_ms = bundle.first.headers.expires_ms(bundle.first.time_ms);
         expires_ms.is_some_and(|expires_ms| expires_ms <= self.now.unix_ms)
@@ -83,7 +83,7 @@ impl Turn {
         self.last_number
     }
 
-    /// Asks the store for a write; `waiting` goes on with its answer.
+    /// Asks the store for a write, and keeps `waiting` for its answer.
     pub(super) fn write<T>(
         &mut self,
         table: impl FnOnce(&mut PendingRequests) -> &mut PendingTable<T>,
@@ -95,13 +95,13 @@ impl Turn {
         self.out.push(Output::Write(request, write));
     }
 
-    /// Asks the store for a write whose answer needs nothing but itself.
+    /// Asks the store for a write whose answer needs no further data.
     pub(super) fn write_alone(&mut self, write: Write) {
         let request = self.new_request();
         self.out.push(Output::Write(request, write));
     }
 
-    /// Asks the store for a read; `waiting` goes on with its answer.
+    /// Asks the store for a read, and keeps `waiting` for its answer.
     pub(super) fn read<T>(
         &mut self,
         table: impl FnOnce(&mut PendingRequests) -> &mut PendingTable<T>,
@@ -123,7 +123,7 @@ impl Turn {
         &mut self.pending
     }
 
-    /// Returns whether the store was asked to make a user a member of a room.
+    /// True if the store was asked to make a user a member of a room.
     pub(super) fn is_joining(&self, user: &UserId, room: &RoomName) -> bool {
         self.pending.joins.values().any(|join| (&join.user, &join.room) == (user, room))
     }
@@ -148,12 +148,12 @@ impl Turn {
         self.out.push(Output::Chunk { links, body });
     }
 
-    /// Ends a link towards its client. [`Turn::close`] has the hub forget it as well.
+    /// Closes a link towards its client only. [`Turn::close`] also removes it from the hub.
     pub(super) fn hang_up(&mut self, link: LinkId, code: CloseCode) {
         self.out.push(Output::Close { link, code });
     }
 
-    /// Notes that a link is to be closed and forgotten.
+    /// Notes that a link is to be closed and removed.
     pub(super) fn close(&mut self, link: LinkId, code: CloseCode) {
         self.note(Todo::Close { link, code });
     }
@@ -167,7 +167,7 @@ impl Turn {
         self.todo.pop_front()
     }
 
-    /// Lets a link send more chunks. It hears of it at the end of the turn.
+    /// Notes that a link may send more chunks. Its client is told at the end of the turn.
     pub(super) fn credit_chunks(&mut self, link: LinkId, chunks: u32) {
         if chunks > 0 {
             *self.credits.entry(link).or_default() += chunks;
@@ -178,7 +178,7 @@ impl Turn {
         self.credits.pop_first()
     }
 
-    /// Messages delivered in this turn, each with the links it went to.
+    /// Messages delivered in this turn, each with its links.
     pub(super) fn deliveries(&self) -> impl Iterator<Item = (&[LinkId], &Record)> {
         self.out[self.out_len..].iter().filter_map(|output| match output {
             Output::Deliver { links, record } => Some((links.as_slice(), record)),

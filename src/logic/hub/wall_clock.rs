@@ -1,9 +1,10 @@
-//! Trusted clock: the wall clock as far as it is trusted when old messages are removed.
+//! Trusted clock: the wall clock, as far as it is trusted for the removal of old messages.
 //!
-//! A clock that is set a month ahead for a minute must not remove unread messages, nor the ids that
-//! tell a repeated message. So the lowest lead over the monotonic clock within a day or two counts:
-//! a leap ahead is trusted once it has lasted that long, a step back, which removes nothing, at
-//! once. The time that a machine was suspended is a leap too; messages are kept that much longer.
+//! A clock set a month ahead for a minute must not remove unread messages, nor the ids by which
+//! duplicates are recognized. So the lowest lead over the monotonic clock within the last one to
+//! two days counts: a leap ahead is trusted once it has lasted that long. A step back is trusted at
+//! once, because it removes nothing. The time for which a machine was suspended is a leap too:
+//! messages are kept that much longer.
 
 use crate::logic::limits::Time;
 
@@ -19,8 +20,8 @@ pub(super) struct TrustedClock {
 }
 
 impl TrustedClock {
-    /// Returns the trusted time, in milliseconds since 1970. Must be called often: the clock is
-    /// known only for the moments of the calls.
+    /// Returns the trusted time, in milliseconds since 1970. Must be called often: it knows the
+    /// clock only at the times of the calls.
     pub(super) fn unix_ms(&mut self, now: Time) -> u64 {
         if now.mono_ms.saturating_sub(self.begun_ms) >= DAY_MS {
             self.begun_ms = now.mono_ms;

@@ -1,4 +1,4 @@
-//! Window of volatile messages of one reader: delivered, and not acked with a count.
+//! Window of one reader's volatile messages: delivered, and not yet acked by count.
 
 use std::collections::VecDeque;
 
@@ -14,7 +14,7 @@ pub(super) struct VolatileWindow {
     bytes: u64,
 }
 
-/// Unacked messages of one bundle, from the one at `at` on.
+/// Unacked messages of one bundle, beginning with the one at `at`.
 struct VolatileBundle {
     weights: Weights,
     at: u64,
@@ -34,7 +34,7 @@ impl VolatileWindow {
         self.bundles.push_back(VolatileBundle { weights, at: 0, count });
     }
 
-    /// Removes the last bundle, whose body is not delivered to its end.
+    /// Removes the last bundle, whose body was not sent to its end.
     pub(super) fn remove_last(&mut self) {
         if let Some(VolatileBundle { weights, at, count }) = self.bundles.pop_back() {
             self.messages -= count;
@@ -42,7 +42,7 @@ impl VolatileWindow {
         }
     }
 
-    /// Acks the `count` oldest messages. `false`: there are not that many, or none.
+    /// Acks the `count` oldest messages. Returns `false` if there are fewer, or if `count` is 0.
     pub(super) fn ack(&mut self, count: u32) -> bool {
         let mut left = u64::from(count);
         if left == 0 || left > self.messages {

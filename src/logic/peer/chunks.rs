@@ -1,5 +1,4 @@
-//! A client's long bodies, chunk by chunk: those of its drafts on their way out, and those of
-//! messages on their way in.
+//! Long bodies of a client, chunk by chunk: those of its drafts, and those of messages it receives.
 
 use crate::wire::{
     Body, BodyOrder, BodyPart, CHUNK_LEN_MAX, CHUNKS_AHEAD_MAX, FromClient, Message, MsgId, Seq,
@@ -8,7 +7,7 @@ use crate::wire::{
 
 use super::io::{Draft, Event, PeerOutput};
 
-/// The long body that is being sent. Drafts behind it wait for its last chunk.
+/// The long body that is being sent. Later drafts wait for its last chunk.
 #[derive(Default)]
 pub(super) struct ChunkSender {
     body: Option<OutgoingBody>,
@@ -16,10 +15,10 @@ pub(super) struct ChunkSender {
     ahead: u32,
     /// Chunks that the server took on this link since the last body was answered.
     taken: u64,
-    /// The most chunks that it took on any link since then.
+    /// Most chunks of it that the server took on any one link since then.
     taken_max: u64,
-    /// Chunks that the user was asked for and that are not needed any more. The user answers in
-    /// order, so they come before all others.
+    /// Chunks that the user was asked for and that are no longer needed. The user answers in order,
+    /// so they come first.
     obsolete: u64,
 }
 
@@ -54,14 +53,14 @@ impl OutgoingBody {
         (start, chunk_len(self.size.saturating_sub(start)))
     }
 
-    /// Chunks that the user was asked for and has not given.
+    /// Chunks that the user was asked for and has not given yet.
     fn wanted(&self) -> u64 {
         self.next_wanted - self.next
     }
 }
 
 impl ChunkSender {
-    /// Begins with the body of a draft whose first frame is out.
+    /// Begins the body of a draft whose first frame was sent.
     pub(super) fn begin(&mut self, draft: &Draft) {
         self.body = OutgoingBody::new(draft);
     }
@@ -97,8 +96,8 @@ impl ChunkSender {
         is_done
     }
 
-    /// Sends a chunk that the user was asked for. One of a wrong length says that the user cannot
-    /// give the body: returns the id of the draft, which is not sent then.
+    /// Sends a chunk that the user was asked for. A chunk of a wrong length means that the user
+    /// cannot give the body: returns the id of the draft, which is then not sent.
     pub(super) fn provide(
         &mut self,
         id: MsgId,

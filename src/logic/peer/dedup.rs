@@ -1,5 +1,4 @@
-//! Dedup of redeliveries: which deliveries the user was shown, which are acked, and which acks the
-//! server has recorded.
+//! Dedup of redeliveries: the deliveries that the user was shown, and the state of their acks.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -11,26 +10,25 @@ use crate::logic::seqs::set::{SeqSet, to_spans};
 
 /// The state of a reader's deliveries, across links.
 ///
-/// A delivery is `unacked` from when the user is shown it until the user acks it, then `acked`
-/// until the server has recorded that. The server bounds both: it delivers the oldest first, and no
-/// more unacked ones than the prefetch. A delivery that the user releases is `released` until the
-/// server is told, and then forgotten, as if it had not been delivered.
+/// A delivery is `unacked` from the moment the user is shown it until the user acks it, then
+/// `acked` until the server has recorded the ack. The server bounds both: it delivers the oldest
+/// first, and no more unacked ones than the prefetch. A delivery that the user releases is
+/// `released` until the server is told, and then forgotten, as if it had not been delivered.
 #[derive(Default)]
 pub(super) struct Dedup {
     unacked: SeqSet,
     acked: SeqSet,
     released: SeqSet,
-    /// Acked deliveries that the server is presumed to have recorded, because everything unacked
-    /// was delivered on a later link and they were not among it. One that is delivered after all
-    /// was with another reader, or the server died before it had the ack on disk. The user is not
-    /// shown it again.
+    /// Acked deliveries whose acks are presumed to be recorded: a later link delivered everything
+    /// unacked, and they were not among it. Such a delivery may come again if another reader had
+    /// it, or if the server died before the ack was on disk. The user is not shown it again.
     presumed: SeqSet,
-    /// Gap notices among `unacked`, `acked` and `presumed`: the number of lost messages that the
-    /// user knows of or was shown.
+    /// Gap notices among `unacked`, `acked` and `presumed`: for each, the number of lost messages
+    /// that the user was told of or was shown.
     gaps: BTreeMap<Seq, u64>,
     /// Replies and rejections that the user acked deliveries with.
     dispositions: BTreeMap<Seq, Disposition>,
-    /// Deliveries of this link that no ack or release was sent for.
+    /// Deliveries of this link for which neither ack nor release was sent.
     unanswered: SeqSet,
     /// Acks sent on this link and not recorded, in order.
     sent: VecDeque<Span>,
@@ -41,18 +39,19 @@ pub(super) struct Dedup {
     shares: bool,
 }
 
-/// The lowest seq of a reader that began elsewhere than at its first unacked message. Deliveries
-/// below it, which later links bring, are not for this reader.
+/// The lowest seq of a reader that did not begin at its first unacked message. Deliveries below it,
+/// which later links bring, are not for this reader.
 #[derive(Clone, Copy, Default)]
 enum ReplayFloor {
-    /// No floor: the reader began with what is unacked, or shares and takes what others leave.
+    /// No floor: the reader began at the first unacked message, or shares and takes messages that
+    /// others release.
     #[default]
     None,
-    /// Nothing was delivered yet: the next link is to begin at the same place.
+    /// Nothing was delivered yet: the next link begins at the same place.
     Unknown,
     /// The lowest seq so far, on the first link with a delivery.
     Settling(Seq),
-    /// The lowest seq of that link, which is lost by now.
+    /// The lowest seq of that link, which is lost now.
     Fixed(Seq),
 }
 
@@ -66,7 +65,7 @@ impl Dedup {
         Self { floor, shares, ..Self::default() }
     }
 
-    /// Where the next link is to begin, if `wanted` is what the user wanted of the first one.
+    /// The start of the next link; `wanted` is the start that the user asked for on the first one.
     pub(super) fn next_start(&self, wanted: Start) -> Start {
         if let ReplayFloor::Unknown = self.floor { wanted } else { Start::Unacked }
     }
@@ -117,22 +116,22 @@ impl Dedup {
         is_new
     }
 
-    /// Records the last chunk of a long message. It is not acked before, because the server may
-    /// abort the body.
+    /// Records the last chunk of a long message. Only then may it be acked: the server may abort
+    /// the body before.
     pub(super) fn complete_body(&mut self, seq: Seq) {
         self.unanswered.insert(Span::one(seq));
     }
 
-    /// Forgets a long message whose body was aborted: the user is shown it again when it comes.
+    /// Forgets a long message whose body was aborted: it is shown again when it is delivered again.
     pub(super) fn abort_body(&mut self, seq: Seq) {
         self.unacked.remove(Span::one(seq));
         self.acked.remove(Span::one(seq));
         self.dispositions.remove(&seq);
     }
 
-    /// Records a gap notice for `count` lost messages, the last of which had this seq. Returns how
-    /// many of them are news to the user, who may have been shown the last one on an earlier link,
-    /// or an earlier notice without those that another reader had then.
+    /// Records a gap notice for `count` lost messages, the last of which had this seq. Returns the
+    /// number of messages that the user was not told of yet. Some may be known: the last one was
+    /// shown on an earlier link, or an earlier notice left out those that another reader had.
     pub(super) fn record_gap(&mut self, seq: Seq, count: u64) -> u64 {
         self.released.remove(Span::one(seq));
         let was_shown = self.record(Span::one(seq)).is_empty();
@@ -156,7 +155,7 @@ impl Dedup {
         self.ack([seq]);
     }
 
-    /// Records that the user releases these.
+    /// Records that the user releases these deliveries.
     pub(super) fn release(&mut self, seqs: impl IntoIterator<Item = Seq>) {
         for span in self.take_unacked(seqs) {
             self.released.insert(span);
@@ -175,8 +174,8 @@ impl Dedup {
         if self.dispositions.is_empty() { None } else { self.dispositions.get(&seq) }
     }
 
-    /// The acks to send now, which count as sent: those of deliveries of this link. A delivery with
-    /// a disposition is a span of its own.
+    /// Returns the acks of this link's deliveries that are due, and marks them as sent. A delivery
+    /// with a disposition is a span of its own.
     pub(super) fn take_due_acks(&mut self) -> Vec<Span> {
         let mut due = Vec::new();
         let acked = self.unanswered.iter().flat_map(|span| self.acked.within(span));
@@ -196,7 +195,7 @@ impl Dedup {
         due
     }
 
-    /// The releases to send now, which are forgotten: those of deliveries of this link.
+    /// Returns the releases of this link's deliveries that are due, and forgets these deliveries.
     pub(super) fn take_due_releases(&mut self) -> Vec<Span> {
         let released = self.released.iter();
         let due: Vec<Span> = released.flat_map(|span| self.unanswered.within(span)).collect();
@@ -207,7 +206,7 @@ impl Dedup {
         due
     }
 
-    /// Forgets those of the given deliveries that are of an earlier link, and are not `under_way`
+    /// Forgets those of the given deliveries that came on an earlier link and are not `under_way`
     /// on this one. Returns them.
     pub(super) fn forget_undelivered(
         &mut self,
@@ -224,7 +223,7 @@ impl Dedup {
         old
     }
 
-    /// Records that the server has recorded the first `count` acks of those sent.
+    /// Records that the server has recorded the first `count` sent acks.
     pub(super) fn record_acks(&mut self, count: u32) {
         let mut count = u64::from(count);
         while count > 0
@@ -258,9 +257,9 @@ impl Dedup {
         self.is_caught_up = true;
     }
 
-    /// Once caught up, presumes every ack recorded whose delivery did not come on this link: the
-    /// server recorded it on an earlier link, or another reader acked it. Returns true if there
-    /// was any.
+    /// Once caught up, presumes that every ack is recorded whose delivery did not come on this
+    /// link: the server recorded it on an earlier link, or another reader acked it. Returns true if
+    /// there was any.
     pub(super) fn presume_recorded(&mut self) -> bool {
         if !self.is_caught_up || self.acked.count() == self.sent_count {
             return false;
@@ -296,7 +295,7 @@ impl Dedup {
         }
     }
 
-    /// Forgets what was of the lost link only.
+    /// Forgets the state of the lost link.
     pub(super) fn link_lost(&mut self) {
         self.released.clear();
         if let ReplayFloor::Settling(floor) = self.floor {

@@ -16,7 +16,7 @@ pub(super) struct DeliveryInbox {
     dedup: Dedup,
     /// Volatile messages of this link that the user has not acked.
     volatile_unacked: u32,
-    /// The reader has never caught up: more of its backlog may be on its way.
+    /// True until the reader has caught up for the first time: more of its backlog may come.
     expects_backlog: bool,
 }
 
@@ -33,13 +33,13 @@ impl DeliveryInbox {
         self.dedup.pending()
     }
 
-    /// True when the user has nothing to ack and has not been given the whole backlog.
+    /// True when the user has nothing to ack and has not received the whole backlog.
     pub(super) fn awaits_backlog(&self) -> bool {
         let is_idle = self.volatile_unacked == 0 && !self.dedup.has_unacked();
         self.expects_backlog && is_idle
     }
 
-    /// Subscribes on a new link where the last one ended.
+    /// Subscribes on a new link where the previous one ended.
     pub(super) fn subscribe(&self, out: &mut Vec<PeerOutput>) {
         let Some(Prefetch { messages, bytes, start, share }) = self.prefetch else { return };
         let held = if share { self.dedup.held() } else { Vec::new() };
@@ -50,7 +50,7 @@ impl DeliveryInbox {
         out.push(PeerOutput::Frame(FromClient::Subscribe { messages, bytes, start, share }));
     }
 
-    /// Shows the messages of a bundle to the user, but not those shown before.
+    /// Shows the messages of a bundle to the user, except those shown before.
     pub(super) fn deliver(&mut self, seq: Seq, bundle: &Bundle, out: &mut Vec<PeerOutput>) {
         let mut shown = 0;
         for Span { first, last } in self.dedup.deliver(Span::starting_at(seq, bundle.count())) {
@@ -81,7 +81,7 @@ impl DeliveryInbox {
         }
     }
 
-    /// Forgets a long message that the user was shown a part of and whose rest does not come.
+    /// Forgets a long message of which the user was shown a part and whose rest will not come.
     pub(super) fn abort_body(&mut self, seq: Seq) {
         if seq == VOLATILE {
             self.volatile_unacked = self.volatile_unacked.saturating_sub(1);
@@ -90,9 +90,9 @@ impl DeliveryInbox {
         }
     }
 
-    /// Tells the user of lost messages, as far as they are news, and acks the notice at once.
+    /// Tells the user of lost messages it was not told of yet, and acks the notice at once.
     pub(super) fn gap(&mut self, seq: Seq, to: Target, count: u64, out: &mut Vec<PeerOutput>) {
-        // No server counts this far.
+        // No server uses this seq.
         if seq == Seq::MAX {
             return;
         }
@@ -137,7 +137,8 @@ impl DeliveryInbox {
         self.send_due(out);
     }
 
-    /// Takes back deliveries of earlier links, but the one whose body is `under_way` on this link.
+    /// Takes back deliveries of earlier links, except the one whose body is `under_way` on this
+    /// link.
     pub(super) fn take_back(
         &mut self,
         seqs: Vec<Seq>,
@@ -162,7 +163,7 @@ impl DeliveryInbox {
         out.push(PeerOutput::Event(Event::CaughtUp));
     }
 
-    /// Forgets what was of the lost link only.
+    /// Forgets the state of the lost link.
     pub(super) fn link_lost(&mut self) {
         self.dedup.link_lost();
         self.volatile_unacked = 0;
@@ -199,14 +200,14 @@ impl DeliveryInbox {
     }
 }
 
-/// The frame that acks a message with what the user said of it.
+/// The frame that acks a message with the user's disposition.
 fn disposition_frame(seq: Seq, disposition: &Disposition) -> Option<FromClient> {
     match disposition.clone() {
         Disposition::Replied(reply) => Some(FromClient::Reply { seq, reply }),
         Disposition::Rejected { attempts, reason } => {
             Some(FromClient::Reject { seq, attempts, reason })
         }
-        // Said by servers only.
+        // Only servers record this disposition.
         Disposition::Expired => None,
     }
 }
@@ -217,6 +218,6 @@ pub(super) fn shortened(reason: Note) -> Note {
     if body.len() <= REASON_LEN_MAX {
         return reason;
     }
-    // A part of a note is short enough for one.
+    // A part of a note is short enough to be a note.
     Note::new(Body(body.0.slice(..REASON_LEN_MAX))).unwrap_or_default()
 }

@@ -1,4 +1,5 @@
-//! The inputs and outputs of a [`Peer`](crate::logic::Peer): what a client says and is told.
+//! Inputs and outputs of a [`Peer`](crate::logic::Peer): commands and frames in, frames and events
+//! out.
 
 use std::ops::{Deref, DerefMut};
 
@@ -10,10 +11,10 @@ use crate::wire::{
 
 use crate::logic::prefetch::Prefetch;
 
-/// Stands in for the seq of volatile messages, which have none: the store begins at 1.
+/// Seq of volatile messages, which are not stored: the store begins at 1.
 pub(super) const VOLATILE: Seq = 0;
 
-/// Who the client is and what it wants from the start.
+/// Identity and wishes of a client from the start.
 #[derive(Clone, Debug)]
 pub struct Intent {
     /// The id to act as.
@@ -22,9 +23,9 @@ pub struct Intent {
     pub claim: bool,
     /// The code of a ticket.
     pub code: Option<JoinCode>,
-    /// Deliveries wanted; `None`: none.
+    /// Deliveries wanted; `None`: no deliveries.
     pub prefetch: Option<Prefetch>,
-    /// Milliseconds to wait for an answer before the client gives up. `None`: for ever.
+    /// Milliseconds to wait for an answer before the client gives up. `None`: without limit.
     pub patience_ms: Option<u64>,
 }
 
@@ -37,10 +38,11 @@ pub struct Draft {
     /// whose other chunks are asked for by [`Event::ChunkWanted`]. A long body that is whole here
     /// is never asked for.
     pub envelope: Envelope,
-    /// For those who read now only: neither stored nor, when the link is lost, sent again.
+    /// True for a message to those who read now only: it is neither stored nor sent again after a
+    /// lost link.
     pub volatile: bool,
-    /// When the server is to send the message, in milliseconds since 1970; `None`: at once. A
-    /// scheduled draft is neither volatile nor long.
+    /// Time at which the server is to send the message, in milliseconds since 1970; `None`: at
+    /// once. A scheduled draft is neither volatile nor long.
     pub due_ms: Option<u64>,
 }
 
@@ -74,21 +76,21 @@ pub enum PeerInput {
     Frame(FromServer),
     /// A dial failed, or the link is gone. A new dial follows, unless the ending is final.
     Ended(Ending),
-    /// The user wants something.
+    /// A command of the user.
     User(Command),
     /// The time of the deadline has come.
     Tick,
 }
 
-/// Everything that a user can want of a running client.
+/// Everything that a user can ask of a running client.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// Send messages. Each is answered as [`Draft`] says. Drafts that are alike and come together
+    /// Send messages. Each is answered as described at [`Draft`]. Similar drafts given together
     /// travel together.
     Send(Vec<Draft>),
-    /// A chunk of a draft's long body; answers [`Event::ChunkWanted`]. All chunks are given in the
-    /// order in which they were asked for. One of a wrong length says that the user cannot give
-    /// the body: the message is not sent, and nothing more is said of it.
+    /// A chunk of a draft's long body; answers [`Event::ChunkWanted`]. Chunks are given in the
+    /// order in which they were asked for. A chunk of a wrong length means that the user cannot
+    /// give the body: the message is not sent, and no event follows.
     Chunk {
         /// The draft's id.
         id: MsgId,
@@ -100,28 +102,27 @@ pub enum Command {
     /// Ack messages; volatile ones in their order. Answered by [`Event::AckRecorded`], as are
     /// `Reply` and `Reject`; acks of volatile messages are not answered.
     Ack(Vec<Seq>),
-    /// Ack a message that is not volatile, with a reply that its sender is told.
+    /// Ack a message that is not volatile, with a reply for its sender.
     Reply {
-        /// The message.
+        /// Seq of the message.
         seq: Seq,
         /// The reply.
         reply: Note,
     },
-    /// Refuse a message that is not volatile for good: it becomes a dead letter.
+    /// Reject a message that is not volatile for good: it becomes a dead letter.
     Reject {
-        /// The message.
+        /// Seq of the message.
         seq: Seq,
         /// Number of attempts to process the message.
         attempts: u32,
-        /// The reason, for its sender and whoever looks at the dead letters.
+        /// The reason, for the sender and for readers of the dead letters.
         reason: Note,
     },
-    /// Leave messages, none of them volatile, to other readers. They stay unacked, and the next
-    /// link shows them again. Not answered.
+    /// Leave messages, none of them volatile, to other readers. They stay unacked, and are shown
+    /// again on the next link. Not answered.
     Release(Vec<Seq>),
-    /// Forget messages, none of them volatile, that came on a link that is gone and that the user
-    /// has not begun with: they are shown again if they are delivered again. Answered by
-    /// [`Event::Returned`].
+    /// Forget messages, none of them volatile, of a lost link that the user has not begun to
+    /// process: they are shown again if they are delivered again. Answered by [`Event::Returned`].
     Return(Vec<Seq>),
     /// Number of further chunks of long messages that the user has consumed. Not answered.
     ChunksConsumed(u32),
@@ -130,12 +131,12 @@ pub enum Command {
     /// End a membership. Answered by [`Event::RoomLeft`], [`Event::NoSuchRoom`] or
     /// [`Event::RoomRefused`].
     LeaveRoom(RoomName),
-    /// Track an accepted message until `Untrack`. Answered by [`Event::TrackUpdate`], again and
-    /// again, or [`Event::UnknownMessage`].
+    /// Track an accepted message until `Untrack`. Answered by any number of [`Event::TrackUpdate`],
+    /// or by [`Event::UnknownMessage`].
     Track {
-        /// The message.
+        /// Id of the message.
         id: MsgId,
-        /// Where it went.
+        /// Target of the message.
         to: Target,
     },
     /// End the tracking of a message. Not answered.
@@ -147,7 +148,7 @@ pub enum Command {
     TakeParked {
         /// Dead letters or scheduled messages.
         drawer: ParkedKind,
-        /// The message; `None`: all.
+        /// The message to take; `None`: all of the kind.
         id: Option<MsgId>,
         /// Deliver a dead letter again, or send a scheduled message before its time. Otherwise the
         /// messages are dropped.
@@ -156,7 +157,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// The features that the server needs for it.
+    /// The features of the server that this command needs.
     pub(super) fn features(&self) -> Features {
         match self {
             Self::Send(drafts) => drafts.iter().filter_map(feature).collect(),
@@ -169,7 +170,7 @@ impl Command {
     }
 }
 
-/// The feature that the server needs for a draft.
+/// The feature of the server that a draft needs.
 fn feature(draft: &Draft) -> Option<Feature> {
     match draft {
         Draft { due_ms: Some(_), .. } => Some(Feature::Parked),
@@ -187,15 +188,15 @@ impl From<Command> for PeerInput {
 /// The way in which a link, or the attempt to get one, ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// Nobody answers, or nobody answers any more.
+    /// No answer, or no more answers.
     Silence,
-    /// The network lets nothing through to the server. The reason is for people.
+    /// The network blocks the way to the server, for this reason (a text for people).
     Blocked(&'static str),
-    /// The server closed the connection. `None`: with a code that this version does not know.
+    /// The server closed the connection. `None`: with a code unknown to this version.
     Closed(Option<CloseCode>),
 }
 
-/// Everything that a peer can want done.
+/// Everything that a peer can ask of its caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PeerOutput {
     /// Get a link. Answered by [`PeerInput::Linked`] or [`PeerInput::Ended`].
@@ -206,16 +207,16 @@ pub enum PeerOutput {
     Event(Event),
 }
 
-/// Everything that a user is told.
+/// Everything that a user can be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The server knows this client. Said on every link.
+    /// The server has admitted this client. Sent on every link.
     Welcome {
         /// The id was claimed just now.
         claimed: bool,
     },
-    /// The clocks of the server and of this machine differ by more than a message takes on its way.
-    /// Said on every link where they do, before answers to anything sent on it.
+    /// The clocks of server and client differ by more than a message's travel time. Sent on every
+    /// link where they do, before the answers to anything sent on it.
     ClockSkew {
         /// Milliseconds by which the server's clock is ahead; below 0 if it is behind.
         ahead_ms: i64,
@@ -224,16 +225,16 @@ pub enum Event {
     Accepted {
         /// Id of the first message.
         id: MsgId,
-        /// Number of messages; each id follows the one before.
+        /// Number of messages; their ids are consecutive.
         count: u32,
-        /// The server had them before.
+        /// True if the server had stored them before.
         duplicate: bool,
     },
     /// Messages will not be sent. Answers [`Command::Send`].
     Refused {
         /// Id of the first message.
         id: MsgId,
-        /// Number of messages; each id follows the one before.
+        /// Number of messages; their ids are consecutive.
         count: u32,
         /// The reason.
         why: Refusal,
@@ -242,9 +243,9 @@ pub enum Event {
     VolatileSent {
         /// Id of the first message.
         id: MsgId,
-        /// Number of messages; each id follows the one before.
+        /// Number of messages; their ids are consecutive.
         count: u32,
-        /// Number of readers that each was passed on to.
+        /// Number of readers that received each of them.
         readers: u32,
     },
     /// The link was lost before the server answered a volatile message. Answers [`Command::Send`].
@@ -252,10 +253,10 @@ pub enum Event {
         /// The message.
         id: MsgId,
     },
-    /// Deliveries, which [`numbered`] takes apart. Each message is to be answered by
+    /// Deliveries; [`numbered`] splits them into messages. Each is to be answered by
     /// [`Command::Ack`], `Reply`, `Reject` or `Release`.
     Messages {
-        /// The seq of the first message, which each next one follows; 0 for volatile ones.
+        /// Seq of the first message; the others have consecutive seqs. 0 for volatile ones.
         seq: Seq,
         /// The messages. A long one comes alone, with its first chunk; [`Event::Chunk`] brings the
         /// others.
@@ -264,11 +265,11 @@ pub enum Event {
     /// The next chunk of the last message, which is a long one. To be answered by
     /// [`Command::ChunksConsumed`], even if the body is aborted after it.
     Chunk(Body),
-    /// The rest of the last message does not come: it is to be forgotten. A stored one is shown
-    /// again when it is delivered again.
+    /// The rest of the last message will not come: forget that message. A stored one is shown again
+    /// when it is delivered again.
     BodyAborted,
     /// The next chunk of a draft's long body is to be sent. To be answered by [`Command::Chunk`].
-    /// Said again, from the second chunk on, when a link was lost.
+    /// Sent again, from the second chunk on, after a lost link.
     ChunkWanted {
         /// The draft's id.
         id: MsgId,
@@ -282,25 +283,25 @@ pub enum Event {
         /// Number of messages.
         count: u64,
     },
-    /// The messages of a [`Command::Return`] that had not been delivered again by then: other
-    /// readers have them now, or they come again.
+    /// The messages of a [`Command::Return`] that were not delivered again before it: other readers
+    /// have them now, or they will come again.
     Returned(Vec<Seq>),
     /// The server has recorded acks. Answers [`Command::Ack`], `Reply` and `Reject`.
     AckRecorded {
         /// Number of acks that are not recorded yet.
         pending: usize,
     },
-    /// A tracked message has come further. Answers [`Command::Track`]. A recipient is never said
-    /// to be as far as before, or less far.
+    /// A tracked message has come further. Answers [`Command::Track`]. The state of a recipient
+    /// never repeats and never goes back.
     TrackUpdate {
         /// The message.
         id: MsgId,
-        /// Recipients, and how far the message has come with each.
+        /// Recipients, each with the state of the message.
         standings: Vec<RecipientStatus>,
-        /// The user knows all recipients by now.
+        /// True once the user knows all recipients.
         complete: bool,
     },
-    /// The server has no such message, or has it no more. Answers [`Command::Track`].
+    /// The server has no such message, or no longer. Answers [`Command::Track`].
     UnknownMessage {
         /// The message.
         id: MsgId,
@@ -309,32 +310,32 @@ pub enum Event {
     Parked(ParkedMessage),
     /// The end of a list of parked messages. Answers [`Command::ListParked`].
     ParkedEnd(ParkedKind),
-    /// Parked messages are taken out. Answers [`Command::TakeParked`].
+    /// Parked messages were taken out. Answers [`Command::TakeParked`].
     ParkedTaken {
         /// Dead letters or scheduled messages.
         drawer: ParkedKind,
         /// The message that was asked for; `None`: all.
         id: Option<MsgId>,
-        /// Number of messages that were there and are not any more.
+        /// Number of messages taken out.
         count: u64,
     },
-    /// The whole backlog has been delivered; what comes next is new. Said once a link.
+    /// The whole backlog was delivered; later messages are new. Sent once a link.
     CaughtUp,
     /// The user is a member of the room. Answers [`Command::JoinRoom`].
     RoomJoined {
         /// The room.
         room: RoomName,
-        /// The user was not a member before.
+        /// True if the user was not a member before.
         changed: bool,
     },
     /// The user is not a member of the room. Answers [`Command::LeaveRoom`].
     RoomLeft {
         /// The room.
         room: RoomName,
-        /// The user was a member before.
+        /// True if the user was a member before.
         changed: bool,
     },
-    /// The server takes no further member or no further room, or its disk is full. Answers
+    /// The server takes no more members or no more rooms, or its disk is full. Answers
     /// [`Command::JoinRoom`] and [`Command::LeaveRoom`].
     RoomRefused {
         /// The room.
@@ -345,23 +346,22 @@ pub enum Event {
         /// The room.
         room: RoomName,
     },
-    /// The network lets nothing through to the server, for this reason. Said once until there is a
-    /// link again, before `Offline` if that is to be said too.
+    /// The network blocks the way to the server, for this reason. Sent once until there is a link
+    /// again; comes before `Offline`.
     Blocked(&'static str),
-    /// There is no link at the moment, and the peer goes on trying. Said once until the server
-    /// answers again.
+    /// There is no link at the moment; the peer keeps trying. Sent once until the server answers
+    /// again.
     Offline,
-    /// The server gave no answer for as long as the user wanted to wait; or it only closed the
-    /// connection, again and again, the last time with this code. The peer does nothing more.
+    /// The server did not answer for as long as the user wanted to wait, or only closed
+    /// connections, the last one with this code. The peer has ended.
     GaveUp(Option<CloseCode>),
-    /// The server will not have this client. The peer does nothing more.
+    /// The server refuses this client. The peer has ended.
     Denied(Option<CloseCode>),
-    /// The server has not named a feature that something the user asked for needs. The peer does
-    /// nothing more.
+    /// The server lacks a feature that a command needs. The peer has ended.
     Unsupported(Feature),
 }
 
-/// The messages of [`Event::Messages`] one by one, each with its seq.
+/// Splits [`Event::Messages`] into messages, each with its seq.
 pub fn numbered(seq: Seq, bundle: &Bundle) -> impl Iterator<Item = (Seq, Message)> {
     bundle.messages().enumerate().map(move |(index, message)| (nth(seq, index as u64), message))
 }

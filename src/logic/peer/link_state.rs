@@ -1,4 +1,4 @@
-//! The state of a client's link: connecting, the hello, patience, and what the user is told of it.
+//! State of a client's link: connecting, hello, patience, and notices to the user.
 
 use crate::wire::{CloseCode, Features, FromClient, JoinCode, Session, UserId};
 
@@ -10,44 +10,44 @@ use crate::logic::limits::{DIAL_SILENT_MS, SKEW_MS_MAX, Time};
 enum LinkStage {
     /// No link. The next attempt is due at this time.
     Pausing { until_ms: u64 },
-    /// An attempt is under way. The user is told that there is no link if it takes longer.
+    /// An attempt is under way. After this time the user is told that there is no link.
     Dialing { offline_at_ms: u64 },
     /// A link without a hello from the server yet.
     Connected,
-    /// A link whose server has said what it allows.
+    /// A link whose server has sent its limits.
     Greeted(SendLimits),
     /// The client has given up or was denied.
     Over,
 }
 
-/// One client's link, or its attempts to get one.
+/// The link of one client, or its attempts to get one.
 pub(super) struct LinkState {
     id: UserId,
     claim: bool,
     code: Option<JoinCode>,
     stage: LinkStage,
     backoff: Backoff,
-    /// Names each link to the server, which drops an earlier link when a later one says hello.
+    /// Names each link to the server, which ends an earlier link when a later one sends its hello.
     session: Session,
     /// Features of the server that the user's commands have needed so far.
     needed: Features,
     /// The server has welcomed this client, on this link or an earlier one.
     was_welcomed: bool,
-    /// `Offline` has been said.
+    /// True once `Offline` was sent.
     offline_said: bool,
-    /// `Blocked` has been said.
+    /// True once `Blocked` was sent.
     blocked_said: bool,
     /// The code with which the server closed the last link, if it did.
     closed_for: Option<CloseCode>,
-    /// Milliseconds that the client waits for an answer before it gives up. `None`: for ever.
+    /// Milliseconds that the client waits for an answer before it gives up. `None`: without limit.
     patience_ms: Option<u64>,
-    /// Start of the time that patience is counted from: a request, or the last answer since.
+    /// Start of the current wait: the time of a request, or of the last answer since.
     waiting_since_ms: u64,
 }
 
 impl LinkState {
-    /// The state of a client that has not dialed yet. `seed` varies the pauses, and tells the
-    /// clients of one key apart.
+    /// The state of a client that has not dialed yet. `seed` varies the pauses, and distinguishes
+    /// clients of one key.
     pub(super) fn new(now: Time, intent: Intent, seed: u64) -> Self {
         let Intent { id, claim, code, patience_ms, .. } = intent;
         Self {
@@ -92,7 +92,7 @@ impl LinkState {
         self.stage = LinkStage::Connected;
     }
 
-    /// Answers the server's hello with the client's, and tells the user of clocks that differ.
+    /// Answers the server's hello with the client's, and tells the user if the clocks differ.
     pub(super) fn greeted(
         &mut self,
         now: Time,
@@ -120,8 +120,8 @@ impl LinkState {
         }));
     }
 
-    /// Records that the user needs these features. `false`: the server has not named all that are
-    /// needed, and the client is over.
+    /// Records that the user needs these features. Returns `false` if the server lacks one of them;
+    /// the client has then ended.
     pub(super) fn needs(&mut self, features: Features, out: &mut Vec<PeerOutput>) -> bool {
         self.needed = self.needed.union(features);
         let Some(limits) = self.limits() else { return true };
@@ -131,8 +131,8 @@ impl LinkState {
         false
     }
 
-    /// Records that the server knows the client. No answer yet: a server can welcome everybody and
-    /// then die.
+    /// Records that the server has admitted the client. Not counted as an answer: a server can
+    /// welcome everybody and then die.
     pub(super) fn welcomed(&mut self, claimed: bool, out: &mut Vec<PeerOutput>) {
         self.was_welcomed = true;
         self.backoff.welcomed();
@@ -140,7 +140,7 @@ impl LinkState {
         out.push(PeerOutput::Event(Event::Welcome { claimed }));
     }
 
-    /// Records an answer: patience and backoff begin anew.
+    /// Records an answer: patience and backoff start again.
     pub(super) fn answered(&mut self, now: Time) {
         self.restart_patience(now);
         self.backoff.reset();
@@ -174,7 +174,7 @@ impl LinkState {
         self.stage = LinkStage::Pausing { until_ms };
     }
 
-    /// Does what is due by now. `is_waiting`: patience is counted.
+    /// Carries out all work that is due. `is_waiting`: patience is counted.
     pub(super) fn tick(&mut self, now: Time, is_waiting: bool, out: &mut Vec<PeerOutput>) {
         if self.is_over() {
             return;
@@ -197,7 +197,8 @@ impl LinkState {
         }
     }
 
-    /// When the next tick is due, in the monotonic clock. `is_waiting`: patience is counted.
+    /// The next time at which a tick is due, in the monotonic clock. `is_waiting`: patience is
+    /// counted.
     pub(super) fn deadline(&self, is_waiting: bool) -> Option<u64> {
         let dial = match self.stage {
             LinkStage::Pausing { until_ms } => Some(until_ms),

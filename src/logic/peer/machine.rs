@@ -1,5 +1,5 @@
-//! [`Peer`]: takes inputs, hands each to the machine whose state it concerns, and sends at the end
-//! of the turn what the server allows by then.
+//! [`Peer`]: hands each input to the machine that it concerns, and at the end of the turn sends
+//! what the server allows.
 
 use crate::durable::Disposition;
 use crate::wire::{Bundle, FromClient, FromServer, MsgId, Refusal, Seq};
@@ -13,7 +13,7 @@ use super::requests::{ClientRequest, RequestQueue};
 use super::tracking::TrackedMessages;
 use crate::logic::limits::{DRAFT_BYTES_MAX, DRAFTS_MAX, REQUESTS_MAX, Time};
 
-/// The client's state machine: one user's side of the conversation, over as many links as it takes.
+/// The client's state machine: one user's side of the conversation, over any number of links.
 pub struct Peer {
     link: LinkState,
     outbox: Outbox,
@@ -25,8 +25,8 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// A client that has not dialed yet; it will at its first input. `seed` varies its pauses and
-    /// is what the server tells the clients of one key apart by.
+    /// A client that has not dialed yet; it dials at its first input. `seed` varies its pauses, and
+    /// distinguishes it from other clients of its key.
     pub fn new(now: Time, intent: Intent, seed: u64) -> Self {
         Self {
             inbox: DeliveryInbox::new(intent.prefetch),
@@ -39,7 +39,7 @@ impl Peer {
         }
     }
 
-    /// Takes what happened and appends what to do to `out`.
+    /// Takes an input and appends the outputs that the caller must carry out to `out`.
     pub fn handle(&mut self, now: Time, input: PeerInput, out: &mut Vec<PeerOutput>) {
         if self.link.is_over() {
             return;
@@ -55,18 +55,19 @@ impl Peer {
         self.link.tick(now, self.is_patient(), out);
     }
 
-    /// When the next `Tick` is due, in the monotonic clock.
+    /// The monotonic time by which the next `Tick` is due.
     pub fn deadline(&self) -> Option<u64> {
         self.link.deadline(self.is_patient())
     }
 
-    /// True while the peer takes more drafts and requests. This bounds what it holds of them.
+    /// True while the peer takes more drafts and requests. Bounds how many it holds.
     pub fn has_room(&self) -> bool {
         let (messages, bytes) = self.outbox.size();
         messages < DRAFTS_MAX && bytes < DRAFT_BYTES_MAX && self.requests.len() < REQUESTS_MAX
     }
 
-    /// True while the user owes a chunk, which the peer takes even if it has no room for more.
+    /// True while the user has to give a chunk, which the peer takes even if it has no room for
+    /// more.
     pub fn wants_chunk(&self) -> bool {
         self.chunks_out.wants_chunk()
     }
@@ -77,8 +78,8 @@ impl Peer {
         self.is_owed() || self.tracked.is_waiting(active_max)
     }
 
-    /// True while something that was asked for has no answer. Tracking is not counted: a sender who
-    /// tracks messages waits for what others do, and has a clock for that.
+    /// True while a request has no answer. Tracking does not count: it waits for other users, and
+    /// the sender sets a time limit of its own.
     fn is_owed(&self) -> bool {
         !self.link.was_welcomed()
             || !self.outbox.is_empty()
@@ -86,14 +87,14 @@ impl Peer {
             || self.inbox.pending() > 0
     }
 
-    /// True while patience is counted: an answer is owed, or a reader with nothing to ack has not
-    /// been given its whole backlog.
+    /// True while patience is counted: a request has no answer, or a reader with nothing to ack has
+    /// not received its whole backlog.
     fn is_patient(&self) -> bool {
         self.is_owed() || self.inbox.awaits_backlog()
     }
 
     fn command(&mut self, now: Time, command: Command, out: &mut Vec<PeerOutput>) {
-        // Patience is counted from now, unless something has been awaited since before.
+        // Patience is counted from now, unless an answer was already awaited.
         if !self.is_patient() {
             self.link.restart_patience(now);
         }
@@ -135,8 +136,8 @@ impl Peer {
         }
     }
 
-    /// Handles a frame and decides if it is an answer, with which patience and backoff begin anew.
-    /// An answer tells the user something; a hello and a welcome are none, because a server can
+    /// Handles a frame and decides whether it is an answer, after which patience and backoff start
+    /// again. An answer tells the user something. A hello or a welcome is none: a server can
     /// welcome everybody and then die.
     fn receive(&mut self, now: Time, frame: FromServer, out: &mut Vec<PeerOutput>) {
         let is_none = matches!(
@@ -181,7 +182,7 @@ impl Peer {
             FromServer::VolatileSent { id, count, readers } => {
                 self.answered(id, count, |count| Event::VolatileSent { id, count, readers }, out);
             }
-            // An answer only if the server takes more of a body than it ever did.
+            // Counts as an answer only if the server takes more of a body than ever before.
             FromServer::ChunkCredit { parts } => {
                 if self.chunks_out.add_credit(parts) {
                     self.link.answered(now);
@@ -221,8 +222,8 @@ impl Peer {
         }
     }
 
-    /// Tells the user of the answer to a send and up to `count - 1` behind it, as far as they had
-    /// none yet.
+    /// Tells the user of the answer to a send and up to `count - 1` following ones that had no
+    /// answer yet.
     fn answered(
         &mut self,
         id: MsgId,
@@ -238,7 +239,7 @@ impl Peer {
     }
 
     fn deliver(&mut self, seq: Seq, bundle: Bundle, out: &mut Vec<PeerOutput>) {
-        // No server counts this far.
+        // No server uses seqs this high.
         if seq.checked_add(bundle.count()).is_none() {
             return;
         }
@@ -272,7 +273,7 @@ impl Peer {
         self.link.ended(now, ending, out);
     }
 
-    /// Sends the requests, drafts and chunks that the server allows by now.
+    /// Sends the requests, drafts and chunks that the server allows now.
     fn send_due(&mut self, out: &mut Vec<PeerOutput>) {
         let Some(limits) = self.link.limits() else { return };
         self.requests.send_due(out);

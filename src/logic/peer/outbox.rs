@@ -6,7 +6,7 @@ use crate::wire::{BUNDLE_MAX, BundleRest, CHUNK_LEN_MAX, Features, FromClient, M
 
 use super::io::Draft;
 
-/// Limits of the server's hello for what a client sends.
+/// Limits in the server's hello for what a client sends.
 #[derive(Clone, Copy)]
 pub(super) struct SendLimits {
     /// Most bytes of a body.
@@ -30,14 +30,14 @@ pub(super) struct DraftTooLong {
 /// that wait.
 #[derive(Default)]
 pub(super) struct Outbox {
-    /// Drafts sent on this link. `None`: answered, while an earlier one is not.
+    /// Drafts sent on this link. `None`: answered before an earlier one.
     sent: VecDeque<Option<Draft>>,
     /// Sent drafts without an answer.
     unanswered: usize,
     waiting: VecDeque<Draft>,
     /// Bytes of unanswered drafts as the server counts them.
     sent_bytes: u64,
-    /// Bytes of unanswered drafts in memory.
+    /// Bytes of unanswered drafts that are in memory.
     sent_held: u64,
     waiting_bytes: u64,
 }
@@ -105,7 +105,7 @@ impl Outbox {
     /// after it. Returns how many were without an answer until now.
     pub(super) fn remove_answered(&mut self, id: MsgId, count: u32) -> u32 {
         let is = |sent: &Option<Draft>, id| sent.as_ref().is_some_and(|draft| draft.id == id);
-        // Mostly the first: answers come in order, but for volatile messages.
+        // Common case: the first. Answers come in order, except for volatile messages.
         let Some(at) = self.sent.iter().position(|sent| is(sent, id)) else { return 0 };
         let mut found = 0;
         for sent in self.sent.range_mut(at..).take(count as usize) {
@@ -121,8 +121,8 @@ impl Outbox {
         found as u32
     }
 
-    /// Prepares for the next link: drafts without an answer are sent again, first and in the same
-    /// order. Volatile ones are not, because they may have been passed on; returns their ids.
+    /// Prepares for the next link: unanswered drafts are sent again, first and in the same order.
+    /// Volatile ones are not, because they may have been delivered; returns their ids.
     pub(super) fn link_lost(&mut self) -> Vec<MsgId> {
         let sent = std::mem::take(&mut self.sent).into_iter().flatten();
         (self.unanswered, self.sent_bytes, self.sent_held) = (0, 0, 0);
@@ -144,13 +144,13 @@ impl Outbox {
     }
 }
 
-/// Bytes of a draft's first frame, which is what the server counts.
+/// Bytes of a draft's first frame, as the server counts them.
 fn len_counted(draft: &Draft) -> u64 {
     (draft.body.len().min(CHUNK_LEN_MAX) + draft.headers.len_bytes()) as u64
 }
 
-/// Corrects the size of a draft whose body is neither whole nor the first chunk of a long one: such
-/// a body cannot be sent, so it counts as whole, or as a first chunk if it is longer than one.
+/// Corrects the size of a draft whose body is neither whole nor the first chunk of a long one. Such
+/// a body cannot be sent, so it counts as whole, or as a first chunk if it is longer than a chunk.
 fn with_sound_size(mut draft: Draft) -> Draft {
     let len = draft.body.len() as u64;
     let is_sound = len == draft.size || draft.body.len() == chunk_len(draft.size);

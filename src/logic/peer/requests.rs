@@ -12,7 +12,7 @@ use crate::logic::limits::REQUESTS_OPEN_MAX;
 pub(super) enum ClientRequest {
     JoinRoom(RoomName),
     LeaveRoom(RoomName),
-    /// A page of parked messages, those after the one with this number.
+    /// A page of parked messages, beginning after this number.
     ListParked {
         drawer: ParkedKind,
         after: u64,
@@ -24,12 +24,12 @@ pub(super) enum ClientRequest {
     },
 }
 
-/// Requests without an answer, in the order in which they were made. Those that a lost link left
-/// unanswered are repeated on the next one.
+/// Unanswered requests, in the order in which they were made. Requests of a lost link are repeated
+/// on the next one.
 #[derive(Default)]
 pub(super) struct RequestQueue {
     queue: VecDeque<ClientRequest>,
-    /// The first this many of the queue are sent on this link.
+    /// Number of requests, from the front, that were sent on this link.
     sent: usize,
 }
 
@@ -63,7 +63,7 @@ impl RequestQueue {
         self.queue.is_empty()
     }
 
-    /// Sends the requests that may be sent by now.
+    /// Sends the requests that may be sent now.
     pub(super) fn send_due(&mut self, out: &mut Vec<PeerOutput>) {
         let due = self.queue.iter().take(REQUESTS_OPEN_MAX).skip(self.sent);
         out.extend(due.map(|request| PeerOutput::Frame(request.frame())));
@@ -93,8 +93,8 @@ impl RequestQueue {
         out.push(PeerOutput::Event(Event::RoomRefused { room }));
     }
 
-    /// Tells the user of a parked message. Should the link be lost, the next one continues the
-    /// list after this message.
+    /// Tells the user of a parked message. After a lost link, the list continues after this
+    /// message.
     pub(super) fn parked(&mut self, message: ParkedMessage, out: &mut Vec<PeerOutput>) {
         let mut sent = self.queue.iter_mut().take(self.sent);
         if let Some(request) = sent.find(|request| request.lists(message.kind)) {
@@ -103,7 +103,8 @@ impl RequestQueue {
         out.push(PeerOutput::Event(Event::Parked(message)));
     }
 
-    /// Records the end of a page of parked messages; `next`: another page comes after this number.
+    /// Records the end of a page of parked messages; `next`: another page follows after this
+    /// number.
     pub(super) fn parked_end(
         &mut self,
         drawer: ParkedKind,
@@ -140,8 +141,8 @@ impl RequestQueue {
         self.sent = 0;
     }
 
-    /// Removes the first sent request that matches. Answers come in the order of the requests: of
-    /// equal ones the first is meant, so that the last wish is the one repeated on the next link.
+    /// Removes the first sent request that matches. Answers come in the order of the requests, so
+    /// of equal ones the first is answered, and the last is the one repeated on the next link.
     fn remove_answered(&mut self, matches: impl Fn(&ClientRequest) -> bool) {
         if let Some(at) = self.queue.iter().take(self.sent).position(matches) {
             self.queue.remove(at);

@@ -8,18 +8,18 @@ use crate::wire::{DeliveryState, FromClient, MsgId, RecipientStatus, Target, Use
 use super::io::{Event, PeerOutput};
 use crate::logic::limits::TRACK_PAGES_OPEN_MAX;
 
-/// The messages that the user tracks and that may still come further.
+/// Messages that the user tracks and that are not in a final state.
 #[derive(Default)]
 pub(super) struct TrackedMessages {
     messages: BTreeMap<MsgId, TrackedMessage>,
-    /// Pages to ask for on this link, each with the recipient that it comes after.
+    /// Pages to ask for on this link, each with the recipient after which it begins.
     pages_due: VecDeque<(MsgId, Option<UserId>)>,
-    /// Pages asked for on this link without an answer, one a message; false: the message is not
-    /// tracked any more, so the answer is of no use.
+    /// Unanswered pages of this link, one a message; false: the message is no longer tracked, so
+    /// the answer is ignored.
     pages_open: BTreeMap<MsgId, bool>,
     /// The number of messages that the server tracks for this link.
     active: usize,
-    /// The number of messages whose recipients the user does not know completely.
+    /// The number of messages of which the user does not know all recipients.
     incomplete: usize,
 }
 
@@ -27,20 +27,20 @@ struct TrackedMessage {
     to: Target,
     /// The recipients that the user was told of.
     recipients: BTreeMap<UserId, RecipientProgress>,
-    /// Users that the message is gone for before the server named them: recipients or not, they
-    /// are told of only if a later page names them.
+    /// Users for whom the message was gone before the server named them. The user is told of them
+    /// only if a later page names them as recipients.
     gone: BTreeMap<UserId, RecipientStatus>,
     /// The number of recipients that are not in a final state.
     unfinished: usize,
-    /// The user knows all recipients.
+    /// True once the user knows all recipients.
     is_complete: bool,
-    /// The server tracks the message for this link.
+    /// True while the server tracks the message for this link.
     is_active: bool,
 }
 
 struct RecipientProgress {
     state: DeliveryState,
-    /// A page of this link named the recipient.
+    /// True if a page of this link named the recipient.
     is_listed: bool,
 }
 
@@ -50,7 +50,7 @@ impl TrackedMessage {
         Self { to, recipients, gone, unfinished: 0, is_complete: false, is_active: false }
     }
 
-    /// Records a recipient that a page names. Returns what is news to the user.
+    /// Records a recipient that a page names. Returns the status if it is new to the user.
     fn list(&mut self, status: RecipientStatus) -> Option<RecipientStatus> {
         let gone = self.gone.remove(&status.user);
         let status = gone.filter(|gone| gone.state > status.state).unwrap_or(status);
@@ -62,12 +62,12 @@ impl TrackedMessage {
         Some(status)
     }
 
-    /// Records an update. Returns what is news to the user.
+    /// Records an update. Returns the status if it is new to the user.
     fn update(&mut self, status: RecipientStatus) -> Option<RecipientStatus> {
         if self.recipients.contains_key(&status.user) {
             self.advance(status)
         } else if self.is_complete {
-            // No recipient: a user who has left the room.
+            // A user who has left the room is not a recipient.
             None
         } else if status.state == DeliveryState::Gone {
             self.gone.insert(status.user.clone(), status);
@@ -83,7 +83,7 @@ impl TrackedMessage {
         self.recipients.insert(user.clone(), RecipientProgress { state: *state, is_listed });
     }
 
-    /// Moves a known recipient on. Returns the status if it is further than what was known.
+    /// Advances a known recipient. Returns the status if it is further than the known one.
     fn advance(&mut self, status: RecipientStatus) -> Option<RecipientStatus> {
         let known = self.recipients.get_mut(&status.user)?;
         if status.state <= known.state {
@@ -94,8 +94,7 @@ impl TrackedMessage {
         Some(status)
     }
 
-    /// Records that the last page has come. Returns those who are no recipients any more although
-    /// they were not finished.
+    /// Records that the last page has come. Returns unfinished recipients that it no longer names.
     fn complete(&mut self) -> Vec<RecipientStatus> {
         self.is_complete = true;
         self.gone.clear();
@@ -111,15 +110,15 @@ impl TrackedMessage {
         gone
     }
 
-    /// True when nothing more can come.
+    /// True when no more updates can come.
     fn is_done(&self) -> bool {
         self.is_complete && self.unfinished == 0
     }
 }
 
 impl TrackedMessages {
-    /// True when the server has yet to name recipients for the first time of a message that it
-    /// tracks, or may track: it allows `active_max` at a time.
+    /// True when the user waits for the first page of a message that the server tracks, or may
+    /// track: it allows `active_max` at a time.
     pub(super) fn is_waiting(&self, active_max: usize) -> bool {
         self.incomplete > 0 && (!self.pages_open.is_empty() || self.active < active_max)
     }
@@ -140,7 +139,7 @@ impl TrackedMessages {
         }
     }
 
-    /// Asks for the pages that may be asked for by now.
+    /// Asks for the pages that may be asked for now.
     pub(super) fn send_due(&mut self, active_max: usize, out: &mut Vec<PeerOutput>) {
         while let Some(frame) = self.next_page(active_max) {
             out.push(PeerOutput::Frame(frame));
@@ -186,15 +185,15 @@ impl TrackedMessages {
         }
     }
 
-    /// Records that the server knows no such message: nothing will be known of it.
+    /// Records that the server has no such message: no updates will come.
     pub(super) fn unknown(&mut self, id: MsgId, out: &mut Vec<PeerOutput>) {
         if self.pages_open.remove(&id) == Some(true) && self.remove(id).is_some() {
             out.push(PeerOutput::Event(Event::UnknownMessage { id }));
         }
     }
 
-    /// Prepares for the next link, which asks for all messages again, first for those that least is
-    /// known of.
+    /// Prepares for the next link, which asks for all messages again, first for those of which the
+    /// user does not know all recipients.
     pub(super) fn link_lost(&mut self) {
         self.active = 0;
         self.pages_due.clear();
@@ -219,8 +218,7 @@ impl TrackedMessages {
         Some(message)
     }
 
-    /// Forgets a message that cannot come further. The server forgets one to a single user by
-    /// itself.
+    /// Forgets a message that cannot come further. The server itself forgets one to a single user.
     fn remove_if_done(&mut self, id: MsgId, out: &mut Vec<PeerOutput>) {
         let is_done = self.messages.get(&id).is_some_and(TrackedMessage::is_done);
         if is_done
@@ -238,13 +236,13 @@ impl TrackedMessages {
             let (id, after) = self.pages_due.front()?;
             let message = self.messages.get_mut(id);
             let message = message.filter(|message| message.is_active == after.is_some());
-            // Untracked meanwhile, or tracked anew.
+            // The message was untracked meanwhile, or tracked again.
             let Some(message) = message else {
                 self.pages_due.pop_front();
                 continue;
             };
             let is_full = !message.is_active && self.active >= active_max;
-            // A message that is tracked anew waits for the answer to its earlier page.
+            // A message that is tracked again waits for the answer to its earlier page.
             if is_full || self.pages_open.contains_key(id) {
                 return None;
             }

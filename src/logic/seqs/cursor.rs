@@ -20,17 +20,18 @@ use crate::logic::limits::{ACKED_RANGES_MAX, OUTSTANDING_RECHECK_MIN};
 pub(crate) struct Cursor {
     acked_through: Position,
     read_through: Position,
-    /// Keyed by the first seq of each.
+    /// Outstanding entries by their first seq.
     outstanding: BTreeMap<Seq, Outstanding>,
     acked_above: AckedRanges,
-    /// Outstanding messages that a reader released. Should the log lose them, one gap notice may
-    /// stand for several, because no reader knows them by their own seqs.
+    /// Outstanding messages that a reader released. If the log loses them, one gap notice may stand
+    /// for several, because no reader knows them by their own seqs.
     released: SeqSet,
-    /// Entries of `outstanding` above which the log is read again, to find those it lost meanwhile.
+    /// Number of outstanding entries above which the log is read again, to find those that it has
+    /// lost.
     entries_max: usize,
 }
 
-/// Consecutive messages, or a gap notice, which has the seq of the last message that it stands for.
+/// Consecutive messages, or a gap notice with the seq of the last message that it stands for.
 struct Outstanding {
     /// The position just before the first message.
     before: Position,
@@ -110,7 +111,7 @@ impl Cursor {
     }
 
     /// Records that a reader released this span, which another reader may take. Returns true when
-    /// so many entries are outstanding that the log is to be read again from `acked_through` on,
+    /// so many entries are outstanding that the log must be read again from `acked_through` on,
     /// because it may have lost some of them.
     pub(crate) fn release(&mut self, span: Span) -> bool {
         let known: Vec<Span> = self.outstanding(span).collect();
@@ -124,7 +125,7 @@ impl Cursor {
     }
 
     /// Records that a reader that is gone may have shown this span, released or not, to its user:
-    /// should the log lose it, each message needs a gap notice of its own.
+    /// if the log loses it, each message needs a gap notice of its own.
     pub(crate) fn mark_shown(&mut self, span: Span) {
         self.released.remove(span);
     }
@@ -135,8 +136,8 @@ impl Cursor {
     }
 
     /// Records that the log has lost everything up to `at`, while readers still hold `held` of it.
-    /// Returns the gap notices to deliver now, each with the number of messages it stands for: for
-    /// messages that no reader was given, and for those whose readers are gone.
+    /// Returns the gap notices to deliver now, each with the number of messages it stands for:
+    /// messages that no reader received, and messages whose readers are gone.
     pub(crate) fn remove_through(&mut self, at: Position, held: &SeqSet) -> Vec<(Seq, u64)> {
         self.split_at(at.seq() + 1);
         self.merge_released(at, held);
@@ -145,7 +146,7 @@ impl Cursor {
         let known: Vec<Span> =
             known.map(|(&first, messages)| Span { first, last: messages.last.seq() }).collect();
         for Span { first, last } in known.into_iter().flat_map(|span| held.missing(span)) {
-            // Each by its own seq, because a user may have been shown it.
+            // One notice for each seq, because a user may have been shown the message.
             for seq in first..=last {
                 self.split_at(seq);
                 self.split_at(seq + 1);
@@ -190,7 +191,7 @@ impl Cursor {
         self.released.remove(gone);
     }
 
-    /// Acks what is outstanding of a span. Returns the parts that were.
+    /// Acks the outstanding parts of a span. Returns them.
     pub(crate) fn ack(&mut self, span: Span) -> Vec<Span> {
         self.split_at(span.first);
         self.split_at(span.last + 1);
@@ -215,8 +216,8 @@ impl Cursor {
         known.into_iter().map(span).collect()
     }
 
-    /// Adds everything after `from`, up to and including `to`, that is not outstanding to the
-    /// acked ranges.
+    /// Adds everything after `from`, up to and including `to`, that is not outstanding to the acked
+    /// ranges.
     fn mark_acked(&mut self, from: Position, to: Position) {
         let mut from = from.max(self.acked_through);
         if from.seq() >= to.seq() {

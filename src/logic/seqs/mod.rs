@@ -1,4 +1,4 @@
-//! Sets of sequence numbers, and what is built on them: cursors and unacked deliveries.
+//! Sets of sequence numbers (seqs), and two types built on them: cursors and unacked deliveries.
 
 pub(crate) mod cursor;
 pub(crate) mod position;

@@ -1,4 +1,4 @@
-//! The budget of deliveries bounds the load of all readers together; each has a little whatever the
+//! Budget of deliveries: bounds the load of all readers together; each keeps a little, whatever the
 //! others have.
 
 use qmsg::durable::{Quotas, Read};
@@ -8,11 +8,11 @@ use qmsg::wire::{CHUNK_LEN_MAX, CloseCode, FromClient};
 use super::server::Server;
 use super::{attach, closed, hello, id, key, processed, seqs};
 
-/// A message of 36 bytes counts as 100.
+/// A message of 36 bytes, which counts as 100.
 const LEN: usize = 36;
 const LIMITS: (u64, u64) = (1_000, 256);
 
-/// Two users who have so many messages waiting.
+/// Two users with `count` waiting messages each.
 fn waiting(
     count: u64,
     len: usize,
@@ -41,7 +41,7 @@ fn who_comes_when_all_is_given_out_gets_a_little_at_a_time() {
         assert_eq!(seqs(&server.heard(carol)), next, "256 bytes hold four, reckoned so");
         server.say(carol, processed(next));
     }
-    // What bob has dealt with is free for both.
+    // Bob's acks free budget for both.
     assert_eq!(seqs(&server.heard(carol)).len(), 4);
     server.say(bob, processed(1..=10));
     assert_eq!(seqs(&server.heard(bob)).len(), 6);
@@ -100,7 +100,7 @@ fn parts_of_long_bodies_count() {
     server.store_long(alice, 1, "bob", 10);
     server.store_long(alice, 2, "carol", 12);
     let (bob, carol) = (server.link("bob"), server.link("carol"));
-    // The first part comes with the message and counts with it: the window holds no more.
+    // The first chunk comes with the message and counts with it: the window holds no more.
     server.say(bob, attach(9, 0));
     server.say(carol, attach(9, 0));
     assert_eq!(server.brief(bob), "deliver:1 part*3");
@@ -119,7 +119,7 @@ fn what_waits_for_an_id_to_be_looked_up_is_bounded() {
     let mut server = waiting(0, 0, LIMITS);
     let link = server.open(key("bob"));
     server.say(link, hello("bob"));
-    // Each of these is allowed, and is not counted anywhere else.
+    // Each of these frames is allowed, and is not counted anywhere else.
     for n in 0..20_000 {
         server.say(link, FromClient::Untrack { id: id(n) });
     }

@@ -1,4 +1,4 @@
-//! Messages that are handled together, and those of them that are not.
+//! Bundles: messages that are handled together, and those that are separated.
 
 use qmsg::durable::Quotas;
 use qmsg::logic::{Limits, LinkId};
@@ -12,7 +12,7 @@ use super::{
     processed, refused, send, sends, seqs, server, settled, target,
 };
 
-/// The messages of one bundle, live readers of them, nobody having processed any.
+/// A bundle of `count` messages with live readers, none of whom has acked any.
 fn live(count: u64) -> (Server, LinkId, LinkId) {
     let mut server = server();
     let (alice, bob) = (server.link("alice"), server.reader("bob"));
@@ -56,7 +56,7 @@ fn a_window_cuts_a_bundle() {
         assert_eq!(server.heard(bob), [CAUGHT_UP]);
         server.say(alice, sends(1..6, "bob", 5));
         assert_eq!(seqs(&server.heard(bob)), first);
-        // Room for one is not made use of while it is little: then there is more.
+        // Little room is left unused until there is more.
         let next = first.len() as u64 + 1;
         server.say(bob, processed(first));
         let said = server.heard(bob);
@@ -115,7 +115,7 @@ fn a_span_reaches_over_bundles_and_logs() {
     assert_eq!(bundles(&server.heard(bob)), [[1, 2, 3], [4, 5, 6], [7, 8, 9]]);
     server.say(bob, processed(2..9));
     assert_eq!(server.heard(bob), [settled(7)]);
-    // One stretch of a log, whatever of others is in between.
+    // One range of the log, whatever seqs of other logs lie in between.
     assert_eq!(through(&server, "bob"), (0, (2..9).collect()));
     assert_eq!(through(&server, "@all"), (6, vec![]));
     server.say(bob, processed([9, 1]));
@@ -144,7 +144,7 @@ fn a_report_that_reaches_beyond_what_is_open_ends_the_link() {
         assert_eq!(server.heard(bob), [closed(CloseCode::OutOfTurn)], "{spans:?}");
         assert_eq!(through(&server, "bob"), (0, vec![]), "{spans:?}");
     }
-    // Once is enough, of a part too.
+    // A bundle, or a part of it, is delivered once.
     let (mut server, _, bob) = live(4);
     server.say(bob, processed([2, 3]));
     server.heard(bob);
@@ -187,7 +187,7 @@ fn each_of_a_bundle_counts_among_the_unanswered() {
         let answer = if fits { accepted_all(numbers) } else { closed(CloseCode::OverLimit) };
         assert_eq!(server.heard(alice), [answer]);
     }
-    // What is answered makes room, however it was cut.
+    // Every answer makes room, however the bundle was split.
     let alice = server.link("alice");
     server.say(alice, sends(4..8, "alice", 5));
     assert_eq!(server.heard(alice), [duplicate(4), accepted_all(5..8)]);
@@ -204,7 +204,7 @@ fn what_a_lost_reader_had_of_a_bundle_goes_to_the_other() {
     server.heard(bob);
     server.say(bob, processed([3]));
     server.heard(bob);
-    // It comes later and has no room for what the first one has.
+    // The second reader comes later and gets none of the messages that the first has.
     let other = server.link("bob");
     server.say(other, attach(2, 1 << 20));
     assert_eq!(seqs(&server.heard(other)), [1, 2]);
@@ -229,7 +229,7 @@ fn what_another_reader_dealt_with_before_it_was_told_of_is_not_offered() {
         let other = server.link("bob");
         server.say(other, attach(9, 1 << 20));
         server.say(alice, sends(1..4, "bob", 5));
-        // The other one finds them in its page before the hub hears that they are there.
+        // The second reader finds them in its page before the hub hears that they are stored.
         server.commit();
         server.look();
         server.answer_read();
@@ -266,7 +266,7 @@ fn what_of_a_bundle_was_removed_is_told_as_lost() {
     assert_eq!(through(&server, "bob"), (6, vec![]));
 }
 
-/// The numbers of the messages in each frame that was passed on.
+/// Numbers of the messages in each volatile frame.
 fn passed_on(said: &[Said]) -> Vec<Vec<u64>> {
     let ids = |said: &Said| match said {
         Said::Frame(FromServer::Volatile(Bundle {
@@ -297,7 +297,7 @@ fn a_volatile_bundle_takes_the_pace_of_a_users_reader() {
     server.say(bob, FromClient::AckVolatile { count: 2 });
     assert_eq!(server.heard(alice), [passed(4, 2, 1)]);
     assert_eq!(passed_on(&server.heard(bob)), [[4, 5]]);
-    // What comes behind it stays behind it.
+    // Later messages wait behind it.
     server.say(alice, passes(8..10, "bob", 5));
     assert_eq!(server.heard(alice), []);
     server.say(bob, FromClient::AckVolatile { count: 3 });

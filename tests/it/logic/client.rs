@@ -1,4 +1,4 @@
-//! A peer and its user, who joins the chunks of long messages and gives those of drafts.
+//! A peer and its user, who joins the chunks of received messages and gives those of drafts.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -22,7 +22,7 @@ pub(super) struct Client {
     pub(super) todo: Vec<Seq>,
     pub(super) shown: BTreeSet<Seq>,
     last: BTreeMap<Target, Seq>,
-    /// Shares, releases or replays: messages may be shown after later ones.
+    /// True if the user shares, releases or replays: messages may be shown after later ones.
     pub(super) unordered: bool,
     pub(super) drafts: Vec<Draft>,
     pub(super) over: bool,
@@ -44,7 +44,7 @@ pub(super) struct Client {
     pub(super) kept: Vec<ParkedMessage>,
 }
 
-/// A tracked message, as its sender was told of it.
+/// A tracked message, with the updates that its sender received.
 pub(super) struct Watch {
     pub(super) to: Target,
     pub(super) told: BTreeMap<UserId, DeliveryState>,
@@ -150,7 +150,8 @@ impl Client {
         if seq > 0 {
             assert!(self.shown.insert(seq), "{seq} shown twice to {}", self.user);
             let last = self.last.insert(message.to.clone(), seq).unwrap_or_default();
-            // One that has expired is there again if the clock is set back before that is on disk.
+            // An expired message is there again if the clock is set back before the expiration is
+            // on disk.
             let is_brief = message.headers.ttl_ms().is_some();
             assert!(
                 last < seq || is_brief || !ordered || self.unordered,
@@ -160,7 +161,7 @@ impl Client {
         }
     }
 
-    /// The chunk that was asked for first.
+    /// Gives the chunk that was asked for first.
     pub(super) fn give(&mut self) -> Option<PeerInput> {
         let (id, index) = self.wanted.pop_front()?;
         let draft = self.drafts.iter().find(|draft| draft.id == id).expect("a chunk of a draft");

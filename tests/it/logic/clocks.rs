@@ -8,8 +8,8 @@ use super::{id, server, user};
 
 const HOUR_MS: u64 = 60 * 60 * 1000;
 
-/// Sets the clock so many hours ahead, and sweeps every hour, so often: by which time, in hours
-/// since the start.
+/// Sets the clock ahead by hours, and sweeps every hour, `count` times. Returns the sweeps' time
+/// limits, in hours since the start.
 fn sweeps(server: &mut Server, ahead: i64, count: usize) -> Vec<u64> {
     server.set_clock(ahead * HOUR_MS.cast_signed());
     let sweep = |_| {
@@ -44,7 +44,7 @@ fn a_leap_ahead_is_believed_when_it_has_stood() {
 fn a_leap_that_is_taken_back_counts_for_nothing() {
     let mut server = server();
     let mut first = 1;
-    // Also one on top of another, and one that is less than the one before.
+    // Leaps may follow one another, also smaller ones.
     for ahead in [0, 1_000, 0, 1_000, 2_000, 1, 0] {
         let count = if ahead == 0 { 30 } else { 7 };
         let swept = sweeps(&mut server, ahead, count);
@@ -53,7 +53,7 @@ fn a_leap_that_is_taken_back_counts_for_nothing() {
     }
 }
 
-/// As on a machine that sleeps eight hours a day: sweeps stay behind by a few days and no more.
+/// A machine that sleeps eight hours a day: sweeps lag by a few days at most.
 #[test]
 fn leaps_day_by_day_do_not_add_up() {
     let mut server = server();

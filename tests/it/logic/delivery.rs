@@ -1,4 +1,4 @@
-//! Who is given what when.
+//! Deliveries: which reader gets which messages, and when.
 
 use qmsg::wire::{CloseCode, FromClient, Seq};
 
@@ -9,7 +9,7 @@ fn processed(seqs: &[Seq]) -> FromClient {
     super::processed(seqs.iter().copied())
 }
 
-/// A server with alice, who only sends, and bob, who has so many messages of that length waiting.
+/// A server with alice, who only sends, and bob, who has `count` messages of `len` bytes waiting.
 fn waiting(count: u64, len: usize) -> Server {
     let mut server = server();
     let alice = server.link("alice");
@@ -81,7 +81,7 @@ fn a_message_larger_than_the_window_goes_alone() {
         server.say(bob, processed(&[seq]));
     }
     assert_eq!(server.heard(bob), [settled(1)]);
-    // And when it comes while the window is empty, or not.
+    // The same if the message comes while the window is empty, or not.
     server.sent(alice, 4, "bob", 500);
     server.sent(alice, 5, "bob", 500);
     assert_eq!(seqs(&server.heard(bob)), [4]);
@@ -117,7 +117,7 @@ fn a_backlog_comes_in_order_and_caught_up_behind_it() {
             break;
         }
         if shown.len() == 16 {
-            // While it reads, more comes.
+            // More messages come while the page is read.
             (51..=53).for_each(|n| _ = server.sent(alice, n, "bob", 5));
         }
         server.say(bob, processed(&new));
@@ -140,7 +140,8 @@ fn what_becomes_durable_while_a_page_is_on_its_way_comes_once() {
         server.say(alice, send(2, "bob", 5));
         server.commit();
         server.look();
-        // The page is of before or after the commit, and comes after or before its answer.
+        // The page is read before or after the commit, and comes before or after the commit's
+        // answer.
         if late {
             server.answer_writes();
             server.answer_read();
@@ -217,7 +218,7 @@ fn two_readers_of_one_id_are_both_offered_it_and_one_consumes_it() {
     assert_eq!(server.store.cursor("bob", "bob").through, 2);
     let three = server.reader("bob");
     assert_eq!(server.heard(three), [CAUGHT_UP]);
-    // What another has consumed can still be reported.
+    // A reader may still ack messages that another reader has acked.
     server.say(two, processed(&[2]));
     assert_eq!(server.heard(two), [settled(1)]);
     assert_eq!(server.store.cursor("bob", "bob").through, 2);
@@ -242,7 +243,7 @@ fn a_mailbox_is_read_again_when_nobody_had_it() {
     for n in 2..5 {
         let bob = server.link("bob");
         server.say(bob, attach(8, 1_000));
-        // The link goes at every stage of attaching.
+        // The link is lost at every stage of subscribing.
         (2..n).for_each(|_| {
             server.look();
             server.answer_read();
@@ -272,7 +273,7 @@ fn one_unprocessed_message_costs_a_cursor_one_stretch() {
     for n in (2..2_000).step_by(450) {
         for n in n..n + 450 {
             server.say(alice, send(n, "bob", 1));
-            // What is of other logs makes no difference.
+            // Messages of other logs make no difference.
             server.say(alice, send(100_000 + n, if n % 7 == 0 { "carol" } else { "bob" }, 1));
         }
         let shown = seqs(&server.heard(bob));
@@ -288,7 +289,7 @@ fn one_unprocessed_message_costs_a_cursor_one_stretch() {
     assert_eq!(server.store.cursor("bob", "bob").above, []);
 }
 
-/// Acks out of order have to be kept as ranges, so their number is bounded.
+/// Acks out of order are kept as ranges, whose number is bounded.
 #[test]
 fn unprocessed_messages_do_not_let_the_cursor_grow_without_end() {
     let mut server = waiting(0, 1);
@@ -301,7 +302,7 @@ fn unprocessed_messages_do_not_let_the_cursor_grow_without_end() {
         sent.iter().for_each(|n| server.say(alice, send(*n, "bob", 1)));
         let shown = seqs(&server.heard(bob));
         stuck = shown.len() < sent.len();
-        // Every other one.
+        // Every other message.
         let (even, odd): (Vec<_>, Vec<_>) = shown.into_iter().partition(|seq| seq % 2 == 0);
         left.extend(odd);
         if !even.is_empty() {
@@ -311,7 +312,7 @@ fn unprocessed_messages_do_not_let_the_cursor_grow_without_end() {
         assert!(above < 6_000, "{above}");
         server.heard(bob);
     }
-    // A second reader gets the same and no more; when they are done all goes on, for both.
+    // A second reader gets the same and no more. After their acks both continue.
     let two = server.link("bob");
     server.say(two, attach(8_192, 1 << 20));
     let shown = seqs(&server.heard(two));
@@ -332,7 +333,7 @@ fn a_reader_catches_up_however_busy_its_log_is() {
     server.answer_read();
     let mut said = vec![];
     for n in 2..5 {
-        // Between a page and its answer there is always one more.
+        // Another message comes between each page and its answer.
         server.look();
         server.say(alice, send(n, "bob", 5));
         server.commit();
@@ -354,14 +355,14 @@ fn what_was_reported_before_the_link_was_lost_is_not_offered_to_the_next() {
     let two = server.open(super::key("bob"));
     server.say(two, super::hello("bob"));
     server.say(two, attach(8, 1_000));
-    // All is read before the cursor is on disk.
+    // Everything is read before the cursor is on disk.
     for _ in 0..4 {
         server.look();
         server.answer_read();
     }
     let said = server.heard_so_far(two);
     assert_eq!(seqs(&said), [2]);
-    // It would conclude from this that the report is recorded.
+    // The client would conclude from `CaughtUp` that the ack is recorded.
     assert!(!said.contains(&CAUGHT_UP));
     assert_eq!(server.heard(two), [CAUGHT_UP]);
 }

@@ -193,7 +193,7 @@ fn a_bundle_delivered_again_is_reported_in_pieces_that_keep_what_was_said() {
     alone.takes(PeerInput::Ended(Ending::Silence));
     alone.takes(Command::Reply { seq: 3, reply: note("yes") });
     alone.takes(Command::Ack(vec![1, 2, 4, 5]));
-    // What was said first holds.
+    // The first disposition counts.
     alone.takes(Command::Reject { seq: 3, attempts: 5, reason: note("no") });
     alone.is_welcomed();
     let all = [processed([1, 2]), answered(3, "yes"), processed([4, 5])];

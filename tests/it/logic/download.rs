@@ -11,8 +11,8 @@ fn more(parts: u32) -> FromClient {
     FromClient::ChunkCredit { parts }
 }
 
-/// A server with alice, who sent bob a long message of so many parts and then a short one, and bob,
-/// who has just attached.
+/// A server with alice, who sent bob a long message of `parts` chunks and then a short one, and
+/// bob, who has just subscribed.
 fn behind(parts: u64) -> (Server, LinkId, LinkId) {
     let mut server = server();
     let (alice, bob) = (server.link("alice"), server.link("bob"));
@@ -42,7 +42,7 @@ fn from_the_store_part_by_part() {
 fn no_faster_than_its_reader_takes_it() {
     let (mut server, alice, bob) = behind(100);
     assert_eq!(server.brief(bob), "deliver:1 part*64");
-    // What has no body goes on meanwhile, what has one waits.
+    // Frames without a body continue meanwhile; one with a body waits.
     server.say(bob, send(7, "alice", 5));
     server.say(alice, send(3, "bob", 5));
     assert_eq!(server.brief(bob), "accepted:7");

@@ -1,4 +1,4 @@
-//! Messages whose time to live is over before somebody reads them.
+//! Messages that expire before anybody reads them.
 
 use qmsg::durable::{Disposition, Write};
 use qmsg::wire::{Headers, Seq};
@@ -7,7 +7,7 @@ use super::server::Server;
 use super::{CAUGHT_UP, attach, brief, processed, seqs, server, settled, skipped};
 
 /// Alice, and bob who reads later, with messages that live 0, 5, 10, … seconds; every other one
-/// for ever.
+/// never expires.
 fn waiting() -> Server {
     let mut server = server();
     let alice = server.link("alice");
@@ -21,7 +21,7 @@ fn waiting() -> Server {
     server
 }
 
-/// Seqs that were written as expired, each with the time.
+/// Seqs that were written as expired, each with its time.
 fn expired(server: &mut Server) -> Vec<(Seq, u64)> {
     let verdicts = server.batch.iter().flat_map(|(_, write)| match write {
         Write::Ack { verdicts, .. } => verdicts.clone(),
@@ -72,7 +72,7 @@ fn what_a_reader_has_does_not_expire() {
     assert_eq!(seqs(&server.heard(two)), [2, 4, 6]);
     server.say(bob, processed([3]));
     assert_eq!(server.heard(bob), [settled(1)]);
-    // What it does not want does, when it is met next.
+    // A released message expires when it is met again.
     server.say(bob, skipped([5]));
     server.lose(two);
     let three = server.reader("bob");

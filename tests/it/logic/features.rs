@@ -1,5 +1,5 @@
-//! Features: nothing is sent to a side that has not named it, and a side that lacks what is asked
-//! of it is told so.
+//! Features: a side gets only frames of features that it has named, and a user is told if the
+//! server lacks a feature.
 
 use qmsg::durable::Quotas;
 use qmsg::logic::{Command, Event, Limits, LinkId, PeerInput, PeerOutput, greeting};
@@ -45,7 +45,7 @@ fn a_client_sends_no_frame_of_a_feature_that_it_has_not_named() {
     }
 }
 
-/// A client that has named nothing sends, reads and acks, and is sent nothing else.
+/// A client that names no feature sends, reads and acks, and gets no frames of features.
 #[test]
 fn a_client_without_features_gets_what_every_client_understands() {
     let mut server = server();
@@ -114,7 +114,7 @@ fn a_user_is_told_what_the_server_does_not_understand() {
     }
 }
 
-/// A server of an earlier version serves whoever asks nothing else of it.
+/// A server of an earlier version serves a client that needs no newer feature.
 #[test]
 fn a_server_without_features_is_good_for_sending() {
     let mut alone = Alone::new(None, 1);

@@ -1,4 +1,4 @@
-//! Track updates that a client gives its user, over links that are lost.
+//! Track updates that a client gives its user, across lost links.
 
 use qmsg::durable::Quotas;
 use qmsg::logic::{Command, Ending, Event, Limits, PeerInput, PeerOutput, greeting};
@@ -39,7 +39,7 @@ fn frame(frame: FromClient) -> PeerOutput {
 const UNWATCH: fn(u64) -> PeerOutput = |n| PeerOutput::Frame(FromClient::Untrack { id: id(n) });
 
 impl Alone {
-    /// Replaces the link by a new one. Returns what the client says on it at once, after the hello.
+    /// Replaces the link by a new one. Returns the client's first frames on it, after the hello.
     fn comes_back(&mut self, limits: Limits) -> Vec<PeerOutput> {
         self.takes(PeerInput::Ended(Ending::Silence));
         self.takes(PeerInput::Linked);

@@ -91,7 +91,7 @@ fn what_was_processed_or_is_with_a_reader_is_not_lost() {
     assert_eq!(seqs(&server.heard(bob)), [1, 2, 3]);
     processed(&mut server, bob, &[2]);
     assert_eq!(seqs(&server.heard(bob)), [4]);
-    // 1, 3 and 4 are with the reader, 2 is processed, 5 is gone.
+    // Of these, 1, 3 and 4 are with the reader, 2 is acked, 5 is gone.
     server.store.remove(&target("@ops"), 5);
     processed(&mut server, bob, &[3, 4]);
     let said = server.heard(bob);
@@ -131,7 +131,7 @@ fn damage_met_twice_on_the_way_is_reported_once() {
     server.store.rot(2);
     let bob = server.reader("bob");
     assert_eq!(server.heard(bob).len(), 4);
-    // Reading begins anew for the second room.
+    // Reading starts again for the second room.
     server.say(bob, FromClient::JoinRoom(room("dev")));
     assert_eq!(server.heard(bob).len(), 1, "the answer only");
     processed(&mut server, bob, &[1, 2, 3]);

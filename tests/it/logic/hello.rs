@@ -1,4 +1,4 @@
-//! Who is let in.
+//! Admission of clients.
 
 use qmsg::durable::Quotas;
 use qmsg::logic::Limits;
@@ -22,7 +22,7 @@ fn with_code(name: &str, code: JoinCode) -> FromClient {
     }
 }
 
-/// Answers of a server whose only user is alice to a first frame from somebody's key.
+/// Answers of a server, whose only user is alice, to the first frame of a client with this key.
 fn answer(mut server: Server, from: &str, first: FromClient) -> Vec<Said> {
     let link = server.open(key(from));
     server.say(link, first);

@@ -1,6 +1,6 @@
-//! Clients that keep to nothing: the hub takes any frame in any state, and what it owes to their
-//! users is there for whoever comes after them. Every choice is chance: of a seed, or of the bytes
-//! of an input, by which a fuzzer looks for the run that breaks something.
+//! Clients that keep to no rule: the hub takes any frame in any state, and a later reader still
+//! gets every message that is owed to its user. Each choice is random: from a seed, or from the
+//! bytes of an input with which a fuzzer looks for a failing run.
 
 mod frames;
 
@@ -22,21 +22,21 @@ const TARGETS: [&str; 6] = ["alice", "bob", "@ops", "@dev", "@all", "nobody"];
 const STEPS: usize = 120;
 /// Most milliseconds by which the wall clock is set.
 const CLOCK_MS_OFF: usize = 12 * 60 * 60 * 1_000;
-/// Most that is to be sent later is due by then.
+/// Milliseconds by which most scheduled messages are due.
 const DUE_MS: u64 = 10_000;
-/// The hub looks at the clock so often, and tries again so long after a disk was full.
+/// Interval of the hub's looks at the clock, and of its retries after a full disk.
 const LOOK_MS: u64 = 60_000;
 
 struct Run {
     server: Server,
     chance: Chance,
-    /// Most of them open, and whose they are.
+    /// Links, most of them open, each with its user.
     links: Vec<(LinkId, &'static str)>,
     /// Acks of users for their deliveries.
     reported: BTreeSet<(&'static str, Seq)>,
 }
 
-/// One whole run. How many inputs its hubs had.
+/// Makes one whole run. Returns the number of inputs of its hubs.
 pub(crate) fn run(chance: Chance) -> u64 {
     let mut run = Run::new(chance);
     for _ in 0..STEPS {
@@ -85,7 +85,7 @@ impl Run {
         }
     }
 
-    /// Most say who they are and take deliveries, or few would come far.
+    /// Opens a link. Most links say hello and subscribe; few would get far otherwise.
     fn open(&mut self) {
         let Self { server, chance, links, .. } = self;
         let name = NAMES[chance.below(NAMES.len())];
@@ -136,7 +136,7 @@ impl Run {
         }
     }
 
-    /// The faults end and all of them go. Whoever comes then has what is owed.
+    /// Ends the faults and all links. Later readers then get all owed messages.
     fn finish(mut self) -> u64 {
         let server = &mut self.server;
         (server.store.disk_full, server.store.bodies.is_full) = (false, false);
@@ -162,7 +162,7 @@ impl Run {
     }
 }
 
-/// Message that a user is to see, or has seen, and whether its ack is recorded.
+/// Messages that a user is to be shown, or was shown, each with whether its ack is recorded.
 fn owed(server: &Server, name: &str) -> impl Iterator<Item = (Seq, bool)> {
     let user = user(name);
     server.store.owed().filter_map(move |(record, readers)| {
@@ -171,7 +171,7 @@ fn owed(server: &Server, name: &str) -> impl Iterator<Item = (Seq, bool)> {
     })
 }
 
-/// A user who takes everything and processes it.
+/// Reads and acks everything for a user.
 fn read_all(server: &mut Server, name: &str) {
     let unread = |server: &Server| -> BTreeSet<Seq> {
         owed(server, name).filter(|(_, processed)| !processed).map(|(seq, _)| seq).collect()
@@ -200,7 +200,7 @@ fn read_all(server: &mut Server, name: &str) {
         }
     }
     assert!(server.has_link(link), "closed on {name}");
-    // Of what had expired is nothing owed any more.
+    // Expired messages are no longer owed.
     for (seq, _) in owed(server, name).filter(|(seq, _)| waiting.contains(seq)) {
         assert!(shown.contains(&seq), "{seq} was not shown to {name}");
     }

@@ -1,6 +1,6 @@
 //! Random runs with readers of all kinds: some share, some release, some replay, and some messages
-//! have a short time to live. At the end each user has a plain reader, which meets what others
-//! left.
+//! have a short time to live. At the end each user has a plain reader, which gets the messages that
+//! others left.
 
 use qmsg::logic::{Intent, Prefetch};
 use qmsg::wire::{Seq, Start};
@@ -35,7 +35,7 @@ fn start(run: &mut Run) -> Start {
     }
 }
 
-/// Alice reads alone, bob's readers share, one of carol's and all of bob's skip now and then.
+/// Alice reads alone, bob's readers share, and one of carol's and all of bob's sometimes release.
 fn run(seed: u64) -> Run {
     let mut run = Run::empty(seed, 24);
     run.brief = run.chance.one_in(3);
@@ -55,7 +55,7 @@ fn run(seed: u64) -> Run {
         _ => run.step(),
     });
     if !skips {
-        // Nothing is left by those who are there.
+        // The present readers leave no message.
         check(&run);
     }
     for name in &NAMES {
@@ -65,7 +65,7 @@ fn run(seed: u64) -> Run {
     run
 }
 
-/// Lets a reader release some of what it was shown.
+/// Lets a reader release some messages that it was shown.
 fn skip(run: &mut Run) {
     let index = run.client();
     let client = &run.world.clients[index];

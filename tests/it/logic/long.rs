@@ -1,4 +1,4 @@
-//! Frames of tests of long bodies.
+//! Frames for tests of long bodies.
 
 use qmsg::logic::LinkId;
 use qmsg::wire::{Body, Bundle, CHUNK_LEN_MAX, Envelope, FromClient, FromServer, Message};
@@ -6,17 +6,17 @@ use qmsg::wire::{Body, Bundle, CHUNK_LEN_MAX, Envelope, FromClient, FromServer, 
 use super::server::{Said, Server};
 use super::{id, part_of, pass, send};
 
-/// Bytes of a body of so many parts, the last one short.
+/// Bytes of a body of `parts` chunks, the last one short.
 pub(super) fn len_of(parts: u64) -> usize {
     (parts as usize - 1) * CHUNK_LEN_MAX + 5
 }
 
-/// The parts of a body, without the first.
+/// Chunks of a body, without the first.
 pub(super) fn parts_of(n: u64, parts: u64) -> impl Iterator<Item = Body> {
     (1..parts).map(move |index| part_of(id(n), len_of(parts) as u64, index))
 }
 
-/// The later frames of a body of so many parts.
+/// Frames of a body of `parts` chunks, without the first.
 pub(super) fn rest(n: u64, parts: u64) -> impl Iterator<Item = FromClient> {
     parts_of(n, parts).map(FromClient::Chunk)
 }
@@ -26,13 +26,13 @@ impl Server {
         frames.into_iter().for_each(|frame| self.say(link, frame));
     }
 
-    /// Says a whole message of so many parts.
+    /// Sends a whole message of `parts` chunks.
     pub(super) fn send_long(&mut self, link: LinkId, n: u64, to: &str, parts: u64) {
         self.say(link, send(n, to, len_of(parts)));
         self.say_all(link, rest(n, parts));
     }
 
-    /// Has one stored, no faster than the server takes it.
+    /// Has a long message stored, no faster than the server grants credit.
     pub(super) fn store_long(&mut self, link: LinkId, n: u64, to: &str, parts: u64) {
         self.say(link, send(n, to, len_of(parts)));
         for part in rest(n, parts) {
@@ -47,19 +47,20 @@ impl Server {
         self.say_all(link, rest(n, parts));
     }
 
-    /// Outputs on a link, in short.
+    /// Outputs on a link, abbreviated.
     pub(super) fn brief(&mut self, link: LinkId) -> String {
         let said = self.heard(link);
         brief(&said)
     }
 }
 
-/// `part*3` for three parts in a row, `more:3` for leave to send so many, summed up.
+/// Abbreviates outputs: `part*3` for three chunks in a row, `more:3` for credit of three chunks in
+/// total.
 pub(super) fn brief(said: &[Said]) -> String {
     let mut words: Vec<(String, u32)> = vec![];
     for said in said {
         let number = |id: &qmsg::wire::MsgId| id.as_bytes()[15];
-        // What is said of several at once as if it were said of each.
+        // An answer to several counts as one answer to each.
         let each = |word: &str, first: u64, count: u64, rest: &str| {
             let words = (first..first + count).map(|at| format!("{word}:{at}{rest}"));
             (words.collect::<Vec<_>>().join(" "), 0)

@@ -64,7 +64,7 @@ fn what_differs_goes_apart() {
         let mut alone = Alone::welcomed();
         let middle = three[1].id;
         let mut out = alone.takes(Command::Send(three));
-        // The last one waits for the parts of a long one.
+        // The last one waits for the chunks of a long one.
         out.extend(alone.takes(Command::Chunk { id: id(2), index: 1, body: Default::default() }));
         assert_eq!(bundles(&out), [vec![id(1)], vec![middle], vec![id(3)]]);
     }
@@ -99,7 +99,7 @@ fn a_bundle_keeps_to_what_may_be_unanswered() {
     let mut alone = Alone::welcomed_with(Limits { send_bytes_max: 20, ..Limits::default() });
     assert_eq!(bundles(&alone.takes(drafts(1..9, 6))), ids(&[&[1, 2, 3]]));
     assert_eq!(bundles(&alone.takes(accepted(2, 1))), ids(&[&[4]]));
-    // A larger one goes alone, and nothing behind it.
+    // A larger one goes alone, and no later one with it.
     let mut alone = Alone::welcomed_with(Limits { send_bytes_max: 20, ..Limits::default() });
     alone.takes(drafts([1], 50));
     assert_eq!(bundles(&alone.takes(drafts(2..4, 0))), ids(&[]));

@@ -1,4 +1,4 @@
-//! Dead letters, and what is kept until it is due.
+//! Parked messages: dead letters, and messages that are due later.
 
 use qmsg::durable::Quotas;
 use qmsg::logic::{Command, Ending, Event, Limits, LinkId, PeerInput, PeerOutput, greeting};
@@ -47,7 +47,7 @@ fn kept(said: &[Said]) -> Vec<&ParkedMessage> {
     said.iter().filter_map(kept).collect()
 }
 
-/// A server on which bob has refused so many messages of alice.
+/// A server on which bob has rejected `count` messages of alice.
 fn refused_by_bob(count: u64) -> (Server, LinkId, LinkId) {
     let mut server = server();
     let (alice, bob) = (server.link("alice"), server.reader("bob"));
@@ -213,7 +213,7 @@ fn what_comes_while_the_store_is_asked_is_not_forgotten() {
     let (alice, bob) = (server.link("alice"), server.reader("bob"));
     server.pass(1);
     server.commit();
-    // The store has answered that nothing is due; the hub has not heard it.
+    // The store has answered that no message is due; the hub has not received the answer.
     server.say(alice, later(1, "bob", 10));
     server.work();
     assert_eq!(server.heard(alice), [accepted(1)]);

@@ -43,7 +43,7 @@ pub(super) fn link_lost(alone: &mut Alone) -> Vec<PeerOutput> {
     out
 }
 
-/// Links again. Returns what the peer says then, after its hello.
+/// Connects again. Returns the peer's frames after its hello.
 pub(super) fn linked(alone: &mut Alone) -> Vec<PeerOutput> {
     alone.takes(PeerInput::Linked);
     let hello = greeting(&Limits::default(), super::server::START);
@@ -176,7 +176,7 @@ fn a_volatile_one_is_not_sent_again() {
 #[test]
 fn only_what_is_in_memory_takes_room() {
     let mut alone = Alone::welcomed();
-    // A mebibyte each, of which the first chunk is in memory.
+    // Each of a mebibyte, of which the first chunk is in memory.
     (1..100).for_each(|n| drop(alone.takes(Command::Send(vec![head(n, "bob", 1 << 20)]))));
     assert!(alone.peer.has_room());
     (100..110).for_each(|n| drop(alone.takes(Command::Send(vec![draft(n, "bob", 1 << 20)]))));
@@ -254,7 +254,7 @@ fn what_was_shown_is_swallowed_when_it_comes_again() {
         let mut again = delivery(7, 3).into_iter();
         let one = frame(FromClient::ChunkCredit { parts: 1 });
         assert_eq!(take_all(&mut alone, again.by_ref().take(2))[..], from_ref(&one)[..]);
-        // The user is not told of this either.
+        // The user is not told of this abort either.
         assert_eq!(alone.takes(PeerInput::Frame(FromServer::AbortBody)), []);
         let mut out = take_all(&mut alone, delivery(7, 3));
         if !is_processed {
@@ -289,7 +289,7 @@ fn a_large_body_goes_from_user_to_user() {
     world.send(alice, head(1, "bob", 10 << 20));
     world.send(alice, draft(2, "bob", (9 << 20) + 1));
     world.send(alice, Draft { volatile: true, ..head(3, "bob", 8 << 20) });
-    // The world itself checks that bodies are what was sent.
+    // The world itself checks that bodies arrive unchanged.
     world.drain();
     let told = world.told(bob);
     let shown = told.iter().filter(|event| matches!(event, Event::Messages { .. })).count();

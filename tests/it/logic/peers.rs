@@ -30,7 +30,7 @@ impl Alone {
         out
     }
 
-    /// Lets time pass up to the next deadline. Returns how much, in milliseconds.
+    /// Lets time pass up to the next deadline. Returns the time passed, in milliseconds.
     pub(super) fn waits(&mut self) -> u64 {
         let ms = self.peer.deadline().unwrap() - self.now.mono_ms;
         self.now.mono_ms += ms;
@@ -155,7 +155,7 @@ fn a_body_that_is_begun_again_and_again_costs_patience() {
     assert_eq!(deadline(&alone), 3_000);
 }
 
-/// Patience for the backlog does not run while the reader has something to ack.
+/// While the reader has something to ack, patience for the backlog does not run.
 #[test]
 fn patience_is_counted_until_a_reader_has_caught_up() {
     let window = Prefetch { messages: 10, bytes: 1_000, ..Prefetch::DEFAULT };
@@ -244,7 +244,7 @@ fn patience_ends_when_no_answer_comes() {
     assert_eq!(alone.takes(PeerInput::Tick), []);
 }
 
-/// Recipients may take their time, and the user has a clock for that.
+/// Recipients may take their time, and the user has a time limit of its own.
 #[test]
 fn patience_is_not_counted_for_watches() {
     let mut alone = Alone::new(Some(1_000), 1);

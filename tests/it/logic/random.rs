@@ -1,6 +1,6 @@
-//! Random runs: everything happens in any order, links are cut and the server dies, then the faults
-//! end and what was promised must hold. `QMSG_SEED=n` repeats one run, `PROOF_SEEDS=n` makes n
-//! runs, from `PROOF_FIRST` on.
+//! Random runs: events come in any order, links are cut and the server dies. Then the faults end,
+//! and every promise must hold. `QMSG_SEED=n` repeats one run, `PROOF_SEEDS=n` makes n runs, from
+//! `PROOF_FIRST` on.
 
 mod faults;
 mod levels;
@@ -50,13 +50,13 @@ pub(super) struct Run {
     pub(super) world: World,
     pub(super) chance: Chance,
     sent: u64,
-    /// Some messages have a short time to live.
+    /// True if some messages have a short time to live.
     pub(super) brief: bool,
     /// One message in this many has several chunks.
     long_in: usize,
-    /// Most reads that are answered at a time.
+    /// Most reads that are answered at the same time.
     reads: usize,
-    /// Users take parked messages out now and then.
+    /// True if users sometimes take parked messages out.
     takes: bool,
     /// The number of replies and rejections, each of which contains its own number.
     said: u32,
@@ -67,7 +67,7 @@ impl Run {
         Self::chosen(Chance::new(seed))
     }
 
-    /// A run with clients and this source of chance.
+    /// A run with clients and this source of randomness.
     pub(super) fn chosen(chance: Chance) -> Self {
         let mut run = Self::with(chance, 8);
         for name in NAMES {
@@ -170,7 +170,7 @@ impl Run {
 
     fn send(&mut self) {
         let (client, to) = (self.client(), self.chance.pick(&TARGETS).unwrap());
-        // Some larger than any window, some of several parts.
+        // Some are larger than any window, some of several chunks.
         let long = self.chance.one_in(self.long_in);
         let len = match self.chance.below(8) {
             0 if long => 2 * CHUNK_LEN_MAX,
@@ -181,7 +181,7 @@ impl Run {
         if self.world.clients[client].peer.has_room() {
             let first = self.draft(to, len);
             let mut drafts = vec![first];
-            // Mostly alike, so that they travel together; some with a longer body in between.
+            // Mostly alike, so that they travel together; some have a longer body in between.
             for _ in 0..[0, 0, 2, 11][self.chance.below(4)] {
                 let len = if self.chance.one_in(12) { len } else { self.chance.below(60) };
                 let volatile = drafts[0].volatile ^ self.chance.one_in(12);
@@ -238,8 +238,8 @@ impl Run {
     }
 }
 
-/// Checks what must hold when nothing is under way any more. Returns the number of inputs that
-/// the hubs had.
+/// Checks every promise when nothing is under way any more. Returns the number of inputs of the
+/// hubs.
 pub(super) fn check(run: &Run) -> u64 {
     let world = &run.world;
     for client in &world.clients {
@@ -271,8 +271,8 @@ fn readers_of<'a>(world: &'a World, user: &UserId) -> impl Iterator<Item = &'a C
     world.clients.iter().filter(reads).filter(move |client| client.user == user)
 }
 
-/// Checks that every send has one answer, which is true of the store, and that what one client sent
-/// to one target is stored in the order in which it was sent.
+/// Checks that every send has one answer, which matches the store, and that the messages of one
+/// client to one target are stored in the order in which they were sent.
 fn check_answers(run: &Run, client: &Client) {
     let world = &run.world;
     let mut answers: BTreeMap<MsgId, bool> = BTreeMap::new();
@@ -300,7 +300,8 @@ fn check_answers(run: &Run, client: &Client) {
         let broken = world.server.store.bodies.broken.contains(&draft.id);
         let open = broken && answer == Some(&false);
         assert!(answer == Some(&seq.is_some()) || open, "{answer:?} for {}: {seq:?}", draft.id);
-        // Turned down at first, accepted when it was sent again after a lost link: behind others.
+        // A message may be refused first, and accepted when it is sent again after a lost link:
+        // then it comes after later ones.
         if let Some(seq) = seq.filter(|_| !world.server.store.refused.contains(&draft.id)) {
             assert!(last.insert(&draft.to, seq).is_none_or(|last| last < seq), "order of {seq}");
         }

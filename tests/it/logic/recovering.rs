@@ -1,4 +1,4 @@
-//! Peers and hub together, over links that are lost and a server that dies.
+//! Peers and hub together, with links that are lost and a server that dies.
 
 use std::slice;
 
@@ -11,7 +11,7 @@ use super::peers::Alone;
 use super::world::World;
 use super::{draft, id, room, target};
 
-/// A server, alice who sends, bob who reads.
+/// A server, alice who sends, and bob who reads.
 fn world() -> (World, usize, usize) {
     let mut world = World::new(Limits::default(), Quotas::default());
     let (alice, bob) = (world.client("alice", None), world.client("bob", Some((10, 1_000))));
@@ -85,12 +85,12 @@ fn a_server_that_dies_loses_nothing_it_accepted() {
             world.server.commit();
         }
     }
-    // Two on disk and not answered, the third in memory only.
+    // Two are on disk and not answered, the third is only in memory.
     world.crash();
     world.drain();
     let answers: Vec<Event> = world.told(alice).split_off(2);
     let accepted = |n, count, duplicate| Event::Accepted { id: id(n), count, duplicate };
-    // Sent again in one bundle.
+    // The messages are sent again in one bundle.
     assert_eq!(answers, [accepted(1, 2, true), accepted(3, 1, false)]);
     assert_eq!(shown(&world.told(bob)), [1, 2, 3]);
     assert_eq!(world.server.store.cursor("bob", "bob").through, 3);
@@ -210,8 +210,8 @@ fn any_number_of_requests_keeps_to_the_limit() {
     assert_eq!(world.told(bob).iter().filter(entered).count(), 200);
 }
 
-/// An ack is sent on a link that is lost, and the next link catches up without that message; then
-/// the server dies before it has the ack on disk, or another reader had the message and is gone.
+/// An ack is sent on a link that is lost, and the next link catches up without that message. Then
+/// the server dies before the ack is on disk, or another reader that had the message is gone.
 #[test]
 fn what_seemed_to_be_recorded_and_comes_after_all_is_not_shown_again() {
     let mut alone = Alone::welcomed();

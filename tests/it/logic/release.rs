@@ -10,7 +10,7 @@ use super::server::Server;
 use super::world::World;
 use super::{attach, closed, draft, lost, processed, seqs, server, settled, skipped, target};
 
-/// A server with so many messages waiting for bob.
+/// A server with `count` messages waiting for bob.
 fn waiting(count: u64) -> Server {
     let mut server = server();
     let alice = server.link("alice");
@@ -49,7 +49,7 @@ fn it_does_not_come_again_on_the_link_whatever_is_read_again() {
         assert_eq!(seqs(&server.heard(bob)), [1, 2, 3]);
     }
     server.say(one, skipped([1, 3]));
-    // What the other had is looked for again, and so is the room from its beginning.
+    // The deliveries of the lost reader are looked up again, and so is the room from its beginning.
     server.lose(two);
     server.enter(one, "ops");
     assert_eq!(server.heard(one), []);
@@ -90,7 +90,7 @@ fn only_what_was_delivered_can_be_skipped_and_once() {
     assert_eq!(server.heard(bob), [closed(CloseCode::OutOfTurn)], "not attached");
 }
 
-/// However much was skipped before it was removed: one notice for what follows one another.
+/// Any number of released messages that are removed: one notice for consecutive ones.
 #[test]
 fn what_was_skipped_and_is_removed_is_told_of_together() {
     let mut server = server();
@@ -103,7 +103,7 @@ fn what_was_skipped_and_is_removed_is_told_of_together() {
     }
     let shown = seqs(&server.heard(bob));
     assert_eq!(shown.len(), 9);
-    // All but the fifth, which stays with the reader.
+    // All except the fifth, which stays with the reader.
     server.say(bob, skipped(shown.iter().copied().filter(|seq| *seq != shown[4])));
     server.store.remove(&target("@ops"), shown[7]);
     let two = server.reader("bob");
@@ -117,8 +117,8 @@ fn what_was_skipped_and_is_removed_is_told_of_together() {
     assert_eq!((cursor.through, cursor.above), (shown[8], vec![]));
 }
 
-/// A reader that takes one of a hundred thousand, and others that take the rest. What the hub
-/// remembers of them is not to be seen, what it does is.
+/// A reader takes one of a hundred thousand messages, and others take the rest. The test cannot see
+/// the hub's memory, but the effects of its bound.
 #[test]
 fn skipping_goes_on_without_end() {
     let mut server = server();
@@ -129,7 +129,7 @@ fn skipping_goes_on_without_end() {
         }
         let shown = seqs(&server.heard(one));
         assert_eq!(shown.len(), 300);
-        // Every other one, so that they do not follow one another.
+        // Every other one, so that they are not consecutive.
         server.say(one, skipped(shown.iter().copied().filter(|seq| seq % 2 == 0)));
         server.say(one, processed(shown.iter().copied().filter(|seq| seq % 2 == 1)));
         server.heard(one);
@@ -148,7 +148,7 @@ fn a_client_is_told_again_on_the_next_link() {
     for n in 1..=3 {
         world.send(alice, draft(n, "bob", 5));
     }
-    // One of several parts is skipped before the last has come.
+    // A message of several chunks is released before the last one has come.
     world.send(alice, draft(4, "bob", 3 * CHUNK_LEN_MAX));
     world.flow();
     let shown = |events: Vec<Event>| events.iter().flat_map(Event::seqs).collect::<Vec<_>>();
@@ -158,7 +158,7 @@ fn a_client_is_told_again_on_the_next_link() {
     world.flow();
     assert_eq!(world.told(bob), [Event::AckRecorded { pending: 0 }]);
     world.cut_client(bob);
-    // Of this link nothing is left to say.
+    // No release is left to send on this link.
     world.skip(bob, vec![4]);
     world.flow();
     assert_eq!(shown(world.told(bob)), [1, 3]);
@@ -185,7 +185,7 @@ fn a_client_skips_a_long_message_when_it_has_come() {
     let out = take_all(&mut alone, last);
     assert_eq!(out.last(), Some(&PeerOutput::Frame(skipped([7]))));
     assert!(!alone.peer.is_waiting());
-    // Skipped without a link: of the next one's delivery nothing is told.
+    // Released without a link: the user is not told of the delivery on the next one.
     take_all(&mut alone, delivery(8, 2));
     link_lost(&mut alone);
     alone.takes(Command::Release(vec![8]));
@@ -206,7 +206,7 @@ fn a_client_gives_back_what_has_not_come_again() {
     link_lost(&mut alone);
     assert_eq!(alone.takes(Command::Return(vec![7, 99])), given_back(&[7]));
     linked(&mut alone);
-    // These come again: one of them is not whole yet.
+    // These deliveries come again: one of them is not whole yet.
     assert_eq!(take_all(&mut alone, delivery(8, 1)), []);
     let mut long = delivery(10, 2);
     let last = long.split_off(1);

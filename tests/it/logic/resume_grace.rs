@@ -1,4 +1,4 @@
-//! After a start those who share first say what they have, and that is for nobody else.
+//! Grace period: after a start, sharing readers first resume their deliveries, which no others get.
 
 use qmsg::durable::Quotas;
 use qmsg::logic::{Limits, LinkId};
@@ -21,7 +21,7 @@ fn heard(server: &mut Server, link: LinkId) -> Vec<Seq> {
     seqs(&server.heard(link))
 }
 
-/// Alice has sent four messages to bob, and the server was started again.
+/// Alice has sent four messages to bob, and the server was restarted.
 fn restarted() -> Server {
     let limits = Limits { resume_grace_ms: GATHER_MS, ..Limits::default() };
     let mut server = Server::new(limits, Quotas::default());
@@ -71,7 +71,7 @@ fn who_goes_leaves_what_it_had_to_the_others() {
     server.pass(GATHER_MS);
     server.work();
     assert_eq!(heard(&mut server, fresh), [1, 2, 3, 4]);
-    // Later nobody waits, but what is held still is.
+    // Later nobody waits, but resumed deliveries are still kept.
     server.lose(fresh);
     let old = sharer(&mut server, &[4]);
     let held = heard(&mut server, old);
@@ -104,7 +104,7 @@ fn held_deliveries_are_named_before_attaching_and_once() {
     let late = sharer(&mut server, &[]);
     server.say(late, holds(&[1]));
     assert_eq!(server.heard(late), [Said::Close(CloseCode::OutOfTurn)]);
-    // Any number of frames would make the server hold any number of spans.
+    // Any number of such frames would make the server hold any number of spans.
     let twice = server.link("bob");
     server.say(twice, holds(&[1, 3]));
     assert_eq!(server.heard(twice), []);

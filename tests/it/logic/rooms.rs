@@ -103,7 +103,7 @@ fn a_room_is_read_from_where_it_was_entered() {
     server.say(alice, send(2, "@ops", 5));
     server.say(bob, FromClient::JoinRoom(room("ops")));
     server.say(alice, send(3, "@ops", 5));
-    // All three in one batch: the second is before, the third behind.
+    // All three are in one batch: the second comes before the join, the third after it.
     let said = server.heard(bob);
     assert_eq!(seqs(&said), [3]);
     assert!(said.contains(&entered("ops", true)));
@@ -111,7 +111,7 @@ fn a_room_is_read_from_where_it_was_entered() {
     assert_eq!(seqs(&server.heard(bob)), [4]);
 }
 
-/// Bob enters while a page is on its way, which is of before or after the room's next messages.
+/// Bob joins while a page is on its way, which was read before or after the room's next messages.
 #[test]
 fn entering_while_a_page_is_on_its_way_misses_and_doubles_nothing() {
     for order in 0..4 {
@@ -184,8 +184,8 @@ fn leaving_while_the_mailbox_is_read_holds() {
     assert_eq!(said, [left("ops", true), CAUGHT_UP]);
 }
 
-/// The membership is on disk and its answer on the way when the mailbox is read: the answer then
-/// must not undo what has been delivered.
+/// The membership is on disk and its answer on the way when the mailbox is read: the answer must
+/// not undo deliveries made since.
 #[test]
 fn a_membership_that_was_read_before_it_was_answered_is_entered_once() {
     for leaves_first in [false, true] {
@@ -235,7 +235,7 @@ fn the_answer_to_enter_brings_back_nothing_that_was_processed_before_it() {
     assert_eq!(server.heard(bob), [entered("ops", true), settled(1)]);
 }
 
-/// The same, if the room was left before: the answer to that ends an older membership.
+/// The same if the room was left before: the answer to the leave ends an older membership.
 #[test]
 fn neither_does_it_after_an_answer_to_leave() {
     let mut server = server();

@@ -108,7 +108,7 @@ fn sends_in_flight_have_a_limit_in_number() {
         server.say(alice, send(n, "alice", 5));
     }
     assert_eq!(server.heard(alice), [closed(CloseCode::OverLimit)]);
-    // Before the welcome too.
+    // Sends may come before the welcome, too.
     let link = server.open(key("bob"));
     server.say(link, super::claim("bob"));
     for n in 6..9 {

@@ -1,5 +1,5 @@
-//! A hub on the model store: what the server's loop does, in steps that a test chooses. It checks,
-//! with every output, what must hold whatever the steps are.
+//! A hub on the model store: takes the steps of the server's loop, as a test chooses. Checks with
+//! every output the rules that hold for any steps.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash};
@@ -13,7 +13,7 @@ use qmsg::wire::{
 
 use crate::memory::MemoryStore;
 
-/// Bytes that a message takes beside its own in the hub's budget.
+/// Bytes that a message takes in the hub's budget besides its own.
 const MESSAGE_LEN: u64 = 64;
 
 pub(crate) const START: Time = Time { mono_ms: 1_000, unix_ms: 1_800_000_000_000 };
@@ -25,12 +25,12 @@ pub(crate) struct Server {
     pub(super) store: MemoryStore,
     limits: Limits,
     hub: Hub,
-    /// Asked for, not on disk.
+    /// Writes asked for, not on disk.
     pub(super) batch: Vec<(RequestId, Write)>,
-    /// On disk, not answered.
+    /// Writes on disk, not answered.
     pub(super) written: Option<Vec<(RequestId, Outcome)>>,
     pub(super) reads: VecDeque<(RequestId, Read)>,
-    /// Read, not answered.
+    /// Reads done, not answered.
     pub(super) found: VecDeque<(RequestId, Found)>,
     links: BTreeMap<LinkId, Audit>,
     next_link: u64,
@@ -38,9 +38,9 @@ pub(crate) struct Server {
     pub(super) deliveries: usize,
     /// Outputs that no test has read yet.
     said: Vec<(LinkId, Said)>,
-    /// Inputs of all its hubs.
+    /// Number of inputs of all its hubs.
     pub(super) events: u64,
-    /// Hash of all outputs, if it is wanted.
+    /// Hash of all outputs, if wanted.
     pub(super) trace: Option<DefaultHasher>,
 }
 
@@ -67,7 +67,7 @@ struct Audit {
     key: Option<Pin>,
     user: Option<UserId>,
     window: Option<(u32, u64)>,
-    /// Shares with others, and starts with the first unacked message.
+    /// True if the reader shares, and starts with the first unacked message.
     shares: bool,
     begins: bool,
     unsettled: BTreeMap<Seq, u64>,
@@ -76,13 +76,13 @@ struct Audit {
     bodies: BodyOrder,
     /// The last message whose head was sent; `None`: a volatile one.
     last: Option<Seq>,
-    /// Parts sent and not asked for by `More`, in each direction.
+    /// Chunks sent and without credit, in each direction.
     parts_out: u32,
     parts_in: u32,
 }
 
 impl Audit {
-    /// Messages that are not settled, and their bytes.
+    /// Number of unacked messages, and their bytes.
     fn load(&self) -> (u64, u64) {
         (self.unsettled.len() as u64, self.unsettled.values().sum())
     }
@@ -126,7 +126,7 @@ impl Server {
     }
 
     pub(crate) fn say(&mut self, link: LinkId, frame: FromClient) {
-        // The loop knows no more of a link that the hub has ended.
+        // The loop forgets a link that the hub has ended.
         let Some(audit) = self.links.get_mut(&link) else { return };
         audit.reported.extend(reports(&frame));
         match &frame {
@@ -150,7 +150,7 @@ impl Server {
         self.feed(Input::Frame { link, frame });
     }
 
-    /// Returns whether neither the hub nor the client has closed it.
+    /// True if neither the hub nor the client has closed the link.
     pub(super) fn has_link(&self, link: LinkId) -> bool {
         self.links.contains_key(&link)
     }
@@ -199,7 +199,7 @@ impl Server {
         storing || !self.reads.is_empty() || !self.found.is_empty()
     }
 
-    /// Everything that is under way ends.
+    /// Completes all work that is under way.
     pub(super) fn work(&mut self) {
         for _ in 0..10_000 {
             if !self.is_busy() {
@@ -224,7 +224,7 @@ impl Server {
         }
     }
 
-    /// Sets the wall clock to what has passed and `ahead_ms` more, or less.
+    /// Sets the wall clock to the time passed plus `ahead_ms`, which may be negative.
     pub(super) fn set_clock(&mut self, ahead_ms: i64) {
         self.latest_ms = self.latest_ms.max(self.now.unix_ms);
         let passed_ms = self.now.mono_ms - START.mono_ms;
@@ -235,7 +235,7 @@ impl Server {
         self.hub.deadline()
     }
 
-    /// The process dies and another one starts on what is on disk.
+    /// Ends the process and starts another one on the data on disk.
     pub(super) fn crash(&mut self) {
         self.hub = Hub::new(self.limits);
         self.store.bodies.restart();
@@ -246,12 +246,12 @@ impl Server {
         self.links.clear();
     }
 
-    /// All that was said since the last time.
+    /// Outputs since the last call.
     pub(super) fn take_said(&mut self) -> Vec<(LinkId, Said)> {
         std::mem::take(&mut self.said)
     }
 
-    /// Outputs on one link since the last time, after everything under way is done.
+    /// Outputs on one link since the last call, after all work under way is done.
     pub(crate) fn heard(&mut self, link: LinkId) -> Vec<Said> {
         self.work();
         self.heard_so_far(link)
@@ -298,11 +298,11 @@ impl Server {
             }
         }
         let (flight, max) = (self.flight(), self.limits.budget_bytes_max);
-        // Bytes and messages are bounded each for itself, so both may take what is left.
+        // Bytes and messages are bounded separately, so both may use the rest.
         assert!(flight <= before || flight <= 2 * max, "{flight} B are under way");
     }
 
-    /// Load of the links that have more than each is granted whatever the others have.
+    /// Load of the links that have more than each is granted in any case.
     fn flight(&self) -> u64 {
         let min = self.limits.budget_link_bytes_min;
         let is_more = |(count, bytes): &(u64, u64)| {
@@ -344,7 +344,7 @@ impl Server {
             FromServer::Deliver { seq, .. } => audit.last = Some(*seq),
             FromServer::Volatile { .. } => audit.last = None,
             FromServer::AbortBody => {
-                // It is not delivered, so there is nothing to settle.
+                // The message is not delivered, so no ack is due.
                 let is_reported = |seq| audit.reported.iter().any(|span| span.contains(seq));
                 let seq = audit.last.filter(|seq| !is_reported(*seq));
                 seq.map(|seq| audit.unsettled.remove(&seq));

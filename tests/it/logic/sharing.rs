@@ -1,4 +1,4 @@
-//! Readers of one id that split what comes.
+//! Readers of one id that share its messages.
 
 use qmsg::logic::LinkId;
 use qmsg::wire::{CHUNK_LEN_MAX, FromClient, FromServer, Seq, Start};
@@ -12,7 +12,7 @@ fn share(messages: u32) -> FromClient {
     FromClient::Subscribe { messages, bytes: 1 << 20, start: Start::Unacked, share: true }
 }
 
-/// A link of bob's that shares, with a window of so many messages.
+/// A link of bob that shares, with a window of `messages` messages.
 fn sharer(server: &mut Server, messages: u32) -> LinkId {
     let link = server.link("bob");
     server.say(link, share(messages));
@@ -24,7 +24,7 @@ fn heard(server: &mut Server, link: LinkId) -> Vec<Seq> {
     seqs(&server.heard(link))
 }
 
-/// Alice has sent so many messages to bob.
+/// Alice has sent `count` messages to bob.
 fn waiting(count: u64) -> (Server, LinkId) {
     let mut server = server();
     let alice = server.link("alice");
@@ -95,13 +95,13 @@ fn a_backlog_is_split_as_it_is_dealt_with() {
     assert_eq!(server.store.cursor("bob", "bob").through, 50);
 }
 
-/// One reads the store when the other has long had room.
+/// One reader reads the store although another has long had room.
 #[test]
 fn a_page_is_for_all_who_have_room() {
     let (mut server, alice) = waiting(6);
     let one = sharer(&mut server, 100);
     assert_eq!(heard(&mut server, one).len(), 6);
-    // Long messages are never given out but by a page.
+    // Long messages are delivered only from pages.
     let two = sharer(&mut server, 100);
     assert_eq!(server.heard(two), [CAUGHT_UP]);
     server.say(alice, send(7, "bob", 2 * CHUNK_LEN_MAX));
@@ -110,7 +110,7 @@ fn a_page_is_for_all_who_have_room() {
         server.say(alice, FromClient::Chunk(body));
     }
     server.say(alice, send(8, "bob", 5));
-    // Whoever asked for it: while a body goes to the one, the other has the rest.
+    // Whichever reader asked for the page: while one receives a body, the other gets the rest.
     assert_eq!(heard(&mut server, two), [7]);
     assert_eq!(heard(&mut server, one), [8]);
 }
@@ -150,7 +150,7 @@ fn what_one_had_that_is_gone_goes_to_the_others() {
     }
     now.sort_unstable();
     assert_eq!(now, had[0][1..]);
-    // The next is given to one again.
+    // The next message goes to one reader again.
     server.sent(alice, 13, "bob", 5);
     let next: Vec<Seq> = links[1..].iter().flat_map(|link| heard(&mut server, *link)).collect();
     assert_eq!(next, [13]);
@@ -167,7 +167,7 @@ fn who_does_not_share_is_given_everything() {
     let mut split = [heard(&mut server, one), heard(&mut server, two)].concat();
     split.sort_unstable();
     assert_eq!(split, [1, 2, 3, 4]);
-    // What it had is with them already.
+    // The readers already have the messages of the lost one.
     server.lose(all);
     for link in [one, two] {
         assert!(heard(&mut server, link).is_empty());
@@ -198,7 +198,7 @@ fn each_member_of_a_room_has_it_once() {
     assert_eq!(heard(&mut server, carol), [1, 2]);
     assert_eq!(heard(&mut server, one), [1]);
     assert_eq!(heard(&mut server, two), [2]);
-    // What bob sends there is for none of them.
+    // Messages that bob sends there are for none of his readers.
     server.sent(one, 3, "@ops", 5);
     server.sent(alice, 4, "@ops", 5);
     assert_eq!(heard(&mut server, carol), [3, 4]);
@@ -226,7 +226,7 @@ fn volatile_ones_go_to_one() {
         assert_eq!([one, two].map(|link| passes(server.heard(link))), each);
         assert_eq!(passes(server.heard(all)), 1);
     }
-    // Neither has room.
+    // Neither reader has room.
     server.say(alice, pass(3, "bob", 5));
     assert_eq!(server.heard(alice), [passed(3, 1)]);
 }
@@ -239,12 +239,12 @@ fn what_one_skips_goes_to_another() {
     (1..=3).for_each(|n| _ = server.sent(alice, n, "bob", 5));
     let [mut one, mut two, mut three] = links.map(|link| heard(&mut server, link));
     assert_eq!((&one[..], &two[..], &three[..]), (&[1][..], &[2][..], &[3][..]));
-    // Nobody has room for it at first.
+    // At first no reader has room for it.
     server.say(links[0], skipped([1]));
     server.say(links[1], processed([2]));
     two = heard(&mut server, links[1]);
     assert_eq!(two, [1]);
-    // The next skips it as well, and the last; then nobody is left.
+    // The next reader releases it as well, and the last; then no reader is left.
     server.say(links[1], skipped([1]));
     server.say(links[2], processed([3]));
     three = heard(&mut server, links[2]);

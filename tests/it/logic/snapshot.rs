@@ -2,7 +2,7 @@
 //! the recorded protocol against the present peer.
 //!
 //! `UPDATE_SNAPSHOT=1 cargo test --test it logic::snapshot` records them anew. That is for
-//! conversations that are added; what is recorded of a released protocol stays.
+//! new conversations only; records of a released protocol stay unchanged.
 //!
 //! A line of `tests/snapshots/*.txt` is `NAME + ` (a connection), `NAME - ` (it is lost), `= MS`
 //! (time passes), `NAME > BYTES` (the client's frames) or `NAME < BYTES` (the server's).
@@ -64,7 +64,7 @@ fn servers_of_the_recorded_protocol_are_understood() {
     }
 }
 
-/// A change that leaves programs behind is found, whichever side it is on.
+/// A change that breaks older programs is found, on either side.
 #[test]
 fn what_differs_is_found() {
     let (name, script) = SCRIPTS[0];

@@ -1,4 +1,4 @@
-//! Readers that begin elsewhere than with what is not processed.
+//! Readers that begin elsewhere than at the first unacked message.
 
 use qmsg::durable::Quotas;
 use qmsg::logic::{Event, Intent, Limits, LinkId, Prefetch};
@@ -14,7 +14,7 @@ fn from(start: Start, messages: u32) -> FromClient {
     FromClient::Subscribe { messages, bytes: 1 << 20, start, share: false }
 }
 
-/// Alice has sent so many messages to bob, one a second; these are processed.
+/// Alice has sent `count` messages to bob, one a second; those in `done` are acked.
 fn served(count: u64, done: &[Seq]) -> (Server, LinkId) {
     let mut server = server();
     let alice = server.link("alice");
@@ -33,7 +33,7 @@ fn served(count: u64, done: &[Seq]) -> (Server, LinkId) {
     (server, alice)
 }
 
-/// All that comes on a link, each thing processed at once.
+/// All deliveries on a link, each acked at once.
 fn all(server: &mut Server, link: LinkId) -> Vec<Seq> {
     let mut all: Vec<Seq> = vec![];
     loop {
@@ -75,7 +75,7 @@ fn what_is_processed_is_replayed_and_stays_so() {
             }
             shown.extend(all(&mut server, bob));
             assert_eq!(shown, expected, "{start:?}, {window}");
-            // What is before the start is still to be processed.
+            // Messages before the start are still unacked.
             let left: Vec<Seq> = [3, 6, 7].into_iter().filter(|s| !expected.contains(s)).collect();
             let other = server.reader("bob");
             assert_eq!(seqs(&server.heard(other)), left, "{start:?}");
@@ -96,7 +96,7 @@ fn a_replay_changes_no_cursor() {
     server.say(bob, processed([4, 1, 2]));
     assert_eq!(server.heard(bob), [settled(3)]);
     assert_eq!(server.store.cursor("bob", "bob"), before);
-    // The rest are as any others.
+    // The others are delivered as usual.
     server.say(bob, processed([3]));
     server.say(bob, skipped([5]));
     assert_eq!(server.heard(bob), [settled(1)]);
@@ -105,7 +105,7 @@ fn a_replay_changes_no_cursor() {
     assert_eq!(seqs(&server.heard(next)), [5, 6]);
 }
 
-/// Another reader that goes, a room that is entered: all is read again, and nothing comes twice.
+/// Another reader goes away, or a room is joined: all is read again, and no message comes twice.
 #[test]
 fn what_was_replayed_is_not_replayed_again() {
     let (mut server, alice) = served(6, &[1, 2, 3, 4]);
@@ -119,7 +119,7 @@ fn what_was_replayed_is_not_replayed_again() {
     server.say(bob, FromClient::JoinRoom(super::room("ops")));
     server.lose(other);
     assert_eq!(all(&mut server, bob), [3, 4, 5, 6]);
-    // It has caught up, and is a reader like any.
+    // The reader has caught up, and is now like any other.
     server.sent(alice, 7, "bob", 5);
     server.sent(alice, 8, "@ops", 5);
     assert_eq!(all(&mut server, bob), [7, 8]);
@@ -135,7 +135,7 @@ fn what_comes_while_the_start_is_looked_up_comes_once() {
     server.look();
     server.answer_read();
     for n in 3..6 {
-        // Around each step there is one more.
+        // Another message comes at each step.
         server.say(alice, super::send(n, "bob", 5));
         server.commit();
         server.look();
@@ -204,10 +204,10 @@ fn a_client_begins_there_once() {
     for _ in 0..2 {
         world.cut_client(two);
         world.flow();
-        // Nothing twice, and what was before the start is for others.
+        // No message comes twice, and those before the start are for others.
         assert!(shown(&world.told(two)).is_empty());
     }
-    // Where nothing has come yet, the next link begins there too.
+    // If no message has come yet, the next link begins at the same place.
     world.cut_client(late);
     world.flow();
     assert!(shown(&world.told(late)).is_empty());

@@ -1,4 +1,4 @@
-//! Many seeds at once.
+//! Runs of many seeds in parallel.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -7,11 +7,11 @@ use std::thread;
 
 use crate::chance::{asked, number};
 
-/// Number of failed runs after which the rest is left out.
+/// Number of failed runs after which the others are left out.
 const FAILED_MAX: usize = 10;
 
-/// Many runs, or the one that is asked for. A run panics if something is wrong; otherwise it says
-/// how many inputs its hubs had.
+/// Makes many runs, or the one that is asked for. A run panics if a check fails; otherwise it
+/// returns the number of inputs of its hubs.
 pub(super) fn check_all(name: &str, runs: u64, run: impl Fn(u64) -> u64 + Sync) {
     let seeds = match asked("QMSG_SEED") {
         Some(seed) => seed..seed + 1,

@@ -1,4 +1,4 @@
-//! The links of one client: only the last one says anything.
+//! Links of one client: only the last one is used.
 
 use qmsg::logic::LinkId;
 use qmsg::wire::{CloseCode, Features, FromClient, Refusal, Seq, Session, Span, Start};
@@ -8,7 +8,7 @@ use super::{
     accepted, closed, duplicate, hello, key, processed, refused, send, seqs, server, user, welcome,
 };
 
-/// A link on which a client has said which one it is.
+/// Opens a link on which a client names its session.
 fn opens(server: &mut Server, name: &str, client: u64, link: u32) -> LinkId {
     let at = server.open(key(name));
     let session = Some(Session { client, link });
@@ -35,7 +35,7 @@ fn what_is_late_on_an_earlier_link_is_not_taken() {
     let unknown = refused(1, Refusal::UnknownTarget);
     assert_eq!(server.heard(second), [welcome("alice", false), unknown]);
     assert_eq!(server.heard(first), [closed(CloseCode::TakenOver)]);
-    // Now there is a bob, and what the first link carried comes.
+    // Now bob exists, and the frames of the first link are answered.
     server.link("bob");
     server.say(first, send(1, "bob", 5));
     server.work();
@@ -52,7 +52,7 @@ fn a_hello_that_is_late_itself_is_turned_away() {
     server.say(first, send(1, "alice", 5));
     assert_eq!(server.heard(first), [closed(CloseCode::TakenOver)]);
     assert_eq!(server.heard(second), [welcome("alice", true)]);
-    // The place is free when the link that has it ends.
+    // The place is free when its link ends.
     server.lose(second);
     let again = opens(&mut server, "alice", 7, 1);
     assert_eq!(server.heard(again), [welcome("alice", false)]);
@@ -91,8 +91,8 @@ fn share(server: &mut Server, link: LinkId, messages: u32, holds: &[Seq]) {
     server.work();
 }
 
-/// Bob's client 7 has the first two of four messages, another one of his shares with it and has the
-/// others.
+/// Bob's client 7 has the first two of four messages; another of his clients shares with it and has
+/// the other two.
 fn sharing() -> (Server, LinkId, LinkId) {
     let mut server = server();
     let alice = server.link("alice");
@@ -118,7 +118,7 @@ fn what_a_reader_has_is_kept_until_its_next_link_has_attached() {
     let next = opens(&mut server, "bob", 7, 2);
     server.work();
     assert!(seqs(&server.heard(other)).is_empty(), "the client is on its way");
-    // Once more, before it has said what it has.
+    // A third link comes before the second has resumed its deliveries.
     let third = opens(&mut server, "bob", 7, 3);
     server.work();
     assert_eq!(server.heard(next), [welcome("bob", false), closed(CloseCode::TakenOver)]);

@@ -1,5 +1,4 @@
-//! Messages whose time to live is over while their sender watches them: the sender hears of it,
-//! whether or not anybody reads.
+//! Tracked messages that expire: the sender is told, even if nobody reads.
 
 use qmsg::durable::Quotas;
 use qmsg::logic::{Limits, LinkId};
@@ -11,7 +10,7 @@ use super::{attach, brief, id, processed, seqs, server, skipped, user};
 
 const TTL_MS: u64 = 5_000;
 
-/// A message is gone since its time to live was over.
+/// The update for a message that has expired.
 fn gone(n: u64, name: &str) -> Said {
     let time_ms = START.unix_ms + TTL_MS;
     let standing =
@@ -19,7 +18,7 @@ fn gone(n: u64, name: &str) -> Said {
     Said::Frame(FromServer::TrackUpdate { id: id(n), status: standing })
 }
 
-/// Alice watches a message to somebody that lives 5 s.
+/// Alice tracks a message to a user that lives 5 s.
 fn watching(server: &mut Server, to: &str) -> LinkId {
     let alice = server.link("alice");
     // The first sweep.
@@ -61,7 +60,7 @@ fn whoever_begins_to_watch_then_hears_of_it_at_once() {
     let frame = FromServer::TrackPage { id: id(1), statuses: vec![standing], more: false };
     assert_eq!(server.heard(again), [Said::Frame(frame)]);
     assert_ne!(again, alice);
-    // One that was watched before the restart and is not over.
+    // One message that was tracked before the restart has not expired.
     server.say(again, brief(2, "bob", "5"));
     server.work();
     server.crash();
@@ -89,7 +88,7 @@ fn each_member_of_a_room_who_has_not_got_it_is_told_of() {
         server.lose(link);
     }
     let alice = watching(&mut server, "@ops");
-    // Carol processes it, and erin has it.
+    // Carol acks it, and erin has it.
     let [carol, erin] = ["carol", "erin"].map(|name| server.reader(name));
     server.say(carol, processed([1]));
     server.pongs(carol);
@@ -132,7 +131,7 @@ fn what_a_reader_has_is_gone_only_when_the_reader_lets_go_of_it() {
     }
 }
 
-/// An answer that is on its way to the disk comes before the end of the time.
+/// An ack that is on its way to the disk counts before the expiration.
 #[test]
 fn what_was_answered_in_time_is_not_gone() {
     let mut server = server();
@@ -150,7 +149,7 @@ fn what_was_answered_in_time_is_not_gone() {
         if standing.state == DeliveryState::Processed));
 }
 
-/// A reader who is there and has no room has not got it.
+/// A reader that has no room has not received it.
 #[test]
 fn what_waits_for_room_is_gone_too() {
     let mut server = server();

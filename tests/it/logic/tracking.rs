@@ -1,4 +1,4 @@
-//! Track updates: senders hear how far their messages come.
+//! Track updates: senders are told how far their messages come.
 
 use qmsg::durable::Quotas;
 use qmsg::logic::{Limits, LinkId};
@@ -18,7 +18,7 @@ pub(super) fn note(text: &'static str) -> Note {
     Note::new(Body(text.into())).unwrap()
 }
 
-/// Since when is not looked at but where a test says so.
+/// A status without its time, which only some tests check.
 fn standing(name: &str, state: DeliveryState) -> RecipientStatus {
     RecipientStatus { user: user(name), state, time_ms: START.unix_ms, note: None }
 }
@@ -36,7 +36,7 @@ fn not_there(n: u64) -> Said {
     Said::Frame(FromServer::UnknownMessage { id: id(n) })
 }
 
-/// The numbers of the pings among what was said.
+/// Numbers of the pings among the outputs.
 pub(super) fn pings(said: &[Said]) -> Vec<u64> {
     let number = |said: &Said| match said {
         Said::Frame(FromServer::Ping { number }) => Some(*number),
@@ -46,7 +46,7 @@ pub(super) fn pings(said: &[Said]) -> Vec<u64> {
 }
 
 impl Server {
-    /// Answers all pings that were said to a link; what else was said.
+    /// Answers all pings sent to a link. Returns its other outputs.
     pub(super) fn pongs(&mut self, link: LinkId) -> Vec<Said> {
         let mut heard = self.heard(link);
         for number in pings(&heard) {
@@ -93,7 +93,7 @@ fn what_was_delivered_before_it_is_watched_is_proven_then() {
 
 #[test]
 fn whatever_becomes_durable_while_the_store_is_asked_is_told() {
-    // After so many steps of what is under way the report comes.
+    // The ack comes after this number of steps.
     for steps in 0..8 {
         let mut server = server();
         let (alice, bob) = (server.link("alice"), server.reader("bob"));
@@ -276,8 +276,8 @@ fn a_message_that_rots_is_gone_and_neither_delivered_nor_processed() {
     assert_eq!(server.heard(alice), [stands(1, "bob", DeliveryState::Gone)]);
 }
 
-/// Updates to a sender that confirms none are bounded: it is asked what has come, and meanwhile
-/// only the last of each is kept.
+/// Updates to a sender that confirms none are bounded: it gets a ping, and until its answer only
+/// the latest update of each recipient is kept.
 #[test]
 fn a_sender_who_does_not_take_what_is_told_is_told_the_last_of_it() {
     const COUNT: u64 = 3_000;

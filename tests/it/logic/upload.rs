@@ -1,4 +1,4 @@
-//! Long bodies on their way in.
+//! Long bodies from their senders.
 
 use qmsg::durable::Quotas;
 use qmsg::logic::Limits;
@@ -8,7 +8,7 @@ use super::long::{len_of, parts_of, rest};
 use super::server::Server;
 use super::{accepted, claim, closed, key, send, server};
 
-/// One part more than can be ahead, the first one not counted.
+/// One chunk more than can be ahead, the first one not counted.
 const TOO_MANY: u64 = CHUNKS_AHEAD_MAX as u64 + 2;
 
 #[test]
@@ -61,13 +61,13 @@ fn what_is_turned_down_is_answered_before_it_is_whole() {
         server.say(alice, send(n, to, len_of(5)));
         server.say_all(alice, parts.by_ref().take(2));
         assert_eq!(server.brief(alice), format!("{said} more:2"));
-        // Until the sender has heard of it.
+        // Chunks may come until the sender has the answer.
         server.say_all(alice, parts.by_ref().take(1));
         assert_eq!(server.brief(alice), "more:1");
         server.say(alice, FromClient::AbortBody);
         assert_eq!(server.brief(alice), "");
     }
-    // All of it at once.
+    // The whole body is sent at once.
     server.send_long(alice, 4, "nobody", 3);
     assert_eq!(server.brief(alice), "refused:4:UnknownTarget more:2", "once");
     server.pass(6_000);

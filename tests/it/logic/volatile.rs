@@ -1,4 +1,4 @@
-//! Volatile messages: passed on or not, never stored.
+//! Volatile messages: delivered now or never, and not stored.
 
 use qmsg::logic::{Ending, Event, LinkId, PeerInput};
 use qmsg::wire::{Bundle, CloseCode, Envelope, FromClient, FromServer, Message, Refusal};
@@ -16,7 +16,7 @@ fn reader(server: &mut Server, name: &str, messages: u32) -> LinkId {
     link
 }
 
-/// The ids that were passed to a link, and nothing else was said to it.
+/// Ids of the volatile messages sent to a link, which got no other output.
 fn got(server: &mut Server, link: LinkId) -> Vec<u64> {
     let said = server.heard_so_far(link);
     let number = |said: Said| match said {
@@ -35,7 +35,7 @@ fn to_those_who_read_now_without_the_disk() {
     let alice = server.link("alice");
     let (one, two) = (reader(&mut server, "bob", 8), reader(&mut server, "bob", 8));
     server.say(alice, pass(1, "bob", 5));
-    // No batch was written in between.
+    // No batch was written meanwhile.
     assert_eq!(server.heard_so_far(alice), [passed(1, 2)]);
     assert_eq!((got(&mut server, one), got(&mut server, two)), (vec![1], vec![1]));
     server.lose(one);
@@ -107,7 +107,7 @@ fn what_waits_goes_to_a_reader_that_comes() {
     assert_eq!(server.heard(alice), [passed(3, 1)]);
 }
 
-/// One that lives 5 s waits behind one that a reader takes its time with.
+/// A message that lives 5 s waits behind one that a reader takes slowly.
 #[test]
 fn what_has_expired_while_it_waited_is_not_passed() {
     let mut server = server();
@@ -176,7 +176,7 @@ fn a_lost_link_leaves_it_uncertain_and_repeats_nothing() {
     world.cut_client(alice);
     world.drain();
     assert!(world.told(alice).contains(&Event::Uncertain { id: id(3) }));
-    // The listener takes: nothing comes that was not passed before its sender was lost.
+    // The reader takes chunks: nothing comes that was not sent before its sender was lost.
     world.process(bob, vec![0, 0]);
     world.drain();
     let again = world.told(bob);

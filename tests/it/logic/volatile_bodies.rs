@@ -72,7 +72,7 @@ fn a_slow_member_of_a_room_is_left_behind() {
     assert_eq!(server.brief(alice), "more:98 passed:1:1 more:1");
     assert_eq!(server.brief(slow), "pass:1 part*64 cut");
     assert_eq!(server.brief(quick), "pass:1 part*99");
-    // It is not counted as passed.
+    // Not counted as delivered.
     server.say(slow, FromClient::AckVolatile { count: 1 });
     assert_eq!(server.brief(slow), "close:OutOfTurn");
 }
@@ -96,7 +96,7 @@ fn a_sender_takes_the_pace_of_a_rooms_readers() {
     assert_eq!(server.brief(alice), "more:64");
     server.say_all(alice, parts);
     assert_eq!(server.brief(alice), "", "nobody has room");
-    // One is a little behind the other.
+    // One reader is a little behind the other.
     for (ahead, behind) in [(20, 31), (31, 20), (13, 13)] {
         server.say(one, FromClient::ChunkCredit { parts: ahead });
         server.say(two, FromClient::ChunkCredit { parts: behind });
@@ -120,7 +120,7 @@ fn a_second_one_to_a_room_waits_for_the_first() {
     assert_eq!(server.brief(alice), "more:1 passed:1:1 more:1");
     assert_eq!(server.brief(bob), "pass:1 part*2 pass:2 part*2 pass:3");
     assert_eq!(server.brief(carol), "passed:2:1 passed:3:1 more:2");
-    // If nobody is left it is told so.
+    // If no reader is left, the sender is told so.
     server.say(alice, pass(4, "@ops", len_of(3)));
     server.pass_long(carol, 5, "@ops", 3);
     server.lose(bob);
@@ -134,7 +134,7 @@ fn what_is_held_back_for_a_room_ends_with_its_last_member() {
     let bob = member(&mut server, "bob");
     let carol = server.link("carol");
     server.say(carol, pass(1, "@ops", len_of(3)));
-    // The sender reads too, but is not sent what it sends.
+    // The sender reads too, but does not receive its own messages.
     server.pass_long(alice, 2, "@ops", 3);
     assert_eq!(server.brief(alice), "pass:1");
     server.say(bob, FromClient::LeaveRoom("ops".parse().unwrap()));
@@ -191,7 +191,7 @@ fn it_waits_until_a_users_reader_has_room() {
     server.say(bob, FromClient::AckVolatile { count: 1 });
     assert_eq!(server.brief(alice), "passed:2:1 more:3");
     assert_eq!(server.brief(bob), "pass:1 pass:2 part*3");
-    // With the last reader waiting ends; what comes then goes nowhere.
+    // The wait ends with the last reader; later chunks are dropped.
     server.say(alice, pass(3, "bob", len_of(4)));
     server.say_all(alice, rest(3, 4).take(1));
     server.lose(bob);

@@ -1,4 +1,4 @@
-//! A server, clients and their links: queues of bytes, in the real codec, that are cut anywhere.
+//! A server, clients and their links: queues of bytes, in the real codec, cut at any place.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -28,13 +28,13 @@ pub(super) struct Line {
     pub(super) client: usize,
     pub(super) up: BytesMut,
     pub(super) down: BytesMut,
-    /// End of the connection that the client meets behind the last byte.
+    /// End of the connection, which the client meets after the last byte.
     end: Option<Ending>,
     from_client: Decoder<FromClient>,
     from_server: Decoder<FromServer>,
-    /// The client still has the link.
+    /// True while the client has the link.
     pub(super) at_client: bool,
-    /// The server still has the link.
+    /// True while the server has the link.
     pub(super) at_server: bool,
 }
 
@@ -97,7 +97,7 @@ impl World {
         }
     }
 
-    /// Checks that a sender was told what is true now, or was before it came further.
+    /// Checks that a sender's update is true now, or was before the message came further.
     fn check_told(&self, sender: &UserId, to: &Target, event: &Event) {
         let store = &self.server.store;
         let (id, standings) = match event {
@@ -112,10 +112,10 @@ impl World {
         for RecipientStatus { user, state, .. } in standings {
             let has = |seq: &Seq| {
                 let readers = self.clients.iter().filter(|client| client.user == *user);
-                // One that began elsewhere puts aside at once what is before.
+                // A reader that began elsewhere skips earlier messages at once.
                 readers.into_iter().any(|client| client.unordered || client.shown.contains(seq))
             };
-            // Of a room that was left and entered again meanwhile nothing of it is kept.
+            // After a room was left and joined again, earlier dispositions in it are not kept.
             let has_refused = |user: &UserId, seq: &Seq| {
                 let mut readers = self.clients.iter().filter(|client| client.user == *user);
                 readers.any(|client| {
@@ -161,8 +161,8 @@ impl World {
     pub(super) fn feed(&mut self, index: usize, input: impl Into<PeerInput>) {
         let user = self.clients[index].user.clone();
         let readers = self.clients.iter().filter(|client| client.user == user).count();
-        // What another reader has dealt with is left out; it comes after all, behind later ones, if
-        // the server dies before it has written that down.
+        // Messages acked by another reader are left out. They come later, out of order, if the
+        // server dies before the ack is on disk.
         let ordered = readers == 1 || !self.crashed;
         let client = &mut self.clients[index];
         let (mut outputs, mut news) = (vec![], vec![]);
@@ -234,7 +234,7 @@ impl World {
         }
     }
 
-    /// Lets some bytes of a link reach the client; behind the last one, its end.
+    /// Lets some bytes of a link reach the client, and after the last one its end.
     pub(super) fn down(&mut self, link: LinkId, count: usize) {
         let Some(line) = self.lines.get_mut(&link).filter(|line| line.at_client) else { return };
         let piece = line.down.split_to(count.min(line.down.len()));
@@ -252,7 +252,7 @@ impl World {
         }
     }
 
-    /// Ends the client's side of a link and loses what was on its way there.
+    /// Ends the client's side of a link and loses the bytes on their way to it.
     pub(super) fn end_at_client(&mut self, link: LinkId, ending: Ending) {
         let Some(line) = self.lines.get_mut(&link).filter(|line| line.at_client) else { return };
         line.at_client = false;
@@ -263,7 +263,7 @@ impl World {
         self.feed(client, PeerInput::Ended(ending));
     }
 
-    /// Tells the server that a link is gone and loses what was on its way there.
+    /// Tells the server that a link is gone and loses the bytes on their way to it.
     pub(super) fn end_at_server(&mut self, link: LinkId) {
         let Some(line) = self.lines.get_mut(&link).filter(|line| line.at_server) else { return };
         line.at_server = false;
@@ -332,8 +332,8 @@ impl World {
         }
     }
 
-    /// Carries everything to where it goes until nothing is on its way. Users give and consume
-    /// chunks meanwhile and do nothing else. Time passes only for clients that wait to dial.
+    /// Carries all bytes until none is on its way. Users only give and consume chunks meanwhile.
+    /// Time passes only for clients that wait to dial.
     pub(super) fn flow(&mut self) {
         for _ in 0..10_000 {
             self.server.work();

@@ -19,8 +19,8 @@ use crate::wire::Target;
 /// then a line to complete.
 const VARIABLE: &str = "QMSG_COMPLETE";
 
-/// The script for bash. That of the library splits words at @, as bash does, and offers file names
-/// where there are no candidates.
+/// Script for bash. The script of the library splits words at @, as bash does, and offers file
+/// names if there are no candidates.
 const BASH: &str = r#"_qmsg() {
     local line=${COMP_LINE:0:COMP_POINT} IFS=$' \t\n'
     local -a words
@@ -38,8 +38,8 @@ const BASH: &str = r#"_qmsg() {
 }
 complete -F _qmsg qmsg
 "#;
-/// Completes the first word in zsh, which calls the file itself the first time, when it only
-/// defines the function.
+/// Completes the first word in zsh. On that first call zsh runs the file itself, which would
+/// otherwise only define the function.
 const ZSH_LOADED: &str = r#"
 [[ $funcstack[1] == _qmsg ]] && _clap_dynamic_completer_qmsg "$@"
 "#;

@@ -84,7 +84,7 @@ fn verbs(
     for verb in command.get_subcommands() {
         path.push(verb.get_name().to_owned());
         entries.extend(keys::own(verb).map(|(_, arg)| entry(config, path, arg)));
-        // A common key may be set in one verb's table, too.
+        // A common key may also be set in one verb's table.
         let special = verb.get_arguments().filter(|arg| {
             let is_set =
                 setting(config.settings(), path, arg).is_some_and(|set| set.table == *path);
@@ -125,7 +125,7 @@ fn is_on(value: &str) -> bool {
     !off.contains(&value.to_ascii_lowercase().as_str())
 }
 
-/// Finds the values of a flag in force, and their origin.
+/// Finds the current values of a flag, and their origin.
 fn held(config: &Config, path: &[String], arg: &Arg) -> (Option<Vec<String>>, String) {
     let id = arg.get_id().as_str();
     if let Some(values) = config.flag(id) {

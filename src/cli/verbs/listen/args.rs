@@ -352,7 +352,7 @@ pub(crate) fn print_target(args: &ListenArgs, verbosity: Verbosity) -> Result<Pr
     Ok(PrintTarget::new(shape, shelf))
 }
 
-/// The bytes behind each formatted message.
+/// Bytes written after each formatted message.
 fn end(output: &OutputArgs) -> &'static [u8] {
     match (output.raw, output.null) {
         (true, _) => b"",
@@ -370,7 +370,7 @@ impl ExecArgs {
         if let Some(line) = &self.shell {
             return Some(("/bin/sh".into(), vec!["-c".into(), line.clone()]));
         }
-        // A `--` in front of the command is not part of it.
+        // A `--` before the command is not part of it.
         let given = self.exec.strip_prefix(&[OsString::from("--")]).unwrap_or(&self.exec);
         given.split_first().map(|(program, args)| (program.clone(), args.to_vec()))
     }

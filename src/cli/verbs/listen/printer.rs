@@ -25,7 +25,7 @@ use crate::wire::Seq;
 #[derive(Clone, Debug)]
 pub(crate) enum Shape {
     Styled(Style),
-    /// A format, with `end` behind each message. `shows` is true on a terminal.
+    /// A format; each message is followed by `end`. `shows` is true on a terminal.
     Formatted {
         format: Arc<Format>,
         end: &'static [u8],
@@ -57,8 +57,8 @@ impl PrintTarget {
         Self { shape, shelf }
     }
 
-    /// Prints or saves messages. Returns how many left the process completely, even if others
-    /// failed.
+    /// Prints or saves messages. Returns the number that left the process completely, even if
+    /// others failed.
     fn emit(&self, messages: &[Received]) -> (usize, io::Result<()>) {
         match &self.shelf {
             Some(shelf) => match self.save(shelf, messages) {
@@ -92,8 +92,8 @@ impl PrintTarget {
     }
 }
 
-/// The number of messages printed between checks for a reader of the pipe: a reader that wants only
-/// the first few, such as head(1), does not consume many more than it shows.
+/// Number of messages printed between checks for a reader of the pipe. A reader that wants only the
+/// first few, such as head(1), does not take many more than it shows.
 struct Pace {
     /// Messages until the next check; `None` without further checks.
     left: Option<usize>,
@@ -102,7 +102,7 @@ struct Pace {
 
 impl Pace {
     const MOMENT: Duration = Duration::from_millis(5);
-    /// Messages after which the checks end, since the reader reads on.
+    /// Messages after which the checks end: the reader keeps reading.
     const PRINTED_MAX: usize = 256;
 
     fn new(is_pipe: bool) -> Self {
@@ -114,8 +114,8 @@ impl Pace {
         self.left.map_or(len, |left| left.min(len))
     }
 
-    /// Counts printed messages and checks for the reader when one is due. True if the reader is
-    /// gone.
+    /// Counts printed messages, and checks for the reader when a check is due. True if the reader
+    /// has gone.
     fn printed(&mut self, count: usize) -> bool {
         self.printed += count;
         let Some(left) = &mut self.left else { return false };
@@ -145,7 +145,7 @@ pub(crate) struct Printer {
     done: mpsc::Receiver<PrinterEvent>,
     /// Messages for the thread, at most as many as the prefetch.
     waiting: VecDeque<Received>,
-    /// Batches that the thread has.
+    /// Number of batches that the thread has not finished.
     printing: usize,
     /// Number of calls of `hold` without their `release`. While positive, nothing is printed.
     held: usize,
@@ -179,7 +179,7 @@ impl Printer {
         self.waiting.is_empty() && self.printing == 0
     }
 
-    /// Waits until messages have been printed, or cannot be any more.
+    /// Waits until messages were printed, or printing has ended.
     pub(crate) async fn next_step(&mut self) -> Result<ConsumerStep> {
         self.send_batch();
         let error = match self.done.recv().await.context("the printer broke off")? {
@@ -206,8 +206,8 @@ impl Printer {
         }
     }
 
-    /// Stops printing until `release` is called, and returns the seqs of messages that can be
-    /// returned to the server. Volatile messages cannot: no other reader gets them.
+    /// Stops printing until `release` is called. Returns the seqs of messages that can be returned
+    /// to the server. Volatile ones cannot: no other reader gets them.
     pub(crate) fn hold(&mut self) -> Vec<Seq> {
         self.held += 1;
         self.waiting.iter().map(Received::seq).filter(|seq| *seq != 0).collect()
@@ -219,8 +219,8 @@ impl Printer {
         self.waiting.retain(|message| !seqs.contains(&message.seq()));
     }
 
-    /// Waits for the printing thread at most for `patience`, since its reader may have stalled.
-    /// Returns the acks of messages printed by then.
+    /// Waits up to `patience` for the printing thread, whose reader may have stalled. Returns the
+    /// acks of the messages printed by then.
     pub(crate) async fn wind_down(&mut self, patience: Duration) -> Vec<Command> {
         self.waiting.clear();
         let mut left = Vec::new();

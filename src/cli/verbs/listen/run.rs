@@ -28,8 +28,7 @@ use crate::quic::Trust;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::{Pin, Seq};
 
-/// Time limits for recording acks at the end: when listening ended by itself, and when a signal
-/// ended it.
+/// Time limits for recording acks at the end: after listening ended by itself, and after a signal.
 const GOODBYE: Duration = Duration::from_secs(10);
 const GOODBYE_QUICK: Duration = Duration::from_secs(1);
 /// Keep-alive interval of a sharing listener. It has to notice a restart of the server soon, and
@@ -70,13 +69,13 @@ pub(crate) fn run(args: &ListenArgs, verbosity: Verbosity) -> Result<Exit> {
         ListenEnd::Timeout { welcomed: false } => {
             Err(refusals::client_failure(settings.no_answer().into(), &server, id.as_str()))
         }
-        // The exit code says it alone: the time limit was asked for.
+        // The exit code is enough: the user has set the time limit.
         ListenEnd::Timeout { .. } if args.count.is_some() => Ok(Exit::Timeout),
         ListenEnd::Timeout { .. } => Ok(Exit::Success),
     }
 }
 
-/// Fails if the handler's command does not exist, which is better known before a message comes.
+/// Fails if the handler's command does not exist, before any message comes.
 fn check(handler: &Handler) -> Result<()> {
     let is_command = |path: &Path| match path.metadata() {
         Ok(metadata) if metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 => Ok(()),
@@ -99,7 +98,7 @@ fn check(handler: &Handler) -> Result<()> {
 
 /// The way listening ended.
 enum ListenEnd {
-    /// Everything requested is done, or nobody reads stdout any more.
+    /// All requested messages are processed, or stdout has no reader.
     Done,
     Timeout {
         welcomed: bool,
@@ -182,8 +181,8 @@ impl Consumer {
         }
     }
 
-    /// Starts nothing more until `release`, and returns the seqs of messages that can be returned
-    /// to the server.
+    /// Starts no more work until `release`. Returns the seqs of messages that can be returned to
+    /// the server.
     fn hold(&mut self) -> Vec<Seq> {
         match self {
             Self::Print(printer) => printer.hold(),
@@ -191,7 +190,7 @@ impl Consumer {
         }
     }
 
-    /// Drops messages that were returned to the server, and goes on.
+    /// Drops messages that were returned to the server, and continues.
     fn release(&mut self, seqs: &[Seq]) {
         match self {
             Self::Print(printer) => printer.release(seqs),
@@ -223,7 +222,7 @@ struct ListenLoop {
 }
 
 impl ListenLoop {
-    /// Until all that is wanted is dealt with: `true`. `false`: the client has ended.
+    /// Runs until all wanted messages are processed. Returns `false` if the client ended before.
     async fn run(&mut self, client: &mut Client) -> Result<bool> {
         while !self.is_done() {
             tokio::select! {
@@ -251,7 +250,7 @@ impl ListenLoop {
         let mut before = Vec::new();
         for event in batch {
             match event {
-                // Messages that are not started may go to other readers while there is no
+                // Messages that were not started may go to other readers while there is no
                 // connection.
                 Event::Offline if self.shares => {
                     before.push(event);
@@ -279,8 +278,8 @@ impl ListenLoop {
         Ok(())
     }
 
-    /// Lets what is begun come to its end, reports it and lets the client end when that is
-    /// recorded. The end of the client, if it came in time.
+    /// Lets started work finish, reports it, and lets the client end when the acks are recorded.
+    /// Returns the end of the client if it came in time.
     async fn finish(
         &mut self,
         mut client: Client,

@@ -14,7 +14,7 @@ use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
 use crate::wire::{MsgId, MsgIds, Target};
 
-/// Shows the messages. The exit code is that of the send, as far as it can be known without the
+/// Shows the messages. Returns the exit code of the send, as far as it can be known without the
 /// server.
 pub(crate) fn run(job: &Job, input: BodySource, who: &Who, verbosity: Verbosity) -> Result<Exit> {
     // Sending fails without a profile.

@@ -1,4 +1,5 @@
-//! Notes on likely slips at a terminal. The message is sent all the same.
+//! Notes on likely mistakes in a command line typed at a terminal. The message is sent all the
+//! same.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -11,7 +12,7 @@ use crate::terminal::notices;
 use crate::terminal::verbosity::Verbosity;
 use crate::wire::Target;
 
-/// Prints notes on slips. Scripts get none: in a loop over lines, stdin holds the next lines.
+/// Prints notes on mistakes. Scripts get none: in a loop over lines, stdin holds the next lines.
 pub(crate) fn note(targets: &[Target], text: &[OsString], verbosity: Verbosity) {
     if text.is_empty() || text == ["-"] || !notices::is_terminal() {
         return;

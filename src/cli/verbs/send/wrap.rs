@@ -28,7 +28,7 @@ use crate::wire::MsgIds;
 /// Exit codes for a command that cannot be started, as shells use them.
 const CODE_NOT_FOUND: u8 = 127;
 const CODE_NOT_RUN: u8 = 126;
-/// Added to the number of the signal that killed a command.
+/// Offset of the exit code when a signal killed a command, as in shells.
 const CODE_SIGNAL: i32 = 128;
 
 /// The end of a command.
@@ -38,7 +38,7 @@ struct CommandEnd {
     status: String,
     time: Duration,
     last_lines: Vec<u8>,
-    /// The error that lost some of its output.
+    /// Error by which some of its output was lost.
     unwritten: Option<io::Error>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &SendArgs, verbosity: Verbosity) -> Result<u8> {
             .hint("put it after --, as in: qmsg send bob --wrap -- make all")
             .into());
     };
-    // Errors of the message are found before the command runs.
+    // Errors in the message are found before the command runs.
     header_args(args, &CommandEnd::none()).headers()?;
     let start = clock::moment();
     let runtime = runtime::runtime()?;
@@ -73,7 +73,7 @@ pub(crate) fn run(args: &SendArgs, verbosity: Verbosity) -> Result<u8> {
             CommandEnd { code, status: format!("not started: {why}"), ..CommandEnd::none() }
         }
     };
-    // A closed pipe is no loss: its reader has gone on purpose.
+    // A closed pipe loses nothing: its reader has gone on purpose.
     let is_lost = |error: &&io::Error| error.kind() != ErrorKind::BrokenPipe;
     if let Some(error) = end.unwritten.as_ref().filter(is_lost) {
         let (name, why) = (name(&args.body.text), why(error));
@@ -114,7 +114,7 @@ fn outcome(status: ExitStatus) -> (u8, String) {
     }
 }
 
-/// Sends the message about the command. Errors are printed and change nothing else.
+/// Sends the message about the command. An error is printed and has no other effect.
 async fn send_report(args: &SendArgs, end: &CommandEnd, verbosity: Verbosity) {
     let sent = report(args, end).and_then(|messages| {
         let (who, keeping, patience) =

@@ -20,7 +20,7 @@ pub(crate) fn as_called(args: Vec<OsString>) -> Vec<OsString> {
         Some("newaliases") => &["qmsg", "sendmail", "--", "-bi"],
         _ => return own_first(args),
     };
-    // These programs have no arguments of qmsg.
+    // Under these names no argument is one of qmsg's own.
     begin.iter().map(OsString::from).chain(args.into_iter().skip(1)).collect()
 }
 
@@ -37,8 +37,8 @@ fn verb(args: &[OsString]) -> Option<usize> {
     }
 }
 
-/// Moves the long flags of `qmsg sendmail` before the first argument of sendmail, from where on
-/// clap would not see them. Arguments behind `--` stay.
+/// Moves the long flags of `qmsg sendmail` before the first argument of sendmail: clap does not
+/// look for flags after it. Arguments after `--` stay.
 fn own_first(args: Vec<OsString>) -> Vec<OsString> {
     let Some(at) = verb(&args) else { return args };
     let command = Cli::command();
@@ -60,7 +60,7 @@ fn own_first(args: Vec<OsString>) -> Vec<OsString> {
                         whole.push("=");
                         whole.push(value);
                     }
-                    // The missing value is then the only error to report.
+                    // The missing value is then the only error reported.
                     None => others.clear(),
                 }
                 own.push(whole);

@@ -48,7 +48,7 @@ pub(crate) fn run(args: &SendmailArgs, config: &Config, verbosity: Verbosity) ->
     let input = input(options.dots_are_text)?;
     let mut mail = parse::read(&input.bytes);
     if mail.text.is_empty() && mail.subject.is_none() {
-        // An empty mail may be worth knowing about, too.
+        // An empty mail may matter, too.
         mail.subject = Some(EMPTY.to_owned());
     }
     let mut recipients: Vec<String> =
@@ -119,7 +119,7 @@ fn finish(delivery: SpoolDelivery, some_unknown: bool, verbosity: Verbosity) -> 
     }
 }
 
-/// A mail as read. `cut` is its size in bytes if it was too long and was cut.
+/// A mail as read. `cut` is its size in bytes if it was too long and was shortened.
 struct MailInput {
     bytes: Vec<u8>,
     cut: Option<u64>,
@@ -144,7 +144,7 @@ fn read_bounded(mut from: impl Read, len_max: usize) -> io::Result<MailInput> {
     if bytes.len() <= len_max {
         return Ok(MailInput { bytes, cut: None });
     }
-    // The writer must not be blocked by a pipe that nobody reads.
+    // A writer must not block on a pipe that nobody reads.
     let mut last = bytes.split_off(bytes.len() / 2);
     loop {
         let read = from.by_ref().take(len_max as u64 / 2).read_to_end(&mut end)?;
@@ -171,7 +171,7 @@ fn cut_at_dot(bytes: &mut Vec<u8>) {
     }
 }
 
-/// Resolves recipients to targets, each once, and lists recipients without one. Mail without
+/// Resolves recipients to targets, each once, and lists recipients without a target. Mail without
 /// recipients goes to the targets of the alias `*`.
 fn route(recipients: &[String], config: &Config) -> (Vec<Target>, Vec<String>) {
     let (mut targets, mut unknown): (Vec<Target>, Vec<String>) = (Vec::new(), Vec::new());

@@ -1,9 +1,9 @@
-//! The server's data directory, and failures of one that cannot be used.
+//! Data directory of the server, and its failures.
 //!
 //! Clients pin the server's key, and the store holds the keys that own ids. So neither is created
-//! anew if the other shows that it existed: without `server.key.pem`, a store with users is
-//! refused. Without `store.db` the server starts with its key and a warning. An empty `store.db` is
-//! refused: it may have had users.
+//! anew if the other shows that it once existed. Without `server.key.pem`, a store with users is
+//! refused. Without `store.db`, the server starts with its key and a warning. An empty `store.db`
+//! is refused: it may have had users.
 
 use std::io::ErrorKind;
 use std::path::Path;

@@ -29,8 +29,8 @@ use crate::text::units;
 use crate::wire::{ALPN, Features, JoinCode, Pin};
 use crate::{clock, store};
 
-/// Time after a restart in which sharing readers may resume their deliveries before others get
-/// them, in milliseconds: a second until they notice, and pauses between attempts.
+/// Milliseconds after a restart in which sharing readers may resume their deliveries before others
+/// get them: a second until they notice the restart, and pauses between attempts.
 const GATHER_MS: u64 = 3_000;
 /// Validity of the ticket that is printed at the start.
 const FIRST_TICKET: Duration = Duration::from_secs(24 * 60 * 60);
@@ -239,7 +239,7 @@ impl Bounds {
 }
 
 pub(crate) fn run(args: &ServeArgs, verbosity: Verbosity) -> Result<Exit> {
-    // It catches SIGXFSZ, and has to do so before anything is written.
+    // The runtime catches SIGXFSZ, and must do so before anything is written.
     let runtime = runtime::server_runtime(args.threads.map_or_else(runtime::threads, usize::from))?;
     let data = data_directory(args.data.as_deref())?;
     if let Some(to) = &args.upkeep.backup {

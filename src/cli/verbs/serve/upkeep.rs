@@ -13,8 +13,8 @@ use crate::store::{self, Mended};
 use crate::terminal::verbosity::Verbosity;
 use crate::terminal::{notices, print};
 
-/// Copies the store to a directory without one, and the key unless the server uses a certificate of
-/// the operator.
+/// Copies the store to a directory that has none, and the key unless the operator provides a
+/// certificate.
 pub(crate) fn backup(
     from: &Path,
     has_certs: bool,
@@ -57,7 +57,7 @@ fn copy_key(from: &Path, to: &Path) -> Result<()> {
     files::create(to, &key).map_err(|error| failure(to, &error).because(error))
 }
 
-/// Checks and repairs the store, and reports what is intact and what is lost.
+/// Checks and repairs the store, and reports intact and lost messages.
 pub(crate) fn check(dir: &Path, json: bool) -> Result<Exit> {
     let checked = store::check(dir).map_err(|error| data::unchecked(error, dir))?;
     let exit = if store::is_whole(&checked) { Exit::Success } else { Exit::Partial };

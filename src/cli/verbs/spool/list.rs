@@ -1,4 +1,4 @@
-//! `qmsg spool list`: spooled messages, for people and for programs.
+//! List of spooled messages (`qmsg spool list`), for people and for programs.
 
 use anyhow::Result;
 use serde_json::{Map, Value};

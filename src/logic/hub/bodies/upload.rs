@@ -1,4 +1,5 @@
-//! Long bodies on their way in: chunk by chunk to the store, to those who read now, or nowhere.
+//! Long bodies from their senders: each goes chunk by chunk to the store, to the readers of a
+//! volatile message, or is dropped.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,34 +14,34 @@ use crate::logic::hub::publish::verdict;
 use crate::logic::hub::todo::Todo;
 use crate::logic::hub::turn::Turn;
 
-/// The long bodies that clients are sending.
+/// Long bodies that clients are sending.
 #[derive(Default)]
 pub(crate) struct Uploads {
-    /// Where the chunks go that come on a link. No entry: nowhere.
+    /// Destination of the chunks that come on a link. A link without an entry: chunks are dropped.
     incoming: BTreeMap<LinkId, Incoming>,
-    /// Bodies being stored whose senders were not answered.
+    /// Bodies that are being stored and whose senders have no answer yet.
     uploads: BTreeMap<Upload, (LinkId, Arc<Bundle>)>,
 }
 
-/// Where the chunks of a body go.
+/// Destination of the chunks of a body.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Incoming {
-    /// To the store.
+    /// The store.
     Upload(Upload),
-    /// To readers.
+    /// The readers of a volatile message.
     Volatile(VolatileId),
 }
 
 /// A body that its sender has ended early.
 pub(crate) enum Aborted {
-    /// A body for the store. The sender of its message was not answered.
+    /// A body for the store. Its sender has no answer yet.
     Stored(Arc<Bundle>),
-    /// A volatile one.
+    /// A body of a volatile message.
     Volatile(VolatileId),
 }
 
 impl Uploads {
-    /// Begins to store a long body. Its chunks follow without waiting for the answers.
+    /// Begins to store a long body. Its chunks follow without waiting for answers of the store.
     pub(crate) fn begin(&mut self, turn: &mut Turn, link: LinkId, bundle: Arc<Bundle>) {
         let upload = Upload(turn.new_number());
         self.incoming.insert(link, Incoming::Upload(upload));
@@ -54,14 +55,14 @@ impl Uploads {
         self.incoming.insert(link, Incoming::Volatile(body));
     }
 
-    /// Drops the chunks that still come of a body.
+    /// Drops the chunks of a body that are still to come.
     pub(crate) fn drop_rest(&mut self, link: LinkId, of: Incoming) {
         if self.incoming.get(&link) == Some(&of) {
             self.incoming.remove(&link);
         }
     }
 
-    /// Takes a chunk. Returns it if it is of a volatile body.
+    /// Takes a chunk from its link. Returns the chunk if it belongs to a volatile body.
     pub(crate) fn receive_chunk(
         &mut self,
         turn: &mut Turn,
@@ -90,7 +91,7 @@ impl Uploads {
         }
     }
 
-    /// All chunks of a body are with the store: its message may be appended.
+    /// Asks the store to append the message of a body: it has all chunks.
     fn append(&mut self, turn: &mut Turn, upload: Upload) {
         let Some((link, bundle)) = self.uploads.get(&upload).cloned() else { return };
         let upload = Some(upload);
@@ -98,7 +99,8 @@ impl Uploads {
         turn.write(|pending| &mut pending.appends, waiting, Write::Append { bundle, upload });
     }
 
-    /// Ends the body that comes on a link early, most often because its sender has the answer.
+    /// Ends the body that comes on a link before its last chunk, mostly because its sender has the
+    /// answer.
     pub(crate) fn abort(&mut self, turn: &mut Turn, link: LinkId) -> Option<Aborted> {
         match self.incoming.remove(&link)? {
             Incoming::Upload(upload) => {
@@ -110,7 +112,7 @@ impl Uploads {
         }
     }
 
-    /// Takes the answer to a chunk of a body that comes on a link, which makes room for another.
+    /// Takes the store's answer to a chunk. The sender may then send another.
     pub(crate) fn chunk_stored(
         &mut self,
         turn: &mut Turn,
@@ -121,8 +123,8 @@ impl Uploads {
         self.begun(turn, chunk.upload, outcome);
     }
 
-    /// Takes the answer of the store whether it takes a body. If not the sender is told at once,
-    /// and the rest of the body is dropped.
+    /// Takes the store's answer to the begin of an upload or to a chunk. After a failure the sender
+    /// is answered at once, and the rest of the body is dropped.
     pub(crate) fn begun(
         &mut self,
         turn: &mut Turn,
@@ -138,8 +140,8 @@ impl Uploads {
         turn.note(Todo::Answer { link, bundle, frame });
     }
 
-    /// Ends an upload whose message was appended, or was not. `false`: its sender was told before
-    /// that it is refused.
+    /// Ends an upload once the store has answered the append. Returns `false` if the sender was
+    /// already told of a failure.
     pub(crate) fn end(&mut self, upload: Upload) -> bool {
         self.uploads.remove(&upload).is_some()
     }

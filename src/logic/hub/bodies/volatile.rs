@@ -1,5 +1,5 @@
-//! Volatile messages: from their sender to those who read now, neither stored nor repeated. A long
-//! body goes chunk by chunk, without the disk.
+//! Volatile messages: go from their sender to the users who read now, are not stored, and are never
+//! sent again. A long body goes chunk by chunk, without the disk.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use crate::logic::hub::turn::Turn;
 /// Volatile messages between their senders and their readers.
 #[derive(Default)]
 pub(crate) struct VolatileMessages {
-    /// Messages that wait for room with their readers: of a room long ones, and those that came
-    /// behind them. Bounded by what their senders may leave unanswered.
+    /// Messages that wait until their readers have room. For a room only long messages wait, and
+    /// messages after a long one. Bounded by the sends that a link may leave unanswered.
     queues: BTreeMap<Target, VecDeque<Queued>>,
     bodies: BTreeMap<VolatileId, VolatileBody>,
 }
@@ -32,41 +32,41 @@ struct Queued {
 struct VolatileBody {
     sender: LinkId,
     bundle: Arc<Bundle>,
-    /// The links that get it. `None`: it waits until somebody has room.
+    /// Links that get the body. `None` while no reader has room for it.
     readers: Option<Vec<LinkId>>,
-    /// Chunks that came and were not sent on. At most as many as a sender may be ahead.
+    /// Chunks that were not sent on yet. At most as many as the sender has credit for.
     chunks: VecDeque<Body>,
-    /// All chunks have come.
+    /// True once all chunks have come.
     is_whole: bool,
 }
 
-/// Who has taken volatile messages.
+/// Readers that take volatile messages.
 pub(crate) enum Takers {
-    /// The readers of these links, the first `count` messages.
+    /// Readers of these links, which take the first `count` messages.
     Links { links: Vec<LinkId>, count: u64 },
-    /// Nobody: there are readers, and they have no room.
+    /// No reader: all are without room.
     Full,
-    /// Nobody reads, but for the sender perhaps.
+    /// No reader: nobody reads, except perhaps the sender.
     Nobody,
 }
 
 impl VolatileMessages {
-    /// Returns whether messages for this target wait for room, so that others have to wait behind
-    /// them.
+    /// True while messages for this target wait for room. Newer ones must then wait too.
     pub(crate) fn is_queued(&self, to: &Target) -> bool {
         self.queues.contains_key(to)
     }
 
-    /// Returns those of these logs for which messages wait.
+    /// The logs among these for which messages wait.
     pub(crate) fn queued<'a>(&self, mut logs: impl Iterator<Item = &'a Target>) -> Vec<Target> {
-        // Mostly nothing waits.
+        // Common case: no message waits.
         if self.queues.is_empty() {
             return Vec::new();
         }
         logs.by_ref().filter(|log| self.queues.contains_key(log)).cloned().collect()
     }
 
-    /// Takes messages from their sender. Returns whether the chunks of a long body are wanted.
+    /// Takes messages from their sender. Returns whether the hub wants the chunks of their long
+    /// body.
     pub(crate) fn send(
         &mut self,
         turn: &mut Turn,
@@ -85,14 +85,15 @@ impl VolatileMessages {
                 }
                 true
             }
-            // One user's readers are waited for, so that a fast sender takes their pace. So are a
-            // room's for a long message, while all of them have one already.
+            // The messages wait until the readers of a single user have room, which slows down a
+            // fast sender. A long message to a room waits while all its readers receive another
+            // one.
             Takers::Full if waits => {
                 self.add_body(sender, &bundle, body);
                 self.queue(Queued { sender, bundle, body });
                 true
             }
-            // A slow member of a room holds up nobody.
+            // In a room the messages do not wait for slow members.
             Takers::Full => {
                 answer(turn, sender, bundle, 0);
                 false
@@ -105,8 +106,7 @@ impl VolatileMessages {
         }
     }
 
-    /// Returns the first messages that wait for room with the readers of a log. Expired ones are
-    /// dropped.
+    /// Returns the first messages that wait for the readers of a log. Drops expired ones.
     pub(crate) fn first_queued(
         &mut self,
         turn: &mut Turn,
@@ -122,8 +122,8 @@ impl VolatileMessages {
         None
     }
 
-    /// Takes the first messages that wait out of the queue, for those who have room. `false`:
-    /// nobody has, they go on waiting.
+    /// Delivers the first waiting messages to readers that have room. Returns `false` if none has:
+    /// the messages go on waiting.
     pub(crate) fn deliver_first(&mut self, turn: &mut Turn, to: &Target, takers: Takers) -> bool {
         let takers = match takers {
             Takers::Links { links, count } => Some((links, count)),
@@ -156,9 +156,8 @@ impl VolatileMessages {
         }
     }
 
-    /// Sends the chunks that are there, as far as the readers take them, so that a fast sender
-    /// takes their pace. In a room nobody waits for a reader that is half a window behind another:
-    /// it gets no more of the body.
+    /// Sends the chunks on, as far as the readers give credit; this slows down a fast sender. In a
+    /// room, a reader that is half a window of chunks behind another one gets no more of the body.
     pub(crate) fn send_chunks(&mut self, turn: &mut Turn, id: VolatileId) {
         while let Some(body) = self.bodies.get_mut(&id) {
             let Some(readers) = &mut body.readers else { return };
@@ -189,7 +188,7 @@ impl VolatileMessages {
         }
     }
 
-    /// Goes on without a reader whose link is gone.
+    /// Removes a reader whose link is gone from a body; the others get the rest.
     pub(crate) fn forget_reader(&mut self, turn: &mut Turn, id: VolatileId, link: LinkId) {
         let readers = self.bodies.get_mut(&id).and_then(|body| body.readers.as_mut());
         if let Some(readers) = readers {
@@ -198,7 +197,7 @@ impl VolatileMessages {
         }
     }
 
-    /// Drops a body whose sender does not send the rest. Returns its message.
+    /// Drops a body whose sender has aborted it. Returns its message.
     pub(crate) fn abort(&mut self, turn: &mut Turn, id: VolatileId) -> Option<Arc<Bundle>> {
         let body = self.bodies.remove(&id)?;
         turn.credit_chunks(body.sender, body.chunks.len() as u32);
@@ -243,7 +242,7 @@ impl VolatileMessages {
         first
     }
 
-    /// Delivers the first `count` of these messages. Returns the rest of them.
+    /// Delivers the first `count` of these messages. Returns the others.
     fn deliver(
         &mut self,
         turn: &mut Turn,
@@ -276,7 +275,7 @@ impl VolatileMessages {
         }
     }
 
-    /// Answers the sender of a body: all chunks were sent on, or nobody is left to take them.
+    /// Answers the sender of a body: all chunks were sent on, or no reader is left.
     fn end(&mut self, turn: &mut Turn, id: VolatileId) {
         let Some(body) = self.bodies.remove(&id) else { return };
         let readers = body.readers.unwrap_or_default();

@@ -1,8 +1,9 @@
-//! Acks: a message may be acked, replied to, rejected or released by the link that it was delivered
-//! on, once, as long as that link lasts. A link that names anything else is closed.
+//! Acks: a message may be acked, replied to, rejected or released once, and only on the link on
+//! which it was delivered, while that link lasts. A link that names any other message is closed.
 //!
 //! An ack moves the user's cursor in the message's log, for all of the user's readers. The link is
-//! told when the store has recorded it; until then the message stays in the reader's window.
+//! answered when the store has recorded the ack; until then the message stays in the reader's
+//! window.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +23,7 @@ use crate::logic::seqs::set::SeqSet;
 type Released = Vec<(Span, Target)>;
 
 impl Mailbox {
-    /// Acks deliveries, with a reply or a rejection for a single one.
+    /// Acks deliveries. Takes a reply or a rejection for a single one only.
     pub(crate) fn ack(
         &mut self,
         turn: &mut Turn,
@@ -49,7 +50,7 @@ impl Mailbox {
             let was_crowded = cursor.is_crowded();
             let new = cursor.ack(span);
             is_uncrowded |= was_crowded && !cursor.is_crowded();
-            // The message that a notice stands for was delivered to nobody.
+            // A gap notice stands for messages that nobody received.
             let is_notice = delivery.is_notice();
             let decided = if is_notice { Some(Disposition::Expired) } else { disposition.cloned() };
             let decided = decided.map(|disposition| (disposition, now_ms));
@@ -60,8 +61,8 @@ impl Mailbox {
             );
         }
         if acks.is_empty() {
-            // All are from rooms that were left since. Writing the own cursor once more keeps one
-            // way for confirmations, and their order.
+            // All messages are from rooms that the user has left since. A write of the unchanged
+            // cursor of the own log keeps the order of confirmations.
             acks.insert(Target::User(self.user.clone()), LogAck::default());
         }
         self.write_acks(turn, link, acks, (messages, bytes));
@@ -70,8 +71,8 @@ impl Mailbox {
         }
     }
 
-    /// Asks for cursors to be written. The last answer confirms `messages` of these `bytes` to the
-    /// link.
+    /// Asks the store to write cursors. Its last answer confirms `messages` messages of `bytes`
+    /// bytes to the link.
     pub(super) fn write_acks(
         &mut self,
         turn: &mut Turn,
@@ -93,7 +94,7 @@ impl Mailbox {
         }
     }
 
-    /// Notes that a cursor is on disk, which confirms `messages` of these `bytes` to a link.
+    /// Notes that a cursor is on disk, and confirms `messages` messages of `bytes` bytes to a link.
     pub(crate) fn record_ack(
         &mut self,
         turn: &mut Turn,
@@ -112,7 +113,7 @@ impl Mailbox {
         }
     }
 
-    /// Releases deliveries: they stay unacked, for other readers. Returns them.
+    /// Releases deliveries, which stay unacked for other readers. Returns them with their logs.
     pub(crate) fn release(&mut self, turn: &mut Turn, link: LinkId, spans: &[Span]) -> Released {
         let reader = self.readers.get_mut(&link).filter(|reader| reader.has_deliveries(spans));
         let Some(reader) = reader else {

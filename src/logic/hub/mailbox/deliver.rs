@@ -1,4 +1,4 @@
-//! Delivery of pages: each item is delivered, told of, or read past.
+//! Delivery of pages: each item is delivered, reported as lost, or skipped.
 
 use crate::durable::{Page, PageItem, Record};
 use crate::wire::{Bundle, FromServer, Seq, Span, Target, UserId};
@@ -14,14 +14,14 @@ use crate::logic::seqs::position::Position;
 use crate::logic::seqs::set::SeqSet;
 use crate::logic::seqs::unacked::Delivery;
 
-/// Returns whether messages are for a reader: those of rooms and of `@all` are not for the one who
-/// sent them.
+/// True if messages are for this user: a sender does not receive its own messages to a room or to
+/// `@all`.
 pub(super) fn is_for(user: &UserId, bundle: &Bundle) -> bool {
     matches!(bundle.first.to, Target::User(_)) || bundle.first.from != *user
 }
 
-/// Notes that messages go out to a reader, as far as they fit: returns how many of them, from the
-/// first on. They are new to it and unacked.
+/// Adds the first messages of a record to a reader's window, as far as they fit. All must be
+/// unacked and new to it. Returns their number.
 pub(super) fn offer(
     cursor: &mut Cursor,
     reader: &mut Reader,
@@ -39,15 +39,15 @@ pub(super) fn offer(
     count
 }
 
-/// The delivery of the first `count` messages of a record.
+/// Returns the delivery of the first `count` messages of a record.
 pub(super) fn delivery_of(record: &Record, count: u64) -> Delivery {
     let span = Span::starting_at(record.seq, count);
     Delivery::messages(span, record.bundle.first.to.clone(), record.bundle.weights())
 }
 
-/// Moves a cursor past messages, from `first` and up to `end`, that need no delivery on a link:
-/// they are acked, or not for this reader, or were delivered on it, which the cursor of a room
-/// that was left and joined again does not know of yet.
+/// Moves a cursor past the messages from `first` to `end`, which need no delivery: they are acked,
+/// or not for this user, or were already delivered on the link. The last happens after a room was
+/// left and joined again: the new cursor does not know of the delivery.
 pub(super) fn read_past(
     cursor: &mut Cursor,
     record: &Record,
@@ -97,14 +97,14 @@ impl Mailbox {
         if whole && complete && !is_stale {
             self.catch_up(turn, link);
         }
-        // When the next message did not fit, only an ack makes room.
+        // If the next message did not fit, only an ack makes room.
         if whole {
             self.fetch(turn, link);
         }
         self.write_expired(turn, link);
     }
 
-    /// Goes on with the page that was put off for a long body, if none is on its way now.
+    /// Continues with a page that waited for a long body, unless a long body is still on its way.
     pub(crate) fn resume_page(&mut self, turn: &mut Turn, link: LinkId) {
         let Some(reader) = self.readers.get_mut(&link) else { return };
         if reader.is_downloading() {
@@ -116,7 +116,8 @@ impl Mailbox {
         }
     }
 
-    /// Notes that a reader has read to the end. It is live unless something became durable since.
+    /// Notes that a reader has read to the end. It becomes live unless a message became durable
+    /// meanwhile.
     fn catch_up(&mut self, turn: &mut Turn, link: LinkId) {
         let Some(reader) = self.readers.get_mut(&link) else { return };
         if reader.catch_up() {
@@ -128,11 +129,11 @@ impl Mailbox {
         self.send_caught_up(turn);
     }
 
-    /// Delivers one item of a page. Returns the last seq delivered if the rest of it does not fit.
+    /// Delivers one item of a page. If it does not fit as a whole, returns the last seq delivered.
     fn deliver_item(&mut self, turn: &mut Turn, link: LinkId, item: PageItem) -> Option<Seq> {
         match item {
             PageItem::Messages(record) => {
-                // No cursor: the user is not a member any more.
+                // Without a cursor the user is no longer a member.
                 let cursor = self.cursors.get_mut(&record.bundle.first.to)?;
                 if !is_for(&self.user, &record.bundle) {
                     let at = Position::new(record.seq, record.ordinal);
@@ -160,8 +161,8 @@ impl Mailbox {
         }
     }
 
-    /// Delivers those of these messages that are unacked, or replayed, and that the reader has not
-    /// got. Returns the last seq delivered if the rest does not fit.
+    /// Delivers the messages of a record that are unacked, or replayed, and new to the reader. If
+    /// not all fit, returns the last seq delivered.
     fn deliver_messages(&mut self, turn: &mut Turn, link: LinkId, record: &Record) -> Option<Seq> {
         let (span, log) = (record.span(), &record.bundle.first.to);
         let (cursor, reader) = (self.cursors.get(log)?, self.readers.get(&link)?);
@@ -189,7 +190,8 @@ impl Mailbox {
                 if next > last {
                     break;
                 }
-                // Messages that are kept from one of those who share do not hold it up.
+                // Skips messages that belong to other sharing readers, so that they hold up
+                // nothing.
                 match self.kept_from(link, Span { first: next, last }) {
                     Some(kept) => first = kept + 1,
                     None => return Some(next - 1),
@@ -200,7 +202,7 @@ impl Mailbox {
         None
     }
 
-    /// Delivers messages to a reader as far as they fit: returns how many of them.
+    /// Delivers messages to a reader as far as they fit. Returns their number.
     pub(super) fn deliver_to(&mut self, turn: &mut Turn, link: LinkId, record: &Record) -> u64 {
         let cursor = self.cursors.get_mut(&record.bundle.first.to);
         let (Some(cursor), Some(reader)) = (cursor, self.readers.get_mut(&link)) else { return 0 };
@@ -253,8 +255,8 @@ impl Mailbox {
         }
     }
 
-    /// Sends a notice of `count` lost messages. Notices are few and small: the window does not
-    /// stop them.
+    /// Sends a gap notice for `count` lost messages. Notices are few and small, so they ignore the
+    /// window.
     pub(super) fn notify(
         &mut self,
         turn: &mut Turn,

@@ -12,7 +12,7 @@ use crate::logic::hub::turn::Turn;
 use crate::logic::seqs::unacked::Delivery;
 
 impl Mailbox {
-    /// Takes a chunk that was read for a link, or the reason why there is none.
+    /// Takes a chunk that was read for a link, or the reason why it could not be read.
     pub(crate) fn receive_chunk(
         &mut self,
         turn: &mut Turn,
@@ -26,12 +26,12 @@ impl Mailbox {
             Chunk::Lost(None) => {}
             Chunk::Lost(Some(body)) => self.lose_body(turn, link, body),
         }
-        // Volatile bodies have their turn next.
+        // Volatile bodies come next.
         turn.note(Todo::DeliverVolatile { user: self.user.clone() });
         turn.note(Todo::ResumeReader { link });
     }
 
-    /// Lets the reader hear what became of a message whose body was lost.
+    /// Tells a reader of a message whose body was lost.
     fn lose_body(&mut self, turn: &mut Turn, link: LinkId, body: LostBody) {
         let LostBody { seq, log, counts, missing } = body;
         match missing {
@@ -47,8 +47,8 @@ impl Mailbox {
         }
     }
 
-    /// Goes on with the body on its way to a reader whose client has given credit for chunks.
-    /// Returns the body if it is a volatile one.
+    /// Continues the body on its way to a reader whose client has given credit for chunks. Returns
+    /// the body if it is volatile.
     pub(crate) fn continue_body(&mut self, turn: &mut Turn, link: LinkId) -> Option<VolatileId> {
         let reader = self.readers.get_mut(&link)?;
         reader.read_chunks(turn);

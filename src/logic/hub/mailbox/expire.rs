@@ -1,4 +1,4 @@
-//! Messages whose time to live was over before they were delivered.
+//! Messages that expired before they were delivered.
 
 use crate::durable::Record;
 use crate::wire::Span;
@@ -9,7 +9,7 @@ use crate::logic::hub::io::LinkId;
 use crate::logic::hub::turn::Turn;
 
 impl Mailbox {
-    /// Acks these messages for the user, but for those that a reader has already.
+    /// Acks expired messages for the user, except those that a reader already has.
     pub(super) fn expire(&mut self, turn: &Turn, record: &Record) {
         let (span, log) = (record.span(), &record.bundle.first.to);
         let Some(cursor) = self.cursors.get_mut(log) else { return };
@@ -33,7 +33,7 @@ impl Mailbox {
         }
     }
 
-    /// Has the acks of expired messages written, which nobody waits for.
+    /// Asks the store to write the acks of expired messages. No client waits for the answer.
     pub(super) fn write_expired(&mut self, turn: &mut Turn, link: LinkId) {
         let mut expired = std::mem::take(&mut self.expired);
         expired.retain(|log, _| self.cursors.contains_key(log));

@@ -1,4 +1,4 @@
-//! Messages that have just become durable go straight to the readers that are live.
+//! Newly stored messages: go straight to the readers that are live.
 
 use crate::durable::Record;
 
@@ -8,9 +8,9 @@ use crate::logic::hub::io::LinkId;
 use crate::logic::hub::turn::Turn;
 
 impl Mailbox {
-    /// Takes messages that became durable in a log which the user reads. Adds to `links` those of
-    /// the readers that get all of them; the caller delivers to them. Others read the messages
-    /// from the store.
+    /// Takes messages that became durable in one of the user's logs. Adds to `links` the readers
+    /// that get all of them; the caller delivers to these. Other readers fetch the messages from
+    /// the store.
     pub(crate) fn publish(&mut self, turn: &mut Turn, record: &Record, links: &mut Vec<LinkId>) {
         let Some(cursor) = self.cursors.get_mut(&record.bundle.first.to) else { return };
         if !self.is_loaded {
@@ -18,7 +18,7 @@ impl Mailbox {
         }
         let (span, is_for) = (record.span(), is_for(&self.user, &record.bundle));
         self.head = span.last;
-        // Another reader of this user may have acked it: it was on a page before this.
+        // Another reader of this user may have acked it already, from an earlier page.
         let is_unacked = cursor.is_wholly_unacked(span) && !record.bundle.first.is_long();
         let mut sharing = false;
         let mut behind = Vec::new();
@@ -51,8 +51,8 @@ impl Mailbox {
         }
     }
 
-    /// Delivers messages that became durable among the live readers that share. Those that are
-    /// with none of them are read from the store.
+    /// Delivers newly stored messages among the live readers that share. Messages that none of them
+    /// takes are fetched from the store.
     fn publish_shared(&mut self, turn: &mut Turn, record: &Record) {
         let span = record.span();
         let cursor = self.cursors.get(&record.bundle.first.to);

@@ -1,4 +1,4 @@
-//! Readers that begin elsewhere than with the first unacked message.
+//! Readers that begin elsewhere than at the first unacked message.
 
 use crate::durable::Record;
 use crate::wire::Seq;
@@ -9,7 +9,7 @@ use crate::logic::hub::io::LinkId;
 use crate::logic::hub::turn::Turn;
 
 impl Mailbox {
-    /// Lets a reader begin behind this seq; `None`: with the first unacked message.
+    /// Lets a reader begin after this seq; `None`: at the first unacked message.
     pub(crate) fn begin_behind(&mut self, turn: &mut Turn, link: LinkId, seq: Option<Seq>) {
         if let Some(reader) = self.readers.get_mut(&link) {
             reader.begin_behind(seq);
@@ -17,7 +17,7 @@ impl Mailbox {
         }
     }
 
-    /// Delivers messages that are acked already as far as they fit: returns how many of them.
+    /// Delivers acked messages to a reader that replays, as far as they fit. Returns their number.
     pub(super) fn replay(&mut self, turn: &mut Turn, link: LinkId, record: &Record) -> u64 {
         let Some(reader) = self.readers.get_mut(&link) else { return 0 };
         let count = reader.admits(&record.bundle, turn.budget());

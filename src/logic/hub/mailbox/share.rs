@@ -1,12 +1,12 @@
-//! Sharing: each message goes to one of the readers that share, the one with the least to do.
+//! Sharing: each message goes to one of the sharing readers, the one with the least to do.
 //!
-//! What one of them reads is for all: a page is delivered among those that have room, whichever
-//! asked for it, and the others go past what is with one of them. So what a reader has gone past is
-//! acked, or with one of them, or was released by all; when one goes, or releases something, the
-//! others read again from the first message that it had.
+//! A page is for all of them, whichever reader asked for it: each message goes to a reader that has
+//! room, and the others skip it. So a message that a reader has skipped is acked, or is with one of
+//! them, or was released by all. When a reader goes away, or releases a message, the others read
+//! again from the first message that it had.
 //!
-//! What a reader has is kept for it while its client moves to another link, which says only behind
-//! its `Hello` what it resumes.
+//! Deliveries of a reader are kept while its client moves to another link: only after its `Hello`
+//! does the new link say which of them it resumes.
 
 use crate::durable::Record;
 use crate::wire::{Seq, Span};
@@ -21,7 +21,7 @@ impl Mailbox {
         self.readers.values().filter(|reader| reader.shares())
     }
 
-    /// The part of a span that is with none of those who share.
+    /// The parts of a span that no sharing reader has.
     pub(super) fn unshared(&self, span: Span) -> Vec<Span> {
         let mut free = vec![span];
         for reader in self.sharers() {
@@ -31,7 +31,7 @@ impl Mailbox {
         free
     }
 
-    /// The part of a span that no other sharing reader has resumed, or may still resume.
+    /// The parts of a span that no other sharing reader has resumed, or may still resume.
     fn unclaimed(&self, link: LinkId, span: Span) -> Vec<Span> {
         let mut free = vec![span];
         let resumed = self.sharers().filter(|reader| reader.link() != link).map(Reader::resumed);
@@ -42,8 +42,8 @@ impl Mailbox {
         free
     }
 
-    /// Delivers messages that are with none of those who share, as far as they have room: returns
-    /// how many of them, from the first on.
+    /// Delivers messages that no sharing reader has, as far as there is room. Returns the number of
+    /// messages delivered, counted from the first.
     pub(super) fn share(&mut self, turn: &mut Turn, record: &Record) -> u64 {
         let (count, mut at) = (record.bundle.count(), 0);
         while at < count {
@@ -53,7 +53,7 @@ impl Mailbox {
             if delivered == 0 {
                 break;
             }
-            // It may meet these again further on in what is replayed to it.
+            // A reader that replays may meet these messages again.
             let reader = self.readers.get_mut(&link);
             if let Some(reader) = reader.filter(|reader| reader.is_replaying()) {
                 reader.add_released(Span::starting_at(rest.seq, delivered));
@@ -63,7 +63,7 @@ impl Mailbox {
         at
     }
 
-    /// The reader that is to have the next of these messages, and how many of them: not all, if
+    /// The reader that is to have the next of these messages, and their number: not all of them if
     /// others have room as well.
     fn next_share(&self, turn: &Turn, record: &Record) -> Option<(LinkId, u64)> {
         let room = |reader: &Reader| {
@@ -87,8 +87,9 @@ impl Mailbox {
         Some((*link, record.bundle.count().div_ceil(ready.len() as u64).min(*room)))
     }
 
-    /// Returns how far messages, from the first of a span on, are kept from a reader, if they are:
-    /// others claim them, or it has got or released them.
+    /// Returns the last seq, counted from the first of a span, up to which messages are kept from a
+    /// reader: others claim them, or it has received or released them. `None` if the first is not
+    /// kept from it.
     pub(super) fn kept_from(&self, link: LinkId, span: Span) -> Option<Seq> {
         let reader = self.readers.get(&link)?;
         let free = self.unclaimed(link, span);
@@ -99,8 +100,8 @@ impl Mailbox {
         }
     }
 
-    /// Keeps what the reader of a link shares, and what was kept for that link, for the link that
-    /// replaces it. Returns whether there is anything.
+    /// Keeps the deliveries of a link's sharing reader, and those already kept for that link, for
+    /// the link that takes it over. Returns whether any are kept.
     pub(crate) fn keep_for_heir(&mut self, from: LinkId, to: LinkId) -> bool {
         let mut kept = self.kept.remove(&from).unwrap_or_default();
         if let Some(reader) = self.readers.get(&from).filter(|reader| reader.shares()) {
@@ -114,7 +115,8 @@ impl Mailbox {
         any
     }
 
-    /// Gives what was kept for a link to the other readers, but for what its reader has resumed.
+    /// Gives the deliveries kept for a link to the other readers, except those that its reader has
+    /// resumed.
     pub(crate) fn give_up_kept(&mut self, turn: &mut Turn, link: LinkId) {
         if let Some(kept) = self.kept.remove(&link) {
             self.read_again(turn, &kept, |_| true);

@@ -1,4 +1,5 @@
-//! Volatile messages: delivered to the readers that have room now, neither stored nor repeated.
+//! Volatile messages: go to the readers that have room now, are not stored, and are never sent
+//! again.
 
 use crate::wire::{Bundle, CloseCode, Target};
 
@@ -8,11 +9,12 @@ use crate::logic::hub::io::LinkId;
 use crate::logic::hub::turn::Turn;
 
 impl Mailbox {
-    /// Adds the first of these messages to the windows of the readers that have room for them, and
-    /// their links to `links`. Returns how many messages, and whether there is a reader without
-    /// room. Of those who share the one with the least to do gets them.
+    /// Adds the first of these messages to the windows of the readers that have room, and their
+    /// links to `links`. Returns the number of messages, and whether a reader has no room. Of
+    /// sharing readers only the one with the least to do gets them.
     ///
-    /// Readers of one user take as many as fit with all of them, members of a room all or none.
+    /// All readers of one user take as many messages as fit in every window; members of a room take
+    /// all or none.
     pub(crate) fn take_volatile(
         &mut self,
         turn: &mut Turn,
@@ -20,7 +22,7 @@ impl Mailbox {
         links: &mut Vec<LinkId>,
     ) -> (u64, bool) {
         let to_one_user = matches!(bundle.first.to, Target::User(_));
-        // As with stored messages: those to a room are not for their sender.
+        // As with stored messages, those to a room are not for their sender.
         if !self.is_loaded || !to_one_user && bundle.first.from == self.user {
             return (0, false);
         }
@@ -52,7 +54,7 @@ impl Mailbox {
         (count, any_full)
     }
 
-    /// Acks the oldest volatile messages of a reader. Returns whether that has made room.
+    /// Acks the oldest volatile messages of a reader. Returns whether this has made room.
     pub(crate) fn ack_volatile(&mut self, turn: &mut Turn, link: LinkId, count: u32) -> bool {
         let reader = self.readers.get_mut(&link);
         let acked = reader.is_some_and(|reader| reader.ack_volatile(count, turn.budget_mut()));
@@ -62,7 +64,7 @@ impl Mailbox {
         acked
     }
 
-    /// Frees a reader from the volatile body on its way, and goes on with what is stored.
+    /// Ends a reader's volatile body, and continues with stored messages.
     pub(crate) fn end_volatile_body(&mut self, turn: &mut Turn, link: LinkId, is_whole: bool) {
         if let Some(reader) = self.readers.get_mut(&link) {
             reader.end_volatile_body(turn, is_whole);

@@ -1,22 +1,23 @@
-//! Confirmations: what a client has for certain. It answers each `Ping` with a `Pong`, and the
-//! stream is in order. So a message was delivered, and there is room for more track updates.
+//! Confirmations: frames that a client has received for certain. It answers each `Ping` with a
+//! `Pong`, and frames come in order. So earlier messages were delivered, and more track updates may
+//! be sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::logic::limits::{TRACK_HELD_BYTES_MAX, TRACK_UPDATE_BYTES_MAX, TRACK_UPDATES_MAX};
 use crate::wire::{MsgId, RecipientStatus, Seq, Target, UserId};
 
-/// Bytes that a status takes beside its user and its note.
+/// Bytes that a status takes besides its user and its note.
 const STATUS_LEN: u64 = 64;
 
 /// Deliveries and updates of one link, confirmed or not.
 #[derive(Default)]
 pub(super) struct Confirmations {
-    /// The number of the `Ping` that is out, and what its answer confirms.
+    /// Number of the unanswered `Ping`, and the deliveries and updates that its answer confirms.
     asked: Option<(u64, Unconfirmed)>,
-    /// Sent since; the next `Ping` is for it.
+    /// Deliveries and updates sent since; the next `Ping` is for them.
     next: Unconfirmed,
-    /// Updates for which there is no room, each in place of an earlier one of its recipient.
+    /// Updates without room, at most one per recipient: a later one replaces an earlier one.
     held: BTreeMap<(MsgId, UserId), RecipientStatus>,
     held_bytes: u64,
 }
@@ -24,15 +25,15 @@ pub(super) struct Confirmations {
 /// Deliveries and updates that one `Ping` is for.
 #[derive(Default)]
 struct Unconfirmed {
-    /// Messages that are tracked.
+    /// Tracked messages.
     deliveries: BTreeSet<(Target, Seq)>,
-    /// Track updates and their bytes.
+    /// Track updates, and their bytes.
     updates: u32,
     update_bytes: u64,
 }
 
 impl Confirmations {
-    /// Takes an update. Returns it if it may be sent now; otherwise it is held.
+    /// Takes an update. Returns it if it may be sent now; otherwise holds it.
     pub(super) fn admit(&mut self, id: MsgId, status: RecipientStatus) -> Option<RecipientStatus> {
         if self.held.is_empty() && self.has_room() {
             self.next.updates += 1;
@@ -56,14 +57,14 @@ impl Confirmations {
             && self.next.update_bytes + bytes < TRACK_UPDATE_BYTES_MAX
     }
 
-    /// Returns whether more is held back than the hub keeps for a link.
+    /// True if more updates are held than a link may have.
     pub(super) fn is_over_limit(&self) -> bool {
         self.held_bytes > TRACK_HELD_BYTES_MAX
     }
 
-    /// Notes the delivery of a tracked message, if there are fewer than `most` unconfirmed. Returns
-    /// whether it was noted. A client that keeps to the protocol confirms before it has more than
-    /// a window beyond.
+    /// Notes the delivery of a tracked message, if fewer than `most` are unconfirmed. Returns
+    /// whether it was noted. A client that keeps to the protocol has answered the `Ping` before
+    /// that many are unconfirmed.
     pub(super) fn add_delivery(&mut self, log: &Target, seq: Seq, most: usize) -> bool {
         let has_room = self.next.deliveries.len() < most;
         if has_room {
@@ -72,20 +73,20 @@ impl Confirmations {
         has_room
     }
 
-    /// Returns whether a confirmation is wanted now.
+    /// True if a `Ping` should be sent now.
     pub(super) fn wants_ping(&self) -> bool {
         let Unconfirmed { deliveries, updates, update_bytes } = &self.next;
         let many = *updates >= TRACK_UPDATES_MAX / 2 || *update_bytes >= TRACK_UPDATE_BYTES_MAX / 2;
         self.asked.is_none() && (!deliveries.is_empty() || many)
     }
 
-    /// Notes the `Ping` that asks for all that was sent before.
+    /// Notes a sent `Ping`, which asks to confirm all frames before it.
     pub(super) fn ping(&mut self, number: u64) {
         self.asked = Some((number, std::mem::take(&mut self.next)));
     }
 
-    /// Takes the answer to a `Ping`: returns the deliveries that it confirms, and the updates that
-    /// were held. `None`: it answers none.
+    /// Takes a `Pong`. Returns the deliveries that it confirms, and the updates that were held.
+    /// `None` if it answers no `Ping`.
     pub(super) fn pong(&mut self, number: u64) -> Option<Confirmed> {
         let (_, sent) = self.asked.take_if(|(asked, _)| *asked == number)?;
         let held = std::mem::take(&mut self.held);
@@ -95,7 +96,7 @@ impl Confirmations {
     }
 }
 
-/// Deliveries that are confirmed, and updates for which there is room now.
+/// Confirmed deliveries, and updates that may be sent now.
 pub(super) struct Confirmed {
     pub(super) deliveries: BTreeSet<(Target, Seq)>,
     pub(super) held: Vec<(MsgId, RecipientStatus)>,

@@ -1,24 +1,24 @@
-//! Tracked messages whose time to live is over: their sender is told, whether anybody reads or not.
+//! Expirations of tracked messages: their sender is told, even if no recipient reads.
 //!
-//! Costs one look into the store for each tracked message, when its time is over. Messages that
-//! nobody tracks are read past, and cost nothing here.
+//! Costs one look-up in the store for each tracked message, when it expires. Messages that nobody
+//! tracks cost nothing here.
 
 use std::collections::BTreeSet;
 
 use crate::logic::limits::{CLOCK_LOOK_MS_MAX, EXPIRED_LOOKUPS_MAX, Time};
 use crate::wire::{Seq, Target};
 
-/// When a message expires, in milliseconds since 1970, and where it is.
+/// Time at which a message expires, in milliseconds since 1970, with its log and seq.
 pub(super) type Expiration = (u64, Target, Seq);
 
 /// Tracked messages that expire.
 #[derive(Default)]
 pub(super) struct Expirations {
-    /// Ascending by time.
+    /// Messages in order of their expiration.
     due: BTreeSet<Expiration>,
     /// Number of messages whose recipients are being looked up.
     lookups: usize,
-    /// When to look at the wall clock, on the monotonic one.
+    /// Time on the monotonic clock at which to look at the wall clock.
     look_at_ms: Option<u64>,
 }
 
@@ -43,14 +43,14 @@ impl Expirations {
         }
     }
 
-    /// Says when to look at the clock next.
+    /// Sets the time of the next look at the wall clock.
     pub(super) fn set_look(&mut self, now: Time) {
         let next = self.due.first().filter(|_| self.lookups < EXPIRED_LOOKUPS_MAX);
         let wait_ms = |at_ms: u64| at_ms.saturating_sub(now.unix_ms).min(CLOCK_LOOK_MS_MAX);
         self.look_at_ms = next.map(|(at_ms, ..)| now.mono_ms + wait_ms(*at_ms));
     }
 
-    /// Returns the next message that has expired. Its recipients are to be looked up now.
+    /// Returns the next message that has expired. The caller must look up its recipients.
     pub(super) fn begin_lookup(&mut self, now: Time) -> Option<(Target, Seq)> {
         if self.lookups >= EXPIRED_LOOKUPS_MAX || self.due.first()?.0 > now.unix_ms {
             return None;
@@ -60,7 +60,7 @@ impl Expirations {
         Some((log, seq))
     }
 
-    /// Notes that all recipients of a message are looked up.
+    /// Notes that all recipients of a message were looked up.
     pub(super) fn end_lookup(&mut self, now: Time) {
         self.lookups -= 1;
         self.set_look(now);

@@ -1,4 +1,4 @@
-//! Tracking: how far messages have come with their recipients, for the senders who ask.
+//! Tracking: reports to senders who ask how far their messages have come with each recipient.
 
 mod confirmations;
 mod expirations;

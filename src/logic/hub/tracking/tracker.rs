@@ -1,7 +1,7 @@
 //! Tracker: tells senders who ask how far their messages have come with each recipient.
 //!
-//! A link is noted as tracking before the store is asked how far the message has come; so what
-//! changes behind the store's answer is sent besides, and nothing is missed.
+//! A link counts as tracking before the store is asked how far the message has come. Later changes
+//! are sent after the store's answer, so that none is missed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,45 +18,45 @@ use crate::logic::hub::pending::{PendingRecipients, PendingTrack};
 use crate::logic::hub::todo::Todo;
 use crate::logic::hub::turn::Turn;
 
-/// State of a message with one recipient, since when in milliseconds since 1970, and the note that
-/// came with the ack.
+/// State of a message with one recipient, its time in milliseconds since 1970, and the note of the
+/// ack.
 type StateChange = (DeliveryState, u64, Option<Note>);
 
-/// Messages that are tracked, and the links that have something to confirm.
+/// Tracked messages, and the links that have something to confirm.
 #[derive(Default)]
 pub(crate) struct Tracking {
     messages: BTreeMap<Target, BTreeMap<Seq, Tracked>>,
     links: BTreeMap<LinkId, TrackingLink>,
     expirations: Expirations,
-    /// Links that may have to be asked for a confirmation at the end of the turn.
+    /// Links that may need a `Ping` at the end of the turn.
     to_ping: BTreeSet<LinkId>,
 }
 
-/// A message that is tracked.
+/// A tracked message.
 struct Tracked {
     id: MsgId,
-    /// Its sender, as which all links act that track it.
+    /// Sender of the message. All links that track it act as this user.
     from: UserId,
     links: BTreeSet<LinkId>,
-    /// The end of its time to live, in milliseconds since 1970.
+    /// Time at which the message expires, in milliseconds since 1970.
     expires_ms: Option<u64>,
 }
 
-/// Messages that one link tracks, and what it has confirmed.
+/// Messages that one link tracks, and its confirmations.
 #[derive(Default)]
 struct TrackingLink {
-    /// Tracked messages by their ids, each with its place once that is known.
+    /// Tracked messages by id, each with its log and seq once these are known.
     tracked: BTreeMap<MsgId, Option<(Target, Seq)>>,
     confirmations: Confirmations,
 }
 
 impl Tracking {
-    /// The next moment at which the hub is to be woken.
+    /// The next time at which the hub must be woken.
     pub(crate) fn deadline(&self) -> Option<u64> {
         self.expirations.deadline()
     }
 
-    /// Takes a sender's question.
+    /// Takes a sender's request to track a message.
     pub(crate) fn track(&mut self, turn: &mut Turn, user: &UserId, query: PendingTrack) {
         let sends_max = turn.limits().sends_max as usize;
         let tracked = &mut self.links.entry(query.link).or_default().tracked;
@@ -74,8 +74,8 @@ impl Tracking {
         turn.read(|pending| &mut pending.located, query, read);
     }
 
-    /// Takes the place of a message from the store: its seq and the end of its time to live.
-    /// Returns its log and seq if it is tracked from now on; readers may have it already.
+    /// Takes the seq and expiration of a message from the store. Returns its log and seq if it is
+    /// tracked from now on; readers may already have it.
     pub(crate) fn locate(
         &mut self,
         turn: &mut Turn,
@@ -89,7 +89,7 @@ impl Tracking {
         };
         let link = self.links.get_mut(&query.link);
         let mut new = None;
-        // Unless the link has said meanwhile that it knows enough.
+        // The link may have sent `Untrack` meanwhile.
         if let Some(at @ None) = link.and_then(|link| link.tracked.get_mut(&query.id)) {
             *at = Some((query.to.clone(), seq));
             let in_log = self.messages.entry(query.to.clone()).or_default();
@@ -107,8 +107,8 @@ impl Tracking {
         new
     }
 
-    /// Takes a page of recipients from the store. `has_taken` says whether a user's readers have a
-    /// message.
+    /// Takes a page of recipients from the store. `has_taken` returns whether a user's readers have
+    /// a message.
     pub(crate) fn send_page(
         &mut self,
         turn: &mut Turn,
@@ -127,7 +127,7 @@ impl Tracking {
         }
         let is_one_user = matches!(query.to, Target::User(_));
         if is_one_user && standings.is_empty() && query.after.is_none() {
-            // It was removed since it was located.
+            // The message was removed since it was located.
             return self.reply_unknown(turn, link, id);
         }
         if is_one_user && standings.iter().any(|status| status.state.is_final()) {
@@ -142,7 +142,7 @@ impl Tracking {
         turn.note(Todo::Reply { link, frame: FromServer::UnknownMessage { id } });
     }
 
-    /// Tells a link no more of a message.
+    /// Ends the tracking of a message for a link.
     pub(crate) fn untrack(&mut self, link: LinkId, id: MsgId) {
         let place = self.links.get_mut(&link).and_then(|link| link.tracked.remove(&id));
         if let Some(Some((log, seq))) = place {
@@ -175,21 +175,21 @@ impl Tracking {
         }
     }
 
-    /// The tracked messages within a span of a log.
+    /// Tracked messages within a span of a log.
     pub(crate) fn within(&self, log: &Target, span: Span) -> Vec<Seq> {
-        // Mostly nobody tracks anything.
+        // Common case: no message is tracked.
         let in_log = if self.messages.is_empty() { None } else { self.messages.get(log) };
         let tracked = in_log.map(|in_log| in_log.range(span.first..=span.last));
         tracked.into_iter().flatten().map(|(seq, _)| *seq).collect()
     }
 
-    /// The end of a tracked message's time to live, if it is over.
+    /// Returns the expiration time of a tracked message, if it has passed.
     pub(crate) fn expired_ms(&self, turn: &Turn, log: &Target, seq: Seq) -> Option<u64> {
         let expires_ms = self.messages.get(log)?.get(&seq)?.expires_ms;
         expires_ms.filter(|at_ms| *at_ms <= turn.now().unix_ms)
     }
 
-    /// A cursor is on disk: tells senders of the messages that are acked with it.
+    /// Tells senders of the messages that are acked by a cursor now on disk.
     pub(crate) fn acked(&mut self, turn: &mut Turn, user: &UserId, acked: &AckedMessages) {
         let AckedMessages { log, spans, dispositions, at_ms } = acked;
         let tracked = spans.iter().flat_map(|span| self.within(log, *span));
@@ -209,7 +209,7 @@ impl Tracking {
         }
     }
 
-    /// Tells the sender that a user does not get a message any more.
+    /// Tells the sender that a user will not receive a message.
     pub(crate) fn gone(
         &mut self,
         turn: &mut Turn,
@@ -220,7 +220,7 @@ impl Tracking {
         self.update(turn, (log, seq), user, &(DeliveryState::Gone, time_ms, None));
     }
 
-    /// Tells senders that a user does not read a room any more.
+    /// Tells senders that a user no longer reads a room.
     pub(crate) fn left(&mut self, turn: &mut Turn, user: &UserId, room: &Target) {
         let now_ms = turn.now().unix_ms;
         for seq in self.within(room, Span { first: 0, last: Seq::MAX }) {
@@ -228,7 +228,7 @@ impl Tracking {
         }
     }
 
-    /// Tells the links that track a message how far it has come with a user.
+    /// Tells the links that track a message about its new state with a user.
     fn update(
         &mut self,
         turn: &mut Turn,
@@ -239,7 +239,7 @@ impl Tracking {
         let tracked = self.messages.get(log).and_then(|in_log| in_log.get(&seq));
         let Some(Tracked { id, from, links, .. }) = tracked else { return };
         let is_one_user = matches!(log, Target::User(_));
-        // What goes to a room is not for its sender.
+        // A message to a room is not for its sender.
         if from == user && !is_one_user {
             return;
         }
@@ -254,7 +254,7 @@ impl Tracking {
         }
     }
 
-    /// Sends an update, as soon as the link has room for it.
+    /// Sends an update, now or as soon as the link has room for it.
     fn send_update(&mut self, turn: &mut Turn, link: LinkId, id: MsgId, status: RecipientStatus) {
         let Some(of_link) = self.links.get_mut(&link) else { return };
         let confirmations = &mut of_link.confirmations;
@@ -269,7 +269,7 @@ impl Tracking {
         }
     }
 
-    /// Has a link confirm a message that was delivered on it, and that is tracked.
+    /// Asks a link to confirm a tracked message that was delivered on it.
     pub(crate) fn confirm(&mut self, turn: &Turn, link: LinkId, log: &Target, seq: Seq) {
         let most = turn.limits().prefetch_messages_max as usize;
         let confirmations = &mut self.links.entry(link).or_default().confirmations;
@@ -278,7 +278,7 @@ impl Tracking {
         }
     }
 
-    /// Asks for what is to be confirmed, behind all that was sent before.
+    /// Sends pings for unconfirmed frames, after all other frames of the turn.
     pub(crate) fn send_pings(&mut self, turn: &mut Turn) {
         while let Some(link) = self.to_ping.pop_first() {
             let Some(of_link) = self.links.get_mut(&link) else { continue };
@@ -290,7 +290,7 @@ impl Tracking {
         }
     }
 
-    /// Takes the answer to a `Ping`: all that was sent before has come.
+    /// Takes the answer to a `Ping`: the client has received all frames before it.
     pub(crate) fn pong(&mut self, turn: &mut Turn, link: LinkId, user: &UserId, number: u64) {
         let of_link = self.links.get_mut(&link);
         let confirmed = of_link.and_then(|of_link| of_link.confirmations.pong(number));
@@ -307,7 +307,7 @@ impl Tracking {
         self.to_ping.insert(link);
     }
 
-    /// Looks up the recipients of messages that have expired, if it is time.
+    /// Looks up the recipients of expired messages, if it is time.
     pub(crate) fn expire_due(&mut self, turn: &mut Turn) {
         if !self.expirations.is_due(turn.now()) {
             return;
@@ -332,8 +332,8 @@ impl Tracking {
         turn.read(|pending| &mut pending.recipients, waiting, read);
     }
 
-    /// Takes a page of the recipients of an expired message. Those that it has not reached do not
-    /// get it any more.
+    /// Takes a page of the recipients of an expired message. Recipients that it has not reached
+    /// will not receive it.
     pub(crate) fn expire_recipients(
         &mut self,
         turn: &mut Turn,
@@ -359,7 +359,8 @@ impl Tracking {
     }
 }
 
-/// A message that has expired and that the store has as unread is gone, unless a reader has it.
+/// Marks a message that has expired, and that is unread in the store, as gone unless a reader has
+/// it.
 fn expire(status: &mut RecipientStatus, at_ms: u64, is_taken: impl Fn(&UserId) -> bool) {
     if status.state == DeliveryState::Accepted && !is_taken(&status.user) {
         (status.state, status.time_ms) = (DeliveryState::Gone, at_ms);

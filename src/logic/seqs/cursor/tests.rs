@@ -1,4 +1,4 @@
-//! The cursor, checked against a naive one that keeps each message by itself.
+//! Tests of the cursor against a naive one that keeps each message by itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,9 +19,9 @@ type NaiveLog = Vec<(Position, bool)>;
 struct NaiveCursor {
     acked_through: Position,
     read_through: Position,
-    /// Keyed by seq.
+    /// Outstanding entries by their seq.
     outstanding: BTreeMap<Seq, NaiveEntry>,
-    /// Ordinals.
+    /// Ordinals of acked messages.
     acked: BTreeSet<u64>,
     /// Seqs of outstanding messages that were released.
     released: BTreeSet<Seq>,
@@ -30,7 +30,7 @@ struct NaiveCursor {
 struct NaiveEntry {
     before: Position,
     last: Position,
-    /// The number of messages that it stands for.
+    /// The number of messages that the entry stands for.
     count: u64,
     /// Ordinals of these messages, and of others that may lie among them.
     members: BTreeSet<u64>,
@@ -142,13 +142,13 @@ impl NaiveCursor {
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Messages are delivered, from one on that is not beyond the first unread one: this many.
+    /// Delivers this number of messages. The first is not beyond the first unread one.
     Deliver(Index, u64),
     Ack(Span),
     /// A reader releases a span; `true`: a reader that may have shown it is gone.
     Release(Span, bool),
-    /// The log loses all up to a message, which is at most this many beyond those that were read,
-    /// while readers hold the given seqs.
+    /// Makes the log lose everything up to a message, at most this many beyond those that were
+    /// read, while readers hold the given seqs.
     Remove(Index, u64, BTreeSet<Seq>),
 }
 
@@ -206,7 +206,7 @@ fn above(log: &NaiveLog, acked: &BTreeSet<u64>) -> Vec<AckedRange> {
     above
 }
 
-/// Does what the hub does with consecutive messages of a page: delivers those that are not acked.
+/// Acts as the hub does with consecutive messages of a page: delivers those that are not acked.
 fn deliver(cursor: &mut Cursor, page: &[Position]) {
     let (first, last) = (page[0], page[page.len() - 1]);
     let span = Span { first: first.seq(), last: last.seq() };
@@ -233,7 +233,7 @@ fn check(cursor: &Cursor, naive: &NaiveCursor, log: &NaiveLog, loaded: usize) {
     let StoredCursor { through, ordinal, above } = cursor.to_stored();
     assert_eq!(Position::new(through, ordinal), naive.acked_through);
     let ordinals = |range: &AckedRange| (range.ordinal, range.ordinal + range.count - 1);
-    // Ranges that were there at first are merged only when they change.
+    // Ranges that were loaded are merged only when they change.
     assert_eq!(naive.joined(above.iter().map(ordinals)), naive.ranges());
     assert!(above.len() <= naive.ranges().len() + loaded, "{above:?}");
     for range in above {

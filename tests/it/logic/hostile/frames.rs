@@ -1,5 +1,5 @@
-//! Frames of clients that keep no rule: all that a decoder lets through, up to the largest numbers,
-//! most of them about things that exist.
+//! Frames of clients that keep to no rule: anything that a decoder accepts, up to the largest
+//! numbers. Most name things that exist.
 
 use qmsg::logic::Draft;
 use qmsg::wire::{
@@ -14,12 +14,12 @@ use crate::logic::{brief, draft, id, pass, passes, room, send, sends, target, us
 
 /// Numbers of messages.
 const MESSAGES: usize = 10;
-/// Bytes of a body's last part.
+/// Bytes of a body's last chunk.
 const LAST_LEN: usize = 7;
 
-/// Mostly one frame, on a link that has these to report.
+/// Mostly one frame, on a link with these unacked deliveries.
 pub(super) fn some(chance: &mut Chance, unsettled: &[Seq]) -> Vec<FromClient> {
-    // Who has nothing to report and does so is out: that is not to happen to most.
+    // An ack without deliveries ends a link, which must not happen to most.
     let kinds = if unsettled.is_empty() { 48 } else { 64 };
     let frame = match chance.below(kinds) {
         0..20 => message(chance),
@@ -55,7 +55,7 @@ fn hello(chance: &mut Chance) -> FromClient {
     }
 }
 
-/// A message or several in one bundle, to be stored or passed on.
+/// A message, or a bundle of several, stored or volatile.
 fn message(chance: &mut Chance) -> FromClient {
     let (kind, (n, to)) = (chance.below(8), message_to(chance));
     let (numbers, len) = (n..n + 1 + chance.below(5) as u64, chance.below(90));
@@ -68,7 +68,7 @@ fn message(chance: &mut Chance) -> FromClient {
     }
 }
 
-/// Frames that make sense one after the other, up to some point: a long message.
+/// Frames of a long message in their order, up to some point.
 fn long(chance: &mut Chance) -> Vec<FromClient> {
     let make = if chance.one_in(2) { pass } else { send };
     let ((n, to), parts, said) = (message_to(chance), 1 + chance.below(2), chance.below(5));
@@ -147,7 +147,7 @@ fn seq(chance: &mut Chance, unsettled: &[Seq]) -> Seq {
     if odd { number(chance) } else { unsettled[chance.below(unsettled.len())] }
 }
 
-/// Mostly a small one, which may be that of something.
+/// Mostly a small number, which may be in use.
 fn number(chance: &mut Chance) -> u64 {
     match chance.below(48) {
         44 => u64::MAX,
@@ -158,7 +158,7 @@ fn number(chance: &mut Chance) -> u64 {
     }
 }
 
-/// Mostly soon.
+/// Mostly a time soon after now.
 fn time(chance: &mut Chance) -> u64 {
     match chance.below(8) {
         0 => number(chance),
@@ -179,7 +179,7 @@ fn room_of(chance: &mut Chance) -> RoomName {
     room(["ops", "dev"][chance.below(2)])
 }
 
-/// Which message, and where it goes: mostly the same for the same.
+/// Number and target of a message: mostly the same target for the same number.
 fn message_to(chance: &mut Chance) -> (u64, &'static str) {
     let n = chance.below(MESSAGES);
     let to = if chance.one_in(4) { chance.below(TARGETS.len()) } else { n % TARGETS.len() };

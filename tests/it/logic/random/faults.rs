@@ -30,10 +30,10 @@ impl Run {
         }
     }
 
-    /// Does something to the disk.
+    /// Causes a fault of the disk.
     fn spoil(&mut self) {
         let store = &mut self.world.server.store;
-        // Whoever cannot claim an id gives up.
+        // A client that cannot claim its id gives up.
         let is_known = |client: &Client| store.has_user(&client.user);
         if self.world.clients.iter().all(is_known) && self.chance.one_in(3) {
             store.disk_full = !store.disk_full;

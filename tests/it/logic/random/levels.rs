@@ -81,7 +81,8 @@ impl Run {
         Draft { due_ms, ..draft(self.sent, to, len) }
     }
 
-    /// Ends the tracking of messages that are complete and right. Returns true if there were any.
+    /// Ends the tracking of messages whose status is complete and correct. Returns true if there
+    /// were any.
     fn end_watches(&mut self) -> bool {
         let mut ended = false;
         for index in 0..self.world.clients.len() {
@@ -97,8 +98,8 @@ impl Run {
         ended
     }
 
-    /// Lets scheduled messages become due, and every tracked message complete and right. One that
-    /// is so makes room for others, if the server allows no more at a time.
+    /// Lets scheduled messages become due, and the status of every tracked message become complete
+    /// and correct. Such a message makes room for others if the server limits their number.
     pub(super) fn settle_levels(&mut self) {
         let later = |letter: &Letter| letter.drawer == ParkedKind::Scheduled;
         for _ in 0..100 {
@@ -130,7 +131,7 @@ impl Run {
     }
 }
 
-/// Recipients whose status the sender of a message does not know rightly.
+/// Recipients whose status the sender of a message does not know correctly.
 fn wrong_of(world: &World, client: &Client, id: MsgId) -> Vec<String> {
     let (store, watch) = (&world.server.store, &client.watches[&id]);
     let Some(seq) = store.located(&watch.to, &client.user, id) else { return vec![] };
@@ -138,11 +139,12 @@ fn wrong_of(world: &World, client: &Client, id: MsgId) -> Vec<String> {
     let mut wrong = vec![];
     for RecipientStatus { user, state, .. } in &standings {
         let told = watch.told.get(user);
-        // One that was refused, put back and sent around again.
+        // The message was rejected, put back, and sent again.
         let again = store.seqs_of(&client.user, id, &watch.to).len() > 1;
-        // What was delivered and left by its reader is on no disk.
+        // The delivery of a released message is not on disk.
         let left = (*state, told) == (DeliveryState::Accepted, Some(&DeliveryState::Delivered));
-        // As is one that nobody has read in time. A clock that was set back gives it more time.
+        // The same holds for a message that nobody has read in time. A clock that was set back
+        // gives it more time.
         let lapsed = told == Some(&DeliveryState::Gone) && store.expires_ms(seq).is_some();
         let passed_by = again && told.is_some_and(|told| told.is_final());
         if told != Some(state) && !left && !lapsed && !passed_by {
@@ -170,8 +172,8 @@ pub(super) fn check_later(run: &Run, client: &Client, draft: &Draft, accepted: b
     assert!(time_ms.is_none_or(|time_ms| Some(time_ms) >= draft.due_ms), "too early");
 }
 
-/// Checks that a recorded disposition is what a reader said, and that what a reader said is
-/// recorded, if no other reader was first.
+/// Checks that a recorded disposition is one that a reader gave, and that every disposition of a
+/// reader is recorded, unless another reader was first.
 pub(super) fn check_verdicts(run: &Run) {
     let world = &run.world;
     let store = &world.server.store;
@@ -190,7 +192,7 @@ pub(super) fn check_verdicts(run: &Run) {
             let Some(standing) = standing.filter(|_| readers(&client.user).count() == 1) else {
                 continue;
             };
-            // Unless it rotted before that was on disk.
+            // The message may have been damaged before the disposition was on disk.
             let gone = standing.state == DeliveryState::Gone;
             let kept = store.verdicts().get(&(client.user.clone(), *seq));
             assert!(gone || kept.map(|(kept, _)| kept) == Some(verdict), "{seq}: {kept:?}");
@@ -204,7 +206,7 @@ pub(super) fn check_verdicts(run: &Run) {
     assert_eq!(attempts.len(), count, "a dead letter twice");
     for ((user, seq), (verdict, _)) in store.verdicts() {
         let there = store.all_standings(*seq).iter().any(|standing| standing.user == *user);
-        // What is damaged is not kept.
+        // Damaged messages are not kept.
         let is_sound = store.record(*seq).is_some_and(|record| !store.bodies.is_spoilt(record));
         if let Disposition::Rejected { attempts: number, .. } = verdict
             && there

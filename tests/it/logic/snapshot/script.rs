@@ -29,7 +29,7 @@ fn draft(n: u64, to: &str) -> Draft {
     Envelope::new(id(n), target(to), Headers::new(pairs).unwrap(), body).into()
 }
 
-/// Single messages, a bundle, an id that was sent before, a target that is not there.
+/// Single messages, a bundle, a repeated id, and a target that does not exist.
 fn send(talk: &mut Talk) {
     talk.join("alice", None);
     talk.join("bob", Some(READS));
@@ -43,7 +43,7 @@ fn send(talk: &mut Talk) {
     talk.user("bob", Command::Ack(vec![5]));
 }
 
-/// A body in chunks, stored and volatile, and one that its sender cannot go on with.
+/// A body in chunks, stored and volatile, and one that its sender aborts.
 fn long(talk: &mut Talk) {
     talk.join("alice", None);
     talk.join("bob", Some(READS));
@@ -92,7 +92,7 @@ fn track(talk: &mut Talk) {
     talk.user("bob", Command::Ack(vec![2]));
 }
 
-/// Dead letters, and messages that are to be sent later.
+/// Dead letters, and scheduled messages.
 fn parked(talk: &mut Talk) {
     talk.join("alice", None);
     talk.join("bob", Some(READS));
@@ -112,7 +112,7 @@ fn parked(talk: &mut Talk) {
     talk.passes(1_000);
 }
 
-/// Readers that share; one that is lost says what it has.
+/// Readers that share; a lost one resumes its deliveries.
 fn share(talk: &mut Talk) {
     let shares = Prefetch { messages: 2, share: true, ..READS };
     talk.join("alice", None);
@@ -124,7 +124,7 @@ fn share(talk: &mut Talk) {
     talk.user("bob", Command::Ack(vec![3]));
 }
 
-/// A reader that begins with what was sent before.
+/// A reader that begins with earlier messages.
 fn replay(talk: &mut Talk) {
     talk.join("alice", None);
     talk.join("bob", None);

@@ -1,4 +1,4 @@
-//! A conversation: peers on one side, and on the other the present hub or what was recorded.
+//! A conversation: peers on one side, and on the other the present hub or a record.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -87,7 +87,7 @@ impl Talk {
         Body(vec![b'x'; chunk_len(left)].into())
     }
 
-    /// A client connects, in place of an earlier one of that name.
+    /// Connects a client, in place of an earlier one of that name.
     pub(super) fn join(&mut self, name: &str, prefetch: Option<Prefetch>) {
         if self.clients.remove(name).is_some() {
             self.line(Line::Lost(name.into()));
@@ -104,7 +104,7 @@ impl Talk {
         self.input(name, command.into());
     }
 
-    /// A connection is lost, and its client makes another one.
+    /// Loses a connection; its client makes another one.
     pub(super) fn loses(&mut self, name: &str) {
         self.line(Line::Lost(name.into()));
         self.input(name, PeerInput::Ended(Ending::Silence));
@@ -134,7 +134,7 @@ impl Talk {
         }
     }
 
-    /// Frames with which the peer answers an input, with the chunks that it asks for.
+    /// Frames with which the peer answers an input, including the chunks that it asks for.
     fn handle(&mut self, name: &str, input: PeerInput) -> Vec<FromClient> {
         let (mut inputs, mut frames) = (VecDeque::from([input]), vec![]);
         while let Some(input) = inputs.pop_front() {
@@ -164,7 +164,7 @@ impl Talk {
         self.failure.get_or_insert(why);
     }
 
-    /// Something reaches the other side, and what it answers reaches the peers.
+    /// Sends a line to the other side, and its answers to the peers.
     fn line(&mut self, line: Line) {
         if self.failure.is_some() {
             return;
@@ -223,7 +223,7 @@ impl Recorded {
     }
 }
 
-/// The frames of this, without optional ones, each read and written again without a change.
+/// Decodes frames, without optional ones. Each must encode to the same bytes.
 fn known<F: Frame + fmt::Debug>(mut bytes: &[u8]) -> Result<Vec<F>, String> {
     let mut frames = vec![];
     while let Some(prefix) = bytes.first_chunk::<PREFIX_LEN>() {
@@ -233,7 +233,7 @@ fn known<F: Frame + fmt::Debug>(mut bytes: &[u8]) -> Result<Vec<F>, String> {
         if prefix & OPTIONAL != 0 {
             continue;
         }
-        // Not by a decoder, which wants the beginning of a body before its chunks.
+        // A `Decoder` would refuse chunks without the beginning of their body.
         match postcard::from_bytes::<F>(&raw[PREFIX_LEN..]) {
             Ok(frame) if encoded(std::slice::from_ref(&frame)) == raw => frames.push(frame),
             other => return Err(format!("{} is read as {other:?}", hex(raw))),
@@ -242,7 +242,7 @@ fn known<F: Frame + fmt::Debug>(mut bytes: &[u8]) -> Result<Vec<F>, String> {
     Ok(frames)
 }
 
-/// The same frames in any order.
+/// Checks that both hold the same frames, in any order.
 fn same<F: fmt::Debug>(recorded: Vec<F>, present: Vec<F>, like: fn(&mut F)) -> Result<(), String> {
     let sorted = |mut frames: Vec<F>| {
         frames.iter_mut().for_each(like);
@@ -257,14 +257,14 @@ fn same<F: fmt::Debug>(recorded: Vec<F>, present: Vec<F>, like: fn(&mut F)) -> R
     Err(format!("recorded:\n{}\npresent:\n{}", recorded.join("\n"), present.join("\n")))
 }
 
-/// Takes away what may differ: features may be added.
+/// Removes parts that may differ: features may be added.
 fn like_client(frame: &mut FromClient) {
     if let FromClient::Hello { features, .. } = frame {
         *features = Features::default();
     }
 }
 
-/// Takes away what may differ: features may be added, versions go up, pings have any number.
+/// Removes parts that may differ: features may be added, versions grow, pings have any number.
 fn like_server(frame: &mut FromServer) {
     match frame {
         FromServer::Hello { version, features, .. } => {
@@ -308,7 +308,7 @@ pub(super) fn serve(lines: &[Line]) -> Result<(), String> {
     Ok(())
 }
 
-/// The same line with the number of the ping that the present hub has sent.
+/// Returns the line with the number of the ping that the present hub has sent.
 fn with_pings(line: &Line, pings: &BTreeMap<String, u64>) -> Result<Line, String> {
     let Line::Client { name, bytes } = line else { return Ok(line.clone()) };
     let mut frames = known::<FromClient>(bytes)?;
@@ -323,7 +323,7 @@ fn with_pings(line: &Line, pings: &BTreeMap<String, u64>) -> Result<Line, String
     Ok(Line::Client { name: name.clone(), bytes: encoded(&frames) })
 }
 
-/// Lets the hub take a line; what it answers, a line for each link.
+/// Gives a line to the hub. Returns its answers, one line for each link.
 fn carry_out(server: &mut Server, links: &mut BTreeMap<String, LinkId>, line: &Line) -> Vec<Line> {
     let mut answers = vec![];
     match line {

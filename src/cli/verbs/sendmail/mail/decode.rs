@@ -9,12 +9,12 @@ use mail_parser::decoders::quoted_printable::quoted_printable_decode_char;
 /// Character sets whose bytes are kept: ASCII and UTF-8.
 const PLAIN: &[&str] = &["", "utf-8", "utf8", "us-ascii", "ascii", "ansi_x3.4-1968"];
 
-/// True when the text has nothing but white space.
+/// True when the text is only white space.
 pub(crate) fn is_blank(text: &[u8]) -> bool {
     text.trim_ascii().is_empty()
 }
 
-/// True when bytes of an unknown type are readable: UTF-8 without control characters but white
+/// True when bytes of an unknown type are readable: UTF-8 without control characters, except white
 /// space and escape.
 pub(crate) fn is_text(bytes: &[u8]) -> bool {
     let is_shown = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r' | '\x0c' | '\x1b');

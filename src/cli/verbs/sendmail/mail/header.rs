@@ -100,7 +100,7 @@ impl Header {
         header.fields.iter().any(|field| is_of_mail(&field.name)).then_some(header)
     }
 
-    /// The part of the input behind the header.
+    /// Returns the input after the header.
     pub(crate) fn body<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         &bytes[self.body_at..]
     }
@@ -131,8 +131,8 @@ impl Header {
         subject.or(Some(raw)).filter(|subject| !subject.is_empty())
     }
 
-    /// Parses the fields of these names with `mail_parser`, and returns what `extract` takes from
-    /// the result. The default if the parser fails or panics.
+    /// Parses the fields of these names with `mail_parser`, and returns the result of `extract`.
+    /// Returns the default if the parser fails or panics.
     pub(crate) fn extract_from<T: Default>(
         &self,
         names: &[&str],
@@ -169,8 +169,8 @@ fn joined(text: &str) -> String {
     words.join(" ")
 }
 
-/// Finds the offset of the first field: behind a byte order mark, empty lines, and the `From ` line
-/// of an mbox.
+/// Finds the offset of the first field, after any byte order mark, empty lines, and the `From `
+/// line of an mbox.
 fn start(bytes: &[u8]) -> usize {
     let mut at = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     loop {
@@ -247,7 +247,7 @@ mod tests {
             ("Subject: b\n \nx", "subject", "x"),
             ("Subject: b", "subject", ""),
             ("Subject: b\n\n\nx", "subject", "\nx"),
-            // Fields without an empty line behind them.
+            // Fields not followed by an empty line.
             ("Subject: b\nHost: db1\nDisk: 91 %\n", "subject", "Host: db1\nDisk: 91 %\n"),
             (
                 "Subject: b\nHost: db1\nTo: c\nDisk: 91 %\nfull\n",

@@ -29,10 +29,10 @@ pub(crate) fn readable(html: &[u8]) -> Vec<u8> {
 struct HtmlPage<'a> {
     html: &'a [u8],
     at: usize,
-    /// Offset of the last `>` of the page; behind it no tag ends.
+    /// Offset of the last `>` of the page; no tag ends after it.
     last_end: usize,
     out: HtmlText,
-    /// Elements found to have no end tag from here on, so that it is not searched for again.
+    /// Elements known to have no end tag from here on, so that it is searched for only once.
     unclosed: Vec<&'static str>,
 }
 
@@ -70,7 +70,7 @@ impl HtmlPage<'_> {
         }
         self.out.tag(&tag);
         if tag.name == "pre" && !tag.closes {
-            // HTML ignores a line end directly behind `<pre>`.
+            // HTML ignores a line end directly after `<pre>`.
             let rest = &self.html[self.at..];
             self.at += [&b"\r\n"[..], b"\n"]
                 .iter()

@@ -1,6 +1,6 @@
-//! MIME parts of a mail, and the text that can be read from them.
+//! MIME parts of a mail, and their readable text.
 //!
-//! Broken mails lose nothing: text with an invalid encoding stays unchanged, and so does a
+//! Nothing of a broken mail is lost: text with an invalid encoding stays unchanged, and so does a
 //! multipart without recognizable parts.
 
 use std::borrow::Cow;
@@ -77,8 +77,8 @@ fn read_part(nesting: &mut Nesting, kind: &PartKind, body: &[u8]) -> MimeText {
 fn read_multipart(nesting: &mut Nesting, kind: &PartKind, body: &[u8]) -> MimeText {
     let Some(split) = split(body, kind.boundary.as_deref()) else { return MimeText::raw(body) };
     let mut content = MimeText::default();
-    // A preamble that mentions MIME is a note to readers without it. Any other is kept, since
-    // its writer took it for text.
+    // A preamble that mentions MIME is a note to readers without it. Any other is kept: its writer
+    // meant it as text.
     if !split.before.windows(4).any(|word| word.eq_ignore_ascii_case(b"mime")) {
         content.append(MimeText::raw(split.before));
     }
@@ -128,7 +128,7 @@ fn read_mail(nesting: &mut Nesting, bytes: &[u8]) -> MimeText {
     content
 }
 
-/// Selects the most readable of alternative parts, and notes other contents that it does not show.
+/// Selects the most readable of alternative parts, and notes contents that only the others have.
 fn best(parts: Vec<(PartKind, MimeText)>) -> MimeText {
     let has_text = |content: &MimeText| !decode::is_blank(&content.text);
     let plain = parts.iter().position(|(_, part)| has_text(part) && !part.is_html);
@@ -264,7 +264,7 @@ fn split<'a>(body: &'a [u8], boundary: Option<&'a str>) -> Option<Split<'a>> {
     Some(split)
 }
 
-/// Strips the line end, which belongs to the delimiter behind the part.
+/// Strips the line end before a delimiter, which belongs to the delimiter.
 fn without_line_end(part: &[u8]) -> &[u8] {
     let part = part.strip_suffix(b"\n").unwrap_or(part);
     part.strip_suffix(b"\r").unwrap_or(part)

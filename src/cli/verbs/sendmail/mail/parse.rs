@@ -39,7 +39,7 @@ pub(crate) fn read(bytes: &[u8]) -> Mail {
         mail.text = body.to_vec();
     }
     match &mail.subject {
-        // Lines without a body and a subject were not meant as a header.
+        // Lines with neither a body nor a subject were not meant as a header.
         None if decode::is_blank(&mail.text) && !header.is_ended() => mail.text = bytes.to_vec(),
         Some(subject) if subject.len() > TITLE_LEN_MAX => {
             mail.text.splice(0..0, format!("{subject}\n\n").bytes());
@@ -186,7 +186,7 @@ mod tests {
             let mail = read(&bytes);
             prop_assert!(mail.text.len() <= 4 * bytes.len() + 64);
             let is_blank = mail.text.trim_ascii().is_empty();
-            // Only the subject is shown of the header.
+            // The subject is the only part of the header that is shown.
             let is_header = bytes.windows(2).any(|two| two == b"\n\n" || two == b"\n\r");
             let is_addressed = mail.subject.is_some() || is_header;
             prop_assert!(!is_blank || is_addressed || bytes.iter().all(|b| !b.is_ascii_graphic()));
