@@ -47,14 +47,15 @@ pub(super) fn parent(path: &Path) -> &Path {
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-mod tests {
+pub(super) mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
     use super::create_directory;
 
-    fn mode(path: &Path) -> u32 {
+    /// The permission bits of a file or directory.
+    pub(in crate::files) fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
     }
 

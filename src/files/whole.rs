@@ -88,13 +88,9 @@ mod tests {
     use std::fs::{self, Permissions};
     use std::io;
     use std::os::unix::fs::PermissionsExt;
-    use std::path::Path;
 
     use super::{create, name_new, replace, replace_with};
-
-    fn mode(path: &Path) -> u32 {
-        fs::metadata(path).unwrap().permissions().mode() & 0o777
-    }
+    use crate::files::directory::tests::mode;
 
     #[test]
     fn a_file_is_whole_private_and_alone() {
